@@ -1,0 +1,301 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+from nnunet_amt import __version__
+from nnunet_amt.console import err, one_line_errors, out, progress_bars, show_command, show_next, show_written
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.trainers.plans_names import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
+
+# Stages are imported by the command that runs them: torch takes seconds, and --help should not.
+
+app = typer.Typer(
+    help="Anterior mediastinal tumours on chest CT with nnU-Net v2: from a manifest of CTs to the lesion FROC. "
+    "Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+DatasetId = Annotated[int, typer.Option("--dataset", "-d", min=1, max=999, help="Number of the dataset in nnU-Net.")]
+DatasetArgument = Annotated[int, typer.Argument(min=1, max=999, metavar="DATASET", help="Number of the dataset.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")]
+Fold = Annotated[str, typer.Option(help="0 is the training/tuning split of the cohort; 'all' trains on both.")]
+Trainer = Annotated[str, typer.Option(help="Trainer class, such as nnUNetTrainerAMT_100epochs.")]
+Device = Annotated[str, typer.Option(help="cuda, cpu or mps; auto takes cuda where there is one.")]
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="nnunet_amt")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        out.print(f"nnunet_amt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    handler = RichHandler(console=err, show_path=False, show_time=False)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
+
+
+@app.command()
+@one_line_errors
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the cohort, the model and the results.")] = Path("amt_demo"),
+    device: Device = "cpu",
+) -> None:
+    """Make a phantom cohort and run every stage on it: about 8 minutes on two CPU cores."""
+    from nnunet_amt.demo import run_demo
+
+    started = time.monotonic()
+    with progress_bars() as report:
+        result = run_demo(output, _resolved_device(device), report)
+    out.print((result.evaluation_folder / "tables.md").read_text(encoding="utf-8"), markup=False)
+    out.print(f"mean Dice on {result.evaluation.cases} external phantoms: {result.evaluation.mean_dice:.3f}")
+    out.print(f"took {time.monotonic() - started:.0f} s")
+    show_written([result.manifest, result.model, *sorted(result.evaluation_folder.iterdir())])
+    show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
+
+
+@app.command()
+@one_line_errors
+def convert(
+    manifest: Annotated[Path, typer.Argument(help="CSV: case_id, patient_id, institution, image, mask, ...")],
+    dataset: DatasetId,
+    name: Annotated[str, typer.Option(help="Name of the dataset after its number.")] = "AMT",
+    seed: Annotated[int, typer.Option(help="Seed of the random tuning split.")] = 711,
+    jobs: Jobs = 1,
+    external_cases: Annotated[
+        int | None, typer.Option(min=1, help="Without a split column: cases to hold out, smallest institutions first.")
+    ] = None,
+    tuning_cases: Annotated[int | None, typer.Option(min=1, help="Without a split column: cases for tuning.")] = None,
+) -> None:
+    """Convert a cohort to nnU-Net's raw format, with a split that no institution and no patient leaks through."""
+    from nnunet_amt.dataset_conversion import convert as convert_cohort
+    from nnunet_amt.environment import folder_from_environment
+
+    raw_folder = folder_from_environment("nnUNet_raw")
+    with progress_bars() as report:
+        summary = convert_cohort(manifest, raw_folder, dataset, name, seed, jobs, external_cases, tuning_cases, report)
+    table = Table("split", "cases", "patients", "institutions")
+    for row in summary.rows():
+        table.add_row(*map(str, row))
+    out.print(table)
+    show_written([summary.dataset_folder])
+    show_next(f"nnunet_amt plan -d {dataset}")
+
+
+@app.command()
+@one_line_errors
+def plan(
+    dataset: DatasetId,
+    spacing: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Spacing z y x in mm to resample to; nnU-Net's choice (the median) if not given."),
+    ] = None,
+    patch_size: Annotated[
+        tuple[int, int, int] | None, typer.Option(help="Patch z y x in voxels, multiples of 8; 32 192 192 or smaller.")
+    ] = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
+    from nnunet_amt.planning import plan as plan_dataset
+
+    with progress_bars() as report:
+        summary = plan_dataset(dataset, spacing, patch_size, jobs, report)
+    out.print(f"spacing {_numbers(summary.spacing)} mm, patch {_numbers(summary.patch_size)} voxels (z, y, x)")
+    low, high = summary.intensities.minimum, summary.intensities.maximum
+    out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")
+    show_written([summary.plans_file])
+    show_next(f"nnunet_amt train {dataset}")
+
+
+@app.command()
+@one_line_errors
+def env(
+    folder: Annotated[
+        Path | None, typer.Option(help="Put nnUNet_raw, nnUNet_preprocessed and nnUNet_results into this folder.")
+    ] = None,
+) -> None:
+    """Print the export lines for plain nnU-Net commands: eval "$(nnunet_amt env)"."""
+    from nnunet_amt.environment import export_lines, folders_below
+
+    environment = {**os.environ, **(folders_below(folder) if folder else {})}
+    typer.echo("\n".join(export_lines(environment)))
+
+
+@app.command(context_settings=PASS_ON)
+@one_line_errors
+def train(
+    context: typer.Context,
+    dataset: DatasetArgument,
+    fold: Fold = "0",
+    trainer: Trainer = DEFAULT_TRAINER,
+    device: Device = "auto",
+    restart: Annotated[bool, typer.Option(help="Begin anew where a checkpoint could be continued.")] = False,
+) -> None:
+    """Run nnUNetv2_train with our trainer found; options it does not know go to nnUNetv2_train."""
+    from nnunet_amt import nnunet_commands as stock
+    from nnunet_amt.environment import dataset_name, folder_from_environment
+
+    device = _resolved_device(device)
+    preprocessed = folder_from_environment("nnUNet_preprocessed")
+    name = dataset_name(dataset, folder_from_environment("nnUNet_raw"))
+    _require_plans(preprocessed / name / f"{PLANS_NAME}.json", dataset)
+    model = stock.model_folder(folder_from_environment("nnUNet_results"), name, trainer, PLANS_NAME, CONFIGURATION)
+    extra = list(context.args)
+    if not restart and "--c" not in extra and stock.checkpoint_to_continue_from(model / f"fold_{fold}"):
+        extra.append("--c")
+    command = stock.train_command(dataset, CONFIGURATION, fold, trainer, PLANS_NAME, device, extra)
+    show_command(shlex.join(command))
+    stock.run_stock_command(command, stock.cpu_friendly_environment(device))
+    show_written(sorted((model / f"fold_{fold}").glob("checkpoint_*.pth")))
+    chosen = "" if trainer == DEFAULT_TRAINER else f" --trainer {trainer}"
+    show_next(f"nnunet_amt predict {dataset}{chosen} --output predictions")
+
+
+@app.command(context_settings=PASS_ON)
+@one_line_errors
+def predict(
+    context: typer.Context,
+    dataset: DatasetArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the predicted label maps.")],
+    images: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="Folder of <case>_0000.nii.gz; the external test set if not given."),
+    ] = None,
+    fold: Fold = "0",
+    trainer: Trainer = DEFAULT_TRAINER,
+    checkpoint: Annotated[str, typer.Option(help="File name of the checkpoint.")] = "checkpoint_best.pth",
+    device: Device = "auto",
+) -> None:
+    """Run nnUNetv2_predict with our trainer found; finished predictions of the same checkpoint are kept.
+
+    A checkpoint made elsewhere can run code on your machine when it is loaded: take models only from people you trust.
+    """
+    from nnunet_amt import nnunet_commands as stock
+    from nnunet_amt.environment import dataset_name, folder_from_environment
+
+    device = _resolved_device(device)
+    raw, results = folder_from_environment("nnUNet_raw"), folder_from_environment("nnUNet_results")
+    name = dataset_name(dataset, results)
+    images = images or raw / name / "imagesTs"
+    model = stock.model_folder(results, name, trainer, PLANS_NAME, CONFIGURATION)
+    checkpoint_file = stock.require_checkpoint(model / f"fold_{fold}", checkpoint)
+    stock.require_images(images)
+    stock.keep_finished_predictions(images, output, checkpoint_file)
+    command = stock.predict_command(
+        images, output, dataset, CONFIGURATION, fold, trainer, PLANS_NAME, checkpoint, device,
+        ["--continue_prediction", *context.args],
+    )  # fmt: skip
+    show_command(shlex.join(command))
+    stock.run_stock_command(command, stock.cpu_friendly_environment(device))
+    show_written([output])
+    show_next(
+        f"nnunet_amt evaluate {output} {raw / name / 'labelsTs'} -o evaluation --cohort {raw / name / 'cohort.csv'}"
+    )
+
+
+@app.command()
+@one_line_errors
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps.")],
+    references: Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figure.")],
+    cohort: Annotated[Path | None, typer.Option(help="cohort.csv, for subgroups.")] = None,
+    connectivity: Annotated[int, typer.Option(help="Neighbours that make one lesion: 6, 18 or 26.")] = 26,
+    minimum_voxels: Annotated[int, typer.Option(min=0, help="Smaller predicted components are dropped.")] = 10,
+    false_positive_rule: Annotated[
+        str, typer.Option(help="unmatched (the paper's table) or no_overlap (its text).")
+    ] = "unmatched",
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 711,
+    jobs: Jobs = 1,
+) -> None:
+    """Compute voxel metrics, lesion matching, the FROC and the paper's Tables 3 and 4."""
+    from nnunet_amt.evaluation import EvaluationSettings
+    from nnunet_amt.evaluation import evaluate as evaluate_folders
+
+    _require_choice("--connectivity", connectivity, (6, 18, 26))
+    _require_choice("--false-positive-rule", false_positive_rule, ("unmatched", "no_overlap"))
+    settings = EvaluationSettings(
+        connectivity=connectivity,  # type: ignore[arg-type]
+        minimum_predicted_voxels=minimum_voxels,
+        false_positive_rule=false_positive_rule,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    with progress_bars() as report:
+        evaluate_folders(predictions, references, output, cohort, settings, jobs, report)
+    out.print((output / "tables.md").read_text(encoding="utf-8"), markup=False)
+    show_written(sorted(output.iterdir()))
+    show_next(f"open {output / 'froc.png'} and {output / 'tables.md'}")
+
+
+@app.command()
+@one_line_errors
+def doctor(
+    dataset: Annotated[int | None, typer.Option("--dataset", "-d", min=1, max=999, help="Look into it too.")] = None,
+) -> None:
+    """Check what usually goes wrong before an hour of GPU is spent; exit code 1 if something would."""
+    from nnunet_amt.doctor import examine
+
+    colours = {"ok": "green", "warning": "yellow", "problem": "red"}
+    problems = 0
+    with progress_bars() as report:
+        for finding in examine(dataset, report):
+            problems += finding.verdict == "problem"
+            colour = colours[finding.verdict]
+            advice = f" -> {finding.advice}" if finding.advice else ""
+            out.print(f"[{colour}]{finding.verdict:8}[/{colour}] {finding.check}: {escape(finding.seen + advice)}")
+    if problems:
+        out.print(f"{problems} problem{'s' if problems > 1 else ''} found")
+        raise typer.Exit(1)
+    out.print("no problem found")
+
+
+def _resolved_device(device: str) -> str:
+    _require_choice("--device", device, ("auto", "cpu", "cuda", "mps"))
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInputError("--device cuda: this machine has no CUDA device that torch can use; take --device cpu")
+    return device
+
+
+def _require_choice(option: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise BadInputError(f"{option} {value}: must be one of {', '.join(map(str, choices))}")
+
+
+def _require_plans(path: Path, dataset: int) -> None:
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such plans; make them with: nnunet_amt plan -d {dataset}")
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:g}" for value in values)

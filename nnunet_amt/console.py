@@ -1,0 +1,115 @@
+"""What the command line shows: progress, errors, what was written and what to type next."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+from nnunet_amt.errors import AMTError
+from nnunet_amt.progress import Progress
+
+__all__ = ["EXIT_INTERRUPTED", "one_line_errors", "out", "progress_bars", "show_command", "show_next", "show_written"]
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+# Between two lines of progress where the output is not a terminal, in seconds.
+LINE_INTERVAL = 5.0
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Turn the errors that a user can mend into one line on stderr and an exit code."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except AMTError as error:
+            _fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror}; free space or choose a folder you may write to", EXIT_BAD_INPUT)
+
+    return wrapped
+
+
+def _fail(message: str, exit_code: int) -> None:
+    err.print("[bold red]error:[/bold red] ", end="")
+    err.print(message, markup=False)
+    raise typer.Exit(exit_code)
+
+
+def show_written(paths: list[Path]) -> None:
+    """List what a command wrote."""
+    out.print("[bold]written[/bold]")
+    for path in paths:
+        out.print(f"  {path}", markup=False)
+
+
+def show_next(command: str) -> None:
+    """Say what to type next."""
+    out.print("[bold]next[/bold]")
+    out.print(f"  {command}", markup=False)
+
+
+def show_command(command: str) -> None:
+    """Show a command of nnU-Net that is about to run."""
+    out.print("[bold]running[/bold]")
+    out.print(f"  {command}", markup=False)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Draw a bar for everything that is reported; where the output is no terminal, print a line now and then."""
+    if not err.is_terminal:
+        yield _line_progress()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with RichProgress(*columns, console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(done: int, total: int, what: str) -> None:
+            # a title may change after a colon without beginning a new bar
+            key = what.partition(":")[0]
+            if key not in tasks:
+                tasks[key] = bars.add_task(what, total=total)
+            bars.update(tasks[key], completed=done, total=total, description=what)
+
+        yield report
+
+
+def _line_progress() -> Progress:
+    last: dict[str, float] = {}
+
+    def report(done: int, total: int, what: str) -> None:
+        key, now = what.partition(":")[0], time.monotonic()
+        if done == total or now - last.get(key, 0.0) >= LINE_INTERVAL:
+            last[key] = now
+            err.print(f"{what} {done}/{total}", markup=False)
+
+    return report

@@ -1,0 +1,183 @@
+"""Check what usually goes wrong before an hour of GPU is spent."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nnunet_amt.environment import FOLDER_VARIABLES, dataset_name, environment_with_trainer, folder_from_environment
+from nnunet_amt.errors import AMTError, MissingEnvironmentError
+from nnunet_amt.geometry import Geometry, geometry_difference
+from nnunet_amt.progress import Progress, silent
+from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
+
+__all__ = ["Finding", "examine"]
+
+Verdict = Literal["ok", "warning", "problem"]
+MINIMUM_NNUNET = (2, 8)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of one check: what was checked, the verdict, what was seen, and what to do about it."""
+
+    check: str
+    verdict: Verdict
+    seen: str
+    advice: str = ""
+
+
+def examine(dataset_id: int | None = None, report: Progress = silent) -> Iterator[Finding]:
+    """Yield a finding a check; with a dataset, its plans and files are checked too.
+
+    Parameters
+    ----------
+    dataset_id
+        Number of the dataset to look into.
+    report
+        Told of every case read.
+    """
+    yield _nnunet_version()
+    yield _torch_and_torchvision()
+    yield _device()
+    yield _trainer()
+    yield from map(_folder, FOLDER_VARIABLES)
+    if dataset_id is not None:
+        yield _plans(dataset_id)
+        yield from _cases(dataset_id, report)
+
+
+def _nnunet_version() -> Finding:
+    try:
+        version = importlib.metadata.version("nnunetv2")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("nnU-Net", "problem", "not installed", "pip install nnunetv2")
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    if numbers < MINIMUM_NNUNET:
+        return Finding("nnU-Net", "problem", version, "needs 2.8 or later: pip install --upgrade nnunetv2")
+    return Finding("nnU-Net", "ok", f"nnunetv2 {version}")
+
+
+def _torch_and_torchvision() -> Finding:
+    """nnU-Net's search for a trainer imports torchvision, which must be of one build with torch."""
+    try:
+        import torch
+        import torchvision
+    except (ImportError, RuntimeError, OSError) as error:
+        advice = "reinstall the two together, stock builds: pip install --force-reinstall torch torchvision"
+        return Finding("torch and torchvision", "problem", f"{type(error).__name__}: {error}", advice)
+    return Finding("torch and torchvision", "ok", f"torch {torch.__version__}, torchvision {torchvision.__version__}")
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("device", "ok", f"{torch.cuda.get_device_name(0)}")
+    cores = os.cpu_count()
+    return Finding("device", "warning", f"no CUDA device, {cores} CPU cores", "fine for the demo, slow for a cohort")
+
+
+def _trainer() -> Finding:
+    """Find the trainer as nnU-Net will, and see that it is ours and that nnU-Net can make one."""
+    from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
+
+    os.environ.update(environment_with_trainer(os.environ))
+    try:
+        from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+        from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+        found = recursive_find_trainer_class_by_name("nnUNetTrainerAMT")
+    except Exception as error:  # whatever any of nnU-Net's trainer modules raises on import
+        return Finding("trainer", "problem", f"{type(error).__name__}: {error}", "the search imports all of nnU-Net")
+    if found is not nnUNetTrainerAMT:
+        seen = f"nnUNetTrainerAMT is {found.__module__}"
+        return Finding("trainer", "problem", seen, "another folder on nnUNet_extTrainer has a class of this name")
+    expected, own = (list(inspect.signature(kind.__init__).parameters) for kind in (nnUNetTrainer, found))
+    if expected != own:
+        return Finding("trainer", "problem", f"signature {own}, nnU-Net's is {expected}", "install matching versions")
+    return Finding("trainer", "ok", "nnUNetTrainerAMT is found and is ours")
+
+
+def _folder(variable: str) -> Finding:
+    try:
+        folder = folder_from_environment(variable)
+    except MissingEnvironmentError as error:
+        return Finding(variable, "problem", str(error))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding(variable, "problem", f"{folder}: {error.strerror}", "choose a folder you may write to")
+    return Finding(variable, "ok", f"{folder}, writable")
+
+
+def _plans(dataset_id: int) -> Finding:
+    from nnunet_amt.trainers.plans_check import require_amt_plans
+
+    advice = f"nnunet_amt plan -d {dataset_id}"
+    try:
+        preprocessed = folder_from_environment("nnUNet_preprocessed")
+        path = preprocessed / dataset_name(dataset_id, folder_from_environment("nnUNet_raw")) / f"{PLANS_NAME}.json"
+        if not path.is_file():
+            return Finding("plans", "problem", f"{path}: not there", advice)
+        plans = json.loads(path.read_text(encoding="utf-8"))
+        if plans["plans_name"] != path.stem:
+            seen = f"{path.name} calls itself {plans['plans_name']!r}: results would go to another folder"
+            return Finding("plans", "problem", seen, "give the file and its plans_name one name")
+        require_amt_plans(plans, CONFIGURATION)
+    except (AMTError, json.JSONDecodeError, KeyError) as error:
+        return Finding("plans", "problem", str(error), advice)
+    return Finding("plans", "ok", f"{PLANS_NAME} are the paper's, the name is the file's")
+
+
+def _cases(dataset_id: int, report: Progress) -> Iterator[Finding]:
+    """Read every image and label of the raw dataset in full and compare their grids."""
+    try:
+        raw = folder_from_environment("nnUNet_raw")
+        dataset = raw / dataset_name(dataset_id, raw)
+    except AMTError as error:
+        yield Finding("cases", "problem", str(error))
+        return
+    problems = []
+    pairs = [
+        (image, dataset / labels / f"{image.name.removesuffix('_0000.nii.gz')}.nii.gz")
+        for images, labels in (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs"))
+        for image in sorted((dataset / images).glob("*_0000.nii.gz"))
+    ]
+    for done, (image, label) in enumerate(pairs, start=1):
+        problem = _pair_problem(image, label)
+        if problem:
+            problems.append(problem)
+        report(done, len(pairs), "reading cases")
+    for problem in problems[:5]:
+        yield Finding("cases", "problem", problem, "convert this case again")
+    if len(problems) > 5:
+        yield Finding("cases", "problem", f"and {len(problems) - 5} more cases")
+    if not pairs:
+        yield Finding("cases", "problem", f"{dataset}: no images", "nnunet_amt convert")
+    elif not problems:
+        yield Finding("cases", "ok", f"{len(pairs)} images and labels can be read and fit")
+
+
+def _pair_problem(image: Path, label: Path) -> str | None:
+    import SimpleITK as sitk
+
+    geometries = []
+    for path in (image, label):
+        if not path.is_file():
+            return f"{path}: not there"
+        try:
+            geometries.append(Geometry.of(sitk.ReadImage(str(path))))
+        except RuntimeError:
+            return f"{path}: cannot be read"
+    difference = geometry_difference(*geometries)
+    return f"{image.name} and {label.name}: {difference}" if difference else None

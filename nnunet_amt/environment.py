@@ -1,0 +1,97 @@
+"""nnU-Net's folders and the way to our trainer, from and for the environment."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import nnunet_amt
+from nnunet_amt.errors import BadInputError, MissingEnvironmentError
+
+__all__ = [
+    "FOLDER_VARIABLES",
+    "TRAINER_VARIABLE",
+    "dataset_name",
+    "environment_with_trainer",
+    "export_lines",
+    "folder_from_environment",
+    "folders_below",
+    "hook_folder",
+]
+
+FOLDER_VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
+TRAINER_VARIABLE = "nnUNet_extTrainer"
+
+
+def hook_folder() -> Path:
+    """Folder that nnU-Net's trainer search must be pointed at."""
+    return Path(nnunet_amt.__file__).resolve().parent / "nnunet_hook"
+
+
+def folders_below(base: Path) -> dict[str, str]:
+    """Give nnU-Net's three folder variables as folders of their own names in `base`."""
+    return {name: str(base.resolve() / name) for name in FOLDER_VARIABLES}
+
+
+def folder_from_environment(name: str) -> Path:
+    """Read one of nnU-Net's folder variables.
+
+    Raises
+    ------
+    MissingEnvironmentError
+        If the variable is not set, or what it names is a file.
+    """
+    value = os.environ.get(name)
+    if not value:
+        raise MissingEnvironmentError(
+            f"the environment variable {name} is not set; set it, or give all three folders at once with: "
+            'eval "$(nnunet_amt env --folder DIR)"'
+        )
+    folder = Path(value)
+    if folder.exists() and not folder.is_dir():
+        raise MissingEnvironmentError(f"{name}={value}: is a file, must be a folder")
+    return folder
+
+
+def dataset_name(dataset_id: int, folder: Path) -> str:
+    """Find the name, such as ``Dataset711_AMT``, of a dataset in one of nnU-Net's folders.
+
+    Raises
+    ------
+    BadInputError
+        If `folder` holds none or several of this number.
+    """
+    pattern = f"Dataset{dataset_id:03d}_*"
+    names = sorted(path.name for path in folder.glob(pattern) if path.is_dir())
+    if not names:
+        raise BadInputError(
+            f"{folder}: no dataset {pattern}; make it with: nnunet_amt convert MANIFEST -d {dataset_id}"
+        )
+    if len(names) > 1:
+        raise BadInputError(
+            f"{folder}: {len(names)} datasets have the number {dataset_id} ({', '.join(names)}); keep one"
+        )
+    return names[0]
+
+
+def environment_with_trainer(environment: Mapping[str, str]) -> dict[str, str]:
+    """Copy an environment and add our trainers to nnU-Net's search path, keeping what is on it."""
+    on_path = [folder for folder in environment.get(TRAINER_VARIABLE, "").split(os.pathsep) if folder]
+    hook = str(hook_folder())
+    if hook not in on_path:
+        on_path.append(hook)
+    return {**environment, TRAINER_VARIABLE: os.pathsep.join(on_path)}
+
+
+def export_lines(environment: Mapping[str, str]) -> list[str]:
+    """Shell lines that make plain nnU-Net commands find our trainers; comments name folders that are not set."""
+    with_trainer = environment_with_trainer(environment)
+    lines = []
+    for name in (*FOLDER_VARIABLES, TRAINER_VARIABLE):
+        if with_trainer.get(name):
+            lines.append(f"export {name}={shlex.quote(with_trainer[name])}")
+        else:
+            lines.append(f"# {name} is not set: export {name}=/a/folder, or use nnunet_amt env --folder DIR")
+    return lines

@@ -1,0 +1,75 @@
+"""What can go wrong, as exceptions that carry one line for the user and the exit code that goes with it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AMTError",
+    "BadInputError",
+    "DiskFullError",
+    "GeometryMismatchError",
+    "ImageReadError",
+    "LabelValueError",
+    "ManifestError",
+    "MissingEnvironmentError",
+    "MissingExtraError",
+    "RoiNotFoundError",
+    "SplitLeakageError",
+    "UnmatchedCasesError",
+    "WorkFailedError",
+]
+
+
+class AMTError(Exception):
+    """Base of all errors that nnunet_amt raises on purpose; its text is one line for the user."""
+
+    exit_code = 1
+
+
+class WorkFailedError(AMTError):
+    """The input was good, but the work could not be done (exit code 1)."""
+
+
+class BadInputError(AMTError):
+    """Something that the user gave, or the place it was to be written to, cannot be used (exit code 2)."""
+
+    exit_code = 2
+
+
+class ManifestError(BadInputError):
+    """A manifest or cohort file breaks its schema."""
+
+
+class SplitLeakageError(BadInputError):
+    """A patient or an institution stands on both sides of a split that must keep them apart."""
+
+
+class ImageReadError(BadInputError):
+    """An image, mask, DICOM series or RTSTRUCT cannot be read."""
+
+
+class GeometryMismatchError(BadInputError):
+    """Two images that must lie on one voxel grid do not."""
+
+
+class LabelValueError(BadInputError):
+    """A mask holds values that it must not hold, or none that it must."""
+
+
+class RoiNotFoundError(BadInputError):
+    """No contour of an RTSTRUCT answers to the given name."""
+
+
+class UnmatchedCasesError(BadInputError):
+    """Predictions and references are not of the same cases."""
+
+
+class MissingEnvironmentError(BadInputError):
+    """A folder variable of nnU-Net is not set, or names no folder."""
+
+
+class MissingExtraError(BadInputError):
+    """An optional dependency is needed and not installed."""
+
+
+class DiskFullError(BadInputError):
+    """The disk that is written to has no room."""

@@ -1,0 +1,96 @@
+"""Write files so that a crash never leaves half of one under its final name."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt.errors import DiskFullError
+
+__all__ = ["PARTIAL_MARK", "atomic_path", "require_free_space", "write_json", "write_text"]
+
+PARTIAL_MARK = ".partial-"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write to; rename it to `path` if the block ends well.
+
+    The temporary name keeps the ending of `path` (``case.nii.gz`` is written as
+    ``.partial-<pid>-case.nii.gz``), because writers choose their format by it.
+
+    Parameters
+    ----------
+    path
+        Final name. Its folder is made where missing.
+
+    Yields
+    ------
+    Path
+        The temporary name. It is gone after the block, renamed or removed.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk filled up while writing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{PARTIAL_MARK}{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(_disk_full_message(path)) from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON to `path`, whole or not at all; NaN is refused."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Refuse to start work that will not fit on the disk.
+
+    Parameters
+    ----------
+    folder
+        Where the work will write; it need not exist yet.
+    needed_bytes
+        A cautious estimate, in bytes.
+    what
+        What is to be written, for the message.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk of `folder` has less than `needed_bytes` free.
+    """
+    existing = folder.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes:
+        raise DiskFullError(
+            f"{folder}: {what} needs about {needed_bytes / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free; "
+            "free some space or choose another folder"
+        )
+
+
+def _disk_full_message(path: Path) -> str:
+    return f"{path}: the disk is full; free some space and run the same command again, it goes on where it stopped"

@@ -1,0 +1,74 @@
+"""The voxel grid of an image, and whether two images share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+__all__ = ["GEOMETRY_TOLERANCE", "Geometry", "geometry_difference"]
+
+# Millimetres for origin and spacing, no unit for the direction cosines.
+GEOMETRY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where an image lies in the patient; everything in SimpleITK's (x, y, z) order.
+
+    Attributes
+    ----------
+    size
+        Voxels along x, y, z.
+    spacing
+        Voxel edge lengths in mm.
+    origin
+        Centre of the first voxel in mm, LPS.
+    direction
+        Nine direction cosines, row by row.
+    """
+
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of(cls, image: sitk.Image | sitk.ImageFileReader) -> Geometry:
+        """Take the geometry of an image, or of a reader that has read its header."""
+        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel in mm3."""
+        return float(np.prod(self.spacing))
+
+
+def geometry_difference(first: Geometry, second: Geometry, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
+    """Name the first property in which two grids differ, with both values.
+
+    Parameters
+    ----------
+    first, second
+        The grids to compare.
+    tolerance
+        Largest allowed difference of any number.
+
+    Returns
+    -------
+    str or None
+        For example ``"spacing (0.7, 0.7, 5) against (0.7, 0.7, 3)"``; None if the grids are the same.
+    """
+    for name in ("size", "spacing", "origin", "direction"):
+        one, other = getattr(first, name), getattr(second, name)
+        if len(one) != len(other) or not np.allclose(one, other, rtol=0.0, atol=tolerance):
+            return f"{name} {_shown(one)} against {_shown(other)}"
+    return None
+
+
+def _shown(numbers: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{number:.6g}" for number in numbers) + ")"

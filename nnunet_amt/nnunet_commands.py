@@ -1,0 +1,241 @@
+"""The stock nnU-Net commands: build them, and run them so that they find our trainer and die with us."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from nnunet_amt.environment import environment_with_trainer
+from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
+from nnunet_amt.files import write_json
+
+__all__ = [
+    "checkpoint_to_continue_from",
+    "cpu_friendly_environment",
+    "keep_finished_predictions",
+    "model_folder",
+    "predict_command",
+    "require_checkpoint",
+    "require_images",
+    "run_stock_command",
+    "train_command",
+]
+
+logger = logging.getLogger(__name__)
+
+_IMAGE_ENDING = "_0000.nii.gz"
+_PREDICTION_RECORD = "nnunet_amt_prediction.json"
+_PR_SET_PDEATHSIG = 1
+
+
+def train_command(
+    dataset_id: int, configuration: str, fold: str, trainer: str, plans: str, device: str, extra: Sequence[str] = ()
+) -> list[str]:
+    """Build the ``nnUNetv2_train`` command."""
+    return [
+        "nnUNetv2_train", str(dataset_id), configuration, fold,
+        "-tr", trainer, "-p", plans, "-device", device, *extra,
+    ]  # fmt: skip
+
+
+def predict_command(
+    images: Path,
+    output: Path,
+    dataset_id: int,
+    configuration: str,
+    fold: str,
+    trainer: str,
+    plans: str,
+    checkpoint: str,
+    device: str,
+    extra: Sequence[str] = (),
+) -> list[str]:
+    """Build the ``nnUNetv2_predict`` command."""
+    return [
+        "nnUNetv2_predict", "-i", str(images), "-o", str(output), "-d", str(dataset_id), "-c", configuration,
+        "-f", fold, "-tr", trainer, "-p", plans, "-chk", checkpoint, "-device", device, *extra,
+    ]  # fmt: skip
+
+
+def model_folder(results: Path, dataset: str, trainer: str, plans: str, configuration: str) -> Path:
+    """Folder in nnUNet_results of one trained model."""
+    return results / dataset / f"{trainer}__{plans}__{configuration}"
+
+
+def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
+    """Find the checkpoint that ``nnUNetv2_train --c`` would take, None where there is none."""
+    for name in ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"):
+        if (fold_folder / name).is_file():
+            return fold_folder / name
+    return None
+
+
+def require_checkpoint(fold_folder: Path, name: str) -> Path:
+    """Give the path of a checkpoint.
+
+    Raises
+    ------
+    BadInputError
+        If it is not there; the message names those that are.
+    """
+    path = fold_folder / name
+    if not path.is_file():
+        found = ", ".join(sorted(other.name for other in fold_folder.glob("*.pth"))) or "none"
+        raise BadInputError(f"{path}: no such checkpoint (found: {found}); train first with: nnunet_amt train")
+    return path
+
+
+def require_images(folder: Path) -> list[str]:
+    """List the cases of a folder of images for nnU-Net.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is not there or holds no ``<case>_0000.nii.gz``.
+    """
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: no such folder; give the images with --input")
+    cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
+    if not cases:
+        raise BadInputError(f"{folder}: holds no image named <case>{_IMAGE_ENDING}; nnU-Net takes no other names")
+    return cases
+
+
+def keep_finished_predictions(images: Path, output: Path, checkpoint: Path) -> int:
+    """Prepare a prediction folder for ``--continue_prediction``.
+
+    Predictions of another checkpoint and files that cannot be read are removed, so that what stays is
+    finished and of this model. The checkpoint's state is written beside the predictions.
+
+    Returns
+    -------
+    int
+        Number of predictions that stay.
+    """
+    stat = checkpoint.stat()
+    state = hashlib.sha256(f"{checkpoint.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
+    record = output / _PREDICTION_RECORD
+    predictions = [output / f"{case}.nii.gz" for case in require_images(images)]
+    same_model = record.is_file() and json.loads(record.read_text(encoding="utf-8"))["checkpoint_state"] == state
+    for prediction in predictions:
+        if prediction.is_file() and not (same_model and _is_readable(prediction)):
+            prediction.unlink()
+    write_json(record, {"checkpoint": checkpoint.name, "checkpoint_state": state})
+    return sum(prediction.is_file() for prediction in predictions)
+
+
+def run_stock_command(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None] | None = None,
+    log_file: Path | None = None,
+) -> None:
+    """Run a command of nnU-Net in an environment where it finds our trainer.
+
+    Parameters
+    ----------
+    command
+        The command as one would type it.
+    environment
+        Variables to run it with; our trainers are added.
+    on_line
+        If given, output goes line by line to it and to `log_file` instead of to the terminal.
+    log_file
+        Appended to; used with `on_line` only.
+
+    Raises
+    ------
+    WorkFailedError
+        If the command ends with another exit code than 0.
+    """
+    executable = _executable(command[0])
+    logger.info("running %s", shlex.join(command))
+    process = subprocess.Popen(
+        [executable, *command[1:]],
+        env=environment_with_trainer(environment),
+        stdout=subprocess.PIPE if on_line else None,
+        stderr=subprocess.STDOUT if on_line else None,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+    try:
+        tail = _follow(process, on_line, log_file) if on_line else []
+        exit_code = process.wait()
+    except BaseException:
+        _end_group(process)
+        raise
+    if exit_code != 0:
+        last = f"; its last line: {tail[-1]}" if tail else ""
+        where = f"; all of its output is in {log_file}" if log_file else ""
+        raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
+
+
+def cpu_friendly_environment(device: str) -> dict[str, str]:
+    """Copy the environment; on a CPU ask nnU-Net for no more workers than there are cores."""
+    environment = dict(os.environ)
+    if device == "cpu":
+        environment.setdefault("nnUNet_n_proc_DA", "0")
+        environment.setdefault("nnUNet_def_n_proc", str(os.cpu_count() or 1))
+        environment.setdefault("nnUNet_compile", "f")
+    return environment
+
+
+def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None], log_file: Path | None) -> list[str]:
+    """Pass output on line by line; return its last line."""
+    tail: list[str] = []
+    if process.stdout is None:
+        return tail
+    log_path = log_file or Path(os.devnull)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("a", encoding="utf-8") as log:
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            if line.strip():
+                tail = [line.strip()]
+            on_line(line)
+    return tail
+
+
+def _executable(name: str) -> str:
+    beside_python = Path(sys.executable).parent / name
+    found = str(beside_python) if beside_python.is_file() else shutil.which(name)
+    if found is None:
+        raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
+    return found
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its parent is killed, so that no training runs on unseen."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, end)
+            process.wait(timeout=5)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        sitk.ReadImage(str(path))
+    except RuntimeError:
+        return False
+    return True
