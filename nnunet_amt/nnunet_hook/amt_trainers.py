@@ -1,0 +1,23 @@
+"""Re-exports of the trainers, for nnU-Net to find by name."""
+
+from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
+from nnunet_amt.trainers.nnUNetTrainerAMT_variants import (
+    nnUNetTrainerAMT_1epoch,
+    nnUNetTrainerAMT_5epochs,
+    nnUNetTrainerAMT_20epochs,
+    nnUNetTrainerAMT_100epochs,
+    nnUNetTrainerAMT_250epochs,
+    nnUNetTrainerAMT_500epochs,
+    nnUNetTrainerAMT_demo,
+)
+
+__all__ = [
+    "nnUNetTrainerAMT",
+    "nnUNetTrainerAMT_1epoch",
+    "nnUNetTrainerAMT_5epochs",
+    "nnUNetTrainerAMT_20epochs",
+    "nnUNetTrainerAMT_100epochs",
+    "nnUNetTrainerAMT_250epochs",
+    "nnUNetTrainerAMT_500epochs",
+    "nnUNetTrainerAMT_demo",
+]

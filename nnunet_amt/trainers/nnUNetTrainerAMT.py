@@ -1,0 +1,283 @@
+"""nnU-Net's trainer with the paper's recipe pinned ("Model training")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from time import perf_counter, time
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
+from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
+from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
+from nnunetv2.utilities.helpers import softmax_helper_dim1
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+from torch._dynamo import OptimizedModule
+
+from nnunet_amt.files import atomic_path
+from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
+from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
+from nnunet_amt.trainers.plans_check import require_amt_plans
+from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader
+from nnunet_amt.trainers.tuning_dice import CaseOverlap, mean_dice, tuning_interval, tuning_overlaps
+from nnunet_amt.trainers.unet import AMTUNet
+
+__all__ = ["nnUNetTrainerAMT"]
+
+
+class nnUNetTrainerAMT(nnUNetTrainer):
+    """Train the paper's plain 3D U-Net; `checkpoint_best.pth` is the epoch of the highest tuning Dice.
+
+    Pinned by the paper: the network, Glorot initialisation, Adam at a constant 1e-3 without weight decay or
+    gradient clipping, the Dice loss over the batch, the crops, rotation and scaling, no mirroring (neither in
+    training nor in prediction), selection by the Dice of the tuning set. Ours: nnU-Net's 1000 epochs of 250
+    iterations and mixed precision on a GPU. `docs/fidelity.md` has the whole list.
+
+    Parameters
+    ----------
+    plans, configuration, fold, dataset_json, device
+        As in nnU-Net, which reads this very signature.
+    """
+
+    # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`.
+    fixed_tuning_interval: int | None = None
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
+    ) -> None:
+        require_amt_plans(plans, configuration)
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.initial_lr = LEARNING_RATE
+        self.weight_decay = 0.0
+        self.oversample_foreground_percent = FOREGROUND_FRACTION
+        self.enable_deep_supervision = False
+        self.num_val_iterations_per_epoch = 0  # whole tuning volumes instead of patches
+        self.save_every = 1
+        self.tuning_interval = self.fixed_tuning_interval or 1
+        self._best_ema: float | None = None  # nnU-Net's name; here the best tuning Dice
+        self._tuning_dice_of_this_epoch: float | None = None
+        self._epoch_seconds: float | None = None
+        self._epoch_started = 0.0
+
+    # ---- network, loss, optimiser -------------------------------------------------------------------------
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = False,
+    ) -> nn.Module:
+        """Build the paper's network; nnU-Net calls this in training and in prediction."""
+        return AMTUNet(num_input_channels, num_output_channels)
+
+    def set_deep_supervision_enabled(self, enabled: bool) -> None:
+        """Do nothing: the paper's network has no deep supervision."""
+
+    def _build_loss(self) -> nn.Module:
+        """Soft Dice of the tumour over the whole batch; the loss is its negative."""
+        return MemoryEfficientSoftDiceLoss(
+            apply_nonlin=softmax_helper_dim1, batch_dice=True, do_bg=False, smooth=1e-5, ddp=self.is_ddp
+        )
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
+        """Adam at a constant learning rate: nnU-Net's schedule with exponent 0 never changes it."""
+        optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=self.initial_lr, betas=ADAM_BETAS, weight_decay=self.weight_decay
+        )
+        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs, exponent=0.0)
+
+    def train_step(self, batch: dict) -> dict:
+        """Take one optimiser step, without the gradient clipping of nnU-Net's."""
+        image = batch["data"].to(self.device, non_blocking=True)
+        reference = batch["target"].to(self.device, non_blocking=True)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cuda") if self.device.type == "cuda" else nullcontext():
+            loss = self.loss(self.network(image), reference)
+        if self.grad_scaler is not None:
+            self.grad_scaler.scale(loss).backward()
+            self.grad_scaler.step(self.optimizer)
+            self.grad_scaler.update()
+        else:
+            loss.backward()
+            self.optimizer.step()
+        return {"loss": loss.detach().cpu().numpy()}
+
+    # ---- samples ------------------------------------------------------------------------------------------
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(  # noqa: N802 - nnU-Net's name
+        self,
+    ) -> tuple[None, bool, list[int], None]:
+        """Give no mirroring axes, and the crop that rotation and scaling need."""
+        self.inference_allowed_mirroring_axes = None
+        return None, False, crop_size_before_augmentation(self.configuration_manager.patch_size), None
+
+    def get_dataloaders(self) -> tuple[Iterable[dict], None]:
+        """Give the training batches; the tuning set is read as whole volumes, so it has no loader."""
+        *_, crop_size, _ = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        patch_size = self.configuration_manager.patch_size
+        training_cases, _ = self.get_tr_and_val_datasets()
+        loader = AMTDataLoader(
+            training_cases,
+            self.batch_size,
+            crop_size,
+            patch_size,
+            self.label_manager,
+            oversample_foreground_percent=self.oversample_foreground_percent,
+            transforms=training_transforms(patch_size),
+        )
+        processes = get_allowed_n_proc_DA()
+        if processes == 0:
+            return SingleThreadedAugmenter(loader, None), None
+        batches = NonDetMultiThreadedAugmenter(
+            loader,
+            None,
+            processes,
+            num_cached=max(6, processes // 2),
+            seeds=None,
+            pin_memory=self.device.type == "cuda",
+            wait_time=0.002,
+        )
+        next(batches)  # starts the workers before the first epoch is timed
+        return batches, None
+
+    # ---- selection on the tuning set ----------------------------------------------------------------------
+
+    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+        """Log the training loss and note how long the epoch took."""
+        super().on_train_epoch_end(train_outputs)
+        self._epoch_seconds = perf_counter() - self._epoch_started
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's clock."""
+        self._epoch_started = perf_counter()
+        super().on_train_epoch_start()
+
+    def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
+        """Evaluate the tuning set where it is due; elsewhere repeat the last values, which nnU-Net's log needs."""
+        if self._tuning_is_due():
+            started = perf_counter()
+            overlaps = self.evaluate_tuning_set()
+            seconds = perf_counter() - started
+            dice, soft_dice = mean_dice(overlaps), float(np.mean([overlap.soft_dice for overlap in overlaps]))
+            self.print_to_log_file(f"Tuning Dice {dice:.4f}, mean of {len(overlaps)} whole volumes, {seconds:.1f} s")
+            self._set_tuning_interval(seconds)
+            self._tuning_dice_of_this_epoch = dice
+        else:
+            dice = self.logger.get_value("mean_fg_dice", step=-1)
+            soft_dice = -self.logger.get_value("val_losses", step=-1)
+            self._tuning_dice_of_this_epoch = None
+        self.logger.log("mean_fg_dice", dice, self.current_epoch)
+        self.logger.log("dice_per_class_or_region", [dice], self.current_epoch)
+        self.logger.log("val_losses", -soft_dice, self.current_epoch)
+
+    def evaluate_tuning_set(self) -> list[CaseOverlap]:
+        """Predict every tuning volume in preprocessed space, by sliding window, and compare it with its reference."""
+        _, tuning_cases = self.get_tr_and_val_datasets()
+        predictor = self._tuning_predictor()
+        if not self.is_ddp:
+            return tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers)
+        rank, ranks = dist.get_rank(), dist.get_world_size()
+        gathered: list[list[CaseOverlap]] = [[] for _ in range(ranks)]
+        own = tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers[rank::ranks])
+        dist.all_gather_object(gathered, own)
+        return [overlap for of_rank in gathered for overlap in of_rank]
+
+    def _tuning_predictor(self) -> nnUNetPredictor:
+        predictor = nnUNetPredictor(
+            use_mirroring=False,
+            device=self.device,
+            perform_everything_on_device=self.device.type == "cuda",
+            allow_tqdm=False,
+        )
+        network = self.network.module if self.is_ddp else self.network
+        predictor.manual_initialization(
+            network,
+            self.plans_manager,
+            self.configuration_manager,
+            None,
+            self.dataset_json,
+            self.__class__.__name__,
+            None,
+        )
+        return predictor
+
+    def _tuning_is_due(self) -> bool:
+        is_last = self.current_epoch == self.num_epochs - 1
+        return self.current_epoch % self.tuning_interval == 0 or is_last
+
+    def _set_tuning_interval(self, seconds_tuning: float) -> None:
+        if self.fixed_tuning_interval is None and self._epoch_seconds is not None:
+            intervals = [tuning_interval(seconds_tuning, self._epoch_seconds)]
+            if self.is_ddp:  # every rank must evaluate in the same epochs
+                dist.broadcast_object_list(intervals, src=0)
+            self.tuning_interval = intervals[0]
+
+    def on_epoch_end(self) -> None:
+        """Write the log, the checkpoints and the progress plot of this epoch."""
+        self.logger.log("epoch_end_timestamps", time(), self.current_epoch)
+        self._print_epoch()
+        dice = self._tuning_dice_of_this_epoch
+        if dice is not None and (self._best_ema is None or dice > self._best_ema):
+            self._best_ema = dice
+            self.print_to_log_file(f"Best tuning Dice so far: {dice:.4f}")
+            self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_best.pth"))
+        if (self.current_epoch + 1) % self.save_every == 0 and self.current_epoch != self.num_epochs - 1:
+            self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_latest.pth"))
+        if self.local_rank == 0:
+            self.logger.plot_progress_png(self.output_folder)
+        self.current_epoch += 1
+
+    def _print_epoch(self) -> None:
+        train_loss, val_loss = (self.logger.get_value(key, step=-1) for key in ("train_losses", "val_losses"))
+        started, ended = (
+            self.logger.get_value(key, step=-1) for key in ("epoch_start_timestamps", "epoch_end_timestamps")
+        )
+        self.print_to_log_file(f"train_loss {train_loss:.4f}")
+        self.print_to_log_file(f"val_loss {val_loss:.4f}")
+        self.print_to_log_file(f"Epoch time: {ended - started:.2f} s")
+
+    # ---- checkpoints --------------------------------------------------------------------------------------
+
+    def save_checkpoint(self, filename: str) -> None:
+        """Write nnU-Net's checkpoint and the tuning interval, whole or not at all."""
+        if self.local_rank != 0 or self.disable_checkpointing:
+            return
+        network = self.network.module if self.is_ddp else self.network
+        if isinstance(network, OptimizedModule):
+            network = network._orig_mod
+        checkpoint = {
+            "network_weights": network.state_dict(),
+            "optimizer_state": self.optimizer.state_dict(),
+            "grad_scaler_state": self.grad_scaler.state_dict() if self.grad_scaler is not None else None,
+            "logging": self.logger.get_checkpoint(),
+            "_best_ema": self._best_ema,
+            "current_epoch": self.current_epoch + 1,
+            "init_args": self.my_init_kwargs,
+            "trainer_name": self.__class__.__name__,
+            "inference_allowed_mirroring_axes": self.inference_allowed_mirroring_axes,
+            "tuning_interval": self.tuning_interval,
+        }
+        with atomic_path(Path(filename)) as partial:
+            torch.save(checkpoint, partial)
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """Continue from nnU-Net's checkpoint, with the tuning interval it was written with."""
+        super().load_checkpoint(filename_or_checkpoint)
+        # nnU-Net has just loaded this file in full, so nothing is risked by reading it again.
+        checkpoint = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=False)
+        self.tuning_interval = checkpoint.get("tuning_interval", self.tuning_interval)
