@@ -1,0 +1,163 @@
+"""A whole phantom cohort on disk: images, masks and the manifest that a user would write."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.files import atomic_path, require_free_space, write_json, write_text
+from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
+from nnunet_amt.phantom.render import Phantom, render_phantom
+from nnunet_amt.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+__all__ = ["MANIFEST_COLUMNS", "write_phantom_cohort"]
+
+MANIFEST_COLUMNS = (
+    "case_id",
+    "patient_id",
+    "institution",
+    "image",
+    "mask",
+    "split",
+    "age",
+    "sex",
+    "histology",
+    "manufacturer",
+    "slice_thickness_mm",
+    "exclusion_reason",
+)
+_DESIGN_FILE = "phantom_design.json"
+_TYPICAL_SLICES = 56
+
+
+def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = silent, jobs: int = 1) -> Path:
+    """Write the images, masks and manifest of a phantom cohort.
+
+    Files that are there already are kept; every file appears whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where to write; made where missing.
+    design
+        What to write.
+    report
+        Told after every case.
+    jobs
+        Processes to render with.
+
+    Returns
+    -------
+    Path
+        ``manifest.csv`` in `folder`; its paths are relative to `folder`.
+
+    Raises
+    ------
+    BadInputError
+        If `folder` holds phantoms of another seed or size.
+    DiskFullError
+        If the cohort does not fit on the disk.
+    """
+    cases = plan_cohort(design)
+    _claim_folder(folder, design)
+    missing = [case for case in cases if case.image and not _is_done(folder, case)]
+    require_free_space(folder, len(missing) * _TYPICAL_SLICES * design.in_plane_pixels**2 * 3, "the phantom cohort")
+    total = sum(1 for case in cases if case.image)
+    for written, case in enumerate(_written(folder, missing, design.seed, jobs), start=1):
+        report(total - len(missing) + written, total, f"phantom {case.case_id}")
+    return _write_manifest(folder, cases)
+
+
+def _claim_folder(folder: Path, design: CohortDesign) -> None:
+    """Refuse a folder whose phantoms another design made: files are kept by name."""
+    mark = {"seed": design.seed, "in_plane_pixels": design.in_plane_pixels}
+    path = folder / _DESIGN_FILE
+    if not path.exists():
+        write_json(path, mark)
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if found != mark:
+        raise BadInputError(
+            f"{folder}: holds phantoms made with {found}, not {mark}; choose another folder or remove this one"
+        )
+
+
+def _is_done(folder: Path, case: PlannedCase) -> bool:
+    return (folder / case.image).exists() and (folder / case.mask).exists()
+
+
+def _written(folder: Path, cases: list[PlannedCase], seed: int, jobs: int) -> Iterator[PlannedCase]:
+    if jobs <= 1 or len(cases) < 2:
+        for case in cases:
+            yield _write_case(folder, case, seed)
+        return
+    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
+        tasks = [pool.submit(_write_case, folder, case, seed) for case in cases]
+        try:
+            for task in as_completed(tasks):
+                yield task.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_case(folder: Path, case: PlannedCase, seed: int) -> PlannedCase:
+    phantom = render_phantom(seed, case.index, case.request)
+    _write_image(folder / case.mask, phantom.mask, phantom)
+    _write_image(folder / case.image, phantom.image, phantom)
+    return case
+
+
+def _write_image(path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], phantom: Phantom) -> None:
+    import SimpleITK as sitk
+
+    image: sitk.Image = sitk.GetImageFromArray(voxels)  # (z, y, x) to SimpleITK's (x, y, z)
+    image.SetSpacing(phantom.spacing[::-1])
+    image.SetOrigin(phantom.origin)
+    with atomic_path(path) as partial:
+        sitk.WriteImage(image, str(partial), useCompression=True)
+
+
+def _write_manifest(folder: Path, cases: list[PlannedCase]) -> Path:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(MANIFEST_COLUMNS)
+    writer.writerows(_manifest_row(case) for case in cases)
+    path = folder / "manifest.csv"
+    if not path.exists() or path.read_text(encoding="utf-8") != text.getvalue():
+        write_text(path, text.getvalue())
+    return path
+
+
+def _manifest_row(case: PlannedCase) -> list[str]:
+    request = case.request
+    known = case.exclusion_reason != "missing clinical data"
+    return [
+        case.case_id,
+        case.patient_id,
+        case.institution,
+        case.image,
+        case.mask,
+        case.split or "",
+        str(request.age) if known else "",
+        request.sex,
+        request.tumours[0].histology if known else "",
+        request.manufacturer,
+        f"{request.slice_thickness:g}",
+        case.exclusion_reason,
+    ]

@@ -1,0 +1,292 @@
+"""Tumours of the anterior mediastinum: a lobulated shape, what it is made of, and where it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.phantom.mediastinum import Push
+from nnunet_amt.phantom.patient import Patient
+from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, Window, coverage
+from nnunet_amt.phantom.thorax import Frame, sternum_y
+
+__all__ = ["Tissue", "Tumour", "TumourRequest", "draw_tumours", "paint_tumour", "push_of"]
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TumourRequest:
+    """What to draw: the diagnosis (one of paper.DIAGNOSES) and the largest axial diameter in mm."""
+
+    histology: str
+    diameter: float
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """What a tumour is made of.
+
+    Attributes
+    ----------
+    hu
+        HU of the solid part; of the fluid in a cyst.
+    mottle
+        Amplitude in HU of slow irregularities.
+    necrosis
+        Share, 0 to 1, of the inside that is necrotic or cystic, near 18 HU.
+    fat
+        Share, 0 to 1, that is fat.
+    calcified
+        Whether there is a coarse calcification.
+    """
+
+    hu: float
+    mottle: float
+    necrosis: float = 0.0
+    fat: float = 0.0
+    calcified: bool = False
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """An ellipsoid with lobes, in mm of the standard thorax.
+
+    Attributes
+    ----------
+    histology
+        The diagnosis.
+    centre, radii
+        (x, y, z) in mm.
+    lobes
+        (n, 5): unit direction x, y, z, height as a share of the radius, sharpness.
+    tissue
+        Its densities.
+    waves
+        (n, 4): wave vector (x, y, z) in 1/mm and phase of the irregularities inside.
+    pliable
+        1 if it pushes organs aside, less if it grows around them.
+    """
+
+    histology: str
+    centre: Point
+    radii: Point
+    lobes: Floats
+    tissue: Tissue
+    waves: Floats
+    pliable: float
+
+    def bounds(self, margin: float) -> tuple[Point, Point]:
+        """Give the low and high corners (x, y, z) of the tumour grown by `margin` mm."""
+        reach = np.array(self.radii) * (1.0 + float(self.lobes[:, 3].sum())) + margin
+        return tuple(np.array(self.centre) - reach), tuple(np.array(self.centre) + reach)
+
+    def distance(self, block: Block) -> Floats:
+        """Give the signed distance in mm (first order) at every sample, negative inside."""
+        u, v, w = (
+            (axis - middle) / radius
+            for axis, middle, radius in zip((block.x, block.y, block.z), self.centre, self.radii, strict=True)
+        )
+        level: Floats = np.sqrt(u * u + v * v + w * w) + np.float32(1e-4)
+        radius = np.ones(block.shape, np.float32)
+        for x, y, z, height, sharpness in self.lobes.tolist():
+            along = (u * x + v * y + w * z) / level
+            radius += np.float32(height) * np.exp(np.float32(sharpness) * (along - 1.0))
+        a, b, c = self.radii
+        steepness = np.sqrt((u / a) ** 2 + (v / b) ** 2 + (w / c) ** 2) / level
+        result: Floats = (level - radius) / np.maximum(steepness, 1e-6)
+        return result
+
+    def relative_radius(self, direction: Doubles) -> float:
+        """Give the radius along a unit `direction` (x, y, z, in units of `radii`), lobes included."""
+        lobes = self.lobes.astype(float)
+        return float(1.0 + (lobes[:, 3] * np.exp(lobes[:, 4] * (lobes[:, :3] @ direction - 1.0))).sum())
+
+    def scaled(self, factor: float) -> Tumour:
+        """Give the same tumour `factor` times as large about the same centre."""
+        return replace(self, radii=(self.radii[0] * factor, self.radii[1] * factor, self.radii[2] * factor))
+
+    def axial_diameter(self, scale: Point) -> float:
+        """Give the largest axial diameter in mm of a patient of this (x, y, z) scale, if nothing is in the way."""
+        count = 4000  # Fibonacci directions
+        index = np.arange(count) + 0.5
+        polar, turn = np.arccos(1 - 2 * index / count), pi * (1 + 5**0.5) * index
+        directions = np.column_stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)])
+        lobes = self.lobes.astype(float)
+        radius = 1.0 + (lobes[:, 3] * np.exp(lobes[:, 4] * (directions @ lobes[:, :3].T - 1.0))).sum(axis=1)
+        surface = directions * radius[:, None] * np.array(self.radii) * np.array(scale)
+        return _largest_axial_distance(surface, step=self.radii[2] / 12)
+
+
+def _largest_axial_distance(points: Doubles, step: float) -> float:
+    """Give the largest (x, y) distance of two points (n, 3) within one layer of `step` mm."""
+    layer = np.floor(points[:, 2] / step)
+    largest = 0.0
+    for level in np.unique(layer):
+        plane = points[layer == level, :2]
+        apart = np.sqrt(((plane[:, None] - plane[None]) ** 2).sum(axis=2))
+        largest = max(largest, float(apart.max()))
+    return largest
+
+
+def draw_tumours(requests: Sequence[TumourRequest], patient: Patient, rng: np.random.Generator) -> list[Tumour]:
+    """Draw the tumours asked for; the first lies in the prevascular space, the others clear of those before."""
+    tumours: list[Tumour] = []
+    for request in requests:
+        for _ in range(60):
+            tumour = _draw_tumour(request, patient, rng, first=not tumours)
+            if all(_gap(tumour, other) > 16.0 for other in tumours):
+                break
+        tumours.append(tumour)
+    return tumours
+
+
+def _gap(one: Tumour, other: Tumour) -> float:
+    """Give a lower bound of the distance in mm between two tumours."""
+    apart = np.array(one.centre) - np.array(other.centre)
+    direction = apart / max(float(np.linalg.norm(apart)), 1e-6)
+    reach = sum(
+        float(np.linalg.norm(direction * np.array(t.radii))) * (1.0 + 0.6 * float(t.lobes[:, 3].max()))
+        for t in (one, other)
+    )
+    return float(np.linalg.norm(apart)) - reach
+
+
+def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Generator, first: bool) -> Tumour:
+    half = request.diameter / 2
+    size = float(np.clip((half - 8.0) / 42.0, 0.0, 1.0))  # 0 small, 1 large
+    flat = rng.uniform(0.72, 0.95) - 0.2 * size
+    tall = rng.uniform(0.8, 1.15) - 0.1 * size
+    tumour = Tumour(
+        histology=request.histology,
+        centre=(0.0, 0.0, 0.0),
+        radii=(half / patient.scale[0], half * flat / patient.scale[1], half * tall / patient.scale[2]),
+        lobes=_lobes(request.histology, rng),
+        tissue=_tissue(request.histology, patient, rng),
+        waves=_waves(rng, half),
+        pliable=0.35 if request.histology == "lymphoma" else 1.0,
+    )
+    tumour = tumour.scaled(request.diameter / tumour.axial_diameter(patient.scale))
+    return replace(tumour, centre=_place(tumour, rng, first))
+
+
+def _lobes(histology: str, rng: np.random.Generator) -> Floats:
+    """Draw the lobes: few and low on a cyst, many and sharp on a carcinoma or lymphoma."""
+    count, height, sharpness = {
+        "thymic cyst": ((2, 5), 0.12, 3.0),
+        "thymoma": ((5, 10), 0.28, 9.0),
+        "teratoma": ((3, 7), 0.20, 6.0),
+    }.get(histology, ((8, 14), 0.26, 15.0))
+    directions = rng.normal(size=(int(rng.integers(*count)), 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    heights = rng.uniform(0.3 * height, height, len(directions))
+    sharpnesses = rng.uniform(2.0, sharpness, len(directions))
+    return np.column_stack([directions, heights, sharpnesses]).astype(np.float32)
+
+
+def _place(tumour: Tumour, rng: np.random.Generator, first: bool) -> Point:
+    """Choose a centre behind the sternum, further to the side and lower the larger the tumour is."""
+    across, deep, tall = tumour.radii
+    side = rng.choice([-1.0, 1.0])
+    z = rng.uniform(-30.0, 22.0) - 0.35 * max(tall - 15.0, 0.0) if first else rng.uniform(-85.0, 35.0)
+    x = side * (3.0 + across * rng.uniform(0.25, 0.85))
+    front = float(sternum_y(np.array(z))) + 8.0 + 0.08 * abs(x)
+    y = front + deep * rng.uniform(0.95, 1.1) + rng.uniform(0.0, 3.0)
+    return float(x), float(y), float(z)
+
+
+def _tissue(histology: str, patient: Patient, rng: np.random.Generator) -> Tissue:
+    strength = patient.contrast.strength
+    if histology == "thymic cyst":
+        return Tissue(hu=rng.uniform(2.0, 25.0), mottle=1.0)
+    if histology == "teratoma":
+        return Tissue(rng.uniform(25, 45) + 15 * strength, 6.0, necrosis=0.3, fat=0.35, calcified=True)
+    if histology == "lymphoma":
+        return Tissue(rng.uniform(38, 48) + rng.uniform(15, 30) * strength, 4.0, necrosis=rng.choice([0.0, 0.12]))
+    if histology == "thymoma":
+        return Tissue(rng.uniform(40, 52) + rng.uniform(15, 42) * strength, 4.0, necrosis=rng.choice([0.0, 0.0, 0.15]))
+    hu = rng.uniform(40, 50) + rng.uniform(20, 45) * strength
+    return Tissue(hu, 9.0, necrosis=rng.uniform(0.1, 0.35), calcified=bool(rng.random() < 0.2))
+
+
+def _waves(rng: np.random.Generator, half: float) -> Floats:
+    vectors = rng.normal(size=(6, 3))
+    vectors *= 2 * pi / (half * rng.uniform(0.6, 1.6, (6, 1))) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.column_stack([vectors, rng.uniform(0, 2 * pi, 6)]).astype(np.float32)
+
+
+def push_of(tumours: Sequence[Tumour]) -> Push:
+    """Give the function that moves points of organs out of the way of the tumours, backwards and aside."""
+
+    def push(point: Point, radius: float) -> Point:
+        x, y, z = point
+        for tumour in tumours:
+            offset = (np.array([x, y, z]) - tumour.centre) / tumour.radii
+            level = max(float(np.linalg.norm(offset)), 0.05)
+            normal = offset / np.array(tumour.radii)
+            steepness = float(np.linalg.norm(normal)) / level
+            overlap = radius + 2.0 - (level - tumour.relative_radius(offset / level)) / max(steepness, 1e-6)
+            amount = tumour.pliable * min(4.0 * float(np.logaddexp(0.0, overlap / 4.0)), 30.0)
+            direction = normal / max(float(np.linalg.norm(normal)), 1e-6)
+            direction[1] = abs(direction[1]) + 0.3  # the sternum is in front: the way out is backwards
+            x, y, z = np.array([x, y, z]) + amount * direction / np.linalg.norm(direction)
+        return float(x), float(y), float(z)
+
+    return push
+
+
+def paint_tumour(canvas: Canvas, frame: Frame, tumour: Tumour) -> None:
+    """Paint one tumour and start to keep track of what stays visible of it."""
+    visible = np.zeros(canvas.hu.shape, np.float32)
+    window = canvas.block.window(*tumour.bounds(2.0))
+    if window is not None:
+        block = canvas.block.cut(window)
+        depth = np.maximum(tumour.distance(block), _inside_of_chest(block, frame, window))
+        share = coverage(depth, block.pixel)
+        canvas.paint(share, _density(tumour, block, depth), window)
+        visible[window] = share
+    canvas.lesions.append(visible)
+
+
+def _inside_of_chest(block: Block, frame: Frame, window: Window) -> Floats:
+    """Give the distance to the inner chest wall: a cavity, or the space behind the sternum between them."""
+    front = (sternum_y(block.z) + 8.0).astype(np.float32) - block.y
+    middle = np.maximum(np.abs(block.x) - 20.0, front)
+    cavity = frame.cavity[window]
+    overlap = np.maximum(10.0 - np.abs(middle - cavity), 0.0)
+    result: Floats = np.minimum(middle, cavity) - overlap * overlap / 40.0
+    return result
+
+
+def _density(tumour: Tumour, block: Block, depth: Floats) -> Floats:
+    """Give the HU inside: solid, with necrosis away from the rim, fat on one side, and a calcification."""
+    tissue = tumour.tissue
+    x, y, z = (axis - middle for axis, middle in zip((block.x, block.y, block.z), tumour.centre, strict=True))
+    field: Floats = np.zeros(block.shape, np.float32)
+    for a, b, c, phase in tumour.waves.tolist():
+        field += np.sin(x * a + y * b + z * c + phase)
+    field *= 0.58  # unit standard deviation
+    hu: Floats = tissue.hu + tissue.mottle * field
+    rim = np.clip(-depth / 4.0 - 0.5, 0.0, 1.0)
+    if tumour.histology == "thymic cyst":
+        return (hu + (1.0 - np.clip(-depth / 2.0, 0.0, 1.0)) * 22.0).astype(np.float32)
+    if tissue.necrosis > 0:
+        soft = 1.0 / (1.0 + np.exp(-5.0 * (field - _quantile(1.0 - tissue.necrosis))))
+        hu = hu + rim * soft * (18.0 - hu)
+    if tissue.fat > 0:
+        slope = x / tumour.radii[0] + 0.35 * field + _quantile(tissue.fat)
+        hu = hu + rim / (1.0 + np.exp(8.0 * slope)) * (-88.0 - hu)
+    if tissue.calcified:
+        a, b, c = (0.3 * radius for radius in tumour.radii)
+        spot = np.sqrt(((x - a) / 4.0) ** 2 + ((y + b * 0.5) / 3.0) ** 2 + ((z - c * 0.5) / 4.0) ** 2)
+        hu = hu + np.clip(1.8 - spot, 0.0, 1.0) * (380.0 - hu)
+    return hu.astype(np.float32)
+
+
+def _quantile(share: float) -> float:
+    """Give roughly the value below which a standard normal variable lies with this probability."""
+    return float(np.log(share / (1.0 - share)) / 1.702)
