@@ -75,7 +75,8 @@ def demo(
     with progress_bars() as report:
         result = run_demo(output, _resolved_device(device), report)
     out.print((result.evaluation_folder / "tables.md").read_text(encoding="utf-8"), markup=False)
-    out.print(f"mean Dice on {result.evaluation.cases} external phantoms: {result.evaluation.mean_dice:.3f}")
+    mean_dice, cases = result.evaluation.overall.voxel["dice"].mean, len(result.evaluation.cases)
+    out.print(f"mean Dice on {cases} external phantoms: {mean_dice:.3f}")
     out.print(f"took {time.monotonic() - started:.0f} s")
     show_written([result.manifest, result.model, *sorted(result.evaluation_folder.iterdir())])
     show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
@@ -102,9 +103,12 @@ def convert(
     with progress_bars() as report:
         summary = convert_cohort(manifest, raw_folder, dataset, name, seed, jobs, external_cases, tuning_cases, report)
     table = Table("split", "cases", "patients", "institutions")
-    for row in summary.rows():
-        table.add_row(*map(str, row))
+    for split in summary.audit.splits:
+        table.add_row(split.split, str(split.cases), str(split.patients), str(split.institutions))
     out.print(table)
+    out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")
+    for reason, count in summary.excluded.items():
+        out.print(f"excluded: {count} for {reason!r}", markup=False)
     show_written([summary.dataset_folder])
     show_next(f"nnunet_amt plan -d {dataset}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunet_amt.dataset_conversion import convert
@@ -25,22 +25,42 @@ from nnunet_amt.nnunet_commands import (
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.planning import plan
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS, nnUNetTrainerAMT_demo
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 
-__all__ = ["DemoResult", "run_demo"]
+__all__ = ["DemoResult", "DemoSettings", "run_demo"]
 
-DATASET_ID = 711
-DATASET_NAME = "AMTPhantom"
-TRAINER = "nnUNetTrainerAMT_demo"
-FOLD = "0"
-# Coarse enough for two CPU cores; a tumour of 5 cm is still ten voxels wide.
-SPACING_MM = (5.0, 5.0, 5.0)
-PATCH_SIZE = (24, 40, 40)
 NEEDED_BYTES = 1_000_000_000
 
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
 _TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")
 _PREDICTED = re.compile(r"^done with ")
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What the demo makes and how long it trains.
+
+    Attributes
+    ----------
+    design
+        The phantom cohort.
+    trainer, epochs
+        Trainer class, and its number of epochs for the progress bar.
+    spacing
+        (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide.
+    patch_size
+        (z, y, x) in voxels.
+    """
+
+    design: CohortDesign = field(default_factory=CohortDesign)
+    trainer: str = nnUNetTrainerAMT_demo.__name__
+    epochs: int = DEMO_EPOCHS
+    spacing: tuple[float, float, float] = (5.0, 5.0, 5.0)
+    patch_size: tuple[int, int, int] = (24, 40, 40)
+    dataset_id: int = 711
+    dataset_name: str = "AMTPhantom"
+    fold: str = "0"
 
 
 @dataclass(frozen=True)
@@ -65,7 +85,9 @@ class DemoResult:
     evaluation: EvaluationResult
 
 
-def run_demo(output: Path, device: str = "cpu", report: Progress = silent) -> DemoResult:
+def run_demo(
+    output: Path, device: str = "cpu", report: Progress = silent, settings: DemoSettings | None = None
+) -> DemoResult:
     """Make a phantom cohort, convert, plan, train, predict and evaluate; run again, it goes on where it stopped.
 
     Parameters
@@ -76,6 +98,8 @@ def run_demo(output: Path, device: str = "cpu", report: Progress = silent) -> De
         ``cpu`` or ``cuda``.
     report
         Told of every step of every stage.
+    settings
+        The embedded default if not given.
 
     Raises
     ------
@@ -83,15 +107,18 @@ def run_demo(output: Path, device: str = "cpu", report: Progress = silent) -> De
         If less than 1 GB is free.
     """
     require_free_space(output, NEEDED_BYTES, "the demo")
+    settings = settings or DemoSettings()
     jobs = os.cpu_count() or 1
     os.environ.update(folders_below(output))
     raw = folder_from_environment("nnUNet_raw")
-    manifest = write_phantom_cohort(output / "phantom_cohort", CohortDesign(), report=report, jobs=jobs)
-    dataset = convert(manifest, raw, DATASET_ID, DATASET_NAME, jobs=jobs, report=report).dataset_folder
-    plan(DATASET_ID, SPACING_MM, PATCH_SIZE, jobs=jobs, report=report)
-    model = model_folder(folder_from_environment("nnUNet_results"), dataset.name, TRAINER, PLANS_NAME, CONFIGURATION)
-    _train(model, device, output / "train.log", report)
-    predictions = _predict(dataset, model, device, output, report)
+    manifest = write_phantom_cohort(output / "phantom_cohort", settings.design, report=report, jobs=jobs)
+    conversion = convert(manifest, raw, settings.dataset_id, settings.dataset_name, jobs=jobs, report=report)
+    dataset = conversion.dataset_folder
+    plan(settings.dataset_id, settings.spacing, settings.patch_size, jobs=jobs, report=report)
+    results = folder_from_environment("nnUNet_results")
+    model = model_folder(results, dataset.name, settings.trainer, PLANS_NAME, CONFIGURATION)
+    _train(settings, model, device, output / "train.log", report)
+    predictions = _predict(settings, dataset, model, device, output, report)
     evaluation_folder = output / "evaluation"
     evaluation = evaluate(
         predictions, dataset / "labelsTs", evaluation_folder, dataset / "cohort.csv", jobs=jobs, report=report
@@ -99,16 +126,16 @@ def run_demo(output: Path, device: str = "cpu", report: Progress = silent) -> De
     return DemoResult(manifest, model, evaluation_folder, evaluation)
 
 
-def _train(model: Path, device: str, log_file: Path, report: Progress) -> None:
-    from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS
-
-    fold_folder = model / f"fold_{FOLD}"
+def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, report: Progress) -> None:
+    epochs, fold_folder = settings.epochs, model / f"fold_{settings.fold}"
     if (fold_folder / "checkpoint_final.pth").is_file() and (fold_folder / "validation" / "summary.json").is_file():
-        report(DEMO_EPOCHS, DEMO_EPOCHS, "training")
+        report(epochs, epochs, "training")
         return
     # the model that is selected is the one that nnU-Net's final validation looks at
     extra = ["--val_best", *(["--c"] if checkpoint_to_continue_from(fold_folder) else [])]
-    command = train_command(DATASET_ID, CONFIGURATION, FOLD, TRAINER, PLANS_NAME, device, extra)
+    command = train_command(
+        settings.dataset_id, CONFIGURATION, settings.fold, settings.trainer, PLANS_NAME, device, extra
+    )
     dice = ""
 
     def on_line(line: str) -> None:
@@ -116,16 +143,16 @@ def _train(model: Path, device: str, log_file: Path, report: Progress) -> None:
         if found := _TUNING_DICE.search(line):
             dice = f": tuning Dice {found[1]}"
         if found := _EPOCH.search(line):
-            report(int(found[1]), DEMO_EPOCHS, f"training{dice}")
+            report(int(found[1]), epochs, f"training{dice}")
         elif "Training done" in line:
-            report(DEMO_EPOCHS, DEMO_EPOCHS, f"training{dice}")
+            report(epochs, epochs, f"training{dice}")
 
-    report(0, DEMO_EPOCHS, "training")
+    report(0, epochs, "training")
     run_stock_command(command, cpu_friendly_environment(device), on_line, log_file)
 
 
-def _predict(dataset: Path, model: Path, device: str, output: Path, report: Progress) -> Path:
-    checkpoint = require_checkpoint(model / f"fold_{FOLD}", "checkpoint_best.pth")
+def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, output: Path, report: Progress) -> Path:
+    checkpoint = require_checkpoint(model / f"fold_{settings.fold}", "checkpoint_best.pth")
     images, predictions = dataset / "imagesTs", output / "predictions"
     total = len(require_images(images))
     done = keep_finished_predictions(images, predictions, checkpoint)
@@ -133,7 +160,8 @@ def _predict(dataset: Path, model: Path, device: str, output: Path, report: Prog
     if done == total:
         return predictions
     command = predict_command(
-        images, predictions, DATASET_ID, CONFIGURATION, FOLD, TRAINER, PLANS_NAME, checkpoint.name, device,
+        images, predictions, settings.dataset_id, CONFIGURATION, settings.fold, settings.trainer, PLANS_NAME,
+        checkpoint.name, device,
         ["--continue_prediction", "-npp", "1", "-nps", "1"],
     )  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import inspect
+import io
 import json
 import os
 import tempfile
@@ -94,7 +96,8 @@ def _trainer() -> Finding:
         from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
         from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-        found = recursive_find_trainer_class_by_name("nnUNetTrainerAMT")
+        with contextlib.redirect_stdout(io.StringIO()):  # the search talks
+            found = recursive_find_trainer_class_by_name("nnUNetTrainerAMT")
     except Exception as error:  # whatever any of nnU-Net's trainer modules raises on import
         return Finding("trainer", "problem", f"{type(error).__name__}: {error}", "the search imports all of nnU-Net")
     if found is not nnUNetTrainerAMT:

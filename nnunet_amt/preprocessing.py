@@ -75,6 +75,7 @@ def preprocess(
         raise WorkFailedError(
             f"{folder}: a preprocessing worker was killed, usually for lack of memory; run again with fewer --jobs"
         ) from error
+    shutil.rmtree(_temporary_folder(folder), ignore_errors=True)
     _copy_references(cases, preprocessed_folder / "gt_segmentations", dataset_json["file_ending"])
     return len(cases)
 
@@ -91,8 +92,8 @@ def _mapped(run_case: partial, items: list[tuple[str, dict]], jobs: int) -> Iter
 def _preprocess_case(work: _Work, case: tuple[str, dict]) -> None:
     name, files = case
     plans_manager = PlansManager(work.plans)
-    temporary = work.folder / f"{PARTIAL_MARK}{name}"
-    temporary.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_folder(work.folder) / name
+    temporary.mkdir(parents=True)
     DefaultPreprocessor(verbose=False).run_case_save(
         str(temporary / name),
         files["images"],
@@ -122,15 +123,20 @@ def _state(plans: dict, configuration: str, cases: dict[str, dict]) -> dict:
     }
 
 
+def _temporary_folder(folder: Path) -> Path:
+    """Give a place beside `folder` for half-written cases: nnU-Net takes every file in it for data."""
+    return folder.with_name(f"{PARTIAL_MARK}{folder.name}")
+
+
 def _keep_what_fits(folder: Path, state: dict) -> None:
     """Remove arrays of other settings, of changed files, of cases that are gone, and half-written ones."""
-    state_file = folder / "nnunet_amt_state.json"
+    state_file = folder.with_name(f"{folder.name}_state.json")
     old = json.loads(state_file.read_text(encoding="utf-8")) if state_file.is_file() else None
     if folder.exists() and (old is None or old["settings_sha256"] != state["settings_sha256"]):
         shutil.rmtree(folder)
         old = None
-    for temporary in folder.glob(f"{PARTIAL_MARK}*"):
-        shutil.rmtree(temporary)
+    shutil.rmtree(_temporary_folder(folder), ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, files in (old or {"files": {}})["files"].items():
         if state["files"].get(name) != files:
             for ending in reversed(_ENDINGS):

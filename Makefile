@@ -1,0 +1,51 @@
+# One word a step. PYTHON is any Python from 3.10 on; everything else is made in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-fast lint types format bench clean help
+
+help:  ## List the steps
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (8 minutes on 2 CPU cores)
+	$(BIN)/nnunet_amt demo
+
+test: $(VENV)/installed-dev  ## Run all tests (under 15 minutes on 2 CPU cores)
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/installed-dev  ## Run the tests that take no more than seconds
+	$(BIN)/python -m pytest -m "not slow and not real"
+
+lint: $(VENV)/installed-dev  ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev  ## Check types
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the evaluation against its peers, in one run
+	$(BIN)/python -m benchmarks.bench_evaluation
+
+clean:  ## Remove the environments
+	rm -rf $(VENV) .bench-venv
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --editable '.[dicom]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --editable '.[dicom,dev]'
+	@touch $@
+
+# panoptica wants older libraries than nnU-Net, so it lives in an environment of its own.
+.bench-venv/installed:
+	test -x .bench-venv/bin/python || $(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/python -m pip install panoptica SimpleITK
+	@touch $@

@@ -1,0 +1,134 @@
+"""The command line: help, exit codes, one line an error."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nnunet_amt import __version__, console
+from nnunet_amt.cli import app
+from nnunet_amt.errors import WorkFailedError
+from tests.conftest import TINY_DATASET, set_nnunet_folders
+
+runner = CliRunner()
+COMMANDS = ["demo", "convert", "plan", "env", "train", "predict", "evaluate", "doctor"]
+
+
+@pytest.fixture
+def base(planned_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    set_nnunet_folders(monkeypatch, planned_base)
+    return planned_base
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = runner.invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_help_lists_every_command() -> None:
+    output = runner.invoke(app, ["--help"]).output
+    assert all(command in output for command in COMMANDS)
+    assert "Research use only" in output
+
+
+def test_help_does_not_import_torch() -> None:
+    """It takes seconds, and --help should not."""
+    script = "import sys, nnunet_amt.cli; print('torch' in sys.modules or 'nnunetv2' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"
+
+
+def test_version() -> None:
+    assert runner.invoke(app, ["--version"]).output.strip() == f"nnunet_amt {__version__}"
+
+
+def test_unknown_command_suggests_the_right_one() -> None:
+    result = runner.invoke(app, ["convret"])
+    assert result.exit_code == 2
+    assert "convert" in result.output
+
+
+def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        monkeypatch.delenv(name, raising=False)
+    for arguments in (["convert", "m.csv", "-d", "711"], ["plan", "-d", "711"], ["train", "711"]):
+        result = runner.invoke(app, arguments)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: the environment variable nnUNet_")
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "-d", "712"], "no dataset Dataset712_*"),
+        (["plan", "-d", "711", "--patch-size", "8", "8", "9"], "multiples of 8"),
+        (["train", "712"], "no dataset Dataset712_*"),
+        (["train", "711", "--device", "tpu"], "--device tpu: must be one of auto, cpu, cuda, mps"),
+        (["predict", "711", "-o", "out"], "no dataset Dataset711_*"),
+        (["evaluate", "p", "r", "-o", "o", "--connectivity", "7"], "--connectivity 7: must be one of 6, 18, 26"),
+        (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
+        (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
+    ],
+)
+def test_bad_input_is_exit_2_and_one_line(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [
+        (WorkFailedError("it broke"), 1, "it broke"),
+        (KeyboardInterrupt(), 130, "goes on where it stopped"),
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), 2, "/a/b: No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "/a/b"), 2, "/a/b: Permission denied"),
+    ],
+)
+def test_what_ends_a_command_is_told_in_one_line(
+    base: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, exit_code: int, message: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("nnunet_amt.planning.plan", fail)
+    result = runner.invoke(app, ["plan", "-d", "711"])
+    assert result.exit_code == exit_code
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
+    """The tiny dataset is planned already, so nothing is done twice."""
+    result = runner.invoke(app, ["plan", "-d", "711", "--patch-size", "8", "16", "16"])
+    assert result.exit_code == 0
+    assert "intensities -1000 to 1500 HU become 0 to 1; 5 cases preprocessed" in result.output
+    assert str(base / "nnUNet_preprocessed" / TINY_DATASET / "nnUNetAMTPlans.json") in result.output
+    assert "nnunet_amt train 711" in result.output
+
+
+def test_env_prints_lines_for_a_shell(tmp_path: Path) -> None:
+    output = runner.invoke(app, ["env", "--folder", str(tmp_path)]).output
+    assert f"export nnUNet_raw={tmp_path / 'nnUNet_raw'}" in output
+    assert all(line.startswith("export ") for line in output.splitlines())
+
+
+def test_progress_without_a_terminal_is_a_line_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress_bars() as report:
+        for done in range(4):
+            report(done, 3, "cases")
+    assert capsys.readouterr().err.splitlines()[-1] == "cases 3/3"

@@ -1,0 +1,87 @@
+"""The demo, made tiny: every stage really runs, a kill costs no more than the step it hit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.demo import DemoSettings, run_demo
+from nnunet_amt.phantom import CohortDesign
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = DemoSettings(
+    design=CohortDesign(
+        training=3,
+        tuning=2,
+        external=2,
+        excluded=1,
+        development_institutions=2,
+        external_institutions=2,
+        in_plane_pixels=48,
+    ),
+    trainer="nnUNetTrainerAMT_1epoch",
+    epochs=1,
+    spacing=(10.0, 8.0, 8.0),
+    patch_size=(8, 16, 16),
+)
+SCRIPT = """
+import sys; from pathlib import Path
+from nnunet_amt.demo import run_demo; from tests.test_demo import SETTINGS
+if __name__ == '__main__':
+    run_demo(Path(sys.argv[1]), 'cpu', lambda done, total, what: print(what, done, total, flush=True), SETTINGS)
+"""
+
+
+def kill_at(step: str, output: Path, end: signal.Signals) -> None:
+    """Run the demo in a process of its own and end it when it begins `step`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(output)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(step):
+            break
+    else:
+        pytest.fail(f"the demo never came to {step}")
+    time.sleep(1)  # into the step
+    process.send_signal(end)
+    process.wait(timeout=30)
+    assert process.returncode != 0
+
+
+def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended with kill -9 in preprocessing, with Ctrl-C in training and kill -9 in prediction, then run to the end."""
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        monkeypatch.setenv(name, "restored after the test")
+    output = tmp_path / "demo"
+    kill_at("preprocessing", output, signal.SIGKILL)
+    images = sorted((output / "phantom_cohort").rglob("*.nii.gz"))
+    times = [path.stat().st_mtime_ns for path in images]
+    kill_at("training", output, signal.SIGINT)
+    kill_at("prediction", output, signal.SIGKILL)
+    checkpoint = next((output / "nnUNet_results").rglob("checkpoint_final.pth"))
+    trained = checkpoint.stat().st_mtime_ns
+
+    steps: list[tuple[int, int, str]] = []
+    result = run_demo(output, "cpu", lambda done, total, what: steps.append((done, total, what)), SETTINGS)
+
+    assert [path.stat().st_mtime_ns for path in images] == times  # nothing was made twice
+    assert checkpoint.stat().st_mtime_ns == trained
+    assert not [path for path in output.rglob(".partial-*")]
+    assert {what.partition(":")[0] for _, _, what in steps} >= {"preprocessing", "training", "prediction"}
+    summary = json.loads((output / "evaluation" / "summary.json").read_text())
+    assert summary["voxel"]["dice"]["n"] == len(result.evaluation.cases) == 2
+    assert (output / "evaluation" / "froc.png").stat().st_size > 5000
+    assert os.environ["nnUNet_raw"] == str(output / "nnUNet_raw")

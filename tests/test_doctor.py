@@ -1,0 +1,91 @@
+"""The doctor sees what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt import doctor
+from nnunet_amt.doctor import Finding, examine
+from nnunet_amt.trainers.plans_names import PLANS_NAME
+from tests.conftest import TINY_DATASET, set_nnunet_folders
+
+
+@pytest.fixture
+def base(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = tmp_path / "base"
+    shutil.copytree(planned_base, copy)
+    set_nnunet_folders(monkeypatch, copy)
+    monkeypatch.delenv("nnUNet_extTrainer", raising=False)
+    return copy
+
+
+def findings(check: str, dataset: int | None = 711) -> list[Finding]:
+    return [finding for finding in examine(dataset) if finding.check == check]
+
+
+def test_healthy_installation_has_no_problem(base: Path) -> None:
+    assert [finding for finding in examine(711) if finding.verdict == "problem"] == []
+    (cases,) = findings("cases")
+    assert cases.seen.startswith("6 images and labels")
+
+
+def test_folder_that_is_not_set(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("nnUNet_results")
+    (finding,) = findings("nnUNet_results", None)
+    assert finding.verdict == "problem"
+
+
+def test_folder_that_cannot_be_written(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    (finding,) = findings("nnUNet_raw", None)
+    assert (finding.verdict, finding.seen.endswith("Permission denied")) == ("problem", True)
+
+
+def test_trainer_of_the_same_name_elsewhere(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder before ours on nnUNet_extTrainer wins silently."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "theirs.py").write_text(
+        "from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer\n"
+        "class nnUNetTrainerAMT(nnUNetTrainer):\n    pass\n"
+    )
+    monkeypatch.setenv("nnUNet_extTrainer", str(tmp_path / "other"))
+    (finding,) = findings("trainer", None)
+    assert (finding.verdict, finding.seen) == ("problem", "nnUNetTrainerAMT is theirs")
+
+
+def test_old_nnunet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "2.5.1")
+    assert doctor._nnunet_version().verdict == "problem"
+
+
+def test_plans_name_that_is_not_the_files(base: Path) -> None:
+    """nnU-Net names the results folder by the name inside the file."""
+    path = base / "nnUNet_preprocessed" / TINY_DATASET / f"{PLANS_NAME}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "plans_name": "nnUNetPlans"}))
+    (finding,) = findings("plans")
+    assert (finding.verdict, "calls itself 'nnUNetPlans'" in finding.seen) == ("problem", True)
+
+
+def test_plans_that_are_not_there(base: Path) -> None:
+    (base / "nnUNet_preprocessed" / TINY_DATASET / f"{PLANS_NAME}.json").unlink()
+    (finding,) = findings("plans")
+    assert (finding.verdict, finding.advice) == ("problem", "nnunet_amt plan -d 711")
+
+
+def test_case_that_cannot_be_read_is_named(base: Path) -> None:
+    image = base / "nnUNet_raw" / TINY_DATASET / "imagesTs" / "f_0000.nii.gz"
+    image.write_bytes(image.read_bytes()[:500])
+    (finding,) = findings("cases")
+    assert (finding.verdict, "f_0000.nii.gz" in finding.seen) == ("problem", True)
+
+
+def test_unknown_dataset(base: Path) -> None:
+    (finding,) = findings("cases", 99)
+    assert "no dataset Dataset099_*" in finding.seen

@@ -1,0 +1,115 @@
+"""Stock commands: built as one would type them, ended with us, their leftovers sorted out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnunet_amt import nnunet_commands as stock
+from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
+from tests.conftest import write_image
+
+PYTHON = Path(sys.executable).name
+
+
+def test_train_command_is_what_one_would_type() -> None:
+    command = stock.train_command(711, "3d_fullres", "0", "nnUNetTrainerAMT", "nnUNetAMTPlans", "cuda", ["--npz"])
+    typed = "nnUNetv2_train 711 3d_fullres 0 -tr nnUNetTrainerAMT -p nnUNetAMTPlans -device cuda --npz"
+    assert " ".join(command) == typed
+
+
+def test_failed_command_is_one_line_with_its_last_line(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with pytest.raises(WorkFailedError, match=r"exit code 3; its last line: two; all of its output is in"):
+        script = "print('one'); print('two'); raise SystemExit(3)"
+        stock.run_stock_command([PYTHON, "-c", script], os.environ, lines.append, tmp_path / "log")
+    assert lines == ["one\n", "two\n"]
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+def test_unknown_command_says_what_to_install() -> None:
+    with pytest.raises(MissingEnvironmentError, match="nnUNetv2_nothing: command not found"):
+        stock.run_stock_command(["nnUNetv2_nothing"], os.environ)
+
+
+def test_command_finds_our_trainers() -> None:
+    lines: list[str] = []
+    script = "import os; print(os.environ['nnUNet_extTrainer'])"
+    stock.run_stock_command([PYTHON, "-c", script], {}, lines.append)
+    assert lines[0].strip().endswith("nnunet_hook")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_no_training_runs_on_after_us(tmp_path: Path, end: signal.Signals) -> None:
+    """A second training would write into the same folder as one that nobody sees."""
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    script = (
+        "import os, sys; from pathlib import Path; from nnunet_amt.nnunet_commands import run_stock_command\n"
+        f"run_stock_command([{PYTHON!r}, '-c', {child!r}], os.environ, lambda line: print(line, flush=True))"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert parent.stdout is not None
+    child_process = int(parent.stdout.readline())
+    parent.send_signal(end)
+    parent.wait(timeout=20)
+    deadline = time.monotonic() + 10
+    while _is_running(child_process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(child_process)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_checkpoint_to_continue_from_is_nnunets_choice(tmp_path: Path) -> None:
+    assert stock.checkpoint_to_continue_from(tmp_path) is None
+    for name in ("best", "latest", "final"):
+        (tmp_path / f"checkpoint_{name}.pth").touch()
+        found = stock.checkpoint_to_continue_from(tmp_path)
+        assert found is not None
+        assert found.name == f"checkpoint_{name}.pth"
+
+
+def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint_latest.pth").touch()
+    with pytest.raises(BadInputError, match=r"checkpoint_best\.pth: no such checkpoint \(found: checkpoint_latest"):
+        stock.require_checkpoint(tmp_path, "checkpoint_best.pth")
+
+
+def test_images_must_have_nnunets_names(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no such folder"):
+        stock.require_images(tmp_path / "nothing")
+    (tmp_path / "case.nii.gz").touch()
+    with pytest.raises(BadInputError, match="holds no image named <case>_0000"):
+        stock.require_images(tmp_path)
+
+
+def test_predictions_that_are_whole_and_of_this_model_stay(tmp_path: Path) -> None:
+    """One finished, one cut off by a kill, one not begun: one stays. With another checkpoint none does."""
+    images, output, checkpoint = tmp_path / "images", tmp_path / "output", tmp_path / "checkpoint_best.pth"
+    checkpoint.write_bytes(b"one")
+    noise = np.random.default_rng(0).integers(0, 2, (9, 9, 9)).astype(np.uint8)
+    for case in "abc":
+        write_image(images / f"{case}_0000.nii.gz", noise)
+    assert stock.keep_finished_predictions(images, output, checkpoint) == 0
+    write_image(output / "a.nii.gz", noise)
+    whole = write_image(output / "b.nii.gz", noise).read_bytes()
+    (output / "b.nii.gz").write_bytes(whole[: len(whole) // 2])
+    assert stock.keep_finished_predictions(images, output, checkpoint) == 1
+    assert sorted(path.name for path in output.glob("*.nii.gz")) == ["a.nii.gz"]
+    checkpoint.write_bytes(b"another")
+    assert stock.keep_finished_predictions(images, output, checkpoint) == 0

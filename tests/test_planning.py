@@ -1,0 +1,166 @@
+"""Plans pin the paper's choices, in words that stock nnU-Net understands; a rerun does nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_amt.errors import BadInputError, ImageReadError, MissingEnvironmentError
+from nnunet_amt.fingerprint import IntensityRange, intensity_range
+from nnunet_amt.planning import default_patch_size, plan, rescaling_as_ct_normalization
+from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
+from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
+
+
+def preprocessed(base: Path) -> Path:
+    return base / "nnUNet_preprocessed" / TINY_DATASET
+
+
+def array_times(base: Path) -> dict[str, int]:
+    folder = preprocessed(base) / f"{PLANS_NAME}_{CONFIGURATION}"
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+@pytest.fixture
+def base(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the planned dataset that a test may change."""
+    copy = tmp_path / "base"
+    shutil.copytree(planned_base, copy)  # keeps the modification times
+    set_nnunet_folders(monkeypatch, copy)
+    return copy
+
+
+def test_plans_hold_the_pins(planned_base: Path) -> None:
+    plans = json.loads((preprocessed(planned_base) / f"{PLANS_NAME}.json").read_text())
+    settings = plans["configurations"][CONFIGURATION]
+    assert plans["plans_name"] == PLANS_NAME  # nnU-Net names the results folder by it
+    assert settings["batch_size"] == 3
+    assert settings["patch_size"] == [8, 16, 16]
+    assert settings["spacing"] == [5.0, 2.0, 2.0]
+    assert plans["transpose_forward"] == [0, 1, 2]
+    assert plans["true_foreground_intensity_properties_per_channel"]["0"]["median"] == 50  # the tiny tumours' HU
+
+
+def test_stock_nnunet_resolves_every_name_in_the_plans(planned_base: Path) -> None:
+    """Normalisation, resampling and the preprocessor are looked up inside nnunetv2 only."""
+    manager = PlansManager(str(preprocessed(planned_base) / f"{PLANS_NAME}.json"))
+    configuration = manager.get_configuration(CONFIGURATION)
+    assert configuration.preprocessor_class.__name__ == "DefaultPreprocessor"
+    data = np.ones((1, 2, 4, 4), np.float32)
+    for resample in (configuration.resampling_fn_data, configuration.resampling_fn_probabilities):
+        assert resample(data, (2, 8, 8), (5, 2, 2), (5, 1, 1)).shape == (1, 2, 8, 8)
+
+
+def test_rescaling_by_ct_normalization() -> None:
+    """(clip(x, 5th key, 99th key) - mean) / std is (x - minimum) / (maximum - minimum), clipped to [0, 1]."""
+    properties = rescaling_as_ct_normalization(IntensityRange(-1000.0, 3000.0))
+    hounsfield = np.array([-2000.0, -1000.0, 1000.0, 3000.0, 9000.0])
+    clipped = np.clip(hounsfield, properties["percentile_00_5"], properties["percentile_99_5"])
+    assert ((clipped - properties["mean"]) / properties["std"]).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_intensity_range_is_that_of_whole_volumes_of_all_images(tmp_path: Path) -> None:
+    """Minimum in one image, maximum in another, neither in the tumour."""
+    first, second = np.zeros((2, 2, 3, 3), np.int16)
+    first[0, 0, 0], second[1, 2, 2] = -1024, 3071
+    paths = [write_image(tmp_path / f"{name}.nii.gz", array) for name, array in (("a", first), ("b", second))]
+    assert intensity_range(paths) == IntensityRange(-1024, 3071)
+
+
+def test_images_of_one_value_are_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nii.gz", np.zeros((2, 3, 3), np.int16))
+    with pytest.raises(BadInputError, match="hold the one value 0"):
+        intensity_range([path])
+
+
+def test_damaged_image_is_named(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nii.gz", np.random.default_rng(0).integers(0, 99, (9, 9, 9)).astype(np.int16))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ImageReadError, match=r"a\.nii\.gz"):
+        intensity_range([path])
+
+
+@pytest.mark.parametrize(
+    ("median_shape", "patch"),
+    [((60, 512, 512), [32, 192, 192]), ((20, 100, 512), [24, 104, 192]), ((32, 192, 192), [32, 192, 192])],
+)
+def test_default_patch_is_no_larger_than_the_median_image(median_shape: tuple[int, ...], patch: list[int]) -> None:
+    """Edges are rounded up to multiples of 8: 20 becomes 24, 100 becomes 104."""
+    assert default_patch_size(median_shape) == patch
+
+
+def test_rerun_keeps_fingerprint_and_arrays(base: Path) -> None:
+    before, fingerprint = array_times(base), (preprocessed(base) / "dataset_fingerprint.json").stat().st_mtime_ns
+    plan(711, patch_size=(8, 16, 16))
+    assert array_times(base) == before
+    assert (preprocessed(base) / "dataset_fingerprint.json").stat().st_mtime_ns == fingerprint
+
+
+def test_rerun_after_a_kill_does_only_what_is_missing(base: Path) -> None:
+    """As after kill -9: one case without its last file, and a half-written case in the temporary folder."""
+    folder = preprocessed(base) / f"{PLANS_NAME}_{CONFIGURATION}"
+    (folder / "b.pkl").unlink()
+    half = folder.with_name(f".partial-{folder.name}") / "b"
+    half.mkdir(parents=True)
+    (half / "b.b2nd").write_bytes(b"half")
+    before = array_times(base)
+    summary = plan(711, patch_size=(8, 16, 16))
+    after = array_times(base)
+    assert summary.cases == 5
+    assert {name for name in after if after[name] != before.get(name)} == {"b.pkl", "b.b2nd", "b_seg.b2nd"}
+    assert not half.parent.exists()
+
+
+def test_other_spacing_is_preprocessed_anew(base: Path) -> None:
+    before = array_times(base)
+    summary = plan(711, spacing=(5, 4, 4), patch_size=(8, 16, 16))
+    assert summary.spacing == (5, 4, 4)
+    assert all(after != before[name] for name, after in array_times(base).items())
+
+
+def test_changed_image_is_preprocessed_again_alone_if_the_intensities_stay(base: Path) -> None:
+    image = base / "nnUNet_raw" / TINY_DATASET / "imagesTr" / "c_0000.nii.gz"
+    os.utime(image)
+    before = array_times(base)
+    plan(711, patch_size=(8, 16, 16))
+    after = array_times(base)
+    assert {name[0] for name in after if after[name] != before[name]} == {"c"}
+
+
+def test_outdated_split_is_replaced(base: Path) -> None:
+    split = preprocessed(base) / "splits_final.json"
+    split.write_text(json.dumps([{"train": ["a"], "val": ["b"]}]))
+    plan(711, patch_size=(8, 16, 16))
+    assert json.loads(split.read_text()) == [{"train": ["a", "b", "c"], "val": ["d", "e"]}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"patch_size": (8, 16, 20)}, r"patch size \[8, 16, 20\]: must be three positive multiples of 8"),
+        ({"patch_size": (0, 8, 8)}, "positive multiples of 8"),
+        ({"spacing": (5, 0, 1)}, r"spacing \[5, 0, 1\]: must be three positive numbers"),
+    ],
+)
+def test_arguments_that_cannot_be_used(base: Path, arguments: dict, message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        plan(711, **arguments)
+
+
+def test_missing_folder_variable_is_asked_for_before_the_work(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnUNet_results is needed only for training, an hour later."""
+    monkeypatch.delenv("nnUNet_results")
+    with pytest.raises(MissingEnvironmentError, match="nnUNet_results"):
+        plan(711)
+
+
+def test_unfinished_conversion_is_refused(base: Path) -> None:
+    (base / "nnUNet_raw" / TINY_DATASET / "splits_final.json").unlink()
+    with pytest.raises(BadInputError, match=r"splits_final\.json: missing"):
+        plan(711)

@@ -1,0 +1,231 @@
+"""The trainer pins the paper's recipe, selects by the tuning Dice and can be resumed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+from nnunet_amt.environment import environment_with_trainer
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.nnunet_hook import amt_trainers
+from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
+from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.trainers.tuning_dice import CaseOverlap
+from tests.conftest import TINY_DATASET, set_nnunet_folders
+
+
+CPU = torch.device("cpu")
+
+
+class ShortTrainer(nnUNetTrainerAMT):
+    """Three epochs of two steps."""
+
+    fixed_tuning_interval = 1
+
+    def __init__(
+        self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device = CPU
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs = 3
+        self.num_iterations_per_epoch = 2
+
+
+@pytest.fixture
+def base(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The tiny dataset's folders, results of its own."""
+    set_nnunet_folders(monkeypatch, planned_base)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "nnUNet_results"))
+    yield tmp_path
+
+
+def read_json(planned_base: Path, name: str) -> dict:
+    return json.loads((planned_base / "nnUNet_preprocessed" / TINY_DATASET / name).read_text())
+
+
+def make_trainer(planned_base: Path, kind: type[nnUNetTrainerAMT] = ShortTrainer, **changes: Any) -> nnUNetTrainerAMT:
+    plans = {**read_json(planned_base, f"{PLANS_NAME}.json"), "continue_training": False, **changes}
+    return kind(plans, CONFIGURATION, 0, read_json(planned_base, "dataset.json"), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", amt_trainers.__all__)
+def test_nnunet_finds_every_trainer_and_it_is_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The class that nnU-Net finds is the one in the package, not a second copy that cannot be pickled."""
+    monkeypatch.setenv("nnUNet_extTrainer", environment_with_trainer({})["nnUNet_extTrainer"])
+    found = recursive_find_trainer_class_by_name(name)
+    assert found is getattr(amt_trainers, name)
+    assert found.__module__.startswith("nnunet_amt.trainers.")
+
+
+def test_signature_is_nnunets() -> None:
+    """nnU-Net reads the names of __init__'s parameters and ends in a KeyError at others."""
+    for name in amt_trainers.__all__:
+        own, theirs = (inspect.signature(kind.__init__) for kind in (getattr(amt_trainers, name), nnUNetTrainer))
+        assert list(own.parameters) == list(theirs.parameters)
+
+
+def test_optimiser_is_adam_at_a_constant_rate(base: Path, planned_base: Path) -> None:
+    """lr 1e-3, betas 0.9 and 0.999, no weight decay, in the first epoch and in the last ("Training settings")."""
+    trainer = make_trainer(planned_base, nnUNetTrainerAMT)
+    trainer.initialize()
+    for epoch in (0, 500, 999):
+        trainer.lr_scheduler.step(epoch)
+        (group,) = trainer.optimizer.param_groups
+        assert type(trainer.optimizer) is torch.optim.Adam
+        assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-3, (0.9, 0.999), 0.0)
+
+
+def test_loss_is_the_dice_of_the_batch(base: Path, planned_base: Path) -> None:
+    """Against the formula: 2 sum(p y) / (sum(p) + sum(y)), p the tumour's probability, sums over all samples."""
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    torch.manual_seed(0)
+    logits = torch.randn(3, 2, 4, 4, 4, dtype=torch.float64, requires_grad=True)
+    target = (torch.rand(3, 1, 4, 4, 4) > 0.7).double()
+    probability = torch.softmax(logits, dim=1)[:, 1:]
+    expected = -2 * (probability * target).sum() / (probability.sum() + target.sum())
+    (expected_gradient,) = torch.autograd.grad(expected, logits, retain_graph=True)
+    loss = trainer.loss(logits, target)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-6)
+
+
+def test_gradients_are_not_clipped(base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnU-Net's train_step clips at 12; the paper does not speak of clipping."""
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *call, **named: pytest.fail("clipped"))
+    batch = {"data": torch.rand(3, 1, 8, 16, 16), "target": torch.ones(3, 1, 8, 16, 16)}
+    before = [parameter.detach().clone() for parameter in trainer.network.parameters()]
+    assert trainer.train_step(batch)["loss"] < 0
+    assert any(not torch.equal(old, new) for old, new in zip(before, trainer.network.parameters(), strict=True))
+
+
+def test_no_mirroring_and_no_deep_supervision(base: Path, planned_base: Path) -> None:
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+    assert trainer.inference_allowed_mirroring_axes is None
+    assert trainer.network(torch.zeros(1, 1, 8, 16, 16)).shape == (1, 2, 8, 16, 16)
+
+
+def test_tuning_set_is_evaluated_on_whole_volumes(base: Path, planned_base: Path) -> None:
+    """A network that always says tumour has, on a case of v voxels with t of tumour, Dice 2 t / (v + t)."""
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    with torch.no_grad():
+        trainer.network.head.weight.zero_()
+        trainer.network.head.bias.copy_(torch.tensor([-5.0, 5.0]))
+    voxels, tumour = 16 * 40 * 40, 5 * 12 * 12
+    overlaps = trainer.evaluate_tuning_set()
+    assert [overlap.dice for overlap in overlaps] == [pytest.approx(2 * tumour / (voxels + tumour))] * 2
+
+
+def test_best_checkpoint_is_the_epoch_of_the_highest_tuning_dice(
+    base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted Dice of 0.2, 0.6, 0.4: the best is the second epoch, the final the third."""
+    planted = iter([0.2, 0.6, 0.4])
+    monkeypatch.setattr(ShortTrainer, "evaluate_tuning_set", lambda self: [CaseOverlap(next(planted), 0.5)])
+    trainer = make_trainer(planned_base)
+    trainer.run_training()
+    folder = Path(trainer.output_folder)
+    best, final = (torch.load(folder / f"checkpoint_{name}.pth", weights_only=False) for name in ("best", "final"))
+    assert (best["current_epoch"], best["_best_ema"]) == (2, 0.6)
+    assert (final["current_epoch"], final["_best_ema"]) == (3, 0.6)
+    assert final["logging"]["mean_fg_dice"] == [0.2, 0.6, 0.4]
+    assert (folder / "progress.png").is_file()
+    assert not list(folder.glob(".partial-*"))
+
+
+def test_resumed_training_continues_epoch_best_dice_optimiser_and_interval(base: Path, planned_base: Path) -> None:
+    first = make_trainer(planned_base)
+    first.num_epochs = 10
+    first.on_train_start()
+    first.on_epoch_start()
+    first.on_train_epoch_start()
+    first.on_train_epoch_end([first.train_step(next(first.dataloader_train))])
+    first.on_validation_epoch_end([])
+    first.tuning_interval = 7
+    first.on_epoch_end()
+    second = make_trainer(planned_base)
+    second.load_checkpoint(str(Path(first.output_folder) / "checkpoint_latest.pth"))
+    assert (second.current_epoch, second._best_ema, second.tuning_interval) == (1, first._best_ema, 7)
+    old, new = (trainer.optimizer.state_dict()["state"][0] for trainer in (first, second))
+    assert torch.equal(old["exp_avg"], new["exp_avg"])
+    assert old["step"] == new["step"] == 1
+    for one, other in zip(first.network.state_dict().values(), second.network.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_killed_write_leaves_the_old_checkpoint(
+    base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """torch.save that breaks off half-way must not touch what is there."""
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    target = tmp_path / "checkpoint_latest.pth"
+    trainer.save_checkpoint(str(target))
+    before = target.read_bytes()
+
+    def half(content: object, path: Path) -> None:
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.save_checkpoint(str(target))
+    assert target.read_bytes() == before
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_epochs_without_evaluation_repeat_the_last_value(
+    base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interval 2 over three epochs: evaluated in the first and the third, which is also the last."""
+    planted = iter([0.3, 0.5])
+    monkeypatch.setattr(ShortTrainer, "fixed_tuning_interval", 2)
+    monkeypatch.setattr(ShortTrainer, "evaluate_tuning_set", lambda self: [CaseOverlap(next(planted), 0.5)])
+    trainer = make_trainer(planned_base)
+    trainer.run_training()
+    assert trainer.logger.get_value("mean_fg_dice", step=None) == [0.3, 0.3, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("batch_size", 2, "batch_size 2 must be 3"),
+        ("patch_size", [8, 12, 16], "multiple of 8"),
+        ("normalization_schemes", ["ZScoreNormalization"], "intensities"),
+        ("architecture", {"network_class_name": "other.Net"}, "network 'other.Net' must be"),
+    ],
+)
+def test_plans_of_another_recipe_are_refused(
+    base: Path, planned_base: Path, key: str, value: object, message: str
+) -> None:
+    plans = read_json(planned_base, f"{PLANS_NAME}.json")
+    plans["configurations"][CONFIGURATION][key] = value
+    with pytest.raises(BadInputError, match=message):
+        make_trainer(planned_base, configurations=plans["configurations"])
+
+
+def test_intensities_are_the_papers_rescaling(planned_base: Path) -> None:
+    """Preprocessed voxels are (HU - minimum) / (maximum - minimum) of the dataset: here -1000 and 1500 HU."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    from tests.conftest import tiny_case
+
+    folder = planned_base / "nnUNet_preprocessed" / TINY_DATASET / f"{PLANS_NAME}_{CONFIGURATION}"
+    data, label, _, _ = nnUNetDatasetBlosc2(str(folder), ["a"]).load_case("a")
+    image, mask = tiny_case(0)
+    assert np.allclose(data[:][0], (image + 1000.0) / 2500.0, atol=1e-6)
+    assert np.array_equal(label[:][0], mask)
