@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import logging
@@ -37,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 _IMAGE_ENDING = "_0000.nii.gz"
 _PREDICTION_RECORD = "nnunet_amt_prediction.json"
-_PR_SET_PDEATHSIG = 1
 
 
 def train_command(
@@ -163,14 +161,14 @@ def run_stock_command(
     executable = _executable(command[0])
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
-        [executable, *command[1:]],
+        [sys.executable, "-m", "nnunet_amt.supervisor", executable, *command[1:]],
         env=environment_with_trainer(environment),
+        stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes
         stdout=subprocess.PIPE if on_line else None,
         stderr=subprocess.STDOUT if on_line else None,
         text=True,
         errors="replace",
         start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
     )
     try:
         tail = _follow(process, on_line, log_file) if on_line else []
@@ -217,11 +215,6 @@ def _executable(name: str) -> str:
     if found is None:
         raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
     return found
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent is killed, so that no training runs on unseen."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

@@ -46,26 +46,29 @@ def test_command_finds_our_trainers() -> None:
     assert lines[0].strip().endswith("nnunet_hook")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_no_training_runs_on_after_us(tmp_path: Path, end: signal.Signals) -> None:
+def test_neither_command_nor_its_workers_outlive_us(end: signal.Signals) -> None:
     """A second training would write into the same folder as one that nobody sees."""
-    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    command = (
+        "import os, subprocess, sys, time\n"
+        "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(os.getpid(), worker.pid, flush=True); time.sleep(60)"
+    )
     script = (
-        "import os, sys; from pathlib import Path; from nnunet_amt.nnunet_commands import run_stock_command\n"
-        f"run_stock_command([{PYTHON!r}, '-c', {child!r}], os.environ, lambda line: print(line, flush=True))"
+        "import os; from nnunet_amt.nnunet_commands import run_stock_command\n"
+        f"run_stock_command([{PYTHON!r}, '-c', {command!r}], os.environ, lambda line: print(line, flush=True))"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert parent.stdout is not None
-    child_process = int(parent.stdout.readline())
-    parent.send_signal(end)
-    parent.wait(timeout=20)
+    us = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert us.stdout is not None
+    processes = [int(word) for word in us.stdout.readline().split()]
+    assert len(processes) == 2
+    us.send_signal(end)
+    us.wait(timeout=20)
     deadline = time.monotonic() + 10
-    while _is_running(child_process) and time.monotonic() < deadline:
+    while any(map(_is_running, processes)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _is_running(child_process)
+    assert not any(map(_is_running, processes))
 
 
 def _is_running(process: int) -> bool:

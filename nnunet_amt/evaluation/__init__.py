@@ -1,0 +1,19 @@
+"""From predicted and reference label maps to voxel metrics, lesion FROC, intervals, subgroups, tables and figures."""
+
+from nnunet_amt.evaluation.case import CaseEvaluation
+from nnunet_amt.evaluation.counts import CaseCounts
+from nnunet_amt.evaluation.evaluate import RESULT_FILES, EvaluationResult, evaluate
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary import GroupSummary, LesionSummary, MetricSummary
+
+__all__ = [
+    "RESULT_FILES",
+    "CaseCounts",
+    "CaseEvaluation",
+    "EvaluationResult",
+    "EvaluationSettings",
+    "GroupSummary",
+    "LesionSummary",
+    "MetricSummary",
+    "evaluate",
+]

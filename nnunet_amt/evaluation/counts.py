@@ -1,0 +1,115 @@
+"""What is counted in a case: everything that any metric of it is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnunet_amt.evaluation.components import intersection_table, label_components
+from nnunet_amt.evaluation.diameter import largest_in_plane_diameter
+from nnunet_amt.evaluation.foreground import Foreground, Piece, Spacing
+from nnunet_amt.evaluation.label_maps import LabelMapPair, read_foreground
+from nnunet_amt.evaluation.settings import EvaluationSettings
+
+__all__ = ["CaseCounts", "count_case", "count_masks"]
+
+
+@dataclass(frozen=True, eq=False)
+class CaseCounts:
+    """The counts of one case; no metric needs its images again.
+
+    Attributes
+    ----------
+    case_id
+        Name of the case.
+    voxel_volume_mm3
+        Volume of one voxel.
+    tp, fp, fn
+        Voxels in both masks, in the prediction only, in the reference only; nothing is dropped here.
+    reference_voxels : numpy.ndarray of int64, (references,)
+        Voxels of each reference lesion.
+    prediction_voxels : numpy.ndarray of int64, (predictions,)
+        Voxels of each predicted lesion that is large enough to count.
+    intersections : numpy.ndarray of int64, (references, predictions)
+        Voxels that a reference lesion and a predicted lesion share.
+    reference_diameters_mm, prediction_diameters_mm : numpy.ndarray of float
+        Largest in-plane diameter of each lesion.
+    dropped_predictions
+        Predicted components that were too small to count.
+    """
+
+    case_id: str
+    voxel_volume_mm3: float
+    tp: int
+    fp: int
+    fn: int
+    reference_voxels: np.ndarray
+    prediction_voxels: np.ndarray
+    intersections: np.ndarray
+    reference_diameters_mm: np.ndarray
+    prediction_diameters_mm: np.ndarray
+    dropped_predictions: int
+
+    @property
+    def size_mm(self) -> float | None:
+        """Tumour size of the case: the diameter of its largest reference lesion; None without a lesion."""
+        return float(self.reference_diameters_mm.max()) if len(self.reference_diameters_mm) else None
+
+
+def count_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseCounts:
+    """Read a pair of label maps, whose geometry has been checked, and count it.
+
+    Raises
+    ------
+    ImageReadError, LabelValueError
+        If one of the two files is damaged or holds other values than 0 and 1.
+    """
+    prediction = read_foreground(pair.prediction, pair.case_id)
+    reference = read_foreground(pair.reference, pair.case_id)
+    return count_masks(pair.case_id, prediction, reference, settings)
+
+
+def count_masks(
+    case_id: str, prediction: Foreground, reference: Foreground, settings: EvaluationSettings
+) -> CaseCounts:
+    """Count two masks on one grid.
+
+    Parameters
+    ----------
+    case_id
+        Name of the case.
+    prediction, reference
+        The masks.
+    settings
+        Connectivity and the smallest predicted lesion.
+    """
+    references = label_components(reference, settings.connectivity)
+    predictions = label_components(prediction, settings.connectivity)
+    reference_voxels, prediction_voxels = _voxels(references), _voxels(predictions)
+    table = intersection_table(references, predictions)
+    overlap = int(table.sum())
+    kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
+    return CaseCounts(
+        case_id=case_id,
+        voxel_volume_mm3=float(np.prod(reference.spacing)),
+        tp=overlap,
+        fp=int(prediction_voxels.sum()) - overlap,
+        fn=int(reference_voxels.sum()) - overlap,
+        reference_voxels=reference_voxels,
+        prediction_voxels=prediction_voxels[kept],
+        intersections=table[:, kept],
+        reference_diameters_mm=_diameters(references, reference.spacing),
+        prediction_diameters_mm=_diameters([predictions[index] for index in kept], reference.spacing),
+        dropped_predictions=len(predictions) - len(kept),
+    )
+
+
+def _voxels(components: Sequence[Piece]) -> np.ndarray:
+    return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)
+
+
+def _diameters(components: Sequence[Piece], spacing: Spacing) -> np.ndarray:
+    spacing_yx = spacing[1], spacing[0]
+    return np.array([largest_in_plane_diameter(component.mask, spacing_yx) for component in components], dtype=float)

@@ -1,0 +1,133 @@
+"""The stage: a folder of predictions and one of references become the paper's tables and FROC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_case
+from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
+from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
+from nnunet_amt.evaluation.froc_figure import write_froc_figure
+from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.subgroups import split_into_subgroups
+from nnunet_amt.evaluation.summary import GroupSummary, summarise
+from nnunet_amt.evaluation.summary_file import write_summary_json
+from nnunet_amt.evaluation.tables import write_tables
+from nnunet_amt.progress import Progress, silent
+
+__all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
+
+RESULT_FILES = ("cases.csv", "lesions.csv", "froc.csv", "tables.md", "froc.png", "summary.json")
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation found and where it was written.
+
+    Attributes
+    ----------
+    output
+        The folder of the results.
+    files
+        The written files.
+    settings
+        Of the evaluation.
+    overall
+        Metrics of all cases.
+    subgroups
+        Group, subgroup and its metrics.
+    cases
+        The single cases, in the order of their ids.
+    """
+
+    output: Path
+    files: tuple[Path, ...]
+    settings: EvaluationSettings
+    overall: GroupSummary
+    subgroups: tuple[tuple[str, str, GroupSummary], ...]
+    cases: tuple[CaseEvaluation, ...]
+
+
+def evaluate(
+    predictions: Path,
+    references: Path,
+    output: Path,
+    cohort: Path | None = None,
+    settings: EvaluationSettings | None = None,
+    jobs: int = 1,
+    report: Progress = silent,
+) -> EvaluationResult:
+    """Evaluate predicted label maps against reference label maps.
+
+    Everything that can be checked without reading voxels is checked for all cases first. The results replace
+    those of an earlier evaluation in `output` all at once, or not at all.
+
+    Parameters
+    ----------
+    predictions, references
+        Folders with one label map a case, ``<case id>.nii.gz`` (also ``.nii``, ``.nrrd``, ``.mha``).
+    output
+        Folder for `RESULT_FILES`.
+    cohort
+        ``cohort.csv`` of the conversion, for subgroups; None for those by tumour size alone.
+    settings
+        None for the defaults, which are the paper's where it states any.
+    jobs
+        Cases that are read at the same time.
+    report
+        Told of every checked header and every evaluated case.
+
+    Raises
+    ------
+    BadInputError
+        If a folder is missing, or the output cannot be written; its subclasses if cases do not pair up, the
+        cohort file lacks them, geometries differ, or a file is damaged or holds other labels than 0 and 1.
+    """
+    settings = settings or EvaluationSettings()
+    _check_call(predictions, references, output, jobs)
+    pairs = find_pairs(predictions, references)
+    cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
+    check_headers(pairs, report)
+    with result_folder(output, RESULT_FILES) as folder:
+        cases = _evaluate_cases(pairs, settings, jobs, report)
+        overall = summarise(cases, settings)
+        subgroups = tuple(
+            (subgroup.group, subgroup.name, summarise(subgroup.cases, settings))
+            for subgroup in split_into_subgroups(cases, cohort_rows)
+        )
+        write_cases_csv(folder / "cases.csv", cases)
+        write_lesions_csv(folder / "lesions.csv", cases)
+        write_froc_csv(folder / "froc.csv", overall.lesion)
+        write_tables(folder / "tables.md", settings, overall, subgroups)
+        write_froc_figure(folder / "froc.png", overall)
+        write_summary_json(folder / "summary.json", settings, overall, subgroups)
+    files = tuple(output / name for name in RESULT_FILES)
+    return EvaluationResult(output, files, settings, overall, subgroups, cases)
+
+
+def _check_call(predictions: Path, references: Path, output: Path, jobs: int) -> None:
+    if jobs < 1:
+        raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
+    if output.resolve() in (predictions.resolve(), references.resolve()):
+        raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
+
+
+def _evaluate_cases(
+    pairs: Sequence[LabelMapPair], settings: EvaluationSettings, jobs: int, report: Progress
+) -> tuple[CaseEvaluation, ...]:
+    cases = []
+    executor = ThreadPoolExecutor(jobs)  # reading and labelling release the interpreter's lock
+    try:
+        for case in executor.map(partial(evaluate_case, settings=settings), pairs):
+            cases.append(case)
+            report(len(cases), len(pairs), "evaluating cases")
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return tuple(cases)

@@ -1,0 +1,67 @@
+"""The largest in-plane diameter, of shapes that can be measured with a ruler."""
+
+from __future__ import annotations
+
+from math import hypot, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from nnunet_amt.evaluation.diameter import largest_in_plane_diameter
+
+
+def test_a_voxel_is_as_long_as_its_longer_edge() -> None:
+    assert largest_in_plane_diameter(np.ones((1, 1, 1), bool), (2.0, 0.5)) == pytest.approx(2.0)
+
+
+def test_a_row_of_voxels_is_as_long_as_the_row() -> None:
+    assert largest_in_plane_diameter(np.ones((1, 1, 10), bool), (1.0, 0.7)) == pytest.approx(7.0)
+    assert largest_in_plane_diameter(np.ones((1, 10, 1), bool), (0.7, 1.0)) == pytest.approx(7.0)
+
+
+def test_a_square_is_measured_between_the_outer_faces_of_opposite_corner_voxels() -> None:
+    # From the middle of the left face of one corner voxel to the right face of the opposite one: 5 across, 4 up.
+    assert largest_in_plane_diameter(np.ones((1, 5, 5), bool), (1.0, 1.0)) == pytest.approx(sqrt(5**2 + 4**2))
+
+
+def test_slices_are_measured_one_by_one() -> None:
+    # A column through 20 slices is one voxel wide in each of them, however tall it stands.
+    assert largest_in_plane_diameter(np.ones((20, 1, 1), bool), (1.0, 1.0)) == pytest.approx(1.0)
+    # Two slices with a voxel each at opposite ends do not add up either.
+    mask = np.zeros((2, 1, 9), bool)
+    mask[0, 0, 0] = mask[1, 0, 8] = True
+    assert largest_in_plane_diameter(mask, (1.0, 1.0)) == pytest.approx(1.0)
+
+
+def test_the_largest_slice_counts_even_where_another_has_the_larger_bounding_box() -> None:
+    mask = np.zeros((2, 11, 11), bool)
+    mask[0, :8, 0] = mask[0, 0, :8] = True  # an L in a box of 8 by 8, whose diagonal is 11.3
+    # From the lower face of the one end (7.5, 0) to the upper face of the other (-0.5, 7).
+    assert largest_in_plane_diameter(mask[:1], (1.0, 1.0)) == pytest.approx(hypot(8, 7))
+    mask[1, 3, :] = True  # a row of 11 in a box of 11 by 1, whose diagonal is 11.05
+    assert largest_in_plane_diameter(mask, (1.0, 1.0)) == pytest.approx(11.0)
+
+
+def test_a_disc_has_its_diameter() -> None:
+    y, x = np.mgrid[-60:61, -60:61] * 0.7
+    disc = (y**2 + x**2 <= 35.0**2)[None]
+    assert largest_in_plane_diameter(disc, (0.7, 0.7)) == pytest.approx(70.0, abs=0.7)
+
+
+def test_nothing_is_zero() -> None:
+    assert largest_in_plane_diameter(np.zeros((2, 3, 3), bool), (1.0, 1.0)) == 0.0
+
+
+@given(arrays(bool, (2, 5, 6)), st.sampled_from([(1.0, 1.0), (0.7, 0.9), (3.0, 0.5)]))
+@settings(max_examples=50, deadline=None)
+def test_no_two_face_midpoints_of_a_slice_lie_further_apart(mask: np.ndarray, spacing: tuple[float, float]) -> None:
+    longest = 0.0
+    for plane in mask:
+        centres = np.argwhere(plane)
+        faces = np.array([centres + step for step in ((0, 0.5), (0, -0.5), (0.5, 0), (-0.5, 0))]).reshape(-1, 2)
+        points = faces * spacing
+        longest = max([longest, *(float(np.linalg.norm(points - point, axis=1).max()) for point in points)])
+    assert largest_in_plane_diameter(mask, spacing) == pytest.approx(longest)
