@@ -1,0 +1,21 @@
+"""The cohort: the manifest's schema, the institutional split and its audit."""
+
+from nnunet_amt.cohort.audit import SplitAudit, SplitCounts, audit_splits
+from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase, Manifest, Split
+from nnunet_amt.cohort.manifest import read_manifest
+from nnunet_amt.cohort.manufacturers import canonical_manufacturer
+from nnunet_amt.cohort.split import assign_splits
+
+__all__ = [
+    "SPLITS",
+    "CohortCase",
+    "ExcludedCase",
+    "Manifest",
+    "Split",
+    "SplitAudit",
+    "SplitCounts",
+    "assign_splits",
+    "audit_splits",
+    "canonical_manufacturer",
+    "read_manifest",
+]

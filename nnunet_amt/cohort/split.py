@@ -1,0 +1,145 @@
+"""The institutional split: as the manifest gives it, or drawn in the paper's proportions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nnunet_amt import paper
+from nnunet_amt.cohort.case import CohortCase, Split
+from nnunet_amt.errors import BadInputError, ManifestError
+
+__all__ = ["assign_splits"]
+
+
+def assign_splits(
+    cases: Sequence[CohortCase],
+    seed: int = 711,
+    external_cases: int | None = None,
+    tuning_cases: int | None = None,
+) -> tuple[CohortCase, ...]:
+    """Put every case into the training, the tuning or the external test set.
+
+    Where the manifest gives the split, it is taken as it stands. Otherwise whole institutions go to the
+    external test set, those with the fewest cases first, so that it holds as many institutions as possible;
+    of the rest, patients are drawn at random for tuning. Institutions that share a patient stay together.
+
+    Parameters
+    ----------
+    cases
+        Included cases; their order does not matter.
+    seed
+        Decides between institutions of equal size, and which patients tune.
+    external_cases, tuning_cases
+        Wanted cases; the nearest possible number is taken. By default the paper's shares: 164 of 711
+        external, and 62 of the other 547 for tuning.
+
+    Returns
+    -------
+    tuple of CohortCase
+        In the given order, each with a split.
+
+    Raises
+    ------
+    ManifestError
+        If only some cases have a split, or the cohort is too small to be divided.
+    BadInputError
+        If numbers are asked for and the manifest gives the split, or they leave a set empty.
+    """
+    given = [case for case in cases if case.split is not None]
+    if given:
+        _check_given(cases, external_cases, tuning_cases)
+        return tuple(cases)
+    external = _external_institutions(cases, seed, external_cases)
+    rest = [case for case in cases if case.institution not in external]
+    tuning = _tuning_patients(rest, seed, tuning_cases)
+
+    def split_of(case: CohortCase) -> Split:
+        if case.institution in external:
+            return "external"
+        return "tuning" if case.patient_id in tuning else "training"
+
+    return tuple(replace(case, split=split_of(case)) for case in cases)
+
+
+def _check_given(cases: Sequence[CohortCase], external_cases: int | None, tuning_cases: int | None) -> None:
+    for case in cases:
+        if case.split is None:
+            raise ManifestError(
+                f"manifest line {case.line}, column 'split' (case {case.case_id!r}): is empty, "
+                "other rows fill it; fill it in every row or in none"
+            )
+    if external_cases is not None or tuning_cases is not None:
+        raise BadInputError(
+            "the manifest's column 'split' gives the split already; remove the column or do not ask for "
+            "a number of external or tuning cases"
+        )
+
+
+def _external_institutions(cases: Sequence[CohortCase], seed: int, wanted: int | None) -> set[str]:
+    groups = _institutions_sharing_patients(cases)
+    if len(groups) < 2:
+        raise ManifestError(
+            f"column 'institution': {len(groups)} institution (or group that shares patients) cannot be "
+            "divided into training and external test set; add cases of another institution"
+        )
+    target = _target(wanted, len(cases), paper.EXTERNAL_CASES / paper.INCLUDED_CASES, "external")
+    sizes = {group: sum(case.institution in group for case in cases) for group in groups}
+    order = sorted(groups, key=lambda group: (sizes[group], _draw(seed, "institution", min(group))))
+    external: set[str] = set()
+    taken = 0
+    for group in order[:-1]:  # the largest stays for training
+        if external and abs(taken + sizes[group] - target) >= abs(taken - target):
+            break
+        external |= group
+        taken += sizes[group]
+    return external
+
+
+def _tuning_patients(cases: Sequence[CohortCase], seed: int, wanted: int | None) -> set[str]:
+    sizes: dict[str, int] = defaultdict(int)
+    for case in cases:
+        sizes[case.patient_id] += 1
+    if len(sizes) < 2:
+        raise ManifestError(
+            "column 'patient_id': one patient is left for training and tuning together; add patients or give "
+            "the split in a column 'split'"
+        )
+    share = paper.TUNING_CASES / (paper.TRAINING_CASES + paper.TUNING_CASES)
+    target = _target(wanted, len(cases), share, "tuning")
+    tuning: set[str] = set()
+    taken = 0
+    for patient in sorted(sizes, key=lambda patient: _draw(seed, "patient", patient)):
+        if len(tuning) + 1 < len(sizes) and taken + sizes[patient] <= target:
+            tuning.add(patient)
+            taken += sizes[patient]
+    return tuning or {min(sizes, key=lambda patient: (sizes[patient], _draw(seed, "patient", patient)))}
+
+
+def _target(wanted: int | None, total: int, share: float, split: Split) -> int:
+    if wanted is None:
+        return max(1, round(total * share))
+    if not 1 <= wanted < total:
+        raise BadInputError(
+            f"{wanted} {split} cases of {total} cannot be taken; ask for a number from 1 to {total - 1}"
+        )
+    return wanted
+
+
+def _institutions_sharing_patients(cases: Sequence[CohortCase]) -> list[frozenset[str]]:
+    """Join institutions that must not be separated, because a patient was in both."""
+    group_of = {case.institution: frozenset([case.institution]) for case in cases}
+    first_seen: dict[str, str] = {}
+    for case in cases:
+        other = first_seen.setdefault(case.patient_id, case.institution)
+        joined = group_of[other] | group_of[case.institution]
+        for institution in joined:
+            group_of[institution] = joined
+    return sorted(set(group_of.values()), key=min)
+
+
+def _draw(seed: int, what: str, name: str) -> bytes:
+    """Give a lot that depends on the seed and the name only, not on the rows' order nor on a library."""
+    return hashlib.sha256(f"{seed}/{what}/{name}".encode()).digest()

@@ -1,0 +1,35 @@
+"""Subgroups by manufacturer need one name each."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnunet_amt import paper
+from nnunet_amt.cohort import canonical_manufacturer
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("SIEMENS", "Siemens"),
+        ("Siemens Healthineers", "Siemens"),
+        ("GE MEDICAL SYSTEMS", "GE Healthcare"),
+        ("GE", "GE Healthcare"),
+        ("TOSHIBA", "Canon Medical Systems"),
+        ("TOSHIBA_MEC", "Canon Medical Systems"),
+        ("Canon Medical Systems", "Canon Medical Systems"),
+        ("Philips", "Philips Healthcare"),
+        ("FUJIFILM Corporation", "Fujifilm"),
+        ("Hitachi Medical Corporation", "Fujifilm"),
+        ("Gendex", "Gendex"),
+        (" Shimadzu  Corp ", "Shimadzu Corp"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_spellings(header: str | None, name: str | None) -> None:
+    assert canonical_manufacturer(header) == name
+
+
+def test_names_of_the_paper_stay_as_they_are() -> None:
+    assert [canonical_manufacturer(name) for name in paper.MANUFACTURERS] == list(paper.MANUFACTURERS)

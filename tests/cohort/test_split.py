@@ -1,0 +1,142 @@
+"""The split decides what the external result is worth: whole institutions, no patient on both sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from nnunet_amt import paper
+from nnunet_amt.cohort import CohortCase, assign_splits, audit_splits
+from nnunet_amt.errors import BadInputError, ManifestError
+from tests.cohort.cases import cohort_of, make_case
+
+
+def institutions_in(cases: Sequence[CohortCase], split: str) -> set[str]:
+    return {case.institution for case in cases if case.split == split}
+
+
+def counts(cases: Sequence[CohortCase]) -> dict[str | None, int]:
+    return dict(Counter(case.split for case in cases))
+
+
+def test_the_papers_cohort_gives_the_papers_counts() -> None:
+    """121 small institutions hold 78 x 1 + 43 x 2 = 164 cases, 15 large ones 547 (8 x 36 + 7 x 37)."""
+    small = {f"small{number:03d}": 1 if number < 78 else 2 for number in range(paper.EXTERNAL_INSTITUTIONS)}
+    large = {f"large{number:02d}": 36 if number < 8 else 37 for number in range(15)}
+    cases = assign_splits(cohort_of(large | small))
+    training, tuning, external = audit_splits(cases).splits
+    assert training.cases == paper.TRAINING_CASES
+    assert tuning.cases == paper.TUNING_CASES
+    assert (external.cases, external.institutions) == (paper.EXTERNAL_CASES, paper.EXTERNAL_INSTITUTIONS)
+    assert institutions_in(cases, "external") == set(small)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted", "external"),
+    [
+        # 1 + 2 = 3 is nearest to 4: with C it would be 8
+        ({"A": 1, "B": 2, "C": 5, "D": 9}, 4, {"A", "B"}),
+        # 1 + 2 + 5 = 8 is nearer to 7 than 3 is
+        ({"A": 1, "B": 2, "C": 5, "D": 9}, 7, {"A", "B", "C"}),
+        # a tie, 3 and 7 against 5: the fewer
+        ({"A": 1, "B": 2, "C": 4, "D": 9}, 5, {"A", "B"}),
+        # at least one institution, though 4 is more than 1
+        ({"A": 4, "B": 5}, 1, {"A"}),
+        # the largest always stays for training
+        ({"A": 4, "B": 5}, 8, {"A"}),
+        # by default 164/711 of 13 = 3.0
+        ({"A": 1, "B": 2, "C": 10}, None, {"A", "B"}),
+    ],
+)
+def test_the_smallest_institutions_go_to_the_external_test_set(
+    sizes: dict[str, int], wanted: int | None, external: set[str]
+) -> None:
+    cases = assign_splits(cohort_of(sizes), external_cases=wanted)
+    assert institutions_in(cases, "external") == external
+
+
+def test_the_split_depends_on_the_seed_but_not_on_the_order_of_rows() -> None:
+    cases = cohort_of({f"I{number}": 2 for number in range(12)})
+    splits = {case.case_id: case.split for case in assign_splits(cases, seed=1)}
+    assert {case.case_id: case.split for case in assign_splits(cases[::-1], seed=1)} == splits
+    assert any({case.case_id: case.split for case in assign_splits(cases, seed=seed)} != splits for seed in range(2, 6))
+
+
+def test_a_patient_is_never_divided_between_training_and_tuning() -> None:
+    """Ten patients with two CTs each: whatever is drawn, both CTs are together."""
+    cases = [make_case(f"c{number}", "A", patient_id=f"p{number // 2}") for number in range(20)]
+    cases += cohort_of({"B": 1})
+    for seed in range(20):
+        split_cases = assign_splits(cases, seed=seed, tuning_cases=4)
+        assert counts(split_cases) == {"training": 16, "tuning": 4, "external": 1}
+        audit_splits(split_cases)
+
+
+def test_a_patient_with_more_cases_than_wanted_is_passed_over() -> None:
+    """Only the patient with one CT fits one tuning case, whatever the draw."""
+    cases = [make_case(f"c{number}", "A", patient_id="many") for number in range(5)]
+    cases += [make_case("single", "A"), make_case("x", "B")]
+    for seed in range(5):
+        tuning = [case.case_id for case in assign_splits(cases, seed=seed, tuning_cases=1) if case.split == "tuning"]
+        assert tuning == ["single"]
+
+
+def test_tuning_has_a_case_even_if_every_patient_has_too_many() -> None:
+    """Two patients with 2 and 3 CTs, one case wanted: the smaller patient tunes."""
+    cases = [make_case(f"c{number}", "A", patient_id="p" if number < 2 else "q") for number in range(5)]
+    cases += cohort_of({"B": 1})
+    assert counts(assign_splits(cases, tuning_cases=1)) == {"training": 3, "tuning": 2, "external": 1}
+
+
+def test_institutions_that_share_a_patient_stay_together() -> None:
+    """A patient was in A and in B, another in B and in C: with A, all three (5 cases) are external or none is."""
+    cases = [
+        make_case("a", "A", "p1"),
+        make_case("b1", "B", "p1"),
+        make_case("b2", "B", "p2"),
+        make_case("c1", "C", "p2"),
+        make_case("c2", "C"),
+        *cohort_of({"D": 1, "E": 9}),
+    ]
+    assert institutions_in(assign_splits(cases, external_cases=1), "external") == {"D"}
+    assert institutions_in(assign_splits(cases, external_cases=6), "external") == {"A", "B", "C", "D"}
+
+
+def test_a_given_split_is_taken_as_it_stands() -> None:
+    cases = [
+        make_case("a", "A", split="training"),
+        make_case("b", "A", split="tuning"),
+        make_case("c", "B", split="external"),
+    ]
+    assert assign_splits(cases) == tuple(cases)
+
+
+def test_a_partly_given_split_is_refused_where_it_ends() -> None:
+    cases = [make_case("a", "A", split="training"), make_case("b", "A", line=3)]
+    with pytest.raises(ManifestError, match=r"line 3, column 'split' \(case 'b'\): is empty"):
+        assign_splits(cases)
+
+
+def test_a_given_split_and_wanted_numbers_contradict_each_other() -> None:
+    with pytest.raises(BadInputError, match="gives the split already"):
+        assign_splits([make_case("a", "A", split="training")], external_cases=1)
+
+
+@pytest.mark.parametrize("wanted", [0, -1, 6, 7])
+def test_numbers_that_leave_a_set_empty_are_refused(wanted: int) -> None:
+    cases = cohort_of({"A": 2, "B": 4})
+    with pytest.raises(BadInputError, match=f"{wanted} external cases of 6"):
+        assign_splits(cases, external_cases=wanted)
+
+
+def test_one_institution_cannot_be_divided() -> None:
+    with pytest.raises(ManifestError, match="column 'institution'"):
+        assign_splits(cohort_of({"A": 5}))
+
+
+def test_one_patient_cannot_train_and_tune() -> None:
+    cases = [make_case("a1", "A", "p"), make_case("a2", "A", "p"), make_case("b", "B")]
+    with pytest.raises(ManifestError, match="column 'patient_id'"):
+        assign_splits(cases)
