@@ -1,0 +1,7 @@
+"""From CT and masks of many formats to nnU-Net's raw format."""
+
+from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
+from nnunet_amt.dataset_conversion.manifest2nnunet import ConversionSummary, convert
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
+
+__all__ = ["FLOOR_HU", "ConversionSummary", "RawDataset", "convert"]

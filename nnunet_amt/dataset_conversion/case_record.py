@@ -1,0 +1,108 @@
+"""The note that a case is converted: from which files, and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nnunet_amt.cohort import CohortCase
+from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
+from nnunet_amt.files import write_json
+
+__all__ = ["CaseRecord", "digest", "fingerprint", "finished_record", "write_record"]
+
+# Change it when the same files must be converted otherwise than before.
+_CONVERSION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """What a finished case left behind; no path and no identifier is in it.
+
+    Attributes
+    ----------
+    fingerprint
+        Of the input files and settings.
+    source
+        Digest of what identifies the CT: its path, or its series.
+    pixels
+        SHA-256 of the written voxels.
+    spacing
+        (x, y, z) in mm.
+    tumour_voxels
+        Voxels of the mask.
+    manufacturer
+        As in the DICOM header; None for other formats.
+    image_bytes, label_bytes
+        Sizes of the written files.
+    """
+
+    fingerprint: str
+    source: str
+    pixels: str
+    spacing: tuple[float, float, float]
+    tumour_voxels: int
+    manufacturer: str | None
+    image_bytes: int
+    label_bytes: int
+
+
+def fingerprint(case: CohortCase) -> str:
+    """Digest names, sizes and times of a case's files, and all settings that change what is written."""
+    parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, case.roi]
+    for path in (case.image, case.mask):
+        for file in _files(path):
+            status = file.stat()
+            parts.append((file.name, status.st_size, status.st_mtime_ns))
+    return digest(repr(parts))
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def finished_record(dataset: RawDataset, case: CohortCase) -> CaseRecord | None:
+    """Give the record of a case that need not be converted again; None if it must be.
+
+    Parameters
+    ----------
+    dataset
+        Where the case would be written.
+    case
+        With its split.
+    """
+    record = _read_record(dataset.record(case.case_id))
+    if record is None or record.fingerprint != fingerprint(case):
+        return None
+    sizes = (
+        (dataset.image(case.case_id, case.split), record.image_bytes),
+        (dataset.label(case.case_id, case.split), record.label_bytes),
+    )
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+    return record if whole else None
+
+
+def write_record(dataset: RawDataset, case: CohortCase, record: CaseRecord) -> None:
+    """Write the record; only now the case counts as finished."""
+    write_json(dataset.record(case.case_id), asdict(record))
+
+
+def _read_record(path: Path) -> CaseRecord | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        x, y, z = content.pop("spacing")
+        return CaseRecord(**content, spacing=(x, y, z))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # not there, or not finished
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.is_file())
+    elif path.is_file():
+        yield path

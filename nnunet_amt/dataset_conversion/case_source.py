@@ -1,0 +1,149 @@
+"""Open what the manifest names as the image and the mask of a case; nothing but headers is read."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from nnunet_amt.cohort import CohortCase
+from nnunet_amt.cohort.case import place_in_manifest
+from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, is_dicom_path
+from nnunet_amt.dataset_conversion.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.dataset_conversion.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
+from nnunet_amt.dataset_conversion.label_file import open_label_file
+from nnunet_amt.dataset_conversion.rtstruct import RtStruct, open_rtstruct
+from nnunet_amt.errors import (
+    BadInputError,
+    DiskFullError,
+    GeometryMismatchError,
+    ImageReadError,
+    MissingExtraError,
+)
+from nnunet_amt.geometry import Geometry
+
+__all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case"]
+
+
+class ImageSource(Protocol):
+    """A CT whose header has been read."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid with LPS axes."""
+
+    @property
+    def manufacturer(self) -> str | None:
+        """Of the scanner, if the format keeps it."""
+
+    @property
+    def identity(self) -> str:
+        """Equal for the same CT given twice."""
+
+    def read(self, scratch: Path) -> sitk.Image:
+        """Read the voxels, LPS axes; `scratch` is an empty folder for temporary files."""
+
+
+class MaskSource(Protocol):
+    """A mask whose header has been read."""
+
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Read the mask, (z, y, x), on the CT's grid."""
+
+
+@dataclass(frozen=True)
+class CaseSource:
+    """A case whose files have been found, and whose headers fit together."""
+
+    image: ImageSource
+    mask: MaskSource
+
+
+def open_case(case: CohortCase, manifest_name: str) -> CaseSource:
+    """Read the headers of a case's image and mask and check that they belong together.
+
+    Parameters
+    ----------
+    case
+        The file's ending tells NIfTI, NRRD and MHA; folders, zips and all else are taken for DICOM. Of several
+        CT series in one folder, the one that the RTSTRUCT refers to is taken.
+    manifest_name
+        For messages.
+
+    Raises
+    ------
+    BadInputError
+        One of its subclasses; the message begins with the manifest's line and column and the case.
+    """
+    headers_of = cache(lambda path: DicomFolder(path).headers())  # image and mask are often in one zip
+    structure = None
+    with in_column(manifest_name, case, "image"):
+        _require_known_kind(case.image)
+    with in_column(manifest_name, case, "mask"):
+        _require_known_kind(case.mask)
+        is_label_file = is_image_file_name(case.mask)
+        mask_headers = [] if is_label_file else headers_of(case.mask)
+    if not is_label_file:
+        with in_column(manifest_name, case, "roi" if _has_rtstruct(mask_headers) else "mask"):
+            structure = open_rtstruct(DicomFolder(case.mask), mask_headers, case.roi)
+    with in_column(manifest_name, case, "image"):
+        if is_image_file_name(case.image):
+            image: ImageSource = open_image_file(case.image)
+        else:
+            wanted = structure.series_uids if structure else ()
+            image = ct_series_among(DicomFolder(case.image), headers_of(case.image), wanted)
+    with in_column(manifest_name, case, "mask"):
+        if structure is None:
+            return CaseSource(image, open_label_file(case.mask, image.geometry))
+        if isinstance(image, DicomSeries):
+            _require_same_series(structure, image)
+        return CaseSource(image, structure)
+
+
+@contextmanager
+def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[None]:
+    """Put the manifest's line and column and the case before the message of an error in the block.
+
+    Errors of the operating system become errors for the user.
+    """
+    place = place_in_manifest(manifest_name, case.line, column, case.case_id)
+    try:
+        yield
+    except (MissingExtraError, DiskFullError):
+        raise
+    except BadInputError as error:
+        raise type(error)(f"{place}: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(f"{place}: the disk is full; free some space and run the same command again") from error
+        raise ImageReadError(f"{place}: cannot be read ({error.strerror or error})") from error
+
+
+def _require_known_kind(path: Path) -> None:
+    if not path.exists():
+        hint = "; write / in place of \\" if "\\" in path.name else ""
+        raise ImageReadError(f"{path.name} does not exist{hint}; paths are relative to the manifest's folder")
+    known = path.is_file() if is_image_file_name(path) else is_dicom_path(path)
+    if not known:
+        endings = ", ".join(IMAGE_FILE_ENDINGS)
+        raise ImageReadError(
+            f"{path.name} is no image that can be read; give a file ({endings}), or DICOM as a folder or a zip"
+        )
+
+
+def _has_rtstruct(headers: list[DicomHeader]) -> bool:
+    return any(header.sop_class == RT_STRUCTURE_SET for header in headers)
+
+
+def _require_same_series(structure: RtStruct, series: DicomSeries) -> None:
+    refers = series.series_uid in structure.series_uids or bool(series.sop_uids & structure.sop_uids)
+    if structure.series_uids and not refers:
+        raise GeometryMismatchError("the RTSTRUCT was drawn on another CT series; give the series that it refers to")

@@ -1,0 +1,182 @@
+"""The folder of a dataset in nnU-Net's raw format: where its files are, and what may be in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.cohort import CohortCase, Split
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.files import PARTIAL_MARK
+
+__all__ = ["FILE_ENDING", "RawDataset"]
+
+FILE_ENDING = ".nii.gz"
+_CHANNEL = "_0000"
+_RECORDS = ".conversion"
+_CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """One dataset below nnUNet_raw.
+
+    Attributes
+    ----------
+    folder
+        For example ``nnUNet_raw/Dataset711_AMT``.
+    """
+
+    folder: Path
+
+    @classmethod
+    def at(cls, raw_folder: Path, dataset_id: int, name: str) -> RawDataset:
+        """Name the dataset's folder, and check that nnU-Net can tell it from others.
+
+        Parameters
+        ----------
+        raw_folder
+            nnUNet_raw.
+        dataset_id
+            1 to 999.
+        name
+            What stands behind the number.
+
+        Raises
+        ------
+        BadInputError
+            If the id or the name is not allowed, or another dataset has the id.
+        """
+        if not 1 <= dataset_id <= 999:
+            raise BadInputError(f"dataset id {dataset_id} is not allowed; choose one from 1 to 999")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise BadInputError(f"dataset name {name!r} is not allowed; use A-Z a-z 0-9 _ -")
+        folder = raw_folder / f"Dataset{dataset_id:03d}_{name}"
+        others = sorted(raw_folder.glob(f"Dataset{dataset_id:03d}_*")) if raw_folder.is_dir() else []
+        for other in others:
+            if other != folder:
+                raise BadInputError(
+                    f"dataset id {dataset_id} is taken by {other.name}; choose another id, or its name to go on with it"
+                )
+        return cls(folder)
+
+    def image(self, case_id: str, split: Split | None) -> Path:
+        """Path of a case's CT."""
+        return self.folder / f"images{_subset(split)}" / f"{case_id}{_CHANNEL}{FILE_ENDING}"
+
+    def label(self, case_id: str, split: Split | None) -> Path:
+        """Path of a case's mask."""
+        return self.folder / f"labels{_subset(split)}" / f"{case_id}{FILE_ENDING}"
+
+    def record(self, case_id: str) -> Path:
+        """Path of the note that the case is converted, and from what."""
+        return self.folder / _RECORDS / f"{case_id}.json"
+
+    def scratch(self, case_id: str) -> Path:
+        """Folder for a case's temporary files; a later run removes it if this one is killed."""
+        return self.folder / _RECORDS / f"{PARTIAL_MARK}{os.getpid()}-{case_id}"
+
+    def require_usable(self, cases: Sequence[CohortCase]) -> None:
+        """Refuse a folder that cannot be written, or holds files that the conversion did not make.
+
+        Parameters
+        ----------
+        cases
+            The cohort, with splits.
+
+        Raises
+        ------
+        BadInputError
+            Naming the folder or the first foreign file.
+        """
+        existing = self.folder.resolve()
+        while not existing.exists():
+            existing = existing.parent
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise BadInputError(f"{self.folder}: cannot be written; choose another folder or change its rights")
+        ours = self._paths_of(self._recorded_cases()) | self._paths_of(case.case_id for case in cases)
+        foreign = [path for path in self._case_files() if path not in ours]
+        if foreign or (self._dataset_json.exists() and not self.record("any").parent.is_dir()):
+            first = foreign[0].relative_to(self.folder) if foreign else self._dataset_json.name
+            raise BadInputError(
+                f"{self.folder}: holds {first}, which this conversion did not make; choose another id or name, "
+                "or remove the folder"
+            )
+
+    def begin(self, cases: Sequence[CohortCase]) -> None:
+        """Make the folders; remove what killed runs left, and cases that are no longer where they were.
+
+        ``dataset.json`` goes first and comes back last, so nothing takes an unfinished dataset for a whole one.
+
+        Raises
+        ------
+        BadInputError
+            If the folder cannot be written.
+        """
+        try:
+            self._dataset_json.unlink(missing_ok=True)
+            for name in (*_CASE_FOLDERS, _RECORDS):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            self._remove_leftovers()
+            self._remove_outdated({case.case_id: case.split for case in cases})
+        except OSError as error:
+            raise BadInputError(f"{self.folder}: cannot be written ({error.strerror})") from error
+
+    @property
+    def _dataset_json(self) -> Path:
+        return self.folder / "dataset.json"
+
+    def _recorded_cases(self) -> list[str]:
+        return sorted(path.stem for path in (self.folder / _RECORDS).glob("[!.]*.json"))
+
+    def _case_files(self) -> Iterator[Path]:
+        for name in _CASE_FOLDERS:
+            yield from sorted((self.folder / name).glob("[!.]*"))
+
+    def _paths_of(self, case_ids: Sequence[str] | Iterator[str]) -> set[Path]:
+        splits: tuple[Split, ...] = ("training", "external")
+        return {
+            path
+            for case_id in case_ids
+            for split in splits
+            for path in (self.image(case_id, split), self.label(case_id, split))
+        }
+
+    def _remove_leftovers(self) -> None:
+        for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
+            pid = path.name.removeprefix(PARTIAL_MARK).split("-")[0]
+            if pid.isdigit() and int(pid) != os.getpid() and _runs(int(pid)):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _remove_outdated(self, splits: dict[str, Split | None]) -> None:
+        for case_id in self._recorded_cases():
+            wanted = set()
+            if case_id in splits:
+                wanted = {self.image(case_id, splits[case_id]), self.label(case_id, splits[case_id])}
+            for path in self._paths_of([case_id]) - wanted:
+                path.unlink(missing_ok=True)
+            if not wanted:
+                self.record(case_id).unlink()
+
+
+def _subset(split: Split | None) -> str:
+    """nnU-Net trains on Tr, tuning cases among them, and never sees Ts."""
+    return "Ts" if split == "external" else "Tr"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # someone else's process
+        return True
+    return True

@@ -1,0 +1,197 @@
+"""Read masks from the contours of an RTSTRUCT."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.dataset_conversion.contour_fill import fill_contours, without_repeats
+from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, refusing_damage
+from nnunet_amt.dataset_conversion.label_file import require_tumour
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
+from nnunet_amt.geometry import Geometry
+
+__all__ = ["RtStruct", "open_rtstruct"]
+
+_AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
+# How far from a slice its contours may lie, as a share of the slice distance.
+_OFF_SLICE_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class RtStruct:
+    """The structures of an RTSTRUCT that make up the tumour.
+
+    Attributes
+    ----------
+    folder, member
+        Where the file is.
+    roi_numbers
+        ROI numbers of the chosen structures.
+    roi_names
+        Their names, in the same order.
+    series_uids, sop_uids
+        CT series and slices that the file says it was drawn on, for comparison only.
+    """
+
+    folder: DicomFolder
+    member: str
+    roi_numbers: tuple[int, ...]
+    roi_names: tuple[str, ...]
+    series_uids: frozenset[str]
+    sop_uids: frozenset[str]
+
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Fill the contours and merge the structures.
+
+        Parameters
+        ----------
+        geometry
+            The CT's grid; contours must lie on its slices.
+
+        Returns
+        -------
+        numpy.ndarray
+            (z, y, x), 0 and 1.
+
+        Raises
+        ------
+        GeometryMismatchError
+            If a contour lies between slices or outside the CT.
+        LabelValueError
+            If no voxel centre is inside a contour.
+        """
+        dataset = self.folder.dataset(self.member)
+        mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
+        for number, name in zip(self.roi_numbers, self.roi_names, strict=True):
+            by_slice: dict[int, list[NDArray]] = defaultdict(list)
+            with refusing_damage(self.member):
+                contours = _contours_of(dataset, number)
+            for points in contours:
+                index = _voxel_indices(points, geometry)
+                by_slice[_slice_of(index[:, 2], points, geometry, name)].append(index[:, :2])
+            for z, in_slice in by_slice.items():
+                mask[z] |= fill_contours(without_repeats(in_slice), (mask.shape[1], mask.shape[2]))
+        require_tumour(mask, f"RTSTRUCT, ROI {', '.join(self.roi_names)}")
+        return mask.astype(np.uint8)
+
+
+def open_rtstruct(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None) -> RtStruct:
+    """Find the RTSTRUCT among DICOM files, and the structures that `roi` names.
+
+    Parameters
+    ----------
+    folder, headers
+        The files; only the RTSTRUCTs among them are looked at.
+    roi
+        Regular expression that must match a whole name, or the name itself. If it is None, the RTSTRUCT must have
+        one structure with an area.
+
+    Raises
+    ------
+    RoiNotFoundError
+        If no structure is so named; the names that there are are listed.
+    ImageReadError
+        If there is no RTSTRUCT, or more than one that has such a structure.
+    """
+    members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
+    if not members:
+        kinds = ", ".join(sorted({header.modality or "unknown" for header in headers}))
+        raise ImageReadError(
+            f"{folder.path.name}: holds no RTSTRUCT (it has {kinds}); give a label file or an RTSTRUCT"
+        )
+    found: list[RtStruct] = []
+    names: list[str] = []
+    for member in members:
+        with refusing_damage(member):
+            dataset = folder.dataset(member)
+            areas = _names_of_areas(dataset)
+            uids = _referenced(dataset)
+        names += areas.values()
+        chosen = {number: name for number, name in areas.items() if _is_meant(name, roi, len(areas))}
+        if chosen:
+            found.append(RtStruct(folder, member, tuple(chosen), tuple(chosen.values()), *uids))
+    if not found:
+        raise RoiNotFoundError(_not_found(roi, names))
+    if len(found) > 1:
+        raise ImageReadError(
+            f"{folder.path.name}: {len(found)} RTSTRUCTs have such an ROI; give the file of one of them"
+        )
+    return found[0]
+
+
+def _is_meant(name: str, roi: str | None, areas: int) -> bool:
+    if roi is None:
+        return areas == 1
+    return name == roi or re.fullmatch(roi, name) is not None
+
+
+def _not_found(roi: str | None, names: list[str]) -> str:
+    there = ", ".join(repr(name) for name in names) or "none"
+    if roi is None:
+        return f"the RTSTRUCT has {len(names)} ROIs with an area and column 'roi' is empty; name some of: {there}"
+    return f"no ROI with an area is named {roi!r}; the RTSTRUCT has: {there}"
+
+
+def _names_of_areas(dataset: Any) -> dict[int, str]:
+    """ROI number to name, of the structures that have at least one closed contour."""
+    names = {int(item.ROINumber): str(item.ROIName) for item in dataset.get("StructureSetROISequence") or ()}
+    with_area = {
+        int(roi.ReferencedROINumber)
+        for roi in dataset.get("ROIContourSequence") or ()
+        if any(map(_encloses, roi.get("ContourSequence") or ()))
+    }
+    return {number: name for number, name in names.items() if number in with_area}
+
+
+def _encloses(contour: Any) -> bool:
+    """Points and open lines enclose nothing; some programs write closed contours of two points."""
+    return contour.get("ContourGeometricType") in _AREA_TYPES and int(contour.get("NumberOfContourPoints") or 3) > 2
+
+
+def _contours_of(dataset: Any, number: int) -> list[NDArray[np.float64]]:
+    """Give the closed contours of an ROI, each (points, 3) in mm, LPS."""
+    return [
+        np.array(contour.ContourData, dtype=float).reshape(-1, 3)
+        for roi in dataset.ROIContourSequence
+        if int(roi.ReferencedROINumber) == number
+        for contour in roi.get("ContourSequence") or ()
+        if _encloses(contour)
+    ]
+
+
+def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
+    series, images = set(), set()
+    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+        for study in frame.get("RTReferencedStudySequence") or ():
+            for item in study.get("RTReferencedSeriesSequence") or ():
+                series.add(str(item.get("SeriesInstanceUID")))
+                images |= {str(image.ReferencedSOPInstanceUID) for image in item.get("ContourImageSequence") or ()}
+    return frozenset(series), frozenset(images)
+
+
+def _voxel_indices(points: NDArray, geometry: Geometry) -> NDArray:
+    """Turn points in mm into continuous voxel indices (x, y, z)."""
+    axes = np.reshape(geometry.direction, (3, 3)) * geometry.spacing
+    return np.linalg.solve(axes, (points - geometry.origin).T).T
+
+
+def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, name: str) -> int:
+    """Index of the slice that a contour lies on."""
+    nearest = round(float(z.mean()))
+    if np.abs(z - nearest).max() > _OFF_SLICE_SHARE:
+        raise GeometryMismatchError(
+            f"ROI {name!r}: a contour at z {points[:, 2].min():.2f} to {points[:, 2].max():.2f} mm lies between the "
+            f"slices of the CT, which are {geometry.spacing[2]:.3g} mm apart; draw it on this CT"
+        )
+    if not 0 <= nearest < geometry.size[2]:
+        raise GeometryMismatchError(
+            f"ROI {name!r}: a contour at z {points[:, 2].mean():.2f} mm lies outside the CT; draw it on this CT"
+        )
+    return nearest

@@ -1,0 +1,166 @@
+"""Refuse CT series whose slices do not form an even, straight grid.
+
+SimpleITK reads such series without an exception and declares a wrong spacing (missing, doubled or uneven slices) or
+an upright grid (gantry tilt).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.dataset_conversion.dicom_files import DicomHeader
+from nnunet_amt.errors import ImageReadError
+from nnunet_amt.geometry import Geometry
+
+__all__ = ["series_geometry", "sorted_slices"]
+
+_COSINE_TOLERANCE = 1e-3
+_PIXEL_SPACING_TOLERANCE = 1e-3  # mm
+# Headers round positions: a distance may differ from the usual one by 0.02 mm and 2% of it.
+_DISTANCE_TOLERANCE_MM = 0.02
+_DISTANCE_TOLERANCE_SHARE = 0.02
+_LARGEST_DRIFT_PIXELS = 0.5
+
+
+def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]:
+    """Check what every slice must say and share, and sort the slices along their normal.
+
+    Parameters
+    ----------
+    slices
+        Headers of one series.
+    name
+        Of the folder, for messages.
+
+    Raises
+    ------
+    ImageReadError
+        Naming the reason.
+    """
+    _require(len(slices) > 1, name, "the CT series has one image; give the folder that holds all of its images")
+    for header in slices:
+        _require(
+            header.position is not None and header.orientation is not None and header.pixel_spacing is not None,
+            name,
+            f"{header.member} does not say where it lies (ImagePositionPatient, ImageOrientationPatient, PixelSpacing)",
+        )
+        _require(header.intercept is not None, name, f"{header.member} has no RescaleIntercept: HU are unknown")
+        _require(
+            header.missing_bytes == 0, name, f"{header.member} is truncated, {header.missing_bytes} bytes are missing"
+        )
+    localisers = sum("LOCALIZER" in header.image_type for header in slices)
+    _require(localisers == 0, name, f"{localisers} of {len(slices)} images of the CT series are localisers")
+    _require_common([(header.columns, header.rows) for header in slices], 0.0, name, "sizes")
+    _require_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, name, "pixel spacings")
+    _require_common([header.orientation for header in slices], _COSINE_TOLERANCE, name, "orientations")
+    row, column = _axes(slices[0])
+    _require(abs(row @ column) < _COSINE_TOLERANCE, name, "rows and columns of the slices are not at right angles")
+    normal = np.cross(row, column)
+    return sorted(slices, key=lambda header: float(normal @ _position(header)))
+
+
+def series_geometry(slices: Sequence[DicomHeader], name: str) -> Geometry:
+    """Check that sorted slices are evenly stacked, and compute their grid.
+
+    Parameters
+    ----------
+    slices
+        As `sorted_slices` gives them.
+    name
+        Of the folder, for messages.
+
+    Returns
+    -------
+    Geometry
+        (x, y, z); z runs along the normal of the slices.
+
+    Raises
+    ------
+    ImageReadError
+        Naming doubled, missing or uneven slices or the gantry tilt, with the numbers.
+    """
+    row, column = _axes(slices[0])
+    normal = np.cross(row, column)
+    positions = np.array([_position(header) for header in slices])  # (slice, xyz)
+    along = positions @ normal
+    distances = np.diff(along)
+    _check_distances(distances, along, name)
+    _check_drift(positions, normal, slices[0], name)
+    between_rows, between_columns = slices[0].pixel_spacing or (0.0, 0.0)
+    spacing = (between_columns, between_rows, float(distances.mean()))
+    direction = np.stack([row, column, normal], axis=1)  # columns are the axes
+    return Geometry(
+        (slices[0].columns, slices[0].rows, len(slices)),
+        spacing,
+        tuple(positions[0].tolist()),
+        tuple(direction.ravel().tolist()),
+    )
+
+
+def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
+    doubled = np.flatnonzero(distances <= _DISTANCE_TOLERANCE_MM)
+    if doubled.size:
+        raise ImageReadError(
+            f"{name}: {doubled.size} slices are there twice, the first at {along[doubled[0]]:.2f} mm; remove the copies"
+        )
+    usual = float(np.median(distances))
+    tolerance = _DISTANCE_TOLERANCE_MM + _DISTANCE_TOLERANCE_SHARE * usual
+    odd = np.flatnonzero(np.abs(distances - usual) > tolerance)
+    if not odd.size:
+        return
+    steps = np.rint(distances[odd] / usual)
+    if (steps >= 2).all() and (np.abs(distances[odd] - steps * usual) <= tolerance * steps).all():
+        raise ImageReadError(
+            f"{name}: {int(steps.sum()) - odd.size} slices are missing, the first between {along[odd[0]]:.2f} and "
+            f"{along[odd[0] + 1]:.2f} mm, where slices are {usual:.3g} mm apart; export the series again"
+        )
+    raise ImageReadError(
+        f"{name}: slices are unevenly spaced, {distances.min():.3f} to {distances.max():.3f} mm (usually {usual:.3f}); "
+        "take a series with one slice distance"
+    )
+
+
+def _check_drift(positions: NDArray, normal: NDArray, header: DicomHeader, name: str) -> None:
+    """Slices must be stacked along their normal: with a tilted gantry each one is shifted against the last."""
+    steps = positions - positions[0]
+    across = steps - np.outer(steps @ normal, normal)
+    drift = np.linalg.norm(across, axis=1)
+    worst = int(drift.argmax())
+    if drift[worst] <= _LARGEST_DRIFT_PIXELS * min(header.pixel_spacing or (0.0,)):
+        return
+    degrees = np.degrees(np.arctan2(drift[-1], abs(steps[-1] @ normal)))
+    if drift[-1] > 0.9 * drift[worst]:
+        raise ImageReadError(
+            f"{name}: the gantry was tilted by {degrees:.1f} degrees, slices drift by {drift[worst]:.1f} mm; "
+            "take an upright reconstruction"
+        )
+    raise ImageReadError(
+        f"{name}: slices are shifted sideways by up to {drift[worst]:.1f} mm; take a series of one field of view"
+    )
+
+
+def _axes(header: DicomHeader) -> tuple[NDArray, NDArray]:
+    cosines = np.array(header.orientation)
+    return cosines[:3], cosines[3:]
+
+
+def _position(header: DicomHeader) -> NDArray:
+    return np.array(header.position)
+
+
+def _require(condition: bool, name: str, reason: str) -> None:
+    if not condition:
+        raise ImageReadError(f"{name}: {reason}")
+
+
+def _require_common(values: Sequence[tuple[float, ...] | None], tolerance: float, name: str, what: str) -> None:
+    """All slices must agree with the most frequent value."""
+    usual, _ = Counter(values).most_common(1)[0]
+    odd = [value for value in values if not np.allclose(value, usual, rtol=0.0, atol=tolerance)]  # type: ignore[arg-type]
+    _require(
+        not odd, name, f"the CT series mixes {what}: {usual} and, in {len(odd)} of {len(values)} images, {odd[:1]}"
+    )

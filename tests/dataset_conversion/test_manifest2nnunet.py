@@ -1,0 +1,297 @@
+"""The whole conversion: what it writes, what it refuses before writing anything, and what a rerun does."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import gzip
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnunet_amt.dataset_conversion import ConversionSummary, convert
+from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
+from nnunet_amt.errors import BadInputError, DiskFullError
+from tests.dataset_conversion.cohort_fixtures import (
+    make_ct,
+    make_mask,
+    write_cohort,
+    write_image,
+    write_manifest,
+)
+from tests.dataset_conversion.dicom_fixtures import make_volume, square, write_ct_series, write_rtstruct
+
+CASE_FILES = {
+    "imagesTr/c0_0000.nii.gz",
+    "imagesTr/c1_0000.nii.gz",
+    "imagesTs/c2_0000.nii.gz",
+    "imagesTr/c3_0000.nii.gz",
+    "labelsTr/c0.nii.gz",
+    "labelsTr/c1.nii.gz",
+    "labelsTs/c2.nii.gz",
+    "labelsTr/c3.nii.gz",
+}
+DATASET_FILES = {"cohort.csv", "dataset.json", "exclusions.csv", "splits_final.json"}
+
+
+def run(folder: Path, raw: str = "raw", **options: int) -> ConversionSummary:
+    return convert(folder / "manifest.csv", folder / raw, 711, **options)  # type: ignore[arg-type]
+
+
+def contents(dataset: Path) -> dict[str, bytes]:
+    """Every file of a dataset, the conversion's notes among them."""
+    return {str(path.relative_to(dataset)): path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
+
+
+def times(dataset: Path) -> dict[str, int]:
+    return {name: (dataset / name).stat().st_mtime_ns for name in CASE_FILES}
+
+
+def test_the_dataset_has_the_layout_that_nnunet_reads(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    summary = run(tmp_path)
+    dataset = tmp_path / "raw" / "Dataset711_AMT"
+    assert summary.dataset_folder == dataset
+    assert (summary.converted, summary.already_done) == (4, 0)
+    assert [split.cases for split in summary.audit.splits] == [2, 1, 1]
+    records = {f".conversion/c{number}.json" for number in range(4)}
+    assert set(contents(dataset)) == CASE_FILES | DATASET_FILES | records
+    description = json.loads((dataset / "dataset.json").read_text())
+    assert description["channel_names"] == {"0": "CT"}
+    assert description["labels"] == {"background": 0, "tumour": 1}
+    assert (description["numTraining"], description["file_ending"]) == (3, ".nii.gz")
+    assert description["overwrite_image_reader_writer"] == "SimpleITKIO"
+    assert description["intensity_floor_hu"] == -1024
+    assert json.loads((dataset / "splits_final.json").read_text()) == [{"train": ["c0", "c3"], "val": ["c1"]}]
+
+
+def test_voxels_and_grid_are_those_of_the_input(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    low = make_ct(0)
+    low[0, 0, :2] = -3024, -1025
+    write_image(tmp_path / "ct" / "0.nii.gz", low)
+    dataset = run(tmp_path).dataset_folder
+    image = sitk.ReadImage(str(dataset / "imagesTr" / "c0_0000.nii.gz"))
+    expected = make_ct(0)
+    expected[0, 0, :2] = -1024
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
+    assert image.GetPixelID() == sitk.sitkInt16
+    label = sitk.ReadImage(str(dataset / "labelsTr" / "c0.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(label), make_mask())
+    assert label.GetPixelID() == sitk.sitkUInt8
+    original = sitk.ReadImage(str(tmp_path / "ct" / "0.nii.gz"))
+    for written in (image, label):
+        np.testing.assert_allclose(written.GetSpacing(), original.GetSpacing(), rtol=1e-6)
+        np.testing.assert_allclose(written.GetOrigin(), original.GetOrigin(), rtol=1e-6)
+        np.testing.assert_allclose(written.GetDirection(), original.GetDirection(), atol=1e-6)
+
+
+def test_the_cohort_file_keeps_what_subgroups_need_and_no_patient(tmp_path: Path) -> None:
+    cells = {
+        0: {"age": "61", "sex": "female", "histology": "Thymoma", "manufacturer": "TOSHIBA"},
+        1: {"slice_thickness_mm": "7"},
+    }
+    write_cohort(tmp_path, cells)
+    dataset = run(tmp_path).dataset_folder
+    rows = list(csv.DictReader((dataset / "cohort.csv").open(encoding="utf-8")))
+    assert rows[0] == {
+        "case_id": "c0",
+        "institution": "North",
+        "split": "training",
+        "age": "61",
+        "sex": "F",
+        "histology": "thymoma",
+        "manufacturer": "Canon Medical Systems",
+        "slice_thickness_mm": "5",  # from the image
+    }
+    assert (rows[1]["slice_thickness_mm"], rows[2]["age"]) == ("7", "")
+    assert all(b"Patient-" not in content for content in contents(dataset).values())
+
+
+def test_excluded_cases_are_counted_by_reason(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(write_cohort(tmp_path).open(encoding="utf-8")))
+    for number, reason in enumerate(("incomplete CT", "no histology", "incomplete CT")):
+        rows.append({"case_id": f"x{number}", "exclusion_reason": reason})
+    write_manifest(tmp_path / "manifest.csv", rows)
+    summary = run(tmp_path)
+    assert summary.excluded == {"incomplete CT": 2, "no histology": 1}
+    text = (summary.dataset_folder / "exclusions.csv").read_text()
+    assert text == "reason,cases\nincomplete CT,2\nno histology,1\n"
+
+
+def test_without_a_split_column_the_small_institution_is_external(tmp_path: Path) -> None:
+    write_cohort(tmp_path, {number: {"split": ""} for number in range(4)})
+    dataset = run(tmp_path).dataset_folder
+    assert [path.name for path in (dataset / "imagesTs").iterdir()] == ["c2_0000.nii.gz"]
+    [fold] = json.loads((dataset / "splits_final.json").read_text())
+    assert (len(fold["train"]), len(fold["val"])) == (2, 1)
+
+
+def test_dicom_and_rtstruct_in_one_zip(tmp_path: Path) -> None:
+    """The headers carry a planted name and id: no byte that is written may hold them, nor a UID or a path."""
+    cells = {0: {"image": "scan.zip", "mask": "scan.zip", "roi": "GTV.*", "patient_id": "planted-id"}}
+    write_cohort(tmp_path, cells)
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "scan" / "structures", {"GTV-1": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    shutil.make_archive(str(tmp_path / "scan"), "zip", tmp_path / "scan")
+    dataset = run(tmp_path).dataset_folder
+    image = sitk.ReadImage(str(dataset / "imagesTr" / "c0_0000.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), make_volume())
+    label = sitk.GetArrayFromImage(sitk.ReadImage(str(dataset / "labelsTr" / "c0.nii.gz")))
+    assert label.sum() == label[1, 2:5, 3:7].sum() == 12
+    row = next(csv.DictReader((dataset / "cohort.csv").open(encoding="utf-8")))
+    assert (row["manufacturer"], row["slice_thickness_mm"]) == ("Siemens", "2.5")
+    for name, content in contents(dataset).items():
+        plain = gzip.decompress(content) if name.endswith(".gz") else content
+        for planted in (b"planted", b"Planted", b"1.2.826", str(tmp_path).encode()):
+            assert planted not in plain
+
+
+BAD_CELLS = {
+    "image does not exist": (
+        {"image": "ct/9.nii.gz"},
+        "manifest.csv line 3, column 'image' (case 'c1'): 9.nii.gz does not exist",
+    ),
+    "Windows path": ({"image": "ct\\1.nii.gz"}, "does not exist; write / in place of \\"),
+    "mask does not exist": (
+        {"mask": "masks/9.nii.gz"},
+        "manifest.csv line 3, column 'mask' (case 'c1'): 9.nii.gz does not exist",
+    ),
+    "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): manifest.csv is no image"),
+    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): masks: holds no DICOM file"),
+    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): bad.nii.gz: cannot be read as an image"),
+    "mask of another size": (
+        {"mask": "size.nii.gz"},
+        "column 'mask' (case 'c1'): size.nii.gz: does not lie on the grid of the CT: "
+        "size (11, 9, 3) against (11, 9, 4) of the CT",
+    ),
+    "mask of another spacing": ({"mask": "spacing.nii.gz"}, "spacing (0.8, 0.7, 3) against (0.8, 0.7, 5)"),
+    "mask of another origin": ({"mask": "origin.nii.gz"}, "origin (0, 0, 0) against (-12.5, 3.25, 40)"),
+    "same CT twice": (
+        {"image": "ct/0.nii.gz"},
+        "column 'image' (case 'c1'): is the same CT as that of case 'c0' in line 2",
+    ),
+    "patient in two splits": ({"patient_id": "Patient-0"}, "manifest.csv: column 'patient_id': case 'c0' (line 2"),
+    "institution on both sides": ({"institution": "East"}, "manifest.csv: column 'institution': 'East' has case 'c1'"),
+    "partly given split": ({"split": ""}, "column 'split' (case 'c1'): is empty"),
+}
+
+
+@pytest.mark.parametrize(("cells", "message"), BAD_CELLS.values(), ids=BAD_CELLS.keys())
+def test_bad_input_is_named_before_anything_is_written(tmp_path: Path, cells: dict[str, str], message: str) -> None:
+    write_cohort(tmp_path, {1: cells})
+    (tmp_path / "bad.nii.gz").write_bytes(b"no image")
+    write_image(tmp_path / "size.nii.gz", make_mask()[:3])
+    write_image(tmp_path / "spacing.nii.gz", make_mask(), spacing=(0.8, 0.7, 3.0))
+    write_image(tmp_path / "origin.nii.gz", make_mask(), origin=(0, 0, 0))
+    assert message in refusal(tmp_path)
+    assert not (tmp_path / "raw").exists()
+
+
+BAD_VOXELS = {
+    "labels": (make_mask() * 2, "holds 24 voxels with other values than 0 (background) and 1 (tumour): 2"),
+    "0 and 255": (make_mask() * 255, "255; divide it by 255"),
+    "empty": (make_mask() * 0, "is empty, no voxel is tumour"),
+}
+
+
+@pytest.mark.parametrize(("mask", "message"), BAD_VOXELS.values(), ids=BAD_VOXELS.keys())
+def test_bad_masks_are_named_with_line_column_and_case(tmp_path: Path, mask: np.ndarray, message: str) -> None:
+    write_cohort(tmp_path)
+    write_image(tmp_path / "masks" / "1.nii.gz", mask)
+    text = refusal(tmp_path)
+    assert text.startswith("manifest.csv line 3, column 'mask' (case 'c1'): 1.nii.gz: ")
+    assert message in text
+    assert not (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").exists()
+
+
+def test_truncated_pixels_are_named(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    path = tmp_path / "ct" / "1.nii.gz"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert "line 3, column 'image' (case 'c1'): 1.nii.gz: is damaged" in refusal(tmp_path)
+
+
+def test_an_unknown_roi_is_named_in_its_column(tmp_path: Path) -> None:
+    write_cohort(tmp_path, {0: {"image": "scan", "mask": "rs", "roi": "tumour"}})
+    write_ct_series(tmp_path / "scan")
+    area = square(1, (2.5, 6.5), (1.5, 4.5))
+    write_rtstruct(tmp_path / "rs", {"GTV-1": [area]})
+    assert "line 2, column 'roi' (case 'c0'): no ROI with an area is named 'tumour'" in refusal(tmp_path)
+    write_rtstruct(tmp_path / "rs", {"tumour": [area]}, series="another CT")
+    assert "line 2, column 'mask' (case 'c0'): the RTSTRUCT was drawn on another CT series" in refusal(tmp_path)
+
+
+def test_the_first_bad_case_is_shown_and_the_others_are_counted(tmp_path: Path) -> None:
+    write_cohort(tmp_path, {number: {"mask": "none.nii.gz"} for number in (1, 2, 3)})
+    text = refusal(tmp_path)
+    assert "line 3, column 'mask' (case 'c1')" in text
+    assert text.endswith("(and 2 more)")
+
+
+def test_one_ct_in_two_formats_is_found_by_its_voxels(tmp_path: Path) -> None:
+    write_cohort(tmp_path, {2: {"image": "copy.nrrd"}})
+    write_image(tmp_path / "copy.nrrd", make_ct(0))
+    assert "column 'image' (case 'c2'): is the same CT as that of case 'c0' in line 2" in refusal(tmp_path)
+
+
+def test_a_full_disk_is_found_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cohort(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(DiskFullError, match="the conversion of 4 cases needs about"):
+        run(tmp_path)
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_disk_that_fills_up_on_the_way_is_no_fault_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zip is unpacked beside the dataset; what is then missing is space, not the CT."""
+    write_cohort(tmp_path, {0: {"image": "scan.zip", "mask": "scan.zip"}})
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "scan" / "structures", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    shutil.make_archive(str(tmp_path / "scan"), "zip", tmp_path / "scan")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(DiskFullError, match=r"\(case 'c0'\): the disk is full"):
+            run(tmp_path)
+    assert run(tmp_path).converted == 4
+
+
+def test_an_image_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cohort(tmp_path, {1: {"image": "scan"}})
+    write_ct_series(tmp_path / "scan")
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(DicomFolder, "headers", forbidden)
+    assert refusal(tmp_path).startswith(
+        "manifest.csv line 3, column 'image' (case 'c1'): cannot be read (Permission denied)"
+    )
+
+
+def test_progress_is_reported_for_every_case(tmp_path: Path) -> None:
+    seen: list[tuple[int, int, str]] = []
+    write_cohort(tmp_path)
+    convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, report=lambda *step: seen.append(step))
+    steps = range(5)
+    assert seen == [(done, 4, what) for what in ("checking headers", "converting cases") for done in steps]
+
+
+def refusal(folder: Path) -> str:
+    """Run a conversion that must be refused, and give the message."""
+    with pytest.raises(BadInputError) as error:
+        run(folder)
+    assert "\n" not in str(error.value)
+    assert "Patient-" not in str(error.value)
+    return str(error.value)

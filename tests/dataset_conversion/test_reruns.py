@@ -1,0 +1,201 @@
+"""A conversion may be killed, repeated and changed; in the end the dataset is the one that a single run makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.dataset_conversion import convert
+from nnunet_amt.errors import BadInputError, LabelValueError
+from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
+from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run, times
+
+
+def test_a_rerun_touches_no_finished_case(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    before, files = times(dataset), contents(dataset)
+    summary = run(tmp_path)
+    assert (summary.converted, summary.already_done) == (0, 4)
+    assert times(dataset) == before
+    assert contents(dataset) == files
+
+
+def test_only_the_case_whose_mask_changed_is_converted_again(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    before = times(dataset)
+    mask = make_mask()
+    mask[3, 8, 10] = 1
+    write_image(tmp_path / "masks" / "1.nii.gz", mask)
+    assert run(tmp_path).converted == 1
+    after = times(dataset)
+    assert {name for name in CASE_FILES if after[name] != before[name]} == {
+        "imagesTr/c1_0000.nii.gz",
+        "labelsTr/c1.nii.gz",
+    }
+
+
+def test_another_roi_makes_another_mask(tmp_path: Path) -> None:
+    """The files are the same, the cell is not: 12 voxels become 6."""
+    write_ct_series(tmp_path / "scan")
+    areas = {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))], "Node": [square(1, (2.5, 5.5), (1.5, 3.5))]}
+    write_rtstruct(tmp_path / "rs", areas)
+    for roi, voxels in (("GTV", 12), ("Node", 6)):
+        write_cohort(tmp_path, {0: {"image": "scan", "mask": "rs", "roi": roi}})
+        record = run(tmp_path).dataset_folder / ".conversion" / "c0.json"
+        assert json.loads(record.read_text())["tumour_voxels"] == voxels
+
+
+@pytest.mark.parametrize("name", ["imagesTr/c0_0000.nii.gz", "labelsTr/c0.nii.gz", ".conversion/c0.json"])
+@pytest.mark.parametrize("damage", ["removed", "shortened"])
+def test_a_lost_or_cut_file_is_made_again(tmp_path: Path, name: str, damage: str) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    whole = contents(dataset)
+    if damage == "removed":
+        (dataset / name).unlink()
+    else:
+        (dataset / name).write_bytes(whole[name][:-5])
+    assert run(tmp_path).converted == 1
+    assert contents(dataset) == whole
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    whole = contents(dataset)
+    nobody = 2**22 + 1  # above the largest process id that Linux gives
+    (dataset / "imagesTr" / f".partial-{nobody}-c0_0000.nii.gz").write_bytes(b"half")
+    (dataset / ".conversion" / f".partial-{nobody}-c0").mkdir()
+    (dataset / ".conversion" / f".partial-{nobody}-c0" / "00000.dcm").write_bytes(b"half")
+    (dataset / ".conversion" / "c0.json").write_text("{}\n")
+    run(tmp_path)
+    assert contents(dataset) == whole
+
+
+def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    other = dataset / "imagesTr" / f".partial-{os.getppid()}-c0_0000.nii.gz"
+    other.write_bytes(b"being written")
+    run(tmp_path)
+    assert other.exists()
+
+
+def test_killed_and_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    """kill -9 after the first, the second and the third case, then a run to the end, against one whole run."""
+    write_cohort(tmp_path)
+    whole = contents(run(tmp_path, raw="whole").dataset_folder)
+    for cases_done in (1, 2, 3):
+        kill_after(tmp_path, cases_done)
+    assert not (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").exists()
+    summary = run(tmp_path)
+    assert summary.already_done >= 3
+    assert contents(summary.dataset_folder) == whole
+
+
+def kill_after(folder: Path, cases_done: int) -> None:
+    """Start a conversion in another process, which waits before every case, and kill it."""
+    script = (
+        "import sys, time; from pathlib import Path; from nnunet_amt.dataset_conversion import convert; "
+        "wait = lambda done, total, what: time.sleep(0.2 * what.startswith('converting')); "
+        "convert(Path(sys.argv[1], 'manifest.csv'), Path(sys.argv[1], 'raw'), 711, report=wait)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(folder)])
+    deadline = time.monotonic() + 60
+    records = folder / "raw" / "Dataset711_AMT" / ".conversion"
+    while sum(path.stat().st_size > 3 for path in records.glob("*.json")) < cases_done:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_an_unfinished_dataset_does_not_look_finished(tmp_path: Path) -> None:
+    """dataset.json goes before the first change; here the second run stops at a bad mask."""
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    write_image(tmp_path / "masks" / "1.nii.gz", make_mask() * 3)
+    with pytest.raises(LabelValueError):
+        run(tmp_path)
+    assert not (dataset / "dataset.json").exists()
+
+
+def test_a_case_that_changes_sides_leaves_nothing_behind(tmp_path: Path) -> None:
+    """c3 moves from training to external, with an institution of its own: no copy may stay in imagesTr."""
+    write_cohort(tmp_path)
+    run(tmp_path)
+    write_cohort(tmp_path, {3: {"split": "external", "institution": "South"}})
+    files = set(contents(run(tmp_path).dataset_folder))
+    assert {"imagesTs/c3_0000.nii.gz", "labelsTs/c3.nii.gz"} <= files
+    assert files.isdisjoint({"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"})
+
+
+def test_a_case_that_is_excluded_later_is_removed(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    run(tmp_path)
+    write_cohort(tmp_path, {3: {"exclusion_reason": "withdrawn"}})
+    dataset = run(tmp_path).dataset_folder
+    assert not [name for name in contents(dataset) if "c3" in name]
+    assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 2
+
+
+def test_more_processes_give_the_same_bytes(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    one = contents(run(tmp_path, raw="one").dataset_folder)
+    assert contents(run(tmp_path, raw="two", jobs=2).dataset_folder) == one
+
+
+@pytest.mark.parametrize("name", ["imagesTr/other_0000.nii.gz", "labelsTs/other.nii.gz"])
+def test_files_that_the_conversion_did_not_make_are_not_touched(tmp_path: Path, name: str) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    write_image(dataset / name, make_mask())
+    with pytest.raises(BadInputError, match=f"holds {name}, which this conversion did not make"):
+        run(tmp_path)
+    assert (dataset / name).exists()
+
+
+def test_a_dataset_made_otherwise_is_not_taken_over(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    dataset = tmp_path / "raw" / "Dataset711_AMT"
+    dataset.mkdir(parents=True)
+    (dataset / "dataset.json").write_text("{}")
+    with pytest.raises(BadInputError, match=r"holds dataset\.json, which this conversion did not make"):
+        run(tmp_path)
+
+
+def test_a_dataset_id_is_used_once(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    (tmp_path / "raw" / "Dataset711_Other").mkdir(parents=True)
+    with pytest.raises(BadInputError, match="dataset id 711 is taken by Dataset711_Other"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("dataset_id", [0, -3, 1000])
+def test_dataset_ids_outside_nnunets_range_are_refused(tmp_path: Path, dataset_id: int) -> None:
+    with pytest.raises(BadInputError, match=f"dataset id {dataset_id} is not allowed"):
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "a b", "_a"])
+def test_dataset_names_must_be_safe(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInputError, match="is not allowed"):
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, name=name)
+
+
+def test_a_file_in_place_of_the_raw_folder_is_refused(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    (tmp_path / "raw").write_text("a file")
+    with pytest.raises(BadInputError, match="cannot be written"):
+        run(tmp_path)
