@@ -15,7 +15,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from nnunet_amt import __version__
-from nnunet_amt.console import err, one_line_errors, out, progress_bars, show_command, show_next, show_written
+from nnunet_amt.console import (
+    err,
+    one_line_errors,
+    out,
+    overall_table,
+    progress_bars,
+    show_command,
+    show_next,
+    show_written,
+)
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.trainers.plans_names import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
 
@@ -74,11 +83,10 @@ def demo(
     started = time.monotonic()
     with progress_bars() as report:
         result = run_demo(output, _resolved_device(device), report)
-    out.print((result.evaluation_folder / "tables.md").read_text(encoding="utf-8"), markup=False)
-    mean_dice, cases = result.evaluation.overall.voxel["dice"].mean, len(result.evaluation.cases)
-    out.print(f"mean Dice on {cases} external phantoms: {mean_dice:.3f}")
+    out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
+    out.print(overall_table(result.evaluation))
     out.print(f"took {time.monotonic() - started:.0f} s")
-    show_written([result.manifest, result.model, *sorted(result.evaluation_folder.iterdir())])
+    show_written([result.manifest, result.model, *result.evaluation.files])
     show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
 
 
@@ -252,10 +260,10 @@ def evaluate(
         seed=seed,
     )
     with progress_bars() as report:
-        evaluate_folders(predictions, references, output, cohort, settings, jobs, report)
-    out.print((output / "tables.md").read_text(encoding="utf-8"), markup=False)
-    show_written(sorted(output.iterdir()))
-    show_next(f"open {output / 'froc.png'} and {output / 'tables.md'}")
+        result = evaluate_folders(predictions, references, output, cohort, settings, jobs, report)
+    out.print(overall_table(result))
+    show_written(list(result.files))
+    show_next(f"look at {output / 'tables.md'} (with subgroups) and {output / 'froc.png'}")
 
 
 @app.command()

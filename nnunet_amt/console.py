@@ -8,17 +8,31 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Table
 
+from nnunet_amt import paper
 from nnunet_amt.errors import AMTError
 from nnunet_amt.progress import Progress
 
-__all__ = ["EXIT_INTERRUPTED", "one_line_errors", "out", "progress_bars", "show_command", "show_next", "show_written"]
+if TYPE_CHECKING:
+    from nnunet_amt.evaluation import EvaluationResult
+
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "one_line_errors",
+    "out",
+    "overall_table",
+    "progress_bars",
+    "show_command",
+    "show_next",
+    "show_written",
+]
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -52,7 +66,7 @@ def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Paramete
     return wrapped
 
 
-def _fail(message: str, exit_code: int) -> None:
+def _fail(message: str, exit_code: int) -> NoReturn:
     err.print("[bold red]error:[/bold red] ", end="")
     err.print(message, markup=False)
     raise typer.Exit(exit_code)
@@ -75,6 +89,29 @@ def show_command(command: str) -> None:
     """Show a command of nnU-Net that is about to run."""
     out.print("[bold]running[/bold]")
     out.print(f"  {command}", markup=False)
+
+
+def overall_table(result: EvaluationResult) -> Table:
+    """Lay out the overall rows of Tables 3 and 4, the published ones below."""
+    from nnunet_amt.evaluation import threshold_index
+
+    voxel, lesion, at = (
+        result.overall.voxel,
+        result.overall.lesion,
+        threshold_index(paper.OPERATING_POINT.iou_threshold),
+    )
+    table = Table("", "cases", "Dice", "IoU", "precision", "recall", "sensitivity*", "FP per scan*")
+    ours = [voxel[name].mean for name in ("dice", "iou", "precision", "recall")]
+    ours += [lesion.sensitivity[at].mean, lesion.fp_per_scan[at].mean]
+    voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
+    published = [voxel_row.dice, voxel_row.iou, voxel_row.precision, voxel_row.recall]
+    published += [lesion_row.sensitivity_05, lesion_row.fp_per_scan_05]
+    table.add_row("ours", str(len(result.cases)), *("-" if mean is None else f"{mean:.2f}" for mean in ours))
+    table.add_row(
+        "published, other patients", str(voxel_row.cases), *(f"{estimate.mean:.2f}" for estimate in published)
+    )
+    table.caption = "* of lesions, at IoU above 0.5"
+    return table
 
 
 @contextmanager

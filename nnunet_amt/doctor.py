@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from nnunet_amt.environment import FOLDER_VARIABLES, dataset_name, environment_with_trainer, folder_from_environment
-from nnunet_amt.errors import AMTError, MissingEnvironmentError
+from nnunet_amt.errors import AMTError, ImageReadError, MissingEnvironmentError
 from nnunet_amt.geometry import Geometry, geometry_difference
+from nnunet_amt.image_integrity import require_whole_file
 from nnunet_amt.progress import Progress, silent
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 
@@ -179,8 +180,9 @@ def _pair_problem(image: Path, label: Path) -> str | None:
         if not path.is_file():
             return f"{path}: not there"
         try:
+            require_whole_file(path)
             geometries.append(Geometry.of(sitk.ReadImage(str(path))))
-        except RuntimeError:
+        except (ImageReadError, RuntimeError):
             return f"{path}: cannot be read"
-    difference = geometry_difference(*geometries)
+    difference = geometry_difference(geometries[0], geometries[1])
     return f"{image.name} and {label.name}: {difference}" if difference else None

@@ -17,6 +17,7 @@ from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
 from nnunet_amt.errors import BadInputError, ImageReadError
 from nnunet_amt.files import write_json
+from nnunet_amt.image_integrity import require_whole_file
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["IntensityRange", "fingerprint", "intensity_range", "training_images"]
@@ -88,6 +89,7 @@ def intensity_range(images: Sequence[Path], jobs: int = 1, report: Progress = si
 
 
 def _image_range(path: Path) -> tuple[float, float]:
+    require_whole_file(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:

@@ -71,4 +71,5 @@ def geometry_difference(first: Geometry, second: Geometry, tolerance: float = GE
 
 
 def _shown(numbers: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{number:.6g}" for number in numbers) + ")"
+    # adding 0 turns -0 into 0
+    return "(" + ", ".join(f"{number + 0.0:.6g}" for number in numbers) + ")"

@@ -14,11 +14,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from nnunet_amt.environment import environment_with_trainer
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
 from nnunet_amt.files import write_json
+from nnunet_amt.image_integrity import file_damage
 
 __all__ = [
     "checkpoint_to_continue_from",
@@ -114,7 +113,7 @@ def require_images(folder: Path) -> list[str]:
 def keep_finished_predictions(images: Path, output: Path, checkpoint: Path) -> int:
     """Prepare a prediction folder for ``--continue_prediction``.
 
-    Predictions of another checkpoint and files that cannot be read are removed, so that what stays is
+    Predictions of another checkpoint and damaged files are removed, so that what stays is
     finished and of this model. The checkpoint's state is written beside the predictions.
 
     Returns
@@ -128,7 +127,7 @@ def keep_finished_predictions(images: Path, output: Path, checkpoint: Path) -> i
     predictions = [output / f"{case}.nii.gz" for case in require_images(images)]
     same_model = record.is_file() and json.loads(record.read_text(encoding="utf-8"))["checkpoint_state"] == state
     for prediction in predictions:
-        if prediction.is_file() and not (same_model and _is_readable(prediction)):
+        if prediction.is_file() and not (same_model and file_damage(prediction) is None):
             prediction.unlink()
     write_json(record, {"checkpoint": checkpoint.name, "checkpoint_state": state})
     return sum(prediction.is_file() for prediction in predictions)
@@ -224,11 +223,3 @@ def _end_group(process: subprocess.Popen[str]) -> None:
             process.wait(timeout=5)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             continue
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        sitk.ReadImage(str(path))
-    except RuntimeError:
-        return False
-    return True

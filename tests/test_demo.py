@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnunet_amt.demo import DemoSettings, run_demo
+from nnunet_amt.environment import folder_from_environment
 from nnunet_amt.phantom import CohortDesign
 
 pytestmark = pytest.mark.slow
@@ -79,9 +79,9 @@ def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monke
 
     assert [path.stat().st_mtime_ns for path in images] == times  # nothing was made twice
     assert checkpoint.stat().st_mtime_ns == trained
-    assert not [path for path in output.rglob(".partial-*")]
+    assert not list(output.rglob(".partial-*"))
     assert {what.partition(":")[0] for _, _, what in steps} >= {"preprocessing", "training", "prediction"}
     summary = json.loads((output / "evaluation" / "summary.json").read_text())
     assert summary["voxel"]["dice"]["n"] == len(result.evaluation.cases) == 2
     assert (output / "evaluation" / "froc.png").stat().st_size > 5000
-    assert os.environ["nnUNet_raw"] == str(output / "nnUNet_raw")
+    assert folder_from_environment("nnUNet_raw") == output / "nnUNet_raw"

@@ -43,7 +43,7 @@ def test_folder_that_cannot_be_written(base: Path, monkeypatch: pytest.MonkeyPat
     def refuse(**arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     (finding,) = findings("nnUNet_raw", None)
     assert (finding.verdict, finding.seen.endswith("Permission denied")) == ("problem", True)
 
@@ -61,7 +61,7 @@ def test_trainer_of_the_same_name_elsewhere(base: Path, tmp_path: Path, monkeypa
 
 
 def test_old_nnunet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "2.5.1")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.5.1")
     assert doctor._nnunet_version().verdict == "problem"
 
 

@@ -45,7 +45,7 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
 
 def test_too_little_space_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage(10, 9, 1_000_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 9, 1_000_000_000))
     files.require_free_space(tmp_path / "not" / "there", 1_000_000_000, "the cohort")
     with pytest.raises(DiskFullError, match=r"the cohort needs about 2\.0 GB, the disk has 1\.0 GB free"):
         files.require_free_space(tmp_path / "not" / "there", 2_000_000_000, "the cohort")

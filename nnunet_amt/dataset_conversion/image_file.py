@@ -7,10 +7,10 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from nnunet_amt.dataset_conversion.integrity import require_whole_file
 from nnunet_amt.dataset_conversion.orientation import lps_geometry, to_lps
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.geometry import Geometry
+from nnunet_amt.image_integrity import require_whole_file
 
 __all__ = ["IMAGE_FILE_ENDINGS", "ImageFile", "is_image_file_name", "open_image_file"]
 

@@ -3,6 +3,7 @@
 from nnunet_amt.evaluation.case import CaseEvaluation
 from nnunet_amt.evaluation.counts import CaseCounts
 from nnunet_amt.evaluation.evaluate import RESULT_FILES, EvaluationResult, evaluate
+from nnunet_amt.evaluation.lesion import threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary import GroupSummary, LesionSummary, MetricSummary
 
@@ -16,4 +17,5 @@ __all__ = [
     "LesionSummary",
     "MetricSummary",
     "evaluate",
+    "threshold_index",
 ]

@@ -17,8 +17,8 @@ from nnunet_amt.errors import (
     UnmatchedCasesError,
 )
 from nnunet_amt.evaluation.foreground import Foreground
-from nnunet_amt.evaluation.nifti_integrity import nifti_damage
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference
+from nnunet_amt.image_integrity import file_damage, gzip_end_fits
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["LABEL_MAP_ENDINGS", "LabelMapPair", "check_headers", "find_pairs", "named_cases", "read_foreground"]
@@ -112,7 +112,7 @@ def read_foreground(path: Path, case_id: str) -> Foreground:
     try:
         image = sitk.ReadImage(str(path))
         voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
-        damage = nifti_damage(path, voxels)
+        damage = None if gzip_end_fits(path, voxels) else file_damage(path)
     except (RuntimeError, OSError) as error:
         raise ImageReadError(_unreadable(path, case_id, _first_cause(error))) from error
     if damage is not None:

@@ -76,8 +76,8 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = 
     missing = [case for case in cases if case.image and not _is_done(folder, case)]
     require_free_space(folder, len(missing) * _TYPICAL_SLICES * design.in_plane_pixels**2 * 3, "the phantom cohort")
     total = sum(1 for case in cases if case.image)
-    for written, case in enumerate(_written(folder, missing, design.seed, jobs), start=1):
-        report(total - len(missing) + written, total, f"phantom {case.case_id}")
+    for written, _ in enumerate(_written(folder, missing, design.seed, jobs), start=1):
+        report(total - len(missing) + written, total, "making phantoms")
     return _write_manifest(folder, cases)
 
 

@@ -51,7 +51,7 @@ class AMTUNet(nn.Module):
         for features in features_per_level:
             self.encoders.append(_encoding_level(channels, features, blocks_per_level))
             channels = features
-        self.pool = nn.MaxPool3d(kernel_size=2)
+        self.pool: nn.Module = nn.MaxPool3d(kernel_size=2)
         self.upsamplers = nn.ModuleList()
         self.decoders = nn.ModuleList()
         for features in reversed(features_per_level[:-1]):

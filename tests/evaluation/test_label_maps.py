@@ -179,7 +179,7 @@ def test_a_flipped_bit_is_refused(tmp_path: Path, place: float) -> None:
     content = bytearray(path.read_bytes())
     content[int(place * (len(content) - 8))] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(ImageReadError, match="the gzip stream is damaged"):
+    with pytest.raises(ImageReadError, match="cannot be read: Error -3 while decompressing"):
         read_foreground(path, "a")
 
 
@@ -202,7 +202,7 @@ def test_a_valid_gzip_of_too_little_is_refused(tmp_path: Path) -> None:
     content = write_label_map(tmp_path / "a.nii", MASK).read_bytes()
     path = tmp_path / "a.nii.gz"
     path.write_bytes(gzip.compress(content[:-100]))
-    with pytest.raises(ImageReadError, match=f"it is truncated: {len(content) - 100} of {len(content)} bytes"):
+    with pytest.raises(ImageReadError, match=f"it ends after {len(content) - 100} of {len(content)} bytes"):
         read_foreground(path, "a")
 
 
