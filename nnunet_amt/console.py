@@ -100,17 +100,15 @@ def overall_table(result: EvaluationResult) -> Table:
         result.overall.lesion,
         threshold_index(paper.OPERATING_POINT.iou_threshold),
     )
-    table = Table("", "cases", "Dice", "IoU", "precision", "recall", "sensitivity*", "FP per scan*")
+    table = Table("", "cases", "Dice", "IoU", "precision", "recall", "sens.*", "FP/scan*")
     ours = [voxel[name].mean for name in ("dice", "iou", "precision", "recall")]
     ours += [lesion.sensitivity[at].mean, lesion.fp_per_scan[at].mean]
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     published = [voxel_row.dice, voxel_row.iou, voxel_row.precision, voxel_row.recall]
     published += [lesion_row.sensitivity_05, lesion_row.fp_per_scan_05]
     table.add_row("ours", str(len(result.cases)), *("-" if mean is None else f"{mean:.2f}" for mean in ours))
-    table.add_row(
-        "published, other patients", str(voxel_row.cases), *(f"{estimate.mean:.2f}" for estimate in published)
-    )
-    table.caption = "* of lesions, at IoU above 0.5"
+    table.add_row("published**", str(voxel_row.cases), *(f"{estimate.mean:.2f}" for estimate in published))
+    table.caption = "* of lesions, at IoU above 0.5    ** other patients"
     return table
 
 

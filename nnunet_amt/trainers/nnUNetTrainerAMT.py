@@ -13,6 +13,7 @@ import torch.distributed as dist
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -71,6 +72,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self._tuning_dice_of_this_epoch: float | None = None
         self._epoch_seconds: float | None = None
         self._epoch_started = 0.0
+        self._tuning_cases: nnUNetBaseDataset | None = None
+        self._tuning_predictor: nnUNetPredictor | None = None
 
     # ---- network, loss, optimiser -------------------------------------------------------------------------
 
@@ -130,7 +133,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         """Give the training batches; the tuning set is read as whole volumes, so it has no loader."""
         *_, crop_size, _ = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         patch_size = self.configuration_manager.patch_size
-        training_cases, _ = self.get_tr_and_val_datasets()
+        training_cases, self._tuning_cases = self.get_tr_and_val_datasets()
         loader = AMTDataLoader(
             training_cases,
             self.batch_size,
@@ -187,8 +190,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
 
     def evaluate_tuning_set(self) -> list[CaseOverlap]:
         """Predict every tuning volume in preprocessed space, by sliding window, and compare it with its reference."""
-        _, tuning_cases = self.get_tr_and_val_datasets()
-        predictor = self._tuning_predictor()
+        if self._tuning_cases is None:
+            _, self._tuning_cases = self.get_tr_and_val_datasets()
+        if self._tuning_predictor is None:
+            self._tuning_predictor = self._make_tuning_predictor()
+        predictor, tuning_cases = self._tuning_predictor, self._tuning_cases
         if not self.is_ddp:
             return tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers)
         rank, ranks = dist.get_rank(), dist.get_world_size()
@@ -197,7 +203,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         dist.all_gather_object(gathered, own)
         return [overlap for of_rank in gathered for overlap in of_rank]
 
-    def _tuning_predictor(self) -> nnUNetPredictor:
+    def _make_tuning_predictor(self) -> nnUNetPredictor:
         predictor = nnUNetPredictor(
             use_mirroring=False,
             device=self.device,
