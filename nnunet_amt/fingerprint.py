@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
 from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprint_dataset
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
@@ -20,7 +24,7 @@ from nnunet_amt.files import write_json
 from nnunet_amt.image_integrity import require_whole_file
 from nnunet_amt.progress import Progress, silent
 
-__all__ = ["IntensityRange", "fingerprint", "intensity_range", "training_images"]
+__all__ = ["IntensityRange", "fingerprint", "intensity_range", "quiet_nnunet", "training_images"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +72,43 @@ def fingerprint(dataset_id: int, images: dict[str, dict], folder: Path, jobs: in
     record_file.unlink(missing_ok=True)
     first_channel = [Path(case["images"][0]) for case in images.values()]
     intensities = intensity_range(first_channel, jobs, report)
-    extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
+    with quiet_nnunet(), _reporting_bars(len(images), report):
+        extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
     write_json(
         record_file,
         {"raw_files_sha256": state, "minimum": intensities.minimum, "maximum": intensities.maximum},
     )
     return intensities
+
+
+@contextmanager
+def quiet_nnunet() -> Iterator[None]:
+    """Keep what nnU-Net prints off the screen; its errors are exceptions."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextmanager
+def _reporting_bars(total: int, report: Progress) -> Iterator[None]:
+    """Let nnU-Net's fingerprint report to us where it would draw a bar of its own."""
+    original = fingerprint_extractor.tqdm
+    done = 0
+
+    class Bar(contextlib.AbstractContextManager):
+        def update(self, steps: int = 1) -> None:
+            nonlocal done
+            done += steps
+            report(done, total, "fingerprint")
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    fingerprint_extractor.tqdm = lambda **settings: Bar()
+    try:
+        report(0, total, "fingerprint")
+        yield
+    finally:
+        fingerprint_extractor.tqdm = original
 
 
 def intensity_range(images: Sequence[Path], jobs: int = 1, report: Progress = silent) -> IntensityRange:

@@ -22,7 +22,7 @@ from nnunet_amt import __version__
 from nnunet_amt.environment import dataset_name, folder_from_environment
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.files import write_json
-from nnunet_amt.fingerprint import IntensityRange, fingerprint, training_images
+from nnunet_amt.fingerprint import IntensityRange, fingerprint, quiet_nnunet, training_images
 from nnunet_amt.paper import BATCH_SIZE
 from nnunet_amt.preprocessing import preprocess
 from nnunet_amt.progress import Progress, silent
@@ -105,7 +105,8 @@ def plan(
     images = training_images(raw_folder / name)
     intensities = fingerprint(dataset_id, images, preprocessed_folder, jobs, report)
     _copy_split(raw_folder / name, preprocessed_folder)
-    plans = AMTPlanner(name, intensities, spacing, patch_size).plan_experiment()
+    with quiet_nnunet():
+        plans = AMTPlanner(name, intensities, spacing, patch_size).plan_experiment()
     cases = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, jobs, report)
     settings = plans["configurations"][CONFIGURATION]
     return PlanSummary(

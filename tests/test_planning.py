@@ -95,6 +95,17 @@ def test_default_patch_is_no_larger_than_the_median_image(median_shape: tuple[in
     assert default_patch_size(median_shape) == patch
 
 
+def test_one_kind_of_progress_and_no_word_of_nnunets(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """nnU-Net's own bars and prints would run through ours."""
+    (preprocessed(base) / "nnunet_amt_fingerprint.json").unlink()
+    steps: list[tuple[int, int, str]] = []
+    plan(711, patch_size=(8, 16, 16), report=lambda *step: steps.append(step))
+    assert steps[:6] == [(done, 5, "intensities") for done in range(1, 6)] + [(0, 5, "fingerprint")]
+    assert (5, 5, "fingerprint") in steps
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
 def test_rerun_keeps_fingerprint_and_arrays(base: Path) -> None:
     before, fingerprint = array_times(base), (preprocessed(base) / "dataset_fingerprint.json").stat().st_mtime_ns
     plan(711, patch_size=(8, 16, 16))
