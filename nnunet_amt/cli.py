@@ -176,11 +176,13 @@ def train(
 
     device = _resolved_device(device)
     preprocessed = folder_from_environment("nnUNet_preprocessed")
-    name = dataset_name(dataset, folder_from_environment("nnUNet_raw"))
-    _require_plans(preprocessed / name / f"{PLANS_NAME}.json", dataset)
+    name = dataset_name(dataset, preprocessed, f"nnunet_amt plan -d {dataset}")
+    plans_file = preprocessed / name / f"{PLANS_NAME}.json"
+    _require_plans(plans_file, dataset)
     model = stock.model_folder(folder_from_environment("nnUNet_results"), name, trainer, PLANS_NAME, CONFIGURATION)
     extra = list(context.args)
-    if not restart and "--c" not in extra and stock.checkpoint_to_continue_from(model / f"fold_{fold}"):
+    if not restart and stock.may_continue(extra, model / f"fold_{fold}"):
+        stock.require_plans_of_model(model, plans_file, CONFIGURATION)
         extra.append("--c")
     command = stock.train_command(dataset, CONFIGURATION, fold, trainer, PLANS_NAME, device, extra)
     show_command(shlex.join(command))
@@ -195,10 +197,10 @@ def train(
 def predict(
     context: typer.Context,
     dataset: DatasetArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the predicted label maps.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder for the predicted label maps.")],
     images: Annotated[
         Path | None,
-        typer.Option("--input", "-i", help="Folder of <case>_0000.nii.gz; the external test set if not given."),
+        typer.Option("--input", help="Folder of <case>_0000.nii.gz; the external test set if not given."),
     ] = None,
     fold: Fold = "0",
     trainer: Trainer = DEFAULT_TRAINER,
@@ -211,15 +213,15 @@ def predict(
     """
     from nnunet_amt import nnunet_commands as stock
     from nnunet_amt.environment import dataset_name, folder_from_environment
+    from nnunet_amt.predictions import keep_finished_predictions
 
     device = _resolved_device(device)
     raw, results = folder_from_environment("nnUNet_raw"), folder_from_environment("nnUNet_results")
-    name = dataset_name(dataset, results)
+    name = dataset_name(dataset, results, f"nnunet_amt train {dataset}")
     images = images or raw / name / "imagesTs"
     model = stock.model_folder(results, name, trainer, PLANS_NAME, CONFIGURATION)
     checkpoint_file = stock.require_checkpoint(model / f"fold_{fold}", checkpoint)
-    stock.require_images(images)
-    stock.keep_finished_predictions(images, output, checkpoint_file)
+    keep_finished_predictions(images, output, checkpoint_file, context.args)
     command = stock.predict_command(
         images, output, dataset, CONFIGURATION, fold, trainer, PLANS_NAME, checkpoint, device,
         ["--continue_prediction", *context.args],

@@ -12,18 +12,18 @@ from nnunet_amt.environment import folder_from_environment, folders_below
 from nnunet_amt.evaluation import EvaluationResult, evaluate
 from nnunet_amt.files import require_free_space
 from nnunet_amt.nnunet_commands import (
-    checkpoint_to_continue_from,
     cpu_friendly_environment,
-    keep_finished_predictions,
+    may_continue,
     model_folder,
     predict_command,
     require_checkpoint,
-    require_images,
+    require_plans_of_model,
     run_stock_command,
     train_command,
 )
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.planning import plan
+from nnunet_amt.predictions import keep_finished_predictions, require_images
 from nnunet_amt.progress import Progress, silent
 from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS, nnUNetTrainerAMT_demo
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
@@ -128,11 +128,17 @@ def run_demo(
 
 def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, report: Progress) -> None:
     epochs, fold_folder = settings.epochs, model / f"fold_{settings.fold}"
+    preprocessed = (
+        folder_from_environment("nnUNet_preprocessed") / f"Dataset{settings.dataset_id}_{settings.dataset_name}"
+    )
+    require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json", CONFIGURATION)
     if (fold_folder / "checkpoint_final.pth").is_file() and (fold_folder / "validation" / "summary.json").is_file():
         report(epochs, epochs, "training")
         return
     # the model that is selected is the one that nnU-Net's final validation looks at
-    extra = ["--val_best", *(["--c"] if checkpoint_to_continue_from(fold_folder) else [])]
+    extra = ["--val_best"]
+    if may_continue(extra, fold_folder):
+        extra.append("--c")
     command = train_command(
         settings.dataset_id, CONFIGURATION, settings.fold, settings.trainer, PLANS_NAME, device, extra
     )

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nnunet_amt.environment import FOLDER_VARIABLES, dataset_name, environment_with_trainer, folder_from_environment
+from nnunet_amt.environment import (
+    FOLDER_VARIABLES,
+    TRAINER_VARIABLE,
+    dataset_name,
+    environment_with_trainer,
+    folder_from_environment,
+    hook_folder,
+)
 from nnunet_amt.errors import AMTError, ImageReadError, MissingEnvironmentError
 from nnunet_amt.geometry import Geometry, geometry_difference
 from nnunet_amt.image_integrity import require_whole_file
@@ -80,8 +87,10 @@ def _torch_and_torchvision() -> Finding:
 
 
 def _device() -> Finding:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("device", "problem", f"{type(error).__name__}: {error}", "reinstall torch")
     if torch.cuda.is_available():
         return Finding("device", "ok", f"{torch.cuda.get_device_name(0)}")
     cores = os.cpu_count()
@@ -90,12 +99,13 @@ def _device() -> Finding:
 
 def _trainer() -> Finding:
     """Find the trainer as nnU-Net will, and see that it is ours and that nnU-Net can make one."""
-    from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
-
+    set_already = str(hook_folder()) in os.environ.get(TRAINER_VARIABLE, "").split(os.pathsep)
     os.environ.update(environment_with_trainer(os.environ))
     try:
         from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
         from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+        from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 
         with contextlib.redirect_stdout(io.StringIO()):  # the search talks
             found = recursive_find_trainer_class_by_name("nnUNetTrainerAMT")
@@ -107,6 +117,9 @@ def _trainer() -> Finding:
     expected, own = (list(inspect.signature(kind.__init__).parameters) for kind in (nnUNetTrainer, found))
     if expected != own:
         return Finding("trainer", "problem", f"signature {own}, nnU-Net's is {expected}", "install matching versions")
+    if not set_already:
+        seen = "nnUNetTrainerAMT is found by our commands; plain nnU-Net commands would not find it"
+        return Finding("trainer", "warning", seen, 'eval "$(nnunet_amt env)"')
     return Finding("trainer", "ok", "nnUNetTrainerAMT is found and is ours")
 
 

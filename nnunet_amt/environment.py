@@ -55,8 +55,20 @@ def folder_from_environment(name: str) -> Path:
     return folder
 
 
-def dataset_name(dataset_id: int, folder: Path) -> str:
+def dataset_name(dataset_id: int, folder: Path, made_by: str = "nnunet_amt convert MANIFEST.csv") -> str:
     """Find the name, such as ``Dataset711_AMT``, of a dataset in one of nnU-Net's folders.
+
+    nnU-Net itself looks into all three folders and stops if they know several names for a number, so all that are
+    set are looked into here too.
+
+    Parameters
+    ----------
+    dataset_id
+        Number of the dataset.
+    folder
+        Where it must be.
+    made_by
+        The command that puts it there, for the message.
 
     Raises
     ------
@@ -64,16 +76,21 @@ def dataset_name(dataset_id: int, folder: Path) -> str:
         If `folder` holds none or several of this number.
     """
     pattern = f"Dataset{dataset_id:03d}_*"
-    names = sorted(path.name for path in folder.glob(pattern) if path.is_dir())
-    if not names:
+    found = _names(folder, pattern)
+    if not found:
+        raise BadInputError(f"{folder}: no dataset {pattern}; make it with: {made_by}")
+    others = [Path(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)]
+    everywhere = sorted(found.union(*(_names(other, pattern) for other in others)))
+    if len(everywhere) > 1:
+        where = ", ".join(str(other) for other in {folder, *others} if _names(other, pattern))
         raise BadInputError(
-            f"{folder}: no dataset {pattern}; make it with: nnunet_amt convert MANIFEST -d {dataset_id}"
+            f"{len(everywhere)} datasets have the number {dataset_id} ({', '.join(everywhere)}) in {where}; keep one"
         )
-    if len(names) > 1:
-        raise BadInputError(
-            f"{folder}: {len(names)} datasets have the number {dataset_id} ({', '.join(names)}); keep one"
-        )
-    return names[0]
+    return everywhere[0]
+
+
+def _names(folder: Path, pattern: str) -> set[str]:
+    return {path.name for path in folder.glob(pattern) if path.is_dir()}
 
 
 def environment_with_trainer(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from nnunet_amt.errors import DiskFullError
 
-__all__ = ["PARTIAL_MARK", "atomic_path", "require_free_space", "write_json", "write_text"]
+__all__ = ["PARTIAL_MARK", "atomic_path", "is_nearly_full", "require_free_space", "write_json", "write_text"]
 
 PARTIAL_MARK = ".partial-"
+NEARLY_FULL_BYTES = 1_000_000
 
 
 @contextmanager
@@ -49,6 +50,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(_disk_full_message(path)) from error
         raise
+    except RuntimeError as error:
+        if is_nearly_full(path.parent):  # torch and blosc2 hide the operating system's word for it
+            raise DiskFullError(_disk_full_message(path)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -62,6 +67,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON to `path`, whole or not at all; NaN is refused."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def is_nearly_full(folder: Path) -> bool:
+    """Whether the disk of a folder has less room than a file of ours needs."""
+    return shutil.disk_usage(folder).free < NEARLY_FULL_BYTES
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import logging
 import os
@@ -16,25 +16,21 @@ from pathlib import Path
 
 from nnunet_amt.environment import environment_with_trainer
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
-from nnunet_amt.files import write_json
-from nnunet_amt.image_integrity import file_damage
+from nnunet_amt.trainers.plans_check import require_same_plans
 
 __all__ = [
     "checkpoint_to_continue_from",
     "cpu_friendly_environment",
-    "keep_finished_predictions",
+    "may_continue",
     "model_folder",
     "predict_command",
     "require_checkpoint",
-    "require_images",
+    "require_plans_of_model",
     "run_stock_command",
     "train_command",
 ]
 
 logger = logging.getLogger(__name__)
-
-_IMAGE_ENDING = "_0000.nii.gz"
-_PREDICTION_RECORD = "nnunet_amt_prediction.json"
 
 
 def train_command(
@@ -79,6 +75,20 @@ def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
     return None
 
 
+def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
+    """Whether ``--c`` is to be added: there is a checkpoint, and no option that it cannot stand beside."""
+    apart = {"--c", "--val", "-pretrained_weights"}
+    return apart.isdisjoint(extra) and checkpoint_to_continue_from(fold_folder) is not None
+
+
+def require_plans_of_model(model: Path, plans_file: Path, configuration: str) -> None:
+    """Refuse to continue a model under other plans than it was begun with; see `require_same_plans`."""
+    begun_with = model / "plans.json"
+    if begun_with.is_file():
+        old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (begun_with, plans_file))
+        require_same_plans(old, new, configuration, str(model))
+
+
 def require_checkpoint(fold_folder: Path, name: str) -> Path:
     """Give the path of a checkpoint.
 
@@ -92,45 +102,6 @@ def require_checkpoint(fold_folder: Path, name: str) -> Path:
         found = ", ".join(sorted(other.name for other in fold_folder.glob("*.pth"))) or "none"
         raise BadInputError(f"{path}: no such checkpoint (found: {found}); train first with: nnunet_amt train")
     return path
-
-
-def require_images(folder: Path) -> list[str]:
-    """List the cases of a folder of images for nnU-Net.
-
-    Raises
-    ------
-    BadInputError
-        If the folder is not there or holds no ``<case>_0000.nii.gz``.
-    """
-    if not folder.is_dir():
-        raise BadInputError(f"{folder}: no such folder; give the images with --input")
-    cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
-    if not cases:
-        raise BadInputError(f"{folder}: holds no image named <case>{_IMAGE_ENDING}; nnU-Net takes no other names")
-    return cases
-
-
-def keep_finished_predictions(images: Path, output: Path, checkpoint: Path) -> int:
-    """Prepare a prediction folder for ``--continue_prediction``.
-
-    Predictions of another checkpoint and damaged files are removed, so that what stays is
-    finished and of this model. The checkpoint's state is written beside the predictions.
-
-    Returns
-    -------
-    int
-        Number of predictions that stay.
-    """
-    stat = checkpoint.stat()
-    state = hashlib.sha256(f"{checkpoint.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
-    record = output / _PREDICTION_RECORD
-    predictions = [output / f"{case}.nii.gz" for case in require_images(images)]
-    same_model = record.is_file() and json.loads(record.read_text(encoding="utf-8"))["checkpoint_state"] == state
-    for prediction in predictions:
-        if prediction.is_file() and not (same_model and file_damage(prediction) is None):
-            prediction.unlink()
-    write_json(record, {"checkpoint": checkpoint.name, "checkpoint_state": state})
-    return sum(prediction.is_file() for prediction in predictions)
 
 
 def run_stock_command(
@@ -161,7 +132,8 @@ def run_stock_command(
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
         [sys.executable, "-m", "nnunet_amt.supervisor", executable, *command[1:]],
-        env=environment_with_trainer(environment),
+        # unbuffered: through a pipe nnU-Net's lines would come in lumps
+        env={**environment_with_trainer(environment), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes
         stdout=subprocess.PIPE if on_line else None,
         stderr=subprocess.STDOUT if on_line else None,
@@ -217,9 +189,7 @@ def _executable(name: str) -> str:
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    for end in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, end)
-            process.wait(timeout=5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+    """End the command and its workers at once: checkpoints are written whole, half a prediction is made again."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -106,8 +106,10 @@ def plan(
     intensities = fingerprint(dataset_id, images, preprocessed_folder, jobs, report)
     _copy_split(raw_folder / name, preprocessed_folder)
     with quiet_nnunet():
-        plans = AMTPlanner(name, intensities, spacing, patch_size).plan_experiment()
-    cases = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, jobs, report)
+        planner = AMTPlanner(name, intensities, spacing, patch_size)
+        plans = planner.plan_experiment()
+    voxels = planner.largest_resampled_image()
+    cases = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
     settings = plans["configurations"][CONFIGURATION]
     return PlanSummary(
         preprocessed_folder / f"{PLANS_NAME}.json",
@@ -146,15 +148,7 @@ class AMTPlanner(ExperimentPlanner):
     def plan_experiment(self) -> dict:
         """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
         spacing = self.determine_fullres_target_spacing()
-        shapes = [
-            compute_new_shape(shape, old_spacing, spacing)
-            for old_spacing, shape in zip(
-                self.dataset_fingerprint["spacings"],
-                self.dataset_fingerprint["shapes_after_crop"],
-                strict=True,
-            )
-        ]
-        median_shape = [round(edge) for edge in np.median(shapes, axis=0)]
+        median_shape = [round(edge) for edge in np.median(self._resampled_shapes(), axis=0)]
         true_foreground = self.dataset_fingerprint["foreground_intensity_properties_per_channel"]
         plans = {
             "dataset_name": self.dataset_name,
@@ -178,6 +172,15 @@ class AMTPlanner(ExperimentPlanner):
         shutil.copy(Path(self.raw_dataset_folder) / "dataset.json", folder / "dataset.json")
         write_json(folder / f"{self.plans_identifier}.json", plans)
         return plans
+
+    def largest_resampled_image(self) -> int:
+        """Voxels of the largest image of the dataset after resampling."""
+        return max(int(np.prod(shape)) for shape in self._resampled_shapes())
+
+    def _resampled_shapes(self) -> list[np.ndarray]:
+        spacing = self.determine_fullres_target_spacing()
+        shapes, spacings = (self.dataset_fingerprint[key] for key in ("shapes_after_crop", "spacings"))
+        return [compute_new_shape(shape, old, spacing) for shape, old in zip(shapes, spacings, strict=True)]
 
     def _configuration(self, spacing: list[float], median_shape: list[int]) -> dict:
         # force_separate_z None: nnU-Net's own rule for thick slices

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -17,14 +18,19 @@ from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPre
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
-from nnunet_amt.errors import WorkFailedError
-from nnunet_amt.files import PARTIAL_MARK, atomic_path, write_json
+from nnunet_amt.errors import DiskFullError, WorkFailedError
+from nnunet_amt.files import PARTIAL_MARK, atomic_path, is_nearly_full, require_free_space, write_json
+from nnunet_amt.processes import end_with_parent
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["preprocess"]
 
 # What nnU-Net writes for a case, in the order in which we put it in place: the last one says that all is there.
 _ENDINGS = ("_seg.b2nd", ".b2nd", ".pkl")
+
+
+# nnU-Net keeps images as float32 and labels as int16, compressed by half or more.
+_BYTES_PER_VOXEL = 3
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,26 @@ def preprocess(
     preprocessed_folder: Path,
     plans: dict,
     configuration: str,
+    largest_image: int,
     jobs: int = 1,
     report: Progress = silent,
 ) -> int:
     """Preprocess the training and tuning cases of a dataset as nnU-Net does.
 
     Cases that were preprocessed with the same plans from the same files are kept.
+
+    Parameters
+    ----------
+    raw_dataset, preprocessed_folder
+        The dataset's folders in nnUNet_raw and nnUNet_preprocessed.
+    plans, configuration
+        The plans, and which configuration of them.
+    largest_image
+        Voxels of the largest image after resampling, to ask for room on the disk.
+    jobs
+        Worker processes.
+    report
+        Told of every case done.
 
     Returns
     -------
@@ -56,6 +76,8 @@ def preprocess(
 
     Raises
     ------
+    DiskFullError
+        If the disk has no room for the arrays.
     WorkFailedError
         If a worker died, usually for lack of memory.
     """
@@ -64,7 +86,8 @@ def preprocess(
     folder = preprocessed_folder / plans["configurations"][configuration]["data_identifier"]
     state = _state(plans, configuration, cases)
     _keep_what_fits(folder, state)
-    todo = [name for name in cases if not (folder / f"{name}{_ENDINGS[-1]}").is_file()]
+    todo = [name for name in cases if not all((folder / f"{name}{ending}").is_file() for ending in _ENDINGS)]
+    require_free_space(folder, len(todo) * largest_image * _BYTES_PER_VOXEL, f"preprocessing {len(todo)} cases")
     work = _Work(plans, configuration, dataset_json, folder)
     run_case = partial(_preprocess_case, work)
     report(len(cases) - len(todo), len(cases), "preprocessing")
@@ -85,23 +108,24 @@ def _mapped(run_case: partial, items: list[tuple[str, dict]], jobs: int) -> Iter
         yield from map(run_case, items)
         return
     # spawn: a forked worker would hang on the threads of torch
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
         yield from pool.map(run_case, items)
 
 
 def _preprocess_case(work: _Work, case: tuple[str, dict]) -> None:
     name, files = case
     plans_manager = PlansManager(work.plans)
-    temporary = _temporary_folder(work.folder) / name
+    temporary = _temporary_folder(work.folder) / f"{os.getpid()}-{name}"
     temporary.mkdir(parents=True)
-    DefaultPreprocessor(verbose=False).run_case_save(
-        str(temporary / name),
-        files["images"],
-        files["label"],
-        plans_manager,
-        plans_manager.get_configuration(work.configuration),
-        work.dataset_json,
-    )
+    configuration = plans_manager.get_configuration(work.configuration)
+    try:
+        DefaultPreprocessor(verbose=False).run_case_save(
+            str(temporary / name), files["images"], files["label"], plans_manager, configuration, work.dataset_json
+        )
+    except RuntimeError as error:  # what blosc2 makes of a full disk
+        if not is_nearly_full(work.folder):
+            raise
+        raise DiskFullError(f"{work.folder}: the disk is full; free some space and run again") from error
     for ending in _ENDINGS:
         (temporary / f"{name}{ending}").replace(work.folder / f"{name}{ending}")
     temporary.rmdir()
@@ -133,6 +157,7 @@ def _keep_what_fits(folder: Path, state: dict) -> None:
     state_file = folder.with_name(f"{folder.name}_state.json")
     old = json.loads(state_file.read_text(encoding="utf-8")) if state_file.is_file() else None
     if folder.exists() and (old is None or old["settings_sha256"] != state["settings_sha256"]):
+        state_file.unlink(missing_ok=True)  # first: a kill in the middle must not leave a state that fits
         shutil.rmtree(folder)
         old = None
     shutil.rmtree(_temporary_folder(folder), ignore_errors=True)

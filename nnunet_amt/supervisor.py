@@ -21,6 +21,8 @@ def supervise(command: Sequence[str]) -> int:
     """Run `command` and give its exit code, 128 and more for a signal; end all with the parent."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     exit_code = subprocess.call(list(command), stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)  # workers that a crash of the command left behind
     return exit_code if exit_code >= 0 else 128 - exit_code
 
 

@@ -72,7 +72,7 @@ def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPa
         (["plan", "-d", "711", "--patch-size", "8", "8", "9"], "multiples of 8"),
         (["train", "712"], "no dataset Dataset712_*"),
         (["train", "711", "--device", "tpu"], "--device tpu: must be one of auto, cpu, cuda, mps"),
-        (["predict", "711", "-o", "out"], "no dataset Dataset711_*"),
+        (["predict", "711", "--output", "out"], "no dataset Dataset711_*"),
         (["evaluate", "p", "r", "-o", "o", "--connectivity", "7"], "--connectivity 7: must be one of 6, 18, 26"),
         (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
         (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
@@ -119,6 +119,23 @@ def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
     assert "intensities -1000 to 1500 HU become 0 to 1; 5 cases preprocessed" in result.output
     assert str(base / "nnUNet_preprocessed" / TINY_DATASET / "nnUNetAMTPlans.json") in result.output
     assert "nnunet_amt train 711" in result.output
+
+
+def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words such as -step_size must not be read as bundles of one-letter options."""
+    fold = tmp_path / TINY_DATASET / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0"
+    fold.mkdir(parents=True)
+    (fold / "checkpoint_best.pth").touch()
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    commands: list[list[str]] = []
+    monkeypatch.setattr("nnunet_amt.nnunet_commands.run_stock_command", lambda command, *_: commands.append(command))
+    extra = ["-step_size", "0.7", "-part_id", "1", "-num_parts", "2", "--save_probabilities"]
+    result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "out"), "--device", "cpu", *extra])
+    assert result.exit_code == 0, result.output
+    assert commands[0][-len(extra) :] == extra
+    result = runner.invoke(app, ["train", "711", "--device", "cpu", "-num_gpus", "2", "--npz"])
+    assert result.exit_code == 0, result.output
+    assert commands[1][-4:] == ["-num_gpus", "2", "--npz", "--c"]
 
 
 def test_env_prints_lines_for_a_shell(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,18 @@ def test_healthy_installation_has_no_problem(base: Path) -> None:
     assert [finding for finding in examine(711) if finding.verdict == "problem"] == []
     (cases,) = findings("cases")
     assert cases.seen.startswith("6 images and labels")
+
+
+def test_plain_commands_would_not_find_the_trainer(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = findings("trainer", None)
+    assert (finding.verdict, finding.advice) == ("warning", 'eval "$(nnunet_amt env)"')
+    (finding,) = findings("trainer", None)  # the first look has set the variable
+    assert finding.verdict == "ok"
+
+
+def test_missing_torch_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert doctor._device().verdict == doctor._torch_and_torchvision().verdict == "problem"
 
 
 def test_folder_that_is_not_set(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

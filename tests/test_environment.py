@@ -75,3 +75,12 @@ def test_dataset_is_found_by_its_number(tmp_path: Path) -> None:
     (tmp_path / "Dataset007_Twice").mkdir()
     with pytest.raises(BadInputError, match="2 datasets have the number 7"):
         dataset_name(7, tmp_path)
+
+
+def test_another_name_of_the_number_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnU-Net looks into all three folders and would stop with a traceback."""
+    (tmp_path / "raw" / "Dataset007_AMT").mkdir(parents=True)
+    (tmp_path / "results" / "Dataset007_Old").mkdir(parents=True)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
+    with pytest.raises(BadInputError, match=r"\(Dataset007_AMT, Dataset007_Old\)"):
+        dataset_name(7, tmp_path / "raw")

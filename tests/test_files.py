@@ -43,6 +43,17 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_full_disk_that_a_library_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.save raises a RuntimeError about positions in a file."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 10, 0))
+    with pytest.raises(DiskFullError), files.atomic_path(tmp_path / "a.pth"):
+        raise RuntimeError("[enforce fail] unexpected pos 704 vs 598")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 0, 10**9))
+    with pytest.raises(RuntimeError, match="something else"), files.atomic_path(tmp_path / "a.pth"):
+        raise RuntimeError("something else")
+
+
 def test_too_little_space_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 9, 1_000_000_000))

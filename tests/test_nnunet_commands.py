@@ -9,12 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nnunet_amt import nnunet_commands as stock
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
-from tests.conftest import write_image
 
 PYTHON = Path(sys.executable).name
 
@@ -78,6 +76,41 @@ def _is_running(process: int) -> bool:
         return False
 
 
+def test_lines_come_as_they_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a pipe Python would keep 8 kB back: no progress for minutes."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    times: list[float] = []
+    script = "import time; print('one'); time.sleep(1.5); print('two')"
+    stock.run_stock_command([PYTHON, "-c", script], os.environ, lambda line: times.append(time.monotonic()))
+    assert times[1] - times[0] > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_workers_of_a_crashed_command_end_and_we_do_not_wait_for_them() -> None:
+    """As when the out-of-memory killer takes the main process; its worker holds the pipe open."""
+    script = (
+        "import os, signal, subprocess, sys\n"
+        "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(worker.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    lines: list[str] = []
+    started = time.monotonic()
+    with pytest.raises(WorkFailedError, match="exit code 137"):
+        stock.run_stock_command([PYTHON, "-c", script], os.environ, lines.append)
+    assert time.monotonic() - started < 30
+    assert not _is_running(int(lines[0]))
+
+
+@pytest.mark.parametrize(
+    ("extra", "continues"),
+    [([], True), (["--npz"], True), (["--c"], False), (["--val"], False), (["-pretrained_weights", "x"], False)],
+)
+def test_continue_is_added_where_nnunet_allows_it(tmp_path: Path, extra: list[str], continues: bool) -> None:
+    assert stock.may_continue(extra, tmp_path) is False
+    (tmp_path / "checkpoint_latest.pth").touch()
+    assert stock.may_continue(extra, tmp_path) is continues
+
+
 def test_checkpoint_to_continue_from_is_nnunets_choice(tmp_path: Path) -> None:
     assert stock.checkpoint_to_continue_from(tmp_path) is None
     for name in ("best", "latest", "final"):
@@ -91,28 +124,3 @@ def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "checkpoint_latest.pth").touch()
     with pytest.raises(BadInputError, match=r"checkpoint_best\.pth: no such checkpoint \(found: checkpoint_latest"):
         stock.require_checkpoint(tmp_path, "checkpoint_best.pth")
-
-
-def test_images_must_have_nnunets_names(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="no such folder"):
-        stock.require_images(tmp_path / "nothing")
-    (tmp_path / "case.nii.gz").touch()
-    with pytest.raises(BadInputError, match="holds no image named <case>_0000"):
-        stock.require_images(tmp_path)
-
-
-def test_predictions_that_are_whole_and_of_this_model_stay(tmp_path: Path) -> None:
-    """One finished, one cut off by a kill, one not begun: one stays. With another checkpoint none does."""
-    images, output, checkpoint = tmp_path / "images", tmp_path / "output", tmp_path / "checkpoint_best.pth"
-    checkpoint.write_bytes(b"one")
-    noise = np.random.default_rng(0).integers(0, 2, (9, 9, 9)).astype(np.uint8)
-    for case in "abc":
-        write_image(images / f"{case}_0000.nii.gz", noise)
-    assert stock.keep_finished_predictions(images, output, checkpoint) == 0
-    write_image(output / "a.nii.gz", noise)
-    whole = write_image(output / "b.nii.gz", noise).read_bytes()
-    (output / "b.nii.gz").write_bytes(whole[: len(whole) // 2])
-    assert stock.keep_finished_predictions(images, output, checkpoint) == 1
-    assert sorted(path.name for path in output.glob("*.nii.gz")) == ["a.nii.gz"]
-    checkpoint.write_bytes(b"another")
-    assert stock.keep_finished_predictions(images, output, checkpoint) == 0

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_amt.errors import BadInputError, ImageReadError, MissingEnvironmentError
+from nnunet_amt.errors import BadInputError, DiskFullError, ImageReadError, MissingEnvironmentError
 from nnunet_amt.fingerprint import IntensityRange, intensity_range
 from nnunet_amt.planning import default_patch_size, plan, rescaling_as_ct_normalization
+from nnunet_amt.processes import is_running
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 
@@ -126,6 +131,61 @@ def test_rerun_after_a_kill_does_only_what_is_missing(base: Path) -> None:
     assert summary.cases == 5
     assert {name for name in after if after[name] != before.get(name)} == {"b.pkl", "b.b2nd", "b_seg.b2nd"}
     assert not half.parent.exists()
+
+
+def test_case_that_lacks_one_of_its_files_is_done_again(base: Path) -> None:
+    folder = preprocessed(base) / f"{PLANS_NAME}_{CONFIGURATION}"
+    (folder / "c.b2nd").unlink()
+    before = array_times(base)
+    plan(711, patch_size=(8, 16, 16))
+    changed = {name for name, changed_at in array_times(base).items() if changed_at != before.get(name)}
+    assert changed == {"c.pkl", "c.b2nd", "c_seg.b2nd"}
+
+
+def test_kill_while_old_arrays_are_removed(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state must go before the arrays, or what is left of them would count as done under the old plans."""
+
+    def killed(folder: Path, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nnunet_amt.preprocessing.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            plan(711, spacing=(5, 3, 3), patch_size=(8, 16, 16))
+    before = array_times(base)
+    plan(711, patch_size=(8, 16, 16))
+    assert all(changed_at != before[name] for name, changed_at in array_times(base).items())
+
+
+def test_no_room_on_the_disk_is_said_before_the_work(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 10, 1000))
+    with pytest.raises(DiskFullError, match="preprocessing 5 cases needs about"):
+        plan(711, spacing=(5, 3, 3), patch_size=(8, 16, 16))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_workers_end_with_us(tmp_path: Path) -> None:
+    """After kill -9 an orphaned worker would write on beside the next run."""
+    script = tmp_path / "workers.py"
+    script.write_text(
+        "import multiprocessing, os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from nnunet_amt.processes import end_with_parent\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    with ProcessPoolExecutor(1, context, initializer=end_with_parent) as pool:\n"
+        "        print(pool.submit(os.getpid).result(), flush=True); pool.submit(time.sleep, 60).result()\n"
+    )
+    us = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert us.stdout is not None
+    worker = int(us.stdout.readline())
+    us.kill()
+    us.wait()
+    deadline = time.monotonic() + 10
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(worker)
 
 
 def test_other_spacing_is_preprocessed_anew(base: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nnunet_amt.errors import BadInputError, DiskFullError
 from nnunet_amt.files import PARTIAL_MARK
+from nnunet_amt.processes import is_running
 
 __all__ = ["result_folder"]
 
@@ -143,7 +144,7 @@ def _clear_leftovers(output: Path, file_names: Collection[str]) -> None:
         leftover_name = re.compile(rf"{re.escape(PARTIAL_MARK)}(\d+)-{re.escape(name)}")
         for leftover in sorted(folder.iterdir()) if folder.is_dir() else ():
             found = leftover_name.fullmatch(leftover.name)
-            if found is None or not leftover.is_dir() or _is_running(int(found[1])):
+            if found is None or not leftover.is_dir() or _is_of_another_run(int(found[1])):
                 continue
             _LOGGER.info("removing %s, left by a run that was stopped", leftover)
             if output.is_dir():
@@ -151,13 +152,5 @@ def _clear_leftovers(output: Path, file_names: Collection[str]) -> None:
             _discard(leftover, file_names)
 
 
-def _is_running(process_id: int) -> bool:
-    if process_id == os.getpid():
-        return False
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_of_another_run(process_id: int) -> bool:
+    return process_id != os.getpid() and is_running(process_id)

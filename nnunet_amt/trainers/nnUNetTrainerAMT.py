@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from math import isnan
 from pathlib import Path
 from time import perf_counter, time
 
@@ -14,11 +15,9 @@ from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMu
 from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
-from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
-from nnunetv2.utilities.helpers import softmax_helper_dim1
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 from torch._dynamo import OptimizedModule
@@ -26,7 +25,8 @@ from torch._dynamo import OptimizedModule
 from nnunet_amt.files import atomic_path
 from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
 from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
-from nnunet_amt.trainers.plans_check import require_amt_plans
+from nnunet_amt.trainers.dice_loss import TumourDiceLoss
+from nnunet_amt.trainers.plans_check import require_amt_plans, require_fold, require_same_plans, require_tumour_labels
 from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader
 from nnunet_amt.trainers.tuning_dice import CaseOverlap, mean_dice, tuning_interval, tuning_overlaps
 from nnunet_amt.trainers.unet import AMTUNet
@@ -60,6 +60,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
     ) -> None:
         require_amt_plans(plans, configuration)
+        require_tumour_labels(dataset_json)
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.initial_lr = LEARNING_RATE
         self.weight_decay = 0.0
@@ -92,10 +93,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         """Do nothing: the paper's network has no deep supervision."""
 
     def _build_loss(self) -> nn.Module:
-        """Soft Dice of the tumour over the whole batch; the loss is its negative."""
-        return MemoryEfficientSoftDiceLoss(
-            apply_nonlin=softmax_helper_dim1, batch_dice=True, do_bg=False, smooth=1e-5, ddp=self.is_ddp
-        )
+        return TumourDiceLoss(self.label_manager.ignore_label, self.is_ddp)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
         """Adam at a constant learning rate: nnU-Net's schedule with exponent 0 never changes it."""
@@ -158,6 +156,13 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         next(batches)  # starts the workers before the first epoch is timed
         return batches, None
 
+    def do_split(self) -> tuple[list[str], list[str]]:
+        """Take the split of the cohort; nnU-Net would make one up by case where there is none of this number."""
+        splits_file = Path(self.preprocessed_dataset_folder_base) / "splits_final.json"
+        if self.fold != "all":
+            require_fold(splits_file, self.fold)
+        return super().do_split()
+
     # ---- selection on the tuning set ----------------------------------------------------------------------
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
@@ -195,11 +200,12 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self._tuning_predictor is None:
             self._tuning_predictor = self._make_tuning_predictor()
         predictor, tuning_cases = self._tuning_predictor, self._tuning_cases
+        ignored = self.label_manager.ignore_label
         if not self.is_ddp:
-            return tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers)
+            return tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers, ignored)
         rank, ranks = dist.get_rank(), dist.get_world_size()
         gathered: list[list[CaseOverlap]] = [[] for _ in range(ranks)]
-        own = tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers[rank::ranks])
+        own = tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers[rank::ranks], ignored)
         dist.all_gather_object(gathered, own)
         return [overlap for of_rank in gathered for overlap in of_rank]
 
@@ -238,7 +244,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self.logger.log("epoch_end_timestamps", time(), self.current_epoch)
         self._print_epoch()
         dice = self._tuning_dice_of_this_epoch
-        if dice is not None and (self._best_ema is None or dice > self._best_ema):
+        if dice is not None and not isnan(dice) and (self._best_ema is None or dice > self._best_ema):
             self._best_ema = dice
             self.print_to_log_file(f"Best tuning Dice so far: {dice:.4f}")
             self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_best.pth"))
@@ -282,8 +288,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             torch.save(checkpoint, partial)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """Continue from nnU-Net's checkpoint, with the tuning interval it was written with."""
-        super().load_checkpoint(filename_or_checkpoint)
-        # nnU-Net has just loaded this file in full, so nothing is risked by reading it again.
+        """Continue from a checkpoint of the same plans, with the tuning interval it was written with."""
+        # nnU-Net loads the file in full too, so nothing more is risked here.
         checkpoint = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=False)
+        require_same_plans(
+            checkpoint["init_args"]["plans"], self.plans_manager.plans, self.configuration_name, filename_or_checkpoint
+        )
+        super().load_checkpoint(filename_or_checkpoint)
         self.tuning_interval = checkpoint.get("tuning_interval", self.tuning_interval)

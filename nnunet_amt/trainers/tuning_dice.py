@@ -40,7 +40,7 @@ class CaseOverlap:
     soft_dice: float
 
 
-def case_overlap(logits: torch.Tensor, reference: np.ndarray) -> CaseOverlap:
+def case_overlap(logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None = None) -> CaseOverlap:
     """Compare a prediction with its reference.
 
     Parameters
@@ -49,10 +49,15 @@ def case_overlap(logits: torch.Tensor, reference: np.ndarray) -> CaseOverlap:
         (head, z, y, x), background first.
     reference
         (z, y, x); tumour is everything above 0, nnU-Net's -1 outside the image counts as background.
+    ignore_label
+        Voxels of this label are left out.
     """
     tumour = torch.from_numpy(np.ascontiguousarray(reference > 0)).to(logits.device)
     predicted = logits.argmax(dim=0) > 0
     probability = 1.0 - torch.softmax(logits.float(), dim=0)[0]
+    if ignore_label is not None:
+        annotated = torch.from_numpy(np.ascontiguousarray(reference != ignore_label)).to(logits.device)
+        tumour, predicted, probability = tumour & annotated, predicted & annotated, probability * annotated
     shared = int((predicted & tumour).sum())
     total = int(predicted.sum()) + int(tumour.sum())
     soft_shared = float((probability * tumour).sum())
@@ -63,13 +68,15 @@ def case_overlap(logits: torch.Tensor, reference: np.ndarray) -> CaseOverlap:
     )
 
 
-def tuning_overlaps(predictor: nnUNetPredictor, dataset: nnUNetBaseDataset, cases: list[str]) -> list[CaseOverlap]:
+def tuning_overlaps(
+    predictor: nnUNetPredictor, dataset: nnUNetBaseDataset, cases: list[str], ignore_label: int | None = None
+) -> list[CaseOverlap]:
     """Predict preprocessed volumes by sliding window and compare them with their references; nothing is written."""
     overlaps = []
     for case in cases:
         data, reference, _, _ = dataset.load_case(case)
         logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(data[:]))
-        overlaps.append(case_overlap(logits, reference[:][0]))
+        overlaps.append(case_overlap(logits, reference[:][0], ignore_label))
     compute_gaussian.cache_clear()
     return overlaps
 

@@ -178,7 +178,7 @@ def test_a_killed_write_leaves_the_old_checkpoint(
     before = target.read_bytes()
 
     def half(content: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", half)
@@ -216,6 +216,47 @@ def test_plans_of_another_recipe_are_refused(
     plans["configurations"][CONFIGURATION][key] = value
     with pytest.raises(BadInputError, match=message):
         make_trainer(planned_base, configurations=plans["configurations"])
+
+
+def test_weights_of_other_plans_are_not_continued(base: Path, planned_base: Path) -> None:
+    """nnU-Net would write the new plans beside the old weights."""
+    first = make_trainer(planned_base)
+    first.initialize()
+    first.save_checkpoint(str(base / "checkpoint_final.pth"))
+    plans = read_json(planned_base, f"{PLANS_NAME}.json")
+    plans["configurations"][CONFIGURATION]["spacing"] = [5.0, 4.0, 4.0]
+    second = make_trainer(planned_base, configurations=plans["configurations"])
+    with pytest.raises(BadInputError, match=r"was trained with other plans \(spacing \[5.0, 2.0, 2.0\]"):
+        second.load_checkpoint(str(base / "checkpoint_final.pth"))
+    make_trainer(planned_base).load_checkpoint(str(base / "checkpoint_final.pth"))
+
+
+def test_fold_without_a_split_is_refused(base: Path, planned_base: Path) -> None:
+    """nnU-Net would draw 80:20 by case, whatever the patient or institution."""
+    trainer = make_trainer(planned_base)
+    trainer.fold = 1
+    with pytest.raises(BadInputError, match=r"fold 1: .*splits_final.json has 1; train fold 0"):
+        trainer.do_split()
+    trainer.fold = 0
+    assert trainer.do_split() == (["a", "b", "c"], ["d", "e"])
+
+
+def test_more_structures_than_a_tumour_are_refused(base: Path, planned_base: Path) -> None:
+    dataset = {**read_json(planned_base, "dataset.json"), "labels": {"background": 0, "tumour": 1, "node": 2}}
+    plans = {**read_json(planned_base, f"{PLANS_NAME}.json"), "continue_training": False}
+    with pytest.raises(BadInputError, match="the recipe segments one structure"):
+        ShortTrainer(plans, CONFIGURATION, 0, dataset, CPU)
+
+
+def test_undefined_tuning_dice_does_not_stay_the_best(
+    base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference and prediction both empty in the first epoch: no Dice, so the second epoch is the best."""
+    planted = iter([None, 0.3, 0.2])
+    monkeypatch.setattr(ShortTrainer, "evaluate_tuning_set", lambda self: [CaseOverlap(next(planted), 1.0)])
+    trainer = make_trainer(planned_base)
+    trainer.run_training()
+    assert trainer._best_ema == 0.3
 
 
 def test_intensities_are_the_papers_rescaling(planned_base: Path) -> None:

@@ -42,6 +42,15 @@ def test_empty_reference_and_prediction_have_no_dice_and_do_not_count() -> None:
     assert math.isnan(mean_dice([CaseOverlap(None, 1.0)]))
 
 
+def test_voxels_that_nobody_annotated_are_left_out() -> None:
+    """Of 4 predicted voxels 2 are tumour and 2 ignored: Dice 2 * 2 / (2 + 2)."""
+    reference, prediction = np.zeros((2, 1, 1, 8), np.int16)
+    reference[0, 0, :2], reference[0, 0, 2:4], prediction[0, 0, :4] = 1, 2, 1
+    overlap = case_overlap(logits_of(prediction), reference, ignore_label=2)
+    assert overlap.dice == 1.0
+    assert overlap.soft_dice == pytest.approx(1.0, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("tuning", "epoch", "interval"),
     [(1.0, 100.0, 1), (10.0, 100.0, 1), (11.0, 100.0, 2), (100.0, 100.0, 10), (0.0, 0.0, 1)],

@@ -1,0 +1,36 @@
+"""Processes that must not outlive the one that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+
+__all__ = ["end_with_parent", "is_running"]
+
+
+def end_with_parent() -> None:
+    """Initialise a worker process: it ends when its parent does, also by kill -9.
+
+    A worker of `concurrent.futures` does not notice that its parent is gone; it would write on beside a second run.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process of this number runs; somebody else's counts too."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _wait_and_exit(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,64 @@
+"""A folder of predictions holds only what is finished and belongs together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.predictions import keep_finished_predictions, require_images
+from tests.conftest import write_image
+
+
+def test_images_must_have_nnunets_names(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no such folder"):
+        require_images(tmp_path / "nothing")
+    (tmp_path / "case.nii.gz").touch()
+    with pytest.raises(BadInputError, match="holds no image named <case>_0000"):
+        require_images(tmp_path)
+
+
+def test_predictions_that_are_whole_and_of_this_model_stay(tmp_path: Path) -> None:
+    """One finished, one cut off by a kill, one not begun: one stays. With another checkpoint none does."""
+    images, output = tmp_path / "images", tmp_path / "output"
+    checkpoint = tmp_path / "model" / "fold_0" / "checkpoint_best.pth"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"one")
+    noise = np.random.default_rng(0).integers(0, 2, (9, 9, 9)).astype(np.uint8)
+    for case in "abc":
+        write_image(images / f"{case}_0000.nii.gz", noise)
+    assert keep_finished_predictions(images, output, checkpoint) == 0
+    write_image(output / "a.nii.gz", noise)
+    whole = write_image(output / "b.nii.gz", noise).read_bytes()
+    (output / "b.nii.gz").write_bytes(whole[: len(whole) // 2])
+    assert keep_finished_predictions(images, output, checkpoint) == 1
+    assert sorted(path.name for path in output.glob("*.nii.gz")) == ["a.nii.gz"]
+    checkpoint.write_bytes(b"another")
+    assert keep_finished_predictions(images, output, checkpoint) == 0
+
+
+@pytest.mark.parametrize("change", ["image", "plans", "options", "folder"])
+def test_predictions_of_something_else_do_not_stay(tmp_path: Path, change: str) -> None:
+    """The same case name in another folder, an image converted anew, other plans or another step size."""
+    checkpoint = tmp_path / "model" / "fold_0" / "checkpoint_best.pth"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    (tmp_path / "model" / "plans.json").write_text("{}")
+    images, output, options = tmp_path / "images", tmp_path / "output", ["-step_size", "0.5"]
+    mask = np.zeros((3, 3, 3), np.uint8)
+    write_image(images / "a_0000.nii.gz", mask)
+    keep_finished_predictions(images, output, checkpoint, options)
+    write_image(output / "a.nii.gz", mask)
+    assert keep_finished_predictions(images, output, checkpoint, options) == 1
+    if change == "image":
+        write_image(images / "a_0000.nii.gz", mask + 1)
+    elif change == "plans":
+        (tmp_path / "model" / "plans.json").write_text('{"spacing": 1}')
+    elif change == "options":
+        options = ["-step_size", "1"]
+    else:
+        images = images.rename(tmp_path / "others")
+    assert keep_finished_predictions(images, output, checkpoint, options) == 0
+    assert not (output / "a.nii.gz").exists()
