@@ -156,6 +156,8 @@ def env(
     """Print the export lines for plain nnU-Net commands: eval "$(nnunet_amt env)"."""
     from nnunet_amt.environment import export_lines, folders_below
 
+    if folder and folder.exists() and not folder.is_dir():
+        raise BadInputError(f"--folder {folder}: is a file; give a folder")
     environment = {**os.environ, **(folders_below(folder) if folder else {})}
     typer.echo("\n".join(export_lines(environment)))
 
@@ -179,6 +181,8 @@ def train(
     name = dataset_name(dataset, preprocessed, f"nnunet_amt plan -d {dataset}")
     plans_file = preprocessed / name / f"{PLANS_NAME}.json"
     _require_plans(plans_file, dataset)
+    _require_fold(preprocessed / name / "splits_final.json", fold)
+    stock.require_known_trainer(trainer)
     model = stock.model_folder(folder_from_environment("nnUNet_results"), name, trainer, PLANS_NAME, CONFIGURATION)
     extra = list(context.args)
     if not restart and stock.may_continue(extra, model / f"fold_{fold}"):
@@ -216,9 +220,9 @@ def predict(
     from nnunet_amt.predictions import keep_finished_predictions
 
     device = _resolved_device(device)
-    raw, results = folder_from_environment("nnUNet_raw"), folder_from_environment("nnUNet_results")
+    results = folder_from_environment("nnUNet_results")
     name = dataset_name(dataset, results, f"nnunet_amt train {dataset}")
-    images = images or raw / name / "imagesTs"
+    images = images or folder_from_environment("nnUNet_raw") / name / "imagesTs"
     model = stock.model_folder(results, name, trainer, PLANS_NAME, CONFIGURATION)
     checkpoint_file = stock.require_checkpoint(model / f"fold_{fold}", checkpoint)
     keep_finished_predictions(images, output, checkpoint_file, context.args)
@@ -229,9 +233,12 @@ def predict(
     show_command(shlex.join(command))
     stock.run_stock_command(command, stock.cpu_friendly_environment(device))
     show_written([output])
-    show_next(
-        f"nnunet_amt evaluate {output} {raw / name / 'labelsTs'} -o evaluation --cohort {raw / name / 'cohort.csv'}"
-    )
+    if images.name == "imagesTs":
+        dataset_folder = images.parent
+        references, cohort = dataset_folder / "labelsTs", f" --cohort {dataset_folder / 'cohort.csv'}"
+    else:
+        references, cohort = Path("REFERENCES"), ""
+    show_next(f"nnunet_amt evaluate {output} {references} -o evaluation{cohort}")
 
 
 @app.command()
@@ -307,8 +314,21 @@ def _require_choice(option: str, value: object, choices: tuple[object, ...]) -> 
 
 
 def _require_plans(path: Path, dataset: int) -> None:
+    from nnunet_amt.trainers.plans_check import read_plans, require_amt_plans
+
     if not path.is_file():
         raise BadInputError(f"{path}: no such plans; make them with: nnunet_amt plan -d {dataset}")
+    require_amt_plans(read_plans(path), CONFIGURATION)
+
+
+def _require_fold(splits_file: Path, fold: str) -> None:
+    from nnunet_amt.trainers.plans_check import require_fold
+
+    if fold == "all":
+        return
+    if not fold.isdigit():
+        raise BadInputError(f"--fold {fold}: must be 0, the split of the cohort, or 'all'")
+    require_fold(splits_file, int(fold))
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -39,6 +39,17 @@ EXIT_INTERRUPTED = 130
 # Between two lines of progress where the output is not a terminal, in seconds.
 LINE_INTERVAL = 5.0
 
+_FULL = "free some space and run the same command again"
+_FORBIDDEN = "choose a folder you may write to"
+_MISPLACED = "a file or folder stands where the other should be, or is missing"
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN),
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP), _MISPLACED
+    ),
+}
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -58,10 +69,10 @@ def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Paramete
         except KeyboardInterrupt:
             _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            if error.errno not in _ADVICE:
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror}; free space or choose a folder you may write to", EXIT_BAD_INPUT)
+            _fail(f"{where}{error.strerror}; {_ADVICE[error.errno]}", EXIT_BAD_INPUT)
 
     return wrapped
 

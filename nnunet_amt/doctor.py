@@ -6,12 +6,11 @@ import contextlib
 import importlib.metadata
 import inspect
 import io
-import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from nnunet_amt.environment import (
@@ -22,10 +21,9 @@ from nnunet_amt.environment import (
     folder_from_environment,
     hook_folder,
 )
-from nnunet_amt.errors import AMTError, ImageReadError, MissingEnvironmentError
-from nnunet_amt.geometry import Geometry, geometry_difference
-from nnunet_amt.image_integrity import require_whole_file
+from nnunet_amt.errors import AMTError, MissingEnvironmentError
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.raw_cases import check_case, list_cases
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 
 __all__ = ["Finding", "examine"]
@@ -107,7 +105,9 @@ def _trainer() -> Finding:
 
         from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 
-        with contextlib.redirect_stdout(io.StringIO()):  # the search talks
+        # the search talks, and imports what warns
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             found = recursive_find_trainer_class_by_name("nnUNetTrainerAMT")
     except Exception as error:  # whatever any of nnU-Net's trainer modules raises on import
         return Finding("trainer", "problem", f"{type(error).__name__}: {error}", "the search imports all of nnU-Net")
@@ -138,7 +138,7 @@ def _folder(variable: str) -> Finding:
 
 
 def _plans(dataset_id: int) -> Finding:
-    from nnunet_amt.trainers.plans_check import require_amt_plans
+    from nnunet_amt.trainers.plans_check import read_plans, require_amt_plans
 
     advice = f"nnunet_amt plan -d {dataset_id}"
     try:
@@ -146,13 +146,15 @@ def _plans(dataset_id: int) -> Finding:
         path = preprocessed / dataset_name(dataset_id, folder_from_environment("nnUNet_raw")) / f"{PLANS_NAME}.json"
         if not path.is_file():
             return Finding("plans", "problem", f"{path}: not there", advice)
-        plans = json.loads(path.read_text(encoding="utf-8"))
+        plans = read_plans(path)
         if plans["plans_name"] != path.stem:
             seen = f"{path.name} calls itself {plans['plans_name']!r}: results would go to another folder"
             return Finding("plans", "problem", seen, "give the file and its plans_name one name")
         require_amt_plans(plans, CONFIGURATION)
-    except (AMTError, json.JSONDecodeError, KeyError) as error:
+    except AMTError as error:
         return Finding("plans", "problem", str(error), advice)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Finding("plans", "problem", f"{PLANS_NAME}.json is damaged", advice)
     return Finding("plans", "ok", f"{PLANS_NAME} are the paper's, the name is the file's")
 
 
@@ -164,38 +166,22 @@ def _cases(dataset_id: int, report: Progress) -> Iterator[Finding]:
     except AMTError as error:
         yield Finding("cases", "problem", str(error))
         return
+    try:
+        cases = list_cases(dataset)
+    except AMTError as error:
+        yield Finding("cases", "problem", str(error))
+        return
     problems = []
-    pairs = [
-        (image, dataset / labels / f"{image.name.removesuffix('_0000.nii.gz')}.nii.gz")
-        for images, labels in (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs"))
-        for image in sorted((dataset / images).glob("*_0000.nii.gz"))
-    ]
-    for done, (image, label) in enumerate(pairs, start=1):
-        problem = _pair_problem(image, label)
-        if problem:
-            problems.append(problem)
-        report(done, len(pairs), "reading cases")
+    everything = [(case, False) for case in cases.training] + [(case, True) for case in cases.external]
+    for done, (case, may_be_empty) in enumerate(everything, start=1):
+        try:
+            check_case(case, cases.labels, may_be_empty)
+        except AMTError as error:
+            problems.append(str(error))
+        report(done, len(everything), "reading cases")
     for problem in problems[:5]:
-        yield Finding("cases", "problem", problem, "convert this case again")
+        yield Finding("cases", "problem", problem)
     if len(problems) > 5:
         yield Finding("cases", "problem", f"and {len(problems) - 5} more cases")
-    if not pairs:
-        yield Finding("cases", "problem", f"{dataset}: no images", "nnunet_amt convert")
-    elif not problems:
-        yield Finding("cases", "ok", f"{len(pairs)} images and labels can be read and fit")
-
-
-def _pair_problem(image: Path, label: Path) -> str | None:
-    import SimpleITK as sitk
-
-    geometries = []
-    for path in (image, label):
-        if not path.is_file():
-            return f"{path}: not there"
-        try:
-            require_whole_file(path)
-            geometries.append(Geometry.of(sitk.ReadImage(str(path))))
-        except (ImageReadError, RuntimeError):
-            return f"{path}: cannot be read"
-    difference = geometry_difference(geometries[0], geometries[1])
-    return f"{image.name} and {label.name}: {difference}" if difference else None
+    if not problems:
+        yield Finding("cases", "ok", f"{len(everything)} images and labels can be read and fit")

@@ -13,7 +13,15 @@ from typing import Any
 
 from nnunet_amt.errors import DiskFullError
 
-__all__ = ["PARTIAL_MARK", "atomic_path", "is_nearly_full", "require_free_space", "write_json", "write_text"]
+__all__ = [
+    "PARTIAL_MARK",
+    "atomic_path",
+    "is_nearly_full",
+    "read_record",
+    "require_free_space",
+    "write_json",
+    "write_text",
+]
 
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
@@ -56,6 +64,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a JSON object that an earlier run left; empty if it is missing or broken: the work is done again then."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_text(path: Path, text: str) -> None:

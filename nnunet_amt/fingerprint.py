@@ -7,24 +7,23 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
 from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprint_dataset
-from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
-from nnunet_amt.errors import BadInputError, ImageReadError
-from nnunet_amt.files import write_json
-from nnunet_amt.image_integrity import require_whole_file
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.files import read_record, write_json
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.raw_cases import RawCase, RawCases, check_case
 
-__all__ = ["IntensityRange", "fingerprint", "intensity_range", "quiet_nnunet", "training_images"]
+__all__ = ["IntensityRange", "fingerprint", "intensity_range", "quiet_nnunet"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,22 +36,15 @@ class IntensityRange:
     maximum: float
 
 
-def training_images(raw_dataset: Path) -> dict[str, dict]:
-    """nnU-Net's list of the training and tuning cases, with files by case: ``images`` (a list) and ``label``."""
-    if not (raw_dataset / "dataset.json").is_file():
-        raise BadInputError(f"{raw_dataset}: no dataset.json; finish the conversion with: nnunet_amt convert")
-    return get_filenames_of_train_images_and_targets(str(raw_dataset))
-
-
-def fingerprint(dataset_id: int, images: dict[str, dict], folder: Path, jobs: int, report: Progress) -> IntensityRange:
+def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, report: Progress) -> IntensityRange:
     """Take nnU-Net's fingerprint and the intensity range, or keep those there are if the raw files are the same.
 
     Parameters
     ----------
     dataset_id
         Number of the dataset.
-    images
-        What `training_images` gives.
+    cases
+        What `list_cases` gives.
     folder
         Folder of the dataset in nnUNet_preprocessed.
     jobs
@@ -61,24 +53,27 @@ def fingerprint(dataset_id: int, images: dict[str, dict], folder: Path, jobs: in
         Told of every image read.
     """
     record_file = folder / "nnunet_amt_fingerprint.json"
-    files = sorted(path for case in images.values() for path in (*case["images"], case["label"]))
-    stats = [(Path(path).name, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in files]
+    stats = [
+        (file.name, file.stat().st_size, file.stat().st_mtime_ns) for case in cases.training for file in _files(case)
+    ]
     state = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
-    if record_file.is_file() and (folder / "dataset_fingerprint.json").is_file():
-        record = json.loads(record_file.read_text(encoding="utf-8"))
-        if record["raw_files_sha256"] == state:
-            logger.info("the raw images are those of the last run, their fingerprint is kept")
-            return IntensityRange(record["minimum"], record["maximum"])
+    record = read_record(record_file)
+    if record.get("raw_files_sha256") == state and read_record(folder / "dataset_fingerprint.json"):
+        logger.info("the raw images are those of the last run, their fingerprint is kept")
+        return IntensityRange(record["minimum"], record["maximum"])
     record_file.unlink(missing_ok=True)
-    first_channel = [Path(case["images"][0]) for case in images.values()]
-    intensities = intensity_range(first_channel, jobs, report)
-    with quiet_nnunet(), _reporting_bars(len(images), report):
+    intensities = intensity_range(cases, jobs, report)
+    with quiet_nnunet(), _reporting_bars(len(cases.training), report):
         extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
     write_json(
         record_file,
         {"raw_files_sha256": state, "minimum": intensities.minimum, "maximum": intensities.maximum},
     )
     return intensities
+
+
+def _files(case: RawCase) -> tuple[Path, Path]:
+    return case.image, case.label
 
 
 @contextmanager
@@ -111,24 +106,22 @@ def _reporting_bars(total: int, report: Progress) -> Iterator[None]:
         fingerprint_extractor.tqdm = original
 
 
-def intensity_range(images: Sequence[Path], jobs: int = 1, report: Progress = silent) -> IntensityRange:
-    """Lowest and highest value over whole images ("Data pre-processing")."""
+def intensity_range(cases: RawCases, jobs: int = 1, report: Progress = silent) -> IntensityRange:
+    """Lowest and highest value over the whole training and tuning images ("Data pre-processing").
+
+    Every image and label is read and checked on the way, before anything is computed from them.
+
+    Raises
+    ------
+    BadInputError
+        Names the first case that is not what it must be.
+    """
     minimum, maximum = np.inf, -np.inf
     with ThreadPoolExecutor(jobs) as pool:
-        for done, (low, high) in enumerate(pool.map(_image_range, images), start=1):
+        ranges = pool.map(partial(check_case, labels=cases.labels), cases.training)
+        for done, (low, high) in enumerate(ranges, start=1):
             minimum, maximum = min(minimum, low), max(maximum, high)
-            report(done, len(images), "intensities")
+            report(done, len(cases.training), "intensities")
     if minimum >= maximum:
-        raise BadInputError(f"all {len(images)} images hold the one value {minimum:g}; these are not CTs")
+        raise BadInputError(f"all {len(cases.training)} images hold the one value {minimum:g}; these are not CTs")
     return IntensityRange(minimum, maximum)
-
-
-def _image_range(path: Path) -> tuple[float, float]:
-    require_whole_file(path)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise ImageReadError(f"{path}: cannot be read; convert this case again") from error
-    extremes = sitk.MinimumMaximumImageFilter()
-    extremes.Execute(image)
-    return extremes.GetMinimum(), extremes.GetMaximum()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from nnunet_amt.environment import environment_with_trainer
+from nnunet_amt.environment import environment_with_trainer, hook_folder
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
-from nnunet_amt.trainers.plans_check import require_same_plans
+from nnunet_amt.trainers.plans_check import read_plans, require_same_plans
 
 __all__ = [
     "checkpoint_to_continue_from",
@@ -25,7 +26,9 @@ __all__ = [
     "model_folder",
     "predict_command",
     "require_checkpoint",
+    "require_known_trainer",
     "require_plans_of_model",
+    "require_whole_checkpoint",
     "run_stock_command",
     "train_command",
 ]
@@ -41,6 +44,20 @@ def train_command(
         "nnUNetv2_train", str(dataset_id), configuration, fold,
         "-tr", trainer, "-p", plans, "-device", device, *extra,
     ]  # fmt: skip
+
+
+def require_known_trainer(name: str) -> None:
+    """Refuse a misspelt name of ours before nnU-Net searches for it; other trainers are nnU-Net's to find.
+
+    Raises
+    ------
+    BadInputError
+        Lists our trainers.
+    """
+    module = (hook_folder() / "amt_trainers.py").read_text(encoding="utf-8")
+    ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
+    if name.startswith("nnUNetTrainerAMT") and name not in ours:
+        raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
 
 
 def predict_command(
@@ -76,17 +93,26 @@ def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
 
 
 def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
-    """Whether ``--c`` is to be added: there is a checkpoint, and no option that it cannot stand beside."""
+    """Whether ``--c`` is to be added: there is a checkpoint, and no option that it cannot stand beside.
+
+    Raises
+    ------
+    BadInputError
+        If the checkpoint is damaged.
+    """
     apart = {"--c", "--val", "-pretrained_weights"}
-    return apart.isdisjoint(extra) and checkpoint_to_continue_from(fold_folder) is not None
+    checkpoint = checkpoint_to_continue_from(fold_folder)
+    if checkpoint is None or not apart.isdisjoint(extra):
+        return False
+    require_whole_checkpoint(checkpoint)
+    return True
 
 
 def require_plans_of_model(model: Path, plans_file: Path, configuration: str) -> None:
     """Refuse to continue a model under other plans than it was begun with; see `require_same_plans`."""
     begun_with = model / "plans.json"
     if begun_with.is_file():
-        old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (begun_with, plans_file))
-        require_same_plans(old, new, configuration, str(model))
+        require_same_plans(read_plans(begun_with), read_plans(plans_file), configuration, str(model))
 
 
 def require_checkpoint(fold_folder: Path, name: str) -> Path:
@@ -99,9 +125,27 @@ def require_checkpoint(fold_folder: Path, name: str) -> Path:
     """
     path = fold_folder / name
     if not path.is_file():
-        found = ", ".join(sorted(other.name for other in fold_folder.glob("*.pth"))) or "none"
+        found = ", ".join(sorted(other.name for other in fold_folder.glob("checkpoint_*.pth"))) or "none"
         raise BadInputError(f"{path}: no such checkpoint (found: {found}); train first with: nnunet_amt train")
+    require_whole_checkpoint(path)
     return path
+
+
+def require_whole_checkpoint(path: Path) -> None:
+    """Check a checkpoint, which is a zip file, without loading what it holds.
+
+    Raises
+    ------
+    BadInputError
+        If it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError):
+        damaged = path.name
+    if damaged is not None:
+        raise BadInputError(f"{path}: is damaged; train again with: nnunet_amt train --restart, or copy it again")
 
 
 def run_stock_command(

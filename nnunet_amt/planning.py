@@ -22,10 +22,11 @@ from nnunet_amt import __version__
 from nnunet_amt.environment import dataset_name, folder_from_environment
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.files import write_json
-from nnunet_amt.fingerprint import IntensityRange, fingerprint, quiet_nnunet, training_images
+from nnunet_amt.fingerprint import IntensityRange, fingerprint, quiet_nnunet
 from nnunet_amt.paper import BATCH_SIZE
 from nnunet_amt.preprocessing import preprocess
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.raw_cases import list_cases
 from nnunet_amt.trainers.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
@@ -41,6 +42,8 @@ __all__ = [
 # Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
 # voxels as default nnU-Net takes a step.
 TARGET_PATCH_SIZE = (32, 192, 192)
+# What a CT can have, and what it can be resampled to and still show a tumour.
+SPACING_LIMITS_MM = (0.1, 20.0)
 
 
 @dataclass(frozen=True)
@@ -102,21 +105,23 @@ def plan(
     name = dataset_name(dataset_id, raw_folder)
     preprocessed_folder = folder_from_environment("nnUNet_preprocessed") / name
     folder_from_environment("nnUNet_results")  # asked for now, not after an hour of work
-    images = training_images(raw_folder / name)
-    intensities = fingerprint(dataset_id, images, preprocessed_folder, jobs, report)
-    _copy_split(raw_folder / name, preprocessed_folder)
+    cases = list_cases(raw_folder / name)
+    preprocessed_folder.mkdir(parents=True, exist_ok=True)
+    intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, report)
+    # nnU-Net would keep an outdated split and stop at the difference
+    shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
     with quiet_nnunet():
         planner = AMTPlanner(name, intensities, spacing, patch_size)
         plans = planner.plan_experiment()
     voxels = planner.largest_resampled_image()
-    cases = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
+    number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
     settings = plans["configurations"][CONFIGURATION]
     return PlanSummary(
         preprocessed_folder / f"{PLANS_NAME}.json",
         tuple(settings["spacing"]),
         tuple(settings["patch_size"]),
         intensities,
-        cases,
+        number,
     )
 
 
@@ -148,7 +153,9 @@ class AMTPlanner(ExperimentPlanner):
     def plan_experiment(self) -> dict:
         """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
         spacing = self.determine_fullres_target_spacing()
-        median_shape = [round(edge) for edge in np.median(self._resampled_shapes(), axis=0)]
+        shapes = self._resampled_shapes()
+        _check_patch_fits(self.patch_size, np.max(shapes, axis=0).tolist())
+        median_shape = [round(edge) for edge in np.median(shapes, axis=0)]
         true_foreground = self.dataset_fingerprint["foreground_intensity_properties_per_channel"]
         plans = {
             "dataset_name": self.dataset_name,
@@ -238,18 +245,18 @@ def default_patch_size(median_shape: Sequence[int]) -> list[int]:
     ]
 
 
-def _copy_split(raw_dataset: Path, preprocessed_folder: Path) -> None:
-    """Bring the split along; nnU-Net would keep an outdated one and stop at the difference."""
-    split = raw_dataset / "splits_final.json"
-    if not split.is_file():
-        raise BadInputError(f"{split}: missing; nnU-Net would make up a split; convert the cohort again")
-    preprocessed_folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(split, preprocessed_folder / split.name)
+def _check_patch_fits(patch_size: Sequence[int] | None, largest: Sequence[int]) -> None:
+    limits = [PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE) for edge in largest]
+    if patch_size is not None and any(edge > limit for edge, limit in zip(patch_size, limits, strict=True)):
+        raise BadInputError(
+            f"patch size {list(patch_size)}: is larger than every image at this spacing; at most {limits}, z y x"
+        )
 
 
 def _check_arguments(spacing: Sequence[float] | None, patch_size: Sequence[int] | None) -> None:
-    if spacing is not None and (len(spacing) != 3 or min(spacing) <= 0):
-        raise BadInputError(f"spacing {list(spacing)}: must be three positive numbers, z y x in mm")
+    low, high = SPACING_LIMITS_MM
+    if spacing is not None and (len(spacing) != 3 or not all(low <= edge <= high for edge in spacing)):
+        raise BadInputError(f"spacing {list(spacing)}: must be three numbers from {low:g} to {high:g}, z y x in mm")
     if patch_size is not None and (len(patch_size) != 3 or any(e <= 0 or e % PATCH_MULTIPLE for e in patch_size)):
         raise BadInputError(
             f"patch size {list(patch_size)}: must be three positive multiples of {PATCH_MULTIPLE}, z y x in voxels"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.files import write_json
+from nnunet_amt.files import read_record, write_json
 from nnunet_amt.image_integrity import file_damage
 
 __all__ = ["keep_finished_predictions", "require_images"]
@@ -55,6 +55,11 @@ def keep_finished_predictions(images: Path, output: Path, checkpoint: Path, opti
     -------
     int
         Number of predictions that stay.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds label maps of these cases that were not made by this command.
     """
     cases = require_images(images)
     model = [_state(checkpoint), _state(checkpoint.parents[1] / "plans.json"), *options]
@@ -63,21 +68,34 @@ def keep_finished_predictions(images: Path, output: Path, checkpoint: Path, opti
         "images": {case: _state(images / f"{case}{_IMAGE_ENDING}") for case in cases},
     }
     path = output / _RECORD
-    old: dict[str, Any] = {"model": None, "images": {}}
-    if path.is_file():
-        old = json.loads(path.read_text(encoding="utf-8"))
+    old = read_record(path)
+    _refuse_foreign_label_maps(output, cases, old)
     kept = 0
     for case in cases:
         prediction = output / f"{case}.nii.gz"
         if not prediction.is_file():
             continue
-        same = old["model"] == record["model"] and old["images"].get(case) == record["images"][case]
+        same = old.get("model") == record["model"] and old.get("images", {}).get(case) == record["images"][case]
         if same and file_damage(prediction) is None:
             kept += 1
         else:
             prediction.unlink()
     write_json(path, record)
     return kept
+
+
+def _refuse_foreign_label_maps(output: Path, cases: Sequence[str], record: dict[str, Any]) -> None:
+    """Refuse a folder whose label maps another hand put there: references, or predictions of plain nnU-Net."""
+    if output.exists() and not output.is_dir():
+        raise BadInputError(f"{output}: is a file; give a folder for the predictions with --output")
+    if record:
+        return
+    foreign = [case for case in cases if (output / f"{case}.nii.gz").is_file()]
+    if foreign:
+        raise BadInputError(
+            f"{output}: holds {len(foreign)} label maps that this command did not make ({foreign[0]}.nii.gz); they "
+            "would be overwritten; give another folder with --output, or move them away"
+        )
 
 
 def _state(path: Path) -> list:

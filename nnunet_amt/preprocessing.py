@@ -19,7 +19,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
 from nnunet_amt.errors import DiskFullError, WorkFailedError
-from nnunet_amt.files import PARTIAL_MARK, atomic_path, is_nearly_full, require_free_space, write_json
+from nnunet_amt.files import PARTIAL_MARK, atomic_path, is_nearly_full, read_record, require_free_space, write_json
 from nnunet_amt.processes import end_with_parent
 from nnunet_amt.progress import Progress, silent
 
@@ -155,14 +155,14 @@ def _temporary_folder(folder: Path) -> Path:
 def _keep_what_fits(folder: Path, state: dict) -> None:
     """Remove arrays of other settings, of changed files, of cases that are gone, and half-written ones."""
     state_file = folder.with_name(f"{folder.name}_state.json")
-    old = json.loads(state_file.read_text(encoding="utf-8")) if state_file.is_file() else None
-    if folder.exists() and (old is None or old["settings_sha256"] != state["settings_sha256"]):
+    old = read_record(state_file)
+    if folder.exists() and old.get("settings_sha256") != state["settings_sha256"]:
         state_file.unlink(missing_ok=True)  # first: a kill in the middle must not leave a state that fits
         shutil.rmtree(folder)
-        old = None
+        old = {}
     shutil.rmtree(_temporary_folder(folder), ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, files in (old or {"files": {}})["files"].items():
+    for name, files in old.get("files", {}).items():
         if state["files"].get(name) != files:
             for ending in reversed(_ENDINGS):
                 (folder / f"{name}{ending}").unlink(missing_ok=True)

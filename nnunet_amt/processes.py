@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 
 __all__ = ["end_with_parent", "is_running"]
@@ -15,6 +16,7 @@ def end_with_parent() -> None:
 
     A worker of `concurrent.futures` does not notice that its parent is gone; it would write on beside a second run.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, and to tell of
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,12 @@ def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPa
         (["evaluate", "p", "r", "-o", "o", "--connectivity", "7"], "--connectivity 7: must be one of 6, 18, 26"),
         (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
         (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
+        (["train", "711", "--fold", "x"], "--fold x: must be 0, the split of the cohort, or 'all'"),
+        (["train", "711", "--fold", "7"], "fold 7: "),
+        (["train", "711", "--trainer", "nnUNetTrainerAMT_7epochs"], "no such trainer; ours are nnUNetTrainerAMT, "),
+        (["plan", "-d", "711", "--spacing", "nan", "1", "1"], "spacing [nan, 1.0, 1.0]: must be three numbers"),
+        (["plan", "-d", "711", "--patch-size", "4096", "8", "8"], "larger than every image at this spacing"),
+        (["env", "--folder", __file__], "is a file; give a folder"),
     ],
 )
 def test_bad_input_is_exit_2_and_one_line(
@@ -125,7 +132,8 @@ def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, mon
     """Words such as -step_size must not be read as bundles of one-letter options."""
     fold = tmp_path / TINY_DATASET / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0"
     fold.mkdir(parents=True)
-    (fold / "checkpoint_best.pth").touch()
+    with zipfile.ZipFile(fold / "checkpoint_best.pth", "w") as file:  # what torch.save writes is a zip file
+        file.writestr("data.pkl", b"")
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     commands: list[list[str]] = []
     monkeypatch.setattr("nnunet_amt.nnunet_commands.run_stock_command", lambda command, *_: commands.append(command))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -107,8 +108,25 @@ def test_workers_of_a_crashed_command_end_and_we_do_not_wait_for_them() -> None:
 )
 def test_continue_is_added_where_nnunet_allows_it(tmp_path: Path, extra: list[str], continues: bool) -> None:
     assert stock.may_continue(extra, tmp_path) is False
-    (tmp_path / "checkpoint_latest.pth").touch()
+    write_checkpoint(tmp_path / "checkpoint_latest.pth")
     assert stock.may_continue(extra, tmp_path) is continues
+
+
+def write_checkpoint(path: Path) -> bytes:
+    """What torch.save writes is a zip file; nothing here looks inside."""
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("data.pkl", bytes(1000))
+    return path.read_bytes()
+
+
+def test_damaged_checkpoint_is_one_line_and_is_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint_best.pth"
+    whole = write_checkpoint(path)
+    assert stock.require_checkpoint(tmp_path, path.name) == path
+    for damaged in (b"", b"junk", whole[:-30], whole.replace(bytes(8), b"12345678", 1)):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInputError, match="is damaged; train again"):
+            stock.require_checkpoint(tmp_path, path.name)
 
 
 def test_checkpoint_to_continue_from_is_nnunets_choice(tmp_path: Path) -> None:

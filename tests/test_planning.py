@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_amt.errors import BadInputError, DiskFullError, ImageReadError, MissingEnvironmentError
+from nnunet_amt.errors import BadInputError, DiskFullError, MissingEnvironmentError
 from nnunet_amt.fingerprint import IntensityRange, intensity_range
 from nnunet_amt.planning import default_patch_size, plan, rescaling_as_ct_normalization
 from nnunet_amt.processes import is_running
+from nnunet_amt.raw_cases import RawCase, RawCases
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 
@@ -70,25 +71,27 @@ def test_rescaling_by_ct_normalization() -> None:
     assert ((clipped - properties["mean"]) / properties["std"]).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
+def raw_cases(folder: Path, *images: np.ndarray) -> RawCases:
+    """Write images with a mask of one voxel each."""
+    cases = []
+    for number, image in enumerate(images):
+        mask = np.zeros(image.shape, np.uint8)
+        mask[0, 1, 1] = 1
+        paths = (write_image(folder / f"{number}{name}.nii.gz", array) for name, array in (("i", image), ("m", mask)))
+        cases.append(RawCase(str(number), *paths))
+    return RawCases(tuple(cases), (), frozenset({0, 1}))
+
+
 def test_intensity_range_is_that_of_whole_volumes_of_all_images(tmp_path: Path) -> None:
     """Minimum in one image, maximum in another, neither in the tumour."""
     first, second = np.zeros((2, 2, 3, 3), np.int16)
     first[0, 0, 0], second[1, 2, 2] = -1024, 3071
-    paths = [write_image(tmp_path / f"{name}.nii.gz", array) for name, array in (("a", first), ("b", second))]
-    assert intensity_range(paths) == IntensityRange(-1024, 3071)
+    assert intensity_range(raw_cases(tmp_path, first, second)) == IntensityRange(-1024, 3071)
 
 
 def test_images_of_one_value_are_refused(tmp_path: Path) -> None:
-    path = write_image(tmp_path / "a.nii.gz", np.zeros((2, 3, 3), np.int16))
     with pytest.raises(BadInputError, match="hold the one value 0"):
-        intensity_range([path])
-
-
-def test_damaged_image_is_named(tmp_path: Path) -> None:
-    path = write_image(tmp_path / "a.nii.gz", np.random.default_rng(0).integers(0, 99, (9, 9, 9)).astype(np.int16))
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ImageReadError, match=r"a\.nii\.gz"):
-        intensity_range([path])
+        intensity_range(raw_cases(tmp_path, np.zeros((2, 3, 3), np.int16)))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ def test_outdated_split_is_replaced(base: Path) -> None:
     [
         ({"patch_size": (8, 16, 20)}, r"patch size \[8, 16, 20\]: must be three positive multiples of 8"),
         ({"patch_size": (0, 8, 8)}, "positive multiples of 8"),
-        ({"spacing": (5, 0, 1)}, r"spacing \[5, 0, 1\]: must be three positive numbers"),
+        ({"spacing": (5, 0, 1)}, r"spacing \[5, 0, 1\]: must be three numbers from 0.1 to 20"),
     ],
 )
 def test_arguments_that_cannot_be_used(base: Path, arguments: dict, message: str) -> None:
@@ -229,6 +232,15 @@ def test_missing_folder_variable_is_asked_for_before_the_work(base: Path, monkey
     monkeypatch.delenv("nnUNet_results")
     with pytest.raises(MissingEnvironmentError, match="nnUNet_results"):
         plan(711)
+
+
+@pytest.mark.parametrize(
+    "name", ["nnunet_amt_fingerprint.json", "dataset_fingerprint.json", f"{PLANS_NAME}_{CONFIGURATION}_state.json"]
+)
+@pytest.mark.parametrize("content", ["", "[]", "xx"])
+def test_broken_records_of_earlier_runs_count_as_not_there(base: Path, name: str, content: str) -> None:
+    (preprocessed(base) / name).write_text(content)
+    assert plan(711, patch_size=(8, 16, 16)).cases == 5
 
 
 def test_unfinished_conversion_is_refused(base: Path) -> None:

@@ -39,6 +39,24 @@ def test_predictions_that_are_whole_and_of_this_model_stay(tmp_path: Path) -> No
     assert keep_finished_predictions(images, output, checkpoint) == 0
 
 
+def test_label_maps_of_another_hand_are_not_touched(tmp_path: Path) -> None:
+    """The reference labels, or predictions of plain nnU-Net: refused, even with a damaged record beside them."""
+    checkpoint, images, output = tmp_path / "m" / "fold_0" / "c.pth", tmp_path / "imagesTs", tmp_path / "labelsTs"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    mask = np.zeros((3, 3, 3), np.uint8)
+    write_image(images / "a_0000.nii.gz", mask)
+    reference = write_image(output / "a.nii.gz", mask).read_bytes()
+    for record in (None, "xx"):
+        if record:
+            (output / "nnunet_amt_prediction.json").write_text(record)
+        with pytest.raises(BadInputError, match=r"holds 1 label maps that this command did not make \(a.nii.gz\)"):
+            keep_finished_predictions(images, output, checkpoint)
+        assert (output / "a.nii.gz").read_bytes() == reference
+    with pytest.raises(BadInputError, match="is a file; give a folder"):
+        keep_finished_predictions(images, output / "a.nii.gz", checkpoint)
+
+
 @pytest.mark.parametrize("change", ["image", "plans", "options", "folder"])
 def test_predictions_of_something_else_do_not_stay(tmp_path: Path, change: str) -> None:
     """The same case name in another folder, an image converted anew, other plans or another step size."""

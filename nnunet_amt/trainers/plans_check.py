@@ -9,8 +9,9 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE
 from nnunet_amt.trainers.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE
 
-__all__ = ["require_amt_plans", "require_fold", "require_same_plans", "require_tumour_labels"]
+__all__ = ["read_plans", "require_amt_plans", "require_fold", "require_same_plans", "require_tumour_labels"]
 
+_SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 
 
@@ -48,6 +49,24 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
     rescaled = tuple((bound - intensities["mean"]) / intensities["std"] for bound in (low, high))
     if settings["normalization_schemes"] != ["CTNormalization"] or rescaled != FEATURE_RANGE:
         raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {_ADVICE}")
+
+
+def read_plans(path: Path) -> dict:
+    """Read a plans file.
+
+    Raises
+    ------
+    BadInputError
+        If it is damaged.
+    """
+    try:
+        plans = json.loads(path.read_text(encoding="utf-8"))
+        complete = isinstance(plans, dict) and all(isinstance(plans[key], dict) for key in _SECTIONS)
+    except (ValueError, KeyError):
+        complete = False
+    if not complete:
+        raise BadInputError(f"{path}: is damaged; {_ADVICE}")
+    return plans
 
 
 def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> None:
