@@ -1,15 +1,18 @@
 """Whether an image file is whole.
 
-SimpleITK reads a truncated or damaged NIfTI file without an exception and fills what is missing with zeros, and it
-does not look at the checksum of compressed NRRD and MHA files. A mask that was cut off in a copy would pass as one
-with less tumour.
+SimpleITK reads a truncated or damaged NIfTI file without an exception and fills what is missing with zeros, it takes
+NaN and infinite voxels for zeros, and it does not look at the checksum of compressed NRRD and MHA files. A mask that
+was cut off in a copy would pass as one with less tumour.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +20,63 @@ import numpy as np
 
 from nnunet_amt.errors import ImageReadError
 
-__all__ = ["file_damage", "gzip_end_fits", "require_whole_file"]
+__all__ = [
+    *("StatedChecksum", "file_damage", "header_damage"),
+    *("itk_warnings_off", "require_whole_file", "stated_checksum"),
+]
 
 _CHUNK = 1 << 20
+_HEADER_CHUNK = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
-_LARGEST_HEADER = 540  # NIfTI-2; NIfTI-1 has 348 bytes
+_GZIP_OR_ZLIB = 47  # zlib's word for either header
+_NIFTI_1, _NIFTI_2 = 348, 540  # bytes of the header, stated in its first field
+_NIFTI_MAGIC = {_NIFTI_1: (b"n+1\0", b"ni1\0"), _NIFTI_2: (b"n+2\0", b"ni2\0")}
+# The header states the bits of a voxel once more, and readers go by the type.
+_NIFTI_BITS = {2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32}
+_NIFTI_BITS |= {1024: 64, 1280: 64, 1536: 128, 1792: 128, 2048: 256, 2304: 32}
+_NIFTI_FLOATS = {16: "f4", 64: "f8"}
+_MHA_BYTES = {b"met_char": 1, b"met_uchar": 1, b"met_short": 2, b"met_ushort": 2, b"met_int": 4, b"met_uint": 4}
+_MHA_BYTES |= {b"met_float": 4, b"met_double": 8, b"met_long_long": 8, b"met_ulong_long": 8}
+
+
+class _DamageError(Exception):
+    """Data are missing or make no sense."""
+
+
+class _NotFiniteError(Exception):
+    """Voxels are NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class StatedChecksum:
+    """What a ``.nii.gz`` file states about itself.
+
+    Attributes
+    ----------
+    header
+        Checksum of all that stands before the voxels.
+    whole
+        Checksum of the whole, as stated at the end of the file.
+    """
+
+    header: int
+    whole: int
+
+    def fits(self, voxels: np.ndarray) -> bool:
+        """Whether the file holds these voxels, (z, y, x), C-contiguous; False if their type was converted."""
+        return zlib.crc32(voxels.data, self.header) == self.whole
+
+
+@dataclass(frozen=True)
+class _NiftiHeader:
+    offset: int
+    voxels: int
+    bits: int
+    float_type: str | None
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.voxels * self.bits // 8
 
 
 def require_whole_file(path: Path) -> None:
@@ -30,122 +85,213 @@ def require_whole_file(path: Path) -> None:
     Raises
     ------
     ImageReadError
-        If data are missing or damaged.
+        If data are missing or damaged, or voxels are NaN or infinite.
     """
     damage = file_damage(path)
     if damage is not None:
-        raise ImageReadError(f"{path.name}: is damaged ({damage}); copy or export it again")
+        raise ImageReadError(f"{path.name}: {damage}")
 
 
 def file_damage(path: Path) -> str | None:
-    """Read a NIfTI, NRRD or MHA file through and check its length and its checksums.
+    """Read a NIfTI, NRRD or MHA file through: its length, its checksums and, in NIfTI, header and floats.
 
     Parameters
     ----------
     path
-        Detached pixel files (``.nhdr``, ``.mhd``) and uncompressed NRRD and MHA are left to SimpleITK, which checks
-        their length itself.
+        Detached pixel files (``.nhdr``, ``.mhd``) and uncompressed NRRD are left to SimpleITK, which checks
+        their length itself and keeps NaN.
 
     Returns
     -------
     str or None
-        What is wrong, for example ``"it ends after 40 of 90 bytes"``; None if the file is whole.
+        What is wrong and what to do, for example ``"is damaged (it ends after 40 of 90 bytes); copy or export it
+        again"`` or ``"holds NaN or infinite values (2 of 60 voxels); ..."``; None if the file is whole.
 
     Raises
     ------
     ImageReadError
         If the file cannot be opened.
     """
+    return _damage(path, _check_nifti, _check_text_header_format)
+
+
+def header_damage(path: Path) -> str | None:
+    """Look at the header of a NIfTI file alone, before SimpleITK does; otherwise as `file_damage`."""
+    return _damage(path, lambda file: _read_nifti_header(_unpacked(file, _HEADER_CHUNK)), lambda file: None)
+
+
+def stated_checksum(path: Path) -> StatedChecksum | None:
+    """Find the checksum that what SimpleITK reads from a ``.nii.gz`` file must have.
+
+    A tenth of the cost of `file_damage`.
+
+    Returns
+    -------
+    StatedChecksum or None
+        None says nothing but that `file_damage` must decide: the length that the file states does not fit its
+        header, its voxels are floats, it is no ``.nii.gz``.
+    """
+    if not path.name.endswith(".nii.gz"):
+        return None
+    with path.open("rb") as file:
+        packed = file.read(_HEADER_CHUNK)
+        file.seek(max(0, file.seek(0, 2) - 8))
+        end = file.read()
+    try:
+        head = zlib.decompressobj(wbits=31).decompress(packed, _HEADER_CHUNK)
+        header, _ = _read_nifti_header(iter([head]))
+        whole, length = struct.unpack("<II", end)
+    except (zlib.error, struct.error, _DamageError):
+        return None
+    before_voxels = head[: header.offset]
+    if header.float_type or len(before_voxels) != header.offset or length != header.end % 2**32:
+        return None
+    return StatedChecksum(zlib.crc32(before_voxels), whole)
+
+
+@contextmanager
+def itk_warnings_off() -> Iterator[None]:
+    """Keep ITK's warnings off standard error; to be entered once around a stage, not in its threads."""
+    import SimpleITK as sitk  # half a second that most commands do not need
+
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _damage(path: Path, check_nifti: Callable, check_others: Callable) -> str | None:
     try:
         with path.open("rb") as file:
             if path.name.lower().endswith((".nii", ".nii.gz")):
-                _check_nifti(file)
+                check_nifti(file)
             elif path.suffix.lower() in (".nrrd", ".mha"):
-                _check_compressed_part(file)
-    except (zlib.error, EOFError, struct.error) as error:
-        return str(error)
+                check_others(file)
+    except (zlib.error, _DamageError) as error:
+        return f"is damaged ({error}); copy or export it again"
+    except _NotFiniteError as error:
+        return f"holds NaN or infinite values ({error}); give them numbers: 0 in a mask, -1024 HU outside of a scan"
     except OSError as error:
-        raise ImageReadError(f"{path.name}: cannot be read ({error.strerror})") from error
+        raise ImageReadError(f"{path.name}: cannot be read ({error.strerror}); check its permissions") from error
     return None
 
 
-def gzip_end_fits(path: Path, voxels: np.ndarray) -> bool:
-    """Whether a ``.nii.gz`` file ends with the checksum and the length of what SimpleITK read from it.
-
-    A tenth of the cost of `file_damage`. False says nothing: voxel types that were converted and several gzip members
-    do not fit either, and other formats have no such end.
-
-    Parameters
-    ----------
-    path
-        The file.
-    voxels : numpy.ndarray, (z, y, x)
-        All voxels, C-contiguous, in the file's type.
-    """
-    if not path.name.endswith(".nii.gz"):
-        return False
-    compressed = path.read_bytes()
-    try:
-        head = zlib.decompressobj(wbits=31).decompress(compressed, _LARGEST_HEADER)
-        offset, _, _ = _nifti_layout(head)
-        header = zlib.decompressobj(wbits=31).decompress(compressed, offset)
-    except (zlib.error, struct.error):
-        return False
-    checksum, length = struct.unpack("<II", compressed[-8:])
-    return length == (offset + voxels.nbytes) % 2**32 and checksum == zlib.crc32(voxels.data, zlib.crc32(header))
-
-
 def _check_nifti(file: BinaryIO) -> None:
+    chunks = _unpacked(file, _CHUNK)
+    header, chunk = _read_nifti_header(chunks)
+    position = not_finite = 0
+    carried = b""  # of a voxel that the last chunk holds the start of
+    while chunk:
+        if header.float_type:
+            start, stop = (max(0, place - position) for place in (header.offset, header.end))
+            carried += chunk[start:stop]
+            count = len(carried) * 8 // header.bits
+            values = np.frombuffer(carried, header.float_type, count)
+            not_finite += count - int(np.count_nonzero(np.isfinite(values)))
+            carried = carried[values.nbytes :]
+        position += len(chunk)
+        chunk = next(chunks, b"")
+    if position < header.end:
+        raise _DamageError(f"it ends after {position} of {header.end} bytes")
+    if not_finite:
+        raise _NotFiniteError(f"{not_finite} of {header.voxels} voxels")
+
+
+def _read_nifti_header(chunks: Iterator[bytes]) -> tuple[_NiftiHeader, bytes]:
+    """Read a NIfTI-1 or NIfTI-2 header of either byte order, and give all bytes that were taken for it."""
+    head = b""
+    while len(head) < _NIFTI_2 and (chunk := next(chunks, b"")):
+        head += chunk
+    for order in "<>":
+        length = struct.unpack(order + "i", head[:4])[0] if len(head) >= 4 else _NIFTI_1
+        if length in _NIFTI_MAGIC:
+            break
+    if len(head) < (_NIFTI_2 if length == _NIFTI_2 else _NIFTI_1):
+        raise _DamageError(f"it ends after {len(head)} bytes, within its header")
+    magic_at = 344 if length == _NIFTI_1 else 4
+    if head[magic_at : magic_at + 4] not in _NIFTI_MAGIC.get(length, ()):
+        raise _DamageError("its header is not NIfTI's")
+    return _parsed_nifti_header(head, order, length), head
+
+
+def _parsed_nifti_header(head: bytes, order: str, length: int) -> _NiftiHeader:
+    if length == _NIFTI_1:
+        places = (("8h", 40), ("h", 70), ("3f", 80), ("f", 108), ("2h", 252), ("6f", 256), ("12f", 280))
+    else:
+        places = (("8q", 16), ("h", 12), ("3d", 112), ("q", 168), ("2i", 344), ("6d", 352), ("12d", 400))
+    fields = [struct.unpack_from(order + form, head, place) for form, place in places]
+    (count, *sizes), (voxel_type,), spacings, (offset,), (qform_code, sform_code), qform, sform = fields
+    if not 1 <= count <= 7:
+        raise _DamageError(f"its header states {count} dimensions")
+    # Beyond the third, 0 is a common way to say that there is no such dimension.
+    if min(sizes[: min(count, 3)]) < 1 or min(sizes[:count]) < 0:
+        raise _DamageError(f"its header states the size {' x '.join(map(str, sizes[:count]))}")
+    if voxel_type not in _NIFTI_BITS:
+        raise _DamageError(f"its header states the voxel type {voxel_type}")
+    if not math.isfinite(offset) or offset < length:
+        raise _DamageError(f"its header states that the voxels begin at byte {offset:g}")
+    if not all(map(math.isfinite, spacings[:count])):
+        raise _DamageError("its header holds NaN or infinite spacings")
+    orientation = [*(qform if qform_code > 0 else ()), *(sform if sform_code > 0 else ())]
+    if not all(map(math.isfinite, orientation)):
+        raise _DamageError("its header holds a NaN or infinite orientation")
+    voxels = math.prod(max(1, size) for size in sizes[:count])
+    float_type = order + _NIFTI_FLOATS[voxel_type] if voxel_type in _NIFTI_FLOATS else None
+    return _NiftiHeader(int(offset), voxels, _NIFTI_BITS[voxel_type], float_type)
+
+
+def _check_text_header_format(file: BinaryIO) -> None:
+    """Check what follows the text header of an NRRD or MHA file; SimpleITK checks uncompressed NRRD itself."""
+    fields: dict[bytes, bytes] = {}
+    while line := file.readline(_CHUNK).lower():
+        name, _, value = line.partition(b":" if b":" in line and b"=" not in line else b"=")
+        fields[name.strip()] = value.strip()
+        if not line.strip() or name.strip() == b"elementdatafile":
+            break
+    local = fields.get(b"elementdatafile") == b"local"
+    compressed_mha = local and fields.get(b"compresseddata") == b"true"
+    if compressed_mha or fields.get(b"encoding") in (b"gz", b"gzip"):
+        for _ in _decompressed(file, _CHUNK):
+            pass
+    elif local:
+        _check_mha_length(file, fields)
+
+
+def _check_mha_length(file: BinaryIO, fields: dict[bytes, bytes]) -> None:
+    voxel_bytes = _MHA_BYTES.get(fields.get(b"elementtype", b""))
+    sizes = [*fields.get(b"dimsize", b"").split(), fields.get(b"elementnumberofchannels", b"1")]
+    if voxel_bytes is None or fields.get(b"binarydata") != b"true" or not all(size.isdigit() for size in sizes):
+        return
+    needed = voxel_bytes * math.prod(map(int, sizes))
+    start = file.tell()
+    held = file.seek(0, 2) - start
+    if held < needed:
+        raise _DamageError(f"it holds {held} of {needed} bytes of voxels")
+
+
+def _unpacked(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Give the bytes of a file that may be gzip-compressed, in chunks."""
     compressed = file.read(2) == _GZIP_MAGIC
     file.seek(0)
-    chunks = _decompressed(file) if compressed else iter(lambda: file.read(_CHUNK), b"")
-    head = next(chunks, b"")
-    length = len(head) + sum(len(chunk) for chunk in chunks)
-    offset, bits, voxels = _nifti_layout(head)
-    needed = offset + voxels * bits // 8
-    if length < needed:
-        raise EOFError(f"it ends after {length} of {needed} bytes")
+    return _decompressed(file, size) if compressed else iter(lambda: file.read(size), b"")
 
 
-def _nifti_layout(head: bytes) -> tuple[int, int, int]:
-    """Read from a NIfTI-1 or NIfTI-2 header, of either byte order: offset in bytes, bits a voxel, voxels."""
-    order = "<" if head[:4] in (struct.pack("<i", 348), struct.pack("<i", 540)) else ">"
-    if struct.unpack(order + "i", head[:4])[0] == 540:
-        dimensions = struct.unpack_from(order + "8q", head, 16)
-        (bits,) = struct.unpack_from(order + "h", head, 14)
-        (offset,) = struct.unpack_from(order + "q", head, 168)
-    else:
-        dimensions = struct.unpack_from(order + "8h", head, 40)
-        (bits,) = struct.unpack_from(order + "h", head, 72)
-        (offset,) = struct.unpack_from(order + "f", head, 108)
-    count = max(0, min(7, dimensions[0]))
-    voxels = int(np.prod([max(1, length) for length in dimensions[1 : 1 + count]], dtype=np.int64))
-    return int(offset), bits, voxels
-
-
-def _check_compressed_part(file: BinaryIO) -> None:
-    """Check what follows the text header, if the header says that it is compressed."""
-    header = b""
-    while line := file.readline(_CHUNK):
-        header += line.lower()
-        if not line.strip() or line.lower().startswith(b"elementdatafile"):
-            break
-    words = header.replace(b" ", b"")
-    if b"encoding:gz" in words or (b"compresseddata=true" in words and b"elementdatafile=local" in words):
-        for _ in _decompressed(file):
-            pass
-
-
-def _decompressed(file: BinaryIO) -> Iterator[bytes]:
-    """Give the decompressed data of a gzip or zlib stream in chunks; the checksum is checked at its end."""
-    stream = zlib.decompressobj(wbits=47)  # either header
-    while chunk := file.read(_CHUNK):
-        while chunk:
-            yield stream.decompress(chunk)
-            chunk = stream.unused_data
+def _decompressed(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Give the data of a gzip or zlib stream in chunks of at most `size`; the checksum is checked at its end."""
+    stream = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
+    while packed := file.read(_HEADER_CHUNK):
+        while packed:
+            if chunk := stream.decompress(packed, size):
+                yield chunk
+            packed = stream.unconsumed_tail
             if stream.eof:
-                if chunk[:2] != _GZIP_MAGIC:  # padding after the last member
+                packed = stream.unused_data
+                if packed[:2] != _GZIP_MAGIC:  # padding after the last member
                     return
-                stream = zlib.decompressobj(wbits=47)
+                stream = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
+    while chunk := stream.decompress(b"", size):  # held back by the limit
+        yield chunk
     if not stream.eof:
-        raise EOFError("its compressed data end too early")
+        raise _DamageError("its compressed data end too early")

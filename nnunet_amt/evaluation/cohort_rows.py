@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnunet_amt.errors import ManifestError, UnmatchedCasesError
@@ -32,20 +33,15 @@ def read_cohort_rows(path: Path, case_ids: Sequence[str]) -> CohortRows:
     Raises
     ------
     ManifestError
-        If the file cannot be read, has no column ``case_id``, or states a case twice.
+        If the file cannot be read or is no strict CSV, a row has more or fewer cells than the header, there is no
+        column ``case_id``, a column or a case stands there twice.
     UnmatchedCasesError
         If an evaluated case has no row.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            if "case_id" not in columns:
-                raise ManifestError(_no_case_id(path, columns))
-            rows = _by_case(path, reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ManifestError(f"{path}: cannot be read as a CSV file in UTF-8: {cause}") from error
+    numbered = _numbered_rows(path, _text_of(path))
+    _, columns = next(numbered, (1, []))
+    _check_columns(path, columns)
+    rows = _by_case(path, columns, numbered)
     missing = [case_id for case_id in case_ids if case_id not in rows]
     if missing:
         raise UnmatchedCasesError(
@@ -55,20 +51,57 @@ def read_cohort_rows(path: Path, case_ids: Sequence[str]) -> CohortRows:
     return {case_id: rows[case_id] for case_id in case_ids}
 
 
-def _by_case(path: Path, reader: csv.DictReader[str]) -> dict[str, dict[str, str]]:
-    rows: dict[str, dict[str, str]] = {}
+def _text_of(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        raise ManifestError(f"{path}: cannot be read as a CSV file in UTF-8: {cause}") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ManifestError(f"{path} line {line}: holds a NUL byte, which no text does; save or copy the file again")
+    return text
+
+
+def _numbered_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Give the number of its first line and the stripped cells of every row that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(stripped := [cell.strip() for cell in cells]):
+                yield line, stripped
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ManifestError(f"{path} line {line}: is not CSV ({error}); check its quotation marks") from error
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    if "case_id" not in columns:
+        raise ManifestError(_no_case_id(path, columns))
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise ManifestError(f"{path} line 1, column {column!r}: stands there twice; remove one")
+
+
+def _by_case(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
     lines: dict[str, int] = {}
-    for row in reader:
-        # A line with too many or too few cells has the key None or the value None.
-        texts = {column: (text or "").strip() for column, text in row.items() if column}
-        case_id = texts["case_id"]
-        if case_id and case_id in rows:
+    for line, cells in rows:
+        if len(cells) != len(columns):
             raise ManifestError(
-                f"{path} line {reader.line_num}, column 'case_id': case {case_id} stands on line {lines[case_id]} "
+                f"{path} line {line}: has {len(cells)} cells, the header has {len(columns)}; "
+                "put cells that hold a comma between quotation marks, and write empty cells too"
+            )
+        texts = {column: cell for column, cell in zip(columns, cells, strict=True) if column}
+        case_id = texts["case_id"]
+        if case_id and case_id in found:
+            raise ManifestError(
+                f"{path} line {line}, column 'case_id': case {case_id} stands on line {lines[case_id]} "
                 "already; keep one row a case"
             )
-        rows[case_id], lines[case_id] = texts, reader.line_num
-    return rows
+        found[case_id], lines[case_id] = texts, line
+    return found
 
 
 def _no_case_id(path: Path, columns: Sequence[str]) -> str:

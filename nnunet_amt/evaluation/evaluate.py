@@ -20,6 +20,7 @@ from nnunet_amt.evaluation.subgroups import split_into_subgroups
 from nnunet_amt.evaluation.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary_file import write_summary_json
 from nnunet_amt.evaluation.tables import write_tables
+from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
@@ -94,8 +95,9 @@ def evaluate(
     _check_call(predictions, references, output, jobs)
     pairs = find_pairs(predictions, references)
     cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
-    check_headers(pairs, report)
-    with result_folder(output, RESULT_FILES) as folder:
+    with itk_warnings_off():
+        check_headers(pairs, report)
+    with itk_warnings_off(), result_folder(output, RESULT_FILES) as folder:
         cases = _evaluate_cases(pairs, settings, jobs, report)
         overall = summarise(cases, settings)
         subgroups = tuple(

@@ -18,7 +18,7 @@ from nnunet_amt.errors import (
 )
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference
-from nnunet_amt.image_integrity import file_damage, gzip_end_fits
+from nnunet_amt.image_integrity import file_damage, header_damage, stated_checksum
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["LABEL_MAP_ENDINGS", "LabelMapPair", "check_headers", "find_pairs", "named_cases", "read_foreground"]
@@ -105,29 +105,37 @@ def read_foreground(path: Path, case_id: str) -> Foreground:
     Raises
     ------
     ImageReadError
-        If the voxels cannot be read, or the file is truncated.
+        If the voxels cannot be read, the file is damaged, or a voxel is NaN or infinite.
     LabelValueError
         If a voxel is neither 0 nor 1.
     """
     try:
-        image = sitk.ReadImage(str(path))
-        voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
-        damage = None if gzip_end_fits(path, voxels) else file_damage(path)
+        checksum = stated_checksum(path)
+        damage = file_damage(path) if checksum is None else None
+        if damage is None:
+            image = sitk.ReadImage(str(path))
+            voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
+            if checksum is not None and not checksum.fits(voxels):
+                damage = file_damage(path)
     except (RuntimeError, OSError) as error:
         raise ImageReadError(_unreadable(path, case_id, _first_cause(error))) from error
     if damage is not None:
-        raise ImageReadError(_unreadable(path, case_id, damage))
+        raise ImageReadError(f"{path}: case {case_id}: {damage}")
     _check_labels(voxels, path, case_id)
     return Foreground.of(voxels, image.GetSpacing())
 
 
 def _label_maps(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise BadInputError(f"{folder}: no such folder; give the folder that holds the label maps")
+    try:
+        if not folder.is_dir():
+            raise BadInputError(f"{folder}: no such folder; give the folder that holds the label maps")
+        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    except OSError as error:
+        raise BadInputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         ending = next((ending for ending in LABEL_MAP_ENDINGS if path.name.endswith(ending)), None)
-        if ending is None or path.name.startswith(".") or not path.is_file():
+        if ending is None or path.name.startswith("."):
             continue
         case_id = path.name[: -len(ending)]
         if case_id in found:
@@ -141,6 +149,12 @@ def _label_maps(folder: Path) -> dict[str, Path]:
 
 
 def _read_geometry(path: Path) -> Geometry:
+    try:
+        path.open("rb").close()
+    except OSError as error:  # SimpleITK says of a file without permission that it does not exist
+        raise ImageReadError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    if damage := header_damage(path):
+        raise ImageReadError(f"{path}: {damage}")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -150,6 +164,8 @@ def _read_geometry(path: Path) -> Geometry:
     if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
         found = f"{reader.GetDimension()} dimensions and {reader.GetNumberOfComponents()} values a voxel"
         raise ImageReadError(f"{path}: has {found}; a label map has 3 dimensions and 1 value a voxel")
+    if min(reader.GetSpacing()) <= 0:
+        raise ImageReadError(f"{path}: has the spacing {reader.GetSpacing()}; all three must be above 0 mm")
     return Geometry.of(reader)
 
 
@@ -163,8 +179,10 @@ def _check_labels(voxels: np.ndarray, path: Path, case_id: str) -> None:
     values = np.unique(voxels)
     shown = _shown_values(values.tolist())
     advice = "write the tumour as 1 and everything else as 0"
-    if values.tolist() == [0, 255]:
-        advice = "replace 255 by 1"
+    if set(values.tolist()) <= {0, 255}:
+        advice = "divide it by 255"
+    elif not np.isfinite(values).all():
+        advice = "NaN and infinity are no labels; " + advice
     elif np.any(np.floor(values) != values):
         advice = "these are no labels but probabilities or resampled values: threshold them first"
     raise LabelValueError(f"{path}: case {case_id}: holds the values {shown}; a mask holds 0 and 1 only; {advice}")

@@ -52,9 +52,9 @@ def result_folder(output: Path, file_names: Collection[str]) -> Iterator[Path]:
         If the disk fills up on the way.
     """
     output = output.resolve()
-    if output.exists() and not output.is_dir():
-        raise BadInputError(f"{output}: is a file; give a folder for the results")
     try:
+        if output.exists() and not output.is_dir():
+            raise BadInputError(f"{output}: is a file; give a folder for the results")
         output.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(output, file_names)
         staging = _make_staging(output)
@@ -81,6 +81,8 @@ def _make_staging(output: Path) -> Path:
 
 def _is_movable(output: Path) -> bool:
     """Whether `output` can be renamed without pulling the floor from under somebody."""
+    if not output.exists():
+        return True
     if not os.access(output.parent, os.W_OK):
         return False
     return not output.is_mount() and not Path.cwd().is_relative_to(output)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from nnunet_amt.errors import (
     LabelValueError,
     UnmatchedCasesError,
 )
+from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs, read_foreground
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
@@ -129,7 +133,7 @@ def test_two_dimensions_and_colour_are_refused(tmp_path: Path) -> None:
 def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.nii.gz"
     path.write_bytes(b"hello")
-    with pytest.raises(ImageReadError, match=r"a\.nii\.gz: cannot be read as an image") as raised:
+    with pytest.raises(ImageReadError, match=r"a\.nii\.gz: is damaged \(it ends after 5 bytes") as raised:
         check_headers([LabelMapPair("a", path, path)])
     assert "\n" not in str(raised.value)
 
@@ -137,11 +141,15 @@ def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("voxels", "message"),
     [
-        (MASK * 255, "values 0, 255; a mask holds 0 and 1 only; replace 255 by 1"),
+        (MASK * 255, "values 0, 255; a mask holds 0 and 1 only; divide it by 255"),
+        (np.full_like(MASK, 255), "holds the values 255; a mask holds 0 and 1 only; divide it by 255"),
         (MASK * 2, "values 0, 2; a mask holds 0 and 1 only; write the tumour as 1"),
         (-MASK.astype(np.int16), "values -1, 0; a mask"),
         (MASK * np.float32(0.37), "values 0, 0.37; a mask holds 0 and 1 only; these are no labels but probabilities"),
-        (np.where(MASK, np.inf, 0.0), "values 0, inf;"),
+        (
+            np.where(MASK, np.inf, 0.0),
+            "values 0, inf; a mask holds 0 and 1 only; NaN and infinity are no labels",
+        ),
         (np.arange(60, dtype=np.uint8).reshape(3, 4, 5), "values 0, 1, 2 ... 59 (60 of them);"),
     ],
 )
@@ -166,7 +174,7 @@ def test_truncated_files_are_refused(tmp_path: Path, ending: str, lost: float) -
     path = write_label_map(tmp_path / f"a{ending}", NOISE)
     whole = path.read_bytes()
     path.write_bytes(whole[: -int(lost)] if lost >= 1 else whole[: int(len(whole) * lost)])
-    with pytest.raises(ImageReadError, match="case a: cannot be read: ") as raised:
+    with pytest.raises(ImageReadError, match=r"case a: (is damaged|cannot be read)") as raised:
         read_foreground(path, "a")
     assert "\n" not in str(raised.value)
 
@@ -179,7 +187,7 @@ def test_a_flipped_bit_is_refused(tmp_path: Path, place: float) -> None:
     content = bytearray(path.read_bytes())
     content[int(place * (len(content) - 8))] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(ImageReadError, match="cannot be read: Error -3 while decompressing"):
+    with pytest.raises(ImageReadError, match=r"case a: is damaged \(Error -3 while decompressing"):
         read_foreground(path, "a")
 
 
@@ -204,6 +212,73 @@ def test_a_valid_gzip_of_too_little_is_refused(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(content[:-100]))
     with pytest.raises(ImageReadError, match=f"it ends after {len(content) - 100} of {len(content)} bytes"):
         read_foreground(path, "a")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinite_voxels_are_refused(tmp_path: Path, ending: str, dtype: type, value: float) -> None:
+    # SimpleITK reads each of them as 0: a mask with less tumour.
+    voxels: np.ndarray = MASK.astype(dtype)
+    voxels[3, 3, 3] = value
+    path = write_label_map(tmp_path / f"a{ending}", voxels)
+    with pytest.raises(ImageReadError, match=r"case a: holds NaN or infinite values \(1 of 336 voxels\); give them"):
+        read_foreground(path, "a")
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "value", "message"),
+    [
+        (40, "<h", 9, "is damaged (its header states 9 dimensions)"),
+        (42, "<h", -8, "is damaged (its header states the size -8 x 7 x 6)"),
+        (70, "<h", 77, "is damaged (its header states the voxel type 77)"),
+        (80, "<f", -1.0, "has the spacing (-1.0, "),
+        (108, "<f", np.nan, "is damaged (its header states that the voxels begin at byte nan)"),
+        (280, "<f", np.nan, "is damaged (its header holds a NaN or infinite orientation)"),
+        (344, "4s", b"abcd", "is damaged (its header is not NIfTI's)"),
+    ],
+)
+def test_an_odd_header_is_told_in_one_line_and_nothing_beside_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], place: int, form: str, value: float | bytes, message: str
+) -> None:
+    # ITK would write warnings and "** ERROR" to standard error, past Python.
+    content = bytearray(write_label_map(tmp_path / "good.nii", MASK).read_bytes())
+    struct.pack_into(form, content, place, value)
+    for folder in ("predictions", "references"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.nii").write_bytes(content)
+    with pytest.raises(ImageReadError, match=re.escape(message)) as raised:
+        evaluate(tmp_path / "predictions", tmp_path / "references", tmp_path / "out")
+    assert str(raised.value).startswith(f"{tmp_path}/predictions/a.nii: ")
+    assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_truncated_mha_is_told_by_us_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], compressed: bool
+) -> None:
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(path), compressed)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ImageReadError, match=r"case a: is damaged \("):
+        read_foreground(path, "a")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pair(tmp_path, "a", MASK, MASK)
+    pairs = find_pairs(tmp_path / "predictions", tmp_path / "references")
+
+    def refuse(self: Path, *_: object) -> None:  # the administrator may read any file, so chmod is no test
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ImageReadError, match=r"predictions/a\.nii\.gz: cannot be read \(Permission denied\); check"):
+        check_headers(pairs)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(BadInputError, match=r"predictions: cannot be read \(Permission denied\); check"):
+        find_pairs(tmp_path / "predictions", tmp_path / "references")
 
 
 def test_an_empty_mask_has_no_pieces(tmp_path: Path) -> None:

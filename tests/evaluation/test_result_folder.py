@@ -150,3 +150,22 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
         publish(tmp_path / "out", "new")
     with pytest.raises(BadInputError, match=r"deeper: cannot be written to \(Not a directory\)|File exists"):
         publish(tmp_path / "out" / "deeper", "new")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_new_folder_where_nothing_may_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(self: Path, *_: object, **__: object) -> None:  # the administrator may write anywhere
+        if self.parent == tmp_path:
+            raise OSError(number, os.strerror(number))
+        if not self.parent.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(BadInputError) as raised:
+        publish(tmp_path / "out", "new")
+    assert str(raised.value) == (
+        f"{tmp_path / 'out'}: cannot be written to ({os.strerror(number)}); choose another folder"
+    )

@@ -77,7 +77,7 @@ def read(tmp_path: Path, text: str, *case_ids: str, encoding: str = "utf-8") -> 
 
 
 def test_rows_of_other_cases_are_passed_over(tmp_path: Path) -> None:
-    text = "case_id,sex\r\ntrain_1,M\r\nb, F \r\n\r\na\r\n"
+    text = "case_id,sex\r\ntrain_1,M\r\nb, F \r\n\r\na,\r\n"
     assert read(tmp_path, text, "a", "b", encoding="utf-8-sig") == {
         "a": {"case_id": "a", "sex": ""},
         "b": {"case_id": "b", "sex": "F"},
@@ -91,6 +91,19 @@ def test_rows_of_other_cases_are_passed_over(tmp_path: Path) -> None:
         ("case_id;sex\na;F\n", ManifestError, "save it with commas, not semicolons"),
         ("", ManifestError, "has no column 'case_id' (its columns: none)"),
         ("case_id\na\nb\na\n", ManifestError, "line 4, column 'case_id': case a stands on line 2 already"),
+        ("case_id,case_id\na,b\n", ManifestError, "line 1, column 'case_id': stands there twice; remove one"),
+        ("case_id,sex\na,F\nb,F,60\n", ManifestError, "cohort.csv line 3: has 3 cells, the header has 2; put cells"),
+        ("case_id,sex\na,F,\nb,F\n", ManifestError, "cohort.csv line 2: has 3 cells, the header has 2; put cells"),
+        ("case_id,sex\na\nb,F\n", ManifestError, "cohort.csv line 2: has 1 cells, the header has 2; put cells"),
+        ("case_id,sex\na,F\nother\n", ManifestError, "cohort.csv line 3: has 1 cells, the header has 2"),
+        (
+            'case_id,sex\na,F\nb,"F\n',
+            ManifestError,
+            "cohort.csv line 3: is not CSV (unexpected end of data); check",
+        ),
+        ('case_id,sex\na,"F"M\nb,F\n', ManifestError, "cohort.csv line 2: is not CSV ("),
+        ('case_id,"sex\na,F\nb,F\n', ManifestError, "cohort.csv line 1: is not CSV (unexpected end of data)"),
+        ("case_id,sex\na,F\nb,F\0\n", ManifestError, "cohort.csv line 3: holds a NUL byte"),
         ("case_id\na\n", UnmatchedCasesError, "no row for 1 case (b) that the predictions hold"),
     ],
 )
