@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -15,7 +16,9 @@ from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
 
 __all__ = [
     "CT_IMAGE",
+    "ENHANCED_CT_IMAGES",
     "RT_STRUCTURE_SET",
+    "SEGMENTATIONS",
     "DicomFolder",
     "DicomHeader",
     "is_dicom_path",
@@ -24,7 +27,9 @@ __all__ = [
 ]
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 _TAGS = [
@@ -37,11 +42,15 @@ _TAGS = [
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
+    "SliceThickness",
     "Rows",
     "Columns",
+    "SamplesPerPixel",
+    "NumberOfFrames",
     "BitsAllocated",
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
 ]
 
 
@@ -58,10 +67,18 @@ class DicomHeader:
     position, orientation, pixel_spacing
         ImagePositionPatient (x, y, z) in mm, ImageOrientationPatient (row, then column cosines), PixelSpacing
         (between rows, between columns) in mm; None where the header is silent.
+    slice_thickness
+        In mm; None where the header is silent.
     rows, columns
         Size of the slice.
+    samples, frames
+        Values a pixel, and slices in the file: 1 and 1 in a CT slice.
     slope, intercept
         Of the rescaling to HU; None where the header is silent.
+    rescale_type
+        Unit after the rescaling; empty where the header is silent, which means HU in CT.
+    syntax
+        Transfer syntax: how the pixels are compressed.
     missing_bytes
         By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known.
     """
@@ -76,10 +93,15 @@ class DicomHeader:
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     pixel_spacing: tuple[float, ...] | None
+    slice_thickness: float | None
     rows: int
     columns: int
+    samples: int
+    frames: int
     slope: float | None
     intercept: float | None
+    rescale_type: str
+    syntax: str
     missing_bytes: int
 
 
@@ -218,7 +240,14 @@ def _read_header(file: IO[bytes], member: str, size: int) -> DicomHeader:
 def _header_of(dataset: Any, member: str, bytes_left: int) -> DicomHeader:
     def numbers(tag: str) -> tuple[float, ...] | None:
         value = dataset.get(tag)
-        return None if value in (None, "") else tuple(float(one) for one in value)
+        if value is None or value == "":
+            return None
+        several = value if hasattr(value, "__iter__") else (value,)
+        return tuple(float(one) for one in several)
+
+    def words(tag: str) -> tuple[str, ...]:
+        value = dataset.get(tag) or ()
+        return (value,) if isinstance(value, str) else tuple(str(word) for word in value)
 
     def number(tag: str) -> float | None:
         value = dataset.get(tag)
@@ -235,15 +264,20 @@ def _header_of(dataset: Any, member: str, bytes_left: int) -> DicomHeader:
         sop_uid=str(dataset.get("SOPInstanceUID") or ""),
         series_uid=series_uid,
         modality=str(dataset.get("Modality") or ""),
-        image_type=tuple(str(word) for word in dataset.get("ImageType") or ()),
+        image_type=words("ImageType"),
         manufacturer=str(dataset.get("Manufacturer") or ""),
         position=numbers("ImagePositionPatient"),
         orientation=numbers("ImageOrientationPatient"),
         pixel_spacing=numbers("PixelSpacing"),
+        slice_thickness=number("SliceThickness"),
         rows=rows,
         columns=columns,
+        samples=int(dataset.get("SamplesPerPixel") or 1),
+        frames=int(dataset.get("NumberOfFrames") or 1),
         slope=number("RescaleSlope"),
         intercept=number("RescaleIntercept"),
+        rescale_type=str(dataset.get("RescaleType") or ""),
+        syntax=str(dataset.file_meta.get("TransferSyntaxUID") or ""),
         missing_bytes=_missing_bytes(dataset, bytes_left),
     )
 
@@ -254,5 +288,6 @@ def _missing_bytes(dataset: Any, bytes_left: int) -> int:
     if syntax is not None and syntax.is_compressed:
         return 0
     element_header = 8 if syntax is None or syntax.is_implicit_VR else 12
-    bits = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) * int(dataset.get("BitsAllocated") or 0)
+    sizes = [int(dataset.get(tag) or 0) for tag in ("Rows", "Columns", "BitsAllocated")]
+    bits = prod(sizes) * int(dataset.get("NumberOfFrames") or 1)
     return max(0, bits // 8 - max(0, bytes_left - element_header))

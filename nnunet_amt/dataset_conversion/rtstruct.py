@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from nnunet_amt.dataset_conversion.contour_fill import fill_contours, without_repeats
 from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, refusing_damage
 from nnunet_amt.dataset_conversion.label_file import require_tumour
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
+from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["RtStruct", "open_rtstruct"]
+__all__ = ["RtStruct", "rtstructs_among"]
 
 _AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 # How far from a slice its contours may lie, as a share of the slice distance.
@@ -46,6 +46,12 @@ class RtStruct:
     roi_names: tuple[str, ...]
     series_uids: frozenset[str]
     sop_uids: frozenset[str]
+
+    kind = "RTSTRUCT"
+    has_ignore_label = False
+
+    def require_fit(self, geometry: Geometry) -> None:
+        """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Fill the contours and merge the structures.
@@ -82,32 +88,27 @@ class RtStruct:
         return mask.astype(np.uint8)
 
 
-def open_rtstruct(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None) -> RtStruct:
-    """Find the RTSTRUCT among DICOM files, and the structures that `roi` names.
+def rtstructs_among(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None) -> list[RtStruct]:
+    """Find the RTSTRUCTs among DICOM files that have structures which `roi` names.
 
     Parameters
     ----------
     folder, headers
         The files; only the RTSTRUCTs among them are looked at.
     roi
-        Regular expression that must match a whole name, or the name itself. If it is None, the RTSTRUCT must have
+        Regular expression that must match a whole name, or the name itself. If it is None, an RTSTRUCT must have
         one structure with an area.
 
     Raises
     ------
     RoiNotFoundError
-        If no structure is so named; the names that there are are listed.
+        If there are RTSTRUCTs, but none with a structure of that name; the names that there are are listed.
     ImageReadError
-        If there is no RTSTRUCT, or more than one that has such a structure.
+        If an RTSTRUCT is damaged.
     """
-    members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
-    if not members:
-        kinds = ", ".join(sorted({header.modality or "unknown" for header in headers}))
-        raise ImageReadError(
-            f"{folder.path.name}: holds no RTSTRUCT (it has {kinds}); give a label file or an RTSTRUCT"
-        )
     found: list[RtStruct] = []
     names: list[str] = []
+    members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
     for member in members:
         with refusing_damage(member):
             dataset = folder.dataset(member)
@@ -117,13 +118,9 @@ def open_rtstruct(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str 
         chosen = {number: name for number, name in areas.items() if _is_meant(name, roi, len(areas))}
         if chosen:
             found.append(RtStruct(folder, member, tuple(chosen), tuple(chosen.values()), *uids))
-    if not found:
+    if members and not found:
         raise RoiNotFoundError(_not_found(roi, names))
-    if len(found) > 1:
-        raise ImageReadError(
-            f"{folder.path.name}: {len(found)} RTSTRUCTs have such an ROI; give the file of one of them"
-        )
-    return found[0]
+    return found
 
 
 def _is_meant(name: str, roi: str | None, areas: int) -> bool:

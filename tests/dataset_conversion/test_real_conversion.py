@@ -19,7 +19,7 @@ from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry, geometry_difference
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import write_manifest
-from tests.real_data import IBSI_PHANTOM, LIDC_SLICES, NODES, PATIENT_2, THORAX_CTA, real_data
+from tests.real_data import DICOM_SEG, IBSI_PHANTOM, LIDC_SLICES, NODES, PATIENT_2, THORAX_CTA, real_data
 
 pytestmark = pytest.mark.real
 
@@ -101,6 +101,35 @@ def test_a_series_that_was_scanned_feet_first(tmp_path: Path) -> None:
 def test_an_rtstruct_of_another_patient_is_refused() -> None:
     with pytest.raises(GeometryMismatchError, match="drawn on another CT series"):
         opened(real_data(LIDC_SLICES), real_data(PATIENT_2), "GTV-1")
+
+
+def test_a_dicom_seg_is_the_label_file_that_it_was_made_of(tmp_path: Path) -> None:
+    """Three slices of a liver; the label file beside the SEG was read by the program that wrote the SEG."""
+    folder = real_data(DICOM_SEG)
+    case = opened(folder / "ct-3slice", folder / "liver.dcm", "Liver")
+    mask = case.mask.read(case.image.geometry)
+    assert mask.sum() == 107_098
+    reference = opened(folder / "ct-3slice", folder / "liver_seg.nrrd").mask.read(case.image.geometry)
+    assert np.count_nonzero(mask != reference) == 0
+    values = sitk.GetArrayFromImage(case.image.read(tmp_path))
+    assert 0 < np.median(values[mask == 1]) < 200  # HU of a liver
+
+
+def test_overlapping_segments_of_a_real_seg() -> None:
+    """Five segments; the union of all is no larger than their sum, and no smaller than the largest."""
+    folder = real_data(DICOM_SEG)
+    labels = ("GREEN", "ORANGE", "PURPLE", "LIGHT_BLUE", "DARK_BLUE")
+    masks = []
+    for label in (*labels, ".*"):
+        case = opened(folder / "ct-3slice", folder / "partial_overlaps.dcm", label)
+        masks.append(case.mask.read(case.image.geometry))
+    np.testing.assert_array_equal(masks[-1], np.max(masks[:-1], axis=0))
+    assert max(mask.sum() for mask in masks[:-1]) < masks[-1].sum() < sum(int(mask.sum()) for mask in masks[:-1])
+
+
+def test_a_seg_of_another_ct_is_refused() -> None:
+    with pytest.raises(GeometryMismatchError, match="the DICOM SEG was drawn on another CT series"):
+        opened(real_data(LIDC_SLICES), real_data(DICOM_SEG) / "liver.dcm", "Liver")
 
 
 def test_a_nifti_ct_with_a_model_s_mask() -> None:
