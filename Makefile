@@ -37,11 +37,11 @@ clean:  ## Remove the environments
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[dicom]'
+	$(BIN)/python -m pip install --editable '.[dicom,report]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --editable '.[dicom,dev]'
+	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev]'
 	@touch $@
 
 # panoptica wants older libraries than nnU-Net, so it lives in an environment of its own.
