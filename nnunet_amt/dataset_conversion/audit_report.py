@@ -22,7 +22,7 @@ def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
     list of tuple
         A row a split and one for all, in the order of `AUDIT_COLUMNS`.
     """
-    counts = [(row.split, row.cases, row.patients, row.institutions) for row in audit.splits]
+    counts = [(str(row.split), row.cases, row.patients, row.institutions) for row in audit.splits]
     counts.append(("all", *audit.total))
     return [(name, str(cases), str(patients), str(places)) for name, cases, patients, places in counts]
 

@@ -121,15 +121,14 @@ def table_1(cohort: pd.DataFrame, p_values: bool = False) -> CohortTable:
     found = _tableone(stated, p_values)
     columns = [*SPLITS, "Overall", *(["P-Value"] if p_values else [])]
     rows = [_institution_row(stated, len(columns))]
-    for (variable, value), cells in found.iterrows():
+    for (variable, value), cells in zip(found.index.to_flat_index(), found.to_dict("records"), strict=True):
         name = variable.partition(",")[0]
         ours = [_cell(name, str(cells[column])) for column in columns]
-        title = {"n": "cases", "age": "age, years"}.get(name, name)
-        level = _SEXES.get(value, value) if name == "sex" else str(value)
+        title = {"n": "cases", "age": "age, years", "histology": "diagnosis"}.get(name, name)
+        level = _SEXES.get(value, value) if name == "sex" else value
         if name == "age":
             level = "median (range)"
-            ages = int(stated["age"].notna().sum())
-            if not ages:
+            if stated["age"].isna().all():
                 ours = [_UNDEFINED] * len(ours)
         published = _published(name, value)
         total = [*ours[:4], published, *ours[4:]]
@@ -140,7 +139,7 @@ def table_1(cohort: pd.DataFrame, p_values: bool = False) -> CohortTable:
     ages = ", ".join(f"{split} {_age_text(*paper.AGES[split])}" for split in SPLITS)
     notes = [
         f"Published: {paper.CITATION}, doi:{paper.DOI}; other patients. Its ages by split: {ages}.",
-        "Percentages are of the column's cases.",
+        "Percentages are of the column's cases; the published ones are computed from the published counts.",
     ]
     if p_values:
         notes.append(
@@ -197,7 +196,7 @@ def _summed_up(values: Sequence[str]) -> list[str]:
 
 def _tableone(stated: pd.DataFrame, p_values: bool) -> pd.DataFrame:
     try:
-        from tableone import TableOne
+        from tableone import TableOne  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError("Table 1 needs the extra: pip install 'nnunet_amt[report]'") from error
     others = sorted(set(stated["histology"]) - {*paper.DIAGNOSES, _NOT_STATED})

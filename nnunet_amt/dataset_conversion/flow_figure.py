@@ -22,7 +22,7 @@ _WIDTH_CM, _DPI = 17.0, 300  # two columns of a journal
 _FONT_SIZE = 9.0
 _LINE_CM, _PADDING_CM, _GAP_CM = 0.44, 0.3, 0.9
 _MOST_REASONS = 8  # more would make the box taller than the figure is wide
-_REASON_CHARACTERS = 34
+_REASON_CHARACTERS, _REASON_CAPITALS = 34, 26  # in a line
 _NUMBER_CM = 0.75  # column of the reasons' counts
 # Tints of Okabe and Ito's blue, yellow, vermilion; the titles tell the boxes apart too.
 _GREY, _WHITE = "#F2F2F2", "#FFFFFF"
@@ -184,7 +184,8 @@ def _reason_lines(counts: FlowCounts) -> tuple[tuple[str, ...], tuple[str, ...]]
         reasons = [*reasons[: _MOST_REASONS - 1], (f"{len(rest)} other reasons", sum(n for _, n in rest))]
     rows = [("", _counted(counts.excluded_cases, "case"))]
     for reason, number in reasons:
-        lines = textwrap.wrap(" ".join(reason.split()), _REASON_CHARACTERS, max_lines=2, placeholder=" …")
+        characters = _REASON_CAPITALS if reason.isupper() else _REASON_CHARACTERS
+        lines = textwrap.wrap(" ".join(reason.split()), characters, max_lines=2, placeholder=" …")
         rows += zip([str(number), ""], lines, strict=False)
     numbers, texts = zip(*rows, strict=True)
     return numbers, texts
