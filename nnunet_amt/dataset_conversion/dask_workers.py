@@ -74,7 +74,7 @@ class DaskWorkers:
             for index, item in enumerate(items)
         }
         try:
-            for future in self._distributed.as_completed(futures):
+            for future in self._distributed.as_completed(futures, loop=self._client.loop):
                 results[futures[future]] = self._result(future)
                 self._report(len(results), len(items), what)
         finally:

@@ -49,4 +49,6 @@ def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
     kind = np.dtype(np.int16 if highest <= np.iinfo(np.int16).max else np.int32)
     if values.dtype.kind == "u":  # has no place for the floor, and nothing below it
         return values.astype(kind)
-    return np.maximum(values, FLOOR_HU).astype(kind, copy=False)
+    raised = np.empty(values.shape, kind)
+    np.maximum(values, FLOOR_HU, out=raised, casting="unsafe")  # no copy in the wider type
+    return raised

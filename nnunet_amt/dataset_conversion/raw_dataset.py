@@ -188,4 +188,8 @@ def _runs(pid: int) -> bool:
         return False
     except OSError:  # someone else's process
         return True
-    return True
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:  # no Linux
+        return True
+    return not status.rpartition(")")[2].lstrip().startswith("Z")  # killed, and not yet waited for

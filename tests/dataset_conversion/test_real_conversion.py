@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
-from nnunet_amt.dataset_conversion import convert
+from nnunet_amt.dataset_conversion import ConversionSettings, convert
 from nnunet_amt.dataset_conversion.case_source import CaseSource, open_case
 from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
 from nnunet_amt.dataset_conversion.dicom_series import ct_series_among
@@ -155,11 +155,12 @@ def test_four_real_cases_become_a_dataset(tmp_path: Path) -> None:
         tmp_path / "manifest.csv",
         [dict(zip(columns, map(str, row), strict=True)) | {"patient_id": row[0]} for row in rows],
     )
-    summary = convert(manifest, tmp_path / "raw", 711)
+    settings = ConversionSettings(keep_case_ids=True)
+    summary = convert(manifest, tmp_path / "raw", 711, settings=settings)
     assert [split.cases for split in summary.audit.splits] == [2, 1, 1]
     label = array_of(summary.dataset_folder / "labelsTr" / "nodes.nii.gz")
     assert np.count_nonzero(label != array_of(nodes / "derived_masks" / "GTV-3.nii.gz")) == 0
     image = array_of(summary.dataset_folder / "imagesTr" / "lung_0000.nii.gz")
     assert np.count_nonzero(image != array_of(phantom / "nifti" / "image" / "phantom.nii.gz")) == 0
     assert json.loads((summary.dataset_folder / "dataset.json").read_text())["numTraining"] == 3
-    assert convert(manifest, tmp_path / "raw", 711).already_done == 4
+    assert convert(manifest, tmp_path / "raw", 711, settings=settings).already_done == 4
