@@ -38,7 +38,7 @@ def decoded_series(folder: DicomFolder, slices: Sequence[DicomHeader]) -> NDArra
     volume = np.empty((len(slices), slices[0].rows, slices[0].columns), np.float32)  # (z, y, x)
     for z, header in enumerate(slices):
         dataset = folder.dataset(header.member)
-        with refusing_damage(header.member):
+        with refusing_damage(folder, header.member):
             volume[z] = dataset.pixel_array
         volume[z] = volume[z] * (1.0 if header.slope is None else header.slope) + (header.intercept or 0.0)
     return volume

@@ -61,7 +61,7 @@ class DicomSeg:
             If a frame does not say where it lies.
         """
         dataset = _segmentation(self.folder, self.member)
-        with refusing_damage(self.member):
+        with refusing_damage(self.folder, self.member):
             frames = list(_frames(dataset, self.numbers))
         if not self.resample:
             for frame in frames:
@@ -91,7 +91,7 @@ class DicomSeg:
         """
         dataset = _segmentation(self.folder, self.member)
         name = f"DICOM SEG, segment {', '.join(self.labels)}"
-        with refusing_damage(self.member):
+        with refusing_damage(self.folder, self.member):
             try:
                 mask = _placed(dataset, self.numbers, geometry, name)
             except GeometryMismatchError:
@@ -130,7 +130,7 @@ def segs_among(
     members = [header.member for header in headers if header.sop_class in SEGMENTATIONS]
     for member in members:
         dataset = _segmentation(folder, member)
-        with refusing_damage(member):
+        with refusing_damage(folder, member):
             segments = {number: str(dataset.get_segment_description(number).segment_label) for number in _all(dataset)}
             uids = _referenced(dataset)
         labels += segments.values()
@@ -164,10 +164,12 @@ def _segmentation(folder: DicomFolder, member: str) -> Any:
         from highdicom.seg import Segmentation
     except ImportError as error:
         raise MissingExtraError("reading DICOM SEG needs the extra: pip install 'nnunet_amt[dicom]'") from error
-    with refusing_damage(member):
+    with refusing_damage(folder, member):
         dataset = Segmentation.from_dataset(folder.dataset(member), copy=False)
         if dataset.segmentation_type.value == "FRACTIONAL":
-            raise ImageReadError(f"{member}: the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY")
+            raise ImageReadError(
+                f"{folder.shown(member)}: the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY"
+            )
     return dataset
 
 

@@ -77,7 +77,7 @@ class RtStruct:
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
         for number, name in zip(self.roi_numbers, self.roi_names, strict=True):
             by_slice: dict[int, list[NDArray]] = defaultdict(list)
-            with refusing_damage(self.member):
+            with refusing_damage(self.folder, self.member):
                 contours = _contours_of(dataset, number)
             for points in contours:
                 index = _voxel_indices(points, geometry)
@@ -110,7 +110,7 @@ def rtstructs_among(folder: DicomFolder, headers: Sequence[DicomHeader], roi: st
     names: list[str] = []
     members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
     for member in members:
-        with refusing_damage(member):
+        with refusing_damage(folder, member):
             dataset = folder.dataset(member)
             areas = _names_of_areas(dataset)
             uids = _referenced(dataset)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.dataset_conversion.dicom_files import DicomHeader
+from nnunet_amt.dataset_conversion.dicom_header import DicomHeader
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.geometry import Geometry
 
@@ -99,7 +99,7 @@ def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool
 
 def _check_place(header: DicomHeader, name: str) -> None:
     """Check that a slice says where it lies, in numbers that can be true."""
-    member, place = header.member, (header.position, header.orientation, header.pixel_spacing)
+    member, place = header.shown, (header.position, header.orientation, header.pixel_spacing)
     _require(
         all(numbers is not None for numbers in place),
         name,
@@ -123,7 +123,7 @@ def _check_place(header: DicomHeader, name: str) -> None:
 
 def _check_values(header: DicomHeader, name: str) -> None:
     """Check that the pixels of a slice are whole, and HU after the rescaling."""
-    member = header.member
+    member = header.shown
     _require(header.modality in ("CT", ""), name, f"{member} has Modality {header.modality!r}, must be CT")
     _require(header.frames == 1, name, f"{member} holds {header.frames} frames, a CT slice has one")
     _require(header.samples == 1, name, f"{member} has {header.samples} values a pixel (colours), must have one")
