@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pydicom.datadict import DicomDictionary
+from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from pydicom.uid import UID as PydicomUID  # noqa: N811
 
 from tests.dataset_conversion.cohort_fixtures import write_cohort, write_manifest
 from tests.dataset_conversion.dicom_fixtures import (
@@ -67,14 +68,14 @@ def planted_cohort(folder: Path, change: Callable[[int, Dataset], None] | None =
 
     def plant_slice(z: int, dataset: Dataset) -> None:
         counts.append(plant(dataset))
-        dataset.SeriesInstanceUID = dataset.FrameOfReferenceUID = UID + "1"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{UID}2{z}"
+        dataset.SeriesInstanceUID = dataset.FrameOfReferenceUID = PydicomUID(UID + "1")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = PydicomUID(f"{UID}2{z}")
         if change:
             change(z, dataset)
 
     def plant_structure(dataset: Dataset) -> None:
         plant(dataset)
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID + "3"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = PydicomUID(UID + "3")
         [frame] = dataset.ReferencedFrameOfReferenceSequence
         [study] = frame.RTReferencedStudySequence
         study.RTReferencedSeriesSequence[0].SeriesInstanceUID = UID + "1"
