@@ -35,11 +35,18 @@ def fill_contours(contours: Iterable[NDArray[np.float64]], shape: tuple[int, int
         (rows, columns), True inside.
     """
     rows, columns = shape
-    crossings = np.zeros((rows, columns + 1), dtype=np.uint8)  # modulo 256 odd stays odd
-    for contour in contours:
-        row, x = _crossings(np.round(contour, _DECIMALS), rows)
-        np.add.at(crossings, (row, np.clip(np.ceil(x), 0, columns).astype(np.intp)), 1)
-    return np.cumsum(crossings, axis=1, dtype=np.uint8)[:, :columns] % 2 == 1
+    inside = np.zeros(shape, dtype=bool)
+    found = [_crossings(np.round(contour, _DECIMALS), rows) for contour in contours]
+    row = np.concatenate([row for row, _ in found]) if found else np.empty(0, np.intp)
+    if not row.size:
+        return inside
+    column = np.clip(np.ceil(np.concatenate([x for _, x in found])), 0, columns).astype(np.intp)
+    top, left = row.min(), column.min()  # outside of this box nothing is crossed
+    crossings = np.zeros((row.max() + 1 - top, column.max() + 1 - left), dtype=np.uint8)  # modulo 256 odd stays odd
+    np.add.at(crossings, (row - top, column - left), 1)
+    box = np.cumsum(crossings, axis=1, dtype=np.uint8)[:, : columns - left] % 2 == 1
+    inside[top : top + box.shape[0], left : left + box.shape[1]] = box
+    return inside
 
 
 def _crossings(points: NDArray[np.float64], rows: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

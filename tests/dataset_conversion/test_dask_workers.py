@@ -62,7 +62,7 @@ def wait_for(process: subprocess.Popen[str], pattern: str) -> str:
         if found := re.search(pattern, line):
             threading.Thread(target=process.stderr.read, daemon=True).start()
             return found.group(1) if found.groups() else line
-    raise AssertionError(f"{process.args} ended without saying {pattern!r}")
+    raise AssertionError(f"{process.args!r} ended without saying {pattern!r}")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     (tmp_path / "bad.nii.gz").write_bytes(b"no image")
     texts = []
     for executor in (None, f"dask://{scheduler}"):
-        with pytest.raises(Exception, match="bad.nii.gz: cannot be read as an image") as error:
+        with pytest.raises(Exception, match=r"bad\.nii\.gz: cannot be read as an image") as error:
             convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, executor=executor)
         texts.append(str(error.value))
     assert texts[0] == texts[1]
