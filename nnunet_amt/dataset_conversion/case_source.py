@@ -27,12 +27,14 @@ from nnunet_amt.dataset_conversion.dicom_series import DicomSeries, ct_series_am
 from nnunet_amt.dataset_conversion.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
 from nnunet_amt.dataset_conversion.label_file import LabelFile, open_label_file
 from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
+from nnunet_amt.dataset_conversion.redaction import without_file_names
 from nnunet_amt.errors import BadInputError, DiskFullError, GeometryMismatchError, ImageReadError, MissingExtraError
 from nnunet_amt.geometry import Geometry
 
 __all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case"]
 
 _AS_IT_IS = ReadingOptions()
+_LONG_NAME = 5
 
 
 class ImageSource(Protocol):
@@ -126,7 +128,8 @@ def open_case(case: CohortCase, manifest_name: str, options: ReadingOptions = _A
 def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[None]:
     """Put the manifest's line and column and the case before the message of an error in the block.
 
-    Errors of the operating system become errors for the user.
+    Names of files and folders are left out of it: hospitals name them by the patient. Errors of the operating system
+    become errors for the user.
     """
     place = place_in_manifest(manifest_name, case.line, column, case.case_id)
     try:
@@ -134,11 +137,20 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
     except (MissingExtraError, DiskFullError):
         raise
     except BadInputError as error:
-        raise type(error)(f"{place}: {error}") from error
+        raise type(error)(f"{place}: {_without_names(str(error), case)}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"{place}: the disk is full; free some space and run the same command again") from error
-        raise ImageReadError(f"{place}: cannot be read ({error.strerror or error})") from error
+        raise ImageReadError(f"{place}: cannot be read ({error.strerror or type(error).__name__})") from error
+
+
+def _without_names(message: str, case: CohortCase) -> str:
+    """Call what the manifest names "the file". Short names, such as CT, may be words of the message itself."""
+    for path in (case.image, case.mask):
+        if message.startswith(path.name):
+            message = f"the file{message[len(path.name) :]}"
+    long = [path for path in (case.image, case.mask) if len(path.name) >= _LONG_NAME]
+    return without_file_names(message, *long)
 
 
 def _require_known_kind(path: Path) -> None:
