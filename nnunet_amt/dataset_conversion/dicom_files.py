@@ -121,7 +121,7 @@ class DicomFolder:
         pydicom = pydicom_module()
         with refusing_damage(self, member):
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
-            return header_of(dataset, member, shown, size - file.tell())
+            return header_of(dataset, member, shown, file.tell(), size - file.tell())
 
     def _path_of(self, member: str) -> Path:
         return self.path if self.path.is_file() else self.path / member

@@ -26,6 +26,9 @@ HEADER_TAGS = [
     "SamplesPerPixel",
     "NumberOfFrames",
     "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
     "RescaleSlope",
     "RescaleIntercept",
     "RescaleType",
@@ -61,6 +64,12 @@ class DicomHeader:
         Transfer syntax: how the pixels are compressed.
     missing_bytes
         By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known.
+    bits
+        Bits allocated, bits stored and the high bit of a value.
+    signed
+        Whether the stored values are.
+    pixels_at
+        Where in the file the element of the pixels begins, in bytes.
     """
 
     member: str
@@ -84,9 +93,12 @@ class DicomHeader:
     rescale_type: str
     syntax: str
     missing_bytes: int
+    bits: tuple[int, int, int]
+    signed: bool
+    pixels_at: int
 
 
-def header_of(dataset: Any, member: str, shown: str, bytes_left: int) -> DicomHeader:
+def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left: int) -> DicomHeader:
     """Take what is needed of a dataset that was read up to its pixels.
 
     Parameters
@@ -95,8 +107,8 @@ def header_of(dataset: Any, member: str, shown: str, bytes_left: int) -> DicomHe
         pydicom dataset with `HEADER_TAGS`.
     member, shown
         See `DicomHeader`.
-    bytes_left
-        Bytes of the file after what was read.
+    pixels_at, bytes_left
+        Bytes of the file that were read, and those after them.
 
     Raises
     ------
@@ -118,6 +130,9 @@ def header_of(dataset: Any, member: str, shown: str, bytes_left: int) -> DicomHe
     def number(tag: str) -> float | None:
         value = dataset.get(tag)
         return None if value in (None, "") else float(value)
+
+    def integer(tag: str) -> int:
+        return int(dataset.get(tag) or 0)
 
     sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
     series_uid = str(dataset.get("SeriesInstanceUID") or "")
@@ -146,6 +161,9 @@ def header_of(dataset: Any, member: str, shown: str, bytes_left: int) -> DicomHe
         rescale_type=str(dataset.get("RescaleType") or ""),
         syntax=str(dataset.file_meta.get("TransferSyntaxUID") or ""),
         missing_bytes=_missing_bytes(dataset, bytes_left),
+        bits=(integer("BitsAllocated"), integer("BitsStored"), integer("HighBit")),
+        signed=integer("PixelRepresentation") == 1,
+        pixels_at=pixels_at,
     )
 
 

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from nnunet_amt.dataset_conversion.compressed_slices import NOT_IN_SIMPLEITK, decoded_series
 from nnunet_amt.dataset_conversion.dicom_files import CT_IMAGE, ENHANCED_CT_IMAGES, DicomFolder, DicomHeader
 from nnunet_amt.dataset_conversion.orientation import lps_geometry, to_lps
+from nnunet_amt.dataset_conversion.plain_slices import plain_series
 from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.dataset_conversion.series_gate import LARGEST_DRIFT_PIXELS, series_geometry, sorted_slices
 from nnunet_amt.dataset_conversion.tilt import Shifts, slice_shifts, straight_geometry, straightened
@@ -99,8 +100,10 @@ class DicomSeries:
         """Read the slices in HU, in their order, on any grid."""
         if any(header.syntax in NOT_IN_SIMPLEITK for header in self.slices):
             return sitk.GetImageFromArray(decoded_series(self.folder, self.slices))
-        reader = sitk.ImageSeriesReader()
         files = self.folder.files_on_disk([header.member for header in self.slices], scratch)
+        if (plain := plain_series(files, self.slices)) is not None:
+            return sitk.GetImageFromArray(plain)
+        reader = sitk.ImageSeriesReader()
         reader.SetFileNames([str(file) for file in files])
         if len({(header.slope, header.intercept) for header in self.slices}) > 1:
             reader.SetOutputPixelType(sitk.sitkFloat32)  # the first file's type may be too narrow for the others
