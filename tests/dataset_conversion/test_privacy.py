@@ -180,9 +180,6 @@ def test_the_key_lies_outside_the_dataset_for_its_owner_only(tmp_path: Path) -> 
     assert not list((tmp_path / "raw").rglob("*key*"))
 
 
-names_are_shown = pytest.mark.xfail(strict=True, reason="messages of the readers name the image's or mask's file")
-
-
 def _missing_slice(z: int, dataset: Dataset) -> None:
     if z > 2:
         dataset.ImagePositionPatient = [ORIGIN[0], ORIGIN[1], ORIGIN[2] + (z + 2) * SPACING[2]]
@@ -212,7 +209,6 @@ def _no_position(z: int, dataset: Dataset) -> None:
     del dataset.ImagePositionPatient
 
 
-@names_are_shown
 @pytest.mark.parametrize(
     "defect",
     [_missing_slice, _two_at_one_place, _tilted, _other_modality, _two_series, _cut_pixels, _no_position],
@@ -243,7 +239,6 @@ def _no_image(path: Path) -> None:
     path.write_bytes(b"no image")
 
 
-@names_are_shown
 @pytest.mark.parametrize("what", [f"ct/{TEXT}.nii.gz", f"masks/{TEXT}.nii.gz", f"{TEXT}.zip"])
 @pytest.mark.parametrize("harm", [_damage, _remove, _no_image], ids=lambda harm: harm.__name__.strip("_"))
 def test_messages_about_bad_files_do_not_name_the_file(tmp_path: Path, what: str, harm: Callable[[Path], None]) -> None:
