@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
 from nnunet_amt.dataset_conversion.dicom_files import DicomFolder, is_dicom_path
-from nnunet_amt.dataset_conversion.dicom_mask import (
-    DicomMask,
-    has_dicom_mask,
-    open_dicom_mask,
-    require_same_series,
-)
+from nnunet_amt.dataset_conversion.dicom_mask import DicomMask, open_dicom_mask, require_same_series
 from nnunet_amt.dataset_conversion.dicom_series import DicomSeries, ct_series_among
 from nnunet_amt.dataset_conversion.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
 from nnunet_amt.dataset_conversion.label_file import LabelFile, open_label_file
 from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.dataset_conversion.redaction import without_file_names
-from nnunet_amt.errors import BadInputError, DiskFullError, GeometryMismatchError, ImageReadError, MissingExtraError
+from nnunet_amt.errors import (
+    BadInputError,
+    DiskFullError,
+    GeometryMismatchError,
+    ImageReadError,
+    MissingExtraError,
+    RoiNotFoundError,
+)
 from nnunet_amt.geometry import Geometry
 
 __all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case"]
@@ -107,7 +109,7 @@ def open_case(case: CohortCase, manifest_name: str, options: ReadingOptions = _A
         is_label_file = is_image_file_name(case.mask)
         mask_headers = [] if is_label_file else headers_of(case.mask)
     if not is_label_file:
-        with in_column(manifest_name, case, "roi" if has_dicom_mask(mask_headers) else "mask"):
+        with in_column(manifest_name, case, "mask"):
             drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, case.roi, options.resample_masks)
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
@@ -137,6 +139,8 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
     except (MissingExtraError, DiskFullError):
         raise
     except BadInputError as error:
+        if isinstance(error, RoiNotFoundError):
+            place = place_in_manifest(manifest_name, case.line, "roi", case.case_id)
         raise type(error)(f"{place}: {_without_names(str(error), case)}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
