@@ -63,7 +63,8 @@ def write_nifti(path: Path, array: NDArray, geometry: Geometry) -> None:
     level = _MASK_LEVEL if array.dtype == np.uint8 else _CT_LEVEL
     with atomic_path(path) as partial, partial.open("wb") as file, _compressed(file, level) as stream:
         stream.write(header.binaryblock.ljust(_HEADER_BYTES, b"\0"))
-        stream.write(np.ascontiguousarray(array).data)
+        for plane in np.ascontiguousarray(array):  # planes fit into the processor's cache
+            stream.write(plane.data)
 
 
 def _compressed(file: IO[bytes], level: int) -> gzip.GzipFile:

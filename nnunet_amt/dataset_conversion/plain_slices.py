@@ -46,7 +46,8 @@ def plain_series(files: Sequence[Path], slices: Sequence[DicomHeader]) -> NDArra
         least, most = _stored_range(header)
         if low < least or high > most or low + intercept < _INT16.min or high + intercept > _INT16.max:
             return None
-        np.add(stored, intercept, out=plane.reshape(-1), dtype=np.int32, casting="unsafe")
+        # Modulo 65536, which is right for sums that fit into int16.
+        np.add(stored.view(np.uint16), np.uint16(intercept % 65536), out=plane.reshape(-1).view(np.uint16))
     return volume
 
 

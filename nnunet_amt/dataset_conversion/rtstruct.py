@@ -155,12 +155,20 @@ def _encloses(contour: Any) -> bool:
 def _contours_of(dataset: Any, number: int) -> list[NDArray[np.float64]]:
     """Give the closed contours of an ROI, each (points, 3) in mm, LPS."""
     return [
-        np.array(contour.ContourData, dtype=float).reshape(-1, 3)
+        _points(contour)
         for roi in dataset.ROIContourSequence
         if int(roi.ReferencedROINumber) == number
         for contour in roi.get("ContourSequence") or ()
         if _encloses(contour)
     ]
+
+
+def _points(contour: Any) -> NDArray[np.float64]:
+    """Give the points of a contour, (points, 3) in mm."""
+    data = contour.get_item("ContourData").value
+    # The bytes where pydicom has not parsed them yet: it looks at each of thousands of numbers three times.
+    numbers = np.array(data.split(b"\\")) if isinstance(data, bytes) else np.array(data)
+    return numbers.astype(float).reshape(-1, 3)
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:

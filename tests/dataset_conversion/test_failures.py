@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nnunet_amt.dataset_conversion import ConversionSettings, case_source, convert
+from nnunet_amt.dataset_conversion.image_file import open_image_file
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
@@ -100,7 +101,6 @@ def test_a_split_that_loses_its_last_case_stops_the_conversion(tmp_path: Path) -
 
 def test_an_unexpected_error_stops_no_other_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cohort(tmp_path)
-    open_image_file = case_source.open_image_file
 
     def stumble(path: Path) -> object:
         if path.name == "3.nii.gz":
