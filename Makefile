@@ -28,7 +28,8 @@ format: $(VENV)/installed-dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the evaluation against its peers, in one run
+bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion against its floor, the evaluation against its peers
+	$(BIN)/python -m benchmarks.bench_conversion
 	$(BIN)/python -m benchmarks.bench_evaluation
 
 clean:  ## Remove the environments
