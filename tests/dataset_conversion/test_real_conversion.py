@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
-from nnunet_amt.dataset_conversion import ConversionSettings, convert
+from nnunet_amt.dataset_conversion import ConversionSettings, convert, nsclc_radiomics
 from nnunet_amt.dataset_conversion.case_source import CaseSource, open_case
 from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
 from nnunet_amt.dataset_conversion.dicom_series import ct_series_among
@@ -19,6 +20,7 @@ from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry, geometry_difference
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import write_manifest
+from tests.dataset_conversion.public_fixtures import masks
 from tests.real_data import DICOM_SEG, IBSI_PHANTOM, LIDC_SLICES, NODES, PATIENT_2, THORAX_CTA, real_data
 
 pytestmark = pytest.mark.real
@@ -113,6 +115,16 @@ def test_a_dicom_seg_is_the_label_file_that_it_was_made_of(tmp_path: Path) -> No
     assert np.count_nonzero(mask != reference) == 0
     values = sitk.GetArrayFromImage(case.image.read(tmp_path))
     assert 0 < np.median(values[mask == 1]) < 200  # HU of a liver
+
+
+def test_the_manifest_of_a_real_patient_of_nsclc_radiomics(tmp_path: Path) -> None:
+    """One flat folder of CT, RTSTRUCT, plan and dose: the mask is that of the file made by other code."""
+    folder = real_data(NODES)
+    with zipfile.ZipFile(folder / "dicom.zip") as archive:
+        archive.extractall(tmp_path / "LUNG1" / "LUNG1-003")
+    manifest = nsclc_radiomics.write_manifest(tmp_path / "LUNG1", tmp_path / "lung.csv", roi="GTV-3")
+    [mask] = masks(manifest).values()
+    assert np.count_nonzero(mask != array_of(folder / "derived_masks" / "GTV-3.nii.gz")) == 0
 
 
 def test_overlapping_segments_of_a_real_seg() -> None:
