@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case
@@ -49,13 +51,27 @@ def test_a_seg_chooses_between_series(tmp_path: Path) -> None:
 def test_slices_choose_where_the_series_is_not_named(tmp_path: Path) -> None:
     """Some SEGs name the images that they were drawn on, but no series."""
 
-    def forget(dataset: object) -> None:
-        del dataset.ReferencedSeriesSequence  # type: ignore[attr-defined]
+    def forget(dataset: Dataset) -> None:
+        del dataset.ReferencedSeriesSequence
 
     files = write_ct_series(tmp_path / "all", series="native", change=as_source)
     write_ct_series(tmp_path / "all", make_volume() + 1, series="contrast")
     write_seg(tmp_path / "seg.dcm", files, {"GTV": TUMOUR}, change=forget)
     case = opened(tmp_path / "all", tmp_path / "seg.dcm")
+    assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
+
+
+def test_an_rtstruct_may_name_the_images_at_its_contours_only(tmp_path: Path) -> None:
+    files = write_ct_series(tmp_path / "all", series="native")
+    write_ct_series(tmp_path / "all", make_volume() + 1, series="contrast")
+
+    def name_image(dataset: Dataset) -> None:
+        reference = Dataset()
+        reference.ReferencedSOPInstanceUID = dcmread(files[1]).SOPInstanceUID
+        dataset.ROIContourSequence[0].ContourSequence[0].ContourImageSequence = [reference]
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, series=None, change=name_image)
+    case = opened(tmp_path / "all", tmp_path / "rs")
     assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
 
 
