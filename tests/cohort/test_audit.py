@@ -55,6 +55,8 @@ def test_the_total_counts_a_shared_institution_once() -> None:
     audit = audit_splits(CLEAN)
     assert audit.total == (5, 4, 3)
     assert audit.shared_institutions == 1
+    with_west = audit_splits([*CLEAN, make_case("f", "West", split="training")])
+    assert with_west.shared_institutions == 1
 
 
 def test_codes_replace_the_names_of_institutions() -> None:

@@ -18,6 +18,7 @@ IMAGE, MASK = Path("/data/Miller/ct/DOE_JANE.nii.gz"), Path("/data/Miller/masks/
         ("DOE_JANE.nii.gz: voxels cannot be read", "the file: voxels cannot be read"),
         ("DOE_JANE_seg.nii.gz does not exist; paths are relative", "the file does not exist; paths are relative"),
         ('no reader for "/data/Miller/ct/DOE_JANE.nii.gz"', 'no reader for "the file"'),
+        ("MY_DOE_JANE.nii.gz and DOE_JANE.nii.gzip are others", "MY_DOE_JANE.nii.gz and DOE_JANE.nii.gzip are others"),
         ("size (11, 9, 3) against (11, 9, 4) of the CT", "size (11, 9, 3) against (11, 9, 4) of the CT"),
     ],
 )
