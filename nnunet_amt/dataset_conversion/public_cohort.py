@@ -23,6 +23,7 @@ __all__ = [
     "PublicCase",
     "as_case_id",
     "is_up_to_date",
+    "join_manifests",
     "notes_path",
     "read_notes",
     "write_label_file",
@@ -82,16 +83,46 @@ def write_public_manifest(
     if all(case.exclusion_reason for case in cases):
         reasons = ", ".join(sorted({case.exclusion_reason or "" for case in cases})) or "there are no files"
         raise ManifestError(f"{output.name}: no case of the cohort can be used ({reasons}); check the source folder")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    rows = []
     for case in cases:
         paths = [_relative(path, output.parent) for path in (case.image, case.mask)]
         given = "" if case.exclusion_reason else split or ""
         row = (case.case_id, case.patient_id, institution, *paths, given, case.roi or "", case.exclusion_reason or "")
-        writer.writerow(row)
-    write_json(notes_path(output), dict(notes))
-    write_text(output, text.getvalue())
+        rows.append(row)
+    _write_rows(output, rows, notes)
+    return output
+
+
+def join_manifests(output: Path, manifests: Sequence[Path]) -> Path:
+    """Join manifests of public cohorts to one: each alone is one institution, and a split needs several.
+
+    Parameters
+    ----------
+    output
+        The joint manifest; its notes are those of all of them.
+    manifests
+        As `write_public_manifest` wrote them. Their files stay where they are.
+
+    Raises
+    ------
+    ManifestError
+        If one of them cannot be read, or has other columns.
+    """
+    rows: list[list[str]] = []
+    notes: dict[str, list[str]] = {}
+    for manifest in manifests:
+        try:
+            header, *cells = csv.reader(manifest.read_text(encoding="utf-8").splitlines())
+        except (OSError, ValueError, csv.Error) as error:
+            raise ManifestError(f"{manifest.name}: cannot be read as a manifest ({type(error).__name__})") from error
+        if tuple(header) != _COLUMNS:
+            raise ManifestError(f"{manifest.name} line 1: must have the columns {','.join(_COLUMNS)}, to be joined")
+        for row in cells:
+            paths = [_relative(manifest.parent / cell if cell else None, output.parent) for cell in row[3:5]]
+            rows.append([*row[:3], *paths, *row[5:]])
+        for key, value in read_notes(manifest).items():
+            notes.setdefault(key, []).append(f"{manifest.stem}: {value}")
+    _write_rows(output, rows, {key: " ".join(values) for key, values in notes.items()})
     return output
 
 
@@ -146,6 +177,13 @@ def as_case_id(name: str) -> str:
     """Replace what a case_id must not hold, and an end like a channel number of nnU-Net's: ``mela-0001``."""
     allowed = re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip("_.-")
     return re.sub(r"_(\d{4})$", r"-\1", allowed)
+
+
+def _write_rows(output: Path, rows: Sequence[Sequence[str]], notes: Mapping[str, str]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *rows])
+    write_json(notes_path(output), dict(notes))
+    write_text(output, text.getvalue())
 
 
 def _relative(path: Path | None, folder: Path) -> str:
