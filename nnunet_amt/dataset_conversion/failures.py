@@ -58,7 +58,7 @@ class CaseFailure:
     name
         Of the case in the dataset.
     message
-        What is wrong and what to do, with the manifest's line; may name files.
+        What is wrong and what to do, with the manifest's line and case id.
     reason
         In a few words that hold nothing of the case.
     """
@@ -131,7 +131,7 @@ def write_failure_messages(path: Path, failures: Sequence[CaseFailure]) -> None:
     Parameters
     ----------
     path
-        A CSV file outside the dataset: messages may name the hospital's files.
+        A CSV file outside the dataset: the manifest's case ids are in it.
     failures
         Sorted by line.
     """

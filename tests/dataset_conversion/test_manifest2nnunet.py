@@ -171,30 +171,30 @@ def test_dicom_and_rtstruct_in_one_zip(tmp_path: Path) -> None:
 BAD_CASES = {
     "image does not exist": (
         {"image": "ct/9.nii.gz"},
-        "manifest.csv line 3, column 'image' (case 'c1'): 9.nii.gz does not exist",
+        "manifest.csv line 3, column 'image' (case 'c1'): the file does not exist",
     ),
     "Windows path": ({"image": "ct\\1.nii.gz"}, "does not exist; write / in place of \\"),
     "mask does not exist": (
         {"mask": "masks/9.nii.gz"},
-        "manifest.csv line 3, column 'mask' (case 'c1'): 9.nii.gz does not exist",
+        "manifest.csv line 3, column 'mask' (case 'c1'): the file does not exist",
     ),
-    "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): manifest.csv is no image"),
-    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): masks: holds no DICOM file"),
-    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): bad.nii.gz: cannot be read as an image"),
-    "truncated voxels": ({"image": "short.nii.gz"}, "column 'image' (case 'c1'): short.nii.gz: is damaged"),
+    "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): the file is no image"),
+    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): the file: holds no DICOM file"),
+    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): the file: cannot be read as an image"),
+    "truncated voxels": ({"image": "short.nii.gz"}, "column 'image' (case 'c1'): the file: is damaged"),
     "mask of another size": (
         {"mask": "size.nii.gz"},
-        "column 'mask' (case 'c1'): size.nii.gz: does not lie on the grid of the CT: "
+        "column 'mask' (case 'c1'): the file: does not lie on the grid of the CT: "
         "size (11, 9, 3) against (11, 9, 4) of the CT",
     ),
     "mask of another spacing": ({"mask": "spacing.nii.gz"}, "spacing (0.8, 0.7, 3) against (0.8, 0.7, 5)"),
     "mask of another origin": ({"mask": "origin.nii.gz"}, "origin (0, 0, 0) against (-12.5, 3.25, 40)"),
     "another label": (
         {"mask": "two.nii.gz"},
-        "two.nii.gz: holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
+        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
     ),
     "0 and 255": ({"mask": "white.nii.gz"}, "255; divide it by 255"),
-    "empty mask": ({"mask": "empty.nii.gz"}, "empty.nii.gz: is empty, no voxel is tumour"),
+    "empty mask": ({"mask": "empty.nii.gz"}, "the file: is empty, no voxel is tumour"),
 }
 
 

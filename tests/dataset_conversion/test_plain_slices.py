@@ -57,7 +57,7 @@ def test_the_voxels_are_those_that_were_stored(tmp_path: Path, change: object) -
 def test_simpleitk_reads_the_same(tmp_path: Path, change: object) -> None:
     write_ct_series(tmp_path, change=change)  # type: ignore[arg-type]
     ours, theirs = read(tmp_path)
-    np.testing.assert_array_equal(ours, theirs)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def overlay_in_the_high_bits(z: int, dataset: Dataset) -> None:
