@@ -178,7 +178,8 @@ def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
             for item in study.get("RTReferencedSeriesSequence") or ():
                 series.add(str(item.get("SeriesInstanceUID")))
                 images |= {str(image.ReferencedSOPInstanceUID) for image in item.get("ContourImageSequence") or ()}
-    for roi in dataset.get("ROIContourSequence") or ():  # some programs name the images here only
+    # Some programs name the images at their contours only; there are thousands of them.
+    for roi in (dataset.get("ROIContourSequence") or ()) if not series else ():
         for contour in roi.get("ContourSequence") or ():
             images |= {str(image.ReferencedSOPInstanceUID) for image in contour.get("ContourImageSequence") or ()}
     return frozenset(series), frozenset(images)
