@@ -128,14 +128,16 @@ def convert(
         If cases could not be converted and are not to be excluded for it: the first, and where the others stand.
     """
     settings = settings or ConversionSettings()
-    dataset = RawDataset.at(raw_folder, dataset_id, name)
+    dataset = RawDataset.at(raw_folder.absolute(), dataset_id, name)
     cohort = read_manifest(manifest)
     with _naming(manifest):
         cases = _split(cohort.cases, settings)
         audit = audit_splits(cases)
     names = name_for_dataset(cases, manifest, dataset.folder, settings)
     dataset.require_usable(set(names.cases.values()))
-    work = [CaseJob(case, names.cases[case.case_id], dataset, manifest.name, settings.reading) for case in cases]
+    work = [
+        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, settings.reading) for case in cases
+    ]
     with open_workers(min(jobs, len(work)), executor, report) as workers:
         outcome = _convert_cases(dataset, work, workers, manifest.name)
     with _naming(manifest):
@@ -169,6 +171,11 @@ def convert(
 def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
     return assign_splits(cases, settings.seed, settings.external_cases, settings.tuning_cases, listed)
+
+
+def _absolute(case: CohortCase) -> CohortCase:
+    """Give the case with paths that workers in other folders understand."""
+    return replace(case, image=case.image.absolute(), mask=case.mask.absolute())
 
 
 def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, manifest_name: str) -> _Outcome:

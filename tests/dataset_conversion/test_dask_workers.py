@@ -135,6 +135,16 @@ def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     assert texts[0] == texts[1]
 
 
+def test_paths_relative_to_our_folder_are_found_by_workers_in_another(
+    tmp_path: Path, scheduler: str, start_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_worker()
+    write_cohort(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run_on(scheduler, Path()).converted == 4
+    assert (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").is_file()
+
+
 def test_a_scheduler_without_workers_is_named(scheduler: str) -> None:
     with pytest.raises(BadInputError, match="the scheduler has no worker; start some"):
         open_workers(1, f"dask://{scheduler}", silent)
