@@ -28,7 +28,8 @@ format: $(VENV)/installed-dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the evaluation against its peers, in one run
+bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion against its floor, the evaluation against its peers
+	$(BIN)/python -m benchmarks.bench_conversion
 	$(BIN)/python -m benchmarks.bench_evaluation
 
 clean:  ## Remove the environments
@@ -37,11 +38,11 @@ clean:  ## Remove the environments
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[dicom]'
+	$(BIN)/python -m pip install --editable '.[dicom,report]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --editable '.[dicom,dev]'
+	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev]'
 	@touch $@
 
 # panoptica wants older libraries than nnU-Net, so it lives in an environment of its own.

@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.table import Table
 
 from nnunet_amt import __version__
+from nnunet_amt.cli_convert import convert
+from nnunet_amt.cli_options import PASS_ON, DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer
 from nnunet_amt.console import (
     err,
     one_line_errors,
@@ -38,14 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-DatasetId = Annotated[int, typer.Option("--dataset", "-d", min=1, max=999, help="Number of the dataset in nnU-Net.")]
-DatasetArgument = Annotated[int, typer.Argument(min=1, max=999, metavar="DATASET", help="Number of the dataset.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")]
-Fold = Annotated[str, typer.Option(help="0 is the training/tuning split of the cohort; 'all' trains on both.")]
-Trainer = Annotated[str, typer.Option(help="Trainer class, such as nnUNetTrainerAMT_100epochs.")]
-Device = Annotated[str, typer.Option(help="cuda, cpu or mps; auto takes cuda where there is one.")]
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def main() -> None:
@@ -90,35 +83,7 @@ def demo(
     show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
 
 
-@app.command()
-@one_line_errors
-def convert(
-    manifest: Annotated[Path, typer.Argument(help="CSV: case_id, patient_id, institution, image, mask, ...")],
-    dataset: DatasetId,
-    name: Annotated[str, typer.Option(help="Name of the dataset after its number.")] = "AMT",
-    seed: Annotated[int, typer.Option(help="Seed of the random tuning split.")] = 711,
-    jobs: Jobs = 1,
-    external_cases: Annotated[
-        int | None, typer.Option(min=1, help="Without a split column: cases to hold out, smallest institutions first.")
-    ] = None,
-    tuning_cases: Annotated[int | None, typer.Option(min=1, help="Without a split column: cases for tuning.")] = None,
-) -> None:
-    """Convert a cohort to nnU-Net's raw format, with a split that no institution and no patient leaks through."""
-    from nnunet_amt.dataset_conversion import convert as convert_cohort
-    from nnunet_amt.environment import folder_from_environment
-
-    raw_folder = folder_from_environment("nnUNet_raw")
-    with progress_bars() as report:
-        summary = convert_cohort(manifest, raw_folder, dataset, name, seed, jobs, external_cases, tuning_cases, report)
-    table = Table("split", "cases", "patients", "institutions")
-    for split in summary.audit.splits:
-        table.add_row(split.split, str(split.cases), str(split.patients), str(split.institutions))
-    out.print(table)
-    out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")
-    for reason, count in summary.excluded.items():
-        out.print(f"excluded: {count} for {reason!r}", markup=False)
-    show_written([summary.dataset_folder])
-    show_next(f"nnunet_amt plan -d {dataset}")
+app.command()(convert)
 
 
 @app.command()

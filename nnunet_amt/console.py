@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
@@ -21,6 +22,7 @@ from nnunet_amt.errors import AMTError
 from nnunet_amt.progress import Progress
 
 if TYPE_CHECKING:
+    from nnunet_amt.dataset_conversion import ConversionSummary
     from nnunet_amt.evaluation import EvaluationResult
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "overall_table",
     "progress_bars",
     "show_command",
+    "show_conversion",
     "show_next",
     "show_written",
 ]
@@ -100,6 +103,24 @@ def show_command(command: str) -> None:
     """Show a command of nnU-Net that is about to run."""
     out.print("[bold]running[/bold]")
     out.print(f"  {command}", markup=False)
+
+
+def show_conversion(summary: ConversionSummary) -> None:
+    """Show the audit of the split, what was excluded, and what was written."""
+    from nnunet_amt.dataset_conversion.audit_report import AUDIT_COLUMNS, audit_checks, audit_rows
+
+    table = Table(*AUDIT_COLUMNS)
+    for row in audit_rows(summary.audit):
+        table.add_row(*row)
+    out.print(table)
+    for check in audit_checks(summary.audit, summary.converted + summary.already_done):
+        out.print(f"[green]checked[/green]  {escape(check)}")
+    for failure in summary.failures:
+        out.print(f"[yellow]excluded[/yellow] {escape(failure.message)}")
+    for reason, count in summary.excluded.items():
+        out.print(f"excluded: {count} for {reason!r}", markup=False)
+    out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")
+    show_written([summary.dataset_folder, *summary.files])
 
 
 def overall_table(result: EvaluationResult) -> Table:

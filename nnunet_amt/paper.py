@@ -17,6 +17,7 @@ from math import radians
 
 __all__ = [
     "ADAM_BETAS",
+    "AGES",
     "BATCH_SIZE",
     "CITATION",
     "DIAGNOSES",
@@ -37,6 +38,7 @@ __all__ = [
     "OPERATING_POINT",
     "ROTATION_RANGE_RADIANS",
     "SCALING_RANGE",
+    "SEXES",
     "SIZE_LIMITS_CM",
     "TABLE_3",
     "TABLE_4",
@@ -75,6 +77,14 @@ DIAGNOSES: dict[str, tuple[int, int, int]] = {
     "carcinoid": (0, 0, 1),
     "sarcomatous transformation of teratoma": (0, 0, 1),
 }
+# Table 1, age in years: median, lowest, highest
+AGES: dict[str, tuple[float, int, int]] = {
+    "training": (58.0, 20, 87),
+    "tuning": (60.5, 23, 87),
+    "external": (58.0, 21, 85),
+}
+# Abstract, all included cases
+SEXES: dict[str, int] = {"F": 372, "M": 339}
 # Table 2, external cases by scanner manufacturer
 MANUFACTURERS: dict[str, int] = {
     "Canon Medical Systems": 80,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["IBSI_PHANTOM", "LIDC_SLICES", "NODES", "PATIENT_2", "THORAX_CTA", "real_data"]
+__all__ = ["DICOM_SEG", "IBSI_PHANTOM", "LIDC_SLICES", "NODES", "PATIENT_2", "THORAX_CTA", "real_data"]
 
 VARIABLE = "NNUNET_AMT_REAL_DATA"
 DEFAULT_FOLDER = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
@@ -17,6 +17,7 @@ IBSI_PHANTOM = "02_ibsi1_ct_phantom_LUNG1-002crop"
 LIDC_SLICES = "03_lidc_idri_0001_16slices"
 PATIENT_2 = "04_ibsi_pat2_crop"
 THORAX_CTA = "05_totalsegmentator_thorax_cta"
+DICOM_SEG = "07_dcmqi_ct3slice_dicomseg"
 
 
 def real_data(name: str) -> Path:

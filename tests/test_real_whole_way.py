@@ -54,7 +54,7 @@ def write_manifest(folder: Path) -> Path:
 def test_real_ct_from_manifest_to_froc(tmp_path: Path) -> None:
     """Five iterations teach nothing: what is checked is that every voxel comes back to where it was."""
     raw = tmp_path / "nnUNet_raw" / "Dataset711_AMT"
-    command("convert", write_manifest(tmp_path), "-d", 711, base=tmp_path)
+    command("convert", write_manifest(tmp_path), "-d", 711, "--keep-case-ids", base=tmp_path)
     command("plan", "-d", 711, "--spacing", 6, 3, 3, "--patch-size", 16, 64, 64, base=tmp_path)
     assert "no problem found" in command("doctor", "-d", 711, base=tmp_path)
     command("train", 711, "--trainer", TRAINER, "--device", "cpu", base=tmp_path)

@@ -1,7 +1,8 @@
 """The cohort: the manifest's schema, the institutional split and its audit."""
 
-from nnunet_amt.cohort.audit import SplitAudit, SplitCounts, audit_splits
+from nnunet_amt.cohort.audit import SplitAudit, SplitCounts, audit_splits, audit_voxels
 from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase, Manifest, Split
+from nnunet_amt.cohort.institution_list import InstitutionList, read_institutions
 from nnunet_amt.cohort.manifest import read_manifest
 from nnunet_amt.cohort.manufacturers import canonical_manufacturer
 from nnunet_amt.cohort.split import assign_splits
@@ -10,12 +11,15 @@ __all__ = [
     "SPLITS",
     "CohortCase",
     "ExcludedCase",
+    "InstitutionList",
     "Manifest",
     "Split",
     "SplitAudit",
     "SplitCounts",
     "assign_splits",
     "audit_splits",
+    "audit_voxels",
     "canonical_manufacturer",
+    "read_institutions",
     "read_manifest",
 ]

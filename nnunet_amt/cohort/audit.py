@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nnunet_amt.cohort.case import SPLITS, CohortCase, Split
 from nnunet_amt.errors import ManifestError, SplitLeakageError
 
-__all__ = ["SplitAudit", "SplitCounts", "audit_splits"]
+__all__ = ["SplitAudit", "SplitCounts", "audit_splits", "audit_voxels"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,23 @@ class SplitAudit:
     splits: tuple[SplitCounts, ...]
     cases_by_institution: dict[str, dict[Split, int]]
 
+    @property
+    def total(self) -> tuple[int, int, int]:
+        """Cases, patients and institutions of all splits; an institution of two splits counts once."""
+        cases = sum(split.cases for split in self.splits)
+        patients = sum(split.patients for split in self.splits)  # no patient is in two
+        return cases, patients, len(self.cases_by_institution)
+
+    @property
+    def shared_institutions(self) -> int:
+        """Institutions that gave cases to both training and tuning."""
+        return sum({"training", "tuning"} <= counts.keys() for counts in self.cases_by_institution.values())
+
+    def coded(self, codes: Mapping[str, str]) -> SplitAudit:
+        """Put codes in place of the institutions' names, sorted by code."""
+        renamed = {codes[name]: counts for name, counts in self.cases_by_institution.items()}
+        return replace(self, cases_by_institution=dict(sorted(renamed.items())))
+
 
 def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
     """Check that nothing leaks between the splits, and count.
@@ -49,21 +66,40 @@ def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
     Raises
     ------
     SplitLeakageError
-        If an institution is in the external test set and elsewhere, or a patient is in two splits. Patients
-        are not named: the message gives case ids and lines.
+        If an institution is in the external test set and elsewhere, or a patient is in two splits: the first
+        breach, and how many more there are. Patients are not named: the message gives case ids and lines.
     ManifestError
         If a split has no case.
     """
     for split in SPLITS:
         if not any(case.split == split for case in cases):
             raise ManifestError(f"column 'split': no case is in {split!r}; each of {', '.join(SPLITS)} needs one")
-    _check_patients(cases)
-    _check_institutions(cases)
-    by_institution = {
-        name: dict(Counter(case.split for case in cases if case.institution == name and case.split))
-        for name in sorted({case.institution for case in cases})
-    }
-    return SplitAudit(tuple(_count(split, cases) for split in SPLITS), by_institution)
+    _raise_first([*_divided_patients(cases), *_divided_institutions(cases)])
+    by_institution: dict[str, Counter[Split]] = {name: Counter() for name in sorted({c.institution for c in cases})}
+    for case in cases:
+        if case.split:
+            by_institution[case.institution][case.split] += 1
+    counts = {name: {split: found[split] for split in SPLITS if found[split]} for name, found in by_institution.items()}
+    return SplitAudit(tuple(_count(split, cases) for split in SPLITS), counts)
+
+
+def audit_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> None:
+    """Check that no CT stands under two case ids, whatever its format and file name.
+
+    Parameters
+    ----------
+    digests
+        SHA-256 of the voxels as written (LPS axes, whole HU, one floor), by case id. Cases without one, which
+        could not be read, are passed over.
+    cases
+        With splits.
+
+    Raises
+    ------
+    SplitLeakageError
+        The first two cases of equal voxels, and how many more there are.
+    """
+    _raise_first(list(_equal_voxels(digests, cases)))
 
 
 def _count(split: Split, cases: Sequence[CohortCase]) -> SplitCounts:
@@ -73,26 +109,45 @@ def _count(split: Split, cases: Sequence[CohortCase]) -> SplitCounts:
     return SplitCounts(split, len(inside), len(patients), len(institutions))
 
 
-def _check_patients(cases: Sequence[CohortCase]) -> None:
+def _divided_patients(cases: Sequence[CohortCase]) -> Iterator[str]:
     first_cases: dict[str, CohortCase] = {}
     for case in cases:
         first = first_cases.setdefault(case.patient_id, case)
         if first.split != case.split:
-            raise SplitLeakageError(
+            yield (
                 f"column 'patient_id': {_named(first)} and {_named(case)} are of one patient; "
                 "put both into one split, or give different patients different ids"
             )
 
 
-def _check_institutions(cases: Sequence[CohortCase]) -> None:
+def _divided_institutions(cases: Sequence[CohortCase]) -> Iterator[str]:
     first_cases: dict[str, CohortCase] = {}
     for case in cases:
         first = first_cases.setdefault(case.institution, case)
         if (first.split == "external") != (case.split == "external"):
-            raise SplitLeakageError(
+            yield (
                 f"column 'institution': {case.institution!r} has {_named(first)} and {_named(case)}; "
                 "an institution of the external test set must not be in training or tuning"
             )
+
+
+def _equal_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> Iterator[str]:
+    first_cases: dict[str, CohortCase] = {}
+    for case in cases:
+        if case.case_id not in digests:
+            continue
+        first = first_cases.setdefault(digests[case.case_id], case)
+        if first is not case:
+            yield (
+                f"column 'image': {_named(first)} and {_named(case)} are the same CT, voxel for voxel; "
+                "remove one of them"
+            )
+
+
+def _raise_first(breaches: Sequence[str]) -> None:
+    if breaches:
+        more = f" (and {len(breaches) - 1} more)" if len(breaches) > 1 else ""
+        raise SplitLeakageError(breaches[0] + more)
 
 
 def _named(case: CohortCase) -> str:

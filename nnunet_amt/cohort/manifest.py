@@ -28,6 +28,7 @@ OPTIONAL_COLUMNS = (
     "slice_thickness_mm",
     "exclusion_reason",
 )
+_SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 
 logger = logging.getLogger(__name__)
@@ -142,6 +143,10 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
             f"{name} line {line}: has {len(cells)} cells, the header has {len(header)}; "
             "put cells that hold a comma between quotation marks"
         )
+    for column, cell in zip(header, cells, strict=False):
+        if cell in _SPREADSHEET_ERRORS:
+            place = place_in_manifest(name, line, column)
+            raise ManifestError(f"{place}: holds the spreadsheet's error {cell}; mend the formula or empty the cell")
     return {column: cell or None for column, cell in zip(header, cells, strict=False)}
 
 

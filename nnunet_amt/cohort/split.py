@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from nnunet_amt import paper
 from nnunet_amt.cohort.case import CohortCase, Split
+from nnunet_amt.cohort.institution_list import InstitutionList, read_institutions
 from nnunet_amt.errors import BadInputError, ManifestError
 
-__all__ = ["assign_splits"]
+__all__ = ["assign_splits", "read_institutions"]
 
 
 def assign_splits(
@@ -19,12 +20,14 @@ def assign_splits(
     seed: int = 711,
     external_cases: int | None = None,
     tuning_cases: int | None = None,
+    external_institutions: InstitutionList | None = None,
 ) -> tuple[CohortCase, ...]:
     """Put every case into the training, the tuning or the external test set.
 
     Where the manifest gives the split, it is taken as it stands. Otherwise whole institutions go to the
-    external test set, those with the fewest cases first, so that it holds as many institutions as possible;
-    of the rest, patients are drawn at random for tuning. Institutions that share a patient stay together.
+    external test set: the listed ones; without a list those with the fewest cases first, so that it holds as
+    many institutions as possible. Of the rest, patients are drawn at random for tuning. Institutions that
+    share a patient stay together where they are not listed.
 
     Parameters
     ----------
@@ -35,6 +38,8 @@ def assign_splits(
     external_cases, tuning_cases
         Wanted cases; the nearest possible number is taken. By default the paper's shares: 164 of 711
         external, and 62 of the other 547 for tuning.
+    external_institutions
+        Institutions of the external test set, of which all cases go there.
 
     Returns
     -------
@@ -44,15 +49,23 @@ def assign_splits(
     Raises
     ------
     ManifestError
-        If only some cases have a split, or the cohort is too small to be divided.
+        If only some cases have a split, a listed institution has no case, or the cohort is too small to be
+        divided.
     BadInputError
-        If numbers are asked for and the manifest gives the split, or they leave a set empty.
+        If the split is asked for in two ways, or numbers leave a set empty.
     """
     given = [case for case in cases if case.split is not None]
     if given:
-        _check_given(cases, external_cases, tuning_cases)
+        _check_given(cases, (external_cases, tuning_cases, external_institutions))
         return tuple(cases)
-    external = _external_institutions(cases, seed, external_cases)
+    if external_institutions is not None and external_cases is not None:
+        raise BadInputError(
+            "a list of external institutions and a number of external cases contradict each other; give one of them"
+        )
+    if external_institutions is not None:
+        external = _listed_institutions(cases, external_institutions)
+    else:
+        external = _external_institutions(cases, seed, external_cases)
     rest = [case for case in cases if case.institution not in external]
     tuning = _tuning_patients(rest, seed, tuning_cases)
 
@@ -64,18 +77,29 @@ def assign_splits(
     return tuple(replace(case, split=split_of(case)) for case in cases)
 
 
-def _check_given(cases: Sequence[CohortCase], external_cases: int | None, tuning_cases: int | None) -> None:
+def _check_given(cases: Sequence[CohortCase], wanted: Sequence[object | None]) -> None:
     for case in cases:
         if case.split is None:
             raise ManifestError(
                 f"manifest line {case.line}, column 'split' (case {case.case_id!r}): is empty, "
                 "other rows fill it; fill it in every row or in none"
             )
-    if external_cases is not None or tuning_cases is not None:
+    if any(option is not None for option in wanted):
         raise BadInputError(
             "the manifest's column 'split' gives the split already; remove the column or do not ask for "
-            "a number of external or tuning cases"
+            "external institutions or a number of external or tuning cases"
         )
+
+
+def _listed_institutions(cases: Sequence[CohortCase], listed: InstitutionList) -> set[str]:
+    institutions = {case.institution for case in cases}
+    listed.require_known(institutions)
+    if institutions <= set(listed):
+        raise ManifestError(
+            f"{listed.file_name}: lists every institution of the cohort, none is left for training and tuning; "
+            "remove one"
+        )
+    return set(listed)
 
 
 def _external_institutions(cases: Sequence[CohortCase], seed: int, wanted: int | None) -> set[str]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
+from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.files import write_json
 
 __all__ = ["CaseRecord", "digest", "fingerprint", "finished_record", "write_record"]
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 1
+_CONVERSION_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class CaseRecord:
     source
         Digest of what identifies the CT: its path, or its series.
     pixels
-        SHA-256 of the written voxels.
+        SHA-256 of the written voxels: equal for the same CT given in two formats.
     spacing
         (x, y, z) in mm.
-    tumour_voxels
-        Voxels of the mask.
+    tumour_voxels, ignored_voxels
+        Voxels of label 1, and of label 2, which training leaves out.
     manufacturer
         As in the DICOM header; None for other formats.
     image_bytes, label_bytes
@@ -46,14 +47,15 @@ class CaseRecord:
     pixels: str
     spacing: tuple[float, float, float]
     tumour_voxels: int
+    ignored_voxels: int
     manufacturer: str | None
     image_bytes: int
     label_bytes: int
 
 
-def fingerprint(case: CohortCase) -> str:
+def fingerprint(case: CohortCase, options: ReadingOptions) -> str:
     """Digest names, sizes and times of a case's files, and all settings that change what is written."""
-    parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, case.roi]
+    parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, case.roi, options]
     for path in (case.image, case.mask):
         for file in _files(path):
             status = file.stat()
@@ -66,30 +68,32 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def finished_record(dataset: RawDataset, case: CohortCase) -> CaseRecord | None:
+def finished_record(dataset: RawDataset, name: str, case: CohortCase, options: ReadingOptions) -> CaseRecord | None:
     """Give the record of a case that need not be converted again; None if it must be.
 
     Parameters
     ----------
-    dataset
-        Where the case would be written.
+    dataset, name
+        Where the case would be written, and what it is called there.
     case
         With its split.
+    options
+        What the readers may do.
     """
-    record = _read_record(dataset.record(case.case_id))
-    if record is None or record.fingerprint != fingerprint(case):
+    record = _read_record(dataset.record(name))
+    if record is None or record.fingerprint != fingerprint(case, options):
         return None
     sizes = (
-        (dataset.image(case.case_id, case.split), record.image_bytes),
-        (dataset.label(case.case_id, case.split), record.label_bytes),
+        (dataset.image(name, case.split), record.image_bytes),
+        (dataset.label(name, case.split), record.label_bytes),
     )
     whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
     return record if whole else None
 
 
-def write_record(dataset: RawDataset, case: CohortCase, record: CaseRecord) -> None:
+def write_record(dataset: RawDataset, name: str, record: CaseRecord) -> None:
     """Write the record; only now the case counts as finished."""
-    write_json(dataset.record(case.case_id), asdict(record))
+    write_json(dataset.record(name), asdict(record))
 
 
 def _read_record(path: Path) -> CaseRecord | None:

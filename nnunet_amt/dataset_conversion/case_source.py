@@ -16,21 +16,27 @@ from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, is_dicom_path
+from nnunet_amt.dataset_conversion.dicom_files import DicomFolder, is_dicom_path
+from nnunet_amt.dataset_conversion.dicom_mask import DicomMask, open_dicom_mask, require_same_series
 from nnunet_amt.dataset_conversion.dicom_series import DicomSeries, ct_series_among
 from nnunet_amt.dataset_conversion.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
-from nnunet_amt.dataset_conversion.label_file import open_label_file
-from nnunet_amt.dataset_conversion.rtstruct import RtStruct, open_rtstruct
+from nnunet_amt.dataset_conversion.label_file import LabelFile, open_label_file
+from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
+from nnunet_amt.dataset_conversion.redaction import without_file_names
 from nnunet_amt.errors import (
     BadInputError,
     DiskFullError,
     GeometryMismatchError,
     ImageReadError,
     MissingExtraError,
+    RoiNotFoundError,
 )
 from nnunet_amt.geometry import Geometry
 
 __all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case"]
+
+_AS_IT_IS = ReadingOptions()
+_LONG_NAME = 5
 
 
 class ImageSource(Protocol):
@@ -55,8 +61,12 @@ class ImageSource(Protocol):
 class MaskSource(Protocol):
     """A mask whose header has been read."""
 
+    @property
+    def has_ignore_label(self) -> bool:
+        """Whether the label 2 stands for voxels to be ignored."""
+
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Read the mask, (z, y, x), on the CT's grid."""
+        """Read the mask, (z, y, x), on the CT's grid: 0, 1, and 2 only with `has_ignore_label`."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +76,24 @@ class CaseSource:
     image: ImageSource
     mask: MaskSource
 
+    @property
+    def has_ignore_label(self) -> bool:
+        """Whether the mask uses nnU-Net's ignore label, 2; then dataset.json must name it."""
+        return self.mask.has_ignore_label
 
-def open_case(case: CohortCase, manifest_name: str) -> CaseSource:
+
+def open_case(case: CohortCase, manifest_name: str, options: ReadingOptions = _AS_IT_IS) -> CaseSource:
     """Read the headers of a case's image and mask and check that they belong together.
 
     Parameters
     ----------
     case
         The file's ending tells NIfTI, NRRD and MHA; folders, zips and all else are taken for DICOM. Of several
-        CT series in one folder, the one that the RTSTRUCT refers to is taken.
+        CT series in one folder, the one that the RTSTRUCT or DICOM SEG refers to is taken.
     manifest_name
         For messages.
+    options
+        What may be resampled.
 
     Raises
     ------
@@ -84,7 +101,7 @@ def open_case(case: CohortCase, manifest_name: str) -> CaseSource:
         One of its subclasses; the message begins with the manifest's line and column and the case.
     """
     headers_of = cache(lambda path: DicomFolder(path).headers())  # image and mask are often in one zip
-    structure = None
+    drawn: DicomMask | None = None
     with in_column(manifest_name, case, "image"):
         _require_known_kind(case.image)
     with in_column(manifest_name, case, "mask"):
@@ -92,27 +109,29 @@ def open_case(case: CohortCase, manifest_name: str) -> CaseSource:
         is_label_file = is_image_file_name(case.mask)
         mask_headers = [] if is_label_file else headers_of(case.mask)
     if not is_label_file:
-        with in_column(manifest_name, case, "roi" if _has_rtstruct(mask_headers) else "mask"):
-            structure = open_rtstruct(DicomFolder(case.mask), mask_headers, case.roi)
+        with in_column(manifest_name, case, "mask"):
+            drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, case.roi, options.resample_masks)
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
             image: ImageSource = open_image_file(case.image)
         else:
-            wanted = structure.series_uids if structure else ()
-            image = ct_series_among(DicomFolder(case.image), headers_of(case.image), wanted)
+            series, images = (drawn.series_uids, drawn.sop_uids) if drawn else (frozenset(), frozenset())
+            image = ct_series_among(DicomFolder(case.image), headers_of(case.image), series, images, options)
     with in_column(manifest_name, case, "mask"):
-        if structure is None:
-            return CaseSource(image, open_label_file(case.mask, image.geometry))
+        if drawn is None:
+            return CaseSource(image, _label_file(case.mask, image, options))
         if isinstance(image, DicomSeries):
-            _require_same_series(structure, image)
-        return CaseSource(image, structure)
+            require_same_series(drawn, image)
+        drawn.require_fit(image.geometry)
+        return CaseSource(image, drawn)
 
 
 @contextmanager
 def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[None]:
     """Put the manifest's line and column and the case before the message of an error in the block.
 
-    Errors of the operating system become errors for the user.
+    Names of files and folders are left out of it: hospitals name them by the patient. Errors of the operating system
+    become errors for the user.
     """
     place = place_in_manifest(manifest_name, case.line, column, case.case_id)
     try:
@@ -120,11 +139,22 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
     except (MissingExtraError, DiskFullError):
         raise
     except BadInputError as error:
-        raise type(error)(f"{place}: {error}") from error
+        if isinstance(error, RoiNotFoundError):
+            place = place_in_manifest(manifest_name, case.line, "roi", case.case_id)
+        raise type(error)(f"{place}: {_without_names(str(error), case)}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"{place}: the disk is full; free some space and run the same command again") from error
-        raise ImageReadError(f"{place}: cannot be read ({error.strerror or error})") from error
+        raise ImageReadError(f"{place}: cannot be read ({error.strerror or type(error).__name__})") from error
+
+
+def _without_names(message: str, case: CohortCase) -> str:
+    """Call what the manifest names "the file". Short names, such as CT, may be words of the message itself."""
+    for path in (case.image, case.mask):
+        if message.startswith(path.name):
+            message = f"the file{message[len(path.name) :]}"
+    long = [path for path in (case.image, case.mask) if len(path.name) >= _LONG_NAME]
+    return without_file_names(message, *long)
 
 
 def _require_known_kind(path: Path) -> None:
@@ -139,11 +169,14 @@ def _require_known_kind(path: Path) -> None:
         )
 
 
-def _has_rtstruct(headers: list[DicomHeader]) -> bool:
-    return any(header.sop_class == RT_STRUCTURE_SET for header in headers)
-
-
-def _require_same_series(structure: RtStruct, series: DicomSeries) -> None:
-    refers = series.series_uid in structure.series_uids or bool(series.sop_uids & structure.sop_uids)
-    if structure.series_uids and not refers:
-        raise GeometryMismatchError("the RTSTRUCT was drawn on another CT series; give the series that it refers to")
+def _label_file(path: Path, image: ImageSource, options: ReadingOptions) -> LabelFile:
+    if isinstance(image, DicomSeries) and image.shifts is not None:
+        # Programs that make label files of a tilted series declare an upright grid without the shift.
+        try:
+            return open_label_file(path, image.geometry)
+        except GeometryMismatchError as error:
+            raise GeometryMismatchError(
+                f"{path.name}: does not lie on the grid of the straightened CT, and no label file can be straightened "
+                "with it; give an RTSTRUCT or a DICOM SEG"
+            ) from error
+    return open_label_file(path, image.geometry, options.resample_masks)

@@ -35,17 +35,31 @@ def fill_contours(contours: Iterable[NDArray[np.float64]], shape: tuple[int, int
         (rows, columns), True inside.
     """
     rows, columns = shape
-    crossings = np.zeros((rows, columns + 1), dtype=np.int64)
-    for contour in contours:
-        points = np.round(contour, _DECIMALS)
-        for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-            low, high = sorted((y0, y1))
-            # Half open: a corner on a row's centre line is crossed once, not twice.
-            crossed = np.arange(max(0, int(np.ceil(low))), min(rows, int(np.ceil(high))))
-            if crossed.size:
-                x = np.round(x0 + (crossed - y0) * (x1 - x0) / (y1 - y0), _DECIMALS)
-                np.add.at(crossings, (crossed, np.clip(np.ceil(x), 0, columns).astype(np.intp)), 1)
-    return np.cumsum(crossings, axis=1)[:, :columns] % 2 == 1
+    inside = np.zeros(shape, dtype=bool)
+    found = [_crossings(np.round(contour, _DECIMALS), rows) for contour in contours]
+    row = np.concatenate([row for row, _ in found]) if found else np.empty(0, np.intp)
+    if not row.size:
+        return inside
+    column = np.clip(np.ceil(np.concatenate([x for _, x in found])), 0, columns).astype(np.intp)
+    top, left = row.min(), column.min()  # outside of this box nothing is crossed
+    crossings = np.zeros((row.max() + 1 - top, column.max() + 1 - left), dtype=np.uint8)  # modulo 256 odd stays odd
+    np.add.at(crossings, (row - top, column - left), 1)
+    box = np.cumsum(crossings, axis=1, dtype=np.uint8)[:, : columns - left] % 2 == 1
+    inside[top : top + box.shape[0], left : left + box.shape[1]] = box
+    return inside
+
+
+def _crossings(points: NDArray[np.float64], rows: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Find where a closed contour crosses the centre lines of the rows: row and x of each crossing."""
+    (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
+    # Half open: a corner on a row's centre line is crossed once, not twice.
+    first = np.clip(np.ceil(np.minimum(y0, y1)), 0, rows).astype(np.intp)
+    last = np.clip(np.ceil(np.maximum(y0, y1)), 0, rows).astype(np.intp)
+    number = np.maximum(last - first, 0)  # of rows that each edge crosses
+    edge = np.repeat(np.arange(len(points)), number)
+    row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(number) - number, number)
+    across = (row - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
+    return row, np.round(x0[edge] + across, _DECIMALS)
 
 
 def without_repeats(contours: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:

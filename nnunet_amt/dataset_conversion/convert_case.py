@@ -1,12 +1,15 @@
-"""Convert one case: read, check, write. Cases do not know of each other, so any worker may take any case."""
+"""Convert one case: read, check, write. Cases do not know of each other, so any worker may take any case, twice too."""
 
 from __future__ import annotations
 
 import hashlib
+import pickle
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +20,44 @@ from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, fingerprint, write_record
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case
 from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
+from nnunet_amt.dataset_conversion.label_file import IGNORE_LABEL
 from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
+from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.files import write_text
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["CaseJob", "check_case", "convert_case"]
+__all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers"]
+
+
+@dataclass(frozen=True)
+class OpenedCase:
+    """What the headers of a case said.
+
+    Attributes
+    ----------
+    identity
+        Digest of what identifies the CT.
+    voxels
+        Of the CT.
+    packed
+        The `CaseSource`, small enough to hold those of a whole cohort: a thousand headers would take megabytes.
+    """
+
+    identity: str
+    voxels: int
+    packed: bytes
+
+    @classmethod
+    def of(cls, source: CaseSource) -> OpenedCase:
+        """Pack what `open_case` gave."""
+        packed = zlib.compress(pickle.dumps(source), 1)
+        return cls(digest(source.image.identity), prod(source.image.geometry.size), packed)
+
+    def source(self) -> CaseSource:
+        """Unpack it."""
+        source: CaseSource = pickle.loads(zlib.decompress(self.packed))
+        return source
 
 
 @dataclass(frozen=True)
@@ -33,23 +68,29 @@ class CaseJob:
     ----------
     case
         With its split.
+    name
+        Of the case in the dataset.
     dataset
         The folder to write to.
     manifest_name
         For messages.
-    source
-        What `check_case` found; None before.
+    options
+        What the readers may do.
+    opened
+        What `read_headers` found; None before.
     """
 
     case: CohortCase
+    name: str
     dataset: RawDataset
     manifest_name: str
-    source: CaseSource | None = None
+    options: ReadingOptions = field(default_factory=ReadingOptions)
+    opened: OpenedCase | None = None
 
 
-def check_case(job: CaseJob) -> CaseSource:
+def read_headers(job: CaseJob) -> OpenedCase:
     """Read the headers of a case's files; see `open_case` for what is refused."""
-    return open_case(job.case, job.manifest_name)
+    return OpenedCase.of(open_case(job.case, job.manifest_name, job.options))
 
 
 def convert_case(job: CaseJob) -> CaseRecord:
@@ -63,31 +104,40 @@ def convert_case(job: CaseJob) -> CaseRecord:
         If the disk filled up.
     """
     case, dataset = job.case, job.dataset
-    source = job.source or check_case(job)
-    write_text(dataset.record(case.case_id), "{}\n")  # from here on the case's files are ours to remove
-    with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(case.case_id)) as scratch:
+    source = (job.opened or read_headers(job)).source()
+    before = fingerprint(case, job.options)  # should a file change while it is read, the next run reads it again
+    write_text(dataset.record(job.name), "{}\n")  # from here on the case's files are ours to remove
+    with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(job.name)) as scratch:
         image = source.image.read(scratch)
         values = to_hounsfield(sitk.GetArrayViewFromImage(image))  # (z, y, x)
     geometry = Geometry.of(image)
     with in_column(job.manifest_name, case, "mask"):
         mask = source.mask.read(geometry)  # (z, y, x)
-    image_path = dataset.image(case.case_id, case.split)
-    label_path = dataset.label(case.case_id, case.split)
+    image_path = dataset.image(job.name, case.split)
+    label_path = dataset.label(job.name, case.split)
     write_nifti(image_path, values, geometry)
     write_nifti(label_path, mask, geometry)
     x, y, z = geometry.spacing
+    tumour_voxels, ignored_voxels = _counts(mask)
     record = CaseRecord(
-        fingerprint=fingerprint(case),
+        fingerprint=before,
         source=digest(source.image.identity),
         pixels=_digest_of_pixels(values),
         spacing=(x, y, z),
-        tumour_voxels=int(mask.sum()),
+        tumour_voxels=tumour_voxels,
+        ignored_voxels=ignored_voxels,
         manufacturer=source.image.manufacturer,
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
     )
-    write_record(dataset, case, record)
+    write_record(dataset, job.name, record)
     return record
+
+
+def _counts(mask: NDArray[np.uint8]) -> tuple[int, int]:
+    """Count the voxels of tumour and those to be ignored."""
+    ignored = int(np.count_nonzero(mask == IGNORE_LABEL)) if mask.max() > 1 else 0
+    return int(np.count_nonzero(mask.view(np.bool_))) - ignored, ignored  # of bools the count is far faster
 
 
 def _digest_of_pixels(values: NDArray) -> str:

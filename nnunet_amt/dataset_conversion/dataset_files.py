@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.cohort import CohortCase, canonical_manufacturer
+from nnunet_amt.cohort import CohortCase, SplitAudit, canonical_manufacturer
+from nnunet_amt.dataset_conversion.audit_report import write_audit
 from nnunet_amt.dataset_conversion.case_record import CaseRecord
+from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
+from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.files import write_json, write_text
 
-__all__ = ["COHORT_COLUMNS", "write_dataset_files"]
+__all__ = ["COHORT_COLUMNS", "DatasetContent", "write_dataset_files"]
 
 # No patient_id: the dataset may be passed on.
 COHORT_COLUMNS = (
@@ -28,51 +35,86 @@ COHORT_COLUMNS = (
 )
 
 
-def write_dataset_files(
-    dataset: RawDataset,
-    cases: Sequence[CohortCase],
-    records: Mapping[str, CaseRecord],
-    excluded: Mapping[str, int],
-) -> None:
-    """Write ``cohort.csv``, ``exclusions.csv``, ``splits_final.json``, and last ``dataset.json``.
+@dataclass(frozen=True)
+class DatasetContent:
+    """What the files tell, in the dataset's names.
+
+    Attributes
+    ----------
+    cases
+        Included cases, with splits.
+    records
+        Of every case, by its name.
+    audit
+        Of the split.
+    excluded
+        Excluded cases by reason.
+    p_values
+        Whether Table 1 is to have them.
+    """
+
+    cases: Sequence[CohortCase]
+    records: Mapping[str, CaseRecord]
+    audit: SplitAudit
+    excluded: Mapping[str, int]
+    p_values: bool = False
+
+
+def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
+    """Write cohort, exclusions, audit, flow figure, tables, split, and last ``dataset.json``.
 
     Parameters
     ----------
     dataset
         Where to.
-    cases
-        The cohort, with splits.
-    records
-        Of every case, by case id.
-    excluded
-        Excluded cases by reason.
+    content
+        What to write.
+
+    Returns
+    -------
+    list of Path
+        The files in that order.
     """
-    rows = [_cohort_row(case, records[case.case_id]) for case in cases]
-    write_text(dataset.folder / "cohort.csv", _csv(COHORT_COLUMNS, rows))
-    write_text(dataset.folder / "exclusions.csv", _csv(("reason", "cases"), excluded.items()))
+    folder = dataset.folder
+    rows = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
+    files = [folder / "cohort.csv", folder / "exclusions.csv"]
+    write_text(files[0], _csv(COHORT_COLUMNS, rows))
+    write_text(files[1], _csv(("reason", "cases"), content.excluded.items()))
+    files.append(write_audit(folder, content.audit, content.excluded, len(content.records)))
+    files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
+    files += write_cohort_tables(folder, pd.DataFrame(rows, columns=list(COHORT_COLUMNS)), content.p_values)
     fold = {
-        "train": sorted(case.case_id for case in cases if case.split == "training"),
-        "val": sorted(case.case_id for case in cases if case.split == "tuning"),
+        "train": sorted(case.case_id for case in content.cases if case.split == "training"),
+        "val": sorted(case.case_id for case in content.cases if case.split == "tuning"),
     }
-    write_json(dataset.folder / "splits_final.json", [fold])
-    write_json(
-        dataset.folder / "dataset.json",
-        {
-            "name": dataset.folder.name,
-            "description": (
-                "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
-                "imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set."
-            ),
-            "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
-            "converted_by": f"nnunet_amt {__version__}",
-            "intensity_floor_hu": FLOOR_HU,
-            "channel_names": {"0": "CT"},
-            "labels": {"background": 0, "tumour": 1},
-            "numTraining": len(fold["train"]) + len(fold["val"]),
-            "file_ending": FILE_ENDING,
-            "overwrite_image_reader_writer": "SimpleITKIO",
-        },
-    )
+    files += [folder / "splits_final.json", folder / "dataset.json"]
+    write_json(files[-2], [fold])
+    write_json(files[-1], _description(folder.name, fold, content))
+    return files
+
+
+def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetContent) -> dict[str, object]:
+    """Say what nnU-Net and people want to know of the dataset."""
+    labels = {"background": 0, "tumour": 1}
+    about_ignored = ""
+    if any(record.ignored_voxels for record in content.records.values()):
+        labels["ignore"] = 2
+        about_ignored = " Label 2 marks what nobody has annotated; nnU-Net leaves it out of training."
+    return {
+        "name": name,
+        "description": (
+            "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
+            f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
+        ),
+        "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
+        "converted_by": f"nnunet_amt {__version__}",
+        "intensity_floor_hu": FLOOR_HU,
+        "channel_names": {"0": "CT"},
+        "labels": labels,
+        "numTraining": len(fold["train"]) + len(fold["val"]),
+        "file_ending": FILE_ENDING,
+        "overwrite_image_reader_writer": "SimpleITKIO",
+    }
 
 
 def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:

@@ -11,11 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
+from nnunet_amt.dataset_conversion.dicom_header import CT_IMAGE, HEADER_TAGS, DicomHeader, header_of
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
 
 __all__ = [
     "CT_IMAGE",
+    "ENHANCED_CT_IMAGES",
     "RT_STRUCTURE_SET",
+    "SEGMENTATIONS",
     "DicomFolder",
     "DicomHeader",
     "is_dicom_path",
@@ -23,64 +26,10 @@ __all__ = [
     "refusing_damage",
 ]
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
-
-_TAGS = [
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "Modality",
-    "ImageType",
-    "Manufacturer",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "RescaleSlope",
-    "RescaleIntercept",
-]
-
-
-@dataclass(frozen=True)
-class DicomHeader:
-    """What the conversion needs of a DICOM file's header; nothing in it tells who the patient is.
-
-    Attributes
-    ----------
-    member
-        File name relative to the folder or inside the zip.
-    sop_class, sop_uid, series_uid, modality, image_type, manufacturer
-        As in the header; empty where it is silent.
-    position, orientation, pixel_spacing
-        ImagePositionPatient (x, y, z) in mm, ImageOrientationPatient (row, then column cosines), PixelSpacing
-        (between rows, between columns) in mm; None where the header is silent.
-    rows, columns
-        Size of the slice.
-    slope, intercept
-        Of the rescaling to HU; None where the header is silent.
-    missing_bytes
-        By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known.
-    """
-
-    member: str
-    sop_class: str
-    sop_uid: str
-    series_uid: str
-    modality: str
-    image_type: tuple[str, ...]
-    manufacturer: str
-    position: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
-    pixel_spacing: tuple[float, ...] | None
-    rows: int
-    columns: int
-    slope: float | None
-    intercept: float | None
-    missing_bytes: int
 
 
 @dataclass(frozen=True)
@@ -107,10 +56,12 @@ class DicomFolder:
         """
         headers = []
         with self._opened() as archive:
-            for member in self._members(archive):
+            members = self._members(archive)
+            for number, member in enumerate(members, start=1):
                 with self._file(archive, member) as file:
                     if _is_dicom(file):
-                        headers.append(_read_header(file, member, self._size(archive, member)))
+                        shown = self._shown(number, len(members))
+                        headers.append(self._header(file, member, shown, self._size(archive, member)))
         headers = [header for header in headers if header.sop_class != _MEDIA_DIRECTORY]
         if not headers:
             raise ImageReadError(f"{self.path.name}: holds no DICOM file")
@@ -119,8 +70,17 @@ class DicomFolder:
     def dataset(self, member: str) -> Any:
         """Read one file whole, as a pydicom dataset."""
         pydicom = pydicom_module()
-        with self._opened() as archive, self._file(archive, member) as file, refusing_damage(member):
+        with self._opened() as archive, self._file(archive, member) as file, refusing_damage(self, member):
             return pydicom.dcmread(file, force=True)
+
+    def shown(self, member: str) -> str:
+        """Give what messages call a file: its place in the order of the names, which may hold UIDs or the patient's.
+
+        A file that the manifest names itself is called by its name.
+        """
+        with self._opened() as archive:
+            members = self._members(archive)
+        return self._shown(members.index(member) + 1, len(members))
 
     def files_on_disk(self, members: list[str], scratch: Path) -> list[Path]:
         """Give paths of members in the given order, unpacked into `scratch` if they are in a zip."""
@@ -152,6 +112,16 @@ class DicomFolder:
         if self.path.is_file():
             return [self.path.name]
         return sorted(str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file())
+
+    def _shown(self, number: int, count: int) -> str:
+        is_the_file_itself = self.path.is_file() and not self.path.name.lower().endswith(".zip")
+        return self.path.name if is_the_file_itself else f"file {number} of {count} (by name)"
+
+    def _header(self, file: IO[bytes], member: str, shown: str, size: int) -> DicomHeader:
+        pydicom = pydicom_module()
+        with refusing_damage(self, member):
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
+            return header_of(dataset, member, shown, file.tell(), size - file.tell())
 
     def _path_of(self, member: str) -> Path:
         return self.path if self.path.is_file() else self.path / member
@@ -190,14 +160,14 @@ def pydicom_module() -> ModuleType:
 
 
 @contextmanager
-def refusing_damage(member: str) -> Iterator[None]:
+def refusing_damage(folder: DicomFolder, member: str) -> Iterator[None]:
     """Raise ImageReadError for whatever pydicom raises on a damaged file, while reading it or later on access."""
     try:
         yield
     except (AMTError, MemoryError):
         raise
     except Exception as error:
-        raise ImageReadError(f"{member} is damaged ({type(error).__name__}); export it again") from error
+        raise ImageReadError(f"{folder.shown(member)} is damaged ({type(error).__name__}); export it again") from error
 
 
 def _is_dicom(file: IO[bytes]) -> bool:
@@ -206,53 +176,3 @@ def _is_dicom(file: IO[bytes]) -> bool:
     file.seek(0, os.SEEK_SET)
     old_style = head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
     return head[128:132] == b"DICM" or old_style
-
-
-def _read_header(file: IO[bytes], member: str, size: int) -> DicomHeader:
-    pydicom = pydicom_module()
-    with refusing_damage(member):
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
-        return _header_of(dataset, member, size - file.tell())
-
-
-def _header_of(dataset: Any, member: str, bytes_left: int) -> DicomHeader:
-    def numbers(tag: str) -> tuple[float, ...] | None:
-        value = dataset.get(tag)
-        return None if value in (None, "") else tuple(float(one) for one in value)
-
-    def number(tag: str) -> float | None:
-        value = dataset.get(tag)
-        return None if value in (None, "") else float(value)
-
-    sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
-    series_uid = str(dataset.get("SeriesInstanceUID") or "")
-    if not sop_class or (sop_class == CT_IMAGE and not series_uid):
-        raise EOFError  # it ends within the header
-    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
-    return DicomHeader(
-        member=member,
-        sop_class=sop_class,
-        sop_uid=str(dataset.get("SOPInstanceUID") or ""),
-        series_uid=series_uid,
-        modality=str(dataset.get("Modality") or ""),
-        image_type=tuple(str(word) for word in dataset.get("ImageType") or ()),
-        manufacturer=str(dataset.get("Manufacturer") or ""),
-        position=numbers("ImagePositionPatient"),
-        orientation=numbers("ImageOrientationPatient"),
-        pixel_spacing=numbers("PixelSpacing"),
-        rows=rows,
-        columns=columns,
-        slope=number("RescaleSlope"),
-        intercept=number("RescaleIntercept"),
-        missing_bytes=_missing_bytes(dataset, bytes_left),
-    )
-
-
-def _missing_bytes(dataset: Any, bytes_left: int) -> int:
-    """How many bytes of uncompressed pixels are not in the file, if `bytes_left` follow its header."""
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is not None and syntax.is_compressed:
-        return 0
-    element_header = 8 if syntax is None or syntax.is_implicit_VR else 12
-    bits = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0) * int(dataset.get("BitsAllocated") or 0)
-    return max(0, bits // 8 - max(0, bytes_left - element_header))

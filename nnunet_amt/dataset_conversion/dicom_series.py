@@ -9,13 +9,19 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from nnunet_amt.dataset_conversion.dicom_files import CT_IMAGE, DicomFolder, DicomHeader
+from nnunet_amt.dataset_conversion.compressed_slices import NOT_IN_SIMPLEITK, decoded_series
+from nnunet_amt.dataset_conversion.dicom_files import CT_IMAGE, ENHANCED_CT_IMAGES, DicomFolder, DicomHeader
 from nnunet_amt.dataset_conversion.orientation import lps_geometry, to_lps
-from nnunet_amt.dataset_conversion.series_gate import series_geometry, sorted_slices
+from nnunet_amt.dataset_conversion.plain_slices import plain_series
+from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
+from nnunet_amt.dataset_conversion.series_gate import LARGEST_DRIFT_PIXELS, series_geometry, sorted_slices
+from nnunet_amt.dataset_conversion.tilt import Shifts, slice_shifts, straight_geometry, straightened
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.geometry import Geometry
 
 __all__ = ["DicomSeries", "ct_series_among"]
+
+_AS_IT_IS = ReadingOptions()
 
 
 @dataclass(frozen=True)
@@ -30,16 +36,19 @@ class DicomSeries:
         Headers, sorted along the normal of the slices.
     stored_geometry
         The grid of the slices in that order.
+    shifts
+        Of a series that is to be straightened: how far its slices are shifted by the tilted gantry.
     """
 
     folder: DicomFolder
     slices: tuple[DicomHeader, ...]
     stored_geometry: Geometry
+    shifts: Shifts | None = None
 
     @property
     def geometry(self) -> Geometry:
-        """The grid with LPS axes."""
-        return lps_geometry(self.stored_geometry)
+        """The grid with LPS axes, of the straightened series if it is to be straightened."""
+        return lps_geometry(self._read_geometry)
 
     @property
     def manufacturer(self) -> str | None:
@@ -74,23 +83,43 @@ class DicomSeries:
         ImageReadError
             If a file's pixels cannot be read.
         """
-        reader = sitk.ImageSeriesReader()
-        files = self.folder.files_on_disk([header.member for header in self.slices], scratch)
-        reader.SetFileNames([str(file) for file in files])
-        if len({(header.slope, header.intercept) for header in self.slices}) > 1:
-            reader.SetOutputPixelType(sitk.sitkFloat32)  # the first file's type may be too narrow for the others
-        try:
-            image = reader.Execute()
-        except RuntimeError as error:
-            raise ImageReadError(f"{self.folder.path.name}: the pixels of the CT series cannot be read") from error
+        image = self._voxels(scratch)
+        if self.shifts is not None:
+            return to_lps(straightened(image, self.shifts, self._read_geometry))
         # The grid that passed the gate, not the one that the reader makes of the headers again.
         image.SetSpacing(self.stored_geometry.spacing)
         image.SetOrigin(self.stored_geometry.origin)
         image.SetDirection(self.stored_geometry.direction)
         return to_lps(image)
 
+    @property
+    def _read_geometry(self) -> Geometry:
+        return straight_geometry(self.stored_geometry, self.shifts) if self.shifts else self.stored_geometry
 
-def ct_series_among(folder: DicomFolder, headers: Sequence[DicomHeader], wanted: Collection[str] = ()) -> DicomSeries:
+    def _voxels(self, scratch: Path) -> sitk.Image:
+        """Read the slices in HU, in their order, on any grid."""
+        if any(header.syntax in NOT_IN_SIMPLEITK for header in self.slices):
+            return sitk.GetImageFromArray(decoded_series(self.folder, self.slices))
+        files = self.folder.files_on_disk([header.member for header in self.slices], scratch)
+        if (plain := plain_series(files, self.slices)) is not None:
+            return sitk.GetImageFromArray(plain)
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames([str(file) for file in files])
+        if len({(header.slope, header.intercept) for header in self.slices}) > 1:
+            reader.SetOutputPixelType(sitk.sitkFloat32)  # the first file's type may be too narrow for the others
+        try:
+            return reader.Execute()
+        except RuntimeError as error:
+            raise ImageReadError(f"{self.folder.path.name}: the pixels of the CT series cannot be read") from error
+
+
+def ct_series_among(
+    folder: DicomFolder,
+    headers: Sequence[DicomHeader],
+    wanted: Collection[str] = (),
+    wanted_images: Collection[str] = (),
+    options: ReadingOptions = _AS_IT_IS,
+) -> DicomSeries:
     """Choose the CT series among the files of a folder, check its headers and sort its slices.
 
     Parameters
@@ -99,33 +128,55 @@ def ct_series_among(folder: DicomFolder, headers: Sequence[DicomHeader], wanted:
         Where the files are.
     headers
         Of all DICOM files there; RTSTRUCT, RTPLAN, RTDOSE, reports and localiser series are passed over.
-    wanted
-        SeriesInstanceUIDs that a mask refers to; decides between several CT series.
+    wanted, wanted_images
+        SeriesInstanceUIDs and SOPInstanceUIDs that a mask refers to; they decide between several CT series.
+    options
+        Whether a tilted series may be straightened.
 
     Raises
     ------
     ImageReadError
         If there is no CT series, more than one, or the series does not form an even grid.
     """
+    name = folder.path.name
     by_series: dict[str, list[DicomHeader]] = defaultdict(list)
     for header in headers:
         if header.sop_class == CT_IMAGE:
             by_series[header.series_uid].append(header)
-    volumes = {uid: slices for uid, slices in by_series.items() if not all(map(_is_localiser, slices))}
+    volumes = [slices for slices in by_series.values() if not all(map(_is_localiser, slices))]
     if not volumes:
-        raise ImageReadError(f"{folder.path.name}: holds no CT series; {_contents(headers)}")
-    if len(volumes) > 1 and wanted:
-        volumes = {uid: slices for uid, slices in volumes.items() if uid in wanted}
-    if len(volumes) != 1:
-        sizes = ", ".join(str(len(slices)) for slices in by_series.values())
-        chosen = "the mask refers to several of them" if volumes else "the mask refers to none of them"
+        raise ImageReadError(f"{name}: holds no CT series; {_contents(headers)}")
+    chosen = _referred_to(volumes, set(wanted), set(wanted_images)) if len(volumes) > 1 else volumes
+    if len(chosen) != 1:
+        reason = f", the mask refers to {'several' if chosen else 'none'} of them" if wanted or wanted_images else ""
         raise ImageReadError(
-            f"{folder.path.name}: holds {len(by_series)} CT series ({sizes} images)"
-            f"{', ' + chosen if wanted else ''}; keep one series in the folder"
+            f"{name}: holds {len(volumes)} CT series ({_listed(volumes)}){reason}; keep one series in the folder"
         )
-    name = folder.path.name
-    slices = sorted_slices(next(iter(volumes.values())), name)
-    return DicomSeries(folder, tuple(slices), series_geometry(slices, name))
+    slices = sorted_slices(chosen[0], name)
+    geometry = series_geometry(slices, name, options.resample_tilt)
+    shifts = slice_shifts([header.position or () for header in slices], geometry)
+    drifts = max(abs(shift) for pair in shifts for shift in pair) > LARGEST_DRIFT_PIXELS
+    return DicomSeries(folder, tuple(slices), geometry, shifts if drifts else None)
+
+
+def _referred_to(
+    volumes: list[list[DicomHeader]], wanted: set[str], wanted_images: set[str]
+) -> list[list[DicomHeader]]:
+    """Of several series, those that a mask names, or, if it names none of them, those whose images it names."""
+    if not wanted and not wanted_images:
+        return volumes
+    named = [slices for slices in volumes if slices[0].series_uid in wanted]
+    return named or [slices for slices in volumes if any(header.sop_uid in wanted_images for header in slices)]
+
+
+def _listed(volumes: list[list[DicomHeader]]) -> str:
+    """Tell series apart by what is in no way about the patient, the longest first."""
+    lines = []
+    for slices in sorted(volumes, key=len, reverse=True):
+        thickness = slices[0].slice_thickness
+        thick = f", {thickness:.3g} mm thick" if thickness else ""
+        lines.append(f"{len(slices)} slices of {slices[0].columns} x {slices[0].rows}{thick}")
+    return "; ".join(lines)
 
 
 def _is_localiser(header: DicomHeader) -> bool:
@@ -133,7 +184,12 @@ def _is_localiser(header: DicomHeader) -> bool:
 
 
 def _contents(headers: Sequence[DicomHeader]) -> str:
-    if any(header.sop_class == CT_IMAGE for header in headers):
-        return f"the {len(headers)} CT images in it are localisers"
+    if images := sum(header.sop_class == CT_IMAGE for header in headers):
+        return f"the {images} CT images in it are localisers"
+    if any(header.sop_class in ENHANCED_CT_IMAGES for header in headers):
+        return "it has an enhanced (multi-frame) CT, which is not read; export it as classic CT, one file a slice"
     counts = Counter(header.modality or "unknown modality" for header in headers)
-    return "it has " + ", ".join(f"{count} of {modality}" for modality, count in counts.most_common())
+    listed = ", ".join(f"{count} of {modality}" for modality, count in counts.most_common())
+    if counts["CT"]:
+        return f"it has {listed}, but no CT images: those of CT are screenshots or other objects"
+    return f"it has {listed}"

@@ -31,6 +31,8 @@ def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
     ImageReadError
         If the values cannot be Hounsfield units.
     """
+    if values.dtype == np.uint8:
+        raise ImageReadError("values have 8 bits (0 to 255): the image is a windowed picture, not in HU")
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise ImageReadError(f"{np.count_nonzero(~np.isfinite(values))} voxels are NaN or infinite, not HU")
@@ -40,9 +42,13 @@ def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
             )
         values = np.rint(values)
     highest = int(values.max())
+    if highest == values.min():
+        raise ImageReadError(f"all voxels are {highest}: the image is empty")
     if highest > np.iinfo(np.int32).max:
         raise ImageReadError(f"the highest value is {highest}: the image is not in HU")
     kind = np.dtype(np.int16 if highest <= np.iinfo(np.int16).max else np.int32)
     if values.dtype.kind == "u":  # has no place for the floor, and nothing below it
         return values.astype(kind)
-    return np.maximum(values, FLOOR_HU).astype(kind, copy=False)
+    raised = np.empty(values.shape, kind)
+    np.maximum(values, FLOOR_HU, out=raised, casting="unsafe")  # no copy in the wider type
+    return raised

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
+from typing import TypeVar
 
-from nnunet_amt.cohort import CohortCase, SplitAudit, assign_splits, audit_splits, read_manifest
+from nnunet_amt.cohort import (
+    CohortCase,
+    SplitAudit,
+    assign_splits,
+    audit_splits,
+    audit_voxels,
+    read_institutions,
+    read_manifest,
+)
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, finished_record
-from nnunet_amt.dataset_conversion.case_source import CaseSource
-from nnunet_amt.dataset_conversion.convert_case import CaseJob, check_case, convert_case
-from nnunet_amt.dataset_conversion.dataset_files import write_dataset_files
+from nnunet_amt.dataset_conversion.case_record import CaseRecord, finished_record
+from nnunet_amt.dataset_conversion.conversion_settings import ConversionSettings
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case, read_headers
+from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
+from nnunet_amt.dataset_conversion.dataset_names import DatasetNames, name_for_dataset
+from nnunet_amt.dataset_conversion.failures import (
+    CaseFailure,
+    failure_of,
+    reasons_of,
+    write_failure_messages,
+    write_failure_reasons,
+)
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.dataset_conversion.workers import Workers
-from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
+from nnunet_amt.dataset_conversion.workers import Workers, open_workers
+from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError, WorkFailedError
 from nnunet_amt.files import require_free_space
 from nnunet_amt.progress import Progress, silent
 
@@ -24,6 +41,8 @@ __all__ = ["ConversionSummary", "convert"]
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -40,12 +59,27 @@ class ConversionSummary:
         Excluded cases by reason.
     converted, already_done
         Cases that this run wrote, and that an earlier run had.
+    failures
+        Cases that could not be converted and were excluded for it.
+    files
+        Written beside the images, and the key.
     """
 
     dataset_folder: Path
     audit: SplitAudit
     excluded: dict[str, int]
     converted: int
+    already_done: int
+    failures: tuple[CaseFailure, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of the cases: records by the manifest's case id, failures by line."""
+
+    records: dict[str, CaseRecord]
+    failures: list[CaseFailure]
     already_done: int
 
 
@@ -54,16 +88,16 @@ def convert(
     raw_folder: Path,
     dataset_id: int,
     name: str = "AMT",
-    seed: int = 711,
+    settings: ConversionSettings | None = None,
     jobs: int = 1,
-    external_cases: int | None = None,
-    tuning_cases: int | None = None,
+    executor: str | None = None,
     report: Progress = silent,
 ) -> ConversionSummary:
     """Convert a cohort to nnU-Net's raw format, with the institutional split.
 
-    All checks that need no voxels come before anything is written. A case that an earlier run has finished is taken
-    as it is, if neither its files nor the settings have changed since.
+    The manifest and its split are checked before anything is written. A case that an earlier run has finished is
+    taken as it is, if neither its files nor the settings have changed since. One that cannot be converted stops
+    no other.
 
     Parameters
     ----------
@@ -73,10 +107,11 @@ def convert(
         nnUNet_raw; made if it is missing.
     dataset_id, name
         The dataset becomes ``Dataset<id>_<name>``.
-    seed, external_cases, tuning_cases
-        See `nnunet_amt.cohort.assign_splits`.
-    jobs
-        Cases worked on at once; memory grows with it.
+    settings
+        The defaults if None.
+    jobs, executor
+        Processes, or a cluster as ``dask://HOST:PORT``; the dataset is the same, byte for byte. Memory grows with
+        the number of cases under way.
     report
         Told of the progress.
 
@@ -88,53 +123,105 @@ def convert(
     Raises
     ------
     BadInputError
-        One of its subclasses: the first problem, and how many more there are.
+        One of its subclasses: something is wrong with the manifest, the split or the place to write to.
     WorkFailedError
-        If a worker process was killed.
+        If cases could not be converted and are not to be excluded for it: the first, and where the others stand.
     """
-    dataset = RawDataset.at(raw_folder, dataset_id, name)
+    settings = settings or ConversionSettings()
+    dataset = RawDataset.at(raw_folder.absolute(), dataset_id, name)
     cohort = read_manifest(manifest)
     with _naming(manifest):
-        cases = assign_splits(cohort.cases, seed, external_cases, tuning_cases)
+        cases = _split(cohort.cases, settings)
         audit = audit_splits(cases)
-    dataset.require_usable(cases)
-    records = {case.case_id: record for case in cases if (record := finished_record(dataset, case))}
-    to_do = [CaseJob(case, dataset, manifest.name) for case in cases if case.case_id not in records]
-    with Workers(min(jobs, len(to_do)), report) as workers:
-        sources = _raise_first(workers.each(check_case, to_do, "checking headers", go_on=True))
-        _check_as_a_whole(cases, records, to_do, sources, manifest.name)
-        dataset.begin(cases)
-        to_do = [replace(job, source=source) for job, source in zip(to_do, sources, strict=True)]
-        written = _raise_first(workers.each(convert_case, to_do, "converting cases"))
-    records |= {job.case.case_id: record for job, record in zip(to_do, written, strict=True)}
-    _refuse_twins(cases, {case_id: record.pixels for case_id, record in records.items()}, manifest.name)
-    write_dataset_files(dataset, cases, records, cohort.excluded_by_reason)
-    return ConversionSummary(dataset.folder, audit, cohort.excluded_by_reason, len(to_do), len(cases) - len(to_do))
+    names = name_for_dataset(cases, manifest, dataset.folder, settings)
+    dataset.require_usable(set(names.cases.values()))
+    work = [
+        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, settings.reading) for case in cases
+    ]
+    with open_workers(min(jobs, len(work)), executor, report) as workers:
+        outcome = _convert_cases(dataset, work, workers, manifest.name)
+    with _naming(manifest):
+        audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
+    _write_failures(dataset, names, manifest, outcome, settings)
+    if outcome.failures:
+        cases = tuple(case for case in cases if case.case_id in outcome.records)
+        with _naming(manifest, f"without the {len(outcome.failures)} cases that could not be converted, "):
+            audit = audit_splits(cases)
+    dataset.keep_only({names.cases[case.case_id]: case.split for case in cases})
+    excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.failures))
+    content = DatasetContent(
+        cases=names.in_dataset(cases),
+        records={names.cases[case_id]: record for case_id, record in outcome.records.items()},
+        audit=audit.coded(names.institutions),
+        excluded=excluded,
+        p_values=settings.p_values,
+    )
+    files = write_dataset_files(dataset, content)
+    return ConversionSummary(
+        dataset_folder=dataset.folder,
+        audit=audit,
+        excluded=excluded,
+        converted=len(outcome.records) - outcome.already_done,
+        already_done=outcome.already_done,
+        failures=tuple(outcome.failures),
+        files=(*files, *([names.key_file] if names.key_file else [])),
+    )
 
 
-def _check_as_a_whole(
-    cases: Sequence[CohortCase],
-    records: dict[str, CaseRecord],
-    to_do: Sequence[CaseJob],
-    sources: Sequence[CaseSource],
-    manifest_name: str,
-) -> None:
-    """Check what only the headers of all cases together can tell: CTs given twice, and the space they need."""
+def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:
+    listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
+    return assign_splits(cases, settings.seed, settings.external_cases, settings.tuning_cases, listed)
+
+
+def _absolute(case: CohortCase) -> CohortCase:
+    """Give the case with paths that workers in other folders understand."""
+    return replace(case, image=case.image.absolute(), mask=case.mask.absolute())
+
+
+def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, manifest_name: str) -> _Outcome:
+    """Read the headers of all cases that are not done, check what only all together can tell, convert them."""
+    records = {
+        job.case.case_id: record
+        for job in work
+        if (record := finished_record(dataset, job.name, job.case, job.options))
+    }
+    already_done = len(records)
+    to_do = [job for job in work if job.case.case_id not in records]
+    opened, unreadable = _divided(to_do, workers.each(read_headers, to_do, "checking headers"), manifest_name)
     identities = {case_id: record.source for case_id, record in records.items()}
-    for job, source in zip(to_do, sources, strict=True):
-        identities[job.case.case_id] = digest(source.image.identity)
-    _refuse_twins(cases, identities, manifest_name)
-    voxels = sum(prod(source.image.geometry.size) for source in sources)
-    if to_do:
-        what = f"the conversion of {len(to_do)} cases"
-        require_free_space(to_do[0].dataset.folder, int(voxels * _BYTES_PER_VOXEL), what)
+    identities |= {job.case.case_id: headers.identity for job, headers in opened}
+    _refuse_twins([job.case for job in work], identities, manifest_name)
+    voxels = sum(headers.voxels for _, headers in opened)
+    if opened:
+        what = f"the conversion of {len(opened)} cases"
+        require_free_space(dataset.folder, int(voxels * _BYTES_PER_VOXEL), what)
+    dataset.begin({job.name: job.case.split for job in work})
+    to_do = [replace(job, opened=headers) for job, headers in opened]
+    written, failed = _divided(to_do, workers.each(convert_case, to_do, "converting cases"), manifest_name)
+    records |= {job.case.case_id: record for job, record in written}
+    return _Outcome(records, sorted([*unreadable, *failed], key=lambda failure: failure.case.line), already_done)
 
 
-def _refuse_twins(cases: Sequence[CohortCase], contents: dict[str, str], manifest_name: str) -> None:
-    """Refuse two cases of the same content: they would count twice, or leak between the splits."""
+def _divided(
+    work: Sequence[CaseJob], results: Sequence[Result | AMTError], manifest_name: str
+) -> tuple[list[tuple[CaseJob, Result]], list[CaseFailure]]:
+    """Divide cases with a result from those that failed."""
+    good: list[tuple[CaseJob, Result]] = []
+    failures = []
+    for job, result in zip(work, results, strict=True):
+        if isinstance(result, AMTError):
+            place = place_in_manifest(manifest_name, job.case.line, "image", job.case.case_id)
+            failures.append(failure_of(job.case, job.name, place, result))
+        else:
+            good.append((job, result))
+    return good, failures
+
+
+def _refuse_twins(cases: Sequence[CohortCase], identities: Mapping[str, str], manifest_name: str) -> None:
+    """Refuse one file or series under two case ids, before hours are spent on reading its voxels."""
     first_cases: dict[str, CohortCase] = {}
     for case in cases:
-        first = first_cases.setdefault(contents[case.case_id], case)
+        first = first_cases.setdefault(identities.get(case.case_id, case.case_id), case)
         if first is not case:
             place = place_in_manifest(manifest_name, case.line, "image", case.case_id)
             raise SplitLeakageError(
@@ -142,19 +229,38 @@ def _refuse_twins(cases: Sequence[CohortCase], contents: dict[str, str], manifes
             )
 
 
-def _raise_first(results: Sequence[object]) -> list:
-    """Give the results; if there are errors among them, raise the first and say how many more there are."""
-    errors = [result for result in results if isinstance(result, AMTError)]
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise type(errors[0])(f"{errors[0]}{more}") from errors[0]
-    return list(results)
+def _write_failures(
+    dataset: RawDataset, names: DatasetNames, manifest: Path, outcome: _Outcome, settings: ConversionSettings
+) -> None:
+    """Write what failed into the dataset, in words that name nobody, and in full beside the key or the manifest.
+
+    Raises
+    ------
+    WorkFailedError
+        If the failed cases are not to be excluded.
+    """
+    failures = outcome.failures
+    messages = (names.key_file or manifest).with_name(f"{manifest.stem}_failures.csv")
+    write_failure_reasons(dataset.folder / "failures.csv", failures)
+    write_failure_messages(messages, failures)
+    if failures and not settings.exclude_unreadable:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        place = "key file" if names.key_file else "manifest"
+        raise WorkFailedError(
+            f"{failures[0].message}{more}; {len(outcome.records)} of {len(names.cases)} cases are converted, "
+            f"{messages.name} beside the {place} lists the others: mend them and run the same command again, or leave "
+            "them out with --exclude-unreadable"
+        )
+
+
+def _by_frequency(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 @contextmanager
-def _naming(manifest: Path) -> Iterator[None]:
+def _naming(manifest: Path, condition: str = "") -> Iterator[None]:
     """Put the manifest's name before the message of an error in the block."""
     try:
         yield
     except BadInputError as error:
-        raise type(error)(f"{manifest.name}: {error}") from error
+        raise type(error)(f"{manifest.name}: {condition}{error}") from error

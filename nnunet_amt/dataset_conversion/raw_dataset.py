@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.cohort import CohortCase, Split
+from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.files import PARTIAL_MARK
 
@@ -80,13 +80,13 @@ class RawDataset:
         """Folder for a case's temporary files; a later run removes it if this one is killed."""
         return self.folder / _RECORDS / f"{PARTIAL_MARK}{os.getpid()}-{case_id}"
 
-    def require_usable(self, cases: Sequence[CohortCase]) -> None:
+    def require_usable(self, names: Collection[str]) -> None:
         """Refuse a folder that cannot be written, or holds files that the conversion did not make.
 
         Parameters
         ----------
-        cases
-            The cohort, with splits.
+        names
+            Of the cases in the dataset.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class RawDataset:
             existing = existing.parent
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             raise BadInputError(f"{self.folder}: cannot be written; choose another folder or change its rights")
-        ours = self._paths_of(self._recorded_cases()) | self._paths_of(case.case_id for case in cases)
+        ours = self._paths_of(self._recorded_cases()) | self._paths_of(names)
         foreign = [path for path in self._case_files() if path not in ours]
         if foreign or (self._dataset_json.exists() and not self.record("any").parent.is_dir()):
             first = foreign[0].relative_to(self.folder) if foreign else self._dataset_json.name
@@ -107,10 +107,15 @@ class RawDataset:
                 "or remove the folder"
             )
 
-    def begin(self, cases: Sequence[CohortCase]) -> None:
+    def begin(self, splits: Mapping[str, Split | None]) -> None:
         """Make the folders; remove what killed runs left, and cases that are no longer where they were.
 
         ``dataset.json`` goes first and comes back last, so nothing takes an unfinished dataset for a whole one.
+
+        Parameters
+        ----------
+        splits
+            Of the cases, by their names in the dataset.
 
         Raises
         ------
@@ -121,10 +126,14 @@ class RawDataset:
             self._dataset_json.unlink(missing_ok=True)
             for name in (*_CASE_FOLDERS, _RECORDS):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self._remove_leftovers()
-            self._remove_outdated({case.case_id: case.split for case in cases})
+            self.keep_only(splits)
         except OSError as error:
             raise BadInputError(f"{self.folder}: cannot be written ({error.strerror})") from error
+
+    def keep_only(self, splits: Mapping[str, Split | None]) -> None:
+        """Remove what killed processes left, and all but these cases where they belong; see `begin`."""
+        self._remove_leftovers()
+        self._remove_outdated(splits)
 
     @property
     def _dataset_json(self) -> Path:
@@ -137,7 +146,7 @@ class RawDataset:
         for name in _CASE_FOLDERS:
             yield from sorted((self.folder / name).glob("[!.]*"))
 
-    def _paths_of(self, case_ids: Sequence[str] | Iterator[str]) -> set[Path]:
+    def _paths_of(self, case_ids: Iterable[str]) -> set[Path]:
         splits: tuple[Split, ...] = ("training", "external")
         return {
             path
@@ -156,7 +165,7 @@ class RawDataset:
             else:
                 path.unlink(missing_ok=True)
 
-    def _remove_outdated(self, splits: dict[str, Split | None]) -> None:
+    def _remove_outdated(self, splits: Mapping[str, Split | None]) -> None:
         for case_id in self._recorded_cases():
             wanted = set()
             if case_id in splits:
@@ -179,4 +188,8 @@ def _runs(pid: int) -> bool:
         return False
     except OSError:  # someone else's process
         return True
-    return True
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:  # no Linux
+        return True
+    return not status.rpartition(")")[2].lstrip().startswith("Z")  # killed, and not yet waited for

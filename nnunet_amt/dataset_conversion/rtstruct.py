@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from nnunet_amt.dataset_conversion.contour_fill import fill_contours, without_repeats
 from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, refusing_damage
 from nnunet_amt.dataset_conversion.label_file import require_tumour
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
+from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["RtStruct", "open_rtstruct"]
+__all__ = ["RtStruct", "rtstructs_among"]
 
 _AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 # How far from a slice its contours may lie, as a share of the slice distance.
@@ -47,6 +47,12 @@ class RtStruct:
     series_uids: frozenset[str]
     sop_uids: frozenset[str]
 
+    kind = "RTSTRUCT"
+    has_ignore_label = False
+
+    def require_fit(self, geometry: Geometry) -> None:
+        """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
+
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Fill the contours and merge the structures.
 
@@ -71,7 +77,7 @@ class RtStruct:
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
         for number, name in zip(self.roi_numbers, self.roi_names, strict=True):
             by_slice: dict[int, list[NDArray]] = defaultdict(list)
-            with refusing_damage(self.member):
+            with refusing_damage(self.folder, self.member):
                 contours = _contours_of(dataset, number)
             for points in contours:
                 index = _voxel_indices(points, geometry)
@@ -82,34 +88,29 @@ class RtStruct:
         return mask.astype(np.uint8)
 
 
-def open_rtstruct(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None) -> RtStruct:
-    """Find the RTSTRUCT among DICOM files, and the structures that `roi` names.
+def rtstructs_among(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None) -> list[RtStruct]:
+    """Find the RTSTRUCTs among DICOM files that have structures which `roi` names.
 
     Parameters
     ----------
     folder, headers
         The files; only the RTSTRUCTs among them are looked at.
     roi
-        Regular expression that must match a whole name, or the name itself. If it is None, the RTSTRUCT must have
+        Regular expression that must match a whole name, or the name itself. If it is None, an RTSTRUCT must have
         one structure with an area.
 
     Raises
     ------
     RoiNotFoundError
-        If no structure is so named; the names that there are are listed.
+        If there are RTSTRUCTs, but none with a structure of that name; the names that there are are listed.
     ImageReadError
-        If there is no RTSTRUCT, or more than one that has such a structure.
+        If an RTSTRUCT is damaged.
     """
-    members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
-    if not members:
-        kinds = ", ".join(sorted({header.modality or "unknown" for header in headers}))
-        raise ImageReadError(
-            f"{folder.path.name}: holds no RTSTRUCT (it has {kinds}); give a label file or an RTSTRUCT"
-        )
     found: list[RtStruct] = []
     names: list[str] = []
+    members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
     for member in members:
-        with refusing_damage(member):
+        with refusing_damage(folder, member):
             dataset = folder.dataset(member)
             areas = _names_of_areas(dataset)
             uids = _referenced(dataset)
@@ -117,13 +118,9 @@ def open_rtstruct(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str 
         chosen = {number: name for number, name in areas.items() if _is_meant(name, roi, len(areas))}
         if chosen:
             found.append(RtStruct(folder, member, tuple(chosen), tuple(chosen.values()), *uids))
-    if not found:
+    if members and not found:
         raise RoiNotFoundError(_not_found(roi, names))
-    if len(found) > 1:
-        raise ImageReadError(
-            f"{folder.path.name}: {len(found)} RTSTRUCTs have such an ROI; give the file of one of them"
-        )
-    return found[0]
+    return found
 
 
 def _is_meant(name: str, roi: str | None, areas: int) -> bool:
@@ -158,12 +155,20 @@ def _encloses(contour: Any) -> bool:
 def _contours_of(dataset: Any, number: int) -> list[NDArray[np.float64]]:
     """Give the closed contours of an ROI, each (points, 3) in mm, LPS."""
     return [
-        np.array(contour.ContourData, dtype=float).reshape(-1, 3)
+        _points(contour)
         for roi in dataset.ROIContourSequence
         if int(roi.ReferencedROINumber) == number
         for contour in roi.get("ContourSequence") or ()
         if _encloses(contour)
     ]
+
+
+def _points(contour: Any) -> NDArray[np.float64]:
+    """Give the points of a contour, (points, 3) in mm."""
+    data = contour.get_item("ContourData").value
+    # The bytes where pydicom has not parsed them yet: it looks at each of thousands of numbers three times.
+    numbers = np.array(data.split(b"\\")) if isinstance(data, bytes) else np.array(data)
+    return numbers.astype(float).reshape(-1, 3)
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
@@ -173,6 +178,10 @@ def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
             for item in study.get("RTReferencedSeriesSequence") or ():
                 series.add(str(item.get("SeriesInstanceUID")))
                 images |= {str(image.ReferencedSOPInstanceUID) for image in item.get("ContourImageSequence") or ()}
+    # Some programs name the images at their contours only; there are thousands of them.
+    for roi in (dataset.get("ROIContourSequence") or ()) if not series else ():
+        for contour in roi.get("ContourSequence") or ():
+            images |= {str(image.ReferencedSOPInstanceUID) for image in contour.get("ContourImageSequence") or ()}
     return frozenset(series), frozenset(images)
 
 

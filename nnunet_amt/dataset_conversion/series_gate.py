@@ -12,18 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.dataset_conversion.dicom_files import DicomHeader
+from nnunet_amt.dataset_conversion.dicom_header import DicomHeader
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["series_geometry", "sorted_slices"]
+__all__ = ["LARGEST_DRIFT_PIXELS", "series_geometry", "sorted_slices"]
 
 _COSINE_TOLERANCE = 1e-3
 _PIXEL_SPACING_TOLERANCE = 1e-3  # mm
 # Headers round positions: a distance may differ from the usual one by 0.02 mm and 2% of it.
 _DISTANCE_TOLERANCE_MM = 0.02
 _DISTANCE_TOLERANCE_SHARE = 0.02
-_LARGEST_DRIFT_PIXELS = 0.5
+LARGEST_DRIFT_PIXELS = 0.5
 
 
 def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]:
@@ -42,18 +42,11 @@ def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]
         Naming the reason.
     """
     _require(len(slices) > 1, name, "the CT series has one image; give the folder that holds all of its images")
-    for header in slices:
-        _require(
-            header.position is not None and header.orientation is not None and header.pixel_spacing is not None,
-            name,
-            f"{header.member} does not say where it lies (ImagePositionPatient, ImageOrientationPatient, PixelSpacing)",
-        )
-        _require(header.intercept is not None, name, f"{header.member} has no RescaleIntercept: HU are unknown")
-        _require(
-            header.missing_bytes == 0, name, f"{header.member} is truncated, {header.missing_bytes} bytes are missing"
-        )
     localisers = sum("LOCALIZER" in header.image_type for header in slices)
     _require(localisers == 0, name, f"{localisers} of {len(slices)} images of the CT series are localisers")
+    for header in slices:
+        _check_place(header, name)
+        _check_values(header, name)
     _require_common([(header.columns, header.rows) for header in slices], 0.0, name, "sizes")
     _require_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, name, "pixel spacings")
     _require_common([header.orientation for header in slices], _COSINE_TOLERANCE, name, "orientations")
@@ -63,7 +56,7 @@ def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]
     return sorted(slices, key=lambda header: float(normal @ _position(header)))
 
 
-def series_geometry(slices: Sequence[DicomHeader], name: str) -> Geometry:
+def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool = False) -> Geometry:
     """Check that sorted slices are evenly stacked, and compute their grid.
 
     Parameters
@@ -72,11 +65,14 @@ def series_geometry(slices: Sequence[DicomHeader], name: str) -> Geometry:
         As `sorted_slices` gives them.
     name
         Of the folder, for messages.
+    tilt_allowed
+        Whether slices may be shifted against each other by the same step, as with a tilted gantry.
 
     Returns
     -------
     Geometry
-        (x, y, z); z runs along the normal of the slices.
+        (x, y, z); z runs along the normal of the slices. With a tilted gantry it is the grid that the slices would
+        form if each lay above the first.
 
     Raises
     ------
@@ -89,7 +85,7 @@ def series_geometry(slices: Sequence[DicomHeader], name: str) -> Geometry:
     along = positions @ normal
     distances = np.diff(along)
     _check_distances(distances, along, name)
-    _check_drift(positions, normal, slices[0], name)
+    _check_drift(positions, normal, slices[0], name, tilt_allowed)
     between_rows, between_columns = slices[0].pixel_spacing or (0.0, 0.0)
     spacing = (between_columns, between_rows, float(distances.mean()))
     direction = np.stack([row, column, normal], axis=1)  # columns are the axes
@@ -101,8 +97,56 @@ def series_geometry(slices: Sequence[DicomHeader], name: str) -> Geometry:
     )
 
 
+def _check_place(header: DicomHeader, name: str) -> None:
+    """Check that a slice says where it lies, in numbers that can be true."""
+    member, place = header.shown, (header.position, header.orientation, header.pixel_spacing)
+    _require(
+        all(numbers is not None for numbers in place),
+        name,
+        f"{member} does not say where it lies (ImagePositionPatient, ImageOrientationPatient, PixelSpacing)",
+    )
+    lengths = [len(numbers or ()) for numbers in place]
+    _require(
+        lengths == [3, 6, 2] and np.isfinite(np.concatenate([np.array(numbers) for numbers in place])).all(),
+        name,
+        f"{member} has a position, orientation or pixel spacing that is not 3, 6 and 2 numbers",
+    )
+    spacing = header.pixel_spacing or ()
+    _require(min(spacing) > 0, name, f"{member} has PixelSpacing {_shown(spacing)}, must be above 0 mm")
+    norms = [float(np.linalg.norm(axis)) for axis in _axes(header)]
+    _require(
+        bool(np.allclose(norms, 1.0, rtol=0.0, atol=10 * _COSINE_TOLERANCE)),
+        name,
+        f"{member} has an ImageOrientationPatient of lengths {_shown(norms)}, must be unit vectors",
+    )
+
+
+def _check_values(header: DicomHeader, name: str) -> None:
+    """Check that the pixels of a slice are whole, and HU after the rescaling."""
+    member = header.shown
+    _require(header.modality in ("CT", ""), name, f"{member} has Modality {header.modality!r}, must be CT")
+    _require(header.frames == 1, name, f"{member} holds {header.frames} frames, a CT slice has one")
+    _require(header.samples == 1, name, f"{member} has {header.samples} values a pixel (colours), must have one")
+    _require(header.rows > 1 and header.columns > 1, name, f"{member} holds no image of rows and columns")
+    _require(header.intercept is not None, name, f"{member} has no RescaleIntercept: HU are unknown")
+    _require(header.slope != 0, name, f"{member} has RescaleSlope 0: HU are unknown")
+    _require(
+        header.rescale_type in ("HU", "US", ""),  # US is unspecified: some scanners write it for HU
+        name,
+        f"{member} has RescaleType {header.rescale_type!r}: its values are not HU; take the series in HU",
+    )
+    missing = header.missing_bytes
+    _require(missing == 0, name, f"{member} is truncated, {missing} bytes are missing")
+
+
 def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
     doubled = np.flatnonzero(distances <= _DISTANCE_TOLERANCE_MM)
+    places = len(along) - doubled.size
+    if doubled.size and len(along) % places == 0:
+        raise ImageReadError(
+            f"{name}: {len(along)} images lie at {places} places, {len(along) // places} at each: several phases or "
+            "copies in one series; export one of them"
+        )
     if doubled.size:
         raise ImageReadError(
             f"{name}: {doubled.size} slices are there twice, the first at {along[doubled[0]]:.2f} mm; remove the copies"
@@ -124,23 +168,26 @@ def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
     )
 
 
-def _check_drift(positions: NDArray, normal: NDArray, header: DicomHeader, name: str) -> None:
-    """Slices must be stacked along their normal: with a tilted gantry each one is shifted against the last."""
+def _check_drift(positions: NDArray, normal: NDArray, header: DicomHeader, name: str, tilt_allowed: bool) -> None:
+    """Check that slices lie one above the other: with a tilted gantry each one is shifted against the last."""
     steps = positions - positions[0]
-    across = steps - np.outer(steps @ normal, normal)
+    heights = steps @ normal
+    across = steps - np.outer(heights, normal)
     drift = np.linalg.norm(across, axis=1)
-    worst = int(drift.argmax())
-    if drift[worst] <= _LARGEST_DRIFT_PIXELS * min(header.pixel_spacing or (0.0,)):
+    largest = LARGEST_DRIFT_PIXELS * min(header.pixel_spacing or (0.0,))
+    if drift.max() <= largest:
         return
-    degrees = np.degrees(np.arctan2(drift[-1], abs(steps[-1] @ normal)))
-    if drift[-1] > 0.9 * drift[worst]:
+    off_the_line = np.linalg.norm(across - np.outer(heights / heights[-1], across[-1]), axis=1)
+    if off_the_line.max() > largest:
         raise ImageReadError(
-            f"{name}: the gantry was tilted by {degrees:.1f} degrees, slices drift by {drift[worst]:.1f} mm; "
-            "take an upright reconstruction"
+            f"{name}: slices are shifted sideways by up to {drift.max():.1f} mm; take a series of one field of view"
         )
-    raise ImageReadError(
-        f"{name}: slices are shifted sideways by up to {drift[worst]:.1f} mm; take a series of one field of view"
-    )
+    if not tilt_allowed:
+        degrees = np.degrees(np.arctan2(drift[-1], heights[-1]))
+        raise ImageReadError(
+            f"{name}: the gantry was tilted by {degrees:.1f} degrees, slices drift by {drift.max():.1f} mm; "
+            "take an upright reconstruction, or have it straightened (--resample-tilt)"
+        )
 
 
 def _axes(header: DicomHeader) -> tuple[NDArray, NDArray]:
@@ -150,6 +197,10 @@ def _axes(header: DicomHeader) -> tuple[NDArray, NDArray]:
 
 def _position(header: DicomHeader) -> NDArray:
     return np.array(header.position)
+
+
+def _shown(numbers: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{number:.6g}" for number in numbers) + ")"
 
 
 def _require(condition: bool, name: str, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Procedural multi-institution CT phantoms of the thorax with anterior mediastinal tumours."""
 
 from nnunet_amt.phantom.cohort import MANIFEST_COLUMNS, write_phantom_cohort
+from nnunet_amt.phantom.counts_cohort import write_counts_cohort
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.render import Phantom, PhantomRequest, render_phantom
 from nnunet_amt.phantom.tumour import Tumour, TumourRequest
@@ -15,5 +16,6 @@ __all__ = [
     "TumourRequest",
     "plan_cohort",
     "render_phantom",
+    "write_counts_cohort",
     "write_phantom_cohort",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnunet_amt.cohort import SplitCounts, audit_splits
+from nnunet_amt.cohort import SplitCounts, audit_splits, audit_voxels
 from nnunet_amt.errors import ManifestError, SplitLeakageError
 from tests.cohort.cases import make_case
 
@@ -48,3 +48,49 @@ def test_a_patient_in_two_splits_is_refused_without_showing_who() -> None:
 def test_every_split_needs_a_case(split: str) -> None:
     with pytest.raises(ManifestError, match=f"no case is in '{split}'"):
         audit_splits([case for case in CLEAN if case.split != split])
+
+
+def test_the_total_counts_a_shared_institution_once() -> None:
+    """North gives training and tuning cases: 1 + 2 + 1 institutions are three."""
+    audit = audit_splits(CLEAN)
+    assert audit.total == (5, 4, 3)
+    assert audit.shared_institutions == 1
+    with_west = audit_splits([*CLEAN, make_case("f", "West", split="training")])
+    assert with_west.shared_institutions == 1
+
+
+def test_codes_replace_the_names_of_institutions() -> None:
+    audit = audit_splits(CLEAN).coded({"North": "i-3", "South": "i-1", "East": "i-2"})
+    assert audit.cases_by_institution == {
+        "i-1": {"tuning": 1},
+        "i-2": {"external": 1},
+        "i-3": {"training": 2, "tuning": 1},
+    }
+    assert list(audit.cases_by_institution) == ["i-1", "i-2", "i-3"]
+
+
+def test_all_breaches_are_counted() -> None:
+    """One patient on two sides, and two cases of an institution on the other side: three breaches."""
+    cases = [*CLEAN, make_case("f", "West", "p2", "training"), *(make_case(c, "East", split="tuning") for c in "gh")]
+    with pytest.raises(SplitLeakageError, match=r"\(and 2 more\)$"):
+        audit_splits(cases)
+
+
+def test_equal_voxels_under_two_case_ids_are_refused() -> None:
+    digests = {"a": "1", "b": "2", "c": "3", "d": "4", "e": "2"}
+    with pytest.raises(SplitLeakageError) as error:
+        audit_voxels(digests, CLEAN)
+    assert str(error.value) == (
+        "column 'image': case 'b' (line 2, training) and case 'e' (line 2, external) are the same CT, "
+        "voxel for voxel; remove one of them"
+    )
+
+
+def test_equal_voxels_within_a_split_are_refused_too_and_counted() -> None:
+    """Three cases of one CT are two too many; they would count thrice."""
+    with pytest.raises(SplitLeakageError, match=r"case 'a' .* and case 'b' .*\(and 1 more\)$"):
+        audit_voxels(dict.fromkeys("abc", "1"), CLEAN)
+
+
+def test_cases_that_could_not_be_read_have_no_voxels_to_compare() -> None:
+    audit_voxels({"a": "1", "e": "2"}, CLEAN)

@@ -9,14 +9,16 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.dataset_conversion import ConversionSummary, convert
+from nnunet_amt.dataset_conversion import ConversionSettings, ConversionSummary, convert
 from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
-from nnunet_amt.errors import BadInputError, DiskFullError
+from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, WorkFailedError
+from nnunet_amt.progress import Progress, silent
 from tests.dataset_conversion.cohort_fixtures import (
     make_ct,
     make_mask,
@@ -36,11 +38,25 @@ CASE_FILES = {
     "labelsTs/c2.nii.gz",
     "labelsTr/c3.nii.gz",
 }
-DATASET_FILES = {"cohort.csv", "dataset.json", "exclusions.csv", "splits_final.json"}
+DATASET_FILES = {
+    "audit.json",
+    "cohort.csv",
+    "dataset.json",
+    "exclusions.csv",
+    "flow.png",
+    "flow.svg",
+    "splits_final.json",
+    "table1.csv",
+    "table1.md",
+    "table2.csv",
+    "table2.md",
+}
 
 
-def run(folder: Path, raw: str = "raw", **options: int) -> ConversionSummary:
-    return convert(folder / "manifest.csv", folder / raw, 711, **options)  # type: ignore[arg-type]
+def run(folder: Path, raw: str = "raw", jobs: int = 1, report: Progress = silent, **settings: Any) -> ConversionSummary:
+    """Convert the cohort of `folder`; case ids are kept unless the settings say otherwise."""
+    chosen = ConversionSettings(**{"keep_case_ids": True, **settings})
+    return convert(folder / "manifest.csv", folder / raw, 711, settings=chosen, jobs=jobs, report=report)
 
 
 def contents(dataset: Path) -> dict[str, bytes]:
@@ -152,26 +168,56 @@ def test_dicom_and_rtstruct_in_one_zip(tmp_path: Path) -> None:
             assert planted not in plain
 
 
-BAD_CELLS = {
+BAD_CASES = {
     "image does not exist": (
         {"image": "ct/9.nii.gz"},
-        "manifest.csv line 3, column 'image' (case 'c1'): 9.nii.gz does not exist",
+        "manifest.csv line 3, column 'image' (case 'c1'): the file does not exist",
     ),
     "Windows path": ({"image": "ct\\1.nii.gz"}, "does not exist; write / in place of \\"),
     "mask does not exist": (
         {"mask": "masks/9.nii.gz"},
-        "manifest.csv line 3, column 'mask' (case 'c1'): 9.nii.gz does not exist",
+        "manifest.csv line 3, column 'mask' (case 'c1'): the file does not exist",
     ),
-    "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): manifest.csv is no image"),
-    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): masks: holds no DICOM file"),
-    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): bad.nii.gz: cannot be read as an image"),
+    "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): the file is no image"),
+    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): the file: holds no DICOM file"),
+    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): the file: cannot be read as an image"),
+    "truncated voxels": ({"image": "short.nii.gz"}, "column 'image' (case 'c1'): the file: is damaged"),
     "mask of another size": (
         {"mask": "size.nii.gz"},
-        "column 'mask' (case 'c1'): size.nii.gz: does not lie on the grid of the CT: "
+        "column 'mask' (case 'c1'): the file: does not lie on the grid of the CT: "
         "size (11, 9, 3) against (11, 9, 4) of the CT",
     ),
     "mask of another spacing": ({"mask": "spacing.nii.gz"}, "spacing (0.8, 0.7, 3) against (0.8, 0.7, 5)"),
     "mask of another origin": ({"mask": "origin.nii.gz"}, "origin (0, 0, 0) against (-12.5, 3.25, 40)"),
+    "another label": (
+        {"mask": "two.nii.gz"},
+        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
+    ),
+    "0 and 255": ({"mask": "white.nii.gz"}, "255; divide it by 255"),
+    "empty mask": ({"mask": "empty.nii.gz"}, "the file: is empty, no voxel is tumour"),
+}
+
+
+@pytest.mark.parametrize(("cells", "message"), BAD_CASES.values(), ids=BAD_CASES.keys())
+def test_a_bad_case_is_named_and_stops_no_other(tmp_path: Path, cells: dict[str, str], message: str) -> None:
+    write_cohort(tmp_path, {1: cells})
+    (tmp_path / "bad.nii.gz").write_bytes(b"no image")
+    (tmp_path / "short.nii.gz").write_bytes((tmp_path / "ct" / "1.nii.gz").read_bytes()[:-200])
+    write_image(tmp_path / "size.nii.gz", make_mask()[:3])
+    write_image(tmp_path / "spacing.nii.gz", make_mask(), spacing=(0.8, 0.7, 3.0))
+    write_image(tmp_path / "origin.nii.gz", make_mask(), origin=(0, 0, 0))
+    write_image(tmp_path / "two.nii.gz", make_mask() * 2)
+    write_image(tmp_path / "white.nii.gz", make_mask() * 255)
+    write_image(tmp_path / "empty.nii.gz", make_mask() * 0)
+    text = failed(tmp_path)
+    assert message in text
+    assert "3 of 4 cases are converted" in text
+    dataset = tmp_path / "raw" / "Dataset711_AMT"
+    assert CASE_FILES - set(contents(dataset)) == {"imagesTr/c1_0000.nii.gz", "labelsTr/c1.nii.gz"}
+    assert not (dataset / "dataset.json").exists()
+
+
+LEAKS = {
     "same CT twice": (
         {"image": "ct/0.nii.gz"},
         "column 'image' (case 'c1'): is the same CT as that of case 'c0' in line 2",
@@ -182,39 +228,13 @@ BAD_CELLS = {
 }
 
 
-@pytest.mark.parametrize(("cells", "message"), BAD_CELLS.values(), ids=BAD_CELLS.keys())
-def test_bad_input_is_named_before_anything_is_written(tmp_path: Path, cells: dict[str, str], message: str) -> None:
+@pytest.mark.parametrize(("cells", "message"), LEAKS.values(), ids=LEAKS.keys())
+def test_a_leak_stops_the_conversion_before_anything_is_written(
+    tmp_path: Path, cells: dict[str, str], message: str
+) -> None:
     write_cohort(tmp_path, {1: cells})
-    (tmp_path / "bad.nii.gz").write_bytes(b"no image")
-    write_image(tmp_path / "size.nii.gz", make_mask()[:3])
-    write_image(tmp_path / "spacing.nii.gz", make_mask(), spacing=(0.8, 0.7, 3.0))
-    write_image(tmp_path / "origin.nii.gz", make_mask(), origin=(0, 0, 0))
     assert message in refusal(tmp_path)
     assert not (tmp_path / "raw").exists()
-
-
-BAD_VOXELS = {
-    "labels": (make_mask() * 2, "holds 24 voxels with other values than 0 (background) and 1 (tumour): 2"),
-    "0 and 255": (make_mask() * 255, "255; divide it by 255"),
-    "empty": (make_mask() * 0, "is empty, no voxel is tumour"),
-}
-
-
-@pytest.mark.parametrize(("mask", "message"), BAD_VOXELS.values(), ids=BAD_VOXELS.keys())
-def test_bad_masks_are_named_with_line_column_and_case(tmp_path: Path, mask: np.ndarray, message: str) -> None:
-    write_cohort(tmp_path)
-    write_image(tmp_path / "masks" / "1.nii.gz", mask)
-    text = refusal(tmp_path)
-    assert text.startswith("manifest.csv line 3, column 'mask' (case 'c1'): 1.nii.gz: ")
-    assert message in text
-    assert not (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").exists()
-
-
-def test_truncated_pixels_are_named(tmp_path: Path) -> None:
-    write_cohort(tmp_path)
-    path = tmp_path / "ct" / "1.nii.gz"
-    path.write_bytes(path.read_bytes()[:-200])
-    assert "line 3, column 'image' (case 'c1'): 1.nii.gz: is damaged" in refusal(tmp_path)
 
 
 def test_an_unknown_roi_is_named_in_its_column(tmp_path: Path) -> None:
@@ -222,22 +242,24 @@ def test_an_unknown_roi_is_named_in_its_column(tmp_path: Path) -> None:
     write_ct_series(tmp_path / "scan")
     area = square(1, (2.5, 6.5), (1.5, 4.5))
     write_rtstruct(tmp_path / "rs", {"GTV-1": [area]})
-    assert "line 2, column 'roi' (case 'c0'): no ROI with an area is named 'tumour'" in refusal(tmp_path)
+    assert "line 2, column 'roi' (case 'c0'): no ROI with an area is named 'tumour'" in failed(tmp_path)
     write_rtstruct(tmp_path / "rs", {"tumour": [area]}, series="another CT")
-    assert "line 2, column 'mask' (case 'c0'): the RTSTRUCT was drawn on another CT series" in refusal(tmp_path)
+    assert "line 2, column 'mask' (case 'c0'): the RTSTRUCT was drawn on another CT series" in failed(tmp_path)
 
 
 def test_the_first_bad_case_is_shown_and_the_others_are_counted(tmp_path: Path) -> None:
     write_cohort(tmp_path, {number: {"mask": "none.nii.gz"} for number in (1, 2, 3)})
-    text = refusal(tmp_path)
-    assert "line 3, column 'mask' (case 'c1')" in text
-    assert text.endswith("(and 2 more)")
+    text = failed(tmp_path)
+    assert text.startswith("manifest.csv line 3, column 'mask' (case 'c1')")
+    assert "(and 2 more); 1 of 4 cases are converted" in text
 
 
 def test_one_ct_in_two_formats_is_found_by_its_voxels(tmp_path: Path) -> None:
     write_cohort(tmp_path, {2: {"image": "copy.nrrd"}})
     write_image(tmp_path / "copy.nrrd", make_ct(0))
-    assert "column 'image' (case 'c2'): is the same CT as that of case 'c0' in line 2" in refusal(tmp_path)
+    text = refusal(tmp_path)
+    assert "case 'c0' (line 2, training) and case 'c2' (line 4, external) are the same CT, voxel for voxel" in text
+    assert not (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").exists()
 
 
 def test_a_full_disk_is_found_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +297,7 @@ def test_an_image_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(DicomFolder, "headers", forbidden)
-    assert refusal(tmp_path).startswith(
+    assert failed(tmp_path).startswith(
         "manifest.csv line 3, column 'image' (case 'c1'): cannot be read (Permission denied)"
     )
 
@@ -283,14 +305,23 @@ def test_an_image_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
 def test_progress_is_reported_for_every_case(tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     write_cohort(tmp_path)
-    convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, report=lambda *step: seen.append(step))
+    run(tmp_path, report=lambda *step: seen.append(step))
     steps = range(5)
     assert seen == [(done, 4, what) for what in ("checking headers", "converting cases") for done in steps]
 
 
 def refusal(folder: Path) -> str:
-    """Run a conversion that must be refused, and give the message."""
-    with pytest.raises(BadInputError) as error:
+    """Run a conversion that must be refused (exit code 2), and give the message."""
+    return _message(folder, BadInputError)
+
+
+def failed(folder: Path) -> str:
+    """Run a conversion of which a case must fail (exit code 1), and give the message."""
+    return _message(folder, WorkFailedError)
+
+
+def _message(folder: Path, kind: type[AMTError]) -> str:
+    with pytest.raises(kind) as error:
         run(folder)
     assert "\n" not in str(error.value)
     assert "Patient-" not in str(error.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.dataset_conversion import nifti_writer
 from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
 from nnunet_amt.errors import DiskFullError
 from nnunet_amt.geometry import Geometry, geometry_difference
@@ -46,10 +48,33 @@ def test_the_same_voxels_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class FullDisk(io.BytesIO):
+        def write(self, *_: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(gzip.GzipFile, "write", full)
+    monkeypatch.setattr(nifti_writer, "_compressed", lambda *_: FullDisk())
     with pytest.raises(DiskFullError, match=r"x\.nii\.gz: the disk is full"):
         write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), GRIDS["axial"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_without_isal_the_voxels_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[np.integer]
+) -> None:
+    array = np.arange(24).reshape(2, 3, 4).astype(kind)
+    write_nifti(tmp_path / "isal.nii.gz", array, GRIDS["axial"])
+    monkeypatch.setattr(nifti_writer, "_HAS_ISAL", False)
+    write_nifti(tmp_path / "zlib.nii.gz", array, GRIDS["axial"])
+    one, other = ((tmp_path / name).read_bytes() for name in ("isal.nii.gz", "zlib.nii.gz"))
+    assert gzip.decompress(one) == gzip.decompress(other)
+
+
+@pytest.mark.parametrize("has_isal", [True, False])
+def test_the_gzip_header_holds_neither_time_nor_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_isal: bool
+) -> None:
+    """RFC 1952: byte 3 has the flags (8: a name follows), bytes 4 to 7 the time."""
+    monkeypatch.setattr(nifti_writer, "_HAS_ISAL", has_isal)
+    write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), GRIDS["axial"])
+    assert (tmp_path / "x.nii.gz").read_bytes()[3:8] == bytes(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
-from nnunet_amt.dataset_conversion import convert
+from nnunet_amt.dataset_conversion import ConversionSettings, convert, nsclc_radiomics
 from nnunet_amt.dataset_conversion.case_source import CaseSource, open_case
 from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
 from nnunet_amt.dataset_conversion.dicom_series import ct_series_among
@@ -19,7 +20,8 @@ from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry, geometry_difference
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import write_manifest
-from tests.real_data import IBSI_PHANTOM, LIDC_SLICES, NODES, PATIENT_2, THORAX_CTA, real_data
+from tests.dataset_conversion.public_fixtures import masks
+from tests.real_data import DICOM_SEG, IBSI_PHANTOM, LIDC_SLICES, NODES, PATIENT_2, THORAX_CTA, real_data
 
 pytestmark = pytest.mark.real
 
@@ -103,6 +105,45 @@ def test_an_rtstruct_of_another_patient_is_refused() -> None:
         opened(real_data(LIDC_SLICES), real_data(PATIENT_2), "GTV-1")
 
 
+def test_a_dicom_seg_is_the_label_file_that_it_was_made_of(tmp_path: Path) -> None:
+    """Three slices of a liver; the label file beside the SEG was read by the program that wrote the SEG."""
+    folder = real_data(DICOM_SEG)
+    case = opened(folder / "ct-3slice", folder / "liver.dcm", "Liver")
+    mask = case.mask.read(case.image.geometry)
+    assert mask.sum() == 107_098
+    reference = opened(folder / "ct-3slice", folder / "liver_seg.nrrd").mask.read(case.image.geometry)
+    assert np.count_nonzero(mask != reference) == 0
+    values = sitk.GetArrayFromImage(case.image.read(tmp_path))
+    assert 0 < np.median(values[mask == 1]) < 200  # HU of a liver
+
+
+def test_the_manifest_of_a_real_patient_of_nsclc_radiomics(tmp_path: Path) -> None:
+    """One flat folder of CT, RTSTRUCT, plan and dose: the mask is that of the file made by other code."""
+    folder = real_data(NODES)
+    with zipfile.ZipFile(folder / "dicom.zip") as archive:
+        archive.extractall(tmp_path / "LUNG1" / "LUNG1-003")
+    manifest = nsclc_radiomics.write_manifest(tmp_path / "LUNG1", tmp_path / "lung.csv", roi="GTV-3")
+    [mask] = masks(manifest).values()
+    assert np.count_nonzero(mask != array_of(folder / "derived_masks" / "GTV-3.nii.gz")) == 0
+
+
+def test_overlapping_segments_of_a_real_seg() -> None:
+    """Five segments; the union of all is no larger than their sum, and no smaller than the largest."""
+    folder = real_data(DICOM_SEG)
+    labels = ("GREEN", "ORANGE", "PURPLE", "LIGHT_BLUE", "DARK_BLUE")
+    masks = []
+    for label in (*labels, ".*"):
+        case = opened(folder / "ct-3slice", folder / "partial_overlaps.dcm", label)
+        masks.append(case.mask.read(case.image.geometry))
+    np.testing.assert_array_equal(masks[-1], np.max(masks[:-1], axis=0))
+    assert max(mask.sum() for mask in masks[:-1]) < masks[-1].sum() < sum(int(mask.sum()) for mask in masks[:-1])
+
+
+def test_a_seg_of_another_ct_is_refused() -> None:
+    with pytest.raises(GeometryMismatchError, match="the DICOM SEG was drawn on another CT series"):
+        opened(real_data(LIDC_SLICES), real_data(DICOM_SEG) / "liver.dcm", "Liver")
+
+
 def test_a_nifti_ct_with_a_model_s_mask() -> None:
     folder = real_data(THORAX_CTA) / "aorta_report"
     case = opened(folder / "ct_cropped.nii.gz", folder / "aorta_true_lumen.nii.gz")
@@ -126,11 +167,12 @@ def test_four_real_cases_become_a_dataset(tmp_path: Path) -> None:
         tmp_path / "manifest.csv",
         [dict(zip(columns, map(str, row), strict=True)) | {"patient_id": row[0]} for row in rows],
     )
-    summary = convert(manifest, tmp_path / "raw", 711)
+    settings = ConversionSettings(keep_case_ids=True)
+    summary = convert(manifest, tmp_path / "raw", 711, settings=settings)
     assert [split.cases for split in summary.audit.splits] == [2, 1, 1]
     label = array_of(summary.dataset_folder / "labelsTr" / "nodes.nii.gz")
     assert np.count_nonzero(label != array_of(nodes / "derived_masks" / "GTV-3.nii.gz")) == 0
     image = array_of(summary.dataset_folder / "imagesTr" / "lung_0000.nii.gz")
     assert np.count_nonzero(image != array_of(phantom / "nifti" / "image" / "phantom.nii.gz")) == 0
     assert json.loads((summary.dataset_folder / "dataset.json").read_text())["numTraining"] == 3
-    assert convert(manifest, tmp_path / "raw", 711).already_done == 4
+    assert convert(manifest, tmp_path / "raw", 711, settings=settings).already_done == 4

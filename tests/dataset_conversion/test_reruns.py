@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from nnunet_amt.dataset_conversion import convert
-from nnunet_amt.errors import BadInputError, LabelValueError
+from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
 from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run, times
@@ -91,34 +90,59 @@ def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
     assert other.exists()
 
 
-def test_killed_and_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
-    """kill -9 after the first, the second and the third case, then a run to the end, against one whole run."""
-    write_cohort(tmp_path)
-    whole = contents(run(tmp_path, raw="whole").dataset_folder)
-    for cases_done in (1, 2, 3):
-        kill_after(tmp_path, cases_done)
-    assert not (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").exists()
-    summary = run(tmp_path)
-    assert summary.already_done >= 3
-    assert contents(summary.dataset_folder) == whole
+KILLED_AT_RANDOM = """
+import os, random, signal, sys, time
+from pathlib import Path
+from nnunet_amt.dataset_conversion import ConversionSettings, convert
+
+def run(folder, raw):
+    convert(folder / "manifest.csv", folder / raw, 711, settings=ConversionSettings(exclude_unreadable=True))
+
+def child(folder):
+    pid = os.fork()  # nothing is imported anew: the kill falls into the conversion
+    if pid == 0:
+        run(folder, "raw")
+        os._exit(0)
+    return pid
+
+if __name__ == "__main__":
+    folder, kills = Path(sys.argv[1]), int(sys.argv[2])
+    run(folder, "whole")
+    draw = random.Random(711)
+    started = time.monotonic()
+    os.waitpid(child(folder), 0)
+    longest = time.monotonic() - started
+    killed = 0
+    for _ in range(kills):
+        for path in (folder / "raw").rglob("*.json"):
+            if draw.random() < 0.7:
+                path.unlink()  # so that every run has cases to convert
+        pid = child(folder)
+        time.sleep(draw.uniform(0, longest))
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        killed += os.WIFSIGNALED(status)
+    run(folder, "raw")
+    print(killed)
+"""
 
 
-def kill_after(folder: Path, cases_done: int) -> None:
-    """Start a conversion in another process, which waits before every case, and kill it."""
-    script = (
-        "import sys, time; from pathlib import Path; from nnunet_amt.dataset_conversion import convert; "
-        "wait = lambda done, total, what: time.sleep(0.2 * what.startswith('converting')); "
-        "convert(Path(sys.argv[1], 'manifest.csv'), Path(sys.argv[1], 'raw'), 711, report=wait)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script, str(folder)])
-    deadline = time.monotonic() + 60
-    records = folder / "raw" / "Dataset711_AMT" / ".conversion"
-    while sum(path.stat().st_size > 3 for path in records.glob("*.json")) < cases_done:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+@pytest.mark.slow
+def test_killed_at_thirty_random_moments_and_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    """kill -9 anywhere from the reading of the manifest to dataset.json, against one whole run."""
+    write_cohort(tmp_path, {3: {"mask": "ct/3.nii.gz"}})  # c3 has no mask of 0 and 1
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    shutil.make_archive(str(tmp_path / "scan"), "zip", tmp_path / "scan")
+    write_cohort(tmp_path, {0: {"image": "scan.zip", "mask": "rs"}, 3: {"mask": "ct/3.nii.gz"}})
+    (tmp_path / "kill.py").write_text(KILLED_AT_RANDOM)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, str(tmp_path / "kill.py"), str(tmp_path), "30"]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert int(shown.stdout) >= 20  # the others had ended before their time came
+    whole = contents(tmp_path / "whole" / "Dataset711_AMT")
+    assert "failures.csv" in whole
+    assert contents(tmp_path / "raw" / "Dataset711_AMT") == whole
 
 
 def test_an_unfinished_dataset_does_not_look_finished(tmp_path: Path) -> None:
@@ -126,7 +150,7 @@ def test_an_unfinished_dataset_does_not_look_finished(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     dataset = run(tmp_path).dataset_folder
     write_image(tmp_path / "masks" / "1.nii.gz", make_mask() * 3)
-    with pytest.raises(LabelValueError):
+    with pytest.raises(WorkFailedError):
         run(tmp_path)
     assert not (dataset / "dataset.json").exists()
 

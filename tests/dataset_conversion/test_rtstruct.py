@@ -8,19 +8,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import RTDoseStorage
 
 from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
-from nnunet_amt.dataset_conversion.rtstruct import RtStruct, open_rtstruct
+from nnunet_amt.dataset_conversion.dicom_mask import open_dicom_mask
+from nnunet_amt.dataset_conversion.rtstruct import RtStruct
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry
-from tests.dataset_conversion.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_rtstruct
+from tests.dataset_conversion.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
 
 GRID = Geometry((12, 10, 6), SPACING, ORIGIN, (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
 
 def open_structure(path: Path, roi: str | None) -> RtStruct:
     folder = DicomFolder(path)
-    return open_rtstruct(folder, folder.headers(), roi)
+    structure = open_dicom_mask(folder, folder.headers(), roi)
+    assert isinstance(structure, RtStruct)
+    return structure
 
 
 def read(path: Path, roi: str | None = "GTV") -> NDArray[np.uint8]:
@@ -118,7 +122,7 @@ def test_of_several_rtstructs_the_one_with_the_roi_is_taken(tmp_path: Path) -> N
     write_rtstruct(tmp_path / "all" / "a", {"Heart": area})
     write_rtstruct(tmp_path / "all" / "b", {"GTV": area})
     assert open_structure(tmp_path / "all", "GTV").member == "b"
-    with pytest.raises(ImageReadError, match="2 RTSTRUCTs have such an ROI"):
+    with pytest.raises(ImageReadError, match=r"2 files \(RTSTRUCT\) have such an ROI"):
         open_structure(tmp_path / "all", "GTV|Heart")
 
 
@@ -160,12 +164,9 @@ def test_a_turned_grid(tmp_path: Path) -> None:
 
 
 def test_folders_without_an_rtstruct_say_what_they_have(tmp_path: Path) -> None:
-    def to_segmentation(dataset: Dataset) -> None:
-        dataset.SOPClassUID, dataset.Modality = "1.2.840.10008.5.1.4.1.1.66.4", "SEG"
-
-    write_rtstruct(tmp_path / "seg", {}, change=to_segmentation)
-    with pytest.raises(ImageReadError, match=r"seg: holds no RTSTRUCT \(it has SEG\)"):
-        open_structure(tmp_path / "seg", "GTV")
+    write_other(tmp_path / "dose", "RTDOSE", RTDoseStorage)
+    with pytest.raises(ImageReadError, match=r"dose: holds no RTSTRUCT and no DICOM SEG \(it has RTDOSE\)"):
+        open_structure(tmp_path / "dose", "GTV")
 
 
 def test_damaged_contours_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""The command that converts a cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnunet_amt.cli_options import DatasetId, Jobs
+from nnunet_amt.console import one_line_errors, progress_bars, show_conversion, show_next
+
+__all__ = ["convert"]
+
+
+@one_line_errors
+def convert(
+    manifest: Annotated[Path, typer.Argument(help="CSV: case_id, patient_id, institution, image, mask, ...")],
+    dataset: DatasetId,
+    name: Annotated[str, typer.Option(help="Name of the dataset after its number.")] = "AMT",
+    seed: Annotated[int, typer.Option(help="Seed of the random tuning split and of the pseudonyms.")] = 711,
+    jobs: Jobs = 1,
+    executor: Annotated[
+        str | None, typer.Option(help="dask://HOST:PORT: convert on that cluster; it must see the same files.")
+    ] = None,
+    external_institutions: Annotated[
+        Path | None, typer.Option(help="Without a split column: file with an institution a line, all held out.")
+    ] = None,
+    external_cases: Annotated[
+        int | None, typer.Option(min=1, help="Without a split column: cases to hold out, smallest institutions first.")
+    ] = None,
+    tuning_cases: Annotated[int | None, typer.Option(min=1, help="Without a split column: cases for tuning.")] = None,
+    resample_masks: Annotated[
+        bool, typer.Option("--resample-masks", help="Bring masks of another grid to the CT's, nearest neighbour.")
+    ] = False,
+    resample_tilt: Annotated[
+        bool, typer.Option("--resample-tilt", help="Straighten CTs that were scanned with a tilted gantry.")
+    ] = False,
+    exclude_unreadable: Annotated[
+        bool, typer.Option("--exclude-unreadable", help="Count cases that cannot be converted as excluded.")
+    ] = False,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Where the pseudonyms' key is kept; beside the manifest if not given.")
+    ] = None,
+    keep_case_ids: Annotated[
+        bool, typer.Option("--keep-case-ids", help="The manifest's case ids and institutions are pseudonyms already.")
+    ] = False,
+    table1_p_values: Annotated[
+        bool, typer.Option("--table1-p-values", help="Put p-values between the splits into Table 1.")
+    ] = False,
+) -> None:
+    """Convert a cohort to nnU-Net's raw format, with a split that no institution and no patient leaks through."""
+    from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions
+    from nnunet_amt.dataset_conversion import convert as convert_cohort
+    from nnunet_amt.environment import folder_from_environment
+
+    settings = ConversionSettings(
+        seed=seed,
+        external_cases=external_cases,
+        tuning_cases=tuning_cases,
+        external_institutions=external_institutions,
+        reading=ReadingOptions(resample_masks, resample_tilt),
+        exclude_unreadable=exclude_unreadable,
+        key_file=key_file,
+        keep_case_ids=keep_case_ids,
+        p_values=table1_p_values,
+    )
+    raw_folder = folder_from_environment("nnUNet_raw")
+    with progress_bars() as report:
+        summary = convert_cohort(manifest, raw_folder, dataset, name, settings, jobs, executor, report)
+    show_conversion(summary)
+    show_next(f"nnunet_amt plan -d {dataset}")

@@ -1,0 +1,178 @@
+"""What the conversion reads of a DICOM file's header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+__all__ = ["CT_IMAGE", "HEADER_TAGS", "DicomHeader", "header_of"]
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+
+HEADER_TAGS = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "ImageType",
+    "Manufacturer",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+]
+
+
+@dataclass(frozen=True)
+class DicomHeader:
+    """What the conversion needs of a DICOM file's header; nothing in it tells who the patient is.
+
+    Attributes
+    ----------
+    member
+        File name relative to the folder or inside the zip.
+    shown
+        What messages call the file. Names of DICOM files often hold UIDs or the patient's name.
+    sop_class, sop_uid, series_uid, modality, image_type, manufacturer
+        As in the header; empty where it is silent.
+    position, orientation, pixel_spacing
+        ImagePositionPatient (x, y, z) in mm, ImageOrientationPatient (row, then column cosines), PixelSpacing
+        (between rows, between columns) in mm; None where the header is silent.
+    slice_thickness
+        In mm; None where the header is silent.
+    rows, columns
+        Size of the slice.
+    samples, frames
+        Values a pixel, and slices in the file: 1 and 1 in a CT slice.
+    slope, intercept
+        Of the rescaling to HU; None where the header is silent.
+    rescale_type
+        Unit after the rescaling; empty where the header is silent, which means HU in CT.
+    syntax
+        Transfer syntax: how the pixels are compressed.
+    missing_bytes
+        By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known.
+    bits
+        Bits allocated, bits stored and the high bit of a value.
+    signed
+        Whether the stored values are.
+    pixels_at
+        Where in the file the element of the pixels begins, in bytes.
+    """
+
+    member: str
+    shown: str
+    sop_class: str
+    sop_uid: str
+    series_uid: str
+    modality: str
+    image_type: tuple[str, ...]
+    manufacturer: str
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    slice_thickness: float | None
+    rows: int
+    columns: int
+    samples: int
+    frames: int
+    slope: float | None
+    intercept: float | None
+    rescale_type: str
+    syntax: str
+    missing_bytes: int
+    bits: tuple[int, int, int]
+    signed: bool
+    pixels_at: int
+
+
+def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left: int) -> DicomHeader:
+    """Take what is needed of a dataset that was read up to its pixels.
+
+    Parameters
+    ----------
+    dataset
+        pydicom dataset with `HEADER_TAGS`.
+    member, shown
+        See `DicomHeader`.
+    pixels_at, bytes_left
+        Bytes of the file that were read, and those after them.
+
+    Raises
+    ------
+    EOFError
+        If the file ends within its header. pydicom raises others for damaged elements.
+    """
+
+    def numbers(tag: str) -> tuple[float, ...] | None:
+        value = dataset.get(tag)
+        if value is None or value == "":
+            return None
+        several = value if hasattr(value, "__iter__") else (value,)
+        return tuple(float(one) for one in several)
+
+    def words(tag: str) -> tuple[str, ...]:
+        value = dataset.get(tag) or ()
+        return (value,) if isinstance(value, str) else tuple(str(word) for word in value)
+
+    def number(tag: str) -> float | None:
+        value = dataset.get(tag)
+        return None if value in (None, "") else float(value)
+
+    def integer(tag: str) -> int:
+        return int(dataset.get(tag) or 0)
+
+    sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
+    series_uid = str(dataset.get("SeriesInstanceUID") or "")
+    if not sop_class or (sop_class == CT_IMAGE and not series_uid):
+        raise EOFError  # it ends within the header
+    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    return DicomHeader(
+        member=member,
+        shown=shown,
+        sop_class=sop_class,
+        sop_uid=str(dataset.get("SOPInstanceUID") or ""),
+        series_uid=series_uid,
+        modality=str(dataset.get("Modality") or ""),
+        image_type=words("ImageType"),
+        manufacturer=str(dataset.get("Manufacturer") or ""),
+        position=numbers("ImagePositionPatient"),
+        orientation=numbers("ImageOrientationPatient"),
+        pixel_spacing=numbers("PixelSpacing"),
+        slice_thickness=number("SliceThickness"),
+        rows=rows,
+        columns=columns,
+        samples=int(dataset.get("SamplesPerPixel") or 1),
+        frames=int(dataset.get("NumberOfFrames") or 1),
+        slope=number("RescaleSlope"),
+        intercept=number("RescaleIntercept"),
+        rescale_type=str(dataset.get("RescaleType") or ""),
+        syntax=str(dataset.file_meta.get("TransferSyntaxUID") or ""),
+        missing_bytes=_missing_bytes(dataset, bytes_left),
+        bits=(integer("BitsAllocated"), integer("BitsStored"), integer("HighBit")),
+        signed=integer("PixelRepresentation") == 1,
+        pixels_at=pixels_at,
+    )
+
+
+def _missing_bytes(dataset: Any, bytes_left: int) -> int:
+    """How many bytes of uncompressed pixels are not in the file, if `bytes_left` follow its header."""
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is not None and syntax.is_compressed:
+        return 0
+    element_header = 8 if syntax is None or syntax.is_implicit_VR else 12
+    sizes = [int(dataset.get(tag) or 0) for tag in ("Rows", "Columns", "BitsAllocated")]
+    bits = prod(sizes) * int(dataset.get("NumberOfFrames") or 1)
+    return max(0, bits // 8 - max(0, bytes_left - element_header))

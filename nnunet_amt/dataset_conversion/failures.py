@@ -1,0 +1,158 @@
+"""Cases that could not be converted: what stops one case, what stops all, and the files that name them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from nnunet_amt.cohort import CohortCase
+from nnunet_amt.errors import (
+    AMTError,
+    DiskFullError,
+    GeometryMismatchError,
+    ImageReadError,
+    LabelValueError,
+    MissingExtraError,
+    RoiNotFoundError,
+    WorkFailedError,
+)
+from nnunet_amt.files import write_text
+
+__all__ = [
+    "CaseFailure",
+    "attempt",
+    "failure_of",
+    "reasons_of",
+    "write_failure_messages",
+    "write_failure_reasons",
+]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_STOPS_ALL = (DiskFullError, MissingExtraError)
+# In words that hold nothing of the case, as they go into the dataset and the flow figure.
+_REASONS: dict[type[AMTError], str] = {
+    ImageReadError: "CT or mask cannot be read",
+    GeometryMismatchError: "mask does not fit the CT",
+    LabelValueError: "mask is empty or holds other labels",
+    RoiNotFoundError: "contour not found",
+}
+_OTHER_REASON = "conversion failed"
+
+
+@dataclass(frozen=True)
+class CaseFailure:
+    """A case that could not be converted.
+
+    Attributes
+    ----------
+    case
+        As in the manifest.
+    name
+        Of the case in the dataset.
+    message
+        What is wrong and what to do, with the manifest's line and case id.
+    reason
+        In a few words that hold nothing of the case.
+    """
+
+    case: CohortCase
+    name: str
+    message: str
+    reason: str
+
+
+def attempt(function: Callable[[Item], Result], item: Item) -> Result | AMTError:
+    """Call a function with a case; give what is wrong with the case in place of a result.
+
+    Raises
+    ------
+    DiskFullError, MissingExtraError, OSError
+        What is not the case's fault and would stop the next one too.
+    """
+    try:
+        return function(item)
+    except (*_STOPS_ALL, OSError):
+        raise
+    except AMTError as error:
+        return error
+    except MemoryError:
+        return WorkFailedError("memory ran out; run the same command again with fewer jobs")
+    except Exception as error:  # one case never ends a cohort
+        return WorkFailedError(f"{_where(error)}; please report this")
+
+
+def failure_of(case: CohortCase, name: str, place: str, error: AMTError) -> CaseFailure:
+    """Make a record of what went wrong with a case.
+
+    Parameters
+    ----------
+    case, name
+        The case, and its name in the dataset.
+    place
+        The manifest's line, put before messages that do not say it.
+    error
+        What `attempt` gave.
+    """
+    message = str(error)
+    if isinstance(error, WorkFailedError):
+        message = f"{place}: {message}"
+    return CaseFailure(case, name, message, _REASONS.get(type(error), _OTHER_REASON))
+
+
+def reasons_of(failures: Sequence[CaseFailure]) -> Counter[str]:
+    """Count failed cases by reason."""
+    return Counter(failure.reason for failure in failures)
+
+
+def write_failure_reasons(path: Path, failures: Sequence[CaseFailure]) -> None:
+    """Write the failed cases by their names in the dataset; without failures the file is removed.
+
+    Parameters
+    ----------
+    path
+        A CSV file in the dataset.
+    failures
+        Sorted by line.
+    """
+    _write(path, ("case_id", "reason"), [(failure.name, failure.reason) for failure in failures])
+
+
+def write_failure_messages(path: Path, failures: Sequence[CaseFailure]) -> None:
+    """Write the failed cases with the manifest's ids and whole messages; without failures the file is removed.
+
+    Parameters
+    ----------
+    path
+        A CSV file outside the dataset: the manifest's case ids are in it.
+    failures
+        Sorted by line.
+    """
+    rows = [(failure.case.line, failure.case.case_id, failure.message) for failure in failures]
+    _write(path, ("line", "case_id", "message"), rows)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _where(error: Exception) -> str:
+    """Name the kind and the place of an unexpected error; its text may hold what must not be shown."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    frames = frames[1:] or frames  # the first is `attempt`
+    last = next((frame for frame in reversed(frames) if "nnunet_amt" in Path(frame.filename).parts), frames[-1])
+    return f"unexpected {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"

@@ -1,0 +1,205 @@
+"""Pseudonyms of cases and institutions, and the key file that is the only way back."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from nnunet_amt.cohort import CohortCase
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.files import atomic_path
+
+__all__ = [
+    "KEY_COLUMNS",
+    "default_key_file",
+    "institution_codes",
+    "pseudonymise",
+    "require_outside",
+]
+
+Kind = Literal["case", "institution"]
+
+KEY_COLUMNS = ("kind", "name", "pseudonym")
+INSTITUTION_PREFIX = "institution"
+_OWNER_ONLY = 0o600
+_PREFIX = re.compile(r"[A-Za-z0-9]{1,40}")
+_ADVICE = "restore it from a copy, or name another key file"
+
+
+def default_key_file(manifest: Path) -> Path:
+    """Name the key file beside the manifest: ``cohort.csv`` has ``cohort_key.csv``."""
+    return manifest.with_name(f"{manifest.stem}_key.csv")
+
+
+def require_outside(key_file: Path, folder: Path) -> None:
+    """Refuse a key file inside a folder that may be passed on.
+
+    Parameters
+    ----------
+    key_file
+        Need not exist yet.
+    folder
+        The dataset's folder.
+
+    Raises
+    ------
+    BadInputError
+        If the key file lies anywhere below `folder`.
+    """
+    if key_file.resolve().is_relative_to(folder.resolve()):
+        raise BadInputError(
+            f"key file {key_file.name}: lies in the dataset's folder {folder.name}, which may be passed on; "
+            "choose a place outside it"
+        )
+
+
+def pseudonymise(cases: Sequence[CohortCase], key_file: Path, prefix: str = "AMT", seed: int = 711) -> dict[str, str]:
+    """Give every case a pseudonym such as ``AMT-0001`` that says nothing of its place in the manifest.
+
+    A case that has a pseudonym in the key file keeps it; others are numbered on from the highest, in an order
+    that depends on the seed and on the case's row, patient id included. The hyphen is deliberate: in nnU-Net
+    ``_0001`` at the end of a name is the number of a channel.
+
+    Parameters
+    ----------
+    cases
+        Included cases.
+    key_file
+        CSV of `KEY_COLUMNS`, readable by its owner alone. Lines are only ever added.
+    prefix
+        Letters and digits before the number.
+    seed
+        Of the order.
+
+    Returns
+    -------
+    dict
+        Pseudonym by case id. It is on the disk before this returns.
+
+    Raises
+    ------
+    BadInputError
+        If the key file is another kind of file or damaged, or the prefix is not allowed.
+    """
+    lots = {case.case_id: f"{case.case_id}/{case.patient_id}/{case.institution}" for case in cases}
+    return _extend(key_file, "case", lots, prefix, seed)
+
+
+def institution_codes(cases: Sequence[CohortCase], key_file: Path, seed: int = 711) -> dict[str, str]:
+    """Give every institution a code such as ``institution-0001``; see `pseudonymise`.
+
+    Returns
+    -------
+    dict
+        Code by name of the institution.
+    """
+    # The cases are in the lot, so that a list of hospitals alone does not give the order away.
+    members: dict[str, list[str]] = {}
+    for case in cases:
+        members.setdefault(case.institution, []).append(f"{case.case_id}/{case.patient_id}")
+    lots = {name: "/".join([name, *sorted(inside)]) for name, inside in members.items()}
+    return _extend(key_file, "institution", lots, INSTITUTION_PREFIX, seed)
+
+
+@dataclass
+class _Key:
+    """Content of a key file."""
+
+    text: str = ""
+    pseudonyms: dict[Kind, dict[str, str]] = field(default_factory=lambda: {"case": {}, "institution": {}})
+
+    def highest(self, kind: Kind) -> int:
+        """Highest number given so far, whatever its prefix."""
+        numbers = (re.search(r"\d+$", pseudonym) for pseudonym in self.pseudonyms[kind].values())
+        return max((int(number.group()) for number in numbers if number), default=0)
+
+
+def _extend(key_file: Path, kind: Kind, lots: Mapping[str, str], prefix: str, seed: int) -> dict[str, str]:
+    if not _PREFIX.fullmatch(prefix):
+        raise BadInputError(f"prefix {prefix!r} of the pseudonyms is not allowed; use up to 40 of A-Z a-z 0-9")
+    with _locked(key_file.parent):
+        key = _read(key_file)
+        known = key.pseudonyms[kind]
+        new = sorted((name for name in lots if name not in known), key=lambda name: _draw(seed, kind, lots[name]))
+        start = key.highest(kind) + 1
+        added = {name: f"{prefix}-{number:04d}" for number, name in enumerate(new, start=start)}
+        if added:
+            _append(key_file, key, [(kind, name, pseudonym) for name, pseudonym in added.items()])
+        elif key_file.stat().st_mode & 0o777 != _OWNER_ONLY:
+            key_file.chmod(_OWNER_ONLY)  # a spreadsheet program may have saved it
+    return {name: {**known, **added}[name] for name in lots}
+
+
+def _append(key_file: Path, key: _Key, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Write the old text and new rows behind it, under the final name only when both are on the disk."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if not key.text:
+        writer.writerow(KEY_COLUMNS)
+    elif not key.text.endswith("\n"):
+        text.write("\n")
+    writer.writerows(rows)
+    with atomic_path(key_file) as partial:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), _OWNER_ONLY)
+            file.write((key.text + text.getvalue()).encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _read(key_file: Path) -> _Key:
+    if not key_file.exists():
+        return _Key()
+    try:
+        text = key_file.read_bytes().decode()
+    except OSError as error:
+        raise BadInputError(f"key file {key_file.name}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"key file {key_file.name}: is not in UTF-8; {_ADVICE}") from error
+    key = _Key(text)
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    if tuple(next(reader, ())) != KEY_COLUMNS:
+        raise BadInputError(f"key file {key_file.name}: line 1 is not {','.join(KEY_COLUMNS)}; {_ADVICE}")
+    seen: set[tuple[str, str]] = set()
+    for cells in reader:
+        if not any(cells):
+            continue
+        kind, name, pseudonym = cells if len(cells) == len(KEY_COLUMNS) else ("", "", "")
+        known = key.pseudonyms.get(kind)  # type: ignore[call-overload]
+        if known is None or not name or not pseudonym:
+            raise BadInputError(f"key file {key_file.name} line {reader.line_num}: is damaged; {_ADVICE}")
+        if name in known or (kind, pseudonym) in seen:
+            raise BadInputError(
+                f"key file {key_file.name} line {reader.line_num}: a {kind} or its pseudonym stands there twice; "
+                f"{_ADVICE}"
+            )
+        known[name] = pseudonym
+        seen.add((kind, pseudonym))
+    return key
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep two conversions from adding to one key file at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network drives have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _draw(seed: int, kind: str, lot: str) -> bytes:
+    return hashlib.sha256(f"{seed}/{kind}/{lot}".encode()).digest()

@@ -1,0 +1,188 @@
+"""Kinds of bad manifest, each with the whole message it must give: one line, where, what, the value, what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.cohort import assign_splits, audit_splits, read_manifest
+from nnunet_amt.errors import BadInputError
+from tests.cohort.test_manifest import FULL_HEADER, HEADER, ROW, full_row, write
+
+SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
+EMPTY = "is empty; every included case needs it (or an exclusion_reason)"
+CASE_ID = (
+    "must be 1 to 100 of the characters A-Z a-z 0-9 _ . - and begin with a letter or a digit, as files are named by it"
+)
+CONFUSING = "must not end like a channel number (_0000) or a file ending, as nnU-Net adds those to it"
+QUOTES = "put cells that hold a comma between quotation marks"
+NUMBER = "must be a number with a decimal point"
+
+# Column, value, and what is said after "manifest.csv line 2, column '<column>' (case '<case_id>'): "
+BAD_CELLS = [
+    ("case_id", "a/b", f"{CASE_ID} (got 'a/b')"),
+    ("case_id", "../a", f"{CASE_ID} (got '../a')"),
+    ("case_id", "a b", f"{CASE_ID} (got 'a b')"),
+    ("case_id", "Müller", f"{CASE_ID} (got 'Müller')"),
+    ("case_id", "-a", f"{CASE_ID} (got '-a')"),
+    ("case_id", "amt_0000", f"{CONFUSING} (got 'amt_0000')"),
+    ("case_id", "amt_0012", f"{CONFUSING} (got 'amt_0012')"),
+    ("case_id", "a.nii.gz", f"{CONFUSING} (got 'a.nii.gz')"),
+    ("case_id", "a.", f"{CONFUSING} (got 'a.')"),
+    ("patient_id", "", EMPTY),
+    ("institution", "", EMPTY),
+    ("image", "", EMPTY),
+    ("mask", "", EMPTY),
+    ("split", "test", "must be 'training', 'tuning' or 'external' (got 'test')"),
+    ("split", "train", "must be 'training', 'tuning' or 'external' (got 'train')"),
+    ("roi", "GTV(", "is no regular expression: missing ), unterminated subpattern at position 3; put a backslash "
+     "before ( ) [ ] + * ? (got 'GTV(')"),
+    ("age", "063Y", f"{NUMBER} (got '063Y')"),
+    ("age", "nan", f"{NUMBER} (got 'nan')"),
+    ("age", "inf", f"{NUMBER} (got 'inf')"),
+    ("age", "-1", "must be at least 0.0 (got '-1')"),
+    ("age", "121", "must be at most 120.0 (got '121')"),
+    ("age", '"61,5"', f"{NUMBER} (got '61,5')"),
+    ("sex", "x", "must be 'F', 'M' or 'O' (got 'x')"),
+    ("sex", "1", "must be 'F', 'M' or 'O' (got '1')"),
+    ("slice_thickness_mm", "0", "must be above 0.0 (got '0')"),
+    ("slice_thickness_mm", "5 mm", f"{NUMBER} (got '5 mm')"),
+    ("slice_thickness_mm", "500", "must be at most 100.0 (got '500')"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value", "words"), BAD_CELLS)
+def test_bad_cells(tmp_path: Path, column: str, value: str, words: str) -> None:
+    case_id = value if column == "case_id" else "c1"
+    path = write(tmp_path, f"{FULL_HEADER}\n{full_row(**{column: value})}\n")
+    assert refusal(path) == f"manifest.csv line 2, column '{column}' (case '{case_id}'): {words}"
+
+
+TWO = f"{HEADER}\n{ROW}\nc2,p2,South,i2.nii.gz,m2.nii.gz"
+BAD_FILES = {
+    "semicolons": (
+        TWO.replace(",", ";"),
+        f"manifest.csv line 1: columns are separated by semicolons; {SAVE_AS}, with commas",
+    ),
+    "tabs": (TWO.replace(",", "\t"), f"manifest.csv line 1: columns are separated by tabs; {SAVE_AS}, with commas"),
+    "spreadsheet": (b"PK\x03\x04\x14\x00", f"manifest.csv: is a spreadsheet, not a CSV file; {SAVE_AS}"),
+    "old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1", f"manifest.csv: is a spreadsheet, not a CSV file; {SAVE_AS}"),
+    "Latin-1": (TWO.replace("South", "Süd").encode("latin-1"), f"manifest.csv line 3: is not in UTF-8; {SAVE_AS}"),
+    "UTF-16": (TWO.encode("utf-16"), f"manifest.csv line 1: is not in UTF-8; {SAVE_AS}"),
+    "empty": (
+        "",
+        "manifest.csv line 1, column 'case_id': is missing; the header must have case_id, patient_id, institution, "
+        "image, mask",
+    ),
+    "no header": (
+        ROW,
+        "manifest.csv line 1, column 'case_id': is missing; the header must have case_id, patient_id, institution, "
+        "image, mask",
+    ),
+    "header only": (f"{HEADER}\n", "manifest.csv: has no included case; give one row a case"),
+    "renamed column": (
+        TWO.replace("patient_id", "patientid"),
+        "manifest.csv line 1, column 'patient_id': is missing; rename 'patientid'",
+    ),
+    "misspelt column": (
+        f"{HEADER},histolgy\n{ROW},thymoma",
+        "manifest.csv line 1, column 'histolgy': is unknown; did you mean 'histology'?",
+    ),
+    "column twice": (f"{HEADER},mask\n{ROW},m", "manifest.csv line 1, column 'mask': stands there twice; remove one"),
+    "too many cells": (f"{TWO},more", f"manifest.csv line 3: has 6 cells, the header has 5; {QUOTES}"),
+    "too few cells": (f"{TWO}\nc3,p3,West", f"manifest.csv line 4: has 3 cells, the header has 5; {QUOTES}"),
+    "comma in an institution": (
+        TWO.replace("South", "South, Main"),
+        f"manifest.csv line 3: has 6 cells, the header has 5; {QUOTES}",
+    ),
+    "open quotation mark": (
+        TWO.replace("South", '"South'),
+        "manifest.csv line 3: is not CSV (unexpected end of data); check its quotation marks",
+    ),
+    "spreadsheet's error": (
+        TWO.replace("South", "#N/A"),
+        "manifest.csv line 3, column 'institution': holds the spreadsheet's error #N/A; mend the formula or empty the "
+        "cell",
+    ),
+    "case twice": (
+        f"{TWO}\n{ROW}",
+        "manifest.csv line 4, column 'case_id' (case 'c1'): line 2 has the same case_id; each row needs its own",
+    ),
+    "case twice in capitals": (
+        f"{TWO}\n{ROW.replace('c1', 'C1')}",
+        "manifest.csv line 4, column 'case_id' (case 'C1'): line 2 has the same case_id; each row needs its own",
+    ),
+    "case included and excluded": (
+        f"{HEADER},exclusion_reason\n{ROW},\n{ROW},no CT",
+        "manifest.csv line 3, column 'case_id' (case 'c1'): line 2 has the same case_id; each row needs its own",
+    ),
+    "institution in two spellings": (
+        TWO.replace("South", "NORTH"),
+        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals or spaces only; "
+        "spell both alike",
+    ),
+    "patient in two spellings": (
+        TWO.replace("p2", "P 1"),
+        "manifest.csv line 3, column 'patient_id' (case 'c2'): differs from line 2 in capitals or spaces only; "
+        "spell both alike",
+    ),
+    "two problems": (
+        f"{TWO.replace('c2', '?')}\nc3,,West,i,m",
+        f"manifest.csv line 3, column 'case_id' (case '?'): {CASE_ID} (got '?') (and 1 more)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_bad_files(tmp_path: Path, content: str | bytes, message: str) -> None:
+    assert refusal(write(tmp_path, content)) == message
+
+
+SPLIT_HEADER = f"{HEADER},split"
+BAD_SPLITS = {
+    "filled in some rows": (
+        ["c1,p1,N,i,m,training", "c2,p2,S,i,m,"],
+        "manifest line 3, column 'split' (case 'c2'): is empty, other rows fill it; fill it in every row or in none",
+    ),
+    "no external case": (
+        ["c1,p1,N,i,m,training", "c2,p2,N,i,m,tuning"],
+        "column 'split': no case is in 'external'; each of training, tuning, external needs one",
+    ),
+    "patient in two splits": (
+        ["c1,p1,N,i,m,training", "c2,p1,N,i,m,tuning", "c3,p3,S,i,m,external"],
+        "column 'patient_id': case 'c1' (line 2, training) and case 'c2' (line 3, tuning) are of one patient; "
+        "put both into one split, or give different patients different ids",
+    ),
+    "institution on both sides": (
+        ["c1,p1,N,i,m,training", "c2,p2,N,i,m,tuning", "c3,p3,N,i,m,external"],
+        "column 'institution': 'N' has case 'c1' (line 2, training) and case 'c3' (line 4, external); "
+        "an institution of the external test set must not be in training or tuning",
+    ),
+    "one institution": (
+        ["c1,p1,N,i,m,", "c2,p2,N,i,m,"],
+        "column 'institution': 1 institution (or group that shares patients) cannot be divided into training and "
+        "external test set; add cases of another institution",
+    ),
+    "one patient left": (
+        ["c1,p1,N,i,m,", "c2,p1,N,i,m,", "c3,p3,S,i,m,"],
+        "column 'patient_id': one patient is left for training and tuning together; add patients or give the split "
+        "in a column 'split'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_SPLITS.values(), ids=BAD_SPLITS.keys())
+def test_bad_splits(tmp_path: Path, rows: list[str], message: str) -> None:
+    path = write(tmp_path, "\n".join([SPLIT_HEADER, *rows]))
+    with pytest.raises(BadInputError) as error:
+        audit_splits(assign_splits(read_manifest(path).cases))
+    assert str(error.value) == message
+
+
+def refusal(manifest: Path) -> str:
+    """Give the message with which a manifest is refused."""
+    with pytest.raises(BadInputError) as error:
+        read_manifest(manifest)
+    assert "\n" not in str(error.value)
+    return str(error.value)

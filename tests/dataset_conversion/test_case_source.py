@@ -1,0 +1,141 @@
+"""What the options and references decide when a case is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from nnunet_amt.cohort import CohortCase
+from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case
+from nnunet_amt.dataset_conversion.label_file import IGNORE_KEY, IGNORE_LABEL
+from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError
+from nnunet_amt.geometry import Geometry
+from tests.cohort.cases import make_case
+from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_image
+from tests.dataset_conversion.dicom_fixtures import ORIGIN, make_volume, square, write_ct_series, write_rtstruct
+from tests.dataset_conversion.seg_fixtures import as_source, write_ct_and_seg, write_seg
+
+TUMOUR = np.zeros((6, 10, 12), bool)
+TUMOUR[1:3, 2:5, 3:7] = True
+
+
+def case_of(image: Path, mask: Path, roi: str | None = None) -> CohortCase:
+    return CohortCase(**(vars(make_case("c0", "North")) | {"image": image, "mask": mask, "roi": roi}))
+
+
+def opened(image: Path, mask: Path, roi: str | None = None, **options: bool) -> CaseSource:
+    return open_case(case_of(image, mask, roi), "manifest.csv", ReadingOptions(**options))
+
+
+def test_a_dicom_case_with_a_seg_beside_its_slices(tmp_path: Path) -> None:
+    write_ct_and_seg(tmp_path, {"GTV": TUMOUR, "Heart": ~TUMOUR})
+    case = opened(tmp_path, tmp_path, "GTV")
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry), TUMOUR)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image.read(tmp_path / "s")), make_volume())
+
+
+def test_a_seg_chooses_between_series(tmp_path: Path) -> None:
+    files = write_ct_series(tmp_path / "all", series="native", change=as_source)
+    write_ct_series(tmp_path / "all", make_volume() + 1, series="contrast")
+    write_seg(tmp_path / "seg.dcm", files, {"GTV": TUMOUR})
+    case = opened(tmp_path / "all", tmp_path / "seg.dcm")
+    assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
+
+
+def test_slices_choose_where_the_series_is_not_named(tmp_path: Path) -> None:
+    """Some SEGs name the images that they were drawn on, but no series."""
+
+    def forget(dataset: Dataset) -> None:
+        del dataset.ReferencedSeriesSequence
+
+    files = write_ct_series(tmp_path / "all", series="native", change=as_source)
+    write_ct_series(tmp_path / "all", make_volume() + 1, series="contrast")
+    write_seg(tmp_path / "seg.dcm", files, {"GTV": TUMOUR}, change=forget)
+    case = opened(tmp_path / "all", tmp_path / "seg.dcm")
+    assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
+
+
+def test_an_rtstruct_may_name_the_images_at_its_contours_only(tmp_path: Path) -> None:
+    files = write_ct_series(tmp_path / "all", series="native")
+    write_ct_series(tmp_path / "all", make_volume() + 1, series="contrast")
+
+    def name_image(dataset: Dataset) -> None:
+        reference = Dataset()
+        reference.ReferencedSOPInstanceUID = dcmread(files[1]).SOPInstanceUID
+        dataset.ROIContourSequence[0].ContourSequence[0].ContourImageSequence = [reference]
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, series=None, change=name_image)
+    case = opened(tmp_path / "all", tmp_path / "rs")
+    assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
+
+
+def write_tilted(folder: Path) -> None:
+    """Slices that move two rows (1.4 mm) to the back from one to the next; the same square in the pixels of each."""
+    positions = [(ORIGIN[0], ORIGIN[1] + 1.4 * z, ORIGIN[2] + 2.5 * z) for z in range(6)]
+    write_ct_series(folder / "ct", positions=positions)
+    contours = [square(z, (2.5, 6.5), (1.5 + 2 * z, 4.5 + 2 * z)) for z in range(6)]
+    write_rtstruct(folder / "rs", {"GTV": contours})
+
+
+def test_contours_follow_a_tilted_series_that_is_straightened(tmp_path: Path) -> None:
+    """Voxels in the contours must be the pixels that they were drawn around: columns 3-6, rows 2-4 of each slice."""
+    write_tilted(tmp_path)
+    with pytest.raises(ImageReadError, match="the gantry was tilted"):
+        opened(tmp_path / "ct", tmp_path / "rs")
+    case = opened(tmp_path / "ct", tmp_path / "rs", resample_tilt=True)
+    image = case.image.read(tmp_path / "s")
+    assert Geometry.of(image) == case.image.geometry
+    mask = case.mask.read(case.image.geometry)
+    values = sitk.GetArrayFromImage(image)
+    assert mask.shape == values.shape == (6, 20, 12)
+    np.testing.assert_allclose(values[mask == 1], make_volume()[:, 2:5, 3:7].ravel(), atol=1e-3)
+
+
+def test_label_files_cannot_be_straightened(tmp_path: Path) -> None:
+    """Their header says nothing of the shift: resampled, they would lie beside the tumour."""
+    write_tilted(tmp_path)
+    write_image(tmp_path / "m.nrrd", TUMOUR.astype(np.uint8), spacing=(0.8, 0.7, 2.5), origin=ORIGIN)
+    with pytest.raises(GeometryMismatchError, match=r"no label file can be straightened with it; give an RTSTRUCT"):
+        opened(tmp_path / "ct", tmp_path / "m.nrrd", resample_tilt=True, resample_masks=True)
+
+
+def test_masks_on_another_grid_only_with_the_option(tmp_path: Path) -> None:
+    write_image(tmp_path / "ct.nrrd", make_ct(0))
+    write_image(tmp_path / "m.nrrd", make_mask()[1:3], origin=(-12.5, 3.25, 45.0))
+    with pytest.raises(GeometryMismatchError, match="--resample-masks"):
+        opened(tmp_path / "ct.nrrd", tmp_path / "m.nrrd")
+    case = opened(tmp_path / "ct.nrrd", tmp_path / "m.nrrd", resample_masks=True)
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry), make_mask())
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha"])
+def test_the_ignore_label_must_be_declared_in_the_header(tmp_path: Path, ending: str) -> None:
+    write_image(tmp_path / "ct.nrrd", make_ct(0))
+    labels = make_mask()
+    labels[0] = IGNORE_LABEL
+    path = write_image(tmp_path / f"m.{ending}", labels)
+    case = opened(tmp_path / "ct.nrrd", path)
+    assert not case.has_ignore_label
+    with pytest.raises(LabelValueError, match=r"holds 99 voxels with other values .*: 2"):
+        case.mask.read(case.image.geometry)
+    image = sitk.ReadImage(str(path))
+    image.SetMetaData(IGNORE_KEY, str(IGNORE_LABEL))
+    sitk.WriteImage(image, str(path))
+    case = opened(tmp_path / "ct.nrrd", path)
+    assert case.has_ignore_label
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry), labels)
+
+
+@pytest.mark.parametrize("name", ["CT", "mask", "Doe_Jane", "series"])
+def test_names_leave_a_message_and_its_words_stay(tmp_path: Path, name: str) -> None:
+    """A folder may be called like a word of the message."""
+    case = case_of(Path(name), Path("mask.nrrd"))
+    with pytest.raises(ImageReadError) as error, in_column("manifest.csv", case, "image"):
+        raise ImageReadError(f"{name}: holds no CT; it has 6 of MR")
+    assert str(error.value) == "manifest.csv line 2, column 'image' (case 'c0'): the file: holds no CT; it has 6 of MR"

@@ -1,0 +1,86 @@
+"""The command that converts a cohort: its options, what it shows, its exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from nnunet_amt.cli import app
+from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a cohort of four cases, and tell nnU-Net's raw folder."""
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    write_cohort(tmp_path)
+    return tmp_path
+
+
+def convert(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["convert", str(folder / "manifest.csv"), "-d", "711", *options])
+
+
+def test_it_shows_the_audit_and_what_it_wrote(folder: Path) -> None:
+    result = convert(folder)
+    assert result.exit_code == 0, result.stderr
+    rows = [line.split("│")[1:-1] for line in result.stdout.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["training", "2", "2", "1"],
+        ["tuning", "1", "1", "1"],
+        ["external", "1", "1", "1"],
+        ["all", "4", "4", "2"],
+    ]
+    assert "none of the 1 external institutions is among the 1 of training and tuning" in result.stdout
+    assert "4 cases converted, 0 kept from an earlier run" in result.stdout
+    assert str(folder / "raw" / "Dataset711_AMT" / "flow.svg") in result.stdout
+    assert str(folder / "manifest_key.csv") in result.stdout
+    assert result.stdout.rstrip().endswith("nnunet_amt plan -d 711")
+
+
+def test_a_failed_case_is_exit_1_and_one_line_unless_it_is_to_be_excluded(folder: Path) -> None:
+    write_image(folder / "masks" / "3.nii.gz", make_mask() * 0)
+    result = convert(folder)
+    assert result.exit_code == 1
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "manifest.csv line 5, column 'mask' (case 'c3'): " in line
+    assert "--exclude-unreadable" in line
+    result = convert(folder, "--exclude-unreadable")
+    assert result.exit_code == 0
+    assert "excluded: 1 for 'mask is empty or holds other labels'" in result.stdout
+
+
+def test_options_reach_the_stage(folder: Path) -> None:
+    write_cohort(folder, {number: {"split": ""} for number in range(4)})
+    (folder / "institutions.txt").write_text("East\n")
+    options = ("--external-institutions", str(folder / "institutions.txt"), "--keep-case-ids", "--table1-p-values")
+    result = convert(folder, *options, "--tuning-cases", "2", "--name", "Other")
+    assert result.exit_code == 0, result.stderr
+    dataset = folder / "raw" / "Dataset711_Other"
+    assert [path.name for path in (dataset / "imagesTs").iterdir()] == ["c2_0000.nii.gz"]
+    assert (dataset / "table1.csv").read_text().splitlines()[0].endswith(",p")
+    assert not (folder / "manifest_key.csv").exists()
+
+
+def test_masks_on_another_grid_are_resampled_when_asked(folder: Path) -> None:
+    write_image(folder / "masks" / "3.nii.gz", make_mask().repeat(2, axis=0), spacing=(0.8, 0.7, 2.5))
+    assert convert(folder).exit_code == 1
+    assert convert(folder, "--resample-masks").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--external-cases", "1"), "gives the split already"),
+        (("--executor", "slurm"), "--executor slurm: is not known; give dask://HOST:PORT"),
+        (("--name", "a b"), "dataset name 'a b' is not allowed"),
+    ],
+)
+def test_bad_options_are_exit_2_and_one_line(folder: Path, options: tuple[str, ...], message: str) -> None:
+    result = convert(folder, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "raw").exists()
