@@ -58,7 +58,7 @@ def test_real_ct_from_manifest_to_froc(tmp_path: Path) -> None:
     command("plan", "-d", 711, "--spacing", 6, 3, 3, "--patch-size", 16, 64, 64, base=tmp_path)
     assert "no problem found" in command("doctor", "-d", 711, base=tmp_path)
     command("train", 711, "--trainer", TRAINER, "--device", "cpu", base=tmp_path)
-    command("predict", 711, "--trainer", TRAINER, "--device", "cpu", "-o", tmp_path / "out", base=tmp_path)
+    command("predict", 711, "--trainer", TRAINER, "--device", "cpu", "--output", tmp_path / "out", base=tmp_path)
     command("evaluate", tmp_path / "out", raw / "labelsTs", "-o", tmp_path / "evaluation",
             "--cohort", raw / "cohort.csv", base=tmp_path)  # fmt: skip
 
