@@ -147,6 +147,10 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
         if cell in _SPREADSHEET_ERRORS:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: holds the spreadsheet's error {cell}; mend the formula or empty the cell")
+        if column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS and len(cell.splitlines()) > 1:
+            case_id = dict(zip(header, cells, strict=False)).get("case_id")
+            place = place_in_manifest(name, line, column, case_id)
+            raise ManifestError(f"{place}: holds a line break; write it on one line")
     return {column: cell or None for column, cell in zip(header, cells, strict=False)}
 
 

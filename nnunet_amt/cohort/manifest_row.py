@@ -88,8 +88,16 @@ class IncludedRow(_Row):
             try:
                 re.compile(value)
             except re.error as error:
-                raise ValueError(f"is no regular expression: {error}; put a backslash before ( ) [ ] + * ?") from error
+                raise ValueError(_no_expression(str(error))) from error
+            except OverflowError as error:
+                raise ValueError(_no_expression("the repetition number is too large")) from error
+            except RecursionError as error:
+                raise ValueError(_no_expression("it is nested too deeply")) from error
         return value
+
+
+def _no_expression(reason: str) -> str:
+    return f"is no regular expression: {reason}; put a backslash before ( ) [ ] + * ?"
 
 
 def problems_in(error: ValidationError) -> list[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _check_given(cases: Sequence[CohortCase], wanted: Sequence[object | None]) -
     for case in cases:
         if case.split is None:
             raise ManifestError(
-                f"manifest line {case.line}, column 'split' (case {case.case_id!r}): is empty, "
+                f"line {case.line}, column 'split' (case {case.case_id!r}): is empty, "
                 "other rows fill it; fill it in every row or in none"
             )
     if any(option is not None for option in wanted):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nnunet_amt.cohort import CohortCase
+from nnunet_amt.dataset_conversion.detached_pixels import pixel_files
 from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
-from nnunet_amt.files import write_json
+from nnunet_amt.files import read_record, write_json
 
 __all__ = ["CaseRecord", "digest", "fingerprint", "finished_record", "write_record"]
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 2
+_CONVERSION_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ def write_record(dataset: RawDataset, name: str, record: CaseRecord) -> None:
 
 def _read_record(path: Path) -> CaseRecord | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_record(path)
         x, y, z = content.pop("spacing")
         return CaseRecord(**content, spacing=(x, y, z))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None  # not there, or not finished
 
 
@@ -110,3 +110,4 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(file for file in path.rglob("*") if file.is_file())
     elif path.is_file():
         yield path
+        yield from pixel_files(path)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.dicom_files import DicomFolder, is_dicom_path
+from nnunet_amt.dataset_conversion.dicom_files import DicomFolder, is_cut_zip, is_dicom_path
 from nnunet_amt.dataset_conversion.dicom_mask import DicomMask, open_dicom_mask, require_same_series
 from nnunet_amt.dataset_conversion.dicom_series import DicomSeries, ct_series_among
 from nnunet_amt.dataset_conversion.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
@@ -113,7 +113,9 @@ def open_case(case: CohortCase, manifest_name: str, options: ReadingOptions = _A
             drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, case.roi, options.resample_masks)
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
-            image: ImageSource = open_image_file(case.image)
+            file = open_image_file(case.image)
+            file.require_orientation()
+            image: ImageSource = file
         else:
             series, images = (drawn.series_uids, drawn.sop_uids) if drawn else (frozenset(), frozenset())
             image = ct_series_among(DicomFolder(case.image), headers_of(case.image), series, images, options)
@@ -131,7 +133,7 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
     """Put the manifest's line and column and the case before the message of an error in the block.
 
     Names of files and folders are left out of it: hospitals name them by the patient. Errors of the operating system
-    become errors for the user.
+    become errors for the user. What a header holds may have line breaks; a message has none.
     """
     place = place_in_manifest(manifest_name, case.line, column, case.case_id)
     try:
@@ -141,7 +143,7 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
     except BadInputError as error:
         if isinstance(error, RoiNotFoundError):
             place = place_in_manifest(manifest_name, case.line, "roi", case.case_id)
-        raise type(error)(f"{place}: {_without_names(str(error), case)}") from error
+        raise type(error)(f"{place}: {_without_names(' '.join(str(error).split()), case)}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"{place}: the disk is full; free some space and run the same command again") from error
@@ -162,6 +164,8 @@ def _require_known_kind(path: Path) -> None:
         hint = "; write / in place of \\" if "\\" in path.name else ""
         raise ImageReadError(f"{path.name} does not exist{hint}; paths are relative to the manifest's folder")
     known = path.is_file() if is_image_file_name(path) else is_dicom_path(path)
+    if not known and path.is_file() and is_cut_zip(path):
+        raise ImageReadError(f"{path.name}: the zip is damaged or not whole; copy or export it again")
     if not known:
         endings = ", ".join(IMAGE_FILE_ENDINGS)
         raise ImageReadError(

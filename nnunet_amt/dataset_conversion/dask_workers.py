@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 
+import SimpleITK as sitk
+
 from nnunet_amt import __version__
 from nnunet_amt.dataset_conversion.failures import attempt
 from nnunet_amt.errors import AMTError, BadInputError, MissingExtraError, WorkFailedError
@@ -92,7 +94,7 @@ class DaskWorkers:
             ) from error
 
     def _require_fitting_workers(self) -> None:
-        versions: dict[str, str] = self._client.run(_version, on_error="return")
+        versions: dict[str, str] = self._client.run(_begin, on_error="return")
         if not versions:
             raise BadInputError(f"{self._name}: the scheduler has no worker; start some with: dask worker HOST:PORT")
         for version in versions.values():
@@ -101,7 +103,8 @@ class DaskWorkers:
                 raise BadInputError(f"{self._name}: a worker has {found}; install nnunet_amt {__version__} on all")
 
 
-def _version() -> str:
+def _begin() -> str:
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     return __version__
 
 

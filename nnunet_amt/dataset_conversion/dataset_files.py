@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +33,8 @@ COHORT_COLUMNS = (
     "manufacturer",
     "slice_thickness_mm",
 )
+# How the labels were made, and whom to cite. No other note is copied: nnU-Net reads the file too.
+_TOLD_NOTES = ("label_origin", "cohort_reference")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class DatasetContent:
         Excluded cases by reason.
     p_values
         Whether Table 1 is to have them.
+    notes
+        Beside the manifest; of them `_TOLD_NOTES` go into ``dataset.json``.
     """
 
     cases: Sequence[CohortCase]
@@ -58,6 +62,7 @@ class DatasetContent:
     audit: SplitAudit
     excluded: Mapping[str, int]
     p_values: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
@@ -107,6 +112,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
             f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
+        **{key: content.notes[key] for key in _TOLD_NOTES if key in content.notes},
         "converted_by": f"nnunet_amt {__version__}",
         "intensity_floor_hu": FLOOR_HU,
         "channel_names": {"0": "CT"},

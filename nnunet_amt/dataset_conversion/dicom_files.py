@@ -21,6 +21,7 @@ __all__ = [
     "SEGMENTATIONS",
     "DicomFolder",
     "DicomHeader",
+    "is_cut_zip",
     "is_dicom_path",
     "pydicom_module",
     "refusing_damage",
@@ -29,6 +30,7 @@ __all__ = [
 ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
+_ZIP_MAGIC = b"PK\x03\x04"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
@@ -111,7 +113,7 @@ class DicomFolder:
             return sorted(info.filename for info in archive.infolist() if not info.is_dir())
         if self.path.is_file():
             return [self.path.name]
-        return sorted(str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self.path)) for path in _files_below(self.path))
 
     def _shown(self, number: int, count: int) -> str:
         is_the_file_itself = self.path.is_file() and not self.path.name.lower().endswith(".zip")
@@ -133,6 +135,16 @@ class DicomFolder:
         return archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
 
 
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Give the files of a folder and its subfolders; one that must not be listed is an error, not empty."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for parent, _, names in os.walk(folder, onerror=fail):
+        yield from (path for name in names if (path := Path(parent, name)).is_file())
+
+
 def is_dicom_path(path: Path) -> bool:
     """Tell whether a path is a folder, a zip, or a file that begins like DICOM."""
     if path.is_dir():
@@ -141,6 +153,12 @@ def is_dicom_path(path: Path) -> bool:
         if _is_dicom(file):
             return True
     return zipfile.is_zipfile(path)
+
+
+def is_cut_zip(path: Path) -> bool:
+    """Tell whether a file begins like a zip, and has not the table of contents that stands at a zip's end."""
+    with path.open("rb") as file:
+        return file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC and not zipfile.is_zipfile(path)
 
 
 def pydicom_module() -> ModuleType:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -10,10 +12,13 @@ __all__ = ["CT_IMAGE", "HEADER_TAGS", "DicomHeader", "header_of"]
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
+_SALT = os.urandom(16)  # without it short ids could be guessed from their digests
+
 HEADER_TAGS = [
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
+    "PatientID",
     "Modality",
     "ImageType",
     "Manufacturer",
@@ -47,6 +52,8 @@ class DicomHeader:
         What messages call the file. Names of DICOM files often hold UIDs or the patient's name.
     sop_class, sop_uid, series_uid, modality, image_type, manufacturer
         As in the header; empty where it is silent.
+    patient_digest
+        To tell that two slices are of two patients, within one process only; empty where the header is silent.
     position, orientation, pixel_spacing
         ImagePositionPatient (x, y, z) in mm, ImageOrientationPatient (row, then column cosines), PixelSpacing
         (between rows, between columns) in mm; None where the header is silent.
@@ -80,6 +87,7 @@ class DicomHeader:
     modality: str
     image_type: tuple[str, ...]
     manufacturer: str
+    patient_digest: str
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     pixel_spacing: tuple[float, ...] | None
@@ -148,6 +156,7 @@ def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left:
         modality=str(dataset.get("Modality") or ""),
         image_type=words("ImageType"),
         manufacturer=str(dataset.get("Manufacturer") or ""),
+        patient_digest=_digest(str(dataset.get("PatientID") or "").strip()),
         position=numbers("ImagePositionPatient"),
         orientation=numbers("ImageOrientationPatient"),
         pixel_spacing=numbers("PixelSpacing"),
@@ -165,6 +174,10 @@ def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left:
         signed=integer("PixelRepresentation") == 1,
         pixels_at=pixels_at,
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(_SALT + text.encode(errors="replace")).hexdigest() if text else ""
 
 
 def _missing_bytes(dataset: Any, bytes_left: int) -> int:

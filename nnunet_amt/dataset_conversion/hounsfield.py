@@ -11,6 +11,8 @@ __all__ = ["FLOOR_HU", "to_hounsfield"]
 
 # Scanners and exports fill the outside of the field of view with -3024 to -1000 HU; air is -1000.
 FLOOR_HU = -1024
+# In HU a chest holds air, far below 0, and contrast medium or bone, far above 255.
+_HIGHEST_OF_PICTURES = 255
 
 
 def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
@@ -41,9 +43,13 @@ def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
                 f"values run from {values.min():.4g} to {values.max():.4g}: the image is rescaled, not in HU"
             )
         values = np.rint(values)
-    highest = int(values.max())
-    if highest == values.min():
+    lowest, highest = int(values.min()), int(values.max())
+    if highest == lowest:
         raise ImageReadError(f"all voxels are {highest}: the image is empty")
+    if lowest >= 0 and highest <= _HIGHEST_OF_PICTURES:
+        raise ImageReadError(
+            f"values run from {lowest} to {highest}: the image is a picture or a label file, not in HU; name the CT"
+        )
     if highest > np.iinfo(np.int32).max:
         raise ImageReadError(f"the highest value is {highest}: the image is not in HU")
     kind = np.dtype(np.int16 if highest <= np.iinfo(np.int16).max else np.int32)

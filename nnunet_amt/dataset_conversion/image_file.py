@@ -8,12 +8,14 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunet_amt.dataset_conversion.orientation import lps_geometry, to_lps
+from nnunet_amt.dataset_conversion.plausible_spacing import require_plausible_spacing
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.geometry import Geometry
-from nnunet_amt.image_integrity import require_whole_file
+from nnunet_amt.image_integrity import header_damage, require_whole_file
 
 __all__ = ["IMAGE_FILE_ENDINGS", "ImageFile", "is_image_file_name", "open_image_file"]
 
+_ORIENTATION_CODES = ("qform_code", "sform_code")
 IMAGE_FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -29,16 +31,33 @@ class ImageFile:
         Its grid with LPS axes.
     manufacturer
         None: these formats do not keep it.
+    oriented
+        Whether the header says which way the axes run; NIfTI may leave it open.
     """
 
     path: Path
     geometry: Geometry
     manufacturer: str | None = None
+    oriented: bool = True
 
     @property
     def identity(self) -> str:
         """Equal for two cases that were given the same file."""
         return str(self.path.resolve())
+
+    def require_orientation(self) -> None:
+        """Refuse a NIfTI file whose axes nobody has named: SimpleITK guesses, and left may become right.
+
+        Raises
+        ------
+        ImageReadError
+            If qform_code and sform_code are both 0.
+        """
+        if not self.oriented:
+            raise ImageReadError(
+                f"{self.path.name}: does not say which way its axes run (qform_code and sform_code are 0): left and "
+                "right may be swapped; export it again with its orientation"
+            )
 
     def read(self, scratch: Path) -> sitk.Image:
         """Read the volume with LPS axes; `scratch` is not used.
@@ -71,6 +90,8 @@ def open_image_file(path: Path) -> ImageFile:
     ImageReadError
         If the header cannot be read, or the file holds anything but one volume of numbers.
     """
+    if damage := header_damage(path):  # what SimpleITK would tell on standard error, or take for good
+        raise ImageReadError(f"{path.name}: {damage}")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -84,13 +105,19 @@ def open_image_file(path: Path) -> ImageFile:
         geometry = _first_volume(geometry)
     if len(geometry.size) != 3 or min(geometry.size) < 2:
         raise ImageReadError(f"{path.name}: has size {geometry.size}, must be one three-dimensional volume")
-    return ImageFile(path, lps_geometry(geometry))
+    require_plausible_spacing(geometry.spacing, path.name)
+    return ImageFile(path, lps_geometry(geometry), oriented=_is_oriented(reader))
 
 
 def _first_volume(geometry: Geometry) -> Geometry:
     """Leave out the fourth dimension, which has length one."""
     direction = tuple(geometry.direction[4 * row + column] for row in range(3) for column in range(3))
     return Geometry(geometry.size[:3], geometry.spacing[:3], geometry.origin[:3], direction)
+
+
+def _is_oriented(reader: sitk.ImageFileReader) -> bool:
+    codes = [reader.GetMetaData(key) for key in _ORIENTATION_CODES if reader.HasMetaDataKey(key)]
+    return any(code != "0" for code in codes) or not codes
 
 
 def _reason(error: RuntimeError) -> str:

@@ -61,6 +61,7 @@ class LabelFile:
         image = self.file.read(self.file.path.parent)
         mask = tumour_mask(sitk.GetArrayViewFromImage(image), name, self.has_ignore_label)
         if not self.resample:
+            require_tumour(mask == 1, name)
             return mask
         labels = sitk.GetImageFromArray(mask)
         labels.CopyInformation(image)
@@ -125,19 +126,28 @@ def tumour_mask(values: NDArray, name: str, has_ignore_label: bool = False) -> N
         raise LabelValueError(
             f"{name}: holds {others.size} voxels with other values than 0 (background) and 1 (tumour): {shown}{hint}"
         )
-    require_tumour(mask, name)
+    _require_any(mask, name)
     labels = mask.astype(np.uint8)
     labels[ignored] = IGNORE_LABEL
     return labels
 
 
 def require_tumour(mask: NDArray, name: str) -> None:
-    """Refuse an empty mask.
+    """Refuse a mask on the CT's grid that is empty, or covers all of it.
 
     Raises
     ------
     LabelValueError
-        If no voxel is set.
+        If no voxel is set, or every one.
     """
+    _require_any(mask, name)
+    if mask.all():
+        raise LabelValueError(
+            f"{name}: covers the whole CT, all {mask.size} voxels are tumour; draw it or give the case an "
+            "exclusion_reason"
+        )
+
+
+def _require_any(mask: NDArray, name: str) -> None:
     if not mask.any():
         raise LabelValueError(f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason")

@@ -134,6 +134,7 @@ def _new_pool(jobs: int) -> ProcessPoolExecutor:
 
 def _begin() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=([parent.sentinel],), daemon=True).start()

@@ -31,10 +31,12 @@ from nnunet_amt.dataset_conversion.failures import (
     write_failure_messages,
     write_failure_reasons,
 )
+from nnunet_amt.dataset_conversion.public_cohort import read_notes
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.dataset_conversion.workers import Workers, open_workers
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError, WorkFailedError
 from nnunet_amt.files import require_free_space
+from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["ConversionSummary", "convert"]
@@ -102,7 +104,7 @@ def convert(
     Parameters
     ----------
     manifest
-        CSV file; see `nnunet_amt.cohort.read_manifest`.
+        CSV file; see `nnunet_amt.cohort.read_manifest`. Notes beside it, see `read_notes`, go into ``dataset.json``.
     raw_folder
         nnUNet_raw; made if it is missing.
     dataset_id, name
@@ -129,16 +131,16 @@ def convert(
     """
     settings = settings or ConversionSettings()
     dataset = RawDataset.at(raw_folder.absolute(), dataset_id, name)
-    cohort = read_manifest(manifest)
+    cohort, notes = read_manifest(manifest), read_notes(manifest)
     with _naming(manifest):
         cases = _split(cohort.cases, settings)
         audit = audit_splits(cases)
     names = name_for_dataset(cases, manifest, dataset.folder, settings)
-    dataset.require_usable(set(names.cases.values()))
+    dataset.require_usable()
     work = [
         CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, settings.reading) for case in cases
     ]
-    with open_workers(min(jobs, len(work)), executor, report) as workers:
+    with itk_warnings_off(), open_workers(min(jobs, len(work)), executor, report) as workers:
         outcome = _convert_cases(dataset, work, workers, manifest.name)
     with _naming(manifest):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
@@ -155,6 +157,7 @@ def convert(
         audit=audit.coded(names.institutions),
         excluded=excluded,
         p_values=settings.p_values,
+        notes=notes,
     )
     files = write_dataset_files(dataset, content)
     return ConversionSummary(

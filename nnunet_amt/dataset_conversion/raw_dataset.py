@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +81,11 @@ class RawDataset:
         """Folder for a case's temporary files; a later run removes it if this one is killed."""
         return self.folder / _RECORDS / f"{PARTIAL_MARK}{os.getpid()}-{case_id}"
 
-    def require_usable(self, names: Collection[str]) -> None:
+    def require_usable(self) -> None:
         """Refuse a folder that cannot be written, or holds files that the conversion did not make.
 
-        Parameters
-        ----------
-        names
-            Of the cases in the dataset.
+        Ours are the files of cases with a record. A case's record is written, empty, before its first file: so those
+        of a killed run are ours too, and whatever else has the name of a case is not overwritten.
 
         Raises
         ------
@@ -96,10 +95,12 @@ class RawDataset:
         existing = self.folder.resolve()
         while not existing.exists():
             existing = existing.parent
-        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        if not _takes_files(existing):
             raise BadInputError(f"{self.folder}: cannot be written; choose another folder or change its rights")
-        ours = self._paths_of(self._recorded_cases()) | self._paths_of(names)
-        foreign = [path for path in self._case_files() if path not in ours]
+        recorded = self._recorded_cases()
+        ours = self._paths_of(recorded)
+        foreign = [path for path in self._case_files() if path not in ours or path.is_dir()]
+        foreign += [path for path in map(self.record, recorded) if path.is_dir()]
         if foreign or (self._dataset_json.exists() and not self.record("any").parent.is_dir()):
             first = foreign[0].relative_to(self.folder) if foreign else self._dataset_json.name
             raise BadInputError(
@@ -181,10 +182,19 @@ def _subset(split: Split | None) -> str:
     return "Ts" if split == "external" else "Tr"
 
 
+def _takes_files(folder: Path) -> bool:
+    """Try it: the rights alone do not tell of folders that are read-only, or that the system makes up."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
 def _runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # someone else's process
         return True

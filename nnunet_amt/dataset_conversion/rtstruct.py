@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nnunet_amt.dataset_conversion.contour_fill import fill_contours, without_repeats
 from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, refusing_damage
 from nnunet_amt.dataset_conversion.label_file import require_tumour
-from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry
 
 __all__ = ["RtStruct", "rtstructs_among"]
@@ -22,6 +22,8 @@ __all__ = ["RtStruct", "rtstructs_among"]
 _AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 # How far from a slice its contours may lie, as a share of the slice distance.
 _OFF_SLICE_SHARE = 0.2
+# Contours of the body run along the edge of the CT, and are rounded.
+_BEYOND_EDGE_PIXELS = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,10 @@ class RtStruct:
         ------
         GeometryMismatchError
             If a contour lies between slices or outside the CT.
+        ImageReadError
+            If the file is damaged, or a coordinate is no number.
         LabelValueError
-            If no voxel centre is inside a contour.
+            If no voxel centre is inside a contour, or all are.
         """
         dataset = self.folder.dataset(self.member)
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
@@ -81,6 +85,7 @@ class RtStruct:
                 contours = _contours_of(dataset, number)
             for points in contours:
                 index = _voxel_indices(points, geometry)
+                _require_within(index, geometry, name)
                 by_slice[_slice_of(index[:, 2], points, geometry, name)].append(index[:, :2])
             for z, in_slice in by_slice.items():
                 mask[z] |= fill_contours(without_repeats(in_slice), (mask.shape[1], mask.shape[2]))
@@ -189,6 +194,19 @@ def _voxel_indices(points: NDArray, geometry: Geometry) -> NDArray:
     """Turn points in mm into continuous voxel indices (x, y, z)."""
     axes = np.reshape(geometry.direction, (3, 3)) * geometry.spacing
     return np.linalg.solve(axes, (points - geometry.origin).T).T
+
+
+def _require_within(index: NDArray, geometry: Geometry, name: str) -> None:
+    """Refuse contours of no number, and those that leave the CT in its plane: filled, they would be cut off."""
+    if not np.isfinite(index).all():
+        raise ImageReadError(f"ROI {name!r}: a contour has coordinates that are NaN or infinite; export it again")
+    in_plane = index[:, :2]
+    beyond = max(float((-0.5 - in_plane).max()), float((in_plane + 0.5 - geometry.size[:2]).max()))
+    if beyond > _BEYOND_EDGE_PIXELS:
+        raise GeometryMismatchError(
+            f"ROI {name!r}: a contour lies outside the CT, up to {beyond:.1f} pixels beyond its edge; "
+            "draw it on this CT"
+        )
 
 
 def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, name: str) -> int:

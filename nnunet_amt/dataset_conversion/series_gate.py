@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.dataset_conversion.dicom_header import DicomHeader
+from nnunet_amt.dataset_conversion.plausible_spacing import require_plausible_spacing
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.geometry import Geometry
 
@@ -47,6 +48,10 @@ def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]
     for header in slices:
         _check_place(header, name)
         _check_values(header, name)
+    patients = len({header.patient_digest for header in slices if header.patient_digest})
+    _require(
+        patients < 2, name, f"the CT series mixes images of {patients} patients (PatientID); export one patient's alone"
+    )
     _require_common([(header.columns, header.rows) for header in slices], 0.0, name, "sizes")
     _require_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, name, "pixel spacings")
     _require_common([header.orientation for header in slices], _COSINE_TOLERANCE, name, "orientations")
@@ -88,6 +93,7 @@ def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool
     _check_drift(positions, normal, slices[0], name, tilt_allowed)
     between_rows, between_columns = slices[0].pixel_spacing or (0.0, 0.0)
     spacing = (between_columns, between_rows, float(distances.mean()))
+    require_plausible_spacing(spacing, name)
     direction = np.stack([row, column, normal], axis=1)  # columns are the axes
     return Geometry(
         (slices[0].columns, slices[0].rows, len(slices)),
@@ -129,7 +135,14 @@ def _check_values(header: DicomHeader, name: str) -> None:
     _require(header.samples == 1, name, f"{member} has {header.samples} values a pixel (colours), must have one")
     _require(header.rows > 1 and header.columns > 1, name, f"{member} holds no image of rows and columns")
     _require(header.intercept is not None, name, f"{member} has no RescaleIntercept: HU are unknown")
+    _require(header.slope is not None, name, f"{member} has no RescaleSlope: HU are unknown")
     _require(header.slope != 0, name, f"{member} has RescaleSlope 0: HU are unknown")
+    rescaling = (header.slope or 0.0, header.intercept or 0.0)
+    _require(
+        bool(np.isfinite(rescaling).all()),
+        name,
+        f"{member} has RescaleSlope and RescaleIntercept {_shown(rescaling)}, must be finite: HU are unknown",
+    )
     _require(
         header.rescale_type in ("HU", "US", ""),  # US is unspecified: some scanners write it for HU
         name,

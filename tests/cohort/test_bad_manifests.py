@@ -38,6 +38,13 @@ BAD_CELLS = [
     ("split", "train", "must be 'training', 'tuning' or 'external' (got 'train')"),
     ("roi", "GTV(", "is no regular expression: missing ), unterminated subpattern at position 3; put a backslash "
      "before ( ) [ ] + * ? (got 'GTV(')"),
+    ("roi", "a{99999999999}", "is no regular expression: the repetition number is too large; put a backslash before "
+     "( ) [ ] + * ? (got 'a{99999999999}')"),
+    ("roi", "(" * 2000 + ")" * 2000, f"is no regular expression: it is nested too deeply; put a backslash before "
+     f"( ) [ ] + * ? (got '{'(' * 60}')"),
+    ("institution", '"North\nMain"', "holds a line break; write it on one line"),
+    ("image", '"ct/\r\n1.nii.gz"', "holds a line break; write it on one line"),
+    ("case_id", '"c\n1"', "holds a line break; write it on one line"),
     ("age", "063Y", f"{NUMBER} (got '063Y')"),
     ("age", "nan", f"{NUMBER} (got 'nan')"),
     ("age", "inf", f"{NUMBER} (got 'inf')"),
@@ -54,9 +61,9 @@ BAD_CELLS = [
 
 @pytest.mark.parametrize(("column", "value", "words"), BAD_CELLS)
 def test_bad_cells(tmp_path: Path, column: str, value: str, words: str) -> None:
-    case_id = value if column == "case_id" else "c1"
+    case_id = value.strip('"') if column == "case_id" else "c1"
     path = write(tmp_path, f"{FULL_HEADER}\n{full_row(**{column: value})}\n")
-    assert refusal(path) == f"manifest.csv line 2, column '{column}' (case '{case_id}'): {words}"
+    assert refusal(path) == f"manifest.csv line 2, column '{column}' (case {case_id!r}): {words}"
 
 
 TWO = f"{HEADER}\n{ROW}\nc2,p2,South,i2.nii.gz,m2.nii.gz"
@@ -143,7 +150,7 @@ SPLIT_HEADER = f"{HEADER},split"
 BAD_SPLITS = {
     "filled in some rows": (
         ["c1,p1,N,i,m,training", "c2,p2,S,i,m,"],
-        "manifest line 3, column 'split' (case 'c2'): is empty, other rows fill it; fill it in every row or in none",
+        "line 3, column 'split' (case 'c2'): is empty, other rows fill it; fill it in every row or in none",
     ),
     "no external case": (
         ["c1,p1,N,i,m,training", "c2,p2,N,i,m,tuning"],

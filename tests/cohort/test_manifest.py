@@ -55,7 +55,8 @@ def test_what_excel_writes_is_read(tmp_path: Path) -> None:
 
 
 def test_lines_are_counted_through_a_cell_with_a_line_break(tmp_path: Path) -> None:
-    text = f"{HEADER}\n{ROW.replace('North', chr(34) + 'North' + chr(10) + 'Main' + chr(34))}\nc2,p2,South,i2,m2\n"
+    """Columns that are not used may hold what they like."""
+    text = f'{HEADER},remarks\n{ROW},"first\nsecond"\nc2,p2,South,i2,m2,\n'
     assert [case.line for case in read_manifest(write(tmp_path, text)).cases] == [2, 4]
 
 

@@ -180,7 +180,7 @@ BAD_CASES = {
     ),
     "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): the file is no image"),
     "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): the file: holds no DICOM file"),
-    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): the file: cannot be read as an image"),
+    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): the file: is damaged"),
     "truncated voxels": ({"image": "short.nii.gz"}, "column 'image' (case 'c1'): the file: is damaged"),
     "mask of another size": (
         {"mask": "size.nii.gz"},
