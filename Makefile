@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (8 minutes on 2 CPU cores)
+demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (5 to 8 minutes on 2 CPU cores)
 	$(BIN)/nnunet_amt demo
 
 test: $(VENV)/installed-dev  ## Run all tests (under 15 minutes on 2 CPU cores)

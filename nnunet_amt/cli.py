@@ -70,7 +70,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the cohort, the model and the results.")] = Path("amt_demo"),
     device: Device = "cpu",
 ) -> None:
-    """Make a phantom cohort and run every stage on it: about 8 minutes on two CPU cores."""
+    """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
     from nnunet_amt.demo import run_demo
 
     started = time.monotonic()
@@ -108,7 +108,7 @@ def plan(
     low, high = summary.intensities.minimum, summary.intensities.maximum
     out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")
     show_written([summary.plans_file])
-    show_next(f"nnunet_amt train {dataset}")
+    show_next(f"nnunet_amt doctor -d {dataset}")
 
 
 @app.command()
@@ -119,12 +119,15 @@ def env(
     ] = None,
 ) -> None:
     """Print the export lines for plain nnU-Net commands: eval "$(nnunet_amt env)"."""
-    from nnunet_amt.environment import export_lines, folders_below
+    from nnunet_amt.environment import FOLDER_VARIABLES, export_lines, folders_below
 
     if folder and folder.exists() and not folder.is_dir():
         raise BadInputError(f"--folder {folder}: is a file; give a folder")
     environment = {**os.environ, **(folders_below(folder) if folder else {})}
     typer.echo("\n".join(export_lines(environment)))
+    missing = [name for name in FOLDER_VARIABLES if not environment.get(name)]
+    if missing:  # on stderr, which eval does not swallow
+        err.print(f"note: {', '.join(missing)} not set; set them, or use: nnunet_amt env --folder DIR", markup=False)
 
 
 @app.command(context_settings=PASS_ON)

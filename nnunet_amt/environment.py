@@ -55,7 +55,7 @@ def folder_from_environment(name: str) -> Path:
     return folder
 
 
-def dataset_name(dataset_id: int, folder: Path, made_by: str = "nnunet_amt convert MANIFEST.csv") -> str:
+def dataset_name(dataset_id: int, folder: Path, made_by: str | None = None) -> str:
     """Find the name, such as ``Dataset711_AMT``, of a dataset in one of nnU-Net's folders.
 
     nnU-Net itself looks into all three folders and stops if they know several names for a number, so all that are
@@ -68,7 +68,7 @@ def dataset_name(dataset_id: int, folder: Path, made_by: str = "nnunet_amt conve
     folder
         Where it must be.
     made_by
-        The command that puts it there, for the message.
+        The command that puts it there, for the message; the conversion if not given.
 
     Raises
     ------
@@ -76,9 +76,10 @@ def dataset_name(dataset_id: int, folder: Path, made_by: str = "nnunet_amt conve
         If `folder` holds none or several of this number.
     """
     pattern = f"Dataset{dataset_id:03d}_*"
+    made_by = made_by or f"nnunet_amt convert MANIFEST.csv -d {dataset_id}"
     found = _names(folder, pattern)
     if not found:
-        raise BadInputError(f"{folder}: no dataset {pattern}; make it with: {made_by}")
+        raise BadInputError(f"{folder}: nothing of {pattern} there; make it with: {made_by}")
     others = [Path(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)]
     everywhere = sorted(found.union(*(_names(other, pattern) for other in others)))
     if len(everywhere) > 1:
@@ -103,12 +104,7 @@ def environment_with_trainer(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def export_lines(environment: Mapping[str, str]) -> list[str]:
-    """Shell lines that make plain nnU-Net commands find our trainers; comments name folders that are not set."""
+    """Shell lines that make plain nnU-Net commands find our trainers, and its folders where they are set."""
     with_trainer = environment_with_trainer(environment)
-    lines = []
-    for name in (*FOLDER_VARIABLES, TRAINER_VARIABLE):
-        if with_trainer.get(name):
-            lines.append(f"export {name}={shlex.quote(with_trainer[name])}")
-        else:
-            lines.append(f"# {name} is not set: export {name}=/a/folder, or use nnunet_amt env --folder DIR")
-    return lines
+    names = (*FOLDER_VARIABLES, TRAINER_VARIABLE)
+    return [f"export {name}={shlex.quote(with_trainer[name])}" for name in names if with_trainer.get(name)]

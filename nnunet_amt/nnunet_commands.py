@@ -125,8 +125,13 @@ def require_checkpoint(fold_folder: Path, name: str) -> Path:
     """
     path = fold_folder / name
     if not path.is_file():
-        found = ", ".join(sorted(other.name for other in fold_folder.glob("checkpoint_*.pth"))) or "none"
-        raise BadInputError(f"{path}: no such checkpoint (found: {found}); train first with: nnunet_amt train")
+        results = fold_folder.parents[1]
+        others = sorted(str(other.relative_to(results)) for other in results.glob("*/fold_*/checkpoint_*.pth"))
+        found = ", ".join(others) or "none"
+        raise BadInputError(
+            f"{path}: no such checkpoint (found there: {found}); give --trainer, --fold and --checkpoint of one, "
+            "or train with: nnunet_amt train DATASET"
+        )
     require_whole_checkpoint(path)
     return path
 
@@ -145,7 +150,9 @@ def require_whole_checkpoint(path: Path) -> None:
     except (zipfile.BadZipFile, OSError, EOFError):
         damaged = path.name
     if damaged is not None:
-        raise BadInputError(f"{path}: is damaged; train again with: nnunet_amt train --restart, or copy it again")
+        raise BadInputError(
+            f"{path}: is damaged; train again with: nnunet_amt train DATASET --restart, or copy it again"
+        )
 
 
 def run_stock_command(

@@ -62,7 +62,8 @@ def keep_finished_predictions(images: Path, output: Path, checkpoint: Path, opti
         If the folder holds label maps of these cases that were not made by this command.
     """
     cases = require_images(images)
-    model = [_state(checkpoint), _state(checkpoint.parents[1] / "plans.json"), *options]
+    # by content: training again rewrites these files, and a model may come from another machine
+    model = [_digest(checkpoint), _digest(checkpoint.parents[1] / "plans.json"), *options]
     record: dict[str, Any] = {
         "model": hashlib.sha256(json.dumps(model).encode()).hexdigest(),
         "images": {case: _state(images / f"{case}{_IMAGE_ENDING}") for case in cases},
@@ -98,7 +99,9 @@ def _refuse_foreign_label_maps(output: Path, cases: Sequence[str], record: dict[
         )
 
 
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def _state(path: Path) -> list:
-    if not path.is_file():
-        return [str(path.resolve()), None, None]
     return [str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns]

@@ -69,11 +69,11 @@ def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["plan", "-d", "712"], "no dataset Dataset712_*"),
+        (["plan", "-d", "712"], "nothing of Dataset712_*"),
         (["plan", "-d", "711", "--patch-size", "8", "8", "9"], "multiples of 8"),
-        (["train", "712"], "no dataset Dataset712_*"),
+        (["train", "712"], "nothing of Dataset712_*"),
         (["train", "711", "--device", "tpu"], "--device tpu: must be one of auto, cpu, cuda, mps"),
-        (["predict", "711", "--output", "out"], "no dataset Dataset711_*"),
+        (["predict", "711", "--output", "out"], "nothing of Dataset711_*"),
         (["evaluate", "p", "r", "-o", "o", "--connectivity", "7"], "--connectivity 7: must be one of 6, 18, 26"),
         (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
         (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
@@ -125,7 +125,7 @@ def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
     assert result.exit_code == 0
     assert "intensities -1000 to 1500 HU become 0 to 1; 5 cases preprocessed" in result.output
     assert str(base / "nnUNet_preprocessed" / TINY_DATASET / "nnUNetAMTPlans.json") in result.output
-    assert "nnunet_amt train 711" in result.output
+    assert "nnunet_amt doctor -d 711" in result.output
 
 
 def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +150,15 @@ def test_env_prints_lines_for_a_shell(tmp_path: Path) -> None:
     output = runner.invoke(app, ["env", "--folder", str(tmp_path)]).output
     assert f"export nnUNet_raw={tmp_path / 'nnUNet_raw'}" in output
     assert all(line.startswith("export ") for line in output.splitlines())
+
+
+def test_env_says_on_stderr_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment among the lines would be swallowed by eval."""
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        monkeypatch.delenv(name, raising=False)
+    result = runner.invoke(app, ["env"])
+    assert result.stdout.startswith("export nnUNet_extTrainer=")
+    assert result.stderr.startswith("note: nnUNet_raw, nnUNet_preprocessed, nnUNet_results not set;")
 
 
 def test_progress_without_a_terminal_is_a_line_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:

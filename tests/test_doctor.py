@@ -101,4 +101,4 @@ def test_case_that_cannot_be_read_is_named(base: Path) -> None:
 
 def test_unknown_dataset(base: Path) -> None:
     (finding,) = findings("cases", 99)
-    assert "no dataset Dataset099_*" in finding.seen
+    assert "nothing of Dataset099_*" in finding.seen

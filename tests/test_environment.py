@@ -48,9 +48,9 @@ def test_export_lines_can_be_evaluated_by_a_shell_even_with_spaces(tmp_path: Pat
     assert shown.stdout == str(tmp_path / "a 'b' c" / "nnUNet_raw")
 
 
-def test_folders_that_are_not_set_are_comments() -> None:
-    lines = export_lines({})
-    assert [line[0] for line in lines] == ["#", "#", "#", "e"]
+def test_only_what_is_set_is_exported() -> None:
+    lines = export_lines({"nnUNet_raw": "/a"})
+    assert [line.partition("=")[0] for line in lines] == ["export nnUNet_raw", "export nnUNet_extTrainer"]
 
 
 def test_missing_variable_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_dataset_is_found_by_its_number(tmp_path: Path) -> None:
     (tmp_path / "Dataset007_AMT").mkdir()
     (tmp_path / "Dataset070_Other").mkdir()
     assert dataset_name(7, tmp_path) == "Dataset007_AMT"
-    with pytest.raises(BadInputError, match=r"no dataset Dataset008_\*"):
+    with pytest.raises(BadInputError, match=r"nothing of Dataset008_\*"):
         dataset_name(8, tmp_path)
     (tmp_path / "Dataset007_Twice").mkdir()
     with pytest.raises(BadInputError, match="2 datasets have the number 7"):

@@ -139,6 +139,10 @@ def test_checkpoint_to_continue_from_is_nnunets_choice(tmp_path: Path) -> None:
 
 
 def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint_latest.pth").touch()
-    with pytest.raises(BadInputError, match=r"checkpoint_best\.pth: no such checkpoint \(found: checkpoint_latest"):
-        stock.require_checkpoint(tmp_path, "checkpoint_best.pth")
+    fold = tmp_path / "nnUNetTrainerAMT_1epoch__nnUNetAMTPlans__3d_fullres" / "fold_0"
+    fold.mkdir(parents=True)
+    (fold / "checkpoint_latest.pth").touch()
+    with pytest.raises(
+        BadInputError, match=r"no such checkpoint \(found there: nnUNetTrainerAMT_1epoch__.*latest.pth\)"
+    ):
+        stock.require_checkpoint(tmp_path / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0", "c.pth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,25 @@ def test_label_maps_of_another_hand_are_not_touched(tmp_path: Path) -> None:
         assert (output / "a.nii.gz").read_bytes() == reference
     with pytest.raises(BadInputError, match="is a file; give a folder"):
         keep_finished_predictions(images, output / "a.nii.gz", checkpoint)
+
+
+def test_training_again_without_change_keeps_the_predictions(tmp_path: Path) -> None:
+    """A finished training that is run again rewrites its files with the same content."""
+    checkpoint = tmp_path / "model" / "fold_0" / "checkpoint_best.pth"
+    checkpoint.parent.mkdir(parents=True)
+    plans = tmp_path / "model" / "plans.json"
+    for path in (checkpoint, plans):
+        path.write_text("{}")
+    images, output = tmp_path / "images", tmp_path / "output"
+    mask = np.zeros((3, 3, 3), np.uint8)
+    write_image(images / "a_0000.nii.gz", mask)
+    keep_finished_predictions(images, output, checkpoint)
+    write_image(output / "a.nii.gz", mask)
+    for path in (checkpoint, plans):
+        path.unlink()
+        path.write_text("{}")
+        os.utime(path, (1, 1))
+    assert keep_finished_predictions(images, output, checkpoint) == 1
 
 
 @pytest.mark.parametrize("change", ["image", "plans", "options", "folder"])
