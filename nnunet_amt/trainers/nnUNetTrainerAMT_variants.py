@@ -17,7 +17,7 @@ __all__ = [
     "nnUNetTrainerAMT_demo",
 ]
 
-DEMO_EPOCHS = 12
+DEMO_EPOCHS = 15
 _CUDA = torch.device("cuda")
 
 
@@ -35,7 +35,7 @@ class nnUNetTrainerAMT_1epoch(nnUNetTrainerAMT):
 class nnUNetTrainerAMT_demo(nnUNetTrainerAMT):
     """A few minutes on two CPU cores, for the phantom cohort of ``nnunet_amt demo``."""
 
-    fixed_tuning_interval = 3
+    fixed_tuning_interval = 2
 
     def __init__(
         self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device = _CUDA
