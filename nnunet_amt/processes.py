@@ -7,6 +7,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+from pathlib import Path
 
 __all__ = ["end_with_parent", "is_running"]
 
@@ -26,11 +27,15 @@ def is_running(process_id: int) -> bool:
     """Whether a process of this number runs; somebody else's counts too."""
     try:
         os.kill(process_id, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
+    except OSError:  # someone else's process
         return True
-    return True
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:  # no Linux
+        return True
+    return not status.rpartition(")")[2].lstrip().startswith("Z")  # killed, and not yet waited for
 
 
 def _wait_and_exit(sentinel: int) -> None:

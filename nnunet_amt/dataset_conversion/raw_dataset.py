@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.processes import is_running
 from nnunet_amt.files import PARTIAL_MARK
 
 __all__ = ["FILE_ENDING", "RawDataset"]
@@ -159,7 +160,7 @@ class RawDataset:
     def _remove_leftovers(self) -> None:
         for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
             pid = path.name.removeprefix(PARTIAL_MARK).split("-")[0]
-            if pid.isdigit() and int(pid) != os.getpid() and _runs(int(pid)):
+            if pid.isdigit() and int(pid) != os.getpid() and is_running(int(pid)):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -189,17 +190,3 @@ def _takes_files(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # someone else's process
-        return True
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:  # no Linux
-        return True
-    return not status.rpartition(")")[2].lstrip().startswith("Z")  # killed, and not yet waited for
