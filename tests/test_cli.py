@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from nnunet_amt import __version__, console
 from nnunet_amt.cli import app
 from nnunet_amt.errors import WorkFailedError
 from tests.conftest import TINY_DATASET, set_nnunet_folders
+from tests.model_fixtures import write_model
 
 runner = CliRunner()
 COMMANDS = ["demo", "convert", "plan", "env", "train", "predict", "evaluate", "doctor"]
@@ -130,20 +130,18 @@ def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
 
 def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words such as -step_size must not be read as bundles of one-letter options."""
-    fold = tmp_path / TINY_DATASET / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0"
-    fold.mkdir(parents=True)
-    with zipfile.ZipFile(fold / "checkpoint_best.pth", "w") as file:  # what torch.save writes is a zip file
-        file.writestr("data.pkl", b"")
+    write_model(tmp_path, base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     commands: list[list[str]] = []
     monkeypatch.setattr("nnunet_amt.nnunet_commands.run_stock_command", lambda command, *_: commands.append(command))
+    monkeypatch.setattr("nnunet_amt.predictions.require_predictions", lambda *_: None)
     extra = ["-step_size", "0.7", "-part_id", "1", "-num_parts", "2", "--save_probabilities"]
     result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "out"), "--device", "cpu", *extra])
     assert result.exit_code == 0, result.output
     assert commands[0][-len(extra) :] == extra
-    result = runner.invoke(app, ["train", "711", "--device", "cpu", "-num_gpus", "2", "--npz"])
+    result = runner.invoke(app, ["train", "711", "--device", "cpu", "--val_best", "--npz"])
     assert result.exit_code == 0, result.output
-    assert commands[1][-4:] == ["-num_gpus", "2", "--npz", "--c"]
+    assert commands[1][-3:] == ["--val_best", "--npz", "--c"]
 
 
 def test_env_prints_lines_for_a_shell(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def test_label_maps_of_another_hand_are_not_touched(tmp_path: Path) -> None:
     reference = write_image(output / "a.nii.gz", mask).read_bytes()
     for record in (None, "xx"):
         if record:
-            (output / "nnunet_amt_prediction.json").write_text(record)
+            (output / "prediction_records").mkdir()
+            (output / "prediction_records" / "a.json").write_text(record)
         with pytest.raises(BadInputError, match=r"holds 1 label maps that this command did not make \(a.nii.gz\)"):
             keep_finished_predictions(images, output, checkpoint)
         assert (output / "a.nii.gz").read_bytes() == reference
