@@ -84,8 +84,10 @@ def require_whole_checkpoint(path: Path) -> None:
     Raises
     ------
     BadInputError
-        If it is damaged or of another format.
+        If it is not there, damaged or of another format.
     """
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such file; give a checkpoint of nnU-Net's, such as checkpoint_best.pth")
     with path.open("rb") as start:
         magic = start.read(len(_ZIP_MAGIC))
     try:
