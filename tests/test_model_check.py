@@ -91,7 +91,7 @@ def test_plans_beside_the_checkpoint_are_its_own(planned_base: Path, tmp_path: P
 
 
 def test_checkpoint_of_another_version(planned_base: Path, tmp_path: Path) -> None:
-    old = {"state_dict": {}, "plans": {}}
+    old: dict[str, dict] = {"state_dict": {}, "plans": {}}
     checkpoint = write_model(tmp_path, planned_base)
     torch.save(old, checkpoint)
     assert "lacks network_weights, trainer_name, init_args" in refusal(checkpoint)
