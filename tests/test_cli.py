@@ -33,6 +33,21 @@ def test_every_command_has_help(command: str) -> None:
     assert "Usage" in result.output
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("evaluate", ["--false-positive-rule", "unmatched", "no_overlap", "6|18|26", "[default: 26]"]),
+        ("train", ["0|all", "auto|cpu|cuda|mps", "--restart", "[default: nnUNetTrainerAMT]"]),
+        ("predict", ["--slurm-array", "[default: checkpoint_best.pth]"]),
+        ("doctor", ["--dataset", "--checkpoint"]),
+    ],
+)
+def test_help_shows_choices_and_defaults_in_80_columns(command: str, shown: list[str]) -> None:
+    output = runner.invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).output
+    assert max(map(len, output.splitlines())) <= 80
+    assert all(words in output for words in shown)
+
+
 def test_help_lists_every_command() -> None:
     output = runner.invoke(app, ["--help"]).output
     assert all(command in output for command in COMMANDS)
