@@ -61,7 +61,8 @@ def test_options_reach_the_stage(folder: Path) -> None:
     dataset = folder / "raw" / "Dataset711_Other"
     assert [path.name for path in (dataset / "imagesTs").iterdir()] == ["c2_0000.nii.gz"]
     assert (dataset / "table1.csv").read_text().splitlines()[0].endswith(",p")
-    assert not (folder / "manifest_key.csv").exists()
+    kinds = [line.partition(",")[0] for line in (folder / "manifest_key.csv").read_text().splitlines()]
+    assert kinds == ["kind", "secret"]  # no name is in it
 
 
 def test_masks_on_another_grid_are_resampled_when_asked(folder: Path) -> None:

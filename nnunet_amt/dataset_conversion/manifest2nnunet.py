@@ -138,7 +138,8 @@ def convert(
     names = name_for_dataset(cases, manifest, dataset.folder, settings)
     dataset.require_usable()
     work = [
-        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, settings.reading) for case in cases
+        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, names.secret, settings.reading)
+        for case in cases
     ]
     with itk_warnings_off(), open_workers(min(jobs, len(work)), executor, report) as workers:
         outcome = _convert_cases(dataset, work, workers, manifest.name)
@@ -167,7 +168,7 @@ def convert(
         converted=len(outcome.records) - outcome.already_done,
         already_done=outcome.already_done,
         failures=tuple(outcome.failures),
-        files=(*files, *([names.key_file] if names.key_file else [])),
+        files=(*files, names.key_file),
     )
 
 
@@ -186,7 +187,7 @@ def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Worker
     records = {
         job.case.case_id: record
         for job in work
-        if (record := finished_record(dataset, job.name, job.case, job.options))
+        if (record := finished_record(dataset, job.name, job.case, job.options, job.secret))
     }
     already_done = len(records)
     to_do = [job for job in work if job.case.case_id not in records]
@@ -243,15 +244,14 @@ def _write_failures(
         If the failed cases are not to be excluded.
     """
     failures = outcome.failures
-    messages = (names.key_file or manifest).with_name(f"{manifest.stem}_failures.csv")
+    messages = names.key_file.with_name(f"{manifest.stem}_failures.csv")
     write_failure_reasons(dataset.folder / "failures.csv", failures)
     write_failure_messages(messages, failures)
     if failures and not settings.exclude_unreadable:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        place = "key file" if names.key_file else "manifest"
         raise WorkFailedError(
             f"{failures[0].message}{more}; {len(outcome.records)} of {len(names.cases)} cases are converted, "
-            f"{messages.name} beside the {place} lists the others: mend them and run the same command again, or leave "
+            f"{messages.name} beside the key file lists the others: mend them and run the same command again, or leave "
             "them out with --exclude-unreadable"
         )
 

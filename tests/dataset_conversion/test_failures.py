@@ -33,7 +33,7 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     with pytest.raises(WorkFailedError) as error:
         run(tmp_path)
     assert error.value.exit_code == 1
-    assert "3 of 4 cases are converted, manifest_failures.csv beside the manifest lists" in str(error.value)
+    assert "3 of 4 cases are converted, manifest_failures.csv beside the key file lists" in str(error.value)
     [row] = rows_of(tmp_path / "manifest_failures.csv")
     assert (row["line"], row["case_id"]) == ("5", "c3")
     assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")

@@ -28,6 +28,25 @@ def test_a_rerun_touches_no_finished_case(tmp_path: Path) -> None:
     assert contents(dataset) == files
 
 
+@pytest.mark.parametrize("version", ["of another secret", "of an older program"])
+def test_records_that_the_key_file_does_not_fit_are_made_again(tmp_path: Path, version: str) -> None:
+    """Without the key file nobody can tell whether the input is the same; older records were not keyed."""
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    records = sorted((dataset / ".conversion").glob("*.json"))
+    before = [json.loads(path.read_text()) for path in records]
+    if version == "of another secret":
+        (tmp_path / "manifest_key.csv").unlink()
+    else:
+        for path, record in zip(records, before, strict=True):
+            path.write_text(json.dumps(record | {"fingerprint": "0" * 64, "source": "0" * 64}))
+    assert run(tmp_path).converted == 4
+    after = [json.loads(path.read_text()) for path in records]
+    same = version == "of an older program"
+    assert [old["source"] == new["source"] for old, new in zip(before, after, strict=True)] == [same] * 4
+    assert [old["pixels"] for old in before] == [new["pixels"] for new in after]
+
+
 def test_only_the_case_whose_mask_changed_is_converted_again(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     dataset = run(tmp_path).dataset_folder
