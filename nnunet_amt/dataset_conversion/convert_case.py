@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, fingerprint, write_record
-from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case
+from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
 from nnunet_amt.dataset_conversion.label_file import IGNORE_LABEL
 from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
@@ -27,7 +27,7 @@ from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.files import write_text
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers"]
+__all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers", "require_files"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,13 @@ class CaseJob:
     secret: bytes = field(repr=False)
     options: ReadingOptions = field(default_factory=ReadingOptions)
     opened: OpenedCase | None = None
+
+
+def require_files(job: CaseJob) -> None:
+    """Refuse a case whose image or mask is not there; nothing is opened."""
+    for column, path in (("image", job.case.image), ("mask", job.case.mask)):
+        with in_column(job.manifest_name, job.case, column):
+            require_existing(path)
 
 
 def read_headers(job: CaseJob) -> OpenedCase:

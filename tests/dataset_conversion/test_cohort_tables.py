@@ -118,7 +118,7 @@ def test_files_are_csv_and_markdown(tmp_path: Path) -> None:
     assert tuple(rows[0]) == table_1(COHORT).columns
     assert tuple(rows[1:][-1]) == table_1(COHORT).rows[-1]
     lines = paths[1].read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "# Table 1: patients and diagnoses"
+    assert lines[0] == "# Table 1: age, sex and diagnosis, counted by case"
     assert "| sex | female | 2 (66.7%) | 1 (50.0%) | 2 (50.0%) | 5 (55.6%) | 372 (52.3%) |" in lines
 
 

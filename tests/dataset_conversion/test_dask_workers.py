@@ -129,7 +129,7 @@ def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     (tmp_path / "bad.nii.gz").write_bytes(b"no image")
     texts = []
     for executor in (None, f"dask://{scheduler}"):
-        with pytest.raises(Exception, match="the file: is damaged") as error:
+        with pytest.raises(Exception, match="the file is damaged") as error:
             convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, executor=executor)
         texts.append(str(error.value))
     assert texts[0] == texts[1]

@@ -33,7 +33,10 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     with pytest.raises(WorkFailedError) as error:
         run(tmp_path)
     assert error.value.exit_code == 1
-    assert "3 of 4 cases are converted, manifest_failures.csv beside the key file lists" in str(error.value)
+    assert (
+        f"3 of 4 cases are converted, 1 failed ({tmp_path / 'manifest_failures.csv'} lists it): mend the case"
+        in str(error.value)
+    )
     [row] = rows_of(tmp_path / "manifest_failures.csv")
     assert (row["line"], row["case_id"]) == ("5", "c3")
     assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
@@ -48,7 +51,7 @@ def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:
     """Of four cases one fails: three are included, and audit, flow and exclusions say so."""
     write_cohort_with_bad_case(tmp_path)
     summary = run(tmp_path, exclude_unreadable=True)
-    reason = "mask is empty or holds other labels"
+    reason = "mask is empty"
     assert summary.excluded == {reason: 1}
     assert [failure.case.case_id for failure in summary.failures] == ["c3"]
     assert [split.cases for split in summary.audit.splits] == [1, 1, 1]

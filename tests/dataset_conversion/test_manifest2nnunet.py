@@ -179,22 +179,22 @@ BAD_CASES = {
         "manifest.csv line 3, column 'mask' (case 'c1'): the file does not exist",
     ),
     "no image format": ({"image": "manifest.csv"}, "column 'image' (case 'c1'): the file is no image"),
-    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): the file: holds no DICOM file"),
-    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): the file: is damaged"),
-    "truncated voxels": ({"image": "short.nii.gz"}, "column 'image' (case 'c1'): the file: is damaged"),
+    "no DICOM in the folder": ({"image": "masks"}, "column 'image' (case 'c1'): the folder holds no DICOM file"),
+    "damaged header": ({"image": "bad.nii.gz"}, "column 'image' (case 'c1'): the file is damaged"),
+    "truncated voxels": ({"image": "short.nii.gz"}, "column 'image' (case 'c1'): the file is damaged"),
     "mask of another size": (
         {"mask": "size.nii.gz"},
-        "column 'mask' (case 'c1'): the file: does not lie on the grid of the CT: "
+        "column 'mask' (case 'c1'): the file does not lie on the grid of the CT: "
         "size (11, 9, 3) against (11, 9, 4) of the CT",
     ),
     "mask of another spacing": ({"mask": "spacing.nii.gz"}, "spacing (0.8, 0.7, 3) against (0.8, 0.7, 5)"),
     "mask of another origin": ({"mask": "origin.nii.gz"}, "origin (0, 0, 0) against (-12.5, 3.25, 40)"),
     "another label": (
         {"mask": "two.nii.gz"},
-        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
+        "the file holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
     ),
     "0 and 255": ({"mask": "white.nii.gz"}, "255; divide it by 255"),
-    "empty mask": ({"mask": "empty.nii.gz"}, "the file: is empty, no voxel is tumour"),
+    "empty mask": ({"mask": "empty.nii.gz"}, "the file is empty, no voxel is tumour"),
 }
 
 
@@ -242,7 +242,9 @@ def test_an_unknown_roi_is_named_in_its_column(tmp_path: Path) -> None:
     write_ct_series(tmp_path / "scan")
     area = square(1, (2.5, 6.5), (1.5, 4.5))
     write_rtstruct(tmp_path / "rs", {"GTV-1": [area]})
-    assert "line 2, column 'roi' (case 'c0'): no ROI with an area is named 'tumour'" in failed(tmp_path)
+    assert "line 2, column 'roi' (case 'c0'): the RTSTRUCT has 1 closed ROI, none named 'tumour'; look" in failed(
+        tmp_path
+    )
     write_rtstruct(tmp_path / "rs", {"tumour": [area]}, series="another CT")
     assert "line 2, column 'mask' (case 'c0'): the RTSTRUCT was drawn on another CT series" in failed(tmp_path)
 
@@ -307,7 +309,8 @@ def test_progress_is_reported_for_every_case(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     run(tmp_path, report=lambda *step: seen.append(step))
     steps = range(5)
-    assert seen == [(done, 4, what) for what in ("checking headers", "converting cases") for done in steps]
+    stages = ("looking for files", "checking headers", "converting cases")
+    assert seen == [(done, 4, what) for what in stages for done in steps]
 
 
 def refusal(folder: Path) -> str:
