@@ -16,6 +16,7 @@ from rich.markup import escape
 from nnunet_amt import __version__
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_options import PASS_ON, DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer
+from nnunet_amt.cli_public import join_manifests, public_cohort
 from nnunet_amt.console import (
     err,
     one_line_errors,
@@ -84,6 +85,8 @@ def demo(
 
 
 app.command()(convert)
+app.command("public-cohort")(public_cohort)
+app.command("join-manifests")(join_manifests)
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """LNQ2023: CT with mediastinal lymph nodes, partly annotated.
 
-Layout: ``train/lnq2023-train-case-0001-ct.nrrd`` and ``...-seg.nrrd``. In the training cases only some of the nodes
-are drawn: what is not drawn there may be a node or none, and gets nnU-Net's ignore label. The cases of the validation
-and test sets are drawn fully.
+Layout: ``train/lnq2023-train-0001-ct.nrrd`` and ``...-seg.nrrd``, ``val`` and ``test`` likewise. In the training cases
+only some of the nodes are drawn: what is not drawn there may be a node or none, and gets nnU-Net's ignore label. The
+cases of the validation and test sets are drawn fully. Some segmentations have fewer slices or pixels than their CT:
+convert them with ``--resample-masks``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     as_case_id,
     is_up_to_date,
+    visible_files,
     write_label_file,
     write_public_manifest,
 )
@@ -64,7 +66,7 @@ def write_manifest(
         If a segmentation cannot be read.
     """
     folder = output.parent / f"{output.stem}_labels"
-    images = sorted(source.rglob(f"*{_CT}"))
+    images = visible_files(source, f"*{_CT}")
     if not images:
         raise ManifestError(f"{source.name}: holds no file that ends in {_CT}; give the folder of LNQ2023")
     cases = []

@@ -1,7 +1,7 @@
 """MELA 2022: CT of mediastinal lesions with boxes.
 
-Layout: one NIfTI file a case, named by its ``public_id``, and a CSV file of boxes. The challenge gives no masks: the
-labels are made of the boxes, and say so.
+Layout: one NIfTI file a case, named by its ``public_id`` (``mela_0001.nii.gz``), and CSV files of boxes, such as
+``mela_train_val_annotations.csv``. The challenge gives no masks: the labels are made of the boxes, and say so.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     as_case_id,
     is_up_to_date,
+    visible_files,
     write_label_file,
     write_public_manifest,
 )
@@ -32,6 +33,8 @@ from nnunet_amt.progress import Progress, silent
 __all__ = ["BOX_COLUMNS", "Box", "filled", "write_manifest"]
 
 BOX_COLUMNS = ("public_id", "coordX", "coordY", "coordZ", "x_length", "y_length", "z_length")
+# What models submit has the same columns and this one.
+_PREDICTED = "probability"
 Shape = Literal["box", "ellipsoid"]
 _ORIGINS = {
     "box": "Labels are filled boxes around the lesions, not their outlines: MELA 2022 gives boxes only.",
@@ -94,7 +97,7 @@ def write_manifest(
     made = folder.resolve()
     images = {
         path.name.removesuffix(".gz").removesuffix(".nii"): path
-        for path in sorted(source.rglob("*.nii*"))
+        for path in visible_files(source, "*.nii*")
         if made not in path.resolve().parents
     }
     if missing := sorted(lesions.keys() - images.keys()):
@@ -152,7 +155,12 @@ def filled(boxes: list[Box], size: tuple[int, ...], shape: Shape) -> NDArray[np.
 
 
 def _tables(source: Path) -> list[Path]:
-    found = [path for path in sorted(source.rglob("*.csv")) if _header(path)[: len(BOX_COLUMNS)] == list(BOX_COLUMNS)]
+    headers = {path: _header(path) for path in visible_files(source, "*.csv")}
+    found = [
+        path
+        for path, names in headers.items()
+        if names[: len(BOX_COLUMNS)] == list(BOX_COLUMNS) and _PREDICTED not in names
+    ]
     if not found:
         raise ManifestError(f"{source.name}: holds no CSV file with the columns {','.join(BOX_COLUMNS)}; name the file")
     return found

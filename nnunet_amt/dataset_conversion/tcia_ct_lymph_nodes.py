@@ -21,6 +21,7 @@ from nnunet_amt.dataset_conversion.image_file import open_image_file
 from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     is_up_to_date,
+    visible_files,
     write_label_file,
     write_public_manifest,
 )
@@ -32,6 +33,7 @@ __all__ = ["write_manifest"]
 Region = Literal["mediastinal", "abdominal"]
 _PREFIXES = {"mediastinal": "MED", "abdominal": "ABD"}
 _MASK = "_mask.nii.gz"
+_NO_SERIES = "MED_ABD_LYMPH_"  # MASKS, ANNOTATIONS, CANDIDATES
 _NOTES = {
     "label_origin": "Labels are lymph nodes, whose numbers in the source were merged into one label.",
     "cohort_reference": "TCIA CT Lymph Nodes, doi:10.7937/K9/TCIA.2015.AQIIDCNM",
@@ -74,7 +76,7 @@ def write_manifest(
         If there is no mask.
     """
     folder = output.parent / f"{output.stem}_labels"
-    masks = sorted(source.rglob(f"{_PREFIXES[region]}_LYMPH_*{_MASK}"))
+    masks = visible_files(source, f"{_PREFIXES[region]}_LYMPH_*{_MASK}")
     if not masks:
         raise ManifestError(
             f"{source.name}: holds no file {_PREFIXES[region]}_LYMPH_*{_MASK}; unpack MED_ABD_LYMPH_MASKS.zip there"
@@ -101,7 +103,7 @@ def write_manifest(
 def _series_folder(source: Path, case_id: str) -> Path | None:
     """Find the patient's folder of DICOM files; masks, annotations and candidates have folders of the same name."""
     for folder in sorted(source.rglob(case_id)):
-        if folder.is_dir() and "LYMPH" not in folder.parent.name:
+        if folder.is_dir() and not folder.parent.name.startswith(_NO_SERIES):
             return folder
     return None
 

@@ -145,3 +145,10 @@ def test_without_tableone_the_other_table_is_written_and_the_extra_named(
         paths = write_cohort_tables(tmp_path, COHORT)
     assert [path.name for path in paths] == ["table2.csv", "table2.md"]
     assert "pip install 'nnunet_amt[report]'" in caplog.text
+
+
+def test_patients_are_counted_where_some_have_several_cts() -> None:
+    """Two of the three training cases are of one patient; the paper does not tell its patients."""
+    assert cells(table_1(COHORT, patients=(2, 2, 4)), "patients") == ("2", "2", "4", "8", "–")
+    assert not [row for row in table_1(COHORT, patients=(3, 2, 4)).rows if row[0] == "patients"]
+    assert {len(row) for row in table_1(COHORT, p_values=True, patients=(2, 2, 4)).rows} == {8}

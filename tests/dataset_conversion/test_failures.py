@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from nnunet_amt.dataset_conversion import ConversionSettings, case_source, convert
+from nnunet_amt.dataset_conversion.case_record import CaseRecord
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case
 from nnunet_amt.dataset_conversion.image_file import open_image_file
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
 
 C3_FILES = {"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"}
@@ -45,6 +48,27 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     assert (summary.converted, summary.already_done, summary.failures) == (1, 3, ())
     assert not (tmp_path / "manifest_failures.csv").exists()
     assert not (summary.dataset_folder / "failures.csv").exists()
+
+
+@pytest.mark.parametrize("cells", [{"image": "none.nii.gz"}, {"image": "scan", "mask": "rs", "roi": "tumour"}])
+def test_missing_files_and_rois_are_listed_before_any_case_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cells: dict[str, str]
+) -> None:
+    """Who mistypes a path or a name must not learn it after a night."""
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    write_cohort(tmp_path, {1: cells, 3: {"mask": "none.nii.gz"}})
+    listed_at_first = []
+
+    def see(job: CaseJob) -> CaseRecord:
+        listed_at_first.append([row["case_id"] for row in rows_of(tmp_path / "manifest_failures.csv")])
+        return convert_case(job)
+
+    monkeypatch.setattr("nnunet_amt.dataset_conversion.manifest2nnunet.convert_case", see)
+    with pytest.raises(WorkFailedError, match="2 of 4 cases are converted, 2 failed"):
+        run(tmp_path)
+    assert listed_at_first == [["c1", "c3"]] * 2
+    assert f"2 cases cannot be converted, {tmp_path / 'manifest_failures.csv'} lists them already" in caplog.text
 
 
 def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:

@@ -254,6 +254,22 @@ def test_messages_about_bad_series_name_the_case_and_no_identifier(
         assert_clean_folder(tmp_path / "raw")
 
 
+@pytest.mark.parametrize("roi", ["tumour", ""])
+def test_messages_about_rois_do_not_name_those_that_are_there(tmp_path: Path, roi: str) -> None:
+    """Names of ROIs are free text, and patients' names have been seen in it."""
+    manifest = planted_cohort(tmp_path)
+    scan = tmp_path / _FOLDER / TEXT
+    areas = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    write_rtstruct(tmp_path / _FOLDER / "rs", {f"GTV {TEXT}": areas, TEXT: areas}, series=UID + "1")
+    rows = list(csv.DictReader(manifest.open(encoding="utf-8")))
+    rows[0] |= {"image": scan.name, "mask": "rs", "roi": roi}
+    write_manifest(manifest, rows)
+    result = convert(tmp_path)
+    assert result.returncode == 1
+    assert "column 'roi' (case 'c0'): the RTSTRUCT has 2 closed ROIs" in result.stderr
+    assert not found_in((result.stdout + result.stderr).encode()), result.stderr
+
+
 def _damage(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:60])
 

@@ -117,6 +117,19 @@ def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
     assert other.exists()
 
 
+def test_what_another_machine_writes_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+    """Its processes cannot be asked after: a process of the same number here tells nothing."""
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    nobody = 2**22 + 1
+    young, old = (dataset / "imagesTr" / f".partial-{pid}-0badcafe-c0_0000.nii.gz" for pid in (nobody, os.getppid()))
+    for path in (young, old):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    run(tmp_path)
+    assert (young.exists(), old.exists()) == (True, False)
+
+
 KILLED_AT_RANDOM = """
 import os, random, signal, sys, time
 from pathlib import Path
