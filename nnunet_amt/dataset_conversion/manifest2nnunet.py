@@ -154,7 +154,7 @@ def convert(
         cases = tuple(case for case in cases if case.case_id in outcome.records)
         with _naming(manifest, f"without the {len(outcome.failures)} cases that could not be converted, "):
             audit = audit_splits(cases)
-    dataset.keep_only({names.cases[case.case_id]: case.split for case in cases})
+    dataset.keep_only({names.cases[case.case_id]: case.split for case in cases}, nobody_writes=executor is not None)
     excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.failures))
     content = DatasetContent(
         cases=names.in_dataset(cases),

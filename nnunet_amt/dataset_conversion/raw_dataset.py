@@ -136,9 +136,17 @@ class RawDataset:
         except OSError as error:
             raise BadInputError(f"{self.folder}: cannot be written ({error.strerror})") from error
 
-    def keep_only(self, splits: Mapping[str, Split | None]) -> None:
-        """Remove what killed processes left, and all but these cases where they belong; see `begin`."""
-        self._remove_leftovers()
+    def keep_only(self, splits: Mapping[str, Split | None], nobody_writes: bool = False) -> None:
+        """Remove what killed processes left, and all but these cases where they belong; see `begin`.
+
+        Parameters
+        ----------
+        splits
+            See `begin`.
+        nobody_writes
+            Whether workers of other machines have been at work and are done: what is half written, they left.
+        """
+        self._remove_leftovers(nobody_writes)
         self._remove_outdated(splits)
 
     @property
@@ -161,9 +169,9 @@ class RawDataset:
             for path in (self.image(case_id, split), self.label(case_id, split))
         }
 
-    def _remove_leftovers(self) -> None:
+    def _remove_leftovers(self, nobody_writes: bool) -> None:
         for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
-            if _is_being_written(path):
+            if not nobody_writes and _is_being_written(path):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)

@@ -33,7 +33,7 @@ from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
 def wait_in_c1(path, array, geometry):
     mark = Path({mark!r})
     if path.name == "c1.nii.gz" and not mark.exists():
-        path.with_name(f".partial-{{os.getpid()}}-{{path.name}}").write_bytes(b"half")
+        path.with_name(f".partial-{{os.getpid()}}-0badcafe-{{path.name}}").write_bytes(b"half")
         mark.write_text(str(os.getpid()))
         time.sleep(600)
     write_nifti(path, array, geometry)
