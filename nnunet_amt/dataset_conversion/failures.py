@@ -186,7 +186,11 @@ def tell_early(path: Path, failures: Sequence[CaseFailure], going_on: int) -> No
     if failures and going_on:
         write_failure_messages(path, sorted(failures, key=lambda failure: failure.case.line))
         logger.warning(
-            "%d cases cannot be converted, %s lists them already; %d others follow now", len(failures), path, going_on
+            "failed so far: %d of %d cases, listed in %s; the others (%d) are converted now",
+            len(failures),
+            len(failures) + going_on,
+            path,
+            going_on,
         )
 
 

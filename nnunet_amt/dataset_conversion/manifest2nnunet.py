@@ -152,7 +152,7 @@ def convert(
     _write_failures(dataset, failures_file, outcome, settings)
     if outcome.failures:
         cases = tuple(case for case in cases if case.case_id in outcome.records)
-        with _naming(manifest, f"without the {len(outcome.failures)} cases that could not be converted, "):
+        with _naming(manifest, "without the cases that could not be converted, "):
             audit = audit_splits(cases)
     dataset.keep_only({names.cases[case.case_id]: case.split for case in cases}, nobody_writes=executor is not None)
     excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.failures))

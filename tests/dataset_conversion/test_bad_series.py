@@ -70,12 +70,12 @@ SERIES = {
     "missing": Bad(
         series(positions=heights(0, 2.5, 7.5, 10, 12.5, 15)),
         "image",
-        "1 slices are missing, the first between 2.50 and 7.50 mm, where slices are 2.5 mm apart; export the series again",
+        "slices are missing (1), the first between 2.50 and 7.50 mm, where slices are 2.5 mm apart; export the series again",
     ),
     "twice": Bad(
         series(positions=heights(0, 2.5, 2.5, 5, 7.5, 10)),
         "image",
-        "1 slices are there twice, the first at 2.50 mm; remove the copies",
+        "slices are there twice (1), the first at 2.50 mm; remove the copies",
     ),
     "two phases": Bad(
         series(positions=heights(0, 0, 2.5, 2.5, 5, 5)),

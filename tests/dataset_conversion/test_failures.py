@@ -68,7 +68,7 @@ def test_missing_files_and_rois_are_listed_before_any_case_is_converted(
     with pytest.raises(WorkFailedError, match="2 of 4 cases are converted, 2 failed"):
         run(tmp_path)
     assert listed_at_first == [["c1", "c3"]] * 2
-    assert f"2 cases cannot be converted, {tmp_path / 'manifest_failures.csv'} lists them already" in caplog.text
+    assert f"failed so far: 2 of 4 cases, listed in {tmp_path / 'manifest_failures.csv'}" in caplog.text
 
 
 def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_nothing_in_the_dataset_names_the_file_or_the_manifests_case(tmp_path: P
 
 def test_a_split_that_loses_its_last_case_stops_the_conversion(tmp_path: Path) -> None:
     write_cohort(tmp_path, {2: {"mask": "none.nii.gz"}})
-    with pytest.raises(ManifestError, match=r"without the 1 cases that .*no case is in 'external'"):
+    with pytest.raises(ManifestError, match=r"without the cases that .*no case is in 'external'"):
         run(tmp_path, exclude_unreadable=True)
 
 
