@@ -20,6 +20,7 @@ from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     as_case_id,
     is_up_to_date,
+    reported,
     visible_files,
     write_label_file,
     write_public_manifest,
@@ -70,8 +71,7 @@ def write_manifest(
     if not images:
         raise ManifestError(f"{source.name}: holds no file that ends in {_CT}; give the folder of LNQ2023")
     cases = []
-    for done, image in enumerate(images):
-        report(done, len(images), "making label files")
+    for image in reported(images, report, "making label files"):
         name = image.name.removesuffix(_CT)
         segmentation = image.with_name(f"{name}{_SEGMENTATION}")
         if not segmentation.exists():
@@ -81,7 +81,6 @@ def write_manifest(
         if not is_up_to_date(label, segmentation):
             _write_label(label, segmentation, is_partly_annotated(name))
         cases.append(PublicCase(as_case_id(name), name, image, label))
-    report(len(images), len(images), "making label files")
     notes = {"label_origin": _ORIGIN, "cohort_reference": "LNQ2023, https://lnq2023.grand-challenge.org"}
     return write_public_manifest(output, cases, institution, split, notes)
 

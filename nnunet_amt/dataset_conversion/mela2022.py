@@ -22,6 +22,7 @@ from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     as_case_id,
     is_up_to_date,
+    reported,
     visible_files,
     write_label_file,
     write_public_manifest,
@@ -89,7 +90,7 @@ def write_manifest(
     ImageReadError
         If the header of a CT cannot be read.
     """
-    folder = output.parent / f"{output.stem}_{shape}es" if shape == "box" else output.parent / f"{output.stem}_{shape}s"
+    folder = output.parent / f"{output.stem}_{'boxes' if shape == 'box' else 'ellipsoids'}"
     tables = [boxes] if boxes else _tables(source)
     lesions: dict[str, list[Box]] = defaultdict(list)
     for table in tables:
@@ -106,8 +107,7 @@ def write_manifest(
             "unpack all of the images"
         )
     cases = []
-    for done, (public_id, image) in enumerate(sorted(images.items())):
-        report(done, len(images), "making label files")
+    for public_id, image in reported(sorted(images.items()), report, "making label files"):
         case_id = as_case_id(public_id)
         if public_id not in lesions:
             cases.append(PublicCase(case_id, public_id, exclusion_reason="no box"))
@@ -116,7 +116,6 @@ def write_manifest(
         if not is_up_to_date(label, image, *tables):
             _write_label(label, image, lesions[public_id], shape, public_id)
         cases.append(PublicCase(case_id, public_id, image, label))
-    report(len(images), len(images), "making label files")
     notes = {"label_origin": _ORIGINS[shape], "cohort_reference": "MELA 2022, https://mela.grand-challenge.org"}
     return write_public_manifest(output, cases, institution, split, notes)
 

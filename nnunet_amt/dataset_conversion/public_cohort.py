@@ -7,9 +7,10 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import SimpleITK as sitk
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.files import atomic_path, write_json, write_text
 from nnunet_amt.geometry import Geometry
+from nnunet_amt.progress import Progress
 
 __all__ = [
     "PublicCase",
@@ -26,10 +28,13 @@ __all__ = [
     "join_manifests",
     "notes_path",
     "read_notes",
+    "reported",
     "visible_files",
     "write_label_file",
     "write_public_manifest",
 ]
+
+Item = TypeVar("Item")
 
 _COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "roi", "exclusion_reason")
 
@@ -179,6 +184,14 @@ def as_case_id(name: str) -> str:
     """Replace what a case_id must not hold, and an end like a channel number of nnU-Net's: ``mela-0001``."""
     allowed = re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip("_.-")
     return re.sub(r"_(\d{4})$", r"-\1", allowed)
+
+
+def reported(items: Sequence[Item], report: Progress, what: str) -> Iterator[Item]:
+    """Give the items one by one, and report before each and after the last how many are done."""
+    for done, item in enumerate(items):
+        report(done, len(items), what)
+        yield item
+    report(len(items), len(items), what)
 
 
 def visible_files(source: Path, pattern: str) -> list[Path]:

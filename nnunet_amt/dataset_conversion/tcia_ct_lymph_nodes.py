@@ -21,6 +21,7 @@ from nnunet_amt.dataset_conversion.image_file import open_image_file
 from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     is_up_to_date,
+    reported,
     visible_files,
     write_label_file,
     write_public_manifest,
@@ -82,8 +83,7 @@ def write_manifest(
             f"{source.name}: holds no file {_PREFIXES[region]}_LYMPH_*{_MASK}; unpack MED_ABD_LYMPH_MASKS.zip there"
         )
     cases = []
-    for done, mask in enumerate(masks):
-        report(done, len(masks), "making label files")
+    for mask in reported(masks, report, "making label files"):
         case_id = mask.name.removesuffix(_MASK)
         image = _series_folder(source, case_id)
         if image is None:
@@ -96,7 +96,6 @@ def write_manifest(
             cases.append(PublicCase(case_id, case_id, exclusion_reason=reason.split(":")[0]))
         else:
             cases.append(PublicCase(case_id, case_id, image, label))
-    report(len(masks), len(masks), "making label files")
     return write_public_manifest(output, cases, institution, split, _NOTES)
 
 
