@@ -17,6 +17,7 @@ from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
 from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
+from nnunet_amt.cli_public import join_manifests, public_cohort
 from nnunet_amt.cli_train import train
 from nnunet_amt.console import (
     err,
@@ -85,6 +86,8 @@ def demo(
 
 
 app.command()(convert)
+app.command("public-cohort")(public_cohort)
+app.command("join-manifests")(join_manifests)
 
 
 @app.command()

@@ -16,7 +16,7 @@ def doctor(
     dataset: Annotated[
         int | None,
         typer.Option(
-            "--dataset", "-d", min=1, max=999, metavar="ID", help="Look into its files, plans and checkpoints too."
+            "--dataset", "-d", min=1, max=999, metavar="N", help="Look into its files, plans and checkpoints too."
         ),
     ] = None,
     checkpoint: Annotated[

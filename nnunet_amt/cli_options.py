@@ -11,7 +11,7 @@ from nnunet_amt.errors import BadInputError
 __all__ = ["PASS_ON", "DatasetArgument", "DatasetId", "Device", "Fold", "Jobs", "Trainer", "require_choice"]
 
 DatasetId = Annotated[
-    int, typer.Option("--dataset", "-d", min=1, max=999, metavar="ID", help="Number of the dataset in nnU-Net.")
+    int, typer.Option("--dataset", "-d", min=1, max=999, metavar="N", help="Number of the dataset in nnU-Net.")
 ]
 DatasetArgument = Annotated[int, typer.Argument(min=1, max=999, metavar="DATASET", help="Number of the dataset.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes.")]
