@@ -68,7 +68,7 @@ class Study:
     output: Path
     minutes: float = 70.0
     device: str = "cpu"
-    spacing: tuple[float, float, float] = (6.0, 5.0, 5.0)
+    spacing: tuple[float, float, float] = (8.0, 7.0, 7.0)
     patch_size: tuple[int, int, int] | None = None
     epochs: int = 50
     design: CohortDesign = HARDER_DESIGN
