@@ -12,16 +12,16 @@ import argparse
 import os
 from pathlib import Path
 
+from benchmarks.learning.command_line import run
 from benchmarks.learning.figure import write_learning_curves
 from benchmarks.learning.judge import evaluate_both, predict_both, write_table
 from benchmarks.learning.make_cohort import add_cohort_options, design_of
 from benchmarks.learning.prepare import make_dataset, plan_both
 from benchmarks.learning.study import Study
 from benchmarks.learning.train import share_out, train_both
-from nnunet_amt.console import one_line_errors, out, progress_bars, show_written
+from nnunet_amt.console import out, progress_bars, show_written
 
 
-@one_line_errors
 def main() -> None:
     study, jobs = _read_options()
     with progress_bars() as report:
@@ -80,4 +80,4 @@ def _read_options() -> tuple[Study, int]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

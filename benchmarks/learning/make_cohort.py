@@ -12,13 +12,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from nnunet_amt.console import one_line_errors, out, progress_bars
+from benchmarks.learning.command_line import run
+from nnunet_amt.console import out, progress_bars
 from nnunet_amt.phantom import HARDER_DESIGN, CohortDesign, write_harder_cohort
 
 __all__ = ["add_cohort_options", "design_of", "main"]
 
 
-@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the harder phantom cohort: images, masks, manifest.csv.")
     parser.add_argument("output", type=Path, metavar="OUT", help="folder to make or to complete")
@@ -64,4 +64,4 @@ def design_of(options: argparse.Namespace) -> CohortDesign:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
