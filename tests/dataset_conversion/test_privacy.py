@@ -236,11 +236,21 @@ def _no_position(z: int, dataset: Dataset) -> None:
     del dataset.ImagePositionPatient
 
 
-@pytest.mark.parametrize(
-    "defect",
-    [_missing_slice, _two_at_one_place, _tilted, _other_modality, _two_series, _cut_pixels, _no_position],
-    ids=lambda defect: defect.__name__.strip("_"),
+def _free_text_as_unit(z: int, dataset: Dataset) -> None:
+    dataset.RescaleType = TEXT
+
+
+def _free_text_as_modality(z: int, dataset: Dataset) -> None:
+    dataset.Modality = TEXT.upper()
+
+
+DEFECTS = (
+    *(_missing_slice, _two_at_one_place, _tilted, _other_modality, _two_series, _cut_pixels, _no_position),
+    *(_free_text_as_unit, _free_text_as_modality),
 )
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__.strip("_"))
 def test_messages_about_bad_series_name_the_case_and_no_identifier(
     tmp_path: Path, defect: Callable[[int, Dataset], None]
 ) -> None:
