@@ -10,7 +10,8 @@ import numpy as np
 from nnunet_amt.evaluation.components import intersection_table, label_components
 from nnunet_amt.evaluation.diameter import largest_in_plane_diameter
 from nnunet_amt.evaluation.foreground import Foreground, Piece, Spacing
-from nnunet_amt.evaluation.label_maps import LabelMapPair, read_foreground
+from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.mask_file import read_foreground
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 __all__ = ["CaseCounts", "count_case", "count_masks"]
@@ -64,10 +65,13 @@ def count_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseCounts:
     Raises
     ------
     ImageReadError, LabelValueError
-        If one of the two files is damaged or holds other values than 0 and 1.
+        If one of the two files is damaged or holds other values than 0 and that of tumour.
     """
-    prediction = read_foreground(pair.prediction, pair.case_id)
-    reference = read_foreground(pair.reference, pair.case_id)
+    reference = read_foreground(pair.reference, pair.case_id, settings.foreground)
+    if pair.prediction is None:
+        prediction = Foreground((), reference.spacing)
+    else:
+        prediction = read_foreground(pair.prediction, pair.case_id, settings.foreground)
     return count_masks(pair.case_id, prediction, reference, settings)
 
 

@@ -108,6 +108,7 @@ def test_summary(folder: Path) -> None:
         "connectivity": 26,
         "minimum_predicted_voxels": 10,
         "false_positive_rule": "unmatched",
+        "foreground": 1,
         "bootstrap_resamples": 200,
         "seed": 711,
     }
