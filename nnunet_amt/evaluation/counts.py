@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_amt.evaluation.components import intersection_table, label_components
-from nnunet_amt.evaluation.diameter import largest_in_plane_diameter
+from nnunet_amt.evaluation.diameter import largest_diameters
 from nnunet_amt.evaluation.foreground import Foreground, Piece, Spacing
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.mask_file import read_foreground
@@ -37,6 +37,8 @@ class CaseCounts:
         Voxels that a reference lesion and a predicted lesion share.
     reference_diameters_mm, prediction_diameters_mm : numpy.ndarray of float
         Largest in-plane diameter of each lesion.
+    reference_maximum_diameters_mm, prediction_maximum_diameters_mm : numpy.ndarray of float
+        Largest diameter of each lesion in space.
     dropped_predictions
         Predicted components that were too small to count.
     """
@@ -51,6 +53,8 @@ class CaseCounts:
     intersections: np.ndarray
     reference_diameters_mm: np.ndarray
     prediction_diameters_mm: np.ndarray
+    reference_maximum_diameters_mm: np.ndarray
+    prediction_maximum_diameters_mm: np.ndarray
     dropped_predictions: int
 
     @property
@@ -95,6 +99,8 @@ def count_masks(
     table = intersection_table(references, predictions)
     overlap = int(table.sum())
     kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
+    reference_axial, reference_maximum = _diameters(references, reference.spacing)
+    prediction_axial, prediction_maximum = _diameters([predictions[index] for index in kept], reference.spacing)
     return CaseCounts(
         case_id=case_id,
         voxel_volume_mm3=float(np.prod(reference.spacing)),
@@ -104,8 +110,10 @@ def count_masks(
         reference_voxels=reference_voxels,
         prediction_voxels=prediction_voxels[kept],
         intersections=table[:, kept],
-        reference_diameters_mm=_diameters(references, reference.spacing),
-        prediction_diameters_mm=_diameters([predictions[index] for index in kept], reference.spacing),
+        reference_diameters_mm=reference_axial,
+        prediction_diameters_mm=prediction_axial,
+        reference_maximum_diameters_mm=reference_maximum,
+        prediction_maximum_diameters_mm=prediction_maximum,
         dropped_predictions=len(predictions) - len(kept),
     )
 
@@ -114,6 +122,6 @@ def _voxels(components: Sequence[Piece]) -> np.ndarray:
     return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)
 
 
-def _diameters(components: Sequence[Piece], spacing: Spacing) -> np.ndarray:
-    spacing_yx = spacing[1], spacing[0]
-    return np.array([largest_in_plane_diameter(component.mask, spacing_yx) for component in components], dtype=float)
+def _diameters(components: Sequence[Piece], spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
+    found = [largest_diameters(component.mask, spacing) for component in components]
+    return np.array([each.axial for each in found], float), np.array([each.maximum for each in found], float)
