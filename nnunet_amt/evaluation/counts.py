@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from nnunet_amt.evaluation.foreground import Foreground, Piece, Spacing
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.mask_file import read_foreground
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.surface_distance import SurfaceDistances, surface_distances
 
 __all__ = ["CaseCounts", "count_case", "count_masks"]
 
@@ -41,6 +42,11 @@ class CaseCounts:
         Largest diameter of each lesion in space.
     dropped_predictions
         Predicted components that were too small to count.
+    surface_distances
+        Between the whole masks; None if not asked for, or one of them is empty.
+    lesion_surface_distances
+        Between each reference and the predicted lesion it shares most with, and each predicted lesion and the
+        reference it shares most with, by their numbers (reference, prediction).
     """
 
     case_id: str
@@ -56,6 +62,15 @@ class CaseCounts:
     reference_maximum_diameters_mm: np.ndarray
     prediction_maximum_diameters_mm: np.ndarray
     dropped_predictions: int
+    surface_distances: SurfaceDistances | None = None
+    lesion_surface_distances: Mapping[tuple[int, int], SurfaceDistances] = field(default_factory=dict)
+
+    @property
+    def ious(self) -> np.ndarray:
+        """IoU of each pair of lesions, (references, predictions)."""
+        unions = self.reference_voxels[:, None] + self.prediction_voxels[None, :] - self.intersections
+        ious: np.ndarray = self.intersections / unions
+        return ious
 
     @property
     def size_mm(self) -> float | None:
@@ -100,8 +115,9 @@ def count_masks(
     overlap = int(table.sum())
     kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
     reference_axial, reference_maximum = _diameters(references, reference.spacing)
-    prediction_axial, prediction_maximum = _diameters([predictions[index] for index in kept], reference.spacing)
-    return CaseCounts(
+    kept_predictions = [predictions[index] for index in kept]
+    prediction_axial, prediction_maximum = _diameters(kept_predictions, reference.spacing)
+    counts = CaseCounts(
         case_id=case_id,
         voxel_volume_mm3=float(np.prod(reference.spacing)),
         tp=overlap,
@@ -116,6 +132,24 @@ def count_masks(
         prediction_maximum_diameters_mm=prediction_maximum,
         dropped_predictions=len(predictions) - len(kept),
     )
+    if not settings.surface_distances:
+        return counts
+    return replace(
+        counts,
+        surface_distances=surface_distances(reference.pieces, prediction.pieces, reference.spacing),
+        lesion_surface_distances=_lesion_distances(counts.ious, references, kept_predictions, reference.spacing),
+    )
+
+
+def _lesion_distances(
+    ious: np.ndarray, references: Sequence[Piece], predictions: Sequence[Piece], spacing: Spacing
+) -> dict[tuple[int, int], SurfaceDistances]:
+    if not ious.size:
+        return {}
+    best = {(i, int(j)) for i, j in enumerate(ious.argmax(axis=1))}
+    best |= {(int(i), j) for j, i in enumerate(ious.argmax(axis=0))}
+    measured = {(i, j): surface_distances([references[i]], [predictions[j]], spacing) for i, j in best if ious[i, j]}
+    return {pair: distances for pair, distances in measured.items() if distances is not None}
 
 
 def _voxels(components: Sequence[Piece]) -> np.ndarray:

@@ -32,6 +32,8 @@ class EvaluationSettings:
         lesion, at every threshold the same (the rule in the last paragraph of the paper's method).
     foreground
         The value that stands for tumour where a mask does not hold 0 and 1: 255 for one of 0 and 255.
+    surface_distances
+        Measure how far apart surfaces lie, which takes longer than all the rest.
     bootstrap_resamples
         Resamples of cases for intervals and for the SD of lesion metrics.
     seed
@@ -47,6 +49,7 @@ class EvaluationSettings:
     minimum_predicted_voxels: int = paper.MINIMUM_PREDICTED_VOXELS
     false_positive_rule: FalsePositiveRule = "unmatched"
     foreground: int = 1
+    surface_distances: bool = False
     bootstrap_resamples: int = 10_000
     seed: int = 711
 

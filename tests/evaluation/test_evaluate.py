@@ -75,11 +75,16 @@ def test_lesions(folder: Path) -> None:
     rows = run(folder)["lesions.csv"]
     assert [(row["case_id"], row["source"], row["lesion"], row["voxels"]) for row in rows] == [
         ("half", "reference", "1", "20"),
+        ("half", "prediction", "1", "12"),
         ("half", "prediction", "2", "10"),
         ("missed", "reference", "1", "5"),
         ("whole", "reference", "1", "60"),
+        ("whole", "prediction", "1", "60"),
     ]
-    half, invented, missed, whole = rows
+    half, inside, invented, missed, whole, _ = rows
+    assert (inside["best_partner"], inside["matched_partner_0.5"], inside["matched_iou_0.5"]) == ("1", "1", "0.6")
+    # 12 voxels of 1 x 2 x 5 mm in a row; in space from the lower face of the one end, 11 mm on and 5 mm up: sqrt(146).
+    assert (inside["diameter_mm"], inside["maximum_diameter_mm"]) == ("12.0", "12.083")
     assert float(half["best_iou"]) == pytest.approx(0.6)
     assert (half["best_partner"], half["matched_partner_0.1"], half["matched_partner_0.5"]) == ("1", "1", "1")
     assert (invented["best_iou"], invented["best_partner"], invented["matched_partner_0.1"]) == ("0.0", "", "")
@@ -109,6 +114,7 @@ def test_summary(folder: Path) -> None:
         "minimum_predicted_voxels": 10,
         "false_positive_rule": "unmatched",
         "foreground": 1,
+        "surface_distances": False,
         "bootstrap_resamples": 200,
         "seed": 711,
     }
