@@ -16,7 +16,9 @@ from nnunet_amt.evaluation.foreground import Spacing
 
 __all__ = ["Diameters", "largest_diameters"]
 
-_HALF = 16  # directions of a half circle; the other half follows, so that opposite ones are this far apart
+_FEW_POINTS = 80
+_SLICES_AT_ONCE = 64  # of which all are compared with all others
+_HALF = 24  # directions of a half circle; the other half follows, so that opposite ones are this far apart
 _ANGLES = (np.arange(2 * _HALF) - _HALF / 2 + 0.5) * (np.pi / _HALF)
 _DIRECTIONS = np.stack([np.sin(_ANGLES), np.cos(_ANGLES)])  # (y and x, directions); the first half points to the right
 _SLACK = 1 / np.cos(np.pi / (2 * _HALF)) + 1e-9  # of a length that is seen from the nearest direction
@@ -131,10 +133,9 @@ def _outlines(mask: np.ndarray, spacing: Spacing) -> tuple[list[_Outline], np.nd
 
 def _spans(reach: np.ndarray) -> np.ndarray:
     """How far every two slices reach apart in the direction in which that is most, (slices, slices) in mm."""
-    widest = np.zeros((len(reach), len(reach)))
-    for direction in range(2 * _HALF):
-        np.maximum(widest, reach[:, direction, None] + reach[None, :, direction - _HALF], out=widest)
-    return widest
+    opposite = np.roll(reach, _HALF, axis=1)
+    starts = range(0, len(reach), _SLICES_AT_ONCE)
+    return np.concatenate([(reach[i : i + _SLICES_AT_ONCE, None] + opposite).max(axis=2) for i in starts])
 
 
 def _longest(shortest: np.ndarray, longest: np.ndarray, measure: Callable[[int], float]) -> float:
@@ -158,6 +159,9 @@ def _row_ends(plane: np.ndarray, beyond: float) -> np.ndarray:
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
+    """Leave out points that are no corners of the hull, where there are enough for that to save time."""
+    if len(points) <= _FEW_POINTS:
+        return points
     from scipy.spatial import ConvexHull, QhullError  # slow to import
 
     try:
