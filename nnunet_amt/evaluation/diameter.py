@@ -65,23 +65,25 @@ def largest_diameters(mask: np.ndarray, spacing: Spacing) -> Diameters:
         return Diameters(0.0, 0.0)
     heights = np.array([outline.height for outline in outlines])
     face_reach = 0.5 * np.abs(_DIRECTIONS * [[spacing[1]], [spacing[0]]]).max(axis=0)
-    across, across_centres = _spans(reach + face_reach), _spans(reach)  # (slices, slices)
-
+    faces, centres = reach + face_reach, reach
+    across = _spans(faces, faces)  # (slices, slices)
     in_slice = across.diagonal()
-    axial = _longest(in_slice, in_slice * _SLACK, lambda i: outlines[i].distance(outlines[i], faces=True))
+    axial = _longest(in_slice, in_slice * _SLACK, lambda i: _farthest(outlines[i].faces, outlines[i].faces))
 
-    rise = np.abs(heights[:, None] - heights[None, :])
-    thickness = spacing[2]
-    shortest = np.maximum(np.hypot(across, rise), np.hypot(across_centres, rise + thickness))
-    sides, ends = np.hypot(across * _SLACK, rise + thickness / 2), np.hypot(across_centres * _SLACK, rise + thickness)
-    pairs = np.array(np.triu_indices(len(outlines))).T
-    rows, columns = pairs.T
+    # In space a line may end at in-plane faces, or half a voxel lower and higher at the faces below and above.
+    rows, columns = np.indices(across.shape).reshape(2, -1)
+    rise = np.abs(heights[rows] - heights[columns])
+    spans = np.concatenate([each.ravel() for each in (across, _spans(faces, centres), _spans(centres, centres))])
+    climbs = np.concatenate([rise, rise + spacing[2] / 2, rise + spacing[2]])
 
-    def distance(pair: int) -> float:
-        one, other = outlines[pairs[pair, 0]], outlines[pairs[pair, 1]]
-        return one.distance_in_space(other, thickness)
+    def distance(candidate: int) -> float:
+        way, pair = divmod(candidate, len(rows))
+        one, other = outlines[rows[pair]], outlines[columns[pair]]
+        first, second = (one.faces if way < 2 else one.centres), (other.faces if way < 1 else other.centres)
+        return float(np.hypot(_farthest(first, second), climbs[candidate]))
 
-    return Diameters(axial, _longest(shortest[rows, columns], np.maximum(sides, ends)[rows, columns], distance))
+    maximum = _longest(np.hypot(spans, climbs), np.hypot(spans * _SLACK, climbs), distance)
+    return Diameters(axial, maximum)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,20 +105,6 @@ class _Outline:
         points = np.concatenate([_row_ends(self.plane, 0.5), _row_ends(self.plane.T, 0.5)[:, ::-1]])
         return _hull(points * (self.spacing[1], self.spacing[0]))
 
-    def distance(self, other: _Outline, faces: bool) -> float:
-        """Longest distance to a point of another outline, as if both lay in one plane."""
-        return _farthest(self.faces, other.faces) if faces else _farthest(self.centres, other.centres)
-
-    def distance_in_space(self, other: _Outline, thickness: float) -> float:
-        """Longest distance; lines may end at the upper and lower faces of voxels, half a voxel higher and lower."""
-        rise = abs(self.height - other.height)
-        mixed = max(_farthest(self.faces, other.centres), _farthest(self.centres, other.faces))
-        return max(
-            float(np.hypot(self.distance(other, faces=True), rise)),
-            float(np.hypot(mixed, rise + thickness / 2)),
-            float(np.hypot(self.distance(other, faces=False), rise + thickness)),
-        )
-
 
 def _outlines(mask: np.ndarray, spacing: Spacing) -> tuple[list[_Outline], np.ndarray]:
     """Slices that hold voxels, and how far their voxel centres reach in each direction, (slices, directions) in mm."""
@@ -131,9 +119,9 @@ def _outlines(mask: np.ndarray, spacing: Spacing) -> tuple[list[_Outline], np.nd
     return [_Outline(number * spacing[2], mask[number], spacing) for number in numbers.tolist()], reach
 
 
-def _spans(reach: np.ndarray) -> np.ndarray:
+def _spans(reach: np.ndarray, other_reach: np.ndarray) -> np.ndarray:
     """How far every two slices reach apart in the direction in which that is most, (slices, slices) in mm."""
-    opposite = np.roll(reach, _HALF, axis=1)
+    opposite = np.roll(other_reach, _HALF, axis=1)
     starts = range(0, len(reach), _SLICES_AT_ONCE)
     return np.concatenate([(reach[i : i + _SLICES_AT_ONCE, None] + opposite).max(axis=2) for i in starts])
 
