@@ -83,7 +83,8 @@ class Foreground:
         """
         pieces: list[Piece] = []
         for lower, block in _blocks(slabs, tumour_labels):
-            boxes = sorted(_separated_boxes(block), key=lambda box: [axis.start for axis in box])
+            # numpy is faster at the maximum of bytes than of truth values
+            boxes = sorted(_separated_boxes(block.view(np.uint8)), key=lambda box: [axis.start for axis in box])
             for box in boxes:
                 z, y, x = (low + axis.start for low, axis in zip(lower, box, strict=True))
                 pieces.append(Piece((z, y, x), block[box]))
