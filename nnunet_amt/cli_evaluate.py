@@ -10,6 +10,8 @@ import typer
 from nnunet_amt.cli_options import Jobs, require_choice
 from nnunet_amt.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
 
+__all__ = ["evaluate"]
+
 
 @one_line_errors
 def evaluate(
@@ -18,13 +20,28 @@ def evaluate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figure.")],
     cohort: Annotated[Path | None, typer.Option(help="cohort.csv, for subgroups.")] = None,
     connectivity: Annotated[int, typer.Option(metavar="6|18|26", help="Neighbours that make one lesion.")] = 26,
-    minimum_voxels: Annotated[int, typer.Option(min=0, help="Smaller predicted components are dropped.")] = 10,
+    minimum_voxels: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Smaller predicted lesions are dropped.")
+    ] = 10,
     false_positive_rule: Annotated[
-        str,
-        typer.Option(metavar="RULE", help="unmatched (the paper's table) or no_overlap (its text)."),
+        str, typer.Option(metavar="RULE", help="unmatched (the paper's table) or no_overlap (its text).")
     ] = "unmatched",
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 711,
+    foreground: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Value of tumour in masks that do not hold 0 and 1, such as 255."),
+    ] = 1,
+    missing_as_empty: Annotated[
+        bool, typer.Option("--missing-as-empty", help="Count cases without a prediction as empty predictions.")
+    ] = False,
+    surface_distances: Annotated[
+        bool, typer.Option("--surface-distances", help="Hausdorff and average surface distances too; takes longer.")
+    ] = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 711,
     jobs: Jobs = 1,
+    executor: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="dask://HOST:PORT: use that cluster; it must see the same files."),
+    ] = None,
 ) -> None:
     """Compute voxel metrics, lesion matching, the FROC and the paper's Tables 3 and 4."""
     from nnunet_amt.evaluation import EvaluationSettings
@@ -36,10 +53,14 @@ def evaluate(
         connectivity=connectivity,  # type: ignore[arg-type]
         minimum_predicted_voxels=minimum_voxels,
         false_positive_rule=false_positive_rule,  # type: ignore[arg-type]
+        foreground=foreground,
+        surface_distances=surface_distances,
         seed=seed,
     )
     with progress_bars() as report:
-        result = evaluate_folders(predictions, references, output, cohort, settings, jobs, report)
+        result = evaluate_folders(
+            predictions, references, output, cohort, settings, jobs, report, executor, missing_as_empty
+        )
     out.print(overall_table(result))
     show_written(list(result.files))
     show_next(f"look at {output / 'tables.md'} (with subgroups) and {output / 'froc.png'}")
