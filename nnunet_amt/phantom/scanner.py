@@ -20,7 +20,7 @@ Kernel = Literal["standard", "soft", "sharp"]
 _KERNELS: dict[Kernel, tuple[float, float, float]] = {
     "standard": (1.0, 1.0, 0.0),
     "soft": (1.5, 0.7, -0.1),
-    "sharp": (0.7, 1.5, 0.6),
+    "sharp": (0.7, 1.5, 0.2),
 }
 
 
