@@ -64,6 +64,7 @@ def test_case_without_foreground_gives_a_random_crop(loader: AMTDataLoader) -> N
     assert lower == [-4, -8, -8]
 
 
+@pytest.mark.slow
 def test_every_batch_holds_foreground_and_background(loader: AMTDataLoader, labels: LabelManager) -> None:
     """Five hundred batches, cropped, rotated and scaled as in training."""
     np.random.seed(2)

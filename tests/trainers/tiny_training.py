@@ -67,11 +67,15 @@ def _digest(tensors: dict[Any, torch.Tensor]) -> str:
     return content.hexdigest()
 
 
-def make(kind: type[nnUNetTrainerAMT], dataset: str, fold: Any = 0, **changes: Any) -> nnUNetTrainerAMT:
-    """Build a trainer as nnU-Net does, from the preprocessed dataset in the environment's folders."""
+def make(kind: type[nnUNetTrainerAMT], dataset: str, fold: Any = 0, **description: Any) -> Any:
+    """Build a trainer as nnU-Net does, from the preprocessed dataset in the environment's folders.
+
+    `description` replaces entries of ``dataset.json``.
+    """
     folder = Path(os.environ["nnUNet_preprocessed"]) / dataset
-    plans = {**json.loads((folder / f"{PLANS_NAME}.json").read_text()), "continue_training": False, **changes}
-    return kind(plans, CONFIGURATION, fold, json.loads((folder / "dataset.json").read_text()), CPU)
+    plans = {**json.loads((folder / f"{PLANS_NAME}.json").read_text()), "continue_training": False}
+    dataset_json = {**json.loads((folder / "dataset.json").read_text()), **description}
+    return kind(plans, CONFIGURATION, fold, dataset_json, CPU)
 
 
 if __name__ == "__main__":
