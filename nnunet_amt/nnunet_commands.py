@@ -18,7 +18,8 @@ from pathlib import Path
 from nnunet_amt.checkpoint_safety import read_checkpoint
 from nnunet_amt.environment import environment_with_trainer, hook_folder
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
-from nnunet_amt.trainers.plans_check import read_plans, require_same_plans
+from nnunet_amt.trainers.plans_check import read_plans, require_same_plans, require_sample_for_every_gpu
+from nnunet_amt.trainers.plans_names import DEFAULT_TRAINER
 
 __all__ = [
     "checkpoint_to_continue_from",
@@ -41,7 +42,15 @@ logger = logging.getLogger(__name__)
 def train_command(
     dataset_id: int, configuration: str, fold: str, trainer: str, plans: str, device: str, extra: Sequence[str] = ()
 ) -> list[str]:
-    """Build the ``nnUNetv2_train`` command."""
+    """Build the ``nnUNetv2_train`` command.
+
+    Raises
+    ------
+    BadInputError
+        If ``-num_gpus`` is more than our trainers can use.
+    """
+    if trainer.startswith(DEFAULT_TRAINER) and (gpus := re.search(r"-num_gpus[ =](\d+)", " ".join(extra))):
+        require_sample_for_every_gpu(int(gpus[1]))
     return [
         "nnUNetv2_train", str(dataset_id), configuration, fold,
         "-tr", trainer, "-p", plans, "-device", device, *extra,

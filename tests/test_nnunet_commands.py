@@ -144,3 +144,13 @@ def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
         BadInputError, match=r"no such checkpoint \(found there: nnUNetTrainerAMT_1epoch__.*latest.pth\)"
     ):
         stock.require_checkpoint(tmp_path / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0", "c.pth")
+
+
+@pytest.mark.parametrize("extra", [["-num_gpus", "4"], ["--npz", "-num_gpus=4"]])
+def test_more_gpus_than_samples_are_refused(extra: list[str]) -> None:
+    """A batch of three cannot be spread over four GPUs; nnU-Net's own trainers may take what they like."""
+    with pytest.raises(BadInputError, match="-num_gpus 4: the paper's batch has 3 samples"):
+        stock.train_command(1, "3d_fullres", "0", "nnUNetTrainerAMT_5epochs", "plans", "cuda", extra)
+    assert stock.train_command(1, "3d_fullres", "0", "nnUNetTrainer", "plans", "cuda", extra)[-len(extra) :] == extra
+    fewer = ["-num_gpus", "3"]
+    assert stock.train_command(1, "3d_fullres", "0", "nnUNetTrainerAMT", "plans", "cuda", fewer)[-2:] == fewer
