@@ -65,8 +65,9 @@ def fold_normalisation(network: AMTUNet) -> AMTUNet:
     folded = deepcopy(network).eval()
     for block in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
         if len(block) == 3 and isinstance(block[1], nn.BatchNorm3d):
-            transposed = isinstance(block[0], nn.ConvTranspose3d)
-            block[0] = fuse_conv_bn_eval(block[0], block[1], transposed)
+            layer = block[0]
+            assert isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)
+            block[0] = fuse_conv_bn_eval(layer, block[1], isinstance(layer, nn.ConvTranspose3d))
             block[1] = nn.Identity()
     return folded
 
@@ -85,7 +86,7 @@ def _with_statistics(network: AMTUNet) -> AMTUNet:
 def _ways(network: AMTUNet) -> dict[str, nn.Module]:
     ways: dict[str, nn.Module] = {
         BUILT: deepcopy(network),
-        "channels last": deepcopy(network).to(memory_format=torch.channels_last_3d),  # type: ignore[call-overload]
+        "channels last": deepcopy(network).to(memory_format=torch.channels_last_3d),
     }
     if next(network.parameters()).is_cuda:
         ways["compiled"] = cast(nn.Module, torch.compile(deepcopy(network)))

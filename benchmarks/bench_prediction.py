@@ -58,12 +58,12 @@ def main() -> None:
         size = size_of(arguments)
         prepare_dataset(folder, size, CONSOLE)
         _make_weights(folder, arguments.device)
+        machine = describe_machine(arguments.device)
+        title = f"{machine['device']}: {size.pixels} x {size.pixels} x {size.slices}"
         parts, described = _measure_parts(folder, arguments.device, arguments.rounds)
+        _print_parts(parts, described, title)
         commands = _measure_commands(folder, arguments.device, arguments.rounds)
-    machine = describe_machine(arguments.device)
-    title = f"{machine['device']}: {size.pixels} x {size.pixels} x {size.slices}"
-    _print_commands(commands, size.external, title)
-    _print_parts(parts, described, title)
+        _print_commands(commands, size.external, title)
     if arguments.json:
         measured = {"commands": commands, "parts": parts, "network": described}
         write_json(arguments.json, {"machine": machine, "size": asdict(size), **measured})
