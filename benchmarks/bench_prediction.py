@@ -54,9 +54,8 @@ WAYS = (Way(AMT.name, AMT), Way(NNUNET.name, NNUNET), Way(UNMIRRORED, NNUNET, ("
 def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = (arguments.folder or Path(temporary)).resolve()
         size = size_of(arguments)
-        prepare_dataset(folder, size, CONSOLE)
+        folder = prepare_dataset(arguments.folder or Path(temporary), size, CONSOLE)
         _make_weights(folder, arguments.device)
         machine = describe_machine(arguments.device)
         title = f"{machine['device']}: {size.pixels} x {size.pixels} x {size.slices}"

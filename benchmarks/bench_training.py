@@ -43,9 +43,8 @@ RUN_IN = {"cuda": 20, "cpu": 0}
 def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
         size = size_of(arguments)
-        prepare_dataset(folder, size, CONSOLE)
+        folder = prepare_dataset(arguments.folder or Path(temporary), size, CONSOLE)
         measured = _measure(folder, arguments.device, arguments.rounds, arguments.steps or STEPS[arguments.device])
     summary = {name: _summarise(values) for name, values in measured.items() if name != "peak"}
     machine = describe_machine(arguments.device)

@@ -62,11 +62,12 @@ def dataset_environment(folder: Path, device: str) -> dict[str, str]:
     return environment
 
 
-def prepare_dataset(folder: Path, size: DatasetSize, console: Console) -> None:
-    """Render, plan and preprocess; what `folder` holds already of the same size is kept."""
+def prepare_dataset(parent: Path, size: DatasetSize, console: Console) -> Path:
+    """Render, plan and preprocess in a folder of this size's own below `parent`; what is complete there is kept."""
+    folder = parent.resolve() / "_".join(f"{name}{number}" for name, number in asdict(size).items())
     mark = folder / "size.json"
     if read_record(mark) == asdict(size):
-        return
+        return folder
     os.environ.update(folders_below(folder))
     for path in folders_below(folder).values():
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,7 @@ def prepare_dataset(folder: Path, size: DatasetSize, console: Console) -> None:
         report(0, 2, "plans and arrays of default nnU-Net")
         _plan_default(folder, jobs)
     write_json(mark, asdict(size))
+    return folder
 
 
 def _write_raw(dataset: Path, size: DatasetSize, jobs: int, report: Callable[[int, int, str], None]) -> None:
