@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -22,7 +23,7 @@ def filled(dice: list[float], evaluated: list[bool]) -> ProgressLog:
 
 def test_plot_marks_evaluated_epochs_and_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluated after epochs 0, 2 and 3 with Dice undefined, 0.8 and 0.6: the star stands at (2, 0.8)."""
-    figures = []
+    figures: list[Any] = []
     monkeypatch.setattr(plt, "close", figures.append)
     log = filled([float("nan"), float("nan"), 0.8, 0.6], [True, False, True, True])
     log.plot_progress_png(str(tmp_path))

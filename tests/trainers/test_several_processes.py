@@ -34,7 +34,8 @@ SAMPLES_PER_RANK = {2: (2, 1), 3: (1, 1, 1)}
 
 def on_ranks(work: Callable[..., Any], ranks: int, folder: Path, *arguments: Any) -> list[Any]:
     """Run `work(rank, *arguments)` in as many processes, joined by gloo; give what each returned."""
-    multiprocessing.spawn(_on_rank, (ranks, folder, work, arguments), nprocs=ranks)
+    multiprocessing.spawn(  # type: ignore[attr-defined]
+        _on_rank, (ranks, folder, work, arguments), nprocs=ranks)
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=False) for rank in range(ranks)]
 
 

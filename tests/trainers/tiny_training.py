@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 class TinyTrainer(nnUNetTrainerAMT):
     """Epochs of two steps on the CPU, also where nnU-Net takes several processes for several GPUs."""
 
-    fixed_tuning_interval = 1
+    fixed_tuning_interval: int | None = 1
 
     def __init__(
         self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device = CPU
