@@ -31,7 +31,7 @@ from benchmarks.recipes import AMT, NNUNET, RECIPES
 from benchmarks.speed_options import parser_of_sizes, size_of
 from benchmarks.worker_pipe import Worker
 from nnunet_amt.files import write_json
-from nnunet_amt.trainers.tuning_dice import tuning_interval
+from nnunet_amt.trainers.tuning_schedule import tuning_interval
 
 CONSOLE = Console()
 ROUNDS = 6
@@ -109,7 +109,8 @@ def _summarise(values: dict[str, Any]) -> dict[str, float | None]:
     if values["validation_steps"]:
         epoch = training + between * values["validation_steps"]
     else:
-        epoch = training + between / tuning_interval(between, training)
+        interval, _ = tuning_interval(between, training, epochs=1000)
+        epoch = training + between / interval
     return {
         "samples_per_second": batch / step,
         "voxels_per_second": voxels / step,

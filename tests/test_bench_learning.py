@@ -15,14 +15,16 @@ from benchmarks.learning.trainers import read_compute
 
 def test_default_nnunet_gets_the_iterations_that_fill_an_epoch_with_a_fifth_of_validation() -> None:
     """2 s an iteration and 2.5 s a validation iteration, one for every five: 2.5 s each, so 125 s hold 50."""
-    assert iterations_per_epoch(DEFAULT, {"iteration_seconds": 2.0, "check_seconds": 2.5}, 125.0) == 50
+    assert iterations_per_epoch(DEFAULT, {"iteration_seconds": 2.0, "check_seconds": 2.5}, 125.0, 50) == 50
 
 
 def test_the_papers_recipe_pays_for_the_tuning_set_out_of_its_time() -> None:
-    """Of 110 s some 100 are training: 9 s for the tuning set are under a tenth of it, so (110 - 9) / 2 s are left."""
-    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 9.0}, 110.0) == 50
-    # 95 s are due every tenth epoch: (110 - 9.5) / 2
-    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 95.0}, 110.0) == 50
+    """Of 100 s 90 are training: 9 s for the tuning set are under a tenth, so (100 - 9) / 2 iterations fit."""
+    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 9.0}, 100.0, 1000) == 45
+    # 99 s are due every tenth epoch: (100 - 9.9) / 2
+    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 99.0}, 100.0, 1000) == 45
+    # ... but every second of 50, so that there are 20 and more to choose from: (100 - 49.5) / 2
+    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 99.0}, 100.0, 50) == 25
 
 
 def test_nnunet_finds_a_trainer_of_every_recipe() -> None:

@@ -17,7 +17,7 @@ from benchmarks.learning.trainers import read_compute
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.files import write_json
 from nnunet_amt.progress import Progress
-from nnunet_amt.trainers.tuning_dice import tuning_interval
+from nnunet_amt.trainers.tuning_schedule import TUNING_TIME_FRACTION, tuning_interval
 
 __all__ = ["iterations_per_epoch", "share_out", "train_both"]
 
@@ -46,11 +46,13 @@ def share_out(study: Study, report: Progress) -> dict[str, dict]:
         path.unlink(missing_ok=True)
     apart = {"nnUNet_results": str(study.output / "calibration" / "nnUNet_results")}
     commands = {r.key: ["calibrate", r.key, study.dataset, study.device, str(results[r.key])] for r in RECIPES}
-    _run_both(study, commands, dict.fromkeys(commands, apart), lambda: _report_files(results, report))
+    report(0, len(results), "calibrating")
+    _run_both(study, commands, dict.fromkeys(commands, apart), lambda: None)
+    report(len(results), len(results), "calibrating")
     for recipe in RECIPES:
         measured = json.loads(results[recipe.key].read_text(encoding="utf-8"))
         seconds = measured["iteration_seconds"]
-        number = iterations_per_epoch(recipe, measured, 60.0 * study.minutes / study.epochs)
+        number = iterations_per_epoch(recipe, measured, 60.0 * study.minutes / study.epochs, study.epochs)
         if number < 1:
             raise BadInputError(
                 f"--minutes {study.minutes:g}: an iteration of {recipe.title} takes {seconds:.1f} s,"
@@ -61,17 +63,17 @@ def share_out(study: Study, report: Progress) -> dict[str, dict]:
     return budget
 
 
-def iterations_per_epoch(recipe: Recipe, measured: dict, seconds: float) -> int:
-    """Give the iterations that fit into an epoch of so many compute seconds, with what checks the progress.
+def iterations_per_epoch(recipe: Recipe, measured: dict, seconds: float, epochs: int) -> int:
+    """Give the iterations that fit into one of `epochs` of so many compute seconds, with what checks the progress.
 
-    Default nnU-Net runs a validation iteration for every five; the paper's recipe evaluates the whole tuning set as
-    often as takes a tenth of the training time at most.
+    Default nnU-Net runs a validation iteration for every five; the paper's recipe evaluates the whole tuning set by
+    its own rule.
     """
     iteration, check = measured["iteration_seconds"], measured["check_seconds"]
     if recipe.key != AMT.key:
         return floor(seconds / (iteration + check / 5))
-    share = check / tuning_interval(check, seconds / 1.1)
-    return floor((seconds - share) / iteration)
+    interval, _ = tuning_interval(check, seconds * (1.0 - TUNING_TIME_FRACTION), epochs)
+    return floor((seconds - check / interval) / iteration)
 
 
 def train_both(study: Study, budget: dict[str, dict], report: Progress) -> None:
@@ -86,10 +88,6 @@ def train_both(study: Study, budget: dict[str, dict], report: Progress) -> None:
             }
     told: dict[str, int] = {}
     _run_both(study, commands, variables, lambda: _report_epochs(study, report, told))
-
-
-def _report_files(results: dict[str, Path], report: Progress) -> None:
-    report(sum(path.is_file() for path in results.values()), len(results), "calibrating")
 
 
 def _report_epochs(study: Study, report: Progress, told: dict[str, int]) -> None:
