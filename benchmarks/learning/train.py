@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from math import floor, isnan
-from pathlib import Path
 from time import sleep
 
 from benchmarks.learning.study import AMT, EPOCHS_VARIABLE, ITERATIONS_VARIABLE, RECIPES, Recipe, Study
