@@ -41,8 +41,48 @@ def test_four_levels_halve_the_resolution_three_times(network: AMTUNet) -> None:
     assert seen == [(32, 16, 16, 16), (64, 8, 8, 8), (128, 4, 4, 4), (256, 2, 2, 2)]
 
 
+def test_a_coarser_level_takes_the_largest_of_eight_voxels(network: AMTUNet) -> None:
+    """Max pooling by hand: the largest of every 2 x 2 x 2 voxels; a mean or a stride would give others."""
+    outputs, inputs = [], []
+    hooks = [level.register_forward_hook(lambda *call: outputs.append(call[2].clone())) for level in network.encoders]
+    hooks += [
+        level.register_forward_pre_hook(lambda _, given: inputs.append(given[0].clone())) for level in network.encoders
+    ]
+    with torch.no_grad():
+        network.eval()(torch.rand(1, 1, 16, 16, 16, generator=torch.Generator().manual_seed(1)))
+    for hook in hooks:
+        hook.remove()
+    for fine, coarse in zip(outputs[:-1], inputs[1:], strict=True):
+        edge = coarse.shape[-1]
+        by_hand = fine.reshape(1, -1, edge, 2, edge, 2, edge, 2).amax(dim=(3, 5, 7))
+        assert torch.equal(coarse, by_hand)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_skip_connections_join_corresponding_levels(network: AMTUNet, level: int) -> None:
+    """With everything from below cut off, the logits still follow what this level of the encoder has seen."""
+    seen: list[torch.Tensor] = []
+
+    def keep(module: nn.Module, given: tuple[torch.Tensor, ...], features: torch.Tensor) -> None:
+        features.retain_grad()
+        seen.append(features)
+
+    def cut(module: nn.Module, given: tuple[torch.Tensor, ...], features: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(features)
+
+    network.eval()
+    from_below = network.upsamplers[len(network.upsamplers) - 1 - level]
+    hooks = [network.encoders[level].register_forward_hook(keep), from_below.register_forward_hook(cut)]
+    network(torch.rand(1, 1, 16, 16, 16, generator=torch.Generator().manual_seed(1))).abs().sum().backward()
+    for hook in hooks:
+        hook.remove()
+    network.zero_grad()
+    assert seen[0].grad is not None
+    assert seen[0].grad.abs().sum() > 0
+
+
 def test_every_block_is_convolution_batch_normalisation_relu(network: AMTUNet) -> None:
-    """Six blocks of convolution and six of deconvolution, in this order of layers; the head stands alone."""
+    """Eight blocks of convolution and six of deconvolution, in this order of layers; the head stands alone."""
     blocks = [
         module
         for module in network.modules()
