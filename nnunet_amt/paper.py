@@ -127,6 +127,9 @@ class Estimate:
     ci_low: float
     ci_high: float
 
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}±{self.sd:.2f} ({self.ci_low:.2f}–{self.ci_high:.2f})"
+
 
 @dataclass(frozen=True)
 class PublishedVoxelRow:

@@ -102,7 +102,16 @@ def test_froc(folder: Path) -> None:
 def test_summary(folder: Path) -> None:
     run(folder, cohort=folder / "cohort.csv")
     summary = json.loads((folder / "out" / "summary.json").read_text())
-    assert set(summary) == {"schema_version", "software", "settings", "cases", "voxel", "lesion", "subgroups"}
+    assert set(summary) == {
+        "schema_version",
+        "software",
+        "settings",
+        "cases",
+        "clusters",
+        "voxel",
+        "lesion",
+        "subgroups",
+    }
     assert summary["software"] == {"name": "nnunet_amt", "version": __version__}
     assert summary["settings"] == {
         "connectivity": 26,
@@ -110,17 +119,21 @@ def test_summary(folder: Path) -> None:
         "false_positive_rule": "unmatched",
         "bootstrap_resamples": 200,
         "seed": 711,
+        "cluster": "case",
+        "ci_always": False,
+        "subgroup_columns": [],
     }
     assert summary["cases"] == 4
     assert set(summary["voxel"]) == {"dice", "iou", "precision", "recall"}
-    assert all(set(metric) == {"mean", "sd", "ci95", "n"} for metric in summary["voxel"].values())
+    keys = {"mean", "sd", "ci95", "n", "median", "q1", "q3"}
+    assert all(set(metric) == keys for metric in summary["voxel"].values())
     assert summary["voxel"]["dice"]["mean"] == pytest.approx((24 / 45 + 0 + 1) / 3)
     assert [summary["voxel"][name]["n"] for name in ("dice", "iou", "precision", "recall")] == [3, 3, 2, 3]
     lesion = summary["lesion"]
     assert all(len(lesion[name]) == 19 for name in lesion if name != "references")
     assert set(lesion) == {
         *("threshold", "tp", "fp", "fn", "references"),
-        *("sensitivity", "sensitivity_sd", "sensitivity_ci95"),
+        *("sensitivity", "sensitivity_sd", "sensitivity_ci95", "sensitivity_wilson95"),
         *("fp_per_scan", "fp_per_scan_sd", "fp_per_scan_ci95"),
     }
     assert lesion["threshold"][1] == 0.1
