@@ -41,8 +41,8 @@ def write_metrics_csv(path: Path, overall: GroupSummary, subgroups: Sequence[tup
 
 
 def _rows(summary: GroupSummary) -> Iterator[Row]:
-    for name, metric in summary.voxel.items():
-        yield {"metric": name, **_cells(metric)}
+    for name, voxel_metric in summary.voxel.items():
+        yield {"metric": name, **_cells(voxel_metric)}
     for name in ("sensitivity", "fp_per_scan"):
         metrics: tuple[MetricSummary, ...] = getattr(summary.lesion, name)
         for threshold, metric in zip(summary.lesion.threshold, metrics, strict=True):

@@ -1,4 +1,4 @@
-r"""tables.tex: the result tables for \input into a LaTeX document that loads booktabs."""
+r"""tables.tex: the result tables for \input into a LaTeX document that loads array and booktabs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from nnunet_amt.files import write_text
 
 __all__ = ["escape_latex", "tables_latex", "write_tables_latex"]
 
+# of a width of its own, so that a long name or interval is broken
+_TITLE_COLUMN = r">{\raggedright\arraybackslash}p{2.7cm}"
+_CELL_COLUMN = r">{\raggedright\arraybackslash}p{2.95cm}"
 _SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "~": r"\textasciitilde{}",
@@ -34,10 +37,10 @@ def write_tables_latex(path: Path, tables: ResultTables) -> None:
 def tables_latex(tables: ResultTables) -> str:
     r"""Lay out the tables as two table environments of the width of an A4 page with margins of 2 cm.
 
-    They need ``\usepackage{booktabs}``; names outside Latin script need LuaLaTeX or XeLaTeX.
+    They need ``\usepackage{array,booktabs}``; names outside Latin script need LuaLaTeX or XeLaTeX.
     """
     head = [
-        f"% {_LINE_BREAKS.sub(' ', tables.title)}; needs \\usepackage{{booktabs}} and a text width of 17 cm",
+        f"% {_LINE_BREAKS.sub(' ', tables.title)}; needs \\usepackage{{array,booktabs}} and a text width of 17 cm",
         *(f"% {_LINE_BREAKS.sub(' ', note)}" for note in tables.left_out),
     ]
     return "\n".join([*head, *(_environment(table, tables.notes) for table in tables.tables)]) + "\n"
@@ -55,7 +58,7 @@ def _environment(table: ResultTable, notes: tuple[str, ...]) -> str:
             r"\begin{table}[htbp]",
             r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape_latex(table.title)}}}",
-            rf"\begin{{tabular}}{{@{{}}lr{'l' * len(table.columns)}@{{}}}}",
+            rf"\begin{{tabular}}{{@{{}}{_TITLE_COLUMN}r*{{{len(table.columns)}}}{{{_CELL_COLUMN}}}@{{}}}}",
             r"\toprule",
             rf"{columns} \\",
             r"\midrule",

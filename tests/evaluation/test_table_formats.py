@@ -50,7 +50,7 @@ def test_latex_rows_have_as_many_cells_as_columns() -> None:
 def test_latex_compiles_and_fits_the_page(tmp_path: Path) -> None:
     (tmp_path / "tables.tex").write_text(tables_latex(nasty_tables()), encoding="utf-8")
     (tmp_path / "main.tex").write_text(
-        r"\documentclass{article}\usepackage[a4paper,margin=2cm]{geometry}\usepackage{booktabs}"
+        r"\documentclass{article}\usepackage[a4paper,margin=2cm]{geometry}\usepackage{array,booktabs}"
         r"\begin{document}\input{tables.tex}\end{document}"
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
