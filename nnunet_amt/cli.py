@@ -16,6 +16,7 @@ from rich.markup import escape
 from nnunet_amt import __version__
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_options import PASS_ON, DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer
+from nnunet_amt.cli_published import published
 from nnunet_amt.console import (
     err,
     one_line_errors,
@@ -241,6 +242,9 @@ def evaluate(
     out.print(overall_table(result))
     show_written(list(result.files))
     show_next(f"look at {output / 'tables.md'} (with subgroups) and {output / 'froc.png'}")
+
+
+app.command()(published)
 
 
 @app.command()
