@@ -223,6 +223,15 @@ def evaluate(
         str, typer.Option(help="unmatched (the paper's table) or no_overlap (its text).")
     ] = "unmatched",
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 711,
+    subgroup: Annotated[
+        list[str] | None, typer.Option(help="Another column of the cohort to make subgroups of; may be repeated.")
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option(help="What the bootstrap draws: case, or institution with all of its cases.")
+    ] = "case",
+    ci_always: Annotated[
+        bool, typer.Option("--ci-always", help="Give bootstrap intervals under 20 cases too, as the paper does.")
+    ] = False,
     jobs: Jobs = 1,
 ) -> None:
     """Compute voxel metrics, lesion matching, the FROC and the paper's Tables 3 and 4."""
@@ -231,17 +240,21 @@ def evaluate(
 
     _require_choice("--connectivity", connectivity, (6, 18, 26))
     _require_choice("--false-positive-rule", false_positive_rule, ("unmatched", "no_overlap"))
+    _require_choice("--cluster", cluster, ("case", "institution"))
     settings = EvaluationSettings(
         connectivity=connectivity,  # type: ignore[arg-type]
         minimum_predicted_voxels=minimum_voxels,
         false_positive_rule=false_positive_rule,  # type: ignore[arg-type]
         seed=seed,
+        cluster=cluster,  # type: ignore[arg-type]
+        ci_always=ci_always,
+        subgroup_columns=tuple(subgroup or ()),
     )
     with progress_bars() as report:
         result = evaluate_folders(predictions, references, output, cohort, settings, jobs, report)
     out.print(overall_table(result))
     show_written(list(result.files))
-    show_next(f"look at {output / 'tables.md'} (with subgroups) and {output / 'froc.png'}")
+    show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}")
 
 
 app.command()(published)

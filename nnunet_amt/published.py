@@ -20,9 +20,9 @@ _ROUNDING = Fraction(1, _UNITS)
 
 _VOXEL_METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 _LESION_METRICS = {
-    "sensitivity_01": "sensitivity, IoU 0.1",
+    "sensitivity_01": "sens., IoU 0.1",
     "fp_per_scan_01": "FP/scan, IoU 0.1",
-    "sensitivity_05": "sensitivity, IoU 0.5",
+    "sensitivity_05": "sens., IoU 0.5",
     "fp_per_scan_05": "FP/scan, IoU 0.5",
 }
 PublishedRow = paper.PublishedVoxelRow | paper.PublishedLesionRow

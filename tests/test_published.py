@@ -34,7 +34,7 @@ def test_the_manufacturer_average_on_paper() -> None:
 
 
 def test_sensitivity_need_only_lie_between_the_rows() -> None:
-    check = check_of(4, "manufacturer", "sensitivity, IoU 0.5")
+    check = check_of(4, "manufacturer", "sens., IoU 0.5")
     assert (check.average, check.difference, check.consistent) == ((0.84, 1.0), 0.0, True)
 
 
