@@ -14,7 +14,7 @@ from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.consistency import check_subgroups_add_up
 from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
-from nnunet_amt.evaluation.froc_figure import write_froc_figure
+from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
 from nnunet_amt.evaluation.result_folder import result_folder
@@ -33,7 +33,7 @@ __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 
 RESULT_FILES = (
     *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "tables.md", "tables.tex", "tables.html"),
-    *("froc.png", "summary.json"),
+    *("summary.json", *FIGURE_FILES),
 )
 
 
@@ -84,7 +84,7 @@ def evaluate(
     predictions, references
         Folders with one label map a case, ``<case id>.nii.gz`` (also ``.nii``, ``.nrrd``, ``.mha``).
     output
-        Folder for `RESULT_FILES`.
+        Folder for `RESULT_FILES`; without institutions in `cohort` the figure of them is not made.
     cohort
         ``cohort.csv`` of the conversion, for subgroups; None for those by tumour size alone.
     settings
@@ -124,9 +124,9 @@ def evaluate(
         write_tables_markdown(folder / "tables.md", tables)
         write_tables_latex(folder / "tables.tex", tables)
         write_tables_html(folder / "tables.html", tables)
-        write_froc_figure(folder / "froc.png", overall)
+        write_figures(folder, cases, overall, settings, institutions, report)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
-    files = tuple(output / name for name in RESULT_FILES)
+    files = tuple(output / name for name in RESULT_FILES if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 
 

@@ -18,6 +18,8 @@ from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=200)
 NOTHING = row_mask(60)
+# the cohort file of these tests knows no institutions, so that there is no figure of them
+FILES = [name for name in RESULT_FILES if not name.startswith("institutions.")]
 
 
 @pytest.fixture
@@ -47,9 +49,8 @@ def run(folder: Path, **options: object) -> dict[str, list[dict[str, str]]]:
 
 def test_it_writes_what_it_says(folder: Path) -> None:
     result = evaluate(folder / "predictions", folder / "references", folder / "out", settings=SETTINGS)
-    assert (
-        {path.name for path in result.files} == {path.name for path in (folder / "out").iterdir()} == set(RESULT_FILES)
-    )
+    written = {path.name for path in result.files}
+    assert written == {path.name for path in (folder / "out").iterdir()} == set(FILES)
     assert all(path.stat().st_size for path in result.files)
     assert result.overall.cases == 4
 
@@ -166,28 +167,30 @@ def test_subgroups_average_to_the_whole(folder: Path) -> None:
 
 def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
     run(folder)
-    first = {name: (folder / "out" / name).read_bytes() for name in RESULT_FILES}
+    first = {name: (folder / "out" / name).read_bytes() for name in FILES}
     run(folder, jobs=3)
-    assert {name: (folder / "out" / name).read_bytes() for name in RESULT_FILES} == first
+    assert {name: (folder / "out" / name).read_bytes() for name in FILES} == first
 
 
 def test_progress_is_told(folder: Path) -> None:
     told: list[tuple[int, int, str]] = []
     run(folder, report=lambda done, total, what: told.append((done, total, what)))
     steps = range(1, 5)
-    assert told == [(i, 4, "checking headers") for i in steps] + [(i, 4, "evaluating cases") for i in steps]
+    assert told == [(i, 4, "checking headers") for i in steps] + [(i, 4, "evaluating cases") for i in steps] + [
+        (i, 3, "drawing figures") for i in (1, 2, 3)
+    ]
 
 
 def test_bad_input_is_found_before_any_voxel_is_read_and_old_results_stay(folder: Path) -> None:
     run(folder)
-    before = {name: (folder / "out" / name).read_bytes() for name in RESULT_FILES}
+    before = {name: (folder / "out" / name).read_bytes() for name in FILES}
     told: list[str] = []
 
     def refuse(error: type[BadInputError]) -> None:
         told.clear()
         with pytest.raises(error):
             run(folder, cohort=folder / "cohort.csv", report=lambda done, total, what: told.append(what))
-        assert {name: (folder / "out" / name).read_bytes() for name in RESULT_FILES} == before
+        assert {name: (folder / "out" / name).read_bytes() for name in FILES} == before
 
     path = folder / "predictions" / "whole.nii.gz"
     whole = path.read_bytes()
@@ -235,3 +238,12 @@ def test_importing_brings_neither_torch_nor_nnunet() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
+    cohort = folder / "institutions.csv"
+    cohort.write_text("case_id,institution\n" + "".join(f"{case_id},H{len(case_id)}\n" for case_id in CASE_IDS))
+    run(folder, cohort=cohort)
+    assert {path.name for path in (folder / "out").iterdir()} == set(RESULT_FILES)
+    run(folder)
+    assert {path.name for path in (folder / "out").iterdir()} == set(FILES)
