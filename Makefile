@@ -31,6 +31,7 @@ format: $(VENV)/installed-dev  ## Format the code
 bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion against its floor, the evaluation against its peers
 	$(BIN)/python -m benchmarks.bench_conversion
 	$(BIN)/python -m benchmarks.bench_evaluation
+	$(BIN)/python -m benchmarks.bench_intervals
 
 clean:  ## Remove the environments
 	rm -rf $(VENV) .bench-venv
