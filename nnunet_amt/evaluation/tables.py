@@ -25,6 +25,9 @@ _MOST_VALUES = 12  # of a group without published rows; more make the table unre
 _GROUP_TITLES = {
     "manufacturer": "Scanner manufacturer",
     "tumour_size": "Tumour size",
+    "histology": "Histology",
+    "institution": "Institution",
+    "sex": "Sex",
     "age": "Age in years",
     "slice_thickness_mm": "Slice thickness",
 }
@@ -136,8 +139,8 @@ def result_tables(
 
 
 def group_title(group: str) -> str:
-    """Name a group for a reader."""
-    return _GROUP_TITLES.get(group, group[:1].upper() + group[1:].replace("_", " "))
+    """Name a group for a reader; a column that somebody asked for keeps its name."""
+    return _GROUP_TITLES.get(group, group)
 
 
 def subgroup_title(group: str, subgroup: str) -> str:
