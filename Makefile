@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint types format bench clean help
+.PHONY: demo test test-fast lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,8 +33,13 @@ bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion again
 	$(BIN)/python -m benchmarks.bench_evaluation
 	$(BIN)/python -m benchmarks.bench_intervals
 
+bench-speed: $(VENV)/installed  ## Time training and prediction against default nnU-Net, on the GPU if there is one
+	$(BIN)/python -m benchmarks.bench_training --folder .bench-speed --json .bench-speed/training.json
+	$(BIN)/python -m benchmarks.bench_prediction --folder .bench-speed --json .bench-speed/prediction.json
+	$(BIN)/python -m benchmarks.bench_network
+
 clean:  ## Remove the environments
-	rm -rf $(VENV) .bench-venv
+	rm -rf $(VENV) .bench-venv .bench-speed
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'

@@ -33,6 +33,7 @@ __all__ = [
     "progress_bars",
     "show_command",
     "show_conversion",
+    "show_failures",
     "show_next",
     "show_written",
 ]
@@ -103,6 +104,12 @@ def show_command(command: str) -> None:
     """Show a command of nnU-Net that is about to run."""
     out.print("[bold]running[/bold]")
     out.print(f"  {command}", markup=False)
+
+
+def show_failures(messages: list[str]) -> None:
+    """Show what was wrong with cases, on stderr."""
+    for message in messages:
+        err.print(f"[red]failed[/red] {escape(message)}")
 
 
 def show_conversion(summary: ConversionSummary) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from nnunet_amt.environment import (
@@ -42,15 +43,19 @@ class Finding:
     advice: str = ""
 
 
-def examine(dataset_id: int | None = None, report: Progress = silent) -> Iterator[Finding]:
-    """Yield a finding a check; with a dataset, its plans and files are checked too.
+def examine(
+    dataset_id: int | None = None, report: Progress = silent, checkpoint: Path | None = None
+) -> Iterator[Finding]:
+    """Yield a finding a check; with a dataset, its plans, files and checkpoints are checked too.
 
     Parameters
     ----------
     dataset_id
         Number of the dataset to look into.
     report
-        Told of every case read.
+        Told of every case and checkpoint read.
+    checkpoint
+        A file to look into, without letting it run code.
     """
     yield _nnunet_version()
     yield _torch_and_torchvision()
@@ -60,6 +65,9 @@ def examine(dataset_id: int | None = None, report: Progress = silent) -> Iterato
     if dataset_id is not None:
         yield _plans(dataset_id)
         yield from _cases(dataset_id, report)
+        yield from _checkpoints_of(dataset_id, report)
+    if checkpoint is not None:
+        yield from _checkpoints([checkpoint], report)
 
 
 def _nnunet_version() -> Finding:
@@ -185,3 +193,34 @@ def _cases(dataset_id: int, report: Progress) -> Iterator[Finding]:
         yield Finding("cases", "problem", f"and {len(problems) - 5} more cases")
     if not problems:
         yield Finding("cases", "ok", f"{len(everything)} images and labels can be read and fit")
+
+
+def _checkpoints_of(dataset_id: int, report: Progress) -> Iterator[Finding]:
+    """Look into the checkpoints of every model of the dataset; none is fine, it is not trained yet then."""
+    try:
+        results = folder_from_environment("nnUNet_results")
+    except AMTError:  # told by the check of the folders
+        return
+    paths = sorted(results.glob(f"Dataset{dataset_id:03d}_*/*/fold_*/checkpoint_*.pth"))
+    if paths:
+        yield from _checkpoints(paths, report)
+
+
+def _checkpoints(paths: list[Path], report: Progress) -> Iterator[Finding]:
+    """Tell which checkpoints are damaged or would run code when nnU-Net loads them."""
+    try:
+        import torch  # noqa: F401 - what it needs
+
+        from nnunet_amt.checkpoint_safety import read_checkpoint
+    except (ImportError, OSError):  # told by the check of torch
+        return
+    harmless = 0
+    for done, path in enumerate(paths, start=1):
+        try:
+            read_checkpoint(path)
+            harmless += 1
+        except (AMTError, OSError) as error:
+            yield Finding("checkpoint", "problem", str(error))
+        report(done, len(paths), "checkpoints")
+    if harmless:
+        yield Finding("checkpoint", "ok", f"{harmless} of {len(paths)} are whole and run no code when loaded")

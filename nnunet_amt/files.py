@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import socket
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ __all__ = [
     "PARTIAL_MARK",
     "atomic_path",
     "is_nearly_full",
+    "machine_mark",
+    "partial_name",
     "read_record",
     "require_free_space",
     "write_json",
@@ -31,8 +35,7 @@ NEARLY_FULL_BYTES = 1_000_000
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it to `path` if the block ends well.
 
-    The temporary name keeps the ending of `path` (``case.nii.gz`` is written as
-    ``.partial-<pid>-case.nii.gz``), because writers choose their format by it.
+    The temporary name, see `partial_name`, keeps the ending of `path`, because writers choose their format by it.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         If the disk filled up while writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{PARTIAL_MARK}{os.getpid()}-{path.name}")
+    partial = path.with_name(partial_name(path.name))
     try:
         yield partial
         partial.replace(path)
@@ -64,6 +67,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_name(name: str) -> str:
+    """Give a temporary name, ``.partial-<process>-<machine>-case.nii.gz``, that no other process uses.
+
+    Machines that share a drive may have processes of one number. The machine is a checksum of its name.
+    """
+    return f"{PARTIAL_MARK}{os.getpid()}-{machine_mark()}-{name}"
+
+
+def machine_mark() -> str:
+    """Eight hexadecimal digits that tell this machine from others."""
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerp
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.files import read_record, write_json
+from nnunet_amt.processes import pools_that_end_with_parent
 from nnunet_amt.progress import Progress, silent
 from nnunet_amt.raw_cases import RawCase, RawCases, check_case
 
@@ -63,7 +64,11 @@ def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, repor
         return IntensityRange(record["minimum"], record["maximum"])
     record_file.unlink(missing_ok=True)
     intensities = intensity_range(cases, jobs, report)
-    with quiet_nnunet(), _reporting_bars(len(cases.training), report):
+    with (
+        quiet_nnunet(),
+        pools_that_end_with_parent(fingerprint_extractor),
+        _reporting_bars(len(cases.training), report),
+    ):
         extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
     write_json(
         record_file,

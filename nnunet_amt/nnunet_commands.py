@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
@@ -11,24 +12,26 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from nnunet_amt.checkpoint_safety import read_checkpoint
 from nnunet_amt.environment import environment_with_trainer, hook_folder
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
-from nnunet_amt.trainers.plans_check import read_plans, require_same_plans
+from nnunet_amt.trainers.plans_check import read_plans, require_same_plans, require_sample_for_every_gpu
+from nnunet_amt.trainers.plans_names import DEFAULT_TRAINER
 
 __all__ = [
     "checkpoint_to_continue_from",
     "cpu_friendly_environment",
+    "find_checkpoint",
+    "loaded_by_training",
     "may_continue",
     "model_folder",
     "predict_command",
     "require_checkpoint",
     "require_known_trainer",
     "require_plans_of_model",
-    "require_whole_checkpoint",
     "run_stock_command",
     "train_command",
 ]
@@ -39,7 +42,15 @@ logger = logging.getLogger(__name__)
 def train_command(
     dataset_id: int, configuration: str, fold: str, trainer: str, plans: str, device: str, extra: Sequence[str] = ()
 ) -> list[str]:
-    """Build the ``nnUNetv2_train`` command."""
+    """Build the ``nnUNetv2_train`` command.
+
+    Raises
+    ------
+    BadInputError
+        If ``-num_gpus`` is more than our trainers can use.
+    """
+    if trainer.startswith(DEFAULT_TRAINER) and (gpus := re.search(r"-num_gpus[ =](\d+)", " ".join(extra))):
+        require_sample_for_every_gpu(int(gpus[1]))
     return [
         "nnUNetv2_train", str(dataset_id), configuration, fold,
         "-tr", trainer, "-p", plans, "-device", device, *extra,
@@ -98,14 +109,34 @@ def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
     Raises
     ------
     BadInputError
-        If the checkpoint is damaged.
+        If the checkpoint is damaged or would run code.
     """
     apart = {"--c", "--val", "-pretrained_weights"}
     checkpoint = checkpoint_to_continue_from(fold_folder)
     if checkpoint is None or not apart.isdisjoint(extra):
         return False
-    require_whole_checkpoint(checkpoint)
+    read_checkpoint(checkpoint)
     return True
+
+
+def loaded_by_training(options: argparse.Namespace, fold_folder: Path) -> list[Path]:
+    """List the files that ``nnUNetv2_train`` will load with these options, as far as they are there.
+
+    Parameters
+    ----------
+    options
+        What `stock_options.train_options` gives.
+    fold_folder
+        Folder of the fold in the model's.
+    """
+    files = [Path(options.pretrained_weights)] if options.pretrained_weights else []
+    if options.c and (checkpoint := checkpoint_to_continue_from(fold_folder)):
+        files.append(checkpoint)
+    if options.val:
+        files.append(fold_folder / "checkpoint_final.pth")
+    if options.val_best:
+        files.append(fold_folder / "checkpoint_best.pth")
+    return [path for path in files if path.is_file()]
 
 
 def require_plans_of_model(model: Path, plans_file: Path, configuration: str) -> None:
@@ -115,8 +146,8 @@ def require_plans_of_model(model: Path, plans_file: Path, configuration: str) ->
         require_same_plans(read_plans(begun_with), read_plans(plans_file), configuration, str(model))
 
 
-def require_checkpoint(fold_folder: Path, name: str) -> Path:
-    """Give the path of a checkpoint.
+def find_checkpoint(fold_folder: Path, name: str) -> Path:
+    """Give the path of a checkpoint, unread.
 
     Raises
     ------
@@ -132,27 +163,20 @@ def require_checkpoint(fold_folder: Path, name: str) -> Path:
             f"{path}: no such checkpoint (found there: {found}); give --trainer, --fold and --checkpoint of one, "
             "or train with: nnunet_amt train DATASET"
         )
-    require_whole_checkpoint(path)
     return path
 
 
-def require_whole_checkpoint(path: Path) -> None:
-    """Check a checkpoint, which is a zip file, without loading what it holds.
+def require_checkpoint(fold_folder: Path, name: str) -> Path:
+    """Give the path of a checkpoint that is whole and runs no code.
 
     Raises
     ------
     BadInputError
-        If it is damaged.
+        If it is not there, damaged, or would run code.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError):
-        damaged = path.name
-    if damaged is not None:
-        raise BadInputError(
-            f"{path}: is damaged; train again with: nnunet_amt train DATASET --restart, or copy it again"
-        )
+    path = find_checkpoint(fold_folder, name)
+    read_checkpoint(path)
+    return path
 
 
 def run_stock_command(

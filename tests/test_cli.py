@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from nnunet_amt import __version__, console
 from nnunet_amt.cli import app
 from nnunet_amt.errors import WorkFailedError
 from tests.conftest import TINY_DATASET, set_nnunet_folders
+from tests.model_fixtures import write_model
 
 runner = CliRunner()
 COMMANDS = ["demo", "convert", "plan", "env", "train", "predict", "evaluate", "published", "doctor"]
@@ -31,6 +31,21 @@ def test_every_command_has_help(command: str) -> None:
     result = runner.invoke(app, [command, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("evaluate", ["--false-positive-rule", "unmatched", "no_overlap", "6|18|26", "[default: 26]"]),
+        ("train", ["0|all", "auto|cpu|cuda|mps", "--restart", "[default: nnUNetTrainerAMT]"]),
+        ("predict", ["--slurm-array", "[default: checkpoint_best.pth]"]),
+        ("doctor", ["--dataset", "--checkpoint"]),
+    ],
+)
+def test_help_shows_choices_and_defaults_in_80_columns(command: str, shown: list[str]) -> None:
+    output = runner.invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).output
+    assert max(map(len, output.splitlines())) <= 80
+    assert all(words in output for words in shown)
 
 
 def test_help_lists_every_command() -> None:
@@ -131,20 +146,75 @@ def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
 
 def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words such as -step_size must not be read as bundles of one-letter options."""
-    fold = tmp_path / TINY_DATASET / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0"
-    fold.mkdir(parents=True)
-    with zipfile.ZipFile(fold / "checkpoint_best.pth", "w") as file:  # what torch.save writes is a zip file
-        file.writestr("data.pkl", b"")
+    write_model(tmp_path, base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     commands: list[list[str]] = []
     monkeypatch.setattr("nnunet_amt.nnunet_commands.run_stock_command", lambda command, *_: commands.append(command))
+    monkeypatch.setattr("nnunet_amt.predictions.require_predictions", lambda *_: None)
     extra = ["-step_size", "0.7", "-part_id", "1", "-num_parts", "2", "--save_probabilities"]
     result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "out"), "--device", "cpu", *extra])
     assert result.exit_code == 0, result.output
     assert commands[0][-len(extra) :] == extra
-    result = runner.invoke(app, ["train", "711", "--device", "cpu", "-num_gpus", "2", "--npz"])
+    result = runner.invoke(app, ["train", "711", "--device", "cpu", "--val_best", "--npz"])
     assert result.exit_code == 0, result.output
-    assert commands[1][-4:] == ["-num_gpus", "2", "--npz", "--c"]
+    assert commands[1][-3:] == ["--val_best", "--npz", "--c"]
+
+
+def test_finished_training_is_left_alone(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnU-Net would load the last checkpoint and validate once more, for hours on a cohort."""
+    final = write_model(tmp_path, base, "checkpoint_final.pth")
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    commands: list[list[str]] = []
+    monkeypatch.setattr("nnunet_amt.nnunet_commands.run_stock_command", lambda command, *_: commands.append(command))
+    train = ["train", "711", "--device", "cpu"]
+    runner.invoke(app, train)  # not validated yet
+    assert commands.pop()[-1] == "--c"
+    (final.parent / "validation").mkdir()
+    (final.parent / "validation" / "summary.json").touch()
+    result = runner.invoke(app, train)
+    assert result.exit_code == 0
+    assert "this training is finished and validated; --restart trains anew" in result.output
+    assert "nnunet_amt predict 711 --output predictions" in result.output
+    assert not commands
+    for option in ("--restart", "--val"):
+        assert runner.invoke(app, [*train, option]).exit_code == 0
+    assert "--c" not in commands[0]
+    assert commands[1][-1] == "--val"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "711", "--val"], "holds no checkpoint_final.pth, its training is not finished"),
+        (["train", "711", "-pretrained_weights", "no.pth"], "-pretrained_weights no.pth: no such file"),
+        (["train", "711", "-num_gpus", "2"], "-num_gpus 2: nnU-Net trains on several devices with CUDA only"),
+        (["predict", "711", "--output", "o", "-chk", "x"], "give --checkpoint"),
+        (["predict", "711", "--output", "o", "--fold", "1"], "has no such fold; it has 0"),
+        (["predict", "711", "--output", "o", "--input", "no"], "no: no such folder"),
+        (["predict", "711", "--output", "o", "--slurm-array", "2"], "--slurm-array 2: must be 1 to 1"),
+        (["predict", "711", "--output", "o", "--slurm-array", "1", "-num_parts", "2"], "gives -num_parts and"),
+    ],
+)
+def test_bad_input_beside_a_model(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    write_model(tmp_path, base)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = runner.invoke(app, [*arguments, "--device", "cpu"])
+    assert (result.exit_code, result.stderr.count("\n"), result.stdout) == (2, 1, "")
+    assert message in result.stderr
+
+
+def test_array_script_is_all_there_is_on_stdout(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(tmp_path, base)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "o"), "--slurm-array", "1"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("#!/bin/bash\n")
+    assert result.stdout.endswith('-num_parts 1 -part_id "$SLURM_ARRAY_TASK_ID"\n')
+    assert "sbatch FILE" in result.stderr
+    assert "--gres=gpu:1" in result.stdout  # the machine that prints it need not have one
 
 
 def test_env_prints_lines_for_a_shell(tmp_path: Path) -> None:

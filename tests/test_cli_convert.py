@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from nnunet_amt.cli import app
-from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image, write_manifest
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_it_shows_the_audit_and_what_it_wrote(folder: Path) -> None:
         ["external", "1", "1", "1"],
         ["all", "4", "4", "2"],
     ]
-    assert "none of the 1 external institutions is among the 1 of training and tuning" in result.stdout
+    assert "institutions: 1 of the external test set, 1 of training and tuning, none of both" in result.stdout
     assert "4 cases converted, 0 kept from an earlier run" in result.stdout
     assert str(folder / "raw" / "Dataset711_AMT" / "flow.svg") in result.stdout
     assert str(folder / "manifest_key.csv") in result.stdout
@@ -49,7 +50,37 @@ def test_a_failed_case_is_exit_1_and_one_line_unless_it_is_to_be_excluded(folder
     assert "--exclude-unreadable" in line
     result = convert(folder, "--exclude-unreadable")
     assert result.exit_code == 0
-    assert "excluded: 1 for 'mask is empty or holds other labels'" in result.stdout
+    assert "excluded: 1 for 'mask is empty'" in result.stdout
+
+
+def test_of_many_failed_cases_five_are_shown_and_the_file_that_lists_all(folder: Path) -> None:
+    rows = list(csv.DictReader((folder / "manifest.csv").open(encoding="utf-8")))
+    rows += [rows[0] | {"case_id": f"x{number}", "image": f"none{number}.nii"} for number in range(6)]
+    write_manifest(folder / "manifest.csv", rows)
+    result = convert(folder)
+    assert result.exit_code == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith(("failed ", "error: "))]
+    assert [line.partition("(case ")[2][:4] for line in lines[:-1]] == ["'x0'", "'x1'", "'x2'", "'x3'", "'x4'"]
+    assert lines[-1] == (
+        f"error: 4 of 10 cases are converted, 6 failed ({folder / 'manifest_failures.csv'} lists them): mend the cases "
+        "and run the same command again, or leave them out with --exclude-unreadable"
+    )
+    assert len((folder / "manifest_failures.csv").read_text().splitlines()) == 7
+
+
+def test_the_help_is_whole_at_80_columns() -> None:
+    result = CliRunner().invoke(app, ["convert", "--help"], env={"COLUMNS": "80", "TERM": "dumb"})
+    assert "--external-institutions " in result.stdout
+    assert "…" not in result.stdout
+    assert "23%" in result.stdout
+
+
+def test_a_bad_list_of_institutions_is_named_not_the_manifest(folder: Path) -> None:
+    write_cohort(folder, {number: {"split": ""} for number in range(4)})
+    (folder / "institutions.txt").write_text("Mars\n")
+    result = convert(folder, "--external-institutions", str(folder / "institutions.txt"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: institutions.txt line 1: no included case is of institution 'Mars'; ")
 
 
 def test_options_reach_the_stage(folder: Path) -> None:
@@ -61,7 +92,8 @@ def test_options_reach_the_stage(folder: Path) -> None:
     dataset = folder / "raw" / "Dataset711_Other"
     assert [path.name for path in (dataset / "imagesTs").iterdir()] == ["c2_0000.nii.gz"]
     assert (dataset / "table1.csv").read_text().splitlines()[0].endswith(",p")
-    assert not (folder / "manifest_key.csv").exists()
+    kinds = [line.partition(",")[0] for line in (folder / "manifest_key.csv").read_text().splitlines()]
+    assert kinds == ["kind", "secret"]  # no name is in it
 
 
 def test_masks_on_another_grid_are_resampled_when_asked(folder: Path) -> None:

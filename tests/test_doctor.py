@@ -13,6 +13,7 @@ from nnunet_amt import doctor
 from nnunet_amt.doctor import Finding, examine
 from nnunet_amt.trainers.plans_names import PLANS_NAME
 from tests.conftest import TINY_DATASET, set_nnunet_folders
+from tests.model_fixtures import write_model
 
 
 @pytest.fixture
@@ -102,3 +103,20 @@ def test_case_that_cannot_be_read_is_named(base: Path) -> None:
 def test_unknown_dataset(base: Path) -> None:
     (finding,) = findings("cases", 99)
     assert "nothing of Dataset099_*" in finding.seen
+
+
+def test_checkpoints_of_every_model_are_looked_into(base: Path) -> None:
+    """One whole, one cut off: the second is named. Before any training there is nothing to tell."""
+    assert findings("checkpoint") == []
+    results = base / "nnUNet_results"
+    write_model(results, base)
+    cut = write_model(results, base, "checkpoint_final.pth")
+    cut.write_bytes(cut.read_bytes()[:1000])
+    damaged, harmless = findings("checkpoint")
+    assert (damaged.verdict, f"{cut}: is damaged" in damaged.seen) == ("problem", True)
+    assert (harmless.verdict, harmless.seen) == ("ok", "1 of 2 are whole and run no code when loaded")
+
+
+def test_checkpoint_that_is_not_there(tmp_path: Path) -> None:
+    (finding,) = [found for found in examine(checkpoint=tmp_path / "no.pth") if found.check == "checkpoint"]
+    assert (finding.verdict, "no.pth: no such file" in finding.seen) == ("problem", True)

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from nnunet_amt import nnunet_commands as stock
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
@@ -113,9 +113,7 @@ def test_continue_is_added_where_nnunet_allows_it(tmp_path: Path, extra: list[st
 
 
 def write_checkpoint(path: Path) -> bytes:
-    """What torch.save writes is a zip file; nothing here looks inside."""
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("data.pkl", bytes(1000))
+    torch.save({"network_weights": {"bias": torch.zeros(250)}}, path)
     return path.read_bytes()
 
 
@@ -123,9 +121,9 @@ def test_damaged_checkpoint_is_one_line_and_is_not_loaded(tmp_path: Path) -> Non
     path = tmp_path / "checkpoint_best.pth"
     whole = write_checkpoint(path)
     assert stock.require_checkpoint(tmp_path, path.name) == path
-    for damaged in (b"", b"junk", whole[:-30], whole.replace(bytes(8), b"12345678", 1)):
+    for damaged in (b"", b"junk", whole[:-30], whole.replace(bytes(1000), b"1" * 1000, 1)):
         path.write_bytes(damaged)
-        with pytest.raises(BadInputError, match="is damaged; train again"):
+        with pytest.raises(BadInputError, match="is damaged, or older"):
             stock.require_checkpoint(tmp_path, path.name)
 
 
@@ -146,3 +144,13 @@ def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
         BadInputError, match=r"no such checkpoint \(found there: nnUNetTrainerAMT_1epoch__.*latest.pth\)"
     ):
         stock.require_checkpoint(tmp_path / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0", "c.pth")
+
+
+@pytest.mark.parametrize("extra", [["-num_gpus", "4"], ["--npz", "-num_gpus=4"]])
+def test_more_gpus_than_samples_are_refused(extra: list[str]) -> None:
+    """A batch of three cannot be spread over four GPUs; nnU-Net's own trainers may take what they like."""
+    with pytest.raises(BadInputError, match="-num_gpus 4: the paper's batch has 3 samples"):
+        stock.train_command(1, "3d_fullres", "0", "nnUNetTrainerAMT_5epochs", "plans", "cuda", extra)
+    assert stock.train_command(1, "3d_fullres", "0", "nnUNetTrainer", "plans", "cuda", extra)[-len(extra) :] == extra
+    fewer = ["-num_gpus", "3"]
+    assert stock.train_command(1, "3d_fullres", "0", "nnUNetTrainerAMT", "plans", "cuda", fewer)[-2:] == fewer

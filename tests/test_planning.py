@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from nnunetv2.preprocessing.normalization.default_normalization_schemes import CTNormalization
+from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_amt.errors import BadInputError, DiskFullError, MissingEnvironmentError
@@ -64,11 +67,41 @@ def test_stock_nnunet_resolves_every_name_in_the_plans(planned_base: Path) -> No
 
 
 def test_rescaling_by_ct_normalization() -> None:
-    """(clip(x, 5th key, 99th key) - mean) / std is (x - minimum) / (maximum - minimum), clipped to [0, 1]."""
+    """nnU-Net's own class, given our figures: (x - minimum) / (maximum - minimum), clipped to [0, 1]."""
     properties = rescaling_as_ct_normalization(IntensityRange(-1000.0, 3000.0))
     hounsfield = np.array([-2000.0, -1000.0, 1000.0, 3000.0, 9000.0])
-    clipped = np.clip(hounsfield, properties["percentile_00_5"], properties["percentile_99_5"])
-    assert ((clipped - properties["mean"]) / properties["std"]).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert CTNormalization(False, properties).run(hounsfield).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+# (z, y, x) shapes to resample to, spacings in mm before and after: thick slices, in-plane and through them
+RESAMPLINGS = [
+    ((8, 56, 56), (5, 1.0, 1.0), (5, 0.714, 0.714)),
+    ((8, 28, 28), (5, 0.7, 0.7), (5, 1.0, 1.0)),
+    ((16, 40, 40), (5, 0.7, 0.7), (2.5, 0.7, 0.7)),
+    ((5, 40, 40), (5, 0.7, 0.7), (8, 0.7, 0.7)),
+]
+
+
+@pytest.mark.parametrize(("shape", "before", "after"), RESAMPLINGS)
+def test_torch_resampling_gives_the_labels_of_the_default(
+    planned_base: Path, shape: tuple[int, ...], before: tuple[float, ...], after: tuple[float, ...]
+) -> None:
+    """An ellipsoid in thick slices: predicted labels agree in every voxel, references but for ties at the rim."""
+    manager = PlansManager(str(preprocessed(planned_base) / f"{PLANS_NAME}.json"))
+    configuration = manager.get_configuration(CONFIGURATION)
+    z, y, x = np.ogrid[:8, :40, :40]
+    distance = ((z - 4) / 3.0) ** 2 + ((y - 18) / 11.0) ** 2 + ((x - 22) / 9.0) ** 2
+    logits = np.stack([0 * distance, 3 * (1 - distance)]).astype(np.float32)
+    mask = (distance <= 1).astype(np.int16)[None]
+
+    default = partial(resample_data_or_seg_to_shape, order=1, order_z=0, force_separate_z=None)
+    ours = np.asarray(configuration.resampling_fn_probabilities(logits, shape, before, after))
+    theirs = default(logits, shape, before, after, is_seg=False)
+    assert np.array_equal(ours.argmax(0), theirs.argmax(0))
+    own_mask = np.asarray(configuration.resampling_fn_seg(mask, shape, before, after))
+    their_mask = default(mask, shape, before, after, is_seg=True)
+    assert their_mask.sum() > 500
+    assert (own_mask != their_mask).sum() <= 0.005 * their_mask.sum()
 
 
 def raw_cases(folder: Path, *images: np.ndarray) -> RawCases:

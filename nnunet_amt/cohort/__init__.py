@@ -2,7 +2,7 @@
 
 from nnunet_amt.cohort.audit import SplitAudit, SplitCounts, audit_splits, audit_voxels
 from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase, Manifest, Split
-from nnunet_amt.cohort.institution_list import InstitutionList, read_institutions
+from nnunet_amt.cohort.institution_list import InstitutionList, InstitutionListError, read_institutions
 from nnunet_amt.cohort.manifest import read_manifest
 from nnunet_amt.cohort.manufacturers import canonical_manufacturer
 from nnunet_amt.cohort.split import assign_splits
@@ -12,6 +12,7 @@ __all__ = [
     "CohortCase",
     "ExcludedCase",
     "InstitutionList",
+    "InstitutionListError",
     "Manifest",
     "Split",
     "SplitAudit",

@@ -9,9 +9,13 @@ from pathlib import Path
 
 from nnunet_amt.errors import ManifestError
 
-__all__ = ["InstitutionList", "read_institutions"]
+__all__ = ["InstitutionList", "InstitutionListError", "read_institutions"]
 
 _SAVE_AS = "save it as plain text in UTF-8, one name a line"
+
+
+class InstitutionListError(ManifestError):
+    """A list of institutions cannot be used; the message begins with its name."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class InstitutionList:
 
         Raises
         ------
-        ManifestError
+        InstitutionListError
             The first name without a case, and how many more there are.
         """
         unknown = [name for name in self if name not in institutions]
@@ -58,7 +62,7 @@ class InstitutionList:
         near = difflib.get_close_matches(_key(name), by_key, 1, cutoff=0.8)
         hint = f"did you mean {by_key[near[0]]!r}?" if near else "write it as in the manifest, or remove the line"
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-        raise ManifestError(
+        raise InstitutionListError(
             f"{self.file_name} line {self.lines[name]}: no included case is of institution {name!r}; {hint}{more}"
         )
 
@@ -73,17 +77,17 @@ def read_institutions(path: Path) -> InstitutionList:
 
     Raises
     ------
-    ManifestError
+    InstitutionListError
         If the file cannot be read, is empty, or states a name twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ManifestError(f"{path.name}: cannot be read ({error.strerror}); check its path") from error
+        raise InstitutionListError(f"{path.name}: cannot be read ({error.strerror}); check its path") from error
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{path.name}: is not in UTF-8; {_SAVE_AS}") from error
+        raise InstitutionListError(f"{path.name}: is not in UTF-8; {_SAVE_AS}") from error
     if "\0" in text or text.startswith("PK\x03\x04"):
-        raise ManifestError(f"{path.name}: is no text file; {_SAVE_AS}")
+        raise InstitutionListError(f"{path.name}: is no text file; {_SAVE_AS}")
     lines: dict[str, int] = {}
     seen: dict[str, int] = {}
     for line, written in enumerate(text.splitlines(), start=1):
@@ -92,10 +96,10 @@ def read_institutions(path: Path) -> InstitutionList:
             continue
         first = seen.setdefault(_key(name), line)
         if first != line:
-            raise ManifestError(f"{path.name} line {line}: line {first} has the same institution; remove one")
+            raise InstitutionListError(f"{path.name} line {line}: line {first} has the same institution; remove one")
         lines[name] = line
     if not lines:
-        raise ManifestError(f"{path.name}: names no institution; write one name a line")
+        raise InstitutionListError(f"{path.name}: names no institution; write one name a line")
     return InstitutionList(path.name, lines)
 
 

@@ -29,6 +29,8 @@ OPTIONAL_COLUMNS = (
     "exclusion_reason",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
+# Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
+_MOST_YEARS_APART = 50
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ def read_manifest(path: Path) -> Manifest:
     problems += _repeated_case_ids(path.name, cases, excluded)
     problems += _spelt_twice(path.name, cases, "institution")
     problems += _spelt_twice(path.name, cases, "patient_id")
+    problems += _unlike_persons(path.name, cases)
     _raise_first(problems)
     if not cases:
         raise ManifestError(f"{path.name}: has no included case; give one row a case")
@@ -185,6 +188,25 @@ def _spelt_twice(name: str, cases: list[CohortCase], column: str) -> Iterator[st
         if getattr(first, column) != value:
             place = place_in_manifest(name, case.line, column, case.case_id)
             yield f"{place}: differs from line {first.line} in capitals or spaces only; spell both alike"
+
+
+def _unlike_persons(name: str, cases: list[CohortCase]) -> Iterator[str]:
+    """Find patients of two sexes or of ages a lifetime apart: two persons have one id, and would share a split."""
+    first_sexes: dict[str, CohortCase] = {}
+    youngest: dict[str, CohortCase] = {}
+    for case in cases:
+        first = first_sexes.setdefault(case.patient_id, case) if case.sex else case
+        if first.sex != case.sex:
+            place = place_in_manifest(name, case.line, "sex", case.case_id)
+            yield f"{place}: line {first.line} has the same patient_id and another sex; correct one of them"
+    for case in sorted((case for case in cases if case.age is not None), key=lambda case: (case.age, case.line)):
+        first = youngest.setdefault(case.patient_id, case)
+        if case.age is not None and first.age is not None and case.age - first.age > _MOST_YEARS_APART:
+            place = place_in_manifest(name, case.line, "age", case.case_id)
+            yield (
+                f"{place}: line {first.line} has the same patient_id and an age {case.age - first.age:g} years lower; "
+                "correct one of them"
+            )
 
 
 def _raise_first(problems: list[str]) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nnunet_amt import paper
 from nnunet_amt.cohort.case import Split
 from nnunet_amt.cohort.manufacturers import canonical_manufacturer
+from nnunet_amt.cohort.roi_pattern import require_usable_pattern
 
 __all__ = ["ExcludedRow", "IncludedRow", "problems_in"]
 
@@ -85,19 +86,8 @@ class IncludedRow(_Row):
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(_no_expression(str(error))) from error
-            except OverflowError as error:
-                raise ValueError(_no_expression("the repetition number is too large")) from error
-            except RecursionError as error:
-                raise ValueError(_no_expression("it is nested too deeply")) from error
+            require_usable_pattern(value)
         return value
-
-
-def _no_expression(reason: str) -> str:
-    return f"is no regular expression: {reason}; put a backslash before ( ) [ ] + * ?"
 
 
 def problems_in(error: ValidationError) -> list[tuple[str, str]]:

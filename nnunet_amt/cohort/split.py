@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from nnunet_amt import paper
 from nnunet_amt.cohort.case import CohortCase, Split
-from nnunet_amt.cohort.institution_list import InstitutionList, read_institutions
+from nnunet_amt.cohort.institution_list import InstitutionList, InstitutionListError, read_institutions
 from nnunet_amt.errors import BadInputError, ManifestError
 
 __all__ = ["assign_splits", "read_institutions"]
@@ -95,7 +95,7 @@ def _listed_institutions(cases: Sequence[CohortCase], listed: InstitutionList) -
     institutions = {case.institution for case in cases}
     listed.require_known(institutions)
     if institutions <= set(listed):
-        raise ManifestError(
+        raise InstitutionListError(
             f"{listed.file_name}: lists every institution of the cohort, none is left for training and tuning; "
             "remove one"
         )

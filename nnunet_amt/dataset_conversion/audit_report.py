@@ -39,10 +39,11 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     """
     _, patients, institutions = audit.total
     external = audit.splits[-1].institutions
+    others = institutions - external
     return [
-        f"none of the {external} external institutions is among the {institutions - external} of training and tuning",
-        f"none of the {patients} patients is in two splits",
-        f"no two of {compared_voxels} CTs are the same, voxel for voxel",
+        f"institutions: {external} of the external test set, {others} of training and tuning, none of both",
+        f"patients: {patients}, none in two splits",
+        f"CTs compared voxel for voxel: {compared_voxels}, no two the same",
     ]
 
 

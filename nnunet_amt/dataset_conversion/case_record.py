@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from nnunet_amt.files import read_record, write_json
 __all__ = ["CaseRecord", "digest", "fingerprint", "finished_record", "write_record"]
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 3
+_CONVERSION_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class CaseRecord:
     Attributes
     ----------
     fingerprint
-        Of the input files and settings.
+        Digest of the input files and settings, keyed with the key file's secret.
     source
-        Digest of what identifies the CT: its path, or its series.
+        Digest of what identifies the CT, its path or its series; keyed too.
     pixels
         SHA-256 of the written voxels: equal for the same CT given in two formats.
     spacing
@@ -53,22 +54,24 @@ class CaseRecord:
     label_bytes: int
 
 
-def fingerprint(case: CohortCase, options: ReadingOptions) -> str:
+def fingerprint(case: CohortCase, options: ReadingOptions, secret: bytes) -> str:
     """Digest names, sizes and times of a case's files, and all settings that change what is written."""
     parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, case.roi, options]
     for path in (case.image, case.mask):
         for file in _files(path):
             status = file.stat()
             parts.append((file.name, status.st_size, status.st_mtime_ns))
-    return digest(repr(parts))
+    return digest(repr(parts), secret)
 
 
-def digest(text: str) -> str:
-    """SHA-256 of a text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def digest(text: str, secret: bytes) -> str:
+    """HMAC-SHA-256 of a text, in hexadecimal: nobody without the secret can tell of what text."""
+    return hmac.new(secret, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
 
 
-def finished_record(dataset: RawDataset, name: str, case: CohortCase, options: ReadingOptions) -> CaseRecord | None:
+def finished_record(
+    dataset: RawDataset, name: str, case: CohortCase, options: ReadingOptions, secret: bytes
+) -> CaseRecord | None:
     """Give the record of a case that need not be converted again; None if it must be.
 
     Parameters
@@ -79,9 +82,11 @@ def finished_record(dataset: RawDataset, name: str, case: CohortCase, options: R
         With its split.
     options
         What the readers may do.
+    secret
+        Of the key file. Records of another secret, or of none, are not taken: their cases are converted again.
     """
     record = _read_record(dataset.record(name))
-    if record is None or record.fingerprint != fingerprint(case, options):
+    if record is None or record.fingerprint != fingerprint(case, options, secret):
         return None
     sizes = (
         (dataset.image(name, case.split), record.image_bytes),

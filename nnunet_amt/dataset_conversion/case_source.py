@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,10 +34,13 @@ from nnunet_amt.errors import (
 )
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case"]
+__all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case", "require_existing"]
 
 _AS_IT_IS = ReadingOptions()
 _LONG_NAME = 5
+# "scan.zip: holds no CT" becomes "the file holds no CT"; what goes on with a subject of its own stands alone.
+_OPENING = re.compile(r"^(the (?:file|folder|RTSTRUCT|DICOM SEG)[^:]*): (?=(is|has|holds|does|covers|cannot|lies)\b)")
+_NO_SUBJECT = re.compile(r"^the (file|folder): ")
 
 
 class ImageSource(Protocol):
@@ -151,18 +155,30 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
 
 
 def _without_names(message: str, case: CohortCase) -> str:
-    """Call what the manifest names "the file". Short names, such as CT, may be words of the message itself."""
+    """Call what the manifest names "the file" or "the folder". Short names, such as CT, may be words of a message."""
     for path in (case.image, case.mask):
         if message.startswith(path.name):
-            message = f"the file{message[len(path.name) :]}"
+            message = f"the {'folder' if path.is_dir() else 'file'}{message[len(path.name) :]}"
     long = [path for path in (case.image, case.mask) if len(path.name) >= _LONG_NAME]
-    return without_file_names(message, *long)
+    message = without_file_names(message, *long)
+    return _NO_SUBJECT.sub("", _OPENING.sub(r"\1 ", message))
 
 
-def _require_known_kind(path: Path) -> None:
+def require_existing(path: Path) -> None:
+    """Refuse a path that leads nowhere.
+
+    Raises
+    ------
+    ImageReadError
+        With a hint if it is written as on Windows.
+    """
     if not path.exists():
         hint = "; write / in place of \\" if "\\" in path.name else ""
         raise ImageReadError(f"{path.name} does not exist{hint}; paths are relative to the manifest's folder")
+
+
+def _require_known_kind(path: Path) -> None:
+    require_existing(path)
     known = path.is_file() if is_image_file_name(path) else is_dicom_path(path)
     if not known and path.is_file() and is_cut_zip(path):
         raise ImageReadError(f"{path.name}: the zip is damaged or not whole; copy or export it again")

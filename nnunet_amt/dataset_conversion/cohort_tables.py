@@ -69,7 +69,9 @@ class CohortTable:
         return f"# {self.title}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
 
 
-def write_cohort_tables(folder: Path, cohort: pd.DataFrame, p_values: bool = False) -> list[Path]:
+def write_cohort_tables(
+    folder: Path, cohort: pd.DataFrame, p_values: bool = False, patients: Sequence[int] = ()
+) -> list[Path]:
     """Write ``table1`` and ``table2``, each as CSV and as Markdown.
 
     Without the library tableone, Table 1 is left out and a warning says so: a conversion of hours must not fail
@@ -84,6 +86,8 @@ def write_cohort_tables(folder: Path, cohort: pd.DataFrame, p_values: bool = Fal
         value is one that nobody stated.
     p_values
         Add tests of the differences between the splits to Table 1.
+    patients
+        How many there are in each split; Table 1 says so where they are fewer than the cases.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def write_cohort_tables(folder: Path, cohort: pd.DataFrame, p_values: bool = Fal
     """
     tables = {"table2": table_2(cohort)}
     try:
-        tables["table1"] = table_1(cohort, p_values)
+        tables["table1"] = table_1(cohort, p_values, patients)
     except MissingExtraError as error:
         logger.warning("%s", error)
     written = []
@@ -104,12 +108,12 @@ def write_cohort_tables(folder: Path, cohort: pd.DataFrame, p_values: bool = Fal
     return written
 
 
-def table_1(cohort: pd.DataFrame, p_values: bool = False) -> CohortTable:
+def table_1(cohort: pd.DataFrame, p_values: bool = False, patients: Sequence[int] = ()) -> CohortTable:
     """Lay out age, sex and diagnosis by split, as the paper's Table 1, with the published total beside ours.
 
     Parameters
     ----------
-    cohort, p_values
+    cohort, p_values, patients
         See `write_cohort_tables`.
 
     Raises
@@ -121,6 +125,8 @@ def table_1(cohort: pd.DataFrame, p_values: bool = False) -> CohortTable:
     found = _tableone(stated, p_values)
     columns = [*SPLITS, "Overall", *(["P-Value"] if p_values else [])]
     rows = [_institution_row(stated, len(columns))]
+    if patients and sum(patients) != len(stated):
+        rows.append(("patients", "", *map(str, patients), str(sum(patients)), _UNDEFINED, *[""] * (len(columns) - 4)))
     for (variable, value), cells in zip(found.index.to_flat_index(), found.to_dict("records"), strict=True):
         name = variable.partition(",")[0]
         ours = [_cell(name, str(cells[column])) for column in columns]
@@ -146,7 +152,9 @@ def table_1(cohort: pd.DataFrame, p_values: bool = False) -> CohortTable:
             "p: Kruskal-Wallis test for age, chi-squared or Fisher's exact test for the rest; not corrected for "
             "several tests. A split is drawn, so its p-values say little."
         )
-    return CohortTable("Table 1: patients and diagnoses", ("Variable", "Value", *titles), tuple(rows), tuple(notes))
+    return CohortTable(
+        "Table 1: age, sex and diagnosis, counted by case", ("Variable", "Value", *titles), tuple(rows), tuple(notes)
+    )
 
 
 def table_2(cohort: pd.DataFrame) -> CohortTable:

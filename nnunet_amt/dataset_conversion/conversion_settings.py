@@ -27,9 +27,10 @@ class ConversionSettings:
     exclude_unreadable
         Count cases that cannot be converted as excluded, in place of an unfinished dataset.
     key_file
-        Where the pseudonyms' key is kept; beside the manifest by default.
+        Where the pseudonyms' key and the records' secret are kept; beside the manifest by default.
     keep_case_ids
-        Name the cases and institutions as in the manifest, where these are pseudonyms already; no key is written.
+        Name the cases and institutions as in the manifest, where these are pseudonyms already; the key file
+        holds the records' secret only.
     p_values
         Put p-values into Table 1.
     """

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, fingerprint, write_record
-from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case
+from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
 from nnunet_amt.dataset_conversion.label_file import IGNORE_LABEL
 from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
@@ -27,7 +27,7 @@ from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.files import write_text
 from nnunet_amt.geometry import Geometry
 
-__all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers"]
+__all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers", "require_files"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class OpenedCase:
     Attributes
     ----------
     identity
-        Digest of what identifies the CT.
+        Keyed digest of what identifies the CT.
     voxels
         Of the CT.
     packed
@@ -49,10 +49,10 @@ class OpenedCase:
     packed: bytes
 
     @classmethod
-    def of(cls, source: CaseSource) -> OpenedCase:
+    def of(cls, source: CaseSource, secret: bytes) -> OpenedCase:
         """Pack what `open_case` gave."""
         packed = zlib.compress(pickle.dumps(source), 1)
-        return cls(digest(source.image.identity), prod(source.image.geometry.size), packed)
+        return cls(digest(source.image.identity, secret), prod(source.image.geometry.size), packed)
 
     def source(self) -> CaseSource:
         """Unpack it."""
@@ -74,6 +74,8 @@ class CaseJob:
         The folder to write to.
     manifest_name
         For messages.
+    secret
+        Keys the digests in the record, see `nnunet_amt.dataset_conversion.pseudonyms.record_secret`.
     options
         What the readers may do.
     opened
@@ -84,13 +86,21 @@ class CaseJob:
     name: str
     dataset: RawDataset
     manifest_name: str
+    secret: bytes = field(repr=False)
     options: ReadingOptions = field(default_factory=ReadingOptions)
     opened: OpenedCase | None = None
 
 
+def require_files(job: CaseJob) -> None:
+    """Refuse a case whose image or mask is not there; nothing is opened."""
+    for column, path in (("image", job.case.image), ("mask", job.case.mask)):
+        with in_column(job.manifest_name, job.case, column):
+            require_existing(path)
+
+
 def read_headers(job: CaseJob) -> OpenedCase:
     """Read the headers of a case's files; see `open_case` for what is refused."""
-    return OpenedCase.of(open_case(job.case, job.manifest_name, job.options))
+    return OpenedCase.of(open_case(job.case, job.manifest_name, job.options), job.secret)
 
 
 def convert_case(job: CaseJob) -> CaseRecord:
@@ -105,7 +115,8 @@ def convert_case(job: CaseJob) -> CaseRecord:
     """
     case, dataset = job.case, job.dataset
     source = (job.opened or read_headers(job)).source()
-    before = fingerprint(case, job.options)  # should a file change while it is read, the next run reads it again
+    # should a file change while it is read, the next run reads it again
+    before = fingerprint(case, job.options, job.secret)
     write_text(dataset.record(job.name), "{}\n")  # from here on the case's files are ours to remove
     with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(job.name)) as scratch:
         image = source.image.read(scratch)
@@ -121,7 +132,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
     tumour_voxels, ignored_voxels = _counts(mask)
     record = CaseRecord(
         fingerprint=before,
-        source=digest(source.image.identity),
+        source=digest(source.image.identity, job.secret),
         pixels=_digest_of_pixels(values),
         spacing=(x, y, z),
         tumour_voxels=tumour_voxels,

@@ -87,7 +87,8 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     write_text(files[1], _csv(("reason", "cases"), content.excluded.items()))
     files.append(write_audit(folder, content.audit, content.excluded, len(content.records)))
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
-    files += write_cohort_tables(folder, pd.DataFrame(rows, columns=list(COHORT_COLUMNS)), content.p_values)
+    patients = [split.patients for split in content.audit.splits]
+    files += write_cohort_tables(folder, pd.DataFrame(rows, columns=list(COHORT_COLUMNS)), content.p_values, patients)
     fold = {
         "train": sorted(case.case_id for case in content.cases if case.split == "training"),
         "val": sorted(case.case_id for case in content.cases if case.split == "tuning"),

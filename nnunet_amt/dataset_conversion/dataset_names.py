@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nnunet_amt.cohort import CohortCase
@@ -12,6 +12,7 @@ from nnunet_amt.dataset_conversion.pseudonyms import (
     default_key_file,
     institution_codes,
     pseudonymise,
+    record_secret,
     require_outside,
 )
 
@@ -27,12 +28,18 @@ class DatasetNames:
     cases, institutions
         Name in the dataset by name in the manifest.
     key_file
-        What leads back; None where the manifest's names are kept.
+        What leads back, and holds the secret.
+    secret
+        Keys the digests in the case records.
+    pseudonymous
+        Whether the dataset's names are not the manifest's.
     """
 
     cases: Mapping[str, str]
     institutions: Mapping[str, str]
-    key_file: Path | None
+    key_file: Path
+    secret: bytes = field(repr=False)
+    pseudonymous: bool = True
 
     def in_dataset(self, cases: Sequence[CohortCase]) -> list[CohortCase]:
         """Give the cases with the dataset's names, sorted by them: the manifest's order may tell who they are."""
@@ -40,7 +47,7 @@ class DatasetNames:
             replace(case, case_id=self.cases[case.case_id], institution=self.institutions[case.institution])
             for case in cases
         ]
-        return sorted(renamed, key=lambda case: case.case_id) if self.key_file else renamed
+        return sorted(renamed, key=lambda case: case.case_id) if self.pseudonymous else renamed
 
 
 def name_for_dataset(
@@ -64,10 +71,12 @@ def name_for_dataset(
     BadInputError
         If the key file is damaged, or lies in the dataset's folder.
     """
-    if settings.keep_case_ids:
-        names = {case.case_id: case.case_id for case in cases}
-        return DatasetNames(names, {case.institution: case.institution for case in cases}, None)
     key_file = settings.key_file or default_key_file(manifest)
     require_outside(key_file, dataset_folder)
-    names = pseudonymise(cases, key_file, seed=settings.seed)
-    return DatasetNames(names, institution_codes(cases, key_file, seed=settings.seed), key_file)
+    if settings.keep_case_ids:
+        names = {case.case_id: case.case_id for case in cases}
+        institutions = {case.institution: case.institution for case in cases}
+    else:
+        names = pseudonymise(cases, key_file, seed=settings.seed)
+        institutions = institution_codes(cases, key_file, seed=settings.seed)
+    return DatasetNames(names, institutions, key_file, record_secret(key_file), not settings.keep_case_ids)

@@ -38,6 +38,11 @@ HEADER_TAGS = [
     "RescaleIntercept",
     "RescaleType",
 ]
+# DICOM PS3.3: defined terms of Modality (the usual ones), and of RescaleType.
+_MODALITIES = frozenset(
+    "CT MR PT NM US CR DX MG XA RF OT SC SEG SR PR KO REG FID DOC OP ES RTSTRUCT RTPLAN RTDOSE RTIMAGE RTRECORD".split()
+)
+_UNITS = frozenset({"HU", "HU_MOD", "US", "OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"})
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left:
         sop_class=sop_class,
         sop_uid=str(dataset.get("SOPInstanceUID") or ""),
         series_uid=series_uid,
-        modality=str(dataset.get("Modality") or ""),
+        modality=_term(dataset.get("Modality"), _MODALITIES),
         image_type=words("ImageType"),
         manufacturer=str(dataset.get("Manufacturer") or ""),
         patient_digest=_digest(str(dataset.get("PatientID") or "").strip()),
@@ -167,13 +172,19 @@ def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left:
         frames=int(dataset.get("NumberOfFrames") or 1),
         slope=number("RescaleSlope"),
         intercept=number("RescaleIntercept"),
-        rescale_type=str(dataset.get("RescaleType") or ""),
+        rescale_type=_term(dataset.get("RescaleType"), _UNITS),
         syntax=str(dataset.file_meta.get("TransferSyntaxUID") or ""),
         missing_bytes=_missing_bytes(dataset, bytes_left),
         bits=(integer("BitsAllocated"), integer("BitsStored"), integer("HighBit")),
         signed=integer("PixelRepresentation") == 1,
         pixels_at=pixels_at,
     )
+
+
+def _term(value: object, known: frozenset[str]) -> str:
+    """Keep a defined term, which messages show; free text in its place might be a name."""
+    text = str(value or "").strip()
+    return text if text in known or not text else "unknown"
 
 
 def _digest(text: str) -> str:

@@ -39,7 +39,7 @@ def open_dicom_mask(
     Raises
     ------
     RoiNotFoundError
-        If no structure or segment is so named; the names that there are are listed.
+        If no structure or segment is so named.
     ImageReadError
         If there is neither RTSTRUCT nor SEG, or more than one that has such a name.
     """

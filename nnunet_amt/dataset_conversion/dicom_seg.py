@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from nnunet_amt.dataset_conversion.dicom_files import SEGMENTATIONS, DicomFolder, DicomHeader, refusing_damage
 from nnunet_amt.dataset_conversion.label_file import require_tumour
 from nnunet_amt.dataset_conversion.mask_resampling import described, resampled_mask
+from nnunet_amt.dataset_conversion.roi_choice import chosen_by_name, none_chosen
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry
 
@@ -90,7 +90,7 @@ class DicomSeg:
             If the pixels cannot be read.
         """
         dataset = _segmentation(self.folder, self.member)
-        name = f"DICOM SEG, segment {', '.join(self.labels)}"
+        name = f"the DICOM SEG's segment number {', '.join(map(str, self.numbers))}"
         with refusing_damage(self.folder, self.member):
             try:
                 mask = _placed(dataset, self.numbers, geometry, name)
@@ -121,7 +121,7 @@ def segs_among(
     Raises
     ------
     RoiNotFoundError
-        If there are SEGs, but none with a segment of that label; the labels that there are are listed.
+        If there are SEGs, but none with a segment of that label.
     ImageReadError
         If a SEG is damaged or fractional.
     """
@@ -134,16 +134,11 @@ def segs_among(
             segments = {number: str(dataset.get_segment_description(number).segment_label) for number in _all(dataset)}
             uids = _referenced(dataset)
         labels += segments.values()
-        chosen = {number: label for number, label in segments.items() if _is_meant(label, roi, len(segments))}
+        chosen = chosen_by_name(segments, roi)
         if chosen:
             found.append(DicomSeg(folder, member, tuple(chosen), tuple(chosen.values()), *uids, resample))
     if members and not found:
-        there = ", ".join(repr(label) for label in labels) or "none"
-        if roi is None:
-            raise RoiNotFoundError(
-                f"the DICOM SEG has {len(labels)} segments and column 'roi' is empty; name some of: {there}"
-            )
-        raise RoiNotFoundError(f"no segment is labelled {roi!r}; the DICOM SEG has: {there}")
+        raise RoiNotFoundError(none_chosen("DICOM SEG", "segment", roi, labels))
     return found
 
 
@@ -176,12 +171,6 @@ def _segmentation(folder: DicomFolder, member: str) -> Any:
 def _all(dataset: Any) -> list[int]:
     """Give the segment numbers; LABELMAPs may list their background as segment 0."""
     return [int(number) for number in dataset.segment_numbers if int(number) > 0]
-
-
-def _is_meant(label: str, roi: str | None, segments: int) -> bool:
-    if roi is None:
-        return segments == 1
-    return label == roi or re.fullmatch(roi, label) is not None
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnunet_amt.cohort import CohortCase
+from nnunet_amt.dataset_conversion.label_file import EmptyMaskError, WholeMaskError
 from nnunet_amt.errors import (
     AMTError,
     DiskFullError,
@@ -26,9 +28,11 @@ from nnunet_amt.files import write_text
 
 __all__ = [
     "CaseFailure",
+    "CasesFailedError",
     "attempt",
     "failure_of",
     "reasons_of",
+    "tell_early",
     "write_failure_messages",
     "write_failure_reasons",
 ]
@@ -41,10 +45,14 @@ _STOPS_ALL = (DiskFullError, MissingExtraError)
 _REASONS: dict[type[AMTError], str] = {
     ImageReadError: "CT or mask cannot be read",
     GeometryMismatchError: "mask does not fit the CT",
-    LabelValueError: "mask is empty or holds other labels",
-    RoiNotFoundError: "contour not found",
+    EmptyMaskError: "mask is empty",
+    WholeMaskError: "mask covers the whole CT",
+    LabelValueError: "mask holds other labels",
+    RoiNotFoundError: "no ROI of that name",
 }
 _OTHER_REASON = "conversion failed"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,30 @@ class CaseFailure:
     name: str
     message: str
     reason: str
+
+
+class CasesFailedError(WorkFailedError):
+    """Cases could not be converted, and are not to be left out for it.
+
+    Parameters
+    ----------
+    failures
+        At least one.
+    converted, total
+        Cases that are converted, and all.
+    listed_in
+        File that lists the failures.
+    """
+
+    def __init__(self, failures: Sequence[CaseFailure], converted: int, total: int, listed_in: Path) -> None:
+        self.failures = tuple(failures)
+        them, cases = ("it", "the case") if len(failures) == 1 else ("them", "the cases")
+        self.summary = (
+            f"{converted} of {total} cases are converted, {len(failures)} failed ({listed_in} lists {them}): mend {cases} "
+            f"and run the same command again, or leave {them} out with --exclude-unreadable"
+        )
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        super().__init__(f"{failures[0].message}{more}; {self.summary}")
 
 
 def attempt(function: Callable[[Item], Result], item: Item) -> Result | AMTError:
@@ -137,6 +169,29 @@ def write_failure_messages(path: Path, failures: Sequence[CaseFailure]) -> None:
     """
     rows = [(failure.case.line, failure.case.case_id, failure.message) for failure in failures]
     _write(path, ("line", "case_id", "message"), rows)
+
+
+def tell_early(path: Path, failures: Sequence[CaseFailure], going_on: int) -> None:
+    """List cases that have failed before hours are spent on the others.
+
+    Parameters
+    ----------
+    path
+        See `write_failure_messages`.
+    failures
+        So far.
+    going_on
+        Cases that are yet to be converted.
+    """
+    if failures and going_on:
+        write_failure_messages(path, sorted(failures, key=lambda failure: failure.case.line))
+        logger.warning(
+            "failed so far: %d of %d cases, listed in %s; the others (%d) are converted now",
+            len(failures),
+            len(failures) + going_on,
+            path,
+            going_on,
+        )
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Iterable[object]]) -> None:

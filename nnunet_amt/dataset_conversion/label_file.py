@@ -14,12 +14,29 @@ from nnunet_amt.dataset_conversion.mask_resampling import described, resampled_m
 from nnunet_amt.errors import GeometryMismatchError, LabelValueError
 from nnunet_amt.geometry import Geometry, geometry_difference
 
-__all__ = ["IGNORE_KEY", "IGNORE_LABEL", "LabelFile", "open_label_file", "require_tumour", "tumour_mask"]
+__all__ = [
+    "IGNORE_KEY",
+    "IGNORE_LABEL",
+    "EmptyMaskError",
+    "LabelFile",
+    "WholeMaskError",
+    "open_label_file",
+    "require_tumour",
+    "tumour_mask",
+]
 
 # nnU-Net's ignore label: voxels of which nobody has said whether they are tumour. nnU-Net wants the highest label.
 IGNORE_LABEL = 2
 # A label file (NRRD or MHA) that uses it says so in its header: ``ignore_label:=2``.
 IGNORE_KEY = "ignore_label"
+
+
+class EmptyMaskError(LabelValueError):
+    """A mask has no tumour."""
+
+
+class WholeMaskError(LabelValueError):
+    """A mask has nothing but tumour."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +159,7 @@ def require_tumour(mask: NDArray, name: str) -> None:
     """
     _require_any(mask, name)
     if mask.all():
-        raise LabelValueError(
+        raise WholeMaskError(
             f"{name}: covers the whole CT, all {mask.size} voxels are tumour; draw it or give the case an "
             "exclusion_reason"
         )
@@ -150,4 +167,4 @@ def require_tumour(mask: NDArray, name: str) -> None:
 
 def _require_any(mask: NDArray, name: str) -> None:
     if not mask.any():
-        raise LabelValueError(f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
+        raise EmptyMaskError(f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason")

@@ -1,8 +1,9 @@
 """LNQ2023: CT with mediastinal lymph nodes, partly annotated.
 
-Layout: ``train/lnq2023-train-case-0001-ct.nrrd`` and ``...-seg.nrrd``. In the training cases only some of the nodes
-are drawn: what is not drawn there may be a node or none, and gets nnU-Net's ignore label. The cases of the validation
-and test sets are drawn fully.
+Layout: ``train/lnq2023-train-0001-ct.nrrd`` and ``...-seg.nrrd``, ``val`` and ``test`` likewise. In the training cases
+only some of the nodes are drawn: what is not drawn there may be a node or none, and gets nnU-Net's ignore label. The
+cases of the validation and test sets are drawn fully. Some segmentations have fewer slices or pixels than their CT:
+convert them with ``--resample-masks``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     as_case_id,
     is_up_to_date,
+    reported,
+    visible_files,
     write_label_file,
     write_public_manifest,
 )
@@ -64,12 +67,11 @@ def write_manifest(
         If a segmentation cannot be read.
     """
     folder = output.parent / f"{output.stem}_labels"
-    images = sorted(source.rglob(f"*{_CT}"))
+    images = visible_files(source, f"*{_CT}")
     if not images:
         raise ManifestError(f"{source.name}: holds no file that ends in {_CT}; give the folder of LNQ2023")
     cases = []
-    for done, image in enumerate(images):
-        report(done, len(images), "making label files")
+    for image in reported(images, report, "making label files"):
         name = image.name.removesuffix(_CT)
         segmentation = image.with_name(f"{name}{_SEGMENTATION}")
         if not segmentation.exists():
@@ -79,7 +81,6 @@ def write_manifest(
         if not is_up_to_date(label, segmentation):
             _write_label(label, segmentation, is_partly_annotated(name))
         cases.append(PublicCase(as_case_id(name), name, image, label))
-    report(len(images), len(images), "making label files")
     notes = {"label_origin": _ORIGIN, "cohort_reference": "LNQ2023, https://lnq2023.grand-challenge.org"}
     return write_public_manifest(output, cases, institution, split, notes)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_process
 from types import TracebackType
 from typing import TypeVar
 
@@ -17,6 +14,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.dataset_conversion.failures import attempt
 from nnunet_amt.errors import AMTError, WorkFailedError
+from nnunet_amt.processes import end_with_parent
 from nnunet_amt.progress import Progress
 
 __all__ = ["LocalProcesses", "ThisProcess"]
@@ -135,12 +133,4 @@ def _new_pool(jobs: int) -> ProcessPoolExecutor:
 def _begin() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=([parent.sentinel],), daemon=True).start()
-
-
-def _end_with(sentinels: Iterable[int]) -> None:
-    """End with the parent, however it ended: a process that waits for its next case would wait for ever."""
-    wait_for_process(list(sentinels))
-    os._exit(1)
+    end_with_parent()

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from nnunet_amt.cohort import (
     CohortCase,
+    InstitutionListError,
     SplitAudit,
     assign_splits,
     audit_splits,
@@ -21,20 +22,22 @@ from nnunet_amt.cohort import (
 from nnunet_amt.cohort.case import place_in_manifest
 from nnunet_amt.dataset_conversion.case_record import CaseRecord, finished_record
 from nnunet_amt.dataset_conversion.conversion_settings import ConversionSettings
-from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case, read_headers
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case, read_headers, require_files
 from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
 from nnunet_amt.dataset_conversion.dataset_names import DatasetNames, name_for_dataset
 from nnunet_amt.dataset_conversion.failures import (
     CaseFailure,
+    CasesFailedError,
     failure_of,
     reasons_of,
+    tell_early,
     write_failure_messages,
     write_failure_reasons,
 )
 from nnunet_amt.dataset_conversion.public_cohort import read_notes
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.dataset_conversion.workers import Workers, open_workers
-from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError, WorkFailedError
+from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
 from nnunet_amt.files import require_free_space
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
@@ -126,8 +129,8 @@ def convert(
     ------
     BadInputError
         One of its subclasses: something is wrong with the manifest, the split or the place to write to.
-    WorkFailedError
-        If cases could not be converted and are not to be excluded for it: the first, and where the others stand.
+    CasesFailedError
+        If cases could not be converted and are not to be excluded for it: the first, and where all of them stand.
     """
     settings = settings or ConversionSettings()
     dataset = RawDataset.at(raw_folder.absolute(), dataset_id, name)
@@ -138,18 +141,20 @@ def convert(
     names = name_for_dataset(cases, manifest, dataset.folder, settings)
     dataset.require_usable()
     work = [
-        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, settings.reading) for case in cases
+        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, names.secret, settings.reading)
+        for case in cases
     ]
+    failures_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
     with itk_warnings_off(), open_workers(min(jobs, len(work)), executor, report) as workers:
-        outcome = _convert_cases(dataset, work, workers, manifest.name)
+        outcome = _convert_cases(dataset, work, workers, failures_file)
     with _naming(manifest):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
-    _write_failures(dataset, names, manifest, outcome, settings)
+    _write_failures(dataset, failures_file, outcome, settings)
     if outcome.failures:
         cases = tuple(case for case in cases if case.case_id in outcome.records)
-        with _naming(manifest, f"without the {len(outcome.failures)} cases that could not be converted, "):
+        with _naming(manifest, "without the cases that could not be converted, "):
             audit = audit_splits(cases)
-    dataset.keep_only({names.cases[case.case_id]: case.split for case in cases})
+    dataset.keep_only({names.cases[case.case_id]: case.split for case in cases}, nobody_writes=executor is not None)
     excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.failures))
     content = DatasetContent(
         cases=names.in_dataset(cases),
@@ -167,7 +172,7 @@ def convert(
         converted=len(outcome.records) - outcome.already_done,
         already_done=outcome.already_done,
         failures=tuple(outcome.failures),
-        files=(*files, *([names.key_file] if names.key_file else [])),
+        files=(*files, names.key_file),
     )
 
 
@@ -181,79 +186,77 @@ def _absolute(case: CohortCase) -> CohortCase:
     return replace(case, image=case.image.absolute(), mask=case.mask.absolute())
 
 
-def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, manifest_name: str) -> _Outcome:
-    """Read the headers of all cases that are not done, check what only all together can tell, convert them."""
+def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, failures_file: Path) -> _Outcome:
+    """Look for all files, read the headers of cases that are not done, check what all together tell, convert them."""
     records = {
         job.case.case_id: record
         for job in work
-        if (record := finished_record(dataset, job.name, job.case, job.options))
+        if (record := finished_record(dataset, job.name, job.case, job.options, job.secret))
     }
     already_done = len(records)
     to_do = [job for job in work if job.case.case_id not in records]
-    opened, unreadable = _divided(to_do, workers.each(read_headers, to_do, "checking headers"), manifest_name)
+    found, failures = _divided(to_do, workers.each(require_files, to_do, "looking for files"))
+    tell_early(failures_file, failures, len(found))
+    to_do = [job for job, _ in found]
+    opened, unreadable = _divided(to_do, workers.each(read_headers, to_do, "checking headers"))
+    failures += unreadable
     identities = {case_id: record.source for case_id, record in records.items()}
     identities |= {job.case.case_id: headers.identity for job, headers in opened}
-    _refuse_twins([job.case for job in work], identities, manifest_name)
+    _refuse_twins(work, identities)
+    if unreadable:
+        tell_early(failures_file, failures, len(opened))
     voxels = sum(headers.voxels for _, headers in opened)
     if opened:
         what = f"the conversion of {len(opened)} cases"
         require_free_space(dataset.folder, int(voxels * _BYTES_PER_VOXEL), what)
     dataset.begin({job.name: job.case.split for job in work})
     to_do = [replace(job, opened=headers) for job, headers in opened]
-    written, failed = _divided(to_do, workers.each(convert_case, to_do, "converting cases"), manifest_name)
+    written, failed = _divided(to_do, workers.each(convert_case, to_do, "converting cases"))
     records |= {job.case.case_id: record for job, record in written}
-    return _Outcome(records, sorted([*unreadable, *failed], key=lambda failure: failure.case.line), already_done)
+    return _Outcome(records, sorted([*failures, *failed], key=lambda failure: failure.case.line), already_done)
 
 
 def _divided(
-    work: Sequence[CaseJob], results: Sequence[Result | AMTError], manifest_name: str
+    work: Sequence[CaseJob], results: Sequence[Result | AMTError]
 ) -> tuple[list[tuple[CaseJob, Result]], list[CaseFailure]]:
     """Divide cases with a result from those that failed."""
     good: list[tuple[CaseJob, Result]] = []
     failures = []
     for job, result in zip(work, results, strict=True):
         if isinstance(result, AMTError):
-            place = place_in_manifest(manifest_name, job.case.line, "image", job.case.case_id)
+            place = place_in_manifest(job.manifest_name, job.case.line, "image", job.case.case_id)
             failures.append(failure_of(job.case, job.name, place, result))
         else:
             good.append((job, result))
     return good, failures
 
 
-def _refuse_twins(cases: Sequence[CohortCase], identities: Mapping[str, str], manifest_name: str) -> None:
+def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> None:
     """Refuse one file or series under two case ids, before hours are spent on reading its voxels."""
     first_cases: dict[str, CohortCase] = {}
-    for case in cases:
+    for job in work:
+        case = job.case
         first = first_cases.setdefault(identities.get(case.case_id, case.case_id), case)
         if first is not case:
-            place = place_in_manifest(manifest_name, case.line, "image", case.case_id)
+            place = place_in_manifest(job.manifest_name, case.line, "image", case.case_id)
             raise SplitLeakageError(
                 f"{place}: is the same CT as that of case {first.case_id!r} in line {first.line}; remove one of them"
             )
 
 
-def _write_failures(
-    dataset: RawDataset, names: DatasetNames, manifest: Path, outcome: _Outcome, settings: ConversionSettings
-) -> None:
-    """Write what failed into the dataset, in words that name nobody, and in full beside the key or the manifest.
+def _write_failures(dataset: RawDataset, failures_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
+    """Write what failed into the dataset, in words that name nobody, and in full beside the key.
 
     Raises
     ------
-    WorkFailedError
+    CasesFailedError
         If the failed cases are not to be excluded.
     """
-    failures = outcome.failures
-    messages = (names.key_file or manifest).with_name(f"{manifest.stem}_failures.csv")
+    failures, converted = outcome.failures, len(outcome.records)
     write_failure_reasons(dataset.folder / "failures.csv", failures)
-    write_failure_messages(messages, failures)
+    write_failure_messages(failures_file, failures)
     if failures and not settings.exclude_unreadable:
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        place = "key file" if names.key_file else "manifest"
-        raise WorkFailedError(
-            f"{failures[0].message}{more}; {len(outcome.records)} of {len(names.cases)} cases are converted, "
-            f"{messages.name} beside the {place} lists the others: mend them and run the same command again, or leave "
-            "them out with --exclude-unreadable"
-        )
+        raise CasesFailedError(failures, converted, converted + len(failures), failures_file)
 
 
 def _by_frequency(counts: Counter[str]) -> dict[str, int]:
@@ -265,5 +268,7 @@ def _naming(manifest: Path, condition: str = "") -> Iterator[None]:
     """Put the manifest's name before the message of an error in the block."""
     try:
         yield
+    except InstitutionListError:
+        raise  # it names another file
     except BadInputError as error:
         raise type(error)(f"{manifest.name}: {condition}{error}") from error

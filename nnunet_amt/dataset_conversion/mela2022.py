@@ -1,7 +1,7 @@
 """MELA 2022: CT of mediastinal lesions with boxes.
 
-Layout: one NIfTI file a case, named by its ``public_id``, and a CSV file of boxes. The challenge gives no masks: the
-labels are made of the boxes, and say so.
+Layout: one NIfTI file a case, named by its ``public_id`` (``mela_0001.nii.gz``), and CSV files of boxes, such as
+``mela_train_val_annotations.csv``. The challenge gives no masks: the labels are made of the boxes, and say so.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     as_case_id,
     is_up_to_date,
+    reported,
+    visible_files,
     write_label_file,
     write_public_manifest,
 )
@@ -32,6 +34,8 @@ from nnunet_amt.progress import Progress, silent
 __all__ = ["BOX_COLUMNS", "Box", "filled", "write_manifest"]
 
 BOX_COLUMNS = ("public_id", "coordX", "coordY", "coordZ", "x_length", "y_length", "z_length")
+# What models submit has the same columns and this one.
+_PREDICTED = "probability"
 Shape = Literal["box", "ellipsoid"]
 _ORIGINS = {
     "box": "Labels are filled boxes around the lesions, not their outlines: MELA 2022 gives boxes only.",
@@ -86,7 +90,7 @@ def write_manifest(
     ImageReadError
         If the header of a CT cannot be read.
     """
-    folder = output.parent / f"{output.stem}_{shape}es" if shape == "box" else output.parent / f"{output.stem}_{shape}s"
+    folder = output.parent / f"{output.stem}_{'boxes' if shape == 'box' else 'ellipsoids'}"
     tables = [boxes] if boxes else _tables(source)
     lesions: dict[str, list[Box]] = defaultdict(list)
     for table in tables:
@@ -94,7 +98,7 @@ def write_manifest(
     made = folder.resolve()
     images = {
         path.name.removesuffix(".gz").removesuffix(".nii"): path
-        for path in sorted(source.rglob("*.nii*"))
+        for path in visible_files(source, "*.nii*")
         if made not in path.resolve().parents
     }
     if missing := sorted(lesions.keys() - images.keys()):
@@ -103,8 +107,7 @@ def write_manifest(
             "unpack all of the images"
         )
     cases = []
-    for done, (public_id, image) in enumerate(sorted(images.items())):
-        report(done, len(images), "making label files")
+    for public_id, image in reported(sorted(images.items()), report, "making label files"):
         case_id = as_case_id(public_id)
         if public_id not in lesions:
             cases.append(PublicCase(case_id, public_id, exclusion_reason="no box"))
@@ -113,7 +116,6 @@ def write_manifest(
         if not is_up_to_date(label, image, *tables):
             _write_label(label, image, lesions[public_id], shape, public_id)
         cases.append(PublicCase(case_id, public_id, image, label))
-    report(len(images), len(images), "making label files")
     notes = {"label_origin": _ORIGINS[shape], "cohort_reference": "MELA 2022, https://mela.grand-challenge.org"}
     return write_public_manifest(output, cases, institution, split, notes)
 
@@ -152,7 +154,12 @@ def filled(boxes: list[Box], size: tuple[int, ...], shape: Shape) -> NDArray[np.
 
 
 def _tables(source: Path) -> list[Path]:
-    found = [path for path in sorted(source.rglob("*.csv")) if _header(path)[: len(BOX_COLUMNS)] == list(BOX_COLUMNS)]
+    headers = {path: _header(path) for path in visible_files(source, "*.csv")}
+    found = [
+        path
+        for path, names in headers.items()
+        if names[: len(BOX_COLUMNS)] == list(BOX_COLUMNS) and _PREDICTED not in names
+    ]
     if not found:
         raise ManifestError(f"{source.name}: holds no CSV file with the columns {','.join(BOX_COLUMNS)}; name the file")
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nnunet_amt.cohort import Split
 from nnunet_amt.dataset_conversion.dicom_files import CT_IMAGE, RT_STRUCTURE_SET, DicomFolder, DicomHeader
-from nnunet_amt.dataset_conversion.public_cohort import PublicCase, as_case_id, write_public_manifest
+from nnunet_amt.dataset_conversion.public_cohort import PublicCase, as_case_id, reported, write_public_manifest
 from nnunet_amt.dataset_conversion.rtstruct import RtStruct, rtstructs_among
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
 from nnunet_amt.progress import Progress, silent
@@ -59,10 +59,8 @@ def write_manifest(
     if not patients:
         raise ManifestError(f"{source.name}: holds no patients' folders; give the folder above them")
     cases: list[PublicCase] = []
-    for done, patient in enumerate(patients):
-        report(done, len(patients), "looking for RTSTRUCTs")
+    for patient in reported(patients, report, "looking for RTSTRUCTs"):
         cases += _cases_of(patient, roi)
-    report(len(patients), len(patients), "looking for RTSTRUCTs")
     notes = {
         "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",
         "cohort_reference": reference,

@@ -1,4 +1,7 @@
-"""Pseudonyms of cases and institutions, and the key file that is the only way back."""
+"""Pseudonyms of cases and institutions, and the key file that is the only way back.
+
+The file also holds the secret that keys the digests in a dataset's case records.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,14 +27,17 @@ __all__ = [
     "default_key_file",
     "institution_codes",
     "pseudonymise",
+    "record_secret",
     "require_outside",
 ]
 
-Kind = Literal["case", "institution"]
+Kind = Literal["case", "institution", "secret"]
 
 KEY_COLUMNS = ("kind", "name", "pseudonym")
 INSTITUTION_PREFIX = "institution"
 _OWNER_ONLY = 0o600
+_RECORDS = "records"  # the name of the secret
+_SECRET = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[A-Za-z0-9]{1,40}")
 _ADVICE = "restore it from a copy, or name another key file"
 
@@ -110,12 +117,36 @@ def institution_codes(cases: Sequence[CohortCase], key_file: Path, seed: int = 7
     return _extend(key_file, "institution", lots, INSTITUTION_PREFIX, seed)
 
 
+def record_secret(key_file: Path) -> bytes:
+    """Give the secret that keys the digests in the case records; drawn once, then read from the key file.
+
+    Without it, whoever has a list of UIDs or file names could tell by their digests which of them are in the dataset.
+
+    Raises
+    ------
+    BadInputError
+        If the key file is another kind of file or damaged.
+    """
+    with _locked(key_file.parent):
+        key = _read(key_file)
+        secret = key.pseudonyms["secret"].get(_RECORDS)
+        if secret is None:
+            secret = secrets.token_hex(32)
+            _append(key_file, key, [("secret", _RECORDS, secret)])
+        _keep_private(key_file)
+    if not _SECRET.fullmatch(secret):
+        raise BadInputError(f"key file {key_file.name}: its line 'secret' is damaged; {_ADVICE}")
+    return bytes.fromhex(secret)
+
+
 @dataclass
 class _Key:
     """Content of a key file."""
 
     text: str = ""
-    pseudonyms: dict[Kind, dict[str, str]] = field(default_factory=lambda: {"case": {}, "institution": {}})
+    pseudonyms: dict[Kind, dict[str, str]] = field(
+        default_factory=lambda: {"case": {}, "institution": {}, "secret": {}}
+    )
 
     def highest(self, kind: Kind) -> int:
         """Highest number given so far, whatever its prefix."""
@@ -134,9 +165,14 @@ def _extend(key_file: Path, kind: Kind, lots: Mapping[str, str], prefix: str, se
         added = {name: f"{prefix}-{number:04d}" for number, name in enumerate(new, start=start)}
         if added:
             _append(key_file, key, [(kind, name, pseudonym) for name, pseudonym in added.items()])
-        elif key_file.stat().st_mode & 0o777 != _OWNER_ONLY:
-            key_file.chmod(_OWNER_ONLY)  # a spreadsheet program may have saved it
+        _keep_private(key_file)
     return {name: {**known, **added}[name] for name in lots}
+
+
+def _keep_private(key_file: Path) -> None:
+    """Take the rights of others away again: a spreadsheet program may have saved the file."""
+    if key_file.exists() and key_file.stat().st_mode & 0o777 != _OWNER_ONLY:
+        key_file.chmod(_OWNER_ONLY)
 
 
 def _append(key_file: Path, key: _Key, rows: Sequence[tuple[str, str, str]]) -> None:

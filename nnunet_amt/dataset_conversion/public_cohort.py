@@ -7,17 +7,19 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.cohort import Split
+from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.files import atomic_path, write_json, write_text
 from nnunet_amt.geometry import Geometry
+from nnunet_amt.progress import Progress
 
 __all__ = [
     "PublicCase",
@@ -26,9 +28,13 @@ __all__ = [
     "join_manifests",
     "notes_path",
     "read_notes",
+    "reported",
+    "visible_files",
     "write_label_file",
     "write_public_manifest",
 ]
+
+Item = TypeVar("Item")
 
 _COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "roi", "exclusion_reason")
 
@@ -94,35 +100,36 @@ def write_public_manifest(
 
 
 def join_manifests(output: Path, manifests: Sequence[Path]) -> Path:
-    """Join manifests of public cohorts to one: each alone is one institution, and a split needs several.
+    """Join manifests to one: a public cohort counts as one institution, and a split needs several.
 
     Parameters
     ----------
     output
         The joint manifest; its notes are those of all of them.
     manifests
-        As `write_public_manifest` wrote them. Their files stay where they are.
+        As `write_public_manifest` wrote them, or a hospital's own. Their files stay where they are.
 
     Raises
     ------
     ManifestError
-        If one of them cannot be read, or has other columns.
+        If one of them cannot be read, or lacks a column.
     """
-    rows: list[list[str]] = []
+    columns = dict.fromkeys(_COLUMNS)
+    rows: list[dict[str, str]] = []
     notes: dict[str, list[str]] = {}
     for manifest in manifests:
-        try:
-            header, *cells = csv.reader(manifest.read_text(encoding="utf-8").splitlines())
-        except (OSError, ValueError, csv.Error) as error:
-            raise ManifestError(f"{manifest.name}: cannot be read as a manifest ({type(error).__name__})") from error
-        if tuple(header) != _COLUMNS:
-            raise ManifestError(f"{manifest.name} line 1: must have the columns {','.join(_COLUMNS)}, to be joined")
-        for row in cells:
-            paths = [_relative(manifest.parent / cell if cell else None, output.parent) for cell in row[3:5]]
-            rows.append([*row[:3], *paths, *row[5:]])
+        read_manifest(manifest)  # names what is wrong with it
+        for row in csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8-sig"), newline="")):
+            cells = {(name or "").strip().lower(): (cell or "").strip() for name, cell in row.items() if name}
+            for column in ("image", "mask"):
+                cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
+            columns |= dict.fromkeys(cells)
+            if any(cells.values()):
+                rows.append(cells)
         for key, value in read_notes(manifest).items():
             notes.setdefault(key, []).append(f"{manifest.stem}: {value}")
-    _write_rows(output, rows, {key: " ".join(values) for key, values in notes.items()})
+    table = [[row.get(column, "") for column in columns] for row in rows]
+    _write_rows(output, table, {key: " ".join(values) for key, values in notes.items()}, tuple(columns))
     return output
 
 
@@ -179,9 +186,24 @@ def as_case_id(name: str) -> str:
     return re.sub(r"_(\d{4})$", r"-\1", allowed)
 
 
-def _write_rows(output: Path, rows: Sequence[Sequence[str]], notes: Mapping[str, str]) -> None:
+def reported(items: Sequence[Item], report: Progress, what: str) -> Iterator[Item]:
+    """Give the items one by one, and report before each and after the last how many are done."""
+    for done, item in enumerate(items):
+        report(done, len(items), what)
+        yield item
+    report(len(items), len(items), what)
+
+
+def visible_files(source: Path, pattern: str) -> list[Path]:
+    """Find files below a folder, sorted; not those that macOS adds to its archives (``._name``)."""
+    return sorted(path for path in source.rglob(pattern) if not path.name.startswith("."))
+
+
+def _write_rows(
+    output: Path, rows: Sequence[Sequence[str]], notes: Mapping[str, str], columns: Sequence[str] = _COLUMNS
+) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *rows])
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     write_json(notes_path(output), dict(notes))
     write_text(output, text.getvalue())
 

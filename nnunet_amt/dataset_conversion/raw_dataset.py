@@ -6,20 +6,24 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.files import PARTIAL_MARK, machine_mark, partial_name
 from nnunet_amt.processes import is_running
-from nnunet_amt.files import PARTIAL_MARK
 
 __all__ = ["FILE_ENDING", "RawDataset"]
 
 FILE_ENDING = ".nii.gz"
 _CHANNEL = "_0000"
 _RECORDS = ".conversion"
+# Writing a case takes seconds.
+_OLD_SECONDS = 600
+_MACHINE = re.compile(r"[0-9a-f]{8}")
 _CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
 
 
@@ -80,7 +84,7 @@ class RawDataset:
 
     def scratch(self, case_id: str) -> Path:
         """Folder for a case's temporary files; a later run removes it if this one is killed."""
-        return self.folder / _RECORDS / f"{PARTIAL_MARK}{os.getpid()}-{case_id}"
+        return self.folder / _RECORDS / partial_name(case_id)
 
     def require_usable(self) -> None:
         """Refuse a folder that cannot be written, or holds files that the conversion did not make.
@@ -132,9 +136,17 @@ class RawDataset:
         except OSError as error:
             raise BadInputError(f"{self.folder}: cannot be written ({error.strerror})") from error
 
-    def keep_only(self, splits: Mapping[str, Split | None]) -> None:
-        """Remove what killed processes left, and all but these cases where they belong; see `begin`."""
-        self._remove_leftovers()
+    def keep_only(self, splits: Mapping[str, Split | None], nobody_writes: bool = False) -> None:
+        """Remove what killed processes left, and all but these cases where they belong; see `begin`.
+
+        Parameters
+        ----------
+        splits
+            See `begin`.
+        nobody_writes
+            Whether workers of other machines have been at work and are done: what is half written, they left.
+        """
+        self._remove_leftovers(nobody_writes)
         self._remove_outdated(splits)
 
     @property
@@ -157,10 +169,9 @@ class RawDataset:
             for path in (self.image(case_id, split), self.label(case_id, split))
         }
 
-    def _remove_leftovers(self) -> None:
+    def _remove_leftovers(self, nobody_writes: bool) -> None:
         for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
-            pid = path.name.removeprefix(PARTIAL_MARK).split("-")[0]
-            if pid.isdigit() and int(pid) != os.getpid() and is_running(int(pid)):
+            if not nobody_writes and _is_being_written(path):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -181,6 +192,15 @@ class RawDataset:
 def _subset(split: Split | None) -> str:
     """nnU-Net trains on Tr, tuning cases among them, and never sees Ts."""
     return "Ts" if split == "external" else "Tr"
+
+
+def _is_being_written(partial: Path) -> bool:
+    """Whether the process that made a temporary file is at work; of other machines' the file's age must tell."""
+    process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
+    machine = rest.partition("-")[0]
+    if _MACHINE.fullmatch(machine) and machine != machine_mark():
+        return time.time() - partial.stat().st_mtime < _OLD_SECONDS
+    return process.isdigit() and int(process) != os.getpid() and is_running(int(process))
 
 
 def _takes_files(folder: Path) -> bool:

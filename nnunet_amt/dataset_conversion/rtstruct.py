@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from nnunet_amt.dataset_conversion.contour_fill import fill_contours, without_repeats
 from nnunet_amt.dataset_conversion.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, refusing_damage
 from nnunet_amt.dataset_conversion.label_file import require_tumour
+from nnunet_amt.dataset_conversion.roi_choice import chosen_by_name, none_chosen
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
 from nnunet_amt.geometry import Geometry
 
@@ -79,17 +79,17 @@ class RtStruct:
         """
         dataset = self.folder.dataset(self.member)
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
-        for number, name in zip(self.roi_numbers, self.roi_names, strict=True):
+        for number in self.roi_numbers:
             by_slice: dict[int, list[NDArray]] = defaultdict(list)
             with refusing_damage(self.folder, self.member):
                 contours = _contours_of(dataset, number)
             for points in contours:
                 index = _voxel_indices(points, geometry)
-                _require_within(index, geometry, name)
-                by_slice[_slice_of(index[:, 2], points, geometry, name)].append(index[:, :2])
+                _require_within(index, geometry, number)
+                by_slice[_slice_of(index[:, 2], points, geometry, number)].append(index[:, :2])
             for z, in_slice in by_slice.items():
                 mask[z] |= fill_contours(without_repeats(in_slice), (mask.shape[1], mask.shape[2]))
-        require_tumour(mask, f"RTSTRUCT, ROI {', '.join(self.roi_names)}")
+        require_tumour(mask, f"the RTSTRUCT's ROI number {', '.join(map(str, self.roi_numbers))}")
         return mask.astype(np.uint8)
 
 
@@ -107,7 +107,7 @@ def rtstructs_among(folder: DicomFolder, headers: Sequence[DicomHeader], roi: st
     Raises
     ------
     RoiNotFoundError
-        If there are RTSTRUCTs, but none with a structure of that name; the names that there are are listed.
+        If there are RTSTRUCTs, but none with a structure of that name.
     ImageReadError
         If an RTSTRUCT is damaged.
     """
@@ -120,25 +120,12 @@ def rtstructs_among(folder: DicomFolder, headers: Sequence[DicomHeader], roi: st
             areas = _names_of_areas(dataset)
             uids = _referenced(dataset)
         names += areas.values()
-        chosen = {number: name for number, name in areas.items() if _is_meant(name, roi, len(areas))}
+        chosen = chosen_by_name(areas, roi)
         if chosen:
             found.append(RtStruct(folder, member, tuple(chosen), tuple(chosen.values()), *uids))
     if members and not found:
-        raise RoiNotFoundError(_not_found(roi, names))
+        raise RoiNotFoundError(none_chosen("RTSTRUCT", "closed ROI", roi, names))
     return found
-
-
-def _is_meant(name: str, roi: str | None, areas: int) -> bool:
-    if roi is None:
-        return areas == 1
-    return name == roi or re.fullmatch(roi, name) is not None
-
-
-def _not_found(roi: str | None, names: list[str]) -> str:
-    there = ", ".join(repr(name) for name in names) or "none"
-    if roi is None:
-        return f"the RTSTRUCT has {len(names)} ROIs with an area and column 'roi' is empty; name some of: {there}"
-    return f"no ROI with an area is named {roi!r}; the RTSTRUCT has: {there}"
 
 
 def _names_of_areas(dataset: Any) -> dict[int, str]:
@@ -196,29 +183,31 @@ def _voxel_indices(points: NDArray, geometry: Geometry) -> NDArray:
     return np.linalg.solve(axes, (points - geometry.origin).T).T
 
 
-def _require_within(index: NDArray, geometry: Geometry, name: str) -> None:
+def _require_within(index: NDArray, geometry: Geometry, number: int) -> None:
     """Refuse contours of no number, and those that leave the CT in its plane: filled, they would be cut off."""
     if not np.isfinite(index).all():
-        raise ImageReadError(f"ROI {name!r}: a contour has coordinates that are NaN or infinite; export it again")
+        raise ImageReadError(
+            f"ROI number {number}: a contour has coordinates that are NaN or infinite; export it again"
+        )
     in_plane = index[:, :2]
     beyond = max(float((-0.5 - in_plane).max()), float((in_plane + 0.5 - geometry.size[:2]).max()))
     if beyond > _BEYOND_EDGE_PIXELS:
         raise GeometryMismatchError(
-            f"ROI {name!r}: a contour lies outside the CT, up to {beyond:.1f} pixels beyond its edge; "
+            f"ROI number {number}: a contour lies outside the CT, up to {beyond:.1f} pixels beyond its edge; "
             "draw it on this CT"
         )
 
 
-def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, name: str) -> int:
+def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, number: int) -> int:
     """Index of the slice that a contour lies on."""
     nearest = round(float(z.mean()))
     if np.abs(z - nearest).max() > _OFF_SLICE_SHARE:
         raise GeometryMismatchError(
-            f"ROI {name!r}: a contour at z {points[:, 2].min():.2f} to {points[:, 2].max():.2f} mm lies between the "
+            f"ROI number {number}: a contour at z {points[:, 2].min():.2f} to {points[:, 2].max():.2f} mm lies between the "
             f"slices of the CT, which are {geometry.spacing[2]:.3g} mm apart; draw it on this CT"
         )
     if not 0 <= nearest < geometry.size[2]:
         raise GeometryMismatchError(
-            f"ROI {name!r}: a contour at z {points[:, 2].mean():.2f} mm lies outside the CT; draw it on this CT"
+            f"ROI number {number}: a contour at z {points[:, 2].mean():.2f} mm lies outside the CT; draw it on this CT"
         )
     return nearest

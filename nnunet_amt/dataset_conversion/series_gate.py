@@ -162,7 +162,7 @@ def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
         )
     if doubled.size:
         raise ImageReadError(
-            f"{name}: {doubled.size} slices are there twice, the first at {along[doubled[0]]:.2f} mm; remove the copies"
+            f"{name}: slices are there twice ({doubled.size}), the first at {along[doubled[0]]:.2f} mm; remove the copies"
         )
     usual = float(np.median(distances))
     tolerance = _DISTANCE_TOLERANCE_MM + _DISTANCE_TOLERANCE_SHARE * usual
@@ -172,7 +172,7 @@ def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
     steps = np.rint(distances[odd] / usual)
     if (steps >= 2).all() and (np.abs(distances[odd] - steps * usual) <= tolerance * steps).all():
         raise ImageReadError(
-            f"{name}: {int(steps.sum()) - odd.size} slices are missing, the first between {along[odd[0]]:.2f} and "
+            f"{name}: slices are missing ({int(steps.sum()) - odd.size}), the first between {along[odd[0]]:.2f} and "
             f"{along[odd[0] + 1]:.2f} mm, where slices are {usual:.3g} mm apart; export the series again"
         )
     raise ImageReadError(

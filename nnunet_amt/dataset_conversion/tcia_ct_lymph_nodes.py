@@ -21,6 +21,8 @@ from nnunet_amt.dataset_conversion.image_file import open_image_file
 from nnunet_amt.dataset_conversion.public_cohort import (
     PublicCase,
     is_up_to_date,
+    reported,
+    visible_files,
     write_label_file,
     write_public_manifest,
 )
@@ -32,6 +34,7 @@ __all__ = ["write_manifest"]
 Region = Literal["mediastinal", "abdominal"]
 _PREFIXES = {"mediastinal": "MED", "abdominal": "ABD"}
 _MASK = "_mask.nii.gz"
+_NO_SERIES = "MED_ABD_LYMPH_"  # MASKS, ANNOTATIONS, CANDIDATES
 _NOTES = {
     "label_origin": "Labels are lymph nodes, whose numbers in the source were merged into one label.",
     "cohort_reference": "TCIA CT Lymph Nodes, doi:10.7937/K9/TCIA.2015.AQIIDCNM",
@@ -74,14 +77,13 @@ def write_manifest(
         If there is no mask.
     """
     folder = output.parent / f"{output.stem}_labels"
-    masks = sorted(source.rglob(f"{_PREFIXES[region]}_LYMPH_*{_MASK}"))
+    masks = visible_files(source, f"{_PREFIXES[region]}_LYMPH_*{_MASK}")
     if not masks:
         raise ManifestError(
             f"{source.name}: holds no file {_PREFIXES[region]}_LYMPH_*{_MASK}; unpack MED_ABD_LYMPH_MASKS.zip there"
         )
     cases = []
-    for done, mask in enumerate(masks):
-        report(done, len(masks), "making label files")
+    for mask in reported(masks, report, "making label files"):
         case_id = mask.name.removesuffix(_MASK)
         image = _series_folder(source, case_id)
         if image is None:
@@ -94,14 +96,13 @@ def write_manifest(
             cases.append(PublicCase(case_id, case_id, exclusion_reason=reason.split(":")[0]))
         else:
             cases.append(PublicCase(case_id, case_id, image, label))
-    report(len(masks), len(masks), "making label files")
     return write_public_manifest(output, cases, institution, split, _NOTES)
 
 
 def _series_folder(source: Path, case_id: str) -> Path | None:
     """Find the patient's folder of DICOM files; masks, annotations and candidates have folders of the same name."""
     for folder in sorted(source.rglob(case_id)):
-        if folder.is_dir() and "LYMPH" not in folder.parent.name:
+        if folder.is_dir() and not folder.parent.name.startswith(_NO_SERIES):
             return folder
     return None
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from nnunet_amt.evaluation.components import intersection_table, label_components
-from nnunet_amt.evaluation.diameter import largest_in_plane_diameter
+from nnunet_amt.evaluation.diameter import largest_diameters
 from nnunet_amt.evaluation.foreground import Foreground, Piece, Spacing
-from nnunet_amt.evaluation.label_maps import LabelMapPair, read_foreground
+from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.mask_file import read_foreground
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.surface_distance import SurfaceDistances, surface_distances
 
 __all__ = ["CaseCounts", "count_case", "count_masks"]
 
@@ -36,8 +38,15 @@ class CaseCounts:
         Voxels that a reference lesion and a predicted lesion share.
     reference_diameters_mm, prediction_diameters_mm : numpy.ndarray of float
         Largest in-plane diameter of each lesion.
+    reference_maximum_diameters_mm, prediction_maximum_diameters_mm : numpy.ndarray of float
+        Largest diameter of each lesion in space.
     dropped_predictions
         Predicted components that were too small to count.
+    surface_distances
+        Between the whole masks; None if not asked for, or one of them is empty.
+    lesion_surface_distances
+        Between each reference and the predicted lesion it shares most with, and each predicted lesion and the
+        reference it shares most with, by their numbers (reference, prediction).
     """
 
     case_id: str
@@ -50,7 +59,18 @@ class CaseCounts:
     intersections: np.ndarray
     reference_diameters_mm: np.ndarray
     prediction_diameters_mm: np.ndarray
+    reference_maximum_diameters_mm: np.ndarray
+    prediction_maximum_diameters_mm: np.ndarray
     dropped_predictions: int
+    surface_distances: SurfaceDistances | None = None
+    lesion_surface_distances: Mapping[tuple[int, int], SurfaceDistances] = field(default_factory=dict)
+
+    @property
+    def ious(self) -> np.ndarray:
+        """IoU of each pair of lesions, (references, predictions)."""
+        unions = self.reference_voxels[:, None] + self.prediction_voxels[None, :] - self.intersections
+        ious: np.ndarray = self.intersections / unions
+        return ious
 
     @property
     def size_mm(self) -> float | None:
@@ -64,10 +84,13 @@ def count_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseCounts:
     Raises
     ------
     ImageReadError, LabelValueError
-        If one of the two files is damaged or holds other values than 0 and 1.
+        If one of the two files is damaged or holds other values than 0 and that of tumour.
     """
-    prediction = read_foreground(pair.prediction, pair.case_id)
-    reference = read_foreground(pair.reference, pair.case_id)
+    reference = read_foreground(pair.reference, pair.case_id, settings.foreground)
+    if pair.prediction is None:
+        prediction = Foreground((), reference.spacing)
+    else:
+        prediction = read_foreground(pair.prediction, pair.case_id, settings.foreground)
     return count_masks(pair.case_id, prediction, reference, settings)
 
 
@@ -91,7 +114,10 @@ def count_masks(
     table = intersection_table(references, predictions)
     overlap = int(table.sum())
     kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
-    return CaseCounts(
+    reference_axial, reference_maximum = _diameters(references, reference.spacing)
+    kept_predictions = [predictions[index] for index in kept]
+    prediction_axial, prediction_maximum = _diameters(kept_predictions, reference.spacing)
+    counts = CaseCounts(
         case_id=case_id,
         voxel_volume_mm3=float(np.prod(reference.spacing)),
         tp=overlap,
@@ -100,16 +126,36 @@ def count_masks(
         reference_voxels=reference_voxels,
         prediction_voxels=prediction_voxels[kept],
         intersections=table[:, kept],
-        reference_diameters_mm=_diameters(references, reference.spacing),
-        prediction_diameters_mm=_diameters([predictions[index] for index in kept], reference.spacing),
+        reference_diameters_mm=reference_axial,
+        prediction_diameters_mm=prediction_axial,
+        reference_maximum_diameters_mm=reference_maximum,
+        prediction_maximum_diameters_mm=prediction_maximum,
         dropped_predictions=len(predictions) - len(kept),
     )
+    if not settings.surface_distances:
+        return counts
+    return replace(
+        counts,
+        surface_distances=surface_distances(reference.pieces, prediction.pieces, reference.spacing),
+        lesion_surface_distances=_lesion_distances(counts.ious, references, kept_predictions, reference.spacing),
+    )
+
+
+def _lesion_distances(
+    ious: np.ndarray, references: Sequence[Piece], predictions: Sequence[Piece], spacing: Spacing
+) -> dict[tuple[int, int], SurfaceDistances]:
+    if not ious.size:
+        return {}
+    best = {(i, int(j)) for i, j in enumerate(ious.argmax(axis=1))}
+    best |= {(int(i), j) for j, i in enumerate(ious.argmax(axis=0))}
+    measured = {(i, j): surface_distances([references[i]], [predictions[j]], spacing) for i, j in best if ious[i, j]}
+    return {pair: distances for pair, distances in measured.items() if distances is not None}
 
 
 def _voxels(components: Sequence[Piece]) -> np.ndarray:
     return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)
 
 
-def _diameters(components: Sequence[Piece], spacing: Spacing) -> np.ndarray:
-    spacing_yx = spacing[1], spacing[0]
-    return np.array([largest_in_plane_diameter(component.mask, spacing_yx) for component in components], dtype=float)
+def _diameters(components: Sequence[Piece], spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
+    found = [largest_diameters(component.mask, spacing) for component in components]
+    return np.array([each.axial for each in found], float), np.array([each.maximum for each in found], float)

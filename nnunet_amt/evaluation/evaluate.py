@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_case
+from nnunet_amt.evaluation.case import CaseEvaluation
+from nnunet_amt.evaluation.case_workers import evaluate_cases
 from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.consistency import check_subgroups_add_up
 from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
 from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
-from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
 from nnunet_amt.evaluation.result_folder import result_folder
 from nnunet_amt.evaluation.settings import EvaluationSettings
@@ -73,6 +71,8 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
     report: Progress = silent,
+    executor: str | None = None,
+    missing_as_empty: bool = False,
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
@@ -90,34 +90,41 @@ def evaluate(
     settings
         None for the defaults, which are the paper's where it states any.
     jobs
-        Cases that are read at the same time.
+        Worker processes.
     report
         Told of every checked header and every evaluated case.
+    executor
+        ``dask://HOST:PORT`` sends the cases to that scheduler's workers, which must see the same files; `jobs` is
+        not used then.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
     BadInputError
         If a folder is missing, or the output cannot be written; its subclasses if cases do not pair up, the
         cohort file lacks them, geometries differ, or a file is damaged or holds other labels than 0 and 1.
+    WorkFailedError
+        If a worker was killed.
     """
     settings = settings or EvaluationSettings()
     _check_call(predictions, references, output, jobs)
-    pairs = find_pairs(predictions, references)
+    pairs = find_pairs(predictions, references, missing_as_empty)
     cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
     groups = cohort_groups(cohort_rows, settings)
     institutions = institutions_of(groups, settings)
     with itk_warnings_off():
         check_headers(pairs, report)
     with itk_warnings_off(), result_folder(output, RESULT_FILES) as folder:
-        cases = _evaluate_cases(pairs, settings, jobs, report)
+        cases = evaluate_cases(pairs, settings, jobs, executor, report)
         overall = summarise(cases, settings, institutions)
         subgroups = tuple(
             (subgroup.group, subgroup.name, summarise(subgroup.cases, settings, institutions))
             for subgroup in split_into_subgroups(cases, groups)
         )
         check_subgroups_add_up(overall, subgroups)
-        write_cases_csv(folder / "cases.csv", cases)
-        write_lesions_csv(folder / "lesions.csv", cases)
+        write_cases_csv(folder / "cases.csv", cases, settings.surface_distances)
+        write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
         write_froc_csv(folder / "froc.csv", overall.lesion)
         write_metrics_csv(folder / "metrics.csv", overall, subgroups)
         tables = result_tables(settings, overall, subgroups)
@@ -135,17 +142,3 @@ def _check_call(predictions: Path, references: Path, output: Path, jobs: int) ->
         raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
     if output.resolve() in (predictions.resolve(), references.resolve()):
         raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
-
-
-def _evaluate_cases(
-    pairs: Sequence[LabelMapPair], settings: EvaluationSettings, jobs: int, report: Progress
-) -> tuple[CaseEvaluation, ...]:
-    cases = []
-    executor = ThreadPoolExecutor(jobs)  # reading and labelling release the interpreter's lock
-    try:
-        for case in executor.map(partial(evaluate_case, settings=settings), pairs):
-            cases.append(case)
-            report(len(cases), len(pairs), "evaluating cases")
-    finally:
-        executor.shutdown(cancel_futures=True)
-    return tuple(cases)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Foreground", "Piece", "Spacing"]
+__all__ = ["Foreground", "OtherLabelError", "Piece", "Spacing"]
 
 Box = tuple[slice, slice, slice]
 Corner = tuple[int, int, int]
 Spacing = tuple[float, float, float]
+
+
+class OtherLabelError(Exception):
+    """A label map holds other values than 0 and one that stands for tumour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +59,103 @@ class Foreground:
     spacing: Spacing
 
     @classmethod
-    def of(cls, voxels: np.ndarray, spacing: Spacing) -> Foreground:
-        """Cut up a label map (z, y, x) that holds 0 and 1 only; the pieces do not share its memory."""
-        boxes = sorted(_separated_boxes(voxels), key=lambda box: [axis.start for axis in box])
-        return cls(tuple(Piece((z.start, y.start, x.start), voxels[z, y, x] != 0) for z, y, x in boxes), spacing)
+    def of(cls, voxels: np.ndarray, spacing: Spacing, tumour_labels: Sequence[int] = (1,)) -> Foreground:
+        """Cut up a label map (z, y, x); the pieces do not share its memory. See `of_slabs`."""
+        return cls.of_slabs([voxels], spacing, tumour_labels)
+
+    @classmethod
+    def of_slabs(cls, slabs: Iterable[np.ndarray], spacing: Spacing, tumour_labels: Sequence[int] = (1,)) -> Foreground:
+        """Cut up a label map that comes a few slices at a time, looking through each of them once.
+
+        Parameters
+        ----------
+        slabs
+            Integers, (slices, y, x), C-contiguous; in the order of their slices.
+        spacing
+            Voxel edge lengths (x, y, z) in mm.
+        tumour_labels
+            Values that may stand for tumour; one map holds only one of them.
+
+        Raises
+        ------
+        OtherLabelError
+            If a voxel is neither 0 nor tumour.
+        """
+        pieces: list[Piece] = []
+        for lower, block in _blocks(slabs, tumour_labels):
+            # numpy is faster at the maximum of bytes than of truth values
+            boxes = sorted(_separated_boxes(block.view(np.uint8)), key=lambda box: [axis.start for axis in box])
+            for box in boxes:
+                z, y, x = (low + axis.start for low, axis in zip(lower, box, strict=True))
+                pieces.append(Piece((z, y, x), block[box]))
+        return cls(tuple(sorted(pieces, key=lambda piece: piece.lower)), spacing)
+
+
+@dataclass(frozen=True, eq=False)
+class _FilledSlice:
+    """The rectangle of a slice that holds all its tumour; `lower` as (z, y, x)."""
+
+    lower: Corner
+    mask: np.ndarray
+
+
+def _blocks(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) -> Iterable[tuple[Corner, np.ndarray]]:
+    """Give every stretch of slices without an empty one, as the box of its tumour and the box's lower corner."""
+    stretch: list[_FilledSlice] = []
+    for filled in _filled_slices(slabs, tumour_labels):
+        if filled is not None:
+            stretch.append(filled)
+        elif stretch:
+            yield _block(stretch)
+            stretch = []
+    if stretch:
+        yield _block(stretch)
+
+
+def _block(stretch: Sequence[_FilledSlice]) -> tuple[Corner, np.ndarray]:
+    lowers = np.array([part.lower for part in stretch])
+    uppers = np.array([part.lower[1:] for part in stretch]) + [part.mask.shape for part in stretch]
+    z, y, x = lowers.min(axis=0).tolist()
+    height, width = (uppers.max(axis=0) - (y, x)).tolist()
+    block = np.zeros((len(stretch), height, width), dtype=bool)
+    for plane, part in zip(block, stretch, strict=True):
+        rows, columns = part.mask.shape
+        top, left = part.lower[1] - y, part.lower[2] - x
+        plane[top : top + rows, left : left + columns] = part.mask
+    return (z, y, x), block
+
+
+def _filled_slices(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) -> Iterable[_FilledSlice | None]:
+    """Give what each slice holds, None where it is empty."""
+    tumour: int | None = None
+    number = 0
+    for slab in slabs:
+        # The maximum along the last axis is the reduction that numpy vectorises.
+        flat = slab.reshape(len(slab), -1)
+        highest = flat.max(axis=1)
+        lowest = flat.min(axis=1) if slab.dtype.kind == "i" else np.zeros_like(highest)
+        for plane, high, low in zip(slab, highest.tolist(), lowest.tolist(), strict=True):
+            if high == low == 0:
+                yield None
+            else:
+                tumour = high if tumour is None else tumour
+                if low < 0 or high != tumour or tumour not in tumour_labels or _holds_another(plane, tumour):
+                    raise OtherLabelError
+                yield _filled_slice(number, plane)
+            number += 1
+
+
+def _filled_slice(number: int, plane: np.ndarray) -> _FilledSlice:
+    rows = np.flatnonzero(plane.max(axis=1))
+    y = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(plane[y].max(axis=0))
+    x = slice(int(columns[0]), int(columns[-1]) + 1)
+    return _FilledSlice((number, y.start, x.start), plane[y, x] != 0)
+
+
+def _holds_another(plane: np.ndarray, tumour: int) -> bool:
+    """Whether a plane whose highest value is `tumour` holds a third one between that and 0."""
+    return tumour > 1 and bool(np.any((plane != 0) & (plane != tumour)))
 
 
 def _separated_boxes(voxels: np.ndarray) -> list[Box]:
@@ -75,7 +173,6 @@ def _separated_boxes(voxels: np.ndarray) -> list[Box]:
 
 def _cut_at_empty_planes(voxels: np.ndarray, box: Box) -> list[Box]:
     inside = voxels[box]
-    # The maximum along one axis is the reduction that numpy vectorises for small integers.
     in_slices = inside.reshape(len(inside), -1).max(axis=1) if inside.flags.c_contiguous else inside.max(axis=(1, 2))
     parts: list[Box] = []
     for z in _runs(in_slices):

@@ -31,6 +31,10 @@ class EvaluationSettings:
         ``"unmatched"``: every predicted lesion without a partner at a threshold (the rule that the paper's
         Table 4 fits). ``"no_overlap"``: only predicted lesions that share no voxel with any reference
         lesion, at every threshold the same (the rule in the last paragraph of the paper's method).
+    foreground
+        The value that stands for tumour where a mask does not hold 0 and 1: 255 for one of 0 and 255.
+    surface_distances
+        Measure how far apart surfaces lie, which takes longer than all the rest.
     bootstrap_resamples
         Resamples of cases for intervals and for the SD of lesion metrics.
     seed
@@ -51,6 +55,8 @@ class EvaluationSettings:
     connectivity: Connectivity = 26
     minimum_predicted_voxels: int = paper.MINIMUM_PREDICTED_VOXELS
     false_positive_rule: FalsePositiveRule = "unmatched"
+    foreground: int = 1
+    surface_distances: bool = False
     bootstrap_resamples: int = 10_000
     seed: int = 711
     cluster: ResamplingUnit = "case"
@@ -66,7 +72,7 @@ class EvaluationSettings:
             if getattr(self, name) not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
                 raise BadInputError(f"{name} is {getattr(self, name)!r}; choose one of {allowed}")
-        for name, lowest in (("minimum_predicted_voxels", 0), ("bootstrap_resamples", 1), ("seed", 0)):
+        for name, lowest in (("minimum_predicted_voxels", 0), ("foreground", 1), ("bootstrap_resamples", 1), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < lowest:
                 raise BadInputError(f"{name} is {value!r}; give a whole number, {lowest} or more")

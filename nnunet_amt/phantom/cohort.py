@@ -23,7 +23,7 @@ from nnunet_amt.progress import Progress, silent
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-__all__ = ["MANIFEST_COLUMNS", "write_phantom_cohort"]
+__all__ = ["MANIFEST_COLUMNS", "write_phantom_cohort", "write_planned_cohort"]
 
 MANIFEST_COLUMNS = (
     "case_id",
@@ -71,8 +71,22 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = 
     DiskFullError
         If the cohort does not fit on the disk.
     """
-    cases = plan_cohort(design)
-    _claim_folder(folder, design)
+    return write_planned_cohort(folder, design, plan_cohort(design), report, jobs)
+
+
+def write_planned_cohort(
+    folder: Path,
+    design: CohortDesign,
+    cases: list[PlannedCase],
+    report: Progress = silent,
+    jobs: int = 1,
+    difficulty: str | None = None,
+) -> Path:
+    """Write the `cases` that were planned for a `design`; see `write_phantom_cohort`.
+
+    `difficulty` marks the folder, so that it takes the cases of no other plan.
+    """
+    _claim_folder(folder, design, difficulty)
     missing = [case for case in cases if case.image and not _is_done(folder, case)]
     require_free_space(folder, len(missing) * _TYPICAL_SLICES * design.in_plane_pixels**2 * 3, "the phantom cohort")
     total = sum(1 for case in cases if case.image)
@@ -81,9 +95,11 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = 
     return _write_manifest(folder, cases)
 
 
-def _claim_folder(folder: Path, design: CohortDesign) -> None:
+def _claim_folder(folder: Path, design: CohortDesign, difficulty: str | None) -> None:
     """Refuse a folder whose phantoms another design made: files are kept by name."""
-    mark = {"seed": design.seed, "in_plane_pixels": design.in_plane_pixels}
+    mark: dict[str, int | str] = {"seed": design.seed, "in_plane_pixels": design.in_plane_pixels}
+    if difficulty:
+        mark["difficulty"] = difficulty
     path = folder / _DESIGN_FILE
     if not path.exists():
         write_json(path, mark)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnunet_amt.phantom.chest_wall import FAT_HU
+from nnunet_amt.phantom.distractors import (
+    NO_FINDINGS,
+    Findings,
+    Push,
+    beside_aorta,
+    enlarged_nodes,
+    outside,
+    pericardial_sac,
+    thymic_remnant,
+    widened_aorta,
+)
 from nnunet_amt.phantom.patient import Patient
-from nnunet_amt.phantom.shapes import Canvas, Capsule, Ellipsoid, Floats, Point, Shape, coverage, tube
-from nnunet_amt.phantom.thorax import spine_y
+from nnunet_amt.phantom.shapes import Canvas, Capsule, Ellipsoid, Floats, Point, Shape, Window, coverage, tube
+from nnunet_amt.phantom.thorax import Frame, spine_y
 
-__all__ = ["Mediastinum", "Push", "build_mediastinum", "paint_mediastinal_fat", "paint_organs"]
-
-# Moves a point (x, y, z) of an organ with this radius (mm) out of a tumour's way
-Push = Callable[[Point, float], Point]
+__all__ = ["Mediastinum", "Push", "build_mediastinum", "paint_findings", "paint_mediastinal_fat", "paint_organs"]
 
 # Each vessel: (x, y, z, radius) in mm along its middle
 _Path = Sequence[tuple[float, float, float, float]]
@@ -83,28 +91,45 @@ class Mediastinum:
     oesophagus: list[Shape]
     nodes: list[Shape]
     thymus: list[Shape]
+    enlarged_nodes: list[Shape]
+    sac: list[Shape]  # outside of a pericardial effusion
+    remnant: list[Shape]
     fat: list[tuple[Shape, float]]  # with the mm of fat around each
+    findings: Findings
 
 
-def build_mediastinum(patient: Patient, rng: np.random.Generator, push: Push) -> Mediastinum:
-    """Lay out the organs for one patient: jittered, scaled, and moved aside by `push`."""
+def build_mediastinum(
+    patient: Patient,
+    rng: np.random.Generator,
+    push: Push,
+    findings: Findings = NO_FINDINGS,
+    findings_rng: np.random.Generator | None = None,
+) -> Mediastinum:
+    """Lay out the organs for one patient: jittered, scaled, and moved aside by `push`.
+
+    The findings have a generator of their own: a patient with and without them is otherwise the same.
+    """
+    findings_rng = findings_rng or np.random.default_rng(0)
     wide = float(np.clip(1.0 + 0.0035 * (patient.age - 55) + rng.normal(0.0, 0.04), 0.82, 1.18))
 
-    def lay(path: _Path, swell: float = 1.0) -> list[Shape]:
+    def lay(path: _Path, swell: float = 1.0, aside: Push = push) -> list[Shape]:
         points = [(x + rng.normal(0, 1.2), y + rng.normal(0, 1.0), z + rng.normal(0, 1.2)) for x, y, z, _ in path]
         radii = [radius * swell for *_, radius in path]
-        return [*tube([push(p, r) for p, r in zip(points, radii, strict=True)], radii)]
+        return [*tube([aside(p, r) for p, r in zip(points, radii, strict=True)], radii)]
 
-    def lay_all(paths: Sequence[_Path], swell: float = 1.0) -> list[Shape]:
-        return [shape for path in paths for shape in lay(path, swell)]
+    def lay_all(paths: Sequence[_Path], swell: float = 1.0, aside: Push = push) -> list[Shape]:
+        return [shape for path in paths for shape in lay(path, swell, aside)]
 
     left, right, myocardium = _heart(patient, push)
-    arteries = lay(_AORTA, wide) + lay_all(_ARCH_BRANCHES)
-    pulmonary = lay_all(_PULMONARY, float(rng.normal(1.0, 0.05)))
-    veins = lay_all(_VEINS, float(rng.normal(1.0, 0.06)))
+    aorta = lay(widened_aorta(_AORTA, findings.aorta), wide)
+    aside = beside_aorta(aorta, push) if findings.aorta > 1.0 else push
+    arteries = aorta + lay_all(_ARCH_BRANCHES)
+    pulmonary = lay_all(_PULMONARY, float(rng.normal(1.0, 0.05)), aside)
+    veins = lay_all(_VEINS, float(rng.normal(1.0, 0.06)), aside)
     cava = lay(_CAVA)
     trachea, bronchi = lay(_TRACHEA), lay_all(_BRONCHI)
     oesophagus = lay(_OESOPHAGUS)
+    sac = pericardial_sac(myocardium, findings.effusion)
     organs = Mediastinum(
         arteries=arteries,
         pulmonary=pulmonary,
@@ -113,11 +138,15 @@ def build_mediastinum(patient: Patient, rng: np.random.Generator, push: Push) ->
         right_heart=right + cava,
         myocardium=myocardium,
         trachea=trachea,
-        bronchi=bronchi,
+        bronchi=outside(sac, bronchi),
         oesophagus=oesophagus,
         nodes=_nodes(rng, push),
         thymus=_thymus(patient, rng, push),
+        enlarged_nodes=enlarged_nodes(findings, findings_rng, aside),
+        sac=sac,
+        remnant=thymic_remnant(findings.remnant, aside),
         fat=[],
+        findings=findings,
     )
     return Mediastinum(**{**vars(organs), "fat": _fat(organs, patient)})
 
@@ -184,6 +213,7 @@ def _fat(organs: Mediastinum, patient: Patient) -> list[tuple[Shape, float]]:
         (column, 2.0), (front, 0.0), (neck, 0.0), (pads, 0.0), (behind_heart, 0.0), (under_heart, 0.0),
         (organs.arteries, 3.0 + 0.4 * more),
         (organs.pulmonary, 1.2), (organs.veins, 2.0), (organs.myocardium, 3.5 + 0.4 * more), (near_spine, 2.0),
+        (organs.enlarged_nodes, 1.5), (organs.sac, 3.0), (organs.remnant, 1.5),
     ]  # fmt: skip
     return [(shape, margin) for shapes, margin in groups for shape in shapes]
 
@@ -201,18 +231,39 @@ def _thymus(patient: Patient, rng: np.random.Generator, push: Push) -> list[Shap
 
 def paint_mediastinal_fat(canvas: Canvas, organs: Mediastinum) -> None:
     """Paint the smooth union of all organs with their fat: the outline of the mediastinum against the lungs."""
-    soft = 11.0  # mm over which neighbours melt together
-    drawn = [(s, m, w) for s, m in organs.fat if (w := canvas.block.window(*s.bounds(m + soft)))]
-    if not drawn:
+    distance = _smooth_union(canvas, organs.fat, soft=11.0)
+    if distance is None:
         return
+    canvas.paint(coverage(distance, canvas.block.pixel), FAT_HU + 8.0)
+    canvas.paint_union(organs.thymus, 15.0)
+
+
+def paint_findings(canvas: Canvas, frame: Frame, organs: Mediastinum) -> None:
+    """Paint a thymic remnant, and a pericardial effusion with the fat between it and the heart."""
+    canvas.paint_union(organs.remnant, organs.findings.remnant_hu)
+    sac = _smooth_union(canvas, [(shape, 0.0) for shape in organs.sac], soft=16.0)
+    if sac is None:
+        return
+    whole: Window = (slice(None), slice(None), slice(None))
+    inside = np.maximum(sac, frame.inside_of_chest(canvas.block, whole) + 4.0)
+    canvas.paint(coverage(inside, canvas.block.pixel), organs.findings.effusion_hu)
+    heart = _smooth_union(canvas, [(shape, 1.5) for shape in organs.myocardium], soft=8.0)
+    if heart is not None:
+        canvas.paint(coverage(heart, canvas.block.pixel), FAT_HU + 20.0)
+
+
+def _smooth_union(canvas: Canvas, shapes: Sequence[tuple[Shape, float]], soft: float) -> Floats | None:
+    """Give the distance in mm to shapes with margins that melt together over `soft` mm; None if outside."""
+    drawn = [(s, m, w) for s, m in shapes if (w := canvas.block.window(*s.bounds(m + soft)))]
+    if not drawn:
+        return None
     distance: Floats = np.full(canvas.hu.shape, 2 * soft, np.float32)
     for shape, margin, window in drawn:
         old = distance[window]
         new = shape.distance(canvas.block.cut(window)) - np.float32(margin)
         overlap = np.maximum(np.float32(soft) - np.abs(old - new), 0.0)
         distance[window] = np.minimum(old, new) - overlap * overlap / np.float32(4 * soft)
-    canvas.paint(coverage(distance, canvas.block.pixel), FAT_HU + 8.0)
-    canvas.paint_union(organs.thymus, 15.0)
+    return distance
 
 
 def paint_organs(canvas: Canvas, organs: Mediastinum, patient: Patient) -> None:
@@ -225,6 +276,7 @@ def paint_organs(canvas: Canvas, organs: Mediastinum, patient: Patient) -> None:
     canvas.paint_union(organs.pulmonary, contrast.pulmonary)
     canvas.paint_union(organs.veins, contrast.veins)
     canvas.paint_union(organs.left_heart, contrast.arteries)
+    canvas.paint_union(organs.enlarged_nodes, 42.0 + 25.0 * contrast.strength)  # they dent what is soft
     canvas.paint_union(organs.arteries, 45.0 + 10 * contrast.strength, grow=1.0)
     canvas.paint_union(organs.arteries, contrast.arteries)
     canvas.paint_union(organs.trachea, 25.0, grow=1.3)

@@ -7,9 +7,18 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Contrast", "Patient", "Sex", "draw_patient"]
+__all__ = ["Contrast", "ContrastPhase", "Patient", "Sex", "draw_patient"]
 
 Sex = Literal["F", "M"]
+ContrastPhase = Literal["any", "native", "venous", "arterial", "delayed"]
+# Strength, and HU above unenhanced blood in arteries, pulmonary arteries and veins, each lowest and highest
+_Ranges = tuple[float, float]
+_PHASES: dict[str, tuple[_Ranges, _Ranges, _Ranges, _Ranges]] = {
+    "native": ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)),
+    "venous": ((0.45, 1.0), (60.0, 180.0), (60.0, 180.0), (60.0, 180.0)),
+    "arterial": ((0.35, 0.6), (210.0, 320.0), (130.0, 260.0), (20.0, 330.0)),
+    "delayed": ((0.4, 0.6), (45.0, 70.0), (45.0, 70.0), (50.0, 75.0)),
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Patient:
     contrast: Contrast
 
 
-def draw_patient(rng: np.random.Generator, age: int, sex: Sex) -> Patient:
+def draw_patient(rng: np.random.Generator, age: int, sex: Sex, phase: ContrastPhase = "any") -> Patient:
     """Draw a body for a person of this age (years) and sex."""
     stature = rng.normal(1.0 if sex == "M" else 0.92, 0.035)
     fat = float(np.clip(rng.gamma(6.0, 2.0 if sex == "M" else 2.5), 5.0, 28.0))
@@ -86,19 +95,24 @@ def draw_patient(rng: np.random.Generator, age: int, sex: Sex) -> Patient:
         heart=float(np.clip(rng.normal(0.97 + 0.0015 * (age - 55), 0.06), 0.84, 1.12)),
         muscle=float(np.clip(rng.normal(1.05 if sex == "M" else 0.85, 0.12) - 0.003 * (age - 55), 0.6, 1.35)),
         diaphragm=float(np.clip(rng.normal(1.0, 5.0), -6.0, 12.0)),
-        contrast=_draw_contrast(rng),
+        contrast=_draw_contrast(rng, phase),
     )
 
 
-def _draw_contrast(rng: np.random.Generator) -> Contrast:
-    strength = 0.0 if rng.random() < 0.3 else float(rng.uniform(0.45, 1.0))
+def _draw_contrast(rng: np.random.Generator, phase: ContrastPhase) -> Contrast:
+    if phase == "any":
+        strength = gain = 0.0 if rng.random() < 0.3 else float(rng.uniform(0.45, 1.0))
+        arterial, pulmonary, venous = (120.0, 190.0), (100.0, 190.0), (90.0, 210.0)
+    else:
+        strengths, arterial, pulmonary, venous = _PHASES[phase]
+        strength, gain = float(rng.uniform(*strengths)), 1.0
     blood = float(rng.uniform(36.0, 48.0))
-    arteries = blood + strength * rng.uniform(120.0, 190.0)
+    arteries = blood + gain * rng.uniform(*arterial)
     return Contrast(
         strength=strength,
         arteries=float(arteries),
-        pulmonary=float(blood + strength * rng.uniform(100.0, 190.0)),
-        veins=float(blood + strength * rng.uniform(90.0, 210.0)),
+        pulmonary=float(blood + gain * rng.uniform(*pulmonary)),
+        veins=float(blood + gain * rng.uniform(*venous)),
         myocardium=float(blood + 5.0 + strength * rng.uniform(45.0, 65.0)),
         muscle=float(rng.uniform(48.0, 58.0) + 8.0 * strength),
         liver=float(rng.uniform(48.0, 64.0) + strength * rng.uniform(30.0, 55.0)),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom.bones import paint_bones, paint_spine
 from nnunet_amt.phantom.chest_wall import paint_chest_wall, paint_table
+from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor, draw_findings
 from nnunet_amt.phantom.lungs import (
     VesselTree,
     above_diaphragm,
@@ -19,9 +20,15 @@ from nnunet_amt.phantom.lungs import (
     paint_lung_vessels,
     paint_lungs,
 )
-from nnunet_amt.phantom.mediastinum import Mediastinum, build_mediastinum, paint_mediastinal_fat, paint_organs
-from nnunet_amt.phantom.patient import Patient, Sex, draw_patient
-from nnunet_amt.phantom.scanner import VENDORS, Scanner, draw_scanner, scan
+from nnunet_amt.phantom.mediastinum import (
+    Mediastinum,
+    build_mediastinum,
+    paint_findings,
+    paint_mediastinal_fat,
+    paint_organs,
+)
+from nnunet_amt.phantom.patient import ContrastPhase, Patient, Sex, draw_patient
+from nnunet_amt.phantom.scanner import VENDORS, Kernel, Scanner, draw_scanner, scan
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point
 from nnunet_amt.phantom.thorax import Frame
 from nnunet_amt.phantom.tumour import Tumour, TumourRequest, draw_tumours, paint_tumour, push_of
@@ -52,6 +59,12 @@ class PhantomRequest:
         Rows and columns of the image.
     slices
         Number of slices; None covers the thorax from the apices to the upper abdomen.
+    distractors
+        Findings that are no tumour.
+    contrast
+        Phase of the contrast medium; "any" draws a native scan or a venous one.
+    kernel
+        Reconstruction kernel.
     """
 
     tumours: tuple[TumourRequest, ...] = (TumourRequest("thymoma", 60.0),)
@@ -61,10 +74,15 @@ class PhantomRequest:
     slice_thickness: float = 5.0
     in_plane_pixels: int = 104
     slices: int | None = None
+    distractors: tuple[Distractor, ...] = ()
+    contrast: ContrastPhase = "any"
+    kernel: Kernel = "standard"
 
     def __post_init__(self) -> None:
         if self.manufacturer not in VENDORS:
             raise BadInputError(f"phantom: manufacturer {self.manufacturer!r} must be one of {', '.join(VENDORS)}")
+        if unknown := set(self.distractors).difference(DISTRACTORS):
+            raise BadInputError(f"phantom: distractor {min(unknown)!r} must be one of {', '.join(DISTRACTORS)}")
         rules = [
             ("slice_thickness", self.slice_thickness, 0.5, 20.0),
             ("in_plane_pixels", self.in_plane_pixels, 32, 1024),
@@ -136,8 +154,9 @@ def render_phantom(seed: int, index: int, request: PhantomRequest | None = None)
         What to render; by default a thymoma of 6 cm on a small grid.
     """
     request = request or PhantomRequest()
-    anatomy_rng, noise_rng = (np.random.default_rng([seed, index, stream]) for stream in (0, 1))
-    scene = _set_scene(request, anatomy_rng)
+    # stream 2 draws the plan of a cohort
+    anatomy_rng, noise_rng, findings_rng = (np.random.default_rng([seed, index, stream]) for stream in (0, 1, 4))
+    scene = _set_scene(request, anatomy_rng, findings_rng)
     pixel = scene.scanner.field_of_view / request.in_plane_pixels
     heights = _slice_heights(request, scene.patient)
     hu, shares = _draw(scene, heights, request.in_plane_pixels, pixel)
@@ -159,12 +178,13 @@ def render_phantom(seed: int, index: int, request: PhantomRequest | None = None)
     )
 
 
-def _set_scene(request: PhantomRequest, rng: np.random.Generator) -> _Scene:
-    patient = draw_patient(rng, request.age, request.sex)
+def _set_scene(request: PhantomRequest, rng: np.random.Generator, findings_rng: np.random.Generator) -> _Scene:
+    patient = draw_patient(rng, request.age, request.sex, request.contrast)
     body_width = 2 * (168.0 + patient.fat) * patient.scale[0]
-    scanner = draw_scanner(rng, request.manufacturer, request.slice_thickness, body_width)
+    scanner = draw_scanner(rng, request.manufacturer, request.slice_thickness, body_width, request.kernel)
     tumours = draw_tumours(request.tumours, patient, rng)
-    organs = build_mediastinum(patient, rng, push_of(tumours))
+    findings = draw_findings(request.distractors, patient.contrast.strength, findings_rng)
+    organs = build_mediastinum(patient, rng, push_of(tumours), findings, findings_rng)
     vessels = grow_vessel_trees(rng, patient)
     phases = np.column_stack([rng.normal(0.0, 0.06, (4, 3)), rng.uniform(0, 2 * np.pi, 4)])
     return _Scene(patient, scanner, tumours, organs, vessels, phases)
@@ -227,6 +247,7 @@ def _paint(canvas: Canvas, scene: _Scene) -> None:
     paint_lungs(canvas, frame, diaphragm, scene.lung_phases)
     paint_lung_vessels(canvas, scene.vessels, np.maximum(frame.cavity, diaphragm), patient.contrast.pulmonary)
     paint_mediastinal_fat(canvas, scene.organs)
+    paint_findings(canvas, frame, scene.organs)
     paint_abdomen(canvas, frame, diaphragm, patient)
     for tumour in scene.tumours:
         paint_tumour(canvas, frame, tumour)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,17 @@ from numpy.typing import NDArray
 from nnunet_amt.phantom.chest_wall import TableShape
 from nnunet_amt.phantom.shapes import Floats
 
-__all__ = ["VENDORS", "Scanner", "Vendor", "draw_scanner", "scan"]
+__all__ = ["VENDORS", "Kernel", "Scanner", "Vendor", "draw_scanner", "scan"]
 
 AIR_FLOOR = -1024
+
+Kernel = Literal["standard", "soft", "sharp"]
+# Factors of blur and noise, and what is added to the edge enhancement
+_KERNELS: dict[Kernel, tuple[float, float, float]] = {
+    "standard": (1.0, 1.0, 0.0),
+    "soft": (1.5, 0.7, -0.1),
+    "sharp": (0.7, 1.5, 0.2),
+}
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,22 @@ class Scanner:
     circular: bool
 
 
-def draw_scanner(rng: np.random.Generator, manufacturer: str, slice_thickness: float, body_width: float) -> Scanner:
+def draw_scanner(
+    rng: np.random.Generator,
+    manufacturer: str,
+    slice_thickness: float,
+    body_width: float,
+    kernel: Kernel = "standard",
+) -> Scanner:
     """Draw a protocol of a manufacturer for a body of this width (mm); thick slices are less noisy."""
     vendor = VENDORS[manufacturer]
+    blur, noise, edge = _KERNELS[kernel]
     field_of_view = float(np.clip(body_width * rng.uniform(1.03, 1.14), 320.0, 450.0))
     return Scanner(
         manufacturer=manufacturer,
-        blur=float(rng.uniform(*vendor.blur)),
-        edge=max(0.0, vendor.edge + float(rng.normal(0.0, 0.05))),
-        noise=float(rng.uniform(*vendor.noise)) * (5.0 / slice_thickness) ** 0.5 * (body_width / 350.0) ** 2,
+        blur=blur * float(rng.uniform(*vendor.blur)),
+        edge=max(0.0, vendor.edge + edge + float(rng.normal(0.0, 0.05))),
+        noise=noise * float(rng.uniform(*vendor.noise)) * (5.0 / slice_thickness) ** 0.5 * (body_width / 350.0) ** 2,
         bias=vendor.bias + float(rng.normal(0.0, 1.5)),
         field_of_view=round(field_of_view),
         off_centre=(float(np.clip(rng.normal(0.0, 4.0), -9.0, 9.0)), float(np.clip(rng.normal(0.0, 6.0), -14.0, 14.0))),

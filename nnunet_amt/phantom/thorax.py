@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.phantom.patient import Patient
-from nnunet_amt.phantom.shapes import Block, Floats
+from nnunet_amt.phantom.shapes import Block, Floats, Window
 
 __all__ = [
     "ANGLES",
@@ -211,6 +211,18 @@ class Frame:
         half = PolarGrid.about(np.abs(x), y, CAVITY_CENTRE)
         skin = whole.distance(skin_outline(heights[:, None], patient))
         return cls(heights, skin, half.distance(cavity_outline(heights[:, None])), half.bin)
+
+    def inside_of_chest(self, block: Block, window: Window) -> Floats:
+        """Give the distance to the inner chest wall: a cavity, or the space behind the sternum between them.
+
+        `block` is the part of the frame's block in `window`.
+        """
+        front = (sternum_y(block.z) + 8.0).astype(np.float32) - block.y
+        middle = np.maximum(np.abs(block.x) - 20.0, front)
+        cavity = self.cavity[window]
+        overlap = np.maximum(10.0 - np.abs(middle - cavity), 0.0)
+        result: Floats = np.minimum(middle, cavity) - overlap * overlap / 40.0
+        return result
 
     def spread(self, table: Doubles) -> Floats:
         """Look up a table (heights, ANGLES) at every sample, (z, y, x)."""

@@ -11,45 +11,32 @@ from numpy.typing import NDArray
 
 from nnunet_amt.phantom.mediastinum import Push
 from nnunet_amt.phantom.patient import Patient
-from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, Window, coverage
+from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, coverage
 from nnunet_amt.phantom.thorax import Frame, sternum_y
+from nnunet_amt.phantom.tissue import Tissue, draw_tissue, isodense_tissue
 
-__all__ = ["Tissue", "Tumour", "TumourRequest", "draw_tumours", "paint_tumour", "push_of"]
+__all__ = ["Tumour", "TumourRequest", "draw_tumours", "paint_tumour", "push_of"]
 
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class TumourRequest:
-    """What to draw: the diagnosis (one of paper.DIAGNOSES) and the largest axial diameter in mm."""
-
-    histology: str
-    diameter: float
-
-
-@dataclass(frozen=True)
-class Tissue:
-    """What a tumour is made of.
+    """What to draw.
 
     Attributes
     ----------
-    hu
-        HU of the solid part; of the fluid in a cyst.
-    mottle
-        Amplitude in HU of slow irregularities.
-    necrosis
-        Share, 0 to 1, of the inside that is necrotic or cystic, near 18 HU.
-    fat
-        Share, 0 to 1, that is fat.
-    calcified
-        Whether there is a coarse calcification.
+    histology
+        The diagnosis, one of paper.DIAGNOSES.
+    diameter
+        The largest axial diameter in mm.
+    isodense
+        Whether it is as dense as the heart muscle, without necrosis, fat or calcification.
     """
 
-    hu: float
-    mottle: float
-    necrosis: float = 0.0
-    fat: float = 0.0
-    calcified: bool = False
+    histology: str
+    diameter: float
+    isodense: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,7 +153,7 @@ def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Genera
         centre=(0.0, 0.0, 0.0),
         radii=(half / patient.scale[0], half * flat / patient.scale[1], half * tall / patient.scale[2]),
         lobes=_lobes(request.histology, rng),
-        tissue=_tissue(request.histology, patient, rng),
+        tissue=isodense_tissue(patient, rng) if request.isodense else draw_tissue(request.histology, patient, rng),
         waves=_waves(rng, half),
         pliable=0.35 if request.histology == "lymphoma" else 1.0,
     )
@@ -197,20 +184,6 @@ def _place(tumour: Tumour, rng: np.random.Generator, first: bool) -> Point:
     front = float(sternum_y(np.array(z))) + 8.0 + 0.08 * abs(x)
     y = front + deep * rng.uniform(0.95, 1.1) + rng.uniform(0.0, 3.0)
     return float(x), float(y), float(z)
-
-
-def _tissue(histology: str, patient: Patient, rng: np.random.Generator) -> Tissue:
-    strength = patient.contrast.strength
-    if histology == "thymic cyst":
-        return Tissue(hu=rng.uniform(2.0, 25.0), mottle=1.0)
-    if histology == "teratoma":
-        return Tissue(rng.uniform(25, 45) + 15 * strength, 6.0, necrosis=0.3, fat=0.35, calcified=True)
-    if histology == "lymphoma":
-        return Tissue(rng.uniform(38, 48) + rng.uniform(15, 30) * strength, 4.0, necrosis=rng.choice([0.0, 0.12]))
-    if histology == "thymoma":
-        return Tissue(rng.uniform(40, 52) + rng.uniform(15, 42) * strength, 4.0, necrosis=rng.choice([0.0, 0.0, 0.15]))
-    hu = rng.uniform(40, 50) + rng.uniform(20, 45) * strength
-    return Tissue(hu, 9.0, necrosis=rng.uniform(0.1, 0.35), calcified=bool(rng.random() < 0.2))
 
 
 def _waves(rng: np.random.Generator, half: float) -> Floats:
@@ -245,21 +218,11 @@ def paint_tumour(canvas: Canvas, frame: Frame, tumour: Tumour) -> None:
     window = canvas.block.window(*tumour.bounds(2.0))
     if window is not None:
         block = canvas.block.cut(window)
-        depth = np.maximum(tumour.distance(block), _inside_of_chest(block, frame, window))
+        depth = np.maximum(tumour.distance(block), frame.inside_of_chest(block, window))
         share = coverage(depth, block.pixel)
         canvas.paint(share, _density(tumour, block, depth), window)
         visible[window] = share
     canvas.lesions.append(visible)
-
-
-def _inside_of_chest(block: Block, frame: Frame, window: Window) -> Floats:
-    """Give the distance to the inner chest wall: a cavity, or the space behind the sternum between them."""
-    front = (sternum_y(block.z) + 8.0).astype(np.float32) - block.y
-    middle = np.maximum(np.abs(block.x) - 20.0, front)
-    cavity = frame.cavity[window]
-    overlap = np.maximum(10.0 - np.abs(middle - cavity), 0.0)
-    result: Floats = np.minimum(middle, cavity) - overlap * overlap / 40.0
-    return result
 
 
 def _density(tumour: Tumour, block: Block, depth: Floats) -> Floats:
@@ -272,7 +235,7 @@ def _density(tumour: Tumour, block: Block, depth: Floats) -> Floats:
     field *= 0.58  # unit standard deviation
     hu: Floats = tissue.hu + tissue.mottle * field
     rim = np.clip(-depth / 4.0 - 0.5, 0.0, 1.0)
-    if tumour.histology == "thymic cyst":
+    if tissue.cyst:
         return (hu + (1.0 - np.clip(-depth / 2.0, 0.0, 1.0)) * 22.0).astype(np.float32)
     if tissue.necrosis > 0:
         soft = 1.0 / (1.0 + np.exp(-5.0 * (field - _quantile(1.0 - tissue.necrosis))))

@@ -8,27 +8,37 @@ from math import isnan
 from pathlib import Path
 from time import perf_counter, time
 
-import numpy as np
 import torch
 import torch.distributed as dist
-from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
-from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
-from torch._dynamo import OptimizedModule
 
 from nnunet_amt.files import atomic_path
 from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
 from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
+from nnunet_amt.trainers.checkpoint_files import best_dice_in, remove_leftovers
 from nnunet_amt.trainers.dice_loss import TumourDiceLoss
-from nnunet_amt.trainers.plans_check import require_amt_plans, require_fold, require_same_plans, require_tumour_labels
-from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader
-from nnunet_amt.trainers.tuning_dice import CaseOverlap, mean_dice, tuning_interval, tuning_overlaps
+from nnunet_amt.trainers.plans_check import (
+    require_amt_plans,
+    require_fold,
+    require_same_plans,
+    require_sample_for_every_gpu,
+    require_tumour_labels,
+)
+from nnunet_amt.trainers.progress_log import TUNING_EVALUATED, ProgressLog
+from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader, endless_batches
+from nnunet_amt.trainers.tuning_dice import CaseOverlap, mean_dice, mean_soft_dice
+from nnunet_amt.trainers.tuning_prediction import (
+    cases_of_this_rank,
+    make_tuning_predictor,
+    of_all_ranks,
+    tuning_overlaps,
+)
+from nnunet_amt.trainers.tuning_schedule import TuningSchedule, describe_interval, tuning_interval
 from nnunet_amt.trainers.unet import AMTUNet
 
 __all__ = ["nnUNetTrainerAMT"]
@@ -68,7 +78,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self.enable_deep_supervision = False
         self.num_val_iterations_per_epoch = 0  # whole tuning volumes instead of patches
         self.save_every = 1
-        self.tuning_interval = self.fixed_tuning_interval or 1
+        self.tuning_schedule = TuningSchedule(self.fixed_tuning_interval or 1)
+        self.logger.local_logger = ProgressLog()
         self._best_ema: float | None = None  # nnU-Net's name; here the best tuning Dice
         self._tuning_dice_of_this_epoch: float | None = None
         self._epoch_seconds: float | None = None
@@ -109,13 +120,13 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cuda") if self.device.type == "cuda" else nullcontext():
             loss = self.loss(self.network(image), reference)
-        if self.grad_scaler is not None:
+        if self.grad_scaler is None:
+            loss.backward()
+            self.optimizer.step()
+        else:
             self.grad_scaler.scale(loss).backward()
             self.grad_scaler.step(self.optimizer)
             self.grad_scaler.update()
-        else:
-            loss.backward()
-            self.optimizer.step()
         return {"loss": loss.detach().cpu().numpy()}
 
     # ---- samples ------------------------------------------------------------------------------------------
@@ -129,32 +140,32 @@ class nnUNetTrainerAMT(nnUNetTrainer):
 
     def get_dataloaders(self) -> tuple[Iterable[dict], None]:
         """Give the training batches; the tuning set is read as whole volumes, so it has no loader."""
-        *_, crop_size, _ = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         patch_size = self.configuration_manager.patch_size
         training_cases, self._tuning_cases = self.get_tr_and_val_datasets()
         loader = AMTDataLoader(
             training_cases,
             self.batch_size,
-            crop_size,
+            crop_size_before_augmentation(patch_size),
             patch_size,
             self.label_manager,
             oversample_foreground_percent=self.oversample_foreground_percent,
             transforms=training_transforms(patch_size),
         )
-        processes = get_allowed_n_proc_DA()
-        if processes == 0:
-            return SingleThreadedAugmenter(loader, None), None
-        batches = NonDetMultiThreadedAugmenter(
-            loader,
-            None,
-            processes,
-            num_cached=max(6, processes // 2),
-            seeds=None,
-            pin_memory=self.device.type == "cuda",
-            wait_time=0.002,
-        )
-        next(batches)  # starts the workers before the first epoch is timed
-        return batches, None
+        return endless_batches(loader, pin_memory=self.device.type == "cuda"), None
+
+    def _set_batch_size_and_oversample(self) -> None:
+        """Spread the batch over the GPUs as nnU-Net does: its first sample stays the random one of the whole batch."""
+        if self.is_ddp:
+            require_sample_for_every_gpu(dist.get_world_size())
+        super()._set_batch_size_and_oversample()
+
+    def on_train_start(self) -> None:
+        """Prepare the training, and clear away what a killed one left half-written."""
+        super().on_train_start()
+        if self.local_rank == 0:
+            remove_leftovers(Path(self.output_folder))
+        if self.fold == "all":
+            self.print_to_log_file("Fold all: trained on every case, the tuning Dice is that of training cases")
 
     def do_split(self) -> tuple[list[str], list[str]]:
         """Take the split of the cohort; nnU-Net would make one up by case where there is none of this number."""
@@ -165,79 +176,68 @@ class nnUNetTrainerAMT(nnUNetTrainer):
 
     # ---- selection on the tuning set ----------------------------------------------------------------------
 
-    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
-        """Log the training loss and note how long the epoch took."""
-        super().on_train_epoch_end(train_outputs)
-        self._epoch_seconds = perf_counter() - self._epoch_started
-
     def on_train_epoch_start(self) -> None:
         """Start the epoch's clock."""
         self._epoch_started = perf_counter()
         super().on_train_epoch_start()
 
+    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+        """Log the training loss and note how long the epoch took."""
+        super().on_train_epoch_end(train_outputs)
+        self._epoch_seconds = perf_counter() - self._epoch_started
+
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
         """Evaluate the tuning set where it is due; elsewhere repeat the last values, which nnU-Net's log needs."""
-        if self._tuning_is_due():
+        due = self.tuning_schedule.is_due(self.current_epoch, self.num_epochs)
+        if due:
             started = perf_counter()
             overlaps = self.evaluate_tuning_set()
             seconds = perf_counter() - started
-            dice, soft_dice = mean_dice(overlaps), float(np.mean([overlap.soft_dice for overlap in overlaps]))
+            dice, soft_dice = mean_dice(overlaps), mean_soft_dice(overlaps)
             self.print_to_log_file(f"Tuning Dice {dice:.4f}, mean of {len(overlaps)} whole volumes, {seconds:.1f} s")
-            self._set_tuning_interval(seconds)
-            self._tuning_dice_of_this_epoch = dice
+            self._plan_next_evaluation(seconds)
         else:
             dice = self.logger.get_value("mean_fg_dice", step=-1)
             soft_dice = -self.logger.get_value("val_losses", step=-1)
-            self._tuning_dice_of_this_epoch = None
+        self._tuning_dice_of_this_epoch = dice if due else None
         self.logger.log("mean_fg_dice", dice, self.current_epoch)
         self.logger.log("dice_per_class_or_region", [dice], self.current_epoch)
         self.logger.log("val_losses", -soft_dice, self.current_epoch)
+        self.logger.log(TUNING_EVALUATED, due, self.current_epoch)
 
     def evaluate_tuning_set(self) -> list[CaseOverlap]:
         """Predict every tuning volume in preprocessed space, by sliding window, and compare it with its reference."""
         if self._tuning_cases is None:
             _, self._tuning_cases = self.get_tr_and_val_datasets()
         if self._tuning_predictor is None:
-            self._tuning_predictor = self._make_tuning_predictor()
-        predictor, tuning_cases = self._tuning_predictor, self._tuning_cases
-        ignored = self.label_manager.ignore_label
-        if not self.is_ddp:
-            return tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers, ignored)
-        rank, ranks = dist.get_rank(), dist.get_world_size()
-        gathered: list[list[CaseOverlap]] = [[] for _ in range(ranks)]
-        own = tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers[rank::ranks], ignored)
-        dist.all_gather_object(gathered, own)
-        return [overlap for of_rank in gathered for overlap in of_rank]
-
-    def _make_tuning_predictor(self) -> nnUNetPredictor:
-        predictor = nnUNetPredictor(
-            use_mirroring=False,
-            device=self.device,
-            perform_everything_on_device=self.device.type == "cuda",
-            allow_tqdm=False,
+            self._tuning_predictor = make_tuning_predictor(
+                self.network.module if self.is_ddp else self.network,
+                self.plans_manager,
+                self.configuration_manager,
+                self.dataset_json,
+                self.__class__.__name__,
+                self.device,
+            )
+        own = tuning_overlaps(
+            self._tuning_predictor,
+            self._tuning_cases,
+            cases_of_this_rank(self._tuning_cases.identifiers),
+            self.label_manager.ignore_label,
+            self.print_to_log_file,
         )
-        network = self.network.module if self.is_ddp else self.network
-        predictor.manual_initialization(
-            network,
-            self.plans_manager,
-            self.configuration_manager,
-            None,
-            self.dataset_json,
-            self.__class__.__name__,
-            None,
-        )
-        return predictor
+        return of_all_ranks(own)
 
-    def _tuning_is_due(self) -> bool:
-        is_last = self.current_epoch == self.num_epochs - 1
-        return self.current_epoch % self.tuning_interval == 0 or is_last
-
-    def _set_tuning_interval(self, seconds_tuning: float) -> None:
+    def _plan_next_evaluation(self, seconds: float) -> None:
+        schedule = self.tuning_schedule
         if self.fixed_tuning_interval is None and self._epoch_seconds is not None:
-            intervals = [tuning_interval(seconds_tuning, self._epoch_seconds)]
+            planned = [tuning_interval(seconds, self._epoch_seconds, self.num_epochs)]
             if self.is_ddp:  # every rank must evaluate in the same epochs
-                dist.broadcast_object_list(intervals, src=0)
-            self.tuning_interval = intervals[0]
+                dist.broadcast_object_list(planned, src=0)
+            interval, share = planned[0]
+            if interval != schedule.interval:
+                self.print_to_log_file(describe_interval(interval, share))
+            schedule.interval = interval
+        schedule.evaluated(self.current_epoch)
 
     def on_epoch_end(self) -> None:
         """Write the log, the checkpoints and the progress plot of this epoch."""
@@ -255,13 +255,10 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self.current_epoch += 1
 
     def _print_epoch(self) -> None:
-        train_loss, val_loss = (self.logger.get_value(key, step=-1) for key in ("train_losses", "val_losses"))
-        started, ended = (
-            self.logger.get_value(key, step=-1) for key in ("epoch_start_timestamps", "epoch_end_timestamps")
-        )
-        self.print_to_log_file(f"train_loss {train_loss:.4f}")
-        self.print_to_log_file(f"val_loss {val_loss:.4f}")
-        self.print_to_log_file(f"Epoch time: {ended - started:.2f} s")
+        keys = ("train_losses", "val_losses", "epoch_start_timestamps", "epoch_end_timestamps")
+        train_loss, val_loss, started, ended = (self.logger.get_value(key, step=-1) for key in keys)
+        for line in (f"train_loss {train_loss:.4f}", f"val_loss {val_loss:.4f}", f"Epoch time: {ended - started:.2f} s"):
+            self.print_to_log_file(line)
 
     # ---- checkpoints --------------------------------------------------------------------------------------
 
@@ -270,8 +267,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self.local_rank != 0 or self.disable_checkpointing:
             return
         network = self.network.module if self.is_ddp else self.network
-        if isinstance(network, OptimizedModule):
-            network = network._orig_mod
+        network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
         checkpoint = {
             "network_weights": network.state_dict(),
             "optimizer_state": self.optimizer.state_dict(),
@@ -282,7 +278,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             "init_args": self.my_init_kwargs,
             "trainer_name": self.__class__.__name__,
             "inference_allowed_mirroring_axes": self.inference_allowed_mirroring_axes,
-            "tuning_interval": self.tuning_interval,
+            "tuning_interval": self.tuning_schedule.interval,
+            "next_tuning_epoch": self.tuning_schedule.next_epoch,
         }
         with atomic_path(Path(filename)) as partial:
             torch.save(checkpoint, partial)
@@ -295,4 +292,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             checkpoint["init_args"]["plans"], self.plans_manager.plans, self.configuration_name, filename_or_checkpoint
         )
         super().load_checkpoint(filename_or_checkpoint)
-        self.tuning_interval = checkpoint.get("tuning_interval", self.tuning_interval)
+        interval = checkpoint.get("tuning_interval", self.tuning_schedule.interval)
+        self.tuning_schedule = TuningSchedule(interval, checkpoint.get("next_tuning_epoch", self.current_epoch))
+        known = (self._best_ema, best_dice_in(Path(self.output_folder)))
+        self._best_ema = max((dice for dice in known if dice is not None), default=None)

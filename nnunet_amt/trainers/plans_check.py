@@ -9,7 +9,14 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE
 from nnunet_amt.trainers.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE
 
-__all__ = ["read_plans", "require_amt_plans", "require_fold", "require_same_plans", "require_tumour_labels"]
+__all__ = [
+    "read_plans",
+    "require_amt_plans",
+    "require_fold",
+    "require_same_plans",
+    "require_sample_for_every_gpu",
+    "require_tumour_labels",
+]
 
 _SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
 _ADVICE = "make them with: nnunet_amt plan -d ID"
@@ -125,3 +132,18 @@ def require_fold(splits_file: Path, fold: int) -> None:
     folds = len(json.loads(splits_file.read_text(encoding="utf-8"))) if splits_file.is_file() else 0
     if fold >= folds:
         raise BadInputError(f"fold {fold}: {splits_file} has {folds}; train fold 0, the split of the cohort, or 'all'")
+
+
+def require_sample_for_every_gpu(gpus: int) -> None:
+    """Refuse more GPUs than a batch has samples.
+
+    Raises
+    ------
+    BadInputError
+        If there are more.
+    """
+    if gpus > BATCH_SIZE:
+        raise BadInputError(
+            f"-num_gpus {gpus}: the paper's batch has {BATCH_SIZE} samples, of which every GPU takes at least one; "
+            f"use at most {BATCH_SIZE}"
+        )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
+from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 
 from nnunet_amt.paper import BATCH_SIZE, FOREGROUND_SAMPLES_PER_BATCH
 
-__all__ = ["FOREGROUND_FRACTION", "AMTDataLoader"]
+__all__ = ["FOREGROUND_FRACTION", "AMTDataLoader", "endless_batches"]
 
 # nnU-Net takes this share of a batch, its last samples, from the foreground.
 FOREGROUND_FRACTION = FOREGROUND_SAMPLES_PER_BATCH / BATCH_SIZE
@@ -23,6 +27,18 @@ class AMTDataLoader(nnUNetDataLoader):
     other, and a foreground crop is centred on a tumour voxel, so that rotation and scaling about the centre
     cannot move the tumour out of it. What lies outside the image is filled with the lowest intensity.
     """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._has_tumour: dict[str, bool] = {}
+
+    def get_indices(self) -> list[str]:
+        """Draw the cases of a batch; a case without tumour cannot give a foreground crop, so another is drawn."""
+        cases = list(super().get_indices())
+        for sample, case in enumerate(cases):
+            if self.get_do_oversample(sample) and not self._shows_tumour(case):
+                cases[sample] = self._another_case_with_tumour(case)
+        return cases
 
     def get_bbox(
         self,
@@ -46,6 +62,17 @@ class AMTDataLoader(nnUNetDataLoader):
         upper = [start + edge for start, edge in zip(lower, self.patch_size, strict=True)]
         return lower, upper
 
+    def _shows_tumour(self, case: str) -> bool:
+        if case not in self._has_tumour:
+            *_, properties = self._data.load_case(case)
+            self._has_tumour[case] = _tumour_voxels(properties["class_locations"]) is not None
+        return self._has_tumour[case]
+
+    def _another_case_with_tumour(self, case: str) -> str:
+        """Draw from the cases with tumour, all alike; the case itself if there is no other."""
+        order = np.random.permutation(len(self.indices))
+        return next((self.indices[other] for other in order if self._shows_tumour(self.indices[other])), case)
+
 
 def _tumour_voxels(class_locations: dict | None) -> np.ndarray | None:
     """Voxels (channel, z, y, x) of any foreground label; None if the case has none."""
@@ -55,3 +82,21 @@ def _tumour_voxels(class_locations: dict | None) -> np.ndarray | None:
         if not isinstance(label, tuple) and len(locations) > 0
     ]
     return np.concatenate(found) if found else None
+
+
+def endless_batches(loader: AMTDataLoader, pin_memory: bool) -> Iterator[dict]:
+    """Let nnU-Net's worker processes (``nnUNet_n_proc_DA`` of them) fill batches; without any, fill them here."""
+    processes = get_allowed_n_proc_DA()
+    if processes == 0:
+        return SingleThreadedAugmenter(loader, None)
+    batches = NonDetMultiThreadedAugmenter(
+        loader,
+        None,
+        processes,
+        num_cached=max(6, processes // 2),
+        seeds=None,
+        pin_memory=pin_memory,
+        wait_time=0.002,
+    )
+    next(batches)  # starts the workers before the first epoch is timed
+    return batches

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import torch
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-from nnunetv2.inference.sliding_window_prediction import compute_gaussian
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
-__all__ = [
-    "TUNING_TIME_FRACTION",
-    "CaseOverlap",
-    "case_overlap",
-    "mean_dice",
-    "tuning_interval",
-    "tuning_overlaps",
-]
+__all__ = ["CaseOverlap", "case_overlap", "mean_dice", "mean_soft_dice"]
 
-# Share of the training time that the selection may take.
-TUNING_TIME_FRACTION = 0.1
+# Volumes are compared in slabs of about this many voxels, which bounds the memory it takes to some 100 MB.
+SLAB_VOXELS = 2**22
 
 
 @dataclass(frozen=True)
@@ -40,8 +30,10 @@ class CaseOverlap:
     soft_dice: float
 
 
-def case_overlap(logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None = None) -> CaseOverlap:
-    """Compare a prediction with its reference.
+def case_overlap(
+    logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None = None, slab_voxels: int = SLAB_VOXELS
+) -> CaseOverlap:
+    """Compare a prediction with its reference, slab by slab.
 
     Parameters
     ----------
@@ -51,50 +43,42 @@ def case_overlap(logits: torch.Tensor, reference: np.ndarray, ignore_label: int 
         (z, y, x); tumour is everything above 0, nnU-Net's -1 outside the image counts as background.
     ignore_label
         Voxels of this label are left out.
+    slab_voxels
+        How many voxels are compared at a time.
     """
-    tumour = torch.from_numpy(np.ascontiguousarray(reference > 0)).to(logits.device)
-    predicted = logits.argmax(dim=0) > 0
-    probability = 1.0 - torch.softmax(logits.float(), dim=0)[0]
-    if ignore_label is not None:
-        annotated = torch.from_numpy(np.ascontiguousarray(reference != ignore_label)).to(logits.device)
-        tumour, predicted, probability = tumour & annotated, predicted & annotated, probability * annotated
-    shared = int((predicted & tumour).sum())
-    total = int(predicted.sum()) + int(tumour.sum())
-    soft_shared = float((probability * tumour).sum())
-    soft_total = float(probability.sum()) + float(tumour.sum())
+    depth, height, width = reference.shape
+    planes = max(1, slab_voxels // (height * width))
+    sums = torch.zeros(5, dtype=torch.float64, device=logits.device)
+    for start in range(0, depth, planes):
+        slab = slice(start, start + planes)
+        sums += _slab_sums(logits[:, slab], reference[slab], ignore_label)
+    shared, predicted, tumour, soft_shared, soft_predicted = sums.tolist()
+    total, soft_total = predicted + tumour, soft_predicted + tumour
     return CaseOverlap(
         dice=2.0 * shared / total if total else None,
         soft_dice=2.0 * soft_shared / soft_total if soft_total else 1.0,
     )
 
 
-def tuning_overlaps(
-    predictor: nnUNetPredictor, dataset: nnUNetBaseDataset, cases: list[str], ignore_label: int | None = None
-) -> list[CaseOverlap]:
-    """Predict preprocessed volumes by sliding window and compare them with their references; nothing is written."""
-    overlaps = []
-    for case in cases:
-        data, reference, _, _ = dataset.load_case(case)
-        logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(data[:]))
-        overlaps.append(case_overlap(logits, reference[:][0], ignore_label))
-    compute_gaussian.cache_clear()
-    return overlaps
+def _slab_sums(logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None) -> torch.Tensor:
+    """Voxels shared, predicted and of tumour, then those shared and predicted by probability."""
+    labels = torch.from_numpy(np.ascontiguousarray(reference)).to(logits.device)
+    tumour = labels > 0
+    probability = 1.0 - torch.softmax(logits.float(), dim=0)[0]
+    predicted = logits[1:].amax(dim=0) > logits[0]
+    if ignore_label is not None:
+        annotated = labels != ignore_label
+        tumour, predicted, probability = tumour & annotated, predicted & annotated, probability * annotated
+    sums = ((predicted & tumour).sum(), predicted.sum(), tumour.sum(), (probability * tumour).sum(), probability.sum())
+    return torch.stack([part.double() for part in sums])
 
 
-def mean_dice(overlaps: list[CaseOverlap]) -> float:
+def mean_dice(overlaps: Sequence[CaseOverlap]) -> float:
     """Mean Dice over the cases that have one; NaN where none has."""
     known = [overlap.dice for overlap in overlaps if overlap.dice is not None]
     return float(np.mean(known)) if known else float("nan")
 
 
-def tuning_interval(seconds_tuning: float, seconds_epoch: float, fraction: float = TUNING_TIME_FRACTION) -> int:
-    """Epochs between two evaluations of the tuning set, so that they take at most `fraction` of the training time.
-
-    Parameters
-    ----------
-    seconds_tuning
-        Time of one evaluation of the tuning set.
-    seconds_epoch
-        Time of one training epoch without it.
-    """
-    return max(1, ceil(seconds_tuning / (fraction * max(seconds_epoch, 1e-6))))
+def mean_soft_dice(overlaps: Sequence[CaseOverlap]) -> float:
+    """Mean Dice of the probabilities; NaN without cases."""
+    return float(np.mean([overlap.soft_dice for overlap in overlaps])) if overlaps else float("nan")

@@ -42,6 +42,8 @@ BAD_CELLS = [
      "( ) [ ] + * ? (got 'a{99999999999}')"),
     ("roi", "(" * 2000 + ")" * 2000, f"is no regular expression: it is nested too deeply; put a backslash before "
      f"( ) [ ] + * ? (got '{'(' * 60}')"),
+    ("roi", "(GTV+)+", "could take hours to match one name; repeat no group that itself holds + * ? | or {}, and "
+     "write at most four of .* or .+ (got '(GTV+)+')"),
     ("institution", '"North\nMain"', "holds a line break; write it on one line"),
     ("image", '"ct/\r\n1.nii.gz"', "holds a line break; write it on one line"),
     ("case_id", '"c\n1"', "holds a line break; write it on one line"),
@@ -133,6 +135,16 @@ BAD_FILES = {
         TWO.replace("p2", "P 1"),
         "manifest.csv line 3, column 'patient_id' (case 'c2'): differs from line 2 in capitals or spaces only; "
         "spell both alike",
+    ),
+    "patient of two sexes": (
+        f"{HEADER},sex\n{ROW},F\nc2,p1,North,i2,m2,\nc3,p1,North,i3,m3,m",
+        "manifest.csv line 4, column 'sex' (case 'c3'): line 2 has the same patient_id and another sex; correct one of "
+        "them",
+    ),
+    "patient of two lifetimes": (
+        f"{HEADER},age\n{ROW},71\nc2,p1,North,i2,m2,20\nc3,p1,North,i3,m3,69",
+        "manifest.csv line 2, column 'age' (case 'c1'): line 3 has the same patient_id and an age 51 years lower; "
+        "correct one of them",
     ),
     "two problems": (
         f"{TWO.replace('c2', '?')}\nc3,,West,i,m",

@@ -103,3 +103,8 @@ def test_a_patient_id_is_never_shown(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as error:
         read_manifest(write(tmp_path, "\n".join([FULL_HEADER, *rows])))
     assert "secret7" not in str(error.value).lower()
+
+
+def test_one_patient_may_have_cts_of_fifty_years_and_a_sex_that_is_stated_once(tmp_path: Path) -> None:
+    text = f"{HEADER},age,sex\n{ROW},21,\nc2,p1,North,i2,m2,71,F\nc3,p1,North,i3,m3,,F\n"
+    assert len(read_manifest(write(tmp_path, text)).cases) == 3

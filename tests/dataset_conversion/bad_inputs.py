@@ -134,7 +134,7 @@ def assert_refused(bad: Bad, folder: Path, scratch: Path) -> None:
     message = str(error.value)
     place, _, rest = message.partition("(case 'c0'): ")
     assert place == f"manifest.csv line 2, column {bad.column!r} "
-    assert bad.message in rest
+    assert bad.message in rest, rest
     assert "\n" not in message
     assert "planted" not in message.lower()
     assert str(folder) not in message

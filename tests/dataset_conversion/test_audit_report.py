@@ -22,9 +22,9 @@ def test_rows_for_the_screen_end_with_the_whole() -> None:
 
 def test_checks_say_how_much_was_compared() -> None:
     assert audit_checks(audit_splits(CLEAN), 5) == [
-        "none of the 1 external institutions is among the 2 of training and tuning",
-        "none of the 4 patients is in two splits",
-        "no two of 5 CTs are the same, voxel for voxel",
+        "institutions: 1 of the external test set, 2 of training and tuning, none of both",
+        "patients: 4, none in two splits",
+        "CTs compared voxel for voxel: 5, no two the same",
     ]
 
 

@@ -56,17 +56,17 @@ MASKS = {
     "contours between slices": Bad(
         structure({"GTV": [square(1.5, (2.5, 6.5), (1.5, 4.5))]}),
         "mask",
-        "ROI 'GTV': a contour at z 103.75 to 103.75 mm lies between the slices of the CT, which are 2.5 mm apart; draw it on this CT",
+        "ROI number 1: a contour at z 103.75 to 103.75 mm lies between the slices of the CT, which are 2.5 mm apart; draw it on this CT",
     ),
     "contours outside": Bad(
         structure({"GTV": [square(6, (2.5, 6.5), (1.5, 4.5))]}),
         "mask",
-        "ROI 'GTV': a contour at z 115.00 mm lies outside the CT; draw it on this CT",
+        "ROI number 1: a contour at z 115.00 mm lies outside the CT; draw it on this CT",
     ),
     "contours of nothing": Bad(
         structure({"GTV": [square(0, (2.2, 2.8), (2.2, 2.8))]}),
         "mask",
-        "RTSTRUCT, ROI GTV: is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the RTSTRUCT's ROI number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
     ),
     "RTSTRUCT of another series": Bad(
         structure({"GTV": AREA}, series="other"),
@@ -74,23 +74,25 @@ MASKS = {
         "the RTSTRUCT was drawn on another CT series; give the series that it refers to",
     ),
     "unknown ROI": Bad(
-        structure({"Heart": AREA}), "roi", "no ROI with an area is named 'GTV'; the RTSTRUCT has: 'Heart'"
+        structure({"Heart": AREA}),
+        "roi",
+        "the RTSTRUCT has 1 closed ROI, none named 'GTV'; look the names up in the program that wrote it (not shown: they may name people)",
     ),
     "ROI of points": Bad(
         structure({"GTV": [("POINT", AREA[0][:3])], "Heart": AREA}),
         "roi",
-        "no ROI with an area is named 'GTV'; the RTSTRUCT has: 'Heart'",
+        "the RTSTRUCT has 1 closed ROI, none named 'GTV'; look the names up in the program that wrote it (not shown: they may name people)",
     ),
     "several ROIs": Bad(
         structure({"GTV": AREA, "Heart": AREA}),
         "roi",
-        "the RTSTRUCT has 2 ROIs with an area and column 'roi' is empty; name some of: 'GTV', 'Heart'",
+        "the RTSTRUCT has 2 closed ROIs and column 'roi' is empty; name there what is tumour",
         roi=None,
     ),
     "no mask in DICOM": Bad(
         then(series(), lambda folder: write_other(folder / "rd", "RTDOSE", "1.2.840.10008.5.1.4.1.1.481.2")),
         "mask",
-        "the file: holds no RTSTRUCT and no DICOM SEG (it has RTDOSE); give one, or a label file",
+        "the file holds no RTSTRUCT and no DICOM SEG (it has RTDOSE); give one, or a label file",
         mask="rd",
     ),
     "SEG of another series": Bad(
@@ -109,14 +111,14 @@ MASKS = {
     "unknown segment": Bad(
         segmentation({"Heart": TUMOUR}),
         "roi",
-        "no segment is labelled 'GTV'; the DICOM SEG has: 'Heart'",
+        "the DICOM SEG has 1 segment, none named 'GTV'; look the names up in the program that wrote it (not shown: they may name people)",
         image="ct",
         mask="seg.dcm",
     ),
     "several segments": Bad(
         segmentation({"GTV": TUMOUR, "Heart": TUMOUR}),
         "roi",
-        "the DICOM SEG has 2 segments and column 'roi' is empty; name some of: 'GTV', 'Heart'",
+        "the DICOM SEG has 2 segments and column 'roi' is empty; name there what is tumour",
         image="ct",
         mask="seg.dcm",
         roi=None,
@@ -124,14 +126,14 @@ MASKS = {
     "empty segment": Bad(
         segmentation({"GTV": TUMOUR & False, "Heart": TUMOUR}),
         "mask",
-        "DICOM SEG, segment GTV: is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the DICOM SEG's segment number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
         image="ct",
         mask="seg.dcm",
     ),
     "fractional": Bad(
         segmentation({"GTV": TUMOUR}, "FRACTIONAL"),
         "mask",
-        "the file: the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY",
+        "the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY",
         image="ct",
         mask="seg.dcm",
     ),
@@ -148,50 +150,50 @@ FILES = {
     "other spacing": Bad(
         files(spacing=(0.8, 0.7, 3.0)),
         "mask",
-        "the file: does not lie on the grid of the CT: spacing (0.8, 0.7, 3) against (0.8, 0.7, 5) of the CT (the mask has 11 x 9 x 4 voxels of 0.8 x 0.7 x 3 mm from (-12.5, 3.25, 40), the CT 11 x 9 x 4 voxels of 0.8 x 0.7 x 5 mm from (-12.5, 3.25, 40)); export it on the CT's grid, or have it resampled (--resample-masks)",
+        "the file does not lie on the grid of the CT: spacing (0.8, 0.7, 3) against (0.8, 0.7, 5) of the CT (the mask has 11 x 9 x 4 voxels of 0.8 x 0.7 x 3 mm from (-12.5, 3.25, 40), the CT 11 x 9 x 4 voxels of 0.8 x 0.7 x 5 mm from (-12.5, 3.25, 40)); export it on the CT's grid, or have it resampled (--resample-masks)",
     ),
     "other origin": Bad(
         files(origin=(-12.5, 3.25, 45.0)),
         "mask",
-        "the file: does not lie on the grid of the CT: origin (-12.5, 3.25, 45) against (-12.5, 3.25, 40) of the CT",
+        "the file does not lie on the grid of the CT: origin (-12.5, 3.25, 45) against (-12.5, 3.25, 40) of the CT",
     ),
     "other size": Bad(
         files(mask=make_mask()[:3]),
         "mask",
-        "the file: does not lie on the grid of the CT: size (11, 9, 3) against (11, 9, 4) of the CT",
+        "the file does not lie on the grid of the CT: size (11, 9, 3) against (11, 9, 4) of the CT",
     ),
     "turned": Bad(
         files(direction=(1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8)),
         "mask",
-        "the file: does not lie on the grid of the CT: direction (1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8) against (1, 0, 0, 0, 1, 0, 0, 0, 1) of the CT",
+        "the file does not lie on the grid of the CT: direction (1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8) against (1, 0, 0, 0, 1, 0, 0, 0, 1) of the CT",
     ),
     "empty mask": Bad(
         files(mask=make_mask() * 0),
         "mask",
-        "the file: is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the file is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
     ),
     "second label": Bad(
         files(mask=make_mask() * 2),
         "mask",
-        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
+        "the file holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
     ),
     "255": Bad(
         files(mask=make_mask() * 255),
         "mask",
-        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): 255; divide it by 255",
+        "the file holds 24 voxels with other values than 0 (background) and 1 (tumour): 255; divide it by 255",
     ),
     "probabilities": Bad(
         files(mask=make_mask() * np.float32(0.5)),
         "mask",
-        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): 0.5",
+        "the file holds 24 voxels with other values than 0 (background) and 1 (tumour): 0.5",
     ),
     "NaN in the mask": Bad(
         files(mask=np.where(make_mask(), np.nan, 0)),
         "mask",
-        "the file: holds 24 voxels with other values than 0 (background) and 1 (tumour): nan",
+        "the file holds 24 voxels with other values than 0 (background) and 1 (tumour): nan",
     ),
     "flat CT": Bad(
-        files(ct=make_ct(0)[:1]), "image", "the file: has size (11, 9, 1), must be one three-dimensional volume"
+        files(ct=make_ct(0)[:1]), "image", "the file has size (11, 9, 1), must be one three-dimensional volume"
     ),
     "rescaled CT": Bad(files(ct=(make_ct(0) / 1500).astype(np.float32)), "image", "the image is rescaled, not in HU"),
     "NaN in the CT": Bad(
@@ -212,7 +214,7 @@ FILES = {
             ),
         ),
         "image",
-        "the file: has size (11, 9, 4, 2), must be one three-dimensional volume",
+        "the file has size (11, 9, 4, 2), must be one three-dimensional volume",
     ),
     "vectors": Bad(
         then(
@@ -222,22 +224,22 @@ FILES = {
             ),
         ),
         "mask",
-        "the file: has 3 values a voxel, must have one",
+        "the file has 3 values a voxel, must have one",
     ),
     "text": Bad(
         then(files(), lambda folder: (folder / "ct.nrrd").write_text("no image")),
         "image",
-        "the file: cannot be read as an image",
+        "the file cannot be read as an image",
     ),
     "cut off": Bad(
         then(files(), lambda folder: (folder / "ct.nrrd").write_bytes((folder / "ct.nrrd").read_bytes()[:-20])),
         "image",
-        "the file: ",
+        "voxels cannot be read ([nrrd] _nrrdEncodingRaw_read: fread got only",
     ),
     "a folder": Bad(
         then(files(), lambda folder: (folder / "m.nrrd").unlink(), lambda folder: (folder / "m.nrrd").mkdir()),
         "mask",
-        "the file is no image that can be read; give a file (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd), or DICOM as a folder or a zip",
+        "the folder is no image that can be read; give a file (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd), or DICOM as a folder or a zip",
     ),
     "a table": Bad(
         then(files(), lambda folder: (folder / "ct.csv").write_text("a,b")),

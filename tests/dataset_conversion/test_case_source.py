@@ -138,4 +138,4 @@ def test_names_leave_a_message_and_its_words_stay(tmp_path: Path, name: str) -> 
     case = case_of(Path(name), Path("mask.nrrd"))
     with pytest.raises(ImageReadError) as error, in_column("manifest.csv", case, "image"):
         raise ImageReadError(f"{name}: holds no CT; it has 6 of MR")
-    assert str(error.value) == "manifest.csv line 2, column 'image' (case 'c0'): the file: holds no CT; it has 6 of MR"
+    assert str(error.value) == "manifest.csv line 2, column 'image' (case 'c0'): the file holds no CT; it has 6 of MR"

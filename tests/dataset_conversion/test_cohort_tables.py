@@ -118,7 +118,7 @@ def test_files_are_csv_and_markdown(tmp_path: Path) -> None:
     assert tuple(rows[0]) == table_1(COHORT).columns
     assert tuple(rows[1:][-1]) == table_1(COHORT).rows[-1]
     lines = paths[1].read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "# Table 1: patients and diagnoses"
+    assert lines[0] == "# Table 1: age, sex and diagnosis, counted by case"
     assert "| sex | female | 2 (66.7%) | 1 (50.0%) | 2 (50.0%) | 5 (55.6%) | 372 (52.3%) |" in lines
 
 
@@ -145,3 +145,10 @@ def test_without_tableone_the_other_table_is_written_and_the_extra_named(
         paths = write_cohort_tables(tmp_path, COHORT)
     assert [path.name for path in paths] == ["table2.csv", "table2.md"]
     assert "pip install 'nnunet_amt[report]'" in caplog.text
+
+
+def test_patients_are_counted_where_some_have_several_cts() -> None:
+    """Two of the three training cases are of one patient; the paper does not tell its patients."""
+    assert cells(table_1(COHORT, patients=(2, 2, 4)), "patients") == ("2", "2", "4", "8", "–")
+    assert not [row for row in table_1(COHORT, patients=(3, 2, 4)).rows if row[0] == "patients"]
+    assert {len(row) for row in table_1(COHORT, p_values=True, patients=(2, 2, 4)).rows} == {8}

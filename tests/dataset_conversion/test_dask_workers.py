@@ -33,7 +33,7 @@ from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
 def wait_in_c1(path, array, geometry):
     mark = Path({mark!r})
     if path.name == "c1.nii.gz" and not mark.exists():
-        path.with_name(f".partial-{{os.getpid()}}-{{path.name}}").write_bytes(b"half")
+        path.with_name(f".partial-{{os.getpid()}}-0badcafe-{{path.name}}").write_bytes(b"half")
         mark.write_text(str(os.getpid()))
         time.sleep(600)
     write_nifti(path, array, geometry)
@@ -129,7 +129,7 @@ def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     (tmp_path / "bad.nii.gz").write_bytes(b"no image")
     texts = []
     for executor in (None, f"dask://{scheduler}"):
-        with pytest.raises(Exception, match="the file: is damaged") as error:
+        with pytest.raises(Exception, match="the file is damaged") as error:
             convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, executor=executor)
         texts.append(str(error.value))
     assert texts[0] == texts[1]

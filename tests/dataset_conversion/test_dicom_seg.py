@@ -104,9 +104,9 @@ def test_the_series_and_the_slices_that_it_was_drawn_on_are_known(tmp_path: Path
 
 def test_unknown_labels_list_those_that_there_are(tmp_path: Path) -> None:
     write_ct_and_seg(tmp_path, {"Mass": TUMOUR, "Heart": HEART})
-    with pytest.raises(RoiNotFoundError, match="no segment is labelled 'tumour'; the DICOM SEG has: 'Mass', 'Heart'"):
+    with pytest.raises(RoiNotFoundError, match="the DICOM SEG has 2 segments, none named 'tumour'; look"):
         open_seg(tmp_path)
-    with pytest.raises(RoiNotFoundError, match="2 segments and column 'roi' is empty; name some of: 'Mass', 'Heart'"):
+    with pytest.raises(RoiNotFoundError, match="2 segments and column 'roi' is empty; name there"):
         open_seg(tmp_path, None)
 
 
@@ -117,7 +117,10 @@ def test_an_rtstruct_and_a_seg_with_the_same_name_are_ambiguous(tmp_path: Path) 
         open_seg(tmp_path)
     write_rtstruct(tmp_path / "rs", {"heart": [square(0, (0.5, 4.5), (0.5, 3.5))]})
     assert open_seg(tmp_path).kind == "DICOM SEG"
-    with pytest.raises(RoiNotFoundError, match=r"the RTSTRUCT has: 'heart'; no segment is labelled 'lung'; .*'tumour'"):
+    with pytest.raises(
+        RoiNotFoundError,
+        match=r"the RTSTRUCT has 1 closed ROI.* named 'lung'; .*; the DICOM SEG has 1 segment.* named 'lung'",
+    ):
         open_seg(tmp_path, "lung")
 
 
@@ -165,7 +168,7 @@ def test_fractional_empty_and_damaged_segs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageReadError, match="holds probabilities"):
         open_seg(tmp_path / "f")
     write_ct_and_seg(tmp_path / "e", {"tumour": TUMOUR, "empty": HEART & TUMOUR})
-    with pytest.raises(LabelValueError, match="segment empty: is empty"):
+    with pytest.raises(LabelValueError, match="segment number .: is empty"):
         open_seg(tmp_path / "e", "empty").read(GRID)
 
     def nowhere(dataset: Dataset) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from nnunet_amt.dataset_conversion import ConversionSettings, case_source, convert
+from nnunet_amt.dataset_conversion.case_record import CaseRecord
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case
 from nnunet_amt.dataset_conversion.image_file import open_image_file
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
 
 C3_FILES = {"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"}
@@ -33,7 +36,10 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     with pytest.raises(WorkFailedError) as error:
         run(tmp_path)
     assert error.value.exit_code == 1
-    assert "3 of 4 cases are converted, manifest_failures.csv beside the manifest lists" in str(error.value)
+    assert (
+        f"3 of 4 cases are converted, 1 failed ({tmp_path / 'manifest_failures.csv'} lists it): mend the case"
+        in str(error.value)
+    )
     [row] = rows_of(tmp_path / "manifest_failures.csv")
     assert (row["line"], row["case_id"]) == ("5", "c3")
     assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
@@ -44,11 +50,32 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     assert not (summary.dataset_folder / "failures.csv").exists()
 
 
+@pytest.mark.parametrize("cells", [{"image": "none.nii.gz"}, {"image": "scan", "mask": "rs", "roi": "tumour"}])
+def test_missing_files_and_rois_are_listed_before_any_case_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cells: dict[str, str]
+) -> None:
+    """Who mistypes a path or a name must not learn it after a night."""
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    write_cohort(tmp_path, {1: cells, 3: {"mask": "none.nii.gz"}})
+    listed_at_first = []
+
+    def see(job: CaseJob) -> CaseRecord:
+        listed_at_first.append([row["case_id"] for row in rows_of(tmp_path / "manifest_failures.csv")])
+        return convert_case(job)
+
+    monkeypatch.setattr("nnunet_amt.dataset_conversion.manifest2nnunet.convert_case", see)
+    with pytest.raises(WorkFailedError, match="2 of 4 cases are converted, 2 failed"):
+        run(tmp_path)
+    assert listed_at_first == [["c1", "c3"]] * 2
+    assert f"failed so far: 2 of 4 cases, listed in {tmp_path / 'manifest_failures.csv'}" in caplog.text
+
+
 def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:
     """Of four cases one fails: three are included, and audit, flow and exclusions say so."""
     write_cohort_with_bad_case(tmp_path)
     summary = run(tmp_path, exclude_unreadable=True)
-    reason = "mask is empty or holds other labels"
+    reason = "mask is empty"
     assert summary.excluded == {reason: 1}
     assert [failure.case.case_id for failure in summary.failures] == ["c3"]
     assert [split.cases for split in summary.audit.splits] == [1, 1, 1]
@@ -95,7 +122,7 @@ def test_nothing_in_the_dataset_names_the_file_or_the_manifests_case(tmp_path: P
 
 def test_a_split_that_loses_its_last_case_stops_the_conversion(tmp_path: Path) -> None:
     write_cohort(tmp_path, {2: {"mask": "none.nii.gz"}})
-    with pytest.raises(ManifestError, match=r"without the 1 cases that .*no case is in 'external'"):
+    with pytest.raises(ManifestError, match=r"without the cases that .*no case is in 'external'"):
         run(tmp_path, exclude_unreadable=True)
 
 

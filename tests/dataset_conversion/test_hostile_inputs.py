@@ -71,22 +71,22 @@ DICOM = {
     "two patients": Bad(
         series(patients),
         "image",
-        "the file: the CT series mixes images of 2 patients (PatientID); export one patient's alone",
+        "the CT series mixes images of 2 patients (PatientID); export one patient's alone",
     ),
     "tiny pixels": Bad(
         series(every(PixelSpacing=[0.001, 0.001])),
         "image",
-        "the file: has a spacing of 0.001 x 0.001 x 2.5 mm, must be 0.05 to 50 mm in a CT; export it again",
+        "the folder has a spacing of 0.001 x 0.001 x 2.5 mm, must be 0.05 to 50 mm in a CT; export it again",
     ),
     "distant slices": Bad(
         series(positions=heights(0, 60, 120, 180, 240, 300)),
         "image",
-        "the file: has a spacing of 0.8 x 0.7 x 60 mm, must be 0.05 to 50 mm in a CT; export it again",
+        "the folder has a spacing of 0.8 x 0.7 x 60 mm, must be 0.05 to 50 mm in a CT; export it again",
     ),
     "contours beside the CT": Bad(
         structure({"GTV": [square(1, (20, 24), (1.5, 4.5))]}),
         "mask",
-        "ROI 'GTV': a contour lies outside the CT, up to 12.5 pixels beyond its edge; draw it on this CT",
+        "ROI number 1: a contour lies outside the CT, up to 12.5 pixels beyond its edge; draw it on this CT",
     ),
     "contours half beside the CT": Bad(
         structure({"GTV": [square(1, (2.5, 6.5), (-3, 4.5))]}),
@@ -96,26 +96,24 @@ DICOM = {
     "contour of NaN": Bad(
         first_contour(["0", "0", "102.5", "nan", "1", "102.5", "1", "1", "102.5"]),
         "mask",
-        "ROI 'GTV': a contour has coordinates that are NaN or infinite; export it again",
+        "ROI number 1: a contour has coordinates that are NaN or infinite; export it again",
     ),
     "everything is tumour": Bad(
         structure({"GTV": [square(z, (-0.9, 11.9), (-0.9, 9.9)) for z in range(6)]}),
         "mask",
-        "RTSTRUCT, ROI GTV: covers the whole CT, all 720 voxels are tumour; draw it or give the case an exclusion_reason",
+        "the RTSTRUCT's ROI number 1 covers the whole CT, all 720 voxels are tumour; draw it or give the case an exclusion_reason",
     ),
     "two lines in the name of an ROI": Bad(
         structure({"GTV\nleft": [square(0, (2.2, 2.8), (2.2, 2.8))]}), "mask", "is empty", roi=None
     ),
-    "cut zip": Bad(
-        cut_zip, "image", "the file: the zip is damaged or not whole; copy or export it again", image="packed.zip"
-    ),
+    "cut zip": Bad(cut_zip, "image", "the zip is damaged or not whole; copy or export it again", image="packed.zip"),
 }
 
 FILES = {
     "everything is tumour": Bad(
         files(mask=make_mask() * 0 + 1),
         "mask",
-        "the file: covers the whole CT, all 396 voxels are tumour; draw it or give the case an exclusion_reason",
+        "the file covers the whole CT, all 396 voxels are tumour; draw it or give the case an exclusion_reason",
     ),
     "label file as the image": Bad(
         files(ct=make_mask().astype(np.int16)),
@@ -125,29 +123,29 @@ FILES = {
     "tiny voxels": Bad(
         then(files(), lambda folder: write_image(folder / "ct.nrrd", make_ct(0), spacing=(0.01, 0.7, 5.0))),
         "image",
-        "the file: has a spacing of 0.01 x 0.7 x 5 mm, must be 0.05 to 50 mm in a CT; export it again",
+        "the file has a spacing of 0.01 x 0.7 x 5 mm, must be 0.05 to 50 mm in a CT; export it again",
     ),
     "huge voxels": Bad(
         then(files(), lambda folder: write_image(folder / "ct.nrrd", make_ct(0), spacing=(0.8, 0.7, 500.0))),
         "image",
-        "the file: has a spacing of 0.8 x 0.7 x 500 mm, must be 0.05 to 50 mm",
+        "the file has a spacing of 0.8 x 0.7 x 500 mm, must be 0.05 to 50 mm",
     ),
     "NaN in a NIfTI file": Bad(
         then(files(), lambda folder: write_image(folder / "ct.nii.gz", np.where(make_mask(), np.nan, make_ct(0)))),
         "image",
-        "the file: holds NaN or infinite values (24 of 396 voxels)",
+        "the file holds NaN or infinite values (24 of 396 voxels)",
         image="ct.nii.gz",
     ),
     "no orientation": Bad(
         then(files(), lambda folder: write_without_orientation(folder / "ct.nii")),
         "image",
-        "the file: does not say which way its axes run (qform_code and sform_code are 0): left and right may be swapped; export it again with its orientation",
+        "the file does not say which way its axes run (qform_code and sform_code are 0): left and right may be swapped; export it again with its orientation",
         image="ct.nii",
     ),
     "no NIfTI header": Bad(
         then(files(), lambda folder: (folder / "ct.nii").write_bytes(b"no image")),
         "image",
-        "the file: is damaged (it ends after 8 bytes, within its header); copy or export it again",
+        "the file is damaged (it ends after 8 bytes, within its header); copy or export it again",
         image="ct.nii",
     ),
 }

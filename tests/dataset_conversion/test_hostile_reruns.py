@@ -43,7 +43,7 @@ def test_a_header_that_may_not_be_read_any_more_stops_its_own_case_only(
         return opened(self, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(WorkFailedError, match=r"\(case 'c1'\): the file: cannot be read \(Permission denied\)"):
+    with pytest.raises(WorkFailedError, match=r"\(case 'c1'\): the file cannot be read \(Permission denied\)"):
         run(tmp_path)
 
 

@@ -20,10 +20,11 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "LNQ"
     nodes = make_mask()
     nodes[3, 8, 10] = 2  # a second node, with a number of its own
-    for name, number in (("train/lnq2023-train-case-0001", 1), ("val/lnq2023-val-case-0001", 2)):
+    for name, number in (("train/lnq2023-train-0001", 1), ("val/lnq2023-val-0001", 2)):
         write_image(folder / f"{name}-ct.nrrd", make_ct(number))
         write_image(folder / f"{name}-seg.nrrd", nodes)
-    write_image(folder / "train" / "lnq2023-train-case-0002-ct.nrrd", make_ct(3))
+    write_image(folder / "train" / "lnq2023-train-0002-ct.nrrd", make_ct(3))
+    (folder / "train" / "._lnq2023-train-0001-ct.nrrd").write_bytes(b"what macOS adds to archives")
     return folder
 
 
@@ -33,11 +34,11 @@ def test_only_what_is_drawn_partly_has_the_ignore_label(source: Path, tmp_path: 
     found, cases = masks(manifest), opened(manifest)
     drawn = make_mask()
     drawn[3, 8, 10] = 1
-    np.testing.assert_array_equal(found["lnq2023-val-case-0001"], drawn)
-    np.testing.assert_array_equal(found["lnq2023-train-case-0001"], np.where(drawn, 1, 2))
-    assert cases["lnq2023-train-case-0001"].has_ignore_label
-    assert not cases["lnq2023-val-case-0001"].has_ignore_label
-    assert exclusions(manifest) == {"lnq2023-train-case-0002": "no segmentation"}
+    np.testing.assert_array_equal(found["lnq2023-val-0001"], drawn)
+    np.testing.assert_array_equal(found["lnq2023-train-0001"], np.where(drawn, 1, 2))
+    assert cases["lnq2023-train-0001"].has_ignore_label
+    assert not cases["lnq2023-val-0001"].has_ignore_label
+    assert exclusions(manifest) == {"lnq2023-train-0002": "no segmentation"}
     assert "ignore label 2" in read_notes(manifest)["label_origin"]
 
 

@@ -23,6 +23,8 @@ def write_cohort(folder: Path, *rows: str) -> Path:
     write_image(folder / "Train" / "mela_0001.nii.gz", make_ct(1))
     write_image(folder / "Train" / "mela_0002.nii.gz", make_ct(2), direction=RIGHT_TO_LEFT)
     write_image(folder / "Val" / "mela_0003.nii.gz", make_ct(3))
+    (folder / "Train" / "._mela_0001.nii.gz").write_bytes(b"what macOS adds to archives")
+    (folder / "submission.csv").write_text(f"{HEADER},probability\nmela_0001,1,1,1,2,2,2,0.9\n")
     (folder / "train.csv").write_text("\n".join([HEADER, *rows]) + "\n")
     return folder
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -159,6 +160,32 @@ def test_no_identifier_is_in_any_byte_of_the_dataset_or_on_the_screen(tmp_path: 
     assert not found_in((result.stdout + result.stderr).encode())
 
 
+def _identifiers(home: Path) -> set[str]:
+    """Give what a list of patients, of UIDs or of files might hold: each planted word, path, UID and cell."""
+    rows = csv.DictReader((home / "manifest.csv").open(encoding="utf-8"))
+    cells = {cell for row in rows for cell in row.values() if cell}
+    paths = {str(name) for path in home.rglob("*") for name in (path, path.relative_to(home), path.name)}
+    uids = {UID + "1", UID + "3", *(f"{UID}2{z}" for z in range(6))}
+    return {*WORDS, *map(str, PLANTS.values()), *cells, *paths, *uids}
+
+
+@pytest.mark.parametrize("options", [(), ("--keep-case-ids",)], ids=["pseudonyms", "kept ids"])
+def test_no_hash_of_an_identifier_is_in_any_byte_of_the_dataset(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Whoever has a list of UIDs or file names could hash them all, and see which are in the dataset."""
+    planted_cohort(tmp_path)
+    assert convert(tmp_path, *options).returncode == 0
+    written = b"".join(
+        content for path in (tmp_path / "raw").rglob("*") if path.is_file() for content in bytes_of(path)
+    ).lower()
+    words = _identifiers(tmp_path / _FOLDER)
+    assert len(words) > 50
+    for word in words:
+        for algorithm in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"):
+            hashed = hashlib.new(algorithm, word.encode())
+            assert hashed.hexdigest().encode() not in written, word
+            assert hashed.digest() not in written, word
+
+
 def test_nor_with_cases_that_keep_their_names(tmp_path: Path) -> None:
     """The institutions stay as the manifest has them then; they are the user's words."""
     manifest = planted_cohort(tmp_path)
@@ -209,11 +236,21 @@ def _no_position(z: int, dataset: Dataset) -> None:
     del dataset.ImagePositionPatient
 
 
-@pytest.mark.parametrize(
-    "defect",
-    [_missing_slice, _two_at_one_place, _tilted, _other_modality, _two_series, _cut_pixels, _no_position],
-    ids=lambda defect: defect.__name__.strip("_"),
+def _free_text_as_unit(z: int, dataset: Dataset) -> None:
+    dataset.RescaleType = TEXT
+
+
+def _free_text_as_modality(z: int, dataset: Dataset) -> None:
+    dataset.Modality = TEXT.upper()
+
+
+DEFECTS = (
+    *(_missing_slice, _two_at_one_place, _tilted, _other_modality, _two_series, _cut_pixels, _no_position),
+    *(_free_text_as_unit, _free_text_as_modality),
 )
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__.strip("_"))
 def test_messages_about_bad_series_name_the_case_and_no_identifier(
     tmp_path: Path, defect: Callable[[int, Dataset], None]
 ) -> None:
@@ -225,6 +262,22 @@ def test_messages_about_bad_series_name_the_case_and_no_identifier(
     assert not found_in((result.stdout + result.stderr).encode()), result.stderr
     if (tmp_path / "raw").exists():
         assert_clean_folder(tmp_path / "raw")
+
+
+@pytest.mark.parametrize("roi", ["tumour", ""])
+def test_messages_about_rois_do_not_name_those_that_are_there(tmp_path: Path, roi: str) -> None:
+    """Names of ROIs are free text, and patients' names have been seen in it."""
+    manifest = planted_cohort(tmp_path)
+    scan = tmp_path / _FOLDER / TEXT
+    areas = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    write_rtstruct(tmp_path / _FOLDER / "rs", {f"GTV {TEXT}": areas, TEXT: areas}, series=UID + "1")
+    rows = list(csv.DictReader(manifest.open(encoding="utf-8")))
+    rows[0] |= {"image": scan.name, "mask": "rs", "roi": roi}
+    write_manifest(manifest, rows)
+    result = convert(tmp_path)
+    assert result.returncode == 1
+    assert "column 'roi' (case 'c0'): the RTSTRUCT has 2 closed ROIs" in result.stderr
+    assert not found_in((result.stdout + result.stderr).encode()), result.stderr
 
 
 def _damage(path: Path) -> None:

@@ -14,6 +14,7 @@ from nnunet_amt.dataset_conversion.pseudonyms import (
     default_key_file,
     institution_codes,
     pseudonymise,
+    record_secret,
     require_outside,
 )
 from nnunet_amt.errors import BadInputError
@@ -186,3 +187,26 @@ def test_the_key_belongs_outside_the_dataset(tmp_path: Path) -> None:
 
 def test_the_key_stands_beside_the_manifest(tmp_path: Path) -> None:
     assert default_key_file(tmp_path / "cohort.csv") == tmp_path / "cohort_key.csv"
+
+
+def test_the_secret_is_drawn_once_and_kept_with_the_key(tmp_path: Path) -> None:
+    """Two key files must not have the same one, or it would be no secret; a rerun must have the same."""
+    key = tmp_path / "key.csv"
+    pseudonyms = pseudonymise(CASES, key)
+    secret = record_secret(key)
+    assert len(secret) == 32
+    assert record_secret(key) == secret != record_secret(tmp_path / "other.csv")
+    assert pseudonymise(CASES, key) == pseudonyms
+    assert f"secret,records,{secret.hex()}" in key.read_text().splitlines()
+    assert mode(key) == mode(tmp_path / "other.csv") == 0o600
+    key.chmod(0o644)
+    record_secret(key)
+    assert mode(key) == 0o600
+
+
+def test_a_damaged_secret_is_refused(tmp_path: Path) -> None:
+    key = tmp_path / "key.csv"
+    record_secret(key)
+    key.write_text(key.read_text()[:-9] + "\n")
+    with pytest.raises(BadInputError, match=r"key file key\.csv: its line 'secret' is damaged; restore it from a copy"):
+        record_secret(key)

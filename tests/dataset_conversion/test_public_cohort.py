@@ -24,7 +24,7 @@ def write_public_cohorts(folder: Path) -> Path:
         rows.append(f"mela_000{number},5,3.5,1.5,4,3,2")
     (folder / "MELA" / "train.csv").write_text("\n".join(rows))
     for number, part in enumerate(("train", "val"), start=3):
-        name = folder / "LNQ" / part / f"lnq2023-{part}-case-0001"
+        name = folder / "LNQ" / part / f"lnq2023-{part}-0001"
         write_image(Path(f"{name}-ct.nrrd"), make_ct(number))
         write_image(Path(f"{name}-seg.nrrd"), make_mask())
     mela = mela2022.write_manifest(folder / "MELA", folder / "MELA" / "mela.csv", shape="ellipsoid")
@@ -45,8 +45,8 @@ def test_joined_cohorts_become_one_dataset_with_the_ignore_label(tmp_path: Path)
     assert "Label 2 marks what nobody has annotated" in description["description"]
     assert len(list((folder / "labelsTr").iterdir())) == 3
     labels = {path.name: sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in (folder / "labelsTs").iterdir()}
-    assert np.unique(labels["lnq2023-val-case-0001.nii.gz"]).tolist() == [0, 1]
-    assert np.unique(labels["lnq2023-train-case-0001.nii.gz"]).tolist() == [1, 2]
+    assert np.unique(labels["lnq2023-val-0001.nii.gz"]).tolist() == [0, 1]
+    assert np.unique(labels["lnq2023-train-0001.nii.gz"]).tolist() == [1, 2]
 
 
 def test_a_joint_manifest_finds_the_files_of_its_parts_and_keeps_their_notes(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_bad_notes_stop_the_conversion_before_anything_is_written(tmp_path: Path
 
 def test_other_tables_cannot_be_joined(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("case_id,image\n")
-    with pytest.raises(ManifestError, match=r"other\.csv line 1: must have the columns case_id,patient_id"):
+    with pytest.raises(ManifestError, match=r"other\.csv line 1, column 'patient_id': is missing"):
         join_manifests(tmp_path / "both.csv", [tmp_path / "other.csv"])
     (tmp_path / "empty.csv").write_text("")
-    for name in ("empty.csv", "none.csv"):
-        with pytest.raises(ManifestError, match=f"{name[:-4]}.*cannot be read as a manifest"):
+    for name, problem in (("empty.csv", "column 'case_id': is missing"), ("none.csv", "cannot be read")):
+        with pytest.raises(ManifestError, match=f"{name[:-4]}.*{problem}"):
             join_manifests(tmp_path / "both.csv", [tmp_path / name])

@@ -78,7 +78,9 @@ def test_a_zip_is_read_in_order_of_the_slices(tmp_path: Path) -> None:
 def test_rois_that_are_points_or_do_not_exist_are_refused() -> None:
     folder = real_data(NODES)
     for roi in ("I1", "Isocenter 1", "GTV-9"):
-        with pytest.raises(RoiNotFoundError, match=r"'GTV-1', .* 'GTV-3'"):
+        with pytest.raises(
+            RoiNotFoundError, match=r"the RTSTRUCT has \d+ closed ROIs, none named 'GTV-9|I1|Isocenter 1'"
+        ):
             opened(folder / "dicom.zip", folder / "dicom.zip", roi)
 
 

@@ -32,8 +32,8 @@ def test_names_inside_a_folder(tmp_path: Path) -> None:
     (scan / "MILLER").mkdir(parents=True)
     for name in ("MILLER/MILLER01.dcm", "2", "CT"):
         (scan / name).write_bytes(b"")
-    message = "Doe: MILLER01.dcm has Modality 'MR', must be CT; 2 slices are missing"
-    expected = "the file: one of its files has Modality 'MR', must be CT; 2 slices are missing"
+    message = "Doe: MILLER01.dcm has Modality 'MR', must be CT; slices are missing (2)"
+    expected = "the file: one of its files has Modality 'MR', must be CT; slices are missing (2)"
     assert without_file_names(message, scan, scan) == expected
 
 

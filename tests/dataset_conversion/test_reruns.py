@@ -28,6 +28,25 @@ def test_a_rerun_touches_no_finished_case(tmp_path: Path) -> None:
     assert contents(dataset) == files
 
 
+@pytest.mark.parametrize("version", ["of another secret", "of an older program"])
+def test_records_that_the_key_file_does_not_fit_are_made_again(tmp_path: Path, version: str) -> None:
+    """Without the key file nobody can tell whether the input is the same; older records were not keyed."""
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    records = sorted((dataset / ".conversion").glob("*.json"))
+    before = [json.loads(path.read_text()) for path in records]
+    if version == "of another secret":
+        (tmp_path / "manifest_key.csv").unlink()
+    else:
+        for path, record in zip(records, before, strict=True):
+            path.write_text(json.dumps(record | {"fingerprint": "0" * 64, "source": "0" * 64}))
+    assert run(tmp_path).converted == 4
+    after = [json.loads(path.read_text()) for path in records]
+    same = version == "of an older program"
+    assert [old["source"] == new["source"] for old, new in zip(before, after, strict=True)] == [same] * 4
+    assert [old["pixels"] for old in before] == [new["pixels"] for new in after]
+
+
 def test_only_the_case_whose_mask_changed_is_converted_again(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     dataset = run(tmp_path).dataset_folder
@@ -96,6 +115,19 @@ def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
     other.write_bytes(b"being written")
     run(tmp_path)
     assert other.exists()
+
+
+def test_what_another_machine_writes_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+    """Its processes cannot be asked after: a process of the same number here tells nothing."""
+    write_cohort(tmp_path)
+    dataset = run(tmp_path).dataset_folder
+    nobody = 2**22 + 1
+    young, old = (dataset / "imagesTr" / f".partial-{pid}-0badcafe-c0_0000.nii.gz" for pid in (nobody, os.getppid()))
+    for path in (young, old):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    run(tmp_path)
+    assert (young.exists(), old.exists()) == (True, False)
 
 
 KILLED_AT_RANDOM = """

@@ -48,9 +48,9 @@ TILTED = [(0.0, 0.5314 * z, 2.5 * z) for z in range(6)]
 BAD_POSITIONS = {
     "missing slices": (
         along_z(0, 2.5, 5, 12.5, 15, 20),
-        "3 slices are missing, the first between 5.00 and 12.50 mm, where slices are 2.5 mm apart",
+        "slices are missing (3), the first between 5.00 and 12.50 mm, where slices are 2.5 mm apart",
     ),
-    "doubled slice": (along_z(0, 2.5, 5, 5, 7.5, 10), "1 slices are there twice, the first at 5.00 mm"),
+    "doubled slice": (along_z(0, 2.5, 5, 5, 7.5, 10), "slices are there twice (1), the first at 5.00 mm"),
     "uneven slices": (along_z(0, 2, 4, 6, 11, 16), "unevenly spaced, 2.000 to 5.000 mm (usually 2.000)"),
     "one slice a little off": (along_z(0, 2.5, 5, 7.7, 10, 12.5), "unevenly spaced, 2.300 to 2.700 mm"),
     "gantry tilt": (TILTED, "the gantry was tilted by 12.0 degrees, slices drift by 2.7 mm"),

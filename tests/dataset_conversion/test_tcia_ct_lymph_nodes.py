@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_excluded_with_its_reason(tmp_path: Path, caplog: p
         "MED_LYMPH_005": "CT or mask cannot be read",
     }
     assert "MED_LYMPH_002: excluded, mask of another size than the CT: (12, 10, 5) against (12, 10, 6)" in caplog.text
-    assert "1 slices are missing" in caplog.text
+    assert "slices are missing (1)" in caplog.text
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nnunet_amt.evaluation.diameter import largest_in_plane_diameter
+from nnunet_amt.evaluation.diameter import largest_diameters
+
+
+def largest_in_plane_diameter(mask: np.ndarray, spacing_yx: tuple[float, float]) -> float:
+    return largest_diameters(mask, (spacing_yx[1], spacing_yx[0], 5.0)).axial
 
 
 def test_a_voxel_is_as_long_as_its_longer_edge() -> None:
@@ -65,3 +69,28 @@ def test_no_two_face_midpoints_of_a_slice_lie_further_apart(mask: np.ndarray, sp
         points = faces * spacing
         longest = max([longest, *(float(np.linalg.norm(points - point, axis=1).max()) for point in points)])
     assert largest_in_plane_diameter(mask, spacing) == pytest.approx(longest)
+
+
+def test_in_space_a_column_is_as_long_as_it_is_high() -> None:
+    assert largest_diameters(np.ones((4, 1, 1), bool), (0.7, 0.7, 5.0)).maximum == pytest.approx(20.0)
+
+
+def test_in_space_a_box_is_measured_between_opposite_faces_of_its_corners() -> None:
+    # 5 voxels each way of 1 mm: 5 along one axis, from face to face, and 4 along the others, from centre to centre.
+    assert largest_diameters(np.ones((5, 5, 5), bool), (1.0, 1.0, 1.0)).maximum == pytest.approx(sqrt(25 + 16 + 16))
+
+
+def test_a_ball_has_its_diameter_in_space_and_in_its_middle_slice() -> None:
+    z, y, x = np.mgrid[-20:21, -30:31, -30:31] * np.array([1.5, 1.0, 1.0])[:, None, None, None]
+    found = largest_diameters(z**2 + y**2 + x**2 <= 29.0**2, (1.0, 1.0, 1.5))
+    assert found.axial == pytest.approx(58.0, abs=1.0)
+    assert found.maximum == pytest.approx(58.0, abs=1.5)
+
+
+@given(arrays(bool, (4, 5, 6)), st.sampled_from([(1.0, 1.0, 1.0), (0.7, 0.9, 3.0), (3.0, 0.5, 0.4)]))
+@settings(max_examples=50, deadline=None)
+def test_no_two_face_midpoints_lie_further_apart(mask: np.ndarray, spacing: tuple[float, float, float]) -> None:
+    centres = np.argwhere(mask)
+    points = np.concatenate([centres + 0.5 * sign * axis for axis in np.eye(3) for sign in (-1, 1)]) * spacing[::-1]
+    longest = max((float(np.linalg.norm(points - point, axis=1).max()) for point in points), default=0.0)
+    assert largest_diameters(mask, spacing).maximum == pytest.approx(longest)

@@ -6,16 +6,24 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from typer.testing import CliRunner
 
 from nnunet_amt import __version__
 from nnunet_amt.cli import app
-from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
+from nnunet_amt.errors import (
+    BadInputError,
+    GeometryMismatchError,
+    ImageReadError,
+    LabelValueError,
+    UnmatchedCasesError,
+)
 from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
@@ -79,11 +87,16 @@ def test_lesions(folder: Path) -> None:
     rows = run(folder)["lesions.csv"]
     assert [(row["case_id"], row["source"], row["lesion"], row["voxels"]) for row in rows] == [
         ("half", "reference", "1", "20"),
+        ("half", "prediction", "1", "12"),
         ("half", "prediction", "2", "10"),
         ("missed", "reference", "1", "5"),
         ("whole", "reference", "1", "60"),
+        ("whole", "prediction", "1", "60"),
     ]
-    half, invented, missed, whole = rows
+    half, inside, invented, missed, whole, _ = rows
+    assert (inside["best_partner"], inside["matched_partner_0.5"], inside["matched_iou_0.5"]) == ("1", "1", "0.6")
+    # 12 voxels of 1 x 2 x 5 mm in a row; in space from the lower face of the one end, 11 mm on and 5 mm up: sqrt(146).
+    assert (inside["diameter_mm"], inside["maximum_diameter_mm"]) == ("12.0", "12.083")
     assert float(half["best_iou"]) == pytest.approx(0.6)
     assert (half["best_partner"], half["matched_partner_0.1"], half["matched_partner_0.5"]) == ("1", "1", "1")
     assert (invented["best_iou"], invented["best_partner"], invented["matched_partner_0.1"]) == ("0.0", "", "")
@@ -121,6 +134,8 @@ def test_summary(folder: Path) -> None:
         "connectivity": 26,
         "minimum_predicted_voxels": 10,
         "false_positive_rule": "unmatched",
+        "foreground": 1,
+        "surface_distances": False,
         "bootstrap_resamples": 200,
         "seed": 711,
         "cluster": "case",
@@ -235,11 +250,63 @@ def test_no_job_is_too_few(folder: Path) -> None:
         run(folder, jobs=0)
 
 
+def test_missing_predictions_may_count_as_empty(folder: Path) -> None:
+    # "half" had a partner, a false positive and 13 more voxels; without them it is missed like "missed" is.
+    (folder / "predictions" / "half.nii.gz").unlink()
+    with pytest.raises(UnmatchedCasesError, match=r"no prediction for 1 case \(half\) .*\(--missing-as-empty counts"):
+        run(folder)
+    rows = run(folder, missing_as_empty=True)
+    half = rows["cases.csv"][0]
+    assert [half[name] for name in ("tp", "fp", "fn", "dice", "precision")] == ["0", "0", "20", "0.0", ""]
+    assert [half[f"lesion_{count}_0.5"] for count in ("tp", "fp", "fn")] == ["0", "0", "1"]
+    assert (rows["froc.csv"][0]["tp"], rows["froc.csv"][0]["fn"]) == ("1", "2")
+    # A prediction without reference stays a mistake.
+    (folder / "references" / "whole.nii.gz").unlink()
+    with pytest.raises(UnmatchedCasesError, match=r"no reference for 1 case \(whole\)"):
+        run(folder, missing_as_empty=True)
+
+
+def test_masks_of_0_and_255_are_those_of_0_and_1_if_so_asked(folder: Path) -> None:
+    plain = run(folder)
+    for case_id in CASE_IDS:
+        path = folder / "references" / f"{case_id}.nii.gz"
+        write_label_map(path, sitk.GetArrayFromImage(sitk.ReadImage(str(path))) * np.uint8(255))
+    with pytest.raises(LabelValueError, match="if 255 is tumour: --foreground 255"):
+        run(folder)
+    assert run(folder, settings=replace(SETTINGS, foreground=255)) == plain
+
+
+def test_surface_distances_are_columns_of_their_own_if_so_asked(folder: Path) -> None:
+    rows = run(folder, settings=replace(SETTINGS, surface_distances=True))
+    half, missed, whole, without = rows["cases.csv"]
+    # The false positive of 30 to 39 and the specks of 50 to 52 are 33 mm from the reference's end at 19.
+    assert (half["hausdorff_mm"], whole["hausdorff_mm"]) == ("33.0", "0.0")
+    assert (missed["hausdorff_mm"], without["average_surface_distance_mm"]) == ("", "")
+    assert rows["lesions.csv"][0]["hausdorff_mm"] == "4.0"  # 0 to 19 against 4 to 15
+
+
+def test_the_order_of_cases_changes_no_metric(tmp_path: Path) -> None:
+    # The same four masks under other names: every mean, count and SD stays.
+    masks = [(row_mask(60, (0, n)), row_mask(60, (0, 20))) for n in (11, 15, 19, 25)]
+    found = []
+    for name, order in (("one", (0, 1, 2, 3)), ("other", (2, 0, 3, 1))):
+        for place, index in enumerate(order):
+            write_pair(tmp_path / name, f"case_{place}", *masks[index])
+        result = evaluate(
+            tmp_path / name / "predictions", tmp_path / name / "references", tmp_path / name / "out", settings=SETTINGS
+        )
+        found.append(result.overall)
+    for metric in ("dice", "iou", "precision", "recall"):
+        assert found[0].voxel[metric].mean == pytest.approx(found[1].voxel[metric].mean)
+        assert found[0].voxel[metric].sd == pytest.approx(found[1].voxel[metric].sd)
+    assert (found[0].lesion.tp, found[0].lesion.fp) == (found[1].lesion.tp, found[1].lesion.fp)
+
+
 def test_importing_brings_neither_torch_nor_nnunet() -> None:
-    code = (
-        "import sys, nnunet_amt.evaluation; print([m for m in ('torch', 'nnunetv2', 'matplotlib') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # SimpleITK, scipy and matplotlib take a third of a second each and are imported where they are needed.
+    code = "import sys, nnunet_amt.evaluation; print([m for m in sys.argv[1:] if m in sys.modules])"
+    slow = ("torch", "nnunetv2", "matplotlib", "SimpleITK", "pandas", "scipy")
+    done = subprocess.run([sys.executable, "-c", code, *slow], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

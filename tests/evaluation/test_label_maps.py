@@ -21,7 +21,8 @@ from nnunet_amt.errors import (
     UnmatchedCasesError,
 )
 from nnunet_amt.evaluation import evaluate
-from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs, read_foreground
+from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.mask_file import read_foreground
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 MASK = np.pad(np.ones((2, 3, 4), dtype=np.uint8), 2)
@@ -49,10 +50,11 @@ def test_pairs_are_found_among_the_other_files_of_a_prediction_folder(tmp_path: 
 def test_formats_of_a_pair_may_differ(tmp_path: Path) -> None:
     write_label_map(tmp_path / "predictions" / "a.nrrd", MASK)
     write_label_map(tmp_path / "references" / "a.mha", MASK)
-    pairs = find_pairs(tmp_path / "predictions", tmp_path / "references")
-    check_headers(pairs)
-    assert read_foreground(pairs[0].prediction, "a").pieces[0].mask.sum() == MASK.sum()
-    assert read_foreground(pairs[0].reference, "a").pieces[0].mask.sum() == MASK.sum()
+    (pair,) = find_pairs(tmp_path / "predictions", tmp_path / "references")
+    check_headers([pair])
+    assert pair.prediction is not None
+    for path in (pair.prediction, pair.reference):
+        assert read_foreground(path, "a").pieces[0].mask.sum() == MASK.sum()
 
 
 @pytest.mark.parametrize(
@@ -141,14 +143,14 @@ def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("voxels", "message"),
     [
-        (MASK * 255, "values 0, 255; a mask holds 0 and 1 only; divide it by 255"),
-        (np.full_like(MASK, 255), "holds the values 255; a mask holds 0 and 1 only; divide it by 255"),
-        (MASK * 2, "values 0, 2; a mask holds 0 and 1 only; write the tumour as 1"),
+        (MASK * 255, "values 0, 255; a mask holds 0 and 1 only; if 255 is tumour: --foreground 255"),
+        (np.full_like(MASK, 255), "values 255; a mask holds 0 and 1 only; if 255 is tumour: --foreground 255"),
+        (MASK * 2, "values 0, 2; a mask holds 0 and 1 only; if 2 is tumour: --foreground 2"),
         (-MASK.astype(np.int16), "values -1, 0; a mask"),
-        (MASK * np.float32(0.37), "values 0, 0.37; a mask holds 0 and 1 only; these are no labels but probabilities"),
+        (MASK * np.float32(0.37), "floating point numbers (0, 0.37); a mask holds 0 and 1 only, as integers; these are no labels"),
         (
             np.where(MASK, np.inf, 0.0),
-            "values 0, inf; a mask holds 0 and 1 only; NaN and infinity are no labels",
+            "floating point numbers (0, inf); a mask holds 0 and 1 only, as integers; NaN and infinity are no",
         ),
         (np.arange(60, dtype=np.uint8).reshape(3, 4, 5), "values 0, 1, 2 ... 59 (60 of them);"),
     ],
@@ -160,8 +162,8 @@ def test_other_values_than_0_and_1_are_refused(tmp_path: Path, voxels: np.ndarra
     assert str(raised.value).startswith(f"{path}: case a: ")
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64, np.float32, np.float64])
-def test_any_type_of_voxel_will_do(tmp_path: Path, dtype: type[np.generic]) -> None:
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+def test_any_type_of_integer_will_do(tmp_path: Path, dtype: type[np.generic]) -> None:
     foreground = read_foreground(write_label_map(tmp_path / "a.nii.gz", MASK.astype(dtype)), "a")
     assert [(piece.lower, piece.mask.shape) for piece in foreground.pieces] == [((2, 2, 2), (2, 3, 4))]
     assert foreground.spacing == (1.0, 2.0, 5.0)

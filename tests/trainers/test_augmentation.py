@@ -9,32 +9,38 @@ import pytest
 import torch
 from scipy import stats
 
-from nnunet_amt.trainers.augmentation import (
-    axial_rotation,
-    axial_sampling_scale,
-    crop_size_before_augmentation,
-    training_transforms,
-)
-
-NOTHING = torch.zeros(1)
+from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
 
 
-def test_rotation_is_uniform_within_ten_degrees_about_z_only() -> None:
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    """Matrices (2000, z y x, z y x) of the sampling grid, as the transforms of a training draw them."""
     np.random.seed(0)
-    degrees = np.degrees([axial_rotation(NOTHING, dim=0) for _ in range(2000)])
-    assert stats.kstest(degrees, stats.uniform(-10, 20).cdf).pvalue > 0.01
-    assert {axial_rotation(NOTHING, dim=axis) for axis in (1, 2)} == {0.0}
+    spatial = training_transforms((8, 8, 8)).transforms[0]
+    image = torch.zeros(1, *crop_size_before_augmentation((8, 8, 8)))
+    return np.array([spatial.get_parameters(image=image)["affine"] for _ in range(2000)])
 
 
-def test_objects_scale_by_08_to_12_along_y_and_x_independently() -> None:
+def test_rotation_is_uniform_within_ten_degrees_about_z_only(drawn: np.ndarray) -> None:
+    """A rotation about z leaves z where it is, and takes nothing of y and x into z."""
+    assert np.array_equal(drawn[:, 0], np.tile([1.0, 0.0, 0.0], (2000, 1)))
+    assert np.array_equal(drawn[:, :, 0], np.tile([1.0, 0.0, 0.0], (2000, 1)))
+    # the grid is scaled first, then turned: each column is turned by the angle
+    of_y, of_x = (
+        np.degrees(np.arctan2(*pair)) for pair in ((drawn[:, 2, 1], drawn[:, 1, 1]), (-drawn[:, 1, 2], drawn[:, 2, 2]))
+    )
+    assert np.allclose(of_y, of_x)
+    assert stats.kstest(of_y, stats.uniform(-10, 20).cdf).pvalue > 0.01
+
+
+def test_objects_scale_by_08_to_12_along_y_and_x_independently(drawn: np.ndarray) -> None:
     """The sampling grid grows by the inverse of the scale of what is seen."""
-    np.random.seed(0)
-    grid = np.array([[axial_sampling_scale(NOTHING, dim=axis) for axis in (1, 2)] for _ in range(2000)])
-    scales = np.reciprocal(grid)
+    scales = 1.0 / np.linalg.norm(drawn[:, :, 1:], axis=1)
     for axis in (0, 1):
         assert stats.kstest(scales[:, axis], stats.uniform(0.8, 0.4).cdf).pvalue > 0.01
-    assert abs(np.corrcoef(scales.T)[0, 1]) < 0.07
-    assert axial_sampling_scale(NOTHING, dim=0) == 1.0
+    angles = np.arctan2(drawn[:, 2, 1], drawn[:, 1, 1])
+    correlations = np.corrcoef(np.column_stack((scales, angles)).T)
+    assert np.abs(correlations[np.triu_indices(3, 1)]).max() < 0.07
 
 
 def test_crop_size_by_hand() -> None:

@@ -29,3 +29,23 @@ def test_ignored_voxels_neither_count_nor_teach() -> None:
     assert loss.item() == pytest.approx(-1.6 / 2.3, abs=1e-4)
     assert torch.all(gradient[..., 1] == 0)
     assert torch.any(gradient[..., 0] != 0)
+
+
+def test_gradient_by_hand_and_by_differences() -> None:
+    """Dice 2 sum(p y) / (sum(p) + sum(y)): its slope along p is 2 (y d - n) / d^2, along the logit p (1 - p) times that."""
+    reference = torch.tensor([1.0, 1.0, 0.0]).reshape(1, 1, 1, 1, 3)
+    given = logits([0.8, 0.2, 0.5])
+    (gradient,) = torch.autograd.grad(TumourDiceLoss()(given, reference), given)
+    shared, total = 1.0, 3.5
+    slopes = [-2 * (y * total - shared) / total**2 * p * (1 - p) for p, y in ((0.8, 1), (0.2, 1), (0.5, 0))]
+    assert gradient[0, 1].flatten().tolist() == pytest.approx(slopes, abs=1e-5)
+    assert torch.autograd.gradcheck(lambda values: TumourDiceLoss()(values, reference), (given,))
+
+
+def test_batch_without_tumour_still_teaches() -> None:
+    """-1e-5 / (sum(p) + 1e-5): small, but it pushes the probabilities down."""
+    given = logits([0.5, 0.5])
+    loss = TumourDiceLoss()(given, torch.zeros(1, 1, 1, 1, 2))
+    (gradient,) = torch.autograd.grad(loss, given)
+    assert loss.item() == pytest.approx(-1e-5 / (1 + 1e-5))
+    assert torch.all(gradient[0, 1] > 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from nnunet_amt.nnunet_hook import amt_trainers
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.tuning_dice import CaseOverlap
-from tests.conftest import TINY_DATASET, set_nnunet_folders
+from nnunet_amt.trainers.tuning_schedule import TuningSchedule
+from tests.conftest import TINY_DATASET, tiny_case
 
 
 CPU = torch.device("cpu")
@@ -37,14 +37,6 @@ class ShortTrainer(nnUNetTrainerAMT):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs = 3
         self.num_iterations_per_epoch = 2
-
-
-@pytest.fixture
-def base(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The tiny dataset's folders, results of its own."""
-    set_nnunet_folders(monkeypatch, planned_base)
-    monkeypatch.setenv("nnUNet_results", str(tmp_path / "nnUNet_results"))
-    yield tmp_path
 
 
 def read_json(planned_base: Path, name: str) -> dict:
@@ -155,11 +147,12 @@ def test_resumed_training_continues_epoch_best_dice_optimiser_and_interval(base:
     first.on_train_epoch_start()
     first.on_train_epoch_end([first.train_step(next(first.dataloader_train))])
     first.on_validation_epoch_end([])
-    first.tuning_interval = 7
+    first.tuning_schedule = TuningSchedule(7, 9)
     first.on_epoch_end()
     second = make_trainer(planned_base)
     second.load_checkpoint(str(Path(first.output_folder) / "checkpoint_latest.pth"))
-    assert (second.current_epoch, second._best_ema, second.tuning_interval) == (1, first._best_ema, 7)
+    assert (second.current_epoch, second._best_ema) == (1, first._best_ema)
+    assert second.tuning_schedule == TuningSchedule(7, 9)
     old, new = (trainer.optimizer.state_dict()["state"][0] for trainer in (first, second))
     assert torch.equal(old["exp_avg"], new["exp_avg"])
     assert old["step"] == new["step"] == 1
@@ -262,8 +255,6 @@ def test_undefined_tuning_dice_does_not_stay_the_best(
 def test_intensities_are_the_papers_rescaling(planned_base: Path) -> None:
     """Preprocessed voxels are (HU - minimum) / (maximum - minimum) of the dataset: here -1000 and 1500 HU."""
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-
-    from tests.conftest import tiny_case
 
     folder = planned_base / "nnUNet_preprocessed" / TINY_DATASET / f"{PLANS_NAME}_{CONFIGURATION}"
     data, label, _, _ = nnUNetDatasetBlosc2(str(folder), ["a"]).load_case("a")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from scipy import stats
 
+from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader
 from tests.conftest import TINY_DATASET
@@ -18,12 +21,15 @@ PATCH = (8, 16, 16)
 
 
 @pytest.fixture(scope="module")
-def loader(planned_base: Path) -> AMTDataLoader:
-    import json
-
+def labels(planned_base: Path) -> LabelManager:
     folder = planned_base / "nnUNet_preprocessed" / TINY_DATASET
     plans = PlansManager(json.loads((folder / f"{PLANS_NAME}.json").read_text()))
-    labels = plans.get_label_manager(json.loads((folder / "dataset.json").read_text()))
+    return plans.get_label_manager(json.loads((folder / "dataset.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def loader(planned_base: Path, labels: LabelManager) -> AMTDataLoader:
+    folder = planned_base / "nnUNet_preprocessed" / TINY_DATASET
     dataset = nnUNetDatasetBlosc2(str(folder / f"{PLANS_NAME}_{CONFIGURATION}"), ["a", "b", "c"])
     return AMTDataLoader(dataset, 3, PATCH, PATCH, labels, oversample_foreground_percent=FOREGROUND_FRACTION)
 
@@ -58,11 +64,38 @@ def test_case_without_foreground_gives_a_random_crop(loader: AMTDataLoader) -> N
     assert lower == [-4, -8, -8]
 
 
-def test_every_batch_holds_foreground_and_background(loader: AMTDataLoader) -> None:
+@pytest.mark.slow
+def test_every_batch_holds_foreground_and_background(loader: AMTDataLoader, labels: LabelManager) -> None:
+    """Five hundred batches, cropped, rotated and scaled as in training."""
     np.random.seed(2)
-    for _ in range(100):
-        batch = loader.generate_train_batch()
+    augmented = AMTDataLoader(
+        loader._data,
+        3,
+        crop_size_before_augmentation(PATCH),
+        PATCH,
+        labels,
+        oversample_foreground_percent=FOREGROUND_FRACTION,
+        transforms=training_transforms(PATCH),
+    )
+    for _ in range(500):
+        batch = augmented.generate_train_batch()
         target = np.asarray(batch["target"])
         assert batch["data"].shape == (3, 1, *PATCH)
         assert (target[1:] == 1).any(axis=(1, 2, 3, 4)).all()
-        assert (target <= 0).any()
+        assert (target == 0).any()
+
+
+def test_case_without_tumour_gives_no_foreground_crop(loader: AMTDataLoader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases a and b are healthy: the forced samples are of c alone, the random one is of any."""
+
+    def load_case(case: str) -> tuple[None, None, None, dict]:
+        return None, None, None, {"class_locations": {1: [] if case in "ab" else np.array([[0, 1, 1, 1]])}}
+
+    np.random.seed(3)
+    monkeypatch.setattr(loader._data, "load_case", load_case)
+    monkeypatch.setattr(loader, "_has_tumour", {})
+    drawn = [loader.get_indices() for _ in range(60)]
+    assert {case for batch in drawn for case in batch[1:]} == {"c"}
+    assert {batch[0] for batch in drawn} == {"a", "b", "c"}
+    monkeypatch.setattr(loader, "_has_tumour", dict.fromkeys("abc", False))
+    assert {case for _ in range(60) for case in loader.get_indices()} == {"a", "b", "c"}  # no other to take

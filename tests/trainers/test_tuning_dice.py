@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnunet_amt.trainers.tuning_dice import CaseOverlap, case_overlap, mean_dice, tuning_interval
+from nnunet_amt.trainers.tuning_dice import CaseOverlap, case_overlap, mean_dice, mean_soft_dice
 
 
 def logits_of(mask: np.ndarray, certainty: float = 20.0) -> torch.Tensor:
@@ -40,6 +40,8 @@ def test_empty_reference_and_prediction_have_no_dice_and_do_not_count() -> None:
     assert case_overlap(logits_of(empty), empty).dice is None
     assert mean_dice([CaseOverlap(None, 1.0), CaseOverlap(0.5, 0.5), CaseOverlap(1.0, 1.0)]) == 0.75
     assert math.isnan(mean_dice([CaseOverlap(None, 1.0)]))
+    assert mean_soft_dice([CaseOverlap(None, 1.0), CaseOverlap(0.5, 0.5)]) == 0.75
+    assert math.isnan(mean_soft_dice([]))
 
 
 def test_voxels_that_nobody_annotated_are_left_out() -> None:
@@ -51,10 +53,10 @@ def test_voxels_that_nobody_annotated_are_left_out() -> None:
     assert overlap.soft_dice == pytest.approx(1.0, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("tuning", "epoch", "interval"),
-    [(1.0, 100.0, 1), (10.0, 100.0, 1), (11.0, 100.0, 2), (100.0, 100.0, 10), (0.0, 0.0, 1)],
-)
-def test_selection_takes_at_most_a_tenth_of_the_training_time(tuning: float, epoch: float, interval: int) -> None:
-    """Evaluating for 11 s after every second epoch of 100 s is 5.5%, after every epoch 11%."""
-    assert tuning_interval(tuning, epoch) == interval
+def test_slabs_add_up_to_the_whole() -> None:
+    """Five planes of four voxels, two planes at a time (the last slab has one): 6 shared, 8 predicted, 10 of tumour."""
+    reference, prediction = np.zeros((2, 5, 2, 2), np.int16)
+    reference.flat[:10], prediction.flat[4:12] = 1, 1
+    overlap = case_overlap(logits_of(prediction), reference, slab_voxels=8)
+    assert overlap.dice == pytest.approx(2 * 6 / 18)
+    assert overlap.soft_dice == pytest.approx(2 * 6 / 18, abs=1e-4)

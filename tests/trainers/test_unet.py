@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from nnunet_amt.trainers.unet import AMTUNet
@@ -64,16 +65,17 @@ def test_number_of_parameters_by_hand(network: AMTUNet) -> None:
 
 
 def test_weights_are_uniform_glorot_and_biases_zero(network: AMTUNet) -> None:
-    """Glorot: uniform within sqrt(6 / (fan in + fan out)), whose standard deviation is the bound / sqrt(3)."""
+    """Glorot: uniform within sqrt(6 / (fan in + fan out)) on all 15 layers."""
+    assert sum(isinstance(module, CONVOLUTIONS) for module in network.modules()) == 15
     for module in network.modules():
         if isinstance(module, CONVOLUTIONS):
             weight = module.weight
             fans = (weight.shape[0] + weight.shape[1]) * math.prod(weight.shape[2:])
             bound = math.sqrt(6.0 / fans)
             assert weight.abs().max() <= bound
-            if weight.numel() > 5000:
-                assert weight.abs().max() > 0.99 * bound
-                assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+            assert weight.abs().max() > 0.9 * bound  # the head's 64 weights stay below with a chance of 0.9 ** 64
+            scaled = weight.detach().flatten()[:20_000].numpy()  # of all the test would see float32's grain
+            assert stats.kstest(scaled, stats.uniform(-bound, 2 * bound).cdf).pvalue > 1e-3
             assert module.bias is not None
             assert torch.all(module.bias == 0)
 

@@ -1,0 +1,121 @@
+"""The harder phantom cohort: sizes from 1 to 12 cm, isodense tumours, distractors, and an external test set apart.
+
+The external cases come from institutions, manufacturers, kernels, slice thicknesses and, mostly, contrast phases that
+no training or tuning case has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from nnunet_amt.phantom.cohort import write_planned_cohort
+from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor
+from nnunet_amt.phantom.patient import ContrastPhase
+from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
+from nnunet_amt.phantom.scanner import Kernel
+from nnunet_amt.phantom.tumour import TumourRequest
+from nnunet_amt.progress import Progress, silent
+
+__all__ = ["HARDER_DESIGN", "plan_harder_cohort", "write_harder_cohort"]
+
+_Choice = TypeVar("_Choice")
+
+HARDER_DESIGN = CohortDesign(
+    training=100,
+    tuning=20,
+    external=40,
+    excluded=0,
+    development_institutions=10,
+    external_institutions=25,
+    in_plane_pixels=104,
+)
+
+
+@dataclass(frozen=True)
+class _Practice:
+    """How the institutions of one side scan; phases and thicknesses with their shares."""
+
+    manufacturers: tuple[str, ...]
+    kernels: tuple[Kernel, ...]
+    thicknesses: tuple[float, ...]
+    phases: tuple[tuple[ContrastPhase, float], ...]
+
+
+_DEVELOPMENT = _Practice(
+    ("Canon Medical Systems", "GE Healthcare", "Siemens"),
+    ("standard", "soft"),
+    (5.0, 7.0),
+    (("native", 0.3), ("venous", 0.7)),
+)
+_EXTERNAL = _Practice(
+    ("Fujifilm", "Philips Healthcare"),
+    ("sharp",),
+    (3.0, 4.0, 8.0),
+    (("native", 0.25), ("arterial", 0.4), ("delayed", 0.35)),
+)
+# Largest axial diameter in mm by rank: as many below 3 cm as above 8
+_DIAMETERS = ((0.0, 0.25, 0.5, 0.75, 1.0), (10.0, 30.0, 50.0, 80.0, 120.0))
+_ISODENSE, _TWO_LESIONS = 0.25, 0.12  # shares of cases
+_EACH_DISTRACTOR = 0.3  # share of cases
+
+
+def write_harder_cohort(
+    folder: Path, design: CohortDesign = HARDER_DESIGN, report: Progress = silent, jobs: int = 1
+) -> Path:
+    """Write the images, masks and manifest of a harder cohort; see `write_phantom_cohort`."""
+    return write_planned_cohort(folder, design, plan_harder_cohort(design), report, jobs, difficulty="harder")
+
+
+def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase]:
+    """Lay out every row of the harder cohort's manifest without rendering anything.
+
+    Each split runs through all diameters, evenly, from 1 to 12 cm; excluded rows are those of `plan_cohort`.
+    """
+    sizes = {"training": design.training, "tuning": design.tuning, "external": design.external}
+    places = {
+        split: np.random.default_rng([design.seed, number, 5]).permutation(count)
+        for number, (split, count) in enumerate(sizes.items())
+    }
+    counted = dict.fromkeys(sizes, 0)
+    cases = []
+    for case in plan_cohort(design):
+        if case.split is not None:
+            rank, count = int(places[case.split][counted[case.split]]), sizes[case.split]
+            counted[case.split] += 1
+            case = _harder(case, design.seed, rank / max(count - 1, 1))
+        cases.append(case)
+    return cases
+
+
+def _harder(case: PlannedCase, seed: int, place: float) -> PlannedCase:
+    rng = np.random.default_rng([seed, case.index, 6])
+    practice = _EXTERNAL if case.split == "external" else _DEVELOPMENT
+    histology = case.request.tumours[0].histology
+    isodense = bool(rng.random() < _ISODENSE)
+    tumours = [TumourRequest(histology, round(float(np.interp(place, *_DIAMETERS)), 1), isodense)]
+    if rng.random() < _TWO_LESIONS:
+        tumours.append(TumourRequest(histology, round(float(rng.uniform(12.0, 34.0)), 1), isodense))
+    phases, shares = zip(*practice.phases, strict=True)
+    request = replace(
+        case.request,
+        tumours=tuple(tumours),
+        manufacturer=_one_of(practice.manufacturers, rng),
+        slice_thickness=_one_of(practice.thicknesses, rng),
+        kernel=_one_of(practice.kernels, rng),
+        contrast=phases[int(rng.choice(len(phases), p=shares))],
+        distractors=_distractors(rng),
+    )
+    return replace(case, request=request)
+
+
+def _distractors(rng: np.random.Generator) -> tuple[Distractor, ...]:
+    return tuple(name for name in DISTRACTORS if rng.random() < _EACH_DISTRACTOR)
+
+
+def _one_of(choices: Sequence[_Choice], rng: np.random.Generator) -> _Choice:
+    return choices[int(rng.integers(len(choices)))]

@@ -1,0 +1,73 @@
+"""Cases in several processes or on a cluster give what one process gives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnunet_amt.errors import BadInputError, ImageReadError
+from nnunet_amt.evaluation import EvaluationSettings, case_workers
+from nnunet_amt.evaluation.case_workers import evaluate_cases
+from nnunet_amt.evaluation.label_maps import LabelMapPair, find_pairs
+from nnunet_amt.progress import silent
+from tests.evaluation.builders import row_mask, write_pair
+
+SETTINGS = EvaluationSettings()
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> tuple[LabelMapPair, ...]:
+    """Case k finds k of 20 voxels."""
+    for found in (12, 14, 16, 18):
+        write_pair(tmp_path, f"case_{found}", row_mask(30, (0, found)), row_mask(30, (0, 20)))
+    return find_pairs(tmp_path / "predictions", tmp_path / "references")
+
+
+@pytest.mark.slow
+def test_processes_give_the_cases_in_order(
+    pairs: tuple[LabelMapPair, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_workers, "_CASES_WORTH_A_PROCESS", 1)
+    monkeypatch.chdir(tmp_path)
+    relative = [
+        LabelMapPair(pair.case_id, Path(os.path.relpath(str(pair.prediction))), pair.reference) for pair in pairs
+    ]
+    told: list[int] = []
+    cases = evaluate_cases(relative, SETTINGS, 2, None, lambda done, total, what: told.append(done))
+    assert [case.counts.tp for case in cases] == [12, 14, 16, 18]
+    assert [case.lesions.tp.tolist() for case in cases][0] == [1] * 11 + [0] * 8  # IoU 0.6
+    assert told[-1] == 4
+    # A damaged file is told as it is by one process, and how many more there are.
+    for pair in pairs[1:3]:
+        pair.reference.write_bytes(pair.reference.read_bytes()[:-9])
+    with pytest.raises(ImageReadError) as alone:
+        evaluate_cases(pairs, SETTINGS, 1, None, silent)
+    with pytest.raises(ImageReadError) as together:
+        evaluate_cases(pairs, SETTINGS, 2, None, silent)
+    assert str(together.value) == f"{alone.value} (1 more cases cannot be evaluated)"
+
+
+def test_a_few_cases_start_no_process(pairs: tuple[LabelMapPair, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnunet_amt.dataset_conversion.workers.open_workers", None)
+    assert len(evaluate_cases(pairs, SETTINGS, 8, None, silent)) == 4
+
+
+def test_an_executor_that_is_not_known(pairs: tuple[LabelMapPair, ...]) -> None:
+    with pytest.raises(BadInputError, match="--executor slurm: is not known; give dask://HOST:PORT"):
+        evaluate_cases(pairs, SETTINGS, 1, "slurm", silent)
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same(pairs: tuple[LabelMapPair, ...]) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        theirs = evaluate_cases(pairs, SETTINGS, 1, f"dask://{address}", silent)
+    ours = evaluate_cases(pairs, SETTINGS, 1, None, silent)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.case_id == other.case_id
+        assert one.voxel == other.voxel
+        assert np.array_equal(one.lesions.partners, other.lesions.partners)

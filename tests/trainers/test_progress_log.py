@@ -1,0 +1,46 @@
+"""The progress plot shows the tuning Dice by its name, at the epochs that were evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pytest
+
+from nnunet_amt.trainers.progress_log import TUNING_EVALUATED, ProgressLog
+
+
+def filled(dice: list[float], evaluated: list[bool]) -> ProgressLog:
+    log = ProgressLog()
+    for epoch, (value, is_new) in enumerate(zip(dice, evaluated, strict=True)):
+        for key in log.my_fantastic_logging:
+            log.log(key, 0.5, epoch)
+        log.my_fantastic_logging["mean_fg_dice"][epoch] = value
+        log.my_fantastic_logging[TUNING_EVALUATED][epoch] = is_new
+    return log
+
+
+def test_plot_marks_evaluated_epochs_and_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluated after epochs 0, 2 and 3 with Dice undefined, 0.8 and 0.6: the star stands at (2, 0.8)."""
+    figures: list[Any] = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    log = filled([float("nan"), float("nan"), 0.8, 0.6], [True, False, True, True])
+    log.plot_progress_png(str(tmp_path))
+    monkeypatch.undo()
+    lines = {line.get_label(): line for axes in figures[0].axes for line in axes.get_lines()}
+    assert list(lines["tuning Dice, mean of whole volumes"].get_xdata()) == [0, 2, 3]
+    star = lines["checkpoint_best.pth: 0.800 after epoch 2"]
+    assert (list(star.get_xdata()), list(star.get_ydata())) == ([2], [0.8])
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.png"]
+    plt.close(figures[0])
+
+
+def test_log_of_an_older_checkpoint_is_taken(tmp_path: Path) -> None:
+    """Written before the log said which epochs were evaluated: all count."""
+    old = filled([0.1, 0.2], [True, True]).get_checkpoint()
+    del old[TUNING_EVALUATED]
+    log = ProgressLog()
+    log.load_checkpoint(old)
+    log.plot_progress_png(str(tmp_path))
+    assert log.get_checkpoint()[TUNING_EVALUATED] == [True, True]
