@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from typer.testing import CliRunner
 
 from nnunet_amt import __version__
-from nnunet_amt.cli import app
 from nnunet_amt.errors import (
     BadInputError,
     GeometryMismatchError,
@@ -308,34 +306,3 @@ def test_importing_brings_neither_torch_nor_nnunet() -> None:
     slow = ("torch", "nnunetv2", "matplotlib", "SimpleITK", "pandas", "scipy")
     done = subprocess.run([sys.executable, "-c", code, *slow], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
-    cohort = folder / "institutions.csv"
-    cohort.write_text("case_id,institution\n" + "".join(f"{case_id},H{len(case_id)}\n" for case_id in CASE_IDS))
-    run(folder, cohort=cohort)
-    assert {path.name for path in (folder / "out").iterdir()} == set(RESULT_FILES)
-    run(folder)
-    assert {path.name for path in (folder / "out").iterdir()} == set(FILES)
-
-
-def test_options_of_the_command_reach_the_results(folder: Path) -> None:
-    cohort = folder / "more.csv"
-    rows = [f"{case_id},H{i},{stage}" for i, (case_id, stage) in enumerate(zip(CASE_IDS, ("I", "I", "II", ""), strict=True))]
-    cohort.write_text("\n".join(["case_id,institution,stage", *rows]))
-    folders = [str(folder / name) for name in ("predictions", "references")]
-    options = ["--cohort", str(cohort), "--subgroup", "stage", "--cluster", "institution", "--ci-always"]
-    done = CliRunner().invoke(app, ["evaluate", *folders, "-o", str(folder / "out"), *options])
-    assert done.exit_code == 0, done.output
-    summary = json.loads((folder / "out" / "summary.json").read_text())
-    assert [group["subgroup"] for group in summary["subgroups"] if group["group"] == "stage"] == ["I", "II", "not stated"]
-    assert (summary["clusters"], summary["settings"]["cluster"]) == (4, "institution")
-    assert summary["voxel"]["dice"]["ci95"] is not None
-
-
-def test_a_subgroup_that_cannot_be_made_is_told_before_any_case_is_read(folder: Path) -> None:
-    told: list[str] = []
-    settings = EvaluationSettings(subgroup_columns=("stage",))
-    with pytest.raises(BadInputError, match="subgroup 'stage': the cohort file has no such column; it has split"):
-        run(folder, cohort=folder / "cohort.csv", settings=settings, report=lambda done, total, what: told.append(what))
-    assert told == []
