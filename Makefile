@@ -31,6 +31,7 @@ format: $(VENV)/installed-dev  ## Format the code
 bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion against its floor, the evaluation against its peers
 	$(BIN)/python -m benchmarks.bench_conversion
 	$(BIN)/python -m benchmarks.bench_evaluation
+	$(BIN)/python -m benchmarks.bench_intervals
 
 bench-speed: $(VENV)/installed  ## Time training and prediction against default nnU-Net, on the GPU if there is one
 	$(BIN)/python -m benchmarks.bench_training --folder .bench-speed --json .bench-speed/training.json

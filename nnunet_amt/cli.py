@@ -18,6 +18,7 @@ from nnunet_amt.cli_evaluate import evaluate
 from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
+from nnunet_amt.cli_published import published
 from nnunet_amt.cli_train import train
 from nnunet_amt.console import (
     err,
@@ -137,6 +138,7 @@ def env(
 app.command(context_settings=PASS_ON)(train)
 app.command(context_settings=PASS_ON)(predict)
 app.command()(evaluate)
+app.command()(published)
 app.command()(doctor)
 
 

@@ -37,6 +37,16 @@ def evaluate(
         bool, typer.Option("--surface-distances", help="Hausdorff and average surface distances too; takes longer.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 711,
+    subgroup: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Another column of the cohort to make subgroups of; may be repeated."),
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option(metavar="UNIT", help="What the bootstrap draws: case, or institution with all of its cases.")
+    ] = "case",
+    ci_always: Annotated[
+        bool, typer.Option("--ci-always", help="Give bootstrap intervals under 20 cases too, as the paper does.")
+    ] = False,
     jobs: Jobs = 1,
     executor: Annotated[
         str | None,
@@ -49,6 +59,7 @@ def evaluate(
 
     require_choice("--connectivity", connectivity, (6, 18, 26))
     require_choice("--false-positive-rule", false_positive_rule, ("unmatched", "no_overlap"))
+    require_choice("--cluster", cluster, ("case", "institution"))
     settings = EvaluationSettings(
         connectivity=connectivity,  # type: ignore[arg-type]
         minimum_predicted_voxels=minimum_voxels,
@@ -56,6 +67,9 @@ def evaluate(
         foreground=foreground,
         surface_distances=surface_distances,
         seed=seed,
+        cluster=cluster,  # type: ignore[arg-type]
+        ci_always=ci_always,
+        subgroup_columns=tuple(subgroup or ()),
     )
     with progress_bars() as report:
         result = evaluate_folders(
@@ -63,4 +77,4 @@ def evaluate(
         )
     out.print(overall_table(result))
     show_written(list(result.files))
-    show_next(f"look at {output / 'tables.md'} (with subgroups) and {output / 'froc.png'}")
+    show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}")

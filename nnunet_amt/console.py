@@ -131,24 +131,36 @@ def show_conversion(summary: ConversionSummary) -> None:
 
 
 def overall_table(result: EvaluationResult) -> Table:
-    """Lay out the overall rows of Tables 3 and 4, the published ones below."""
+    """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, the published ones beside them."""
     from nnunet_amt.evaluation import threshold_index
 
-    voxel, lesion, at = (
-        result.overall.voxel,
-        result.overall.lesion,
-        threshold_index(paper.OPERATING_POINT.iou_threshold),
-    )
-    table = Table("", "cases", "Dice", "IoU", "precision", "recall", "sens.*", "FP/scan*")
-    ours = [voxel[name].mean for name in ("dice", "iou", "precision", "recall")]
-    ours += [lesion.sensitivity[at].mean, lesion.fp_per_scan[at].mean]
+    voxel, lesion = result.overall.voxel, result.overall.lesion
+    at = threshold_index(paper.OPERATING_POINT.iou_threshold)
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
-    published = [voxel_row.dice, voxel_row.iou, voxel_row.precision, voxel_row.recall]
-    published += [lesion_row.sensitivity_05, lesion_row.fp_per_scan_05]
-    table.add_row("ours", str(len(result.cases)), *("-" if mean is None else f"{mean:.2f}" for mean in ours))
-    table.add_row("published**", str(voxel_row.cases), *(f"{estimate.mean:.2f}" for estimate in published))
-    table.caption = "* of lesions, at IoU above 0.5    ** other patients"
+    cases = len(result.cases)
+    ours = f"ours ({cases} case{'' if cases == 1 else 's'})"
+    table = Table("", ours, f"published** ({voxel_row.cases} cases)")
+    for name, metric, published in (
+        ("Dice", voxel["dice"], voxel_row.dice),
+        ("IoU", voxel["iou"], voxel_row.iou),
+        ("precision", voxel["precision"], voxel_row.precision),
+        ("recall", voxel["recall"], voxel_row.recall),
+        ("lesion sensitivity*", lesion.sensitivity[at], lesion_row.sensitivity_05),
+        ("FP per scan*", lesion.fp_per_scan[at], lesion_row.fp_per_scan_05),
+    ):
+        interval = (published.ci_low, published.ci_high)
+        table.add_row(name, _with_interval(metric.mean, metric.ci95), _with_interval(published.mean, interval))
+    caption = ["mean (95% CI)", "* at IoU above 0.5", "** other patients"]
+    if voxel["dice"].ci95 is None and cases > 1:
+        caption[0] = "mean (95% CI, from 20 cases on)"
+    table.caption = "   ".join(caption)
     return table
+
+
+def _with_interval(mean: float | None, interval: tuple[float, float] | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{mean:.2f}" if interval is None else f"{mean:.2f} ({interval[0]:.2f}–{interval[1]:.2f})"
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def _training(study: Study, budget: dict[str, dict]) -> dict[str, list[str]]:
 
 
 def _metrics(results: Sequence[EvaluationResult]) -> dict[str, list[MetricSummary]]:
-    rows = {
+    rows: dict[str, list[MetricSummary]] = {
         "Dice": [result.overall.voxel["dice"] for result in results],
         "IoU": [result.overall.voxel["iou"] for result in results],
     }

@@ -8,22 +8,31 @@ from pathlib import Path
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.case import CaseEvaluation
 from nnunet_amt.evaluation.case_workers import evaluate_cases
+from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
+from nnunet_amt.evaluation.consistency import check_subgroups_add_up
 from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
-from nnunet_amt.evaluation.froc_figure import write_froc_figure
+from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
+from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
 from nnunet_amt.evaluation.result_folder import result_folder
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subgroups import split_into_subgroups
 from nnunet_amt.evaluation.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary_file import write_summary_json
-from nnunet_amt.evaluation.tables import write_tables
+from nnunet_amt.evaluation.table_html import write_tables_html
+from nnunet_amt.evaluation.table_latex import write_tables_latex
+from nnunet_amt.evaluation.table_markdown import write_tables_markdown
+from nnunet_amt.evaluation.tables import result_tables
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 
-RESULT_FILES = ("cases.csv", "lesions.csv", "froc.csv", "tables.md", "froc.png", "summary.json")
+RESULT_FILES = (
+    *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "tables.md", "tables.tex", "tables.html"),
+    *("summary.json", *FIGURE_FILES),
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ def evaluate(
     predictions, references
         Folders with one label map a case, ``<case id>.nii.gz`` (also ``.nii``, ``.nrrd``, ``.mha``).
     output
-        Folder for `RESULT_FILES`.
+        Folder for `RESULT_FILES`; without institutions in `cohort` the figure of them is not made.
     cohort
         ``cohort.csv`` of the conversion, for subgroups; None for those by tumour size alone.
     settings
@@ -102,22 +111,29 @@ def evaluate(
     _check_call(predictions, references, output, jobs)
     pairs = find_pairs(predictions, references, missing_as_empty)
     cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
+    groups = cohort_groups(cohort_rows, settings)
+    institutions = institutions_of(groups, settings)
     with itk_warnings_off():
         check_headers(pairs, report)
     with itk_warnings_off(), result_folder(output, RESULT_FILES) as folder:
         cases = evaluate_cases(pairs, settings, jobs, executor, report)
-        overall = summarise(cases, settings)
+        overall = summarise(cases, settings, institutions)
         subgroups = tuple(
-            (subgroup.group, subgroup.name, summarise(subgroup.cases, settings))
-            for subgroup in split_into_subgroups(cases, cohort_rows)
+            (subgroup.group, subgroup.name, summarise(subgroup.cases, settings, institutions))
+            for subgroup in split_into_subgroups(cases, groups)
         )
+        check_subgroups_add_up(overall, subgroups)
         write_cases_csv(folder / "cases.csv", cases, settings.surface_distances)
         write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
         write_froc_csv(folder / "froc.csv", overall.lesion)
-        write_tables(folder / "tables.md", settings, overall, subgroups)
-        write_froc_figure(folder / "froc.png", overall)
+        write_metrics_csv(folder / "metrics.csv", overall, subgroups)
+        tables = result_tables(settings, overall, subgroups)
+        write_tables_markdown(folder / "tables.md", tables)
+        write_tables_latex(folder / "tables.tex", tables)
+        write_tables_html(folder / "tables.html", tables)
+        write_figures(folder, cases, overall, settings, institutions, report)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
-    files = tuple(output / name for name in RESULT_FILES)
+    files = tuple(output / name for name in RESULT_FILES if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 
 

@@ -1,13 +1,18 @@
-"""Percentile bootstrap over cases."""
+"""Intervals: the percentile bootstrap over cases, and Wilson's for proportions."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
 import numpy as np
 
-__all__ = ["percentile_interval", "resampled_sums", "standard_deviation"]
+__all__ = ["percentile_interval", "resampled_sums", "standard_deviation", "sums_of_clusters", "wilson_interval"]
 
 _BLOCK_WEIGHTS = 2_000_000  # weights held at once: 16 MB, whatever the number of cases
-_PERCENTILES = (2.5, 97.5)
+_CONFIDENCE = 0.95
+_PERCENTILES = (50 * (1 - _CONFIDENCE), 50 * (1 + _CONFIDENCE))
 
 
 def resampled_sums(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -20,7 +25,7 @@ def resampled_sums(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray
     Parameters
     ----------
     columns : numpy.ndarray of float, (cases, columns)
-        What is to be summed.
+        What is to be summed; a row may also be the sums of a cluster of cases.
     resamples
         Number of resamples.
     seed
@@ -41,6 +46,27 @@ def resampled_sums(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray
         drawn += np.arange(rows)[:, None] * cases  # row by row, so that one count serves all
         weights = np.bincount(drawn.ravel(), minlength=rows * cases).reshape(rows, cases)
         sums[start : start + rows] = weights.astype(np.float64) @ columns
+    return sums
+
+
+def sums_of_clusters(columns: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
+    """Sum the rows of each cluster, for a bootstrap that draws whole clusters.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray of float, (cases, columns)
+        What is to be summed.
+    clusters
+        Of each case.
+
+    Returns
+    -------
+    numpy.ndarray of float, (clusters, columns)
+        The clusters in the order of their names.
+    """
+    names, cluster_of_case = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    sums = np.zeros((len(names), columns.shape[1]))
+    np.add.at(sums, cluster_of_case, columns)
     return sums
 
 
@@ -65,3 +91,23 @@ def standard_deviation(samples: np.ndarray) -> np.ndarray:
         squares = np.where(defined, samples - means, 0.0) ** 2
         deviations: np.ndarray = np.sqrt(squares.sum(axis=0) / (n - 1))
     return np.where(n > 1, deviations, np.nan)
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Give Wilson's 95% score interval of a proportion (Wilson, J Am Stat Assoc 1927; no continuity correction).
+
+    It has a width where all or none of the trials succeed, which resampling them cannot give. The trials are taken
+    for independent.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials, or not that many.
+    """
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is no proportion")
+    z2 = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2) ** 2
+    proportion = successes / trials
+    middle = (proportion + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = math.sqrt(z2 * (proportion * (1 - proportion) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    return (0.0 if successes == 0 else middle - half), (1.0 if successes == trials else middle + half)

@@ -37,7 +37,7 @@ def result_folder(output: Path, file_names: Collection[str]) -> Iterator[Path]:
     output
         The results' folder; made where missing.
     file_names
-        What the block writes, all of it.
+        What the block may write; those of an earlier run that it does not write again go.
 
     Yields
     ------
@@ -103,7 +103,10 @@ def _publish(staging: Path, output: Path, file_names: Collection[str]) -> None:
 
 def _replace_files(staging: Path, output: Path, file_names: Collection[str]) -> None:
     for name in file_names:
-        (staging / name).replace(output / name)
+        if (staging / name).exists():
+            (staging / name).replace(output / name)
+        else:
+            (output / name).unlink(missing_ok=True)
 
 
 def _exchange(first: Path, second: Path) -> bool:

@@ -8,10 +8,11 @@ from typing import Literal, get_args
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["Connectivity", "EvaluationSettings", "FalsePositiveRule"]
+__all__ = ["Connectivity", "EvaluationSettings", "FalsePositiveRule", "ResamplingUnit"]
 
 Connectivity = Literal[6, 18, 26]
 FalsePositiveRule = Literal["unmatched", "no_overlap"]
+ResamplingUnit = Literal["case", "institution"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class EvaluationSettings:
         Resamples of cases for intervals and for the SD of lesion metrics.
     seed
         Seed of the resamples.
+    cluster
+        What a resample draws: cases, or whole institutions with all of their cases.
+    ci_always
+        Give bootstrap intervals also under 20 cases, as the paper does; they are too narrow there.
+    subgroup_columns
+        Columns of the cohort file to make subgroups of besides the usual ones.
 
     Raises
     ------
@@ -52,11 +59,15 @@ class EvaluationSettings:
     surface_distances: bool = False
     bootstrap_resamples: int = 10_000
     seed: int = 711
+    cluster: ResamplingUnit = "case"
+    ci_always: bool = False
+    subgroup_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in (
             ("connectivity", get_args(Connectivity)),
             ("false_positive_rule", get_args(FalsePositiveRule)),
+            ("cluster", get_args(ResamplingUnit)),
         ):
             if getattr(self, name) not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.case import CaseEvaluation
-from nnunet_amt.evaluation.cohort_rows import CohortRows
+from nnunet_amt.evaluation.cohort_groups import CohortGroup
 
-__all__ = ["NOT_STATED", "NO_LESION", "Subgroup", "split_into_subgroups", "tumour_size"]
+__all__ = ["NO_LESION", "SIZE_CLASSES", "Subgroup", "split_into_subgroups", "tumour_size"]
 
-NOT_STATED = "not stated"
 NO_LESION = "no lesion"
-_COHORT_GROUPS = ("histology", "institution", "sex")
+SIZE_CLASSES = ("large", "medium", "small", NO_LESION)  # the paper's order
+_FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _MM_PER_CM = 10.0
 
 
@@ -24,7 +24,7 @@ class Subgroup:
     Attributes
     ----------
     group
-        The property: ``manufacturer``, ``tumour_size``, ``histology``, ``institution`` or ``sex``.
+        The property: ``tumour_size`` or a column of the cohort file.
     name
         Its value in these cases.
     cases
@@ -36,32 +36,27 @@ class Subgroup:
     cases: tuple[CaseEvaluation, ...]
 
 
-def split_into_subgroups(cases: Sequence[CaseEvaluation], cohort: CohortRows | None) -> tuple[Subgroup, ...]:
-    """Split the cases by each property that is known of them.
-
-    Tumour size is measured on the reference and always known. The other properties come from the cohort file
-    where it has such a column with a value in at least one case. As in the paper, histologies other than
-    its four are put together as "others".
+def split_into_subgroups(
+    cases: Sequence[CaseEvaluation], cohort_groups: Sequence[CohortGroup] = ()
+) -> tuple[Subgroup, ...]:
+    """Split the cases by tumour size, which is measured on the reference, and by each group of the cohort.
 
     Parameters
     ----------
     cases
         The evaluated cases.
-    cohort
-        Their rows in the cohort file, or None without one.
+    cohort_groups
+        What is known of them otherwise.
 
     Returns
     -------
     tuple of Subgroup
-        Group by group in the order of the paper's tables; values in the paper's order, then by name.
+        Group by group, manufacturer and tumour size first as in the paper's tables.
     """
-    properties: dict[str, Callable[[CaseEvaluation], str]] = {"tumour_size": tumour_size}
-    if cohort is not None:
-        for column in ("manufacturer", *_COHORT_GROUPS):
-            if any(cohort[case.case_id].get(column) for case in cases):
-                properties[column] = _cohort_property(cohort, column)
-    order = [name for name in ("manufacturer", "tumour_size", *_COHORT_GROUPS) if name in properties]
-    return tuple(subgroup for group in order for subgroup in _split(group, cases, properties[group]))
+    sizes = CohortGroup("tumour_size", {case.case_id: tumour_size(case) for case in cases}, SIZE_CLASSES)
+    first = [group for group in cohort_groups if group.name == _FIRST_GROUP]
+    rest = [group for group in cohort_groups if group.name != _FIRST_GROUP]
+    return tuple(subgroup for group in (*first, sizes, *rest) for subgroup in _split(group, cases))
 
 
 def tumour_size(case: CaseEvaluation) -> str:
@@ -78,27 +73,8 @@ def tumour_size(case: CaseEvaluation) -> str:
     return "large" if size_cm > large_above else "medium"
 
 
-def _split(group: str, cases: Sequence[CaseEvaluation], value_of: Callable[[CaseEvaluation], str]) -> list[Subgroup]:
-    members: dict[str, list[CaseEvaluation]] = {}
+def _split(group: CohortGroup, cases: Sequence[CaseEvaluation]) -> list[Subgroup]:
+    members: dict[str, list[CaseEvaluation]] = {name: [] for name in group.order}
     for case in cases:
-        members.setdefault(value_of(case), []).append(case)
-    published = [row.subgroup for row in paper.TABLE_3 if row.group == group]
-
-    def position(name: str) -> tuple[int, int, str]:
-        rank = published.index(name) if name in published else len(published)
-        return int(name in (NOT_STATED, NO_LESION)), rank, name
-
-    return [Subgroup(group, name, tuple(members[name])) for name in sorted(members, key=position)]
-
-
-def _cohort_property(cohort: CohortRows, column: str) -> Callable[[CaseEvaluation], str]:
-    published = {row.subgroup.casefold(): row.subgroup for row in paper.TABLE_3 if row.group == column}
-    others = published.get("others")
-
-    def value_of(case: CaseEvaluation) -> str:
-        text = cohort[case.case_id].get(column, "")
-        if not text:
-            return NOT_STATED
-        return published.get(text.casefold(), others or text)
-
-    return value_of
+        members[group.subgroup_of[case.case_id]].append(case)
+    return [Subgroup(group.name, name, tuple(found)) for name, found in members.items() if found]

@@ -14,7 +14,7 @@ from nnunet_amt.files import write_json
 
 __all__ = ["SCHEMA_VERSION", "write_summary_json"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_summary_json(
@@ -23,7 +23,9 @@ def write_summary_json(
     overall: GroupSummary,
     subgroups: Sequence[tuple[str, str, GroupSummary]],
 ) -> None:
-    """Write the settings and the metrics of all cases and of each subgroup; undefined is null.
+    """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
+
+    The file obeys ``summary.schema.json`` beside this module.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ def write_summary_json(
 def _group(summary: GroupSummary) -> dict[str, Any]:
     return {
         "cases": summary.cases,
+        "clusters": summary.clusters,
         "voxel": {name: asdict(metric) for name, metric in summary.voxel.items()},
         "lesion": _lesion(summary.lesion),
     }
@@ -62,6 +65,7 @@ def _lesion(lesion: LesionSummary) -> dict[str, Any]:
         "fp": lesion.fp,
         "fn": lesion.fn,
         **_columns("sensitivity", lesion.sensitivity),
+        "sensitivity_wilson95": [metric.wilson95 for metric in lesion.sensitivity],
         **_columns("fp_per_scan", lesion.fp_per_scan),
     }
 

@@ -1,22 +1,20 @@
-"""froc.png."""
+"""froc.png and froc.svg."""
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
 
 from nnunet_amt.evaluation.case import CaseEvaluation
-from nnunet_amt.evaluation.froc_figure import froc_figure, write_froc_figure
+from nnunet_amt.evaluation.froc_figure import froc_figure
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary import GroupSummary, summarise
 from tests.evaluation.builders import evaluated, row_mask
 
-SETTINGS = EvaluationSettings(bootstrap_resamples=100)
-NO_OVERLAP = EvaluationSettings(bootstrap_resamples=100, false_positive_rule="no_overlap")
+SETTINGS = EvaluationSettings(bootstrap_resamples=100, ci_always=True)
+NO_OVERLAP = EvaluationSettings(bootstrap_resamples=100, ci_always=True, false_positive_rule="no_overlap")
 
 
 def cases(settings: EvaluationSettings) -> list[CaseEvaluation]:
@@ -67,15 +65,28 @@ def test_the_two_operating_points_have_different_markers() -> None:
     ],
     ids=["no_overlap", "one case", "no lesion"],
 )
-def test_odd_cohorts_are_drawn_without_a_warning(summary: GroupSummary, expected: str, tmp_path: Path) -> None:
+def test_odd_cohorts_are_drawn_without_a_warning(summary: GroupSummary, expected: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        write_froc_figure(tmp_path / "froc.png", summary)
+        froc_figure(summary).draw_without_rendering()
     assert labels(summary)[0] == expected
 
 
-def test_it_is_legible_in_print() -> None:
-    figure = froc_figure(summarise(cases(SETTINGS), SETTINGS))
-    assert figure.get_size_inches()[0] == pytest.approx(12 / 2.54)
-    texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
-    assert min(float(text.get_fontsize()) for text in texts) >= 9
+def thresholds_written(summary: GroupSummary) -> list[str]:
+    axes = froc_figure(summary).axes[0]
+    return [text.get_text() for text in axes.texts]
+
+
+def test_points_that_coincide_share_a_label() -> None:
+    # IoU 0.5, 0.6, 0.8, 1: one lesion is lost above 0.5, one above 0.6, one above 0.8.
+    assert thresholds_written(summarise(cases(SETTINGS), SETTINGS)) == ["0.05–0.45", "0.5–0.55", "0.6–0.75", "0.8–0.95"]
+
+
+def test_few_cases_are_warned_of() -> None:
+    withheld = EvaluationSettings(bootstrap_resamples=100)
+    titles = {
+        settings.ci_always: froc_figure(summarise(cases(settings), settings)).axes[0].get_title(loc="left")
+        for settings in (SETTINGS, withheld)
+    }
+    assert titles == {True: "only 4 cases: intervals are too narrow", False: "only 4 cases: no intervals"}
+    assert froc_figure(summarise(cases(withheld) * 5, withheld)).axes[0].get_title(loc="left") == ""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from nnunet_amt.evaluation import intervals
-from nnunet_amt.evaluation.intervals import percentile_interval, resampled_sums, standard_deviation
+from nnunet_amt.evaluation.intervals import (
+    percentile_interval,
+    resampled_sums,
+    standard_deviation,
+    sums_of_clusters,
+    wilson_interval,
+)
 
 
 def test_two_cases_resample_as_two_coins() -> None:
@@ -57,3 +65,37 @@ def test_undefined_resamples_are_left_out() -> None:
     assert np.isnan([low[1], high[1]]).all()
     assert standard_deviation(samples)[0] == pytest.approx(np.sqrt(2.0))
     assert np.isnan(standard_deviation(samples)[1])
+
+
+@given(st.integers(1, 500).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    theirs = stats.binomtest(*counts).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(*counts) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_wilson_is_that_of_statsmodels() -> None:
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    for found, lesions in ((0, 7), (7, 7), (143, 164)):
+        theirs = proportion.proportion_confint(found, lesions, method="wilson")
+        assert wilson_interval(found, lesions) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_wilson_of_all_and_of_none_on_paper() -> None:
+    """With z = 1.96 the limit of n of n is n / (n + z^2): 6 / (6 + 3.8415) = 0.6097; none mirrors all."""
+    assert wilson_interval(6, 6) == pytest.approx((0.6097, 1.0), abs=1e-4)
+    assert wilson_interval(0, 6) == pytest.approx((0.0, 0.3903), abs=1e-4)
+
+
+def test_wilson_of_nothing_is_refused() -> None:
+    for counts in ((0, 0), (3, 2), (-1, 2)):
+        with pytest.raises(ValueError, match="is no proportion"):
+            wilson_interval(*counts)
+
+
+def test_cases_of_a_cluster_are_drawn_together() -> None:
+    columns = np.array([[1.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
+    rows = sums_of_clusters(columns, ["b", "a", "b"])
+    assert rows.tolist() == [[2.0, 1.0], [5.0, 2.0]]
+    # Two draws of two clusters: a and a, a and b, b and b, so 2 to 4 cases with sums 4, 7 or 10.
+    drawn = {tuple(row) for row in resampled_sums(rows, 200, seed=7)}
+    assert drawn == {(4.0, 2.0), (7.0, 3.0), (10.0, 4.0)}

@@ -169,3 +169,15 @@ def test_a_new_folder_where_nothing_may_be_written(
     assert str(raised.value) == (
         f"{tmp_path / 'out'}: cannot be written to ({os.strerror(number)}); choose another folder"
     )
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_what_is_not_written_again_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool) -> None:
+    output = tmp_path / "out"
+    publish(output, "old")
+    if not can_exchange:
+        monkeypatch.setattr(module, "_exchange", lambda first, second: False)
+    with result_folder(output, NAMES) as folder:
+        (folder / NAMES[0]).write_text("new")
+    assert [path.name for path in output.iterdir()] == [NAMES[0]]
+    assert (output / NAMES[0]).read_text() == "new"

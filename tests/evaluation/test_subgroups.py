@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_amt.errors import ManifestError, UnmatchedCasesError
 from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_counts
+from nnunet_amt.evaluation.cohort_groups import cohort_groups
 from nnunet_amt.evaluation.cohort_rows import CohortRows, read_cohort_rows
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subgroups import split_into_subgroups, tumour_size
@@ -40,7 +41,7 @@ def test_tumour_size(diameters_mm: tuple[float, ...], expected: str) -> None:
 
 
 def test_size_needs_no_cohort() -> None:
-    subgroups = split_into_subgroups([case_of("a", 90), case_of("b", 10), case_of("c")], None)
+    subgroups = split_into_subgroups([case_of("a", 90), case_of("b", 10), case_of("c")])
     assert [(s.group, s.name, len(s.cases)) for s in subgroups] == [
         ("tumour_size", "large", 1),
         ("tumour_size", "small", 1),
@@ -55,7 +56,9 @@ def test_groups_of_the_cohort_in_the_order_of_the_paper() -> None:
         "c": {"manufacturer": "", "histology": "teratoma", "institution": "H1", "sex": ""},
         "d": {"manufacturer": "Aurora", "histology": "", "institution": "H1"},
     }
-    subgroups = split_into_subgroups([case_of(case_id, 10) for case_id in rows], rows)
+    subgroups = split_into_subgroups(
+        [case_of(case_id, 10) for case_id in rows], cohort_groups(rows, EvaluationSettings())
+    )
     assert [(s.group, s.name, "".join(case.case_id for case in s.cases)) for s in subgroups] == [
         ("manufacturer", "Canon Medical Systems", "b"),
         ("manufacturer", "Siemens", "a"),

@@ -1,15 +1,22 @@
-"""tables.md."""
+"""The result tables, and tables.md."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary import summarise
-from nnunet_amt.evaluation.tables import tables_text
+from nnunet_amt.evaluation.summary import GroupSummary, summarise
+from nnunet_amt.evaluation.table_markdown import tables_markdown
+from nnunet_amt.evaluation.tables import NamedGroup, result_tables
 from tests.evaluation.builders import evaluated, row_mask
 
-SETTINGS = EvaluationSettings(bootstrap_resamples=500)
+SETTINGS = EvaluationSettings(bootstrap_resamples=500, ci_always=True)
 FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
 MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
+
+
+def tables_text(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> str:
+    return tables_markdown(result_tables(settings, overall, subgroups))
 
 
 def rows(text: str) -> list[list[str]]:
@@ -40,7 +47,7 @@ def test_the_head_says_what_was_done_and_that_the_patients_are_others() -> None:
     settings = EvaluationSettings(connectivity=6, false_positive_rule="no_overlap", bootstrap_resamples=50)
     text = tables_text(settings, summarise([FOUND], settings), [])
     assert text.startswith("# Evaluation of 1 case\n")
-    for phrase in ("6-connectivity", "under 10 voxels", "`no_overlap`", "50 resamples", "other patients"):
+    for phrase in ("6-connectivity", "under 10 voxels", "rule no_overlap", "50 resamples", "other patients"):
         assert phrase in text
 
 
@@ -61,4 +68,29 @@ def test_a_group_of_many_values_is_left_to_the_summary_file() -> None:
     summary = summarise([FOUND, FOUND], SETTINGS)
     text = tables_text(SETTINGS, summary, [("institution", f"H{i}", summary) for i in range(13)])
     assert "H1" not in text
-    assert "Institution: 13 values, in `summary.json`." in text
+    assert "Institution: 13 values, in metrics.csv." in text
+
+
+def test_intervals_are_withheld_under_twenty_cases_and_the_note_says_so() -> None:
+    settings = EvaluationSettings(bootstrap_resamples=100)
+    text = tables_text(settings, summarise([FOUND] * 3 + [MISSED], settings), [])
+    ours = rows(text)[2]
+    assert ours[3] == "0.75±0.50 (–)"
+    assert "withheld (–) under 20 cases" in text
+    assert "withheld (–) under" not in tables_text(SETTINGS, summarise([FOUND], SETTINGS), [])
+
+
+def test_wilson_stands_beside_all_found() -> None:
+    """Of 2 lesions 2: from 2 / (2 + 3.84) = 0.34."""
+    settings = EvaluationSettings(bootstrap_resamples=100)
+    table = rows(tables_text(settings, summarise([FOUND, FOUND], settings), []))
+    assert table[6][3] == "1.00±0.00 (–; Wilson 0.34–1.00)"
+    table = rows(tables_text(SETTINGS, summarise([FOUND, FOUND], SETTINGS), []))
+    assert table[6][3] == "1.00±0.00 (1.00–1.00; Wilson 0.34–1.00)"
+
+
+def test_few_institutions_to_draw_are_warned_of() -> None:
+    settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
+    text = tables_text(settings, summarise([FOUND, FOUND], settings, {"case": "H1"}), [])
+    assert "percentile bootstrap over 1 institutions with all of their cases" in text
+    assert "20 institutions are the fewest to resample" in text

@@ -1,0 +1,67 @@
+"""Subgroups, institutions and intervals through the whole stage and its command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nnunet_amt.cli import app
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
+from nnunet_amt.progress import Progress, silent
+from tests.evaluation.builders import row_mask, write_pair
+
+CASE_IDS = ("half", "missed", "whole", "without")
+SETTINGS = EvaluationSettings(bootstrap_resamples=50)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four cases, and a cohort file that knows no institutions."""
+    for case_id, stop, length in zip(CASE_IDS, (10, 0, 20, 0), (20, 20, 20, 0), strict=True):
+        write_pair(tmp_path, case_id, row_mask(60, (0, stop)), row_mask(60, (0, length)))
+    (tmp_path / "cohort.csv").write_text("case_id,split\n" + "".join(f"{case_id},external\n" for case_id in CASE_IDS))
+    return tmp_path
+
+
+def run(
+    folder: Path,
+    cohort: Path | None = None,
+    settings: EvaluationSettings = SETTINGS,
+    report: Progress = silent,
+) -> set[str]:
+    """Evaluate and name the files that are there then."""
+    evaluate(folder / "predictions", folder / "references", folder / "out", cohort, settings, report=report)
+    return {path.name for path in (folder / "out").iterdir()}
+
+
+def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
+    cohort = folder / "institutions.csv"
+    cohort.write_text("case_id,institution\n" + "".join(f"{case_id},H{len(case_id)}\n" for case_id in CASE_IDS))
+    assert run(folder, cohort) == set(RESULT_FILES)
+    assert run(folder) == {name for name in RESULT_FILES if not name.startswith("institutions.")}
+
+
+def test_options_of_the_command_reach_the_results(folder: Path) -> None:
+    cohort = folder / "more.csv"
+    rows = [f"{case_id},H{i},{stage}" for i, (case_id, stage) in enumerate(zip(CASE_IDS, ("I", "I", "II", ""), strict=True))]
+    cohort.write_text("\n".join(["case_id,institution,stage", *rows]))
+    folders = [str(folder / name) for name in ("predictions", "references")]
+    options = ["--cohort", str(cohort), "--subgroup", "stage", "--cluster", "institution", "--ci-always"]
+    done = CliRunner().invoke(app, ["evaluate", *folders, "-o", str(folder / "out"), *options])
+    assert done.exit_code == 0, done.output
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    assert [group["subgroup"] for group in summary["subgroups"] if group["group"] == "stage"] == ["I", "II", "not stated"]
+    assert (summary["clusters"], summary["settings"]["cluster"]) == (4, "institution")
+    assert summary["voxel"]["dice"]["ci95"] is not None
+
+
+def test_a_subgroup_that_cannot_be_made_is_told_before_any_case_is_read(folder: Path) -> None:
+    told: list[str] = []
+    settings = EvaluationSettings(subgroup_columns=("stage",))
+    with pytest.raises(BadInputError, match="subgroup 'stage': the cohort file has no such column; it has split"):
+        run(folder, cohort=folder / "cohort.csv", settings=settings, report=lambda done, total, what: told.append(what))
+    assert told == []
