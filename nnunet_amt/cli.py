@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from nnunet_amt import __version__
+from nnunet_amt.cli_analysis import failures
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_options import PASS_ON, DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer
 from nnunet_amt.console import (
@@ -241,6 +242,9 @@ def evaluate(
     out.print(overall_table(result))
     show_written(list(result.files))
     show_next(f"look at {output / 'tables.md'} (with subgroups) and {output / 'froc.png'}")
+
+
+app.command()(failures)
 
 
 @app.command()

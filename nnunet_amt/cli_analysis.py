@@ -1,0 +1,57 @@
+"""The commands that look further into an evaluation: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnunet_amt.cli_options import Jobs
+from nnunet_amt.console import one_line_errors, out, progress_bars, show_next, show_written
+from nnunet_amt.errors import BadInputError
+
+if TYPE_CHECKING:
+    from nnunet_amt.evaluation import EvaluationSettings
+
+__all__ = ["failures"]
+
+Predictions = Annotated[Path, typer.Argument(help="Folder of predicted label maps.")]
+References = Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
+ConnectivityOption = Annotated[
+    int, typer.Option("--connectivity", help="Neighbours that make one lesion: 6, 18 or 26.")
+]
+MinimumVoxels = Annotated[int, typer.Option(min=0, help="Smaller predicted components are dropped.")]
+
+
+@one_line_errors
+def failures(
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of <case>_0000.nii.gz, as imagesTs; without it only shapes are compared."),
+    ] = None,
+    connectivity: ConnectivityOption = 26,
+    minimum_voxels: MinimumVoxels = 10,
+    jobs: Jobs = 1,
+) -> None:
+    """Compare the tumours of the worst with those of the best segmented tenth, and say how each case fails."""
+    from nnunet_amt.evaluation.failures import analyse_failures
+
+    settings = _settings(connectivity, minimum_voxels)
+    with progress_bars() as report:
+        result = analyse_failures(predictions, references, output, images, settings, jobs, report)
+    out.print(f"{len(result.groups.bottom)} cases of lowest against {len(result.groups.top)} of highest Dice")
+    show_written(list(result.files))
+    show_next(f"look at {output / 'failures.md'} and {output / 'failure_features.png'}")
+
+
+def _settings(connectivity: int, minimum_voxels: int) -> EvaluationSettings:
+    from nnunet_amt.evaluation import EvaluationSettings
+
+    if connectivity not in (6, 18, 26):
+        raise BadInputError(f"--connectivity {connectivity}: must be one of 6, 18, 26")
+    return EvaluationSettings(connectivity=connectivity, minimum_predicted_voxels=minimum_voxels)  # type: ignore[arg-type]
