@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from nnunet_amt import __version__
-from nnunet_amt.cli_analysis import failures
+from nnunet_amt.cli_analysis import components, failures, score_froc
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_options import PASS_ON, DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer
 from nnunet_amt.console import (
@@ -245,6 +245,8 @@ def evaluate(
 
 
 app.command()(failures)
+app.command()(score_froc)
+app.command()(components)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from nnunet_amt.errors import BadInputError
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationSettings
 
-__all__ = ["failures"]
+__all__ = ["components", "failures", "score_froc"]
 
 Predictions = Annotated[Path, typer.Argument(help="Folder of predicted label maps.")]
 References = Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")]
@@ -47,6 +47,63 @@ def failures(
     out.print(f"{len(result.groups.bottom)} cases of lowest against {len(result.groups.top)} of highest Dice")
     show_written(list(result.files))
     show_next(f"look at {output / 'failures.md'} and {output / 'failure_features.png'}")
+
+
+@one_line_errors
+def score_froc(
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(help="Folder of nnU-Net's <case>.npz (--save_probabilities); the predictions' own if not given."),
+    ] = None,
+    connectivity: ConnectivityOption = 26,
+    minimum_voxels: MinimumVoxels = 10,
+    jobs: Jobs = 1,
+) -> None:
+    """Rank predicted lesions by tumour probability: the score FROC and its CPM, apart from the paper's IoU sweep."""
+    from nnunet_amt.evaluation.score_froc import analyse_scores
+
+    settings = _settings(connectivity, minimum_voxels)
+    with progress_bars() as report:
+        result = analyse_scores(predictions, references, output, probabilities, settings, jobs, report)
+    for curve in result.curves:
+        cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
+        out.print(f"CPM of the {curve.confidence} probability: {cpm}")
+    show_written(list(result.files))
+    show_next(f"look at {output / 'score_froc.md'} and {output / 'score_froc.png'}")
+
+
+@one_line_errors
+def components(
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    minimum_voxels: Annotated[
+        list[int] | None,
+        typer.Option(help="Smallest size in voxels; may be repeated. Without either option: 0, 10, 30."),
+    ] = None,
+    minimum_mm3: Annotated[
+        list[float] | None,
+        typer.Option(help="Smallest size in mm3; may be repeated. Without either option: 25, 75, 500."),
+    ] = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Show how much the lesion metrics depend on connectivity and smallest predicted size, in one table."""
+    from nnunet_amt.evaluation.component_analysis import (
+        COMPONENT_FILES,
+        MINIMUM_SIZES,
+        MinimumSize,
+        analyse_components,
+    )
+
+    sizes = [MinimumSize(voxels, "voxels") for voxels in minimum_voxels or ()]
+    sizes += [MinimumSize(volume, "mm3") for volume in minimum_mm3 or ()]
+    with progress_bars() as report:
+        analyse_components(predictions, references, output, sizes or MINIMUM_SIZES, jobs, report)
+    show_written([output / name for name in COMPONENT_FILES])
+    show_next(f"look at {output / 'component_analysis.md'}")
 
 
 def _settings(connectivity: int, minimum_voxels: int) -> EvaluationSettings:

@@ -17,7 +17,19 @@ from nnunet_amt.errors import WorkFailedError
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 
 runner = CliRunner()
-COMMANDS = ["demo", "convert", "plan", "env", "train", "predict", "evaluate", "failures", "doctor"]
+COMMANDS = [
+    "demo",
+    "convert",
+    "plan",
+    "env",
+    "train",
+    "predict",
+    "evaluate",
+    "failures",
+    "score-froc",
+    "components",
+    "doctor",
+]
 
 
 @pytest.fixture

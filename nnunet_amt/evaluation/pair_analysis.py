@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from nnunet_amt.errors import BadInputError
+import SimpleITK as sitk
+
+from nnunet_amt.errors import BadInputError, ImageReadError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs, read_foreground
-from nnunet_amt.image_integrity import itk_warnings_off
+from nnunet_amt.geometry import Geometry
+from nnunet_amt.image_integrity import header_damage, itk_warnings_off
 from nnunet_amt.progress import Progress
 
-__all__ = ["MaskPair", "checked_pairs", "for_each_pair", "read_mask_pair"]
+__all__ = ["MaskPair", "checked_pairs", "for_each_pair", "header_geometry", "read_mask_pair"]
 
 Result = TypeVar("Result")
 
@@ -75,3 +78,25 @@ def for_each_pair(
     finally:
         executor.shutdown(cancel_futures=True)
     return tuple(results)
+
+
+def header_geometry(path: Path) -> Geometry:
+    """Read the grid of an image of one value a voxel from its header.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is no such image.
+    """
+    if damage := header_damage(path):
+        raise ImageReadError(f"{path}: {damage}")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
+    if reader.GetNumberOfComponents() != 1:
+        found = f"{reader.GetNumberOfComponents()} values a voxel"
+        raise ImageReadError(f"{path}: has {found}; one is expected")
+    return Geometry.of(reader)

@@ -11,8 +11,9 @@ import SimpleITK as sitk
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LABEL_MAP_ENDINGS, LabelMapPair, named_cases
-from nnunet_amt.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference
-from nnunet_amt.image_integrity import header_damage, require_whole_file, stated_checksum
+from nnunet_amt.evaluation.pair_analysis import header_geometry
+from nnunet_amt.geometry import GEOMETRY_TOLERANCE, geometry_difference
+from nnunet_amt.image_integrity import require_whole_file, stated_checksum
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["check_ct_headers", "find_cts", "hounsfield_values"]
@@ -59,7 +60,7 @@ def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], rep
     """
     for done, pair in enumerate(pairs, start=1):
         ct = cts[pair.case_id]
-        difference = geometry_difference(_header_geometry(ct), _header_geometry(pair.reference))
+        difference = geometry_difference(header_geometry(ct), header_geometry(pair.reference))
         if difference is not None:
             raise GeometryMismatchError(
                 f"case {pair.case_id}: {ct} against {pair.reference}: {difference} (x, y, z; tolerance "
@@ -89,18 +90,3 @@ def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
         z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
         values.append(voxels[z, y, x][piece.mask])
     return np.concatenate(values)
-
-
-def _header_geometry(path: Path) -> Geometry:
-    if damage := header_damage(path):
-        raise ImageReadError(f"{path}: {damage}")
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
-    if reader.GetNumberOfComponents() != 1:
-        found = f"{reader.GetNumberOfComponents()} values a voxel"
-        raise ImageReadError(f"{path}: has {found}; a CT has one")
-    return Geometry.of(reader)
