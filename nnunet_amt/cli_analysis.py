@@ -44,7 +44,9 @@ def failures(
     settings = _settings(connectivity, minimum_voxels)
     with progress_bars() as report:
         result = analyse_failures(predictions, references, output, images, settings, jobs, report)
-    out.print(f"{len(result.groups.bottom)} cases of lowest against {len(result.groups.top)} of highest Dice")
+    size = len(result.groups.bottom)
+    group = f"{size} case{'' if size == 1 else 's'}"
+    out.print(f"compared: {group} of lowest against {group} of highest Dice")
     show_written(list(result.files))
     show_next(f"look at {output / 'failures.md'} and {output / 'failure_features.png'}")
 

@@ -84,7 +84,7 @@ def _draw_panel(axes: Axes, comparison: FeatureComparison, values: dict[str, np.
         line = {"color": colour, "linewidth": 1.1}
         axes.boxplot(
             group, positions=[position], widths=0.55, whis=(0, 100), boxprops=line, whiskerprops=line, capprops=line,
-            medianprops={"color": colour, "linewidth": 2.0}, manage_ticks=False,
+            medianprops={"color": colour, "linewidth": 2.0}, manage_ticks=False, showfliers=False,
         )  # fmt: skip
         # spread by rank, so that the same results give the same figure
         shifts = np.linspace(-0.16, 0.16, group.size) if group.size > 1 else np.zeros(1)
@@ -102,11 +102,11 @@ def _draw_panel(axes: Axes, comparison: FeatureComparison, values: dict[str, np.
 def _p_text(comparison: FeatureComparison) -> str:
     if comparison.p is None or comparison.p_holm is None:
         return "p undefined"
-    return f"p {_p(comparison.p)}, by Holm {_p(comparison.p_holm)}"
+    return f"p {_p(comparison.p)} (Holm {_p(comparison.p_holm)})"
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _with_powers(unit: str) -> str:
