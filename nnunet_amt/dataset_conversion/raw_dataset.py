@@ -12,8 +12,8 @@ from pathlib import Path
 
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.processes import is_running
 from nnunet_amt.files import PARTIAL_MARK
+from nnunet_amt.processes import is_running
 
 __all__ = ["FILE_ENDING", "RawDataset"]
 

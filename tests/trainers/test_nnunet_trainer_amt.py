@@ -22,7 +22,6 @@ from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.tuning_dice import CaseOverlap
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 
-
 CPU = torch.device("cpu")
 
 
