@@ -141,9 +141,9 @@ def component_table(rows: Sequence[ComponentRow], cases: int) -> str:
     lines = [
         f"# Lesions of {cases} case{'' if cases == 1 else 's'} by connectivity and smallest size",
         "",
-        "Predicted components under the smallest size are dropped, reference components never. Matched one to one at an "
-        "IoU above the threshold; every predicted lesion without a partner is a false positive (FP). The paper drops "
-        "predicted components under 10 voxels and does not state its connectivity.",
+        "Predicted components under the smallest size are dropped, reference components never. Matched one to one at "
+        "an IoU above the threshold; every predicted lesion without a partner is a false positive (FP). The paper "
+        "drops predicted components under 10 voxels and does not state its connectivity.",
         "",
         "| Connectivity | Smallest | Reference lesions | Predicted lesions | Dropped | Sensitivity, IoU > 0.1 "
         "| FP per scan, IoU > 0.1 | Sensitivity, IoU > 0.5 | FP per scan, IoU > 0.5 |",

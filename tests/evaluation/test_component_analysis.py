@@ -16,7 +16,7 @@ from tests.evaluation.builders import row_mask, write_pair
 
 
 def diagonal_mask() -> np.ndarray:
-    """Three boxes of 4 x 4 x 4 voxels in a row: the second touches the first by an edge, the third the second by a corner."""
+    """Three boxes of 4 x 4 x 4 voxels: the second touches the first by an edge, the third the second by a corner."""
     mask = np.zeros((12, 12, 12), np.uint8)
     mask[0:4, 0:4, 0:4] = 1
     mask[0:4, 4:8, 4:8] = 1
@@ -27,7 +27,9 @@ def diagonal_mask() -> np.ndarray:
 def test_connectivity_counts_faces_edges_and_corners(tmp_path: Path) -> None:
     """The same mask as reference and prediction: 3 lesions by faces, 2 with edges, 1 with corners, all found."""
     write_pair(tmp_path, "a", diagonal_mask(), diagonal_mask())
-    rows = analyse_components(tmp_path / "predictions", tmp_path / "references", tmp_path / "out", [MinimumSize(0, "voxels")])
+    rows = analyse_components(
+        tmp_path / "predictions", tmp_path / "references", tmp_path / "out", [MinimumSize(0, "voxels")]
+    )
     assert [(row.connectivity, row.reference_lesions, row.predicted_lesions) for row in rows] == [
         (6, 3, 3),
         (18, 2, 2),
@@ -38,7 +40,7 @@ def test_connectivity_counts_faces_edges_and_corners(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A tumour of 20 voxels (200 mm3) found by 12 (IoU 0.6) and false positives of 29, 10, 9 and 1; a second, missed."""
+    """A tumour of 20 voxels found by 12 (IoU 0.6) and false positives of 29, 10, 9 and 1; a second, missed."""
     mask = row_mask(120, (0, 12), (30, 59), (65, 75), (80, 89), (100, 101))
     write_pair(tmp_path, "a", mask, row_mask(120, (0, 20)))
     write_pair(tmp_path, "b", row_mask(120), row_mask(120, (0, 20)))
@@ -74,17 +76,22 @@ def test_it_agrees_with_the_evaluation(folder: Path) -> None:
     rows = analyse_components(folder / "predictions", folder / "references", folder / "out")
     row = next(row for row in rows if (row.connectivity, row.minimum_size, row.unit) == (26, 10, "voxels"))
     settings = EvaluationSettings(bootstrap_resamples=10)
-    lesion = evaluate(folder / "predictions", folder / "references", folder / "evaluation", settings=settings).overall.lesion
-    for threshold, sensitivity, false in ((0.1, row.sensitivity_01, row.fp_per_scan_01), (0.5, row.sensitivity_05, row.fp_per_scan_05)):  # fmt: skip
-        at = threshold_index(threshold)
-        assert (lesion.sensitivity[at].mean, lesion.fp_per_scan[at].mean) == (sensitivity, false)
+    result = evaluate(folder / "predictions", folder / "references", folder / "evaluation", settings=settings)
+    lesion = result.overall.lesion
+    loose, strict = threshold_index(0.1), threshold_index(0.5)
+    assert (lesion.sensitivity[loose].mean, lesion.fp_per_scan[loose].mean) == (row.sensitivity_01, row.fp_per_scan_01)
+    assert (lesion.sensitivity[strict].mean, lesion.fp_per_scan[strict].mean) == (
+        row.sensitivity_05,
+        row.fp_per_scan_05,
+    )
 
 
 def test_without_lesions_the_sensitivity_is_undefined(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60))
     (row, *_) = analyse_components(tmp_path / "predictions", tmp_path / "references", tmp_path / "out")
     assert (row.sensitivity_01, row.fp_per_scan_01) == (None, 1.0)
-    assert "| 6 | 0 voxels | 0 | 1 | 0 | – | 1.000 | – | 1.000 |" in (tmp_path / "out" / "component_analysis.md").read_text()
+    text = (tmp_path / "out" / "component_analysis.md").read_text()
+    assert "| 6 | 0 voxels | 0 | 1 | 0 | – | 1.000 | – | 1.000 |" in text
 
 
 def test_a_negative_size_is_refused(folder: Path) -> None:

@@ -81,8 +81,8 @@ def _group_sentences(cases: Sequence[FailureCase], groups: ExtremeGroups) -> str
 
 def _comparison_notes(comparisons: Sequence[FeatureComparison], groups: ExtremeGroups) -> str:
     notes = [
-        f"Features of the reference, median (quartiles). p: Mann-Whitney U test, two-sided; p (Holm): corrected for the "
-        f"{len(comparisons)} features of this table. Top larger: probability that a case of the top group has the "
+        "Features of the reference, median (quartiles). p: Mann-Whitney U test, two-sided; p (Holm): corrected for "
+        f"the {len(comparisons)} features of this table. Top larger: probability that a case of the top group has the "
         "larger value (0.5: no difference).",
         f"Published p: {paper.CITATION}, {paper.FAILURE_GROUP_SIZE} against {paper.FAILURE_GROUP_SIZE} other cases, "
         "uncorrected.",

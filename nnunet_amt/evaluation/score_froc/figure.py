@@ -69,8 +69,8 @@ def _draw_curve(axes: Axes, curve: ScoreFroc) -> None:
         return
     # from the left edge on, at the sensitivity that is had there
     before = curve.sensitivity_at(_LEFT) or 0.0
-    points = [(_LEFT, before), *((x, y or 0.0) for x, y in zip(curve.fp_per_scan, curve.sensitivity, strict=True) if x > _LEFT)]  # fmt: skip
-    x, y = np.array(points).T
+    values = zip(curve.fp_per_scan, curve.sensitivity, strict=True)
+    x, y = np.array([(_LEFT, before), *((rate, found or 0.0) for rate, found in values if rate > _LEFT)]).T
     axes.plot(x, y, style, color=colour, linewidth=1.4, drawstyle="steps-post", label=label)
     axes.plot([x[-1], _RIGHT], [y[-1], y[-1]], ":", color=colour, linewidth=1.0)
 

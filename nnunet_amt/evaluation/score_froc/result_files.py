@@ -26,7 +26,10 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 CURVE_COLUMNS = ("confidence", "threshold", "tp", "fp", "sensitivity", "fp_per_scan")
-LESION_COLUMNS = ("case_id", "lesion", "voxels", *(f"{name}_{what}" for name in CONFIDENCES for what in ("probability", "hit")))  # fmt: skip
+LESION_COLUMNS = (
+    *("case_id", "lesion", "voxels"),
+    *(f"{name}_{what}" for name in CONFIDENCES for what in ("probability", "hit")),
+)
 _HIT_IOU = HIT_TWENTIETHS / 20
 _UNDEFINED = "–"
 
@@ -91,14 +94,14 @@ def report_text(curves: Sequence[ScoreFroc], sweep: IouSweep, settings: Evaluati
     lines = [
         f"# Score FROC of {first.scans} cases with {first.references} reference lesions",
         "",
-        f"- **Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with a "
-        "reference lesion, one to one, and every reference lesion counts once.",
+        f"- **Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with "
+        "a reference lesion, one to one, and every reference lesion counts once.",
         f"- Predicted lesions: components of {settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} "
         "voxels or more. Confidence: mean or largest tumour probability of a lesion's voxels.",
         "- Sensitivity at a rate: the highest of an operating point of at most so many false positives per scan. CPM: "
         f"the mean over the {len(CPM_RATES)} rates.",
-        "- *: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of the "
-        "last point.",
+        "- *: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of "
+        "the last point.",
         "",
         _line(["Confidence", *(f"{rate:g} FP/scan" for rate in CPM_RATES), "CPM", "Most FP/scan"]),
         _line(["---", *["---:"] * (len(CPM_RATES) + 2)]),

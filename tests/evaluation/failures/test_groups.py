@@ -19,7 +19,7 @@ def test_a_tenth_is_rounded_up(cases: int, size: int) -> None:
 
 
 def test_equal_dice_is_taken_in_the_order_of_the_ids_whatever_the_order_of_the_cases() -> None:
-    dice = {name: 0.0 for name in "dacb"} | {name: 0.9 for name in "hgfekjil"}
+    dice = dict.fromkeys("dacb", 0.0) | dict.fromkeys("hgfekjil", 0.9)
     groups = extreme_groups(dice)
     assert groups == extreme_groups(dict(reversed(dice.items())))
     assert groups.bottom == ("a", "b")  # two of twelve
@@ -33,5 +33,5 @@ def test_undefined_dice_is_in_no_group_and_named() -> None:
 
 
 def test_one_defined_case_cannot_be_compared_with_itself() -> None:
-    with pytest.raises(BadInputError, match="Dice is defined in 1 of 2 cases; comparing .* takes 2 or more"):
+    with pytest.raises(BadInputError, match=r"Dice is defined in 1 of 2 cases; comparing .* takes 2 or more"):
         extreme_groups({"a": 0.5, "b": None})

@@ -35,11 +35,12 @@ INTENSITY = {
     "energy_hu2": "Energy",
     "total_energy_hu2_mm3": "TotalEnergy",
 }
+LONG = ellipsoid((20, 10, 10), CT_SPACING)
 MASKS = {
     "ball": ellipsoid((20, 20, 20), CT_SPACING),
     "ellipsoid": ellipsoid((35, 25, 15), CT_SPACING),
-    "two": np.maximum(np.pad(ellipsoid((20, 10, 10), CT_SPACING), 20), np.pad(ellipsoid((20, 10, 10), CT_SPACING), ((30, 10), (40, 0), (5, 35)))),
-}  # fmt: skip
+    "two": np.maximum(np.pad(LONG, 20), np.pad(LONG, ((30, 10), (40, 0), (5, 35)))),
+}
 
 
 def images(mask: np.ndarray, spacing: Spacing) -> tuple[sitk.Image, sitk.Image]:
