@@ -68,10 +68,9 @@ def feature_figure(
             _draw_panel(axes, comparison, values)
         for axes in panels[len(comparisons) :]:
             axes.set_axis_off()
-        figure.suptitle(
-            f"Reference tumours of the {len(groups.bottom)} cases of lowest (bottom) and of highest (top) Dice",
-            fontsize=_FONT_SIZE + 1,
-        )
+        counted = f"{len(groups.bottom)} case{'' if len(groups.bottom) == 1 else 's'}"
+        title = f"Reference tumours of the {counted} of lowest (bottom) and of highest (top) Dice"
+        figure.suptitle(title, fontsize=_FONT_SIZE + 1)
     return figure
 
 

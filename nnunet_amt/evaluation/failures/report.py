@@ -42,7 +42,7 @@ def report_text(
 ) -> str:
     """Lay out the comparison of both groups, the failure modes and the worst cases as Markdown."""
     parts = [
-        f"# Failure analysis of {len(cases)} cases",
+        f"# Failure analysis of {_counted(len(cases), 'case')}",
         _group_sentences(cases, groups),
         "## What sets the tumours of the worst cases apart",
         _comparison_notes(comparisons, groups),
@@ -64,9 +64,8 @@ def _group_sentences(cases: Sequence[FailureCase], groups: ExtremeGroups) -> str
     sentences = []
     for name, word, members in (("Bottom", "lowest", groups.bottom), ("Top", "highest", groups.top)):
         values = [value for case_id in members if (value := dice[case_id]) is not None]
-        sentences.append(
-            f"- **{name} group**: the {len(members)} cases of {word} Dice, {min(values):.2f} to {max(values):.2f}."
-        )
+        span = f"{min(values):.2f}" if len(values) == 1 else f"{min(values):.2f} to {max(values):.2f}"
+        sentences.append(f"- **{name} group**: the {_counted(len(members), 'case')} of {word} Dice, {span}.")
     sentences.append(
         f"- Each group is {paper.FAILURE_GROUP_PERCENT}% of the cases with a Dice, rounded up; equal Dice is taken in "
         "the order of the case ids."

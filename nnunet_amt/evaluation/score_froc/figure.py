@@ -93,10 +93,20 @@ def _finish(figure: Figure, axes: Axes, curve: ScoreFroc) -> None:
     axes.set_yticks(np.linspace(0.0, 1.0, 6))
     axes.grid(axis="x", color="#E0E0E0", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    if not curve.references:
-        message = "no reference lesion: the sensitivity is undefined"
+    if message := _remark(curve):
         axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center")
     scans = f"{curve.scans} case{'' if curve.scans == 1 else 's'}"
     lesions = f"{curve.references} lesion{'' if curve.references == 1 else 's'}"
     title = f"{scans}, {lesions}; score FROC: hits at IoU > {HIT_TWENTIETHS / 20:g}"
     figure.legend(loc="outside upper left", frameon=False, title=title, alignment="left")
+
+
+def _remark(curve: ScoreFroc) -> str | None:
+    if not curve.references:
+        return "no reference lesion: the sensitivity is undefined"
+    if not curve.fp:
+        return "no predicted lesion"
+    if curve.fp_per_scan[-1] <= _LEFT:
+        most = f"there are {curve.fp_per_scan[-1]:.2g} false positives per scan:"
+        return f"with every predicted lesion kept\n{most}\nthe curve is left of the axis"
+    return None

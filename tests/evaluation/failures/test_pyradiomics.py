@@ -71,6 +71,18 @@ def test_shape(name: str) -> None:
     assert 1.1 < float(theirs["SurfaceArea"]) / 100 / ours["surface_area_cm2"] < 1.6
 
 
+def test_their_axial_diameter_may_join_two_slices() -> None:
+    """Ten voxels in a slice, the next ten in the one above: ours is 10 mm, theirs 19, between the end centres."""
+    from radiomics.shape import RadiomicsShape
+
+    mask = np.zeros((4, 5, 24), np.uint8)
+    mask[1, 2, 2:12] = mask[2, 2, 12:22] = 1
+    peer = RadiomicsShape(*images(mask, (1.0, 1.0, 5.0)))
+    peer.enableAllFeatures()
+    assert float(peer.execute()["Maximum2DDiameterSlice"]) == pytest.approx(19)
+    assert shape_features(foreground(mask, (1.0, 1.0, 5.0)))["axial_diameter_mm"] == pytest.approx(10)
+
+
 @pytest.mark.parametrize("name", MASKS)
 def test_intensity(name: str) -> None:
     from radiomics.firstorder import RadiomicsFirstOrder

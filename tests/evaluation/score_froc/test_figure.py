@@ -38,3 +38,13 @@ def test_without_lesions_it_says_so() -> None:
     figure = score_froc_figure([score_froc(cases, "mean")], iou_sweep(cases))
     assert [text.get_text() for text in figure.axes[0].texts] == ["no reference lesion: the sensitivity is undefined"]
     assert "(CPM undefined)" in figure.legends[0].get_texts()[0].get_text()
+
+
+def test_a_curve_that_is_left_of_the_axis_is_explained() -> None:
+    """One lesion, found, without a false positive: no point of the curve can stand on a logarithmic axis."""
+    cases = [case([[15]], [0.9])]
+    (remark,) = score_froc_figure([score_froc(cases, "mean")], iou_sweep(cases)).axes[0].texts
+    assert "there are 0 false positives per scan" in remark.get_text()
+    nothing = [case([], [], 1)]
+    (remark,) = score_froc_figure([score_froc(nothing, "mean")], iou_sweep(nothing)).axes[0].texts
+    assert remark.get_text() == "no predicted lesion"
