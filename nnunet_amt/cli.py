@@ -12,6 +12,7 @@ import typer
 from rich.logging import RichHandler
 
 from nnunet_amt import __version__
+from nnunet_amt.cli_analysis import components, failures, score_froc
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
@@ -138,6 +139,9 @@ def env(
 app.command(context_settings=PASS_ON)(train)
 app.command(context_settings=PASS_ON)(predict)
 app.command()(evaluate)
+app.command()(failures)
+app.command("score-froc")(score_froc)
+app.command()(components)
 app.command()(published)
 app.command()(doctor)
 

@@ -26,6 +26,9 @@ __all__ = [
     "EXCLUDED_CASES",
     "EXTERNAL_CASES",
     "EXTERNAL_INSTITUTIONS",
+    "FAILURE_GROUP_PERCENT",
+    "FAILURE_GROUP_SIZE",
+    "FAILURE_P_VALUES",
     "FEATURE_RANGE",
     "FOREGROUND_SAMPLES_PER_BATCH",
     "IDENTIFIED_CASES",
@@ -101,6 +104,18 @@ IOU_THRESHOLD_TWENTIETHS = tuple(range(1, 20))
 
 # Tables 3 and 4: small < 5 cm, medium 5 to 8 cm, large > 8 cm
 SIZE_LIMITS_CM = (5.0, 8.0)
+
+# "Quantitative analysis of failure modes": the cases of lowest against those of highest Dice
+FAILURE_GROUP_PERCENT = 10
+FAILURE_GROUP_SIZE = 17
+# p-values of the reference's radiomics features between the two groups
+FAILURE_P_VALUES: dict[str, float] = {
+    "voxel volume": 0.003,
+    "maximum 3-D diameter": 0.025,
+    "total energy": 0.009,
+    "mean": 0.42,
+    "median": 0.33,
+}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,10 @@ from tests.conftest import TINY_DATASET, set_nnunet_folders
 from tests.model_fixtures import write_model
 
 runner = CliRunner()
-COMMANDS = ["demo", "convert", "plan", "env", "train", "predict", "evaluate", "published", "doctor"]
+COMMANDS = (
+    *("demo", "convert", "public-cohort", "join-manifests", "plan", "env", "train", "predict"),
+    *("evaluate", "failures", "score-froc", "components", "published", "doctor"),
+)
 
 
 @pytest.fixture

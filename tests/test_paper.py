@@ -36,3 +36,8 @@ def test_tables_were_read_whole() -> None:
 def test_thresholds_and_rotation() -> None:
     assert [twentieth / 20 for twentieth in paper.IOU_THRESHOLD_TWENTIETHS][::9] == [0.05, 0.5, 0.95]
     assert math.degrees(paper.ROTATION_RANGE_RADIANS[1]) == 10
+
+
+def test_the_failure_groups_are_a_tenth_of_the_external_cases_rounded_up() -> None:
+    tenth = paper.EXTERNAL_CASES * paper.FAILURE_GROUP_PERCENT / 100
+    assert math.ceil(tenth) == paper.FAILURE_GROUP_SIZE

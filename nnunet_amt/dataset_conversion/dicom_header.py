@@ -40,7 +40,8 @@ HEADER_TAGS = [
 ]
 # DICOM PS3.3: defined terms of Modality (the usual ones), and of RescaleType.
 _MODALITIES = frozenset(
-    "CT MR PT NM US CR DX MG XA RF OT SC SEG SR PR KO REG FID DOC OP ES RTSTRUCT RTPLAN RTDOSE RTIMAGE RTRECORD".split()
+    {"CT", "MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "RF", "OT", "SC", "SEG", "SR", "PR", "KO", "REG", "FID"}
+    | {"DOC", "OP", "ES", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTIMAGE", "RTRECORD"}
 )
 _UNITS = frozenset({"HU", "HU_MOD", "US", "OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"})
 

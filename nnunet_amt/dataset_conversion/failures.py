@@ -94,8 +94,8 @@ class CasesFailedError(WorkFailedError):
         self.failures = tuple(failures)
         them, cases = ("it", "the case") if len(failures) == 1 else ("them", "the cases")
         self.summary = (
-            f"{converted} of {total} cases are converted, {len(failures)} failed ({listed_in} lists {them}): mend {cases} "
-            f"and run the same command again, or leave {them} out with --exclude-unreadable"
+            f"{converted} of {total} cases are converted, {len(failures)} failed ({listed_in} lists {them}): "
+            f"mend {cases} and run the same command again, or leave {them} out with --exclude-unreadable"
         )
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         super().__init__(f"{failures[0].message}{more}; {self.summary}")

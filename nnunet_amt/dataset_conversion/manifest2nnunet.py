@@ -24,7 +24,7 @@ from nnunet_amt.dataset_conversion.case_record import CaseRecord, finished_recor
 from nnunet_amt.dataset_conversion.conversion_settings import ConversionSettings
 from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case, read_headers, require_files
 from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
-from nnunet_amt.dataset_conversion.dataset_names import DatasetNames, name_for_dataset
+from nnunet_amt.dataset_conversion.dataset_names import name_for_dataset
 from nnunet_amt.dataset_conversion.failures import (
     CaseFailure,
     CasesFailedError,

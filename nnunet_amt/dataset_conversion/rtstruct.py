@@ -203,8 +203,8 @@ def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, number: int) -> i
     nearest = round(float(z.mean()))
     if np.abs(z - nearest).max() > _OFF_SLICE_SHARE:
         raise GeometryMismatchError(
-            f"ROI number {number}: a contour at z {points[:, 2].min():.2f} to {points[:, 2].max():.2f} mm lies between the "
-            f"slices of the CT, which are {geometry.spacing[2]:.3g} mm apart; draw it on this CT"
+            f"ROI number {number}: a contour at z {points[:, 2].min():.2f} to {points[:, 2].max():.2f} mm lies between "
+            f"the slices of the CT, which are {geometry.spacing[2]:.3g} mm apart; draw it on this CT"
         )
     if not 0 <= nearest < geometry.size[2]:
         raise GeometryMismatchError(

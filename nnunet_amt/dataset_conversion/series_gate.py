@@ -162,7 +162,8 @@ def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
         )
     if doubled.size:
         raise ImageReadError(
-            f"{name}: slices are there twice ({doubled.size}), the first at {along[doubled[0]]:.2f} mm; remove the copies"
+            f"{name}: slices are there twice ({doubled.size}), the first at {along[doubled[0]]:.2f} mm; "
+            "remove the copies"
         )
     usual = float(np.median(distances))
     tolerance = _DISTANCE_TOLERANCE_MM + _DISTANCE_TOLERANCE_SHARE * usual

@@ -157,7 +157,9 @@ def _banded(name: str, texts: Mapping[str, str]) -> CohortGroup:
     for case_id, text in texts.items():
         number = as_number(text) if text else None
         if text and (number is None or number < 0):
-            raise BadInputError(f"cohort file, column {name!r} (case {case_id}): {text!r} is no number from 0 up; mend it")
+            raise BadInputError(
+                f"cohort file, column {name!r} (case {case_id}): {text!r} is no number from 0 up; mend it"
+            )
         subgroup_of[case_id] = NOT_STATED if number is None else band(number)
         if number is not None:
             lowest[subgroup_of[case_id]] = min(number, lowest.get(subgroup_of[case_id], number))

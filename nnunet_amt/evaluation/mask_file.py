@@ -60,7 +60,9 @@ def read_foreground(path: Path, case_id: str, foreground: int = 1) -> Foreground
         spacing = header.geometry.spacing
         return Foreground.of_slabs(read_slabs(path, header), (spacing[0], spacing[1], spacing[2]), (1, foreground))
     except OtherLabelError as error:
-        raise LabelValueError(f"{path}: case {case_id}: {_label_complaint(_values(path, header), foreground)}") from error
+        raise LabelValueError(
+            f"{path}: case {case_id}: {_label_complaint(_values(path, header), foreground)}"
+        ) from error
     except BrokenFileError as error:
         damage = file_damage(path) or "is damaged; copy or export it again"
         raise ImageReadError(f"{path}: case {case_id}: {damage}") from error
@@ -130,9 +132,7 @@ def _float_complaint(voxels: np.ndarray) -> str:
         advice = "these are no labels but probabilities or resampled values: threshold them first"
     else:
         advice = "save them as integers"
-    return (
-        f"holds floating point numbers ({_shown(values.tolist())}); a mask holds 0 and 1 only, as integers; {advice}"
-    )
+    return f"holds floating point numbers ({_shown(values.tolist())}); a mask holds 0 and 1 only, as integers; {advice}"
 
 
 def _shown(values: Sequence[float]) -> str:

@@ -92,7 +92,9 @@ def _parsed(head: bytes, order: str) -> LabelHeader | None:
     offset, slope, intercept = struct.unpack_from(order + "3f", head, 108)
     plain = dimensions == 3 and min(x, y, z) > 0 and voxel_type in _INTEGERS
     unscaled = (slope == 1 and intercept == 0) or slope == 0
-    if not (plain and unscaled and offset >= _HEADER_BYTES + 4 and offset == int(offset) and head[123] & 7 in _MILLIMETRES):
+    if not (
+        plain and unscaled and offset >= _HEADER_BYTES + 4 and offset == int(offset) and head[123] & 7 in _MILLIMETRES
+    ):
         return None
     geometry = _geometry(head, order, (x, y, z))
     return None if geometry is None else LabelHeader(geometry, np.dtype(order + _INTEGERS[voxel_type]), int(offset))
@@ -120,7 +122,7 @@ def _geometry(head: bytes, order: str, size: tuple[int, int, int]) -> Geometry |
 
 
 def _rotation(quaternion: tuple[float, ...], handedness: float) -> np.ndarray:
-    """The NIfTI-1 standard's "method 2": quaternion b, c, d to the axes as columns."""
+    """Turn the quaternion b, c, d into the axes as columns, by the NIfTI-1 standard's "method 2"."""
     b, c, d = quaternion
     square = 1.0 - (b * b + c * c + d * d)
     if square < _HALF_TURN:  # a is rounded away: as NIfTI's own library does

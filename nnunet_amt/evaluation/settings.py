@@ -72,7 +72,12 @@ class EvaluationSettings:
             if getattr(self, name) not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
                 raise BadInputError(f"{name} is {getattr(self, name)!r}; choose one of {allowed}")
-        for name, lowest in (("minimum_predicted_voxels", 0), ("foreground", 1), ("bootstrap_resamples", 1), ("seed", 0)):
+        for name, lowest in (
+            ("minimum_predicted_voxels", 0),
+            ("foreground", 1),
+            ("bootstrap_resamples", 1),
+            ("seed", 0),
+        ):
             value = getattr(self, name)
             if not isinstance(value, int) or value < lowest:
                 raise BadInputError(f"{name} is {value!r}; give a whole number, {lowest} or more")

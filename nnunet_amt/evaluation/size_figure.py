@@ -60,7 +60,9 @@ def _draw_cases(axes: Axes, diameters_cm: np.ndarray, dice: np.ndarray) -> None:
     axes.plot(diameters_cm[~missed], dice[~missed], "o", color=BLUE, label="case", **style)
     if missed.any():
         label = f"{counted(int(missed.sum()), 'case')} without any overlap"
-        axes.plot(diameters_cm[missed], dice[missed], "^", color=ORANGE, label=label, clip_on=False, **(style | _MISSED))
+        axes.plot(
+            diameters_cm[missed], dice[missed], "^", color=ORANGE, label=label, clip_on=False, **(style | _MISSED)
+        )
 
 
 def _draw_classes(axes: Axes, sized: Sequence[CaseEvaluation], right: float) -> None:
@@ -70,7 +72,9 @@ def _draw_classes(axes: Axes, sized: Sequence[CaseEvaluation], right: float) -> 
     label = "median of the size class"
     for name, low, high in zip(_CLASSES, edges, edges[1:], strict=False):
         dice = [case.voxel.dice for case in sized if tumour_size(case) == name and case.voxel.dice is not None]
-        axes.text((low + high) / 2, 1.03, f"{name}\nn = {len(dice)}", ha="center", va="bottom", fontsize=SMALL_FONT_SIZE)
+        axes.text(
+            (low + high) / 2, 1.03, f"{name}\nn = {len(dice)}", ha="center", va="bottom", fontsize=SMALL_FONT_SIZE
+        )
         if dice:
             axes.hlines(float(np.median(dice)), low, high, color="black", linewidth=1.2, label=label)
             label = ""  # once in the legend

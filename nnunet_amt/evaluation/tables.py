@@ -107,9 +107,7 @@ class ResultTables:
     left_out: tuple[str, ...]
 
 
-def result_tables(
-    settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]
-) -> ResultTables:
+def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> ResultTables:
     """Lay out both tables.
 
     Parameters

@@ -96,9 +96,7 @@ def volume_figure(cases: Sequence[CaseEvaluation]) -> Figure:
     return figure
 
 
-def _draw_differences(
-    axes: Axes, mean: np.ndarray, difference: np.ndarray, some: np.ndarray, both: np.ndarray
-) -> None:
+def _draw_differences(axes: Axes, mean: np.ndarray, difference: np.ndarray, some: np.ndarray, both: np.ndarray) -> None:
     style: dict[str, Any] = {"markersize": 3.5, "alpha": 0.75, "markeredgewidth": 0}
     axes.plot(mean[both], difference[both], "o", color=BLUE, label="case", **style)
     lone = some & ~both
@@ -138,9 +136,7 @@ def _set_volume_axis(axes: Axes) -> None:
     log_ticks(axes.xaxis)
 
 
-def _draw_limits(
-    axes: Axes, values: Sequence[float], texts: Sequence[str], label: str = ""
-) -> None:
+def _draw_limits(axes: Axes, values: Sequence[float], texts: Sequence[str], label: str = "") -> None:
     """Draw bias and limits, each with its value at the right end; NaN and limits without a width are left out."""
     bias, low, high = values
     wide = high > low
@@ -155,7 +151,12 @@ def _draw_limits(
 
 
 def _write_at_the_end(axes: Axes, y: float, text: str) -> None:
-    place: dict[str, Any] = {"xytext": (2, 0), "textcoords": "offset points", "va": "center", "fontsize": SMALL_FONT_SIZE}
+    place: dict[str, Any] = {
+        "xytext": (2, 0),
+        "textcoords": "offset points",
+        "va": "center",
+        "fontsize": SMALL_FONT_SIZE,
+    }
     axes.annotate(text.replace("-", "−"), (1.0, y), xycoords=("axes fraction", "data"), **place)
 
 

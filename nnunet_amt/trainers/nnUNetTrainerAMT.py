@@ -257,7 +257,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     def _print_epoch(self) -> None:
         keys = ("train_losses", "val_losses", "epoch_start_timestamps", "epoch_end_timestamps")
         train_loss, val_loss, started, ended = (self.logger.get_value(key, step=-1) for key in keys)
-        for line in (f"train_loss {train_loss:.4f}", f"val_loss {val_loss:.4f}", f"Epoch time: {ended - started:.2f} s"):
+        for line in (
+            f"train_loss {train_loss:.4f}",
+            f"val_loss {val_loss:.4f}",
+            f"Epoch time: {ended - started:.2f} s",
+        ):
             self.print_to_log_file(line)
 
     # ---- checkpoints --------------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def test_fractional_empty_and_damaged_segs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageReadError, match="holds probabilities"):
         open_seg(tmp_path / "f")
     write_ct_and_seg(tmp_path / "e", {"tumour": TUMOUR, "empty": HEART & TUMOUR})
-    with pytest.raises(LabelValueError, match="segment number .: is empty"):
+    with pytest.raises(LabelValueError, match=r"segment number .: is empty"):
         open_seg(tmp_path / "e", "empty").read(GRID)
 
     def nowhere(dataset: Dataset) -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import errno
 import gzip
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.dataset_conversion import ConversionSettings, ConversionSummary, convert
-from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
-from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.progress import Progress, silent
 from tests.dataset_conversion.cohort_fixtures import (
     make_ct,

@@ -38,7 +38,7 @@ def test_processes_give_the_cases_in_order(
     told: list[int] = []
     cases = evaluate_cases(relative, SETTINGS, 2, None, lambda done, total, what: told.append(done))
     assert [case.counts.tp for case in cases] == [12, 14, 16, 18]
-    assert [case.lesions.tp.tolist() for case in cases][0] == [1] * 11 + [0] * 8  # IoU 0.6
+    assert cases[0].lesions.tp.tolist() == [1] * 11 + [0] * 8  # IoU 0.6
     assert told[-1] == 4
     # A damaged file is told as it is by one process, and how many more there are.
     for pair in pairs[1:3]:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-
 from nnunet_amt import __version__
 from nnunet_amt.errors import (
     BadInputError,
@@ -164,7 +163,9 @@ def test_summary(folder: Path) -> None:
         ("sex", "M", 2),
     ]
     without = summary["subgroups"][3]
-    assert without["voxel"]["dice"] == {"mean": None, "sd": None, "ci95": None, "n": 0} | dict.fromkeys(("median", "q1", "q3"))
+    assert without["voxel"]["dice"] == {"mean": None, "sd": None, "ci95": None, "n": 0} | dict.fromkeys(
+        ("median", "q1", "q3")
+    )
 
 
 def test_subgroups_average_to_the_whole(folder: Path) -> None:

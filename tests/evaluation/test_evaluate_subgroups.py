@@ -47,14 +47,20 @@ def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
 
 def test_options_of_the_command_reach_the_results(folder: Path) -> None:
     cohort = folder / "more.csv"
-    rows = [f"{case_id},H{i},{stage}" for i, (case_id, stage) in enumerate(zip(CASE_IDS, ("I", "I", "II", ""), strict=True))]
+    rows = [
+        f"{case_id},H{i},{stage}" for i, (case_id, stage) in enumerate(zip(CASE_IDS, ("I", "I", "II", ""), strict=True))
+    ]
     cohort.write_text("\n".join(["case_id,institution,stage", *rows]))
     folders = [str(folder / name) for name in ("predictions", "references")]
     options = ["--cohort", str(cohort), "--subgroup", "stage", "--cluster", "institution", "--ci-always"]
     done = CliRunner().invoke(app, ["evaluate", *folders, "-o", str(folder / "out"), *options])
     assert done.exit_code == 0, done.output
     summary = json.loads((folder / "out" / "summary.json").read_text())
-    assert [group["subgroup"] for group in summary["subgroups"] if group["group"] == "stage"] == ["I", "II", "not stated"]
+    assert [group["subgroup"] for group in summary["subgroups"] if group["group"] == "stage"] == [
+        "I",
+        "II",
+        "not stated",
+    ]
     assert (summary["clusters"], summary["settings"]["cluster"]) == (4, "institution")
     assert summary["voxel"]["dice"]["ci95"] is not None
 

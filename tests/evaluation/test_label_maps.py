@@ -147,7 +147,10 @@ def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
         (np.full_like(MASK, 255), "values 255; a mask holds 0 and 1 only; if 255 is tumour: --foreground 255"),
         (MASK * 2, "values 0, 2; a mask holds 0 and 1 only; if 2 is tumour: --foreground 2"),
         (-MASK.astype(np.int16), "values -1, 0; a mask"),
-        (MASK * np.float32(0.37), "floating point numbers (0, 0.37); a mask holds 0 and 1 only, as integers; these are no labels"),
+        (
+            MASK * np.float32(0.37),
+            "floating point numbers (0, 0.37); a mask holds 0 and 1 only, as integers; these are no labels",
+        ),
         (
             np.where(MASK, np.inf, 0.0),
             "floating point numbers (0, inf); a mask holds 0 and 1 only, as integers; NaN and infinity are no",

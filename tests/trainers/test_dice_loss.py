@@ -32,7 +32,7 @@ def test_ignored_voxels_neither_count_nor_teach() -> None:
 
 
 def test_gradient_by_hand_and_by_differences() -> None:
-    """Dice 2 sum(p y) / (sum(p) + sum(y)): its slope along p is 2 (y d - n) / d^2, along the logit p (1 - p) times that."""
+    """Dice 2 sum(p y) / (sum(p) + sum(y)) has slope 2 (y d - n) / d^2 along p, p (1 - p) times that along the logit."""
     reference = torch.tensor([1.0, 1.0, 0.0]).reshape(1, 1, 1, 1, 3)
     given = logits([0.8, 0.2, 0.5])
     (gradient,) = torch.autograd.grad(TumourDiceLoss()(given, reference), given)

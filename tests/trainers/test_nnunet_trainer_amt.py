@@ -22,7 +22,6 @@ from nnunet_amt.trainers.tuning_dice import CaseOverlap
 from nnunet_amt.trainers.tuning_schedule import TuningSchedule
 from tests.conftest import TINY_DATASET, tiny_case
 
-
 CPU = torch.device("cpu")
 
 

@@ -13,7 +13,6 @@ from tests.conftest import TINY_DATASET, tiny_case
 from tests.trainers.tiny_training import TinyTrainer, make
 
 
-
 def test_adam_steps_are_those_of_the_formula_whatever_the_gradient(base: Path) -> None:
     """Three steps against m / (sqrt(v) + eps) written out; gradients of 1e4 would be clipped, decay would show at 5."""
     trainer = make(nnUNetTrainerAMT, TINY_DATASET)

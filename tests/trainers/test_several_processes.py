@@ -21,9 +21,9 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.trainers import tuning_prediction
 from nnunet_amt.trainers.dice_loss import TumourDiceLoss
 from nnunet_amt.trainers.plans_check import require_sample_for_every_gpu
-from nnunet_amt.trainers import tuning_prediction
 from nnunet_amt.trainers.tuning_prediction import cases_of_this_rank
 from tests.conftest import TINY_DATASET, tiny_case
 from tests.trainers.tiny_training import TinyTrainer, make
@@ -35,7 +35,8 @@ SAMPLES_PER_RANK = {2: (2, 1), 3: (1, 1, 1)}
 def on_ranks(work: Callable[..., Any], ranks: int, folder: Path, *arguments: Any) -> list[Any]:
     """Run `work(rank, *arguments)` in as many processes, joined by gloo; give what each returned."""
     multiprocessing.spawn(  # type: ignore[attr-defined]
-        _on_rank, (ranks, folder, work, arguments), nprocs=ranks)
+        _on_rank, (ranks, folder, work, arguments), nprocs=ranks
+    )
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=False) for rank in range(ranks)]
 
 
@@ -140,7 +141,7 @@ def test_training_on_several_ranks_is_one_training(ranks: int, planned_base: Pat
     seen = on_ranks(train_on_rank, ranks, tmp_path, variables)
 
     # one random crop a batch, on the first rank; all others on the tumour
-    assert sum((rank["forced"] for rank in seen), []) == [False, True, True]
+    assert [forced for rank in seen for forced in rank["forced"]] == [False, True, True]
     assert [len(rank["forced"]) for rank in seen] == list(SAMPLES_PER_RANK[ranks])
     for rank in seen:
         forced = np.array(rank["forced"])

@@ -72,7 +72,7 @@ def make(kind: type[nnUNetTrainerAMT], dataset: str, fold: Any = 0, **descriptio
 
     `description` replaces entries of ``dataset.json``.
     """
-    folder = Path(os.environ["nnUNet_preprocessed"]) / dataset
+    folder = Path(os.environ["nnUNet_preprocessed"]) / dataset  # noqa: SIM112 - nnU-Net's name
     plans = {**json.loads((folder / f"{PLANS_NAME}.json").read_text()), "continue_training": False}
     dataset_json = {**json.loads((folder / "dataset.json").read_text()), **description}
     return kind(plans, CONFIGURATION, fold, dataset_json, CPU)

@@ -1,0 +1,116 @@
+"""The commands that look further into an evaluation: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnunet_amt.cli_options import Jobs
+from nnunet_amt.console import one_line_errors, out, progress_bars, show_next, show_written
+from nnunet_amt.errors import BadInputError
+
+if TYPE_CHECKING:
+    from nnunet_amt.evaluation import EvaluationSettings
+
+__all__ = ["components", "failures", "score_froc"]
+
+Predictions = Annotated[Path, typer.Argument(help="Folder of predicted label maps.")]
+References = Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
+ConnectivityOption = Annotated[
+    int, typer.Option("--connectivity", help="Neighbours that make one lesion: 6, 18 or 26.")
+]
+MinimumVoxels = Annotated[int, typer.Option(min=0, help="Smaller predicted components are dropped.")]
+
+
+@one_line_errors
+def failures(
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of <case>_0000.nii.gz, as imagesTs; without it only shapes are compared."),
+    ] = None,
+    connectivity: ConnectivityOption = 26,
+    minimum_voxels: MinimumVoxels = 10,
+    jobs: Jobs = 1,
+) -> None:
+    """Compare the tumours of the worst with those of the best segmented tenth, and say how each case fails."""
+    from nnunet_amt.evaluation.failures import analyse_failures
+
+    settings = _settings(connectivity, minimum_voxels)
+    with progress_bars() as report:
+        result = analyse_failures(predictions, references, output, images, settings, jobs, report)
+    size = len(result.groups.bottom)
+    group = f"{size} case{'' if size == 1 else 's'}"
+    out.print(f"compared: {group} of lowest against {group} of highest Dice")
+    show_written(list(result.files))
+    show_next(f"look at {output / 'failures.md'} and {output / 'failure_features.png'}")
+
+
+@one_line_errors
+def score_froc(
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(help="Folder of nnU-Net's <case>.npz (--save_probabilities); the predictions' own if not given."),
+    ] = None,
+    connectivity: ConnectivityOption = 26,
+    minimum_voxels: MinimumVoxels = 10,
+    jobs: Jobs = 1,
+) -> None:
+    """Rank predicted lesions by tumour probability: the score FROC and its CPM, apart from the paper's IoU sweep."""
+    from nnunet_amt.evaluation.score_froc import analyse_scores
+
+    settings = _settings(connectivity, minimum_voxels)
+    with progress_bars() as report:
+        result = analyse_scores(predictions, references, output, probabilities, settings, jobs, report)
+    for curve in result.curves:
+        cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
+        out.print(f"CPM of the {curve.confidence} probability: {cpm}")
+    show_written(list(result.files))
+    show_next(f"look at {output / 'score_froc.md'} and {output / 'score_froc.png'}")
+
+
+@one_line_errors
+def components(
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    minimum_voxels: Annotated[
+        list[int] | None,
+        typer.Option(help="Smallest size in voxels; may be repeated. Without either option: 0, 10, 30."),
+    ] = None,
+    minimum_mm3: Annotated[
+        list[float] | None,
+        typer.Option(help="Smallest size in mm3; may be repeated. Without either option: 25, 75, 500."),
+    ] = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Show how much the lesion metrics depend on connectivity and smallest predicted size, in one table."""
+    from nnunet_amt.evaluation.component_analysis import (
+        COMPONENT_FILES,
+        MINIMUM_SIZES,
+        MinimumSize,
+        analyse_components,
+    )
+
+    sizes = [MinimumSize(voxels, "voxels") for voxels in minimum_voxels or ()]
+    sizes += [MinimumSize(volume, "mm3") for volume in minimum_mm3 or ()]
+    with progress_bars() as report:
+        analyse_components(predictions, references, output, sizes or MINIMUM_SIZES, jobs, report)
+    show_written([output / name for name in COMPONENT_FILES])
+    show_next(f"look at {output / 'component_analysis.md'}")
+
+
+def _settings(connectivity: int, minimum_voxels: int) -> EvaluationSettings:
+    from nnunet_amt.evaluation import EvaluationSettings
+
+    if connectivity not in (6, 18, 26):
+        raise BadInputError(f"--connectivity {connectivity}: must be one of 6, 18, 26")
+    return EvaluationSettings(connectivity=connectivity, minimum_predicted_voxels=minimum_voxels)  # type: ignore[arg-type]

@@ -1,0 +1,214 @@
+"""How much the lesion metrics depend on what is called a lesion: connectivity and smallest size in one table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from nnunet_amt import __version__
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.components import intersection_table, label_components
+from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
+from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.settings import Connectivity
+from nnunet_amt.files import atomic_path, write_json, write_text
+from nnunet_amt.progress import Progress, silent
+
+__all__ = [
+    "COMPONENT_FILES",
+    "MINIMUM_SIZES",
+    "ComponentRow",
+    "MinimumSize",
+    "analyse_components",
+    "component_table",
+]
+
+COMPONENT_FILES = ("component_analysis.md", "component_analysis.csv", "component_analysis.json")
+SCHEMA_VERSION = 1
+_CONNECTIVITIES: tuple[Connectivity, ...] = get_args(Connectivity)
+_TWENTIETHS = (2, 10)  # IoU above 0.1 and above 0.5, as Table 4
+
+
+@dataclass(frozen=True)
+class MinimumSize:
+    """Predicted components below this size are dropped."""
+
+    value: float
+    unit: Literal["voxels", "mm3"]
+
+    def keeps(self, voxels: np.ndarray, voxel_volume_mm3: float) -> np.ndarray:
+        """Say which components, of these numbers of voxels, are large enough."""
+        sizes = voxels if self.unit == "voxels" else voxels * voxel_volume_mm3
+        # a volume is a product of rounded spacings: 10 voxels of 0.1 mm3 are 1 mm3
+        kept: np.ndarray = sizes >= self.value * (1 - 1e-9)
+        return kept
+
+
+# 0, 10 (the paper's) and 30 voxels; 25 and 75 mm3 are 10 and 30 voxels of 0.7 x 0.7 x 5 mm, 500 mm3 a ball of 1 cm
+MINIMUM_SIZES = (
+    *(MinimumSize(voxels, "voxels") for voxels in (0, 10, 30)),
+    *(MinimumSize(volume, "mm3") for volume in (25.0, 75.0, 500.0)),
+)
+
+
+@dataclass(frozen=True)
+class ComponentRow:
+    """The lesion metrics of all cases under one definition of a lesion.
+
+    Attributes
+    ----------
+    connectivity
+        Neighbours that join two voxels, in both masks.
+    minimum_size, unit
+        Of predicted components; reference components are never dropped.
+    reference_lesions, predicted_lesions, dropped_predictions
+        Components of all cases.
+    sensitivity_01, fp_per_scan_01
+        At an IoU above 0.1; None without reference lesions.
+    sensitivity_05, fp_per_scan_05
+        At an IoU above 0.5.
+    """
+
+    connectivity: Connectivity
+    minimum_size: float
+    unit: str
+    reference_lesions: int
+    predicted_lesions: int
+    dropped_predictions: int
+    sensitivity_01: float | None
+    fp_per_scan_01: float
+    sensitivity_05: float | None
+    fp_per_scan_05: float
+
+
+def analyse_components(
+    predictions: Path,
+    references: Path,
+    output: Path,
+    minimum_sizes: Sequence[MinimumSize] = MINIMUM_SIZES,
+    jobs: int = 1,
+    report: Progress = silent,
+) -> tuple[ComponentRow, ...]:
+    """Evaluate the lesions under every connectivity and smallest size; each file is read once.
+
+    The results replace those of an earlier analysis in `output` all at once, or not at all.
+
+    Parameters
+    ----------
+    predictions, references
+        Folders with one label map a case.
+    output
+        Folder for `COMPONENT_FILES`.
+    minimum_sizes
+        Sizes below which a predicted component is dropped.
+    jobs
+        Cases that are read at the same time.
+    report
+        Told of every checked header and every case.
+
+    Raises
+    ------
+    BadInputError
+        If a folder is missing, a size is negative, or the output cannot be written; its subclasses if cases do not
+        pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
+    """
+    for size in minimum_sizes:
+        if not size.value >= 0:
+            raise BadInputError(f"the smallest size is {size.value:g} {size.unit}; give 0 or more")
+    pairs = checked_pairs(predictions, references, output, jobs, report)
+
+    def count(pair: LabelMapPair) -> np.ndarray:
+        return _count_case(read_mask_pair(pair), minimum_sizes)
+
+    with result_folder(output, COMPONENT_FILES) as folder:
+        counts = np.sum(for_each_pair(count, pairs, jobs, report, "comparing components"), axis=0)
+        rows = _rows(counts, minimum_sizes, len(pairs))
+        write_text(folder / "component_analysis.md", component_table(rows, len(pairs)))
+        _write_csv(folder / "component_analysis.csv", rows)
+        _write_json(folder / "component_analysis.json", rows, len(pairs))
+    return rows
+
+
+def component_table(rows: Sequence[ComponentRow], cases: int) -> str:
+    """Lay out the rows as Markdown."""
+    lines = [
+        f"# Lesions of {cases} case{'' if cases == 1 else 's'} by connectivity and smallest size",
+        "",
+        "Predicted components under the smallest size are dropped, reference components never. Matched one to one at "
+        "an IoU above the threshold; every predicted lesion without a partner is a false positive (FP). The paper "
+        "drops predicted components under 10 voxels and does not state its connectivity.",
+        "",
+        "| Connectivity | Smallest | Reference lesions | Predicted lesions | Dropped | Sensitivity, IoU > 0.1 "
+        "| FP per scan, IoU > 0.1 | Sensitivity, IoU > 0.5 | FP per scan, IoU > 0.5 |",
+        f"| ---: | ---: {'| ---: ' * 7}|",
+    ]
+    for row in rows:
+        metrics = (row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05)
+        cells = [
+            *(str(row.connectivity), f"{row.minimum_size:g} {row.unit}"),
+            *(str(row.reference_lesions), str(row.predicted_lesions), str(row.dropped_predictions)),
+            *("–" if value is None else f"{value:.3f}" for value in metrics),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"nnunet_amt {__version__}. Research use only.", ""])
+
+
+def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize]) -> np.ndarray:
+    """Count references, predictions, those kept and the matches at both thresholds: (connectivities, sizes, 5)."""
+    voxel_volume_mm3 = float(np.prod(masks.reference.spacing))
+    counts = np.zeros((len(_CONNECTIVITIES), len(minimum_sizes), 3 + len(_TWENTIETHS)), dtype=np.int64)
+    for i, connectivity in enumerate(_CONNECTIVITIES):
+        references = label_components(masks.reference, connectivity)
+        predictions = label_components(masks.prediction, connectivity)
+        reference_voxels, prediction_voxels = (
+            np.array([np.count_nonzero(piece.mask) for piece in pieces], dtype=np.int64)
+            for pieces in (references, predictions)
+        )
+        levels = iou_levels(intersection_table(references, predictions), reference_voxels, prediction_voxels)
+        for j, size in enumerate(minimum_sizes):
+            kept = size.keeps(prediction_voxels, voxel_volume_mm3)
+            matched = (match_sweep(levels[:, kept], _TWENTIETHS) != UNMATCHED).sum(axis=1)
+            counts[i, j] = len(references), len(predictions), kept.sum(), *matched
+    return counts
+
+
+def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) -> tuple[ComponentRow, ...]:
+    rows = []
+    for i, connectivity in enumerate(_CONNECTIVITIES):
+        for j, size in enumerate(minimum_sizes):
+            references, predictions, kept, found_01, found_05 = counts[i, j].tolist()
+            rows.append(
+                ComponentRow(
+                    connectivity=connectivity,
+                    minimum_size=size.value,
+                    unit=size.unit,
+                    reference_lesions=references,
+                    predicted_lesions=kept,
+                    dropped_predictions=predictions - kept,
+                    sensitivity_01=found_01 / references if references else None,
+                    fp_per_scan_01=(kept - found_01) / cases,
+                    sensitivity_05=found_05 / references if references else None,
+                    fp_per_scan_05=(kept - found_05) / cases,
+                )
+            )
+    return tuple(rows)
+
+
+def _write_csv(path: Path, rows: Sequence[ComponentRow]) -> None:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(ComponentRow)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+
+
+def _write_json(path: Path, rows: Sequence[ComponentRow], cases: int) -> None:
+    software = {"name": "nnunet_amt", "version": __version__}
+    content = {"schema_version": SCHEMA_VERSION, "software": software, "cases": cases}
+    write_json(path, content | {"rows": [asdict(row) for row in rows]})

@@ -1,0 +1,125 @@
+"""The stage: what sets the worst segmented cases apart, and how each case fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
+from nnunet_amt.evaluation.failures.ct_images import check_ct_headers, find_cts
+from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
+from nnunet_amt.evaluation.failures.feature_figure import write_feature_figures
+from nnunet_amt.evaluation.failures.features import FEATURES, SHAPE_FEATURES, Feature
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups, extreme_groups
+from nnunet_amt.evaluation.failures.report import write_report
+from nnunet_amt.evaluation.failures.result_files import (
+    write_failure_cases_csv,
+    write_failures_json,
+    write_false_positives_csv,
+    write_features_csv,
+)
+from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
+from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.progress import Progress, silent
+
+__all__ = ["FAILURE_FILES", "FailureAnalysis", "analyse_failures"]
+
+FAILURE_FILES = (
+    "failures.md",
+    "failures.json",
+    "failure_cases.csv",
+    "failure_features.csv",
+    "false_positives.csv",
+    "failure_features.png",
+    "failure_features.svg",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FailureAnalysis:
+    """What a failure analysis found and where it was written.
+
+    Attributes
+    ----------
+    files
+        The written files.
+    cases
+        In the order of their ids.
+    groups
+        The cases of lowest and highest Dice.
+    comparisons
+        Each feature of the references in both groups.
+    """
+
+    files: tuple[Path, ...]
+    cases: tuple[FailureCase, ...]
+    groups: ExtremeGroups
+    comparisons: tuple[FeatureComparison, ...]
+
+
+def analyse_failures(
+    predictions: Path,
+    references: Path,
+    output: Path,
+    images: Path | None = None,
+    settings: EvaluationSettings | None = None,
+    jobs: int = 1,
+    report: Progress = silent,
+) -> FailureAnalysis:
+    """Compare the references of the worst segmented tenth with those of the best, and classify every case.
+
+    The paper's "Quantitative analysis of failure modes" and "Per-case analysis of successes and failures". The
+    results replace those of an earlier analysis in `output` all at once, or not at all.
+
+    Parameters
+    ----------
+    predictions, references
+        Folders with one label map a case.
+    output
+        Folder for `FAILURE_FILES`.
+    images
+        Folder of ``<case id>_0000.nii.gz``; None leaves the intensity features out.
+    settings
+        Connectivity and smallest predicted lesion of the false positives.
+    jobs
+        Cases that are read at the same time.
+    report
+        Told of every checked header and every case.
+
+    Raises
+    ------
+    BadInputError
+        If a folder is missing, fewer than two cases have a Dice, or the output cannot be written; its subclasses
+        if cases do not pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
+    """
+    settings = settings or EvaluationSettings()
+    pairs = checked_pairs(predictions, references, output, jobs, report)
+    cts = {} if images is None else find_cts(images, [pair.case_id for pair in pairs])
+    if cts:
+        check_ct_headers(cts, pairs, report)
+
+    def examine(pair: LabelMapPair) -> FailureCase:
+        return examine_case(read_mask_pair(pair), cts.get(pair.case_id), settings)
+
+    with result_folder(output, FAILURE_FILES) as folder:
+        cases = for_each_pair(examine, pairs, jobs, report, "analysing failures")
+        groups = extreme_groups({case.case_id: case.voxel.dice for case in cases})
+        comparisons = _compare(FEATURES if cts else SHAPE_FEATURES, cases, groups)
+        write_report(folder / "failures.md", cases, groups, comparisons, settings)
+        write_failures_json(folder / "failures.json", cases, groups, comparisons, settings)
+        write_failure_cases_csv(folder / "failure_cases.csv", cases, groups)
+        write_features_csv(folder / "failure_features.csv", comparisons)
+        write_false_positives_csv(folder / "false_positives.csv", cases)
+        write_feature_figures(folder / "failure_features", cases, groups, comparisons)
+    return FailureAnalysis(tuple(output / name for name in FAILURE_FILES), cases, groups, comparisons)
+
+
+def _compare(
+    features: Sequence[Feature], cases: Sequence[FailureCase], groups: ExtremeGroups
+) -> tuple[FeatureComparison, ...]:
+    values = {case.case_id: case.features for case in cases}
+    bottom, top = ([values[case_id] for case_id in group] for group in (groups.bottom, groups.top))
+    return compare_features(features, bottom, top)

@@ -1,0 +1,115 @@
+"""The results of the failure analysis as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from nnunet_amt import __version__
+from nnunet_amt.evaluation.failures.comparison import FeatureComparison
+from nnunet_amt.evaluation.failures.failure_case import FailureCase
+from nnunet_amt.evaluation.failures.failure_modes import PARTIAL_BELOW
+from nnunet_amt.evaluation.failures.false_positives import HIT_TWENTIETHS
+from nnunet_amt.evaluation.failures.features import FEATURES
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.files import atomic_path, write_json
+
+__all__ = [
+    "CASE_COLUMNS",
+    "FALSE_POSITIVE_COLUMNS",
+    "FEATURE_COLUMNS",
+    "write_failure_cases_csv",
+    "write_failures_json",
+    "write_false_positives_csv",
+    "write_features_csv",
+]
+
+SCHEMA_VERSION = 1
+CASE_COLUMNS = (
+    *("case_id", "group", "dice", "precision", "recall", "tp", "fp", "fn"),
+    *("segmentation", "detection", "partial_lesions", "missed_lesions", "false_positive_lesions"),
+    *(feature.name for feature in FEATURES),
+)
+FEATURE_COLUMNS = (
+    *("feature", "unit", "kind"),
+    *(f"{group}_{column}" for group in ("bottom", "top") for column in ("n", "median", "q1", "q3")),
+    *("top_is_larger", "p", "p_holm", "published_p"),
+)
+FALSE_POSITIVE_COLUMNS = ("case_id", "lesion", "voxels", "volume_cm3", "distance_mm", "overlaps_reference")
+
+
+def write_failure_cases_csv(path: Path, cases: Sequence[FailureCase], groups: ExtremeGroups) -> None:
+    """Write a row a case: its group, how it fails, the features of its reference; undefined is empty."""
+    rows = (
+        {
+            "case_id": case.case_id,
+            "group": groups.group_of(case.case_id),
+            "dice": case.voxel.dice,
+            "precision": case.voxel.precision,
+            "recall": case.voxel.recall,
+            "tp": case.tp,
+            "fp": case.fp,
+            "fn": case.fn,
+            **asdict(case.mode),
+            "false_positive_lesions": len(case.false_positives),
+            **case.features,
+        }
+        for case in cases
+    )
+    _write(path, CASE_COLUMNS, rows)
+
+
+def write_features_csv(path: Path, comparisons: Sequence[FeatureComparison]) -> None:
+    """Write a row a feature: both groups, p-values with and without correction, the paper's."""
+    _write(path, FEATURE_COLUMNS, map(_comparison_row, comparisons))
+
+
+def write_false_positives_csv(path: Path, cases: Sequence[FailureCase]) -> None:
+    """Write a row for each predicted lesion without a partner."""
+    rows = ({"case_id": case.case_id, **asdict(lesion)} for case in cases for lesion in case.false_positives)
+    _write(path, FALSE_POSITIVE_COLUMNS, rows)
+
+
+def write_failures_json(
+    path: Path,
+    cases: Sequence[FailureCase],
+    groups: ExtremeGroups,
+    comparisons: Sequence[FeatureComparison],
+    settings: EvaluationSettings,
+) -> None:
+    """Write groups, comparisons and the definitions behind them; undefined is null."""
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "software": {"name": "nnunet_amt", "version": __version__},
+        "settings": {
+            "connectivity": settings.connectivity,
+            "minimum_predicted_voxels": settings.minimum_predicted_voxels,
+            "false_positive_iou": HIT_TWENTIETHS / 20,
+            "partial_below": PARTIAL_BELOW,
+        },
+        "cases": len(cases),
+        "groups": asdict(groups),
+        "features": [_comparison_row(comparison) for comparison in comparisons],
+    }
+    write_json(path, content)
+
+
+def _comparison_row(comparison: FeatureComparison) -> dict[str, object]:
+    row: dict[str, object] = {
+        "feature": comparison.feature.name,
+        "unit": comparison.feature.unit,
+        "kind": comparison.feature.kind,
+    }
+    for name in ("bottom", "top"):
+        row |= {f"{name}_{column}": value for column, value in asdict(getattr(comparison, name)).items()}
+    return row | {name: getattr(comparison, name) for name in ("top_is_larger", "p", "p_holm", "published_p")}
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

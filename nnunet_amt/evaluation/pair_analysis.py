@@ -1,0 +1,105 @@
+"""What every further analysis of a folder of predictions begins with: the pairs, checked, and read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import SimpleITK as sitk
+
+from nnunet_amt.errors import BadInputError, ImageReadError
+from nnunet_amt.evaluation.foreground import Foreground
+from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.mask_file import read_foreground
+from nnunet_amt.geometry import Geometry
+from nnunet_amt.image_integrity import header_damage, itk_warnings_off
+from nnunet_amt.progress import Progress
+
+__all__ = ["MaskPair", "checked_pairs", "for_each_pair", "header_geometry", "read_mask_pair"]
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPair:
+    """Both masks of a case, on one grid."""
+
+    case_id: str
+    prediction: Foreground
+    reference: Foreground
+
+
+def checked_pairs(
+    predictions: Path, references: Path, output: Path, jobs: int, report: Progress
+) -> tuple[LabelMapPair, ...]:
+    """Find the pairs of two folders and check what can be checked without reading voxels.
+
+    Raises
+    ------
+    BadInputError
+        If `jobs` is not positive, or `output` is one of the two folders; its subclasses if cases do not pair up
+        or geometries differ.
+    """
+    if jobs < 1:
+        raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
+    if output.resolve() in (predictions.resolve(), references.resolve()):
+        raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
+    pairs = find_pairs(predictions, references)
+    with itk_warnings_off():
+        check_headers(pairs, report)
+    return pairs
+
+
+def read_mask_pair(pair: LabelMapPair) -> MaskPair:
+    """Read both masks of a case.
+
+    Raises
+    ------
+    ImageReadError, LabelValueError
+        If one of the two files is damaged or holds other values than 0 and 1.
+    """
+    reference = read_foreground(pair.reference, pair.case_id)
+    if pair.prediction is None:
+        return MaskPair(pair.case_id, Foreground((), reference.spacing), reference)
+    return MaskPair(pair.case_id, read_foreground(pair.prediction, pair.case_id), reference)
+
+
+def for_each_pair(
+    work: Callable[[LabelMapPair], Result], pairs: Sequence[LabelMapPair], jobs: int, report: Progress, what: str
+) -> tuple[Result, ...]:
+    """Do `work` for every pair, `jobs` at the same time, and tell of each one done; results in the pairs' order."""
+    results = []
+    executor = ThreadPoolExecutor(jobs)  # reading and labelling release the interpreter's lock
+    try:
+        with itk_warnings_off():
+            for result in executor.map(work, pairs):
+                results.append(result)
+                report(len(results), len(pairs), what)
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return tuple(results)
+
+
+def header_geometry(path: Path) -> Geometry:
+    """Read the grid of an image of one value a voxel from its header.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is no such image.
+    """
+    if damage := header_damage(path):
+        raise ImageReadError(f"{path}: {damage}")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
+    if reader.GetNumberOfComponents() != 1:
+        found = f"{reader.GetNumberOfComponents()} values a voxel"
+        raise ImageReadError(f"{path}: has {found}; one is expected")
+    return Geometry.of(reader)

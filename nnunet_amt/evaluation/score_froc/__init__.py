@@ -1,0 +1,19 @@
+"""Where probabilities were saved: a confidence for each predicted lesion, the score FROC and its CPM."""
+
+from nnunet_amt.evaluation.score_froc.analyse import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores
+from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, hits
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc, score_froc
+from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep, iou_sweep
+
+__all__ = [
+    "CPM_RATES",
+    "SCORE_FROC_FILES",
+    "CaseCandidates",
+    "IouSweep",
+    "ScoreFroc",
+    "ScoreFrocResult",
+    "analyse_scores",
+    "hits",
+    "iou_sweep",
+    "score_froc",
+]

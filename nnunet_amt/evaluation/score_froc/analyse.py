@@ -1,0 +1,110 @@
+"""The stage: predictions, their probabilities and references become a score FROC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
+from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, CaseCandidates, case_candidates
+from nnunet_amt.evaluation.score_froc.curve import ScoreFroc, score_froc
+from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
+from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep, iou_sweep
+from nnunet_amt.evaluation.score_froc.probability_map import find_probabilities
+from nnunet_amt.evaluation.score_froc.result_files import (
+    write_curves_csv,
+    write_lesions_csv,
+    write_report,
+    write_score_froc_json,
+)
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.progress import Progress, silent
+
+__all__ = ["SCORE_FROC_FILES", "ScoreFrocResult", "analyse_scores"]
+
+SCORE_FROC_FILES = (
+    "score_froc.md",
+    "score_froc.json",
+    "score_froc.csv",
+    "score_froc_lesions.csv",
+    "score_froc.png",
+    "score_froc.svg",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreFrocResult:
+    """What was found and where it was written.
+
+    Attributes
+    ----------
+    files
+        The written files.
+    curves
+        The score FROC of each confidence.
+    sweep
+        The paper's IoU sweep of the same predictions.
+    """
+
+    files: tuple[Path, ...]
+    curves: tuple[ScoreFroc, ...]
+    sweep: IouSweep
+
+
+def analyse_scores(
+    predictions: Path,
+    references: Path,
+    output: Path,
+    probabilities: Path | None = None,
+    settings: EvaluationSettings | None = None,
+    jobs: int = 1,
+    report: Progress = silent,
+) -> ScoreFrocResult:
+    """Give each predicted lesion a confidence and sweep it.
+
+    The results replace those of an earlier analysis in `output` all at once, or not at all.
+
+    Parameters
+    ----------
+    predictions, references
+        Folders with one label map a case.
+    output
+        Folder for `SCORE_FROC_FILES`.
+    probabilities
+        Folder of nnU-Net's ``<case id>.npz``; None for that of the predictions, where nnU-Net writes them.
+    settings
+        Connectivity and smallest predicted lesion.
+    jobs
+        Cases that are read at the same time; each holds the probabilities of a whole scan.
+    report
+        Told of every checked header and every case.
+
+    Raises
+    ------
+    BadInputError
+        If a folder is missing or the output cannot be written; its subclasses if cases do not pair up, geometries
+        differ, a file is damaged, or probabilities are not of the prediction they stand beside.
+    """
+    settings = settings or EvaluationSettings()
+    folder_of_probabilities = probabilities or predictions
+    if output.resolve() == folder_of_probabilities.resolve():
+        raise BadInputError(f"{output}: holds the probabilities; give another folder for the results")
+    pairs = checked_pairs(predictions, references, output, jobs, report)
+    files = find_probabilities(folder_of_probabilities, pairs)
+
+    def read(pair: LabelMapPair) -> CaseCandidates:
+        return case_candidates(pair, files[pair.case_id], settings)
+
+    with result_folder(output, SCORE_FROC_FILES) as folder:
+        cases = for_each_pair(read, pairs, jobs, report, "reading probabilities")
+        curves = tuple(score_froc(cases, confidence) for confidence in CONFIDENCES)
+        sweep = iou_sweep(cases)
+        write_report(folder / "score_froc.md", curves, sweep, settings)
+        write_score_froc_json(folder / "score_froc.json", curves, sweep, settings)
+        write_curves_csv(folder / "score_froc.csv", curves)
+        write_lesions_csv(folder / "score_froc_lesions.csv", cases)
+        write_score_froc_figures(folder / "score_froc", curves, sweep)
+    return ScoreFrocResult(tuple(output / name for name in SCORE_FROC_FILES), curves, sweep)

@@ -1,0 +1,102 @@
+"""The score FROC: sensitivity against false positives per scan as the confidence is lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, Confidence, hits
+
+__all__ = ["CPM_RATES", "ScoreFroc", "score_froc"]
+
+# False positives per scan at which the sensitivity is averaged to the CPM, from the ANODE09 and LUNA16 challenges.
+CPM_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class ScoreFroc:
+    """Operating points of one confidence, from the strictest to that which keeps every predicted lesion.
+
+    Attributes
+    ----------
+    confidence
+        What is swept.
+    threshold
+        Predicted lesions of this confidence or more are kept.
+    tp, fp
+        Matched reference lesions and other predicted lesions among those kept.
+    references
+        All reference lesions.
+    scans
+        All cases, those without lesions too.
+    """
+
+    confidence: Confidence
+    threshold: tuple[float, ...]
+    tp: tuple[int, ...]
+    fp: tuple[int, ...]
+    references: int
+    scans: int
+
+    @property
+    def sensitivity(self) -> tuple[float | None, ...]:
+        """Share of all reference lesions that are matched; None without any."""
+        return tuple(tp / self.references if self.references else None for tp in self.tp)
+
+    @property
+    def fp_per_scan(self) -> tuple[float, ...]:
+        """False positives by the number of scans."""
+        return tuple(fp / self.scans for fp in self.fp)
+
+    def sensitivity_at(self, rate: float) -> float | None:
+        """Give the highest sensitivity of an operating point of at most `rate` false positives per scan.
+
+        No point is invented between two of them. 0 if even the first has more false positives; above the highest
+        rate of the curve it stays that of the last point.
+        """
+        if not self.references:
+            return None
+        found = [tp for tp, fp in zip(self.tp, self.fp, strict=True) if fp <= rate * self.scans]
+        return max(found, default=0) / self.references
+
+    def reaches(self, rate: float) -> bool:
+        """Whether the curve has an operating point of `rate` false positives per scan or more."""
+        return bool(self.fp) and self.fp[-1] >= rate * self.scans
+
+    @property
+    def cpm(self) -> float | None:
+        """Competition performance metric: the mean of `sensitivity_at` over `CPM_RATES`; None without a lesion."""
+        sensitivities = [self.sensitivity_at(rate) for rate in CPM_RATES]
+        known = [value for value in sensitivities if value is not None]
+        return sum(known) / len(CPM_RATES) if known else None
+
+
+def score_froc(cases: Sequence[CaseCandidates], confidence: Confidence) -> ScoreFroc:
+    """Sweep the confidence over all predicted lesions of all cases.
+
+    There is one operating point for each confidence that occurs: lesions of equal confidence come and go together.
+    The last keeps every predicted lesion.
+
+    Parameters
+    ----------
+    cases
+        At least one.
+    confidence
+        Which confidence is swept.
+    """
+    scores = np.concatenate([case.confidences[confidence] for case in cases])
+    is_hit = np.concatenate([hits(case.levels, case.confidences[confidence]) for case in cases])
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    last_of_equals = np.flatnonzero(np.append(np.diff(falling) != 0, True)) if len(falling) else np.empty(0, int)
+    tp = np.cumsum(is_hit[order])[last_of_equals]
+    return ScoreFroc(
+        confidence=confidence,
+        threshold=tuple(falling[last_of_equals].tolist()),
+        tp=tuple(tp.tolist()),
+        fp=tuple((last_of_equals + 1 - tp).tolist()),
+        references=sum(len(case.levels) for case in cases),
+        scans=len(cases),
+    )

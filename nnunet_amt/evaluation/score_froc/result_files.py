@@ -1,0 +1,151 @@
+"""The score FROC as Markdown, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from nnunet_amt import __version__
+from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, HIT_TWENTIETHS, CaseCandidates, hits
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
+from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.files import atomic_path, write_json, write_text
+
+__all__ = [
+    "CURVE_COLUMNS",
+    "LESION_COLUMNS",
+    "report_text",
+    "write_curves_csv",
+    "write_lesions_csv",
+    "write_report",
+    "write_score_froc_json",
+]
+
+SCHEMA_VERSION = 1
+CURVE_COLUMNS = ("confidence", "threshold", "tp", "fp", "sensitivity", "fp_per_scan")
+LESION_COLUMNS = (
+    *("case_id", "lesion", "voxels"),
+    *(f"{name}_{what}" for name in CONFIDENCES for what in ("probability", "hit")),
+)
+_HIT_IOU = HIT_TWENTIETHS / 20
+_UNDEFINED = "–"
+
+
+def write_curves_csv(path: Path, curves: Sequence[ScoreFroc]) -> None:
+    """Write a row an operating point of each confidence."""
+    rows = (
+        dict(zip(CURVE_COLUMNS, (curve.confidence, *values), strict=True))
+        for curve in curves
+        for values in zip(curve.threshold, curve.tp, curve.fp, curve.sensitivity, curve.fp_per_scan, strict=True)
+    )
+    _write(path, CURVE_COLUMNS, rows)
+
+
+def write_lesions_csv(path: Path, cases: Sequence[CaseCandidates]) -> None:
+    """Write a row a predicted lesion: its confidences, and whether it is a hit when each is swept."""
+    _write(path, LESION_COLUMNS, (row for case in cases for row in _lesion_rows(case)))
+
+
+def write_score_froc_json(
+    path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, settings: EvaluationSettings
+) -> None:
+    """Write the curves and their CPM, and apart from them the IoU sweep; undefined is null."""
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "software": {"name": "nnunet_amt", "version": __version__},
+        "settings": {
+            "connectivity": settings.connectivity,
+            "minimum_predicted_voxels": settings.minimum_predicted_voxels,
+            "hit_iou_above": _HIT_IOU,
+        },
+        "scans": curves[0].scans,
+        "references": curves[0].references,
+        "score_froc": {
+            curve.confidence: {
+                "cpm": curve.cpm,
+                "at_fp_per_scan": [
+                    {"fp_per_scan": rate, "sensitivity": curve.sensitivity_at(rate), "reached": curve.reaches(rate)}
+                    for rate in CPM_RATES
+                ],
+                "threshold": curve.threshold,
+                "tp": curve.tp,
+                "fp": curve.fp,
+                "sensitivity": curve.sensitivity,
+                "fp_per_scan": curve.fp_per_scan,
+            }
+            for curve in curves
+        },
+        "iou_sweep": asdict(sweep),
+    }
+    write_json(path, content)
+
+
+def write_report(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, settings: EvaluationSettings) -> None:
+    """Write `report_text` to a file."""
+    write_text(path, report_text(curves, sweep, settings))
+
+
+def report_text(curves: Sequence[ScoreFroc], sweep: IouSweep, settings: EvaluationSettings) -> str:
+    """Lay out the sensitivities at the rates of the CPM as Markdown, and the IoU sweep apart from them."""
+    first = curves[0]
+    lines = [
+        f"# Score FROC of {first.scans} cases with {first.references} reference lesions",
+        "",
+        f"- **Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with "
+        "a reference lesion, one to one, and every reference lesion counts once.",
+        f"- Predicted lesions: components of {settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} "
+        "voxels or more. Confidence: mean or largest tumour probability of a lesion's voxels.",
+        "- Sensitivity at a rate: the highest of an operating point of at most so many false positives per scan. CPM: "
+        f"the mean over the {len(CPM_RATES)} rates.",
+        "- *: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of "
+        "the last point.",
+        "",
+        _line(["Confidence", *(f"{rate:g} FP/scan" for rate in CPM_RATES), "CPM", "Most FP/scan"]),
+        _line(["---", *["---:"] * (len(CPM_RATES) + 2)]),
+    ]
+    for curve in curves:
+        cells = [_shown(curve.sensitivity_at(rate)) + ("" if curve.reaches(rate) else "*") for rate in CPM_RATES]
+        most = f"{curve.fp_per_scan[-1]:.2f}" if curve.fp else "0.00"
+        lines.append(_line([curve.confidence, *cells, _shown(curve.cpm), most]))
+    lines += [
+        "",
+        "## IoU sweep",
+        "",
+        "The FROC of the paper's Fig. 4 is another curve: every predicted lesion is kept, whatever its confidence, and "
+        "the IoU of a match is swept. It has no CPM.",
+        "",
+        _line(["IoU above", "Sensitivity", "FP/scan"]),
+        _line(["---:", "---:", "---:"]),
+    ]
+    values = zip(sweep.iou_threshold, sweep.sensitivity, sweep.fp_per_scan, strict=True)
+    lines += [_line([f"{threshold:g}", _shown(found), f"{false:.2f}"]) for threshold, found, false in values]
+    lines += ["", f"nnunet_amt {__version__}. Research use only.", ""]
+    return "\n".join(lines)
+
+
+def _lesion_rows(case: CaseCandidates) -> Iterable[dict[str, object]]:
+    found = {name: hits(case.levels, case.confidences[name]) for name in CONFIDENCES}
+    for index, voxels in enumerate(case.voxels.tolist()):
+        row: dict[str, object] = {"case_id": case.case_id, "lesion": index + 1, "voxels": voxels}
+        for name in CONFIDENCES:
+            row[f"{name}_probability"] = float(case.confidences[name][index])
+            row[f"{name}_hit"] = bool(found[name][index])
+        yield row
+
+
+def _shown(value: float | None) -> str:
+    return _UNDEFINED if value is None else f"{value:.2f}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,149 @@
+"""The whole failure analysis, on cases whose results are known."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
+from nnunet_amt.evaluation.failures import FAILURE_FILES, FailureAnalysis, analyse_failures
+from tests.evaluation.builders import row_mask, write_label_map, write_pair
+
+# Of 12 cases two are a tenth: "a" is missed, "b" found in part; "k" and "l" are found whole.
+FOUND = {"a": 0, "b": 5, **dict.fromkeys("cdefghij", 15), "k": 20, "l": 20}
+
+
+def write_cases(tmp_path: Path) -> Path:
+    """Tumours of 20 voxels, each with another HU; "m" has neither tumour nor prediction; "c" a false positive too."""
+    for number, (case_id, voxels) in enumerate(FOUND.items()):
+        extra = [(45, 60)] if case_id == "c" else []
+        write_pair(tmp_path, case_id, row_mask(60, (0, voxels), *extra), row_mask(60, (0, 20)))
+        write_ct(tmp_path, case_id, 10 * number)
+    write_pair(tmp_path, "m", row_mask(60), row_mask(60))
+    write_ct(tmp_path, "m", 0)
+    return tmp_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_cases(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cases and their results, which no test may change: the figure takes a second or two."""
+    folder = write_cases(tmp_path_factory.mktemp("analysed"))
+    run(folder)
+    return folder
+
+
+def write_ct(folder: Path, case_id: str, hu: int) -> None:
+    """A CT of -1000 HU outside of the tumour."""
+    ct = np.full((1, 1, 60), -1000, np.int16)
+    ct[0, 0, :20] = hu
+    write_label_map(folder / "images" / f"{case_id}_0000.nii.gz", ct)
+
+
+def run(folder: Path, images: bool = True, jobs: int = 1) -> FailureAnalysis:
+    arguments = (folder / "predictions", folder / "references", folder / "out", folder / "images" if images else None)
+    return analyse_failures(*arguments, jobs=jobs)
+
+
+def rows(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / "out" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_writes_what_it_says(analysed: Path) -> None:
+    written = list((analysed / "out").iterdir())
+    assert {path.name for path in written} == set(FAILURE_FILES)
+    assert all(path.stat().st_size for path in written)
+
+
+def test_groups_and_modes(analysed: Path) -> None:
+    table = {row["case_id"]: row for row in rows(analysed, "failure_cases.csv")}
+    assert [table[name]["group"] for name in "abcklm"] == ["bottom", "bottom", "", "top", "top", ""]
+    shown = {name: (row["segmentation"], row["detection"], row["missed_lesions"]) for name, row in table.items()}
+    assert shown["a"] == ("under", "missed", "1")
+    assert shown["b"] == ("under", "partial", "0")
+    assert shown["c"] == ("over", "found", "0")  # 15 voxels too many, 5 too few
+    assert shown["l"] == ("balanced", "found", "0")
+    assert shown["m"] == ("", "", "0")
+    assert (table["b"]["mean_hu"], table["b"]["volume_cm3"]) == ("10.0", "0.2")
+    assert table["m"]["volume_cm3"] == ""
+
+
+def test_false_positives(analysed: Path) -> None:
+    (found,) = rows(analysed, "false_positives.csv")
+    assert [found[name] for name in ("case_id", "lesion", "voxels")] == ["c", "2", "15"]
+    assert found["overlaps_reference"] == "False"
+    assert float(found["distance_mm"]) == pytest.approx(25)
+
+
+def test_features(analysed: Path) -> None:
+    """All tumours are alike in shape; their HU are 0 and 10 in the bottom group, 100 and 110 in the top group."""
+    table = {row["feature"]: row for row in rows(analysed, "failure_features.csv")}
+    assert (table["mean_hu"]["bottom_median"], table["mean_hu"]["top_median"]) == ("5.0", "105.0")
+    assert float(table["mean_hu"]["p"]) == pytest.approx(1 / 3)  # 2 of the 6 ways to draw 2 of 4
+    assert (table["volume_cm3"]["p"], table["volume_cm3"]["published_p"]) == ("1.0", "0.003")
+    assert (table["skewness"]["p"], table["skewness"]["bottom_n"]) == ("", "0")
+    content = json.loads((analysed / "out" / "failures.json").read_text())
+    assert content["settings"] == {
+        "connectivity": 26,
+        "minimum_predicted_voxels": 10,
+        "false_positive_iou": 0.1,
+        "partial_below": 0.5,
+    }
+    assert content["groups"] == {"bottom": ["a", "b"], "top": ["l", "k"], "undefined": ["m"]}
+    assert len(content["features"]) == 19
+
+
+def test_report_says_what_it_rests_on(analysed: Path) -> None:
+    text = (analysed / "out" / "failures.md").read_text()
+    assert "the 2 cases of lowest Dice, 0.00 to 0.40" in text
+    assert "Left out: 1 case with neither tumour nor prediction" in text
+    assert "With 2 cases a group no difference can be told from chance" in text
+    assert "| all | 13 | 1 | 9 | 2 | 10 | 1 | 1 | 1 |" in text
+
+
+def test_without_images_only_shapes_are_compared(folder: Path) -> None:
+    result = run(folder, images=False)
+    assert {comparison.feature.kind for comparison in result.comparisons} == {"shape"}
+    assert "Intensity features are missing: no CTs were given" in (folder / "out" / "failures.md").read_text()
+
+
+def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
+    run(folder)
+    before = {name: (folder / "out" / name).read_bytes() for name in FAILURE_FILES}
+    run(folder, jobs=3)
+    assert {name: (folder / "out" / name).read_bytes() for name in FAILURE_FILES} == before
+
+
+def test_bad_images_are_refused_by_name_and_old_results_stay(folder: Path) -> None:
+    run(folder)
+    before = (folder / "out" / "failures.md").read_bytes()
+    path = folder / "images" / "b_0000.nii.gz"
+    whole = path.read_bytes()
+
+    def refuse(error: type[BadInputError], message: str) -> None:
+        with pytest.raises(error, match=message) as caught:
+            run(folder)
+        assert "\n" not in str(caught.value)
+        assert (folder / "out" / "failures.md").read_bytes() == before
+
+    path.unlink()
+    refuse(UnmatchedCasesError, r"images: no image for 1 case \(b\); they are named <case id>_0000")
+    path.write_bytes(whole[:-9])
+    refuse(ImageReadError, "b_0000.nii.gz")
+    write_label_map(path, np.zeros((1, 1, 60), np.int16), origin=(50.0, 0.0, 0.0))
+    refuse(GeometryMismatchError, r"case b: .*b_0000.nii.gz against .*b.nii.gz: origin \(50, 0, 0\) against")
+    ct = np.zeros((1, 1, 60), np.float32)
+    ct[0, 0, 3] = np.nan
+    write_label_map(path, ct)
+    refuse(ImageReadError, "b_0000.nii.gz: .*NaN")
+    with pytest.raises(BadInputError, match="nowhere: no such folder; give the folder of <case id>_0000"):
+        analyse_failures(folder / "predictions", folder / "references", folder / "out", folder / "nowhere")

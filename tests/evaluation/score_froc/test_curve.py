@@ -1,0 +1,131 @@
+"""The score FROC and its CPM, on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from nnunet_amt.evaluation.lesion import threshold_index
+from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS, CaseCandidates, hits
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, score_froc
+from nnunet_amt.evaluation.score_froc.iou_sweep import iou_sweep
+
+GOOD, JUST, POOR = 15, HIT_TWENTIETHS, HIT_TWENTIETHS - 1  # IoU above 0.75, above 0.1, and 0.1 or less
+
+
+def case(levels: Sequence[Sequence[int]], confidence: Sequence[float], references: int | None = None) -> CaseCandidates:
+    """A case of given levels, a row a reference; `references` rows of nothing where there are no predictions."""
+    rows = len(levels) if references is None else references
+    table = np.array(levels, dtype=np.int64).reshape(rows, len(confidence))
+    scores = np.array(confidence, dtype=float)
+    voxels = np.full(len(confidence), 10)
+    return CaseCandidates("case", table, voxels, {"mean": scores, "max": scores})
+
+
+# Two scans, three lesions. A: one found at 0.9, one false positive at 0.8. B: one found at 0.7 and one missed.
+TWO_SCANS = (case([[GOOD, -1]], [0.9, 0.8]), case([[JUST], [-1]], [0.7]))
+
+
+def test_operating_points_on_paper() -> None:
+    curve = score_froc(TWO_SCANS, "mean")
+    assert curve.threshold == (0.9, 0.8, 0.7)
+    assert (curve.tp, curve.fp) == ((1, 1, 2), (0, 1, 1))
+    assert curve.sensitivity == pytest.approx((1 / 3, 1 / 3, 2 / 3))
+    assert curve.fp_per_scan == (0, 0.5, 0.5)
+
+
+def test_the_last_operating_point_is_there() -> None:
+    """It keeps every predicted lesion; a curve that ends before it loses the lesions of lowest confidence."""
+    curve = score_froc(TWO_SCANS, "mean")
+    assert curve.tp[-1] + curve.fp[-1] == 3
+    assert curve.threshold[-1] == min(0.9, 0.8, 0.7)
+    one = score_froc([case([[GOOD]], [0.6])], "max")
+    assert (one.threshold, one.tp, one.fp) == ((0.6,), (1,), (0,))
+
+
+def test_cpm_on_paper() -> None:
+    """1/3 at 1/8 and 1/4 FP per scan; from 1/2 on 2/3, which is the most the curve reaches."""
+    curve = score_froc(TWO_SCANS, "mean")
+    assert [curve.sensitivity_at(rate) for rate in CPM_RATES] == pytest.approx([1 / 3] * 2 + [2 / 3] * 5)
+    assert curve.cpm == pytest.approx((2 * 1 / 3 + 5 * 2 / 3) / 7)
+    assert [curve.reaches(rate) for rate in CPM_RATES] == [True, True, True, False, False, False, False]
+
+
+def test_no_operating_point_is_invented_between_two() -> None:
+    """Hit, two false, hit over four scans: half of the lesions are found below 1/2 FP per scan, all from there on."""
+    without = case([], [], 0)
+    cases = [case([[GOOD, -1, -1], [-1, -1, GOOD]], [0.9, 0.8, 0.7]), case([], [0.75], 0), without, without]
+    curve = score_froc(cases, "mean")
+    assert list(curve.fp_per_scan) == [0, 0.25, 0.5, 0.5]
+    assert [curve.sensitivity_at(rate) for rate in (0.125, 0.25, 0.375, 0.5)] == [0.5, 0.5, 0.5, 1.0]
+
+
+def test_the_first_point_may_have_more_false_positives_than_asked_for() -> None:
+    """The most confident lesion is false: at 1/8 per scan nothing can be kept, and nothing is found."""
+    curve = score_froc([case([[-1, GOOD]], [0.9, 0.8])], "mean")
+    assert curve.sensitivity_at(0.125) == 0
+    assert curve.sensitivity_at(1.0) == 1
+
+
+def test_lesions_of_equal_confidence_come_together() -> None:
+    curve = score_froc([case([[GOOD, -1]], [0.8, 0.8]), case([[GOOD]], [0.8])], "mean")
+    assert (curve.threshold, curve.tp, curve.fp) == ((0.8,), (2,), (1,))
+
+
+def test_each_lesion_counts_once() -> None:
+    """Three predictions of one lesion: the most confident is the hit, not the one of the best IoU."""
+    assert hits(np.array([[JUST, GOOD, JUST]]), np.array([0.7, 0.6, 0.9])).tolist() == [False, False, True]
+
+
+def test_an_iou_of_a_tenth_is_no_hit() -> None:
+    assert hits(np.array([[POOR]]), np.array([0.9])).tolist() == [False]
+    assert hits(np.array([[JUST]]), np.array([0.9])).tolist() == [True]
+
+
+def test_a_prediction_gives_way_to_another_where_both_can_be_matched() -> None:
+    """The first could take either lesion, the second only one: both are hits, whichever is more confident."""
+    levels = np.array([[GOOD, GOOD], [GOOD, -1]])
+    assert hits(levels, np.array([0.9, 0.8])).tolist() == [True, True]
+    assert hits(levels, np.array([0.8, 0.9])).tolist() == [True, True]
+
+
+def test_hits_above_any_confidence_are_as_many_as_can_be_matched() -> None:
+    """Against all ways to choose pairs, on random tables of three lesions and four predictions."""
+    generator = np.random.default_rng(3)
+    for _ in range(40):
+        levels = generator.integers(-1, 4, size=(3, 4))
+        confidence = generator.permutation(4) / 4
+        found = hits(levels, confidence)
+        for threshold in confidence:
+            kept = np.flatnonzero(confidence >= threshold)
+            assert found[kept].sum() == most_pairs(levels[:, kept])
+
+
+def most_pairs(levels: np.ndarray) -> int:
+    pairs = np.argwhere(levels >= HIT_TWENTIETHS).tolist()
+    for size in range(min(levels.shape), 0, -1):
+        for chosen in combinations(pairs, size):
+            if len({i for i, _ in chosen}) == len({j for _, j in chosen}) == size:
+                return size
+    return 0
+
+
+def test_scans_without_lesions_count_in_the_rate_and_without_any_lesion_nothing_is_defined() -> None:
+    curve = score_froc([case([], [0.9], 0), case([], [], 0)], "mean")
+    assert curve.fp_per_scan == (0.5,)
+    assert curve.sensitivity == (None,)
+    assert curve.cpm is None
+    empty = score_froc([case([], [], 1)], "mean")
+    assert (empty.threshold, empty.cpm, empty.reaches(0.125)) == ((), 0.0, False)
+
+
+def test_the_iou_sweep_at_a_tenth_is_the_last_point_of_the_score_froc() -> None:
+    """Both keep every predicted lesion and ask for an IoU above 0.1 there; elsewhere they are different curves."""
+    curve, sweep = score_froc(TWO_SCANS, "mean"), iou_sweep(TWO_SCANS)
+    at = threshold_index(0.1)
+    assert (sweep.sensitivity[at], sweep.fp_per_scan[at]) == (curve.sensitivity[-1], curve.fp_per_scan[-1])
+    strict = threshold_index(0.5)
+    assert (sweep.sensitivity[strict], sweep.fp_per_scan[strict]) == (pytest.approx(1 / 3), 1.0)
