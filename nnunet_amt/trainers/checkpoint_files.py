@@ -6,8 +6,7 @@ import os
 import re
 from pathlib import Path
 
-import torch
-
+from nnunet_amt.checkpoint_safety import read_checkpoint
 from nnunet_amt.files import PARTIAL_MARK
 from nnunet_amt.processes import is_running
 
@@ -37,5 +36,5 @@ def best_dice_in(folder: Path) -> float | None:
     path = folder / "checkpoint_best.pth"
     if not path.is_file():
         return None
-    # nnU-Net loads checkpoints in full too, so nothing more is risked here.
-    return torch.load(path, map_location="cpu", weights_only=False)["_best_ema"]
+    dice: float | None = read_checkpoint(path)["_best_ema"]
+    return dice

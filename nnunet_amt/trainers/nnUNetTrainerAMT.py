@@ -17,6 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from nnunet_amt.checkpoint_safety import read_checkpoint
 from nnunet_amt.files import atomic_path
 from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
 from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
@@ -289,14 +290,14 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             torch.save(checkpoint, partial)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """Continue from a checkpoint of the same plans, with the tuning interval it was written with."""
-        # nnU-Net loads the file in full too, so nothing more is risked here.
-        checkpoint = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=False)
+        """Continue from a checkpoint of the same plans that runs no code when nnU-Net loads it."""
+        checkpoint = read_checkpoint(Path(filename_or_checkpoint))
         require_same_plans(
             checkpoint["init_args"]["plans"], self.plans_manager.plans, self.configuration_name, filename_or_checkpoint
         )
         super().load_checkpoint(filename_or_checkpoint)
         interval = checkpoint.get("tuning_interval", self.tuning_schedule.interval)
-        self.tuning_schedule = TuningSchedule(interval, checkpoint.get("next_tuning_epoch", self.current_epoch))
+        next_epoch = checkpoint.get("next_tuning_epoch", checkpoint["current_epoch"])
+        self.tuning_schedule = TuningSchedule(interval, next_epoch)
         known = (self._best_ema, best_dice_in(Path(self.output_folder)))
         self._best_ema = max((dice for dice in known if dice is not None), default=None)

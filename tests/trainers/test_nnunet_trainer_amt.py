@@ -21,6 +21,7 @@ from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.tuning_dice import CaseOverlap
 from nnunet_amt.trainers.tuning_schedule import TuningSchedule
 from tests.conftest import TINY_DATASET, tiny_case
+from tests.model_fixtures import Marker
 
 CPU = torch.device("cpu")
 
@@ -221,6 +222,15 @@ def test_weights_of_other_plans_are_not_continued(base: Path, planned_base: Path
     with pytest.raises(BadInputError, match=r"was trained with other plans \(spacing \[5.0, 2.0, 2.0\]"):
         second.load_checkpoint(str(base / "checkpoint_final.pth"))
     make_trainer(planned_base).load_checkpoint(str(base / "checkpoint_final.pth"))
+
+
+def test_checkpoint_that_would_run_code_is_refused_by_plain_nnunet_too(base: Path, planned_base: Path) -> None:
+    """``nnUNetv2_train --c`` asks the trainer to load it, and no command of ours has looked at it before."""
+    foreign = base / "checkpoint_latest.pth"
+    torch.save({"network_weights": Marker(base / "ran")}, foreign)
+    with pytest.raises(BadInputError, match="can run code on your machine when loaded"):
+        make_trainer(planned_base).load_checkpoint(str(foreign))
+    assert not (base / "ran").exists()
 
 
 def test_fold_without_a_split_is_refused(base: Path, planned_base: Path) -> None:
