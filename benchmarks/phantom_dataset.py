@@ -55,10 +55,15 @@ class DatasetSize:
 
 
 def dataset_environment(folder: Path, device: str) -> dict[str, str]:
-    """Environment of both recipes: the same folders, the same threads; on a CPU no processes for the loader."""
+    """Environment of both recipes: the same folders; on a CPU one thread and no processes for the loader.
+
+    Several threads wait for each other on a machine that does other work, by ten times and more; OMP_NUM_THREADS sets
+    them all the same.
+    """
     environment = environment_with_trainer({**os.environ, **folders_below(folder)})
     if device == "cpu":
         environment["nnUNet_n_proc_DA"] = "0"
+        environment.setdefault("OMP_NUM_THREADS", "1")
     return environment
 
 
