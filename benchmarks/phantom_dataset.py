@@ -57,8 +57,7 @@ class DatasetSize:
 def dataset_environment(folder: Path, device: str) -> dict[str, str]:
     """Environment of both recipes: the same folders; on a CPU one thread and no processes for the loader.
 
-    Several threads wait for each other on a machine that does other work, by ten times and more; OMP_NUM_THREADS sets
-    them all the same.
+    Threads wait for each other where other work runs beside them; OMP_NUM_THREADS sets another number.
     """
     environment = environment_with_trainer({**os.environ, **folders_below(folder)})
     if device == "cpu":
