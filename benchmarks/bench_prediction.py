@@ -3,10 +3,10 @@
     python -m benchmarks.bench_prediction --device cuda         # 512 x 512 x 60; a few minutes
     python -m benchmarks.bench_prediction --device cpu          # 64 x 64 x 32
 
-First the command as one types it, `nnUNetv2_predict`, on all the external CTs, the recipes in turns; default nnU-Net
-also with --disable_tta, to tell what mirroring costs. It starts Python, torch and its workers every time, so it is
-timed on one CT too: the difference is what a further CT takes. Then CT by CT in one process, part by part, nothing at
-the same time: where the time of a CT goes. The weights are those of one training step: they take as long as any.
+First CT by CT in one process, part by part, nothing at the same time: where the time of a CT goes. Then the command as
+one types it, `nnUNetv2_predict`, on all the external CTs; default nnU-Net also with --disable_tta, to tell what
+mirroring costs. It starts Python, torch and its workers every time, so it is timed on one CT too: the difference is
+what a further CT takes. The recipes take turns. The weights are those of a step or a few: they take as long as any.
 """
 
 from __future__ import annotations

@@ -55,10 +55,14 @@ class DatasetSize:
 
 
 def dataset_environment(folder: Path, device: str) -> dict[str, str]:
-    """Environment of both recipes: the same folders, the same threads; on a CPU no processes for the loader."""
+    """Environment of both recipes: the same folders; on a CPU one thread and no processes for the loader.
+
+    Threads wait for each other where other work runs beside them; OMP_NUM_THREADS sets another number.
+    """
     environment = environment_with_trainer({**os.environ, **folders_below(folder)})
     if device == "cpu":
         environment["nnUNet_n_proc_DA"] = "0"
+        environment.setdefault("OMP_NUM_THREADS", "1")
     return environment
 
 
