@@ -114,7 +114,8 @@ def _run(command: list[str], environment: dict[str, str], images: Path, output: 
 def _show_next(images: Path, output: Path) -> None:
     if images.name == "imagesTs":
         dataset_folder = images.parent
-        references, cohort = dataset_folder / "labelsTs", f" --cohort {dataset_folder / 'cohort.csv'}"
+        table = dataset_folder / "cohort.csv"  # a dataset from elsewhere has none
+        references, cohort = dataset_folder / "labelsTs", f" --cohort {table}" if table.is_file() else ""
     else:
         references, cohort = Path("REFERENCES"), ""
     show_next(f"nnunet_amt evaluate {output} {references} -o evaluation{cohort}")

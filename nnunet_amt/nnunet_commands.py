@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import logging
 import os
 import re
@@ -58,7 +59,9 @@ def train_command(
 
 
 def require_known_trainer(name: str) -> None:
-    """Refuse a misspelt name of ours before nnU-Net searches for it; other trainers are nnU-Net's to find.
+    """Refuse a misspelt name of ours, and nnU-Net's own trainers; others, from elsewhere, are nnU-Net's to find.
+
+    nnU-Net's own cannot build the network of our plans, and would end in a traceback.
 
     Raises
     ------
@@ -69,6 +72,24 @@ def require_known_trainer(name: str) -> None:
     ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
     if name.startswith("nnUNetTrainerAMT") and name not in ours:
         raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
+    if name.startswith("nnUNetTrainer") and name not in ours and _is_in_nnunet(name):
+        raise BadInputError(
+            f"--trainer {name}: is nnU-Net's own, which cannot train the network of our plans; take one of ours "
+            f"({', '.join(ours)}), or run plain nnUNetv2_train with nnU-Net's plans"
+        )
+
+
+def _is_in_nnunet(trainer: str) -> bool:
+    """Whether nnU-Net defines a trainer; it is read, not imported: some variants need what may not be installed."""
+    found = importlib.util.find_spec("nnunetv2")
+    folders = (
+        [Path(folder, "training", "nnUNetTrainer") for folder in (found.submodule_search_locations or [])]
+        if found
+        else []
+    )
+    definition = re.compile(rf"^class {re.escape(trainer)}\b", re.MULTILINE)
+    modules = (module for folder in folders for module in folder.rglob("*.py"))
+    return any(definition.search(module.read_text(encoding="utf-8")) for module in modules)
 
 
 def predict_command(

@@ -55,7 +55,10 @@ def test_a_failed_case_is_exit_1_and_one_line_unless_it_is_to_be_excluded(folder
 
 def test_of_many_failed_cases_five_are_shown_and_the_file_that_lists_all(folder: Path) -> None:
     rows = list(csv.DictReader((folder / "manifest.csv").open(encoding="utf-8")))
-    rows += [rows[0] | {"case_id": f"x{number}", "image": f"none{number}.nii"} for number in range(6)]
+    rows += [
+        rows[0] | {"case_id": f"x{number}", "image": f"none{number}.nii", "mask": f"none{number}.nii"}
+        for number in range(6)
+    ]
     write_manifest(folder / "manifest.csv", rows)
     result = convert(folder)
     assert result.exit_code == 1

@@ -154,3 +154,14 @@ def test_more_gpus_than_samples_are_refused(extra: list[str]) -> None:
     assert stock.train_command(1, "3d_fullres", "0", "nnUNetTrainer", "plans", "cuda", extra)[-len(extra) :] == extra
     fewer = ["-num_gpus", "3"]
     assert stock.train_command(1, "3d_fullres", "0", "nnUNetTrainerAMT", "plans", "cuda", fewer)[-2:] == fewer
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer", "nnUNetTrainer_1epoch"])
+def test_trainers_of_nnunet_are_refused_as_they_cannot_build_the_network_of_our_plans(name: str) -> None:
+    with pytest.raises(BadInputError, match=f"--trainer {name}: is nnU-Net's own, which cannot train the network"):
+        stock.require_known_trainer(name)
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainerAMT", "nnUNetTrainerAMT_5epochs", "nnUNetTrainerOfMine"])
+def test_our_trainers_and_those_from_elsewhere_are_let_through(name: str) -> None:
+    stock.require_known_trainer(name)

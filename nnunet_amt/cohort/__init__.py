@@ -4,7 +4,7 @@ from nnunet_amt.cohort.audit import SplitAudit, SplitCounts, audit_splits, audit
 from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase, Manifest, Split
 from nnunet_amt.cohort.institution_list import InstitutionList, InstitutionListError, read_institutions
 from nnunet_amt.cohort.manifest import read_manifest
-from nnunet_amt.cohort.manufacturers import canonical_manufacturer
+from nnunet_amt.cohort.manufacturers import canonical_manufacturer, manufacturer_in_header
 from nnunet_amt.cohort.split import assign_splits
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "audit_splits",
     "audit_voxels",
     "canonical_manufacturer",
+    "manufacturer_in_header",
     "read_institutions",
     "read_manifest",
 ]

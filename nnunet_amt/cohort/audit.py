@@ -126,8 +126,8 @@ def _divided_institutions(cases: Sequence[CohortCase]) -> Iterator[str]:
         first = first_cases.setdefault(case.institution, case)
         if (first.split == "external") != (case.split == "external"):
             yield (
-                f"column 'institution': {case.institution!r} has {_named(first)} and {_named(case)}; "
-                "an institution of the external test set must not be in training or tuning"
+                f"column 'institution': {_named(first)} and {_named(case)} are of one institution; "
+                "one of the external test set must not be in training or tuning"
             )
 
 

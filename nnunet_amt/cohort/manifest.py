@@ -12,7 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, Manifest, place_in_manifest
+from nnunet_amt.cohort.free_text import identifying_texts
 from nnunet_amt.cohort.manifest_row import ExcludedRow, IncludedRow, problems_in
+from nnunet_amt.cohort.row_comparison import problems_between_rows
 from nnunet_amt.errors import ManifestError
 
 __all__ = ["OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "read_manifest"]
@@ -29,8 +31,6 @@ OPTIONAL_COLUMNS = (
     "exclusion_reason",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
-# Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
-_MOST_YEARS_APART = 50
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 
 logger = logging.getLogger(__name__)
@@ -62,9 +62,10 @@ def read_manifest(path: Path) -> Manifest:
     cases: list[CohortCase] = []
     excluded: list[ExcludedCase] = []
     problems: list[str] = []
+    rows: dict[int, dict[str, str | None]] = {}
     for line, cells in lines:
         try:
-            row = _row(header, cells, path.name, line)
+            row = rows[line] = _row(header, cells, path.name, line)
             if row.get("exclusion_reason"):
                 excluded.append(_excluded(row, line))
             else:
@@ -77,10 +78,8 @@ def read_manifest(path: Path) -> Manifest:
             ]
         except ManifestError as error:
             problems.append(str(error))
-    problems += _repeated_case_ids(path.name, cases, excluded)
-    problems += _spelt_twice(path.name, cases, "institution")
-    problems += _spelt_twice(path.name, cases, "patient_id")
-    problems += _unlike_persons(path.name, cases)
+    problems += problems_between_rows(path.name, cases, excluded)
+    problems += identifying_texts(path.name, rows)
     _raise_first(problems)
     if not cases:
         raise ManifestError(f"{path.name}: has no included case; give one row a case")
@@ -154,6 +153,9 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
             case_id = dict(zip(header, cells, strict=False)).get("case_id")
             place = place_in_manifest(name, line, column, case_id)
             raise ManifestError(f"{place}: holds a line break; write it on one line")
+        if "\0" in cell:
+            place = place_in_manifest(name, line, column, dict(zip(header, cells, strict=False)).get("case_id"))
+            raise ManifestError(f"{place}: holds a null character; {_SAVE_AS}")
     return {column: cell or None for column, cell in zip(header, cells, strict=False)}
 
 
@@ -166,47 +168,6 @@ def _included(row: dict[str, str | None], line: int, folder: Path) -> CohortCase
 
 def _excluded(row: dict[str, str | None], line: int) -> ExcludedCase:
     return ExcludedCase(**ExcludedRow.model_validate(row).model_dump(), line=line)
-
-
-def _repeated_case_ids(name: str, cases: list[CohortCase], excluded: list[ExcludedCase]) -> Iterator[str]:
-    first_lines: dict[str, int] = {}
-    rows: list[CohortCase | ExcludedCase] = [*cases, *excluded]
-    for row in sorted(rows, key=lambda row: row.line):
-        # Some file systems do not tell capitals apart.
-        first = first_lines.setdefault(row.case_id.lower(), row.line)
-        if first != row.line:
-            place = place_in_manifest(name, row.line, "case_id", row.case_id)
-            yield f"{place}: line {first} has the same case_id; each row needs its own"
-
-
-def _spelt_twice(name: str, cases: list[CohortCase], column: str) -> Iterator[str]:
-    """Find values that differ in capitals or spaces only: the split would take them for two."""
-    first_cases: dict[str, CohortCase] = {}
-    for case in cases:
-        value = str(getattr(case, column))
-        first = first_cases.setdefault("".join(value.split()).casefold(), case)
-        if getattr(first, column) != value:
-            place = place_in_manifest(name, case.line, column, case.case_id)
-            yield f"{place}: differs from line {first.line} in capitals or spaces only; spell both alike"
-
-
-def _unlike_persons(name: str, cases: list[CohortCase]) -> Iterator[str]:
-    """Find patients of two sexes or of ages a lifetime apart: two persons have one id, and would share a split."""
-    first_sexes: dict[str, CohortCase] = {}
-    youngest: dict[str, CohortCase] = {}
-    for case in cases:
-        first = first_sexes.setdefault(case.patient_id, case) if case.sex else case
-        if first.sex != case.sex:
-            place = place_in_manifest(name, case.line, "sex", case.case_id)
-            yield f"{place}: line {first.line} has the same patient_id and another sex; correct one of them"
-    for case in sorted((case for case in cases if case.age is not None), key=lambda case: (case.age, case.line)):
-        first = youngest.setdefault(case.patient_id, case)
-        if case.age is not None and first.age is not None and case.age - first.age > _MOST_YEARS_APART:
-            place = place_in_manifest(name, case.line, "age", case.case_id)
-            yield (
-                f"{place}: line {first.line} has the same patient_id and an age {case.age - first.age:g} years lower; "
-                "correct one of them"
-            )
 
 
 def _raise_first(problems: list[str]) -> None:

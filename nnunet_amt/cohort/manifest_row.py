@@ -16,6 +16,14 @@ __all__ = ["ExcludedRow", "IncludedRow", "problems_in"]
 
 _CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CONFUSING_END = re.compile(r"(_\d{4}|\.nii|\.gz|\.nrrd|\.mha|\.)$", re.IGNORECASE)
+_NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?[A-Za-z]{1,5})?", re.IGNORECASE)
+# Wrong values that messages may show.
+_HARMLESS = {
+    "age": _NUMBER_AND_UNIT,
+    "slice_thickness_mm": _NUMBER_AND_UNIT,
+    "sex": re.compile(r"\w|wom[ae]n|man|d|divers|weiblich|männlich|frau|mann|unknown|n/?a", re.IGNORECASE),
+    "split": re.compile(r"\d|train|tune|val|valid|validation|dev|test|testing|ext|internal", re.IGNORECASE),
+}
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 _HISTOLOGIES = {name.lower(): name for name in paper.DIAGNOSES}
 
@@ -101,9 +109,17 @@ def problems_in(error: ValidationError) -> list[tuple[str, str]]:
     return [(str(one["loc"][0]), _words(str(one["loc"][0]), one)) for one in error.errors()]
 
 
+def _shown(column: str, value: str) -> str:
+    """Show a wrong value, unless it may be a name or a date of birth: a column may be shifted."""
+    harmless = _HARMLESS.get(column)
+    if harmless is None or harmless.fullmatch(value):
+        return f"got {value[:60]!r}"
+    return "the value is not shown, as it may be a name or a date"
+
+
 def _words(column: str, one: Any) -> str:
     value = one["input"]
-    got = "" if value is None else f" (got {str(value)[:60]!r})"
+    got = "" if value is None else f" ({_shown(column, str(value))})"
     context = one.get("ctx", {})
     limit = {
         "greater_than": "must be above {gt}",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["canonical_manufacturer"]
+from collections.abc import Mapping
+
+__all__ = ["canonical_manufacturer", "manufacturer_in_header"]
+
+OTHER = "other"
 
 # Beginnings of the spellings, lower case. Canon and Fujifilm took over Toshiba's and Hitachi's scanners.
 _BEGINNINGS = {
@@ -16,6 +20,15 @@ _BEGINNINGS = {
     "philips": "Philips Healthcare",
     "picker": "Philips Healthcare",
     "marconi": "Philips Healthcare",
+}
+# Makers of CT scanners that are not in the paper's Table 2.
+_FURTHER = {
+    "neusoft": "Neusoft",
+    "nms": "Neusoft",
+    "samsung": "Samsung",
+    "shimadzu": "Shimadzu",
+    "uih": "United Imaging",
+    "united imaging": "United Imaging",
 }
 
 
@@ -33,9 +46,30 @@ def canonical_manufacturer(name: str | None) -> str | None:
         A key of `paper.MANUFACTURERS`; if it is none of them, the given name; if it is empty, None.
     """
     text = " ".join((name or "").replace("_", " ").split())
-    for beginning, canonical in _BEGINNINGS.items():
+    return _by_beginning(text, _BEGINNINGS) or text or None
+
+
+def manufacturer_in_header(name: str | None) -> str | None:
+    """Name the manufacturer that a DICOM header states, which is free text and may hold anything, a person's name too.
+
+    Parameters
+    ----------
+    name
+        DICOM's Manufacturer.
+
+    Returns
+    -------
+    str or None
+        A name of ours for a known maker of CT scanners, ``"other"`` for any other text, None for none.
+    """
+    text = " ".join((name or "").replace("_", " ").split())
+    return _by_beginning(text, _BEGINNINGS | _FURTHER) or (OTHER if text else None)
+
+
+def _by_beginning(text: str, names: Mapping[str, str]) -> str | None:
+    for beginning, canonical in names.items():
         rest = text.lower().removeprefix(beginning)
         # "GE Healthcare" and "FUJIFILM", but not "Gendex"
-        if rest != text.lower() and (len(beginning) > 2 or not rest[:1].isalpha()):
+        if rest != text.lower() and (len(beginning) > 3 or not rest[:1].isalpha()):
             return canonical
-    return text or None
+    return None

@@ -38,7 +38,7 @@ class CaseRecord:
     tumour_voxels, ignored_voxels
         Voxels of label 1, and of label 2, which training leaves out.
     manufacturer
-        As in the DICOM header; None for other formats.
+        See `nnunet_amt.cohort.manufacturer_in_header`; None for formats that do not keep it.
     image_bytes, label_bytes
         Sizes of the written files.
     """
@@ -86,7 +86,7 @@ def finished_record(
         Of the key file. Records of another secret, or of none, are not taken: their cases are converted again.
     """
     record = _read_record(dataset.record(name))
-    if record is None or record.fingerprint != fingerprint(case, options, secret):
+    if record is None or not _is_of(record, case, options, secret):
         return None
     sizes = (
         (dataset.image(name, case.split), record.image_bytes),
@@ -99,6 +99,13 @@ def finished_record(
 def write_record(dataset: RawDataset, name: str, record: CaseRecord) -> None:
     """Write the record; only now the case counts as finished."""
     write_json(dataset.record(name), asdict(record))
+
+
+def _is_of(record: CaseRecord, case: CohortCase, options: ReadingOptions, secret: bytes) -> bool:
+    try:
+        return record.fingerprint == fingerprint(case, options, secret)
+    except OSError:
+        return False  # converting it again tells what is wrong, in words that name no file
 
 
 def _read_record(path: Path) -> CaseRecord | None:

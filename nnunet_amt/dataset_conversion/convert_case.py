@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.cohort import CohortCase
+from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, fingerprint, write_record
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
@@ -116,7 +116,8 @@ def convert_case(job: CaseJob) -> CaseRecord:
     case, dataset = job.case, job.dataset
     source = (job.opened or read_headers(job)).source()
     # should a file change while it is read, the next run reads it again
-    before = fingerprint(case, job.options, job.secret)
+    with in_column(job.manifest_name, case, "image"):
+        before = fingerprint(case, job.options, job.secret)
     write_text(dataset.record(job.name), "{}\n")  # from here on the case's files are ours to remove
     with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(job.name)) as scratch:
         image = source.image.read(scratch)
@@ -137,7 +138,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
         spacing=(x, y, z),
         tumour_voxels=tumour_voxels,
         ignored_voxels=ignored_voxels,
-        manufacturer=source.image.manufacturer,
+        manufacturer=manufacturer_in_header(source.image.manufacturer),
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
     )

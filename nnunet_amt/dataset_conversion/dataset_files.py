@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.cohort import CohortCase, SplitAudit, canonical_manufacturer
+from nnunet_amt.cohort import CohortCase, SplitAudit, manufacturer_in_header
 from nnunet_amt.dataset_conversion.audit_report import write_audit
 from nnunet_amt.dataset_conversion.case_record import CaseRecord
 from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
@@ -127,7 +127,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
 def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:
     """One row in the order of `COHORT_COLUMNS`; what the manifest leaves out is taken from the image."""
     age = "" if case.age is None else f"{case.age:g}"
-    manufacturer = case.manufacturer or canonical_manufacturer(record.manufacturer)
+    manufacturer = case.manufacturer or manufacturer_in_header(record.manufacturer)
     thickness = record.spacing[2] if case.slice_thickness_mm is None else case.slice_thickness_mm
     row = (case.case_id, case.institution, case.split, age, case.sex, case.histology, manufacturer)
     return [*row, f"{thickness:.6g}"]

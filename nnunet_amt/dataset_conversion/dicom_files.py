@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from nnunet_amt.dataset_conversion.dicom_header import CT_IMAGE, HEADER_TAGS, DicomHeader, header_of
+from nnunet_amt.dataset_conversion.quiet_readers import quiet_readers
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
 
 __all__ = [
@@ -104,9 +106,10 @@ class DicomFolder:
                     yield archive
             else:
                 yield None
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            # RuntimeError: a password is needed
-            raise ImageReadError(f"{self.path.name}: the zip cannot be read ({error})") from error
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+            locked = isinstance(error, RuntimeError) and "password" in str(error)
+            reason = "needs a password; unpack it into a folder" if locked else "is damaged; copy or export it again"
+            raise ImageReadError(f"{self.path.name}: the zip {reason}") from error
 
     def _members(self, archive: zipfile.ZipFile | None) -> list[str]:
         if archive:
@@ -179,9 +182,13 @@ def pydicom_module() -> ModuleType:
 
 @contextmanager
 def refusing_damage(folder: DicomFolder, member: str) -> Iterator[None]:
-    """Raise ImageReadError for whatever pydicom raises on a damaged file, while reading it or later on access."""
+    """Raise ImageReadError for whatever pydicom raises on a damaged file, while reading it or later on access.
+
+    Its warnings are not shown: see `quiet_readers`.
+    """
     try:
-        yield
+        with quiet_readers():
+            yield
     except (AMTError, MemoryError):
         raise
     except Exception as error:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.label_file import EmptyMaskError, WholeMaskError
+from nnunet_amt.dataset_conversion.quiet_readers import quiet_readers
 from nnunet_amt.errors import (
     AMTError,
     DiskFullError,
@@ -95,7 +96,8 @@ class CasesFailedError(WorkFailedError):
         them, cases = ("it", "the case") if len(failures) == 1 else ("them", "the cases")
         self.summary = (
             f"{converted} of {total} cases are converted, {len(failures)} failed ({listed_in} lists {them}): "
-            f"mend {cases} and run the same command again, or leave {them} out with --exclude-unreadable"
+            f"mend {cases} and run the same command again"
+            + (f", or leave {them} out with --exclude-unreadable" if converted else "")
         )
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         super().__init__(f"{failures[0].message}{more}; {self.summary}")
@@ -110,7 +112,8 @@ def attempt(function: Callable[[Item], Result], item: Item) -> Result | AMTError
         What is not the case's fault and would stop the next one too.
     """
     try:
-        return function(item)
+        with quiet_readers():
+            return function(item)
     except (*_STOPS_ALL, OSError):
         raise
     except AMTError as error:

@@ -121,6 +121,8 @@ def _is_oriented(reader: sitk.ImageFileReader) -> bool:
 
 
 def _reason(error: RuntimeError) -> str:
-    """Take the last line of ITK's long messages, which says what is wrong."""
+    """Take what is ITK's own of the last line of its long messages: names of files, and what they hold, are quoted."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removeprefix("sitk::ERROR: ")[:200].rstrip(".") if lines else "no reason given"
+    words = lines[-1].removeprefix("sitk::ERROR: ").partition('"')[0] if lines else ""
+    has_path = "/" in words or "\\" in words
+    return "no reason given" if has_path else words[:200].strip(" .:(") or "no reason given"

@@ -128,8 +128,27 @@ BAD_FILES = {
     ),
     "institution in two spellings": (
         TWO.replace("South", "NORTH"),
-        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals or spaces only; "
-        "spell both alike",
+        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals, spaces, accents or "
+        "punctuation only; spell both alike",
+    ),
+    "institution with and without a full stop": (
+        TWO.replace("North", "St. Mary's").replace("South", "St Marys"),
+        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals, spaces, accents or "
+        "punctuation only; spell both alike",
+    ),
+    "institution with a letter that Unicode writes in two ways": (
+        TWO.replace("North", "Charit\u00e9").replace("South", "Charite\u0301"),
+        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals, spaces, accents or "
+        "punctuation only; spell both alike",
+    ),
+    "one mask for two CTs": (
+        TWO.replace("m2.nii.gz", "m.nii.gz").replace("m1.nii.gz", "m.nii.gz"),
+        "manifest.csv line 3, column 'mask' (case 'c2'): line 2 has the same mask and another image; give each CT its "
+        "own",
+    ),
+    "null character": (
+        TWO.replace("i2", "i\0"),
+        f"manifest.csv line 3, column 'image' (case 'c2'): holds a null character; {SAVE_AS}",
     ),
     "patient in two spellings": (
         TWO.replace("p2", "P 1"),
@@ -175,8 +194,8 @@ BAD_SPLITS = {
     ),
     "institution on both sides": (
         ["c1,p1,N,i,m,training", "c2,p2,N,i,m,tuning", "c3,p3,N,i,m,external"],
-        "column 'institution': 'N' has case 'c1' (line 2, training) and case 'c3' (line 4, external); "
-        "an institution of the external test set must not be in training or tuning",
+        "column 'institution': case 'c1' (line 2, training) and case 'c3' (line 4, external) are of one institution; "
+        "one of the external test set must not be in training or tuning",
     ),
     "one institution": (
         ["c1,p1,N,i,m,", "c2,p2,N,i,m,"],

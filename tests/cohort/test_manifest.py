@@ -108,3 +108,18 @@ def test_a_patient_id_is_never_shown(tmp_path: Path) -> None:
 def test_one_patient_may_have_cts_of_fifty_years_and_a_sex_that_is_stated_once(tmp_path: Path) -> None:
     text = f"{HEADER},age,sex\n{ROW},21,\nc2,p1,North,i2,m2,71,F\nc3,p1,North,i3,m3,,F\n"
     assert len(read_manifest(write(tmp_path, text)).cases) == 3
+
+
+@pytest.mark.parametrize(
+    "names", [("Site 1.1", "Site 11"), ("hospital_a", "hospital_b"), ("北病院", "南病院"), ("!", "?")]
+)
+def test_names_that_differ_in_letters_or_numbers_are_two_institutions(tmp_path: Path, names: tuple[str, str]) -> None:
+    rows = [f"c{number},p{number},{name},i{number},m{number}" for number, name in enumerate(names)]
+    cases = read_manifest(write(tmp_path, "\n".join([HEADER, *rows]))).cases
+    assert {case.institution for case in cases} == set(names)
+
+
+def test_structures_of_several_cts_may_be_in_one_folder_and_two_rows_may_name_one_ct(tmp_path: Path) -> None:
+    """An RTSTRUCT says which CT it was drawn on; one CT in two rows is for the audit to refuse."""
+    rows = ["c1,p1,North,i1,rt", "c2,p2,South,i2,rt", "c3,p3,West,i3.nii,m3.nii", "c4,p3,West,i3.nii,m3.nii"]
+    assert len(read_manifest(write(tmp_path, "\n".join([HEADER, *rows]))).cases) == 4

@@ -194,7 +194,7 @@ SERIES = {
         "image",
         "the folder holds 2 CT series (6 slices of 12 x 10, 3 mm thick; 4 slices of 12 x 10), the mask refers to none of them; keep one series in the folder",
     ),
-    "password": Bad(encrypted, "image", "the zip cannot be read", image="packed.zip"),
+    "password": Bad(encrypted, "image", "the zip needs a password; unpack it", image="packed.zip"),
     "empty folder": Bad(
         then(series(), lambda folder: (folder / "empty").mkdir()),
         "image",
