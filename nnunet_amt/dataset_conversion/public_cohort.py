@@ -126,8 +126,11 @@ def join_manifests(output: Path, manifests: Sequence[Path]) -> Path:
             columns |= dict.fromkeys(cells)
             if any(cells.values()):
                 rows.append(cells)
-        for key, value in read_notes(manifest).items():
-            notes.setdefault(key, []).append(f"{manifest.stem}: {value}")
+        own = read_notes(manifest)
+        cohort = own.get("cohort_reference", "").partition(",")[0]
+        for key, value in own.items():
+            named = cohort and key != "cohort_reference"
+            notes.setdefault(key, []).append(f"{cohort}: {value}" if named else value)
     table = [[row.get(column, "") for column in columns] for row in rows]
     _write_rows(output, table, {key: " ".join(values) for key, values in notes.items()}, tuple(columns))
     return output

@@ -53,8 +53,9 @@ def test_a_joint_manifest_finds_the_files_of_its_parts_and_keeps_their_notes(tmp
     manifest = write_public_cohorts(tmp_path)
     assert len(masks(manifest)) == 5
     origin = read_notes(manifest)["label_origin"]
-    assert "mela: Labels are ellipsoids" in origin
-    assert "lnq: Labels are mediastinal lymph nodes" in origin
+    assert "MELA 2022: Labels are ellipsoids" in origin
+    assert "LNQ2023: Labels are mediastinal lymph nodes" in origin
+    assert "lnq:" not in origin  # a file's name may be a patient's
 
 
 def test_case_ids_are_such_as_the_manifest_takes() -> None:
