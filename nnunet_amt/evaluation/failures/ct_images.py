@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LABEL_MAP_ENDINGS, LabelMapPair, named_cases
-from nnunet_amt.evaluation.pair_analysis import header_geometry
+from nnunet_amt.evaluation.mask_file import read_geometry
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, geometry_difference
 from nnunet_amt.image_integrity import require_whole_file, stated_checksum
 from nnunet_amt.progress import Progress, silent
@@ -60,7 +60,7 @@ def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], rep
     """
     for done, pair in enumerate(pairs, start=1):
         ct = cts[pair.case_id]
-        difference = geometry_difference(header_geometry(ct), header_geometry(pair.reference))
+        difference = geometry_difference(read_geometry(ct), read_geometry(pair.reference))
         if difference is not None:
             raise GeometryMismatchError(
                 f"case {pair.case_id}: {ct} against {pair.reference}: {difference} (x, y, z; tolerance "
