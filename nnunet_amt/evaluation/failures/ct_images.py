@@ -13,7 +13,7 @@ from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LABEL_MAP_ENDINGS, LabelMapPair, named_cases
 from nnunet_amt.evaluation.mask_file import read_geometry
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, geometry_difference
-from nnunet_amt.image_integrity import require_whole_file, stated_checksum
+from nnunet_amt.image_integrity import file_damage, stated_checksum
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["check_ct_headers", "find_cts", "hounsfield_values"]
@@ -84,9 +84,14 @@ def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
         raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
     voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
     if checksum is None or not checksum.fits(voxels):
-        require_whole_file(path)
+        _require_whole(path)
     values = []
     for piece in mask.pieces:
         z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
         values.append(voxels[z, y, x][piece.mask])
     return np.concatenate(values)
+
+
+def _require_whole(path: Path) -> None:
+    if damage := file_damage(path):
+        raise ImageReadError(f"{path}: {damage}")
