@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nnunet_amt.cli_evaluation_options import (
+    ConnectivityOption,
+    FalsePositiveRuleOption,
+    ForegroundOption,
+    MinimumVoxels,
+    MissingAsEmpty,
+    Output,
+    Predictions,
+    References,
+)
 from nnunet_amt.cli_options import Jobs, require_choice
 from nnunet_amt.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
 
@@ -15,28 +26,26 @@ __all__ = ["evaluate"]
 
 @one_line_errors
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps.")],
-    references: Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figure.")],
-    cohort: Annotated[Path | None, typer.Option(help="cohort.csv, for subgroups.")] = None,
-    connectivity: Annotated[int, typer.Option(metavar="6|18|26", help="Neighbours that make one lesion.")] = 26,
-    minimum_voxels: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Smaller predicted lesions are dropped.")
-    ] = 10,
-    false_positive_rule: Annotated[
-        str, typer.Option(metavar="RULE", help="unmatched (the paper's table) or no_overlap (its text).")
-    ] = "unmatched",
-    foreground: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Value of tumour in masks that do not hold 0 and 1, such as 255."),
-    ] = 1,
-    missing_as_empty: Annotated[
-        bool, typer.Option("--missing-as-empty", help="Count cases without a prediction as empty predictions.")
-    ] = False,
+    predictions: Predictions,
+    references: References,
+    output: Output,
+    cohort: Annotated[Path | None, typer.Option(metavar="FILE", help="cohort.csv, for subgroups.")] = None,
+    connectivity: ConnectivityOption = 26,
+    minimum_voxels: MinimumVoxels = 10,
+    false_positive_rule: FalsePositiveRuleOption = "unmatched",
+    foreground: ForegroundOption = 1,
+    missing_as_empty: MissingAsEmpty = False,
     surface_distances: Annotated[
         bool, typer.Option("--surface-distances", help="Hausdorff and average surface distances too; takes longer.")
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 711,
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="nnU-Net's <case>.npz: write the score FROC too, as score-froc does."),
+    ] = None,
+    components: Annotated[
+        bool, typer.Option("--components", help="Write the table of lesion definitions too, as components does.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 711,
     subgroup: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Another column of the cohort to make subgroups of; may be repeated."),
@@ -53,7 +62,7 @@ def evaluate(
         typer.Option(metavar="URL", help="dask://HOST:PORT: use that cluster; it must see the same files."),
     ] = None,
 ) -> None:
-    """Compute voxel metrics, lesion matching, the FROC and the paper's Tables 3 and 4."""
+    """Compute voxel metrics, lesion matching, the FROC and Tables 3 and 4 of the paper."""
     from nnunet_amt.evaluation import EvaluationSettings
     from nnunet_amt.evaluation import evaluate as evaluate_folders
 
@@ -73,8 +82,34 @@ def evaluate(
     )
     with progress_bars() as report:
         result = evaluate_folders(
-            predictions, references, output, cohort, settings, jobs, report, executor, missing_as_empty
+            predictions,
+            references,
+            output,
+            cohort,
+            settings,
+            jobs,
+            report,
+            executor,
+            missing_as_empty,
+            probabilities,
+            components,
         )
     out.print(overall_table(result))
     show_written(list(result.files))
-    show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}")
+    show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}; the worst cases:")
+    out.print(f"  {_failures_command(predictions, references, output, foreground, missing_as_empty)}", markup=False)
+
+
+def _failures_command(
+    predictions: Path, references: Path, output: Path, foreground: int, missing_as_empty: bool
+) -> str:
+    """Give the command that looks at the failures of the same cases, with CTs where nnU-Net keeps them."""
+    words = ["nnunet_amt", "failures", str(predictions), str(references), "-o", f"{output}_failures"]
+    images = references.parent / references.name.replace("labels", "images")
+    if images != references and images.is_dir():
+        words += ["--images", str(images)]
+    if foreground != 1:
+        words += ["--foreground", str(foreground)]
+    if missing_as_empty:
+        words.append("--missing-as-empty")
+    return shlex.join(words)

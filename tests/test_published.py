@@ -62,7 +62,7 @@ def test_the_command_shows_all_four_tables() -> None:
 def test_the_check_ends_with_0_and_names_the_rows() -> None:
     result = runner.invoke(app, ["published", "--check"])
     assert result.exit_code == 0
-    assert "the manufacturer rows of Table 3 do not average to the overall row" in result.output
+    assert "The manufacturer rows of Table 3 do not average to the overall row" in result.output
     assert result.output.count("beyond") == 4
 
 

@@ -54,9 +54,13 @@ def read_cohort_rows(path: Path, case_ids: Sequence[str]) -> CohortRows:
 def _text_of(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ManifestError(f"{path}: cannot be read as a CSV file in UTF-8: {cause}") from error
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); give the cohort.csv of these cases") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ManifestError(
+            f"{path} line {line}: is no UTF-8 text (byte 0x{error.object[error.start]:02x}); save it as CSV UTF-8"
+        ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ManifestError(f"{path} line {line}: holds a NUL byte, which no text does; save or copy the file again")

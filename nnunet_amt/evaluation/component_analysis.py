@@ -17,7 +17,7 @@ from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.matching import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
 from nnunet_amt.evaluation.result_folder import result_folder
-from nnunet_amt.evaluation.settings import Connectivity
+from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
 from nnunet_amt.files import atomic_path, write_json, write_text
 from nnunet_amt.progress import Progress, silent
 
@@ -28,6 +28,7 @@ __all__ = [
     "MinimumSize",
     "analyse_components",
     "component_table",
+    "write_component_analysis",
 ]
 
 COMPONENT_FILES = ("component_analysis.md", "component_analysis.csv", "component_analysis.json")
@@ -93,8 +94,10 @@ def analyse_components(
     references: Path,
     output: Path,
     minimum_sizes: Sequence[MinimumSize] = MINIMUM_SIZES,
+    settings: EvaluationSettings | None = None,
     jobs: int = 1,
     report: Progress = silent,
+    missing_as_empty: bool = False,
 ) -> tuple[ComponentRow, ...]:
     """Evaluate the lesions under every connectivity and smallest size; each file is read once.
 
@@ -108,10 +111,14 @@ def analyse_components(
         Folder for `COMPONENT_FILES`.
     minimum_sizes
         Sizes below which a predicted component is dropped.
+    settings
+        The rule of false positives and the value of tumour; connectivity and smallest size are what is varied.
     jobs
         Cases that are read at the same time.
     report
         Told of every checked header and every case.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
@@ -119,30 +126,51 @@ def analyse_components(
         If a folder is missing, a size is negative, or the output cannot be written; its subclasses if cases do not
         pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
     """
+    settings = settings or EvaluationSettings()
     for size in minimum_sizes:
-        if not size.value >= 0:
+        if not 0 <= size.value < float("inf"):
             raise BadInputError(f"the smallest size is {size.value:g} {size.unit}; give 0 or more")
-    pairs = checked_pairs(predictions, references, output, jobs, report)
+    pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
+    with result_folder(output, COMPONENT_FILES) as folder:
+        return write_component_analysis(folder, pairs, minimum_sizes, settings, jobs, report)
+
+
+def write_component_analysis(
+    folder: Path,
+    pairs: Sequence[LabelMapPair],
+    minimum_sizes: Sequence[MinimumSize],
+    settings: EvaluationSettings,
+    jobs: int,
+    report: Progress,
+) -> tuple[ComponentRow, ...]:
+    """Count pairs whose geometry has been checked, and write `COMPONENT_FILES` to a folder.
+
+    Raises
+    ------
+    ImageReadError, LabelValueError
+        If a file is damaged or holds other labels.
+    """
+    rule = settings.false_positive_rule
 
     def count(pair: LabelMapPair) -> np.ndarray:
-        return _count_case(read_mask_pair(pair), minimum_sizes)
+        return _count_case(read_mask_pair(pair, settings.foreground), minimum_sizes, rule)
 
-    with result_folder(output, COMPONENT_FILES) as folder:
-        counts = np.sum(for_each_pair(count, pairs, jobs, report, "comparing components"), axis=0)
-        rows = _rows(counts, minimum_sizes, len(pairs))
-        write_text(folder / "component_analysis.md", component_table(rows, len(pairs)))
-        _write_csv(folder / "component_analysis.csv", rows)
-        _write_json(folder / "component_analysis.json", rows, len(pairs))
+    counts = np.sum(for_each_pair(count, pairs, jobs, report, "comparing components"), axis=0)
+    rows = _rows(counts, minimum_sizes, len(pairs))
+    write_text(folder / "component_analysis.md", component_table(rows, len(pairs), rule))
+    _write_csv(folder / "component_analysis.csv", rows)
+    _write_json(folder / "component_analysis.json", rows, len(pairs), settings)
     return rows
 
 
-def component_table(rows: Sequence[ComponentRow], cases: int) -> str:
+def component_table(rows: Sequence[ComponentRow], cases: int, rule: FalsePositiveRule = "unmatched") -> str:
     """Lay out the rows as Markdown."""
+    which = "without a partner" if rule == "unmatched" else "that overlaps no reference lesion"
     lines = [
         f"# Lesions of {cases} case{'' if cases == 1 else 's'} by connectivity and smallest size",
         "",
         "Predicted components under the smallest size are dropped, reference components never. Matched one to one at "
-        "an IoU above the threshold; every predicted lesion without a partner is a false positive (FP). The paper "
+        f"an IoU above the threshold; every predicted lesion {which} is a false positive (FP). The paper "
         "drops predicted components under 10 voxels and does not state its connectivity.",
         "",
         "| Connectivity | Smallest | Reference lesions | Predicted lesions | Dropped | Sensitivity, IoU > 0.1 "
@@ -160,10 +188,13 @@ def component_table(rows: Sequence[ComponentRow], cases: int) -> str:
     return "\n".join([*lines, "", f"nnunet_amt {__version__}. Research use only.", ""])
 
 
-def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize]) -> np.ndarray:
-    """Count references, predictions, those kept and the matches at both thresholds: (connectivities, sizes, 5)."""
+def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize], rule: FalsePositiveRule) -> np.ndarray:
+    """Count components and matches: (connectivities, sizes, 7).
+
+    The seven: references, predictions, predictions kept; matches at both thresholds; false positives at both.
+    """
     voxel_volume_mm3 = float(np.prod(masks.reference.spacing))
-    counts = np.zeros((len(_CONNECTIVITIES), len(minimum_sizes), 3 + len(_TWENTIETHS)), dtype=np.int64)
+    counts = np.zeros((len(_CONNECTIVITIES), len(minimum_sizes), 3 + 2 * len(_TWENTIETHS)), dtype=np.int64)
     for i, connectivity in enumerate(_CONNECTIVITIES):
         references = label_components(masks.reference, connectivity)
         predictions = label_components(masks.prediction, connectivity)
@@ -175,7 +206,11 @@ def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize]) -> np.nda
         for j, size in enumerate(minimum_sizes):
             kept = size.keeps(prediction_voxels, voxel_volume_mm3)
             matched = (match_sweep(levels[:, kept], _TWENTIETHS) != UNMATCHED).sum(axis=1)
-            counts[i, j] = len(references), len(predictions), kept.sum(), *matched
+            if rule == "unmatched":
+                false = kept.sum() - matched
+            else:
+                false = np.full_like(matched, (levels[:, kept] < 0).all(axis=0).sum())
+            counts[i, j] = len(references), len(predictions), kept.sum(), *matched, *false
     return counts
 
 
@@ -183,7 +218,7 @@ def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) 
     rows = []
     for i, connectivity in enumerate(_CONNECTIVITIES):
         for j, size in enumerate(minimum_sizes):
-            references, predictions, kept, found_01, found_05 = counts[i, j].tolist()
+            references, predictions, kept, found_01, found_05, false_01, false_05 = counts[i, j].tolist()
             rows.append(
                 ComponentRow(
                     connectivity=connectivity,
@@ -193,9 +228,9 @@ def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) 
                     predicted_lesions=kept,
                     dropped_predictions=predictions - kept,
                     sensitivity_01=found_01 / references if references else None,
-                    fp_per_scan_01=(kept - found_01) / cases,
+                    fp_per_scan_01=false_01 / cases,
                     sensitivity_05=found_05 / references if references else None,
-                    fp_per_scan_05=(kept - found_05) / cases,
+                    fp_per_scan_05=false_05 / cases,
                 )
             )
     return tuple(rows)
@@ -208,7 +243,8 @@ def _write_csv(path: Path, rows: Sequence[ComponentRow]) -> None:
         writer.writerows(asdict(row) for row in rows)
 
 
-def _write_json(path: Path, rows: Sequence[ComponentRow], cases: int) -> None:
+def _write_json(path: Path, rows: Sequence[ComponentRow], cases: int, settings: EvaluationSettings) -> None:
     software = {"name": "nnunet_amt", "version": __version__}
-    content = {"schema_version": SCHEMA_VERSION, "software": software, "cases": cases}
+    chosen = {"false_positive_rule": settings.false_positive_rule, "foreground": settings.foreground}
+    content = {"schema_version": SCHEMA_VERSION, "software": software, "settings": chosen, "cases": cases}
     write_json(path, content | {"rows": [asdict(row) for row in rows]})

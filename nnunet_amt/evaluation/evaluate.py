@@ -10,12 +10,14 @@ from nnunet_amt.evaluation.case import CaseEvaluation
 from nnunet_amt.evaluation.case_workers import evaluate_cases
 from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
+from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
 from nnunet_amt.evaluation.consistency import check_subgroups_add_up
 from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
 from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
 from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subgroups import split_into_subgroups
 from nnunet_amt.evaluation.summary import GroupSummary, summarise
@@ -33,6 +35,7 @@ RESULT_FILES = (
     *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "tables.md", "tables.tex", "tables.html"),
     *("summary.json", *FIGURE_FILES),
 )
+_POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def evaluate(
     report: Progress = silent,
     executor: str | None = None,
     missing_as_empty: bool = False,
+    probabilities: Path | None = None,
+    component_analysis: bool = False,
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
@@ -98,6 +103,10 @@ def evaluate(
         not used then.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
+    probabilities
+        Folder of nnU-Net's ``<case id>.npz``, for the score FROC (`SCORE_FROC_FILES`) too; None leaves it out.
+    component_analysis
+        Write the table of lesion definitions (`COMPONENT_FILES`) too.
 
     Raises
     ------
@@ -108,14 +117,15 @@ def evaluate(
         If a worker was killed.
     """
     settings = settings or EvaluationSettings()
-    _check_call(predictions, references, output, jobs)
+    _check_call((predictions, references), probabilities, output, jobs)
     pairs = find_pairs(predictions, references, missing_as_empty)
     cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
     groups = cohort_groups(cohort_rows, settings)
     institutions = institutions_of(groups, settings)
+    scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     with itk_warnings_off():
         check_headers(pairs, report)
-    with itk_warnings_off(), result_folder(output, RESULT_FILES) as folder:
+    with itk_warnings_off(), result_folder(output, _POSSIBLE_FILES) as folder:
         cases = evaluate_cases(pairs, settings, jobs, executor, report)
         overall = summarise(cases, settings, institutions)
         subgroups = tuple(
@@ -133,12 +143,18 @@ def evaluate(
         write_tables_html(folder / "tables.html", tables)
         write_figures(folder, cases, overall, settings, institutions, report)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
-    files = tuple(output / name for name in RESULT_FILES if (output / name).exists())
+        if probabilities is not None:
+            write_scores(folder, pairs, scored, settings, jobs, report)
+        if component_analysis:
+            write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, report)
+    files = tuple(output / name for name in _POSSIBLE_FILES if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 
 
-def _check_call(predictions: Path, references: Path, output: Path, jobs: int) -> None:
+def _check_call(label_maps: tuple[Path, Path], probabilities: Path | None, output: Path, jobs: int) -> None:
     if jobs < 1:
         raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
-    if output.resolve() in (predictions.resolve(), references.resolve()):
+    if output.resolve() in [folder.resolve() for folder in label_maps]:
         raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
+    if probabilities is not None and output.resolve() == probabilities.resolve():
+        raise BadInputError(f"{output}: holds the probabilities; give another folder for the results")

@@ -134,7 +134,9 @@ def _finish(figure: Figure, axes: Axes, rows: Sequence[ForestRow]) -> None:
     axes.set_xlabel("Dice score")
     plain_axes(axes)
     axes.tick_params(axis="y", length=0, labelsize=SMALL_FONT_SIZE)
-    axes.set_title("institution  cases", fontsize=SMALL_FONT_SIZE, loc="left", x=0.0, ha="right")
+    # no title: the layout leaves no room for one that is wider than the names
+    head = axes.text(-0.02, 1.01, "institution  cases", ha="right", va="bottom", fontsize=SMALL_FONT_SIZE)
+    head.set_transform(axes.transAxes)
     figure.legend(handles=_handles(rows), loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
     axes.xaxis.label.set_fontsize(FONT_SIZE)
 

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import SimpleITK as sitk
-
-from nnunet_amt.errors import BadInputError, ImageReadError
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
 from nnunet_amt.evaluation.mask_file import read_foreground
-from nnunet_amt.geometry import Geometry
-from nnunet_amt.image_integrity import header_damage, itk_warnings_off
+from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress
 
-__all__ = ["MaskPair", "checked_pairs", "for_each_pair", "header_geometry", "read_mask_pair"]
+__all__ = ["MaskPair", "checked_pairs", "for_each_pair", "read_mask_pair"]
 
 Result = TypeVar("Result")
 
@@ -33,7 +30,7 @@ class MaskPair:
 
 
 def checked_pairs(
-    predictions: Path, references: Path, output: Path, jobs: int, report: Progress
+    predictions: Path, references: Path, output: Path, jobs: int, report: Progress, missing_as_empty: bool = False
 ) -> tuple[LabelMapPair, ...]:
     """Find the pairs of two folders and check what can be checked without reading voxels.
 
@@ -47,24 +44,24 @@ def checked_pairs(
         raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
     if output.resolve() in (predictions.resolve(), references.resolve()):
         raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
-    pairs = find_pairs(predictions, references)
+    pairs = find_pairs(predictions, references, missing_as_empty)
     with itk_warnings_off():
         check_headers(pairs, report)
     return pairs
 
 
-def read_mask_pair(pair: LabelMapPair) -> MaskPair:
-    """Read both masks of a case.
+def read_mask_pair(pair: LabelMapPair, tumour: int = 1) -> MaskPair:
+    """Read both masks of a case, in which `tumour` stands for tumour; a missing prediction is an empty one.
 
     Raises
     ------
     ImageReadError, LabelValueError
-        If one of the two files is damaged or holds other values than 0 and 1.
+        If one of the two files is damaged or holds other values than 0 and that of tumour.
     """
-    reference = read_foreground(pair.reference, pair.case_id)
+    reference = read_foreground(pair.reference, pair.case_id, tumour)
     if pair.prediction is None:
         return MaskPair(pair.case_id, Foreground((), reference.spacing), reference)
-    return MaskPair(pair.case_id, read_foreground(pair.prediction, pair.case_id), reference)
+    return MaskPair(pair.case_id, read_foreground(pair.prediction, pair.case_id, tumour), reference)
 
 
 def for_each_pair(
@@ -81,25 +78,3 @@ def for_each_pair(
     finally:
         executor.shutdown(cancel_futures=True)
     return tuple(results)
-
-
-def header_geometry(path: Path) -> Geometry:
-    """Read the grid of an image of one value a voxel from its header.
-
-    Raises
-    ------
-    ImageReadError
-        If the file is no such image.
-    """
-    if damage := header_damage(path):
-        raise ImageReadError(f"{path}: {damage}")
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
-    if reader.GetNumberOfComponents() != 1:
-        found = f"{reader.GetNumberOfComponents()} values a voxel"
-        raise ImageReadError(f"{path}: has {found}; one is expected")
-    return Geometry.of(reader)

@@ -16,11 +16,11 @@ _TEMPLATE = """\
 <meta charset="utf-8">
 <title>{{ tables.title }}</title>
 <style>
-body { font: 15px/1.45 system-ui, "Segoe UI", Arial, sans-serif; color: #1a1a1a; margin: 2rem auto; max-width: 70rem;
+body { font: 15px/1.45 system-ui, "Segoe UI", Arial, sans-serif; color: #1a1a1a; margin: 2rem auto; max-width: 80rem;
        padding: 0 1rem; }
 table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; margin: .75rem 0 2rem; }
 caption { font-weight: 600; font-size: 1.1rem; text-align: left; padding: .4rem 0; }
-th, td { padding: .25rem .7rem; text-align: left; font-weight: normal; font-variant-numeric: tabular-nums;
+th, td { padding: .25rem .6rem; text-align: left; font-weight: normal; font-variant-numeric: tabular-nums;
          white-space: nowrap; }
 thead th { border-bottom: 1px solid; font-weight: 600; }
 .number { text-align: right; }

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 from nnunet_amt import __version__
-from nnunet_amt.errors import (
-    BadInputError,
-    GeometryMismatchError,
-    ImageReadError,
-    LabelValueError,
-    UnmatchedCasesError,
-)
-from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
-from tests.evaluation.builders import row_mask, write_label_map, write_pair
-
-SETTINGS = EvaluationSettings(bootstrap_resamples=200)
-NOTHING = row_mask(60)
-# the cohort file of these tests knows no institutions, so that there is no figure of them
-FILES = [name for name in RESULT_FILES if not name.startswith("institutions.")]
+from nnunet_amt.evaluation import evaluate
+from tests.evaluation.builders import row_mask, write_pair
+from tests.evaluation.four_cases import CASE_IDS, FILES, SETTINGS, run, write_four_cases
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four cases: half found with a false positive, missed, found whole, and without tumour."""
-    # half: 12 of 20 voxels (IoU 0.6, Dice 24/32), and 10 voxels where nothing is, and 3 that are too few to count
-    write_pair(tmp_path, "half", row_mask(60, (4, 16), (30, 40), (50, 53)), row_mask(60, (0, 20)))
-    write_pair(tmp_path, "missed", NOTHING, row_mask(60, (0, 5)))
-    write_pair(tmp_path, "whole", row_mask(60, (0, 60)), row_mask(60, (0, 60)))
-    write_pair(tmp_path, "without", NOTHING, NOTHING)
-    rows = ["case_id,split,manufacturer,sex"]
-    rows += [f"{case_id},external,Siemens,{sex}" for case_id, sex in zip(CASE_IDS, "FMFM", strict=True)]
-    (tmp_path / "cohort.csv").write_text("\n".join(rows))
-    return tmp_path
-
-
-CASE_IDS = ("half", "missed", "whole", "without")
-
-
-def run(folder: Path, **options: object) -> dict[str, list[dict[str, str]]]:
-    """Evaluate and read the CSV files back."""
-    options = {"settings": SETTINGS} | options
-    evaluate(folder / "predictions", folder / "references", folder / "out", **options)  # type: ignore[arg-type]
-    names = ("cases.csv", "lesions.csv", "froc.csv")
-    return {name: list(csv.DictReader((folder / "out" / name).open(newline=""))) for name in names}
+    return write_four_cases(tmp_path)
 
 
 def test_it_writes_what_it_says(folder: Path) -> None:
@@ -196,92 +162,6 @@ def test_progress_is_told(folder: Path) -> None:
     assert told == [(i, 4, "checking headers") for i in steps] + [(i, 4, "evaluating cases") for i in steps] + [
         (i, 3, "drawing figures") for i in (1, 2, 3)
     ]
-
-
-def test_bad_input_is_found_before_any_voxel_is_read_and_old_results_stay(folder: Path) -> None:
-    run(folder)
-    before = {name: (folder / "out" / name).read_bytes() for name in FILES}
-    told: list[str] = []
-
-    def refuse(error: type[BadInputError]) -> None:
-        told.clear()
-        with pytest.raises(error):
-            run(folder, cohort=folder / "cohort.csv", report=lambda done, total, what: told.append(what))
-        assert {name: (folder / "out" / name).read_bytes() for name in FILES} == before
-
-    path = folder / "predictions" / "whole.nii.gz"
-    whole = path.read_bytes()
-    path.unlink()
-    refuse(UnmatchedCasesError)
-    write_label_map(path, NOTHING, origin=(50.0, 0.0, 0.0))
-    refuse(GeometryMismatchError)
-    assert "evaluating cases" not in told
-    path.write_bytes(whole[:-9])
-    refuse(ImageReadError)
-    path.write_bytes(whole)
-    (folder / "cohort.csv").write_text("case_id\nhalf\n")
-    refuse(UnmatchedCasesError)
-    assert told == []
-
-
-def test_the_results_must_not_go_among_the_label_maps(folder: Path) -> None:
-    with pytest.raises(BadInputError, match="predictions: holds the label maps; give another folder"):
-        evaluate(folder / "predictions", folder / "references", folder / "predictions")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"connectivity": 8}, "connectivity is 8; choose one of 6, 18, 26"),
-        ({"false_positive_rule": "any"}, "false_positive_rule is 'any'; choose one of unmatched, no_overlap"),
-        ({"minimum_predicted_voxels": -1}, "minimum_predicted_voxels is -1; give a whole number, 0 or more"),
-        ({"bootstrap_resamples": 0}, "bootstrap_resamples is 0; give a whole number, 1 or more"),
-        ({"seed": 0.5}, "seed is 0.5; give a whole number"),
-    ],
-)
-def test_settings_that_are_refused(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(BadInputError, match=message):
-        EvaluationSettings(**settings)  # type: ignore[arg-type]
-
-
-def test_no_job_is_too_few(folder: Path) -> None:
-    with pytest.raises(BadInputError, match="jobs is 0; give a whole number, 1 or more"):
-        run(folder, jobs=0)
-
-
-def test_missing_predictions_may_count_as_empty(folder: Path) -> None:
-    # "half" had a partner, a false positive and 13 more voxels; without them it is missed like "missed" is.
-    (folder / "predictions" / "half.nii.gz").unlink()
-    with pytest.raises(UnmatchedCasesError, match=r"no prediction for 1 case \(half\) .*\(--missing-as-empty counts"):
-        run(folder)
-    rows = run(folder, missing_as_empty=True)
-    half = rows["cases.csv"][0]
-    assert [half[name] for name in ("tp", "fp", "fn", "dice", "precision")] == ["0", "0", "20", "0.0", ""]
-    assert [half[f"lesion_{count}_0.5"] for count in ("tp", "fp", "fn")] == ["0", "0", "1"]
-    assert (rows["froc.csv"][0]["tp"], rows["froc.csv"][0]["fn"]) == ("1", "2")
-    # A prediction without reference stays a mistake.
-    (folder / "references" / "whole.nii.gz").unlink()
-    with pytest.raises(UnmatchedCasesError, match=r"no reference for 1 case \(whole\)"):
-        run(folder, missing_as_empty=True)
-
-
-def test_masks_of_0_and_255_are_those_of_0_and_1_if_so_asked(folder: Path) -> None:
-    plain = run(folder)
-    for case_id in CASE_IDS:
-        path = folder / "references" / f"{case_id}.nii.gz"
-        write_label_map(path, sitk.GetArrayFromImage(sitk.ReadImage(str(path))) * np.uint8(255))
-    with pytest.raises(LabelValueError, match="if 255 is tumour: --foreground 255"):
-        run(folder)
-    assert run(folder, settings=replace(SETTINGS, foreground=255)) == plain
-
-
-def test_surface_distances_are_columns_of_their_own_if_so_asked(folder: Path) -> None:
-    rows = run(folder, settings=replace(SETTINGS, surface_distances=True))
-    half, missed, whole, without = rows["cases.csv"]
-    # The false positive of 30 to 39 and the specks of 50 to 52 are 33 mm from the reference's end at 19.
-    assert (half["hausdorff_mm"], whole["hausdorff_mm"]) == ("33.0", "0.0")
-    assert (missed["hausdorff_mm"], without["average_surface_distance_mm"]) == ("", "")
-    assert rows["lesions.csv"][0]["hausdorff_mm"] == "4.0"  # 0 to 19 against 4 to 15
 
 
 def test_the_order_of_cases_changes_no_metric(tmp_path: Path) -> None:

@@ -132,6 +132,14 @@ def test_a_single_institution_too_many_is_not_pooled_alone() -> None:
 
 
 @pytest.mark.slow
+def test_the_head_of_short_institution_names_is_not_cut_off() -> None:
+    """It is wider than such names, to which alone the left margin was fitted once."""
+    figure = forest([case(12, 20, "a"), case(20, 20, "b")])
+    figure.draw_without_rendering()
+    (head,) = [text for text in figure.findobj(Text) if text.get_text() == "institution  cases"]
+    assert head.get_window_extent().x0 >= 0
+
+
 def test_files_are_equal_from_run_to_run_and_svg_holds_text(tmp_path: Path) -> None:
     cases = COHORTS["few"]
     for run in ("one", "two"):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
 from nnunet_amt.evaluation.failures.ct_images import check_ct_headers, find_cts
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
@@ -68,6 +69,7 @@ def analyse_failures(
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
     report: Progress = silent,
+    missing_as_empty: bool = False,
 ) -> FailureAnalysis:
     """Compare the references of the worst segmented tenth with those of the best, and classify every case.
 
@@ -83,11 +85,13 @@ def analyse_failures(
     images
         Folder of ``<case id>_0000.nii.gz``; None leaves the intensity features out.
     settings
-        Connectivity and smallest predicted lesion of the false positives.
+        Value of tumour; connectivity, smallest predicted lesion and rule of the false positives.
     jobs
         Cases that are read at the same time.
     report
         Told of every checked header and every case.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
@@ -96,13 +100,15 @@ def analyse_failures(
         if cases do not pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
     """
     settings = settings or EvaluationSettings()
-    pairs = checked_pairs(predictions, references, output, jobs, report)
+    if images is not None and output.resolve() == images.resolve():
+        raise BadInputError(f"{output}: holds the CTs; give another folder for the results")
+    pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
     cts = {} if images is None else find_cts(images, [pair.case_id for pair in pairs])
     if cts:
         check_ct_headers(cts, pairs, report)
 
     def examine(pair: LabelMapPair) -> FailureCase:
-        return examine_case(read_mask_pair(pair), cts.get(pair.case_id), settings)
+        return examine_case(read_mask_pair(pair, settings.foreground), cts.get(pair.case_id), settings)
 
     with result_folder(output, FAILURE_FILES) as folder:
         cases = for_each_pair(examine, pairs, jobs, report, "analysing failures")

@@ -11,9 +11,9 @@ import SimpleITK as sitk
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LABEL_MAP_ENDINGS, LabelMapPair, named_cases
-from nnunet_amt.evaluation.pair_analysis import header_geometry
+from nnunet_amt.evaluation.mask_file import read_geometry
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, geometry_difference
-from nnunet_amt.image_integrity import require_whole_file, stated_checksum
+from nnunet_amt.image_integrity import file_damage, stated_checksum
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["check_ct_headers", "find_cts", "hounsfield_values"]
@@ -60,7 +60,7 @@ def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], rep
     """
     for done, pair in enumerate(pairs, start=1):
         ct = cts[pair.case_id]
-        difference = geometry_difference(header_geometry(ct), header_geometry(pair.reference))
+        difference = geometry_difference(read_geometry(ct), read_geometry(pair.reference))
         if difference is not None:
             raise GeometryMismatchError(
                 f"case {pair.case_id}: {ct} against {pair.reference}: {difference} (x, y, z; tolerance "
@@ -84,9 +84,14 @@ def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
         raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
     voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
     if checksum is None or not checksum.fits(voxels):
-        require_whole_file(path)
+        _require_whole(path)
     values = []
     for piece in mask.pieces:
         z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
         values.append(voxels[z, y, x][piece.mask])
     return np.concatenate(values)
+
+
+def _require_whole(path: Path) -> None:
+    if damage := file_damage(path):
+        raise ImageReadError(f"{path}: {damage}")

@@ -62,7 +62,7 @@ def examine_case(masks: MaskPair, ct: Path | None, settings: EvaluationSettings)
     ct
         The CT on their grid; None for shape features alone.
     settings
-        Connectivity and the smallest predicted lesion, which is dropped for the false positives only.
+        Connectivity, the rule of false positives, and the smallest predicted lesion, which is dropped for these only.
 
     Raises
     ------
@@ -85,7 +85,11 @@ def examine_case(masks: MaskPair, ct: Path | None, settings: EvaluationSettings)
         voxel=voxel_metrics(tp, fp, fn),
         mode=failure_mode(tp, fp, fn, (table.sum(axis=1) / reference_voxels).tolist()),
         false_positives=false_positives(
-            references, [predictions[j] for j in kept], table[:, kept], masks.reference.spacing
+            references,
+            [predictions[j] for j in kept],
+            table[:, kept],
+            masks.reference.spacing,
+            settings.false_positive_rule,
         ),
         features=reference_features(masks.reference, ct),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from nnunet_amt.evaluation.foreground import Piece, Spacing
 from nnunet_amt.evaluation.matching import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.outline import outline_points
+from nnunet_amt.evaluation.settings import FalsePositiveRule
 
 __all__ = ["HIT_TWENTIETHS", "FalsePositive", "false_positives"]
 
@@ -43,7 +44,11 @@ class FalsePositive:
 
 
 def false_positives(
-    references: Sequence[Piece], predictions: Sequence[Piece], intersections: np.ndarray, spacing: Spacing
+    references: Sequence[Piece],
+    predictions: Sequence[Piece],
+    intersections: np.ndarray,
+    spacing: Spacing,
+    rule: FalsePositiveRule = "unmatched",
 ) -> tuple[FalsePositive, ...]:
     """List the predicted lesions that are matched to no reference lesion.
 
@@ -55,6 +60,8 @@ def false_positives(
         Shared voxels.
     spacing
         Voxel edge lengths (x, y, z) in mm.
+    rule
+        ``"no_overlap"`` lists only those that share no voxel with any reference lesion.
     """
     reference_voxels, prediction_voxels = _voxels(references), _voxels(predictions)
     levels = iou_levels(intersections, reference_voxels, prediction_voxels)
@@ -62,6 +69,7 @@ def false_positives(
     unmatched = sorted(set(range(len(predictions))) - set(matched[matched != UNMATCHED].tolist()))
     overlaps = intersections.sum(axis=0) > 0  # (predictions,)
     apart = [j for j in unmatched if not overlaps[j]]
+    listed = unmatched if rule == "unmatched" else apart
     distances = _surface_distances([predictions[j] for j in apart], references, spacing) if apart else []
     distance_of = dict(zip(apart, distances, strict=True))
     return tuple(
@@ -72,7 +80,7 @@ def false_positives(
             distance_mm=distance_of.get(j, 0.0),
             overlaps_reference=bool(overlaps[j]),
         )
-        for j in unmatched
+        for j in listed
     )
 
 

@@ -64,7 +64,7 @@ def _group_sentences(cases: Sequence[FailureCase], groups: ExtremeGroups) -> str
     sentences = []
     for name, word, members in (("Bottom", "lowest", groups.bottom), ("Top", "highest", groups.top)):
         values = [value for case_id in members if (value := dice[case_id]) is not None]
-        span = f"{min(values):.2f}" if len(values) == 1 else f"{min(values):.2f} to {max(values):.2f}"
+        span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values))))
         sentences.append(f"- **{name} group**: the {_counted(len(members), 'case')} of {word} Dice, {span}.")
     sentences.append(
         f"- Each group is {paper.FAILURE_GROUP_PERCENT}% of the cases with a Dice, rounded up; equal Dice is taken in "
@@ -144,9 +144,11 @@ def _mode_table(cases: Sequence[FailureCase], groups: ExtremeGroups) -> str:
 def _false_positive_text(cases: Sequence[FailureCase], settings: EvaluationSettings) -> str:
     lesions = [lesion for case in cases for lesion in case.false_positives]
     holders = sum(bool(case.false_positives) for case in cases)
+    unmatched = settings.false_positive_rule == "unmatched"
+    which = f"without a partner at IoU > {_HIT_IOU:g}" if unmatched else "that overlap no reference lesion"
     rule = (
         f"Predicted components ({settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} voxels or "
-        f"more) without a partner at IoU > {_HIT_IOU:g}"
+        f"more) {which}"
     )
     if not lesions:
         return f"{rule}: none."
@@ -154,7 +156,8 @@ def _false_positive_text(cases: Sequence[FailureCase], settings: EvaluationSetti
     volumes = [lesion.volume_cm3 for lesion in lesions]
     lines.append(f"- Volume: median {np.median(volumes):.3g} cm3 ({min(volumes):.3g} to {max(volumes):.3g}).")
     overlapping = sum(lesion.overlaps_reference for lesion in lesions)
-    lines.append(f"- Overlapping a reference lesion, but too little for a match: {overlapping}.")
+    if unmatched:
+        lines.append(f"- Overlapping a reference lesion, but too little for a match: {overlapping}.")
     apart = [d for lesion in lesions if (d := lesion.distance_mm) is not None and not lesion.overlaps_reference]
     if apart:
         lines.append(
@@ -196,6 +199,8 @@ def _group_cell(values: GroupValues, size: int) -> str:
     if values.median is None:
         return _UNDEFINED
     n = "" if values.n == size else f" [{values.n}]"
+    if values.n == 1:
+        return f"{_significant(values.median)}{n}"
     return f"{_significant(values.median)} ({_significant(values.q1)} to {_significant(values.q3)}){n}"
 
 

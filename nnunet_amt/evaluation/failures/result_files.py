@@ -87,6 +87,8 @@ def write_failures_json(
         "settings": {
             "connectivity": settings.connectivity,
             "minimum_predicted_voxels": settings.minimum_predicted_voxels,
+            "false_positive_rule": settings.false_positive_rule,
+            "foreground": settings.foreground,
             "false_positive_iou": HIT_TWENTIETHS / 20,
             "partial_below": PARTIAL_BELOW,
         },

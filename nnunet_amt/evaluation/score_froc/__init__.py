@@ -1,9 +1,10 @@
 """Where probabilities were saved: a confidence for each predicted lesion, the score FROC and its CPM."""
 
-from nnunet_amt.evaluation.score_froc.analyse import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores
+from nnunet_amt.evaluation.score_froc.analyse import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores, write_scores
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, hits
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc, score_froc
 from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep, iou_sweep
+from nnunet_amt.evaluation.score_froc.probability_map import find_probabilities
 
 __all__ = [
     "CPM_RATES",
@@ -13,7 +14,9 @@ __all__ = [
     "ScoreFroc",
     "ScoreFrocResult",
     "analyse_scores",
+    "find_probabilities",
     "hits",
     "iou_sweep",
     "score_froc",
+    "write_scores",
 ]

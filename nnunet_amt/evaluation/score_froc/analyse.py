@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from nnunet_amt.evaluation.score_froc.result_files import (
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.progress import Progress, silent
 
-__all__ = ["SCORE_FROC_FILES", "ScoreFrocResult", "analyse_scores"]
+__all__ = ["SCORE_FROC_FILES", "ScoreFrocResult", "analyse_scores", "write_scores"]
 
 SCORE_FROC_FILES = (
     "score_froc.md",
@@ -62,6 +63,7 @@ def analyse_scores(
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
     report: Progress = silent,
+    missing_as_empty: bool = False,
 ) -> ScoreFrocResult:
     """Give each predicted lesion a confidence and sweep it.
 
@@ -76,11 +78,13 @@ def analyse_scores(
     probabilities
         Folder of nnU-Net's ``<case id>.npz``; None for that of the predictions, where nnU-Net writes them.
     settings
-        Connectivity and smallest predicted lesion.
+        Value of tumour, connectivity, smallest predicted lesion and the rule of false positives.
     jobs
         Cases that are read at the same time; each holds the probabilities of a whole scan.
     report
         Told of every checked header and every case.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
@@ -92,19 +96,38 @@ def analyse_scores(
     folder_of_probabilities = probabilities or predictions
     if output.resolve() == folder_of_probabilities.resolve():
         raise BadInputError(f"{output}: holds the probabilities; give another folder for the results")
-    pairs = checked_pairs(predictions, references, output, jobs, report)
+    pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
     files = find_probabilities(folder_of_probabilities, pairs)
+    with result_folder(output, SCORE_FROC_FILES) as folder:
+        curves, sweep = write_scores(folder, pairs, files, settings, jobs, report)
+    return ScoreFrocResult(tuple(output / name for name in SCORE_FROC_FILES), curves, sweep)
+
+
+def write_scores(
+    folder: Path,
+    pairs: Sequence[LabelMapPair],
+    files: Mapping[str, Path],
+    settings: EvaluationSettings,
+    jobs: int,
+    report: Progress,
+) -> tuple[tuple[ScoreFroc, ...], IouSweep]:
+    """Read pairs whose geometry has been checked, with their probabilities, and write `SCORE_FROC_FILES` to a folder.
+
+    Raises
+    ------
+    ImageReadError, LabelValueError, GeometryMismatchError
+        If a file is damaged, or probabilities are not of the prediction they stand beside.
+    """
 
     def read(pair: LabelMapPair) -> CaseCandidates:
-        return case_candidates(pair, files[pair.case_id], settings)
+        return case_candidates(pair, files.get(pair.case_id), settings)
 
-    with result_folder(output, SCORE_FROC_FILES) as folder:
-        cases = for_each_pair(read, pairs, jobs, report, "reading probabilities")
-        curves = tuple(score_froc(cases, confidence) for confidence in CONFIDENCES)
-        sweep = iou_sweep(cases)
-        write_report(folder / "score_froc.md", curves, sweep, settings)
-        write_score_froc_json(folder / "score_froc.json", curves, sweep, settings)
-        write_curves_csv(folder / "score_froc.csv", curves)
-        write_lesions_csv(folder / "score_froc_lesions.csv", cases)
-        write_score_froc_figures(folder / "score_froc", curves, sweep)
-    return ScoreFrocResult(tuple(output / name for name in SCORE_FROC_FILES), curves, sweep)
+    cases = for_each_pair(read, pairs, jobs, report, "reading probabilities")
+    curves = tuple(score_froc(cases, confidence, settings.false_positive_rule) for confidence in CONFIDENCES)
+    sweep = iou_sweep(cases, settings.false_positive_rule)
+    write_report(folder / "score_froc.md", curves, sweep, settings)
+    write_score_froc_json(folder / "score_froc.json", curves, sweep, settings)
+    write_curves_csv(folder / "score_froc.csv", curves)
+    write_lesions_csv(folder / "score_froc_lesions.csv", cases)
+    write_score_froc_figures(folder / "score_froc", curves, sweep)
+    return curves, sweep

@@ -47,25 +47,36 @@ class CaseCandidates:
     voxels: np.ndarray
     confidences: dict[Confidence, np.ndarray]
 
+    @property
+    def apart(self) -> np.ndarray:
+        """Whether each predicted lesion shares no voxel with any reference lesion, (predictions,)."""
+        return np.asarray((self.levels < 0).all(axis=0))
 
-def case_candidates(pair: LabelMapPair, probabilities_file: Path, settings: EvaluationSettings) -> CaseCandidates:
+
+def case_candidates(
+    pair: LabelMapPair, probabilities_file: Path | None, settings: EvaluationSettings
+) -> CaseCandidates:
     """Read a case and its probabilities, and give a confidence to each predicted lesion.
+
+    A case without a prediction needs no probabilities: None.
 
     Raises
     ------
     ImageReadError, LabelValueError, GeometryMismatchError
         If a file is damaged, or the probabilities are not of this prediction.
     """
-    masks = read_mask_pair(pair)
-    probabilities = read_probabilities(probabilities_file, pair)
-    require_same_prediction(probabilities, masks.prediction, probabilities_file, pair)
+    masks = read_mask_pair(pair, settings.foreground)
     references = label_components(masks.reference, settings.connectivity)
     predictions = [
         piece
         for piece in label_components(masks.prediction, settings.connectivity)
         if np.count_nonzero(piece.mask) >= settings.minimum_predicted_voxels
     ]
-    values = [piece_probabilities(probabilities, piece) for piece in predictions]
+    values: list[np.ndarray] = []
+    if probabilities_file is not None:
+        probabilities = read_probabilities(probabilities_file, pair)
+        require_same_prediction(probabilities, masks.prediction, probabilities_file, pair)
+        values = [piece_probabilities(probabilities, piece) for piece in predictions]
     voxels = np.array([piece.size for piece in values], dtype=np.int64)
     reference_voxels = np.array([np.count_nonzero(piece.mask) for piece in references], dtype=np.int64)
     return CaseCandidates(

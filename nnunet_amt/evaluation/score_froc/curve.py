@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, Confidence, hits
+from nnunet_amt.evaluation.settings import FalsePositiveRule
 
 __all__ = ["CPM_RATES", "ScoreFroc", "score_froc"]
 
@@ -26,7 +27,7 @@ class ScoreFroc:
     threshold
         Predicted lesions of this confidence or more are kept.
     tp, fp
-        Matched reference lesions and other predicted lesions among those kept.
+        Matched reference lesions and false positives among the predicted lesions kept.
     references
         All reference lesions.
     scans
@@ -73,7 +74,9 @@ class ScoreFroc:
         return sum(known) / len(CPM_RATES) if known else None
 
 
-def score_froc(cases: Sequence[CaseCandidates], confidence: Confidence) -> ScoreFroc:
+def score_froc(
+    cases: Sequence[CaseCandidates], confidence: Confidence, rule: FalsePositiveRule = "unmatched"
+) -> ScoreFroc:
     """Sweep the confidence over all predicted lesions of all cases.
 
     There is one operating point for each confidence that occurs: lesions of equal confidence come and go together.
@@ -85,18 +88,21 @@ def score_froc(cases: Sequence[CaseCandidates], confidence: Confidence) -> Score
         At least one.
     confidence
         Which confidence is swept.
+    rule
+        What a false positive is: every predicted lesion that is no hit, or only one apart from all references.
     """
     scores = np.concatenate([case.confidences[confidence] for case in cases])
     is_hit = np.concatenate([hits(case.levels, case.confidences[confidence]) for case in cases])
+    is_false = ~is_hit if rule == "unmatched" else np.concatenate([case.apart for case in cases])
     order = np.argsort(-scores, kind="stable")
     falling = scores[order]
     last_of_equals = np.flatnonzero(np.append(np.diff(falling) != 0, True)) if len(falling) else np.empty(0, int)
-    tp = np.cumsum(is_hit[order])[last_of_equals]
+    tp, fp = (np.cumsum(kind[order])[last_of_equals] for kind in (is_hit, is_false))
     return ScoreFroc(
         confidence=confidence,
         threshold=tuple(falling[last_of_equals].tolist()),
         tp=tuple(tp.tolist()),
-        fp=tuple((last_of_equals + 1 - tp).tolist()),
+        fp=tuple(fp.tolist()),
         references=sum(len(case.levels) for case in cases),
         scans=len(cases),
     )

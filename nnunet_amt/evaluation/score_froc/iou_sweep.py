@@ -11,6 +11,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.lesion import THRESHOLDS
 from nnunet_amt.evaluation.matching import UNMATCHED, match_sweep
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates
+from nnunet_amt.evaluation.settings import FalsePositiveRule
 
 __all__ = ["IouSweep", "iou_sweep"]
 
@@ -24,15 +25,18 @@ class IouSweep:
     fp_per_scan: tuple[float, ...]
 
 
-def iou_sweep(cases: Sequence[CaseCandidates]) -> IouSweep:
-    """Match all predicted lesions at each IoU threshold; those without a partner are false positives."""
+def iou_sweep(cases: Sequence[CaseCandidates], rule: FalsePositiveRule = "unmatched") -> IouSweep:
+    """Match all predicted lesions at each IoU threshold; those without a partner, or without overlap, are false."""
     tp = np.zeros(len(THRESHOLDS), dtype=int)
     for case in cases:
         tp += (match_sweep(case.levels, paper.IOU_THRESHOLD_TWENTIETHS) != UNMATCHED).sum(axis=1)
     references = sum(len(case.levels) for case in cases)
-    predictions = sum(len(case.voxels) for case in cases)
+    if rule == "unmatched":
+        fp = sum(len(case.voxels) for case in cases) - tp
+    else:
+        fp = np.full_like(tp, sum(int(case.apart.sum()) for case in cases))
     return IouSweep(
         iou_threshold=THRESHOLDS,
         sensitivity=tuple(found / references if references else None for found in tp.tolist()),
-        fp_per_scan=tuple((predictions - found) / len(cases) for found in tp.tolist()),
+        fp_per_scan=tuple(false / len(cases) for false in fp.tolist()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
 from nnunet_amt.evaluation.foreground import Foreground, Piece
 from nnunet_amt.evaluation.label_maps import LabelMapPair, named_cases
-from nnunet_amt.evaluation.pair_analysis import header_geometry
+from nnunet_amt.evaluation.mask_file import read_geometry
 
 __all__ = ["find_probabilities", "piece_probabilities", "read_probabilities", "require_same_prediction"]
 
@@ -21,8 +22,8 @@ _TUMOUR = 1  # the label's class; 0 is the background
 _LOWEST_OF_TUMOUR = 0.5 - 1e-3
 
 
-def find_probabilities(folder: Path, pairs: tuple[LabelMapPair, ...]) -> dict[str, Path]:
-    """Find ``<case id>.npz`` of each case.
+def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str, Path]:
+    """Find ``<case id>.npz`` of each case that has a prediction.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def find_probabilities(folder: Path, pairs: tuple[LabelMapPair, ...]) -> dict[st
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder; give the folder of nnU-Net's <case id>.npz")
-    paths = {pair.case_id: folder / f"{pair.case_id}.npz" for pair in pairs}
+    paths = {pair.case_id: folder / f"{pair.case_id}.npz" for pair in pairs if pair.prediction is not None}
     missing = [case_id for case_id, path in paths.items() if not path.is_file()]
     if missing:
         raise UnmatchedCasesError(
@@ -76,7 +77,7 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
             f"{path}: holds an array of {everything.ndim} dimensions and type {everything.dtype}; nnU-Net's "
             "probabilities have 4 (classes, z, y, x) and are floating point"
         )
-    size = header_geometry(pair.reference).size  # (x, y, z), the same as of the prediction
+    size = read_geometry(pair.reference).size  # (x, y, z), the same as of the prediction
     if everything.shape[1:] != size[::-1]:
         raise GeometryMismatchError(
             f"case {pair.case_id}: {path} against {pair.prediction}: size {everything.shape[:0:-1]} against {size} "

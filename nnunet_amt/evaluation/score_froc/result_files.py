@@ -32,6 +32,10 @@ LESION_COLUMNS = (
 )
 _HIT_IOU = HIT_TWENTIETHS / 20
 _UNDEFINED = "–"
+_FALSE_POSITIVES = {
+    "unmatched": "all predicted lesions that are no hits",
+    "no_overlap": "predicted lesions that share no voxel with any reference lesion",
+}
 
 
 def write_curves_csv(path: Path, curves: Sequence[ScoreFroc]) -> None:
@@ -59,6 +63,8 @@ def write_score_froc_json(
         "settings": {
             "connectivity": settings.connectivity,
             "minimum_predicted_voxels": settings.minimum_predicted_voxels,
+            "false_positive_rule": settings.false_positive_rule,
+            "foreground": settings.foreground,
             "hit_iou_above": _HIT_IOU,
         },
         "scans": curves[0].scans,
@@ -96,6 +102,7 @@ def report_text(curves: Sequence[ScoreFroc], sweep: IouSweep, settings: Evaluati
         "",
         f"- **Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with "
         "a reference lesion, one to one, and every reference lesion counts once.",
+        f"- False positives: {_FALSE_POSITIVES[settings.false_positive_rule]}.",
         f"- Predicted lesions: components of {settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} "
         "voxels or more. Confidence: mean or largest tumour probability of a lesion's voxels.",
         "- Sensitivity at a rate: the highest of an operating point of at most so many false positives per scan. CPM: "

@@ -95,6 +95,8 @@ def test_features(analysed: Path) -> None:
     assert content["settings"] == {
         "connectivity": 26,
         "minimum_predicted_voxels": 10,
+        "false_positive_rule": "unmatched",
+        "foreground": 1,
         "false_positive_iou": 0.1,
         "partial_below": 0.5,
     }
