@@ -39,4 +39,5 @@ def doctor(
         out.print(f"{problems} problem{'s' if problems > 1 else ''} found")
         raise typer.Exit(1)
     out.print("no problem found")
-    show_next(f"nnunet_amt train {dataset}" if dataset else "nnunet_amt convert MANIFEST.csv -d 711")
+    if dataset or not checkpoint:
+        show_next(f"nnunet_amt train {dataset}" if dataset else "nnunet_amt convert MANIFEST.csv -d 711")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.errors import DiskFullError
+from nnunet_amt.errors import BadInputError, DiskFullError
 
 __all__ = [
     "PARTIAL_MARK",
@@ -22,6 +22,7 @@ __all__ = [
     "machine_mark",
     "partial_name",
     "read_record",
+    "require_folder",
     "require_free_space",
     "write_json",
     "write_text",
@@ -105,6 +106,18 @@ def write_json(path: Path, content: Any) -> None:
 def is_nearly_full(folder: Path) -> bool:
     """Whether the disk of a folder has less room than a file of ours needs."""
     return shutil.disk_usage(folder).free < NEARLY_FULL_BYTES
+
+
+def require_folder(folder: Path, advice: str) -> None:
+    """Refuse what is not there or is a file, with the advice which folder to give.
+
+    Raises
+    ------
+    BadInputError
+        Of one line.
+    """
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}; {advice}")
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:

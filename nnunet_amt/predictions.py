@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
-from nnunet_amt.files import is_nearly_full, read_record, write_json
+from nnunet_amt.files import is_nearly_full, read_record, require_folder, write_json
 from nnunet_amt.image_integrity import file_damage
 
 __all__ = [
@@ -39,9 +39,7 @@ def require_images(folder: Path) -> list[str]:
     BadInputError
         If the folder is not there or holds no ``<case>_0000.nii.gz``.
     """
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "no such folder"
-        raise BadInputError(f"{folder}: {what}; give a folder of images with --input")
+    require_folder(folder, "give a folder of images with --input")
     cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
     if not cases:
         raise BadInputError(

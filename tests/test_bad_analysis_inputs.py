@@ -192,6 +192,8 @@ def test_folders(folder: Path, command: str) -> None:
     remove_all(folder)
     (folder / "predictions").rmdir()
     assert refused(folder, command) == "P: no such folder; give the folder that holds the label maps"
+    (folder / "predictions").write_text("")
+    assert refused(folder, command) == "P: is a file; give the folder that holds the label maps"
 
 
 def test_one_case_is_too_few_to_compare(folder: Path) -> None:

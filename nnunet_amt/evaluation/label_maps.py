@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, UnmatchedCasesError
 from nnunet_amt.evaluation.mask_file import read_geometry
+from nnunet_amt.files import require_folder
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, geometry_difference
 from nnunet_amt.progress import Progress, silent
 
@@ -101,8 +102,7 @@ def check_headers(pairs: Sequence[LabelMapPair], report: Progress = silent) -> N
 
 def _label_maps(folder: Path) -> dict[str, Path]:
     try:
-        if not folder.is_dir():
-            raise BadInputError(f"{folder}: no such folder; give the folder that holds the label maps")
+        require_folder(folder, "give the folder that holds the label maps")
         paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
     except OSError as error:
         raise BadInputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LABEL_MAP_ENDINGS, LabelMapPair, named_cases
 from nnunet_amt.evaluation.mask_file import read_geometry
+from nnunet_amt.files import require_folder
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, geometry_difference
 from nnunet_amt.image_integrity import file_damage, stated_checksum
 from nnunet_amt.progress import Progress, silent
@@ -31,8 +32,7 @@ def find_cts(images: Path, case_ids: Sequence[str]) -> dict[str, Path]:
     UnmatchedCasesError
         If a case has no image.
     """
-    if not images.is_dir():
-        raise BadInputError(f"{images}: no such folder; give the folder of <case id>{_CHANNEL}.nii.gz, as imagesTs")
+    require_folder(images, f"give the folder of <case id>{_CHANNEL}.nii.gz, as imagesTs")
     found: dict[str, Path] = {}
     for case_id in case_ids:
         names = (f"{case_id}{_CHANNEL}{ending}" for ending in LABEL_MAP_ENDINGS)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
 from nnunet_amt.evaluation.foreground import Foreground, Piece
 from nnunet_amt.evaluation.label_maps import LabelMapPair, named_cases
 from nnunet_amt.evaluation.mask_file import read_geometry
+from nnunet_amt.files import require_folder
 
 __all__ = ["find_probabilities", "piece_probabilities", "read_probabilities", "require_same_prediction"]
 
@@ -32,8 +33,7 @@ def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str,
     UnmatchedCasesError
         If a case has none.
     """
-    if not folder.is_dir():
-        raise BadInputError(f"{folder}: no such folder; give the folder of nnU-Net's <case id>.npz")
+    require_folder(folder, "give the folder of nnU-Net's <case id>.npz")
     paths = {pair.case_id: folder / f"{pair.case_id}.npz" for pair in pairs if pair.prediction is not None}
     missing = [case_id for case_id, path in paths.items() if not path.is_file()]
     if missing:
