@@ -201,7 +201,7 @@ def _longest(
     outline
         Of the lesion.
     spans, climbs, faces, lower, upper
-        Of each candidate the in-plane length from below, its rise, how many ends lie at in-plane faces, and its two slices.
+        Of each candidate the in-plane length from below, its rise, how many ends lie at in-plane faces, its slices.
     """
     at_least = float(np.hypot(spans, climbs).max()) * _ROUNDING
     at_most = np.hypot(spans * _SLACK, climbs)
