@@ -65,7 +65,7 @@ def geometry_difference(first: Geometry, second: Geometry, tolerance: float = GE
     """
     for name in ("size", "spacing", "origin", "direction"):
         one, other = getattr(first, name), getattr(second, name)
-        if len(one) != len(other) or not np.allclose(one, other, rtol=0.0, atol=tolerance):
+        if len(one) != len(other) or not all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True)):
             return f"{name} {_shown(one)} against {_shown(other)}"
     return None
 

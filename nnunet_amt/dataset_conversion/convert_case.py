@@ -22,6 +22,7 @@ from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, ope
 from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
 from nnunet_amt.dataset_conversion.label_file import IGNORE_LABEL
 from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
+from nnunet_amt.dataset_conversion.quiet_readers import quiet_readers
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.files import write_text
@@ -98,11 +99,13 @@ def require_files(job: CaseJob) -> None:
             require_existing(path)
 
 
+@quiet_readers()
 def read_headers(job: CaseJob) -> OpenedCase:
     """Read the headers of a case's files; see `open_case` for what is refused."""
     return OpenedCase.of(open_case(job.case, job.manifest_name, job.options), job.secret)
 
 
+@quiet_readers()
 def convert_case(job: CaseJob) -> CaseRecord:
     """Read the voxels of a case and write its CT, its mask, and last its record.
 

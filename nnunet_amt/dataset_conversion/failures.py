@@ -1,27 +1,22 @@
-"""Cases that could not be converted: what stops one case, what stops all, and the files that name them."""
+"""Cases that could not be converted, and the files that name them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import logging
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.label_file import EmptyMaskError, WholeMaskError
-from nnunet_amt.dataset_conversion.quiet_readers import quiet_readers
 from nnunet_amt.errors import (
     AMTError,
-    DiskFullError,
     GeometryMismatchError,
     ImageReadError,
     LabelValueError,
-    MissingExtraError,
     RoiNotFoundError,
     WorkFailedError,
 )
@@ -30,7 +25,6 @@ from nnunet_amt.files import write_text
 __all__ = [
     "CaseFailure",
     "CasesFailedError",
-    "attempt",
     "failure_of",
     "reasons_of",
     "tell_early",
@@ -38,10 +32,6 @@ __all__ = [
     "write_failure_reasons",
 ]
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-_STOPS_ALL = (DiskFullError, MissingExtraError)
 # In words that hold nothing of the case, as they go into the dataset and the flow figure.
 _REASONS: dict[type[AMTError], str] = {
     ImageReadError: "CT or mask cannot be read",
@@ -103,27 +93,6 @@ class CasesFailedError(WorkFailedError):
         super().__init__(f"{failures[0].message}{more}; {self.summary}")
 
 
-def attempt(function: Callable[[Item], Result], item: Item) -> Result | AMTError:
-    """Call a function with a case; give what is wrong with the case in place of a result.
-
-    Raises
-    ------
-    DiskFullError, MissingExtraError, OSError
-        What is not the case's fault and would stop the next one too.
-    """
-    try:
-        with quiet_readers():
-            return function(item)
-    except (*_STOPS_ALL, OSError):
-        raise
-    except AMTError as error:
-        return error
-    except MemoryError:
-        return WorkFailedError("memory ran out; run the same command again with fewer jobs")
-    except Exception as error:  # one case never ends a cohort
-        return WorkFailedError(f"{_where(error)}; please report this")
-
-
 def failure_of(case: CohortCase, name: str, place: str, error: AMTError) -> CaseFailure:
     """Make a record of what went wrong with a case.
 
@@ -134,7 +103,7 @@ def failure_of(case: CohortCase, name: str, place: str, error: AMTError) -> Case
     place
         The manifest's line, put before messages that do not say it.
     error
-        What `attempt` gave.
+        What `nnunet_amt.case_workers.attempt` gave.
     """
     message = str(error)
     if isinstance(error, WorkFailedError):
@@ -206,11 +175,3 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[Iterable[object]])
     writer.writerow(columns)
     writer.writerows(rows)
     write_text(path, text.getvalue())
-
-
-def _where(error: Exception) -> str:
-    """Name the kind and the place of an unexpected error; its text may hold what must not be shown."""
-    frames = list(traceback.extract_tb(error.__traceback__))
-    frames = frames[1:] or frames  # the first is `attempt`
-    last = next((frame for frame in reversed(frames) if "nnunet_amt" in Path(frame.filename).parts), frames[-1])
-    return f"unexpected {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"

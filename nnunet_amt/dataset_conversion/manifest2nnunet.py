@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from nnunet_amt.case_workers import Workers, open_workers
 from nnunet_amt.cohort import (
     CohortCase,
     InstitutionListError,
@@ -36,7 +37,6 @@ from nnunet_amt.dataset_conversion.failures import (
 )
 from nnunet_amt.dataset_conversion.public_cohort import read_notes
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.dataset_conversion.workers import Workers, open_workers
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
 from nnunet_amt.files import require_free_space
 from nnunet_amt.image_integrity import itk_warnings_off

@@ -57,7 +57,7 @@ def evaluate_cases(
             cases.append(work(pair))
             report(len(cases), len(pairs), _WHAT)
         return tuple(cases)
-    from nnunet_amt.dataset_conversion.workers import open_workers  # not needed for most evaluations
+    from nnunet_amt.case_workers import open_workers  # not needed for most evaluations
 
     with open_workers(jobs, executor, report) as workers:
         results = workers.each(work, [_absolute(pair) for pair in pairs], _WHAT)

@@ -83,11 +83,7 @@ class Foreground:
         """
         pieces: list[Piece] = []
         for lower, block in _blocks(slabs, tumour_labels):
-            # numpy is faster at the maximum of bytes than of truth values
-            boxes = sorted(_separated_boxes(block.view(np.uint8)), key=lambda box: [axis.start for axis in box])
-            for box in boxes:
-                z, y, x = (low + axis.start for low, axis in zip(lower, box, strict=True))
-                pieces.append(Piece((z, y, x), block[box]))
+            pieces += _separated(Piece(lower, block))
         return cls(tuple(sorted(pieces, key=lambda piece: piece.lower)), spacing)
 
 
@@ -141,16 +137,19 @@ def _filled_slices(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) ->
                 tumour = high if tumour is None else tumour
                 if low < 0 or high != tumour or tumour not in tumour_labels or _holds_another(plane, tumour):
                     raise OtherLabelError
-                yield _filled_slice(number, plane)
+                yield _filled_slice(number, plane, tumour)
             number += 1
 
 
-def _filled_slice(number: int, plane: np.ndarray) -> _FilledSlice:
-    rows = np.flatnonzero(plane.max(axis=1))
-    y = slice(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(plane[y].max(axis=0))
-    x = slice(int(columns[0]), int(columns[-1]) + 1)
-    return _FilledSlice((number, y.start, x.start), plane[y, x] != 0)
+def _filled_slice(number: int, plane: np.ndarray, tumour: int) -> _FilledSlice:
+    if plane.itemsize > 1:
+        plane, tumour = plane == tumour, 1
+    voxels = plane.tobytes()  # bytes are searched in a fraction of the time in which numpy reduces rows
+    width = plane.shape[1]
+    y = slice(voxels.find(tumour) // width, voxels.rfind(tumour) // width + 1)
+    columns = plane[y].max(axis=0).tobytes()
+    x = slice(columns.find(tumour), columns.rfind(tumour) + 1)
+    return _FilledSlice((number, y.start, x.start), plane[y, x] == tumour)
 
 
 def _holds_another(plane: np.ndarray, tumour: int) -> bool:
@@ -158,37 +157,37 @@ def _holds_another(plane: np.ndarray, tumour: int) -> bool:
     return tumour > 1 and bool(np.any((plane != 0) & (plane != tumour)))
 
 
-def _separated_boxes(voxels: np.ndarray) -> list[Box]:
-    separated: list[Box] = []
-    pending: list[Box] = [(slice(0, voxels.shape[0]), slice(0, voxels.shape[1]), slice(0, voxels.shape[2]))]
+def _separated(piece: Piece) -> list[Piece]:
+    separated: list[Piece] = []
+    pending = [piece]
     while pending:
-        box = pending.pop()
-        parts = _cut_at_empty_planes(voxels, box)
-        if parts == [box]:
-            separated.append(box)
+        whole = pending.pop()
+        parts = _cut_at_empty_planes(whole)
+        if parts == [whole]:
+            separated.append(whole)
         else:
             pending += parts
     return separated
 
 
-def _cut_at_empty_planes(voxels: np.ndarray, box: Box) -> list[Box]:
-    inside = voxels[box]
-    in_slices = inside.reshape(len(inside), -1).max(axis=1) if inside.flags.c_contiguous else inside.max(axis=(1, 2))
-    parts: list[Box] = []
-    for z in _runs(in_slices):
-        plane = inside[z].max(axis=0)  # (y, x)
+def _cut_at_empty_planes(piece: Piece) -> list[Piece]:
+    voxels = piece.mask.view(np.uint8)  # numpy is faster at the maximum of bytes than of truth values
+    boxes: list[Box] = []
+    for z in _runs(voxels.reshape(len(voxels), -1).max(axis=1)):
+        plane = voxels[z].max(axis=0)  # (y, x)
         for y in _runs(plane.max(axis=1)):
-            parts += [
-                (_shifted(z, box[0]), _shifted(y, box[1]), _shifted(x, box[2])) for x in _runs(plane[y].max(axis=0))
-            ]
-    return parts
+            boxes += [(z, y, x) for x in _runs(plane[y].max(axis=0))]
+    return [piece] if len(boxes) == 1 and voxels[boxes[0]].shape == voxels.shape else [_part(piece, b) for b in boxes]
 
 
 def _runs(profile: np.ndarray) -> list[slice]:
     """Stretches of a profile that are not zero."""
+    if profile.all():
+        return [slice(0, len(profile))]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], profile != 0, [False]])))
     return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _shifted(part: slice, whole: slice) -> slice:
-    return slice(part.start + whole.start, part.stop + whole.start)
+def _part(piece: Piece, box: Box) -> Piece:
+    z, y, x = (low + axis.start for low, axis in zip(piece.lower, box, strict=True))
+    return Piece((z, y, x), piece.mask[box].copy())  # all that follows is faster on voxels that lie together

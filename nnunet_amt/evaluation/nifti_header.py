@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 import struct
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from isal import isal_zlib
 
 from nnunet_amt.geometry import Geometry
 
@@ -17,13 +19,14 @@ __all__ = ["GZIP_WINDOW", "LabelHeader", "is_gzip", "ordinary_header"]
 GZIP_WINDOW = 31  # zlib's word for a gzip stream
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 348
-_FIRST_BYTES = 1 << 16
+_FIRST_BYTES = 1 << 12
 _MILLIMETRES = (0, 2)  # not stated, and mm
 _INTEGERS = {2: "u1", 4: "i2", 8: "i4", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 # Where the two orientations of a header, or an orientation and the spacing, differ by more, SimpleITK decides.
 _AGREEMENT = 1e-6
 _HALF_TURN = 1e-7
-_LPS = np.array([-1.0, -1.0, 1.0])  # NIfTI's axes are RAS
+
+Direction = list[float]  # nine cosines row by row; columns are axes
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ def ordinary_header(path: Path) -> LabelHeader | None:
         head = file.read(_FIRST_BYTES)
     if is_gzip(head):
         try:
-            head = isal_zlib.decompressobj(wbits=GZIP_WINDOW).decompress(head, _HEADER_BYTES)
-        except isal_zlib.IsalError:  # type: ignore[misc]  # its stub is wrong
+            head = zlib.decompressobj(wbits=GZIP_WINDOW).decompress(head, _HEADER_BYTES)  # isal takes longer to begin
+        except zlib.error:
             return None
     if len(head) < _HEADER_BYTES or head[344:348] != b"n+1\0":
         return None
@@ -104,43 +107,44 @@ def _geometry(head: bytes, order: str, size: tuple[int, int, int]) -> Geometry |
     handedness, *spacing = struct.unpack_from(order + "4f", head, 76)
     qform_code, sform_code = struct.unpack_from(order + "2h", head, 252)
     quaternion, offset = (struct.unpack_from(order + "3f", head, place) for place in (256, 268))
-    sform = np.array(struct.unpack_from(order + "12f", head, 280)).reshape(3, 4)
+    sform = struct.unpack_from(order + "12f", head, 280)  # three rows of four
     if not all(math.isfinite(step) and step > 0 for step in spacing):
         return None
-    found = []  # direction (columns are axes) and origin, both RAS
+    found: list[tuple[Direction, Sequence[float]]] = []  # with the origin, both RAS
     if qform_code > 0:
-        found.append((_rotation(quaternion, handedness), np.array(offset)))
+        found.append((_rotation(quaternion, handedness), offset))
     if sform_code > 0:
-        found.append((sform[:, :3] / spacing, sform[:, 3]))
-    if not found or not all(_is_orthonormal(direction) and np.isfinite(origin).all() for direction, origin in found):
+        found.append(([sform[4 * row + axis] / spacing[axis] for row in range(3) for axis in range(3)], sform[3::4]))
+    if not found or not all(_is_orthonormal(direction) and all(map(math.isfinite, at)) for direction, at in found):
         return None
     (direction, origin), (other_direction, other_origin) = found[0], found[-1]
-    if _apart(direction, other_direction) > _AGREEMENT or _apart(origin, other_origin) > _AGREEMENT:
+    if not (_agree(direction, other_direction) and _agree(origin, other_origin)):
         return None
-    in_lps = (direction * _LPS[:, None]).ravel().tolist()
-    return Geometry(size, tuple(spacing), tuple((origin * _LPS).tolist()), tuple(in_lps))
+    x, y, z = origin  # NIfTI's axes are RAS
+    return Geometry(size, tuple(spacing), (-x, -y, z), (*(-cosine for cosine in direction[:6]), *direction[6:]))
 
 
-def _rotation(quaternion: tuple[float, ...], handedness: float) -> np.ndarray:
+def _rotation(quaternion: Sequence[float], handedness: float) -> Direction:
     """Turn the quaternion b, c, d into the axes as columns, by the NIfTI-1 standard's "method 2"."""
     b, c, d = quaternion
     square = 1.0 - (b * b + c * c + d * d)
     if square < _HALF_TURN:  # a is rounded away: as NIfTI's own library does
-        b, c, d = np.array(quaternion) / math.hypot(b, c, d)
+        length = math.hypot(b, c, d)
+        b, c, d = b / length, c / length, d / length
     a = math.sqrt(square) if square >= _HALF_TURN else 0.0
-    rotation = np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
-    return rotation * [1.0, 1.0, -1.0 if handedness < 0 else 1.0]
+    sign = -1.0 if handedness < 0 else 1.0
+    return [
+        *(a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c) * sign),
+        *(2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b) * sign),
+        *(2 * (b * d - a * c), 2 * (c * d + a * b), (a * a + d * d - b * b - c * c) * sign),
+    ]
 
 
-def _is_orthonormal(direction: np.ndarray) -> bool:
-    return _apart(direction.T @ direction, np.eye(3)) <= _AGREEMENT
+def _is_orthonormal(direction: Direction) -> bool:
+    axes = [direction[axis::3] for axis in range(3)]
+    products = [sum(map(operator.mul, axes[one], axes[other])) for one in range(3) for other in range(one, 3)]
+    return _agree(products, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0))
 
 
-def _apart(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.abs(first - second).max())
+def _agree(first: Sequence[float], second: Sequence[float]) -> bool:
+    return all(abs(one - other) <= _AGREEMENT for one, other in zip(first, second, strict=True))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_amt.case_workers import open_workers
 from nnunet_amt.dataset_conversion import ConversionSettings, ConversionSummary, convert
-from nnunet_amt.dataset_conversion.workers import open_workers
 from nnunet_amt.errors import BadInputError, MissingExtraError
 from nnunet_amt.progress import silent
 from tests.dataset_conversion.cohort_fixtures import write_cohort
@@ -151,7 +151,7 @@ def test_a_scheduler_without_workers_is_named(scheduler: str) -> None:
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnunet_amt.dataset_conversion.dask_workers._SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr("nnunet_amt.case_workers.dask_workers._SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(BadInputError, match="no scheduler answers; start one with: dask scheduler"):
         open_workers(1, "dask://127.0.0.1:9", silent)
 

@@ -51,7 +51,7 @@ def test_processes_give_the_cases_in_order(
 
 
 def test_a_few_cases_start_no_process(pairs: tuple[LabelMapPair, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnunet_amt.dataset_conversion.workers.open_workers", None)
+    monkeypatch.setattr("nnunet_amt.case_workers.open_workers", None)
     assert len(evaluate_cases(pairs, SETTINGS, 8, None, silent)) == 4
 
 

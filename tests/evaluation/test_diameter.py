@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import binary_erosion
+from scipy.spatial.distance import cdist
 
+from nnunet_amt.evaluation import diameter
 from nnunet_amt.evaluation.diameter import largest_diameters
 
 
@@ -94,3 +97,49 @@ def test_no_two_face_midpoints_lie_further_apart(mask: np.ndarray, spacing: tupl
     points = np.concatenate([centres + 0.5 * sign * axis for axis in np.eye(3) for sign in (-1, 1)]) * spacing[::-1]
     longest = max((float(np.linalg.norm(points - point, axis=1).max()) for point in points), default=0.0)
     assert largest_diameters(mask, spacing).maximum == pytest.approx(longest)
+
+
+@st.composite
+def blobs(draw: st.DrawFn) -> np.ndarray:
+    """One to three ellipsoids in (z, y, x), which may touch, and single voxels: outlines of up to 200 points."""
+    mask = np.zeros((5, 30, 34), bool)
+    grid = np.indices(mask.shape)
+    for _ in range(draw(st.integers(1, 3))):
+        centre = [draw(st.floats(0, size - 1)) for size in mask.shape]
+        radii = [draw(st.floats(0.6, limit)) for limit in (4.0, 16.0, 16.0)]
+        mask |= sum(((axis - c) / r) ** 2 for axis, c, r in zip(grid, centre, radii, strict=True)) <= 1
+    for z, y, x in draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 29), st.integers(0, 33)), max_size=2)):
+        mask[z, y, x] = True
+    return mask
+
+
+@given(blobs(), st.sampled_from([(1.0, 1.0, 1.0), (0.7, 0.7, 5.0), (2.0, 0.5, 0.4), (0.683594, 0.683594, 1.25)]))
+@settings(max_examples=60, deadline=None)
+def test_the_points_that_are_not_measured_could_not_be_the_ends(
+    mask: np.ndarray, spacing: tuple[float, float, float]
+) -> None:
+    # A voxel between four others of its slice ends no longest line: one of them lies farther out.
+    centres = np.argwhere(mask & ~binary_erosion(mask, np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]])))
+    points = np.stack([centres + 0.5 * sign * axis for axis in np.eye(3) for sign in (-1, 1)]) * spacing[::-1]
+    slices = [points[2:, centres[:, 0] == z].reshape(-1, 3) for z in np.unique(centres[:, 0])]
+    found = largest_diameters(mask, spacing)
+    assert found.axial == pytest.approx(max((cdist(plane, plane).max() for plane in slices), default=0.0), rel=1e-12)
+    everywhere = points.reshape(-1, 3)
+    assert found.maximum == pytest.approx(cdist(everywhere, everywhere).max(initial=0.0), rel=1e-12)
+
+
+def test_no_line_of_a_disc_is_left_out() -> None:
+    """From every point of a circle another one is as far away as can be: none can be passed over."""
+    y, x = np.mgrid[-70:71, -70:71]
+    ends = np.argwhere((y**2 + x**2 <= 70**2) & (y**2 + x**2 > 68**2))
+    faces = np.concatenate([ends + step for step in ((0, 0.5), (0, -0.5), (0.5, 0), (-0.5, 0))])
+    found = largest_diameters((y**2 + x**2 <= 70**2)[None], (1.0, 1.0, 1.0))
+    assert found.axial == pytest.approx(cdist(faces, faces).max(), rel=1e-12)
+
+
+def test_many_slices_and_many_ends_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.random.default_rng(711).random((40, 12, 12)) < 0.3
+    whole = largest_diameters(mask, (0.7, 0.7, 1.25))
+    monkeypatch.setattr(diameter, "_SLICES_AT_ONCE", 3)
+    monkeypatch.setattr(diameter, "_DISTANCES_AT_ONCE", 5)
+    assert largest_diameters(mask, (0.7, 0.7, 1.25)) == whole

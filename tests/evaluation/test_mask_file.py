@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_amt.errors import LabelValueError
+from nnunet_amt.errors import ImageReadError, LabelValueError
 from nnunet_amt.evaluation import nifti_slabs
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.mask_file import read_foreground
@@ -99,3 +99,18 @@ def test_floating_point_masks_are_refused(tmp_path: Path, dtype: type) -> None:
     message = "a: holds floating point numbers (0, 1); a mask holds 0 and 1 only, as integers; save them as integers"
     with pytest.raises(LabelValueError, match=re.escape(message)):
         read_foreground(path, "a")
+
+
+@pytest.mark.parametrize("follows", [b"\1", b"\x1f", b"no gzip stream" * 9, b"\0" * 9 + b"text"])
+def test_what_follows_the_gzip_streams_is_passed_over(tmp_path: Path, follows: bytes) -> None:
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(write_label_map(tmp_path / "a.nii", SPARSE).read_bytes()) + follows)
+    assert np.array_equal(whole(read_foreground(path, "a"), SPARSE.shape), SPARSE == 1)
+
+
+def test_a_checksum_that_does_not_fit_is_noticed_before_what_follows_it(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(write_label_map(tmp_path / "a.nii", SPARSE).read_bytes()))
+    packed[-8] ^= 1
+    (tmp_path / "a.nii.gz").write_bytes(packed + b"no gzip stream")
+    with pytest.raises(ImageReadError, match=r"a\.nii\.gz"):
+        read_foreground(tmp_path / "a.nii.gz", "a")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.dataset_conversion.workers import open_workers
+from nnunet_amt.case_workers import open_workers
 from nnunet_amt.errors import BadInputError, DiskFullError, ImageReadError, MissingExtraError, WorkFailedError
 from nnunet_amt.progress import silent
 
@@ -114,7 +114,7 @@ def test_unknown_executors_are_refused(executor: str) -> None:
 ORPHANS = """
 import os, sys, time
 from pathlib import Path
-from nnunet_amt.dataset_conversion.workers import open_workers
+from nnunet_amt.case_workers import open_workers
 from nnunet_amt.progress import silent
 
 def note_and_wait(folder):

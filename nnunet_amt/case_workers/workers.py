@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
-from nnunet_amt.dataset_conversion.local_workers import LocalProcesses, ThisProcess
+from nnunet_amt.case_workers.local_workers import LocalProcesses, ThisProcess
 from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.progress import Progress
 
@@ -68,6 +68,6 @@ def open_workers(jobs: int, executor: str | None, report: Progress) -> AbstractC
     host, _, port = executor.removeprefix(_DASK).rpartition(":")
     if not executor.startswith(_DASK) or not host or not port.isdigit():
         raise BadInputError(f"--executor {executor}: is not known; give dask://HOST:PORT, or leave it out for --jobs")
-    from nnunet_amt.dataset_conversion.dask_workers import DaskWorkers
+    from nnunet_amt.case_workers.dask_workers import DaskWorkers
 
     return DaskWorkers(f"{host}:{port}", report)

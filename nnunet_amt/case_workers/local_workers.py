@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import SimpleITK as sitk
 
-from nnunet_amt.dataset_conversion.failures import attempt
+from nnunet_amt.case_workers.attempts import attempt
 from nnunet_amt.errors import AMTError, WorkFailedError
 from nnunet_amt.processes import end_with_parent
 from nnunet_amt.progress import Progress
@@ -46,7 +46,7 @@ class ThisProcess:
         pass
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result | AMTError]:
-        """Call a function with every item; see `nnunet_amt.dataset_conversion.workers.Workers`."""
+        """Call a function with every item; see `nnunet_amt.case_workers.workers.Workers`."""
         results: list[Result | AMTError] = []
         self._report(0, len(items), what)
         for item in items:
@@ -80,7 +80,7 @@ class LocalProcesses:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result | AMTError]:
-        """Call a function with every item; see `nnunet_amt.dataset_conversion.workers.Workers`."""
+        """Call a function with every item; see `nnunet_amt.case_workers.workers.Workers`."""
         results: dict[int, Result | AMTError] = {}
 
         def done(index: int, result: Result | AMTError) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import SimpleITK as sitk
 
 from nnunet_amt import __version__
-from nnunet_amt.dataset_conversion.failures import attempt
+from nnunet_amt.case_workers.attempts import attempt
 from nnunet_amt.errors import AMTError, BadInputError, MissingExtraError, WorkFailedError
 from nnunet_amt.progress import Progress
 
@@ -66,7 +66,7 @@ class DaskWorkers:
         self._client.close()
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result | AMTError]:
-        """Call a function with every item; see `nnunet_amt.dataset_conversion.workers.Workers`."""
+        """Call a function with every item; see `nnunet_amt.case_workers.workers.Workers`."""
         results: dict[int, Result | AMTError] = {}
         self._report(0, len(items), what)
         run = uuid.uuid4().hex
