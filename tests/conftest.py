@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
+# A shell starts its background jobs with Ctrl-C ignored, and processes of the tests would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WriteImage = Callable[..., Path]
 TINY_DATASET = "Dataset711_Tiny"

@@ -85,6 +85,8 @@ def _comparison_notes(comparisons: Sequence[FeatureComparison], groups: ExtremeG
         "larger value (0.5: no difference).",
         f"Published p: {paper.CITATION}, {paper.FAILURE_GROUP_SIZE} against {paper.FAILURE_GROUP_SIZE} other cases, "
         "uncorrected.",
+        "Surface area and sphericity rest on ITK's estimate of the surface: on lesions of few voxels a sphericity may "
+        "come out above 1.",
     ]
     if all(comparison.feature.kind == "shape" for comparison in comparisons):
         notes.append("Intensity features are missing: no CTs were given (`--images`).")
