@@ -26,14 +26,15 @@ from nnunet_amt.evaluation.table_html import write_tables_html
 from nnunet_amt.evaluation.table_latex import write_tables_latex
 from nnunet_amt.evaluation.table_markdown import write_tables_markdown
 from nnunet_amt.evaluation.tables import result_tables
+from nnunet_amt.evaluation.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
 
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 
 RESULT_FILES = (
-    *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "tables.md", "tables.tex", "tables.html"),
-    *("summary.json", *FIGURE_FILES),
+    *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
+    *("tables.md", "tables.tex", "tables.html", "summary.json", *FIGURE_FILES),
 )
 _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
@@ -137,6 +138,7 @@ def evaluate(
         write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
         write_froc_csv(folder / "froc.csv", overall.lesion)
         write_metrics_csv(folder / "metrics.csv", overall, subgroups)
+        write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
         tables = result_tables(settings, overall, subgroups)
         write_tables_markdown(folder / "tables.md", tables)
         write_tables_latex(folder / "tables.tex", tables)
