@@ -184,6 +184,10 @@ def test_folders(folder: Path, command: str) -> None:
     assert refused(folder, command, "-o", str(folder / "references")) == (
         "R: holds the label maps; give another folder for the results"
     )
+    # A kill while the results are exchanged would leave what else is in the folder under another name.
+    line = refused(folder, command, "-o", str(folder))
+    what = "the CTs" if command == "failures" else "the label maps"
+    assert line.endswith(f": {what} are below it; give another folder for the results")
     (folder / "notes").write_text("")
     assert refused(folder, command, "-o", str(folder / "notes")) == "notes: is a file; give a folder for the results"
     assert refused(folder, command, "--false-positive-rule", "x") == (

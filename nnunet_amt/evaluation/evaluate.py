@@ -16,7 +16,7 @@ from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, wri
 from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
-from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.result_folder import require_apart, result_folder
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subgroups import split_into_subgroups
@@ -156,7 +156,7 @@ def evaluate(
 def _check_call(label_maps: tuple[Path, Path], probabilities: Path | None, output: Path, jobs: int) -> None:
     if jobs < 1:
         raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
-    if output.resolve() in [folder.resolve() for folder in label_maps]:
-        raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
-    if probabilities is not None and output.resolve() == probabilities.resolve():
-        raise BadInputError(f"{output}: holds the probabilities; give another folder for the results")
+    for folder in label_maps:
+        require_apart(output, folder, "the label maps")
+    if probabilities is not None:
+        require_apart(output, probabilities, "the probabilities")

@@ -12,6 +12,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
 from nnunet_amt.evaluation.mask_file import read_foreground
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress
 
@@ -37,13 +38,13 @@ def checked_pairs(
     Raises
     ------
     BadInputError
-        If `jobs` is not positive, or `output` is one of the two folders; its subclasses if cases do not pair up
-        or geometries differ.
+        If `jobs` is not positive, or `output` is one of the two folders or above one; its subclasses if cases do
+        not pair up or geometries differ.
     """
     if jobs < 1:
         raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
-    if output.resolve() in (predictions.resolve(), references.resolve()):
-        raise BadInputError(f"{output}: holds the label maps; give another folder for the results")
+    for folder in (predictions, references):
+        require_apart(output, folder, "the label maps")
     pairs = find_pairs(predictions, references, missing_as_empty)
     with itk_warnings_off():
         check_headers(pairs, report)

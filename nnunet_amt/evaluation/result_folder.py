@@ -15,11 +15,28 @@ from nnunet_amt.errors import BadInputError, DiskFullError
 from nnunet_amt.files import PARTIAL_MARK
 from nnunet_amt.processes import is_running
 
-__all__ = ["result_folder"]
+__all__ = ["require_apart", "result_folder"]
 
 _LOGGER = logging.getLogger(__name__)
 _AT_FDCWD = -100  # Linux: paths are relative to the working directory
 _SWAP = 2  # RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS
+
+
+def require_apart(output: Path, read: Path, what: str) -> None:
+    """Refuse to write results to the folder `read`, which holds `what`, or to one above it.
+
+    The folder of earlier results is exchanged for another, and what else is in it is moved back a moment later: a
+    kill in between must not leave it without what the next run reads.
+
+    Raises
+    ------
+    BadInputError
+        Of one line.
+    """
+    folder, inner = output.resolve(), read.resolve()
+    if folder == inner or folder in inner.parents:
+        where = f"holds {what}" if folder == inner else f"{what} are below it"
+        raise BadInputError(f"{output}: {where}; give another folder for the results")
 
 
 @contextmanager

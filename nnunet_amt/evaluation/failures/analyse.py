@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
 from nnunet_amt.evaluation.failures.ct_images import check_ct_headers, find_cts
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
@@ -22,7 +21,7 @@ from nnunet_amt.evaluation.failures.result_files import (
 )
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.result_folder import require_apart, result_folder
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.progress import Progress, silent
 
@@ -100,8 +99,8 @@ def analyse_failures(
         if cases do not pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
     """
     settings = settings or EvaluationSettings()
-    if images is not None and output.resolve() == images.resolve():
-        raise BadInputError(f"{output}: holds the CTs; give another folder for the results")
+    if images is not None:
+        require_apart(output, images, "the CTs")
     pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
     cts = {} if images is None else find_cts(images, [pair.case_id for pair in pairs])
     if cts:

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
-from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.result_folder import require_apart, result_folder
 from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, CaseCandidates, case_candidates
 from nnunet_amt.evaluation.score_froc.curve import ScoreFroc, score_froc
 from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
@@ -94,8 +93,8 @@ def analyse_scores(
     """
     settings = settings or EvaluationSettings()
     folder_of_probabilities = probabilities or predictions
-    if output.resolve() == folder_of_probabilities.resolve():
-        raise BadInputError(f"{output}: holds the probabilities; give another folder for the results")
+    if folder_of_probabilities != predictions:
+        require_apart(output, folder_of_probabilities, "the probabilities")
     pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
     files = find_probabilities(folder_of_probabilities, pairs)
     with result_folder(output, SCORE_FROC_FILES) as folder:
