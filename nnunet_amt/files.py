@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
 import shutil
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ __all__ = [
     "read_record",
     "require_folder",
     "require_free_space",
+    "write_csv",
     "write_json",
     "write_text",
 ]
@@ -96,6 +98,14 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows under a line of column names, whole or not at all; None and what a row lacks are empty cells."""
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -67,3 +67,8 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "a.json", {"dice": float("nan")})
     assert names(tmp_path) == []
+
+
+def test_csv_has_empty_cells_for_none_and_for_what_a_row_lacks(tmp_path: Path) -> None:
+    files.write_csv(tmp_path / "t.csv", ("a", "b"), [{"a": 1, "b": None}, {"b": "x, y"}])
+    assert (tmp_path / "t.csv").read_bytes() == b'a,b\n1,\n,"x, y"\n'

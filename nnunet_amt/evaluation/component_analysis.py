@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,7 +17,7 @@ from nnunet_amt.evaluation.matching import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
 from nnunet_amt.evaluation.result_folder import result_folder
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
-from nnunet_amt.files import atomic_path, write_json, write_text
+from nnunet_amt.files import write_csv, write_json, write_text
 from nnunet_amt.progress import Progress, silent
 
 __all__ = [
@@ -158,7 +157,7 @@ def write_component_analysis(
     counts = np.sum(for_each_pair(count, pairs, jobs, report, "comparing components"), axis=0)
     rows = _rows(counts, minimum_sizes, len(pairs))
     write_text(folder / "component_analysis.md", component_table(rows, len(pairs), rule))
-    _write_csv(folder / "component_analysis.csv", rows)
+    write_csv(folder / "component_analysis.csv", [field.name for field in fields(ComponentRow)], map(asdict, rows))
     _write_json(folder / "component_analysis.json", rows, len(pairs), settings)
     return rows
 
@@ -234,13 +233,6 @@ def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) 
                 )
             )
     return tuple(rows)
-
-
-def _write_csv(path: Path, rows: Sequence[ComponentRow]) -> None:
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(ComponentRow)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
 
 
 def _write_json(path: Path, rows: Sequence[ComponentRow], cases: int, settings: EvaluationSettings) -> None:

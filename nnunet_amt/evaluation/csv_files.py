@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnunet_amt.evaluation.case import CaseEvaluation
@@ -19,7 +18,7 @@ from nnunet_amt.evaluation.lesion_rows import (
 from nnunet_amt.evaluation.subgroups import tumour_size
 from nnunet_amt.evaluation.summary import LesionSummary
 from nnunet_amt.evaluation.voxel import VOXEL_METRICS
-from nnunet_amt.files import atomic_path
+from nnunet_amt.files import write_csv
 
 __all__ = [
     "CASES_COLUMNS",
@@ -48,14 +47,14 @@ Row = dict[str, object]
 def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
     """Write a row a case: voxel counts and metrics, lesion counts, volumes and size; undefined is empty."""
     columns = (*CASES_COLUMNS, *SURFACE_COLUMNS) if surface_distances else CASES_COLUMNS
-    _write(path, columns, ({name: row[name] for name in columns} for row in map(_case_row, cases)))
+    write_csv(path, columns, ({name: row[name] for name in columns} for row in map(_case_row, cases)))
 
 
 def write_lesions_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
     """Write a row for each reference lesion and for each predicted lesion; see `lesion_rows`."""
     columns = (*LESIONS_COLUMNS, *SURFACE_COLUMNS) if surface_distances else LESIONS_COLUMNS
     rows = (row for case in cases for row in lesion_rows(case))
-    _write(path, columns, ({name: row[name] for name in columns} for row in rows))
+    write_csv(path, columns, ({name: row[name] for name in columns} for row in rows))
 
 
 def write_froc_csv(path: Path, lesion: LesionSummary) -> None:
@@ -71,7 +70,7 @@ def write_froc_csv(path: Path, lesion: LesionSummary) -> None:
         }
         for i, threshold in enumerate(lesion.threshold)
     )
-    _write(path, FROC_COLUMNS, rows)
+    write_csv(path, FROC_COLUMNS, rows)
 
 
 def _case_row(case: CaseEvaluation) -> Row:
@@ -93,10 +92,3 @@ def _case_row(case: CaseEvaluation) -> Row:
         "size_mm": None if counts.size_mm is None else round(counts.size_mm, 3),
         "tumour_size": tumour_size(case),
     }
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnunet_amt.evaluation.summary import CaseMetricSummary, GroupSummary, MetricSummary, SensitivitySummary
-from nnunet_amt.files import write_text
+from nnunet_amt.files import write_csv
 
 __all__ = ["METRICS_COLUMNS", "write_metrics_csv"]
 
@@ -31,13 +29,11 @@ def write_metrics_csv(path: Path, overall: GroupSummary, subgroups: Sequence[tup
     subgroups
         Group, subgroup and its metrics.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, METRICS_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    rows: list[Row] = []
     for group, subgroup, summary in [("overall", "overall", overall), *subgroups]:
         head: Row = {"group": group, "subgroup": subgroup, "cases": summary.cases}
-        writer.writerows(head | row for row in _rows(summary))
-    write_text(path, text.getvalue())
+        rows += [head | row for row in _rows(summary)]
+    write_csv(path, METRICS_COLUMNS, rows)
 
 
 def _rows(summary: GroupSummary) -> Iterator[Row]:

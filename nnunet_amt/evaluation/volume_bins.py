@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from nnunet_amt.evaluation.case import CaseEvaluation
 from nnunet_amt.evaluation.intervals import wilson_interval
 from nnunet_amt.evaluation.lesion import THRESHOLDS
 from nnunet_amt.evaluation.matching import UNMATCHED
-from nnunet_amt.files import write_text
+from nnunet_amt.files import write_csv
 
 __all__ = ["VOLUME_BINS_COLUMNS", "VOLUME_LIMITS_CM3", "VolumeBin", "sensitivity_by_volume", "write_volume_bins_csv"]
 
@@ -68,11 +66,7 @@ def sensitivity_by_volume(cases: Sequence[CaseEvaluation]) -> tuple[VolumeBin, .
 
 def write_volume_bins_csv(path: Path, bins: Sequence[VolumeBin]) -> None:
     """Write a row a bin and threshold, with Wilson's interval; sensitivity is empty where a bin has no lesion."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, VOLUME_BINS_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row for volume_bin in bins for row in _rows(volume_bin))
-    write_text(path, text.getvalue())
+    write_csv(path, VOLUME_BINS_COLUMNS, (row for volume_bin in bins for row in _rows(volume_bin)))
 
 
 def _rows(volume_bin: VolumeBin) -> Iterator[dict[str, object]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from nnunet_amt.evaluation.failures.false_positives import HIT_TWENTIETHS
 from nnunet_amt.evaluation.failures.features import FEATURES
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.files import atomic_path, write_json
+from nnunet_amt.files import write_csv, write_json
 
 __all__ = [
     "CASE_COLUMNS",
@@ -59,18 +58,18 @@ def write_failure_cases_csv(path: Path, cases: Sequence[FailureCase], groups: Ex
         }
         for case in cases
     )
-    _write(path, CASE_COLUMNS, rows)
+    write_csv(path, CASE_COLUMNS, rows)
 
 
 def write_features_csv(path: Path, comparisons: Sequence[FeatureComparison]) -> None:
     """Write a row a feature: both groups, p-values with and without correction, the paper's."""
-    _write(path, FEATURE_COLUMNS, map(_comparison_row, comparisons))
+    write_csv(path, FEATURE_COLUMNS, map(_comparison_row, comparisons))
 
 
 def write_false_positives_csv(path: Path, cases: Sequence[FailureCase]) -> None:
     """Write a row for each predicted lesion without a partner."""
     rows = ({"case_id": case.case_id, **asdict(lesion)} for case in cases for lesion in case.false_positives)
-    _write(path, FALSE_POSITIVE_COLUMNS, rows)
+    write_csv(path, FALSE_POSITIVE_COLUMNS, rows)
 
 
 def write_failures_json(
@@ -108,10 +107,3 @@ def _comparison_row(comparison: FeatureComparison) -> dict[str, object]:
     for name in ("bottom", "top"):
         row |= {f"{name}_{column}": value for column, value in asdict(getattr(comparison, name)).items()}
     return row | {name: getattr(comparison, name) for name in ("top_is_larger", "p", "p_holm", "published_p")}
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, HIT_TWENTIE
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
 from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.files import atomic_path, write_json, write_text
+from nnunet_amt.files import write_csv, write_json, write_text
 
 __all__ = [
     "CURVE_COLUMNS",
@@ -45,12 +44,12 @@ def write_curves_csv(path: Path, curves: Sequence[ScoreFroc]) -> None:
         for curve in curves
         for values in zip(curve.threshold, curve.tp, curve.fp, curve.sensitivity, curve.fp_per_scan, strict=True)
     )
-    _write(path, CURVE_COLUMNS, rows)
+    write_csv(path, CURVE_COLUMNS, rows)
 
 
 def write_lesions_csv(path: Path, cases: Sequence[CaseCandidates]) -> None:
     """Write a row a predicted lesion: its confidences, and whether it is a hit when each is swept."""
-    _write(path, LESION_COLUMNS, (row for case in cases for row in _lesion_rows(case)))
+    write_csv(path, LESION_COLUMNS, (row for case in cases for row in _lesion_rows(case)))
 
 
 def write_score_froc_json(
@@ -149,10 +148,3 @@ def _shown(value: float | None) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
