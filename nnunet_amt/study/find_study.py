@@ -93,9 +93,7 @@ def _references_of(cases: frozenset[str], datasets: Sequence[Path]) -> Path | No
 
 def _predictions_of(evaluation: Path, cases: frozenset[str], label_maps: Sequence[Path]) -> Path | None:
     """Find label maps of the same cases; those beside the evaluation, or so named, come first."""
-    able = [
-        folder for folder in label_maps if folder.name not in _NOT_PREDICTIONS and cases <= case_ids_of(folder)
-    ]
+    able = [folder for folder in label_maps if folder.name not in _NOT_PREDICTIONS and cases <= case_ids_of(folder)]
     able.sort(key=lambda folder: (folder.parent != evaluation.parent, "predict" not in folder.name))
     return able[0] if able else None
 
