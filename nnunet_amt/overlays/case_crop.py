@@ -107,7 +107,7 @@ def read_case_crop(
     if image is not None:
         arrays.append(_cut_image(image, box, case_id))
     order, flips = _to_lps(geometry)
-    turned = [np.ascontiguousarray(np.flip(array.transpose(order), flips)) for array in arrays]
+    turned = [np.ascontiguousarray(np.flip(array.transpose(order), tuple(flips))) for array in arrays]
     size, spacing = geometry.size[::-1], geometry.spacing[::-1]  # (z, y, x), as the axes are in the file
     lower = (size[old] - box[old].stop if new in flips else box[old].start for new, old in enumerate(order))
     return CaseCrop(
