@@ -189,7 +189,8 @@ def _cut_slabs(path: Path, header: LabelHeader, box: Box) -> np.ndarray:
 def _cut_by_simpleitk(path: Path, box: Box) -> np.ndarray:
     import SimpleITK as sitk  # a third of a second that ordinary files do without
 
-    voxels: np.ndarray = sitk.GetArrayViewFromImage(sitk.ReadImage(str(path)))[box].copy()  # (z, y, x)
+    image = sitk.ReadImage(str(path))  # a view into its voxels does not keep it alive
+    voxels: np.ndarray = sitk.GetArrayViewFromImage(image)[box].copy()  # (z, y, x)
     return voxels
 
 
