@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from nnunet_amt.overlays.case_crop import CaseCrop
 
-__all__ = ["EDGES", "PLANES", "Plane", "PlaneView", "Voxel", "plane_view", "shown_voxel"]
+__all__ = ["EDGES", "PLANES", "Plane", "PlaneView", "Voxel", "focused", "plane_view", "shown_voxel"]
 
 Plane = Literal["axial", "coronal", "sagittal"]
 Voxel = tuple[int, int, int]  # z, y, x
@@ -56,13 +56,23 @@ class PlaneView:
         return rows * self.pixel[0], columns * self.pixel[1]
 
 
-def shown_voxel(crop: CaseCrop) -> Voxel:
+def shown_voxel(crop: CaseCrop, of: np.ndarray | None = None) -> Voxel:
     """Choose the voxel (z, y, x) through which the three planes are laid.
 
-    It lies in the axial slice that holds most of the reference, or of the prediction where there is no reference: of
-    the voxels of that mask in that slice the one nearest to their middle. Without any mask it is the crop's middle.
+    It lies in the axial slice that holds most of a mask: of the mask's voxels in that slice it is the one nearest to
+    their middle. Without any mask it is the crop's middle.
+
+    Parameters
+    ----------
+    crop
+        The crop.
+    of : numpy.ndarray of bool, (z, y, x)
+        The mask to look for, such as ``crop.prediction & ~crop.reference`` for what is falsely positive; by default the
+        reference, or the prediction where there is no reference.
     """
-    mask = crop.reference if crop.reference.any() else crop.prediction
+    mask = of
+    if mask is None or not mask.any():
+        mask = crop.reference if crop.reference.any() else crop.prediction
     if not mask.any():
         z, y, x = (size // 2 for size in mask.shape)
         return z, y, x
@@ -71,6 +81,49 @@ def shown_voxel(crop: CaseCrop) -> Voxel:
     distance = np.linalg.norm((inside - inside.mean(axis=0)) * crop.spacing[1:], axis=1)
     y, x = inside[np.argmin(distance)].tolist()
     return z, y, x
+
+
+def focused(crop: CaseCrop, at: Voxel, margin_mm: float = 15.0, minimum_mm: float = 80.0) -> tuple[CaseCrop, Voxel]:
+    """Cut a crop down to what the three planes through a voxel show of both masks.
+
+    A false positive far from the tumour makes a crop so large that the tumour is a speck in it.
+
+    Parameters
+    ----------
+    crop
+        The crop.
+    at
+        The voxel (z, y, x).
+    margin_mm
+        Around the masks in these planes.
+    minimum_mm
+        Least edge length, where the crop is large enough.
+
+    Returns
+    -------
+    tuple
+        The smaller crop, and the voxel in it.
+    """
+    masks = crop.reference | crop.prediction
+    seen = [np.argwhere(masks.take(at[axis], axis=axis)) for axis in range(3)]  # each lacks that axis
+    ranges = []
+    for axis, (size, step) in enumerate(zip(masks.shape, crop.spacing, strict=True)):
+        places = [points[:, axis - (axis > cut)] for cut, points in enumerate(seen) if cut != axis]
+        inside = np.concatenate([*places, [at[axis]]])
+        margin = int(np.ceil(margin_mm / step))
+        low, high = max(0, int(inside.min()) - margin), min(size, int(inside.max()) + 1 + margin)
+        length = max(high - low, min(size, int(np.ceil(minimum_mm / step))))
+        low = min(max(0, low - (length - (high - low)) // 2), size - length)
+        ranges.append(slice(low, low + length))
+    z, y, x = ranges
+    smaller = replace(
+        crop,
+        image=None if crop.image is None else crop.image[z, y, x],
+        reference=crop.reference[z, y, x],
+        prediction=crop.prediction[z, y, x],
+        lower=(crop.lower[0] + z.start, crop.lower[1] + y.start, crop.lower[2] + x.start),
+    )
+    return smaller, (at[0] - z.start, at[1] - y.start, at[2] - x.start)
 
 
 def plane_view(crop: CaseCrop, plane: Plane, at: Voxel | None = None) -> PlaneView:
