@@ -16,6 +16,7 @@ from nnunet_amt.cli_analysis import components, failures, score_froc
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
+from nnunet_amt.cli_figures import figures
 from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
@@ -142,6 +143,7 @@ app.command()(evaluate)
 app.command()(failures)
 app.command("score-froc")(score_froc)
 app.command()(components)
+app.command()(figures)
 app.command()(published)
 app.command()(doctor)
 
