@@ -14,7 +14,7 @@ from typing import Any
 
 from nnunet_amt.evaluation.figure_style import BLUE, ORANGE
 from nnunet_amt.evaluation.triage import CANDIDATE_THRESHOLD
-from nnunet_amt.overlays import shown_voxel
+from nnunet_amt.overlays import Voxel, shown_voxel
 from nnunet_amt.progress import Progress, silent
 from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop
 from nnunet_amt.report.viewer.niivue import niivue_script
@@ -28,7 +28,7 @@ WINDOWS = (("mediastinum", 40, 400), ("lung", -600, 1500), ("wide", -200, 1600))
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("decode", "contours", "overlay", "planes", "triage_csv", "triage_store", "triage", "viewer")
-_STRIP_SHARE = 0.25  # of a case's budget
+_STRIPS_SHARE = 0.25, 0.4  # of a case's budget: for the still picture of the case; for those of its findings too
 _OVERHEAD = 1_000  # characters of a case in the list, the table and around its blocks
 _MOST_JOBS = 4
 _logger = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class _Encoded:
     strip: Strip | None
     focus: Point
     false_positives: tuple[FalsePositive, ...]
+    finding_strips: tuple[Strip | None, ...]
     coarser_image: bool
     coarser_masks: bool
 
@@ -139,18 +140,34 @@ def _encode_all(cases: Sequence[ViewerCase], budget: int, report: Progress, jobs
 def _encode(case: ViewerCase, budget: int) -> _Encoded:
     loaded = case.load()
     crop = loaded.crop
-    strip = encode_strip(crop, int(budget * _STRIP_SHARE))
-    data = encode_crop(crop, budget - (0 if strip is None else len(strip.address)))
+    strips = _strips(loaded, budget)
+    data = encode_crop(crop, budget - sum(len(strip.address) for strip in strips if strip is not None))
     z, y, x = ((at + 0.5) / size for at, size in zip(shown_voxel(crop), crop.reference.shape, strict=True))
     return _Encoded(
         case=case,
         data=data,
-        strip=strip,
+        strip=strips[0],
         focus=(x, y, z),
         false_positives=loaded.false_positives,
+        finding_strips=tuple(strips[1:]),
         coarser_image=crop.image is not None and _is_coarser(data.image_spacing, loaded),
         coarser_masks=_is_coarser(data.labels_spacing, loaded),
     )
+
+
+def _strips(loaded: LoadedCase, budget: int) -> list[Strip | None]:
+    """Draw the case, then each of its findings."""
+    findings = loaded.false_positives
+    each = int(budget * _STRIPS_SHARE[bool(findings)] / (1 + len(findings)))
+    return [
+        encode_strip(loaded.crop, each),
+        *(encode_strip(loaded.crop, each, _voxel(loaded, found.where)) for found in findings),
+    ]
+
+
+def _voxel(loaded: LoadedCase, where: Point) -> Voxel:
+    z, y, x = (int(share * size) for share, size in zip(where[::-1], loaded.crop.reference.shape, strict=True))
+    return z, y, x
 
 
 def _is_coarser(spacing: tuple[float, float, float], loaded: LoadedCase) -> bool:
@@ -203,12 +220,13 @@ def _block_id(name: str, number: int) -> str:
 
 
 def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> str:
+    strips = [strip for one in encoded for strip in one.finding_strips]
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("viewer.html").render(
         cases=[{"case_id": one.case.case_id, "words": one.case.words, "strip": one.strip} for one in encoded],
-        candidates=candidates,
+        candidates=[{**each, "strip": strip} for each, strip in zip(candidates, strips, strict=True)],
         resampled=sum(one.coarser_image for one in encoded),
         masks_resampled=sum(one.coarser_masks for one in encoded),
         windows=WINDOWS,

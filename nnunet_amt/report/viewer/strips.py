@@ -6,7 +6,7 @@ import base64
 import struct
 from dataclasses import dataclass
 
-from nnunet_amt.overlays import CaseCrop, case_panel
+from nnunet_amt.overlays import CaseCrop, Voxel, case_panel
 
 __all__ = ["Strip", "encode_strip"]
 
@@ -22,10 +22,10 @@ class Strip:
     height: int
 
 
-def encode_strip(crop: CaseCrop, budget: int) -> Strip | None:
-    """Draw the planes as large as they fit into `budget` characters; None if not even the smallest does."""
+def encode_strip(crop: CaseCrop, budget: int, at: Voxel | None = None) -> Strip | None:
+    """Draw the planes through a voxel as large as they fit into `budget` characters; None if they do not at all."""
     for size in _SIZES:
-        picture = case_panel(crop, size)
+        picture = case_panel(crop, size, at)
         address = f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}"
         if len(address) <= budget:
             width, height = struct.unpack(">II", picture[16:24])

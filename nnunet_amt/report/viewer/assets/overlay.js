@@ -68,11 +68,34 @@
       const share = amt.toRas(nv.scene.crosshairPos[tile.axis], tile.axis);
       if (shown.prediction) draw(context, pathOf(labels, tile, PREDICTION.bit, share), PREDICTION, shown, scale);
       if (shown.reference) draw(context, pathOf(labels, tile, REFERENCE.bit, share), REFERENCE, shown, scale);
+      drawCrosshair(context, tile, nv, scale);
       writeEdges(context, tile, scale);
       drawScaleBar(context, tile, nv, scale);
       context.restore();
     }
   };
+
+  /** Thin lines with a gap, so that a small lesion is not hidden under them. */
+  function drawCrosshair(context, { axis, box: [left, top, width, height], x, y }, nv, scale) {
+    const [across, down] = amt.planeAxes[axis];
+    const [column, row] = [x(nv.scene.crosshairPos[across]), y(nv.scene.crosshairPos[down])];
+    const gap = 18 * scale;
+    context.setLineDash([]);
+    context.lineWidth = scale;
+    context.strokeStyle = "rgba(255, 255, 255, 0.55)";
+    context.beginPath();
+    for (const [x0, y0, x1, y1] of [
+      [left, row, column - gap, row],
+      [column + gap, row, left + width, row],
+      [column, top, column, row - gap],
+      [column, row + gap, column, top + height],
+    ]) {
+      if (x1 < x0 || y1 < y0) continue; // the crosshair is nearer to the edge than its gap
+      context.moveTo(x0, y0);
+      context.lineTo(x1, y1);
+    }
+    context.stroke();
+  }
 
   function write(context, text, x, y, align, baseline, scale) {
     context.font = `${13 * scale}px system-ui, sans-serif`;

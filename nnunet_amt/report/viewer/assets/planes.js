@@ -5,9 +5,7 @@
   const OPTIONS = {
     backColor: [0, 0, 0, 1],
     clipPlaneHotKey: "",
-    crosshairColor: [1, 1, 1, 0.55],
-    crosshairGap: 14,
-    crosshairWidth: 0.4,
+    crosshairWidth: 0, // we draw a thinner one
     cycleClipPlaneHotKey: "",
     dragAndDropEnabled: false,
     dragMode: 0, // none: the window is set with the controls
@@ -19,7 +17,6 @@
     multiplanarPadPixels: 4,
     multiplanarShowRender: 0, // never
     sagittalNoseLeft: true,
-    scrollRequiresFocus: true, // else a page cannot be scrolled past it
     viewModeHotKey: "",
   };
 
