@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.cohort_groups import CohortGroup, cohort_groups, institutions_of
@@ -12,7 +13,7 @@ from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
 from nnunet_amt.evaluation.comparison.costs import ModelCost, read_cost
 from nnunet_amt.evaluation.comparison.dice_figure import dice_figure
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel, read_evaluated_model
+from nnunet_amt.evaluation.comparison.evaluated_model import READ_FILES, EvaluatedModel, read_evaluated_model
 from nnunet_amt.evaluation.comparison.froc_overlay import froc_overlay
 from nnunet_amt.evaluation.comparison.measures import difference_ratios, estimates, ratios
 from nnunet_amt.evaluation.comparison.page import Picture, write_page_html, write_page_markdown
@@ -28,6 +29,7 @@ from nnunet_amt.evaluation.comparison.verdicts import case_verdicts
 from nnunet_amt.evaluation.figure_style import save_figure
 from nnunet_amt.evaluation.result_folder import require_apart, result_folder
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE, RunInput, recorded_run
 
 __all__ = ["COMPARISON_FILES", "ComparisonResult", "compare"]
 
@@ -104,15 +106,35 @@ def compare(
     _check_call(evaluations, output, names, model_folders or {})
     models = [read_evaluated_model(folder, name) for folder, name in zip(evaluations, names, strict=True)]
     check_same_cases(models)
+    cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
     costs = [read_cost(model.folder, (model_folders or {}).get(model.name)) for model in models]
     report(1, _STEPS, "comparing")
     comparison = _compared(models, costs, groups, institutions, settings)
     report(2, _STEPS, "comparing")
-    with result_folder(output, COMPARISON_FILES) as folder:
+    inputs: dict[str, Path | RunInput] = {
+        _key(i): RunInput(folder, names=READ_FILES) for i, folder in enumerate(evaluations)
+    }
+    inputs |= {} if cohort is None else {"cohort": cohort}
+    recorded = {"names": list(names), **asdict(settings)}
+    with (
+        result_folder(output, (*COMPARISON_FILES, RECORD_FILE)) as folder,
+        recorded_run(
+            folder,
+            "compare",
+            settings=recorded,
+            seed=settings.seed,
+            inputs=inputs,
+            outputs=COMPARISON_FILES,
+            keep_earlier=False,
+            final_folder=output,
+        ) as notes,
+    ):
+        notes.counts |= {"cases": comparison.cases, "models": len(models)}
         sentences = _write(folder, comparison)
     report(3, _STEPS, "comparing")
-    return ComparisonResult(output, tuple(output / name for name in COMPARISON_FILES), comparison, sentences)
+    files = tuple(output / name for name in (*COMPARISON_FILES, RECORD_FILE))
+    return ComparisonResult(output, files, comparison, sentences)
 
 
 def _check_call(
@@ -129,13 +151,17 @@ def _cohort(
     first: EvaluatedModel, cohort: Path | None, settings: ComparisonSettings
 ) -> tuple[Sequence[CohortGroup], Mapping[str, str] | None]:
     """Give the groups of the cohort, and the institutions where they are to be drawn."""
-    cohort = cohort or recorded_cohort(first.folder)
     rows = None if cohort is None else read_cohort_rows(cohort, first.case_ids)
     asked = () if rows is None else tuple(first.settings.get("subgroup_columns", ()))
     group_settings = settings.for_groups(asked)
     groups = cohort_groups(rows, group_settings)
     institutions = institutions_of(groups, group_settings)
     return groups, institutions if settings.cluster == "institution" else None
+
+
+def _key(place: int) -> str:
+    """Name an input of the record: a, b, c ..."""
+    return ascii_lowercase[place] if place < len(ascii_lowercase) else str(place + 1)
 
 
 def _compared(

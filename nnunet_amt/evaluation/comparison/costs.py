@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.comparison.record_links import Run, linked, newest_run
+from nnunet_amt.evaluation.comparison.record_links import Run, newest_run
 from nnunet_amt.evaluation.comparison.training_logs import training_time
 from nnunet_amt.files import require_folder
-from nnunet_amt.run_record import read_runs
+from nnunet_amt.run_record import input_path, read_runs
 
 __all__ = ["ModelCost", "read_cost"]
 
@@ -66,7 +66,8 @@ def read_cost(evaluation: Path, model_folder: Path | None = None) -> ModelCost:
     BadInputError
         If `model_folder` holds neither a fold nor the logs of one.
     """
-    predictions = linked(evaluation, newest_run(read_runs(evaluation), "evaluate"), "predictions")
+    evaluated = newest_run(read_runs(evaluation), "evaluate")
+    predictions = None if evaluated is None else input_path(evaluation, evaluated, "predictions")
     predicted = _of_one_model(read_runs(predictions)) if predictions is not None else []
     folds = _folds(predictions, predicted, model_folder)
     trained = [run for run in (newest_run(read_runs(fold), "train") for fold in folds) if run is not None]
@@ -108,10 +109,10 @@ def _folds(predictions: Path | None, predicted: Sequence[Run], model_folder: Pat
         return folds
     if predictions is None or not predicted:
         return []
-    checkpoint = linked(predictions, predicted[-1], "checkpoint")
+    checkpoint = input_path(predictions, predicted[-1], "checkpoint")
     if checkpoint is not None:
         return [checkpoint.parent]
-    model = linked(predictions, predicted[-1], "model")
+    model = input_path(predictions, predicted[-1], "model")
     return [] if model is None else _folds_in(model)
 
 

@@ -16,10 +16,11 @@ from nnunet_amt.evaluation.lesion import THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.voxel import voxel_metrics
 from nnunet_amt.files import read_record, require_folder
 
-__all__ = ["DEFINING_SETTINGS", "EvaluatedModel", "read_evaluated_model"]
+__all__ = ["DEFINING_SETTINGS", "READ_FILES", "EvaluatedModel", "read_evaluated_model"]
 
 # What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.
 DEFINING_SETTINGS = ("connectivity", "minimum_predicted_voxels", "false_positive_rule")
+READ_FILES = ("summary.json", "cases.csv", "lesions.csv", "case_thresholds.csv")
 _AGAIN = "evaluate the predictions again with this version"
 
 Rows = list[dict[str, str]]
@@ -173,6 +174,8 @@ def _voxel_row(tp: int, fp: int, fn: int) -> list[float]:
 def _check_whole(model: EvaluatedModel) -> None:
     """Refuse files of different runs, put together by hand."""
     at = [threshold_index(t) for t in TABLE_THRESHOLDS]
-    agree = len(model.lesions) == model.references.sum() and (model.found.sum(axis=0) == model.tp[:, at].sum(axis=0)).all()
+    agree = (
+        len(model.lesions) == model.references.sum() and (model.found.sum(axis=0) == model.tp[:, at].sum(axis=0)).all()
+    )
     if not agree:
         raise ValueError("lesions.csv and the other files tell of different lesions")

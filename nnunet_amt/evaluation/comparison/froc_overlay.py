@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,13 +55,13 @@ def _draw_model(axes: Axes, result: ModelResult, place: int) -> None:
     x = _values([result.value("fp_per_scan", t) for t in THRESHOLDS])
     y = _values([result.value("sensitivity", t) for t in THRESHOLDS])
     at_point = result.value("fp_per_scan", _IOU), result.value("sensitivity", _IOU)
-    axes.plot(x, y, style.marker, linestyle=style.line, color=style.colour, markersize=2.2, linewidth=1.0)
+    look: dict[str, Any] = {"color": style.colour, "linewidth": 1.0}
+    axes.plot(x, y, style.marker, **look, linestyle=style.line, markersize=2.2)
     _draw_cross(axes, at_point[0], at_point[1], style.colour)
-    point = ([estimate.value] for estimate in at_point)
+    point = _values(at_point)
+    axes.plot(point[:1], point[1:], style.marker, **look, markersize=6.0, markeredgecolor="white", zorder=5 + place)
     # the legend shows the curve's line with the marker of the point
-    look = {"color": style.colour, "linestyle": style.line, "linewidth": 1.0}
-    axes.plot(*point, marker=style.marker, markersize=6.0, markeredgecolor="white", zorder=5 + place, **look)
-    axes.plot([], [], marker=style.marker, markersize=5.0, label=plain_text(result.name), **look)
+    axes.plot([], [], style.marker, **look, linestyle=style.line, markersize=5.0, label=plain_text(result.name))
 
 
 def _draw_cross(axes: Axes, x: Estimate, y: Estimate, colour: str) -> None:
@@ -93,13 +94,12 @@ def _finish(figure: Figure, axes: Axes, comparison: Comparison) -> None:
     crossed = any(result.value("fp_per_scan", _IOU).ci95 for result in comparison.results)
     what = f"large: IoU {_IOU:g}{', with 95% CI' if crossed else ''}"
     title = f"{counts}; IoU {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g}; {what}"
-    legend = figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE, title=title)
-    legend.set_title(title, prop={"size": SMALL_FONT_SIZE})
-    legend._legend_box.align = "left"  # type: ignore[attr-defined]
+    small = {"fontsize": SMALL_FONT_SIZE, "title_fontsize": SMALL_FONT_SIZE}
+    figure.legend(loc="outside upper left", frameon=False, title=title, alignment="left", **small)
     if not comparison.lesions:
         message = "no reference lesion:\nthe sensitivity is undefined"
         axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
-def _values(estimates: list[Estimate]) -> np.ndarray:
+def _values(estimates: Sequence[Estimate]) -> np.ndarray:
     return np.array([np.nan if estimate.value is None else estimate.value for estimate in estimates])

@@ -63,10 +63,10 @@ class Ratios:
     denominators: np.ndarray
     case_means: np.ndarray
 
-    def of(self, cases: np.ndarray, measures: Sequence[int]) -> Ratios:
+    def of(self, cases: np.ndarray, measures: np.ndarray) -> Ratios:
         """Give some of the cases and measures, by their places."""
-        columns = (values[cases][:, measures] for values in (self.numerators, self.denominators))
-        return Ratios(*columns, self.case_means[measures])
+        part = np.ix_(cases, measures)
+        return Ratios(self.numerators[part], self.denominators[part], self.case_means[measures])
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,7 @@ def estimates(
     return [tuple(found[start : start + size]) for start in range(0, len(found), size)]
 
 
-def _ratios(
-    model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray
-) -> Ratios:
+def _ratios(model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray) -> Ratios:
     thresholds = len(THRESHOLDS)
     references = np.repeat(model.references[:, None], thresholds, axis=1)
     scans = np.ones((len(model.case_ids), thresholds))

@@ -34,8 +34,8 @@ def accuracy_notes(comparison: Comparison) -> tuple[str, ...]:
     ]
     if comparison.settings.published:
         notes.append(
-            f"Published: {paper.CITATION}, doi:{paper.DOI}, {paper.EXTERNAL_CASES} cases. Other patients: not paired, no "
-            "test, and a difference from that column is not a difference between models."
+            f"Published: {paper.CITATION}, doi:{paper.DOI}, {paper.EXTERNAL_CASES} cases. Other patients: not paired, "
+            "no test, and a difference from that column is not a difference between models."
         )
     return tuple(notes)
 
@@ -47,8 +47,8 @@ def difference_notes(comparison: Comparison) -> tuple[str, ...]:
         "but false positives. Intervals are of the paired difference: each resample draws the same cases for both.",
         "n: cases in which both models have the metric (precision is undefined without a prediction, all four without "
         "tumour and prediction), reference lesions for sensitivity, scans for false positives.",
-        "Wilcoxon: signed rank test over cases, two-sided, zeros by Pratt's method; for false positives over the number "
-        "in each scan. McNemar: exact test over reference lesions. The means over the thresholds are not tested.",
+        "Wilcoxon: signed rank test over cases, two-sided, zeros by Pratt's method; for false positives over the "
+        "number in each scan. McNemar: exact test over reference lesions. The means over the thresholds have no test.",
         f"p (Holm): corrected for all {comparison.tests} tests of this comparison, over models and metrics.",
     )
 
@@ -57,7 +57,8 @@ def lesion_notes() -> tuple[str, ...]:
     """Say what McNemar's test takes for granted."""
     return (
         "p: McNemar's exact test, two-sided, of the lesions that one model alone finds. It takes lesions for "
-        "independent, which those of one patient are not quite: where cases have several lesions p is somewhat too small.",
+        "independent, which those of one patient are not quite: where cases have several lesions p is somewhat too "
+        "small.",
     )
 
 

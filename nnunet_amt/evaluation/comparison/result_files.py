@@ -19,7 +19,9 @@ from nnunet_amt.files import write_csv, write_json
 __all__ = ["CASES_COLUMNS", "METRICS_COLUMNS", "write_cases_csv", "write_comparison_json", "write_metrics_csv"]
 
 SCHEMA_VERSION = 1
-_COUNTS = tuple(f"{what}_{side}_{t:g}" for t in TABLE_THRESHOLDS for what in ("found", "fp") for side in ("first", "other"))
+_COUNTS = tuple(
+    f"{what}_{side}_{t:g}" for t in TABLE_THRESHOLDS for what in ("found", "fp") for side in ("first", "other")
+)
 CASES_COLUMNS = (
     *("case_id", "first", "other", "dice_first", "dice_other", "difference", "verdict"),
     *("tumour_size", "reference_lesions"),

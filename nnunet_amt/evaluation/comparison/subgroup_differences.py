@@ -16,7 +16,7 @@ from nnunet_amt.evaluation.subgroups import SIZE_CLASSES
 __all__ = ["subgroup_differences"]
 
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
-_MEASURES = [MEASURES.index(measure) for measure in TABLE_MEASURES]
+_MEASURES = np.array([MEASURES.index(measure) for measure in TABLE_MEASURES])
 
 
 def subgroup_differences(

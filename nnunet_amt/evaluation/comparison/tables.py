@@ -229,9 +229,7 @@ def _sweep(comparison: Comparison) -> ComparisonTable:
     return ComparisonTable(title, "IoU above", tuple(columns), tuple(rows), sweep_notes())
 
 
-def _sweep_row(
-    comparison: Comparison, title: str, measure: Callable[[str], tuple[str, float | None]]
-) -> ComparisonRow:
+def _sweep_row(comparison: Comparison, title: str, measure: Callable[[str], tuple[str, float | None]]) -> ComparisonRow:
     cells = (
         difference_text(other.difference(*measure(metric)))
         for other in comparison.others
