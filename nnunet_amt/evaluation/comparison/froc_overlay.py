@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["froc_overlay"]
 
-_PLOT_MM, _LEGEND_LINE_MM = 78.0, 4.2
+_PLOT_MM, _LEGEND_LINE_MM = 78.0, 3.8
 _IOU = paper.OPERATING_POINT.iou_threshold
 
 
@@ -79,7 +79,7 @@ def _draw_published(axes: Axes) -> None:
     axes.plot([x.ci_low, x.ci_high], [y.mean] * 2, color=ORANGE, linewidth=0.7)
     axes.plot([x.mean] * 2, [y.ci_low, y.ci_high], color=ORANGE, linewidth=0.7)
     label = f"published at IoU {_IOU:g} ({row.cases} other cases)"
-    axes.plot(x.mean, y.mean, "*", color=ORANGE, markersize=8.0, markeredgecolor="white", label=label, zorder=20)
+    axes.plot(x.mean, y.mean, "*", color=ORANGE, markersize=7.0, label=label, zorder=20)
 
 
 def _finish(figure: Figure, axes: Axes, comparison: Comparison) -> None:
@@ -92,10 +92,10 @@ def _finish(figure: Figure, axes: Axes, comparison: Comparison) -> None:
     plain_axes(axes)
     counts = f"{counted(comparison.cases, 'case')}, {counted(comparison.lesions, 'lesion')}"
     crossed = any(result.value("fp_per_scan", _IOU).ci95 for result in comparison.results)
-    what = f"large: IoU {_IOU:g}{', with 95% CI' if crossed else ''}"
+    what = f"large: IoU {_IOU:g}{' (95% CI)' if crossed else ' (no CI)'}"
     title = f"{counts}; IoU {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g}; {what}"
     small = {"fontsize": SMALL_FONT_SIZE, "title_fontsize": SMALL_FONT_SIZE}
-    figure.legend(loc="outside upper left", frameon=False, title=title, alignment="left", **small)
+    figure.legend(loc="outside upper left", frameon=False, title=title, alignment="left", handlelength=3.5, **small)
     if not comparison.lesions:
         message = "no reference lesion:\nthe sensitivity is undefined"
         axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", color=GREY)

@@ -36,7 +36,7 @@ figure.wide-picture img { width: 44rem; }
 {% for sentence in sentences %}<p>{{ sentence }}</p>
 {% endfor %}
 <div class="pictures">
-{% for picture in pictures %}<figure{{ ' class="wide-picture"' if picture.wide }}><img src="{{ picture.source }}"
+{% for picture in pictures %}<figure{% if picture.wide %} class="wide-picture"{% endif %}><img src="{{ picture.source }}"
  alt="{{ picture.text }}"></figure>
 {% endfor %}</div>
 {% for table in tables %}

@@ -45,7 +45,7 @@ def _lesions(comparison: Comparison, other: ModelComparison) -> list[str]:
     if rate.value is not None:
         how = words(rate.value, "fewer", "more", "the same number of")
         evidence = _evidence(other, "fp_per_scan", _IOU, "fewer", "more")
-        sentences.append(f"It marks {how} false positives per scan ({evidence}).")
+        sentences.append(f"It marks {how} false positives per scan at IoU > {_IOU:g} ({evidence}).")
     return sentences
 
 

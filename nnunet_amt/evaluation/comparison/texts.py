@@ -53,8 +53,7 @@ def interval_words(estimate: Estimate, less: str, more: str) -> str:
         return "no interval"
     near, far = sorted(estimate.ci95, key=abs)
     if near * far >= 0:
-        direction = less if far < 0 else more
-        return f"95% CI {abs(near):.{_DIGITS}f} to {words(far, less, more, f'{0:.{_DIGITS}f} {direction}')}"
+        return f"95% CI {abs(near):.{_DIGITS}f} to {words(far, less, more, f'{0:.{_DIGITS}f}')}"
     low, high = estimate.ci95
     return f"95% CI {abs(low):.{_DIGITS}f} {less} to {high:.{_DIGITS}f} {more}"
 
