@@ -8,7 +8,7 @@ from nnunet_amt.report.checklists.facts import StudyFacts
 from nnunet_amt.report.checklists.item import Answer, authors, not_applicable, partly
 from nnunet_amt.report.checklists.partition_answers import EVALUATE
 from nnunet_amt.report.checklists.result_answers import detection, segmentation
-from nnunet_amt.report.checklists.wording import counted
+from nnunet_amt.report.checklists.wording import counted, joined
 
 __all__ = [
     "abstract",
@@ -90,9 +90,9 @@ def inequalities(facts: StudyFacts) -> Answer:
 
 def objectives(facts: StudyFacts) -> Answer:
     """TRIPOD+AI 4."""
-    if facts.model is None or facts.evaluation is None:
+    if facts.evaluation is None:
         return authors("state the objectives, and whether a model is developed, evaluated or both.", EVALUATE, "#done")
-    return partly(f"{_goal(facts)}", "the objectives in your own words.", "#done")
+    return partly(_goal(facts), "the objectives, and whether the model is developed, evaluated or both.", "#done")
 
 
 def hypotheses(facts: StudyFacts) -> Answer:
@@ -145,10 +145,13 @@ def registration(facts: StudyFacts) -> Answer:
 
 def protocol(facts: StudyFacts) -> Answer:
     """CLAIM 42."""
+    add = "where the study protocol can be read, or that there is none."
+    if not facts.runs.stages:
+        return authors(f"say {add}", "No run record is in the study folder; each command of this release leaves one.")
     return partly(
-        "Technical details: the run manifest of this report has commands, versions, seeds and hashes of what was "
-        f"recorded; the documentation of nnunet_amt {__version__} defines every metric.",
-        "where the study protocol can be read, or that there is none.",
+        "Technical details: the run manifest has commands, versions, seeds and hashes of "
+        f"{joined(facts.runs.stages)}; the documentation of nnunet_amt defines every metric.",
+        add,
         "#settings",
     )
 
@@ -161,9 +164,9 @@ def study_protocol(facts: StudyFacts) -> Answer:
 def availability(facts: StudyFacts) -> Answer:
     """CLAIM 43."""
     digest = facts.model.checkpoint_sha256 if facts.model else None
-    weights = f" The weights are those of SHA-256 {digest}." if digest else ""
+    weights = f" The checkpoint that predicted has the SHA-256 {digest}." if digest else ""
     return partly(
-        f"The software is open: nnunet_amt {__version__} (Apache-2.0), on nnU-Net.{weights}",
+        f"{_program(facts)}{weights}",
         "where the trained model and the data can be had and under which terms, or that and why they cannot.",
         "#cite",
     )
@@ -172,11 +175,13 @@ def availability(facts: StudyFacts) -> Answer:
 def code_sharing(facts: StudyFacts) -> Answer:
     """TRIPOD+AI 18f."""
     return partly(
-        f"Conversion, training, evaluation and this report are made by nnunet_amt {__version__} (Apache-2.0), on "
-        "nnU-Net; the run manifest has the recorded commands.",
-        "a link to the version that was used, and code of your own.",
-        "#cite",
+        _program(facts), "a link to the version that was used, and whether there is code of your own.", "#cite"
     )
+
+
+def _program(facts: StudyFacts) -> str:
+    evaluated = f" The results are those of version {facts.evaluation.version}." if facts.evaluation else ""
+    return f"nnunet_amt is open software (Apache-2.0) on nnU-Net; version {__version__} made this report.{evaluated}"
 
 
 def data_sharing(facts: StudyFacts) -> Answer:

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 CONVERT = "The study folder holds no dataset of `nnunet_amt convert`, which counts this."
-PHANTOMS = "The CTs are phantoms that a program drew; no patient took part."
+PHANTOMS = "Phantoms drawn by a program; no patient took part."
 _DESCRIBING = ("age", "sex", "histology", "manufacturer", "slice_thickness_mm")
 
 
@@ -86,9 +86,9 @@ def excluded_in_words(data: DatasetFacts | None) -> str:
     if data is None or data.identified is None:
         return ""
     if not data.excluded:
-        return f"Of {counted(data.identified, 'case')} in the table of cases none was left out."
+        return f"The table of cases has {counted(data.identified, 'line')}; none was left out."
     reasons = counts_in_words(data.excluded_by_reason)
-    return f"Of {counted(data.identified, 'case')} in the table of cases {data.excluded:,} were left out: {reasons}."
+    return f"The table of cases has {counted(data.identified, 'line')}; left out: {data.excluded:,}, for {reasons}."
 
 
 def treatments(facts: StudyFacts) -> Answer:
@@ -141,8 +141,8 @@ def _unknown(data: DatasetFacts) -> str:
         )
     lacking = joined(f"{column_in_words(column)} of {number:,}" for column, number in empty.items() if number)
     return (
-        f"Not known, of {counted(data.cases, 'case')}: {lacking}. Nothing is filled in; in a subgroup analysis such cases "
-        "stand apart as not stated."
+        f"Not known, of {counted(data.cases, 'case')}: {lacking}. Nothing is filled in; among the subgroups these "
+        "cases stand apart as not stated."
     )
 
 

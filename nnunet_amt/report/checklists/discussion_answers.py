@@ -36,7 +36,7 @@ def limitations(facts: StudyFacts) -> Answer:
     )
     if not found:
         return authors(f"discuss {add}")
-    return partly(f"The folder shows: {' '.join(found)}", add, "#results")
+    return partly(" ".join(found), add, "#results")
 
 
 def _limits(facts: StudyFacts) -> list[str]:
@@ -66,7 +66,8 @@ def _limits(facts: StudyFacts) -> list[str]:
 def _small_subgroups(facts: StudyFacts) -> int:
     if facts.evaluation is None:
         return 0
-    return sum(group.cases < FEWEST_CASES for _, _, group in facts.evaluation.summary.subgroups)
+    subgroups = facts.evaluation.summary.subgroups
+    return sum(summary.cases < FEWEST_CASES for group, _, summary in subgroups if group != "institution")
 
 
 def implications(facts: StudyFacts) -> Answer:
@@ -81,25 +82,24 @@ def implications(facts: StudyFacts) -> Answer:
 def input_quality(facts: StudyFacts) -> Answer:
     """TRIPOD+AI 27a."""
     clipped = (
-        " At prediction, values outside of the range that was trained on are clipped to it."
+        " Values outside of the range of the training and tuning images are clipped to it."
         if facts.model is not None and facts.model.intensities is not None
         else ""
     )
     return partly(
-        "The conversion refuses CTs with missing or uneven slices, tilted gantries, rescaled values or unknown "
-        f"units, with the reason.{clipped} Nothing warns of noise, motion or a region that is not the chest.",
+        "`nnunet_amt convert` refuses CTs with missing or uneven slices, a tilted gantry, rescaled values or unknown "
+        f"units, and says why; `nnunet_amt predict` by itself only refuses damaged files.{clipped} Nothing warns of "
+        "noise, motion or a region that is not the chest.",
         "who checks a CT before it is given to the model, and what is done with a poor one.",
-        "#done",
     )
 
 
 def user_interaction(facts: StudyFacts) -> Answer:
     """TRIPOD+AI 27b."""
     return partly(
-        "A prediction needs the CT and no interaction. Afterwards a reader can look at every finding in the viewer and "
-        "accept or dismiss it.",
-        "what a user must know to do so, and who answers for the result.",
-        "#cases",
+        "`nnunet_amt predict` needs the CT and nothing else of its user. The viewer of this report serves to look at "
+        "the cases of this study.",
+        "who would check an outline and correct it, what this person must know, and who answers for the result.",
     )
 
 

@@ -122,9 +122,7 @@ def clusters(facts: StudyFacts) -> Answer:
         else "Intervals are of resamples of cases, which takes no account of cases of one hospital being alike "
         "(`nnunet_amt evaluate --cluster institution` does)."
     )
-    return answered(
-        f"{drawn} {institutions_shown(facts.evaluation)} The model has no parameter of the hospital.", "#results"
-    )
+    return answered(f"{drawn} {institutions_shown(facts.evaluation)}", "#results")
 
 
 def institutions_shown(evaluation: EvaluationFacts) -> str:

@@ -161,6 +161,8 @@ class EvaluationFacts:
         Of the evaluated cases; None without a cohort file.
     without_tumour
         Evaluated cases whose reference is empty.
+    version
+        Of nnunet_amt that evaluated.
     missing_as_empty
         Whether cases without a prediction would have counted as empty ones; None if not recorded.
     component_analysis
@@ -175,6 +177,7 @@ class EvaluationFacts:
     cases_by_set: Mapping[str, int] = field(default_factory=dict)
     institutions: int | None = None
     without_tumour: int | None = None
+    version: str = "not recorded"
     missing_as_empty: bool | None = None
     component_analysis: bool = False
     institution_figure: bool = False

@@ -130,7 +130,7 @@ def answered(text: str, anchor: str) -> Answer:
     return Answer("answered", text, anchor)
 
 
-def partly(text: str, add: str, anchor: str) -> Answer:
+def partly(text: str, add: str, anchor: str = "") -> Answer:
     """Answer with facts, and say what the authors must add."""
     return Answer("partly", f"{text} Authors add: {add}", anchor)
 

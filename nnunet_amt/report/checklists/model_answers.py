@@ -35,8 +35,8 @@ def preprocessing(facts: StudyFacts) -> Answer:
         floor = "" if data.intensity_floor_hu is None else f", values under {data.intensity_floor_hu:g} HU raised to it"
         parts.append(
             f"The conversion wrote each CT as whole HU{floor}, on axes to the left, back and head. It refuses series "
-            "with missing, doubled or unevenly spaced slices, masks on another grid or without a voxel, and CTs that "
-            "stand there twice; it does so alike for all patients."
+            "with missing, doubled or unevenly spaced slices, empty masks, masks on another grid, and one CT under two "
+            "names; it does so alike for all cases."
         )
     if model is not None and model.spacing:
         parts.append(
@@ -166,7 +166,7 @@ def input_measurement(facts: StudyFacts) -> Answer:
 
 def predictor_assessors(facts: StudyFacts) -> Answer:
     """Say that nobody interprets the input (TRIPOD+AI 9c)."""
-    return not_applicable("The input is measured by the scanner; no one interprets it before the model sees it.")
+    return not_applicable("The input is the CT itself; no one interprets it before the model sees it.")
 
 
 def predictor_handling(facts: StudyFacts) -> Answer:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nnunet_amt.report.checklists.data_answers import CONVERT, excluded_in_words
-from nnunet_amt.report.checklists.facts import DatasetFacts, StudyFacts
+from nnunet_amt.report.checklists.facts import DatasetFacts, SetFacts, StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, partly
-from nnunet_amt.report.checklists.wording import counted, joined, metric_in_words, sets_in_words
+from nnunet_amt.report.checklists.wording import column_in_words, counted, joined, metric_in_words, sets_in_words
 
 __all__ = [
     "EVALUATE",
@@ -103,9 +103,7 @@ def characteristics(facts: StudyFacts) -> Answer:
         return authors(
             f"describe the cases of each set by age, sex and diagnosis, and {add}", _no_table(data), "#cohort"
         )
-    text = (
-        f"Table 1 describes each set beside the published one; known are {described} of {counted(data.cases, 'case')}."
-    )
+    text = f"Table 1 describes each set, with the published totals beside them; {described}."
     if facts.synthetic:
         return answered(f"{text} These are labels of phantoms.", "#cohort")
     return partly(text, add, "#cohort")
@@ -118,9 +116,7 @@ def set_comparison(facts: StudyFacts) -> Answer:
     if data is None or not data.sets or not described or not data.table_1:
         return authors("compare the cases of the test set with those of the training set.", _no_table(data), "#cohort")
     return answered(
-        f"Table 1 has training, tuning and external test set side by side (known: {described} of "
-        f"{counted(data.cases, 'case')}), without p-values unless they were asked for: the sets were divided, so a "
-        "test would test the division.",
+        f"Table 1 has training, tuning and external test set side by side; {described}.",
         "#cohort",
     )
 
@@ -177,10 +173,13 @@ def _with_tumour(facts: StudyFacts) -> str:
 def _sets(data: DatasetFacts | None) -> str:
     if data is None:
         return ""
+
+    def patients(part: SetFacts) -> str:
+        return "" if part.patients == part.cases else f"{counted(part.patients, 'patient')}, "
+
     names = {"training": "training", "tuning": "tuning", "external": "external test"}
     parts = [
-        f"{names[name]} {counted(part.cases, 'case')} ({counted(part.patients, 'patient')}, "
-        f"{counted(part.institutions, 'institution')})"
+        f"{names[name]} {counted(part.cases, 'case')} ({patients(part)}{counted(part.institutions, 'institution')})"
         for name, part in data.sets.items()
     ]
     return f"Sets: {joined(parts)}."
@@ -198,5 +197,8 @@ def _no_table(data: DatasetFacts | None) -> str:
 def _described(data: DatasetFacts | None) -> str:
     if data is None:
         return ""
-    texts = {"age": "age", "sex": "sex", "histology": "diagnosis"}
-    return joined(f"{text} of {data.known[column]:,}" for column, text in texts.items() if data.known.get(column))
+    columns = [column for column in ("age", "sex", "histology") if data.known.get(column)]
+    if not columns:
+        return ""
+    known = ", ".join(f"{column_in_words(column)} {data.known[column]:,}" for column in columns)
+    return f"known of {counted(data.cases, 'case')}: {known}"

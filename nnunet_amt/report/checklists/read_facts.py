@@ -19,6 +19,7 @@ from nnunet_amt.report.checklists.facts import (
     StudyFacts,
 )
 from nnunet_amt.report.checklists.model_facts import chain_of_runs, model_facts
+from nnunet_amt.report.checklists.phantoms import is_of_phantoms
 from nnunet_amt.study import Study
 from nnunet_amt.study.case_rows import read_rows
 
@@ -27,7 +28,7 @@ __all__ = ["facts_of"]
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d+),")
-_PHANTOM_MARK = "phantom_design.json"
+_NUMBER = re.compile(r"\d+(\.\d*)?")
 _SIGNIFICANT = 0.05
 
 Rows = Sequence[Mapping[str, str]]
@@ -55,7 +56,7 @@ def facts_of(study: Study) -> StudyFacts:
         failures=_failures(study.failures),
         comparison=_comparison(study.comparison),
         runs=_runs(runs),
-        synthetic=_is_synthetic(study),
+        synthetic=is_of_phantoms(study),
     )
 
 
@@ -64,15 +65,6 @@ def _cohort_rows(study: Study) -> Rows:
     of_dataset = study.dataset / "cohort.csv" if study.dataset else None
     path = of_dataset if of_dataset and of_dataset.is_file() else study.evaluation.cohort
     return read_rows(path) if path and path.is_file() else []
-
-
-def _is_synthetic(study: Study) -> bool:
-    """Whether the phantom program's mark lies in the study, or its name is the dataset's."""
-    marked = any((study.folder / place).is_file() for place in (_PHANTOM_MARK, f"phantom_cohort/{_PHANTOM_MARK}"))
-    beside = any(study.folder.glob(f"*/{_PHANTOM_MARK}"))
-    named = study.dataset is not None and "phantom" in study.dataset.name.lower()
-    demo = any(found.run["stage"] == "demo" for found in study.records)
-    return marked or beside or named or demo
 
 
 def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
@@ -116,7 +108,7 @@ def _is_coded(row: Mapping[str, str]) -> bool:
 
 
 def _range(texts: Iterable[str]) -> tuple[float, float] | None:
-    values = [float(text) for text in texts if text]
+    values = [float(text) for text in texts if _NUMBER.fullmatch(text)]
     return (min(values), max(values)) if values else None
 
 
@@ -134,6 +126,7 @@ def _evaluation(study: Study, cohort: Rows, runs: Sequence[Mapping[str, Any]]) -
         institutions=len({row["institution"] for row in known})
         if all(row.get("institution") for row in known)
         else None,
+        version=str(content.get("software", {}).get("version", "not recorded")),
         without_tumour=sum(case.get("reference_lesions") == "0" for case in cases),
         missing_as_empty=evaluated[-1]["settings"].get("missing_as_empty") if evaluated else None,
         component_analysis=(folder / "component_analysis.json").is_file(),

@@ -17,7 +17,7 @@ __all__ = [
     "variability",
 ]
 
-_DRAWN = f"{PHANTOMS} The mask of a case is the tumour as it was drawn, and exact: nobody outlined it."
+_DRAWN = f"{PHANTOMS} The mask of a case is the tumour as it was drawn; nobody outlined it."
 
 
 def definition(facts: StudyFacts) -> Answer:

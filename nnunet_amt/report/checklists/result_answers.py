@@ -37,9 +37,12 @@ def internal_test(facts: StudyFacts) -> Answer:
             "#results",
         )
     tuning = counted(data.sets["tuning"].cases, "case")
+    why = "."
+    if facts.model is not None and facts.model.is_amt_recipe and facts.model.checkpoint == "checkpoint_best.pth":
+        why = ", because the choice of the checkpoint rests on it and its Dice is no unbiased estimate."
     return not_applicable(
-        f"No internal test set was held out. The tuning set ({tuning}) is internal, but the choice of the checkpoint "
-        "rests on it, so its Dice is no unbiased estimate and is not reported as a result.",
+        f"The dataset has no internal test set. The tuning set ({tuning}) is internal; no result on it is given "
+        f"here{why}",
         "#done",
     )
 
@@ -67,9 +70,10 @@ def external_test(facts: StudyFacts) -> Answer:
     places = "" if evaluation.institutions is None else f" from {counted(evaluation.institutions, 'institution')}"
     held = facts.dataset.sets["external"].cases - evaluation.cases_by_set["external"]
     left_out = f" {counted(held, 'case')} of the external test set were not evaluated." if held else ""
+    labels = " The institutions are labels of phantoms." if facts.synthetic else ""
     return answered(
         f"{counted(evaluation.cases_by_set['external'], 'case')}{places} that gave no case to training or "
-        f"tuning.{left_out}",
+        f"tuning.{left_out}{labels}",
         "#results",
     )
 
@@ -121,15 +125,15 @@ def failure_analysis(facts: StudyFacts) -> Answer:
             "#failures",
         )
     features = (
-        f"Between them differ, after Holm's correction: {joined(found.differing_features)}."
+        f"Between them differ, with p < 0.05 after Holm's correction: {joined(found.differing_features)}."
         if found.differing_features
-        else "No feature differs between them after Holm's correction."
+        else "No feature differs between them with p < 0.05 after Holm's correction."
     )
+    missed = f"In {counted(found.missed, 'case')} nothing of the tumour was found." if found.missed else ""
     return partly(
-        f"The {counted(found.group_size, 'case')} of lowest Dice were compared with as many of the highest. "
-        f"{features} Of all cases {found.over:,} are over-segmented, {found.under:,} under-segmented, "
-        f"{found.balanced:,} neither; of {found.missed:,} the tumour was missed completely. The worst cases are shown "
-        "in three planes.",
+        f"The {counted(found.group_size, 'case')} of lowest Dice were compared with as many of the highest. {features} "
+        f"More voxels are falsely positive than falsely negative in {counted(found.over, 'case')}, fewer in "
+        f"{counted(found.under, 'case')}, as many in {counted(found.balanced, 'case')}. {missed}".strip(),
         "what a radiologist sees in the worst cases.",
         "#failures",
     )
