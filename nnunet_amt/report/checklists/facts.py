@@ -61,6 +61,8 @@ class DatasetFacts:
         Lowest and highest.
     coded
         Cases and institutions have the codes that the conversion gives.
+    resampled
+        What the record of the conversion says was resampled: ``masks``, ``tilt``.
     table_1
         Whether Table 1 was written.
     """
@@ -82,6 +84,7 @@ class DatasetFacts:
     manufacturers: Mapping[str, int] = field(default_factory=dict)
     slice_thickness_mm: tuple[float, float] | None = None
     coded: bool = False
+    resampled: tuple[str, ...] = ()
     table_1: bool = False
 
 

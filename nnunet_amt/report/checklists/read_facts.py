@@ -22,6 +22,7 @@ from nnunet_amt.report.checklists.model_facts import chain_of_runs, model_facts
 from nnunet_amt.report.checklists.phantoms import is_of_phantoms
 from nnunet_amt.study import Study
 from nnunet_amt.study.case_rows import read_rows
+from nnunet_amt.study.runs import newest_run
 
 __all__ = ["facts_of"]
 
@@ -90,8 +91,15 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
+        resampled=_resampled(folder),
         table_1=(folder / "table1.csv").is_file(),
     )
+
+
+def _resampled(folder: Path) -> tuple[str, ...]:
+    run = newest_run(folder, "convert")
+    reading = run["settings"].get("reading") if run else None
+    return tuple(name for name in ("masks", "tilt") if isinstance(reading, dict) and reading.get(f"resample_{name}"))
 
 
 def _set(counts: Mapping[str, int]) -> SetFacts:

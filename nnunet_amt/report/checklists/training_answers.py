@@ -103,12 +103,9 @@ def model_building(facts: StudyFacts) -> Answer:
     model = facts.model
     chosen = selection(facts)
     rule = f" {chosen.text}" if chosen.status == "answered" else ""
-    internal = (
-        "" if "all" in model.folds else " The tuning set serves for internal validation; there is no cross-validation."
-    )
+    internal = "" if "all" in model.folds else " The Dice of the tuning set is the only internal validation."
     return partly(
-        f"{description(facts).text} {_recipe(model)}{rule} This software tunes no hyperparameter: they are the "
-        f"paper's or were set beforehand.{internal}",
+        f"{description(facts).text} {_recipe(model)}{rule} This software tunes no hyperparameter.{internal}",
         "why this type of model, and whether settings were tried before these.",
         "#done",
     )
