@@ -61,6 +61,8 @@ class DatasetFacts:
         Lowest and highest.
     coded
         Cases and institutions have the codes that the conversion gives.
+    seed
+        Of the conversion, by its record: it decides the split where that was drawn.
     resampled
         What the record of the conversion says was resampled: ``masks``, ``tilt``.
     table_1
@@ -84,6 +86,7 @@ class DatasetFacts:
     manufacturers: Mapping[str, int] = field(default_factory=dict)
     slice_thickness_mm: tuple[float, float] | None = None
     coded: bool = False
+    seed: int | None = None
     resampled: tuple[str, ...] = ()
     table_1: bool = False
 

@@ -72,7 +72,7 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
     if folder is None:
         return None
     description, audit = read_record(folder / "dataset.json"), read_record(folder / "audit.json")
-    converted_by = description.get("converted_by")
+    converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -91,13 +91,13 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
-        resampled=_resampled(folder),
+        seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
+        resampled=_resampled(converted),
         table_1=(folder / "table1.csv").is_file(),
     )
 
 
-def _resampled(folder: Path) -> tuple[str, ...]:
-    run = newest_run(folder, "convert")
+def _resampled(run: Mapping[str, Any] | None) -> tuple[str, ...]:
     reading = run["settings"].get("reading") if run else None
     return tuple(name for name in ("masks", "tilt") if isinstance(reading, dict) and reading.get(f"resample_{name}"))
 

@@ -12,7 +12,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary_file import write_summary_json
 from nnunet_amt.files import write_json
 from nnunet_amt.report.checklists import StudyFacts, answered_items, facts_of
-from nnunet_amt.report.checklists.facts import SetFacts
+from nnunet_amt.report.checklists.facts import FailureFacts, SetFacts
 from nnunet_amt.run_record import RECORD_FILE
 from nnunet_amt.study import find_study
 from tests.report.checklists.facts import group
@@ -170,12 +170,42 @@ def test_a_record_of_the_conversion_decides_about_phantoms(study: Path) -> None:
     write_json(cohort / "phantom_design.json", {"seed": 1})
     (cohort / "manifest.csv").write_text("case_id\n" + "P1\n" * 6)
     record = _run("convert", "2026-11-19", inputs={"manifest": {"sha256": "00" * 32}})
+    record["seed"] = 5
     record["settings"] = {"reading": {"resample_tilt": True, "resample_masks": False}}
     _write_runs(study / "nnUNet_raw" / "Dataset711_AMT", record)
     facts = _facts(study)
     assert not facts.synthetic
     assert facts.dataset is not None
     assert facts.dataset.resampled == ("tilt",)
+    assert facts.dataset.seed == 5
+
+
+def test_the_plans_record_is_found_by_what_the_training_read(study: Path) -> None:
+    _write_model(study)
+    prepared = study / "nnUNet_preprocessed" / "Dataset711_AMT"
+    _write_runs(prepared, _run("plan", "2026-11-19"))
+    (prepared / "nnUNetAMTPlans.json").write_text("{}")
+    plans = {"plans": {"path": "../../../../nnUNet_preprocessed/Dataset711_AMT/nnUNetAMTPlans.json"}}
+    _write_runs(study / MODEL / "fold_0", _run("train", "2026-11-20", inputs=plans))
+    assert _facts(study).runs.stages == ("plan", "train", "predict")
+
+
+def test_failures_and_comparison_are_read(study: Path) -> None:
+    failures, comparison = study / "failures", study / "comparison"
+    failures.mkdir()
+    features = [
+        {"feature": "sphericity", "p_holm": 0.04},
+        {"feature": "volume", "p_holm": 0.06},
+        {"feature": "mean_hu"},
+    ]
+    write_json(failures / "failures.json", {"features": features})
+    rows = ["case_id,group,segmentation,detection", "half,,over,found", "missed,bottom,under,missed"]
+    rows += ["whole,top,balanced,found", "without,,over,"]
+    (failures / "failure_cases.csv").write_text("\n".join(rows) + "\n")
+    write_json(comparison / "comparison.json", {"models": [{"name": "AMT"}, {"name": "default nnU-Net"}]})
+    facts = _facts(study)
+    assert facts.failures == FailureFacts(1, over=2, under=1, balanced=1, missed=1, differing_features=("sphericity",))
+    assert facts.comparison == ("AMT", "default nnU-Net")
 
 
 def test_no_answer_holds_a_path(study: Path) -> None:
