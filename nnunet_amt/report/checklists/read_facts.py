@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt.evaluation.failures.features import FEATURES
 from nnunet_amt.evaluation.summary_reader import read_summary
 from nnunet_amt.files import read_record
 from nnunet_amt.report.checklists.facts import (
@@ -156,11 +157,18 @@ def _failures(folder: Path | None) -> FailureFacts | None:
         balanced=how["balanced"],
         missed=sum(case["detection"] == "missed" for case in cases),
         differing_features=tuple(
-            str(feature["feature"]).replace("_", " ")
+            _feature_title(str(feature["feature"]))
             for feature in content.get("features", [])
             if feature.get("p_holm") is not None and feature["p_holm"] < _SIGNIFICANT
         ),
     )
+
+
+def _feature_title(name: str) -> str:
+    feature = next((feature for feature in FEATURES if feature.name == name), None)
+    if feature is None:
+        return name
+    return feature.title.lower() + (" of the CT numbers" if feature.kind == "intensity" else "")
 
 
 def _comparison(folder: Path | None) -> tuple[str, ...] | None:

@@ -204,7 +204,8 @@ def test_failures_and_comparison_are_read(study: Path) -> None:
     (failures / "failure_cases.csv").write_text("\n".join(rows) + "\n")
     write_json(comparison / "comparison.json", {"models": [{"name": "AMT"}, {"name": "default nnU-Net"}]})
     facts = _facts(study)
-    assert facts.failures == FailureFacts(1, over=2, under=1, balanced=1, missed=1, differing_features=("sphericity",))
+    differing = ("volume", "mean of the CT numbers")
+    assert facts.failures == FailureFacts(1, over=2, under=1, balanced=1, missed=1, differing_features=differing)
     assert facts.comparison == ("AMT", "default nnU-Net")
 
 
