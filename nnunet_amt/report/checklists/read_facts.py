@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.evaluation.failures.features import FEATURES
 from nnunet_amt.evaluation.summary_reader import read_summary
 from nnunet_amt.files import read_record
 from nnunet_amt.report.checklists.facts import (
@@ -165,6 +164,8 @@ def _failures(folder: Path | None) -> FailureFacts | None:
 
 
 def _feature_title(name: str) -> str:
+    from nnunet_amt.evaluation.failures.features import FEATURES  # brings SimpleITK along
+
     feature = next((feature for feature in FEATURES if feature.name == name), None)
     if feature is None:
         return name

@@ -193,17 +193,15 @@ def test_the_plans_record_is_found_by_what_the_training_read(study: Path) -> Non
 def test_failures_and_comparison_are_read(study: Path) -> None:
     failures, comparison = study / "failures", study / "comparison"
     failures.mkdir()
-    features = [
-        {"feature": "sphericity", "p_holm": 0.04},
-        {"feature": "volume", "p_holm": 0.06},
-        {"feature": "mean_hu"},
-    ]
+    p_values = {"volume_cm3": 0.04, "mean_hu": 0.03, "sphericity": 0.06, "flatness": None}
+    features = [{"feature": name, "p_holm": p} for name, p in p_values.items()]
     write_json(failures / "failures.json", {"features": features})
     rows = ["case_id,group,segmentation,detection", "half,,over,found", "missed,bottom,under,missed"]
     rows += ["whole,top,balanced,found", "without,,over,"]
     (failures / "failure_cases.csv").write_text("\n".join(rows) + "\n")
     write_json(comparison / "comparison.json", {"models": [{"name": "AMT"}, {"name": "default nnU-Net"}]})
     facts = _facts(study)
+    differing = ("volume", "mean of the CT numbers")
     differing = ("volume", "mean of the CT numbers")
     assert facts.failures == FailureFacts(1, over=2, under=1, balanced=1, missed=1, differing_features=differing)
     assert facts.comparison == ("AMT", "default nnU-Net")
