@@ -113,8 +113,8 @@ class ModelFacts:
         nnU-Net's name of it.
     parameters
         Trainable ones.
-    epochs
-        Finished, by the training log.
+    epochs, steps_per_epoch
+        Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
     checkpoint, checkpoint_sha256
         The file that predicted.
     pretrained
@@ -140,6 +140,7 @@ class ModelFacts:
     normalisation: str | None = None
     parameters: int | None = None
     epochs: int | None = None
+    steps_per_epoch: int | None = None
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
     pretrained: bool | None = None

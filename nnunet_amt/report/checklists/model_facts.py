@@ -59,6 +59,7 @@ def model_facts(study: Study) -> ModelFacts | None:
         normalisation=next(iter(settings.get("normalization_schemes", ())), None),
         parameters=_parameters(predicted, trained),
         epochs=_epochs(folds),
+        steps_per_epoch=_steps_per_epoch(folds),
         checkpoint=checkpoint[0],
         checkpoint_sha256=checkpoint[1],
         pretrained=_given(trained, "pretrained_weights"),
@@ -173,6 +174,12 @@ def _epochs(folds: Sequence[Path]) -> int | None:
             elif _EPOCH_DONE in line and epoch >= 0:
                 done.add(epoch)
     return len(done) or None
+
+
+def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
+    """Read the steps from what nnU-Net's trainer wrote of itself, as text; None for several folds."""
+    told = read_record(folds[0] / "debug.json").get("num_iterations_per_epoch") if len(folds) == 1 else None
+    return int(told) if isinstance(told, (str, int)) and str(told).isdecimal() else None
 
 
 def _given(runs: Sequence[Run], option: str) -> bool | None:

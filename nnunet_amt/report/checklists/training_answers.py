@@ -61,7 +61,8 @@ def _length(model: ModelFacts | None) -> str:
     """Tell epochs, time and device as far as they are known."""
     if model is None:
         return ""
-    epochs = f"{counted(model.epochs, 'epoch')} by the training log." if model.epochs is not None else ""
+    steps = "" if model.steps_per_epoch is None else f" of {counted(model.steps_per_epoch, 'step')}"
+    epochs = f"{counted(model.epochs, 'epoch')}{steps} by the training log." if model.epochs is not None else ""
     hours = "" if model.training_seconds is None else f" {_duration(model.training_seconds)}"
     device = f" on {model.training_device}" if model.training_device and hours else ""
     return f"{epochs}{hours}{device}{'.' if hours else ''}".strip()

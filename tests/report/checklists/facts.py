@@ -75,6 +75,7 @@ MODEL = ModelFacts(
     normalisation="CTNormalization",
     parameters=5_603_426,
     epochs=1000,
+    steps_per_epoch=250,
     checkpoint="checkpoint_best.pth",
     checkpoint_sha256="ab" * 32,
     pretrained=False,

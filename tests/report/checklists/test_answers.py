@@ -25,7 +25,7 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
         ("22", ["4 levels", "Channels 32, 64, 128, 256", "5,603,426 trainable parameters", "32 x 192 x 192"]),
         ("23", ["nnunet_amt 0.1.0, torch 2.13.0", "NVIDIA H200"]),
         ("24", ["uniform Glorot", "No pretrained weights"]),
-        ("25", ["0.001", "batches of 3", "1,000 epochs by the training log", "10.0 hours on NVIDIA H200"]),
+        ("25", ["0.001", "batches of 3", "1,000 epochs of 250 steps by the training log", "10.0 hours on NVIDIA H200"]),
         ("26", ["checkpoint_best.pth (SHA-256 abab"]),
         ("29", ["10,000 resamples of cases, seed 42", "withheld under 20 cases", "Mann-Whitney"]),
         ("33", ["160 cases from 119 institutions that gave no case"]),

@@ -108,6 +108,7 @@ def test_records_lead_to_the_model(study: Path) -> None:
     assert (model.spacing, model.patch_size, model.batch_size) == ((5.0, 0.8, 0.8), (32, 64, 64), 3)
     assert model.intensities == (-1000.0, 3000.0)
     assert model.epochs == 2, "the third epoch has not ended"
+    assert model.steps_per_epoch == 50
     assert (model.parameters, model.training_seconds, model.training_device) == (1234, 30.0, "GPU X")
     assert model.pretrained is False
     assert model.usual_window
@@ -243,6 +244,7 @@ def _write_model(
     fold = model / "fold_0"
     fold.mkdir(parents=True)
     (fold / "training_log_2026.txt").write_text(LOG)
+    write_json(fold / "debug.json", {"num_iterations_per_epoch": "50"})  # nnU-Net writes all of it as text
     (fold / "checkpoint_best.pth").write_bytes(b"weights")
     channel = {"mean": -1000.0, "std": 4000.0, "percentile_00_5": -1000.0, "percentile_99_5": 3000.0}
     configuration = {
