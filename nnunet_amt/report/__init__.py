@@ -1,1 +1,1 @@
-"""The report: one self-contained page of a study."""
+"""A study as one page that opens offline."""
