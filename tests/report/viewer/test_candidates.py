@@ -31,11 +31,10 @@ def masks() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("direction", [LPS, TO_THE_FEET_AND_RIGHT])
 def test_numbers_sizes_and_places(tmp_path: Path, direction: tuple[int, ...]) -> None:
     reference, prediction = masks()
-    paths = [tmp_path / f"{name}.nii.gz" for name in ("reference", "prediction")]
-    for path, voxels in zip(paths, (reference, prediction), strict=True):
-        write_label_map(path, voxels, (1.0, 2.0, 5.0), direction=direction)
-    crop = read_case_crop("case", None, *paths, margin_mm=5.0)
-    found = false_positives(crop, *paths, EvaluationSettings())
+    referenced = write_label_map(tmp_path / "reference.nii.gz", reference, (1.0, 2.0, 5.0), direction=direction)
+    predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction, (1.0, 2.0, 5.0), direction=direction)
+    crop = read_case_crop("case", None, referenced, predicted, margin_mm=5.0)
+    found = false_positives(crop, referenced, predicted, EvaluationSettings())
     rows = [row for row in lesion_rows(evaluated(prediction, reference)) if row["source"] == "prediction"]
     assert [(row["lesion"], row["voxels"]) for row in rows if row["matched_partner_0.1"] is None] == [
         (one.lesion, one.voxels) for one in found
