@@ -79,6 +79,7 @@ class _Encoded:
     focus: Point
     false_positives: tuple[FalsePositive, ...]
     finding_strips: tuple[Strip | None, ...]
+    has_ct: bool
     coarser_image: bool
     coarser_masks: bool
 
@@ -152,6 +153,7 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
         focus=(x, y, z),
         false_positives=loaded.false_positives,
         finding_strips=tuple(strips[1:]),
+        has_ct=crop.image is not None,
         coarser_image=crop.image is not None and _is_coarser(data.image_spacing, loaded),
         coarser_masks=_is_coarser(data.labels_spacing, loaded),
     )
@@ -229,6 +231,7 @@ def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) 
     return environment.get_template("viewer.html").render(
         cases=[{"case_id": one.case.case_id, "words": one.case.words, "strip": one.strip} for one in encoded],
         candidates=[{**each, "strip": strip} for each, strip in zip(candidates, strips, strict=True)],
+        without_ct=sum(not one.has_ct for one in encoded),
         resampled=sum(one.coarser_image for one in encoded),
         masks_resampled=sum(one.coarser_masks for one in encoded),
         windows=WINDOWS,

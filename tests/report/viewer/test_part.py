@@ -120,6 +120,17 @@ def test_there_is_nothing_to_triage_without_findings() -> None:
     assert "data-triage" not in html
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_the_page_says_what_it_lacks() -> None:
+    black = noisy_crop()
+    without = ViewerCase("AMT-0009", 0.1, "", lambda: LoadedCase(replace(black, image=None), ()))
+    fine = viewer_part([case(1)], budget=100_000).html
+    assert "was not found" not in fine
+    assert "coarser" not in fine
+    assert "The CT of 1 case was not found: it shows the masks on black." in viewer_part([without], budget=50_000).html
+    assert "In 1 of 1 cases the CT here is coarser" in viewer_part([case(1)], budget=15_000).html
+
+
 def test_a_single_case_without_room_for_pictures_still_has_its_voxels() -> None:
     part = viewer_part([case(1, findings=3)], budget=10_000)
     assert "(no room for a picture)" in part.html
