@@ -90,7 +90,7 @@ def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monke
 
 
 def assert_recorded(output: Path) -> None:
-    """Go from the evaluation back to the cohort, from record to record: each stage has one run, killed ones left none."""
+    """Go from the evaluation back to the cohort, each stage has one run, killed ones left none."""
     [evaluated] = read_runs(output / "evaluation")
     predictions = input_path(output / "evaluation", evaluated, "predictions")
     assert predictions == output / "predictions"
