@@ -1,0 +1,2 @@
+"""Overlays of the worst and best cases, in three planes."""
+
