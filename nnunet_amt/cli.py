@@ -20,6 +20,7 @@ from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
 from nnunet_amt.cli_published import published
+from nnunet_amt.cli_report import report
 from nnunet_amt.cli_train import train
 from nnunet_amt.console import (
     err,
@@ -142,6 +143,7 @@ app.command()(evaluate)
 app.command()(failures)
 app.command("score-froc")(score_froc)
 app.command()(components)
+app.command()(report)
 app.command()(published)
 app.command()(doctor)
 

@@ -18,8 +18,7 @@ CohortRows = Mapping[str, Mapping[str, str]]
 _FEATURES = (
     ("mean_hu", "mean density", "HU", 0),
     ("sd_hu", "spread of density (SD)", "HU", 0),
-    ("sphericity", "sphericity", "", 2),
-    ("elongation", "elongation (1 is round)", "", 2),
+    ("sphericity", "sphericity (1 is a ball)", "", 2),
 )
 
 
@@ -49,13 +48,13 @@ def circumstances(case: EvaluatedCase, background: Background) -> tuple[str, ...
     """Say what stands out in a case.
 
     The size, density and shape of its tumour where they are in the outer tenth of all cases (of ten cases or more);
-    its diagnosis, scanner and slice thickness where the training cases had few or none like it. What was looked at
-    and is not unusual is not told.
+    its diagnosis, scanner and slice thickness where the training cases had few or none like it and most of the other
+    cases did not share that. What was looked at and is not unusual is not told.
     """
     return (
         *_size(case, background.cases),
         *_features(case.case_id, background.failed),
-        *_training(background.cohort.get(case.case_id, {}), background.training),
+        *_training(background.cohort.get(case.case_id, {}), background),
     )
 
 
@@ -101,25 +100,41 @@ def _ordinal(rank: int) -> str:
     return f"{rank}{ending} "
 
 
-def _training(row: Mapping[str, str], training: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    if not training:
-        return
-    for column, what in (("histology", "diagnosis"), ("manufacturer", "scanner's manufacturer")):
-        value = row.get(column, "")
-        stated = [other[column] for other in training if other.get(column)]
-        same = stated.count(value)
-        if value and stated and same <= _RARE_SHARE * len(stated):
-            seen = "none" if not same else f"only {same}"
-            yield f"Its {what} ({value}) is that of {seen} of the {len(stated)} training cases."
-    yield from _thickness(row, training)
+def _training(row: Mapping[str, str], background: Background) -> Iterator[str]:
+    """Say in what the case is unlike the training cases, unless more than half of the evaluated cases are too."""
+    tested = background.cohort.values()
+    for unlike in (_rare_diagnosis, _rare_manufacturer, _other_thickness):
+        text = unlike(row, background.training)
+        if text:
+            alike = sum(bool(unlike(other, background.training)) for other in tested)
+            if alike <= len(tested) / 2:
+                yield f"{text}; so it is in {alike} of the {len(tested)} cases tested."
 
 
-def _thickness(row: Mapping[str, str], training: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def _rare_diagnosis(row: Mapping[str, str], training: Sequence[Mapping[str, str]]) -> str:
+    return _rare(row, training, "histology", "diagnosis")
+
+
+def _rare_manufacturer(row: Mapping[str, str], training: Sequence[Mapping[str, str]]) -> str:
+    return _rare(row, training, "manufacturer", "scanner's manufacturer")
+
+
+def _rare(row: Mapping[str, str], training: Sequence[Mapping[str, str]], column: str, what: str) -> str:
+    value = row.get(column, "")
+    stated = [other[column] for other in training if other.get(column)]
+    same = stated.count(value)
+    if not value or not stated or same > _RARE_SHARE * len(stated):
+        return ""
+    return f"Few training cases have its {what} ({value}): {same} of {len(stated)}"
+
+
+def _other_thickness(row: Mapping[str, str], training: Sequence[Mapping[str, str]]) -> str:
     try:
         thickness = float(row.get("slice_thickness_mm", ""))
         known = [float(other["slice_thickness_mm"]) for other in training if other.get("slice_thickness_mm")]
     except ValueError:
-        return
-    if known and not min(known) <= thickness <= max(known):
-        span = f"{min(known):g} to {max(known):g} mm" if min(known) < max(known) else f"{min(known):g} mm"
-        yield f"Its slices are {thickness:g} mm thick; those of the training cases are {span}."
+        return ""
+    if not known or min(known) <= thickness <= max(known):
+        return ""
+    span = f"{min(known):g} to {max(known):g} mm" if min(known) < max(known) else f"{min(known):g} mm"
+    return f"Its slices are {thickness:g} mm thick, beyond those of the training cases ({span})"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.failures.features import FEATURES
 from nnunet_amt.evaluation.settings import FalsePositiveRule
+from nnunet_amt.study import EvaluationFolder
+from nnunet_amt.study.case_rows import read_rows
 
 __all__ = ["EvaluatedCase", "FailedCase", "FalsePositiveLesion", "read_evaluated_cases", "read_failed_cases"]
 
-_AGAIN = "run nnunet_amt evaluate again"
-_FAILURES_AGAIN = "run nnunet_amt failures again"
+_FEATURES = tuple(feature.name for feature in FEATURES)
 Value = TypeVar("Value")
 
 
@@ -48,18 +49,16 @@ class EvaluatedCase:
         Name of the case.
     tp, fp, fn
         Voxels in both masks, in the prediction only, in the reference only.
-    dice, precision, recall
+    dice
         None where undefined.
-    reference_lesions, predicted_lesions
-        Their numbers, small predicted ones left out.
+    reference_lesions
+        Their number.
     found_01, found_05
         Reference lesions with a partner at IoU > 0.1 and > 0.5.
     reference_ml, prediction_ml
         Volumes of both masks.
     size_mm
         Largest axial diameter of the reference; None without a tumour.
-    tumour_size
-        Its class in Tables 3 and 4.
     false_positives
         At IoU > 0.1, largest first.
     """
@@ -69,49 +68,40 @@ class EvaluatedCase:
     fp: int
     fn: int
     dice: float | None
-    precision: float | None
-    recall: float | None
     reference_lesions: int
-    predicted_lesions: int
     found_01: int
     found_05: int
     reference_ml: float
     prediction_ml: float
     size_mm: float | None
-    tumour_size: str
     false_positives: tuple[FalsePositiveLesion, ...] = ()
 
 
 @dataclass(frozen=True)
 class FailedCase:
-    """A row of failure_cases.csv.
+    """A row of failure_cases.csv with the distances of false_positives.csv.
 
     Attributes
     ----------
-    group
-        ``bottom``, ``top`` or empty.
-    segmentation, detection
-        See `nnunet_amt.evaluation.failures.failure_modes`; empty where there is none.
     features
         Values of the reference by the feature's name; an undefined one is missing.
     distances_mm
         From each false positive, by its lesion number, to the nearest reference lesion.
     """
 
-    group: str
-    segmentation: str
-    detection: str
     features: Mapping[str, float] = field(default_factory=dict)
     distances_mm: Mapping[int, float] = field(default_factory=dict)
 
 
-def read_evaluated_cases(evaluation: Path, rule: FalsePositiveRule = "unmatched") -> tuple[EvaluatedCase, ...]:
+def read_evaluated_cases(
+    evaluation: EvaluationFolder, rule: FalsePositiveRule = "unmatched"
+) -> tuple[EvaluatedCase, ...]:
     """Read every case of an evaluation, the lowest Dice first, equal Dice by name, undefined Dice last.
 
     Parameters
     ----------
     evaluation
-        Folder of its results.
+        Where it is.
     rule
         Of the false positives, see `EvaluationSettings`.
 
@@ -121,7 +111,7 @@ def read_evaluated_cases(evaluation: Path, rule: FalsePositiveRule = "unmatched"
         If a file is missing or broken.
     """
     lost: dict[str, list[FalsePositiveLesion]] = {}
-    for case_id, lesion in _rows(evaluation / "lesions.csv", _false_positive, _AGAIN):
+    for case_id, lesion in _taken(evaluation.path / "lesions.csv", _false_positive, "evaluate"):
         if lesion is not None and not (lesion.overlaps and rule == "no_overlap"):
             lost.setdefault(case_id, []).append(lesion)
 
@@ -129,7 +119,7 @@ def read_evaluated_cases(evaluation: Path, rule: FalsePositiveRule = "unmatched"
         lesions = sorted(lost.get(row["case_id"], ()), key=lambda lesion: (-lesion.voxels, lesion.lesion))
         return _case(row, tuple(lesions))
 
-    cases = _rows(evaluation / "cases.csv", case, _AGAIN)
+    cases = _taken(evaluation.path / "cases.csv", case, "evaluate")
     return tuple(sorted(cases, key=lambda case: (case.dice is None, case.dice or 0.0, case.case_id)))
 
 
@@ -144,26 +134,22 @@ def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:
     if failures is None:
         return {}
     distances: dict[str, dict[int, float]] = {}
-    for case_id, lesion, distance in _rows(failures / "false_positives.csv", _distance, _FAILURES_AGAIN):
+    for case_id, lesion, distance in _taken(failures / "false_positives.csv", _distance, "failures"):
         if distance is not None:
             distances.setdefault(case_id, {})[lesion] = distance
 
     def failed(row: Mapping[str, str]) -> tuple[str, FailedCase]:
-        known = ("case_id", "group", "dice", "precision", "recall", "tp", "fp", "fn", "segmentation", "detection",
-                 "partial_lesions", "missed_lesions", "false_positive_lesions")  # fmt: skip
-        features = {name: float(value) for name, value in row.items() if name not in known and value}
-        found = FailedCase(
-            row["group"], row["segmentation"], row["detection"], features, distances.get(row["case_id"], {})
-        )
-        return row["case_id"], found
+        case_id = row["case_id"]
+        features = {name: float(row[name]) for name in _FEATURES if row.get(name)}
+        return case_id, FailedCase(features, distances.get(case_id, {}))
 
-    return dict(_rows(failures / "failure_cases.csv", failed, _FAILURES_AGAIN))
+    return dict(_taken(failures / "failure_cases.csv", failed, "failures"))
 
 
 def _false_positive(row: Mapping[str, str]) -> tuple[str, FalsePositiveLesion | None]:
     if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
         return row["case_id"], None
-    overlaps = float(row["best_iou"] or 0.0) > 0.0
+    overlaps = float(row["best_iou"]) > 0.0
     return row["case_id"], FalsePositiveLesion(int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps)
 
 
@@ -178,16 +164,12 @@ def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ..
         fp=int(row["fp"]),
         fn=int(row["fn"]),
         dice=_number(row["dice"]),
-        precision=_number(row["precision"]),
-        recall=_number(row["recall"]),
         reference_lesions=int(row["reference_lesions"]),
-        predicted_lesions=int(row["predicted_lesions"]),
         found_01=int(row["lesion_tp_0.1"]),
         found_05=int(row["lesion_tp_0.5"]),
         reference_ml=float(row["reference_ml"]),
         prediction_ml=float(row["prediction_ml"]),
         size_mm=_number(row["size_mm"]),
-        tumour_size=row["tumour_size"],
         false_positives=false_positives,
     )
 
@@ -196,19 +178,9 @@ def _number(text: str) -> float | None:
     return float(text) if text else None
 
 
-def _rows(path: Path, take: Callable[[Mapping[str, str]], Value], advice: str) -> Sequence[Value]:
-    """Read every row of a CSV file that this package wrote."""
-    taken = []
+def _taken(path: Path, take: Callable[[Mapping[str, str]], Value], command: str) -> list[Value]:
+    """Take every row of a CSV file that a command of ours wrote."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                try:
-                    taken.append(take(row))
-                except (TypeError, ValueError) as error:
-                    raise BadInputError(f"{path}: line {number} cannot be read ({error}); {advice}") from error
-                except KeyError as error:
-                    raise BadInputError(f"{path}: there is no column {error}; {advice}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise BadInputError(f"{path}: {why}; {advice}") from error
-    return taken
+        return [take(row) for row in read_rows(path)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again") from error

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase
 
-__all__ = ["CaseStory", "case_story", "counted", "dice_text", "failure_kind", "size_text", "sized"]
+__all__ = ["SUCCESS_ABOVE", "CaseStory", "case_story", "counted", "dice_text", "failure_kind", "size_text", "sized"]
 
-_GOOD_DICE = 0.7  # from which on the paper calls a case a success
+SUCCESS_ABOVE = 0.7  # Dice of the cases that the paper's Fig. 5 shows as successes
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,15 @@ def case_story(case: EvaluatedCase, failed: FailedCase | None = None) -> CaseSto
 
 
 def failure_kind(case: EvaluatedCase) -> str:
-    """Name the failure: by voxels, as the failure analysis does, and apart from it what is missed or not there."""
+    """Name what is wrong: by voxels, as the failure analysis does; a success, and what is missed, have their own."""
     if not case.tp + case.fn:
         return "false positive" if case.fp else "nothing there, nothing predicted"
     if not case.tp:
         return "missed completely"
+    if case.dice is not None and case.dice > SUCCESS_ABOVE:
+        return "success"
     if case.fp == case.fn:
-        return "as much too much as too little" if case.fp else "no voxel wrong"
+        return "as much added as missed"
     return "over-segmentation" if case.fp > case.fn else "under-segmentation"
 
 
@@ -89,14 +91,13 @@ def _main_sentence(case: EvaluatedCase) -> str:
         if not predicted:
             return "The tumour is missed completely: nothing at all was predicted."
         return f"The tumour is missed completely: what was predicted ({sized(case.prediction_ml)}) lies elsewhere."
-    missed, wrong = f"{_percent(case.fn, tumour)} of the tumour's voxels are missed", ""
-    if predicted:
-        wrong = f"{_percent(case.fp, predicted)} of the predicted voxels lie outside of the tumour"
-    if case.fp > case.fn:
-        return f"Over-segmentation: {wrong}; {missed}."
-    if case.fn > case.fp:
-        return f"Under-segmentation: {missed}; {wrong}."
-    return f"As many voxels too many as too few: {missed}; {wrong}."
+    missed = f"{_share(case.fn, tumour)} of the tumour's voxels are missed"
+    added = f"{_share(case.fp, predicted)} of the predicted voxels lie outside of the tumour"
+    first, second = (added, missed) if case.fp > case.fn else (missed, added)
+    kind = failure_kind(case)
+    if kind in ("over-segmentation", "under-segmentation"):
+        return f"{kind.capitalize()}: {first}; {second}."
+    return f"{first[0].upper()}{first[1:]}; {second}."
 
 
 def _lesion_sentences(case: EvaluatedCase) -> list[str]:
@@ -124,19 +125,18 @@ def _false_positive_sentences(case: EvaluatedCase, failed: FailedCase | None) ->
         return []
     apart = [lesion for lesion in lesions if not lesion.overlaps]
     text = counted(len(lesions), "false positive lesion")
-    largest = lesions[0]
-    size = f"the largest of {sized(largest.volume_ml)}" if len(lesions) > 1 else f"of {sized(largest.volume_ml)}"
-    parts = [f"{text}, {size}"]
+    text += ", the largest of " if len(lesions) > 1 else " of "
+    text += sized(lesions[0].volume_ml)
     if failed is not None and apart and case.reference_lesions:
         known = [failed.distances_mm[lesion.lesion] for lesion in apart if lesion.lesion in failed.distances_mm]
         if known:
-            near, far = min(known), max(known)
-            span = f"{near:.0f} mm" if f"{near:.0f}" == f"{far:.0f}" else f"{near:.0f} to {far:.0f} mm"
-            parts.append(f"{span} from the tumour")
+            ends = dict.fromkeys(f"{end:.0f}" for end in (min(known), max(known)))
+            text += f", {' to '.join(ends)} mm from the tumour"
     voxels = sum(lesion.voxels for lesion in apart)
-    if case.fp and voxels and case.tp:
-        parts.append(f"{_percent(voxels, case.fp)} of the voxels predicted too much")
-    return [f"{'; '.join(parts)}."]
+    if voxels and case.tp:
+        it = "it makes" if len(apart) == 1 else "those apart from it make" if len(apart) < len(lesions) else "they make"
+        text += f"; {it} up {_share(voxels, case.fp)} of the voxels predicted too much"
+    return [f"{text}."]
 
 
 def _sizes_sentence(case: EvaluatedCase) -> str:
@@ -147,11 +147,11 @@ def _sizes_sentence(case: EvaluatedCase) -> str:
     return f"Reference {sized(case.reference_ml)} ({size}), {predicted}."
 
 
-def _percent(part: int, whole: int) -> str:
-    """Write a share; neither 0% nor 100% for what is not."""
-    share = 100 * part / whole
-    if 0 < share < 1:
+def _share(part: int, whole: int) -> str:
+    """Write a share: ``"none"`` and ``"all"`` only where it is."""
+    percent = 100 * part / whole
+    if part in (0, whole):
+        return "all" if part else "none"
+    if percent < 1:
         return "under 1%"
-    if 99 < share < 100:
-        return "over 99%"
-    return f"{share:.0f}%"
+    return "over 99%" if percent > 99 else f"{percent:.0f}%"

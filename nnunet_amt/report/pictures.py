@@ -11,6 +11,7 @@ from nnunet_amt.errors import ImageReadError
 
 __all__ = ["Picture", "png_picture", "read_picture"]
 
+_COLUMN_PIXELS = 1400
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -35,6 +36,11 @@ class Picture:
     height: int
     alt: str
     caption: str = ""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes the width of a page: figures are drawn for one column or for two, at 300 dpi."""
+        return self.width > _COLUMN_PIXELS
 
 
 def read_picture(path: Path, alt: str, caption: str = "") -> Picture | None:

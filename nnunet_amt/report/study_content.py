@@ -90,7 +90,7 @@ def read_study_content(study: Study) -> StudyContent:
     """
     evaluation = study.evaluation
     summary = read_summary(evaluation.path / "summary.json")
-    cases = read_evaluated_cases(evaluation.path, summary.settings.false_positive_rule)
+    cases = read_evaluated_cases(evaluation, summary.settings.false_positive_rule)
     failed = read_failed_cases(study.failures)
     cohort_file = evaluation.cohort
     case_ids = [case.case_id for case in cases]

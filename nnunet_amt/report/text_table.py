@@ -75,7 +75,8 @@ def result_table(table: ResultTable) -> TextTable:
                     "published" if published else "row",
                 )
             )
-    return TextTable(table.title, ("Subgroup", "Cases", *table.columns), tuple(rows))
+    columns = (column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns)
+    return TextTable(table.title, ("Subgroup", "Cases", *columns), tuple(rows))
 
 
 def markdown_table(title: str, table: MarkdownTable, notes: Sequence[str] = (), heads: int = 1) -> TextTable:
@@ -93,7 +94,7 @@ def markdown_table(title: str, table: MarkdownTable, notes: Sequence[str] = (), 
         Leading columns that together name a row, such as variable and value.
     """
     rows = tuple(TextRow(_joined(row[:heads]), tuple(row[heads:])) for row in table.rows)
-    return TextTable(title, (_joined(table.columns[:heads]), *table.columns[heads:]), rows, tuple(notes))
+    return TextTable(title, (table.columns[0], *table.columns[heads:]), rows, tuple(notes))
 
 
 def comparison_table(content: Mapping[str, Any]) -> TextTable:

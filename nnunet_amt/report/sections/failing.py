@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnunet_amt.report.failure_story import dice_text, failure_kind, size_text, sized
+from nnunet_amt.report.failure_story import SUCCESS_ABOVE, dice_text, failure_kind, size_text, sized
 from nnunet_amt.report.markdown_reader import MarkdownPart, read_markdown
 from nnunet_amt.report.pictures import Picture, read_picture
 from nnunet_amt.report.section import Missing, Section
@@ -21,7 +21,7 @@ _LEFT_OUT = "The worst cases"
 
 @dataclass(frozen=True)
 class Analysis:
-    """A part of the failure analysis: its heading, its sentences and its table."""
+    """A part of the failure analysis: heading and sentences, or tables that have both in caption and notes."""
 
     heading: str
     notes: tuple[str, ...]
@@ -96,8 +96,9 @@ def failing_section(
 
 
 def _analysis(part: MarkdownPart) -> Analysis:
-    tables = tuple(markdown_table(part.heading, table) for table in part.tables)
-    return Analysis(part.heading, part.notes, tables)
+    if not part.tables:
+        return Analysis(part.heading, part.notes, ())
+    return Analysis("", (), tuple(markdown_table(part.heading, table, part.notes) for table in part.tables))
 
 
 def _failures_command(content: StudyContent) -> str:
@@ -125,10 +126,10 @@ def _all_cases(content: StudyContent, viewer: bool) -> TextTable:
                 link=f"#case-{case.case_id}" if viewer else "",
             )  # fmt: skip
         )
-    columns = ("Case", "Dice", "How it fails", "Tumour", "Reference", "Prediction", "Lesions found", "False positives",
+    columns = ("Case", "Dice", "Outcome", "Tumour", "Reference", "Prediction", "Lesions found", "False positives",
                "Diagnosis")  # fmt: skip
     notes = (
-        "Tumour: largest axial diameter. Lesions found and false positives: at IoU > 0.1. How it fails: by voxels, "
-        "also in a case that succeeds on the whole.",
+        "Tumour: largest axial diameter. Lesions found and false positives: at IoU > 0.1. Success: Dice above "
+        f"{SUCCESS_ABOVE:.2f}; a success may have false positives too.",
     )
     return TextTable(f"All {len(rows)} cases, lowest Dice first", columns, tuple(rows), notes, frozenset({2, 8}))

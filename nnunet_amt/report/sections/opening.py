@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnunet_amt import paper
 from nnunet_amt.evaluation.lesion import threshold_index
 from nnunet_amt.evaluation.summary import FEWEST_CASES, MetricSummary
-from nnunet_amt.report.failure_story import counted, failure_kind
+from nnunet_amt.report.failure_story import SUCCESS_ABOVE, counted, failure_kind
 from nnunet_amt.report.sections.case_cards import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 
@@ -117,10 +117,10 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     rows: tuple[tuple[str, str, MetricSummary, paper.Estimate], ...] = (
         ("Dice score", "agreement of the outlines, mean over the cases", overall.voxel["dice"], voxel_row.dice),
-        ("Sensitivity", "share of lesions found, IoU > 0.1", lesion.sensitivity[low], lesion_row.sensitivity_01),
-        ("False positives per scan", "at IoU > 0.1", lesion.fp_per_scan[low], lesion_row.fp_per_scan_01),
-        ("Sensitivity", "share of lesions found, IoU > 0.5", lesion.sensitivity[middle], lesion_row.sensitivity_05),
-        ("False positives per scan", "at IoU > 0.5", lesion.fp_per_scan[middle], lesion_row.fp_per_scan_05),
+        ("Sensitivity, IoU > 0.1", "share of the lesions that are found", lesion.sensitivity[low], lesion_row.sensitivity_01),
+        ("FP per scan, IoU > 0.1", "predicted lesions that are none", lesion.fp_per_scan[low], lesion_row.fp_per_scan_01),
+        ("Sensitivity, IoU > 0.5", "share of the lesions that are found", lesion.sensitivity[middle], lesion_row.sensitivity_05),
+        ("FP per scan, IoU > 0.5", "predicted lesions that are none", lesion.fp_per_scan[middle], lesion_row.fp_per_scan_05),
     )
     return tuple(
         KeyFigure(
@@ -138,13 +138,21 @@ def _kinds(content: StudyContent) -> str:
     counts = Counter(failure_kind(case) for case in content.cases)
     parts = []
     for kind, words in (
-        ("missed completely", "the tumour is missed completely in {}"),
-        ("under-segmentation", "more is missed than predicted too much in {}"),
-        ("over-segmentation", "more is predicted too much than missed in {}"),
-        ("false positive", "something is predicted where there is no tumour in {}"),
+        ("success", f"succeed (Dice above {SUCCESS_ABOVE:.2f}, as the paper's examples)"),
+        ("under-segmentation", "are under-segmented: more voxels missed than added"),
+        ("over-segmentation", "are over-segmented: more voxels added than missed"),
+        ("as much added as missed", "fail with as many voxels added as missed"),
+        ("missed completely", "are missed completely"),
+        ("false positive", "hold no tumour, yet something is predicted"),
+        ("nothing there, nothing predicted", "hold no tumour, and nothing is predicted"),
     ):
         if counts[kind]:
-            parts.append(words.format(counts[kind]))
-    if not parts:
-        return ""
+            parts.append(f"{counts[kind]} {words if counts[kind] > 1 else _singular(words)}")
     return f"Of {counted(len(content.cases), 'case')}, {'; '.join(parts)}."
+
+
+def _singular(words: str) -> str:
+    for plural, singular in (("succeed", "succeeds"), ("are ", "is "), ("fail ", "fails "), ("hold ", "holds ")):
+        if words.startswith(plural):
+            return words.replace(plural, singular, 1)
+    return words
