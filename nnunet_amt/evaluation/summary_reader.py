@@ -96,7 +96,8 @@ def _settings(content: Mapping[str, Any]) -> EvaluationSettings:
     known = {field.name for field in fields(EvaluationSettings)}
     if unknown := sorted(content.keys() - known):
         raise BadInputError(f"{unknown[0]!r} is not known to this release; {_ADVICE}")
-    return EvaluationSettings(**{name: tuple(v) if isinstance(v, list) else v for name, v in content.items()})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
+    return EvaluationSettings(**values)
 
 
 def _group(content: Mapping[str, Any]) -> GroupSummary:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.environment import folder_from_environment
+from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.files import require_folder
 from nnunet_amt.study.case_rows import read_rows
 from nnunet_amt.study.folders import FoundFolders, case_ids_of, find_folders, is_dataset
@@ -66,7 +66,8 @@ def _chosen(study: Path, evaluations: Sequence[Path], asked: Path | None) -> Pat
         raise BadInputError(f"{asked}: holds no evaluation (summary.json and cases.csv); give the folder of one")
     if not evaluations:
         raise BadInputError(
-            f"{study}: no evaluation in it; make one: nnunet_amt evaluate PREDICTIONS REFERENCES -o {study / _USUAL_NAME}"
+            f"{study}: no evaluation in it; make one: "
+            f"nnunet_amt evaluate PREDICTIONS REFERENCES -o {study / _USUAL_NAME}"
         )
     usual = next((path for path in (study, study / _USUAL_NAME) if path in evaluations), None)
     if usual is None and len(evaluations) > 1:
@@ -93,16 +94,17 @@ def _references_of(cases: frozenset[str], datasets: Sequence[Path]) -> Path | No
 
 def _predictions_of(evaluation: Path, cases: frozenset[str], label_maps: Sequence[Path]) -> Path | None:
     """Find label maps of the same cases; those beside the evaluation, or so named, come first."""
-    able = [
-        folder for folder in label_maps if folder.name not in _NOT_PREDICTIONS and cases <= case_ids_of(folder)
-    ]
+    able = [folder for folder in label_maps if folder.name not in _NOT_PREDICTIONS and cases <= case_ids_of(folder)]
     able.sort(key=lambda folder: (folder.parent != evaluation.parent, "predict" not in folder.name))
     return able[0] if able else None
 
 
 def _datasets_of_nnunet() -> tuple[Path, ...]:
-    raw = Path(os.environ.get("nnUNet_raw") or os.devnull)
-    return tuple(sorted(filter(is_dataset, raw.glob("Dataset*")))) if raw.is_dir() else ()
+    try:
+        raw = folder_from_environment("nnUNet_raw")
+    except MissingEnvironmentError:  # a report needs none
+        return ()
+    return tuple(sorted(filter(is_dataset, raw.glob("Dataset*"))))
 
 
 def _dataset_of(evaluation: EvaluationFolder, datasets: Sequence[Path]) -> Path | None:
