@@ -160,7 +160,7 @@ def make_page(content: StudyContent, title: str | None, viewer: bool, report: Pr
     )
 
 
-def _worst(content: StudyContent, pictures: Mapping[str, tuple[Picture, ...]]):
+def _worst(content: StudyContent, pictures: Mapping[str, Picture]):
     cards = case_cards(content, worst_cases(content)[:1], pictures)
     return cards[0] if cards else None
 

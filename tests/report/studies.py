@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
+from PIL import Image
 
 from nnunet_amt.evaluation import EvaluationSettings, evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
@@ -77,9 +79,23 @@ def write_study(folder: Path) -> Path:
     (dataset / "table1.md").write_text(TABLE_1)
     settings = EvaluationSettings(bootstrap_resamples=50)
     references, predictions = dataset / "labelsTs", folder / "predictions"
-    evaluate(predictions, references, folder / "evaluation", dataset / "cohort.csv", settings)
-    analyse_failures(predictions, references, folder / "evaluation_failures", dataset / "imagesTs", settings)
+    with (
+        mock.patch("nnunet_amt.evaluation.evaluate.write_figures", _blank_figures),
+        mock.patch("nnunet_amt.evaluation.failures.analyse.write_feature_figures", _blank_features),
+    ):
+        evaluate(predictions, references, folder / "evaluation", dataset / "cohort.csv", settings)
+        analyse_failures(predictions, references, folder / "evaluation_failures", dataset / "imagesTs", settings)
     return folder
+
+
+def _blank_figures(folder: Path, *_: object) -> None:
+    """Stand in for figures, which take seconds and have tests of their own."""
+    for name in ("froc", "dice_by_size", "volumes"):
+        _blank_features(folder / name)
+
+
+def _blank_features(path: Path, *_: object) -> None:
+    Image.new("L", (20, 10), 255).save(path.with_suffix(".png"))
 
 
 class PageReader(HTMLParser):

@@ -55,7 +55,7 @@ class Failing:
 
 
 def failing_section(
-    content: StudyContent, pictures: Mapping[str, tuple[Picture, ...]], no_pictures: str, viewer: bool
+    content: StudyContent, pictures: Mapping[str, Picture], no_pictures: str, viewer: bool
 ) -> Section:
     """Show the worst and best cases, every case, and the failure analysis.
 

@@ -117,10 +117,10 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     rows: tuple[tuple[str, str, MetricSummary, paper.Estimate], ...] = (
         ("Dice score", "agreement of the outlines, mean over the cases", overall.voxel["dice"], voxel_row.dice),
-        ("Sensitivity, IoU > 0.1", "share of the lesions that are found", lesion.sensitivity[low], lesion_row.sensitivity_01),
-        ("FP per scan, IoU > 0.1", "predicted lesions that are none", lesion.fp_per_scan[low], lesion_row.fp_per_scan_01),
-        ("Sensitivity, IoU > 0.5", "share of the lesions that are found", lesion.sensitivity[middle], lesion_row.sensitivity_05),
-        ("FP per scan, IoU > 0.5", "predicted lesions that are none", lesion.fp_per_scan[middle], lesion_row.fp_per_scan_05),
+        ("Sensitivity, IoU\u00a0>\u00a00.1", "share of the lesions that are found", lesion.sensitivity[low], lesion_row.sensitivity_01),
+        ("FP per scan, IoU\u00a0>\u00a00.1", "predicted lesions that are none", lesion.fp_per_scan[low], lesion_row.fp_per_scan_01),
+        ("Sensitivity, IoU\u00a0>\u00a00.5", "share of the lesions that are found", lesion.sensitivity[middle], lesion_row.sensitivity_05),
+        ("FP per scan, IoU\u00a0>\u00a00.5", "predicted lesions that are none", lesion.fp_per_scan[middle], lesion_row.fp_per_scan_05),
     )
     return tuple(
         KeyFigure(
