@@ -12,7 +12,12 @@ from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
 from nnunet_amt.evaluation.consistency import check_subgroups_add_up
-from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
+from nnunet_amt.evaluation.csv_files import (
+    write_case_thresholds_csv,
+    write_cases_csv,
+    write_froc_csv,
+    write_lesions_csv,
+)
 from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
@@ -33,7 +38,7 @@ from nnunet_amt.progress import Progress, silent
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 
 RESULT_FILES = (
-    *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
+    *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
     *("tables.md", "tables.tex", "tables.html", "summary.json", *FIGURE_FILES),
 )
 _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
@@ -135,6 +140,7 @@ def evaluate(
         )
         check_subgroups_add_up(overall, subgroups)
         write_cases_csv(folder / "cases.csv", cases, settings.surface_distances)
+        write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
         write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
         write_froc_csv(folder / "froc.csv", overall.lesion)
         write_metrics_csv(folder / "metrics.csv", overall, subgroups)
