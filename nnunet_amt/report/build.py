@@ -15,7 +15,8 @@ from nnunet_amt.report.manifest import MANIFEST_ID, manifest_text
 from nnunet_amt.report.pictures import Picture
 from nnunet_amt.report.section import Section
 from nnunet_amt.report.sections.against import against_section
-from nnunet_amt.report.sections.case_cards import best_cases, case_cards, worst_cases
+from nnunet_amt.report.sections.case_cards import CaseCard, best_cases, case_cards, worst_cases
+from nnunet_amt.report.sections.checks import checks_section
 from nnunet_amt.report.sections.citing import citing_section
 from nnunet_amt.report.sections.cohort import cohort_section
 from nnunet_amt.report.sections.done import done_section
@@ -23,12 +24,16 @@ from nnunet_amt.report.sections.failing import failing_section
 from nnunet_amt.report.sections.opening import Opening, opening
 from nnunet_amt.report.sections.results import results_section
 from nnunet_amt.report.sections.settings import settings_section
+from nnunet_amt.report.sections.viewing import viewing_section
 from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.report.templates_folder import page_environment, stylesheet
 from nnunet_amt.report.words import moment
+from nnunet_amt.run_record import recorded_run
 from nnunet_amt.study import find_study
 
 __all__ = ["ReportResult", "write_report"]
+
+_NO_VIEWER = "The viewer was left out of this page (--no-viewer)."
 
 
 @dataclass(frozen=True)
@@ -125,9 +130,13 @@ def write_report(
         If there is no evaluation, or one of its files is broken.
     """
     content = read_study_content(find_study(folder, evaluation))
-    page = make_page(content, title, viewer, report)
-    text = page_environment().get_template("page.html.j2").render(page=page)
-    write_text(output, text)
+    settings = {"title": title, "viewer": viewer}
+    inputs = {"evaluation": content.study.evaluation.path / "summary.json"}
+    with recorded_run(output.parent, "report", settings=settings, inputs=inputs, outputs=[output.name]) as notes:
+        page = make_page(content, title, viewer, report)
+        text = page_environment().get_template("page.html.j2").render(page=page)
+        write_text(output, text)
+        notes.counts["cases"] = len(content.cases)
     worst = page.opening.worst
     return ReportResult(output, len(text.encode()), None if worst is None else worst.story.case_id)
 
@@ -137,6 +146,7 @@ def make_page(content: StudyContent, title: str | None, viewer: bool, report: Pr
     shown = [*worst_cases(content), *best_cases(content)]
     pictures, no_pictures = case_pictures(content, shown, report)
     styles = (stylesheet("page.css"), stylesheet("print.css"))
+    html = ""
     scripts: tuple[str, ...] = ()
     extra: Mapping[str, Sequence[str]] = {}
     return Page(
@@ -145,14 +155,16 @@ def make_page(content: StudyContent, title: str | None, viewer: bool, report: Pr
             done_section(content),
             cohort_section(content),
             results_section(content),
-            failing_section(content, pictures, no_pictures, viewer),
+            failing_section(content, pictures, no_pictures, bool(html)),
+            viewing_section(content, html, _NO_VIEWER),
             against_section(content),
             settings_section(content),
+            checks_section(content),
             citing_section(content),
         ),
         made=_made(content),
         version=__version__,
-        viewer=viewer,
+        viewer=bool(html),
         policy=content_policy(scripts, styles, extra),
         styles=styles,
         scripts=scripts,
@@ -160,7 +172,7 @@ def make_page(content: StudyContent, title: str | None, viewer: bool, report: Pr
     )
 
 
-def _worst(content: StudyContent, pictures: Mapping[str, Picture]):
+def _worst(content: StudyContent, pictures: Mapping[str, Picture]) -> CaseCard | None:
     cards = case_cards(content, worst_cases(content)[:1], pictures)
     return cards[0] if cards else None
 

@@ -12,6 +12,7 @@ from typing import Any
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.files import read_record
+from nnunet_amt.report.checklists import StudyFacts, facts_of
 from nnunet_amt.report.circumstances import Background
 from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
 from nnunet_amt.study import Study
@@ -41,6 +42,8 @@ class StudyContent:
         What a case is held against.
     audit, description
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
+    facts
+        What the checklists are answered from.
     runs
         Folder (relative to the study) and record of every run, oldest first; those of pictures and pages left out.
     """
@@ -52,6 +55,7 @@ class StudyContent:
     background: Background
     audit: Mapping[str, Any]
     description: Mapping[str, Any]
+    facts: StudyFacts
     runs: tuple[tuple[str, Run], ...]
 
     @property
@@ -104,6 +108,7 @@ def read_study_content(study: Study) -> StudyContent:
         background=Background(cases, failed, cohort, training),
         audit={} if study.dataset is None else read_record(study.dataset / "audit.json"),
         description={} if study.dataset is None else read_record(study.dataset / "dataset.json"),
+        facts=facts_of(study),
         runs=tuple((str(where), run) for where, run in study.records if run.get("stage") not in _STAGES_OF_PAGES),
     )
 

@@ -30,7 +30,10 @@ class Citing:
 def citing_section(content: StudyContent) -> Section:
     """Name the software, the paper, nnU-Net, the guidelines and the cohort."""
     works = [
-        Work("This software", f"nnunet_amt {__version__}: anterior mediastinal tumours on CT with nnU-Net v2. Apache-2.0."),
+        Work(
+            "This software",
+            f"nnunet_amt {__version__}: anterior mediastinal tumours on CT with nnU-Net v2. Apache-2.0.",
+        ),
         Work(
             "The study that it reproduces",
             "Takemura C, Miyake M, Kobayashi K, et al. A clinically applicable and generalizable deep learning model "

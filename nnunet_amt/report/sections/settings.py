@@ -86,7 +86,8 @@ _MISSING = Missing(
 
 def _evaluation(content: StudyContent) -> TextTable:
     rows = tuple(
-        TextRow(name.replace("_", " "), (_value(value) or "none",)) for name, value in asdict(content.summary.settings).items()
+        TextRow(name.replace("_", " "), (_value(value) or "none",))
+        for name, value in asdict(content.summary.settings).items()
     )
     return TextTable("Settings of the evaluation", ("Setting", "Value"), rows, words=frozenset({1}))
 
@@ -126,7 +127,9 @@ def _details(run: Run) -> Iterator[tuple[str, str]]:
         if machine.get("cores"):
             parts.append(f"{machine['cores']} cores")
         yield "machine", ", ".join(parts)
-    settings = "; ".join(f"{name} {_value(value)}" for name, value in (run.get("settings") or {}).items() if _value(value))
+    settings = "; ".join(
+        f"{name} {_value(value)}" for name, value in (run.get("settings") or {}).items() if _value(value)
+    )
     if settings:
         yield "settings", settings
     yield "seed", "none" if run.get("seed") is None else str(run["seed"])
