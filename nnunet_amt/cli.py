@@ -17,6 +17,7 @@ from nnunet_amt.cli_compare import compare
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
+from nnunet_amt.cli_figures import figures
 from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
@@ -146,6 +147,7 @@ app.command("score-froc")(score_froc)
 app.command()(components)
 app.command()(compare)
 app.command()(report)
+app.command()(figures)
 app.command()(published)
 app.command()(doctor)
 

@@ -19,8 +19,9 @@ from nnunet_amt.evaluation.froc_figure import froc_figure
 from nnunet_amt.evaluation.label_maps import find_pairs
 from nnunet_amt.evaluation.summary import summarise
 from nnunet_amt.evaluation.summary_file import SCHEMA_VERSION
+from nnunet_amt.evaluation.summary_reader import read_summary
 from nnunet_amt.evaluation.tables import result_tables
-from nnunet_amt.evaluation.triage import apply_triage, candidates, read_triage
+from nnunet_amt.evaluation.triage import TriageSummary, apply_triage, candidates, read_triage
 from nnunet_amt.progress import silent
 from tests.evaluation.builders import evaluated, row_mask
 from tests.evaluation.four_cases import SETTINGS, run, write_four_cases
@@ -96,6 +97,9 @@ def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(f
         "fp_without_triage": [1, 1],
         "fp_per_scan_without_triage": [0.25, 0.25],  # one in four scans
     }
+    assert read_summary(folder / "out").overall.triage == TriageSummary(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in summary["triage"].items()}
+    )
     assert summary["lesion"]["fp_per_scan"][1] == 0.0
     with (folder / "out" / "cases.csv").open(newline="") as file:
         half = next(csv.DictReader(file))
