@@ -82,7 +82,7 @@ def test_nothing_is_loaded_from_elsewhere(page: PageReader) -> None:
 def test_every_link_within_the_page_leads_somewhere(page: PageReader) -> None:
     names = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     inner = {link["href"][1:] for link in page.all("a") if link["href"].startswith("#")}
-    assert {name for name in inner if not name.startswith("case-")} <= names
+    assert {name for name in inner if not name.startswith("view-")} <= names
     assert len([a["id"] for _, a in page.elements if "id" in a]) == len(names)  # no id twice
 
 

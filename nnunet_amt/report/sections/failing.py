@@ -55,7 +55,9 @@ class Failing:
     missing: tuple[Missing, ...]
 
 
-def failing_section(content: StudyContent, pictures: Mapping[str, Picture], no_pictures: str, viewer: bool) -> Section:
+def failing_section(
+    content: StudyContent, pictures: Mapping[str, tuple[Picture, ...]], no_pictures: str, viewer: bool
+) -> Section:
     """Show the worst and best cases, every case, and the failure analysis.
 
     Parameters
@@ -131,4 +133,4 @@ def _case_row(case: EvaluatedCase, about: Mapping[str, str], viewer: bool) -> Te
         str(len(case.false_positives)),
         about.get("histology", "") or "–",
     )
-    return TextRow(case.case_id, cells, link=f"#case-{case.case_id}" if viewer else "")
+    return TextRow(case.case_id, cells, link=f"#view-{case.case_id}" if viewer else "")

@@ -128,7 +128,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         ),
         (
             "FP per scan, IoU\u00a0>\u00a00.1",
-            "predicted lesions that are none",
+            "predicted lesions that match none",
             lesion.fp_per_scan[low],
             lesion_row.fp_per_scan_01,
         ),
@@ -140,7 +140,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         ),
         (
             "FP per scan, IoU\u00a0>\u00a00.5",
-            "predicted lesions that are none",
+            "predicted lesions that match none",
             lesion.fp_per_scan[middle],
             lesion_row.fp_per_scan_05,
         ),
