@@ -5,13 +5,11 @@
   const OPTIONS = {
     backColor: [0, 0, 0, 1],
     clipPlaneHotKey: "",
-    crosshairColor: [1, 1, 1, 0.55],
-    crosshairGap: 14,
-    crosshairWidth: 0.4,
+    crosshairWidth: 0, // we draw a thinner one
     cycleClipPlaneHotKey: "",
     dragAndDropEnabled: false,
     dragMode: 0, // none: the window is set with the controls
-    fontColor: [1, 1, 1, 1],
+    isOrientationTextVisible: false, // we write the letters of the still pictures
     isRadiologicalConvention: true, // the patient's right is on the left of the picture
     loadingText: "",
     logLevel: "silent",
@@ -19,8 +17,6 @@
     multiplanarPadPixels: 4,
     multiplanarShowRender: 0, // never
     sagittalNoseLeft: true,
-    scrollRequiresFocus: true, // else a page cannot be scrolled past it
-    showAllOrientationMarkers: true,
     viewModeHotKey: "",
   };
 
@@ -41,7 +37,7 @@
       this.canvas = canvas;
       this.overlay = overlay;
       this.moved = moved;
-      this.shown = { prediction: true, reference: true, outlines: true, fill: 0.2 };
+      this.shown = { prediction: true, reference: true, outlines: true, fill: 0.25 };
       this.window = { level: 40, width: 400 };
       this.labels = null;
       this.asked = 0;

@@ -22,6 +22,7 @@
 
     listen() {
       const on = (name, event, act) => this.find(name).addEventListener(event, act);
+      on("start", "click", () => this.step(1));
       for (const decision of ["accept", "dismiss", "undecided"]) on(decision, "click", () => this.decide(decision));
       on("next", "click", () => this.step(1));
       on("previous", "click", () => this.step(-1));
@@ -45,15 +46,22 @@
       before?.removeAttribute("aria-current");
       const line = this.lines[index];
       line.setAttribute("aria-current", "true");
-      line.scrollIntoView({ block: "nearest" });
+      this.scrollTo(line);
       const { case_id, lesion } = this.candidates[index];
+      this.find("verdict").hidden = false;
       this.find("which").textContent = `${case_id}, lesion ${lesion} (${index + 1} of ${this.candidates.length})`;
-      const note = this.find("note");
-      note.disabled = false;
-      note.value = this.store.rows[index].note;
-      for (const name of ["accept", "dismiss", "undecided"]) this.find(name).disabled = false;
+      this.find("note").value = this.store.rows[index].note;
       this.paint(index);
       this.show(index);
+    }
+
+    /** Move within the list only: the page is moved to the pictures. */
+    scrollTo(line) {
+      const list = this.root.querySelector(".amt-list");
+      const above = line.offsetTop - list.scrollTop, below = above + line.offsetHeight - list.clientHeight;
+      if (above < 0) list.scrollTop += above;
+      else if (below > 0) list.scrollTop += below;
+      if (list.contains(document.activeElement)) line.querySelector("button").focus({ preventScroll: true });
     }
 
     step(by) {

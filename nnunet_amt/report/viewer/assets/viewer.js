@@ -39,6 +39,7 @@
     }
 
     withoutPlanes(why) {
+      if (this.still) return;
       this.still = true;
       this.root.classList.add("amt-still");
       for (const part of this.root.querySelectorAll("[data-moving]")) part.hidden = true;
@@ -77,11 +78,13 @@
       this.current = index;
       const item = this.data.cases[index];
       this.find("case").value = String(index);
-      this.find("words").textContent = `${item.id}: ${item.words}`;
+      this.find("place").textContent = `${index + 1} of ${this.data.cases.length}, lowest Dice first`;
       this.find("canvas").setAttribute("aria-label", `Axial, coronal and sagittal slice of ${item.id}, ${item.words}`);
-      for (const strip of this.root.querySelectorAll(".amt-strip")) {
-        strip.classList.toggle("amt-current", Number(strip.dataset.case) === index);
-      }
+      this.markStill(`[data-case="${index}"]`);
+    }
+
+    markStill(which) {
+      for (const strip of this.root.querySelectorAll(".amt-strip")) strip.classList.toggle("amt-current", strip.matches(which));
     }
 
     stepCase(by) {
@@ -91,9 +94,16 @@
 
     showCandidate(index) {
       const { case: number, lesion, at } = this.data.candidates[index];
+      if (this.still) {
+        this.markCase(number);
+        this.markStill(`[data-finding="${index}"]`);
+        this.find("stage").scrollIntoView({ block: "nearest" });
+        return;
+      }
       if (this.planes && number === this.current && this.root.dataset.shown === this.data.cases[number].id) {
         this.planes.moveTo(at);
       } else this.showCase(number, at);
+      this.find("stage").scrollIntoView({ block: "nearest" });
       this.say(`${this.data.cases[number].id}: the crosshair is on predicted lesion ${lesion}.`);
     }
 
@@ -153,8 +163,14 @@
       this.root.addEventListener("keydown", (event) => this.key(event), true);
       this.root.addEventListener("keyup", (event) => event.target === this.find("canvas") && event.stopPropagation(), true);
       this.find("frame").addEventListener("dblclick", (event) => event.stopPropagation(), true); // NiiVue would reset the window
+      this.find("frame").addEventListener("wheel", (event) => this.wheel(event), { capture: true, passive: true });
       window.addEventListener("hashchange", () => this.followLink());
       this.followLink();
+    }
+
+    /** NiiVue would keep the page from scrolling past it. */
+    wheel(event) {
+      if (document.activeElement !== this.find("canvas")) event.stopPropagation();
     }
 
     /** Links of the form #view-CASE come from the report's tables. */
