@@ -129,13 +129,14 @@ def test_seeds_surface_distances_and_the_value_of_tumour_do_not_matter(tmp_path:
     [
         (["ours", "theirs"], None, ("ours", "theirs")),
         (["a/evaluation", "b/evaluation"], None, ("a", "b")),
-        (["evaluation", "baseline/default/evaluation"], None, ("study", "default")),
+        # never "somebody", the folder above both
+        (["evaluation", "baseline/default/evaluation"], None, ("evaluation", "default")),
         (["a/x/evaluation", "b/x/evaluation"], [], ("a", "b")),
         (["a", "b"], ["one", "two "], ("one", "two")),
     ],
 )
 def test_names(tmp_path: Path, folders: list[str], names: list[str] | None, expected: tuple[str, ...]) -> None:
-    assert model_names([tmp_path / "study" / folder for folder in folders], names) == expected
+    assert model_names([tmp_path / "somebody" / folder for folder in folders], names) == expected
 
 
 @pytest.mark.parametrize(
