@@ -45,12 +45,10 @@ def caption_4(overall: GroupSummary) -> str:
 
 def caption_5(panels: Sequence[Panel], successes: int, asked: bool) -> str:
     """Of the successful cases; `successes` of the evaluation have a Dice above 0.70."""
-    shown = len({panel.case.case_id for panel in panels})
-    chosen = (
-        "They were named by the user."
-        if asked
-        else f"The {successes} such cases were ranked by the volume of the reference and divided into {shown} groups "
-        "of equal number; each group gives the case of its middle Dice."
+    groups = _number_of_cases(panels)
+    chosen = _why_chosen(panels, successes, asked) or (
+        f"The {successes} such cases were ranked by the volume of the reference and divided into {groups} groups of "
+        "(nearly) equal number; each group gives the case of its middle Dice."
     )
     return "\n\n".join(
         [
@@ -64,10 +62,8 @@ def caption_5(panels: Sequence[Panel], successes: int, asked: bool) -> str:
 
 def caption_6(panels: Sequence[Panel], failures: int, asked: bool) -> str:
     """Of the failed cases; `failures` of the evaluation have a Dice of at most 0.70."""
-    chosen = (
-        "They were named by the user."
-        if asked
-        else f"Of the {failures} such cases these are the ones of lowest Dice, up to three with more voxels falsely "
+    chosen = _why_chosen(panels, failures, asked) or (
+        f"Of the {failures} such cases these are the ones of lowest Dice, up to three with more voxels falsely "
         "positive than falsely negative (over-segmented) and up to five others."
     )
     return "\n\n".join(
@@ -78,6 +74,19 @@ def caption_6(panels: Sequence[Panel], failures: int, asked: bool) -> str:
             _table(panels, _failure_words),
         ]
     )
+
+
+def _why_chosen(panels: Sequence[Panel], such: int, asked: bool) -> str:
+    """Say why these cases are shown; nothing where there was a choice, of which the figure itself must tell."""
+    if asked:
+        return "The user named them."
+    if _number_of_cases(panels) < such:
+        return ""
+    return "It is the only such case." if such == 1 else f"These are all {such} such cases."
+
+
+def _number_of_cases(panels: Sequence[Panel]) -> int:
+    return len({panel.case.case_id for panel in panels})
 
 
 def _failure_words(panel: Panel) -> str:

@@ -100,7 +100,7 @@ def _wrong(case: StudyCase) -> str:
 
 
 def _ml(volume: float) -> str:
-    return f"{volume:.0f} ml" if volume >= 10 else f"{volume:.1f} ml"
+    return f"{volume:.{0 if volume >= 10 else 1 if volume >= 1 else 2}f} ml"
 
 
 def _middle(wrong: np.ndarray, spacing: tuple[float, float, float]) -> tuple[float, float] | None:
