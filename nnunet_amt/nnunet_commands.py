@@ -26,6 +26,7 @@ __all__ = [
     "checkpoint_to_continue_from",
     "cpu_friendly_environment",
     "find_checkpoint",
+    "is_of_nnunet",
     "loaded_by_training",
     "may_continue",
     "model_folder",
@@ -72,14 +73,14 @@ def require_known_trainer(name: str) -> None:
     ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
     if name.startswith("nnUNetTrainerAMT") and name not in ours:
         raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
-    if name.startswith("nnUNetTrainer") and name not in ours and _is_in_nnunet(name):
+    if name.startswith("nnUNetTrainer") and name not in ours and is_of_nnunet(name):
         raise BadInputError(
             f"--trainer {name}: is nnU-Net's own, which cannot train the network of our plans; take one of ours "
             f"({', '.join(ours)}), or run plain nnUNetv2_train with nnU-Net's plans"
         )
 
 
-def _is_in_nnunet(trainer: str) -> bool:
+def is_of_nnunet(trainer: str) -> bool:
     """Whether nnU-Net defines a trainer; it is read, not imported: some variants need what may not be installed."""
     found = importlib.util.find_spec("nnunetv2")
     folders = (

@@ -1,0 +1,16 @@
+"""Stock nnU-Net on the same split: what the paper's recipe is to be compared with."""
+
+from nnunet_amt.baseline.run import BaselineResult, run_baseline
+from nnunet_amt.baseline.script import baseline_script
+from nnunet_amt.baseline.settings import BaselineSettings
+from nnunet_amt.baseline.stock_models import STOCK_MODELS, StockModel, stock_models
+
+__all__ = [
+    "STOCK_MODELS",
+    "BaselineResult",
+    "BaselineSettings",
+    "StockModel",
+    "baseline_script",
+    "run_baseline",
+    "stock_models",
+]
