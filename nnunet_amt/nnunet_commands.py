@@ -206,7 +206,7 @@ def run_stock_command(
     environment: Mapping[str, str],
     on_line: Callable[[str], None] | None = None,
     log_file: Path | None = None,
-) -> None:
+) -> int | None:
     """Run a command of nnU-Net in an environment where it finds our trainer.
 
     Parameters
@@ -219,6 +219,11 @@ def run_stock_command(
         If given, output goes line by line to it and to `log_file` instead of to the terminal.
     log_file
         Appended to; used with `on_line` only.
+
+    Returns
+    -------
+    int or None
+        Most memory that the largest single one of its processes held, in bytes; None where the system does not tell.
 
     Raises
     ------
@@ -240,7 +245,7 @@ def run_stock_command(
     )
     try:
         tail = _follow(process, on_line, log_file) if on_line else []
-        exit_code = process.wait()
+        exit_code, peak = _wait(process)
     except BaseException:
         _end_group(process)
         raise
@@ -248,6 +253,16 @@ def run_stock_command(
         last = f"; its last line: {tail[-1]}" if tail else ""
         where = f"; all of its output is in {log_file}" if log_file else ""
         raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
+    return peak
+
+
+def _wait(process: subprocess.Popen[str]) -> tuple[int, int | None]:
+    """Wait for a process; give its exit code, and the peak memory of it and those that it has waited for."""
+    if not hasattr(os, "wait4"):
+        return process.wait(), None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for what is gone
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def cpu_friendly_environment(device: str) -> dict[str, str]:

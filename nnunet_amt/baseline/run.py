@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nnunet_amt.baseline import commands
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset, put_split_in_place
 from nnunet_amt.baseline.planned import PlanningRecord
+from nnunet_amt.baseline.records import note_cost, record_prediction, record_training
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.baseline.trained import CHECKPOINT, require_stock_checkpoint, training_state
@@ -19,7 +20,6 @@ from nnunet_amt.evaluation import evaluate
 from nnunet_amt.nnunet_commands import cpu_friendly_environment, run_stock_command
 from nnunet_amt.predictions import (
     keep_finished_predictions,
-    require_images,
     require_output,
     require_predictions,
     require_room,
@@ -137,10 +137,14 @@ def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, sh
 def train(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, show: Callable[[str], None]) -> Path:
     """Train what is left to train; give the folder of the fold."""
     state = training_state(dataset, settings, model)
-    if not state.finished:
-        _run(commands.train_command(settings, model, state.flag), settings, show)
+    if state.finished:
+        return state.fold_folder
+    with record_training(dataset, settings, model, state.fold_folder) as notes:
+        peak = _run(commands.train_command(settings, model, state.flag), settings, show)
         if not training_state(dataset, settings, model).finished:
             raise WorkFailedError(f"{state.fold_folder}: nnU-Net ended without a validated {CHECKPOINT}; run again")
+        content = require_stock_checkpoint(state.fold_folder / CHECKPOINT, settings.trainer)
+        note_cost(notes, content, peak)
     return state.fold_folder
 
 
@@ -153,23 +157,29 @@ def predict(
 ) -> Path:
     """Predict the external cases that are not predicted yet; give the folder of the label maps."""
     checkpoint, output = fold_folder / CHECKPOINT, predictions_folder(settings, model)
-    require_stock_checkpoint(checkpoint, settings.trainer)
-    kept = keep_finished_predictions(dataset.images, output, checkpoint)
-    if kept < len(require_images(dataset.images)):
+    content = require_stock_checkpoint(checkpoint, settings.trainer)
+    kept, total = keep_finished_predictions(dataset.images, output, checkpoint), len(dataset.cases.external)
+    if kept == total:
+        return output
+    with record_prediction(dataset, settings, model, checkpoint, output) as notes:
+        command = commands.predict_command(settings, model, dataset.images, output, keep=kept > 0)
         try:
-            _run(commands.predict_command(settings, model, dataset.images, output, keep=kept > 0), settings, show)
+            peak = _run(command, settings, show)
         except WorkFailedError:
             require_room(output)
             raise
         require_predictions(dataset.images, output)
+        note_cost(notes, content, peak)
+        notes.counts |= {"cases": total - kept, "cases_in_all": total}
+        notes.cost["seconds_per_case_with_start"] = notes.seconds() / (total - kept)
     return output
 
 
 def _run(
     command: Sequence[str], settings: BaselineSettings, show: Callable[[str], None], planning: bool = False
-) -> None:
+) -> int | None:
     show(shlex.join(command))
     environment = cpu_friendly_environment(settings.device)
     if planning and environment.get("nnUNet_n_proc_DA") == "0":
         del environment["nnUNet_n_proc_DA"]  # nnU-Net's planner takes it for a number of threads, of which 0 are none
-    run_stock_command(command, environment)
+    return run_stock_command(command, environment)
