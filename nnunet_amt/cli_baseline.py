@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,28 +56,26 @@ def baseline(
     from nnunet_amt.baseline import BaselineSettings, baseline_script, run_baseline, stock_models
     from nnunet_amt.baseline.dataset import find_dataset, require_evaluation_of
     from nnunet_amt.baseline.script import compare_command
+    from nnunet_amt.baseline.trained import planned_choices
     from nnunet_amt.devices import DEVICES, require_device
 
     require_choice("--device", device, DEVICES)
     models = stock_models(model or ())
-    if print_only:
-        device = "cuda" if device == "auto" else device  # it may run elsewhere, where nnU-Net's default is right
-    settings = BaselineSettings(
-        dataset, output, models, trainer, device, fold, spacing, gpu_memory_target, jobs
-    )  # fmt: skip
+    settings = BaselineSettings(dataset, output, models, trainer, device, fold, spacing, gpu_memory_target, jobs)
     settings.require_usable()
     if evaluation is not None:
         require_evaluation_of(find_dataset(dataset, fold), evaluation)
     if print_only:
+        # it may run elsewhere, where nnU-Net's own choice is right
+        settings = replace(settings, device="cuda" if device == "auto" else device)
         typer.echo(baseline_script(settings, evaluation), nl=False)
         return
-    settings = BaselineSettings(
-        dataset, output, models, trainer, require_device(device), fold, spacing, gpu_memory_target, jobs
-    )  # fmt: skip
+    settings = replace(settings, device=require_device(device))
     with progress_bars() as report:
         results = run_baseline(settings, report, show_command)
     for result in results:
         out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
+        out.print(planned_choices(result.model_folder))
         out.print(overall_table(result.evaluation))
     show_written([folder for result in results for folder in (result.predictions, result.evaluation_folder)])
     show_next(shlex.join(compare_command(settings, evaluation or Path("EVALUATION"))))

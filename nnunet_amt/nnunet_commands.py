@@ -223,7 +223,8 @@ def run_stock_command(
     Returns
     -------
     int or None
-        Most memory that the largest single one of its processes held, in bytes; None where the system does not tell.
+        Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
+        was started; None where the system does not tell.
 
     Raises
     ------

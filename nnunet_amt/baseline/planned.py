@@ -95,12 +95,9 @@ class PlanningRecord:
         }
         self._write()
 
-    def preprocessing_begins(self, model: StockModel | None = None) -> None:
-        """Write that arrays are no more to be relied on; of all models where it is not known yet whose."""
-        if model is None:
-            self.arrays = {}
-        else:
-            self.arrays.pop(self._arrays(model)[0].name, None)
+    def preprocessing_begins(self, model: StockModel) -> None:
+        """Write that the arrays are no more to be relied on."""
+        self.arrays.pop(self._arrays(model)[0].name, None)
         self._write()
 
     def preprocessing_ended(self, model: StockModel) -> None:

@@ -14,7 +14,25 @@ from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.run_record import RunInput, RunNotes, number_of_parameters, recorded_run
 from nnunet_amt.trainers.plans_names import CONFIGURATION
 
-__all__ = ["note_cost", "record_prediction", "record_training"]
+__all__ = ["note_cost", "record_baseline", "record_prediction", "record_training"]
+
+
+def record_baseline(dataset: BaselineDataset, settings: BaselineSettings) -> AbstractContextManager[RunNotes]:
+    """Record the whole in the folder of the results; a run in which nothing new came out is not added."""
+    return recorded_run(
+        settings.output,
+        "baseline",
+        settings={
+            "models": [model.title for model in settings.models],
+            "trainer": settings.trainer,
+            "fold": settings.fold,
+            "planning": settings.planning_options(),
+        },
+        inputs={"splits": dataset.raw / "splits_final.json"},
+        outputs=[f"{model.key}/evaluation/summary.json" for model in settings.models],
+        device=settings.device,
+        in_children=True,
+    )
 
 
 def record_training(

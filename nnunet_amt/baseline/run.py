@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnunet_amt.baseline import commands
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset, put_split_in_place
 from nnunet_amt.baseline.planned import PlanningRecord
-from nnunet_amt.baseline.records import note_cost, record_prediction, record_training
+from nnunet_amt.baseline.records import note_cost, record_baseline, record_prediction, record_training
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.baseline.trained import CHECKPOINT, require_stock_checkpoint, training_state
@@ -87,14 +87,15 @@ def run_baseline(
     dataset = find_dataset(settings.dataset_id, settings.fold)
     for model in settings.models:
         require_output(predictions_folder(settings, model), dataset.images)
-    plan_and_preprocess(dataset, settings, show)
-    results = []
-    for model in settings.models:
-        folder = train(dataset, settings, model, show)
-        predictions = predict(dataset, settings, model, folder, show)
-        output = evaluation_folder(settings, model)
-        evaluation = evaluate(predictions, dataset.references, output, dataset.cohort, report=report)
-        results.append(BaselineResult(model, folder.parent, predictions, output, evaluation))
+    with record_baseline(dataset, settings):
+        plan_and_preprocess(dataset, settings, show)
+        results = []
+        for model in settings.models:
+            folder = train(dataset, settings, model, show)
+            predictions = predict(dataset, settings, model, folder, show)
+            output = evaluation_folder(settings, model)
+            evaluation = evaluate(predictions, dataset.references, output, dataset.cohort, report=report)
+            results.append(BaselineResult(model, folder.parent, predictions, output, evaluation))
     return tuple(results)
 
 

@@ -17,7 +17,7 @@ from nnunet_amt.nnunet_commands import checkpoint_to_continue_from, model_folder
 from nnunet_amt.trainers.plans_check import read_plans, require_same_plans
 from nnunet_amt.trainers.plans_names import CONFIGURATION
 
-__all__ = ["CHECKPOINT", "TrainingState", "require_stock_checkpoint", "training_state"]
+__all__ = ["CHECKPOINT", "TrainingState", "planned_choices", "require_stock_checkpoint", "training_state"]
 
 # The one that nnUNetv2_predict takes by itself.
 CHECKPOINT = "checkpoint_final.pth"
@@ -100,8 +100,8 @@ def _require_plans_unchanged(dataset: BaselineDataset, model: StockModel, folder
         raise BadInputError(f"{what}; move {folder} away to train anew, or make the old plans again") from error
 
 
-def describe_plans(folder: Path) -> str:
-    """Say in one line what nnU-Net has chosen: spacing, patch, batch."""
-    plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))["configurations"][CONFIGURATION]
+def planned_choices(model: Path) -> str:
+    """Say in one line what nnU-Net has chosen for a model: spacing, patch, batch."""
+    plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))["configurations"][CONFIGURATION]
     spacing, patch = (" x ".join(f"{edge:g}" for edge in plans[key]) for key in ("spacing", "patch_size"))
     return f"spacing {spacing} mm, patch {patch} voxels (z, y, x), batches of {plans['batch_size']}"
