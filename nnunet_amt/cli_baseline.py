@@ -53,7 +53,7 @@ def baseline(
 
     Only nnU-Net's own commands run, and each is shown. Run again, it goes on where it stopped.
     """
-    from nnunet_amt.baseline import BaselineSettings, baseline_script, run_baseline, stock_models
+    from nnunet_amt.baseline import BaselineSettings, baseline_script, compare_with_ours, run_baseline, stock_models
     from nnunet_amt.baseline.dataset import find_dataset, require_evaluation_of
     from nnunet_amt.baseline.script import compare_command
     from nnunet_amt.baseline.trained import planned_choices
@@ -73,9 +73,17 @@ def baseline(
     settings = replace(settings, device=require_device(device))
     with progress_bars() as report:
         results = run_baseline(settings, report, show_command)
+        compared = None if evaluation is None else compare_with_ours(settings, evaluation, report)
     for result in results:
         out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
         out.print(planned_choices(result.model_folder))
         out.print(overall_table(result.evaluation))
-    show_written([folder for result in results for folder in (result.predictions, result.evaluation_folder)])
-    show_next(shlex.join(compare_command(settings, evaluation or Path("EVALUATION"))))
+    written = [folder for result in results for folder in (result.predictions, result.evaluation_folder)]
+    if compared is None:
+        show_written(written)
+        show_next(shlex.join(compare_command(settings, Path("EVALUATION"))))
+        return
+    for sentence in compared.sentences:
+        out.print(sentence, markup=False)
+    show_written([*written, compared.output])
+    show_next(f"look at {compared.output / 'comparison.html'}")

@@ -457,6 +457,23 @@ def test_command_line_shows_every_command_and_what_to_type_next(
     assert "nnunet_amt compare EVALUATION baseline/default/evaluation -o baseline/comparison" in result.stdout
 
 
+def test_command_line_compares_with_ours_where_that_is_given(
+    nnunet: FakeNNUNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here ours is the baseline's own evaluation under another name: the difference is zero."""
+    monkeypatch.chdir(nnunet.base)
+    monkeypatch.setattr(run, "evaluate", evaluate)
+    words = ["baseline", "-d", "711", "--model", "default", "--device", "cpu"]
+    CliRunner().invoke(app, words)
+    shutil.copytree("baseline/default/evaluation", "ours")
+    result = CliRunner().invoke(app, [*words, "--evaluation", "ours"])
+    assert result.exit_code == 0, result.output
+    comparison = json.loads(Path("baseline/comparison/comparison.json").read_text())
+    assert [model["name"] for model in comparison["models"]] == ["nnunet_amt", "default nnU-Net"]
+    assert comparison["costs"]["default nnU-Net"]["parameters"] == 7
+    assert comparison["sentences"][0] in result.stdout
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of the memory of a process that is gone")
 def test_memory_is_that_of_the_command_and_not_of_an_earlier_one() -> None:
     """200 MB first, then next to nothing: a mark of all children together would stay at the first."""

@@ -1,6 +1,6 @@
 """Stock nnU-Net on the same split: what the paper's recipe is to be compared with."""
 
-from nnunet_amt.baseline.run import BaselineResult, run_baseline
+from nnunet_amt.baseline.run import BaselineResult, compare_with_ours, run_baseline
 from nnunet_amt.baseline.script import baseline_script
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import STOCK_MODELS, StockModel, stock_models
@@ -11,6 +11,7 @@ __all__ = [
     "BaselineSettings",
     "StockModel",
     "baseline_script",
+    "compare_with_ours",
     "run_baseline",
     "stock_models",
 ]

@@ -17,6 +17,7 @@ from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.baseline.trained import CHECKPOINT, require_stock_checkpoint, training_state
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation import evaluate
+from nnunet_amt.evaluation.comparison import ComparisonResult, compare
 from nnunet_amt.nnunet_commands import cpu_friendly_environment, run_stock_command
 from nnunet_amt.predictions import (
     keep_finished_predictions,
@@ -29,7 +30,15 @@ from nnunet_amt.progress import Progress, silent
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationResult
 
-__all__ = ["BaselineResult", "evaluation_folder", "predictions_folder", "run_baseline"]
+__all__ = [
+    "BaselineResult",
+    "compare_with_ours",
+    "compared_names",
+    "comparison_folder",
+    "evaluation_folder",
+    "predictions_folder",
+    "run_baseline",
+]
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,22 @@ def predictions_folder(settings: BaselineSettings, model: StockModel) -> Path:
 def evaluation_folder(settings: BaselineSettings, model: StockModel) -> Path:
     """Folder of a model's evaluation."""
     return settings.output / model.key / "evaluation"
+
+
+def comparison_folder(settings: BaselineSettings) -> Path:
+    """Folder of the comparison with ours."""
+    return settings.output / "comparison"
+
+
+def compared_names(settings: BaselineSettings) -> list[str]:
+    """Name ours and the stock models, in the order of the comparison."""
+    return ["nnunet_amt", *(model.title for model in settings.models)]
+
+
+def compare_with_ours(settings: BaselineSettings, evaluation: Path, report: Progress = silent) -> ComparisonResult:
+    """Compare the stock models with our evaluation of the same cases, which stands first; see `compare`."""
+    evaluations = [evaluation, *(evaluation_folder(settings, model) for model in settings.models)]
+    return compare(evaluations, comparison_folder(settings), compared_names(settings), report=report)
 
 
 def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, show: Callable[[str], None]) -> None:

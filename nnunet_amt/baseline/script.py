@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnunet_amt.baseline import commands
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset
-from nnunet_amt.baseline.run import evaluation_folder, predictions_folder
+from nnunet_amt.baseline.run import compared_names, comparison_folder, evaluation_folder, predictions_folder
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.environment import FOLDER_VARIABLES
@@ -67,10 +67,9 @@ def evaluate_command(dataset: BaselineDataset, settings: BaselineSettings, model
 
 def compare_command(settings: BaselineSettings, evaluation: Path) -> list[str]:
     """Give the command that compares our evaluation with those of the stock models."""
-    names = ["nnunet_amt", *(model.title for model in settings.models)]
+    named = [word for name in compared_names(settings) for word in ("--names", name)]
     evaluations = [evaluation, *(evaluation_folder(settings, model) for model in settings.models)]
-    named = [word for name in names for word in ("--names", name)]
-    return ["nnunet_amt", "compare", *map(str, evaluations), "-o", str(settings.output / "comparison"), *named]
+    return ["nnunet_amt", "compare", *map(str, evaluations), "-o", str(comparison_folder(settings)), *named]
 
 
 def _planning(settings: BaselineSettings) -> list[list[str]]:

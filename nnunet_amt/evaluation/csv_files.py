@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnunet_amt.evaluation.case import CaseEvaluation
-from nnunet_amt.evaluation.lesion import threshold_index
+from nnunet_amt.evaluation.lesion import THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.lesion_rows import (
     LESIONS_COLUMNS,
     SURFACE_COLUMNS,
@@ -22,10 +22,12 @@ from nnunet_amt.files import write_csv
 
 __all__ = [
     "CASES_COLUMNS",
+    "CASE_THRESHOLDS_COLUMNS",
     "FROC_COLUMNS",
     "LESIONS_COLUMNS",
     "SURFACE_COLUMNS",
     "TABLE_THRESHOLDS",
+    "write_case_thresholds_csv",
     "write_cases_csv",
     "write_froc_csv",
     "write_lesions_csv",
@@ -39,6 +41,7 @@ CASES_COLUMNS = (
     *_LESION_COUNTS,
     *("reference_ml", "prediction_ml", "size_mm", "tumour_size"),
 )
+CASE_THRESHOLDS_COLUMNS = ("case_id", "threshold", "tp", "fp", "fn")
 FROC_COLUMNS = ("threshold", "tp", "fp", "fn", "sensitivity", "fp_per_scan")
 
 Row = dict[str, object]
@@ -48,6 +51,17 @@ def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distanc
     """Write a row a case: voxel counts and metrics, lesion counts, volumes and size; undefined is empty."""
     columns = (*CASES_COLUMNS, *SURFACE_COLUMNS) if surface_distances else CASES_COLUMNS
     write_csv(path, columns, ({name: row[name] for name in columns} for row in map(_case_row, cases)))
+
+
+def write_case_thresholds_csv(path: Path, cases: Sequence[CaseEvaluation]) -> None:
+    """Write a row a case and threshold: its lesion counts, so that evaluations can be compared without their images."""
+    rows = (
+        {"case_id": case.case_id, "threshold": threshold}
+        | {count: int(getattr(case.lesions, count)[i]) for count in ("tp", "fp", "fn")}
+        for case in cases
+        for i, threshold in enumerate(THRESHOLDS)
+    )
+    write_csv(path, CASE_THRESHOLDS_COLUMNS, rows)
 
 
 def write_lesions_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:

@@ -12,11 +12,17 @@ from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
 from nnunet_amt.evaluation.consistency import check_subgroups_add_up
-from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
+from nnunet_amt.evaluation.csv_files import (
+    write_case_thresholds_csv,
+    write_cases_csv,
+    write_froc_csv,
+    write_lesions_csv,
+)
 from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
-from nnunet_amt.evaluation.result_folder import require_apart, result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subgroups import split_into_subgroups
@@ -29,11 +35,12 @@ from nnunet_amt.evaluation.tables import result_tables
 from nnunet_amt.evaluation.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 
 RESULT_FILES = (
-    *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
+    *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
     *("tables.md", "tables.tex", "tables.html", "summary.json", *FIGURE_FILES),
 )
 _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
@@ -126,7 +133,16 @@ def evaluate(
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     with itk_warnings_off():
         check_headers(pairs, report)
-    with itk_warnings_off(), result_folder(output, _POSSIBLE_FILES) as folder:
+    inputs = {
+        "predictions": predictions,
+        "references": references,
+        "cohort": cohort,
+        "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
+    }
+    recorded = recorded_results(output, _POSSIBLE_FILES, "evaluate", settings, inputs, settings.seed)
+    with itk_warnings_off(), recorded as (folder, notes):
+        notes.counts["cases"] = len(pairs)
+        notes.settings["missing_as_empty"] = missing_as_empty
         cases = evaluate_cases(pairs, settings, jobs, executor, report)
         overall = summarise(cases, settings, institutions)
         subgroups = tuple(
@@ -135,6 +151,7 @@ def evaluate(
         )
         check_subgroups_add_up(overall, subgroups)
         write_cases_csv(folder / "cases.csv", cases, settings.surface_distances)
+        write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
         write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
         write_froc_csv(folder / "froc.csv", overall.lesion)
         write_metrics_csv(folder / "metrics.csv", overall, subgroups)
@@ -149,7 +166,7 @@ def evaluate(
             write_scores(folder, pairs, scored, settings, jobs, report)
         if component_analysis:
             write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, report)
-    files = tuple(output / name for name in _POSSIBLE_FILES if (output / name).exists())
+    files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 
 
