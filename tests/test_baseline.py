@@ -444,33 +444,25 @@ def test_bad_input_is_one_line_and_exit_2(
     assert nnunet.called == []
 
 
-def test_command_line_shows_every_command_and_what_to_type_next(
+def test_command_line_shows_every_command_and_compares_with_ours_where_that_is_given(
     nnunet: FakeNNUNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(nnunet.base)
     monkeypatch.setattr(run, "evaluate", evaluate)
-    result = CliRunner().invoke(app, ["baseline", "-d", "711", "--model", "default", "--device", "cpu"])
+    words = ["baseline", "-d", "711", "--model", "default", "--device", "cpu"]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert all(command in result.stdout for command in nnunet.called)
     with Path("baseline/default/evaluation/cases.csv").open() as lines:
         assert [(row["case_id"], float(row["dice"])) for row in csv.DictReader(lines)] == [("f", 1.0)]
     assert "nnunet_amt compare EVALUATION baseline/default/evaluation -o baseline/comparison" in result.stdout
-
-
-def test_command_line_compares_with_ours_where_that_is_given(
-    nnunet: FakeNNUNet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Here ours is the baseline's own evaluation under another name: the difference is zero."""
-    monkeypatch.chdir(nnunet.base)
-    monkeypatch.setattr(run, "evaluate", evaluate)
-    words = ["baseline", "-d", "711", "--model", "default", "--device", "cpu"]
-    CliRunner().invoke(app, words)
-    shutil.copytree("baseline/default/evaluation", "ours")
+    # ours is here the baseline's own evaluation under another name
+    Path("baseline/default/evaluation").rename("ours")
     result = CliRunner().invoke(app, [*words, "--evaluation", "ours"])
     assert result.exit_code == 0, result.output
     comparison = json.loads(Path("baseline/comparison/comparison.json").read_text())
     assert [model["name"] for model in comparison["models"]] == ["nnunet_amt", "default nnU-Net"]
-    assert comparison["costs"]["default nnU-Net"]["parameters"] == 7
+    assert comparison["models"][1]["cost"]["parameters"] == 7  # found by the records
     assert comparison["sentences"][0] in result.stdout
 
 
