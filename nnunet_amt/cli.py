@@ -13,6 +13,7 @@ from rich.logging import RichHandler
 
 from nnunet_amt import __version__
 from nnunet_amt.cli_analysis import components, failures, score_froc
+from nnunet_amt.cli_baseline import baseline
 from nnunet_amt.cli_compare import compare
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
@@ -145,6 +146,7 @@ app.command()(evaluate)
 app.command()(failures)
 app.command("score-froc")(score_froc)
 app.command()(components)
+app.command()(baseline)
 app.command()(compare)
 app.command()(report)
 app.command()(figures)
