@@ -131,12 +131,12 @@ def _evaluation(settings: EvaluationSettings) -> str:
         "unmatched": "a predicted lesion without a partner is a false positive",
         "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
     }[settings.false_positive_rule]
+    drawn = "institutions" if settings.cluster == "institution" else "cases"
     return (
         f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
         f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "
-        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over "
-        f"{'institutions' if settings.cluster == 'institution' else 'cases'} ({settings.bootstrap_resamples} resamples, "
-        f"seed {settings.seed})."
+        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over {drawn} "
+        f"({settings.bootstrap_resamples} resamples, seed {settings.seed})."
     )
 
 
