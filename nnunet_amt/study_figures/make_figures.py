@@ -12,12 +12,13 @@ from nnunet_amt.errors import UnmatchedCasesError
 from nnunet_amt.evaluation.figure_style import save_figure
 from nnunet_amt.evaluation.froc_figure import froc_figure
 from nnunet_amt.evaluation.label_maps import named_cases
-from nnunet_amt.evaluation.result_folder import require_apart, result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.evaluation.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.files import write_text
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, RunInput, recorded_run
+from nnunet_amt.run_record import RunInput
 from nnunet_amt.study import Study, StudyCase, find_study, read_study_cases
 from nnunet_amt.study_figures.captions import caption_2, caption_4, caption_5, caption_6, captions_file
 from nnunet_amt.study_figures.case_figure import case_figure
@@ -99,18 +100,10 @@ def make_figures(
             require_apart(output, part, "what the figures are made from")
     summary, rows = read_summary(study.evaluation.path), read_study_cases(study.evaluation)
     _require_known(study, rows, cases)
+    inputs = {"evaluation": RunInput(study.evaluation.path, names=("summary.json", "cases.csv"))}
     with (
         itk_warnings_off(),
-        result_folder(output, (*FIGURE_FILES, RECORD_FILE)) as staging,
-        recorded_run(
-            staging,
-            "figures",
-            settings={"cases": list(cases)},
-            inputs={"evaluation": RunInput(study.evaluation.path, names=("summary.json", "cases.csv"))},
-            outputs=FIGURE_FILES,
-            keep_earlier=False,
-            final_folder=output.resolve(),
-        ) as notes,
+        recorded_results(output, FIGURE_FILES, "figures", {"cases": list(cases)}, inputs) as (staging, notes),
     ):
         drawing = _Drawing(staging)
         _draw_flow(drawing, study)
