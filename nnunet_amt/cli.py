@@ -87,8 +87,11 @@ def demo(
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     out.print(overall_table(result.evaluation))
     out.print(f"took {time.monotonic() - started:.0f} s")
-    show_written([result.manifest, result.model, *result.evaluation.files])
-    show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
+    show_written([result.manifest, result.model, *result.evaluation.files, result.page.path])
+    if result.page.worst:
+        out.print(f"failed worst: {result.page.worst}", markup=False)
+    show_next(f"open {result.page.path} in a browser")
+    out.print("  nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
 
 
 app.command()(convert)

@@ -84,6 +84,16 @@ def test_false_positives_with_their_distance_and_share() -> None:
     ) in told
 
 
+def test_false_positives_that_overlap_the_tumour_are_told_apart() -> None:
+    """The larger touches the tumour, though too little for a match; the smaller makes 10 of 100 wrong voxels."""
+    lesions = (FalsePositiveLesion(1, 90, 0.9, True), FalsePositiveLesion(2, 10, 0.1, False))
+    told = case_story(case(5, 100, 95, found_01=0, found_05=0, false_positives=lesions), FailedCase()).sentences
+    assert (
+        "2 false positive lesions, the largest of 0.9 ml; "
+        "1 of them lies apart from the tumour and makes up 10% of the voxels predicted too much."
+    ) in told
+
+
 def test_sizes_of_reference_and_prediction_are_told() -> None:
     assert case_story(case(0, 0, 100)).sentences[-1] == "Reference 1 ml (largest axial diameter 1.9 cm), no prediction."
 

@@ -170,6 +170,25 @@ def test_without_failure_analysis_dataset_and_label_maps_the_page_says_what_to_r
     assert "Failed worst: case AMT-0003" in text
 
 
+def test_a_comparison_is_laid_out(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    rows = [{"kind": "group", "title": "Voxels"}, {"kind": "row", "title": "Dice score", "cells": ["0.56", "0.41"]}]
+    table = {
+        "title": "Accuracy",
+        "heading": "Metric",
+        "columns": ["ours", "default"],
+        "rows": rows,
+        "notes": ["Paired."],
+    }
+    (tmp_path / "study" / "comparison").mkdir()
+    comparison = {"sentences": ["On 3 cases the mean Dice of default is 0.150 lower."], "tables": [table]}
+    (tmp_path / "study" / "comparison" / "comparison.json").write_text(json.dumps(comparison))
+    page = PageReader(write_report(tmp_path / "study", tmp_path / "report.html", viewer=False).path.read_text())
+    assert "On 3 cases the mean Dice of default is 0.150 lower." in page.text()
+    assert "Accuracy Metric ours default Voxels Dice score 0.56 0.41 Paired." in page.text()
+    assert "Not here: The model was not compared" not in page.text()
+
+
 def test_a_study_without_an_evaluation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="evaluat"):
         write_report(tmp_path, tmp_path / "report.html")
