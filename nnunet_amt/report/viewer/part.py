@@ -29,7 +29,7 @@ WINDOWS = (("mediastinum", 40, 400), ("lung", -600, 1500), ("wide", -200, 1600))
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("decode", "contours", "overlay", "planes", "triage_csv", "triage_store", "triage", "viewer")
 _STRIPS_SHARE = 0.25, 0.4  # of a case's budget: for the still picture of the case; for those of its findings too
-_OVERHEAD = 1_000  # characters of a case in the list, the table and around its blocks
+_CASE_OVERHEAD, _FINDING_OVERHEAD = 1_200, 1_300  # characters in lists and tables and around pictures and blocks
 _MOST_JOBS = 4
 _logger = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ class _Encoded:
     focus: Point
     false_positives: tuple[FalsePositive, ...]
     finding_strips: tuple[Strip | None, ...]
+    has_ct: bool
     coarser_image: bool
     coarser_masks: bool
 
@@ -86,7 +87,7 @@ class _Encoded:
 def viewer_part(
     cases: Sequence[ViewerCase], report: Progress = silent, budget: int = PAGE_BUDGET, jobs: int | None = None
 ) -> ViewerPart:
-    """Make the viewer of all cases, in their order, in no more than `budget` characters beside the scripts.
+    """Make the viewer of all cases, in their order, in no more than `budget` characters beside scripts and controls.
 
     Without NiiVue (see ``make viewer``) the page shows still pictures, as it does in a browser without WebGL.
 
@@ -97,7 +98,8 @@ def viewer_part(
     report
         Told of every case.
     budget
-        Characters; each case has an equal share.
+        Characters; each case has an equal share. It is exceeded only where a case has so many findings that their
+        lines in the table take more than its share: some 200 of them among 164 cases.
     jobs
         Cases that are read and packed at the same time; None for as many as there are cores, four at most.
 
@@ -113,7 +115,7 @@ def viewer_part(
     library = niivue_script()
     if library is None:
         _logger.warning("NiiVue is not installed: the report shows still pictures; make viewer fetches it")
-    encoded = list(_encode_all(cases, budget // len(cases) - _OVERHEAD, report, jobs))
+    encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, report, jobs))
     found = _candidates(encoded)
     scripts = [_asset(f"{name}.js") for name in _SCRIPTS]
     return ViewerPart(
@@ -140,6 +142,7 @@ def _encode_all(cases: Sequence[ViewerCase], budget: int, report: Progress, jobs
 def _encode(case: ViewerCase, budget: int) -> _Encoded:
     loaded = case.load()
     crop = loaded.crop
+    budget = max(budget - _FINDING_OVERHEAD * len(loaded.false_positives), 2 * LEAST_BUDGET)
     strips = _strips(loaded, budget)
     data = encode_crop(crop, budget - sum(len(strip.address) for strip in strips if strip is not None))
     z, y, x = ((at + 0.5) / size for at, size in zip(shown_voxel(crop), crop.reference.shape, strict=True))
@@ -150,6 +153,7 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
         focus=(x, y, z),
         false_positives=loaded.false_positives,
         finding_strips=tuple(strips[1:]),
+        has_ct=crop.image is not None,
         coarser_image=crop.image is not None and _is_coarser(data.image_spacing, loaded),
         coarser_masks=_is_coarser(data.labels_spacing, loaded),
     )
@@ -227,6 +231,7 @@ def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) 
     return environment.get_template("viewer.html").render(
         cases=[{"case_id": one.case.case_id, "words": one.case.words, "strip": one.strip} for one in encoded],
         candidates=[{**each, "strip": strip} for each, strip in zip(candidates, strips, strict=True)],
+        without_ct=sum(not one.has_ct for one in encoded),
         resampled=sum(one.coarser_image for one in encoded),
         masks_resampled=sum(one.coarser_masks for one in encoded),
         windows=WINDOWS,

@@ -27,8 +27,8 @@
       on("next", "click", () => this.step(1));
       on("previous", "click", () => this.step(-1));
       on("note", "input", () => this.write());
-      on("export", "click", () => this.export());
-      on("import", "change", (event) => this.import(event.target));
+      on("export", "click", () => this.saveFile());
+      on("import", "change", (event) => this.readFile(event.target));
       on("clear", "click", () => this.clear());
       for (const line of this.lines) {
         const index = Number(line.dataset.candidate);
@@ -94,7 +94,7 @@
       this.lines[this.current]?.querySelector("button").focus();
     }
 
-    export() {
+    saveFile() {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(new Blob([amt.toCsv(this.store.rows)], { type: "text/csv" }));
       link.download = "decisions.csv";
@@ -104,7 +104,7 @@
       this.say(`decisions.csv is saved with your downloads. ${this.progress()}`);
     }
 
-    async import(input) {
+    async readFile(input) {
       if (!input.files.length) return;
       try {
         const { taken, left } = this.store.take(amt.fromCsv(await input.files[0].text()));
