@@ -100,7 +100,7 @@ def make_page(content: StudyContent, title: str | None = None, viewer: bool = Tr
             against_section(content),
             settings_section(content),
             checks_section(content),
-            citing_section(content),
+            citing_section(content, niivue=any(script.startswith("/*! NiiVue") for script in part.scripts)),
         ),
         made=_made(content),
         version=__version__,
