@@ -87,6 +87,9 @@ def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monke
     assert (output / "evaluation" / "froc.png").stat().st_size > 5000
     assert folder_from_environment("nnUNet_raw") == output / "nnUNet_raw"
     assert_recorded(output)
+    page = result.page.path.read_text()
+    assert result.page.path == output / "report.html"
+    assert f"Failed worst: case {result.page.worst[:8]}" in page  # AMT-0001 and the like
 
 
 def assert_recorded(output: Path) -> None:
