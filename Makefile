@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint types format bench bench-speed clean help
+.PHONY: demo test test-fast lint types format test-browser bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -12,10 +12,16 @@ demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (5 t
 	$(BIN)/nnunet_amt demo
 
 test: $(VENV)/installed-dev  ## Run all tests (under 15 minutes on 2 CPU cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser"
 
 test-fast: $(VENV)/installed-dev  ## Run the tests that take no more than seconds
-	$(BIN)/python -m pytest -m "not slow and not real"
+	$(BIN)/python -m pytest -m "not slow and not real and not browser"
+
+test-browser: $(VENV)/installed-browser  ## Open the report in a headless Chromium; Debian's is installed where root may
+	command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+		echo "no Chromium, and it cannot be installed here (as root, on Debian or Ubuntu: apt-get install chromium); the tests skip"
+	$(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/installed-dev  ## Check style and formatting
 	$(BIN)/ruff check .
@@ -49,6 +55,10 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev]'
+	@touch $@
+
+$(VENV)/installed-browser: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev,browser]'
 	@touch $@
 
 # panoptica wants older libraries than nnU-Net, so it lives in an environment of its own.
