@@ -13,6 +13,7 @@ from rich.logging import RichHandler
 
 from nnunet_amt import __version__
 from nnunet_amt.cli_analysis import components, failures, score_froc
+from nnunet_amt.cli_compare import compare
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
@@ -20,6 +21,7 @@ from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
 from nnunet_amt.cli_published import published
+from nnunet_amt.cli_report import report
 from nnunet_amt.cli_train import train
 from nnunet_amt.console import (
     err,
@@ -142,6 +144,8 @@ app.command()(evaluate)
 app.command()(failures)
 app.command("score-froc")(score_froc)
 app.command()(components)
+app.command()(compare)
+app.command()(report)
 app.command()(published)
 app.command()(doctor)
 

@@ -113,6 +113,7 @@ def components(
         MinimumSize,
         analyse_components,
     )
+    from nnunet_amt.run_record import RECORD_FILE
 
     sizes = [MinimumSize(voxels, "voxels") for voxels in minimum_voxels or ()]
     sizes += [MinimumSize(volume, "mm3") for volume in minimum_mm3 or ()]
@@ -121,7 +122,7 @@ def components(
         analyse_components(
             predictions, references, output, sizes or MINIMUM_SIZES, settings, jobs, report, missing_as_empty
         )
-    show_written([output / name for name in COMPONENT_FILES])
+    show_written([output / name for name in (*COMPONENT_FILES, RECORD_FILE)])
     show_next(f"look at {output / 'component_analysis.md'}")
 
 

@@ -19,7 +19,7 @@ from tests.model_fixtures import write_model
 runner = CliRunner()
 COMMANDS = (
     *("demo", "convert", "public-cohort", "join-manifests", "plan", "env", "train", "predict"),
-    *("evaluate", "failures", "score-froc", "components", "published", "doctor"),
+    *("evaluate", "failures", "score-froc", "components", "compare", "report", "published", "doctor"),
 )
 
 

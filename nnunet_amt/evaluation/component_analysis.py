@@ -15,7 +15,7 @@ from nnunet_amt.evaluation.components import intersection_table, label_component
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.matching import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.result_folder import result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
 from nnunet_amt.files import write_csv, write_json, write_text
 from nnunet_amt.progress import Progress, silent
@@ -130,7 +130,15 @@ def analyse_components(
         if not 0 <= size.value < float("inf"):
             raise BadInputError(f"the smallest size is {size.value:g} {size.unit}; give 0 or more")
     pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
-    with result_folder(output, COMPONENT_FILES) as folder:
+    chosen = {
+        "false_positive_rule": settings.false_positive_rule,
+        "foreground": settings.foreground,
+        "minimum_sizes": [asdict(size) for size in minimum_sizes],
+        "missing_as_empty": missing_as_empty,
+    }
+    inputs = {"predictions": predictions, "references": references}
+    with recorded_results(output, COMPONENT_FILES, "components", chosen, inputs) as (folder, notes):
+        notes.counts["cases"] = len(pairs)
         return write_component_analysis(folder, pairs, minimum_sizes, settings, jobs, report)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnunet_amt.evaluation.case import CaseEvaluation
-from nnunet_amt.evaluation.lesion import threshold_index
+from nnunet_amt.evaluation.lesion import THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.lesion_rows import (
     LESIONS_COLUMNS,
     SURFACE_COLUMNS,
     TABLE_THRESHOLDS,
+    TRIAGE_COLUMN,
     lesion_rows,
     millilitres,
     surface_cells,
@@ -22,10 +23,12 @@ from nnunet_amt.files import write_csv
 
 __all__ = [
     "CASES_COLUMNS",
+    "CASE_THRESHOLDS_COLUMNS",
     "FROC_COLUMNS",
     "LESIONS_COLUMNS",
     "SURFACE_COLUMNS",
     "TABLE_THRESHOLDS",
+    "write_case_thresholds_csv",
     "write_cases_csv",
     "write_froc_csv",
     "write_lesions_csv",
@@ -39,6 +42,7 @@ CASES_COLUMNS = (
     *_LESION_COUNTS,
     *("reference_ml", "prediction_ml", "size_mm", "tumour_size"),
 )
+CASE_THRESHOLDS_COLUMNS = ("case_id", "threshold", "tp", "fp", "fn")
 FROC_COLUMNS = ("threshold", "tp", "fp", "fn", "sensitivity", "fp_per_scan")
 
 Row = dict[str, object]
@@ -50,9 +54,22 @@ def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distanc
     write_csv(path, columns, ({name: row[name] for name in columns} for row in map(_case_row, cases)))
 
 
+def write_case_thresholds_csv(path: Path, cases: Sequence[CaseEvaluation]) -> None:
+    """Write a row a case and threshold: its lesion counts, so that evaluations can be compared without their images."""
+    rows = (
+        {"case_id": case.case_id, "threshold": threshold}
+        | {count: int(getattr(case.lesions, count)[i]) for count in ("tp", "fp", "fn")}
+        for case in cases
+        for i, threshold in enumerate(THRESHOLDS)
+    )
+    write_csv(path, CASE_THRESHOLDS_COLUMNS, rows)
+
+
 def write_lesions_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
     """Write a row for each reference lesion and for each predicted lesion; see `lesion_rows`."""
     columns = (*LESIONS_COLUMNS, *SURFACE_COLUMNS) if surface_distances else LESIONS_COLUMNS
+    if any(case.triage is not None for case in cases):
+        columns = (*columns, TRIAGE_COLUMN)
     rows = (row for case in cases for row in lesion_rows(case))
     write_csv(path, columns, ({name: row[name] for name in columns} for row in rows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
@@ -12,11 +12,17 @@ from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
 from nnunet_amt.evaluation.consistency import check_subgroups_add_up
-from nnunet_amt.evaluation.csv_files import write_cases_csv, write_froc_csv, write_lesions_csv
+from nnunet_amt.evaluation.csv_files import (
+    write_case_thresholds_csv,
+    write_cases_csv,
+    write_froc_csv,
+    write_lesions_csv,
+)
 from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
 from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
-from nnunet_amt.evaluation.result_folder import require_apart, result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subgroups import split_into_subgroups
@@ -26,14 +32,16 @@ from nnunet_amt.evaluation.table_html import write_tables_html
 from nnunet_amt.evaluation.table_latex import write_tables_latex
 from nnunet_amt.evaluation.table_markdown import write_tables_markdown
 from nnunet_amt.evaluation.tables import result_tables
+from nnunet_amt.evaluation.triage import apply_triage, read_triage
 from nnunet_amt.evaluation.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 
 RESULT_FILES = (
-    *("cases.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
+    *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
     *("tables.md", "tables.tex", "tables.html", "summary.json", *FIGURE_FILES),
 )
 _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
@@ -79,6 +87,7 @@ def evaluate(
     missing_as_empty: bool = False,
     probabilities: Path | None = None,
     component_analysis: bool = False,
+    triage: Path | None = None,
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
@@ -108,12 +117,16 @@ def evaluate(
         Folder of nnU-Net's ``<case id>.npz``, for the score FROC (`SCORE_FROC_FILES`) too; None leaves it out.
     component_analysis
         Write the table of lesion definitions (`COMPONENT_FILES`) too.
+    triage
+        A reader's decisions, exported from the report: predicted lesions that were accepted are not counted as false
+        positives (but in the score FROC and the table of lesion definitions, which match anew).
 
     Raises
     ------
     BadInputError
         If a folder is missing, or the output cannot be written; its subclasses if cases do not pair up, the
-        cohort file lacks them, geometries differ, or a file is damaged or holds other labels than 0 and 1.
+        cohort file lacks them, geometries differ, a file is damaged or holds other labels than 0 and 1, or `triage`
+        was made for other predictions.
     WorkFailedError
         If a worker was killed.
     """
@@ -123,18 +136,32 @@ def evaluate(
     cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
     groups = cohort_groups(cohort_rows, settings)
     institutions = institutions_of(groups, settings)
+    decisions = None if triage is None else read_triage(triage)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     with itk_warnings_off():
         check_headers(pairs, report)
-    with itk_warnings_off(), result_folder(output, _POSSIBLE_FILES) as folder:
+    inputs = {
+        "predictions": predictions,
+        "references": references,
+        "cohort": cohort,
+        "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
+    }
+    recorded = recorded_results(output, _POSSIBLE_FILES, "evaluate", settings, inputs, settings.seed)
+    with itk_warnings_off(), recorded as (folder, notes):
+        notes.counts["cases"] = len(pairs)
+        notes.settings["missing_as_empty"] = missing_as_empty
         cases = evaluate_cases(pairs, settings, jobs, executor, report)
-        overall = summarise(cases, settings, institutions)
+        triaged = None
+        if decisions is not None:
+            cases, triaged = apply_triage(decisions, cases, settings.false_positive_rule)
+        overall = replace(summarise(cases, settings, institutions), triage=triaged)
         subgroups = tuple(
             (subgroup.group, subgroup.name, summarise(subgroup.cases, settings, institutions))
             for subgroup in split_into_subgroups(cases, groups)
         )
         check_subgroups_add_up(overall, subgroups)
         write_cases_csv(folder / "cases.csv", cases, settings.surface_distances)
+        write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
         write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
         write_froc_csv(folder / "froc.csv", overall.lesion)
         write_metrics_csv(folder / "metrics.csv", overall, subgroups)
@@ -149,7 +176,7 @@ def evaluate(
             write_scores(folder, pairs, scored, settings, jobs, report)
         if component_analysis:
             write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, report)
-    files = tuple(output / name for name in _POSSIBLE_FILES if (output / name).exists())
+    files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 
 

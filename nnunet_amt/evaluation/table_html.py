@@ -7,15 +7,9 @@ from pathlib import Path
 from nnunet_amt.evaluation.tables import ResultTables
 from nnunet_amt.files import write_text
 
-__all__ = ["tables_html", "write_tables_html"]
+__all__ = ["PAGE_STYLE", "tables_html", "write_tables_html"]
 
-_TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{{ tables.title }}</title>
-<style>
+PAGE_STYLE = """\
 body { font: 15px/1.45 system-ui, "Segoe UI", Arial, sans-serif; color: #1a1a1a; margin: 2rem auto; max-width: 80rem;
        padding: 0 1rem; }
 table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; margin: .75rem 0 2rem; }
@@ -29,7 +23,15 @@ thead th { border-bottom: 1px solid; font-weight: 600; }
 .published th { padding-left: 1.7rem; }
 .wide { overflow-x: auto; }
 li { margin: .2rem 0; }
-@media print { body { font-size: 8pt; margin: 0; max-width: none; } th, td { padding: 1pt 3pt; } }
+@media print { body { font-size: 8pt; margin: 0; max-width: none; } th, td { padding: 1pt 3pt; } }"""
+_TEMPLATE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{{ tables.title }}</title>
+<style>
+{{ style | safe }}
 </style>
 </head>
 <body>
@@ -75,4 +77,4 @@ def tables_html(tables: ResultTables) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(_TEMPLATE).render(tables=tables)
+    return environment.from_string(_TEMPLATE).render(tables=tables, style=PAGE_STYLE)

@@ -6,12 +6,13 @@ import csv
 from pathlib import Path
 
 from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=200)
 NOTHING = row_mask(60)
 # the cohort file of these tests knows no institutions, so that there is no figure of them
-FILES = [name for name in RESULT_FILES if not name.startswith("institutions.")]
+FILES = [*(name for name in RESULT_FILES if not name.startswith("institutions.")), RECORD_FILE]
 CASE_IDS = ("half", "missed", "whole", "without")
 
 

@@ -12,6 +12,7 @@ import pytest
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import EvaluationSettings, evaluate, threshold_index
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MinimumSize, analyse_components
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 
@@ -60,7 +61,7 @@ def test_smallest_size_in_voxels_and_in_mm3(folder: Path) -> None:
 
 def test_it_writes_one_table_in_three_forms(folder: Path) -> None:
     rows = analyse_components(folder / "predictions", folder / "references", folder / "out")
-    assert {path.name for path in (folder / "out").iterdir()} == set(COMPONENT_FILES)
+    assert {path.name for path in (folder / "out").iterdir()} == {*COMPONENT_FILES, RECORD_FILE}
     assert len(rows) == 3 * 6
     with (folder / "out" / "component_analysis.csv").open(newline="") as file:
         table = list(csv.DictReader(file))

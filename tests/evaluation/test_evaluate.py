@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from nnunet_amt import __version__
 from nnunet_amt.evaluation import evaluate
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 from tests.evaluation.four_cases import CASE_IDS, FILES, SETTINGS, run, write_four_cases
 
@@ -77,6 +79,20 @@ def test_froc(folder: Path) -> None:
     assert [(row["tp"], row["fp"], row["fn"]) for row in rows] == [("2", "1", "1")] * 11 + [("1", "2", "2")] * 8
     assert float(rows[0]["sensitivity"]) == pytest.approx(2 / 3)
     assert float(rows[0]["fp_per_scan"]) == pytest.approx(1 / 4)  # the case without tumour is a scan too
+
+
+def test_case_thresholds(folder: Path) -> None:
+    run(folder)
+    with (folder / "out" / "case_thresholds.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["case_id", "threshold", "tp", "fp", "fn"]
+    assert [(row["case_id"], row["threshold"]) for row in rows[18:20]] == [("half", "0.95"), ("missed", "0.05")]
+    counts = {case_id: [(r["tp"], r["fp"], r["fn"]) for r in rows if r["case_id"] == case_id] for case_id in CASE_IDS}
+    # Of "half" the lesion (IoU 0.6) is lost from 0.6 on, and is false then; the other prediction always is.
+    assert counts["half"] == [("1", "1", "0")] * 11 + [("0", "2", "1")] * 8
+    assert counts["missed"] == [("0", "0", "1")] * 19
+    assert counts["whole"] == [("1", "0", "0")] * 19
+    assert counts["without"] == [("0", "0", "0")] * 19
 
 
 def test_summary(folder: Path) -> None:
@@ -150,9 +166,10 @@ def test_subgroups_average_to_the_whole(folder: Path) -> None:
 
 def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
     run(folder)
-    first = {name: (folder / "out" / name).read_bytes() for name in FILES}
+    results = [name for name in FILES if name != RECORD_FILE]  # the record holds the time
+    first = {name: (folder / "out" / name).read_bytes() for name in results}
     run(folder, jobs=3)
-    assert {name: (folder / "out" / name).read_bytes() for name in FILES} == first
+    assert {name: (folder / "out" / name).read_bytes() for name in results} == first
 
 
 def test_progress_is_told(folder: Path) -> None:

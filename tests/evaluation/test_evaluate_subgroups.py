@@ -12,6 +12,7 @@ from nnunet_amt.cli import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 CASE_IDS = ("half", "missed", "whole", "without")
@@ -41,8 +42,8 @@ def run(
 def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
     cohort = folder / "institutions.csv"
     cohort.write_text("case_id,institution\n" + "".join(f"{case_id},H{len(case_id)}\n" for case_id in CASE_IDS))
-    assert run(folder, cohort) == set(RESULT_FILES)
-    assert run(folder) == {name for name in RESULT_FILES if not name.startswith("institutions.")}
+    assert run(folder, cohort) == {*RESULT_FILES, RECORD_FILE}
+    assert run(folder) == {name for name in (*RESULT_FILES, RECORD_FILE) if not name.startswith("institutions.")}
 
 
 def test_options_of_the_command_reach_the_results(folder: Path) -> None:

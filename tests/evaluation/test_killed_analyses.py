@@ -13,6 +13,7 @@ import pytest
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES
 from nnunet_amt.evaluation.failures import FAILURE_FILES
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 ANALYSE = """
@@ -73,5 +74,5 @@ def test_killed_at_any_moment(name: str, tmp_path: Path) -> None:
         process.communicate()
         assert results(output, name) in versions
     assert started(name, tmp_path, output, "unmatched").wait() == 0  # and clears up
-    assert {path.name for path in output.iterdir()} == set(FILES[name])
+    assert {path.name for path in output.iterdir()} == {*FILES[name], RECORD_FILE}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

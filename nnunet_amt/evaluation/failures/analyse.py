@@ -21,9 +21,11 @@ from nnunet_amt.evaluation.failures.result_files import (
 )
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.result_folder import require_apart, result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["FAILURE_FILES", "FailureAnalysis", "analyse_failures"]
 
@@ -109,7 +111,14 @@ def analyse_failures(
     def examine(pair: LabelMapPair) -> FailureCase:
         return examine_case(read_mask_pair(pair, settings.foreground), cts.get(pair.case_id), settings)
 
-    with result_folder(output, FAILURE_FILES) as folder:
+    inputs = {
+        "predictions": predictions,
+        "references": references,
+        "images": None if images is None else RunInput(images, "names_and_sizes"),
+    }
+    with recorded_results(output, FAILURE_FILES, "failures", settings, inputs) as (folder, notes):
+        notes.counts["cases"] = len(pairs)
+        notes.settings["missing_as_empty"] = missing_as_empty
         cases = for_each_pair(examine, pairs, jobs, report, "analysing failures")
         groups = extreme_groups({case.case_id: case.voxel.dice for case in cases})
         comparisons = _compare(FEATURES if cts else SHAPE_FEATURES, cases, groups)
@@ -119,7 +128,7 @@ def analyse_failures(
         write_features_csv(folder / "failure_features.csv", comparisons)
         write_false_positives_csv(folder / "false_positives.csv", cases)
         write_feature_figures(folder / "failure_features", cases, groups, comparisons)
-    return FailureAnalysis(tuple(output / name for name in FAILURE_FILES), cases, groups, comparisons)
+    return FailureAnalysis(tuple(output / name for name in (*FAILURE_FILES, RECORD_FILE)), cases, groups, comparisons)
 
 
 def _compare(

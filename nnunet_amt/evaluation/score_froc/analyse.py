@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nnunet_amt.evaluation.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
-from nnunet_amt.evaluation.result_folder import require_apart, result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, CaseCandidates, case_candidates
 from nnunet_amt.evaluation.score_froc.curve import ScoreFroc, score_froc
 from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
@@ -22,6 +23,7 @@ from nnunet_amt.evaluation.score_froc.result_files import (
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["SCORE_FROC_FILES", "ScoreFrocResult", "analyse_scores", "write_scores"]
 
@@ -97,9 +99,16 @@ def analyse_scores(
         require_apart(output, folder_of_probabilities, "the probabilities")
     pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
     files = find_probabilities(folder_of_probabilities, pairs)
-    with result_folder(output, SCORE_FROC_FILES) as folder:
+    inputs: dict[str, Path | RunInput] = {
+        "predictions": predictions,
+        "references": references,
+        "probabilities": RunInput(folder_of_probabilities, "names_and_sizes"),
+    }
+    with recorded_results(output, SCORE_FROC_FILES, "score-froc", settings, inputs) as (folder, notes):
+        notes.counts["cases"] = len(pairs)
+        notes.settings["missing_as_empty"] = missing_as_empty
         curves, sweep = write_scores(folder, pairs, files, settings, jobs, report)
-    return ScoreFrocResult(tuple(output / name for name in SCORE_FROC_FILES), curves, sweep)
+    return ScoreFrocResult(tuple(output / name for name in (*SCORE_FROC_FILES, RECORD_FILE)), curves, sweep)
 
 
 def write_scores(

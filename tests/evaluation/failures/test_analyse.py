@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.failures import FAILURE_FILES, FailureAnalysis, analyse_failures
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 # Of 12 cases two are a tenth: "a" is missed, "b" found in part; "k" and "l" are found whole.
@@ -60,7 +61,7 @@ def rows(folder: Path, name: str) -> list[dict[str, str]]:
 
 def test_it_writes_what_it_says(analysed: Path) -> None:
     written = list((analysed / "out").iterdir())
-    assert {path.name for path in written} == set(FAILURE_FILES)
+    assert {path.name for path in written} == {*FAILURE_FILES, RECORD_FILE}
     assert all(path.stat().st_size for path in written)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores
+from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 
@@ -40,7 +41,7 @@ def run(folder: Path, jobs: int = 1) -> ScoreFrocResult:
 def test_confidences_and_curve(folder: Path) -> None:
     result = run(folder)
     assert {path.name for path in (folder / "out").iterdir()} == {path.name for path in result.files}
-    assert {path.name for path in result.files} == set(SCORE_FROC_FILES)
+    assert {path.name for path in result.files} == {*SCORE_FROC_FILES, RECORD_FILE}
     with (folder / "out" / "score_froc_lesions.csv").open(newline="") as file:
         found, false = csv.DictReader(file)
     assert (found["case_id"], found["lesion"], found["voxels"], found["mean_hit"]) == ("a", "1", "20", "True")

@@ -1,0 +1,143 @@
+"""What a model costs, from the records that the stages leave and the logs that nnU-Net writes; nothing is guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.comparison.record_links import Run, newest_run
+from nnunet_amt.evaluation.comparison.training_logs import training_time
+from nnunet_amt.files import require_folder
+from nnunet_amt.run_record import input_path, read_runs
+
+__all__ = ["ModelCost", "read_cost"]
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """Costs of one model; None where nothing on disk says it.
+
+    Attributes
+    ----------
+    parameters
+        Trainable numbers of one network.
+    training_seconds
+        Time of all epochs, over all folds that predict together; see `training_time`.
+    training_epochs
+        Epochs that the training came to, of the fold with the most.
+    training_device, prediction_device
+        Where they ran.
+    training_peak_bytes, prediction_peak_bytes
+        Main memory of the largest single process, not that of a GPU.
+    seconds_per_case
+        Of prediction, from file to file, with the program's start.
+    predicted_cases
+        Cases that `seconds_per_case` rests on.
+    """
+
+    parameters: int | None = None
+    training_seconds: float | None = None
+    training_epochs: int | None = None
+    training_device: str | None = None
+    training_peak_bytes: int | None = None
+    seconds_per_case: float | None = None
+    predicted_cases: int | None = None
+    prediction_device: str | None = None
+    prediction_peak_bytes: int | None = None
+
+
+def read_cost(evaluation: Path, model_folder: Path | None = None) -> ModelCost:
+    """Follow the records from an evaluation to its predictions, and on to the model that made them.
+
+    Parameters
+    ----------
+    evaluation
+        Results of ``evaluate``.
+    model_folder
+        nnU-Net's folder of the trained model, or of its fold, where no record leads there (plain
+        ``nnUNetv2_predict`` leaves none).
+
+    Raises
+    ------
+    BadInputError
+        If `model_folder` holds neither a fold nor the logs of one.
+    """
+    evaluated = newest_run(read_runs(evaluation), "evaluate")
+    predictions = None if evaluated is None else input_path(evaluation, evaluated, "predictions")
+    predicted = _of_one_model(read_runs(predictions)) if predictions is not None else []
+    folds = _folds(predictions, predicted, model_folder)
+    trained = [run for run in (newest_run(read_runs(fold), "train") for fold in folds) if run is not None]
+    times = [time for time in map(training_time, folds) if time is not None]
+    seconds = [value for value in (_seconds_per_case(run) for run in predicted) if value is not None]
+    cases = [_number(run, "counts", "cases") or 0 for run in predicted]
+    whole = len(seconds) == len(cases) and sum(cases) > 0
+    return ModelCost(
+        parameters=_whole(_first(_number(run, "cost", "parameters") for run in (*trained, *predicted))),
+        training_seconds=math.fsum(time.seconds for time in times) if folds and len(times) == len(folds) else None,
+        training_epochs=max((time.epochs for time in times), default=None),
+        training_device=_first(run.get("machine", {}).get("device") for run in trained),
+        training_peak_bytes=_largest(trained),
+        seconds_per_case=math.fsum(map(math.prod, zip(seconds, cases, strict=True))) / sum(cases) if whole else None,
+        predicted_cases=int(sum(cases)) if whole else None,
+        prediction_device=_first(run.get("machine", {}).get("device") for run in predicted),
+        prediction_peak_bytes=_largest(predicted),
+    )
+
+
+def _of_one_model(runs: Sequence[Run]) -> list[Run]:
+    """Give the predictions of the model that predicted last: several if it was stopped or divided over machines."""
+    predicted = [run for run in runs if run.get("stage") == "predict"]
+    return [run for run in predicted if _checkpoint(run) == _checkpoint(predicted[-1])]
+
+
+def _checkpoint(run: Run) -> object:
+    return run.get("inputs", {}).get("checkpoint", {}).get("sha256")
+
+
+def _folds(predictions: Path | None, predicted: Sequence[Run], model_folder: Path | None) -> list[Path]:
+    if model_folder is not None:
+        require_folder(model_folder, "give nnU-Net's folder of the trained model")
+        folds = _folds_in(model_folder)
+        if not folds:
+            raise BadInputError(
+                f"{model_folder}: holds no fold_* and no training_log_*.txt; give nnU-Net's folder of the model"
+            )
+        return folds
+    if predictions is None or not predicted:
+        return []
+    checkpoint = input_path(predictions, predicted[-1], "checkpoint")
+    if checkpoint is not None:
+        return [checkpoint.parent]
+    model = input_path(predictions, predicted[-1], "model")
+    return [] if model is None else _folds_in(model)
+
+
+def _folds_in(folder: Path) -> list[Path]:
+    if any(folder.glob("training_log_*.txt")):
+        return [folder]
+    return sorted(path for path in folder.glob("fold_*") if path.is_dir())
+
+
+def _seconds_per_case(run: Run) -> float | None:
+    return _number(run, "cost", "seconds_per_case_with_start") or _number(run, "cost", "seconds_per_case")
+
+
+def _number(run: Run, part: str, key: str) -> float | None:
+    value = run.get(part, {}).get(key)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _largest(runs: Sequence[Run]) -> int | None:
+    return _whole(max((value for run in runs if (value := _number(run, "cost", "peak_memory_bytes"))), default=None))
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _first(values: Any) -> Any:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,174 @@
+"""The results of a comparison as JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt import __version__, paper
+from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
+from nnunet_amt.evaluation.comparison.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
+from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
+from nnunet_amt.evaluation.comparison.tables import ComparisonTable
+from nnunet_amt.evaluation.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.lesion import threshold_index
+from nnunet_amt.files import write_csv, write_json
+
+__all__ = ["CASES_COLUMNS", "METRICS_COLUMNS", "write_cases_csv", "write_comparison_json", "write_metrics_csv"]
+
+SCHEMA_VERSION = 1
+_COUNTS = tuple(
+    f"{what}_{side}_{t:g}" for t in TABLE_THRESHOLDS for what in ("found", "fp") for side in ("first", "other")
+)
+CASES_COLUMNS = (
+    *("case_id", "first", "other", "dice_first", "dice_other", "difference", "verdict"),
+    *("tumour_size", "reference_lesions"),
+    *_COUNTS,
+)
+METRICS_COLUMNS = (
+    *("first", "other", "group", "subgroup", "cases", "metric", "iou_threshold", "n"),
+    *("value_first", "value_other", "difference", "ci95_low", "ci95_high", "test", "p", "p_holm"),
+)
+Row = dict[str, Any]
+
+
+def write_comparison_json(
+    path: Path,
+    comparison: Comparison,
+    sentences: Sequence[str],
+    tables: Sequence[ComparisonTable],
+    figures: Sequence[str],
+) -> None:
+    """Write everything but the single cases; undefined, withheld and not recorded is null.
+
+    Parameters
+    ----------
+    path
+        The file.
+    comparison
+        What was found.
+    sentences
+        The result in words, one for each other model.
+    tables
+        Ready text.
+    figures
+        Names of the files beside this one.
+    """
+    first = comparison.first
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "software": {"name": "nnunet_amt", "version": __version__},
+        "settings": asdict(comparison.settings) | {name: first.settings[name] for name in DEFINING_SETTINGS},
+        "cases": comparison.cases,
+        "reference_lesions": comparison.lesions,
+        "clusters": comparison.clusters,
+        "tests": comparison.tests,
+        "first": first.name,
+        "difference": "other minus first",
+        "sentences": list(sentences),
+        "models": [
+            {
+                "name": result.name,
+                "metrics": [_estimate(*pair) for pair in zip(MEASURES, result.values, strict=True)],
+                "cost": asdict(result.cost),
+            }
+            for result in comparison.results
+        ],
+        "comparisons": [_comparison(other) for other in comparison.others],
+        "published": _published() if comparison.settings.published else None,
+        "tables": [asdict(table) for table in tables],
+        "figures": list(figures),
+    }
+    write_json(path, content)
+
+
+def write_metrics_csv(path: Path, comparison: Comparison) -> None:
+    """Write a row for each other model, group of cases and measure; undefined, withheld and untested is empty."""
+    write_csv(path, METRICS_COLUMNS, (row for other in comparison.others for row in _metric_rows(comparison, other)))
+
+
+def write_cases_csv(path: Path, comparison: Comparison) -> None:
+    """Write a row for each other model and case: both Dice scores, the verdict, lesions found and false positives."""
+    write_csv(path, CASES_COLUMNS, (row for other in comparison.others for row in _case_rows(comparison.first, other)))
+
+
+def _estimate(measure: Measure, estimate: Estimate) -> Row:
+    return {**asdict(measure), "value": estimate.value, "ci95": estimate.ci95, "n": estimate.n}
+
+
+def _difference(measure: Measure, estimate: Estimate) -> Row:
+    return {**asdict(measure), "difference": estimate.value, "ci95": estimate.ci95, "n": estimate.n}
+
+
+def _comparison(other: ModelComparison) -> Row:
+    metrics = []
+    for measure, estimate in zip(MEASURES, other.differences, strict=True):
+        test = other.test(measure.metric, measure.iou_threshold)
+        tested = {name: None if test is None else getattr(test, name) for name in ("test", "p", "p_holm")}
+        metrics.append(_difference(measure, estimate) | tested)
+    return {
+        "other": other.other.name,
+        "metrics": metrics,
+        "mcnemar": [
+            {"iou_threshold": test.iou_threshold, **asdict(test.lesions), "p": test.p, "p_holm": test.p_holm}
+            for test in other.tests
+            if test.lesions is not None
+        ],
+        "win_tie_loss": {verdict: other.tally[verdict] for verdict in ("win", "tie", "loss")},
+        "subgroups": [
+            {
+                "group": row.group,
+                "subgroup": row.subgroup,
+                "cases": row.cases,
+                "metrics": [_difference(*pair) for pair in zip(TABLE_MEASURES, row.differences, strict=True)],
+            }
+            for row in other.subgroups
+        ],
+    }
+
+
+def _metric_rows(comparison: Comparison, other: ModelComparison) -> Iterator[Row]:
+    head: Row = {"first": comparison.first.name, "other": other.other.name}
+    results = {result.name: result for result in comparison.results}
+    for measure, estimate in zip(MEASURES, other.differences, strict=True):
+        wanted = measure.metric, measure.iou_threshold
+        test = other.test(*wanted)
+        row = head | {"group": "overall", "subgroup": "overall", "cases": comparison.cases}
+        row |= {f"value_{side}": results[head[side]].value(*wanted).value for side in ("first", "other")}
+        row |= {name: getattr(test, name) for name in ("test", "p", "p_holm")} if test is not None else {}
+        yield row | _cells(measure, estimate)
+    for subgroup in other.subgroups:
+        row = head | {name: getattr(subgroup, name) for name in ("group", "subgroup", "cases")}
+        for measure, estimate in zip(TABLE_MEASURES, subgroup.differences, strict=True):
+            yield row | _cells(measure, estimate)
+
+
+def _cells(measure: Measure, estimate: Estimate) -> Row:
+    low, high = estimate.ci95 or (None, None)
+    return {
+        **asdict(measure),
+        "n": estimate.n,
+        "difference": estimate.value,
+        "ci95_low": low,
+        "ci95_high": high,
+    }
+
+
+def _case_rows(first: EvaluatedModel, other: ModelComparison) -> Iterator[Row]:
+    sides = {"first": first, "other": other.other}
+    for i, verdict in enumerate(other.verdicts):
+        row: Row = asdict(verdict) | {name: model.name for name, model in sides.items()}
+        row |= {"tumour_size": first.tumour_size[i], "reference_lesions": int(first.references[i])}
+        for threshold in TABLE_THRESHOLDS:
+            at = threshold_index(threshold)
+            for side, model in sides.items():
+                row[f"found_{side}_{threshold:g}"] = int(model.tp[i, at])
+                row[f"fp_{side}_{threshold:g}"] = int(model.fp[i, at])
+        yield row
+
+
+def _published() -> Row:
+    voxel, lesion = asdict(paper.TABLE_3[0]), asdict(paper.TABLE_4[0])
+    return {"citation": paper.CITATION, "doi": paper.DOI, "paired": False, "table_3": voxel, "table_4": lesion}

@@ -1,0 +1,35 @@
+"""The templates and style sheets of the page."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["page_environment", "stylesheet"]
+
+_FOLDER = Path(__file__).with_name("templates")
+
+
+def page_environment() -> Environment:
+    """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
+    return environment
+
+
+def stylesheet(name: str) -> str:
+    """Read a style sheet as it will stand in the page."""
+    return (_FOLDER / name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Tests of nnunet_amt.run_record."""
