@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nnunet_amt.report import write_report
+from tests.browser.studies import make_small_study
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
@@ -105,3 +108,13 @@ def open_report() -> Iterator[OpenReport]:
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_small_study(tmp_path_factory.mktemp("small") / "study")
+
+
+@pytest.fixture(scope="session")
+def small_report(small_study: Path) -> Path:
+    return write_report(small_study, small_study / "report.html").path
