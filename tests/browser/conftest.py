@@ -97,12 +97,13 @@ def open_report() -> Iterator[OpenReport]:
     """Open a file in a new context with networking off; options are those of the context."""
     contexts = []
 
-    def open_(browser: Browser, file: Path, **options: Any) -> OpenPage:
+    def open_(browser: Browser, file: Path, *, load: bool = True, **options: Any) -> OpenPage:
         context = browser.new_context(**{"viewport": LAPTOP, "offline": True, "accept_downloads": True, **options})
         contexts.append(context)
         opened = OpenPage(context.new_page())
         opened.listen()
-        opened.page.goto(file.as_uri(), wait_until="load")
+        if load:
+            opened.page.goto(file.as_uri(), wait_until="load")
         return opened
 
     yield open_

@@ -30,3 +30,16 @@ def test_it_holds_every_case_and_stays_small(large_report: Path) -> None:
     text = large_report.read_text(encoding="utf-8")
     assert large_report.stat().st_size <= _MOST_BYTES
     assert all(f"AMT_{number:04d}" in text for number in range(paper.EXTERNAL_CASES))
+
+
+def test_it_can_be_used_within_three_seconds(
+    open_report: OpenReport, browser: Browser, large_report: Path
+) -> None:
+    """Used means: the page has loaded, and a press of a button is answered."""
+    page = open_report(browser, large_report, load=False).page
+    begin = time.monotonic()
+    page.goto(large_report.as_uri(), wait_until="load")
+    page.locator("[data-triage=start]").click()
+    page.wait_for_selector("[data-triage=verdict]:visible")
+    seconds = time.monotonic() - begin
+    assert seconds <= _MOST_SECONDS
