@@ -13,10 +13,12 @@ from rich.logging import RichHandler
 
 from nnunet_amt import __version__
 from nnunet_amt.cli_analysis import components, failures, score_froc
+from nnunet_amt.cli_baseline import baseline
 from nnunet_amt.cli_compare import compare
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
+from nnunet_amt.cli_figures import figures
 from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
@@ -85,8 +87,11 @@ def demo(
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     out.print(overall_table(result.evaluation))
     out.print(f"took {time.monotonic() - started:.0f} s")
-    show_written([result.manifest, result.model, *result.evaluation.files])
-    show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
+    show_written([result.manifest, result.model, *result.evaluation.files, result.page.path])
+    if result.page.worst:
+        out.print(f"failed worst: {result.page.worst}", markup=False)
+    show_next(f"open {result.page.path} in a browser")
+    out.print("  nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
 
 
 app.command()(convert)
@@ -144,7 +149,9 @@ app.command()(evaluate)
 app.command()(failures)
 app.command("score-froc")(score_froc)
 app.command()(components)
+app.command()(baseline)
 app.command()(compare)
+app.command()(figures)
 app.command()(report)
 app.command()(published)
 app.command()(doctor)

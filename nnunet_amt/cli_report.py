@@ -32,8 +32,8 @@ def report(
 
     with progress_bars() as told:
         result = write_report(study, output, evaluation, title, viewer, told)
-    if result.worst is not None:
-        out.print(f"failed worst: case {result.worst}", markup=False)
+    if result.worst:
+        out.print(f"failed worst: {result.worst}", markup=False)
     show_written([result.path])
     out.print(f"  {file_size(result.size)}, opens without a network", markup=False)
     show_next(f"open {result.path} in a browser")

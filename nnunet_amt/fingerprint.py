@@ -24,9 +24,19 @@ from nnunet_amt.processes import pools_that_end_with_parent
 from nnunet_amt.progress import Progress, silent
 from nnunet_amt.raw_cases import RawCase, RawCases, check_case
 
-__all__ = ["IntensityRange", "fingerprint", "intensity_range", "quiet_nnunet"]
+__all__ = [
+    "FINGERPRINT_RECORD",
+    "IntensityRange",
+    "fingerprint",
+    "intensity_range",
+    "quiet_nnunet",
+    "raw_files_state",
+]
 
 logger = logging.getLogger(__name__)
+
+# Beside nnU-Net's dataset_fingerprint.json: the raw files that both were taken of.
+FINGERPRINT_RECORD = "nnunet_amt_fingerprint.json"
 
 
 @dataclass(frozen=True)
@@ -53,11 +63,8 @@ def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, repor
     report
         Told of every image read.
     """
-    record_file = folder / "nnunet_amt_fingerprint.json"
-    stats = [
-        (file.name, file.stat().st_size, file.stat().st_mtime_ns) for case in cases.training for file in _files(case)
-    ]
-    state = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+    record_file = folder / FINGERPRINT_RECORD
+    state = raw_files_state(cases)
     record = read_record(record_file)
     if record.get("raw_files_sha256") == state and read_record(folder / "dataset_fingerprint.json"):
         logger.info("the raw images are those of the last run, their fingerprint is kept")
@@ -75,6 +82,14 @@ def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, repor
         {"raw_files_sha256": state, "minimum": intensities.minimum, "maximum": intensities.maximum},
     )
     return intensities
+
+
+def raw_files_state(cases: RawCases) -> str:
+    """Digest of names, sizes and times of the training and tuning files: another one, and the fingerprint is old."""
+    stats = [
+        (file.name, file.stat().st_size, file.stat().st_mtime_ns) for case in cases.training for file in _files(case)
+    ]
+    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
 
 
 def _files(case: RawCase) -> tuple[Path, Path]:

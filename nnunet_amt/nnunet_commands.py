@@ -26,6 +26,7 @@ __all__ = [
     "checkpoint_to_continue_from",
     "cpu_friendly_environment",
     "find_checkpoint",
+    "is_of_nnunet",
     "loaded_by_training",
     "may_continue",
     "model_folder",
@@ -72,14 +73,14 @@ def require_known_trainer(name: str) -> None:
     ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
     if name.startswith("nnUNetTrainerAMT") and name not in ours:
         raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
-    if name.startswith("nnUNetTrainer") and name not in ours and _is_in_nnunet(name):
+    if name.startswith("nnUNetTrainer") and name not in ours and is_of_nnunet(name):
         raise BadInputError(
             f"--trainer {name}: is nnU-Net's own, which cannot train the network of our plans; take one of ours "
             f"({', '.join(ours)}), or run plain nnUNetv2_train with nnU-Net's plans"
         )
 
 
-def _is_in_nnunet(trainer: str) -> bool:
+def is_of_nnunet(trainer: str) -> bool:
     """Whether nnU-Net defines a trainer; it is read, not imported: some variants need what may not be installed."""
     found = importlib.util.find_spec("nnunetv2")
     folders = (
@@ -205,7 +206,7 @@ def run_stock_command(
     environment: Mapping[str, str],
     on_line: Callable[[str], None] | None = None,
     log_file: Path | None = None,
-) -> None:
+) -> int | None:
     """Run a command of nnU-Net in an environment where it finds our trainer.
 
     Parameters
@@ -218,6 +219,12 @@ def run_stock_command(
         If given, output goes line by line to it and to `log_file` instead of to the terminal.
     log_file
         Appended to; used with `on_line` only.
+
+    Returns
+    -------
+    int or None
+        Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
+        was started; None where the system does not tell.
 
     Raises
     ------
@@ -239,7 +246,7 @@ def run_stock_command(
     )
     try:
         tail = _follow(process, on_line, log_file) if on_line else []
-        exit_code = process.wait()
+        exit_code, peak = _wait(process)
     except BaseException:
         _end_group(process)
         raise
@@ -247,6 +254,16 @@ def run_stock_command(
         last = f"; its last line: {tail[-1]}" if tail else ""
         where = f"; all of its output is in {log_file}" if log_file else ""
         raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
+    return peak
+
+
+def _wait(process: subprocess.Popen[str]) -> tuple[int, int | None]:
+    """Wait for a process; give its exit code, and the peak memory of it and those that it has waited for."""
+    if not hasattr(os, "wait4"):
+        return process.wait(), None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for what is gone
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def cpu_friendly_environment(device: str) -> dict[str, str]:

@@ -144,6 +144,7 @@ def evaluate(
         "predictions": predictions,
         "references": references,
         "cohort": cohort,
+        "triage": triage,
         "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
     }
     recorded = recorded_results(output, _POSSIBLE_FILES, "evaluate", settings, inputs, settings.seed)

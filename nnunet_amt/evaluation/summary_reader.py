@@ -19,6 +19,7 @@ from nnunet_amt.evaluation.summary import (
     SensitivitySummary,
 )
 from nnunet_amt.evaluation.summary_file import SCHEMA_VERSION
+from nnunet_amt.evaluation.triage import TriageSummary
 from nnunet_amt.evaluation.voxel import VOXEL_METRICS
 
 __all__ = ["EvaluationSummary", "read_summary"]
@@ -106,7 +107,15 @@ def _group(content: Mapping[str, Any]) -> GroupSummary:
         voxel={name: _case_metric(content["voxel"][name]) for name in VOXEL_METRICS},
         lesion=_lesion(content["lesion"], content["cases"]),
         clusters=content["clusters"],
+        triage=_triage(content.get("triage")),  # of the whole only, and only where a reader decided
     )
+
+
+def _triage(content: Mapping[str, Any] | None) -> TriageSummary | None:
+    if content is None:
+        return None
+    parts: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
+    return TriageSummary(**parts)
 
 
 def _case_metric(content: Mapping[str, Any]) -> CaseMetricSummary:

@@ -17,7 +17,7 @@ from nnunet_amt.evaluation.nifti_slabs import BrokenFileError, read_slabs
 from nnunet_amt.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference
 from nnunet_amt.image_integrity import file_damage
 
-__all__ = ["CaseCrop", "read_case_crop"]
+__all__ = ["CaseCrop", "lps_axes", "read_case_crop"]
 
 # Around the middle of a case that has no tumour in either mask.
 _EMPTY_SIDE_MM = 120.0
@@ -106,7 +106,7 @@ def read_case_crop(
     arrays = [_cut_mask(mask, box) for mask in masks]
     if image is not None:
         arrays.append(_cut_image(image, box, case_id))
-    order, flips = _to_lps(geometry)
+    order, flips = lps_axes(geometry)
     turned = [np.ascontiguousarray(np.flip(array.transpose(order), tuple(flips))) for array in arrays]
     size, spacing = geometry.size[::-1], geometry.spacing[::-1]  # (z, y, x), as the axes are in the file
     lower = (size[old] - box[old].stop if new in flips else box[old].start for new, old in enumerate(order))
@@ -194,7 +194,7 @@ def _cut_by_simpleitk(path: Path, box: Box) -> np.ndarray:
     return voxels
 
 
-def _to_lps(geometry: Geometry) -> tuple[list[int], list[int]]:
+def lps_axes(geometry: Geometry) -> tuple[list[int], list[int]]:
     """Give the old axis (z, y, x) of each new one, and the new axes that run the other way; nothing is resampled."""
     cosines = np.reshape(geometry.direction, (3, 3))[::-1, ::-1]  # rows z, y, x of the patient; columns z, y, x
     order = max(permutations(range(3)), key=lambda order: sum(abs(cosines[new, order[new]]) for new in range(3)))

@@ -63,7 +63,8 @@ def _size(case: EvaluatedCase, cases: Sequence[EvaluatedCase]) -> Iterator[str]:
         return
     rank = _outer_rank(case.size_mm, [other.size_mm for other in cases if other.size_mm is not None])
     if rank:
-        yield f"It is {rank.replace('lowest', 'smallest').replace('highest', 'largest')} tumours ({size_text(case.size_mm)})."
+        rank = rank.replace("lowest", "smallest").replace("highest", "largest")
+        yield f"It is {rank} tumours ({size_text(case.size_mm)})."
 
 
 def _features(case_id: str, failed: Mapping[str, FailedCase]) -> Iterator[str]:

@@ -150,7 +150,9 @@ def _false_positive(row: Mapping[str, str]) -> tuple[str, FalsePositiveLesion | 
     if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
         return row["case_id"], None
     overlaps = float(row["best_iou"]) > 0.0
-    return row["case_id"], FalsePositiveLesion(int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps)
+    return row["case_id"], FalsePositiveLesion(
+        int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps
+    )
 
 
 def _distance(row: Mapping[str, str]) -> tuple[str, int, float | None]:
@@ -183,4 +185,6 @@ def _taken(path: Path, take: Callable[[Mapping[str, str]], Value], command: str)
     try:
         return [take(row) for row in read_rows(path)]
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInputError(f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again") from error
+        raise BadInputError(
+            f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again"
+        ) from error

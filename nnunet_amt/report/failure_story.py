@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase
+from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
 
 __all__ = ["SUCCESS_ABOVE", "CaseStory", "case_story", "counted", "dice_text", "failure_kind", "size_text", "sized"]
 
@@ -123,20 +124,29 @@ def _false_positive_sentences(case: EvaluatedCase, failed: FailedCase | None) ->
     lesions = case.false_positives
     if not lesions:
         return []
-    apart = [lesion for lesion in lesions if not lesion.overlaps]
-    text = counted(len(lesions), "false positive lesion")
-    text += ", the largest of " if len(lesions) > 1 else " of "
+    text = counted(len(lesions), "false positive lesion") + (", the largest of " if len(lesions) > 1 else " of ")
     text += sized(lesions[0].volume_ml)
-    if failed is not None and apart and case.reference_lesions:
-        known = [failed.distances_mm[lesion.lesion] for lesion in apart if lesion.lesion in failed.distances_mm]
-        if known:
-            ends = dict.fromkeys(f"{end:.0f}" for end in (min(known), max(known)))
-            text += f", {' to '.join(ends)} mm from the tumour"
-    voxels = sum(lesion.voxels for lesion in apart)
-    if voxels and case.tp:
-        it = "it makes" if len(apart) == 1 else "those apart from it make" if len(apart) < len(lesions) else "they make"
-        text += f"; {it} up {_share(voxels, case.fp)} of the voxels predicted too much"
+    apart = [lesion for lesion in lesions if not lesion.overlaps]
+    if apart and case.reference_lesions:
+        all_apart = len(apart) == len(lesions)
+        text += ", " if all_apart else f"; {len(apart)} of them "
+        text += f"{'' if all_apart else 'lies ' if len(apart) == 1 else 'lie '}{_distance(apart, failed)}"
+        if case.tp:
+            verb = "makes" if len(apart) == 1 else "make"
+            share = _share(sum(lesion.voxels for lesion in apart), case.fp)
+            who = f"; {'it' if len(apart) == 1 else 'they'} {verb}" if all_apart else f" and {verb}"
+            text += f"{who} up {share} of the voxels predicted too much"
     return [f"{text}."]
+
+
+def _distance(apart: Sequence[FalsePositiveLesion], failed: FailedCase | None) -> str:
+    """Say how far lesions lie from the tumour, as far as the failure analysis measured it."""
+    distances = failed.distances_mm if failed is not None else {}
+    known = [distances[lesion.lesion] for lesion in apart if lesion.lesion in distances]
+    if not known:
+        return "apart from the tumour"
+    ends = dict.fromkeys(f"{end:.0f}" for end in (min(known), max(known)))
+    return f"{' to '.join(ends)} mm from the tumour"
 
 
 def _sizes_sentence(case: EvaluatedCase) -> str:

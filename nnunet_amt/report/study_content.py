@@ -12,6 +12,8 @@ from typing import Any
 from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.files import read_record
+from nnunet_amt.report.checklists import StudyFacts, facts_of
+from nnunet_amt.report.checklists.model_facts import chain_of_runs
 from nnunet_amt.report.circumstances import Background
 from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
 from nnunet_amt.study import Study
@@ -41,8 +43,12 @@ class StudyContent:
         What a case is held against.
     audit, description
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
+    facts
+        What the checklists are answered from.
     runs
         Folder (relative to the study) and record of every run, oldest first; those of pictures and pages left out.
+    chain
+        Those of them that the evaluation rests on, of no other model.
     """
 
     study: Study
@@ -52,7 +58,9 @@ class StudyContent:
     background: Background
     audit: Mapping[str, Any]
     description: Mapping[str, Any]
+    facts: StudyFacts
     runs: tuple[tuple[str, Run], ...]
+    chain: tuple[Run, ...]
 
     @property
     def tested(self) -> Mapping[str, Mapping[str, str]]:
@@ -72,8 +80,8 @@ class StudyContent:
         return bool(external) and all(external) and bool(self.audit.get("checks"))
 
     def newest_run(self, stage: str) -> Run | None:
-        """Give the last run of a stage; None if there is no record of one."""
-        return next((run for _, run in reversed(self.runs) if run.get("stage") == stage), None)
+        """Give the last run of a stage that the evaluation rests on; None if there is no record of one."""
+        return next((run for run in reversed(self.chain) if run.get("stage") == stage), None)
 
     def path(self, path: Path) -> str:
         """Name a path from the study's folder."""
@@ -104,7 +112,9 @@ def read_study_content(study: Study) -> StudyContent:
         background=Background(cases, failed, cohort, training),
         audit={} if study.dataset is None else read_record(study.dataset / "audit.json"),
         description={} if study.dataset is None else read_record(study.dataset / "dataset.json"),
+        facts=facts_of(study),
         runs=tuple((str(where), run) for where, run in study.records if run.get("stage") not in _STAGES_OF_PAGES),
+        chain=tuple(chain_of_runs(study)),
     )
 
 

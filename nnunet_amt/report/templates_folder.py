@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 __all__ = ["page_environment", "stylesheet"]
 
+_TICKS = re.compile(r"`([^`]+)`")
 _FOLDER = Path(__file__).with_name("templates")
 
 
@@ -27,7 +30,15 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
+    environment.filters["code"] = _code
     return environment
+
+
+def _code(text: str) -> Markup:
+    """Set what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def stylesheet(name: str) -> str:

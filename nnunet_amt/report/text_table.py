@@ -103,10 +103,7 @@ def comparison_table(content: Mapping[str, Any]) -> TextTable:
         TextRow(str(row["title"]), tuple(map(str, row.get("cells", ()))), str(row.get("kind", "row")))
         for row in content["rows"]
     )
-    columns = tuple(map(str, content["columns"]))
-    width = max((len(row.cells) for row in rows), default=0)
-    if len(columns) == width:  # the column of heads has no title of its own
-        columns = ("", *columns)
+    columns = (str(content.get("heading", "")), *map(str, content["columns"]))
     return TextTable(str(content["title"]), columns, rows, tuple(map(str, content.get("notes", ()))))
 
 

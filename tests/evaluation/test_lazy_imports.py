@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["failures", "score_froc", "component_analysis"])
+@pytest.mark.parametrize("module", ["comparison", "failures", "score_froc", "component_analysis"])
 def test_importing_an_analysis_imports_neither_scipy_nor_matplotlib_nor_torch(module: str) -> None:
     slow = ("scipy", "matplotlib", "pandas", "skimage", "torch", "nnunetv2")
     script = f"import sys, nnunet_amt.evaluation.{module}; print([name for name in {slow} if name in sys.modules])"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from nnunet_amt.evaluation.froc_figure import froc_figure
 from nnunet_amt.evaluation.label_maps import find_pairs
 from nnunet_amt.evaluation.summary import summarise
 from nnunet_amt.evaluation.summary_file import SCHEMA_VERSION
+from nnunet_amt.evaluation.summary_reader import read_summary
 from nnunet_amt.evaluation.tables import result_tables
-from nnunet_amt.evaluation.triage import apply_triage, candidates, read_triage
+from nnunet_amt.evaluation.triage import TriageSummary, apply_triage, candidates, read_triage
 from nnunet_amt.progress import silent
 from tests.evaluation.builders import evaluated, row_mask
 from tests.evaluation.four_cases import SETTINGS, run, write_four_cases
@@ -96,6 +98,9 @@ def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(f
         "fp_without_triage": [1, 1],
         "fp_per_scan_without_triage": [0.25, 0.25],  # one in four scans
     }
+    read_back = read_summary(folder / "out").overall.triage
+    assert isinstance(read_back, TriageSummary)
+    assert json.loads(json.dumps(asdict(read_back))) == summary["triage"]
     assert summary["lesion"]["fp_per_scan"][1] == 0.0
     with (folder / "out" / "cases.csv").open(newline="") as file:
         half = next(csv.DictReader(file))
@@ -179,6 +184,8 @@ def test_the_command_takes_the_file(folder: Path) -> None:
     words = ["evaluate", *(str(folder / name) for name in ("predictions", "references")), "-o", str(folder / "out")]
     result = CliRunner().invoke(app, [*words, "--triage", str(decisions(folder, ACCEPT))])
     assert result.exit_code == 0, result.output
+    record = json.loads((folder / "out" / "nnunet_amt_runs.json").read_text())["runs"][-1]
+    assert record["inputs"]["triage"]["path"] == "../decisions.csv"
     assert "1 of 1 candidate false positives accepted and not counted" in " ".join(result.output.split())
     with (folder / "out" / "froc.csv").open(newline="") as file:
         assert next(csv.DictReader(file))["fp"] == "0"

@@ -27,9 +27,10 @@ from nnunet_amt.evaluation.comparison.subgroup_differences import subgroup_diffe
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
 from nnunet_amt.evaluation.comparison.verdicts import case_verdicts
 from nnunet_amt.evaluation.figure_style import save_figure
-from nnunet_amt.evaluation.result_folder import require_apart, result_folder
+from nnunet_amt.evaluation.recorded_results import recorded_results
+from nnunet_amt.evaluation.result_folder import require_apart
 from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, RunInput, recorded_run
+from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["COMPARISON_FILES", "ComparisonResult", "compare"]
 
@@ -112,24 +113,8 @@ def compare(
     report(1, _STEPS, "comparing")
     comparison = _compared(models, costs, groups, institutions, settings)
     report(2, _STEPS, "comparing")
-    inputs: dict[str, Path | RunInput] = {
-        _key(i): RunInput(folder, names=READ_FILES) for i, folder in enumerate(evaluations)
-    }
-    inputs |= {} if cohort is None else {"cohort": cohort}
-    recorded = {"names": list(names), **asdict(settings)}
-    with (
-        result_folder(output, (*COMPARISON_FILES, RECORD_FILE)) as folder,
-        recorded_run(
-            folder,
-            "compare",
-            settings=recorded,
-            seed=settings.seed,
-            inputs=inputs,
-            outputs=COMPARISON_FILES,
-            keep_earlier=False,
-            final_folder=output,
-        ) as notes,
-    ):
+    told, inputs = {"names": list(names), **asdict(settings)}, _recorded_inputs(evaluations, cohort)
+    with recorded_results(output, COMPARISON_FILES, "compare", told, inputs, settings.seed) as (folder, notes):
         notes.counts |= {"cases": comparison.cases, "models": len(models)}
         sentences = _write(folder, comparison)
     report(3, _STEPS, "comparing")
@@ -141,7 +126,7 @@ def _check_call(
     evaluations: Sequence[Path], output: Path, names: Sequence[str], model_folders: Mapping[str, Path]
 ) -> None:
     for folder in evaluations:
-        require_apart(output, folder, "an evaluation")
+        require_apart(output, folder, "results of evaluate")
     for name in model_folders:
         if name not in names:
             raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")
@@ -159,9 +144,13 @@ def _cohort(
     return groups, institutions if settings.cluster == "institution" else None
 
 
-def _key(place: int) -> str:
-    """Name an input of the record: a, b, c ..."""
-    return ascii_lowercase[place] if place < len(ascii_lowercase) else str(place + 1)
+def _recorded_inputs(evaluations: Sequence[Path], cohort: Path | None) -> dict[str, Path | RunInput | None]:
+    """Name the evaluations a, b, c ... in the record, as many as there are letters."""
+    named = {
+        ascii_lowercase[i] if i < len(ascii_lowercase) else str(i + 1): RunInput(folder, names=READ_FILES)
+        for i, folder in enumerate(evaluations)
+    }
+    return {**named, "cohort": cohort}
 
 
 def _compared(

@@ -79,11 +79,11 @@ def read_cost(evaluation: Path, model_folder: Path | None = None) -> ModelCost:
         parameters=_whole(_first(_number(run, "cost", "parameters") for run in (*trained, *predicted))),
         training_seconds=math.fsum(time.seconds for time in times) if folds and len(times) == len(folds) else None,
         training_epochs=max((time.epochs for time in times), default=None),
-        training_device=_first(run.get("machine", {}).get("device") for run in trained),
+        training_device=_first(_device(run) for run in trained),
         training_peak_bytes=_largest(trained),
         seconds_per_case=math.fsum(map(math.prod, zip(seconds, cases, strict=True))) / sum(cases) if whole else None,
         predicted_cases=int(sum(cases)) if whole else None,
-        prediction_device=_first(run.get("machine", {}).get("device") for run in predicted),
+        prediction_device=_first(_device(run) for run in predicted),
         prediction_peak_bytes=_largest(predicted),
     )
 
@@ -124,6 +124,15 @@ def _folds_in(folder: Path) -> list[Path]:
 
 def _seconds_per_case(run: Run) -> float | None:
     return _number(run, "cost", "seconds_per_case_with_start") or _number(run, "cost", "seconds_per_case")
+
+
+def _device(run: Run) -> str | None:
+    """Name the GPU, or say how many cores of a CPU might be used."""
+    machine = run.get("machine", {})
+    if machine.get("device") == "cpu" and machine.get("cores"):
+        return f"{machine['cores']} CPU core{'s' if machine['cores'] > 1 else ''}"
+    device = machine.get("gpu") or machine.get("device")
+    return str(device) if device else None
 
 
 def _number(run: Run, part: str, key: str) -> float | None:

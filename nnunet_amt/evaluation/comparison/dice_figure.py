@@ -64,8 +64,16 @@ def _draw(axes: Axes, comparison: Comparison, other: ModelComparison) -> None:
     shown = [case for case in other.verdicts if case.dice_first is not None and case.dice_other is not None]
     for verdict, style in _STYLES.items():
         members = [case for case in shown if case.verdict == verdict]
+        if not members:  # an empty line that is not clipped would spoil the layout
+            continue
         x, y = (np.array([getattr(case, f"dice_{side}") for case in members]) for side in ("first", "other"))
-        look = {"linestyle": "", "markersize": 3.5, "markeredgewidth": 0.7, "alpha": 0.8, "clip_on": False}
+        look: dict[str, Any] = {
+            "linestyle": "",
+            "markersize": 3.5,
+            "markeredgewidth": 0.7,
+            "alpha": 0.8,
+            "clip_on": False,
+        }
         axes.plot(x, y, **look, **(style | {"label": None}))
     tally = other.tally
     title = f"better {tally['win']}, tie {tally['tie']}, worse {tally['loss']}"

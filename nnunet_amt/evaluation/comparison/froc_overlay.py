@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["froc_overlay"]
 
+_LARGEST_POINT, _SMALLEST_POINT = 7.5, 4.5
 _PLOT_MM, _LEGEND_LINE_MM = 78.0, 3.8
 _IOU = paper.OPERATING_POINT.iou_threshold
 
@@ -59,7 +60,8 @@ def _draw_model(axes: Axes, result: ModelResult, place: int) -> None:
     axes.plot(x, y, style.marker, **look, linestyle=style.line, markersize=2.2)
     _draw_cross(axes, at_point[0], at_point[1], style.colour)
     point = _values(at_point)
-    axes.plot(point[:1], point[1:], style.marker, **look, markersize=6.0, markeredgecolor="white", zorder=5 + place)
+    size = max(_SMALLEST_POINT, _LARGEST_POINT - place)  # of points that coincide each leaves a rim of the one below
+    axes.plot(point[:1], point[1:], style.marker, **look, markersize=size, markeredgecolor="white", zorder=5 + place)
     # the legend shows the curve's line with the marker of the point
     axes.plot([], [], style.marker, **look, linestyle=style.line, markersize=5.0, label=plain_text(result.name))
 

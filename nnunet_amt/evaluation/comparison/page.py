@@ -36,8 +36,8 @@ figure.wide-picture img { width: 44rem; }
 {% for sentence in sentences %}<p>{{ sentence }}</p>
 {% endfor %}
 <div class="pictures">
-{% for picture in pictures %}<figure{% if picture.wide %} class="wide-picture"{% endif %}><img src="{{ picture.source }}"
- alt="{{ picture.text }}"></figure>
+{% for picture in pictures %}<figure{% if picture.wide %} class="wide-picture"{% endif %}>
+<img src="{{ picture.source }}" alt="{{ picture.text }}"></figure>
 {% endfor %}</div>
 {% for table in tables %}
 <div class="wide">

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def model_names(folders: Sequence[Path], names: Sequence[str] | None = None) -> 
     """Give each model a name of its own, and refuse folders that cannot be compared.
 
     Without `names` a model is called as its folder; where two folders are called the same
-    (``baseline/default/evaluation`` and ``baseline/resenc_m/evaluation``), as the nearest folders above that differ.
+    (``baseline/default/evaluation`` and ``baseline/resenc_m/evaluation``), as the nearest folders above that
+    differ.
 
     Raises
     ------
@@ -42,8 +44,11 @@ def model_names(folders: Sequence[Path], names: Sequence[str] | None = None) -> 
 
 
 def _names_of(resolved: Sequence[Path]) -> tuple[str, ...]:
-    for level in range(min(len(folder.parts) - 1 for folder in resolved)):
-        names = tuple(folder.parts[-1 - level] for folder in resolved)
+    """Look no higher than the folder that all have in common: the home folder above it may be called as a person."""
+    common = Path(os.path.commonpath(resolved))
+    parts = [folder.relative_to(common).parts or (folder.name,) for folder in resolved]
+    for level in range(max(map(len, parts))):
+        names = tuple(below[max(0, len(below) - 1 - level)] for below in parts)
         if len(set(names)) == len(names):
             return names
     raise BadInputError("the folders' names do not tell the models apart; name each with --names")

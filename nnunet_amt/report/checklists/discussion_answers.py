@@ -49,9 +49,7 @@ def _limits(facts: StudyFacts) -> list[str]:
     if overall.cases < FEWEST_CASES:
         limits.append(f"Only {counted(overall.cases, 'case')} were evaluated.")
     if small := _small_subgroups(facts):
-        limits.append(
-            f"{counted(small, 'subgroup')} of Tables 3 and 4 or of the metrics hold under {FEWEST_CASES} cases."
-        )
+        limits.append(f"Under {FEWEST_CASES} cases: {counted(small, 'subgroup')}, institutions not counted.")
     if facts.evaluation.without_tumour == 0:
         limits.append(
             "Every evaluated case holds a tumour: what the model does on CTs without one is not known from these."
@@ -87,7 +85,7 @@ def input_quality(facts: StudyFacts) -> Answer:
         else ""
     )
     return partly(
-        "`nnunet_amt convert` refuses CTs with missing or uneven slices, a tilted gantry, rescaled values or unknown "
+        "`nnunet_amt convert` refuses CTs with missing or uneven slices, rescaled values or unknown "
         f"units, and says why; `nnunet_amt predict` by itself only refuses damaged files.{clipped} Nothing warns of "
         "noise, motion or a region that is not the chest.",
         "who checks a CT before it is given to the model, and what is done with a poor one.",

@@ -94,19 +94,19 @@ def robustness(facts: StudyFacts) -> Answer:
         parts.append("Lesion metrics are repeated with other connectivities and smallest sizes of a component.")
     if facts.comparison:
         parts.append(f"Compared on the same cases: {joined(facts.comparison)}.")
-    parts.append("The model was trained once." if _trained_once(facts) else "")
+    parts.append("One trained network was evaluated." if _one_network(facts) else "")
     return partly(" ".join(filter(None, parts)), add, "#results")
 
 
-def _trained_once(facts: StudyFacts) -> bool:
+def _one_network(facts: StudyFacts) -> bool:
     return facts.model is not None and len(facts.model.folds) == 1
 
 
 def explainability(facts: StudyFacts) -> Answer:
     """Say that no such method belongs to this software (CLAIM 31)."""
     return not_applicable(
-        "This software applies no method of explanation. The model's answer is an outline on the CT, which a reader "
-        "can check in the pictures and the viewer.",
+        "This software applies no method of explanation. The model's answer is an outline, which a reader can hold "
+        "against the CT.",
         "#cases",
     )
 

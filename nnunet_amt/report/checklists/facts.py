@@ -61,6 +61,10 @@ class DatasetFacts:
         Lowest and highest.
     coded
         Cases and institutions have the codes that the conversion gives.
+    seed
+        Of the conversion, by its record: it decides the split where that was drawn.
+    resampled
+        What the record of the conversion says was resampled: ``masks``, ``tilt``.
     table_1
         Whether Table 1 was written.
     """
@@ -82,6 +86,8 @@ class DatasetFacts:
     manufacturers: Mapping[str, int] = field(default_factory=dict)
     slice_thickness_mm: tuple[float, float] | None = None
     coded: bool = False
+    seed: int | None = None
+    resampled: tuple[str, ...] = ()
     table_1: bool = False
 
 
@@ -107,8 +113,8 @@ class ModelFacts:
         nnU-Net's name of it.
     parameters
         Trainable ones.
-    epochs
-        Finished, by the training log.
+    epochs, steps_per_epoch
+        Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
     checkpoint, checkpoint_sha256
         The file that predicted.
     pretrained
@@ -134,6 +140,7 @@ class ModelFacts:
     normalisation: str | None = None
     parameters: int | None = None
     epochs: int | None = None
+    steps_per_epoch: int | None = None
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
     pretrained: bool | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnunet_amt import paper
-from nnunet_amt.report.checklists.facts import ModelFacts, StudyFacts
+from nnunet_amt.report.checklists.facts import DatasetFacts, ModelFacts, StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
 from nnunet_amt.report.checklists.wording import counted, edges, joined
 
@@ -35,8 +35,8 @@ def preprocessing(facts: StudyFacts) -> Answer:
         floor = "" if data.intensity_floor_hu is None else f", values under {data.intensity_floor_hu:g} HU raised to it"
         parts.append(
             f"The conversion wrote each CT as whole HU{floor}, on axes to the left, back and head. It refuses series "
-            "with missing, doubled or unevenly spaced slices, empty masks, masks on another grid, and one CT under two "
-            "names; it does so alike for all cases."
+            "with missing, doubled or unevenly spaced slices, empty masks, masks off the CT's grid, and one CT under "
+            f"two names{_resampling(data)}; it does so alike for all cases."
         )
     if model is not None and model.spacing:
         parts.append(
@@ -45,8 +45,18 @@ def preprocessing(facts: StudyFacts) -> Answer:
     add = "what was done to the images before they came to this software, if anything."
     if len(parts) == 2:
         return answered(" ".join(parts), "#settings") if facts.synthetic else partly(" ".join(parts), add, "#settings")
-    missing = PREDICT if parts and data else "The study folder shows neither dataset nor plans."
-    return partly(" ".join(parts), f"{add} {missing}", "#settings") if parts else authors(f"say {add}", missing)
+    if not parts:
+        return authors(f"say {add}", "The study folder shows neither dataset nor plans.")
+    if model is None or not model.spacing:
+        parts.append(f"How CTs were resampled and normalised for the network is not known here: {PREDICT}")
+    return partly(" ".join(parts), add, "#settings")
+
+
+def _resampling(data: DatasetFacts) -> str:
+    """Say what was brought into shape and not refused."""
+    told = {"masks": "masks on another grid were brought to that of the CT", "tilt": "tilted series were straightened"}
+    done = joined(told[name] for name in data.resampled)
+    return f" (as asked for, {done})" if done else ""
 
 
 def _intensities(model: ModelFacts) -> str:
@@ -144,8 +154,8 @@ def ensembling(facts: StudyFacts) -> Answer:
 
 def inputs(facts: StudyFacts) -> Answer:
     """Say what the model is given (TRIPOD+AI 9a)."""
-    if facts.model is None:
-        return authors("say what the model is given besides the CT, and why.", PREDICT)
+    if facts.model is None or facts.dataset is None or facts.dataset.converted_by is None:
+        return authors("say what the model is given besides the CT, and why.", "" if facts.model else PREDICT)
     return answered(
         "The voxels of one CT are the only input: all of them, none chosen beforehand. Age, sex and other clinical "
         "data do not enter the model.",
@@ -182,15 +192,14 @@ def predictor_handling(facts: StudyFacts) -> Answer:
 def predictions_made(facts: StudyFacts) -> Answer:
     """Say how a prediction comes about (TRIPOD+AI 12g)."""
     model = facts.model
-    if model is None:
+    if model is None or model.checkpoint is None:
         return authors("say how predictions were computed, with program and version.", PREDICT, "#settings")
-    which = f" with {model.checkpoint}" if model.checkpoint else ""
     digest = f" (SHA-256 {model.checkpoint_sha256})" if model.checkpoint_sha256 else ""
     overlap = " of half-overlapping patches with Gaussian weights" if model.usual_window else ""
     how = ", in one pass without mirroring" if model.is_amt_recipe else ""
     return answered(
-        f"`nnunet_amt predict` ran nnU-Net's own prediction{which}{digest}: a sliding window{overlap}{how}; the "
-        "result is brought back to the grid of the CT.",
+        f"`nnunet_amt predict` ran nnU-Net's own prediction with {model.checkpoint}{digest}: a sliding "
+        f"window{overlap}{how}; the result is brought back to the grid of the CT.",
         "#settings",
     )
 
@@ -238,9 +247,10 @@ def full_model(facts: StudyFacts) -> Answer:
         return authors(f"say {add}", PREDICT, "#settings")
     named = ", ".join(part for part in (model.trainer, model.plans, model.configuration) if part)
     digest = f", SHA-256 {model.checkpoint_sha256}" if model.checkpoint_sha256 else ""
+    use = " Whoever has it and this software can predict with `nnunet_amt predict`." if model.is_amt_recipe else ""
     return partly(
-        f"The model is nnU-Net's folder of {named} with {model.checkpoint or 'its checkpoint'}{digest}. Whoever has "
-        "it and this software can predict with `nnunet_amt predict`.",
+        f"The model is nnU-Net's folder of {named or 'a name that is not recorded'} with "
+        f"{model.checkpoint or 'its checkpoint'}{digest}.{use}",
         add,
         "#settings",
     )

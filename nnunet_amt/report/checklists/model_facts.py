@@ -29,12 +29,9 @@ def chain_of_runs(study: Study) -> list[Run]:
     """
     _, _, folds = _model_of(study)
     folders = [study.dataset, *folds, study.evaluation.predictions, study.evaluation.path]
-    folders += [study.failures, study.comparison]
-    trained = _runs_in(folds)
-    if trained and (prepared := input_path(folds[0], trained[-1], "preprocessed")) is not None:
-        folders.append(prepared)
-    runs = _runs_in([folder for folder in folders if folder is not None])
-    return sorted(runs, key=lambda run: str(run["started"]))
+    folders += [study.failures, study.comparison, *_prepared_in(folds)]
+    once = {folder.resolve(): folder for folder in folders if folder is not None}
+    return sorted(_runs_in(list(once.values())), key=lambda run: str(run["started"]))
 
 
 def model_facts(study: Study) -> ModelFacts | None:
@@ -47,7 +44,7 @@ def model_facts(study: Study) -> ModelFacts | None:
     settings = plans.get("configurations", {}).get(configuration, {})
     architecture = settings.get("architecture", {})
     checkpoint = _checkpoint(predicted)
-    trained = _runs_in(folds)
+    trained = [run for run in _runs_in(folds) if run["stage"] == "train"]
     return ModelFacts(
         trainer=trainer,
         plans=plans_name,
@@ -62,6 +59,7 @@ def model_facts(study: Study) -> ModelFacts | None:
         normalisation=next(iter(settings.get("normalization_schemes", ())), None),
         parameters=_parameters(predicted, trained),
         epochs=_epochs(folds),
+        steps_per_epoch=_steps_per_epoch(folds),
         checkpoint=checkpoint[0],
         checkpoint_sha256=checkpoint[1],
         pretrained=_given(trained, "pretrained_weights"),
@@ -83,6 +81,18 @@ def _model_of(study: Study) -> tuple[Run | None, Path | None, list[Path]]:
     used = _fold_names(predicted, [])
     folds = [fold for fold in sorted(model.glob("fold_*")) if not used or fold.name.removeprefix("fold_") in used]
     return predicted, model, folds
+
+
+def _prepared_in(folds: Sequence[Path]) -> list[Path]:
+    """Give the folders of the plans and arrays that the trainings have read."""
+    read = [
+        input_path(fold, run, name)
+        for fold in folds
+        for run in read_runs(fold)
+        for name in ("plans", "preprocessed")
+        if run["stage"] == "train"
+    ]
+    return [path if path.is_dir() else path.parent for path in read if path is not None]
 
 
 def _runs_in(folders: Sequence[Path | None]) -> list[Run]:
@@ -116,8 +126,8 @@ def _entry(run: Run | None, name: str) -> Mapping[str, Any]:
 def _checkpoint(predicted: Run | None) -> tuple[str | None, str | None]:
     """Give name and SHA-256 of the file that predicted."""
     entry = _entry(predicted, "checkpoint")
-    name = str(entry.get("path") or "").rpartition("/")[2]
-    return name or None, entry.get("sha256")
+    told = entry.get("path") or (predicted["settings"].get("checkpoint") if predicted else None)
+    return str(told or "").rpartition("/")[2] or None, entry.get("sha256")
 
 
 def _fold_names(predicted: Run | None, folds: Sequence[Path]) -> tuple[str, ...]:
@@ -164,6 +174,12 @@ def _epochs(folds: Sequence[Path]) -> int | None:
             elif _EPOCH_DONE in line and epoch >= 0:
                 done.add(epoch)
     return len(done) or None
+
+
+def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
+    """Read the steps from what nnU-Net's trainer wrote of itself, as text; None for several folds."""
+    told = read_record(folds[0] / "debug.json").get("num_iterations_per_epoch") if len(folds) == 1 else None
+    return int(told) if isinstance(told, (str, int)) and str(told).isdecimal() else None
 
 
 def _given(runs: Sequence[Run], option: str) -> bool | None:

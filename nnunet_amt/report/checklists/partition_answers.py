@@ -25,9 +25,10 @@ EVALUATE = "The study folder holds no evaluation of `nnunet_amt evaluate`."
 def assignment(facts: StudyFacts) -> Answer:
     """Say which set is how large; who drew it the files do not say (CLAIM 19, TRIPOD+AI 12a)."""
     data = facts.dataset
+    seed = f", seed {data.seed}" if data is not None and data.seed is not None else ""
     add = (
-        "whether the split was laid down in the table of cases or drawn by `nnunet_amt convert` (which holds the "
-        "institutions with the fewest cases out as the external test set and draws the tuning cases patient by "
+        f"whether the split was laid down in the table of cases or drawn by `nnunet_amt convert`{seed} (which holds "
+        "the institutions with the fewest cases out as the external test set and draws the tuning cases patient by "
         "patient)."
     )
     if data is None or not data.sets:

@@ -22,6 +22,7 @@ from nnunet_amt.report.checklists.model_facts import chain_of_runs, model_facts
 from nnunet_amt.report.checklists.phantoms import is_of_phantoms
 from nnunet_amt.study import Study
 from nnunet_amt.study.case_rows import read_rows
+from nnunet_amt.study.runs import newest_run
 
 __all__ = ["facts_of"]
 
@@ -71,7 +72,7 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
     if folder is None:
         return None
     description, audit = read_record(folder / "dataset.json"), read_record(folder / "audit.json")
-    converted_by = description.get("converted_by")
+    converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -90,8 +91,15 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
+        seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
+        resampled=_resampled(converted),
         table_1=(folder / "table1.csv").is_file(),
     )
+
+
+def _resampled(run: Mapping[str, Any] | None) -> tuple[str, ...]:
+    reading = run["settings"].get("reading") if run else None
+    return tuple(name for name in ("masks", "tilt") if isinstance(reading, dict) and reading.get(f"resample_{name}"))
 
 
 def _set(counts: Mapping[str, int]) -> SetFacts:
@@ -148,11 +156,20 @@ def _failures(folder: Path | None) -> FailureFacts | None:
         balanced=how["balanced"],
         missed=sum(case["detection"] == "missed" for case in cases),
         differing_features=tuple(
-            str(feature["feature"]).replace("_", " ")
+            _feature_title(str(feature["feature"]))
             for feature in content.get("features", [])
             if feature.get("p_holm") is not None and feature["p_holm"] < _SIGNIFICANT
         ),
     )
+
+
+def _feature_title(name: str) -> str:
+    from nnunet_amt.evaluation.failures.features import FEATURES  # brings SimpleITK along
+
+    feature = next((feature for feature in FEATURES if feature.name == name), None)
+    if feature is None:
+        return name
+    return feature.title.lower() + (" of the CT numbers" if feature.kind == "intensity" else "")
 
 
 def _comparison(folder: Path | None) -> tuple[str, ...] | None:

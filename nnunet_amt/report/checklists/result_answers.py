@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnunet_amt.evaluation.lesion import threshold_index
+from nnunet_amt.evaluation.summary import GroupSummary
 from nnunet_amt.report.checklists.evaluation_answers import institutions_shown, subgroup_names
 from nnunet_amt.report.checklists.facts import StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
@@ -93,8 +94,15 @@ def segmentation(facts: StudyFacts) -> Answer:
     if facts.evaluation is None:
         return authors("give the metrics of performance with their uncertainty.", EVALUATE, "#results")
     overall = facts.evaluation.summary.overall
-    values = "; ".join(f"{name} {metric_in_words(overall.voxel[key])}" for key, name in _NAMES.items())
+    values = "; ".join(f"{name} {_case_mean(overall, key)}" for key, name in _NAMES.items())
     return answered(f"{counted(overall.cases, 'case')}, mean over cases: {values}.", "#results")
+
+
+def _case_mean(overall: GroupSummary, metric: str) -> str:
+    """Give a voxel metric, and of how many cases where it is not defined in all."""
+    summary = overall.voxel[metric]
+    some = "" if summary.n == overall.cases else f", of {counted(summary.n, 'case')} in which it is defined"
+    return f"{metric_in_words(summary)}{some}"
 
 
 def detection(facts: StudyFacts) -> Answer:

@@ -61,7 +61,8 @@ def _length(model: ModelFacts | None) -> str:
     """Tell epochs, time and device as far as they are known."""
     if model is None:
         return ""
-    epochs = f"{counted(model.epochs, 'epoch')} by the training log." if model.epochs is not None else ""
+    steps = "" if model.steps_per_epoch is None else f" of {counted(model.steps_per_epoch, 'step')}"
+    epochs = f"{counted(model.epochs, 'epoch')}{steps} by the training log." if model.epochs is not None else ""
     hours = "" if model.training_seconds is None else f" {_duration(model.training_seconds)}"
     device = f" on {model.training_device}" if model.training_device and hours else ""
     return f"{epochs}{hours}{device}{'.' if hours else ''}".strip()
@@ -103,12 +104,9 @@ def model_building(facts: StudyFacts) -> Answer:
     model = facts.model
     chosen = selection(facts)
     rule = f" {chosen.text}" if chosen.status == "answered" else ""
-    internal = (
-        "" if "all" in model.folds else " The tuning set serves for internal validation; there is no cross-validation."
-    )
+    internal = "" if "all" in model.folds else " The Dice of the tuning set is the only internal validation."
     return partly(
-        f"{description(facts).text} {_recipe(model)}{rule} This software tunes no hyperparameter: they are the "
-        f"paper's or were set beforehand.{internal}",
+        f"{description(facts).text} {_recipe(model)}{rule} This software tunes no hyperparameter.{internal}",
         "why this type of model, and whether settings were tried before these.",
         "#done",
     )

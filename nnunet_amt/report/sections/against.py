@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from nnunet_amt.files import read_record
-from nnunet_amt.report.markdown_reader import read_markdown
 from nnunet_amt.report.pictures import Picture, read_picture
 from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import StudyContent, study_command
@@ -56,7 +54,7 @@ def against_section(content: StudyContent) -> Section:
     )
     return _section(
         Against(
-            sentences=_sentences(folder),
+            sentences=tuple(map(str, record.get("sentences", ()))),
             tables=tuple(comparison_table(table) for table in record.get("tables", ())),
             figures=tuple(picture for picture in figures if picture is not None),
         )
@@ -65,12 +63,6 @@ def against_section(content: StudyContent) -> Section:
 
 def _section(against: Against) -> Section:
     return Section("comparison", "Against what", "against.html.j2", against)
-
-
-def _sentences(folder: Path) -> tuple[str, ...]:
-    """Take the sentences that comparison.md opens with."""
-    parts = [part for part in read_markdown(folder / "comparison.md") if part.notes]
-    return parts[0].notes if parts else ()
 
 
 def _missing(content: StudyContent) -> Missing:

@@ -28,8 +28,8 @@ class CaseCard:
         What stands out, in sentences; may be empty.
     looked_at
         What was compared for that, in words.
-    picture
-        Axial, coronal and sagittal; None where it could not be made.
+    pictures
+        Slices through the tumour, and through a false positive that matters; none where they could not be made.
     about
         Diagnosis and scanner, as far as known.
     """
@@ -37,13 +37,13 @@ class CaseCard:
     story: CaseStory
     circumstances: tuple[str, ...]
     looked_at: str
-    picture: Picture | None
+    pictures: tuple[Picture, ...]
     about: str
 
     @property
     def link(self) -> str:
         """Where the viewer shows the case."""
-        return f"#case-{self.story.case_id}"
+        return f"#view-{self.story.case_id}"
 
 
 def worst_cases(content: StudyContent) -> tuple[EvaluatedCase, ...]:
@@ -60,7 +60,7 @@ def best_cases(content: StudyContent) -> tuple[EvaluatedCase, ...]:
 
 
 def case_cards(
-    content: StudyContent, cases: Sequence[EvaluatedCase], pictures: Mapping[str, Picture]
+    content: StudyContent, cases: Sequence[EvaluatedCase], pictures: Mapping[str, tuple[Picture, ...]]
 ) -> tuple[CaseCard, ...]:
     """Make the cards of some cases."""
     return tuple(
@@ -68,7 +68,7 @@ def case_cards(
             story=case_story(case, content.failed.get(case.case_id)),
             circumstances=circumstances(case, content.background),
             looked_at=_looked_at(content, case),
-            picture=pictures.get(case.case_id),
+            pictures=pictures.get(case.case_id, ()),
             about=_about(content.tested.get(case.case_id, {})),
         )
         for case in cases

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nnunet_amt import __version__, paper
 from nnunet_amt.report.section import Section
 from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.report.viewer.niivue import NIIVUE_VERSION
 
 __all__ = ["Citing", "Work", "citing_section"]
 
@@ -27,10 +28,13 @@ class Citing:
     works: tuple[Work, ...]
 
 
-def citing_section(content: StudyContent) -> Section:
-    """Name the software, the paper, nnU-Net, the guidelines and the cohort."""
+def citing_section(content: StudyContent, niivue: bool = False) -> Section:
+    """Name the software, the paper, nnU-Net, the cohort, and NiiVue where it is in the page."""
     works = [
-        Work("This software", f"nnunet_amt {__version__}: anterior mediastinal tumours on CT with nnU-Net v2. Apache-2.0."),
+        Work(
+            "This software",
+            f"nnunet_amt {__version__}: anterior mediastinal tumours on CT with nnU-Net v2. Apache-2.0.",
+        ),
         Work(
             "The study that it reproduces",
             "Takemura C, Miyake M, Kobayashi K, et al. A clinically applicable and generalizable deep learning model "
@@ -44,6 +48,9 @@ def citing_section(content: StudyContent) -> Section:
             "10.1038/s41592-020-01008-z",
         ),
     ]
+    if niivue:
+        text = f"NiiVue {NIIVUE_VERSION}, BSD-2-Clause; its licence stands before its code in this file."
+        works.append(Work("The viewer of this page", text))
     if content.description.get("cohort_reference"):
         works.append(Work("The public cohort", str(content.description["cohort_reference"])))
     return Section("cite", "How to cite", "citing.html.j2", Citing(tuple(works)))

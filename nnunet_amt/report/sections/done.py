@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.report.checklists.facts import ModelFacts
 from nnunet_amt.report.failure_story import counted
 from nnunet_amt.report.section import Section
-from nnunet_amt.report.study_content import Run, StudyContent
+from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.words import duration
 
 __all__ = ["Done", "Step", "done_section"]
@@ -43,7 +43,7 @@ def done_section(content: StudyContent) -> Section:
     """Tell the steps from the dataset and the run records; a step without a record says so."""
     steps = (
         Step("Cases", _cases(content)),
-        Step("Training", _training(content.newest_run("train"))),
+        Step("Model", _training(content.facts.model)),
         Step("Prediction", _prediction(content)),
         Step("Evaluation", _evaluation(content.summary.settings)),
     )
@@ -51,7 +51,7 @@ def done_section(content: StudyContent) -> Section:
 
 
 def _cases(content: StudyContent) -> str:
-    sentences = []
+    sentences = ["The cases are phantoms: CTs drawn by a program, of nobody."] if content.facts.synthetic else []
     if content.audit:
         splits = content.audit.get("splits", {})
         parts = [
@@ -66,42 +66,64 @@ def _cases(content: StudyContent) -> str:
             f"{counted(int(included.get('institutions', 0)), 'institution')}: {', '.join(parts)}."
         )
     else:
-        sentences.append("No audit of a dataset was found with this study, so nothing is told of how cases were chosen.")
+        sentences.append(
+            "No audit of a dataset was found with this study, so nothing is told of how cases were chosen."
+        )
     origin = content.description.get("label_origin")
-    sentences.append(
-        str(origin) if origin else "Who drew the reference outlines, and how, is not recorded in the dataset."
-    )
+    if origin:
+        sentences.append(str(origin))
+    elif not content.facts.synthetic:
+        sentences.append("Who drew the reference outlines, and how, is not recorded in the dataset.")
     return " ".join(sentences)
 
 
-def _training(run: Run | None) -> str:
-    if run is None:
-        return "There is no record of the training in this study."
-    settings: dict[str, Any] = run.get("settings") or {}
-    cost = run.get("cost") or {}
-    text = f"nnU-Net v2 {run.get('software', {}).get('nnunetv2', '')}".strip()
-    details = [f"{name} {settings[name]}" for name in ("trainer", "plans", "configuration", "fold") if name in settings]
-    text += f" with {', '.join(details)}." if details else "."
-    if cost.get("parameters"):
-        text += f" The network has {cost['parameters'] / 1e6:.2f} million parameters."
-    seconds = cost.get("training_seconds") or run.get("seconds")
-    if seconds:
-        device = (run.get("machine") or {}).get("device") or "a device that is not recorded"
-        text += f" It took {duration(float(seconds))} on {device}."
-    return text
+def _training(model: ModelFacts | None) -> str:
+    if model is None or not model.trainer:
+        return "What the model is and how it was trained is not recorded in this study."
+    sentences = [
+        f"nnU-Net v2 with the trainer {model.trainer}{f' and the plans {model.plans}' if model.plans else ''}."
+    ]
+    if model.is_amt_recipe:
+        sentences.append(
+            "The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with a constant learning rate."
+        )
+    if model.patch_size and model.spacing:
+        sentences.append(
+            f"It saw crops of {_times(model.patch_size)} voxels at {_times(model.spacing)} mm (z, y, x)"
+            f"{f', {model.batch_size} a step' if model.batch_size else ''}."
+        )
+    if model.parameters:
+        sentences.append(f"The network has {model.parameters / 1e6:.2f} million parameters.")
+    if model.epochs:
+        sentences.append(f"It was trained for {counted(model.epochs, 'epoch')}{_training_time(model)}.")
+    if model.checkpoint:
+        sentences.append(f"The checkpoint that predicted is {model.checkpoint}{_short_hash(model.checkpoint_sha256)}.")
+    return " ".join(sentences)
+
+
+def _training_time(model: ModelFacts) -> str:
+    time = f", in {duration(model.training_seconds)}" if model.training_seconds else ""
+    return f"{time} on {model.training_device}" if model.training_device else time
+
+
+def _short_hash(sha256: str | None) -> str:
+    return f" (SHA-256 {sha256[:12]}…)" if sha256 else ""
+
+
+def _times(values: tuple[float, ...]) -> str:
+    return " × ".join(f"{value:.3g}" for value in values)
 
 
 def _prediction(content: StudyContent) -> str:
     run = content.newest_run("predict")
     if run is None:
         return "There is no record of the prediction in this study; the label maps were evaluated as they were found."
-    counts = run.get("counts") or {}
-    text = f"{counted(int(counts['cases']), 'case')} predicted" if counts.get("cases") else "Cases were predicted"
-    checkpoint = (run.get("inputs") or {}).get("checkpoint") or {}
-    if checkpoint.get("path"):
-        text += f" with {str(checkpoint['path']).rpartition('/')[2]}"
-        text += f" (SHA-256 {checkpoint['sha256'][:12]}…)" if checkpoint.get("sha256") else ""
-    return f"{text}, without a look at the references."
+    text = f"{counted(content.summary.overall.cases, 'case')} predicted"
+    device = (run.get("machine") or {}).get("device")
+    text += f" on {device}" if device else ""
+    seconds = (run.get("cost") or {}).get("seconds_per_case_with_start")
+    text += f", {duration(float(seconds))} a case with the start of the program" if seconds else ""
+    return f"{text}."
 
 
 def _evaluation(settings: EvaluationSettings) -> str:
@@ -109,12 +131,12 @@ def _evaluation(settings: EvaluationSettings) -> str:
         "unmatched": "a predicted lesion without a partner is a false positive",
         "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
     }[settings.false_positive_rule]
+    drawn = "institutions" if settings.cluster == "institution" else "cases"
     return (
         f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
         f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "
-        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over "
-        f"{'institutions' if settings.cluster == 'institution' else 'cases'} ({settings.bootstrap_resamples} resamples, "
-        f"seed {settings.seed})."
+        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over {drawn} "
+        f"({settings.bootstrap_resamples} resamples, seed {settings.seed})."
     )
 
 
@@ -123,10 +145,13 @@ def _terms() -> tuple[Step, ...]:
     return (
         Step("Reference", "the outline of the tumour that the prediction is held against, drawn orange and dashed."),
         Step("Prediction", "the outline that the model drew, blue and solid."),
-        Step("Dice score", "twice the shared volume over the sum of both volumes: 1 for equal outlines, 0 for none shared."),
+        Step(
+            "Dice score",
+            "twice the shared volume over the sum of both volumes: 1 for equal outlines, 0 for none shared.",
+        ),
         Step("IoU", "the shared volume over the volume that either covers; always lower than Dice in between."),
-        Step("Precision, recall", "share of the predicted voxels that are tumour; share of the tumour that is predicted."),
-        Step("Sensitivity", "share of the reference lesions that a predicted lesion overlaps by more than the IoU given."),
+        Step("Precision, recall", "share of the prediction that is tumour; share of the tumour that is predicted."),
+        Step("Sensitivity", "share of the reference lesions that are matched, at the IoU given."),
         Step("False positives per scan", "predicted lesions that match no reference lesion, per CT."),
         Step("Tumour size", f"largest axial diameter: small under {small:g} cm, medium to {large:g} cm, large above."),
     )

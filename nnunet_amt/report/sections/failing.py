@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nnunet_amt.report.evaluated_cases import EvaluatedCase
 from nnunet_amt.report.failure_story import SUCCESS_ABOVE, dice_text, failure_kind, size_text, sized
 from nnunet_amt.report.markdown_reader import MarkdownPart, read_markdown
 from nnunet_amt.report.pictures import Picture, read_picture
@@ -55,7 +56,7 @@ class Failing:
 
 
 def failing_section(
-    content: StudyContent, pictures: Mapping[str, Picture], no_pictures: str, viewer: bool
+    content: StudyContent, pictures: Mapping[str, tuple[Picture, ...]], no_pictures: str, viewer: bool
 ) -> Section:
     """Show the worst and best cases, every case, and the failure analysis.
 
@@ -111,25 +112,25 @@ def _failures_command(content: StudyContent) -> str:
 
 
 def _all_cases(content: StudyContent, viewer: bool) -> TextTable:
-    rows = []
-    for case in content.cases:
-        about = content.tested.get(case.case_id, {})
-        rows.append(
-            TextRow(
-                case.case_id,
-                (
-                    dice_text(case), failure_kind(case), size_text(case.size_mm),
-                    "–" if case.size_mm is None else sized(case.reference_ml), sized(case.prediction_ml),
-                    f"{case.found_01} of {case.reference_lesions}", str(len(case.false_positives)),
-                    about.get("histology", "") or "–",
-                ),
-                link=f"#case-{case.case_id}" if viewer else "",
-            )  # fmt: skip
-        )
-    columns = ("Case", "Dice", "Outcome", "Tumour", "Reference", "Prediction", "Lesions found", "False positives",
-               "Diagnosis")  # fmt: skip
+    rows = tuple(_case_row(case, content.tested.get(case.case_id, {}), viewer) for case in content.cases)
+    columns = ("Case", "Dice", "Outcome", "Tumour", "Reference", "Prediction", "Lesions found", "False positives")
     notes = (
         "Tumour: largest axial diameter. Lesions found and false positives: at IoU > 0.1. Success: Dice above "
         f"{SUCCESS_ABOVE:.2f}; a success may have false positives too.",
     )
-    return TextTable(f"All {len(rows)} cases, lowest Dice first", columns, tuple(rows), notes, frozenset({2, 8}))
+    title = f"All {len(rows)} cases, lowest Dice first"
+    return TextTable(title, (*columns, "Diagnosis"), rows, notes, words=frozenset({2, 8}))
+
+
+def _case_row(case: EvaluatedCase, about: Mapping[str, str], viewer: bool) -> TextRow:
+    cells = (
+        dice_text(case),
+        failure_kind(case),
+        size_text(case.size_mm),
+        "–" if case.size_mm is None else sized(case.reference_ml),
+        sized(case.prediction_ml),
+        f"{case.found_01} of {case.reference_lesions}",
+        str(len(case.false_positives)),
+        about.get("histology", "") or "–",
+    )
+    return TextRow(case.case_id, cells, link=f"#view-{case.case_id}" if viewer else "")

@@ -83,7 +83,10 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         whom += f" of {counted(content.institutions, 'institution')}"
     if content.unseen:
         whom += ", none of which gave a case to its training or tuning"
-    sentences = [f"{whom}."]
+    sentences = (
+        ["The cases are phantoms, drawn by a program; no patient is among them."] if content.facts.synthetic else []
+    )
+    sentences.append(f"{whom}.")
     if dice.mean is not None:
         sentences.append(
             f"On average its outline of the tumour and the reference agree with a Dice score of {dice.mean:.2f}"
@@ -117,10 +120,30 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     rows: tuple[tuple[str, str, MetricSummary, paper.Estimate], ...] = (
         ("Dice score", "agreement of the outlines, mean over the cases", overall.voxel["dice"], voxel_row.dice),
-        ("Sensitivity, IoU\u00a0>\u00a00.1", "share of the lesions that are found", lesion.sensitivity[low], lesion_row.sensitivity_01),
-        ("FP per scan, IoU\u00a0>\u00a00.1", "predicted lesions that are none", lesion.fp_per_scan[low], lesion_row.fp_per_scan_01),
-        ("Sensitivity, IoU\u00a0>\u00a00.5", "share of the lesions that are found", lesion.sensitivity[middle], lesion_row.sensitivity_05),
-        ("FP per scan, IoU\u00a0>\u00a00.5", "predicted lesions that are none", lesion.fp_per_scan[middle], lesion_row.fp_per_scan_05),
+        (
+            "Sensitivity, IoU\u00a0>\u00a00.1",
+            "share of the lesions that are found",
+            lesion.sensitivity[low],
+            lesion_row.sensitivity_01,
+        ),
+        (
+            "FP per scan, IoU\u00a0>\u00a00.1",
+            "predicted lesions that match none",
+            lesion.fp_per_scan[low],
+            lesion_row.fp_per_scan_01,
+        ),
+        (
+            "Sensitivity, IoU\u00a0>\u00a00.5",
+            "share of the lesions that are found",
+            lesion.sensitivity[middle],
+            lesion_row.sensitivity_05,
+        ),
+        (
+            "FP per scan, IoU\u00a0>\u00a00.5",
+            "predicted lesions that match none",
+            lesion.fp_per_scan[middle],
+            lesion_row.fp_per_scan_05,
+        ),
     )
     return tuple(
         KeyFigure(

@@ -127,7 +127,7 @@ def _figures(content: StudyContent, folder: Path) -> tuple[Picture, ...]:
         ),
         read_picture(
             folder / "score_froc.png",
-            "Score FROC: sensitivity against false positives per scan as the probability that is asked of a lesion falls.",
+            "Score FROC: sensitivity against false positives per scan as the asked probability of a lesion falls.",
             "Score FROC: lesions ranked by the model's probability; not the paper's curve.",
         ),
     )
@@ -152,9 +152,7 @@ def _more_tables(folder: Path) -> tuple[TextTable, ...]:
 
 
 def _published_words(checks: tuple[AverageCheck, ...]) -> tuple[str, ...]:
-    sentences = [
-        "Our own rows add up: an evaluation whose subgroups do not average to its overall row is not written."
-    ]
+    sentences = ["Our own rows add up: an evaluation whose subgroups do not average to its overall row is not written."]
     wrong: dict[tuple[int, str], list[str]] = {}
     for check in checks:
         if not check.consistent:
@@ -164,7 +162,7 @@ def _published_words(checks: tuple[AverageCheck, ...]) -> tuple[str, ...]:
     for (table, group), metrics in wrong.items():
         sentences.append(
             f"The published rows by {group_title(group).lower()} in Table {table} do not: weighted with their cases "
-            f"they average to another value than the overall row ({', '.join(metrics)}), by more than rounding explains. "
+            f"they average to another value than the overall row ({', '.join(metrics)}), beyond rounding. "
             "Compare with the overall row, not with these."
         )
     if not wrong:
@@ -175,7 +173,11 @@ def _published_words(checks: tuple[AverageCheck, ...]) -> tuple[str, ...]:
 
 def _missing_figures(content: StudyContent) -> Missing:
     evaluation = content.study.evaluation
-    words: list[str | Path] = ["evaluate", evaluation.predictions or "PREDICTIONS", evaluation.references or "REFERENCES"]
+    words: list[str | Path] = [
+        "evaluate",
+        evaluation.predictions or "PREDICTIONS",
+        evaluation.references or "REFERENCES",
+    ]
     words += ["-o", evaluation.path]
     if evaluation.cohort is not None:
         words += ["--cohort", evaluation.cohort]

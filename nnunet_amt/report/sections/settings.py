@@ -86,7 +86,8 @@ _MISSING = Missing(
 
 def _evaluation(content: StudyContent) -> TextTable:
     rows = tuple(
-        TextRow(name.replace("_", " "), (_value(value) or "none",)) for name, value in asdict(content.summary.settings).items()
+        TextRow(name.replace("_", " "), (_value(value) or "none",))
+        for name, value in asdict(content.summary.settings).items()
     )
     return TextTable("Settings of the evaluation", ("Setting", "Value"), rows, words=frozenset({1}))
 
@@ -126,14 +127,17 @@ def _details(run: Run) -> Iterator[tuple[str, str]]:
         if machine.get("cores"):
             parts.append(f"{machine['cores']} cores")
         yield "machine", ", ".join(parts)
-    settings = "; ".join(f"{name} {_value(value)}" for name, value in (run.get("settings") or {}).items() if _value(value))
+    settings = "; ".join(
+        f"{name} {_value(value)}" for name, value in (run.get("settings") or {}).items() if _value(value)
+    )
     if settings:
         yield "settings", settings
     yield "seed", "none" if run.get("seed") is None else str(run["seed"])
     for name, item in (run.get("inputs") or {}).items():
         yield f"input: {name}", _input(item)
-    for name, item in (run.get("outputs") or {}).items():
-        yield f"output: {name}", _hash("SHA-256", item.get("sha256"))
+    outputs = "; ".join(f"{name} {_cut(item.get('sha256'))}" for name, item in (run.get("outputs") or {}).items())
+    if outputs:
+        yield "outputs, SHA-256", outputs
     counts = ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in (run.get("counts") or {}).items())
     if counts:
         yield "counts", counts
@@ -146,14 +150,14 @@ def _input(item: Mapping[str, Any]) -> str:
     if item.get("files") is not None:
         parts.append(f"{item['files']} file{'' if item['files'] == 1 else 's'}")
     if item.get("sha256"):
-        parts.append(_hash("SHA-256", item["sha256"]))
+        parts.append(f"SHA-256 {_cut(item['sha256'])}")
     if item.get("names_and_sizes_sha256"):
-        parts.append(_hash("SHA-256 of names and sizes", item["names_and_sizes_sha256"]))
+        parts.append(f"SHA-256 of names and sizes {_cut(item['names_and_sizes_sha256'])}")
     return ", ".join(parts)
 
 
-def _hash(name: str, value: Any) -> str:
-    return f"{name} {str(value)[:_HASH_CHARACTERS]}…" if value else "no hash"
+def _cut(sha256: Any) -> str:
+    return f"{str(sha256)[:_HASH_CHARACTERS]}…" if sha256 else "no hash"
 
 
 def _cost(name: str, value: Any) -> str:

@@ -17,6 +17,22 @@ from tests.evaluation.builders import evaluated, row_mask
 Runs = Sequence[tuple[int, int]]
 LENGTH = 200
 SETTINGS = EvaluationSettings(bootstrap_resamples=50)
+TUMOUR: Runs = [(0, 20)]
+# Two models on four cases that can be computed on paper; d is without tumour. The first finds a and c as they are,
+# misses b, and marks nothing in d. The other finds 12 voxels of 20 in a, b as it is, c with 10 voxels elsewhere, and
+# marks 10 voxels in d.
+FIRST: dict[str, tuple[Runs, Runs]] = {
+    "a": (TUMOUR, TUMOUR),
+    "b": ([], TUMOUR),
+    "c": (TUMOUR, TUMOUR),
+    "d": ([], []),
+}
+OTHER: dict[str, tuple[Runs, Runs]] = {
+    "a": ([(0, 12)], TUMOUR),
+    "b": (TUMOUR, TUMOUR),
+    "c": ([(0, 20), (100, 110)], TUMOUR),
+    "d": ([(0, 10)], []),
+}
 
 
 def write_evaluation(

@@ -1,0 +1,133 @@
+"""Values, differences and their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel, read_evaluated_model
+from nnunet_amt.evaluation.comparison.measures import MEASURES, Estimate, Measure, difference_ratios, estimates, ratios
+from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary import summarise
+from tests.evaluation.builders import evaluated, row_mask
+from tests.evaluation.comparison.evaluations import FIRST, OTHER, SETTINGS, write_cases, write_evaluation
+
+FEW = ComparisonSettings(bootstrap_resamples=200)
+about: Any = pytest.approx
+Estimates = dict[tuple[str, float | None], Estimate]
+
+
+def by_measure(values: tuple[Estimate, ...]) -> Estimates:
+    return {(measure.metric, measure.iou_threshold): value for measure, value in zip(MEASURES, values, strict=True)}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> list[EvaluatedModel]:
+    contents = {"first": FIRST, "other": OTHER}
+    return [read_evaluated_model(write_evaluation(tmp_path / name, cases), name) for name, cases in contents.items()]
+
+
+def differences(models: list[EvaluatedModel]) -> Estimates:
+    return by_measure(estimates([difference_ratios(*models)], FEW)[0])
+
+
+def test_values_of_one_model(models: list[EvaluatedModel]) -> None:
+    values = by_measure(estimates([ratios(models[1])], FEW)[0])
+    assert values["dice", None].value == about((0.75 + 1 + 0.8 + 0) / 4)
+    assert values["recall", None] == Estimate(about((0.6 + 1 + 1) / 3), None, 3)
+    assert values["sensitivity", 0.5] == Estimate(1.0, None, 3)
+    assert values["fp_per_scan", 0.5] == Estimate(0.5, None, 4)
+
+
+def test_differences_are_the_others_minus_the_firsts(models: list[EvaluatedModel]) -> None:
+    found = differences(models)
+    # Case d has no Dice by the first model, which leaves three.
+    assert found["dice", None] == Estimate(about((-0.25 + 1 - 0.2) / 3), None, 3)
+    assert found["iou", None].value == about((-0.4 + 1 - 1 / 3) / 3)
+    # No precision in b and d by the first, which predicts nothing there: a 1 - 1, c 20/30 - 1.
+    assert found["precision", None] == Estimate(about((0 - 1 / 3) / 2), None, 2)
+    assert found["recall", None] == Estimate(about((-0.4 + 1 + 0) / 3), None, 3)
+    # 3 of 3 lesions against 2, and 2 false positives in 4 scans against none.
+    assert found["sensitivity", 0.1] == found["sensitivity", 0.5] == Estimate(about(1 / 3), None, 3)
+    assert found["fp_per_scan", 0.5] == Estimate(0.5, None, 4)
+    # From 0.6 on the lesion of a (IoU 0.6) is lost and false.
+    assert found["sensitivity", 0.6].value == 0
+    assert found["fp_per_scan", 0.6].value == 0.75
+
+
+def test_the_sweep_is_the_mean_of_its_19_thresholds(models: list[EvaluatedModel]) -> None:
+    found = differences(models)
+    assert found["sweep_sensitivity", None].value == about((11 * 1 / 3 + 8 * 0) / 19)
+    assert found["sweep_fp_per_scan", None].value == about((11 * 0.5 + 8 * 0.75) / 19)
+    for metric in ("sensitivity", "fp_per_scan"):
+        values = [value.value for (name, _), value in found.items() if name == metric]
+        assert found[f"sweep_{metric}", None].value == about(np.mean(np.array(values, dtype=float)))
+
+
+def test_a_model_minus_itself_is_nothing(models: list[EvaluatedModel]) -> None:
+    settings = replace(FEW, ci_always=True)
+    for value in estimates([difference_ratios(models[1], models[1])], settings)[0]:
+        assert (value.value, value.ci95) == (0, (0, 0))
+
+
+def shifted(model: EvaluatedModel, by: float) -> EvaluatedModel:
+    return replace(model, voxel=model.voxel + by)
+
+
+def many(tmp_path: Path, cases: int) -> EvaluatedModel:
+    """Cases of 10, 11, 12 ... voxels found of 100."""
+    content = {f"case_{i:02d}": ([(0, 10 + i)], [(0, 100)]) for i in range(cases)}
+    return read_evaluated_model(write_evaluation(tmp_path / f"many_{cases}", content), "many")
+
+
+def test_resamples_draw_the_same_cases_for_both(tmp_path: Path) -> None:
+    """Every case is worse by 0.1: paired, each resample says 0.1; the interval of each model alone has a width."""
+    model = many(tmp_path, 20)
+    columns = [ratios(model), difference_ratios(model, shifted(model, -0.1))]
+    values, found = estimates(columns, FEW)
+    dice = MEASURES.index(Measure("dice"))
+    assert found[dice].ci95 == (about(-0.1), about(-0.1))
+    low, high = values[dice].ci95 or (0.0, 0.0)
+    assert low < values[dice].value < high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("cases", "ci_always", "given"), [(19, False, False), (20, False, True), (2, True, True)])
+def test_intervals_are_withheld_under_20_cases(tmp_path: Path, cases: int, ci_always: bool, given: bool) -> None:
+    model = many(tmp_path, cases)
+    found = estimates([difference_ratios(model, model)], replace(FEW, ci_always=ci_always))[0]
+    assert {value.ci95 is not None for value in found} == {given}
+
+
+def test_intervals_are_those_of_evaluate(tmp_path: Path) -> None:
+    """With the same seed the values of one model are the ones that evaluate writes, to the last digit."""
+    cases = [
+        evaluated(row_mask(60, (0, 8 + i), (50, 50 + (i % 3) * 3)), row_mask(60, (0, 20)), SETTINGS, f"case_{i:02d}")
+        for i in range(24)
+    ]
+    settings = EvaluationSettings(bootstrap_resamples=200, seed=5)
+    summary = summarise(cases, settings)
+    model = read_evaluated_model(write_cases(tmp_path / "e", cases, settings), "e")
+    found = by_measure(estimates([ratios(model)], ComparisonSettings(bootstrap_resamples=200, seed=5))[0])
+    for name, metric in summary.voxel.items():
+        assert found[name, None] == Estimate(about(metric.mean), about(metric.ci95), metric.n)
+    for name in ("sensitivity", "fp_per_scan"):
+        for threshold, metric in zip(summary.lesion.threshold, getattr(summary.lesion, name), strict=True):
+            assert found[name, threshold] == Estimate(about(metric.mean), about(metric.ci95), metric.n)
+
+
+def test_whole_institutions_can_be_drawn(tmp_path: Path) -> None:
+    """Of two institutions with a difference of 0 and of -0.4 a resample has either alone, or both: -0.2."""
+    model = many(tmp_path, 20)
+    other = replace(model, voxel=model.voxel - np.repeat([0.0, 0.4], 10)[:, None])
+    institutions = ["h1"] * 10 + ["h2"] * 10
+    dice = estimates([difference_ratios(model, other)], FEW, institutions)[0][0]
+    assert dice.value == about(-0.2)
+    assert dice.ci95 == (about(-0.4), about(0))
+    narrow = estimates([difference_ratios(model, other)], FEW)[0][0].ci95
+    assert narrow is not None
+    assert narrow[0] > -0.35
