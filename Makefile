@@ -11,7 +11,7 @@ NIIVUE := nnunet_amt/report/viewer/vendor/niivue.umd.js
 .PHONY: demo viewer test test-fast test-browser lint types format bench bench-speed clean help
 
 help:  ## List the steps
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (5 to 8 minutes on 2 CPU cores)
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer >/dev/null 2>&1 || \
@@ -26,10 +26,11 @@ test: $(VENV)/installed-dev  ## Run all tests (under 15 minutes on 2 CPU cores)
 test-fast: $(VENV)/installed-dev  ## Run the tests that take no more than seconds
 	$(BIN)/python -m pytest -m "not slow and not real and not browser"
 
-test-browser: $(VENV)/installed-browser $(NIIVUE)  ## Open the report in a headless Chromium; Debian's is installed where root may
+test-browser: $(VENV)/installed-browser  ## Open the report in a headless Chromium; Debian's is installed where root may
 	command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
 		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
 		echo "no Chromium, and it cannot be installed here (as root, on Debian or Ubuntu: apt-get install chromium); the tests skip"
+	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
 	$(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/installed-dev  ## Check style and formatting

@@ -32,9 +32,7 @@ def test_it_holds_every_case_and_stays_small(large_report: Path) -> None:
     assert all(f"AMT_{number:04d}" in text for number in range(paper.EXTERNAL_CASES))
 
 
-def test_it_can_be_used_within_three_seconds(
-    open_report: OpenReport, browser: Browser, large_report: Path
-) -> None:
+def test_it_can_be_used_within_three_seconds(open_report: OpenReport, browser: Browser, large_report: Path) -> None:
     """Used means: the page has loaded, and a press of a button is answered."""
     page = open_report(browser, large_report, load=False).page
     begin = time.monotonic()

@@ -60,9 +60,7 @@ def test_decisions_by_keyboard_are_counted_by_evaluate_and_come_back(
     assert opened.complaints == []
 
 
-def test_keys_do_nothing_while_a_note_is_written(
-    open_report: OpenReport, browser: Browser, small_report: Path
-) -> None:
+def test_keys_do_nothing_while_a_note_is_written(open_report: OpenReport, browser: Browser, small_report: Path) -> None:
     page = open_report(browser, small_report).page
     page.locator("[data-triage=start]").click()
     page.keyboard.press("n")
