@@ -43,7 +43,8 @@ def predict(
     from nnunet_amt import nnunet_commands as stock
     from nnunet_amt.environment import dataset_name, folder_from_environment
     from nnunet_amt.model_check import require_model
-    from nnunet_amt.predictions import keep_finished_predictions, require_output
+    from nnunet_amt.model_records import recorded_prediction
+    from nnunet_amt.predictions import cases_of_part, keep_finished_predictions, require_images, require_output
     from nnunet_amt.stock_options import predict_options, without_parts
 
     options = predict_options(context.args)
@@ -60,13 +61,18 @@ def predict(
         _print_array(slurm_array, dataset, images, output, [*chosen, *context.args], options)
         return
     parts = options.num_parts, options.part_id
-    keep_finished_predictions(images, output, checkpoint_file, without_parts(options), *parts)
+    kept = keep_finished_predictions(images, output, checkpoint_file, without_parts(options), *parts)
+    cases = len(cases_of_part(require_images(images), *parts))
     command = stock.predict_command(
         images, output, dataset, CONFIGURATION, fold, trainer, PLANS_NAME, checkpoint, device,
         ["--continue_prediction", *context.args],
     )  # fmt: skip
     show_command(shlex.join(command))
-    _run(command, stock.cpu_friendly_environment(device), images, output, parts)
+    recorded = recorded_prediction(
+        images, output, checkpoint_file, trainer, device, cases, cases - kept, context.args, (parts[1], parts[0])
+    )
+    with recorded:
+        _run(command, stock.cpu_friendly_environment(device), images, output, parts)
     show_written([output])
     _show_next(images, output)
 

@@ -33,6 +33,7 @@ def train(
     from nnunet_amt import nnunet_commands as stock
     from nnunet_amt.devices import require_device
     from nnunet_amt.environment import dataset_name, folder_from_environment
+    from nnunet_amt.model_records import recorded_training
     from nnunet_amt.stock_options import train_options
 
     options = train_options(context.args)
@@ -60,7 +61,8 @@ def train(
         stock.require_plans_of_model(model, plans_file, CONFIGURATION)
     command = stock.train_command(dataset, CONFIGURATION, fold, trainer, PLANS_NAME, device, extra)
     show_command(shlex.join(command))
-    stock.run_stock_command(command, stock.cpu_friendly_environment(device))
+    with recorded_training(plans_file.parent, model, trainer, fold, device, extra):
+        stock.run_stock_command(command, stock.cpu_friendly_environment(device))
     show_written(sorted(fold_folder.glob("checkpoint_*.pth")))
     show_next(next_command)
 

@@ -11,6 +11,7 @@ from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.environment import folder_from_environment, folders_below
 from nnunet_amt.evaluation import EvaluationResult, evaluate
 from nnunet_amt.files import require_free_space
+from nnunet_amt.model_records import recorded_prediction, recorded_training
 from nnunet_amt.nnunet_commands import (
     cpu_friendly_environment,
     may_continue,
@@ -154,7 +155,8 @@ def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, rep
             report(epochs, epochs, f"training{dice}")
 
     report(0, epochs, "training")
-    run_stock_command(command, cpu_friendly_environment(device), on_line, log_file)
+    with recorded_training(preprocessed, model, settings.trainer, settings.fold, device, extra):
+        run_stock_command(command, cpu_friendly_environment(device), on_line, log_file)
 
 
 def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, output: Path, report: Progress) -> Path:
@@ -177,5 +179,7 @@ def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, ou
             done += 1
             report(done, total, "prediction")
 
-    run_stock_command(command, cpu_friendly_environment(device), on_line, output / "predict.log")
+    to_do = total - done
+    with recorded_prediction(images, predictions, checkpoint, settings.trainer, device, total, to_do):
+        run_stock_command(command, cpu_friendly_environment(device), on_line, output / "predict.log")
     return predictions

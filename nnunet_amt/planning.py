@@ -27,6 +27,7 @@ from nnunet_amt.paper import BATCH_SIZE
 from nnunet_amt.preprocessing import preprocess
 from nnunet_amt.progress import Progress, silent
 from nnunet_amt.raw_cases import list_cases
+from nnunet_amt.run_record import RunInput, recorded_run
 from nnunet_amt.trainers.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
@@ -42,6 +43,7 @@ __all__ = [
 # Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
 # voxels as default nnU-Net takes a step.
 TARGET_PATCH_SIZE = (32, 192, 192)
+_RECORDED_FILES = (f"{PLANS_NAME}.json", "splits_final.json", "dataset.json", "dataset_fingerprint.json")
 # What a CT can have, and what it can be resampled to and still show a tumour.
 SPACING_LIMITS_MM = (0.1, 20.0)
 
@@ -107,15 +109,20 @@ def plan(
     folder_from_environment("nnUNet_results")  # asked for now, not after an hour of work
     cases = list_cases(raw_folder / name)
     preprocessed_folder.mkdir(parents=True, exist_ok=True)
-    intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, report)
-    # nnU-Net would keep an outdated split and stop at the difference
-    shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
-    with quiet_nnunet():
-        planner = AMTPlanner(name, intensities, spacing, patch_size)
-        plans = planner.plan_experiment()
-    voxels = planner.largest_resampled_image()
-    number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
-    settings = plans["configurations"][CONFIGURATION]
+    inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
+    asked = {"spacing": spacing, "patch_size": patch_size}
+    with recorded_run(preprocessed_folder, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
+        intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, report)
+        # nnU-Net would keep an outdated split and stop at the difference
+        shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
+        with quiet_nnunet():
+            planner = AMTPlanner(name, intensities, spacing, patch_size)
+            plans = planner.plan_experiment()
+        voxels = planner.largest_resampled_image()
+        number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
+        settings = plans["configurations"][CONFIGURATION]
+        notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
+        notes.counts["cases"] = number
     return PlanSummary(
         preprocessed_folder / f"{PLANS_NAME}.json",
         tuple(settings["spacing"]),

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from nnunet_amt import __version__, console
 from nnunet_amt.cli import app
 from nnunet_amt.errors import WorkFailedError
+from nnunet_amt.run_record import read_runs
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 from tests.model_fixtures import write_model
 
@@ -158,6 +159,7 @@ def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, mon
     result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "out"), "--device", "cpu", *extra])
     assert result.exit_code == 0, result.output
     assert commands[0][-len(extra) :] == extra
+    assert read_runs(tmp_path / "out") == []  # the tiny dataset has one case, which is the other part's
     result = runner.invoke(app, ["train", "711", "--device", "cpu", "--val_best", "--npz"])
     assert result.exit_code == 0, result.output
     assert commands[1][-3:] == ["--val_best", "--npz", "--c"]

@@ -14,6 +14,7 @@ import pytest
 from nnunet_amt.demo import DemoSettings, run_demo
 from nnunet_amt.environment import folder_from_environment
 from nnunet_amt.phantom import CohortDesign
+from nnunet_amt.run_record import input_path, read_runs
 
 pytestmark = pytest.mark.slow
 
@@ -85,3 +86,27 @@ def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monke
     assert summary["voxel"]["dice"]["n"] == len(result.evaluation.cases) == 2
     assert (output / "evaluation" / "froc.png").stat().st_size > 5000
     assert folder_from_environment("nnUNet_raw") == output / "nnUNet_raw"
+    assert_recorded(output)
+
+
+def assert_recorded(output: Path) -> None:
+    """Go from the evaluation back to the cohort, from record to record: each stage has one run, killed ones left none."""
+    [evaluated] = read_runs(output / "evaluation")
+    predictions = input_path(output / "evaluation", evaluated, "predictions")
+    assert predictions == output / "predictions"
+    [predicted] = read_runs(predictions)
+    assert predicted["outputs"]["."]["sha256"] == evaluated["inputs"]["predictions"]["sha256"]
+    checkpoint = input_path(predictions, predicted, "checkpoint")
+    assert checkpoint is not None
+    [trained] = read_runs(checkpoint.parent)
+    assert trained["outputs"][checkpoint.name]["sha256"] == predicted["inputs"]["checkpoint"]["sha256"]
+    preprocessed = input_path(checkpoint.parent, trained, "preprocessed")
+    assert preprocessed is not None
+    [planned] = read_runs(preprocessed)
+    dataset = input_path(preprocessed, planned, "dataset")
+    assert dataset is not None
+    [converted] = read_runs(dataset)
+    stages = [run["stage"] for run in (converted, planned, trained, predicted, evaluated)]
+    assert stages == ["convert", "plan", "train", "predict", "evaluate"]
+    assert trained["cost"]["parameters"] == predicted["cost"]["parameters"] > 1_000_000
+    assert trained["cost"]["peak_memory_bytes"] > 100_000_000  # torch alone

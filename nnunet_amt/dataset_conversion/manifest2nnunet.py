@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nnunet_amt.case_workers import Workers, open_workers
 from nnunet_amt.cohort import (
@@ -41,11 +41,14 @@ from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
 from nnunet_amt.files import require_free_space
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RunInput, recorded_run
 
 __all__ = ["ConversionSummary", "convert"]
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7
+# Of what the dataset's record keeps the hashes; the images would take minutes.
+_RECORDED_FILES = ("cohort.csv", "exclusions.csv", "failures.csv", "audit.json", "splits_final.json", "dataset.json")
 
 Result = TypeVar("Result")
 
@@ -134,6 +137,23 @@ def convert(
     """
     settings = settings or ConversionSettings()
     dataset = RawDataset.at(raw_folder.absolute(), dataset_id, name)
+    with recorded_run(
+        dataset.folder,
+        "convert",
+        settings=_told_settings(settings),
+        seed=settings.seed,
+        inputs={"manifest": RunInput(manifest, told=False)},
+        outputs=_RECORDED_FILES,
+        files_named=False,  # the dataset is passed on; its manifest and key are not, nor what they are called
+    ) as notes:
+        summary = _convert(manifest, dataset, settings, jobs, executor, report)
+        notes.counts.update(_counts(summary))
+    return summary
+
+
+def _convert(
+    manifest: Path, dataset: RawDataset, settings: ConversionSettings, jobs: int, executor: str | None, report: Progress
+) -> ConversionSummary:
     cohort, notes = read_manifest(manifest), read_notes(manifest)
     with _naming(manifest):
         cases = _split(cohort.cases, settings)
@@ -174,6 +194,18 @@ def convert(
         failures=tuple(outcome.failures),
         files=(*files, names.key_file),
     )
+
+
+def _told_settings(settings: ConversionSettings) -> dict[str, Any]:
+    """Give the settings for the record: of files only whether they were given."""
+    files = {"external_institutions": settings.external_institutions is not None}
+    return {name: value for name, value in asdict(settings).items() if name not in ("seed", "key_file")} | files
+
+
+def _counts(summary: ConversionSummary) -> dict[str, int]:
+    by_split: dict[str, int] = {split.split: split.cases for split in summary.audit.splits}
+    excluded = sum(summary.excluded.values())
+    return {"cases": sum(by_split.values()), **by_split, "excluded": excluded, "converted": summary.converted}
 
 
 def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:

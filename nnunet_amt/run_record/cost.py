@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 __all__ = ["number_of_parameters", "peak_memory"]
@@ -19,7 +21,8 @@ def peak_memory(of_children: bool = False) -> int | None:
     ----------
     of_children
         The largest single one of the processes that we have started and waited for, or that they have, and not their
-        sum: for nnU-Net's commands. Otherwise the larger of that and this process.
+        sum: for nnU-Net's commands. It is at least what this process held when it started them (Linux counts it
+        along). Otherwise the larger of that and this process.
 
     Returns
     -------
@@ -30,11 +33,21 @@ def peak_memory(of_children: bool = False) -> int | None:
         import resource
     except ImportError:
         return None
-    peaks = [resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]
-    if not of_children:
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-    return max(peaks) * unit or None
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    if of_children:
+        return children or None
+    # Linux begins a process's ru_maxrss with that of the process that started it
+    return max(children, _peak_by_proc() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def _peak_by_proc() -> int | None:
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
 
 
 def number_of_parameters(weights: Mapping[str, Any]) -> int:

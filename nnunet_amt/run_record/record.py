@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nnunet_amt.run_record.cost import peak_memory
-from nnunet_amt.run_record.hashes import RunInput, describe_input, file_sha256
+from nnunet_amt.run_record.hashes import RunInput, describe_input
 from nnunet_amt.run_record.paths import command_line
 from nnunet_amt.run_record.record_file import read_record_file, record_name, write_runs
 from nnunet_amt.run_record.software import describe_machine, software_versions
@@ -86,7 +86,8 @@ def recorded_run(
     inputs
         What was read, by its name in the record. It is hashed when the block has ended; see `RunInput`.
     outputs
-        Names, relative to `folder`, of what the stage may write; of what is there the SHA-256 is kept.
+        Names, relative to `folder`, of what the stage may write; of what is there the SHA-256 is kept. ``"."`` stands
+        for the label maps in `folder`, hashed as when they are read, see `folder_sha256`.
     keep_earlier
         Keep the earlier runs. False where results replace earlier ones: runs of this stage, and of others that wrote
         a file of `outputs`, go then.
@@ -146,9 +147,9 @@ def recorded_run(
     write_runs(folder / name, [*earlier, run])
 
 
-def _hashed(folder: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    hashed = {name: file_sha256(folder / name) for name in dict.fromkeys(names)}
-    return {name: {"sha256": sha256} for name, sha256 in hashed.items() if sha256 is not None}
+def _hashed(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    hashed = {name: describe_input(RunInput(folder / name, told=False), folder) for name in dict.fromkeys(names)}
+    return {name: entry for name, entry in hashed.items() if entry["sha256"] is not None}
 
 
 def _as_mapping(settings: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from nnunet_amt import __version__
@@ -56,8 +57,9 @@ def _usable_cores() -> int:
 def _gpu_name() -> str | None:
     """Ask torch where it is loaded already, else the driver's tool; the first device speaks for all."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(0))
+    with suppress(RuntimeError, AttributeError):  # a device that is full or was lost is no reason to lose the record
+        if torch is not None and torch.cuda.is_available():
+            return str(torch.cuda.get_device_name(0))
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None

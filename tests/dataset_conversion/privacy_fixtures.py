@@ -110,9 +110,9 @@ def planted_cohort(
     return write_manifest(home / "manifest.csv", rows)
 
 
-def convert(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def convert(folder: Path, *options: str, manifest: str = "manifest.csv") -> subprocess.CompletedProcess[str]:
     """Run the command in the manifest's folder, so that no path of the caller's is in what it is told."""
-    command = [sys.executable, "-m", "nnunet_amt", "convert", "manifest.csv", "-d", "711", *options]
+    command = [sys.executable, "-m", "nnunet_amt", "convert", manifest, "-d", "711", *options]
     environment = {"nnUNet_raw": str(folder / "raw"), "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
     home = folder / FOLDER
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120, check=False)

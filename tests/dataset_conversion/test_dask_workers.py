@@ -19,7 +19,7 @@ from nnunet_amt.dataset_conversion import ConversionSettings, ConversionSummary,
 from nnunet_amt.errors import BadInputError, MissingExtraError
 from nnunet_amt.progress import silent
 from tests.dataset_conversion.cohort_fixtures import write_cohort
-from tests.dataset_conversion.test_manifest2nnunet import contents, run
+from tests.dataset_conversion.test_manifest2nnunet import results, run
 
 pytest.importorskip("distributed", reason="the extra [dask] is not installed")
 
@@ -100,7 +100,7 @@ def test_a_worker_killed_in_a_case_loses_and_doubles_nothing(
     tmp_path: Path, scheduler: str, start_worker: Callable[..., None]
 ) -> None:
     write_cohort(tmp_path)
-    whole = contents(run(tmp_path, raw="whole").dataset_folder)
+    whole = results(run(tmp_path, raw="whole").dataset_folder)
     mark, preload = tmp_path / "mark", tmp_path / "wait_in_c1.py"
     preload.write_text(WAIT_IN_C1.format(mark=str(mark)))
     for _ in range(2):
@@ -117,7 +117,7 @@ def test_a_worker_killed_in_a_case_loses_and_doubles_nothing(
     killer.join(timeout=10)
     assert mark.exists()
     assert (summary.converted, summary.failures) == (4, ())
-    assert contents(summary.dataset_folder) == whole
+    assert results(summary.dataset_folder) == whole
     assert run_on(scheduler, tmp_path).already_done == 4
 
 

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.dataset_conversion import ConversionSettings, ConversionSummary, convert
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.run_record import RECORD_FILE, file_sha256, read_runs
 from tests.dataset_conversion.cohort_fixtures import (
     make_ct,
     make_mask,
@@ -40,6 +41,7 @@ DATASET_FILES = {
     "exclusions.csv",
     "flow.png",
     "flow.svg",
+    RECORD_FILE,
     "splits_final.json",
     "table1.csv",
     "table1.md",
@@ -57,6 +59,11 @@ def run(folder: Path, raw: str = "raw", jobs: int = 1, report: Progress = silent
 def contents(dataset: Path) -> dict[str, bytes]:
     """Every file of a dataset, the conversion's notes among them."""
     return {str(path.relative_to(dataset)): path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
+
+
+def results(dataset: Path) -> dict[str, bytes]:
+    """What two conversions must have in common: all but the record, which holds the time."""
+    return {name: content for name, content in contents(dataset).items() if name != RECORD_FILE}
 
 
 def times(dataset: Path) -> dict[str, int]:
@@ -100,6 +107,24 @@ def test_voxels_and_grid_are_those_of_the_input(tmp_path: Path) -> None:
         np.testing.assert_allclose(written.GetSpacing(), original.GetSpacing(), rtol=1e-6)
         np.testing.assert_allclose(written.GetOrigin(), original.GetOrigin(), rtol=1e-6)
         np.testing.assert_allclose(written.GetDirection(), original.GetDirection(), atol=1e-6)
+
+
+def test_the_record_tells_the_settings_and_counts_but_not_the_manifest(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    dataset = run(tmp_path, seed=7, key_file=tmp_path / "key_of_qzxv.csv").dataset_folder
+    [recorded] = read_runs(dataset)
+    assert (recorded["stage"], recorded["seed"]) == ("convert", 7)
+    counts = {"cases": 4, "training": 2, "tuning": 1, "external": 1, "excluded": 0, "converted": 4}
+    assert recorded["counts"] == counts
+    assert recorded["settings"]["external_institutions"] is False
+    assert recorded["settings"]["reading"] == {"resample_masks": False, "resample_tilt": False}
+    assert recorded["inputs"] == {"manifest": {"sha256": file_sha256(tmp_path / "manifest.csv")}}
+    hashed = {name: entry["sha256"] for name, entry in recorded["outputs"].items()}
+    assert hashed == {name: file_sha256(dataset / name) for name in hashed}
+    assert hashed.keys() >= {"cohort.csv", "splits_final.json", "dataset.json", "audit.json"}
+    text = (dataset / RECORD_FILE).read_text()
+    for word in ("manifest.csv", "key_of_qzxv", "North", "Patient-", str(tmp_path)):
+        assert word not in text
 
 
 def test_the_cohort_file_keeps_what_subgroups_need_and_no_patient(tmp_path: Path) -> None:

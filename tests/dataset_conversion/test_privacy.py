@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
+from nnunet_amt.run_record import read_runs
 from tests.dataset_conversion.cohort_fixtures import write_manifest
 from tests.dataset_conversion.dicom_fixtures import make_volume
 from tests.dataset_conversion.privacy_fixtures import (
@@ -42,6 +43,18 @@ def test_no_identifier_is_in_any_byte_of_the_dataset_or_on_the_screen(tmp_path: 
     assert result.returncode == 0, result.stderr
     assert assert_clean_folder(tmp_path / "raw") > 15
     assert not found_in((result.stdout + result.stderr).encode())
+
+
+def test_the_record_does_not_tell_what_manifest_and_key_are_called(tmp_path: Path) -> None:
+    """Their names may be those of hospitals; everything else that was typed stays."""
+    manifest = planted_cohort(tmp_path)
+    manifest.rename(manifest.with_name(f"{TEXT}.csv"))
+    key_file = str(tmp_path / f"{TEXT}_key.csv")
+    options = ("--key-file", key_file, "--seed", "3")
+    assert convert(tmp_path, *options, manifest=f"{TEXT}.csv").returncode == 0
+    [run] = read_runs(tmp_path / "raw" / "Dataset711_AMT")
+    assert run["command"] == "nnunet_amt convert FILE.csv -d 711 --key-file FILE.csv --seed 3"
+    assert_clean_folder(tmp_path / "raw")
 
 
 def _identifiers(home: Path) -> set[str]:

@@ -15,7 +15,7 @@ from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
 from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
-from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run, times
+from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, results, run, times
 
 
 def test_a_rerun_touches_no_finished_case(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_killed_at_thirty_random_moments_and_started_again_gives_the_same_bytes(
     command = [sys.executable, str(tmp_path / "kill.py"), str(tmp_path), "30"]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert int(shown.stdout) >= 20  # the others had ended before their time came
-    whole = contents(tmp_path / "whole" / "Dataset711_AMT")
+    whole = results(tmp_path / "whole" / "Dataset711_AMT")
     assert "failures.csv" in whole
-    assert contents(tmp_path / "raw" / "Dataset711_AMT") == whole
+    assert results(tmp_path / "raw" / "Dataset711_AMT") == whole
 
 
 def test_an_unfinished_dataset_does_not_look_finished(tmp_path: Path) -> None:
@@ -217,8 +217,8 @@ def test_a_case_that_is_excluded_later_is_removed(tmp_path: Path) -> None:
 
 def test_more_processes_give_the_same_bytes(tmp_path: Path) -> None:
     write_cohort(tmp_path)
-    one = contents(run(tmp_path, raw="one").dataset_folder)
-    assert contents(run(tmp_path, raw="two", jobs=2).dataset_folder) == one
+    one = results(run(tmp_path, raw="one").dataset_folder)
+    assert results(run(tmp_path, raw="two", jobs=2).dataset_folder) == one
 
 
 @pytest.mark.parametrize("name", ["imagesTr/other_0000.nii.gz", "labelsTs/other.nii.gz"])
