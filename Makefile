@@ -3,19 +3,34 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint types format bench bench-speed clean help
+# The library that draws the report's viewer: too large for this repository, the same for everybody by its hash.
+NIIVUE_VERSION := 0.69.0
+NIIVUE_SHA256 := 47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af
+NIIVUE := nnunet_amt/report/viewer/vendor/niivue.umd.js
+
+.PHONY: demo viewer test test-fast test-browser lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (5 to 8 minutes on 2 CPU cores)
+	@test -f $(NIIVUE) || $(MAKE) --silent viewer >/dev/null 2>&1 || \
+		echo "NiiVue was not fetched (make viewer says why): the report will show still pictures"
 	$(BIN)/nnunet_amt demo
 
+viewer: $(NIIVUE)  ## Fetch NiiVue with npm, for the report's viewer
+
 test: $(VENV)/installed-dev  ## Run all tests (under 15 minutes on 2 CPU cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser"
 
 test-fast: $(VENV)/installed-dev  ## Run the tests that take no more than seconds
-	$(BIN)/python -m pytest -m "not slow and not real"
+	$(BIN)/python -m pytest -m "not slow and not real and not browser"
+
+test-browser: $(VENV)/installed-browser $(NIIVUE)  ## Open the report in a headless Chromium; Debian's is installed where root may
+	command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+		echo "no Chromium, and it cannot be installed here (as root, on Debian or Ubuntu: apt-get install chromium); the tests skip"
+	$(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/installed-dev  ## Check style and formatting
 	$(BIN)/ruff check .
@@ -50,6 +65,19 @@ $(VENV)/installed: setup.cfg pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev]'
 	@touch $@
+
+$(VENV)/installed-browser: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev,browser]'
+	@touch $@
+
+$(NIIVUE):
+	@command -v npm >/dev/null || { echo "npm is needed to fetch NiiVue; it comes with Node.js" >&2; exit 1; }
+	mkdir -p $(@D)
+	cd $(@D) && npm pack --silent --fetch-retries=1 @niivue/niivue@$(NIIVUE_VERSION)
+	tar -xzOf $(@D)/niivue-niivue-$(NIIVUE_VERSION).tgz package/dist/niivue.umd.js > $@.partial
+	rm $(@D)/niivue-niivue-$(NIIVUE_VERSION).tgz
+	$(PYTHON) -c 'import hashlib, pathlib, sys; sys.exit(hashlib.sha256(pathlib.Path("$@.partial").read_bytes()).hexdigest() != "$(NIIVUE_SHA256)" and "$@ has another hash than NiiVue $(NIIVUE_VERSION)")'
+	mv $@.partial $@
 
 # panoptica wants older libraries than nnU-Net, so it lives in an environment of its own.
 .bench-venv/installed:

@@ -18,10 +18,12 @@ from nnunet_amt.cli_compare import compare
 from nnunet_amt.cli_convert import convert
 from nnunet_amt.cli_doctor import doctor
 from nnunet_amt.cli_evaluate import evaluate
+from nnunet_amt.cli_figures import figures
 from nnunet_amt.cli_options import PASS_ON, DatasetId, Device, Jobs
 from nnunet_amt.cli_predict import predict
 from nnunet_amt.cli_public import join_manifests, public_cohort
 from nnunet_amt.cli_published import published
+from nnunet_amt.cli_report import report
 from nnunet_amt.cli_train import train
 from nnunet_amt.console import (
     err,
@@ -85,8 +87,11 @@ def demo(
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     out.print(overall_table(result.evaluation))
     out.print(f"took {time.monotonic() - started:.0f} s")
-    show_written([result.manifest, result.model, *result.evaluation.files])
-    show_next("nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
+    show_written([result.manifest, result.model, *result.evaluation.files, result.page.path])
+    if result.page.worst:
+        out.print(f"failed worst: {result.page.worst}", markup=False)
+    show_next(f"open {result.page.path} in a browser")
+    out.print("  nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
 
 
 app.command()(convert)
@@ -146,6 +151,8 @@ app.command("score-froc")(score_froc)
 app.command()(components)
 app.command()(baseline)
 app.command()(compare)
+app.command()(figures)
+app.command()(report)
 app.command()(published)
 app.command()(doctor)
 

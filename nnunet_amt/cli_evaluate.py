@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from nnunet_amt.cli_evaluation_options import (
 )
 from nnunet_amt.cli_options import Jobs, require_choice
 from nnunet_amt.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
+
+if TYPE_CHECKING:
+    from nnunet_amt.evaluation.triage import TriageSummary
 
 __all__ = ["evaluate"]
 
@@ -45,6 +48,12 @@ def evaluate(
     components: Annotated[
         bool, typer.Option("--components", help="Write the table of lesion definitions too, as components does.")
     ] = False,
+    triage: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Decisions exported from the report: accepted findings are not counted as FP."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 711,
     subgroup: Annotated[
         list[str] | None,
@@ -93,11 +102,21 @@ def evaluate(
             missing_as_empty,
             probabilities,
             components,
+            triage,
         )
     out.print(overall_table(result))
+    if result.overall.triage is not None:
+        out.print(_triage_line(result.overall.triage), markup=False)
     show_written(list(result.files))
     show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}; the worst cases:")
     out.print(f"  {_failures_command(predictions, references, output, foreground, missing_as_empty)}", markup=False)
+
+
+def _triage_line(triage: TriageSummary) -> str:
+    return (
+        f"triage: {triage.accepted} of {triage.candidates} candidate false positives accepted and not counted, "
+        f"{triage.dismissed} dismissed, {triage.undecided} undecided"
+    )
 
 
 def _failures_command(

@@ -10,6 +10,7 @@ from pathlib import Path
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.environment import folder_from_environment, folders_below
 from nnunet_amt.evaluation import EvaluationResult, evaluate
+from nnunet_amt.evaluation.failures import analyse_failures
 from nnunet_amt.files import require_free_space
 from nnunet_amt.model_records import recorded_prediction, recorded_training
 from nnunet_amt.nnunet_commands import (
@@ -26,6 +27,7 @@ from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.planning import plan
 from nnunet_amt.predictions import keep_finished_predictions, require_images
 from nnunet_amt.progress import Progress, silent
+from nnunet_amt.report import ReportResult, write_report
 from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS, nnUNetTrainerAMT_demo
 from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 
@@ -78,18 +80,21 @@ class DemoResult:
         Tables and figure.
     evaluation
         Their content.
+    page
+        The report on all of it.
     """
 
     manifest: Path
     model: Path
     evaluation_folder: Path
     evaluation: EvaluationResult
+    page: ReportResult
 
 
 def run_demo(
     output: Path, device: str = "cpu", report: Progress = silent, settings: DemoSettings | None = None
 ) -> DemoResult:
-    """Make a phantom cohort, convert, plan, train, predict and evaluate; run again, it goes on where it stopped.
+    """Make a phantom cohort and run every stage on it to the report; run again, it goes on where it stopped.
 
     Parameters
     ----------
@@ -124,7 +129,16 @@ def run_demo(
     evaluation = evaluate(
         predictions, dataset / "labelsTs", evaluation_folder, dataset / "cohort.csv", jobs=jobs, report=report
     )
-    return DemoResult(manifest, model, evaluation_folder, evaluation)
+    analyse_failures(
+        predictions,
+        dataset / "labelsTs",
+        output / "evaluation_failures",
+        dataset / "imagesTs",
+        jobs=jobs,
+        report=report,
+    )
+    page = write_report(output, output / "report.html", evaluation_folder, report=report)
+    return DemoResult(manifest, model, evaluation_folder, evaluation, page)
 
 
 def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, report: Progress) -> None:

@@ -79,7 +79,8 @@ def recorded_prediction(
 ) -> Iterator[RunNotes]:
     """Record a prediction that the block runs, if it ends well; one that had nothing to predict adds no run.
 
-    The cost ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
+    ``cases`` are those that this run predicted, ``cases_in_all`` those of the task or its part. The cost
+    ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
     and the model is in it, and weighs the more the fewer the cases are.
 
     Parameters
@@ -121,7 +122,7 @@ def recorded_prediction(
         # a run that was killed after its last case has left none
         recorded = any(run["stage"] == "predict" for run in read_runs(output))
         notes.nothing_done = to_do == 0 and (recorded or cases == 0)
-        notes.counts.update(cases=cases, predicted=to_do)
+        notes.counts.update(cases=to_do, cases_in_all=cases)
         if to_do:
             notes.cost["seconds_per_case_with_start"] = round(notes.seconds() / to_do, 3)
             notes.cost["parameters"] = _parameters(checkpoint)

@@ -44,6 +44,7 @@ __all__ = [
     "SCALING_RANGE",
     "SEXES",
     "SIZE_LIMITS_CM",
+    "SUCCESSFUL_DICE",
     "TABLE_3",
     "TABLE_4",
     "TRAINING_CASES",
@@ -104,6 +105,9 @@ IOU_THRESHOLD_TWENTIETHS = tuple(range(1, 20))
 
 # Tables 3 and 4: small < 5 cm, medium 5 to 8 cm, large > 8 cm
 SIZE_LIMITS_CM = (5.0, 8.0)
+
+# Fig. 5: what counts as a successful case there
+SUCCESSFUL_DICE = 0.70
 
 # "Quantitative analysis of failure modes": the cases of lowest against those of highest Dice
 FAILURE_GROUP_PERCENT = 10

@@ -16,6 +16,7 @@ from pathlib import Path
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.files import is_nearly_full, read_record, require_folder, write_json
 from nnunet_amt.image_integrity import file_damage
+from nnunet_amt.run_record import file_sha256
 
 __all__ = [
     "cases_of_part",
@@ -110,7 +111,7 @@ def keep_finished_predictions(
     cases = cases_of_part(require_images(images), num_parts, part_id)
     require_output(output, images)
     # by content: training again rewrites these files, and a model may come from another machine
-    model = [_digest(checkpoint), _digest(checkpoint.parents[1] / "plans.json"), *options]
+    model = [*(file_sha256(path) or "" for path in (checkpoint, checkpoint.parents[1] / "plans.json")), *options]
     digest = hashlib.sha256(json.dumps(model).encode()).hexdigest()
     _refuse_foreign_label_maps(output, cases)
     kept = 0
@@ -187,16 +188,6 @@ def _endings(folder: Path) -> str:
     files = [path.name.lower() for path in folder.iterdir() if path.is_file()]
     counts = Counter(next((ending for ending in _KNOWN_ENDINGS if name.endswith(ending)), "other") for name in files)
     return ", ".join(f"{count} {ending}" for ending, count in counts.most_common(3)) or "no files"
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):  # a checkpoint need not fit into memory
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _state(path: Path) -> list:

@@ -20,7 +20,8 @@ from tests.model_fixtures import write_model
 runner = CliRunner()
 COMMANDS = (
     *("demo", "convert", "public-cohort", "join-manifests", "plan", "env", "train", "predict"),
-    *("evaluate", "failures", "score-froc", "components", "baseline", "compare", "published", "doctor"),
+    *("evaluate", "failures", "score-froc", "components", "compare", "baseline", "figures", "report"),
+    *("published", "doctor"),
 )
 
 

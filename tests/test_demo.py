@@ -87,10 +87,13 @@ def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monke
     assert (output / "evaluation" / "froc.png").stat().st_size > 5000
     assert folder_from_environment("nnUNet_raw") == output / "nnUNet_raw"
     assert_recorded(output)
+    page = result.page.path.read_text()
+    assert result.page.path == output / "report.html"
+    assert f"Failed worst: case {result.page.worst[:8]}" in page  # AMT-0001 and the like
 
 
 def assert_recorded(output: Path) -> None:
-    """Go from the evaluation back to the cohort, from record to record: each stage has one run, killed ones left none."""
+    """Go from the evaluation back to the cohort, each stage has one run, killed ones left none."""
     [evaluated] = read_runs(output / "evaluation")
     predictions = input_path(output / "evaluation", evaluated, "predictions")
     assert predictions == output / "predictions"

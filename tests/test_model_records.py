@@ -92,7 +92,7 @@ def test_prediction_is_recorded_beside_its_label_maps(planned_base: Path, tmp_pa
     _predict(planned_base, checkpoint, output, to_do=3)
     _predict(planned_base, checkpoint, output, to_do=0)  # nothing left: no second run
     [run] = read_runs(output)
-    assert (run["stage"], run["counts"]) == ("predict", {"cases": 4, "predicted": 3})
+    assert (run["stage"], run["counts"]) == ("predict", {"cases": 3, "cases_in_all": 4})
     # the seconds of a case are rounded to 0.001, those of the run too
     assert run["cost"]["seconds_per_case_with_start"] == pytest.approx(run["seconds"] / 3, abs=0.1)
     assert run["cost"]["parameters"] == PARAMETERS
@@ -113,7 +113,7 @@ def test_prediction_that_was_killed_after_its_last_case_is_recorded_by_the_next_
     checkpoint, output = write_model(tmp_path / "results", planned_base), tmp_path / "predictions"
     _predict(planned_base, checkpoint, output, to_do=0)
     [run] = read_runs(output)
-    assert run["counts"] == {"cases": 4, "predicted": 0}
+    assert run["counts"] == {"cases": 0, "cases_in_all": 4}
     assert "seconds_per_case_with_start" not in run["cost"]
 
 
@@ -145,4 +145,4 @@ def test_commands_record_what_they_run(planned_base: Path, tmp_path: Path, monke
     assert trained["settings"]["options"] == ["--c"]
     assert (trained["stage"], list(trained["outputs"])) == ("train", ["checkpoint_best.pth"])
     assert predicted["settings"]["options"] == ["-step_size", "0.7"]
-    assert predicted["counts"] == {"cases": 1, "predicted": 1}
+    assert predicted["counts"] == {"cases": 1, "cases_in_all": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnunet_amt.evaluation.counts import CaseCounts, count_case
@@ -15,11 +16,23 @@ __all__ = ["CaseEvaluation", "evaluate_case", "evaluate_counts"]
 
 @dataclass(frozen=True, eq=False)
 class CaseEvaluation:
-    """The counts of one case and the metrics that follow from them."""
+    """The counts of one case and the metrics that follow from them.
+
+    Attributes
+    ----------
+    counts
+        Of voxels and lesions.
+    voxel, lesions
+        What follows from them.
+    triage
+        A reader's decision on each candidate false positive, by the lesion's number from 1; those accepted are out of
+        `lesions.fp`. None without decisions.
+    """
 
     counts: CaseCounts
     voxel: VoxelMetrics
     lesions: LesionCounts
+    triage: Mapping[int, str] | None = None
 
     @property
     def case_id(self) -> str:

@@ -11,6 +11,7 @@ from nnunet_amt.evaluation.lesion_rows import (
     LESIONS_COLUMNS,
     SURFACE_COLUMNS,
     TABLE_THRESHOLDS,
+    TRIAGE_COLUMN,
     lesion_rows,
     millilitres,
     surface_cells,
@@ -67,6 +68,8 @@ def write_case_thresholds_csv(path: Path, cases: Sequence[CaseEvaluation]) -> No
 def write_lesions_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
     """Write a row for each reference lesion and for each predicted lesion; see `lesion_rows`."""
     columns = (*LESIONS_COLUMNS, *SURFACE_COLUMNS) if surface_distances else LESIONS_COLUMNS
+    if any(case.triage is not None for case in cases):
+        columns = (*columns, TRIAGE_COLUMN)
     rows = (row for case in cases for row in lesion_rows(case))
     write_csv(path, columns, ({name: row[name] for name in columns} for row in rows))
 

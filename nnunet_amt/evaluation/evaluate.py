@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
@@ -32,6 +32,7 @@ from nnunet_amt.evaluation.table_html import write_tables_html
 from nnunet_amt.evaluation.table_latex import write_tables_latex
 from nnunet_amt.evaluation.table_markdown import write_tables_markdown
 from nnunet_amt.evaluation.tables import result_tables
+from nnunet_amt.evaluation.triage import apply_triage, read_triage
 from nnunet_amt.evaluation.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.image_integrity import itk_warnings_off
 from nnunet_amt.progress import Progress, silent
@@ -86,6 +87,7 @@ def evaluate(
     missing_as_empty: bool = False,
     probabilities: Path | None = None,
     component_analysis: bool = False,
+    triage: Path | None = None,
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
@@ -115,12 +117,16 @@ def evaluate(
         Folder of nnU-Net's ``<case id>.npz``, for the score FROC (`SCORE_FROC_FILES`) too; None leaves it out.
     component_analysis
         Write the table of lesion definitions (`COMPONENT_FILES`) too.
+    triage
+        A reader's decisions, exported from the report: predicted lesions that were accepted are not counted as false
+        positives (but in the score FROC and the table of lesion definitions, which match anew).
 
     Raises
     ------
     BadInputError
         If a folder is missing, or the output cannot be written; its subclasses if cases do not pair up, the
-        cohort file lacks them, geometries differ, or a file is damaged or holds other labels than 0 and 1.
+        cohort file lacks them, geometries differ, a file is damaged or holds other labels than 0 and 1, or `triage`
+        was made for other predictions.
     WorkFailedError
         If a worker was killed.
     """
@@ -130,6 +136,7 @@ def evaluate(
     cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
     groups = cohort_groups(cohort_rows, settings)
     institutions = institutions_of(groups, settings)
+    decisions = None if triage is None else read_triage(triage)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     with itk_warnings_off():
         check_headers(pairs, report)
@@ -137,6 +144,7 @@ def evaluate(
         "predictions": predictions,
         "references": references,
         "cohort": cohort,
+        "triage": triage,
         "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
     }
     recorded = recorded_results(output, _POSSIBLE_FILES, "evaluate", settings, inputs, settings.seed)
@@ -144,7 +152,10 @@ def evaluate(
         notes.counts["cases"] = len(pairs)
         notes.settings["missing_as_empty"] = missing_as_empty
         cases = evaluate_cases(pairs, settings, jobs, executor, report)
-        overall = summarise(cases, settings, institutions)
+        triaged = None
+        if decisions is not None:
+            cases, triaged = apply_triage(decisions, cases, settings.false_positive_rule)
+        overall = replace(summarise(cases, settings, institutions), triage=triaged)
         subgroups = tuple(
             (subgroup.group, subgroup.name, summarise(subgroup.cases, settings, institutions))
             for subgroup in split_into_subgroups(cases, groups)

@@ -80,6 +80,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
         figure.set_layout_engine("none")
         with atomic_path(folder / f"{name}.png") as partial:
             figure.savefig(partial, dpi=_DPI)
+        for picture in (picture for axes in figure.axes for picture in axes.images):
+            picture.set_interpolation("none")  # as it is: SVG would make it coarser
         with atomic_path(folder / f"{name}.svg") as partial:
             figure.savefig(partial, metadata={"Date": None})
 

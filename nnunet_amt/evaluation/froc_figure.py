@@ -65,6 +65,9 @@ def _draw_curve(axes: Axes, overall: GroupSummary) -> None:
     first, *_, last = lesion.threshold
     counts = f"{counted(overall.cases, 'case')}, {counted(lesion.references, 'lesion')}"
     label = f"ours, IoU thresholds {first:g} to {last:g} ({counts})"
+    if overall.triage is not None:
+        triage = overall.triage
+        label += f"\nafter triage: {triage.accepted} of {counted(triage.candidates, 'candidate')} not counted as false"
     axes.plot(fp_per_scan, sensitivity, "o-", color=BLUE, markersize=2.5, linewidth=1.0, label=label)
     if not lesion.references:
         message = "no reference lesion:\nthe sensitivity is undefined"

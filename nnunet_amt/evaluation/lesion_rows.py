@@ -12,7 +12,15 @@ from nnunet_amt.evaluation.lesion import threshold_index
 from nnunet_amt.evaluation.matching import UNMATCHED
 from nnunet_amt.evaluation.surface_distance import SurfaceDistances
 
-__all__ = ["LESIONS_COLUMNS", "SURFACE_COLUMNS", "TABLE_THRESHOLDS", "lesion_rows", "millilitres", "surface_cells"]
+__all__ = [
+    "LESIONS_COLUMNS",
+    "SURFACE_COLUMNS",
+    "TABLE_THRESHOLDS",
+    "TRIAGE_COLUMN",
+    "lesion_rows",
+    "millilitres",
+    "surface_cells",
+]
 
 # Table 4 gives these two; a lesion is told with its partners at both.
 TABLE_THRESHOLDS = (0.1, 0.5)
@@ -23,6 +31,7 @@ LESIONS_COLUMNS = (
 )
 # Of the whole masks in cases.csv, of a lesion and its best partner in lesions.csv; where they were asked for.
 SURFACE_COLUMNS = ("hausdorff_mm", "hausdorff95_mm", "average_surface_distance_mm")
+TRIAGE_COLUMN = "triage"  # a reader's decision on a candidate false positive; where a reader decided
 
 _MM3_PER_ML = 1000.0
 Row = dict[str, object]
@@ -57,7 +66,8 @@ def lesion_rows(case: CaseEvaluation) -> Iterator[Row]:
                 partner = of_source[side].get(index)
                 row[f"matched_partner_{threshold:g}"] = None if partner is None else partner + 1
                 row[f"matched_iou_{threshold:g}"] = None if partner is None else float(ious[index][partner])
-            yield row
+            decisions = (case.triage or {}) if source == "prediction" else {}
+            yield row | {TRIAGE_COLUMN: decisions.get(index + 1)}
 
 
 def millilitres(voxels: int, case: CaseEvaluation) -> float:

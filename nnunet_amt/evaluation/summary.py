@@ -17,6 +17,7 @@ from nnunet_amt.evaluation.intervals import (
 )
 from nnunet_amt.evaluation.lesion import THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.triage import TriageSummary
 from nnunet_amt.evaluation.voxel import VOXEL_METRICS
 
 __all__ = [
@@ -113,12 +114,15 @@ class GroupSummary:
         Of the pooled lesions.
     clusters
         Institutions that resamples were drawn from; None if cases were drawn.
+    triage
+        What a reader decided on the candidate false positives; of all cases only, None without decisions.
     """
 
     cases: int
     voxel: dict[str, CaseMetricSummary]
     lesion: LesionSummary
     clusters: int | None = None
+    triage: TriageSummary | None = None
 
 
 @dataclass(frozen=True, eq=False)

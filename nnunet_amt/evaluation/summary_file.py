@@ -34,7 +34,7 @@ def write_summary_json(
     settings
         Of the evaluation.
     overall
-        All cases.
+        All cases; with a reader's decisions the file says so under ``triage``.
     subgroups
         Group, subgroup and its metrics.
     """
@@ -43,6 +43,7 @@ def write_summary_json(
         "software": {"name": "nnunet_amt", "version": __version__},
         "settings": asdict(settings),
         **_group(overall),
+        **({} if overall.triage is None else {"triage": asdict(overall.triage)}),
         "subgroups": [{"group": group, "subgroup": name, **_group(summary)} for group, name, summary in subgroups],
     }
     write_json(path, content)

@@ -10,6 +10,7 @@ from typing import Literal
 from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.figure_style import counted
 from nnunet_amt.evaluation.lesion import threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary import FEWEST_CASES, GroupSummary, MetricSummary, SensitivitySummary
@@ -156,9 +157,26 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"Lesions: components of {settings.connectivity}-connectivity, predicted ones under "
         f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
         f"{_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
+        *_triage_notes(overall),
         f"{_UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
         "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
         "are not all of the row's.",
+    )
+
+
+def _triage_notes(overall: GroupSummary) -> tuple[str, ...]:
+    triage = overall.triage
+    if triage is None:
+        return ()
+    without = ", ".join(
+        f"{value:.2f} at IoU {threshold:g}"
+        for threshold, value in zip(triage.threshold, triage.fp_per_scan_without_triage, strict=True)
+    )
+    return (
+        f"Triage: of {counted(triage.candidates, 'candidate false positive')} a reader accepted {triage.accepted} as "
+        f"lesions that the reference lacks and dismissed {triage.dismissed}; {triage.undecided} undecided. "
+        "Accepted ones are counted neither as false positives nor as found lesions; voxel metrics do not change. "
+        f"Without triage: FP per scan {without}.",
     )
 
 

@@ -91,7 +91,8 @@ def _names_somebody(relative: Path, target: Path, home: Path | None) -> bool:
 def _told_word(word: str, files_named: bool) -> str:
     option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if word.startswith("-") and not equals:
-        return word
+        glued = not word.startswith("--") and ("/" in word or "\\" in word)  # -o/folder
+        return f"{word[:2]}{_told_value(word[2:], files_named)}" if glued else word
     if "://" in value:  # a scheduler: the machine is no part of what was done
         return f"{option}{equals}{value.partition('://')[0]}://"
     return f"{option}{equals}{_told_value(value, files_named)}"

@@ -53,10 +53,12 @@ def test_words_lose_folders_machines_and_the_user(home: Path) -> None:
     given = [
         *("evaluate", str(home / "study" / "pred"), "../labelsTs", "--cohort=/data/qzxv/cohort.csv", "-o", "out"),
         *("--executor", "dask://10.0.0.5:8786", "--seed", "711", "../qzxv/pred", "C:\\Users\\qzxv\\pred", "/"),
+        *("-o/data/qzxv/out", "-step_size", "0.7"),
     ]
     assert told_words(given) == [
         *("evaluate", "pred", "../labelsTs", "--cohort=cohort.csv", "-o", "out"),
         *("--executor", "dask://", "--seed", "711", "pred", "pred", "/"),
+        *("-oout", "-step_size", "0.7"),
     ]
 
 

@@ -126,7 +126,7 @@ def _check_call(
     evaluations: Sequence[Path], output: Path, names: Sequence[str], model_folders: Mapping[str, Path]
 ) -> None:
     for folder in evaluations:
-        require_apart(output, folder, "an evaluation")
+        require_apart(output, folder, "results of evaluate")
     for name in model_folders:
         if name not in names:
             raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")

@@ -108,6 +108,8 @@ def _settings(folder: Path) -> Mapping[str, Any]:
     settings = summary.get("settings")
     if not isinstance(settings, dict) or any(name not in settings for name in DEFINING_SETTINGS):
         raise BadInputError(f"{folder}: no results of nnunet_amt evaluate (summary.json is missing or broken)")
+    if summary.get("triage"):  # nobody has looked at the other model's false positives in the same way
+        raise BadInputError(f"{folder}: was evaluated with --triage; evaluate again without it to compare")
     return settings
 
 

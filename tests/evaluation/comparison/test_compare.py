@@ -222,8 +222,8 @@ def test_enough_cases_have_intervals(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [
-        ("first", {}, "holds an evaluation; give another folder for the results"),
-        (".", {}, "an evaluation are below it"),
+        ("first", {}, "holds results of evaluate; give another folder for the results"),
+        (".", {}, "results of evaluate are below it"),
         ("out", {"settings": ComparisonSettings(cluster="institution")}, "no case has an institution"),
         ("out", {"model_folders": {"x": Path()}}, "model folder of 'x': no model is called so; they are first, other"),
         ("out", {"cohort": Path("nowhere.csv")}, "nowhere.csv: cannot be read"),

@@ -62,6 +62,13 @@ def edited(name: str, change: Callable[[list[dict[str, str]]], list[dict[str, st
     return edit
 
 
+def with_triage(folder: Path) -> None:
+    """A reader has looked at the false positives of one model, and at nobody else's."""
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary["triage"] = {"candidates": 1, "accepted": 1, "dismissed": 0}
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -75,6 +82,7 @@ def edited(name: str, change: Callable[[list[dict[str, str]]], list[dict[str, st
         (edited("cases.csv", lambda rows: rows[1:]), "not left as evaluate wrote them (no 'a')"),
         (edited("cases.csv", lambda rows: [{**row, "tp": "x"} for row in rows]), "invalid literal for int"),
         (edited("lesions.csv", lambda rows: rows[1:]), "tell of different lesions"),
+        (with_triage, "was evaluated with --triage"),
     ],
 )
 def test_what_is_no_whole_evaluation_is_refused(first: Path, spoil: Callable[[Path], None], message: str) -> None:

@@ -1,0 +1,1 @@
+"""The sections of the page: each module makes what one template shows."""

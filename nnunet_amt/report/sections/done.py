@@ -1,0 +1,157 @@
+"""Section 1: what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnunet_amt import paper
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.report.checklists.facts import ModelFacts
+from nnunet_amt.report.failure_story import counted
+from nnunet_amt.report.section import Section
+from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.report.words import duration
+
+__all__ = ["Done", "Step", "done_section"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the study: its name and what was done, in sentences."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the section shows.
+
+    Attributes
+    ----------
+    steps
+        In the order they were done.
+    terms
+        What the words of the results mean, each with its meaning.
+    """
+
+    steps: tuple[Step, ...]
+    terms: tuple[Step, ...]
+
+
+def done_section(content: StudyContent) -> Section:
+    """Tell the steps from the dataset and the run records; a step without a record says so."""
+    steps = (
+        Step("Cases", _cases(content)),
+        Step("Model", _training(content.facts.model)),
+        Step("Prediction", _prediction(content)),
+        Step("Evaluation", _evaluation(content.summary.settings)),
+    )
+    return Section("done", "What was done", "done.html.j2", Done(steps, _terms()))
+
+
+def _cases(content: StudyContent) -> str:
+    sentences = ["The cases are phantoms: CTs drawn by a program, of nobody."] if content.facts.synthetic else []
+    if content.audit:
+        splits = content.audit.get("splits", {})
+        parts = [
+            f"{splits[name]['cases']} for {title}"
+            for name, title in (("training", "training"), ("tuning", "tuning"), ("external", "the external test"))
+            if name in splits
+        ]
+        included = content.audit.get("included", {})
+        sentences.append(
+            f"{counted(int(content.audit.get('identified', 0)), 'case')} identified, "
+            f"{content.audit.get('excluded', 0)} excluded, {included.get('cases', 0)} included from "
+            f"{counted(int(included.get('institutions', 0)), 'institution')}: {', '.join(parts)}."
+        )
+    else:
+        sentences.append(
+            "No audit of a dataset was found with this study, so nothing is told of how cases were chosen."
+        )
+    origin = content.description.get("label_origin")
+    if origin:
+        sentences.append(str(origin))
+    elif not content.facts.synthetic:
+        sentences.append("Who drew the reference outlines, and how, is not recorded in the dataset.")
+    return " ".join(sentences)
+
+
+def _training(model: ModelFacts | None) -> str:
+    if model is None or not model.trainer:
+        return "What the model is and how it was trained is not recorded in this study."
+    sentences = [
+        f"nnU-Net v2 with the trainer {model.trainer}{f' and the plans {model.plans}' if model.plans else ''}."
+    ]
+    if model.is_amt_recipe:
+        sentences.append(
+            "The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with a constant learning rate."
+        )
+    if model.patch_size and model.spacing:
+        sentences.append(
+            f"It saw crops of {_times(model.patch_size)} voxels at {_times(model.spacing)} mm (z, y, x)"
+            f"{f', {model.batch_size} a step' if model.batch_size else ''}."
+        )
+    if model.parameters:
+        sentences.append(f"The network has {model.parameters / 1e6:.2f} million parameters.")
+    if model.epochs:
+        sentences.append(f"It was trained for {counted(model.epochs, 'epoch')}{_training_time(model)}.")
+    if model.checkpoint:
+        sentences.append(f"The checkpoint that predicted is {model.checkpoint}{_short_hash(model.checkpoint_sha256)}.")
+    return " ".join(sentences)
+
+
+def _training_time(model: ModelFacts) -> str:
+    time = f", in {duration(model.training_seconds)}" if model.training_seconds else ""
+    return f"{time} on {model.training_device}" if model.training_device else time
+
+
+def _short_hash(sha256: str | None) -> str:
+    return f" (SHA-256 {sha256[:12]}…)" if sha256 else ""
+
+
+def _times(values: tuple[float, ...]) -> str:
+    return " × ".join(f"{value:.3g}" for value in values)
+
+
+def _prediction(content: StudyContent) -> str:
+    run = content.newest_run("predict")
+    if run is None:
+        return "There is no record of the prediction in this study; the label maps were evaluated as they were found."
+    text = f"{counted(content.summary.overall.cases, 'case')} predicted"
+    device = (run.get("machine") or {}).get("device")
+    text += f" on {device}" if device else ""
+    seconds = (run.get("cost") or {}).get("seconds_per_case_with_start")
+    text += f", {duration(float(seconds))} a case with the start of the program" if seconds else ""
+    return f"{text}."
+
+
+def _evaluation(settings: EvaluationSettings) -> str:
+    rule = {
+        "unmatched": "a predicted lesion without a partner is a false positive",
+        "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
+    }[settings.false_positive_rule]
+    drawn = "institutions" if settings.cluster == "institution" else "cases"
+    return (
+        f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
+        f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "
+        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over {drawn} "
+        f"({settings.bootstrap_resamples} resamples, seed {settings.seed})."
+    )
+
+
+def _terms() -> tuple[Step, ...]:
+    small, large = paper.SIZE_LIMITS_CM
+    return (
+        Step("Reference", "the outline of the tumour that the prediction is held against, drawn orange and dashed."),
+        Step("Prediction", "the outline that the model drew, blue and solid."),
+        Step(
+            "Dice score",
+            "twice the shared volume over the sum of both volumes: 1 for equal outlines, 0 for none shared.",
+        ),
+        Step("IoU", "the shared volume over the volume that either covers; always lower than Dice in between."),
+        Step("Precision, recall", "share of the prediction that is tumour; share of the tumour that is predicted."),
+        Step("Sensitivity", "share of the reference lesions that are matched, at the IoU given."),
+        Step("False positives per scan", "predicted lesions that match no reference lesion, per CT."),
+        Step("Tumour size", f"largest axial diameter: small under {small:g} cm, medium to {large:g} cm, large above."),
+    )

@@ -1,0 +1,252 @@
+"""The viewer and the triage as a part of the page."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt.evaluation.figure_style import BLUE, ORANGE
+from nnunet_amt.evaluation.triage import CANDIDATE_THRESHOLD
+from nnunet_amt.overlays import Voxel, shown_voxel
+from nnunet_amt.progress import Progress, silent
+from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop
+from nnunet_amt.report.viewer.niivue import niivue_script
+from nnunet_amt.report.viewer.strips import Strip, encode_strip
+from nnunet_amt.report.viewer.viewer_case import FalsePositive, LoadedCase, Point, ViewerCase
+
+__all__ = ["PAGE_BUDGET", "DataBlock", "ViewerPart", "viewer_part"]
+
+PAGE_BUDGET = 45_000_000  # characters of all cases together
+WINDOWS = (("mediastinum", 40, 400), ("lung", -600, 1500), ("wide", -200, 1600))  # level and width in HU
+
+_ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = ("decode", "contours", "overlay", "planes", "triage_csv", "triage_store", "triage", "viewer")
+_STRIPS_SHARE = 0.25, 0.4  # of a case's budget: for the still picture of the case; for those of its findings too
+_CASE_OVERHEAD, _FINDING_OVERHEAD = 1_200, 1_300  # characters in lists and tables and around pictures and blocks
+_MOST_JOBS = 4
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataBlock:
+    """Text for ``<script type="media_type" id="id">``: data, which no browser runs; it holds no ``<``."""
+
+    id: str
+    media_type: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ViewerPart:
+    """What the page takes in.
+
+    Attributes
+    ----------
+    html
+        Content of a section whose heading is of the second level; escaped.
+    styles
+        Text of a style element.
+    scripts
+        Texts of script elements, to stand in this order behind `html` and `data`.
+    data
+        Blocks that the scripts read.
+    csp
+        Directives of the page's Content-Security-Policy, and the sources that they need besides the hashes of
+        `styles` and `scripts`.
+    """
+
+    html: str
+    styles: str
+    scripts: tuple[str, ...]
+    data: tuple[DataBlock, ...]
+    csp: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A case as it stands in the page."""
+
+    case: ViewerCase
+    data: CropData
+    strip: Strip | None
+    focus: Point
+    false_positives: tuple[FalsePositive, ...]
+    finding_strips: tuple[Strip | None, ...]
+    has_ct: bool
+    coarser_image: bool
+    coarser_masks: bool
+
+
+def viewer_part(
+    cases: Sequence[ViewerCase], report: Progress = silent, budget: int = PAGE_BUDGET, jobs: int | None = None
+) -> ViewerPart:
+    """Make the viewer of all cases, in their order, in no more than `budget` characters beside scripts and controls.
+
+    Without NiiVue (see ``make viewer``) the page shows still pictures, as it does in a browser without WebGL.
+
+    Parameters
+    ----------
+    cases
+        One or more.
+    report
+        Told of every case.
+    budget
+        Characters; each case has an equal share. It is exceeded only where a case has so many findings that their
+        lines in the table take more than its share: some 200 of them among 164 cases.
+    jobs
+        Cases that are read and packed at the same time; None for as many as there are cores, four at most.
+
+    Raises
+    ------
+    BadInputError
+        What the loading of a case raises.
+    ValueError
+        If there is no case, or so many that the budget gives none of them room.
+    """
+    if not cases:
+        raise ValueError("a viewer needs at least one case")
+    library = niivue_script()
+    if library is None:
+        _logger.warning("NiiVue is not installed: the report shows still pictures; make viewer fetches it")
+    encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, report, jobs))
+    found = _candidates(encoded)
+    scripts = [_asset(f"{name}.js") for name in _SCRIPTS]
+    return ViewerPart(
+        html=_html(encoded, found),
+        styles=_asset("viewer.css"),
+        scripts=tuple(map(_inlined, scripts if library is None else [library, *scripts])),
+        data=(*_blocks(encoded), _list_block(encoded, found)),
+        csp={"img-src": ("data:",)},
+    )
+
+
+def _encode_all(cases: Sequence[ViewerCase], budget: int, report: Progress, jobs: int | None) -> Iterator[_Encoded]:
+    if budget < 2 * LEAST_BUDGET:
+        raise ValueError(f"{len(cases)} cases have {budget} characters each; the least is {2 * LEAST_BUDGET}")
+    executor = ThreadPoolExecutor(jobs or min(_MOST_JOBS, os.cpu_count() or 1))  # numpy and zlib release the lock
+    try:
+        for done, encoded in enumerate(executor.map(lambda case: _encode(case, budget), cases), start=1):
+            report(done, len(cases), "packing cases for the viewer")
+            yield encoded
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _encode(case: ViewerCase, budget: int) -> _Encoded:
+    loaded = case.load()
+    crop = loaded.crop
+    budget = max(budget - _FINDING_OVERHEAD * len(loaded.false_positives), 2 * LEAST_BUDGET)
+    strips = _strips(loaded, budget)
+    data = encode_crop(crop, budget - sum(len(strip.address) for strip in strips if strip is not None))
+    z, y, x = ((at + 0.5) / size for at, size in zip(shown_voxel(crop), crop.reference.shape, strict=True))
+    return _Encoded(
+        case=case,
+        data=data,
+        strip=strips[0],
+        focus=(x, y, z),
+        false_positives=loaded.false_positives,
+        finding_strips=tuple(strips[1:]),
+        has_ct=crop.image is not None,
+        coarser_image=crop.image is not None and _is_coarser(data.image_spacing, loaded),
+        coarser_masks=_is_coarser(data.labels_spacing, loaded),
+    )
+
+
+def _strips(loaded: LoadedCase, budget: int) -> list[Strip | None]:
+    """Draw the case, then each of its findings."""
+    findings = loaded.false_positives
+    each = int(budget * _STRIPS_SHARE[bool(findings)] / (1 + len(findings)))
+    return [
+        encode_strip(loaded.crop, each),
+        *(encode_strip(loaded.crop, each, _voxel(loaded, found.where)) for found in findings),
+    ]
+
+
+def _voxel(loaded: LoadedCase, where: Point) -> Voxel:
+    z, y, x = (int(share * size) for share, size in zip(where[::-1], loaded.crop.reference.shape, strict=True))
+    return z, y, x
+
+
+def _is_coarser(spacing: tuple[float, float, float], loaded: LoadedCase) -> bool:
+    return any(new > 1.001 * old for new, old in zip(spacing, loaded.crop.spacing, strict=True))
+
+
+def _candidates(encoded: Sequence[_Encoded]) -> list[dict[str, Any]]:
+    return [
+        {
+            "case": number,
+            "case_id": one.case.case_id,
+            "lesion": found.lesion,
+            "voxels": found.voxels,
+            "volume_ml": found.volume_ml,
+            "diameter_mm": found.diameter_mm,
+            "decision": found.decision,
+            "at": [round(share, 4) for share in found.where],
+        }
+        for number, one in enumerate(encoded)
+        for found in one.false_positives
+    ]
+
+
+def _blocks(encoded: Sequence[_Encoded]) -> Iterator[DataBlock]:
+    for number, one in enumerate(encoded):
+        for name in ("image", "labels"):
+            yield DataBlock(_block_id(name, number), "application/octet-stream;base64", getattr(one.data, name))
+
+
+def _list_block(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> DataBlock:
+    cases = [
+        {
+            "id": one.case.case_id,
+            "words": one.case.words,
+            "image": _block_id("image", number),
+            "labels": _block_id("labels", number),
+            "focus": [round(share, 4) for share in one.focus],
+        }
+        for number, one in enumerate(encoded)
+    ]
+    # decisions that a browser kept belong to these very candidates
+    known = [[each[name] for name in ("case_id", "lesion", "voxels")] for each in candidates]
+    key = sha256(json.dumps([[case["id"] for case in cases], known]).encode()).hexdigest()[:16]
+    content = json.dumps({"key": key, "cases": cases, "candidates": list(candidates)})
+    return DataBlock("amt-viewer-cases", "application/json", content.replace("<", "\\u003c"))
+
+
+def _block_id(name: str, number: int) -> str:
+    return f"amt-{name}-{number}"
+
+
+def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> str:
+    strips = [strip for one in encoded for strip in one.finding_strips]
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("viewer.html").render(
+        cases=[{"case_id": one.case.case_id, "words": one.case.words, "strip": one.strip} for one in encoded],
+        candidates=[{**each, "strip": strip} for each, strip in zip(candidates, strips, strict=True)],
+        without_ct=sum(not one.has_ct for one in encoded),
+        resampled=sum(one.coarser_image for one in encoded),
+        masks_resampled=sum(one.coarser_masks for one in encoded),
+        windows=WINDOWS,
+        hu_low=HU_RANGE[0],
+        hu_high=HU_RANGE[1],
+        threshold=CANDIDATE_THRESHOLD,
+        blue=BLUE,
+        orange=ORANGE,
+    )
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _inlined(script: str) -> str:
+    """Break up what would end a script element, or begin a comment in it; in JavaScript it stays the same."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

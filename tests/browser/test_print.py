@@ -1,0 +1,65 @@
+"""The page on A4."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.browser.conftest import OpenReport
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_A4_WIDTH, _A4_HEIGHT, _MARGIN = 794, 1123, 57  # CSS pixels: 210 x 297 mm, 15 mm
+_PRINTABLE = {"width": _A4_WIDTH - 2 * _MARGIN, "height": _A4_HEIGHT - 2 * _MARGIN}
+
+_CUT_OFF = """() => {
+  const cut = [];
+  const right = document.documentElement.clientWidth;
+  for (const table of document.querySelectorAll("main table")) {
+    if (table.getBoundingClientRect().width === 0) continue;
+    const name = table.caption ? table.caption.innerText : table.id;
+    if (table.getBoundingClientRect().right > right + 1) cut.push("beyond the paper: " + name);
+    for (let box = table.parentElement; box && box !== document.body; box = box.parentElement) {
+      const overflow = getComputedStyle(box).overflowX;
+      if (overflow !== "visible" && box.scrollWidth > box.clientWidth + 1) cut.push("hidden by a box: " + name);
+    }
+    for (const cell of table.querySelectorAll("th, td"))
+      if (cell.scrollWidth > cell.clientWidth + 1) cut.push("text beyond its cell: " + name + ": " + cell.innerText);
+  }
+  return cut;
+}"""
+_BREAKS = """() => [...document.querySelectorAll("main table")].filter(table => table.tHead).map(table => [
+  getComputedStyle(table.tHead).display,
+  ...new Set([...table.rows].map(row => getComputedStyle(row).breakInside)),
+])"""
+
+
+def test_no_table_is_cut(open_report: OpenReport, browser: Browser, small_report: Path) -> None:
+    page = open_report(browser, small_report, viewport=_PRINTABLE).page
+    page.emulate_media(media="print")
+    assert page.locator("main table:visible").count() >= 6
+    assert page.evaluate(_CUT_OFF) == []
+
+
+def test_rows_stay_whole_and_their_heads_are_repeated_on_every_page(
+    open_report: OpenReport, browser: Browser, small_report: Path
+) -> None:
+    page = open_report(browser, small_report).page
+    page.emulate_media(media="print")
+    for style in page.evaluate(_BREAKS):
+        assert style == ["table-header-group", "avoid"]
+
+
+def test_pictures_stand_for_the_viewer(open_report: OpenReport, browser: Browser, small_report: Path) -> None:
+    page = open_report(browser, small_report).page
+    page.emulate_media(media="print")
+    assert not page.locator("canvas").first.is_visible()
+    assert page.locator("#failures img:visible").count() >= 3  # three planes of the worst case at least
+
+
+def test_it_prints_to_a_pdf_of_pages(open_report: OpenReport, browser: Browser, small_report: Path) -> None:
+    page = open_report(browser, small_report).page
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") >= 4

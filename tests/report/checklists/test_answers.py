@@ -1,0 +1,100 @@
+"""Answers hold the facts, and change with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nnunet_amt.report.checklists import StudyFacts, answered_items
+from nnunet_amt.report.checklists.item import AnsweredItem
+from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
+
+
+@pytest.mark.parametrize(
+    ("number", "parts"),
+    [
+        ("7", ["688 CTs of 679 patients from 133 institutions", "Authors add: where the CTs come from"]),
+        ("8", ["711 lines", "left out: 23, for motion (17), no CT (6)"]),
+        ("9", ["-1024 HU", "5 x 0.74 x 0.74 mm (z, y, x)", "from -1024 to 3071 HU", "training and tuning images"]),
+        ("12", ["age of 8 and scanner manufacturer of 188", "Every evaluated case had a prediction"]),
+        ("13", ["Siemens (300), Canon Medical Systems (200)", "4 to 7 mm"]),
+        ("19", ["training 470 cases (461 patients, 14 institutions)", "external test 160 cases (119 institutions)"]),
+        ("20", ["training and tuning share 5 institutions", "No two of the 688 CTs"]),
+        ("21", ["160 cases with 180 reference lesions", "0.75 (95% CI 0.71 to 0.79)"]),
+        ("22", ["4 levels", "Channels 32, 64, 128, 256", "5,603,426 trainable parameters", "32 x 192 x 192"]),
+        ("23", ["nnunet_amt 0.1.0, torch 2.13.0", "NVIDIA H200"]),
+        ("24", ["uniform Glorot", "No pretrained weights"]),
+        ("25", ["0.001", "batches of 3", "1,000 epochs of 250 steps by the training log", "10.0 hours on NVIDIA H200"]),
+        ("26", ["checkpoint_best.pth (SHA-256 abab"]),
+        ("29", ["10,000 resamples of cases, seed 42", "withheld under 20 cases", "Mann-Whitney"]),
+        ("33", ["160 cases from 119 institutions that gave no case"]),
+        ("38", ["180 reference lesions", "at IoU > 0.5 sensitivity 0.90 (95% CI 0.86 to 0.94)", "no specificity"]),
+        (
+            "39",
+            ["16 cases of lowest Dice", "volume", "in 70 cases, fewer in 89 cases, as many in 1 case", "In 3 cases"],
+        ),
+        ("40", ["Under 20 cases: 1 subgroup"]),
+        ("43", ["SHA-256 abab", "Apache-2.0"]),
+    ],
+)
+def test_an_answer_holds_the_facts(number: str, parts: list[str]) -> None:
+    answer = _claim(STUDY)[number].answer
+    for part in parts:
+        assert part in answer, answer
+
+
+def test_cases_that_the_model_was_made_with_are_no_external_test() -> None:
+    """The overall figures would look external otherwise, which is the worst thing a report can say."""
+    facts = replace(STUDY, evaluation=replace(EVALUATION, cases_by_set={"external": 150, "tuning": 10}))
+    item = _claim(facts)["33"]
+    assert item.status == "partly"
+    assert "10 tuning and 150 external test: not all are external" in item.answer
+    assert "belong to the sets that the model was made with" in _claim(facts)["40"].answer
+
+
+def test_cases_of_unknown_origin_are_not_called_external() -> None:
+    facts = replace(STUDY, evaluation=replace(EVALUATION, cases_by_set={}))
+    assert _claim(facts)["33"].status == "authors"
+
+
+def test_pretrained_weights_are_not_denied() -> None:
+    for pretrained, status in ((None, "partly"), (True, "authors")):
+        item = _claim(replace(STUDY, model=replace(MODEL, pretrained=pretrained)))["24"]
+        assert item.status == status
+        assert "No pretrained weights" not in item.answer
+
+
+def test_one_network_is_no_ensemble_and_five_are() -> None:
+    assert _claim(STUDY)["27"].status == "not applicable"
+    five = _claim(replace(STUDY, model=replace(MODEL, folds=("0", "1", "2", "3", "4"))))["27"]
+    assert five.status == "answered"
+    assert "5 networks" in five.answer
+
+
+def test_the_tuning_dice_of_fold_all_is_not_called_one_of_unseen_cases() -> None:
+    item = _claim(replace(STUDY, model=replace(MODEL, folds=("all",))))["26"]
+    assert "cases that were trained on too" in item.answer
+
+
+def test_kept_names_are_not_called_codes() -> None:
+    item = _claim(replace(STUDY, dataset=replace(DATASET, coded=False)))["11"]
+    assert item.status == "authors"
+    assert "keep" in item.answer
+    assert "have codes" not in item.answer
+
+
+def test_the_notes_about_labels_are_quoted() -> None:
+    noted = replace(DATASET, label_origin="outlined by two radiologists", reference="Hospital series")
+    item = _claim(replace(STUDY, dataset=noted))["14"]
+    assert item.status == "partly"
+    assert '"outlined by two radiologists"' in item.answer
+
+
+def test_a_readers_triage_is_told_with_the_metric() -> None:
+    facts = replace(STUDY, evaluation=replace(EVALUATION, accepted=4, candidates=80))
+    assert "80 candidates and took 4 for lesions" in _claim(facts)["28"].answer
+
+
+def _claim(facts: StudyFacts) -> dict[str, AnsweredItem]:
+    return {item.number: item for item in answered_items(facts)[0].items}

@@ -1,0 +1,136 @@
+"""A study small enough to know: three cases in the demo's layout, evaluated and analysed by the real stages."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from PIL import Image
+
+from nnunet_amt.evaluation import EvaluationSettings, evaluate
+from nnunet_amt.evaluation.failures import analyse_failures
+from tests.conftest import write_image
+
+SPACING = (1.0, 1.0, 2.0)  # mm, (x, y, z)
+TITLE = "A study of three"
+# A name of a folder above the study that must not be told.
+SECRET = "jane_doe_laptop"
+TABLE_1 = """# Table 1: age, sex and diagnosis, counted by case
+
+| Variable | Value | Training | Total, published |
+| --- | --- | ---: | ---: |
+| cases |  | 2 | 711 |
+| sex | female | 1 (50.0%) | 372 (52.3%) |
+
+- Published: other patients.
+"""
+AUDIT = {
+    "checks": [{"check": "patients: 5, none in two splits", "passed": True}],
+    "identified": 6,
+    "excluded": 1,
+    "excluded_by_reason": {"incomplete CT": 1},
+    "included": {"cases": 5, "patients": 5, "institutions": 3},
+    "splits": {
+        "training": {"cases": 2, "patients": 2, "institutions": 1},
+        "tuning": {"cases": 0, "patients": 0, "institutions": 0},
+        "external": {"cases": 3, "patients": 3, "institutions": 2},
+    },
+}
+COHORT = """case_id,institution,split,age,sex,histology,manufacturer,slice_thickness_mm
+AMT-0001,institution-0002,external,50,F,thymoma,Siemens,2
+AMT-0002,institution-0002,external,60,M,lymphoma,Siemens,2
+AMT-0003,institution-0003,external,70,F,thymoma,Siemens,2
+AMT-0004,institution-0001,training,70,F,thymoma,Siemens,2
+AMT-0005,institution-0001,training,70,M,thymoma,Siemens,2
+"""
+
+
+def box(*edges: tuple[int, int, int, int, int, int]) -> np.ndarray:
+    """A mask (z, y, x) of 8 x 30 x 30 voxels of boxes from (z, y, x) to (z, y, x)."""
+    mask = np.zeros((8, 30, 30), np.uint8)
+    for z, y, x, z_end, y_end, x_end in edges:
+        mask[z:z_end, y:y_end, x:x_end] = 1
+    return mask
+
+
+# Case 1: 4 x 10 x 10 voxels found whole. Case 2: 200 of 400 found. Case 3: nothing of 400, and 60 voxels elsewhere.
+REFERENCE = box((2, 5, 5, 6, 15, 15))
+CASES = {
+    "AMT-0001": REFERENCE,
+    "AMT-0002": box((2, 5, 5, 4, 15, 15)),
+    "AMT-0003": box((2, 20, 20, 5, 24, 25)),
+}
+
+
+def write_study(folder: Path) -> Path:
+    """Write dataset, predictions, evaluation and failure analysis below a folder."""
+    dataset = folder / "nnUNet_raw" / "Dataset711_Tiny"
+    for case_id, prediction in CASES.items():
+        image = np.where(REFERENCE, 50, -900).astype(np.int16)
+        write_image(dataset / "imagesTs" / f"{case_id}_0000.nii.gz", image, SPACING)
+        write_image(dataset / "labelsTs" / f"{case_id}.nii.gz", REFERENCE, SPACING)
+        write_image(folder / "predictions" / f"{case_id}.nii.gz", prediction, SPACING)
+    (dataset / "dataset.json").write_text(json.dumps({"name": "Dataset711_Tiny", "labels": {"tumour": 1}}))
+    (dataset / "audit.json").write_text(json.dumps(AUDIT))
+    (dataset / "cohort.csv").write_text(COHORT)
+    (dataset / "table1.md").write_text(TABLE_1)
+    settings = EvaluationSettings(bootstrap_resamples=50)
+    references, predictions = dataset / "labelsTs", folder / "predictions"
+    with (
+        mock.patch("nnunet_amt.evaluation.evaluate.write_figures", _blank_figures),
+        mock.patch("nnunet_amt.evaluation.failures.analyse.write_feature_figures", _blank_features),
+    ):
+        evaluate(predictions, references, folder / "evaluation", dataset / "cohort.csv", settings)
+        analyse_failures(predictions, references, folder / "evaluation_failures", dataset / "imagesTs", settings)
+    return folder
+
+
+def _blank_figures(folder: Path, *_: object) -> None:
+    """Stand in for figures, which take seconds and have tests of their own."""
+    for name in ("froc", "dice_by_size", "volumes"):
+        _blank_features(folder / name)
+
+
+def _blank_features(path: Path, *_: object) -> None:
+    Image.new("L", (20, 10), 255).save(path.with_suffix(".png"))
+
+
+class PageReader(HTMLParser):
+    """What the tests look at: the attributes of every element, and the text of styles, scripts and the rest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.blocks: list[tuple[str, dict[str, str], str]] = []
+        self.words: list[str] = []
+        self._open: tuple[str, dict[str, str]] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, found))
+        if tag in ("style", "script"):
+            self._open = (tag, found)
+            self.blocks.append((*self._open, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and tag == self._open[0]:
+            self._open = None
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            tag, attributes, text = self.blocks[-1]
+            self.blocks[-1] = (tag, attributes, text + data)
+        else:
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        """The attributes of every element of a tag."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text(self) -> str:
+        """All that is read, with single spaces."""
+        return " ".join(" ".join(self.words).split())

@@ -1,0 +1,58 @@
+"""Candidates have the numbers of lesions.csv, and stand where they are in the crop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnunet_amt.evaluation import EvaluationSettings
+from nnunet_amt.evaluation.lesion_rows import lesion_rows
+from nnunet_amt.overlays import read_case_crop
+from nnunet_amt.report.viewer.candidates import false_positives
+from tests.evaluation.builders import evaluated, write_label_map
+
+LPS = (1, 0, 0, 0, 1, 0, 0, 0, 1)
+TO_THE_FEET_AND_RIGHT = (-1, 0, 0, 0, 1, 0, 0, 0, -1)
+
+
+def masks() -> tuple[np.ndarray, np.ndarray]:
+    """One tumour that is found, a speck that is too small, and two false positives of 12 and 27 voxels."""
+    reference, prediction = np.zeros((2, 20, 24, 28), np.uint8)
+    reference[8:12, 8:14, 8:14] = 1
+    prediction[8:12, 8:14, 8:13] = 1
+    prediction[1, 2, 3] = 1
+    prediction[3:6, 18:20, 20:22] = 1
+    prediction[14:17, 3:6, 22:25] = 1
+    return reference, prediction
+
+
+@pytest.mark.parametrize("direction", [LPS, TO_THE_FEET_AND_RIGHT])
+def test_numbers_sizes_and_places(tmp_path: Path, direction: tuple[int, ...]) -> None:
+    reference, prediction = masks()
+    referenced = write_label_map(tmp_path / "reference.nii.gz", reference, (1.0, 2.0, 5.0), direction=direction)
+    predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction, (1.0, 2.0, 5.0), direction=direction)
+    crop = read_case_crop("case", None, referenced, predicted, margin_mm=5.0)
+    found = false_positives(crop, referenced, predicted, EvaluationSettings())
+    rows = [row for row in lesion_rows(evaluated(prediction, reference)) if row["source"] == "prediction"]
+    assert [(row["lesion"], row["voxels"]) for row in rows if row["matched_partner_0.1"] is None] == [
+        (one.lesion, one.voxels) for one in found
+    ]
+    assert [(one.lesion, one.voxels) for one in found] == [(1, 12), (3, 27)]
+    assert found[0].volume_ml == pytest.approx(0.12)  # 12 voxels of 1 x 2 x 5 mm
+    # the middle of the larger one is its voxel (15, 4, 23) in the file
+    z, y, x = (15, 4, 23) if direction == LPS else (19 - 15, 4, 27 - 23)
+    shape, lower = crop.reference.shape, crop.lower
+    assert found[1].where == pytest.approx(
+        [(at - low + 0.5) / size for at, low, size in zip((x, y, z), lower[::-1], shape[::-1], strict=True)]
+    )
+    index = tuple(int(share * size) for share, size in zip(found[0].where[::-1], shape, strict=True))
+    assert crop.prediction[index]
+    assert not crop.reference[index]
+
+
+def test_no_prediction_has_no_candidates(tmp_path: Path) -> None:
+    path = write_label_map(tmp_path / "case.nii.gz", masks()[0])
+    crop = read_case_crop("case", None, path, None)
+    assert false_positives(crop, path, None, EvaluationSettings()) == ()
