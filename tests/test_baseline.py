@@ -301,7 +301,7 @@ def test_training_and_prediction_leave_records_with_their_cost(nnunet: FakeNNUNe
         assert record["settings"]["batch_size"] == 2
     assert predict["inputs"]["model"]["path"].endswith("nnUNetTrainer__nnUNetPlans__3d_fullres")
     assert train["counts"] == {"training": 3, "tuning": 2}
-    assert predict["counts"] == {"cases": 1, "predicted": 1}
+    assert predict["counts"] == {"cases": 1, "cases_in_all": 1}
 
 
 def test_the_whole_leaves_one_record_however_often_it_is_run(nnunet: FakeNNUNet) -> None:
