@@ -169,8 +169,10 @@ def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, rep
             report(epochs, epochs, f"training{dice}")
 
     report(0, epochs, "training")
-    with recorded_training(preprocessed, model, settings.trainer, settings.fold, device, extra):
-        run_stock_command(command, cpu_friendly_environment(device), on_line, log_file)
+    with recorded_training(preprocessed, model, settings.trainer, settings.fold, device, extra) as notes:
+        notes.cost["peak_memory_bytes"] = run_stock_command(
+            command, cpu_friendly_environment(device), on_line, log_file
+        )
 
 
 def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, output: Path, report: Progress) -> Path:
@@ -194,6 +196,8 @@ def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, ou
             report(done, total, "prediction")
 
     to_do = total - done
-    with recorded_prediction(images, predictions, checkpoint, settings.trainer, device, total, to_do):
-        run_stock_command(command, cpu_friendly_environment(device), on_line, output / "predict.log")
+    with recorded_prediction(images, predictions, checkpoint, settings.trainer, device, total, to_do) as notes:
+        notes.cost["peak_memory_bytes"] = run_stock_command(
+            command, cpu_friendly_environment(device), on_line, output / "predict.log"
+        )
     return predictions

@@ -18,7 +18,13 @@ _CHECKPOINTS = ("checkpoint_best.pth", "checkpoint_final.pth")
 
 @contextmanager
 def recorded_training(
-    preprocessed: Path, model: Path, trainer: str, fold: str, device: str, options: Sequence[str] = ()
+    preprocessed: Path,
+    model: Path,
+    trainer: str,
+    fold: str,
+    device: str,
+    options: Sequence[str] = (),
+    plans: str = PLANS_NAME,
 ) -> Iterator[RunNotes]:
     """Record a training that the block runs, if it ends well; one that goes on with an earlier adds a run.
 
@@ -32,12 +38,14 @@ def recorded_training(
         As nnU-Net is told. It draws its seeds itself, so that none is recorded.
     options
         Further words of the command.
+    plans
+        Name of the plans; those of nnU-Net's own models are other ones.
     """
     fold_folder, splits = model / f"fold_{fold}", preprocessed / "splits_final.json"
-    settings = {"trainer": trainer, "plans": PLANS_NAME, "configuration": CONFIGURATION, "fold": fold}
+    settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "fold": fold}
     inputs: dict[str, Path | RunInput] = {
         "preprocessed": RunInput(preprocessed, "names_and_sizes"),
-        "plans": preprocessed / f"{PLANS_NAME}.json",
+        "plans": preprocessed / f"{plans}.json",
         "splits": splits,
     }
     with recorded_run(
@@ -67,6 +75,7 @@ def recorded_prediction(
     to_do: int,
     options: Sequence[str] = (),
     part: tuple[int, int] | None = None,
+    plans: str = PLANS_NAME,
 ) -> Iterator[RunNotes]:
     """Record a prediction that the block runs, if it ends well; one that had nothing to predict adds no run.
 
@@ -88,9 +97,11 @@ def recorded_prediction(
         Further words of the command.
     part
         Number of the part, from 0 on, and of parts; see `nnunet_amt.run_record.record_file.record_name`.
+    plans
+        Name of the plans; those of nnU-Net's own models are other ones.
     """
     model = checkpoint.parents[1]
-    settings = {"trainer": trainer, "plans": PLANS_NAME, "configuration": CONFIGURATION, "checkpoint": checkpoint.name}
+    settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "checkpoint": checkpoint.name}
     fold = checkpoint.parent.name.removeprefix("fold_")
     inputs: dict[str, Path | RunInput] = {
         "images": RunInput(images, "names_and_sizes"),

@@ -297,7 +297,10 @@ def test_training_and_prediction_leave_records_with_their_cost(nnunet: FakeNNUNe
     for record in (train, predict):
         assert record["cost"]["parameters"] == 7
         assert record["cost"]["peak_memory_bytes"] == 300_000_000
+        assert record["settings"]["plans"] == "nnUNetPlans"
+        assert record["settings"]["batch_size"] == 2
     assert predict["inputs"]["model"]["path"].endswith("nnUNetTrainer__nnUNetPlans__3d_fullres")
+    assert train["counts"] == {"training": 3, "tuning": 2}
     assert predict["counts"] == {"cases": 1, "cases_in_all": 1}
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt.baseline.dataset import BaselineDataset
-from nnunet_amt.baseline.planned import stock_plans
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
-from nnunet_amt.run_record import RunInput, RunNotes, number_of_parameters, recorded_run
+from nnunet_amt.model_records import recorded_prediction, recorded_training
+from nnunet_amt.run_record import RunNotes, recorded_run
+from nnunet_amt.trainers.plans_check import read_plans
 from nnunet_amt.trainers.plans_names import CONFIGURATION
 
-__all__ = ["note_cost", "record_baseline", "record_prediction", "record_training"]
+__all__ = ["record_baseline", "record_prediction", "record_training"]
 
 
 def record_baseline(dataset: BaselineDataset, settings: BaselineSettings) -> AbstractContextManager[RunNotes]:
@@ -35,58 +36,34 @@ def record_baseline(dataset: BaselineDataset, settings: BaselineSettings) -> Abs
     )
 
 
+@contextmanager
 def record_training(
-    dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, fold_folder: Path
-) -> AbstractContextManager[RunNotes]:
-    """Record a training beside its checkpoints."""
-    plans = stock_plans(dataset, model)["configurations"][CONFIGURATION]
-    arrays = dataset.preprocessed / plans["data_identifier"]
-    planned = {name: plans.get(name) for name in ("spacing", "patch_size", "batch_size")}
-    return recorded_run(
-        fold_folder,
-        "train",
-        settings={**_settings(settings, model), "planning": settings.planning_options(), **planned},
-        inputs={
-            "preprocessed": RunInput(arrays, by="names_and_sizes"),
-            "plans": dataset.preprocessed / f"{model.plans}.json",
-            "splits": dataset.preprocessed / "splits_final.json",
-        },
-        outputs=["checkpoint_best.pth", "checkpoint_final.pth"],
-        device=settings.device,
-        in_children=True,
-    )
+    dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, fold_folder: Path, flag: str | None
+) -> Iterator[RunNotes]:
+    """Record a training beside its checkpoints, with what nnU-Net has planned for it."""
+    options = [flag] if flag else []
+    model_folder = fold_folder.parent
+    with recorded_training(
+        dataset.preprocessed, model_folder, settings.trainer, settings.fold, settings.device, options, model.plans
+    ) as notes:
+        yield notes
+        notes.settings |= _planned(settings, model, model_folder)
 
 
+@contextmanager
 def record_prediction(
-    dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, checkpoint: Path, output: Path
-) -> AbstractContextManager[RunNotes]:
+    dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, checkpoint: Path, output: Path, to_do: int
+) -> Iterator[RunNotes]:
     """Record a prediction beside its label maps."""
-    return recorded_run(
-        output,
-        "predict",
-        settings={**_settings(settings, model), "checkpoint": checkpoint.name, "mirroring": True},
-        inputs={
-            "model": RunInput(checkpoint.parents[1], names=("plans.json", "dataset.json")),
-            "checkpoint": checkpoint,
-            "images": RunInput(dataset.images, by="names_and_sizes"),
-        },
-        device=settings.device,
-        in_children=True,
-    )
+    cases = len(dataset.cases.external)
+    with recorded_prediction(
+        dataset.images, output, checkpoint, settings.trainer, settings.device, cases, to_do, plans=model.plans
+    ) as notes:
+        yield notes
+        notes.settings |= {**_planned(settings, model, checkpoint.parents[1]), "mirroring": True}
 
 
-def note_cost(notes: RunNotes, checkpoint: Mapping[str, Any], peak: int | None) -> None:
-    """Add the size of the network and the memory of the command; what is measured else is of all commands so far."""
-    notes.cost["parameters"] = number_of_parameters(checkpoint["network_weights"])
-    notes.cost["peak_memory_bytes"] = peak
-
-
-def _settings(settings: BaselineSettings, model: StockModel) -> dict[str, Any]:
-    return {
-        "model": model.title,
-        "trainer": settings.trainer,
-        "plans": model.plans,
-        "configuration": CONFIGURATION,
-        "fold": settings.fold,
-        "device": settings.device,
-    }
+def _planned(settings: BaselineSettings, model: StockModel, folder: Path) -> dict[str, Any]:
+    plans = read_plans(folder / "plans.json")["configurations"][CONFIGURATION]
+    chosen = {name: plans.get(name) for name in ("spacing", "patch_size", "batch_size")}
+    return {"model": model.title, "planning": settings.planning_options(), **chosen}

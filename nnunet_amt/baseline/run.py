@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnunet_amt.baseline import commands
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset, put_split_in_place
 from nnunet_amt.baseline.planned import PlanningRecord
-from nnunet_amt.baseline.records import note_cost, record_baseline, record_prediction, record_training
+from nnunet_amt.baseline.records import record_baseline, record_prediction, record_training
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.baseline.trained import CHECKPOINT, require_stock_checkpoint, training_state
@@ -165,12 +165,11 @@ def train(dataset: BaselineDataset, settings: BaselineSettings, model: StockMode
     state = training_state(dataset, settings, model)
     if state.finished:
         return state.fold_folder
-    with record_training(dataset, settings, model, state.fold_folder) as notes:
-        peak = _run(commands.train_command(settings, model, state.flag), settings, show)
+    with record_training(dataset, settings, model, state.fold_folder, state.flag) as notes:
+        command = commands.train_command(settings, model, state.flag)
+        notes.cost["peak_memory_bytes"] = _run(command, settings, show)
         if not training_state(dataset, settings, model).finished:
             raise WorkFailedError(f"{state.fold_folder}: nnU-Net ended without a validated {CHECKPOINT}; run again")
-        content = require_stock_checkpoint(state.fold_folder / CHECKPOINT, settings.trainer)
-        note_cost(notes, content, peak)
     return state.fold_folder
 
 
@@ -183,21 +182,18 @@ def predict(
 ) -> Path:
     """Predict the external cases that are not predicted yet; give the folder of the label maps."""
     checkpoint, output = fold_folder / CHECKPOINT, predictions_folder(settings, model)
-    content = require_stock_checkpoint(checkpoint, settings.trainer)
+    require_stock_checkpoint(checkpoint, settings.trainer)
     kept, total = keep_finished_predictions(dataset.images, output, checkpoint), len(dataset.cases.external)
-    if kept == total:
-        return output
-    with record_prediction(dataset, settings, model, checkpoint, output) as notes:
+    with record_prediction(dataset, settings, model, checkpoint, output, total - kept) as notes:
+        if kept == total:
+            return output
         command = commands.predict_command(settings, model, dataset.images, output, keep=kept > 0)
         try:
-            peak = _run(command, settings, show)
+            notes.cost["peak_memory_bytes"] = _run(command, settings, show)
         except WorkFailedError:
             require_room(output)
             raise
         require_predictions(dataset.images, output)
-        note_cost(notes, content, peak)
-        notes.counts |= {"cases": total - kept, "cases_in_all": total}
-        notes.cost["seconds_per_case_with_start"] = notes.seconds() / (total - kept)
     return output
 
 
