@@ -96,7 +96,7 @@ class FailedCase:
 def read_evaluated_cases(
     evaluation: EvaluationFolder, rule: FalsePositiveRule = "unmatched"
 ) -> tuple[EvaluatedCase, ...]:
-    """Read every case of an evaluation, the lowest Dice first, equal Dice by name, undefined Dice last.
+    """Read every case of an evaluation, the lowest Dice first, of equal Dice the larger tumour, undefined Dice last.
 
     Parameters
     ----------
@@ -120,7 +120,9 @@ def read_evaluated_cases(
         return _case(row, tuple(lesions))
 
     cases = _taken(evaluation.path / "cases.csv", case, "evaluate")
-    return tuple(sorted(cases, key=lambda case: (case.dice is None, case.dice or 0.0, case.case_id)))
+    return tuple(
+        sorted(cases, key=lambda case: (case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id))
+    )
 
 
 def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:

@@ -23,7 +23,7 @@ _MM_PER_CM = 10.0
 
 
 def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
-    """Give the cases of the study's evaluation, the lowest Dice first and those without one last.
+    """Give the cases of the study's evaluation, the lowest Dice first, of equal Dice the larger tumour, without one last.
 
     No voxel is read yet; `ViewerCase.load` raises `BadInputError` where a case's files are not those evaluated.
 
@@ -34,7 +34,10 @@ def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
     """
     settings = read_summary(study.evaluation.path).settings
     decisions = _decisions(study.evaluation.path / "lesions.csv")
-    cases = sorted(read_study_cases(study.evaluation), key=lambda case: (case.dice is None, case.dice, case.case_id))
+    cases = sorted(
+        read_study_cases(study.evaluation),
+        key=lambda case: (case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id),
+    )
     return tuple(
         ViewerCase(case.case_id, case.dice, _words(case), partial(_load, study, case, settings, decisions))
         for case in cases
