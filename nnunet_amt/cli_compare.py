@@ -19,7 +19,10 @@ __all__ = ["compare"]
 def compare(
     evaluations: Annotated[
         list[Path],
-        typer.Argument(help="Two or more results of evaluate, of the same cases; each is compared with the first."),
+        typer.Argument(
+            metavar="EVALUATION",
+            help="Two or more results of evaluate, of the same cases; each is compared with the first.",
+        ),
     ],
     output: Output,
     names: Annotated[

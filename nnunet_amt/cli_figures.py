@@ -15,7 +15,10 @@ __all__ = ["figures"]
 
 @one_line_errors
 def figures(
-    study: Annotated[Path, typer.Argument(help="Folder of the study, such as amt_demo: it holds the evaluation.")],
+    study: Annotated[
+        Path,
+        typer.Argument(metavar="STUDY_DIR", help="Folder of the study, such as amt_demo: it holds the evaluation."),
+    ],
     output: Output,
     cases: Annotated[
         list[str] | None,

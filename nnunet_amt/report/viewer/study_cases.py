@@ -23,7 +23,7 @@ _MM_PER_CM = 10.0
 
 
 def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
-    """Give the cases of the study's evaluation, the lowest Dice first, of equal Dice the larger tumour, without one last.
+    """Give the cases of the study's evaluation, the lowest Dice first, of equal ones the larger tumour.
 
     No voxel is read yet; `ViewerCase.load` raises `BadInputError` where a case's files are not those evaluated.
 
