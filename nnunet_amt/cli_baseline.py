@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from nnunet_amt.cli_options import DatasetId, Device, Fold, require_choice
-from nnunet_amt.console import one_line_errors, out, overall_table, progress_bars, show_command, show_next, show_written
+from nnunet_amt.console import (
+    err,
+    one_line_errors,
+    out,
+    overall_table,
+    progress_bars,
+    show_command,
+    show_next,
+    show_written,
+)
 
 __all__ = ["baseline"]
 
@@ -79,6 +88,8 @@ def baseline(
         out.print(planned_choices(result.model_folder))
         out.print(overall_table(result.evaluation, result.model.title))
     written = [folder for result in results for folder in (result.predictions, result.evaluation_folder)]
+    if caveat := settings.caveat():
+        err.print(f"note: {caveat}", markup=False)
     if compared is None:
         show_written(written)
         show_next(shlex.join(compare_command(settings, Path("EVALUATION"))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import inspect
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -159,6 +160,21 @@ def test_options_for_a_small_run_are_nnunets_own_words() -> None:
     )
     training = " ".join(commands.train_command(small, DEFAULT))
     assert training == "nnUNetv2_train 7 3d_fullres all -tr nnUNetTrainer_5epochs -device cpu"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        ({"trainer": "nnUNetTrainer_5epochs"}, "--trainer nnUNetTrainer_5epochs: this .* trains 5 of its 1000 epochs"),
+        ({"trainer": "nnUNetTrainer_2000epochs"}, "this is not nnU-Net's default; do not"),
+        ({"gpu_memory_target": 0.25}, "-gpu_memory_target 0.25 in the planning: this is not nnU-Net's default; do not"),
+    ],
+)
+def test_what_is_less_than_default_nnunet_says_so(changes: dict[str, Any], said: str | None) -> None:
+    """A baseline of a few epochs is easily beaten, and means nothing."""
+    caveat = BaselineSettings(711, Path("out"), **changes).caveat()
+    assert caveat is None if said is None else re.search(said, caveat or "")
 
 
 @pytest.mark.parametrize("model", stock_models(), ids=lambda model: model.key)

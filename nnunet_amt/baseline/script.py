@@ -40,6 +40,7 @@ def baseline_script(settings: BaselineSettings, evaluation: Path | None = None) 
     lines = [
         "#!/bin/bash",
         f"# {titles} on {dataset.name}, fold {settings.fold}: nnU-Net's own commands, as one would type them.",
+        *([f"# Note: {caveat}."] if (caveat := settings.caveat()) else []),
         "set -euo pipefail",
         *(f"export {name}={shlex.quote(str(Path(os.environ[name]).resolve()))}" for name in FOLDER_VARIABLES),
         "",

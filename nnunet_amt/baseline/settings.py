@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,18 @@ class BaselineSettings:
         if self.spacing is not None:
             words += ["-overwrite_target_spacing", *(f"{edge:g}" for edge in self.spacing)]
         return words
+
+    def caveat(self) -> str | None:
+        """Say in what this is less than nnU-Net as its authors run it; None if it is not."""
+        options = " ".join(self.planning_options())
+        changed = ([f"--trainer {self.trainer}"] if self.trainer != DEFAULT_STOCK_TRAINER else []) + (
+            [f"{options} in the planning"] if options else []
+        )
+        if not changed:
+            return None
+        epochs = re.search(r"_(\d+)epochs?\b", self.trainer)
+        short = f" and trains {epochs[1]} of its 1000 epochs" if epochs and int(epochs[1]) < 1000 else ""
+        return f"{' and '.join(changed)}: this is not nnU-Net's default{short}; do not take it for what nnU-Net can do"
 
     def require_usable(self) -> None:
         """Refuse what nnU-Net would end in a traceback for.
