@@ -77,7 +77,7 @@ def baseline(
     for result in results:
         out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
         out.print(planned_choices(result.model_folder))
-        out.print(overall_table(result.evaluation))
+        out.print(overall_table(result.evaluation, result.model.title))
     written = [folder for result in results for folder in (result.predictions, result.evaluation_folder)]
     if compared is None:
         show_written(written)

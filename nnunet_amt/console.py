@@ -130,7 +130,7 @@ def show_conversion(summary: ConversionSummary) -> None:
     show_written([summary.dataset_folder, *summary.files])
 
 
-def overall_table(result: EvaluationResult) -> Table:
+def overall_table(result: EvaluationResult, whose: str = "ours") -> Table:
     """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, the published ones beside them."""
     from nnunet_amt.evaluation import threshold_index
 
@@ -138,7 +138,7 @@ def overall_table(result: EvaluationResult) -> Table:
     at = threshold_index(paper.OPERATING_POINT.iou_threshold)
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     cases = len(result.cases)
-    ours = f"ours ({cases} case{'' if cases == 1 else 's'})"
+    ours = f"{whose} ({cases} case{'' if cases == 1 else 's'})"
     table = Table("", ours, f"published** ({voxel_row.cases} cases)")
     for name, metric, published in (
         ("Dice", voxel["dice"], voxel_row.dice),

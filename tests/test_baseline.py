@@ -456,6 +456,7 @@ def test_command_line_shows_every_command_and_compares_with_ours_where_that_is_g
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert all(command in result.stdout for command in nnunet.called)
+    assert "default nnU-Net (1 case)" in result.stdout  # and not "ours"
     with Path("baseline/default/evaluation/cases.csv").open() as lines:
         assert [(row["case_id"], float(row["dice"])) for row in csv.DictReader(lines)] == [("f", 1.0)]
     assert "nnunet_amt compare EVALUATION baseline/default/evaluation -o baseline/comparison" in result.stdout
