@@ -59,6 +59,8 @@ class EvaluatedCase:
         Volumes of both masks.
     size_mm
         Largest axial diameter of the reference; None without a tumour.
+    tumour_size
+        Its class.
     false_positives
         At IoU > 0.1, largest first.
     """
@@ -74,6 +76,7 @@ class EvaluatedCase:
     reference_ml: float
     prediction_ml: float
     size_mm: float | None
+    tumour_size: str = ""
     false_positives: tuple[FalsePositiveLesion, ...] = ()
 
 
@@ -174,6 +177,7 @@ def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ..
         reference_ml=float(row["reference_ml"]),
         prediction_ml=float(row["prediction_ml"]),
         size_mm=_number(row["size_mm"]),
+        tumour_size=row["tumour_size"],
         false_positives=false_positives,
     )
 

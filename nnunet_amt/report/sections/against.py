@@ -69,15 +69,13 @@ def _missing(content: StudyContent) -> Missing:
     dataset = content.study.dataset
     number = dataset.name[7:10] if dataset is not None and dataset.name[7:10].isdigit() else "711"
     others = [found.path for found in content.study.evaluations if found.path != content.study.evaluation.path]
-    commands = []
-    if not others:
-        commands.append(study_command(content, "baseline", "-d", number, "-o", "baseline"))
-    others = others or [content.study.folder / "baseline" / "default" / "evaluation"]
-    commands.append(
-        study_command(content, "compare", content.study.evaluation.path, *others, "-o", "comparison", "--published")
-    )
+    ours = content.study.evaluation.path
+    if others:
+        command = study_command(content, "compare", ours, *others, "-o", "comparison", "--published")
+    else:  # compares at its end
+        command = study_command(content, "baseline", "-d", number, "-o", "baseline", "--evaluation", ours)
     return Missing(
         "The model was not compared with another one on the same cases. The published figures in section 3 are of "
-        "other patients and no such comparison.",
-        tuple(commands),
+        "other cases and no such comparison.",
+        (command,),
     )

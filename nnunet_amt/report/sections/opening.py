@@ -9,6 +9,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.lesion import threshold_index
 from nnunet_amt.evaluation.summary import FEWEST_CASES, MetricSummary
 from nnunet_amt.report.failure_story import SUCCESS_ABOVE, counted, failure_kind
+from nnunet_amt.report.perspective import dice_by_size, peers_of, short_training
 from nnunet_amt.report.sections.case_cards import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 
@@ -54,6 +55,8 @@ class Opening:
         The worst case; None if no case has a Dice.
     equals
         Other cases of the same lowest Dice.
+    peers
+        The worst case beside the tumours of its size; may be empty.
     """
 
     title: str
@@ -62,15 +65,18 @@ class Opening:
     kinds: str
     worst: CaseCard | None
     equals: tuple[str, ...]
+    peers: str
 
 
 def opening(content: StudyContent, title: str, worst: CaseCard | None) -> Opening:
     """Tell the result, and which case failed worst."""
     equals: tuple[str, ...] = ()
+    peers = ""
     if worst is not None:
         lowest = content.cases[0].dice
         equals = tuple(case.case_id for case in content.cases[1:] if case.dice == lowest)
-    return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals)
+        peers = peers_of(content.cases[0].tumour_size, content.summary.subgroups)
+    return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, peers)
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
@@ -87,6 +93,8 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         ["The cases are phantoms, drawn by a program; no patient is among them."] if content.facts.synthetic else []
     )
     sentences.append(f"{whom}.")
+    if told := short_training(content.facts.model):
+        sentences.append(told)
     if dice.mean is not None:
         sentences.append(
             f"On average its outline of the tumour and the reference agree with a Dice score of {dice.mean:.2f}"
@@ -102,7 +110,7 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
     sentences.append(
         f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
         f"{lesion_row.sensitivity_01.mean:.2f} and {lesion_row.fp_per_scan_01.mean:.2f} false positives per scan on "
-        f"{voxel_row.cases} CTs. Those are other patients: a difference is not one between the models alone."
+        f"{voxel_row.cases} CTs. Those are other cases: a difference from them is not one of the models alone."
     )
     return tuple(sentences)
 
@@ -171,7 +179,8 @@ def _kinds(content: StudyContent) -> str:
     ):
         if counts[kind]:
             parts.append(f"{counts[kind]} {words if counts[kind] > 1 else _singular(words)}")
-    return f"Of {counted(len(content.cases), 'case')}, {'; '.join(parts)}."
+    by_size = dice_by_size(content.summary.subgroups)
+    return f"Of {counted(len(content.cases), 'case')}, {'; '.join(parts)}.{f' {by_size}' if by_size else ''}"
 
 
 def _singular(words: str) -> str:

@@ -111,7 +111,7 @@ def _figures(content: StudyContent, folder: Path) -> tuple[Picture, ...]:
     found = (
         read_picture(
             folder / "dice_by_size.png",
-            f"Dice score of every case against the largest axial diameter of its tumour, with the mean of each size "
+            f"Dice score of every case against the largest axial diameter of its tumour, with the median of each size "
             f"class. {_size_words(content)}",
             "Dice score against tumour size, a point a case.",
         ),

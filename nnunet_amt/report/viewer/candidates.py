@@ -60,6 +60,7 @@ def false_positives(
             voxels=int(counts.prediction_voxels[number - 1]),
             volume_ml=float(counts.prediction_voxels[number - 1]) * counts.voxel_volume_mm3 / _MM3_PER_ML,
             diameter_mm=float(counts.prediction_maximum_diameters_mm[number - 1]),
+            overlaps=bool(counts.intersections[:, number - 1].any()),
             where=_place(lesions[number - 1], geometry, crop),
         )
         for number in candidates(case)

@@ -187,6 +187,7 @@ def _candidates(encoded: Sequence[_Encoded]) -> list[dict[str, Any]]:
             "voxels": found.voxels,
             "volume_ml": found.volume_ml,
             "diameter_mm": found.diameter_mm,
+            "overlaps": found.overlaps,
             "decision": found.decision,
             "at": [round(share, 4) for share in found.where],
         }

@@ -24,6 +24,8 @@ class FalsePositive:
         Its number in ``lesions.csv``, from 1.
     voxels, volume_ml, diameter_mm
         Its size; the diameter is the largest in space.
+    overlaps
+        Whether it shares voxels with the reference.
     where
         A point inside it, near its middle.
     decision
@@ -34,6 +36,7 @@ class FalsePositive:
     voxels: int
     volume_ml: float
     diameter_mm: float
+    overlaps: bool
     where: Point
     decision: str = "undecided"
 

@@ -52,6 +52,19 @@ def test_numbers_sizes_and_places(tmp_path: Path, direction: tuple[int, ...]) ->
     assert not crop.reference[index]
 
 
+def test_a_finding_that_touches_the_reference_is_told_apart(tmp_path: Path) -> None:
+    """Of 14 predicted slices 1 is of the tumour, which has 6: an IoU of 1/19, under 0.1."""
+    reference, prediction = np.zeros((2, 30, 12, 12), np.uint8)
+    reference[0:6, 2:8, 2:8] = 1
+    prediction[5:19, 2:8, 2:8] = 1
+    prediction[25:28, 2:6, 2:6] = 1
+    referenced = write_label_map(tmp_path / "reference.nii.gz", reference)
+    predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction)
+    crop = read_case_crop("case", None, referenced, predicted)
+    found = false_positives(crop, referenced, predicted, EvaluationSettings())
+    assert [(one.lesion, one.overlaps) for one in found] == [(1, True), (2, False)]
+
+
 def test_no_prediction_has_no_candidates(tmp_path: Path) -> None:
     path = write_label_map(tmp_path / "case.nii.gz", masks()[0])
     crop = read_case_crop("case", None, path, None)

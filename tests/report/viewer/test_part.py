@@ -22,7 +22,7 @@ NASTY = '<b onclick="x">&"</script><!--'
 
 
 def case(number: int, findings: int = 0, words: str = "Dice 0.50, 3.1 cm") -> ViewerCase:
-    found = tuple(FalsePositive(i + 1, 40 + i, 1.2, 9.0, (0.4, 0.5, 0.3)) for i in range(findings))
+    found = tuple(FalsePositive(i + 1, 40 + i, 1.2, 9.0, False, (0.4, 0.5, 0.3)) for i in range(findings))
     crop = noisy_crop(seed=number, case_id=f"AMT-{number:04d}")
     return ViewerCase(crop.case_id, number / 10, words, lambda: LoadedCase(crop, found))
 

@@ -1,0 +1,45 @@
+"""Sentences that keep a reader from taking a try-out for the method, or a rule for an exception."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnunet_amt.evaluation import EvaluationSettings
+from nnunet_amt.evaluation.summary import summarise
+from nnunet_amt.report.checklists.facts import ModelFacts
+from nnunet_amt.report.perspective import dice_by_size, peers_of, short_training
+from tests.evaluation.builders import evaluated, row_mask
+
+SETTINGS = EvaluationSettings(bootstrap_resamples=10)
+
+
+def group(*stops: int) -> object:
+    """Cases with a reference of 20 voxels of which so many are predicted."""
+    cases = [evaluated(row_mask(30, (0, stop)), row_mask(30, (0, 20)), SETTINGS) for stop in stops]
+    return summarise(cases, SETTINGS)
+
+
+# 20 of 20 is a Dice of 1; 10 of 20 is 2 * 10 / 30 = 0.67; nothing is 0.
+SIZES = [("tumour_size", "large", group(20)), ("tumour_size", "small", group(10, 0)), ("sex", "F", group(20))]
+
+
+def test_the_mean_dice_of_each_size_is_told() -> None:
+    assert dice_by_size(SIZES) == (  # type: ignore[arg-type]
+        "By tumour size the mean Dice score is 1.00 in large (> 8 cm), 1 case; 0.33 in small (< 5 cm), 2 cases."
+    )
+    assert dice_by_size(SIZES[:1]) == ""  # type: ignore[arg-type]
+
+
+def test_a_case_is_set_beside_those_of_its_size() -> None:
+    """A case alone in its class has nobody to be set beside."""
+    assert peers_of("small", SIZES) == "All 2 tumours of its size, small (< 5 cm): mean Dice score 0.33."  # type: ignore[arg-type]
+    assert peers_of("large", SIZES) == ""  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("epochs", "told"), [(15, True), (1000, False), (None, False)])
+def test_a_short_training_is_named(epochs: int | None, told: bool) -> None:
+    assert ("trained for 15 epochs" in short_training(ModelFacts(epochs=epochs))) is told
+
+
+def test_nothing_is_said_of_an_unknown_model() -> None:
+    assert short_training(None) == ""
