@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,15 @@ def test_it_holds_every_case_and_stays_small(large_report: Path) -> None:
     assert all(f"AMT_{number:04d}" in text for number in range(paper.EXTERNAL_CASES))
 
 
+# Presses the button that begins the triage, until its answer is drawn; the clock of the page starts with the navigation.
+_PRESS = """async () => {
+  document.querySelector("[data-triage=start]").click();
+  const answer = document.querySelector("[data-triage=verdict]");
+  do { await new Promise(requestAnimationFrame); } while (answer.getClientRects().length === 0);
+  return performance.now() / 1000;
+}"""
+
+
 def test_it_can_be_used_within_three_seconds(
     open_report: OpenReport, browser: Browser, large_report: Path, small_report: Path
 ) -> None:
@@ -39,10 +47,5 @@ def test_it_can_be_used_within_three_seconds(
     running = open_report(browser, small_report).page
     running.locator("#amt-viewer").scroll_into_view_if_needed()
     running.wait_for_selector("#amt-viewer[data-ready]")
-    page = open_report(browser, large_report, load=False).page
-    begin = time.monotonic()
-    page.goto(large_report.as_uri(), wait_until="load")
-    page.locator("[data-triage=start]").click()
-    page.wait_for_selector("[data-triage=verdict]:visible")
-    seconds = time.monotonic() - begin
-    assert seconds <= _MOST_SECONDS
+    page = open_report(browser, large_report).page
+    assert page.evaluate(_PRESS) <= _MOST_SECONDS
