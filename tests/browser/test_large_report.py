@@ -31,7 +31,7 @@ def test_it_holds_every_case_and_stays_small(large_report: Path) -> None:
     assert all(f"AMT_{number:04d}" in text for number in range(paper.EXTERNAL_CASES))
 
 
-# Presses the button that begins the triage, until its answer is drawn; the clock of the page starts with the navigation.
+# Presses the button that begins the triage, until its answer is drawn; the page's clock starts with the navigation.
 _PRESS = """async () => {
   document.querySelector("[data-triage=start]").click();
   const answer = document.querySelector("[data-triage=verdict]");
