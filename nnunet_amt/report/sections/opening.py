@@ -55,8 +55,8 @@ class Opening:
         The worst case; None if no case has a Dice.
     equals
         Other cases of the same lowest Dice.
-    peers
-        The worst case beside the tumours of its size; may be empty.
+    reasons
+        Why a case like the worst may fail, of what holds beyond it: its size class, a short training; may be empty.
     """
 
     title: str
@@ -65,18 +65,20 @@ class Opening:
     kinds: str
     worst: CaseCard | None
     equals: tuple[str, ...]
-    peers: str
+    reasons: tuple[str, ...]
 
 
 def opening(content: StudyContent, title: str, worst: CaseCard | None) -> Opening:
     """Tell the result, and which case failed worst."""
     equals: tuple[str, ...] = ()
-    peers = ""
+    reasons: tuple[str, ...] = ()
     if worst is not None:
         lowest = content.cases[0].dice
         equals = tuple(case.case_id for case in content.cases[1:] if case.dice == lowest)
-        peers = peers_of(content.cases[0].tumour_size, content.summary.subgroups)
-    return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, peers)
+        size_class = content.cases[0].tumour_size
+        told = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
+        reasons = tuple(filter(None, told))
+    return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, reasons)
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
