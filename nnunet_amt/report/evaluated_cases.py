@@ -10,7 +10,7 @@ from typing import TypeVar
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.features import FEATURES
 from nnunet_amt.evaluation.settings import FalsePositiveRule
-from nnunet_amt.study import EvaluationFolder
+from nnunet_amt.study import EvaluationFolder, worst_first
 from nnunet_amt.study.case_rows import read_rows
 
 __all__ = ["EvaluatedCase", "FailedCase", "FalsePositiveLesion", "read_evaluated_cases", "read_failed_cases"]
@@ -123,9 +123,7 @@ def read_evaluated_cases(
         return _case(row, tuple(lesions))
 
     cases = _taken(evaluation.path / "cases.csv", case, "evaluate")
-    return tuple(
-        sorted(cases, key=lambda case: (case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id))
-    )
+    return tuple(sorted(cases, key=worst_first))
 
 
 def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from nnunet_amt.study.case_rows import read_rows
 from nnunet_amt.study.folders import label_map_in
 from nnunet_amt.study.study import EvaluationFolder, Study
 
-__all__ = ["StudyCase", "read_study_cases", "study_crop"]
+__all__ = ["StudyCase", "read_study_cases", "study_crop", "worst_first"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ class StudyCase:
     size_mm: float | None
     tumour_size: str
     cells: dict[str, str]
+
+
+class _Rankable(Protocol):
+    @property
+    def case_id(self) -> str: ...
+    @property
+    def dice(self) -> float | None: ...
+    @property
+    def reference_ml(self) -> float: ...
+
+
+def worst_first(case: _Rankable) -> tuple[bool, float, float, str]:
+    """Key to sort cases by: the lowest Dice first, of equal ones the larger tumour, undefined Dice last."""
+    return case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id
 
 
 def read_study_cases(evaluation: EvaluationFolder) -> tuple[StudyCase, ...]:

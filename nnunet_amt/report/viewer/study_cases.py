@@ -13,7 +13,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary_reader import read_summary
 from nnunet_amt.report.viewer.candidates import false_positives
 from nnunet_amt.report.viewer.viewer_case import LoadedCase, ViewerCase
-from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop
+from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop, worst_first
 from nnunet_amt.study.folders import label_map_in
 
 __all__ = ["viewer_cases"]
@@ -34,10 +34,7 @@ def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
     """
     settings = read_summary(study.evaluation.path).settings
     decisions = _decisions(study.evaluation.path / "lesions.csv")
-    cases = sorted(
-        read_study_cases(study.evaluation),
-        key=lambda case: (case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id),
-    )
+    cases = sorted(read_study_cases(study.evaluation), key=worst_first)
     return tuple(
         ViewerCase(case.case_id, case.dice, _words(case), partial(_load, study, case, settings, decisions))
         for case in cases
