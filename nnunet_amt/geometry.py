@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-__all__ = ["GEOMETRY_TOLERANCE", "Geometry", "geometry_difference"]
+__all__ = ["GEOMETRY_TOLERANCE", "Geometry", "geometry_difference", "lps_axes"]
 
 # Millimetres for origin and spacing, no unit for the direction cosines.
 GEOMETRY_TOLERANCE = 1e-3
@@ -73,3 +74,18 @@ def geometry_difference(first: Geometry, second: Geometry, tolerance: float = GE
 def _shown(numbers: tuple[float, ...]) -> str:
     # adding 0 turns -0 into 0
     return "(" + ", ".join(f"{number + 0.0:.6g}" for number in numbers) + ")"
+
+
+def lps_axes(geometry: Geometry) -> tuple[list[int], np.ndarray]:
+    """Give the axes of an image that run most nearly to the patient's left, to posterior and to the head.
+
+    Returns
+    -------
+    list of int
+        The image's axis (x, y, z) for each of the patient's.
+    numpy.ndarray of bool, (3,)
+        Whether it runs the other way.
+    """
+    axes = np.reshape(geometry.direction, (3, 3))
+    order = max(permutations(range(3)), key=lambda order: sum(abs(axes[i, order[i]]) for i in range(3)))
+    return list(order), np.array([axes[i, order[i]] < 0 for i in range(3)])

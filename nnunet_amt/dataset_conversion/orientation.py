@@ -6,12 +6,10 @@ left; and an axial slice must be a slice along the array's first axis.
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.geometry import Geometry
+from nnunet_amt.geometry import Geometry, lps_axes
 
 __all__ = ["lps_geometry", "to_lps"]
 
@@ -29,7 +27,7 @@ def lps_geometry(geometry: Geometry) -> Geometry:
     Geometry
         The same voxels with axes permuted and flipped; oblique grids stay oblique.
     """
-    order, flips = _lps_axes(geometry)
+    order, flips = lps_axes(geometry)
     size = np.array(geometry.size)[order]
     spacing = np.array(geometry.spacing)[order]
     axes = np.reshape(geometry.direction, (3, 3))[:, order]  # columns: unit vectors along x, y, z
@@ -40,15 +38,9 @@ def lps_geometry(geometry: Geometry) -> Geometry:
 
 def to_lps(image: sitk.Image) -> sitk.Image:
     """Permute and flip the axes of a three-dimensional image to LPS, as far as that goes without resampling."""
-    order, flips = _lps_axes(Geometry.of(image))
+    order, flips = lps_axes(Geometry.of(image))
     if order != [0, 1, 2]:
         image = sitk.PermuteAxes(image, order)
     if flips.any():
         image = sitk.Flip(image, flips.tolist())
     return image
-
-
-def _lps_axes(geometry: Geometry) -> tuple[list[int], np.ndarray]:
-    axes = np.reshape(geometry.direction, (3, 3))
-    order = max(permutations(range(3)), key=lambda order: sum(abs(axes[i, order[i]]) for i in range(3)))
-    return list(order), np.array([axes[i, order[i]] < 0 for i in range(3)])

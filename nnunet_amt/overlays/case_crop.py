@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,10 @@ from nnunet_amt.evaluation.foreground import Foreground
 from nnunet_amt.evaluation.mask_file import read_foreground, read_geometry
 from nnunet_amt.evaluation.nifti_header import LabelHeader, ordinary_header
 from nnunet_amt.evaluation.nifti_slabs import BrokenFileError, read_slabs
-from nnunet_amt.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference
+from nnunet_amt.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference, lps_axes
 from nnunet_amt.image_integrity import file_damage
 
-__all__ = ["CaseCrop", "lps_axes", "read_case_crop"]
+__all__ = ["CaseCrop", "lps_array_axes", "read_case_crop"]
 
 # Around the middle of a case that has no tumour in either mask.
 _EMPTY_SIDE_MM = 120.0
@@ -106,7 +105,7 @@ def read_case_crop(
     arrays = [_cut_mask(mask, box) for mask in masks]
     if image is not None:
         arrays.append(_cut_image(image, box, case_id))
-    order, flips = lps_axes(geometry)
+    order, flips = lps_array_axes(geometry)
     turned = [np.ascontiguousarray(np.flip(array.transpose(order), tuple(flips))) for array in arrays]
     size, spacing = geometry.size[::-1], geometry.spacing[::-1]  # (z, y, x), as the axes are in the file
     lower = (size[old] - box[old].stop if new in flips else box[old].start for new, old in enumerate(order))
@@ -194,8 +193,7 @@ def _cut_by_simpleitk(path: Path, box: Box) -> np.ndarray:
     return voxels
 
 
-def lps_axes(geometry: Geometry) -> tuple[list[int], list[int]]:
+def lps_array_axes(geometry: Geometry) -> tuple[list[int], list[int]]:
     """Give the old axis (z, y, x) of each new one, and the new axes that run the other way; nothing is resampled."""
-    cosines = np.reshape(geometry.direction, (3, 3))[::-1, ::-1]  # rows z, y, x of the patient; columns z, y, x
-    order = max(permutations(range(3)), key=lambda order: sum(abs(cosines[new, order[new]]) for new in range(3)))
-    return list(order), [new for new in range(3) if cosines[new, order[new]] < 0]
+    order, flips = lps_axes(geometry)  # (x, y, z)
+    return [2 - axis for axis in reversed(order)], [2 - int(axis) for axis in np.flatnonzero(flips)[::-1]]

@@ -16,7 +16,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.triage import candidates
 from nnunet_amt.geometry import Geometry
 from nnunet_amt.overlays import CaseCrop
-from nnunet_amt.overlays.case_crop import lps_axes
+from nnunet_amt.overlays.case_crop import lps_array_axes
 from nnunet_amt.report.viewer.viewer_case import FalsePositive, Point
 
 __all__ = ["false_positives"]
@@ -79,7 +79,7 @@ def _place(lesion: Piece, geometry: Geometry, crop: CaseCrop) -> Point:
     spacing = np.array(geometry.spacing[::-1])
     distances = np.linalg.norm((voxels - voxels.mean(axis=0)) * spacing, axis=1)
     index: Sequence[int] = (voxels[distances.argmin()] + lesion.lower).tolist()  # (z, y, x) of the file
-    order, flips = lps_axes(geometry)
+    order, flips = lps_array_axes(geometry)
     turned = [index[axis] for axis in order]
     turned = [crop.whole[i] - 1 - at if i in flips else at for i, at in enumerate(turned)]
     z, y, x = ((at - low + 0.5) / size for at, low, size in zip(turned, crop.lower, crop.reference.shape, strict=True))
