@@ -28,8 +28,8 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from benchmarks.dicom_cohort import write_dicom_cohort
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
-from nnunet_amt.progress import Progress
 
 SIZE, SLICES = 512, 60
 SMALL_SIZE, SMALL_SLICES, FEW = 32, 4, 10

@@ -36,10 +36,10 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.label_pairs import write_label_pairs
 from nnunet_amt.evaluation import EvaluationSettings, evaluate
-from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_case
-from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
-from nnunet_amt.evaluation.lesion import threshold_index
-from nnunet_amt.evaluation.summary import summarise
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_case
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.summary.summary import summarise
 
 PAPER_CASES = 164
 PANOPTICA_PYTHON = Path(".bench-venv/bin/python")
@@ -71,8 +71,8 @@ import nnunet_amt.evaluation
 imported = time.perf_counter() - start
 from pathlib import Path
 import scipy.spatial, SimpleITK
-from nnunet_amt.evaluation.case import evaluate_case
-from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
+from nnunet_amt.evaluation.measure.case import evaluate_case
+from nnunet_amt.evaluation.measure.label_maps import check_headers, find_pairs
 def peak():  # not getrusage's, which begins with that of the process that started this one
     return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 before = peak()
@@ -80,7 +80,7 @@ settings = nnunet_amt.evaluation.EvaluationSettings()
 pairs = find_pairs(*map(Path, sys.argv[1:3]))
 check_headers(pairs)
 cases = [evaluate_case(pair, settings) for pair in pairs]
-nnunet_amt.evaluation.summary.summarise(cases, settings)
+nnunet_amt.evaluation.summary.summary.summarise(cases, settings)
 print(1000 * imported, peak() - before)
 """
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_counts
-from nnunet_amt.evaluation.cohort_groups import cohort_groups
-from nnunet_amt.evaluation.counts import count_masks
-from nnunet_amt.evaluation.foreground import Foreground
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_counts
+from nnunet_amt.evaluation.measure.counts import count_masks
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.subgroups import Subgroup, split_into_subgroups
-from nnunet_amt.evaluation.summary import summarise
+from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups
+from nnunet_amt.evaluation.summary.subgroups import Subgroup, split_into_subgroups
+from nnunet_amt.evaluation.summary.summary import summarise
+from nnunet_amt.images.foreground import Foreground
 
 LIMIT_S = 1.0
 SPACING = (1.0, 1.0, 5.0)  # mm, (x, y, z)

@@ -31,8 +31,8 @@ from benchmarks.prediction_worker import PARTS
 from benchmarks.recipes import AMT, CONFIGURATION, NNUNET, RECIPES, Recipe
 from benchmarks.speed_options import parser_of_sizes, size_of
 from benchmarks.worker_pipe import Worker
-from nnunet_amt.files import write_json
-from nnunet_amt.nnunet_commands import model_folder, predict_command, run_stock_command
+from nnunet_amt.base.files import write_json
+from nnunet_amt.nnunet.commands import model_folder, predict_command, run_stock_command
 
 CONSOLE = Console()
 ROUNDS = 3

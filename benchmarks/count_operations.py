@@ -27,10 +27,10 @@ from rich.table import Table
 from torch import nn
 
 from benchmarks.network_cost import forward_flops, training_flops
-from nnunet_amt.environment import folders_below
-from nnunet_amt.files import write_json
+from nnunet_amt.base.files import write_json
+from nnunet_amt.nnunet.environment import folders_below
+from nnunet_amt.nnunet.planning import TARGET_PATCH_SIZE
 from nnunet_amt.paper import BATCH_SIZE
-from nnunet_amt.planning import TARGET_PATCH_SIZE
 from nnunet_amt.trainers.unet import AMTUNet
 
 SHAPE, SPACING = (60, 512, 512), (5.0, 0.7, 0.7)  # (z, y, x), mm

@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.recipes import CONFIGURATION, NNUNET
-from nnunet_amt.environment import environment_with_trainer, folders_below
-from nnunet_amt.files import read_record, write_json
-from nnunet_amt.nnunet_commands import run_stock_command
+from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.nnunet.commands import run_stock_command
+from nnunet_amt.nnunet.environment import environment_with_trainer, folders_below
+from nnunet_amt.nnunet.planning import plan
 from nnunet_amt.phantom import PhantomRequest, render_phantom
-from nnunet_amt.planning import plan
 
 __all__ = ["DATASET", "DATASET_ID", "DatasetSize", "dataset_environment", "prepare_dataset"]
 

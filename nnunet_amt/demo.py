@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nnunet_amt.base.files import require_free_space
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.dataset_conversion import convert
-from nnunet_amt.environment import folder_from_environment, folders_below
 from nnunet_amt.evaluation import EvaluationResult, evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
-from nnunet_amt.files import require_free_space
-from nnunet_amt.model_records import recorded_prediction, recorded_training
-from nnunet_amt.nnunet_commands import (
+from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.nnunet.commands import (
     cpu_friendly_environment,
     may_continue,
     model_folder,
@@ -23,13 +23,13 @@ from nnunet_amt.nnunet_commands import (
     run_stock_command,
     train_command,
 )
+from nnunet_amt.nnunet.environment import folder_from_environment, folders_below
+from nnunet_amt.nnunet.model_records import recorded_prediction, recorded_training
+from nnunet_amt.nnunet.planning import plan
+from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_images
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
-from nnunet_amt.planning import plan
-from nnunet_amt.predictions import keep_finished_predictions, require_images
-from nnunet_amt.progress import Progress, silent
 from nnunet_amt.report import ReportResult, write_report
 from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS, nnUNetTrainerAMT_demo
-from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 
 __all__ = ["DemoResult", "DemoSettings", "run_demo"]
 

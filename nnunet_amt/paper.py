@@ -5,7 +5,7 @@ anterior mediastinal tumors in CT images across multiple institutions. Scientifi
 doi:10.1038/s41598-026-37504-z
 
 The hyperparameters are those of the section "Model training"; what the paper leaves open is not here but in
-`nnunet_amt.planning` and `nnunet_amt.trainers`, and `docs/fidelity.md` says which is which.
+`nnunet_amt.nnunet.planning` and `nnunet_amt.trainers`, and `docs/fidelity.md` says which is which.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def set_nnunet_folders(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
 @pytest.fixture(scope="session")
 def planned_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Base folder of a tiny dataset that has been planned and preprocessed once for all tests; do not change it."""
-    from nnunet_amt.planning import plan
+    from nnunet_amt.nnunet.planning import plan
 
     base = tmp_path_factory.mktemp("planned")
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.demo import DemoSettings, run_demo
-from nnunet_amt.environment import folder_from_environment
+from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.phantom import CohortDesign
-from nnunet_amt.run_record import input_path, read_runs
 
 pytestmark = pytest.mark.slow
 

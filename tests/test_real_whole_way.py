@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.geometry import Geometry, geometry_difference
+from nnunet_amt.images.geometry import Geometry, geometry_difference
 from tests.real_data import IBSI_PHANTOM, NODES, PATIENT_2, real_data
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]

@@ -19,7 +19,7 @@ from benchmarks.learning.make_cohort import add_cohort_options, design_of
 from benchmarks.learning.prepare import make_dataset, plan_both
 from benchmarks.learning.study import Study
 from benchmarks.learning.train import share_out, train_both
-from nnunet_amt.console import out, progress_bars, show_written
+from nnunet_amt.cli.console import out, progress_bars, show_written
 
 
 def main() -> None:

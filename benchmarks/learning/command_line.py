@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from nnunet_amt.console import one_line_errors
+from nnunet_amt.cli.console import one_line_errors
 
 __all__ = ["run"]
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.learning.study import RECIPES, Study
 from benchmarks.learning.trainers import read_compute
-from nnunet_amt.files import atomic_path
+from nnunet_amt.base.files import atomic_path
 
 __all__ = ["write_learning_curves"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from benchmarks.learning.study import CONFIGURATION, RECIPES, Recipe, Study
 from benchmarks.learning.trainers import read_compute
+from nnunet_amt.base.files import write_text
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.evaluation import EvaluationResult, evaluate
-from nnunet_amt.evaluation.summary import MetricSummary
-from nnunet_amt.files import write_text
-from nnunet_amt.nnunet_commands import predict_command, require_checkpoint, run_stock_command
-from nnunet_amt.predictions import keep_finished_predictions, require_images
-from nnunet_amt.progress import Progress
+from nnunet_amt.evaluation.summary.summary import MetricSummary
+from nnunet_amt.nnunet.commands import predict_command, require_checkpoint, run_stock_command
+from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_images
 
 __all__ = ["evaluate_both", "predict_both", "write_table"]
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.learning.command_line import run
-from nnunet_amt.console import out, progress_bars
+from nnunet_amt.cli.console import out, progress_bars
 from nnunet_amt.phantom import HARDER_DESIGN, CohortDesign, write_harder_cohort
 
 __all__ = ["add_cohort_options", "design_of", "main"]

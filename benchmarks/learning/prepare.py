@@ -8,13 +8,13 @@ import os
 from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiment_dataset, preprocess_dataset
 
 from benchmarks.learning.study import CONFIGURATION, DEFAULT, Study
+from nnunet_amt.base.files import write_json
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import convert
-from nnunet_amt.environment import folders_below
-from nnunet_amt.files import write_json
-from nnunet_amt.fingerprint import quiet_nnunet
+from nnunet_amt.nnunet.environment import folders_below
+from nnunet_amt.nnunet.fingerprint import quiet_nnunet
+from nnunet_amt.nnunet.planning import plan
 from nnunet_amt.phantom import write_harder_cohort
-from nnunet_amt.planning import plan
-from nnunet_amt.progress import Progress
 
 __all__ = ["make_dataset", "plan_both"]
 

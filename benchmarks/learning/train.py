@@ -13,9 +13,9 @@ from time import sleep
 
 from benchmarks.learning.study import AMT, EPOCHS_VARIABLE, ITERATIONS_VARIABLE, RECIPES, Recipe, Study
 from benchmarks.learning.trainers import read_compute
+from nnunet_amt.base.files import write_json
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import BadInputError, WorkFailedError
-from nnunet_amt.files import write_json
-from nnunet_amt.progress import Progress
 from nnunet_amt.trainers.tuning_schedule import TUNING_TIME_FRACTION, tuning_interval
 
 __all__ = ["iterations_per_epoch", "share_out", "train_both"]
@@ -135,7 +135,7 @@ def _start(study: Study, key: str, command: list[str], variables: dict[str, str]
             [
                 sys.executable,
                 "-m",
-                "nnunet_amt.supervisor",
+                "nnunet_amt.base.supervisor",
                 sys.executable,
                 "-m",
                 "benchmarks.learning.worker",

@@ -11,7 +11,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from benchmarks.learning.study import EPOCHS_VARIABLE, ITERATIONS_VARIABLE
-from nnunet_amt.files import atomic_path, write_text
+from nnunet_amt.base.files import atomic_path, write_text
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 
 __all__ = ["COMPUTE_COLUMNS", "compute_clock", "nnUNetTrainerAMTBudget", "nnUNetTrainerBudget", "read_compute"]

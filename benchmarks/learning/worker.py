@@ -17,7 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from benchmarks.learning.study import CONFIGURATION, RECIPES, Recipe
 from benchmarks.learning.trainers import compute_clock
-from nnunet_amt.files import write_json
+from nnunet_amt.base.files import write_json
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 
 _ITERATIONS = 6  # timed; the first one warms up and is not counted

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import DEFAULT_PLANNER, DEFAULT_PLANS, DEFAULT_STOCK_TRAINER, StockModel
-from nnunet_amt.trainers.plans_names import CONFIGURATION
+from nnunet_amt.models.plans_names import CONFIGURATION
 
 __all__ = [
     "plan_and_preprocess_command",

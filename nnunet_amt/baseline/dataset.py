@@ -8,13 +8,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.environment import dataset_name, folder_from_environment
+from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.files import read_record
-from nnunet_amt.fingerprint import FINGERPRINT_RECORD, raw_files_state
-from nnunet_amt.predictions import require_images
-from nnunet_amt.raw_cases import RawCases, list_cases
-from nnunet_amt.trainers.plans_check import require_fold
+from nnunet_amt.models.plans_check import require_fold
+from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
+from nnunet_amt.nnunet.fingerprint import FINGERPRINT_RECORD, raw_files_state
+from nnunet_amt.nnunet.predictions import require_images
+from nnunet_amt.nnunet.raw_cases import RawCases, list_cases
 
 __all__ = [
     "BaselineDataset",

@@ -11,14 +11,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt.base.files import read_record, write_json
 from nnunet_amt.baseline.dataset import BaselineDataset
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.errors import BadInputError, WorkFailedError
-from nnunet_amt.files import read_record, write_json
-from nnunet_amt.fingerprint import raw_files_state
-from nnunet_amt.trainers.plans_check import read_plans
-from nnunet_amt.trainers.plans_names import CONFIGURATION
+from nnunet_amt.models.plans_check import read_plans
+from nnunet_amt.models.plans_names import CONFIGURATION
+from nnunet_amt.nnunet.fingerprint import raw_files_state
 
 __all__ = ["PlanningRecord", "stock_plans"]
 

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt.base.run_record import RunNotes, recorded_run
 from nnunet_amt.baseline.dataset import BaselineDataset
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
-from nnunet_amt.model_records import recorded_prediction, recorded_training
-from nnunet_amt.run_record import RunNotes, recorded_run
-from nnunet_amt.trainers.plans_check import read_plans
-from nnunet_amt.trainers.plans_names import CONFIGURATION
+from nnunet_amt.models.plans_check import read_plans
+from nnunet_amt.models.plans_names import CONFIGURATION
+from nnunet_amt.nnunet.model_records import recorded_prediction, recorded_training
 
 __all__ = ["record_baseline", "record_prediction", "record_training"]
 

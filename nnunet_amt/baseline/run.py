@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.baseline import commands
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset, put_split_in_place
 from nnunet_amt.baseline.planned import PlanningRecord
@@ -18,14 +19,13 @@ from nnunet_amt.baseline.trained import CHECKPOINT, require_stock_checkpoint, tr
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.comparison import ComparisonResult, compare
-from nnunet_amt.nnunet_commands import cpu_friendly_environment, run_stock_command
-from nnunet_amt.predictions import (
+from nnunet_amt.nnunet.commands import cpu_friendly_environment, run_stock_command
+from nnunet_amt.nnunet.predictions import (
     keep_finished_predictions,
     require_output,
     require_predictions,
     require_room,
 )
-from nnunet_amt.progress import Progress, silent
 
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationResult

@@ -11,8 +11,8 @@ from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset
 from nnunet_amt.baseline.run import compared_names, comparison_folder, evaluation_folder, predictions_folder
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
-from nnunet_amt.environment import FOLDER_VARIABLES
-from nnunet_amt.nnunet_commands import cpu_friendly_environment
+from nnunet_amt.nnunet.commands import cpu_friendly_environment
+from nnunet_amt.nnunet.environment import FOLDER_VARIABLES
 
 __all__ = ["baseline_script", "compare_command", "evaluate_command"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnunet_amt.baseline.stock_models import DEFAULT_STOCK_TRAINER, STOCK_MODELS, StockModel
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.nnunet_commands import is_of_nnunet
+from nnunet_amt.nnunet.commands import is_of_nnunet
 
 __all__ = ["BaselineSettings"]
 

@@ -11,11 +11,11 @@ from nnunet_amt.baseline.dataset import BaselineDataset, require_validated_on_sp
 from nnunet_amt.baseline.planned import stock_plans
 from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import StockModel
-from nnunet_amt.checkpoint_safety import read_checkpoint
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.nnunet_commands import checkpoint_to_continue_from, model_folder
-from nnunet_amt.trainers.plans_check import read_plans, require_same_plans
-from nnunet_amt.trainers.plans_names import CONFIGURATION
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
+from nnunet_amt.models.plans_check import read_plans, require_same_plans
+from nnunet_amt.models.plans_names import CONFIGURATION
+from nnunet_amt.nnunet.commands import checkpoint_to_continue_from, model_folder
 
 __all__ = ["CHECKPOINT", "TrainingState", "planned_choices", "require_stock_checkpoint", "training_state"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from nnunet_amt.base.files import write_json
 from nnunet_amt.cohort import SplitAudit
-from nnunet_amt.files import write_json
 
 __all__ = ["AUDIT_COLUMNS", "AUDIT_FILE", "audit_checks", "audit_rows", "write_audit"]
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nnunet_amt.base.files import read_record, write_json
 from nnunet_amt.cohort import CohortCase
-from nnunet_amt.dataset_conversion.detached_pixels import pixel_files
-from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
-from nnunet_amt.files import read_record, write_json
+from nnunet_amt.images.dicom.detached_pixels import pixel_files
+from nnunet_amt.images.hounsfield import FLOOR_HU
+from nnunet_amt.images.reading_options import ReadingOptions
 
 __all__ = ["CaseRecord", "digest", "fingerprint", "finished_record", "write_record"]
 

@@ -17,12 +17,6 @@ from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.dicom_files import DicomFolder, is_cut_zip, is_dicom_path
-from nnunet_amt.dataset_conversion.dicom_mask import DicomMask, open_dicom_mask, require_same_series
-from nnunet_amt.dataset_conversion.dicom_series import DicomSeries, ct_series_among
-from nnunet_amt.dataset_conversion.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
-from nnunet_amt.dataset_conversion.label_file import LabelFile, open_label_file
-from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.dataset_conversion.redaction import without_file_names
 from nnunet_amt.errors import (
     BadInputError,
@@ -32,7 +26,13 @@ from nnunet_amt.errors import (
     MissingExtraError,
     RoiNotFoundError,
 )
-from nnunet_amt.geometry import Geometry
+from nnunet_amt.images.dicom.dicom_files import DicomFolder, is_cut_zip, is_dicom_path
+from nnunet_amt.images.dicom.dicom_mask import DicomMask, open_dicom_mask, require_same_series
+from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
+from nnunet_amt.images.label_file import LabelFile, open_label_file
+from nnunet_amt.images.reading_options import ReadingOptions
 
 __all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case", "require_existing"]
 

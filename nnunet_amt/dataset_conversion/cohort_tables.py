@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnunet_amt import paper
+from nnunet_amt.base.files import write_text
 from nnunet_amt.cohort import SPLITS
 from nnunet_amt.errors import MissingExtraError
-from nnunet_amt.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,17 +16,17 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import write_text
 from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, fingerprint, write_record
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
-from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
-from nnunet_amt.dataset_conversion.label_file import IGNORE_LABEL
-from nnunet_amt.dataset_conversion.nifti_writer import write_nifti
-from nnunet_amt.dataset_conversion.quiet_readers import quiet_readers
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
-from nnunet_amt.files import write_text
-from nnunet_amt.geometry import Geometry
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.hounsfield import to_hounsfield
+from nnunet_amt.images.label_file import IGNORE_LABEL
+from nnunet_amt.images.nifti_writer import write_nifti
+from nnunet_amt.images.quiet_readers import quiet_readers
+from nnunet_amt.images.reading_options import ReadingOptions
 
 __all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers", "require_files"]
 

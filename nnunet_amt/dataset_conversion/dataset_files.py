@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from nnunet_amt import __version__, paper
+from nnunet_amt.base.files import write_json, write_text
 from nnunet_amt.cohort import CohortCase, SplitAudit, manufacturer_in_header
 from nnunet_amt.dataset_conversion.audit_report import write_audit
 from nnunet_amt.dataset_conversion.case_record import CaseRecord
 from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
-from nnunet_amt.dataset_conversion.hounsfield import FLOOR_HU
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
-from nnunet_amt.files import write_json, write_text
+from nnunet_amt.images.hounsfield import FLOOR_HU
 
 __all__ = ["COHORT_COLUMNS", "DatasetContent", "write_dataset_files"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import SplitAudit, SplitCounts
-from nnunet_amt.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

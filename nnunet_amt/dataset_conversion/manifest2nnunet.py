@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nnunet_amt.case_workers import Workers, open_workers
+from nnunet_amt.base.files import require_free_space
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunInput, recorded_run
+from nnunet_amt.base.workers import Workers, open_workers
 from nnunet_amt.cohort import (
     CohortCase,
     InstitutionListError,
@@ -26,7 +29,9 @@ from nnunet_amt.dataset_conversion.conversion_settings import ConversionSettings
 from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case, read_headers, require_files
 from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
 from nnunet_amt.dataset_conversion.dataset_names import name_for_dataset
-from nnunet_amt.dataset_conversion.failures import (
+from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
+from nnunet_amt.dataset_conversion.refused_cases import (
     CaseFailure,
     CasesFailedError,
     failure_of,
@@ -35,13 +40,8 @@ from nnunet_amt.dataset_conversion.failures import (
     write_failure_messages,
     write_failure_reasons,
 )
-from nnunet_amt.dataset_conversion.public_cohort import read_notes
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
-from nnunet_amt.files import require_free_space
-from nnunet_amt.image_integrity import itk_warnings_off
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RunInput, recorded_run
+from nnunet_amt.images.image_integrity import itk_warnings_off
 
 __all__ = ["ConversionSummary", "convert"]
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.files import atomic_path
 
 __all__ = [
     "KEY_COLUMNS",

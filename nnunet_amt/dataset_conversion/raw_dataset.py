@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt.base.files import PARTIAL_MARK, machine_mark, partial_name
+from nnunet_amt.base.processes import is_running
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.files import PARTIAL_MARK, machine_mark, partial_name
-from nnunet_amt.processes import is_running
 
 __all__ = ["FILE_ENDING", "RawDataset"]
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import AMTError, WorkFailedError
-from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_case
-from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_case
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.progress import Progress
 
 __all__ = ["evaluate_cases"]
 
@@ -57,7 +57,7 @@ def evaluate_cases(
             cases.append(work(pair))
             report(len(cases), len(pairs), _WHAT)
         return tuple(cases)
-    from nnunet_amt.case_workers import open_workers  # not needed for most evaluations
+    from nnunet_amt.base.workers import open_workers  # not needed for most evaluations
 
     with open_workers(jobs, executor, report) as workers:
         results = workers.each(work, [_absolute(pair) for pair in pairs], _WHAT)

@@ -5,38 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.case import CaseEvaluation
 from nnunet_amt.evaluation.case_workers import evaluate_cases
-from nnunet_amt.evaluation.cohort_groups import cohort_groups, institutions_of
-from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
-from nnunet_amt.evaluation.consistency import check_subgroups_add_up
-from nnunet_amt.evaluation.csv_files import (
+from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
+from nnunet_amt.evaluation.measure.case import CaseEvaluation
+from nnunet_amt.evaluation.measure.label_maps import check_headers, find_pairs
+from nnunet_amt.evaluation.results.csv_files import (
     write_case_thresholds_csv,
     write_cases_csv,
     write_froc_csv,
     write_lesions_csv,
 )
-from nnunet_amt.evaluation.figures import FIGURE_FILES, write_figures
-from nnunet_amt.evaluation.label_maps import check_headers, find_pairs
-from nnunet_amt.evaluation.metrics_csv import write_metrics_csv
-from nnunet_amt.evaluation.recorded_results import recorded_results
-from nnunet_amt.evaluation.result_folder import require_apart
+from nnunet_amt.evaluation.results.metrics_csv import write_metrics_csv
+from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.results.tables import result_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.subgroups import split_into_subgroups
-from nnunet_amt.evaluation.summary import GroupSummary, summarise
-from nnunet_amt.evaluation.summary_file import write_summary_json
-from nnunet_amt.evaluation.table_html import write_tables_html
-from nnunet_amt.evaluation.table_latex import write_tables_latex
-from nnunet_amt.evaluation.table_markdown import write_tables_markdown
-from nnunet_amt.evaluation.tables import result_tables
-from nnunet_amt.evaluation.triage import apply_triage, read_triage
-from nnunet_amt.evaluation.volume_bins import sensitivity_by_volume, write_volume_bins_csv
-from nnunet_amt.image_integrity import itk_warnings_off
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, RunInput
+from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of
+from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
+from nnunet_amt.evaluation.summary.consistency import check_subgroups_add_up
+from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups
+from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
+from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
+from nnunet_amt.evaluation.summary.volume_bins import sensitivity_by_volume, write_volume_bins_csv
+from nnunet_amt.images.image_integrity import itk_warnings_off
+from nnunet_amt.writing.html import write_tables_html
+from nnunet_amt.writing.latex import write_tables_latex
+from nnunet_amt.writing.markdown import write_tables_markdown
 
 __all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
 

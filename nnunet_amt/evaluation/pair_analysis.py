@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.foreground import Foreground
-from nnunet_amt.evaluation.label_maps import LabelMapPair, check_headers, find_pairs
-from nnunet_amt.evaluation.mask_file import read_foreground
-from nnunet_amt.evaluation.result_folder import require_apart
-from nnunet_amt.image_integrity import itk_warnings_off
-from nnunet_amt.progress import Progress
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.images.foreground import Foreground
+from nnunet_amt.images.image_integrity import itk_warnings_off
+from nnunet_amt.images.mask_file import read_foreground
 
 __all__ = ["MaskPair", "checked_pairs", "for_each_pair", "read_mask_pair"]
 

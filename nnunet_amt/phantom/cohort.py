@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import atomic_path, require_free_space, write_json, write_text
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.files import atomic_path, require_free_space, write_json, write_text
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.render import Phantom, render_phantom
-from nnunet_amt.progress import Progress, silent
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

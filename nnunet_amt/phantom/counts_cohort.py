@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt import paper
-from nnunet_amt.files import atomic_path, write_text
+from nnunet_amt.base.files import atomic_path, write_text
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom.cohort import MANIFEST_COLUMNS
-from nnunet_amt.progress import Progress, silent
 
 __all__ = ["EXCLUSIONS", "write_counts_cohort"]
 

@@ -13,13 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom.cohort import write_planned_cohort
 from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor
 from nnunet_amt.phantom.patient import ContrastPhase
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.scanner import Kernel
 from nnunet_amt.phantom.tumour import TumourRequest
-from nnunet_amt.progress import Progress, silent
 
 __all__ = ["HARDER_DESIGN", "plan_harder_cohort", "write_harder_cohort"]
 

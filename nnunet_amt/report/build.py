@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt.base.files import write_text
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.files import write_text
-from nnunet_amt.progress import Progress, silent
 from nnunet_amt.report.page import make_page, page_text
 from nnunet_amt.report.study_content import read_study_content
-from nnunet_amt.run_record import recorded_run
 from nnunet_amt.study import find_study
 
 __all__ = ["ReportResult", "write_report"]

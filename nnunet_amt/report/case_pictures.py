@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.overlays import Voxel, case_panel
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.report.evaluated_cases import EvaluatedCase
+from nnunet_amt.pictures import Voxel, case_panel
 from nnunet_amt.report.failure_story import case_story, sized
 from nnunet_amt.report.pictures import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import FalsePositive, LoadedCase, viewer_cases
+from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
 __all__ = ["case_pictures", "without_folders"]
 

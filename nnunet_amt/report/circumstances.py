@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase
 from nnunet_amt.report.failure_story import size_text
+from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase
 
 __all__ = ["Background", "circumstances"]
 

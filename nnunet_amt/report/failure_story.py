@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
+from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
 
 __all__ = ["SUCCESS_ABOVE", "CaseStory", "case_story", "counted", "dice_text", "failure_kind", "size_text", "sized"]
 

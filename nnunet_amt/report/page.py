@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnunet_amt import __version__
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.progress import Progress, silent
 from nnunet_amt.report.case_pictures import case_pictures, without_folders
 from nnunet_amt.report.content_policy import content_policy
 from nnunet_amt.report.manifest import MANIFEST_ID, manifest_text
@@ -27,7 +27,7 @@ from nnunet_amt.report.sections.viewing import viewing_section
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.templates_folder import page_environment, stylesheet
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
-from nnunet_amt.report.words import moment
+from nnunet_amt.writing.words import moment
 
 __all__ = ["Page", "make_page", "page_text"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnunet_amt.evaluation.figure_style import counted
-from nnunet_amt.evaluation.summary import GroupSummary
-from nnunet_amt.evaluation.tables import subgroup_title
-from nnunet_amt.report.checklists.facts import ModelFacts
+from nnunet_amt.evaluation.results.tables import subgroup_title
+from nnunet_amt.evaluation.summary.summary import GroupSummary
+from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.writing.figure_style import counted
 
 __all__ = ["STANDARD_EPOCHS", "dice_by_size", "peers_of", "short_training"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnunet_amt.evaluation.tables import ResultTable
+from nnunet_amt.evaluation.results.tables import ResultTable
 from nnunet_amt.report.markdown_reader import MarkdownTable
 
 __all__ = ["TextRow", "TextTable", "comparison_table", "markdown_table", "result_table"]

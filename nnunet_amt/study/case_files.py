@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from nnunet_amt.base.csv_rows_of_ours import read_rows
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
-from nnunet_amt.overlays.case_crop import CaseCrop, read_case_crop
-from nnunet_amt.study.case_rows import read_rows
+from nnunet_amt.pictures.case_crop import CaseCrop, read_case_crop
 from nnunet_amt.study.folders import label_map_in
 from nnunet_amt.study.study import EvaluationFolder, Study
 

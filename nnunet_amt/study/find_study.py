@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nnunet_amt.environment import folder_from_environment
+from nnunet_amt.base.csv_rows_of_ours import read_rows
+from nnunet_amt.base.files import require_folder
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
-from nnunet_amt.files import require_folder
-from nnunet_amt.study.case_rows import read_rows
+from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study.folders import FoundFolders, case_ids_of, find_folders, is_dataset
 from nnunet_amt.study.runs import gather_runs, newest_run, read_from
 from nnunet_amt.study.study import EvaluationFolder, Study

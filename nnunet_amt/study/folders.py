@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.evaluation.label_maps import LABEL_MAP_ENDINGS
-from nnunet_amt.files import read_record
+from nnunet_amt.base.files import read_record
+from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS
 
 __all__ = ["RUNS_FILE", "FoundFolders", "case_ids_of", "find_folders", "is_dataset", "label_map_in"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.run_record import input_path, read_runs
+from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.study.study import StudyRun
 
 __all__ = ["gather_runs", "newest_run", "read_from"]

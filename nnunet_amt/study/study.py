@@ -18,7 +18,7 @@ class StudyRun(NamedTuple):
         Folder of the record relative to the study, POSIX, ``.`` for the study itself; of a folder elsewhere its own
         name alone, because the folders above it may name a person.
     run
-        As `nnunet_amt.run_record` writes it.
+        As `nnunet_amt.base.run_record` writes it.
     """
 
     path: str

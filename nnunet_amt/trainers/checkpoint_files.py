@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from nnunet_amt.checkpoint_safety import read_checkpoint
-from nnunet_amt.files import PARTIAL_MARK
-from nnunet_amt.processes import is_running
+from nnunet_amt.base.files import PARTIAL_MARK
+from nnunet_amt.base.processes import is_running
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
 
 __all__ = ["best_dice_in", "remove_leftovers"]
 

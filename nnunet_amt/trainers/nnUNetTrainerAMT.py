@@ -17,19 +17,19 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
-from nnunet_amt.checkpoint_safety import read_checkpoint
-from nnunet_amt.files import atomic_path
-from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
-from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
-from nnunet_amt.trainers.checkpoint_files import best_dice_in, remove_leftovers
-from nnunet_amt.trainers.dice_loss import TumourDiceLoss
-from nnunet_amt.trainers.plans_check import (
+from nnunet_amt.base.files import atomic_path
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
+from nnunet_amt.models.plans_check import (
     require_amt_plans,
     require_fold,
     require_same_plans,
     require_sample_for_every_gpu,
     require_tumour_labels,
 )
+from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
+from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
+from nnunet_amt.trainers.checkpoint_files import best_dice_in, remove_leftovers
+from nnunet_amt.trainers.dice_loss import TumourDiceLoss
 from nnunet_amt.trainers.progress_log import TUNING_EVALUATED, ProgressLog
 from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader, endless_batches
 from nnunet_amt.trainers.tuning_dice import CaseOverlap, mean_dice, mean_soft_dice

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from nnunetv2.training.logging.nnunet_logger import LocalLogger
 
-from nnunet_amt.files import atomic_path
+from nnunet_amt.base.files import atomic_path
 
 __all__ = ["TUNING_EVALUATED", "ProgressLog"]
 

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from nnunet_amt import paper
+from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
-from nnunet_amt.files import write_csv, write_json
 
 _SHAPE = (60, 256, 256)  # (z, y, x)
 _SPACING = (1.4, 1.4, 5.0)  # mm, (x, y, z)

@@ -11,9 +11,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from nnunet_amt.dataset_conversion import convert
-from nnunet_amt.environment import folders_below
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
+from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 
 # External cases in the order of their ids: how the prediction departs from the reference.

@@ -18,17 +18,17 @@ from pydicom.dataset import Dataset
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_source import in_column, open_case
-from nnunet_amt.dataset_conversion.hounsfield import to_hounsfield
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.images.hounsfield import to_hounsfield
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_image
-from tests.dataset_conversion.dicom_fixtures import (
+from tests.images.dicom.dicom_fixtures import (
     AXIAL,
     square,
     write_ct_series,
     write_rtstruct,
 )
-from tests.dataset_conversion.seg_fixtures import write_ct_and_seg
+from tests.images.dicom.seg_fixtures import write_ct_and_seg
 
 AREA = [square(1, (2.5, 6.5), (1.5, 4.5))]
 TUMOUR = np.zeros((6, 10, 12), bool)

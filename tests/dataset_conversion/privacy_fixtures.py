@@ -17,7 +17,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID as PydicomUID  # noqa: N811
 
 from tests.dataset_conversion.cohort_fixtures import write_cohort, write_manifest
-from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
+from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 __all__ = [
     "FOLDER",

@@ -12,14 +12,14 @@ from pydicom.dataset import Dataset
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case
-from nnunet_amt.dataset_conversion.label_file import IGNORE_KEY, IGNORE_LABEL
-from nnunet_amt.dataset_conversion.reading_options import ReadingOptions
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError
-from nnunet_amt.geometry import Geometry
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.label_file import IGNORE_KEY, IGNORE_LABEL
+from nnunet_amt.images.reading_options import ReadingOptions
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_image
-from tests.dataset_conversion.dicom_fixtures import ORIGIN, make_volume, square, write_ct_series, write_rtstruct
-from tests.dataset_conversion.seg_fixtures import as_source, write_ct_and_seg, write_seg
+from tests.images.dicom.dicom_fixtures import ORIGIN, make_volume, square, write_ct_series, write_rtstruct
+from tests.images.dicom.seg_fixtures import as_source, write_ct_and_seg, write_seg
 
 TUMOUR = np.zeros((6, 10, 12), bool)
 TUMOUR[1:3, 2:5, 3:7] = True

@@ -29,7 +29,7 @@ from tests.dataset_conversion.bad_inputs import (
     third,
 )
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_image
-from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
+from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 
 def patients(z: int, dataset: Dataset) -> None:

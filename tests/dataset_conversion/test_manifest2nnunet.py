@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE, file_sha256, read_runs
 from nnunet_amt.dataset_conversion import ConversionSettings, ConversionSummary, convert
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, file_sha256, read_runs
 from tests.dataset_conversion.cohort_fixtures import (
     make_ct,
     make_mask,
@@ -22,7 +22,7 @@ from tests.dataset_conversion.cohort_fixtures import (
     write_image,
     write_manifest,
 )
-from tests.dataset_conversion.dicom_fixtures import make_volume, square, write_ct_series, write_rtstruct
+from tests.images.dicom.dicom_fixtures import make_volume, square, write_ct_series, write_rtstruct
 
 CASE_FILES = {
     "imagesTr/c0_0000.nii.gz",

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from nnunet_amt.run_record import read_runs
+from nnunet_amt.base.run_record import read_runs
 from tests.dataset_conversion.cohort_fixtures import write_manifest
-from tests.dataset_conversion.dicom_fixtures import make_volume
 from tests.dataset_conversion.privacy_fixtures import (
     FOLDER,
     PLANTS,
@@ -28,6 +27,7 @@ from tests.dataset_conversion.privacy_fixtures import (
     found_in,
     planted_cohort,
 )
+from tests.images.dicom.dicom_fixtures import make_volume
 
 
 def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:

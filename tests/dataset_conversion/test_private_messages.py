@@ -10,7 +10,6 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.dataset_conversion.cohort_fixtures import write_manifest
-from tests.dataset_conversion.dicom_fixtures import ORIGIN, SPACING, square, write_rtstruct
 from tests.dataset_conversion.privacy_fixtures import (
     FOLDER,
     TEXT,
@@ -21,6 +20,7 @@ from tests.dataset_conversion.privacy_fixtures import (
     found_in,
     planted_cohort,
 )
+from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, square, write_rtstruct
 
 
 def _missing_slice(z: int, dataset: Dataset) -> None:

@@ -12,15 +12,16 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
-from nnunet_amt.dataset_conversion import ConversionSettings, convert, nsclc_radiomics
+from nnunet_amt.dataset_conversion import ConversionSettings, convert
 from nnunet_amt.dataset_conversion.case_source import CaseSource, open_case
-from nnunet_amt.dataset_conversion.dicom_files import DicomFolder
-from nnunet_amt.dataset_conversion.dicom_series import ct_series_among
+from nnunet_amt.dataset_conversion.public import nsclc_radiomics
 from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
-from nnunet_amt.geometry import Geometry, geometry_difference
+from nnunet_amt.images.dicom.dicom_files import DicomFolder
+from nnunet_amt.images.dicom.dicom_series import ct_series_among
+from nnunet_amt.images.geometry import Geometry, geometry_difference
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import write_manifest
-from tests.dataset_conversion.public_fixtures import masks
+from tests.dataset_conversion.public.public_fixtures import masks
 from tests.real_data import DICOM_SEG, IBSI_PHANTOM, LIDC_SLICES, NODES, PATIENT_2, THORAX_CTA, real_data
 
 pytestmark = pytest.mark.real

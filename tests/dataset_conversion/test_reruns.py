@@ -14,8 +14,8 @@ import pytest
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
-from tests.dataset_conversion.dicom_fixtures import square, write_ct_series, write_rtstruct
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, results, run, times
+from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 
 def test_a_rerun_touches_no_finished_case(tmp_path: Path) -> None:

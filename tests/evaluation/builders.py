@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.case import CaseEvaluation, evaluate_counts
-from nnunet_amt.evaluation.counts import CaseCounts, count_masks
-from nnunet_amt.evaluation.foreground import Foreground
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_counts
+from nnunet_amt.evaluation.measure.counts import CaseCounts, count_masks
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.images.foreground import Foreground
 
 SPACING = (1.0, 2.0, 5.0)  # mm, (x, y, z)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
-from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=200)

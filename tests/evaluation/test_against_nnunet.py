@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_amt.evaluation.case import evaluate_case
-from nnunet_amt.evaluation.label_maps import find_pairs
+from nnunet_amt.evaluation.measure.case import evaluate_case
+from nnunet_amt.evaluation.measure.label_maps import find_pairs
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from tests.evaluation.builders import write_pair
 

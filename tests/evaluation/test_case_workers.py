@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunet_amt.base.progress import silent
 from nnunet_amt.errors import BadInputError, ImageReadError
 from nnunet_amt.evaluation import EvaluationSettings, case_workers
 from nnunet_amt.evaluation.case_workers import evaluate_cases
-from nnunet_amt.evaluation.label_maps import LabelMapPair, find_pairs
-from nnunet_amt.progress import silent
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, find_pairs
 from tests.evaluation.builders import row_mask, write_pair
 
 SETTINGS = EvaluationSettings()
@@ -51,7 +51,7 @@ def test_processes_give_the_cases_in_order(
 
 
 def test_a_few_cases_start_no_process(pairs: tuple[LabelMapPair, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnunet_amt.case_workers.open_workers", None)
+    monkeypatch.setattr("nnunet_amt.base.workers.open_workers", None)
     assert len(evaluate_cases(pairs, SETTINGS, 8, None, silent)) == 4
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import EvaluationSettings, evaluate, threshold_index
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MinimumSize, analyse_components
-from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from nnunet_amt import __version__
+from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.evaluation import evaluate
-from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 from tests.evaluation.four_cases import CASE_IDS, FILES, SETTINGS, run, write_four_cases
 

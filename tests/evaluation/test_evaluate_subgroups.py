@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nnunet_amt.cli import app
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE
+from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 CASE_IDS = ("half", "missed", "whole", "without")

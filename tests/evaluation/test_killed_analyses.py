@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES
 from nnunet_amt.evaluation.failures import FAILURE_FILES
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES
-from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_pair
 
 ANALYSE = """

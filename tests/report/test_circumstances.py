@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnunet_amt.report.circumstances import Background, circumstances
-from nnunet_amt.report.evaluated_cases import EvaluatedCase, FailedCase
+from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase
 from tests.report.test_failure_story import case
 
 

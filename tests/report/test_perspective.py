@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nnunet_amt.evaluation import EvaluationSettings
-from nnunet_amt.evaluation.summary import summarise
-from nnunet_amt.report.checklists.facts import ModelFacts
+from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.report.perspective import dice_by_size, peers_of, short_training
+from nnunet_amt.study.facts.facts import ModelFacts
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=10)

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
-from nnunet_amt.trainers.plans_names import CONFIGURATION, PLANS_NAME
 
 CPU = torch.device("cpu")
 

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import ascii_lowercase
 
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.cohort_groups import CohortGroup, cohort_groups, institutions_of
-from nnunet_amt.evaluation.cohort_rows import read_cohort_rows
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
 from nnunet_amt.evaluation.comparison.costs import ModelCost, read_cost
 from nnunet_amt.evaluation.comparison.dice_figure import dice_figure
-from nnunet_amt.evaluation.comparison.evaluated_model import READ_FILES, EvaluatedModel, read_evaluated_model
 from nnunet_amt.evaluation.comparison.froc_overlay import froc_overlay
 from nnunet_amt.evaluation.comparison.measures import difference_ratios, estimates, ratios
 from nnunet_amt.evaluation.comparison.page import Picture, write_page_html, write_page_markdown
@@ -26,11 +25,12 @@ from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.comparison.subgroup_differences import subgroup_differences
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
 from nnunet_amt.evaluation.comparison.verdicts import case_verdicts
-from nnunet_amt.evaluation.figure_style import save_figure
-from nnunet_amt.evaluation.recorded_results import recorded_results
-from nnunet_amt.evaluation.result_folder import require_apart
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, RunInput
+from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, EvaluatedModel, read_evaluated_model
+from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of
+from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
+from nnunet_amt.writing.figure_style import save_figure
 
 __all__ = ["COMPARISON_FILES", "ComparisonResult", "compare"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnunet_amt.evaluation.comparison.costs import ModelCost
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel
 from nnunet_amt.evaluation.comparison.measures import MEASURES, Estimate, Measure
 from nnunet_amt.evaluation.comparison.paired_tests import PairedTest
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.comparison.verdicts import CaseVerdict, Verdict
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 
 __all__ = ["Comparison", "ModelComparison", "ModelResult", "SubgroupDifference"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.comparison.record_links import Run, newest_run
 from nnunet_amt.evaluation.comparison.training_logs import training_time
-from nnunet_amt.files import require_folder
-from nnunet_amt.run_record import input_path, read_runs
 
 __all__ = ["ModelCost", "read_cost"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
 from nnunet_amt.evaluation.comparison.verdicts import Verdict
-from nnunet_amt.evaluation.figure_style import (
+from nnunet_amt.writing.figure_style import (
     BLUE,
     COLUMN_MM,
     GREY,

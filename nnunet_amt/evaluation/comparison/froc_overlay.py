@@ -11,7 +11,8 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelResult
 from nnunet_amt.evaluation.comparison.measures import Estimate
 from nnunet_amt.evaluation.comparison.model_styles import model_style
-from nnunet_amt.evaluation.figure_style import (
+from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
+from nnunet_amt.writing.figure_style import (
     COLUMN_MM,
     GREY,
     ORANGE,
@@ -21,7 +22,6 @@ from nnunet_amt.evaluation.figure_style import (
     plain_axes,
     plain_text,
 )
-from nnunet_amt.evaluation.lesion import THRESHOLDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
-from nnunet_amt.evaluation.csv_files import TABLE_THRESHOLDS
-from nnunet_amt.evaluation.intervals import percentile_interval, resampled_sums, sums_of_clusters
-from nnunet_amt.evaluation.lesion import THRESHOLDS
-from nnunet_amt.evaluation.summary import FEWEST_CASES
-from nnunet_amt.evaluation.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
+from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
 
 __all__ = ["MEASURES", "TABLE_MEASURES", "Estimate", "Measure", "Ratios", "difference_ratios", "estimates", "ratios"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nnunet_amt.evaluation.figure_style import BLUE
+from nnunet_amt.writing.figure_style import BLUE
 
 __all__ = ["ModelStyle", "model_style"]
 

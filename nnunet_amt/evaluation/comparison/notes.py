@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.comparison.comparison import Comparison
-from nnunet_amt.evaluation.summary import FEWEST_CASES
+from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 
 __all__ = [
     "accuracy_notes",

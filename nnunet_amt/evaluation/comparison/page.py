@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt import __version__
+from nnunet_amt.base.files import write_text
 from nnunet_amt.evaluation.comparison.tables import ComparisonRow, ComparisonTable
-from nnunet_amt.evaluation.table_html import PAGE_STYLE
-from nnunet_amt.files import write_text
+from nnunet_amt.writing.html import PAGE_STYLE
 
 __all__ = ["Picture", "write_page_html", "write_page_markdown"]
 

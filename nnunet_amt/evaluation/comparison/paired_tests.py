@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel
-from nnunet_amt.evaluation.csv_files import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.failures.comparison import holm
-from nnunet_amt.evaluation.lesion import threshold_index
-from nnunet_amt.evaluation.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 
 __all__ = ["LesionTable", "PairedTest", "corrected", "mcnemar", "paired_tests", "wilcoxon_p"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.run_record import input_path, read_runs
+from nnunet_amt.base.run_record import input_path, read_runs
 
 __all__ = ["Run", "newest_run", "recorded_cohort"]
 

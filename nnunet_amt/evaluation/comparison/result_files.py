@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt import __version__, paper
+from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
-from nnunet_amt.evaluation.comparison.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
 from nnunet_amt.evaluation.comparison.tables import ComparisonTable
-from nnunet_amt.evaluation.csv_files import TABLE_THRESHOLDS
-from nnunet_amt.evaluation.lesion import threshold_index
-from nnunet_amt.files import write_csv, write_json
+from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
 
 __all__ = ["CASES_COLUMNS", "METRICS_COLUMNS", "write_cases_csv", "write_comparison_json", "write_metrics_csv"]
 

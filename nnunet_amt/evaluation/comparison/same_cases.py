@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
-from nnunet_amt.evaluation.comparison.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
-from nnunet_amt.evaluation.label_maps import named_cases
+from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
 
 __all__ = ["check_same_cases", "model_names"]
 

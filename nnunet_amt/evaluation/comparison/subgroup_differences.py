@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nnunet_amt.evaluation.cohort_groups import CohortGroup
 from nnunet_amt.evaluation.comparison.comparison import SubgroupDifference
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Ratios, estimates
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
-from nnunet_amt.evaluation.subgroups import SIZE_CLASSES
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
+from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES
 
 __all__ = ["subgroup_differences"]
 

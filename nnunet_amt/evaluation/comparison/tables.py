@@ -31,9 +31,9 @@ from nnunet_amt.evaluation.comparison.texts import (
     value_text,
 )
 from nnunet_amt.evaluation.comparison.verdicts import VERDICTS
-from nnunet_amt.evaluation.csv_files import TABLE_THRESHOLDS
-from nnunet_amt.evaluation.lesion import THRESHOLDS
-from nnunet_amt.evaluation.tables import group_title, subgroup_title
+from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
+from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
 
 __all__ = ["ComparisonRow", "ComparisonTable", "comparison_tables"]
 

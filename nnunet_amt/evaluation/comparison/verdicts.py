@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 
 __all__ = ["VERDICTS", "CaseVerdict", "Verdict", "case_verdicts"]
 

@@ -4,8 +4,8 @@ from nnunet_amt.evaluation.failures.analyse import FAILURE_FILES, FailureAnalysi
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, reference_features
 from nnunet_amt.evaluation.failures.failure_modes import FailureMode, failure_mode
-from nnunet_amt.evaluation.failures.features import FEATURES, Feature
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups, extreme_groups
+from nnunet_amt.evaluation.measure.features import FEATURES, Feature
 
 __all__ = [
     "FAILURE_FILES",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
-from nnunet_amt.evaluation.failures.ct_images import check_ct_headers, find_cts
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
 from nnunet_amt.evaluation.failures.feature_figure import write_feature_figures
-from nnunet_amt.evaluation.failures.features import FEATURES, SHAPE_FEATURES, Feature
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups, extreme_groups
 from nnunet_amt.evaluation.failures.report import write_report
 from nnunet_amt.evaluation.failures.result_files import (
@@ -19,13 +19,13 @@ from nnunet_amt.evaluation.failures.result_files import (
     write_false_positives_csv,
     write_features_csv,
 )
-from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.evaluation.measure.ct_images import check_ct_headers, find_cts
+from nnunet_amt.evaluation.measure.features import FEATURES, SHAPE_FEATURES, Feature
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.recorded_results import recorded_results
-from nnunet_amt.evaluation.result_folder import require_apart
+from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["FAILURE_FILES", "FailureAnalysis", "analyse_failures"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.failures.features import Feature
+from nnunet_amt.evaluation.measure.features import Feature
 
 __all__ = ["FeatureComparison", "GroupValues", "compare_features", "holm"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnunet_amt.base.files import atomic_path
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison
 from nnunet_amt.evaluation.failures.failure_case import FailureCase
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups
-from nnunet_amt.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

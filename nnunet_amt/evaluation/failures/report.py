@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_amt import __version__, paper
+from nnunet_amt.base.files import write_text
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison, GroupValues
 from nnunet_amt.evaluation.failures.failure_case import FailureCase
 from nnunet_amt.evaluation.failures.failure_modes import PARTIAL_BELOW
 from nnunet_amt.evaluation.failures.false_positives import HIT_TWENTIETHS
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.files import write_text
 
 __all__ = ["report_text", "write_report"]
 

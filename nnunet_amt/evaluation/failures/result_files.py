@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nnunet_amt import __version__
+from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison
 from nnunet_amt.evaluation.failures.failure_case import FailureCase
 from nnunet_amt.evaluation.failures.failure_modes import PARTIAL_BELOW
 from nnunet_amt.evaluation.failures.false_positives import HIT_TWENTIETHS
-from nnunet_amt.evaluation.failures.features import FEATURES
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups
+from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.files import write_csv, write_json
 
 __all__ = [
     "CASE_COLUMNS",

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.evaluation.label_maps import LabelMapPair
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE, RunInput
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
-from nnunet_amt.evaluation.recorded_results import recorded_results
-from nnunet_amt.evaluation.result_folder import require_apart
+from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, CaseCandidates, case_candidates
 from nnunet_amt.evaluation.score_froc.curve import ScoreFroc, score_froc
 from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
@@ -22,8 +24,6 @@ from nnunet_amt.evaluation.score_froc.result_files import (
     write_score_froc_json,
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.progress import Progress, silent
-from nnunet_amt.run_record import RECORD_FILE, RunInput
 
 __all__ = ["SCORE_FROC_FILES", "ScoreFrocResult", "analyse_scores", "write_scores"]
 

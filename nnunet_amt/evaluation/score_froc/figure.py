@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnunet_amt.base.files import atomic_path
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
 from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
-from nnunet_amt.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

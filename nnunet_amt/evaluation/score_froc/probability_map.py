@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nnunet_amt.base.files import require_folder
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
-from nnunet_amt.evaluation.foreground import Foreground, Piece
-from nnunet_amt.evaluation.label_maps import LabelMapPair, named_cases
-from nnunet_amt.evaluation.mask_file import read_geometry
-from nnunet_amt.files import require_folder
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases
+from nnunet_amt.images.foreground import Foreground, Piece
+from nnunet_amt.images.mask_file import read_geometry
 
 __all__ = ["find_probabilities", "piece_probabilities", "read_probabilities", "require_same_prediction"]
 

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nnunet_amt import __version__
+from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, HIT_TWENTIETHS, CaseCandidates, hits
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
 from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.files import write_csv, write_json, write_text
 
 __all__ = [
     "CURVE_COLUMNS",

@@ -10,9 +10,9 @@ from nnunet_amt.report.checklists.claim_2024 import (
     CLAIM_2024_NOTE,
     CLAIM_2024_TITLE,
 )
-from nnunet_amt.report.checklists.facts import StudyFacts
 from nnunet_amt.report.checklists.item import AnsweredItem, Checklist, ChecklistItem
 from nnunet_amt.report.checklists.tripod_ai import TRIPOD_AI, TRIPOD_AI_CITATION, TRIPOD_AI_NOTE, TRIPOD_AI_TITLE
+from nnunet_amt.study.facts.facts import StudyFacts
 
 __all__ = ["answered_items"]
 

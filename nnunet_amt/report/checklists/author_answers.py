@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from nnunet_amt import __version__, paper
 from nnunet_amt.report.checklists.data_answers import PHANTOMS
-from nnunet_amt.report.checklists.facts import StudyFacts
 from nnunet_amt.report.checklists.item import Answer, authors, not_applicable, partly
 from nnunet_amt.report.checklists.partition_answers import EVALUATE
 from nnunet_amt.report.checklists.result_answers import detection, segmentation
 from nnunet_amt.report.checklists.wording import counted, joined
+from nnunet_amt.study.facts.facts import StudyFacts
 
 __all__ = [
     "abstract",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnunet_amt.report.checklists.facts import DatasetFacts, StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
 from nnunet_amt.report.checklists.wording import column_in_words, counted, counts_in_words, joined
+from nnunet_amt.study.facts.facts import DatasetFacts, StudyFacts
 
 __all__ = [
     "CONVERT",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.summary import FEWEST_CASES
-from nnunet_amt.report.checklists.facts import StudyFacts
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.report.checklists.item import Answer, authors, partly
 from nnunet_amt.report.checklists.wording import counted
+from nnunet_amt.study.facts.facts import StudyFacts
 
 __all__ = ["implications", "input_quality", "interpretation", "limitations", "next_steps", "user_interaction"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nnunet_amt.evaluation.summary import FEWEST_CASES
-from nnunet_amt.report.checklists.facts import EvaluationFacts, StudyFacts
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
 from nnunet_amt.report.checklists.partition_answers import EVALUATE
 from nnunet_amt.report.checklists.wording import column_in_words, counted, joined
+from nnunet_amt.study.facts.facts import EvaluationFacts, StudyFacts
 
 __all__ = [
     "clusters",

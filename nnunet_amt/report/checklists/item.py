@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from nnunet_amt.report.checklists.facts import StudyFacts
+    from nnunet_amt.study.facts.facts import StudyFacts
 
 __all__ = [
     "ANCHORS",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nnunet_amt import paper
-from nnunet_amt.report.checklists.facts import DatasetFacts, ModelFacts, StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
 from nnunet_amt.report.checklists.wording import counted, edges, joined
+from nnunet_amt.study.facts.facts import DatasetFacts, ModelFacts, StudyFacts
 
 __all__ = [
     "PREDICT",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nnunet_amt.report.checklists.data_answers import CONVERT, excluded_in_words
-from nnunet_amt.report.checklists.facts import DatasetFacts, SetFacts, StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, partly
 from nnunet_amt.report.checklists.wording import column_in_words, counted, joined, metric_in_words, sets_in_words
+from nnunet_amt.study.facts.facts import DatasetFacts, SetFacts, StudyFacts
 
 __all__ = [
     "EVALUATE",

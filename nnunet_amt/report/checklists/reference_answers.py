@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnunet_amt.report.checklists.data_answers import PHANTOMS
-from nnunet_amt.report.checklists.facts import StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
+from nnunet_amt.study.facts.facts import StudyFacts
 
 __all__ = [
     "annotators",

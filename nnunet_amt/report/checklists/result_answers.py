@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nnunet_amt.evaluation.lesion import threshold_index
-from nnunet_amt.evaluation.summary import GroupSummary
+from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.checklists.evaluation_answers import institutions_shown, subgroup_names
-from nnunet_amt.report.checklists.facts import StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
 from nnunet_amt.report.checklists.partition_answers import EVALUATE
 from nnunet_amt.report.checklists.wording import counted, joined, metric_in_words, sets_in_words
+from nnunet_amt.study.facts.facts import StudyFacts
 
 __all__ = [
     "detection",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nnunet_amt import paper
-from nnunet_amt.report.checklists.facts import ModelFacts, StudyFacts
 from nnunet_amt.report.checklists.item import Answer, answered, authors, partly
 from nnunet_amt.report.checklists.model_answers import PREDICT, description
 from nnunet_amt.report.checklists.wording import counted
+from nnunet_amt.study.facts.facts import ModelFacts, StudyFacts
 
 __all__ = ["initialisation", "model_building", "selection", "training"]
 

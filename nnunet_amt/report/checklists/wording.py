@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from nnunet_amt.evaluation.summary import MetricSummary, SensitivitySummary
+from nnunet_amt.evaluation.summary.summary import MetricSummary, SensitivitySummary
 
 __all__ = [
     "column_in_words",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnunet_amt.files import read_record
+from nnunet_amt.base.files import read_record
 from nnunet_amt.report.pictures import Picture, read_picture
 from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import StudyContent, study_command

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nnunet_amt.report.circumstances import circumstances
-from nnunet_amt.report.evaluated_cases import EvaluatedCase
 from nnunet_amt.report.failure_story import CaseStory, case_story
 from nnunet_amt.report.pictures import Picture
 from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
 __all__ = ["CaseCard", "best_cases", "case_cards", "worst_cases"]
 

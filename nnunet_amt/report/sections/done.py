@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.report.checklists.facts import ModelFacts
 from nnunet_amt.report.failure_story import counted
 from nnunet_amt.report.section import Section
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.report.words import duration
+from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.writing.words import duration
 
 __all__ = ["Done", "Step", "done_section"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnunet_amt.report.evaluated_cases import EvaluatedCase
 from nnunet_amt.report.failure_story import SUCCESS_ABOVE, dice_text, failure_kind, size_text, sized
 from nnunet_amt.report.markdown_reader import MarkdownPart, read_markdown
 from nnunet_amt.report.pictures import Picture, read_picture
@@ -13,6 +12,7 @@ from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.sections.case_cards import CaseCard, best_cases, case_cards, worst_cases
 from nnunet_amt.report.study_content import StudyContent, study_command
 from nnunet_amt.report.text_table import TextRow, TextTable, markdown_table
+from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
 __all__ = ["Analysis", "Failing", "failing_section"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.summary import GroupSummary
-from nnunet_amt.evaluation.tables import group_title, result_tables, subgroup_title
-from nnunet_amt.published import AverageCheck, published_checks
+from nnunet_amt.evaluation.published import AverageCheck, published_checks
+from nnunet_amt.evaluation.results.tables import group_title, result_tables, subgroup_title
+from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.markdown_reader import read_markdown
 from nnunet_amt.report.pictures import Picture, read_picture
 from nnunet_amt.report.section import Missing, Section

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunet_amt.evaluation.case import evaluate_counts
-from nnunet_amt.evaluation.components import label_components
-from nnunet_amt.evaluation.counts import count_masks
-from nnunet_amt.evaluation.foreground import Foreground, Piece
-from nnunet_amt.evaluation.mask_file import read_foreground, read_geometry
+from nnunet_amt.evaluation.measure.case import evaluate_counts
+from nnunet_amt.evaluation.measure.components import label_components
+from nnunet_amt.evaluation.measure.counts import count_masks
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.triage import candidates
-from nnunet_amt.geometry import Geometry
-from nnunet_amt.overlays import CaseCrop
-from nnunet_amt.overlays.case_crop import lps_array_axes
+from nnunet_amt.evaluation.summary.triage import candidates
+from nnunet_amt.images.foreground import Foreground, Piece
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.mask_file import read_foreground, read_geometry
+from nnunet_amt.pictures import CaseCrop
+from nnunet_amt.pictures.case_crop import lps_array_axes
 from nnunet_amt.report.viewer.viewer_case import FalsePositive, Point
 
 __all__ = ["false_positives"]

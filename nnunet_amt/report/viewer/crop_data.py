@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.overlays import CaseCrop
+from nnunet_amt.pictures import CaseCrop
 from nnunet_amt.report.viewer.nifti import nifti_gz
 
 __all__ = ["HU_RANGE", "LEAST_BUDGET", "PREDICTION_BIT", "REFERENCE_BIT", "CropData", "encode_crop", "quantised"]

@@ -12,14 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.evaluation.figure_style import BLUE, ORANGE
-from nnunet_amt.evaluation.triage import CANDIDATE_THRESHOLD
-from nnunet_amt.overlays import Voxel, shown_voxel
-from nnunet_amt.progress import Progress, silent
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.evaluation.summary.triage import CANDIDATE_THRESHOLD
+from nnunet_amt.pictures import Voxel, shown_voxel
 from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop
 from nnunet_amt.report.viewer.niivue import niivue_script
 from nnunet_amt.report.viewer.strips import Strip, encode_strip
 from nnunet_amt.report.viewer.viewer_case import FalsePositive, LoadedCase, Point, ViewerCase
+from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
 __all__ = ["PAGE_BUDGET", "DataBlock", "ViewerPart", "viewer_part"]
 

@@ -6,7 +6,7 @@ import base64
 import struct
 from dataclasses import dataclass
 
-from nnunet_amt.overlays import CaseCrop, Voxel, case_panel
+from nnunet_amt.pictures import CaseCrop, Voxel, case_panel
 
 __all__ = ["Strip", "encode_strip"]
 

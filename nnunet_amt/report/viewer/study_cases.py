@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.results.summary_reader import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary_reader import read_summary
 from nnunet_amt.report.viewer.candidates import false_positives
 from nnunet_amt.report.viewer.viewer_case import LoadedCase, ViewerCase
 from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop, worst_first

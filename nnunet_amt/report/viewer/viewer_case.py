@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nnunet_amt.overlays import CaseCrop
+from nnunet_amt.pictures import CaseCrop
 
 __all__ = ["FalsePositive", "LoadedCase", "Point", "ViewerCase"]
 

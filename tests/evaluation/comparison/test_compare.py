@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from nnunet_amt.cli import app
+from nnunet_amt.base.run_record import RECORD_FILE, read_runs
+from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.comparison import COMPARISON_FILES, ComparisonSettings, compare
-from nnunet_amt.run_record import RECORD_FILE, read_runs
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, random_evaluation, write_evaluation
 from tests.evaluation.comparison.test_costs import write_run
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.comparison.evaluated_model import read_evaluated_model
 from nnunet_amt.evaluation.comparison.paired_tests import (
     LesionTable,
     PairedTest,
@@ -16,6 +15,7 @@ from nnunet_amt.evaluation.comparison.paired_tests import (
     paired_tests,
     wilcoxon_p,
 )
+from nnunet_amt.evaluation.results.evaluated_model import read_evaluated_model
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, TUMOUR, write_evaluation
 
 

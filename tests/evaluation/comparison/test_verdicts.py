@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.comparison.evaluated_model import EvaluatedModel, read_evaluated_model
 from nnunet_amt.evaluation.comparison.verdicts import case_verdicts
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel, read_evaluated_model
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, write_evaluation
 
 

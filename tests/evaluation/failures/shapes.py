@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnunet_amt.evaluation.foreground import Foreground, Spacing
+from nnunet_amt.images.foreground import Foreground, Spacing
 
 CT_SPACING = (0.7, 0.8, 5.0)  # mm, (x, y, z)
 

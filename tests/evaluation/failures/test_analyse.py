@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.failures import FAILURE_FILES, FailureAnalysis, analyse_failures
-from nnunet_amt.run_record import RECORD_FILE
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 # Of 12 cases two are a tenth: "a" is missed, "b" found in part; "k" and "l" are found whole.

@@ -8,7 +8,7 @@ import pytest
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features, holm
-from nnunet_amt.evaluation.failures.features import FEATURES, Feature
+from nnunet_amt.evaluation.measure.features import FEATURES, Feature
 
 VOLUME = next(feature for feature in FEATURES if feature.name == "volume_cm3")
 

@@ -7,9 +7,9 @@ from math import hypot
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.components import intersection_table, label_components
 from nnunet_amt.evaluation.failures.false_positives import FalsePositive, false_positives
-from nnunet_amt.evaluation.foreground import Foreground
+from nnunet_amt.evaluation.measure.components import intersection_table, label_components
+from nnunet_amt.images.foreground import Foreground
 from tests.evaluation.builders import SPACING, row_mask
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary import (
+from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
     GroupSummary,
     LesionSummary,
     MetricSummary,
     SensitivitySummary,
 )
-from nnunet_amt.evaluation.summary_reader import EvaluationSummary
-from nnunet_amt.evaluation.voxel import VOXEL_METRICS
-from nnunet_amt.report.checklists.facts import (
+from nnunet_amt.study.facts.facts import (
     DatasetFacts,
     EvaluationFacts,
     FailureFacts,

@@ -7,7 +7,7 @@ import gzip
 
 import numpy as np
 
-from nnunet_amt.overlays import CaseCrop
+from nnunet_amt.pictures import CaseCrop
 
 
 def noisy_crop(shape: tuple[int, int, int] = (12, 40, 44), seed: int = 0, case_id: str = "AMT-0001") -> CaseCrop:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nnunet_amt.overlays import CaseCrop
+from nnunet_amt.pictures import CaseCrop
 from nnunet_amt.report.viewer.crop_data import LEAST_BUDGET, encode_crop, quantised
 from tests.report.viewer.crops import noisy_crop, unpacked
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import nnunet_amt.report.viewer
-from nnunet_amt.evaluation.triage import read_triage
+from nnunet_amt.evaluation.summary.triage import read_triage
 
 ASSETS = Path(nnunet_amt.report.viewer.__file__).parent / "assets"
 NODE = shutil.which("node")

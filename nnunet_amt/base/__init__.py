@@ -1,0 +1,1 @@
+"""What every stage stands on: files written whole, workers, run records, processes."""

@@ -1,0 +1,1 @@
+"""Public cohorts as manifests, a file a cohort."""

@@ -1,0 +1,100 @@
+"""NSCLC-Radiomics, and other collections of radiotherapy planning: a folder a patient, with CT series and RTSTRUCTs.
+
+Layout: ``LUNG1-001/<study>/<series>/*.dcm``, or all files of a patient in one folder.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.cohort import Split
+from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_case_id, reported, write_public_manifest
+from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
+from nnunet_amt.images.dicom.dicom_files import CT_IMAGE, RT_STRUCTURE_SET, DicomFolder, DicomHeader
+from nnunet_amt.images.dicom.rtstruct import RtStruct, rtstructs_among
+
+__all__ = ["write_manifest"]
+
+
+def write_manifest(
+    source: Path,
+    output: Path,
+    roi: str = "GTV-1",
+    institution: str = "NSCLC-Radiomics",
+    split: Split | None = None,
+    reference: str = "NSCLC-Radiomics, doi:10.7937/K9/TCIA.2015.PF0M9REI",
+    report: Progress = silent,
+) -> Path:
+    """Write a manifest with one case for each RTSTRUCT that has the ROI.
+
+    Parameters
+    ----------
+    source
+        Folder of the collection; its subfolders are the patients.
+    output
+        The manifest. No file of the collection is changed or copied.
+    roi
+        Regular expression of the ROI names to merge, or the name itself.
+    institution, split
+        Of all cases.
+    reference
+        Whom to cite, for ``dataset.json``; another collection has another one.
+    report
+        Told of the progress.
+
+    Returns
+    -------
+    Path
+        `output`. Patients without CT, RTSTRUCT or ROI are excluded with the reason.
+
+    Raises
+    ------
+    ManifestError
+        If there is no patient's folder, or no patient has the ROI.
+    """
+    patients = sorted(folder for folder in source.iterdir() if folder.is_dir()) if source.is_dir() else []
+    if not patients:
+        raise ManifestError(f"{source.name}: holds no patients' folders; give the folder above them")
+    cases: list[PublicCase] = []
+    for patient in reported(patients, report, "looking for RTSTRUCTs"):
+        cases += _cases_of(patient, roi)
+    notes = {
+        "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",
+        "cohort_reference": reference,
+    }
+    return write_public_manifest(output, cases, institution, split, notes)
+
+
+def _cases_of(patient: Path, roi: str) -> list[PublicCase]:
+    case_id = as_case_id(patient.name)
+    folder = DicomFolder(patient)
+    try:
+        headers = folder.headers()
+        structures = rtstructs_among(folder, headers, roi)
+    except RoiNotFoundError:
+        return [PublicCase(case_id, patient.name, exclusion_reason=f"no ROI named {roi}")]
+    except ImageReadError:
+        return [PublicCase(case_id, patient.name, exclusion_reason="no DICOM file, or a damaged one")]
+    kinds = {header.sop_class for header in headers}
+    for kind, name in ((CT_IMAGE, "CT"), (RT_STRUCTURE_SET, "RTSTRUCT")):
+        if kind not in kinds:
+            return [PublicCase(case_id, patient.name, exclusion_reason=f"no {name}")]
+    drawn_on = Counter(structure.series_uids for structure in structures)
+    if max(drawn_on.values()) > 1:
+        return [PublicCase(case_id, patient.name, exclusion_reason="several RTSTRUCTs of one CT have the ROI")]
+    names = [case_id] if len(structures) == 1 else [f"{case_id}-{number}" for number in range(1, len(structures) + 1)]
+    return [
+        PublicCase(name, patient.name, _ct_folder(patient, headers, structure), patient / structure.member, roi)
+        for name, structure in zip(names, structures, strict=True)
+    ]
+
+
+def _ct_folder(patient: Path, headers: Sequence[DicomHeader], structure: RtStruct) -> Path:
+    """Give the subfolder that holds the CT which the RTSTRUCT refers to, or all if it says nothing."""
+    slices = [header for header in headers if header.sop_class == CT_IMAGE]
+    named = [header for header in slices if header.series_uid in structure.series_uids]
+    folders = {(patient / header.member).parent for header in named or slices}
+    return folders.pop() if len(folders) == 1 else patient

@@ -1,0 +1,215 @@
+"""What the manifests of public cohorts have in common: rows, label files, and notes for ``dataset.json``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from nnunet_amt.base.files import atomic_path, write_json, write_text
+from nnunet_amt.base.progress import Progress
+from nnunet_amt.cohort import Split, read_manifest
+from nnunet_amt.errors import ManifestError
+from nnunet_amt.images.geometry import Geometry
+
+__all__ = [
+    "PublicCase",
+    "as_case_id",
+    "is_up_to_date",
+    "join_manifests",
+    "notes_path",
+    "read_notes",
+    "reported",
+    "visible_files",
+    "write_label_file",
+    "write_public_manifest",
+]
+
+Item = TypeVar("Item")
+
+_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "roi", "exclusion_reason")
+
+
+@dataclass(frozen=True)
+class PublicCase:
+    """A row of the manifest of a public cohort.
+
+    Attributes
+    ----------
+    case_id, patient_id
+        As the cohort names them.
+    image, mask
+        The CT and its mask; None for excluded cases.
+    roi
+        ROI of an RTSTRUCT.
+    exclusion_reason
+        Why the case takes no part; None if it does.
+    """
+
+    case_id: str
+    patient_id: str
+    image: Path | None = None
+    mask: Path | None = None
+    roi: str | None = None
+    exclusion_reason: str | None = None
+
+
+def write_public_manifest(
+    output: Path, cases: Sequence[PublicCase], institution: str, split: Split | None, notes: Mapping[str, str]
+) -> Path:
+    """Write a manifest and its notes.
+
+    Parameters
+    ----------
+    output
+        The manifest, a CSV file; the paths in it are relative to its folder.
+    cases
+        The rows.
+    institution
+        Of all cases: public cohorts do not tell their institutions apart.
+    split
+        Of all cases; None to have it drawn.
+    notes
+        What ``dataset.json`` must say of the cohort, see `read_notes`.
+
+    Raises
+    ------
+    ManifestError
+        If no case takes part.
+    """
+    if all(case.exclusion_reason for case in cases):
+        reasons = ", ".join(sorted({case.exclusion_reason or "" for case in cases})) or "there are no files"
+        raise ManifestError(f"{output.name}: no case of the cohort can be used ({reasons}); check the source folder")
+    rows = []
+    for case in cases:
+        paths = [_relative(path, output.parent) for path in (case.image, case.mask)]
+        given = "" if case.exclusion_reason else split or ""
+        row = (case.case_id, case.patient_id, institution, *paths, given, case.roi or "", case.exclusion_reason or "")
+        rows.append(row)
+    _write_rows(output, rows, notes)
+    return output
+
+
+def join_manifests(output: Path, manifests: Sequence[Path]) -> Path:
+    """Join manifests to one: a public cohort counts as one institution, and a split needs several.
+
+    Parameters
+    ----------
+    output
+        The joint manifest; its notes are those of all of them.
+    manifests
+        As `write_public_manifest` wrote them, or a hospital's own. Their files stay where they are.
+
+    Raises
+    ------
+    ManifestError
+        If one of them cannot be read, or lacks a column.
+    """
+    columns = dict.fromkeys(_COLUMNS)
+    rows: list[dict[str, str]] = []
+    notes: dict[str, list[str]] = {}
+    for manifest in manifests:
+        read_manifest(manifest)  # names what is wrong with it
+        for row in csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8-sig"), newline="")):
+            cells = {(name or "").strip().lower(): (cell or "").strip() for name, cell in row.items() if name}
+            for column in ("image", "mask"):
+                cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
+            columns |= dict.fromkeys(cells)
+            if any(cells.values()):
+                rows.append(cells)
+        own = read_notes(manifest)
+        cohort = own.get("cohort_reference", "").partition(",")[0]
+        for key, value in own.items():
+            named = cohort and key != "cohort_reference"
+            notes.setdefault(key, []).append(f"{cohort}: {value}" if named else value)
+    table = [[row.get(column, "") for column in columns] for row in rows]
+    _write_rows(output, table, {key: " ".join(values) for key, values in notes.items()}, tuple(columns))
+    return output
+
+
+def notes_path(manifest: Path) -> Path:
+    """Name the file beside a manifest that holds its notes: ``manifest.csv`` has ``manifest.notes.json``."""
+    return manifest.with_name(f"{manifest.stem}.notes.json")
+
+
+def read_notes(manifest: Path) -> dict[str, str]:
+    """Read what the notes beside a manifest say, for ``dataset.json``: how the labels were made, and whom to cite.
+
+    Returns
+    -------
+    dict
+        For example ``label_origin`` and ``cohort_reference``; empty if there are no notes.
+
+    Raises
+    ------
+    ManifestError
+        If they are no JSON object of texts.
+    """
+    path = notes_path(manifest)
+    if not path.exists():
+        return {}
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path.name}: is no JSON ({type(error).__name__}); correct or remove it") from error
+    if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
+        raise ManifestError(f"{path.name}: must be a JSON object of texts; correct or remove it")
+    return notes
+
+
+def write_label_file(path: Path, labels: NDArray, geometry: Geometry, header: Mapping[str, str] | None = None) -> None:
+    """Write labels (z, y, x) on a grid; `header` goes into the file's header (NRRD only)."""
+    image = sitk.GetImageFromArray(labels)
+    image.SetSpacing(geometry.spacing)
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    for key, value in (header or {}).items():
+        image.SetMetaData(key, value)
+    with atomic_path(path) as partial:
+        sitk.WriteImage(image, str(partial), useCompression=True)
+
+
+def is_up_to_date(made: Path, *sources: Path) -> bool:
+    """Tell whether a file that was made of others is there and no older than they."""
+    return made.exists() and all(source.stat().st_mtime <= made.stat().st_mtime for source in sources)
+
+
+def as_case_id(name: str) -> str:
+    """Replace what a case_id must not hold, and an end like a channel number of nnU-Net's: ``mela-0001``."""
+    allowed = re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip("_.-")
+    return re.sub(r"_(\d{4})$", r"-\1", allowed)
+
+
+def reported(items: Sequence[Item], report: Progress, what: str) -> Iterator[Item]:
+    """Give the items one by one, and report before each and after the last how many are done."""
+    for done, item in enumerate(items):
+        report(done, len(items), what)
+        yield item
+    report(len(items), len(items), what)
+
+
+def visible_files(source: Path, pattern: str) -> list[Path]:
+    """Find files below a folder, sorted; not those that macOS adds to its archives (``._name``)."""
+    return sorted(path for path in source.rglob(pattern) if not path.name.startswith("."))
+
+
+def _write_rows(
+    output: Path, rows: Sequence[Sequence[str]], notes: Mapping[str, str], columns: Sequence[str] = _COLUMNS
+) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    write_json(notes_path(output), dict(notes))
+    write_text(output, text.getvalue())
+
+
+def _relative(path: Path | None, folder: Path) -> str:
+    return "" if path is None else Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

@@ -1,0 +1,122 @@
+"""Pairs of label maps: found by name, compared by header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import BadInputError, GeometryMismatchError, UnmatchedCasesError
+from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, geometry_difference
+from nnunet_amt.images.mask_file import read_geometry
+
+__all__ = ["LABEL_MAP_ENDINGS", "LabelMapPair", "check_headers", "find_pairs", "named_cases"]
+
+LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
+_NAMED_AT_MOST = 3
+
+
+@dataclass(frozen=True)
+class LabelMapPair:
+    """The predicted and the reference label map of one case; no prediction stands for an empty one."""
+
+    case_id: str
+    prediction: Path | None
+    reference: Path
+
+
+def find_pairs(predictions: Path, references: Path, missing_as_empty: bool = False) -> tuple[LabelMapPair, ...]:
+    """Pair the label maps of two folders by case id, which is the file name without its ending.
+
+    Whatever else lies in a prediction folder of nnU-Net (JSON, ``.npz``, ``.pkl``) is passed over.
+
+    Parameters
+    ----------
+    predictions, references
+        The folders.
+    missing_as_empty
+        Whether a case without a prediction is one in which nothing was found, and no mistake.
+
+    Returns
+    -------
+    tuple of LabelMapPair
+        In the order of the case ids.
+
+    Raises
+    ------
+    BadInputError
+        If a folder does not exist, or holds one case twice.
+    UnmatchedCasesError
+        If a folder holds no label map, or a case stands in one folder only.
+    """
+    predicted, referenced = _label_maps(predictions), _label_maps(references)
+    missing = sorted(referenced.keys() - predicted.keys())
+    extra = sorted(predicted.keys() - referenced.keys())
+    complaints = []
+    if missing and not missing_as_empty:
+        hint = "" if extra else " (--missing-as-empty counts them as empty)"
+        complaints.append(f"no prediction for {named_cases(missing)} of {references}{hint}")
+    if extra:
+        complaints.append(f"no reference for {named_cases(extra)} of {predictions}")
+    if complaints:
+        rule = "every case needs one label map in both folders, named <case id> + one of "
+        raise UnmatchedCasesError(f"{' and '.join(complaints)}; {rule}{', '.join(LABEL_MAP_ENDINGS)}")
+    return tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
+
+
+def named_cases(case_ids: Sequence[str]) -> str:
+    """Name up to three cases and count them, for a message: ``5 cases (a, b, c, ...)``."""
+    names = ", ".join(case_ids[:_NAMED_AT_MOST])
+    ellipsis = ", ..." if len(case_ids) > _NAMED_AT_MOST else ""
+    return f"{len(case_ids)} case{'s' if len(case_ids) > 1 else ''} ({names}{ellipsis})"
+
+
+def check_headers(pairs: Sequence[LabelMapPair], report: Progress = silent) -> None:
+    """Read every header, before any voxel, and refuse pairs that do not lie on one grid.
+
+    Raises
+    ------
+    ImageReadError
+        If a file is no image, or not a three-dimensional one with a single value a voxel.
+    GeometryMismatchError
+        If size, spacing, origin or direction of a pair differ by more than 0.001.
+    """
+    mismatches: list[str] = []
+    for done, pair in enumerate(pairs, start=1):
+        predicted = None if pair.prediction is None else read_geometry(pair.prediction)
+        reference = read_geometry(pair.reference)
+        difference = None if predicted is None else geometry_difference(predicted, reference)
+        if difference is not None:
+            mismatches.append(
+                f"case {pair.case_id}: {pair.prediction} against {pair.reference}: {difference} "
+                f"(x, y, z; tolerance {GEOMETRY_TOLERANCE:g})"
+            )
+        report(done, len(pairs), "checking headers")
+    if mismatches:
+        others = f"; {len(mismatches) - 1} more cases differ" if len(mismatches) > 1 else ""
+        advice = "predictions must be made on the grid of their reference"
+        raise GeometryMismatchError(f"{mismatches[0]}{others}; {advice}")
+
+
+def _label_maps(folder: Path) -> dict[str, Path]:
+    try:
+        require_folder(folder, "give the folder that holds the label maps")
+        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    except OSError as error:
+        raise BadInputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+    found: dict[str, Path] = {}
+    for path in paths:
+        ending = next((ending for ending in LABEL_MAP_ENDINGS if path.name.endswith(ending)), None)
+        if ending is None or path.name.startswith("."):
+            continue
+        case_id = path.name[: -len(ending)]
+        if case_id in found:
+            raise BadInputError(
+                f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"
+            )
+        found[case_id] = path
+    if not found:
+        raise UnmatchedCasesError(f"{folder}: no label map found; their names end with {', '.join(LABEL_MAP_ENDINGS)}")
+    return found

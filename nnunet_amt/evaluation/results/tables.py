@@ -1,0 +1,273 @@
+"""Our metrics in the form of the paper's Tables 3 and 4, each row above the published one, in no format yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from nnunet_amt import __version__, paper
+from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary, SensitivitySummary
+from nnunet_amt.writing.figure_style import counted
+
+__all__ = ["ResultTable", "ResultTables", "TableRow", "group_title", "result_tables", "subgroup_title"]
+
+NamedGroup = tuple[str, str, GroupSummary]
+RowKind = Literal["group", "ours", "published"]
+
+_UNDEFINED = "–"
+_MOST_VALUES = 12  # of a group without published rows; more make the table unreadable
+_GROUP_TITLES = {
+    "manufacturer": "Scanner manufacturer",
+    "tumour_size": "Tumour size",
+    "histology": "Histology",
+    "institution": "Institution",
+    "sex": "Sex",
+    "age": "Age in years",
+    "slice_thickness_mm": "Slice thickness",
+}
+_SMALL, _LARGE = paper.SIZE_LIMITS_CM
+_SUBGROUP_TITLES = {
+    ("overall", "overall"): "Overall",
+    ("tumour_size", "large"): f"large (> {_LARGE:g} cm)",
+    ("tumour_size", "medium"): f"medium ({_SMALL:g} to {_LARGE:g} cm)",
+    ("tumour_size", "small"): f"small (< {_SMALL:g} cm)",
+}
+_RULES = {
+    "unmatched": "a predicted lesion without a partner is a false positive",
+    "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
+}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A line of a table: the title of a group, or a subgroup's metrics, ours or the published ones.
+
+    Attributes
+    ----------
+    kind
+        ``"group"``: `title` alone. ``"published"``: belongs to the row of ours above it, whose title it repeats.
+    title
+        Of the group or subgroup.
+    cases
+        Their number.
+    cells
+        A metric each.
+    """
+
+    kind: RowKind
+    title: str
+    cases: int | None = None
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """A table without format.
+
+    Attributes
+    ----------
+    title
+        Its heading.
+    columns
+        Titles of the cells of its rows.
+    rows
+        In order.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True)
+class ResultTables:
+    """Both tables and what must be said of them.
+
+    Attributes
+    ----------
+    title
+        Heading of the whole.
+    notes
+        What the rows, the figures and the signs mean.
+    tables
+        In the form of Tables 3 and 4.
+    left_out
+        A sentence for each group that is too long for a table.
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    tables: tuple[ResultTable, ...]
+    left_out: tuple[str, ...]
+
+
+def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> ResultTables:
+    """Lay out both tables.
+
+    Parameters
+    ----------
+    settings
+        Of the evaluation.
+    overall
+        All cases.
+    subgroups
+        Group, subgroup and its metrics; the values of a group stand together.
+    """
+    groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
+    lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
+    voxel_rows = _rows(groups, _voxel_cells, _published_voxel_row)
+    lesion_rows = _rows(groups, _lesion_cells, _published_lesion_row)
+    return ResultTables(
+        title=f"Evaluation of {overall.cases} case{'s' if overall.cases > 1 else ''}",
+        notes=_notes(settings, overall),
+        tables=(
+            ResultTable(
+                "Segmentation by voxels (form of Table 3)", ("Dice score", "IoU", "Precision", "Recall"), voxel_rows
+            ),
+            ResultTable("Detection by lesions (form of Table 4)", lesion_columns, lesion_rows),
+        ),
+        left_out=left_out,
+    )
+
+
+def group_title(group: str) -> str:
+    """Name a group for a reader; a column that somebody asked for keeps its name."""
+    return _GROUP_TITLES.get(group, group)
+
+
+def subgroup_title(group: str, subgroup: str) -> str:
+    """Name a subgroup for a reader."""
+    return _SUBGROUP_TITLES.get((group, subgroup), subgroup)
+
+
+def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ...]:
+    return (
+        f"Ours: {overall.cases} cases with {overall.lesion.references} reference lesions, nnunet_amt {__version__}.",
+        f"Published: {paper.CITATION}, doi:{paper.DOI}. Their {paper.EXTERNAL_CASES} cases are other "
+        "patients, so a difference between the rows is not a difference between models.",
+        "Mean±SD (95% CI). SD of voxel metrics: over cases; SD of lesion metrics: over bootstrap resamples. "
+        f"{_interval_note(settings, overall)}",
+        f"Lesions: components of {settings.connectivity}-connectivity, predicted ones under "
+        f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
+        f"{_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
+        *_triage_notes(overall),
+        f"{_UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
+        "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
+        "are not all of the row's.",
+    )
+
+
+def _triage_notes(overall: GroupSummary) -> tuple[str, ...]:
+    triage = overall.triage
+    if triage is None:
+        return ()
+    without = ", ".join(
+        f"{value:.2f} at IoU {threshold:g}"
+        for threshold, value in zip(triage.threshold, triage.fp_per_scan_without_triage, strict=True)
+    )
+    return (
+        f"Triage: of {counted(triage.candidates, 'candidate false positive')} a reader accepted {triage.accepted} as "
+        f"lesions that the reference lacks and dismissed {triage.dismissed}; {triage.undecided} undecided. "
+        "Accepted ones are counted neither as false positives nor as found lesions; voxel metrics do not change. "
+        f"Without triage: FP per scan {without}.",
+    )
+
+
+def _interval_note(settings: EvaluationSettings, overall: GroupSummary) -> str:
+    drawn = "cases" if overall.clusters is None else f"{overall.clusters} institutions with all of their cases"
+    note = f"CI: percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed {settings.seed}; "
+    if settings.ci_always:
+        note += f"under {FEWEST_CASES} cases it is too narrow to rely on."
+    else:
+        note += f"withheld (–) under {FEWEST_CASES} cases, where it is too narrow to rely on."
+    if overall.clusters is not None and overall.clusters < FEWEST_CLUSTERS:
+        note += f" It is too narrow here everywhere: {FEWEST_CLUSTERS} institutions are the fewest to resample."
+    return note
+
+
+def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple[str, ...]]:
+    """Leave groups of many values without published counterpart to metrics.csv, and say so."""
+    published = {row.group for row in paper.TABLE_3}
+    shown: list[NamedGroup] = []
+    left_out = []
+    for group, members in groupby(groups, key=lambda named: named[0]):
+        rows = list(members)
+        if group in published or len(rows) <= _MOST_VALUES:
+            shown += rows
+        else:
+            left_out.append(f"{group_title(group)}: {len(rows)} values, in metrics.csv.")
+    return shown, tuple(left_out)
+
+
+def _rows(
+    groups: Sequence[NamedGroup],
+    our_cells: Callable[[GroupSummary], tuple[str, ...]],
+    published_row: Callable[[str, str], TableRow | None],
+) -> tuple[TableRow, ...]:
+    rows = []
+    for group, members in groupby(groups, key=lambda named: named[0]):
+        if group != "overall":
+            rows.append(TableRow("group", group_title(group)))
+        for _, name, summary in members:
+            rows.append(TableRow("ours", subgroup_title(group, name), summary.cases, our_cells(summary)))
+            published = published_row(group, name)
+            if published is not None:
+                rows.append(published)
+    return tuple(rows)
+
+
+def _voxel_cells(summary: GroupSummary) -> tuple[str, ...]:
+    return tuple(_metric_text(summary.voxel[name], summary.cases) for name in VOXEL_METRICS)
+
+
+def _lesion_cells(summary: GroupSummary) -> tuple[str, ...]:
+    lesion = summary.lesion
+    indices = [threshold_index(t) for t in TABLE_THRESHOLDS]
+    return tuple(
+        _metric_text(metric, metric.n) for i in indices for metric in (lesion.sensitivity[i], lesion.fp_per_scan[i])
+    )
+
+
+def _published_voxel_row(group: str, subgroup: str) -> TableRow | None:
+    for row in paper.TABLE_3:
+        if (row.group, row.subgroup) == (group, subgroup):
+            return _published(group, subgroup, row.cases, (row.dice, row.iou, row.precision, row.recall))
+    return None
+
+
+def _published_lesion_row(group: str, subgroup: str) -> TableRow | None:
+    for row in paper.TABLE_4:
+        if (row.group, row.subgroup) == (group, subgroup):
+            estimates = row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05
+            return _published(group, subgroup, row.cases, estimates)
+    return None
+
+
+def _published(group: str, subgroup: str, cases: int, estimates: Sequence[paper.Estimate]) -> TableRow:
+    return TableRow("published", subgroup_title(group, subgroup), cases, tuple(map(str, estimates)))
+
+
+def _metric_text(metric: MetricSummary, expected_n: int) -> str:
+    if metric.mean is None:
+        return _UNDEFINED
+    deviation = "" if metric.sd is None else f"±{metric.sd:.2f}"
+    n = "" if metric.n == expected_n else f" [{metric.n}]"
+    return f"{metric.mean:.2f}{deviation} ({_interval_text(metric)}){n}"
+
+
+def _interval_text(metric: MetricSummary) -> str:
+    bootstrap = _UNDEFINED if metric.ci95 is None else _limits_text(metric.ci95)
+    if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
+        return f"{bootstrap}; Wilson {_limits_text(metric.wilson95)}"
+    return bootstrap
+
+
+def _limits_text(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.2f}–{interval[1]:.2f}"

@@ -1,0 +1,185 @@
+"""What the cohort file says of the evaluated cases, as groups to make subgroups of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nnunet_amt import paper
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.bands import age_band, as_number, slice_thickness_band, thirds
+from nnunet_amt.evaluation.summary.cohort_rows import CohortRows
+
+__all__ = ["FEWEST_CLUSTERS", "NOT_STATED", "CohortGroup", "cohort_groups", "institutions_of"]
+
+_LOGGER = logging.getLogger(__name__)
+FEWEST_CLUSTERS = 20  # under which resampling them gives too narrow intervals
+
+NOT_STATED = "not stated"
+_NAMED_COLUMNS = ("manufacturer", "histology", "institution", "sex")
+_BANDED_COLUMNS: dict[str, Callable[[float], str]] = {
+    "age": age_band,
+    "slice_thickness_mm": slice_thickness_band,
+}
+_IDENTIFIERS = ("case_id", "patient_id")
+_MOST_NUMBERS = 6  # different ones that stand for themselves, such as grades; more are put into thirds
+_FEW_TEXTS, _MOST_TEXTS = 6, 30  # allowed in any cohort, and in the largest
+
+
+@dataclass(frozen=True)
+class CohortGroup:
+    """A column of the cohort file.
+
+    Attributes
+    ----------
+    name
+        Of the column.
+    subgroup_of
+        Value or band of each case, by case id.
+    order
+        The subgroups as they are to stand in a table.
+    """
+
+    name: str
+    subgroup_of: Mapping[str, str]
+    order: tuple[str, ...]
+
+
+def cohort_groups(cohort: CohortRows | None, settings: EvaluationSettings) -> tuple[CohortGroup, ...]:
+    """Make a group of each usual column that says something of a case, and of each column that was asked for.
+
+    The usual columns are manufacturer, histology, institution, sex, age (in decades) and slice_thickness_mm (in
+    three bands). As in the paper, histologies other than its four are put together as "others". A column that
+    was asked for is taken as it stands, or in thirds of the cases if it holds more than six different numbers.
+
+    Parameters
+    ----------
+    cohort
+        The cohort rows of the evaluated cases, or None without a cohort file.
+    settings
+        Columns asked for.
+
+    Raises
+    ------
+    BadInputError
+        If a column asked for is not there, names single cases, is empty, or has a value of its own in nearly
+        every case; if an age or slice thickness is no number.
+    """
+    if cohort is None:
+        _refuse_without_cohort(settings)
+        return ()
+    usual = [name for name in (*_NAMED_COLUMNS, *_BANDED_COLUMNS) if any(row.get(name) for row in cohort.values())]
+    asked = [name for name in dict.fromkeys(settings.subgroup_columns) if name not in usual]
+    for name in settings.subgroup_columns:
+        _check_asked(name, cohort)
+    return tuple(_group(name, cohort) for name in (*usual, *asked))
+
+
+def institutions_of(groups: Sequence[CohortGroup], settings: EvaluationSettings) -> Mapping[str, str] | None:
+    """Give the institution of each case, by case id; None where there is no such group.
+
+    Raises
+    ------
+    BadInputError
+        If institutions are to be drawn and not every case has one.
+    """
+    found = next((group.subgroup_of for group in groups if group.name == "institution"), None)
+    if settings.cluster == "institution":
+        missing = None if found is None else sum(name == NOT_STATED for name in found.values())
+        if missing is None or missing:
+            lacking = "no case has" if missing is None else f"{missing} of {len(found or {})} cases lack"
+            raise BadInputError(
+                f"cluster institution: in the cohort file {lacking} an institution; "
+                "fill its column 'institution', or leave the option out to resample cases"
+            )
+        number = len(set((found or {}).values()))
+        if number < FEWEST_CLUSTERS:
+            _LOGGER.warning(
+                "cluster institution: only %d institutions; under %d the intervals are too narrow to rely on",
+                number,
+                FEWEST_CLUSTERS,
+            )
+    return found
+
+
+def _refuse_without_cohort(settings: EvaluationSettings) -> None:
+    if settings.cluster == "institution":
+        raise BadInputError("cluster institution: needs to know the institutions; give a cohort file too (--cohort)")
+    for name in settings.subgroup_columns:
+        raise BadInputError(f"subgroup {name!r}: is a column of the cohort file; give that file too (--cohort)")
+
+
+def _check_asked(name: str, cohort: CohortRows) -> None:
+    columns = [column for column in next(iter(cohort.values()), {}) if column not in _IDENTIFIERS]
+    if name in _IDENTIFIERS:
+        raise BadInputError(f"subgroup {name!r}: names single cases; choose one of {', '.join(columns)}")
+    if name not in columns:
+        raise BadInputError(f"subgroup {name!r}: the cohort file has no such column; it has {', '.join(columns)}")
+    if not any(row[name] for row in cohort.values()):
+        raise BadInputError(f"subgroup {name!r}: is empty in all {len(cohort)} evaluated cases; fill the column")
+
+
+def _group(name: str, cohort: CohortRows) -> CohortGroup:
+    texts = {case_id: row.get(name, "") for case_id, row in cohort.items()}
+    if name in _BANDED_COLUMNS:
+        return _banded(name, texts)
+    if name in _NAMED_COLUMNS:
+        return _named(name, texts)
+    numbers = [as_number(text) for text in texts.values() if text]
+    if None not in numbers:
+        return _numeric(name, texts)
+    different = {text for text in texts.values() if text}
+    if len(different) > max(_FEW_TEXTS, min(_MOST_TEXTS, len(texts) // 2)):
+        raise BadInputError(
+            f"subgroup {name!r}: has {len(different)} different texts in {len(texts)} cases; "
+            "put alike ones together in the cohort file"
+        )
+    return _named(name, texts)
+
+
+def _named(name: str, texts: Mapping[str, str]) -> CohortGroup:
+    """Take texts as they are, in the paper's spelling and order where it has such rows."""
+    published = {row.subgroup.casefold(): row.subgroup for row in paper.TABLE_3 if row.group == name}
+    others = published.get("others")
+    subgroup_of = {
+        case_id: published.get(text.casefold(), others or text) if text else NOT_STATED
+        for case_id, text in texts.items()
+    }
+    ranks = {subgroup: rank for rank, subgroup in enumerate(published.values())}
+    return _ordered(name, subgroup_of, {text: (ranks.get(text, len(ranks)), text) for text in subgroup_of.values()})
+
+
+def _banded(name: str, texts: Mapping[str, str]) -> CohortGroup:
+    band = _BANDED_COLUMNS[name]
+    subgroup_of, lowest = {}, dict[str, float]()
+    for case_id, text in texts.items():
+        number = as_number(text) if text else None
+        if text and (number is None or number < 0):
+            raise BadInputError(
+                f"cohort file, column {name!r} (case {case_id}): {text!r} is no number from 0 up; mend it"
+            )
+        subgroup_of[case_id] = NOT_STATED if number is None else band(number)
+        if number is not None:
+            lowest[subgroup_of[case_id]] = min(number, lowest.get(subgroup_of[case_id], number))
+    return _ordered(name, subgroup_of, lowest)
+
+
+def _numeric(name: str, texts: Mapping[str, str]) -> CohortGroup:
+    """Put numbers into thirds, or leave them alone where they are few."""
+    stated = {case_id: float(text) for case_id, text in texts.items() if text}
+    few = len(set(stated.values())) <= _MOST_NUMBERS
+    names = [f"{number:g}" for number in stated.values()] if few else list(thirds(list(stated.values())))
+    subgroup_of = dict.fromkeys(texts, NOT_STATED) | dict(zip(stated, names, strict=True))
+    lowest = dict[str, float]()
+    for subgroup, number in zip(names, stated.values(), strict=True):
+        lowest[subgroup] = min(number, lowest.get(subgroup, number))
+    return _ordered(name, subgroup_of, lowest)
+
+
+def _ordered(name: str, subgroup_of: Mapping[str, str], rank: Mapping[str, object]) -> CohortGroup:
+    """Sort the subgroups by their ranks; those who say nothing come last."""
+    stated = [subgroup for subgroup in dict.fromkeys(subgroup_of.values()) if subgroup != NOT_STATED]
+    order = sorted(stated, key=lambda subgroup: rank[subgroup])  # type: ignore[arg-type,return-value]
+    return CohortGroup(name, subgroup_of, (*order, *([NOT_STATED] if NOT_STATED in subgroup_of.values() else [])))

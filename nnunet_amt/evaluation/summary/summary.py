@@ -1,0 +1,281 @@
+"""Metrics of a group of cases, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnunet_amt.evaluation.measure.case import CaseEvaluation
+from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
+from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.triage import TriageSummary
+from nnunet_amt.statistics.intervals import (
+    percentile_interval,
+    resampled_sums,
+    standard_deviation,
+    sums_of_clusters,
+    wilson_interval,
+)
+
+__all__ = [
+    "FEWEST_CASES",
+    "CaseMetricSummary",
+    "GroupSummary",
+    "LesionSummary",
+    "MetricSummary",
+    "SensitivitySummary",
+    "summarise",
+]
+
+FEWEST_CASES = 20  # under which the percentile bootstrap's intervals are too narrow, and withheld
+
+Interval = tuple[float, float]
+_Bootstrap = tuple[float | None, Interval | None]  # SD and interval
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """A metric over cases.
+
+    Attributes
+    ----------
+    mean
+        Mean over the cases in which the metric is defined.
+    sd
+        Standard deviation: of the cases (ddof 1) for a voxel metric, of the bootstrap for a lesion metric.
+    ci95
+        Percentile bootstrap interval; None where it is withheld (under 20 cases, see
+        `EvaluationSettings.ci_always`) and for fewer than two cases.
+    n
+        Cases in which the metric is defined, or for sensitivity the reference lesions.
+    """
+
+    mean: float | None
+    sd: float | None
+    ci95: Interval | None
+    n: int
+
+
+@dataclass(frozen=True)
+class CaseMetricSummary(MetricSummary):
+    """A metric that every case has a value of.
+
+    Attributes
+    ----------
+    median, q1, q3
+        Median and quartiles of the cases, interpolated linearly between neighbours.
+    """
+
+    median: float | None
+    q1: float | None
+    q3: float | None
+
+
+@dataclass(frozen=True)
+class SensitivitySummary(MetricSummary):
+    """The share of lesions that are found.
+
+    Attributes
+    ----------
+    wilson95
+        Wilson's interval where all or no lesions are found, because resampling gives no width there; else None.
+    """
+
+    wilson95: Interval | None
+
+
+@dataclass(frozen=True)
+class LesionSummary:
+    """Pooled lesion counts; each tuple has one entry a threshold, in the order of `threshold`."""
+
+    threshold: tuple[float, ...]
+    tp: tuple[int, ...]
+    fp: tuple[int, ...]
+    fn: tuple[int, ...]
+    sensitivity: tuple[SensitivitySummary, ...]
+    fp_per_scan: tuple[MetricSummary, ...]
+    references: int
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """All metrics of a group of cases.
+
+    Attributes
+    ----------
+    cases
+        Their number.
+    voxel
+        By the names of `VOXEL_METRICS`.
+    lesion
+        Of the pooled lesions.
+    clusters
+        Institutions that resamples were drawn from; None if cases were drawn.
+    triage
+        What a reader decided on the candidate false positives; of all cases only, None without decisions.
+    """
+
+    cases: int
+    voxel: dict[str, CaseMetricSummary]
+    lesion: LesionSummary
+    clusters: int | None = None
+    triage: TriageSummary | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """What is summed over cases: (cases, metrics) for `voxel`, (cases, thresholds) for `tp` and `fp`."""
+
+    voxel: np.ndarray  # NaN where undefined
+    tp: np.ndarray
+    fp: np.ndarray
+    references: np.ndarray  # (cases,)
+
+
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """The metrics of each resample; NaN where undefined."""
+
+    voxel: np.ndarray  # (resamples, metrics)
+    sensitivity: np.ndarray  # (resamples, different columns of tp)
+    fp_per_scan: np.ndarray  # (resamples, different columns of fp)
+    tp_of_threshold: np.ndarray  # (thresholds,), index into the columns of `sensitivity`
+    fp_of_threshold: np.ndarray  # (thresholds,), index into the columns of `fp_per_scan`
+
+
+def summarise(
+    cases: Sequence[CaseEvaluation], settings: EvaluationSettings, institutions: Mapping[str, str] | None = None
+) -> GroupSummary:
+    """Average the voxel metrics over cases, pool the lesions, and bootstrap both over the same resamples.
+
+    Parameters
+    ----------
+    cases
+        The group, at least one case.
+    settings
+        Number of resamples, seed, what is drawn, and whether intervals are given for few cases.
+    institutions
+        Of each case, by case id; needed where institutions are drawn.
+    """
+    columns = _columns(cases)
+    clusters = None
+    if settings.cluster == "institution" and institutions is not None:
+        clusters = [institutions[case.case_id] for case in cases]
+    samples = _resample(columns, settings, clusters)
+    fewest = 2 if settings.ci_always else FEWEST_CASES
+    return GroupSummary(
+        cases=len(cases),
+        voxel=_voxel_summaries(columns.voxel, samples, fewest),
+        lesion=_lesion_summary(columns, samples, fewest),
+        clusters=None if clusters is None else len(set(clusters)),
+    )
+
+
+def _columns(cases: Sequence[CaseEvaluation]) -> _Columns:
+    return _Columns(
+        voxel=np.array([[_or_nan(getattr(case.voxel, name)) for name in VOXEL_METRICS] for case in cases]),
+        tp=np.array([case.lesions.tp for case in cases], dtype=float),
+        fp=np.array([case.lesions.fp for case in cases], dtype=float),
+        references=np.array([len(case.counts.reference_voxels) for case in cases], dtype=float),
+    )
+
+
+def _resample(columns: _Columns, settings: EvaluationSettings, clusters: Sequence[str] | None) -> _Samples | None:
+    """Bootstrap all metrics at once; None where there is but one case or institution to draw from."""
+    defined = ~np.isnan(columns.voxel)
+    # in a small group most thresholds agree in every case: they are resampled once
+    tp, tp_of_threshold = np.unique(columns.tp, axis=1, return_inverse=True)
+    fp, fp_of_threshold = np.unique(columns.fp, axis=1, return_inverse=True)
+    parts = [
+        *(np.where(defined, columns.voxel, 0.0), defined, tp, fp),
+        *(columns.references[:, None], np.ones((len(defined), 1))),
+    ]
+    rows = np.hstack(parts)
+    if clusters is not None:
+        rows = sums_of_clusters(rows, clusters)
+    if len(rows) < 2:
+        return None
+    edges = np.cumsum([part.shape[1] for part in parts[:-1]])
+    sums = np.split(resampled_sums(rows, settings.bootstrap_resamples, settings.seed), edges, axis=1)
+    voxel_sum, voxel_n, tp_sum, fp_sum, reference_sum, scans = sums
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: undefined in that resample
+        return _Samples(voxel_sum / voxel_n, tp_sum / reference_sum, fp_sum / scans, tp_of_threshold, fp_of_threshold)
+
+
+def _voxel_summaries(voxel: np.ndarray, samples: _Samples | None, fewest: int) -> dict[str, CaseMetricSummary]:
+    n = (~np.isnan(voxel)).sum(axis=0)
+    deviations = standard_deviation(voxel)
+    intervals = _intervals(None if samples is None else samples.voxel, n >= fewest)
+    summaries = {}
+    for column, name in enumerate(VOXEL_METRICS):
+        values = voxel[:, column][~np.isnan(voxel[:, column])]
+        q1, median, q3 = np.percentile(values, (25, 50, 75)).tolist() if values.size else (None, None, None)
+        summaries[name] = CaseMetricSummary(
+            mean=float(values.mean()) if values.size else None,
+            sd=_or_none(deviations[column]),
+            ci95=intervals[column],
+            n=int(n[column]),
+            median=median,
+            q1=q1,
+            q3=q3,
+        )
+    return summaries
+
+
+def _lesion_summary(columns: _Columns, samples: _Samples | None, fewest: int) -> LesionSummary:
+    cases, references = len(columns.tp), int(columns.references.sum())
+    tp, fp = columns.tp.sum(axis=0).astype(int).tolist(), columns.fp.sum(axis=0).astype(int).tolist()
+    sensitivity, fp_per_scan = _lesion_bootstraps(samples, enough=cases >= fewest)
+    return LesionSummary(
+        threshold=THRESHOLDS,
+        tp=tuple(tp),
+        fp=tuple(fp),
+        fn=tuple(references - found for found in tp),
+        sensitivity=tuple(
+            SensitivitySummary(
+                found / references if references else None, *bootstrap, references, _wilson(found, references)
+            )
+            for found, bootstrap in zip(tp, sensitivity, strict=True)
+        ),
+        fp_per_scan=tuple(
+            MetricSummary(count / cases, *bootstrap, cases) for count, bootstrap in zip(fp, fp_per_scan, strict=True)
+        ),
+        references=references,
+    )
+
+
+def _lesion_bootstraps(samples: _Samples | None, enough: bool) -> tuple[list[_Bootstrap], list[_Bootstrap]]:
+    """Give SD and interval of sensitivity and of false positives per scan at each threshold."""
+    if samples is None:
+        nothing: list[_Bootstrap] = [(None, None)] * len(THRESHOLDS)
+        return nothing, nothing
+    sensitivity, fp_per_scan = _bootstraps(samples.sensitivity, enough), _bootstraps(samples.fp_per_scan, enough)
+    return [sensitivity[i] for i in samples.tp_of_threshold], [fp_per_scan[i] for i in samples.fp_of_threshold]
+
+
+def _bootstraps(samples: np.ndarray, enough: bool) -> list[_Bootstrap]:
+    deviations = [_or_none(deviation) for deviation in standard_deviation(samples)]
+    return list(zip(deviations, _intervals(samples, np.full(samples.shape[1], enough)), strict=True))
+
+
+def _intervals(samples: np.ndarray | None, enough: np.ndarray) -> list[Interval | None]:
+    if samples is None or not enough.any():
+        return [None] * len(enough)
+    low, high = percentile_interval(samples)
+    defined = enough & ~np.isnan(low)
+    return [(float(low[i]), float(high[i])) if defined[i] else None for i in range(len(low))]
+
+
+def _wilson(found: int, references: int) -> Interval | None:
+    return wilson_interval(found, references) if references and found in (0, references) else None
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

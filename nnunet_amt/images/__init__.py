@@ -1,0 +1,1 @@
+"""Every reader and writer of image files, the grid of a voxel, integrity."""

@@ -1,0 +1,203 @@
+"""Read the headers of all DICOM files in a folder or a zip, whatever their names."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
+from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, HEADER_TAGS, DicomHeader, header_of
+from nnunet_amt.images.quiet_readers import quiet_readers
+
+__all__ = [
+    "CT_IMAGE",
+    "ENHANCED_CT_IMAGES",
+    "RT_STRUCTURE_SET",
+    "SEGMENTATIONS",
+    "DicomFolder",
+    "DicomHeader",
+    "is_cut_zip",
+    "is_dicom_path",
+    "pydicom_module",
+    "refusing_damage",
+]
+
+ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
+RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
+_ZIP_MAGIC = b"PK\x03\x04"
+_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True)
+class DicomFolder:
+    """A folder (with its subfolders), a zip, or a single file, that holds DICOM files among others.
+
+    Attributes
+    ----------
+    path
+        The folder, the zip or the file.
+    """
+
+    path: Path
+
+    def headers(self) -> list[DicomHeader]:
+        """Read the header of every DICOM file; other files are passed over.
+
+        Raises
+        ------
+        ImageReadError
+            If there is no DICOM file, or one of them cannot be read.
+        MissingExtraError
+            If pydicom is not installed.
+        """
+        headers = []
+        with self._opened() as archive:
+            members = self._members(archive)
+            for number, member in enumerate(members, start=1):
+                with self._file(archive, member) as file:
+                    if _is_dicom(file):
+                        shown = self._shown(number, len(members))
+                        headers.append(self._header(file, member, shown, self._size(archive, member)))
+        headers = [header for header in headers if header.sop_class != _MEDIA_DIRECTORY]
+        if not headers:
+            raise ImageReadError(f"{self.path.name}: holds no DICOM file")
+        return headers
+
+    def dataset(self, member: str) -> Any:
+        """Read one file whole, as a pydicom dataset."""
+        pydicom = pydicom_module()
+        with self._opened() as archive, self._file(archive, member) as file, refusing_damage(self, member):
+            return pydicom.dcmread(file, force=True)
+
+    def shown(self, member: str) -> str:
+        """Give what messages call a file: its place in the order of the names, which may hold UIDs or the patient's.
+
+        A file that the manifest names itself is called by its name.
+        """
+        with self._opened() as archive:
+            members = self._members(archive)
+        return self._shown(members.index(member) + 1, len(members))
+
+    def files_on_disk(self, members: list[str], scratch: Path) -> list[Path]:
+        """Give paths of members in the given order, unpacked into `scratch` if they are in a zip."""
+        if not zipfile.is_zipfile(self.path):
+            return [self._path_of(member) for member in members]
+        paths = []
+        with self._opened() as archive:
+            for number, member in enumerate(members):
+                paths.append(scratch / f"{number:05d}.dcm")  # never by the member's own name, which may lead outside
+                with self._file(archive, member) as file:
+                    paths[-1].write_bytes(file.read())
+        return paths
+
+    @contextmanager
+    def _opened(self) -> Iterator[zipfile.ZipFile | None]:
+        try:
+            if self.path.is_file() and zipfile.is_zipfile(self.path):
+                with zipfile.ZipFile(self.path) as archive:
+                    yield archive
+            else:
+                yield None
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+            locked = isinstance(error, RuntimeError) and "password" in str(error)
+            reason = "needs a password; unpack it into a folder" if locked else "is damaged; copy or export it again"
+            raise ImageReadError(f"{self.path.name}: the zip {reason}") from error
+
+    def _members(self, archive: zipfile.ZipFile | None) -> list[str]:
+        if archive:
+            return sorted(info.filename for info in archive.infolist() if not info.is_dir())
+        if self.path.is_file():
+            return [self.path.name]
+        return sorted(str(path.relative_to(self.path)) for path in _files_below(self.path))
+
+    def _shown(self, number: int, count: int) -> str:
+        is_the_file_itself = self.path.is_file() and not self.path.name.lower().endswith(".zip")
+        return self.path.name if is_the_file_itself else f"file {number} of {count} (by name)"
+
+    def _header(self, file: IO[bytes], member: str, shown: str, size: int) -> DicomHeader:
+        pydicom = pydicom_module()
+        with refusing_damage(self, member):
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
+            return header_of(dataset, member, shown, file.tell(), size - file.tell())
+
+    def _path_of(self, member: str) -> Path:
+        return self.path if self.path.is_file() else self.path / member
+
+    def _file(self, archive: zipfile.ZipFile | None, member: str) -> IO[bytes]:
+        return archive.open(member) if archive else self._path_of(member).open("rb")
+
+    def _size(self, archive: zipfile.ZipFile | None, member: str) -> int:
+        return archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Give the files of a folder and its subfolders; one that must not be listed is an error, not empty."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for parent, _, names in os.walk(folder, onerror=fail):
+        yield from (path for name in names if (path := Path(parent, name)).is_file())
+
+
+def is_dicom_path(path: Path) -> bool:
+    """Tell whether a path is a folder, a zip, or a file that begins like DICOM."""
+    if path.is_dir():
+        return True
+    with path.open("rb") as file:
+        if _is_dicom(file):
+            return True
+    return zipfile.is_zipfile(path)
+
+
+def is_cut_zip(path: Path) -> bool:
+    """Tell whether a file begins like a zip, and has not the table of contents that stands at a zip's end."""
+    with path.open("rb") as file:
+        return file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC and not zipfile.is_zipfile(path)
+
+
+def pydicom_module() -> ModuleType:
+    """Import pydicom, or say which extra brings it.
+
+    Raises
+    ------
+    MissingExtraError
+        If pydicom is not installed.
+    """
+    try:
+        import pydicom
+    except ImportError as error:
+        raise MissingExtraError("reading DICOM needs the extra: pip install 'nnunet_amt[dicom]'") from error
+    module: ModuleType = pydicom
+    return module
+
+
+@contextmanager
+def refusing_damage(folder: DicomFolder, member: str) -> Iterator[None]:
+    """Raise ImageReadError for whatever pydicom raises on a damaged file, while reading it or later on access.
+
+    Its warnings are not shown: see `quiet_readers`.
+    """
+    try:
+        with quiet_readers():
+            yield
+    except (AMTError, MemoryError):
+        raise
+    except Exception as error:
+        raise ImageReadError(f"{folder.shown(member)} is damaged ({type(error).__name__}); export it again") from error
+
+
+def _is_dicom(file: IO[bytes]) -> bool:
+    """Look for the mark after the preamble; old exports without one begin with group 0002 or 0008."""
+    head = file.read(132)
+    file.seek(0, os.SEEK_SET)
+    old_style = head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
+    return head[128:132] == b"DICM" or old_style

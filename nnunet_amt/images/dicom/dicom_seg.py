@@ -1,0 +1,257 @@
+"""Read masks from DICOM SEG; each frame lies where it says it does, whatever the order of the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError, RoiNotFoundError
+from nnunet_amt.images.dicom.dicom_files import SEGMENTATIONS, DicomFolder, DicomHeader, refusing_damage
+from nnunet_amt.images.dicom.roi_choice import chosen_by_name, none_chosen
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.label_file import require_tumour
+from nnunet_amt.images.mask_resampling import described, resampled_mask
+
+__all__ = ["DicomSeg", "segs_among"]
+
+# How far a pixel of a frame may lie from the centre of a voxel of the CT, in voxels: writers round positions.
+_OFF_GRID_VOXELS = 0.1
+
+
+@dataclass(frozen=True)
+class DicomSeg:
+    """The segments of a DICOM SEG that make up the tumour.
+
+    Attributes
+    ----------
+    folder, member
+        Where the file is.
+    numbers, labels
+        Segment numbers and segment labels of the chosen segments, in the same order.
+    series_uids, sop_uids
+        CT series and slices that the file says it was drawn on, for comparison only.
+    resample
+        Whether it may lie on another grid than the CT.
+    """
+
+    folder: DicomFolder
+    member: str
+    numbers: tuple[int, ...]
+    labels: tuple[str, ...]
+    series_uids: frozenset[str]
+    sop_uids: frozenset[str]
+    resample: bool = False
+
+    kind = "DICOM SEG"
+    has_ignore_label = False
+
+    def require_fit(self, geometry: Geometry) -> None:
+        """Check before any pixel is read that the frames lie on the CT's voxels.
+
+        Raises
+        ------
+        GeometryMismatchError
+            If they do not, and must not be resampled; both grids are given.
+        ImageReadError
+            If a frame does not say where it lies.
+        """
+        dataset = _segmentation(self.folder, self.member)
+        with refusing_damage(self.folder, self.member):
+            frames = list(_frames(dataset, self.numbers))
+        if not self.resample:
+            for frame in frames:
+                _steps(frame, geometry)
+
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Merge the segments.
+
+        Parameters
+        ----------
+        geometry
+            The CT's grid, on whose voxels the frames must lie.
+
+        Returns
+        -------
+        numpy.ndarray
+            (z, y, x), 0 and 1.
+
+        Raises
+        ------
+        GeometryMismatchError
+            If the frames lie on another grid and must not be resampled, or tumour lies outside the CT.
+        LabelValueError
+            If the segments are empty.
+        ImageReadError
+            If the pixels cannot be read.
+        """
+        dataset = _segmentation(self.folder, self.member)
+        name = f"the DICOM SEG's segment number {', '.join(map(str, self.numbers))}"
+        with refusing_damage(self.folder, self.member):
+            try:
+                mask = _placed(dataset, self.numbers, geometry, name)
+            except GeometryMismatchError:
+                if not self.resample:
+                    raise
+                volume = _as_volume(dataset, self.numbers)
+                mask = sitk.GetArrayFromImage(resampled_mask(volume, geometry, name)).astype(bool)
+        require_tumour(mask, name)
+        return mask.astype(np.uint8)
+
+
+def segs_among(
+    folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None, resample: bool = False
+) -> list[DicomSeg]:
+    """Find the DICOM SEGs among DICOM files that have segments which `roi` names.
+
+    Parameters
+    ----------
+    folder, headers
+        The files; only the SEGs among them are looked at.
+    roi
+        Regular expression that must match a whole segment label, or the label itself. If it is None, a SEG must
+        have one segment.
+    resample
+        See `DicomSeg`.
+
+    Raises
+    ------
+    RoiNotFoundError
+        If there are SEGs, but none with a segment of that label.
+    ImageReadError
+        If a SEG is damaged or fractional.
+    """
+    found: list[DicomSeg] = []
+    labels: list[str] = []
+    members = [header.member for header in headers if header.sop_class in SEGMENTATIONS]
+    for member in members:
+        dataset = _segmentation(folder, member)
+        with refusing_damage(folder, member):
+            segments = {number: str(dataset.get_segment_description(number).segment_label) for number in _all(dataset)}
+            uids = _referenced(dataset)
+        labels += segments.values()
+        chosen = chosen_by_name(segments, roi)
+        if chosen:
+            found.append(DicomSeg(folder, member, tuple(chosen), tuple(chosen.values()), *uids, resample))
+    if members and not found:
+        raise RoiNotFoundError(none_chosen("DICOM SEG", "segment", roi, labels))
+    return found
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One frame: its number from 1, and where it lies; (x, y, z) in mm."""
+
+    number: int
+    rows: int
+    columns: int
+    corner: NDArray[np.float64]  # centre of the first pixel
+    right: NDArray[np.float64]  # from one column to the next
+    down: NDArray[np.float64]  # from one row to the next
+
+
+def _segmentation(folder: DicomFolder, member: str) -> Any:
+    try:
+        from highdicom.seg import Segmentation
+    except ImportError as error:
+        raise MissingExtraError("reading DICOM SEG needs the extra: pip install 'nnunet_amt[dicom]'") from error
+    with refusing_damage(folder, member):
+        dataset = Segmentation.from_dataset(folder.dataset(member), copy=False)
+        if dataset.segmentation_type.value == "FRACTIONAL":
+            raise ImageReadError(
+                f"{folder.shown(member)}: the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY"
+            )
+    return dataset
+
+
+def _all(dataset: Any) -> list[int]:
+    """Give the segment numbers; LABELMAPs may list their background as segment 0."""
+    return [int(number) for number in dataset.segment_numbers if int(number) > 0]
+
+
+def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
+    series, images = set(), set()
+    for item in dataset.get("ReferencedSeriesSequence") or ():
+        series.add(str(item.get("SeriesInstanceUID")))
+        images |= {str(image.ReferencedSOPInstanceUID) for image in item.get("ReferencedInstanceSequence") or ()}
+    for groups in dataset.get("PerFrameFunctionalGroupsSequence") or ():
+        for derivation in groups.get("DerivationImageSequence") or ():
+            images |= {str(image.ReferencedSOPInstanceUID) for image in derivation.get("SourceImageSequence") or ()}
+    return frozenset(series), frozenset(images)
+
+
+def _frames(dataset: Any, segments: Sequence[int]) -> Iterator[_Frame]:
+    """Give the frames of the segments; a frame of a LABELMAP is of all segments at once."""
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for number, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence, start=1):
+        if dataset.segmentation_type.value != "LABELMAP":
+            identification = _group("SegmentIdentificationSequence", groups, shared)
+            if int(identification.ReferencedSegmentNumber) not in segments:
+                continue
+        cosines = np.array(_group("PlaneOrientationSequence", groups, shared).ImageOrientationPatient, dtype=float)
+        between_rows, between_columns = _group("PixelMeasuresSequence", groups, shared).PixelSpacing
+        corner = np.array(_group("PlanePositionSequence", groups, shared).ImagePositionPatient, dtype=float)
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+        right, down = cosines[:3] * float(between_columns), cosines[3:] * float(between_rows)
+        yield _Frame(number, rows, columns, corner, right, down)
+
+
+def _group(keyword: str, groups: Any, shared: Any) -> Any:
+    """Take a functional group of a frame, or that of all frames."""
+    return (groups if keyword in groups else shared)[keyword][0]
+
+
+def _steps(frame: _Frame, geometry: Geometry) -> NDArray[np.int64]:
+    """Give the voxel (x, y, z) of a frame's first pixel, and the steps to its next column and row; (3, 3)."""
+    axes = np.reshape(geometry.direction, (3, 3)) * geometry.spacing
+    exact = np.linalg.solve(axes, np.stack([frame.corner - geometry.origin, frame.right, frame.down], axis=1)).T
+    whole = np.rint(exact).astype(np.int64)
+    corners = np.array([(1, x, y) for x in (0, frame.columns - 1) for y in (0, frame.rows - 1)])
+    off = np.abs(corners @ (exact - whole)).max()
+    if off > _OFF_GRID_VOXELS or (np.abs(whole[1:]).sum(axis=1) != 1).any():
+        right, down = np.linalg.norm(frame.right), np.linalg.norm(frame.down)
+        corner = ", ".join(f"{place:.6g}" for place in frame.corner)
+        raise GeometryMismatchError(
+            f"the DICOM SEG lies on another grid than the CT: its frames are {frame.columns} x {frame.rows} pixels of "
+            f"{right:.6g} x {down:.6g} mm, one from ({corner}), the CT is {described(geometry)}; "
+            "export it on the CT's grid, or have it resampled (--resample-masks)"
+        )
+    return whole
+
+
+def _placed(dataset: Any, segments: Sequence[int], geometry: Geometry, name: str) -> NDArray[np.bool_]:
+    """Set the voxels (z, y, x) of the CT on which pixels of the segments lie."""
+    mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
+    stored = segments if dataset.segmentation_type.value == "LABELMAP" else (1,)
+    outside = total = 0
+    for frame in _frames(dataset, segments):
+        steps = _steps(frame, geometry)
+        pixels = np.argwhere(np.isin(dataset.get_stored_frame(frame.number), stored))  # (row, column)
+        voxels = steps[0] + pixels[:, 1:] * steps[1] + pixels[:, :1] * steps[2]  # (x, y, z)
+        inside = ((voxels >= 0) & (voxels < geometry.size)).all(axis=1)
+        outside, total = outside + int(np.count_nonzero(~inside)), total + len(pixels)
+        x, y, z = voxels[inside].T
+        mask[z, y, x] = True
+    if outside:
+        raise GeometryMismatchError(
+            f"{name}: {outside} of {total} tumour voxels lie outside the CT, which has {described(geometry)}; "
+            "give the CT that it was drawn on"
+        )
+    return mask
+
+
+def _as_volume(dataset: Any, segments: Sequence[int]) -> sitk.Image:
+    """Stack the frames to a volume on their own grid."""
+    volume = dataset.get_volume(segment_numbers=list(segments), combine_segments=False)
+    values = volume.array.reshape(*volume.spatial_shape, -1).any(axis=-1)  # (z, y, x) in the order of the frames
+    affine = np.array(volume.affine)  # columns: steps along the array's axes in mm
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)[::-1]
+    image = sitk.GetImageFromArray(values.astype(np.uint8))
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+    image.SetDirection((affine[:3, 2::-1] / spacing).ravel().tolist())
+    return image

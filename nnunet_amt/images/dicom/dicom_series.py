@@ -1,0 +1,195 @@
+"""Find the one CT series in a folder or zip, and read its voxels."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from nnunet_amt.errors import ImageReadError
+from nnunet_amt.images.dicom.compressed_slices import NOT_IN_SIMPLEITK, decoded_series
+from nnunet_amt.images.dicom.dicom_files import CT_IMAGE, ENHANCED_CT_IMAGES, DicomFolder, DicomHeader
+from nnunet_amt.images.dicom.plain_slices import plain_series
+from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, series_geometry, sorted_slices
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.orientation import lps_geometry, to_lps
+from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.tilt import Shifts, slice_shifts, straight_geometry, straightened
+
+__all__ = ["DicomSeries", "ct_series_among"]
+
+_AS_IT_IS = ReadingOptions()
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """A CT series that passed the gate on its headers.
+
+    Attributes
+    ----------
+    folder
+        Where its files are.
+    slices
+        Headers, sorted along the normal of the slices.
+    stored_geometry
+        The grid of the slices in that order.
+    shifts
+        Of a series that is to be straightened: how far its slices are shifted by the tilted gantry.
+    """
+
+    folder: DicomFolder
+    slices: tuple[DicomHeader, ...]
+    stored_geometry: Geometry
+    shifts: Shifts | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid with LPS axes, of the straightened series if it is to be straightened."""
+        return lps_geometry(self._read_geometry)
+
+    @property
+    def manufacturer(self) -> str | None:
+        """Of the scanner, as in the headers."""
+        return self.slices[0].manufacturer or None
+
+    @property
+    def identity(self) -> str:
+        """Equal for two cases that were given the same series, also in two copies."""
+        return self.slices[0].series_uid
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID, for comparison only."""
+        return self.slices[0].series_uid
+
+    @property
+    def sop_uids(self) -> frozenset[str]:
+        """SOPInstanceUIDs of the slices, for comparison only."""
+        return frozenset(header.sop_uid for header in self.slices)
+
+    def read(self, scratch: Path) -> sitk.Image:
+        """Read the series in HU with LPS axes.
+
+        Parameters
+        ----------
+        scratch
+            An empty folder, for files out of a zip.
+
+        Raises
+        ------
+        ImageReadError
+            If a file's pixels cannot be read.
+        """
+        image = self._voxels(scratch)
+        if self.shifts is not None:
+            return to_lps(straightened(image, self.shifts, self._read_geometry))
+        # The grid that passed the gate, not the one that the reader makes of the headers again.
+        image.SetSpacing(self.stored_geometry.spacing)
+        image.SetOrigin(self.stored_geometry.origin)
+        image.SetDirection(self.stored_geometry.direction)
+        return to_lps(image)
+
+    @property
+    def _read_geometry(self) -> Geometry:
+        return straight_geometry(self.stored_geometry, self.shifts) if self.shifts else self.stored_geometry
+
+    def _voxels(self, scratch: Path) -> sitk.Image:
+        """Read the slices in HU, in their order, on any grid."""
+        if any(header.syntax in NOT_IN_SIMPLEITK for header in self.slices):
+            return sitk.GetImageFromArray(decoded_series(self.folder, self.slices))
+        files = self.folder.files_on_disk([header.member for header in self.slices], scratch)
+        if (plain := plain_series(files, self.slices)) is not None:
+            return sitk.GetImageFromArray(plain)
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames([str(file) for file in files])
+        if len({(header.slope, header.intercept) for header in self.slices}) > 1:
+            reader.SetOutputPixelType(sitk.sitkFloat32)  # the first file's type may be too narrow for the others
+        try:
+            return reader.Execute()
+        except RuntimeError as error:
+            raise ImageReadError(f"{self.folder.path.name}: the pixels of the CT series cannot be read") from error
+
+
+def ct_series_among(
+    folder: DicomFolder,
+    headers: Sequence[DicomHeader],
+    wanted: Collection[str] = (),
+    wanted_images: Collection[str] = (),
+    options: ReadingOptions = _AS_IT_IS,
+) -> DicomSeries:
+    """Choose the CT series among the files of a folder, check its headers and sort its slices.
+
+    Parameters
+    ----------
+    folder
+        Where the files are.
+    headers
+        Of all DICOM files there; RTSTRUCT, RTPLAN, RTDOSE, reports and localiser series are passed over.
+    wanted, wanted_images
+        SeriesInstanceUIDs and SOPInstanceUIDs that a mask refers to; they decide between several CT series.
+    options
+        Whether a tilted series may be straightened.
+
+    Raises
+    ------
+    ImageReadError
+        If there is no CT series, more than one, or the series does not form an even grid.
+    """
+    name = folder.path.name
+    by_series: dict[str, list[DicomHeader]] = defaultdict(list)
+    for header in headers:
+        if header.sop_class == CT_IMAGE:
+            by_series[header.series_uid].append(header)
+    volumes = [slices for slices in by_series.values() if not all(map(_is_localiser, slices))]
+    if not volumes:
+        raise ImageReadError(f"{name}: holds no CT series; {_contents(headers)}")
+    chosen = _referred_to(volumes, set(wanted), set(wanted_images)) if len(volumes) > 1 else volumes
+    if len(chosen) != 1:
+        reason = f", the mask refers to {'several' if chosen else 'none'} of them" if wanted or wanted_images else ""
+        raise ImageReadError(
+            f"{name}: holds {len(volumes)} CT series ({_listed(volumes)}){reason}; keep one series in the folder"
+        )
+    slices = sorted_slices(chosen[0], name)
+    geometry = series_geometry(slices, name, options.resample_tilt)
+    shifts = slice_shifts([header.position or () for header in slices], geometry)
+    drifts = max(abs(shift) for pair in shifts for shift in pair) > LARGEST_DRIFT_PIXELS
+    return DicomSeries(folder, tuple(slices), geometry, shifts if drifts else None)
+
+
+def _referred_to(
+    volumes: list[list[DicomHeader]], wanted: set[str], wanted_images: set[str]
+) -> list[list[DicomHeader]]:
+    """Of several series, those that a mask names, or, if it names none of them, those whose images it names."""
+    if not wanted and not wanted_images:
+        return volumes
+    named = [slices for slices in volumes if slices[0].series_uid in wanted]
+    return named or [slices for slices in volumes if any(header.sop_uid in wanted_images for header in slices)]
+
+
+def _listed(volumes: list[list[DicomHeader]]) -> str:
+    """Tell series apart by what is in no way about the patient, the longest first."""
+    lines = []
+    for slices in sorted(volumes, key=len, reverse=True):
+        thickness = slices[0].slice_thickness
+        thick = f", {thickness:.3g} mm thick" if thickness else ""
+        lines.append(f"{len(slices)} slices of {slices[0].columns} x {slices[0].rows}{thick}")
+    return "; ".join(lines)
+
+
+def _is_localiser(header: DicomHeader) -> bool:
+    return "LOCALIZER" in header.image_type
+
+
+def _contents(headers: Sequence[DicomHeader]) -> str:
+    if images := sum(header.sop_class == CT_IMAGE for header in headers):
+        return f"the {images} CT images in it are localisers"
+    if any(header.sop_class in ENHANCED_CT_IMAGES for header in headers):
+        return "it has an enhanced (multi-frame) CT, which is not read; export it as classic CT, one file a slice"
+    counts = Counter(header.modality or "unknown modality" for header in headers)
+    listed = ", ".join(f"{count} of {modality}" for modality, count in counts.most_common())
+    if counts["CT"]:
+        return f"it has {listed}, but no CT images: those of CT are screenshots or other objects"
+    return f"it has {listed}"

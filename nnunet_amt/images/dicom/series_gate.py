@@ -1,0 +1,231 @@
+"""Refuse CT series whose slices do not form an even, straight grid.
+
+SimpleITK reads such series without an exception and declares a wrong spacing (missing, doubled or uneven slices) or
+an upright grid (gantry tilt).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.errors import ImageReadError
+from nnunet_amt.images.dicom.dicom_header import DicomHeader
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.plausible_spacing import require_plausible_spacing
+
+__all__ = ["LARGEST_DRIFT_PIXELS", "series_geometry", "sorted_slices"]
+
+_COSINE_TOLERANCE = 1e-3
+_PIXEL_SPACING_TOLERANCE = 1e-3  # mm
+# Headers round positions: a distance may differ from the usual one by 0.02 mm and 2% of it.
+_DISTANCE_TOLERANCE_MM = 0.02
+_DISTANCE_TOLERANCE_SHARE = 0.02
+LARGEST_DRIFT_PIXELS = 0.5
+
+
+def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]:
+    """Check what every slice must say and share, and sort the slices along their normal.
+
+    Parameters
+    ----------
+    slices
+        Headers of one series.
+    name
+        Of the folder, for messages.
+
+    Raises
+    ------
+    ImageReadError
+        Naming the reason.
+    """
+    _require(len(slices) > 1, name, "the CT series has one image; give the folder that holds all of its images")
+    localisers = sum("LOCALIZER" in header.image_type for header in slices)
+    _require(localisers == 0, name, f"{localisers} of {len(slices)} images of the CT series are localisers")
+    for header in slices:
+        _check_place(header, name)
+        _check_values(header, name)
+    patients = len({header.patient_digest for header in slices if header.patient_digest})
+    _require(
+        patients < 2, name, f"the CT series mixes images of {patients} patients (PatientID); export one patient's alone"
+    )
+    _require_common([(header.columns, header.rows) for header in slices], 0.0, name, "sizes")
+    _require_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, name, "pixel spacings")
+    _require_common([header.orientation for header in slices], _COSINE_TOLERANCE, name, "orientations")
+    row, column = _axes(slices[0])
+    _require(abs(row @ column) < _COSINE_TOLERANCE, name, "rows and columns of the slices are not at right angles")
+    normal = np.cross(row, column)
+    return sorted(slices, key=lambda header: float(normal @ _position(header)))
+
+
+def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool = False) -> Geometry:
+    """Check that sorted slices are evenly stacked, and compute their grid.
+
+    Parameters
+    ----------
+    slices
+        As `sorted_slices` gives them.
+    name
+        Of the folder, for messages.
+    tilt_allowed
+        Whether slices may be shifted against each other by the same step, as with a tilted gantry.
+
+    Returns
+    -------
+    Geometry
+        (x, y, z); z runs along the normal of the slices. With a tilted gantry it is the grid that the slices would
+        form if each lay above the first.
+
+    Raises
+    ------
+    ImageReadError
+        Naming doubled, missing or uneven slices or the gantry tilt, with the numbers.
+    """
+    row, column = _axes(slices[0])
+    normal = np.cross(row, column)
+    positions = np.array([_position(header) for header in slices])  # (slice, xyz)
+    along = positions @ normal
+    distances = np.diff(along)
+    _check_distances(distances, along, name)
+    _check_drift(positions, normal, slices[0], name, tilt_allowed)
+    between_rows, between_columns = slices[0].pixel_spacing or (0.0, 0.0)
+    spacing = (between_columns, between_rows, float(distances.mean()))
+    require_plausible_spacing(spacing, name)
+    direction = np.stack([row, column, normal], axis=1)  # columns are the axes
+    return Geometry(
+        (slices[0].columns, slices[0].rows, len(slices)),
+        spacing,
+        tuple(positions[0].tolist()),
+        tuple(direction.ravel().tolist()),
+    )
+
+
+def _check_place(header: DicomHeader, name: str) -> None:
+    """Check that a slice says where it lies, in numbers that can be true."""
+    member, place = header.shown, (header.position, header.orientation, header.pixel_spacing)
+    _require(
+        all(numbers is not None for numbers in place),
+        name,
+        f"{member} does not say where it lies (ImagePositionPatient, ImageOrientationPatient, PixelSpacing)",
+    )
+    lengths = [len(numbers or ()) for numbers in place]
+    _require(
+        lengths == [3, 6, 2] and np.isfinite(np.concatenate([np.array(numbers) for numbers in place])).all(),
+        name,
+        f"{member} has a position, orientation or pixel spacing that is not 3, 6 and 2 numbers",
+    )
+    spacing = header.pixel_spacing or ()
+    _require(min(spacing) > 0, name, f"{member} has PixelSpacing {_shown(spacing)}, must be above 0 mm")
+    norms = [float(np.linalg.norm(axis)) for axis in _axes(header)]
+    _require(
+        bool(np.allclose(norms, 1.0, rtol=0.0, atol=10 * _COSINE_TOLERANCE)),
+        name,
+        f"{member} has an ImageOrientationPatient of lengths {_shown(norms)}, must be unit vectors",
+    )
+
+
+def _check_values(header: DicomHeader, name: str) -> None:
+    """Check that the pixels of a slice are whole, and HU after the rescaling."""
+    member = header.shown
+    _require(header.modality in ("CT", ""), name, f"{member} has Modality {header.modality!r}, must be CT")
+    _require(header.frames == 1, name, f"{member} holds {header.frames} frames, a CT slice has one")
+    _require(header.samples == 1, name, f"{member} has {header.samples} values a pixel (colours), must have one")
+    _require(header.rows > 1 and header.columns > 1, name, f"{member} holds no image of rows and columns")
+    _require(header.intercept is not None, name, f"{member} has no RescaleIntercept: HU are unknown")
+    _require(header.slope is not None, name, f"{member} has no RescaleSlope: HU are unknown")
+    _require(header.slope != 0, name, f"{member} has RescaleSlope 0: HU are unknown")
+    rescaling = (header.slope or 0.0, header.intercept or 0.0)
+    _require(
+        bool(np.isfinite(rescaling).all()),
+        name,
+        f"{member} has RescaleSlope and RescaleIntercept {_shown(rescaling)}, must be finite: HU are unknown",
+    )
+    _require(
+        header.rescale_type in ("HU", "US", ""),  # US is unspecified: some scanners write it for HU
+        name,
+        f"{member} has RescaleType {header.rescale_type!r}: its values are not HU; take the series in HU",
+    )
+    missing = header.missing_bytes
+    _require(missing == 0, name, f"{member} is truncated, {missing} bytes are missing")
+
+
+def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
+    doubled = np.flatnonzero(distances <= _DISTANCE_TOLERANCE_MM)
+    places = len(along) - doubled.size
+    if doubled.size and len(along) % places == 0:
+        raise ImageReadError(
+            f"{name}: {len(along)} images lie at {places} places, {len(along) // places} at each: several phases or "
+            "copies in one series; export one of them"
+        )
+    if doubled.size:
+        raise ImageReadError(
+            f"{name}: slices are there twice ({doubled.size}), the first at {along[doubled[0]]:.2f} mm; "
+            "remove the copies"
+        )
+    usual = float(np.median(distances))
+    tolerance = _DISTANCE_TOLERANCE_MM + _DISTANCE_TOLERANCE_SHARE * usual
+    odd = np.flatnonzero(np.abs(distances - usual) > tolerance)
+    if not odd.size:
+        return
+    steps = np.rint(distances[odd] / usual)
+    if (steps >= 2).all() and (np.abs(distances[odd] - steps * usual) <= tolerance * steps).all():
+        raise ImageReadError(
+            f"{name}: slices are missing ({int(steps.sum()) - odd.size}), the first between {along[odd[0]]:.2f} and "
+            f"{along[odd[0] + 1]:.2f} mm, where slices are {usual:.3g} mm apart; export the series again"
+        )
+    raise ImageReadError(
+        f"{name}: slices are unevenly spaced, {distances.min():.3f} to {distances.max():.3f} mm (usually {usual:.3f}); "
+        "take a series with one slice distance"
+    )
+
+
+def _check_drift(positions: NDArray, normal: NDArray, header: DicomHeader, name: str, tilt_allowed: bool) -> None:
+    """Check that slices lie one above the other: with a tilted gantry each one is shifted against the last."""
+    steps = positions - positions[0]
+    heights = steps @ normal
+    across = steps - np.outer(heights, normal)
+    drift = np.linalg.norm(across, axis=1)
+    largest = LARGEST_DRIFT_PIXELS * min(header.pixel_spacing or (0.0,))
+    if drift.max() <= largest:
+        return
+    off_the_line = np.linalg.norm(across - np.outer(heights / heights[-1], across[-1]), axis=1)
+    if off_the_line.max() > largest:
+        raise ImageReadError(
+            f"{name}: slices are shifted sideways by up to {drift.max():.1f} mm; take a series of one field of view"
+        )
+    if not tilt_allowed:
+        degrees = np.degrees(np.arctan2(drift[-1], heights[-1]))
+        raise ImageReadError(
+            f"{name}: the gantry was tilted by {degrees:.1f} degrees, slices drift by {drift.max():.1f} mm; "
+            "take an upright reconstruction, or have it straightened (--resample-tilt)"
+        )
+
+
+def _axes(header: DicomHeader) -> tuple[NDArray, NDArray]:
+    cosines = np.array(header.orientation)
+    return cosines[:3], cosines[3:]
+
+
+def _position(header: DicomHeader) -> NDArray:
+    return np.array(header.position)
+
+
+def _shown(numbers: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{number:.6g}" for number in numbers) + ")"
+
+
+def _require(condition: bool, name: str, reason: str) -> None:
+    if not condition:
+        raise ImageReadError(f"{name}: {reason}")
+
+
+def _require_common(values: Sequence[tuple[float, ...] | None], tolerance: float, name: str, what: str) -> None:
+    """All slices must agree with the most frequent value."""
+    usual, _ = Counter(values).most_common(1)[0]
+    odd = [value for value in values if not np.allclose(value, usual, rtol=0.0, atol=tolerance)]  # type: ignore[arg-type]
+    _require(
+        not odd, name, f"the CT series mixes {what}: {usual} and, in {len(odd)} of {len(values)} images, {odd[:1]}"
+    )

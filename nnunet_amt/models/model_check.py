@@ -1,0 +1,162 @@
+"""Whether the parts of a trained model fit each other, seen before nnU-Net loads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
+from nnunet_amt.models.plans_check import read_plans, require_amt_plans, require_same_plans
+from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PLANS_NAME
+from nnunet_amt.nnunet.commands import find_checkpoint
+
+__all__ = ["require_model", "require_ours", "require_state"]
+
+# What nnU-Net's predictor takes from a checkpoint of version 2.
+_NEEDED = ("network_weights", "trainer_name", "init_args")
+_ENDING = ".nii.gz"
+
+
+def require_model(model: Path, fold: str, checkpoint: str, trainer: str) -> Path:
+    """Look into a model's folder as a prediction needs it.
+
+    Parameters
+    ----------
+    model
+        Folder ``<trainer>__<plans>__<configuration>`` in nnUNet_results.
+    fold
+        A number or ``all``.
+    checkpoint
+        File name in the fold's folder.
+    trainer
+        Class that the model was asked for by.
+
+    Returns
+    -------
+    Path
+        The checkpoint.
+
+    Raises
+    ------
+    BadInputError
+        If a file is missing, damaged or of another model, or the checkpoint would run code.
+    """
+    folds = sorted(path.name.removeprefix("fold_") for path in model.glob("fold_*") if path.is_dir())
+    if folds and fold not in folds:
+        raise BadInputError(f"--fold {fold}: {model} has no such fold; it has {', '.join(folds)}")
+    path = find_checkpoint(model / f"fold_{fold}", checkpoint)
+    description, plans = _read_description(model / "dataset.json"), _read_plans(model / "plans.json")
+    content = read_checkpoint(path)
+    require_state(path, content, trainer)
+    require_same_plans(content["init_args"]["plans"], plans, CONFIGURATION, str(path))
+    _require_fitting_network(path, content["network_weights"], description)
+    return path
+
+
+def require_state(path: Path, content: Mapping[str, Any], trainer: str) -> None:
+    """Refuse what is no checkpoint of nnU-Net version 2, or another trainer's.
+
+    Raises
+    ------
+    BadInputError
+        Names the missing key, or the trainer.
+    """
+    missing = [key for key in _NEEDED if key not in content]
+    if missing:
+        hint = "it is nnU-Net version 1's" if "state_dict" in content else "another program's or version's"
+        raise BadInputError(f"{path}: lacks {', '.join(missing)}, which nnU-Net 2 writes ({hint}); train it again")
+    if content["trainer_name"] != trainer:
+        raise BadInputError(
+            f"{path}: was made by {content['trainer_name']}, its folder and --trainer say {trainer}; put it into a "
+            f"folder of its own trainer's name and give --trainer {content['trainer_name']}"
+        )
+    arguments = content["init_args"]
+    try:
+        configuration, plans = arguments["configuration"], arguments["plans"]
+        complete = isinstance(plans["configurations"], dict)
+    except (KeyError, TypeError):
+        complete = False
+    if not complete:
+        raise BadInputError(f"{path}: its init_args hold no plans, as nnU-Net 2 writes; train it again")
+    if configuration != CONFIGURATION:
+        raise BadInputError(f"{path}: was trained as {configuration}, this command predicts {CONFIGURATION}")
+    require_ours(plans, path)
+
+
+def require_ours(plans: Mapping[str, Any], path: Path) -> None:
+    """Refuse plans of another planner, or of a version that named things otherwise.
+
+    Raises
+    ------
+    BadInputError
+        Says whose plans they are, as far as they tell.
+    """
+    advice = "use nnUNetv2_predict for other models than ours, or make the plans with: nnunet_amt plan"
+    name = plans.get("plans_name")
+    settings = plans.get("configurations", {}).get(CONFIGURATION, {})
+    if "UNet_class_name" in settings:
+        raise BadInputError(f"{path}: its plans are of an nnU-Net older than 2.5 (UNet_class_name); {advice}")
+    network = settings.get("architecture", {}).get("network_class_name")
+    if name != PLANS_NAME or network != NETWORK_CLASS:
+        raise BadInputError(f"{path}: its plans are {name!r} with network {network!r}, not our {PLANS_NAME}; {advice}")
+    try:
+        require_amt_plans(dict(plans), CONFIGURATION)
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise BadInputError(f"{path}: its plans lack {error}, another version wrote them; {advice}") from error
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    advice = "copy the whole model folder again, or train the model again"
+    if not path.is_file():
+        raise BadInputError(f"{path}: is missing, nnU-Net cannot predict without it; {advice}")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        ending = description["file_ending"]
+        dict(description["labels"]), dict(description["channel_names"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInputError(f"{path}: is damaged, or lacks labels, channel_names or file_ending; {advice}") from error
+    if ending != _ENDING:
+        raise BadInputError(f"{path}: file_ending {ending!r} must be {_ENDING!r}; {advice}")
+    return description
+
+
+def _read_plans(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise BadInputError(
+            f"{path}: is missing, nnU-Net cannot predict without it; copy the whole model folder again, or train again"
+        )
+    plans = read_plans(path)
+    require_ours(plans, path)
+    return plans
+
+
+def _require_fitting_network(path: Path, weights: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+    """Compare the shapes of the weights with those of the network that nnU-Net will build for the dataset."""
+    import torch
+
+    from nnunet_amt.trainers.unet import AMTUNet
+
+    labels = [name for name in description["labels"] if name != "ignore"]
+    try:
+        found = {name.removeprefix("module."): tuple(tensor.shape) for name, tensor in weights.items()}
+    except AttributeError as error:
+        raise BadInputError(f"{path}: its network_weights are no tensors; train it again") from error
+    head = found.get("head.weight")
+    if head and head[0] != len(labels):
+        raise BadInputError(
+            f"{path}: its network tells {head[0]} classes apart, dataset.json beside it has {len(labels)} labels "
+            f"({', '.join(labels)}); put the dataset.json of this model back, or train anew"
+        )
+    with torch.device("meta"):  # shapes only
+        network = AMTUNet(len(description["channel_names"]), len(labels))
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    different = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+    if different:
+        first = different[0]
+        raise BadInputError(
+            f"{path}: {len(different)} of {len(expected)} weights do not fit our network, the first is {first} "
+            f"({found.get(first)}, must be {expected.get(first)}); another version or trainer made it; train anew"
+        )

@@ -1,0 +1,149 @@
+"""Whether plans, labels and split are those that the paper's trainer needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE
+from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE
+
+__all__ = [
+    "read_plans",
+    "require_amt_plans",
+    "require_fold",
+    "require_same_plans",
+    "require_sample_for_every_gpu",
+    "require_tumour_labels",
+]
+
+_SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
+_ADVICE = "make them with: nnunet_amt plan -d ID"
+
+
+def require_amt_plans(plans: dict, configuration: str) -> None:
+    """Refuse plans that would train something else than the paper's recipe.
+
+    Parameters
+    ----------
+    plans
+        Content of a plans file.
+    configuration
+        Name of the configuration in it that is to be trained.
+
+    Raises
+    ------
+    BadInputError
+        Names the key, its value and the rule.
+    """
+    name = plans.get("plans_name")
+    if configuration not in plans.get("configurations", {}):
+        raise BadInputError(f"plans {name!r}: configuration {configuration!r} is not in them; use {CONFIGURATION!r}")
+    settings = plans["configurations"][configuration]
+    network = settings.get("architecture", {}).get("network_class_name")
+    if network != NETWORK_CLASS:
+        raise BadInputError(f"plans {name!r}: network {network!r} must be {NETWORK_CLASS!r}; {_ADVICE}")
+    if settings["batch_size"] != BATCH_SIZE:
+        raise BadInputError(f"plans {name!r}: batch_size {settings['batch_size']} must be {BATCH_SIZE}; {_ADVICE}")
+    if any(edge % PATCH_MULTIPLE for edge in settings["patch_size"]):
+        raise BadInputError(
+            f"plans {name!r}: every edge of patch_size {list(settings['patch_size'])} must be a multiple of "
+            f"{PATCH_MULTIPLE}; {_ADVICE}"
+        )
+    intensities = plans["foreground_intensity_properties_per_channel"]["0"]
+    low, high = intensities["percentile_00_5"], intensities["percentile_99_5"]
+    rescaled = tuple((bound - intensities["mean"]) / intensities["std"] for bound in (low, high))
+    if settings["normalization_schemes"] != ["CTNormalization"] or rescaled != FEATURE_RANGE:
+        raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {_ADVICE}")
+
+
+def read_plans(path: Path) -> dict:
+    """Read a plans file.
+
+    Raises
+    ------
+    BadInputError
+        If it is damaged.
+    """
+    try:
+        plans = json.loads(path.read_text(encoding="utf-8"))
+        complete = isinstance(plans, dict) and all(isinstance(plans[key], dict) for key in _SECTIONS)
+    except (ValueError, KeyError):
+        complete = False
+    if not complete:
+        raise BadInputError(f"{path}: is damaged; {_ADVICE}")
+    return plans
+
+
+def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> None:
+    """Refuse to go on with weights that were trained under other plans.
+
+    nnU-Net would write the new plans beside the old weights, and predict with a pair that does not fit.
+
+    Parameters
+    ----------
+    old, new
+        Plans that the weights were trained with, and those of today.
+    configuration
+        Configuration that is trained.
+    where
+        What holds the weights, for the message.
+
+    Raises
+    ------
+    BadInputError
+        If spacing, patch, network, resampling or intensities differ.
+    """
+    keys = ("patch_size", "spacing", "batch_size", "architecture", "normalization_schemes", "resampling_fn_data")
+    pairs = {key: tuple(plans["configurations"][configuration].get(key) for plans in (old, new)) for key in keys}
+    intensities = "foreground_intensity_properties_per_channel"
+    pairs["intensities"] = (old[intensities], new[intensities])
+    for key, (before, now) in pairs.items():
+        if json.dumps(before, sort_keys=True) != json.dumps(now, sort_keys=True):
+            raise BadInputError(
+                f"{where}: was trained with other plans ({key} {before}, now {now}); train anew with: "
+                "nnunet_amt train --restart, or make the old plans again"
+            )
+
+
+def require_tumour_labels(dataset_json: dict) -> None:
+    """Refuse a dataset of anything but background and tumour.
+
+    Raises
+    ------
+    BadInputError
+        If there are other labels than 0, 1 and ``ignore``.
+    """
+    labels = {name: value for name, value in dataset_json["labels"].items() if name not in ("background", "ignore")}
+    if list(labels.values()) != [1]:
+        raise BadInputError(f"dataset.json: labels {labels} must be one, of value 1: the recipe segments one structure")
+
+
+def require_fold(splits_file: Path, fold: int) -> None:
+    """Refuse a fold that is not in the split of the cohort.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing or has fewer folds: nnU-Net would draw a split by case, which no institution and
+        no patient is kept apart in.
+    """
+    folds = len(json.loads(splits_file.read_text(encoding="utf-8"))) if splits_file.is_file() else 0
+    if fold >= folds:
+        raise BadInputError(f"fold {fold}: {splits_file} has {folds}; train fold 0, the split of the cohort, or 'all'")
+
+
+def require_sample_for_every_gpu(gpus: int) -> None:
+    """Refuse more GPUs than a batch has samples.
+
+    Raises
+    ------
+    BadInputError
+        If there are more.
+    """
+    if gpus > BATCH_SIZE:
+        raise BadInputError(
+            f"-num_gpus {gpus}: the paper's batch has {BATCH_SIZE} samples, of which every GPU takes at least one; "
+            f"use at most {BATCH_SIZE}"
+        )

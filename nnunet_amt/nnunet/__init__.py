@@ -1,0 +1,1 @@
+"""All that touches nnU-Net: environment, hook, commands, planning, preprocessing, training, prediction, doctor."""

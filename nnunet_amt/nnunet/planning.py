@@ -1,0 +1,270 @@
+"""From nnU-Net's fingerprint of a dataset to the pinned plans and the preprocessed arrays.
+
+Stock nnU-Net can read what is written here: every function and class that the plans name is its own, but for
+the network, which our trainer builds.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape
+from nnunetv2.preprocessing.resampling.resample_torch import resample_torch_fornnunet
+from nnunetv2.utilities.json_export import recursive_fix_for_json_export
+
+from nnunet_amt import __version__
+from nnunet_amt.base.files import write_json
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunInput, recorded_run
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
+from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
+from nnunet_amt.nnunet.fingerprint import IntensityRange, fingerprint, quiet_nnunet
+from nnunet_amt.nnunet.preprocessing import preprocess
+from nnunet_amt.nnunet.raw_cases import list_cases
+from nnunet_amt.paper import BATCH_SIZE
+from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
+
+__all__ = [
+    "TARGET_PATCH_SIZE",
+    "AMTPlanner",
+    "PlanSummary",
+    "default_patch_size",
+    "plan",
+    "rescaling_as_ct_normalization",
+]
+
+# Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
+# voxels as default nnU-Net takes a step.
+TARGET_PATCH_SIZE = (32, 192, 192)
+_RECORDED_FILES = (f"{PLANS_NAME}.json", "splits_final.json", "dataset.json", "dataset_fingerprint.json")
+# What a CT can have, and what it can be resampled to and still show a tumour.
+SPACING_LIMITS_MM = (0.1, 20.0)
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What was planned.
+
+    Attributes
+    ----------
+    plans_file
+        The plans.
+    spacing
+        (z, y, x) in mm that images are resampled to.
+    patch_size
+        (z, y, x) in voxels.
+    intensities
+        What is rescaled to [0, 1].
+    cases
+        Number of preprocessed cases.
+    """
+
+    plans_file: Path
+    spacing: tuple[float, ...]
+    patch_size: tuple[int, ...]
+    intensities: IntensityRange
+    cases: int
+
+
+def plan(
+    dataset_id: int,
+    spacing: Sequence[float] | None = None,
+    patch_size: Sequence[int] | None = None,
+    jobs: int = 1,
+    report: Progress = silent,
+) -> PlanSummary:
+    """Take the fingerprint of a raw dataset, write the pinned plans, preprocess the training and tuning images.
+
+    Run again, it skips what is done and still fits.
+
+    Parameters
+    ----------
+    dataset_id
+        Number of the dataset in nnUNet_raw.
+    spacing
+        (z, y, x) in mm to resample to; None: nnU-Net's choice, the median of the dataset.
+    patch_size
+        (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
+    jobs
+        Worker processes.
+    report
+        Told of every image and case done.
+
+    Raises
+    ------
+    BadInputError
+        If the dataset is not there or an argument cannot be used.
+    """
+    _check_arguments(spacing, patch_size)
+    raw_folder = folder_from_environment("nnUNet_raw")
+    name = dataset_name(dataset_id, raw_folder)
+    preprocessed_folder = folder_from_environment("nnUNet_preprocessed") / name
+    folder_from_environment("nnUNet_results")  # asked for now, not after an hour of work
+    cases = list_cases(raw_folder / name)
+    preprocessed_folder.mkdir(parents=True, exist_ok=True)
+    inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
+    asked = {"spacing": spacing, "patch_size": patch_size}
+    with recorded_run(preprocessed_folder, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
+        intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, report)
+        # nnU-Net would keep an outdated split and stop at the difference
+        shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
+        with quiet_nnunet():
+            planner = AMTPlanner(name, intensities, spacing, patch_size)
+            plans = planner.plan_experiment()
+        voxels = planner.largest_resampled_image()
+        number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
+        settings = plans["configurations"][CONFIGURATION]
+        notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
+        notes.counts["cases"] = number
+    return PlanSummary(
+        preprocessed_folder / f"{PLANS_NAME}.json",
+        tuple(settings["spacing"]),
+        tuple(settings["patch_size"]),
+        intensities,
+        number,
+    )
+
+
+class AMTPlanner(ExperimentPlanner):
+    """nnU-Net's planner with the paper's choices in place of the self-configured ones.
+
+    Parameters
+    ----------
+    name
+        Dataset, such as ``Dataset711_AMT``.
+    intensities
+        Intensity range of the dataset.
+    spacing, patch_size
+        As in `plan`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        intensities: IntensityRange,
+        spacing: Sequence[float] | None = None,
+        patch_size: Sequence[int] | None = None,
+    ) -> None:
+        target_spacing = None if spacing is None else [float(edge) for edge in spacing]
+        super().__init__(name, plans_name=PLANS_NAME, overwrite_target_spacing=target_spacing, suppress_transpose=True)
+        self.intensities = intensities
+        self.patch_size = patch_size
+
+    def plan_experiment(self) -> dict:
+        """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
+        spacing = self.determine_fullres_target_spacing()
+        shapes = self._resampled_shapes()
+        _check_patch_fits(self.patch_size, np.max(shapes, axis=0).tolist())
+        median_shape = [round(edge) for edge in np.median(shapes, axis=0)]
+        true_foreground = self.dataset_fingerprint["foreground_intensity_properties_per_channel"]
+        plans = {
+            "dataset_name": self.dataset_name,
+            "plans_name": self.plans_identifier,
+            "original_median_spacing_after_transp": np.median(self.dataset_fingerprint["spacings"], axis=0).tolist(),
+            "original_median_shape_after_transp": [
+                round(edge) for edge in np.median(self.dataset_fingerprint["shapes_after_crop"], axis=0)
+            ],
+            "image_reader_writer": self.determine_reader_writer().__name__,
+            "transpose_forward": [0, 1, 2],
+            "transpose_backward": [0, 1, 2],
+            "configurations": {CONFIGURATION: self._configuration(spacing.tolist(), median_shape)},
+            "experiment_planner_used": type(self).__name__,
+            "label_manager": "LabelManager",
+            "foreground_intensity_properties_per_channel": {"0": rescaling_as_ct_normalization(self.intensities)},
+            "true_foreground_intensity_properties_per_channel": true_foreground,
+            "nnunet_amt_version": __version__,
+        }
+        recursive_fix_for_json_export(plans)
+        folder = folder_from_environment("nnUNet_preprocessed") / self.dataset_name
+        shutil.copy(Path(self.raw_dataset_folder) / "dataset.json", folder / "dataset.json")
+        write_json(folder / f"{self.plans_identifier}.json", plans)
+        return plans
+
+    def largest_resampled_image(self) -> int:
+        """Voxels of the largest image of the dataset after resampling."""
+        return max(int(np.prod(shape)) for shape in self._resampled_shapes())
+
+    def _resampled_shapes(self) -> list[np.ndarray]:
+        spacing = self.determine_fullres_target_spacing()
+        shapes, spacings = (self.dataset_fingerprint[key] for key in ("shapes_after_crop", "spacings"))
+        return [compute_new_shape(shape, old, spacing) for shape, old in zip(shapes, spacings, strict=True)]
+
+    def _configuration(self, spacing: list[float], median_shape: list[int]) -> dict:
+        # force_separate_z None: nnU-Net's own rule for thick slices
+        resampling = {"force_separate_z": None, "memefficient_seg_resampling": False}
+        return {
+            "data_identifier": self.generate_data_identifier(CONFIGURATION),
+            "preprocessor_name": self.preprocessor_name,
+            "batch_size": BATCH_SIZE,
+            "patch_size": list(self.patch_size or default_patch_size(median_shape)),
+            "median_image_size_in_voxels": median_shape,
+            "spacing": spacing,
+            "normalization_schemes": ["CTNormalization"],
+            "use_mask_for_norm": [False],
+            "resampling_fn_data": resample_torch_fornnunet.__name__,
+            "resampling_fn_seg": resample_torch_fornnunet.__name__,
+            "resampling_fn_data_kwargs": {"is_seg": False, **resampling},
+            "resampling_fn_seg_kwargs": {"is_seg": True, **resampling},
+            "resampling_fn_probabilities": resample_torch_fornnunet.__name__,
+            "resampling_fn_probabilities_kwargs": {"is_seg": False, **resampling},
+            "architecture": {
+                "network_class_name": NETWORK_CLASS,
+                "arch_kwargs": {
+                    "features_per_level": list(FEATURES_PER_LEVEL),
+                    "blocks_per_level": BLOCKS_PER_LEVEL,
+                },
+                "_kw_requires_import": [],
+            },
+            "batch_dice": True,
+        }
+
+
+def rescaling_as_ct_normalization(intensities: IntensityRange) -> dict[str, float]:
+    """Say "rescale minimum and maximum to [0, 1]" in the words of nnU-Net's CTNormalization.
+
+    It computes (clip(x, percentile_00_5, percentile_99_5) - mean) / std. With the minimum as lower bound and
+    mean, the maximum as upper bound, and their difference as std, that is the paper's rescaling, with values
+    outside the range clipped.
+    """
+    return {
+        "mean": intensities.minimum,
+        "std": intensities.maximum - intensities.minimum,
+        "min": intensities.minimum,
+        "max": intensities.maximum,
+        "percentile_00_5": intensities.minimum,
+        "percentile_99_5": intensities.maximum,
+        "median": (intensities.minimum + intensities.maximum) / 2.0,
+    }
+
+
+def default_patch_size(median_shape: Sequence[int]) -> list[int]:
+    """`TARGET_PATCH_SIZE`, but no edge longer than the median image's, rounded up to a multiple of 8."""
+    return [
+        min(target, PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE))
+        for target, edge in zip(TARGET_PATCH_SIZE, median_shape, strict=True)
+    ]
+
+
+def _check_patch_fits(patch_size: Sequence[int] | None, largest: Sequence[int]) -> None:
+    limits = [PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE) for edge in largest]
+    if patch_size is not None and any(edge > limit for edge, limit in zip(patch_size, limits, strict=True)):
+        raise BadInputError(
+            f"patch size {list(patch_size)}: is larger than every image at this spacing; at most {limits}, z y x"
+        )
+
+
+def _check_arguments(spacing: Sequence[float] | None, patch_size: Sequence[int] | None) -> None:
+    low, high = SPACING_LIMITS_MM
+    if spacing is not None and (len(spacing) != 3 or not all(low <= edge <= high for edge in spacing)):
+        raise BadInputError(f"spacing {list(spacing)}: must be three numbers from {low:g} to {high:g}, z y x in mm")
+    if patch_size is not None and (len(patch_size) != 3 or any(e <= 0 or e % PATCH_MULTIPLE for e in patch_size)):
+        raise BadInputError(
+            f"patch size {list(patch_size)}: must be three positive multiples of {PATCH_MULTIPLE}, z y x in voxels"
+        )

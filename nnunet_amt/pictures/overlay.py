@@ -1,0 +1,218 @@
+"""Overlays as small PNG files: the prediction a blue area with a solid line, the reference a dashed orange line.
+
+Drawn with Pillow: a hundred times as many pictures are in a report as in its figures, and matplotlib takes a tenth of
+a second for each.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnunet_amt.pictures.case_crop import CaseCrop
+from nnunet_amt.pictures.outlines import dashes, outlines
+from nnunet_amt.pictures.planes import EDGES, PLANES, Plane, PlaneView, Voxel, focused, plane_view, shown_voxel
+from nnunet_amt.writing.figure_style import BLUE, ORANGE
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
+
+__all__ = ["FILL_OPACITY", "WINDOW", "case_panel", "overlay_png", "windowed"]
+
+WINDOW = (40.0, 400.0)  # level and width in HU: soft tissue of the mediastinum
+FILL_OPACITY = 0.25
+_SIZE = 320  # pixels of the longer edge
+_FINER = 3  # lines are drawn so many times larger, and smoothed
+_SHADES = 56  # of grey; the noise of a CT in more of them would take most of the bytes
+_LINE, _CASING = 2.0, 0.9  # pixels: width of a line, and of the dark or light edge on either side
+_DASH, _GAP = 7.0, 5.0  # pixels
+_GAP_BETWEEN = 6  # pixels between the planes of a panel
+_SCALE_BARS_MM = (20, 10, 5)
+_BACKGROUND = 0  # grey value where there is no CT
+
+
+def windowed(image: np.ndarray, window: tuple[float, float] = WINDOW) -> np.ndarray:
+    """Turn HU into grey values from 0 to 255 (uint8); level and width in HU."""
+    level, width = window
+    grey = (image.astype(np.float32) - (level - width / 2)) * (255 / width)
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def overlay_png(
+    crop: CaseCrop,
+    plane: Plane,
+    size: int = _SIZE,
+    at: Voxel | None = None,
+    window: tuple[float, float] = WINDOW,
+) -> bytes:
+    """Draw one plane of a crop with both masks, the letters of its edges and a scale bar; see `focused`.
+
+    Parameters
+    ----------
+    crop
+        The crop.
+    plane
+        Which plane.
+    size
+        Pixels of the longer edge.
+    at
+        Voxel (z, y, x) that the plane goes through; that of `shown_voxel` by default.
+    window
+        Level and width in HU.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    crop, at = focused(crop, at or shown_voxel(crop))
+    view = plane_view(crop, plane, at)
+    return _png(_drawn(view, size / max(view.extent_mm), window))
+
+
+def case_panel(
+    crop: CaseCrop, size: int = _SIZE, at: Voxel | None = None, window: tuple[float, float] = WINDOW
+) -> bytes:
+    """Draw the three planes side by side, all at one scale; see `overlay_png`.
+
+    Parameters
+    ----------
+    size
+        Pixels of the longest edge of what is shown.
+    """
+    from PIL import Image
+
+    crop, at = focused(crop, at or shown_voxel(crop))
+    scale = size / max(crop.extent_mm)
+    pictures = [_drawn(plane_view(crop, plane, at), scale, window) for plane in PLANES]
+    width = sum(picture.width for picture in pictures) + _GAP_BETWEEN * (len(pictures) - 1)
+    height = max(picture.height for picture in pictures)
+    panel = Image.new("RGB", (width, height), (_BACKGROUND,) * 3)
+    left = 0
+    for picture in pictures:
+        panel.paste(picture, (left, (height - picture.height) // 2))
+        left += picture.width + _GAP_BETWEEN
+    return _png(panel)
+
+
+def _drawn(view: PlaneView, scale: float, window: tuple[float, float]) -> Image.Image:
+    """Draw a view at so many pixels a millimetre."""
+    height, width = (max(1, round(length * scale)) for length in view.extent_mm)
+    picture = _grey(view, (width, height), window)
+    _fill(picture, view.prediction)
+    pixel = np.array([view.pixel[1], view.pixel[0]]) * scale  # (column, row)
+    _draw_lines(picture, [line * pixel for line in outlines(view.prediction)], BLUE, casing="white")
+    dashed = [part for line in outlines(view.reference) for part in dashes(line * pixel, _DASH, _GAP)]
+    _draw_lines(picture, dashed, ORANGE, casing="black")
+    _write_edges(picture, view.plane)
+    _draw_scale_bar(picture, scale)
+    return picture
+
+
+def _grey(view: PlaneView, size: tuple[int, int], window: tuple[float, float]) -> Image.Image:
+    from PIL import Image
+
+    if view.image is None:
+        return Image.new("RGB", size, (_BACKGROUND,) * 3)
+    return Image.fromarray(windowed(view.image, window)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+
+
+def _fill(picture: Image.Image, mask: np.ndarray) -> None:
+    from PIL import Image
+
+    if mask.any():
+        smooth = Image.fromarray(mask.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BILINEAR)
+        opacity = round(FILL_OPACITY * 255)
+        picture.paste(BLUE, (0, 0), smooth.point([opacity if value > 127 else 0 for value in range(256)]))
+
+
+def _draw_lines(picture: Image.Image, lines: list[np.ndarray], colour: str, casing: str) -> None:
+    """Draw lines of (column, row) in pixels, with an edge that sets them off from whatever lies under them."""
+    from PIL import Image, ImageDraw
+
+    if not lines:
+        return
+    for width, ink in ((_LINE + 2 * _CASING, casing), (_LINE, colour)):
+        fine = Image.new("L", (picture.width * _FINER, picture.height * _FINER))
+        draw = ImageDraw.Draw(fine)
+        for line in lines:
+            points = [(float(x), float(y)) for x, y in line * _FINER]
+            draw.line(points, fill=255, width=round(width * _FINER), joint="curve")
+        smooth = fine.reduce(_FINER)
+        if ink != colour:
+            smooth = smooth.point([round(value * 0.6) for value in range(256)])
+        picture.paste(ink, (0, 0), smooth)
+
+
+def _write_edges(picture: Image.Image, plane: Plane) -> None:
+    from PIL import ImageDraw
+
+    draw, font = ImageDraw.Draw(picture), _font(_font_size(picture))
+    width, height = picture.size
+    left, right, top, bottom = EDGES[plane]
+    places = (
+        (left, (3, height / 2), "lm"),
+        (right, (width - 3, height / 2), "rm"),
+        (top, (width / 2, 2), "ma"),
+        (bottom, (width / 2, height - 3), "md"),
+    )
+    for letter, place, anchor in places:
+        draw.text(place, letter, fill="white", font=font, anchor=anchor, stroke_width=1, stroke_fill="black")
+
+
+def _draw_scale_bar(picture: Image.Image, scale: float) -> None:
+    from PIL import ImageDraw
+
+    width, height = picture.size
+    length_mm = next((mm for mm in _SCALE_BARS_MM if mm * scale < width / 3), None)
+    if length_mm is None:
+        return
+    draw, font = ImageDraw.Draw(picture), _font(_font_size(picture) - 2)
+    right, bottom = width - 6, height - 6
+    left = right - length_mm * scale
+    draw.rectangle((left - 1, bottom - 3, right + 1, bottom + 1), fill="black")
+    draw.rectangle((left, bottom - 2, right, bottom), fill="white")
+    label = f"{length_mm / 10:g} cm"
+    middle = ((left + right) / 2, bottom - 4)
+    draw.text(middle, label, fill="white", font=font, anchor="md", stroke_width=1, stroke_fill="black")
+
+
+def _font_size(picture: Image.Image) -> int:
+    return max(11, max(picture.size) // 24)
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Give the typeface of the figures, which matplotlib brings along."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+
+def _png(picture: Image.Image) -> bytes:
+    from PIL import Image
+
+    few = picture.quantize(palette=_palette(), dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    few.save(file, "PNG", compress_level=9)
+    return file.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _palette() -> Image.Image:
+    """Give the colours that a picture is made of: greys, greys under the fill, both lines and what smooths them."""
+    from PIL import Image, ImageColor
+
+    blue, orange, black, white = (np.array(ImageColor.getrgb(name)) for name in (BLUE, ORANGE, "black", "white"))
+    greys = [np.full(3, value) for value in np.linspace(0, 255, _SHADES)]
+    colours = [*greys, *(grey + FILL_OPACITY * (blue - grey) for grey in greys[::2])]
+    for line in (blue, orange):
+        colours += [line + share * (end - line) for end in (black, white) for share in (0.0, 0.25, 0.5, 0.75)]
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(np.rint(colours).astype(np.uint8).tobytes())
+    return holder

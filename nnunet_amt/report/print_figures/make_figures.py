@@ -1,0 +1,192 @@
+"""The stage: a study on disk becomes the paper's Figures 2, 4, 5 and 6, and their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnunet_amt import paper
+from nnunet_amt.base.files import write_text
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunInput
+from nnunet_amt.errors import UnmatchedCasesError
+from nnunet_amt.evaluation.figures.froc_figure import froc_figure
+from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
+from nnunet_amt.images.image_integrity import itk_warnings_off
+from nnunet_amt.report.print_figures.captions import caption_2, caption_4, caption_5, caption_6, captions_file
+from nnunet_amt.report.print_figures.case_figure import case_figure
+from nnunet_amt.report.print_figures.flow import AUDIT_FILE, flow_figure_of
+from nnunet_amt.report.print_figures.panels import failure_panels, success_panels
+from nnunet_amt.report.print_figures.selection import failed_cases, successful_cases
+from nnunet_amt.study import Study, StudyCase, find_study, read_study_cases
+from nnunet_amt.writing.figure_style import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURE_FILES", "StudyFigures", "make_figures"]
+
+_NAMES = ("figure_2", "figure_4", "figure_5", "figure_6")
+_CAPTIONS = "figures.md"
+FIGURE_FILES = (*(f"{name}.{ending}" for name in _NAMES for ending in ("png", "svg")), _CAPTIONS)
+
+
+@dataclass(frozen=True)
+class StudyFigures:
+    """What was drawn.
+
+    Attributes
+    ----------
+    files
+        The written files.
+    left_out
+        Of each figure that could not be drawn, which, why, and what to run.
+    """
+
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass
+class _Drawing:
+    """The folder that is drawn to, and what is drawn so far: captions by figure."""
+
+    folder: Path
+    captions: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, name: str, figure: Figure, caption: str) -> None:
+        save_figure(figure, self.folder, name)
+        self.captions[name] = caption
+
+
+def make_figures(
+    folder: Path,
+    output: Path,
+    cases: Sequence[str] = (),
+    evaluation: Path | None = None,
+    report: Progress = silent,
+) -> StudyFigures:
+    """Draw the flow of cases, the FROC, successful and failed cases of a study, for print.
+
+    A figure whose parts are missing is left out. The results replace those of an earlier run in `output` all at once.
+
+    Parameters
+    ----------
+    folder
+        The study; see `nnunet_amt.study.find_study`.
+    output
+        Folder for `FIGURE_FILES`.
+    cases
+        Case ids for Figures 5 and 6; by default they are chosen, see `nnunet_amt.report.print_figures.selection`.
+    evaluation
+        The evaluation that is meant, where the study holds several.
+    report
+        Told of every case that is read and every figure.
+
+    Raises
+    ------
+    BadInputError
+        If the study has no evaluation, a case is not in it, or its label maps are not those that were evaluated.
+    """
+    study = find_study(folder, evaluation)
+    for part in (study.evaluation.path, study.evaluation.predictions, study.evaluation.references, study.dataset):
+        if part is not None:
+            require_apart(output, part, "what the figures are made from")
+    summary, rows = read_summary(study.evaluation.path), read_study_cases(study.evaluation)
+    _require_known(study, rows, cases)
+    inputs = {"evaluation": RunInput(study.evaluation.path, names=("summary.json", "cases.csv"))}
+    with (
+        itk_warnings_off(),
+        recorded_results(output, FIGURE_FILES, "figures", {"cases": list(cases)}, inputs) as (staging, notes),
+    ):
+        drawing = _Drawing(staging)
+        _draw_flow(drawing, study)
+        report(1, len(_NAMES), "drawing figures")
+        drawing.add("figure_4", froc_figure(summary.overall), caption_4(summary.overall))
+        report(2, len(_NAMES), "drawing figures")
+        _draw_successes(drawing, study, summary, rows, cases, report)
+        report(3, len(_NAMES), "drawing figures")
+        _draw_failures(drawing, study, summary, rows, cases, report)
+        report(4, len(_NAMES), "drawing figures")
+        write_text(staging / _CAPTIONS, captions_file(drawing.captions, drawing.left_out))
+        notes.counts["figures"] = len(drawing.captions)
+    files = tuple(output / name for name in FIGURE_FILES if (output / name).is_file())
+    return StudyFigures(files, tuple(drawing.left_out))
+
+
+def _require_known(study: Study, rows: Sequence[StudyCase], asked: Sequence[str]) -> None:
+    if unknown := sorted(set(asked) - {row.case_id for row in rows}):
+        raise UnmatchedCasesError(
+            f"--cases: {named_cases(unknown)} not in {study.evaluation.path / 'cases.csv'}; give case ids from there"
+        )
+
+
+def _draw_flow(drawing: _Drawing, study: Study) -> None:
+    if study.dataset is None or not (study.dataset / AUDIT_FILE).is_file():
+        drawing.left_out.append(
+            f"figure_2 (flow of cases): no dataset with {AUDIT_FILE} in the study or $nnUNet_raw; "
+            "make it: nnunet_amt convert MANIFEST.csv -d N"
+        )
+        return
+    drawing.add("figure_2", flow_figure_of(study.dataset), caption_2(study.dataset.name))
+
+
+def _draw_successes(
+    drawing: _Drawing,
+    study: Study,
+    summary: EvaluationSummary,
+    rows: Sequence[StudyCase],
+    asked: Sequence[str],
+    report: Progress,
+) -> None:
+    limit = paper.SUCCESSFUL_DICE
+    good = [row for row in rows if row.dice is not None and row.dice > limit]
+    chosen = successful_cases(rows, asked)
+    if not chosen:
+        among = "among --cases" if asked else "in the evaluation"
+        drawing.left_out.append(f"figure_5 (successful cases): no case {among} has a Dice above {limit:g}")
+    elif missing := _missing_pictures(study):
+        drawing.left_out.append(f"figure_5 (successful cases): {missing}")
+    else:
+        panels = success_panels(study, chosen, summary.settings.foreground, report)
+        drawing.add("figure_5", case_figure(panels), caption_5(panels, len(good), bool(asked)))
+
+
+def _draw_failures(
+    drawing: _Drawing,
+    study: Study,
+    summary: EvaluationSummary,
+    rows: Sequence[StudyCase],
+    asked: Sequence[str],
+    report: Progress,
+) -> None:
+    limit = paper.SUCCESSFUL_DICE
+    bad = [row for row in rows if row.dice is not None and row.dice <= limit]
+    chosen = failed_cases(rows, asked)
+    if not chosen.over and not chosen.under:
+        among = "among --cases" if asked else "in the evaluation"
+        drawing.left_out.append(f"figure_6 (failed cases): no case {among} has a Dice of {limit:g} or less")
+    elif missing := _missing_pictures(study):
+        drawing.left_out.append(f"figure_6 (failed cases): {missing}")
+    else:
+        panels = failure_panels(study, chosen, summary.settings.foreground, report)
+        drawing.add("figure_6", case_figure(panels), caption_6(panels, len(bad), bool(asked)))
+
+
+def _missing_pictures(study: Study) -> str | None:
+    """Say what is missing for pictures of cases, and what to do."""
+    for name, part in (("predictions", study.evaluation.predictions), ("references", study.evaluation.references)):
+        if part is None:
+            return (
+                f"the {name} of {study.evaluation.path.name} are not found; run nnunet_amt evaluate again with this "
+                "release, which records where they are"
+            )
+    if study.images is None:
+        return "no CTs found; they are expected in imagesTs beside the references, as nnunet_amt convert leaves them"
+    return None

@@ -1,0 +1,259 @@
+"""What a study's files say, as far as a checklist asks for it; None and empty where they say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary
+
+__all__ = [
+    "DatasetFacts",
+    "EvaluationFacts",
+    "FailureFacts",
+    "ModelFacts",
+    "RunFacts",
+    "SetFacts",
+    "StudyFacts",
+]
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """How much is in one set."""
+
+    cases: int
+    patients: int
+    institutions: int
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """The raw dataset: dataset.json, audit.json and cohort.csv.
+
+    Attributes
+    ----------
+    name
+        Such as ``Dataset711_AMT``.
+    converted_by
+        Program and version that wrote it; None if it was not `nnunet_amt convert`.
+    label_origin, reference
+        How the labels were made and whom to cite, from the notes beside the manifest.
+    intensity_floor_hu
+        Lower values were raised to it.
+    identified, excluded, excluded_by_reason
+        Cases of the manifest, those left out, and why; None and empty without audit.json.
+    sets
+        ``training``, ``tuning``, ``external``; empty without audit.json.
+    total
+        All sets together; an institution of two counts once.
+    shared_institutions
+        That gave cases to both training and tuning.
+    compared_voxels
+        CTs that were compared voxel for voxel and found to differ; 0 if the audit does not say.
+    cases
+        Lines of cohort.csv.
+    known
+        Of each column of cohort.csv, in how many cases it says something.
+    manufacturers
+        Cases by scanner manufacturer.
+    slice_thickness_mm
+        Lowest and highest.
+    coded
+        Cases and institutions have the codes that the conversion gives.
+    seed
+        Of the conversion, by its record: it decides the split where that was drawn.
+    resampled
+        What the record of the conversion says was resampled: ``masks``, ``tilt``.
+    table_1
+        Whether Table 1 was written.
+    """
+
+    name: str
+    converted_by: str | None = None
+    label_origin: str | None = None
+    reference: str | None = None
+    intensity_floor_hu: float | None = None
+    identified: int | None = None
+    excluded: int | None = None
+    excluded_by_reason: Mapping[str, int] = field(default_factory=dict)
+    sets: Mapping[str, SetFacts] = field(default_factory=dict)
+    total: SetFacts | None = None
+    shared_institutions: int = 0
+    compared_voxels: int = 0
+    cases: int = 0
+    known: Mapping[str, int] = field(default_factory=dict)
+    manufacturers: Mapping[str, int] = field(default_factory=dict)
+    slice_thickness_mm: tuple[float, float] | None = None
+    coded: bool = False
+    seed: int | None = None
+    resampled: tuple[str, ...] = ()
+    table_1: bool = False
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The model that made the predictions: its folder, plans and run records.
+
+    Attributes
+    ----------
+    trainer, plans, configuration
+        nnU-Net's names.
+    folds
+        Trained networks whose predictions were averaged; one for a single model; empty if not known.
+    network_class, features
+        From the plans: its name, and its channels from the finest level to the coarsest.
+    spacing, patch_size
+        (z, y, x) in mm and in voxels.
+    batch_size
+        Crops a step.
+    intensities
+        Lowest and highest value that are rescaled to 0 and 1; None if the plans normalise otherwise.
+    normalisation
+        nnU-Net's name of it.
+    parameters
+        Trainable ones.
+    epochs, steps_per_epoch
+        Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
+    checkpoint, checkpoint_sha256
+        The file that predicted.
+    pretrained
+        Whether the training began from given weights; None if no record of it exists.
+    training_seconds
+        Of the recorded trainings.
+    training_device
+        Such as ``cpu`` or the GPU's name.
+    usual_window
+        Whether the record shows that nnU-Net's own overlap of the sliding window was kept.
+    """
+
+    trainer: str | None = None
+    plans: str | None = None
+    configuration: str | None = None
+    folds: tuple[str, ...] = ()
+    network_class: str | None = None
+    features: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    patch_size: tuple[int, ...] = ()
+    batch_size: int | None = None
+    intensities: tuple[float, float] | None = None
+    normalisation: str | None = None
+    parameters: int | None = None
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    pretrained: bool | None = None
+    training_seconds: float | None = None
+    training_device: str | None = None
+    usual_window: bool = False
+
+    @property
+    def is_amt_recipe(self) -> bool:
+        """Whether the trainer pins the paper's recipe; of other trainers only what the plans say is known."""
+        return bool(self.trainer and self.trainer.startswith("nnUNetTrainerAMT"))
+
+
+@dataclass(frozen=True)
+class EvaluationFacts:
+    """The evaluation: summary.json and cases.csv.
+
+    Attributes
+    ----------
+    summary
+        Settings, metrics and subgroups.
+    cases_by_set
+        Evaluated cases by their set in cohort.csv; ``""`` for those that it does not list.
+    institutions
+        Of the evaluated cases; None without a cohort file.
+    without_tumour
+        Evaluated cases whose reference is empty.
+    version
+        Of nnunet_amt that evaluated.
+    missing_as_empty
+        Whether cases without a prediction would have counted as empty ones; None if not recorded.
+    component_analysis
+        Whether the lesion metrics stand there by connectivity and smallest size too.
+    institution_figure
+        Whether the Dice of each institution is drawn.
+    accepted, candidates
+        False positives that a reader took for lesions, and those shown; None without triage.
+    """
+
+    summary: EvaluationSummary
+    cases_by_set: Mapping[str, int] = field(default_factory=dict)
+    institutions: int | None = None
+    without_tumour: int | None = None
+    version: str = "not recorded"
+    missing_as_empty: bool | None = None
+    component_analysis: bool = False
+    institution_figure: bool = False
+    accepted: int | None = None
+    candidates: int | None = None
+
+
+@dataclass(frozen=True)
+class FailureFacts:
+    """The failure analysis.
+
+    Attributes
+    ----------
+    group_size
+        Cases in the group of the lowest Dice, and in that of the highest.
+    over, under, balanced
+        Of all cases: more, fewer or as many voxels falsely positive as falsely negative.
+    missed
+        Cases of whose tumour no voxel is predicted.
+    differing_features
+        Features that differ between the groups with p < 0.05 after Holm's correction.
+    """
+
+    group_size: int
+    over: int
+    under: int
+    balanced: int
+    missed: int
+    differing_features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """All run records together.
+
+    Attributes
+    ----------
+    stages
+        Recorded stages, each once, in order of time.
+    software
+        Versions by package; several where stages ran with different ones.
+    devices
+        Systems and devices that stages ran on.
+    seeds
+        By stage.
+    """
+
+    stages: tuple[str, ...] = ()
+    software: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    seeds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """All that the answers are made of.
+
+    Attributes
+    ----------
+    synthetic
+        Whether the cohort is one of drawn phantoms and holds no patient.
+    comparison
+        The models that are compared on the same cases; None without a comparison.
+    """
+
+    dataset: DatasetFacts | None = None
+    model: ModelFacts | None = None
+    evaluation: EvaluationFacts | None = None
+    failures: FailureFacts | None = None
+    comparison: tuple[str, ...] | None = None
+    runs: RunFacts = field(default_factory=RunFacts)
+    synthetic: bool = False

@@ -1,0 +1,205 @@
+"""Read what the checklists ask for from the files of a study; nothing is computed that they do not hold."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt.base.csv_rows_of_ours import read_rows
+from nnunet_amt.base.files import read_record
+from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.study import Study
+from nnunet_amt.study.facts.facts import (
+    DatasetFacts,
+    EvaluationFacts,
+    FailureFacts,
+    RunFacts,
+    SetFacts,
+    StudyFacts,
+)
+from nnunet_amt.study.facts.model_facts import chain_of_runs, model_facts
+from nnunet_amt.study.facts.phantoms import is_of_phantoms
+from nnunet_amt.study.runs import newest_run
+
+__all__ = ["facts_of"]
+
+_CASE_CODE = re.compile(r"AMT-\d{4,}")
+_INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
+_COMPARED = re.compile(r"CTs compared voxel for voxel: (\d+),")
+_NUMBER = re.compile(r"\d+(\.\d*)?")
+_SIGNIFICANT = 0.05
+
+Rows = Sequence[Mapping[str, str]]
+
+
+def facts_of(study: Study) -> StudyFacts:
+    """Gather the facts of a study; parts that are missing or were not made by nnunet_amt stay None.
+
+    Parameters
+    ----------
+    study
+        As `nnunet_amt.study.find_study` found it.
+
+    Raises
+    ------
+    BadInputError
+        If the evaluation's summary.json or cases.csv cannot be read.
+    """
+    cohort = _cohort_rows(study)
+    runs = chain_of_runs(study)
+    return StudyFacts(
+        dataset=_dataset(study.dataset, cohort),
+        model=model_facts(study),
+        evaluation=_evaluation(study, cohort, runs),
+        failures=_failures(study.failures),
+        comparison=_comparison(study.comparison),
+        runs=_runs(runs),
+        synthetic=is_of_phantoms(study),
+    )
+
+
+def _cohort_rows(study: Study) -> Rows:
+    """Give the lines of the cohort file; the dataset's lists the training cases too."""
+    of_dataset = study.dataset / "cohort.csv" if study.dataset else None
+    path = of_dataset if of_dataset and of_dataset.is_file() else study.evaluation.cohort
+    return read_rows(path) if path and path.is_file() else []
+
+
+def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
+    if folder is None:
+        return None
+    description, audit = read_record(folder / "dataset.json"), read_record(folder / "audit.json")
+    converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
+    return DatasetFacts(
+        name=folder.name,
+        converted_by=converted_by,
+        label_origin=description.get("label_origin"),
+        reference=description.get("cohort_reference"),
+        intensity_floor_hu=description.get("intensity_floor_hu"),
+        identified=audit.get("identified"),
+        excluded=audit.get("excluded"),
+        excluded_by_reason=audit.get("excluded_by_reason", {}),
+        sets={name: _set(counts) for name, counts in audit.get("splits", {}).items()},
+        total=_set(audit["included"]) if "included" in audit else None,
+        shared_institutions=audit.get("institutions_of_both_training_and_tuning", 0),
+        compared_voxels=_compared(audit.get("checks", [])),
+        cases=len(cohort),
+        known={name: sum(bool(row[name]) for row in cohort) for name in (cohort[0] if cohort else {})},
+        manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
+        slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
+        coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
+        seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
+        resampled=_resampled(converted),
+        table_1=(folder / "table1.csv").is_file(),
+    )
+
+
+def _resampled(run: Mapping[str, Any] | None) -> tuple[str, ...]:
+    reading = run["settings"].get("reading") if run else None
+    return tuple(name for name in ("masks", "tilt") if isinstance(reading, dict) and reading.get(f"resample_{name}"))
+
+
+def _set(counts: Mapping[str, int]) -> SetFacts:
+    return SetFacts(counts["cases"], counts["patients"], counts["institutions"])
+
+
+def _compared(checks: Iterable[Mapping[str, Any]]) -> int:
+    found = (_COMPARED.match(str(check.get("check"))) for check in checks if check.get("passed"))
+    return next((int(match[1]) for match in found if match), 0)
+
+
+def _is_coded(row: Mapping[str, str]) -> bool:
+    return bool(_CASE_CODE.fullmatch(row["case_id"]) and _INSTITUTION_CODE.fullmatch(row.get("institution", "")))
+
+
+def _range(texts: Iterable[str]) -> tuple[float, float] | None:
+    values = [float(text) for text in texts if _NUMBER.fullmatch(text)]
+    return (min(values), max(values)) if values else None
+
+
+def _evaluation(study: Study, cohort: Rows, runs: Sequence[Mapping[str, Any]]) -> EvaluationFacts:
+    folder = study.evaluation.path
+    content = read_record(folder / "summary.json")
+    cases = read_rows(folder / "cases.csv")
+    by_id = {row["case_id"]: row for row in cohort}
+    known = [by_id.get(case["case_id"], {}) for case in cases]
+    evaluated = [run for run in runs if run["stage"] == "evaluate"]
+    triage = content.get("triage") or {}
+    return EvaluationFacts(
+        summary=read_summary(folder),
+        cases_by_set=dict(Counter(row.get("split", "") for row in known)) if cohort else {},
+        institutions=len({row["institution"] for row in known})
+        if all(row.get("institution") for row in known)
+        else None,
+        version=str(content.get("software", {}).get("version", "not recorded")),
+        without_tumour=sum(case.get("reference_lesions") == "0" for case in cases),
+        missing_as_empty=evaluated[-1]["settings"].get("missing_as_empty") if evaluated else None,
+        component_analysis=(folder / "component_analysis.json").is_file(),
+        institution_figure=(folder / "institutions.svg").is_file(),
+        accepted=triage.get("accepted"),
+        candidates=triage.get("candidates"),
+    )
+
+
+def _failures(folder: Path | None) -> FailureFacts | None:
+    if folder is None:
+        return None
+    content, cases = read_record(folder / "failures.json"), read_rows(folder / "failure_cases.csv")
+    how = Counter(case["segmentation"] for case in cases)
+    return FailureFacts(
+        group_size=sum(case["group"] == "bottom" for case in cases),
+        over=how["over"],
+        under=how["under"],
+        balanced=how["balanced"],
+        missed=sum(case["detection"] == "missed" for case in cases),
+        differing_features=tuple(
+            _feature_title(str(feature["feature"]))
+            for feature in content.get("features", [])
+            if feature.get("p_holm") is not None and feature["p_holm"] < _SIGNIFICANT
+        ),
+    )
+
+
+def _feature_title(name: str) -> str:
+    from nnunet_amt.evaluation.measure.features import FEATURES  # brings SimpleITK along
+
+    feature = next((feature for feature in FEATURES if feature.name == name), None)
+    if feature is None:
+        return name
+    return feature.title.lower() + (" of the CT numbers" if feature.kind == "intensity" else "")
+
+
+def _comparison(folder: Path | None) -> tuple[str, ...] | None:
+    """Name the models of a comparison."""
+    if folder is None:
+        return None
+    models = read_record(folder / "comparison.json").get("models", [])
+    return tuple(str(model.get("name")) for model in models)
+
+
+def _runs(runs: Sequence[Mapping[str, Any]]) -> RunFacts:
+    software: dict[str, dict[str, None]] = {}
+    devices: dict[str, list[str]] = {}
+    for run in runs:
+        for name, version in run.get("software", {}).items():
+            software.setdefault(name, {})[version] = None
+        devices.setdefault(_machine(run.get("machine", {})), []).append(run["stage"])
+    return RunFacts(
+        stages=tuple(dict.fromkeys(run["stage"] for run in runs)),
+        software={name: tuple(versions) for name, versions in software.items()},
+        devices=tuple(
+            f"{machine} ({', '.join(dict.fromkeys(stages))})" for machine, stages in devices.items() if machine
+        ),
+        seeds={run["stage"]: run["seed"] for run in runs if run.get("seed") is not None},
+    )
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    device = machine.get("gpu") or machine.get("device", "")
+    cores = f"{machine['cores']} CPU cores" if "cores" in machine else ""
+    if device == "cpu":
+        device = ""
+    return ", ".join(str(part) for part in (machine.get("system"), device, cores) if part)

@@ -1,0 +1,111 @@
+"""How the figures of the evaluation look, and how they are saved: for print, in colours that everybody tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnunet_amt.base.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "COLUMN_MM",
+    "FONT_SIZE",
+    "GREY",
+    "MIDDLE_BLUE",
+    "ORANGE",
+    "PAGE_MM",
+    "PALE_BLUE",
+    "SMALL_FONT_SIZE",
+    "counted",
+    "log_ticks",
+    "new_figure",
+    "plain_axes",
+    "plain_text",
+    "save_figure",
+]
+
+# One and two columns of a journal on A4.
+COLUMN_MM, PAGE_MM = 85.0, 170.0
+FONT_SIZE, SMALL_FONT_SIZE = 8.0, 7.0  # pt; nothing is smaller
+# Okabe and Ito's blue and vermilion, which the common forms of colour blindness tell apart; the markers differ too.
+BLUE, ORANGE = "#0072B2", "#D55E00"
+MIDDLE_BLUE, PALE_BLUE, GREY = "#7FB8DA", "#CCE3F0", "#595959"
+_MM_PER_INCH = 25.4
+_DPI = 300
+# Text stays text in SVG; ids and dates do not change from run to run.
+_RC: dict[Any, Any] = {  # matplotlib wants literal keys
+    "font.size": FONT_SIZE,
+    "font.family": "sans-serif",
+    "axes.linewidth": 0.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "nnunet_amt",
+}
+
+
+@contextmanager
+def new_figure(width_mm: float, height_mm: float) -> Iterator[Figure]:
+    """Give an empty figure of that size, and its style until the block ends."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context(_RC):
+        figure = Figure(figsize=(width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH), layout="constrained")
+        FigureCanvasAgg(figure)  # no display is needed
+        yield figure
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Save a figure as PNG and SVG; equal figures give equal bytes.
+
+    Parameters
+    ----------
+    figure
+        Of `new_figure`.
+    folder, name
+        ``<folder>/<name>.png`` and ``.svg`` are written.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(_RC):
+        figure.draw_without_rendering()  # lay it out once
+        figure.set_layout_engine("none")
+        with atomic_path(folder / f"{name}.png") as partial:
+            figure.savefig(partial, dpi=_DPI)
+        for picture in (picture for axes in figure.axes for picture in axes.images):
+            picture.set_interpolation("none")  # as it is: SVG would make it coarser
+        with atomic_path(folder / f"{name}.svg") as partial:
+            figure.savefig(partial, metadata={"Date": None})
+
+
+def plain_axes(axes: Axes) -> None:
+    """Take away the frame where there is no axis, and fix the size of the ticks' labels."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(which="both", labelsize=FONT_SIZE, width=0.6)
+
+
+def log_ticks(axis: Axis) -> None:
+    """Give a logarithmic axis ticks at 1, 2, 5, 10, 20 ... written out."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def plain_text(text: str) -> str:
+    """Let a $ in a name be a $, not the beginning of a formula."""
+    return text.replace("$", r"\$")
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number and its noun: ``"1 case"``, ``"2 cases"``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,74 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.base import files
+from nnunet_amt.errors import DiskFullError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "case.nii.gz"
+    with files.atomic_path(target) as partial:
+        partial.write_text("content")
+        assert not target.exists()
+        assert partial.name.endswith("case.nii.gz")  # writers choose the format by the ending
+    assert names(target.parent) == ["case.nii.gz"]
+    assert target.read_text() == "content"
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), files.atomic_path(target) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_full_disk_is_one_line(tmp_path: Path) -> None:
+    message = r"a\.txt: the disk is full; free some space and run"
+    with pytest.raises(DiskFullError, match=message), files.atomic_path(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == []
+
+
+def test_full_disk_that_a_library_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.save raises a RuntimeError about positions in a file."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 10, 0))
+    with pytest.raises(DiskFullError), files.atomic_path(tmp_path / "a.pth"):
+        raise RuntimeError("[enforce fail] unexpected pos 704 vs 598")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 0, 10**9))
+    with pytest.raises(RuntimeError, match="something else"), files.atomic_path(tmp_path / "a.pth"):
+        raise RuntimeError("something else")
+
+
+def test_too_little_space_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10, 9, 1_000_000_000))
+    files.require_free_space(tmp_path / "not" / "there", 1_000_000_000, "the cohort")
+    with pytest.raises(DiskFullError, match=r"the cohort needs about 2\.0 GB, the disk has 1\.0 GB free"):
+        files.require_free_space(tmp_path / "not" / "there", 2_000_000_000, "the cohort")
+
+
+def test_json_refuses_nan(tmp_path: Path) -> None:
+    """NaN is not JSON; what is undefined must be null."""
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", {"dice": float("nan")})
+    assert names(tmp_path) == []
+
+
+def test_csv_has_empty_cells_for_none_and_for_what_a_row_lacks(tmp_path: Path) -> None:
+    files.write_csv(tmp_path / "t.csv", ("a", "b"), [{"a": 1, "b": None}, {"b": "x, y"}])
+    assert (tmp_path / "t.csv").read_bytes() == b'a,b\n1,\n,"x, y"\n'

@@ -1,0 +1,47 @@
+"""What the screen shows of an evaluation."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from nnunet_amt.cli.console import overall_table
+from nnunet_amt.evaluation import EvaluationResult, EvaluationSettings
+from nnunet_amt.evaluation.measure.case import CaseEvaluation
+from nnunet_amt.evaluation.summary.summary import summarise
+from tests.evaluation.builders import evaluated, row_mask
+
+FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+MISSED = evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
+
+
+def shown(cases: list[CaseEvaluation]) -> list[str]:
+    settings = EvaluationSettings(bootstrap_resamples=1000)
+    result = EvaluationResult(Path("out"), (), settings, summarise(cases, settings), (), tuple(cases))
+    text = io.StringIO()
+    Console(file=text, width=80).print(overall_table(result))
+    return text.getvalue().splitlines()
+
+
+def test_intervals_stand_beside_the_published_ones_from_twenty_cases_on() -> None:
+    lines = shown([FOUND] * 19 + [MISSED])
+    dice = next(line for line in lines if "Dice" in line)
+    # 1 of 20 missed: a resample misses 0 to 3 of 20 but for 1.6% of them, so the mean is 0.85 to 1.
+    assert "0.95 (0.85–1.00)" in dice
+    assert "0.82 (0.79–0.84)" in dice
+    assert "published** (164 cases)" in lines[1]
+
+
+def test_few_cases_have_none_and_it_says_from_when_on() -> None:
+    lines = shown([FOUND, MISSED])
+    dice = next(line for line in lines if "Dice" in line)
+    assert "0.50  " in dice
+    assert dice.count("(") == 1
+    assert "from 20 cases on" in "".join(lines)
+
+
+def test_what_is_undefined_is_a_dash() -> None:
+    empty = evaluated(row_mask(60), row_mask(60))
+    assert sum("│ –" in line for line in shown([empty])) == 5  # all but the false positives per scan

@@ -1,0 +1,290 @@
+"""Finding, comparing and reading label maps, and what is refused."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnunet_amt.errors import (
+    BadInputError,
+    GeometryMismatchError,
+    ImageReadError,
+    LabelValueError,
+    UnmatchedCasesError,
+)
+from nnunet_amt.evaluation import evaluate
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.images.mask_file import read_foreground
+from tests.evaluation.builders import row_mask, write_label_map, write_pair
+
+MASK = np.pad(np.ones((2, 3, 4), dtype=np.uint8), 2)
+NOISE = (np.random.default_rng(0).random((8, 32, 32)) < 0.5).astype(np.uint8)  # hardly to be compressed
+
+
+def folders(tmp_path: Path, predictions: str, references: str) -> tuple[Path, Path]:
+    """Folders with a small label map for each of the space-separated case ids."""
+    for folder, names in (("predictions", predictions), ("references", references)):
+        (tmp_path / folder).mkdir()
+        for name in names.split():
+            write_label_map(tmp_path / folder / f"{name}.nii.gz", MASK)
+    return tmp_path / "predictions", tmp_path / "references"
+
+
+def test_pairs_are_found_among_the_other_files_of_a_prediction_folder(tmp_path: Path) -> None:
+    predictions, references = folders(tmp_path, "b a.1", "a.1 b")
+    for name in ("plans.json", "dataset.json", "predict_from_raw_data_args.json", "b.npz", "b.pkl", "._b.nii.gz"):
+        (predictions / name).write_bytes(b"-")
+    pairs = find_pairs(predictions, references)
+    assert [pair.case_id for pair in pairs] == ["a.1", "b"]
+    assert pairs[1] == LabelMapPair("b", predictions / "b.nii.gz", references / "b.nii.gz")
+
+
+def test_formats_of_a_pair_may_differ(tmp_path: Path) -> None:
+    write_label_map(tmp_path / "predictions" / "a.nrrd", MASK)
+    write_label_map(tmp_path / "references" / "a.mha", MASK)
+    (pair,) = find_pairs(tmp_path / "predictions", tmp_path / "references")
+    check_headers([pair])
+    assert pair.prediction is not None
+    for path in (pair.prediction, pair.reference):
+        assert read_foreground(path, "a").pieces[0].mask.sum() == MASK.sum()
+
+
+@pytest.mark.parametrize(
+    ("predictions", "references", "message"),
+    [
+        ("a b", "a b c", "no prediction for 1 case (c) of"),
+        ("a", "a b c d e", "no prediction for 4 cases (b, c, d, ...) of"),
+        ("a b c", "a", "no reference for 2 cases (b, c) of"),
+        ("a b", "b c", "no prediction for 1 case (c)"),
+        ("", "a", "no label map found"),
+        ("a", "", "no label map found"),
+    ],
+)
+def test_missing_and_extra_cases(tmp_path: Path, predictions: str, references: str, message: str) -> None:
+    with pytest.raises(UnmatchedCasesError, match=re.escape(message)) as raised:
+        find_pairs(*folders(tmp_path, predictions, references))
+    assert "\n" not in str(raised.value)
+
+
+def test_missing_and_extra_cases_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(
+        UnmatchedCasesError, match=r"no prediction for 1 case \(c\).* and no reference for 1 case \(a\)"
+    ):
+        find_pairs(*folders(tmp_path, "a b", "b c"))
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="nowhere: no such folder"):
+        find_pairs(tmp_path / "nowhere", tmp_path)
+
+
+def test_a_case_in_two_formats(tmp_path: Path) -> None:
+    predictions, references = folders(tmp_path, "a", "a")
+    write_label_map(predictions / "a.nrrd", MASK)
+    with pytest.raises(BadInputError, match=r"case a stands there twice, as a\.nii\.gz and a\.nrrd"):
+        find_pairs(predictions, references)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"voxels": MASK[:-1]}, "size (8, 7, 6) against (8, 7, 5)"),
+        ({"spacing": (1.0, 2.0, 5.01)}, "spacing (1, 2, 5) against (1, 2, 5.01)"),
+        ({"origin": (0.0, 50.0, 0.0)}, "origin (0, 0, 0) against (0, 50, 0)"),
+        ({"direction": (1, 0, 0, 0, -1, 0, 0, 0, -1)}, "direction (1, "),
+    ],
+)
+def test_another_grid_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    write_pair(tmp_path, "a", MASK, MASK)
+    write_pair(tmp_path, "b", MASK, MASK)
+    write_label_map(tmp_path / "references" / "b.nii.gz", **({"voxels": MASK} | change))  # type: ignore[arg-type]
+    with pytest.raises(GeometryMismatchError, match=re.escape(message)) as raised:
+        check_headers(find_pairs(tmp_path / "predictions", tmp_path / "references"))
+    line = str(raised.value)
+    assert line.startswith("case b: ")
+    assert "predictions/b.nii.gz" in line
+    assert "references/b.nii.gz" in line
+    assert "\n" not in line
+
+
+def test_a_hair_of_difference_is_no_difference(tmp_path: Path) -> None:
+    write_label_map(tmp_path / "predictions" / "a.nii.gz", MASK, origin=(0.0, 0.0, 0.0))
+    write_label_map(tmp_path / "references" / "a.nii.gz", MASK, origin=(0.0005, 0.0, 0.0))
+    check_headers(find_pairs(tmp_path / "predictions", tmp_path / "references"))
+
+
+def test_two_dimensions_and_colour_are_refused(tmp_path: Path) -> None:
+    flat = tmp_path / "flat.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(MASK[0]), str(flat))
+    with pytest.raises(ImageReadError, match="has 2 dimensions and 1 values a voxel"):
+        check_headers([LabelMapPair("flat", flat, flat)])
+    colour = tmp_path / "colour.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 2, 2, 3), np.uint8), isVector=True), str(colour))
+    with pytest.raises(ImageReadError, match="has 3 dimensions and 3 values a voxel"):
+        check_headers([LabelMapPair("colour", colour, colour)])
+
+
+def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(b"hello")
+    with pytest.raises(ImageReadError, match=r"a\.nii\.gz: is damaged \(it ends after 5 bytes") as raised:
+        check_headers([LabelMapPair("a", path, path)])
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("voxels", "message"),
+    [
+        (MASK * 255, "values 0, 255; a mask holds 0 and 1 only; if 255 is tumour: --foreground 255"),
+        (np.full_like(MASK, 255), "values 255; a mask holds 0 and 1 only; if 255 is tumour: --foreground 255"),
+        (MASK * 2, "values 0, 2; a mask holds 0 and 1 only; if 2 is tumour: --foreground 2"),
+        (-MASK.astype(np.int16), "values -1, 0; a mask"),
+        (
+            MASK * np.float32(0.37),
+            "floating point numbers (0, 0.37); a mask holds 0 and 1 only, as integers; these are no labels",
+        ),
+        (
+            np.where(MASK, np.inf, 0.0),
+            "floating point numbers (0, inf); a mask holds 0 and 1 only, as integers; NaN and infinity are no",
+        ),
+        (np.arange(60, dtype=np.uint8).reshape(3, 4, 5), "values 0, 1, 2 ... 59 (60 of them);"),
+    ],
+)
+def test_other_values_than_0_and_1_are_refused(tmp_path: Path, voxels: np.ndarray, message: str) -> None:
+    path = write_label_map(tmp_path / "a.nrrd", voxels)
+    with pytest.raises(LabelValueError, match=re.escape(message)) as raised:
+        read_foreground(path, "a")
+    assert str(raised.value).startswith(f"{path}: case a: ")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+def test_any_type_of_integer_will_do(tmp_path: Path, dtype: type[np.generic]) -> None:
+    foreground = read_foreground(write_label_map(tmp_path / "a.nii.gz", MASK.astype(dtype)), "a")
+    assert [(piece.lower, piece.mask.shape) for piece in foreground.pieces] == [((2, 2, 2), (2, 3, 4))]
+    assert foreground.spacing == (1.0, 2.0, 5.0)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha"])
+@pytest.mark.parametrize("lost", [0.5, 5])
+def test_truncated_files_are_refused(tmp_path: Path, ending: str, lost: float) -> None:
+    # ITK itself reads a truncated NIfTI file and pads it: half of this mask would be gone without a word.
+    path = write_label_map(tmp_path / f"a{ending}", NOISE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: -int(lost)] if lost >= 1 else whole[: int(len(whole) * lost)])
+    with pytest.raises(ImageReadError, match=r"case a: (is damaged|cannot be read)") as raised:
+        read_foreground(path, "a")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("place", [0.5, 0.9, 1.0])
+def test_a_flipped_bit_is_refused(tmp_path: Path, place: float) -> None:
+    # ITK finds it in small files only; this one has 160 kB. At 1.0 it is the checksum that is wrong.
+    voxels = (np.random.default_rng(0).random((64, 128, 128)) < 0.5).astype(np.uint8)
+    path = write_label_map(tmp_path / "a.nii.gz", voxels)
+    content = bytearray(path.read_bytes())
+    content[int(place * (len(content) - 8))] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ImageReadError, match=r"case a: is damaged \(Error -3 while decompressing"):
+        read_foreground(path, "a")
+
+
+def test_whole_files_written_in_other_ways_are_read(tmp_path: Path) -> None:
+    plain = write_label_map(tmp_path / "a.nii", MASK)
+    content = plain.read_bytes()
+    several = tmp_path / "several.nii.gz"  # gzip allows several streams one after the other
+    several.write_bytes(gzip.compress(content[:400]) + gzip.compress(content[400:]))
+    longer = tmp_path / "longer.nii.gz"
+    longer.write_bytes(gzip.compress(content + b"tail"))
+    scaled = tmp_path / "scaled.nii.gz"  # scl_slope 1 and scl_inter 0 written out: ITK may read other types then
+    with_slope = bytearray(content)
+    with_slope[112:120] = np.array([1.0, 0.0], "<f4").tobytes()
+    scaled.write_bytes(gzip.compress(bytes(with_slope)))
+    for path in (plain, several, longer, scaled):
+        assert sum(piece.mask.sum() for piece in read_foreground(path, "a").pieces) == MASK.sum()
+
+
+def test_a_valid_gzip_of_too_little_is_refused(tmp_path: Path) -> None:
+    content = write_label_map(tmp_path / "a.nii", MASK).read_bytes()
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(content[:-100]))
+    with pytest.raises(ImageReadError, match=f"it ends after {len(content) - 100} of {len(content)} bytes"):
+        read_foreground(path, "a")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinite_voxels_are_refused(tmp_path: Path, ending: str, dtype: type, value: float) -> None:
+    # SimpleITK reads each of them as 0: a mask with less tumour.
+    voxels: np.ndarray = MASK.astype(dtype)
+    voxels[3, 3, 3] = value
+    path = write_label_map(tmp_path / f"a{ending}", voxels)
+    with pytest.raises(ImageReadError, match=r"case a: holds NaN or infinite values \(1 of 336 voxels\); give them"):
+        read_foreground(path, "a")
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "value", "message"),
+    [
+        (40, "<h", 9, "is damaged (its header states 9 dimensions)"),
+        (42, "<h", -8, "is damaged (its header states the size -8 x 7 x 6)"),
+        (70, "<h", 77, "is damaged (its header states the voxel type 77)"),
+        (80, "<f", -1.0, "has the spacing (-1.0, "),
+        (108, "<f", np.nan, "is damaged (its header states that the voxels begin at byte nan)"),
+        (280, "<f", np.nan, "is damaged (its header holds a NaN or infinite orientation)"),
+        (344, "4s", b"abcd", "is damaged (its header is not NIfTI's)"),
+    ],
+)
+def test_an_odd_header_is_told_in_one_line_and_nothing_beside_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], place: int, form: str, value: float | bytes, message: str
+) -> None:
+    # ITK would write warnings and "** ERROR" to standard error, past Python.
+    content = bytearray(write_label_map(tmp_path / "good.nii", MASK).read_bytes())
+    struct.pack_into(form, content, place, value)
+    for folder in ("predictions", "references"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.nii").write_bytes(content)
+    with pytest.raises(ImageReadError, match=re.escape(message)) as raised:
+        evaluate(tmp_path / "predictions", tmp_path / "references", tmp_path / "out")
+    assert str(raised.value).startswith(f"{tmp_path}/predictions/a.nii: ")
+    assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_truncated_mha_is_told_by_us_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], compressed: bool
+) -> None:
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(path), compressed)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ImageReadError, match=r"case a: is damaged \("):
+        read_foreground(path, "a")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pair(tmp_path, "a", MASK, MASK)
+    pairs = find_pairs(tmp_path / "predictions", tmp_path / "references")
+
+    def refuse(self: Path, *_: object) -> None:  # the administrator may read any file, so chmod is no test
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ImageReadError, match=r"predictions/a\.nii\.gz: cannot be read \(Permission denied\); check"):
+        check_headers(pairs)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(BadInputError, match=r"predictions: cannot be read \(Permission denied\); check"):
+        find_pairs(tmp_path / "predictions", tmp_path / "references")
+
+
+def test_an_empty_mask_has_no_pieces(tmp_path: Path) -> None:
+    assert read_foreground(write_label_map(tmp_path / "a.nii.gz", row_mask(9)), "a").pieces == ()

@@ -1,0 +1,85 @@
+"""Shapes with answers on paper."""
+
+from __future__ import annotations
+
+from math import hypot, pi, sqrt
+
+import numpy as np
+import pytest
+
+from nnunet_amt.evaluation.measure.features import SHAPE_FEATURES
+from nnunet_amt.evaluation.measure.shape_features import shape_features
+from nnunet_amt.images.foreground import Spacing
+from tests.evaluation.failures.shapes import CT_SPACING, box, ellipsoid, foreground
+
+
+def measured(mask: np.ndarray, spacing: Spacing) -> dict[str, float]:
+    return {name: value for name, value in shape_features(foreground(mask, spacing)).items() if value is not None}
+
+
+def test_every_shape_feature_is_there() -> None:
+    assert set(shape_features(foreground(box((2, 3, 4)), CT_SPACING))) == {feature.name for feature in SHAPE_FEATURES}
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), CT_SPACING])
+def test_ball(spacing: Spacing) -> None:
+    """A ball of radius 20 mm: 33.51 cm3 and 50.27 cm2, as round as can be; voxels cost a few per cent."""
+    ball = measured(ellipsoid((20, 20, 20), spacing), spacing)
+    assert ball["volume_cm3"] == pytest.approx(4 / 3 * pi * 8, rel=0.03)
+    assert ball["surface_area_cm2"] == pytest.approx(4 * pi * 4, rel=0.03)
+    assert ball["sphericity"] == pytest.approx(1, abs=0.03)
+    assert ball["elongation"] == pytest.approx(1, abs=0.01)
+    assert ball["flatness"] == pytest.approx(1, abs=0.05)
+
+
+def test_diameters_of_a_ball_reach_half_a_voxel_beyond_the_outermost_centres() -> None:
+    """Radius 20 on a grid of 1 mm, centred on a voxel: centres at -20 and 20 mm, so 41 mm from face to face."""
+    ball = measured(ellipsoid((20, 20, 20), (1.0, 1.0, 1.0)), (1.0, 1.0, 1.0))
+    assert ball["maximum_3d_diameter_mm"] == pytest.approx(41)
+    assert ball["axial_diameter_mm"] == pytest.approx(41)
+
+
+def test_ellipsoid() -> None:
+    """The moments of an ellipsoid go with the squares of its axes: elongation 24/40, flatness 16/40."""
+    ellipse = measured(ellipsoid((16, 24, 40), (1.0, 1.0, 1.0)), (1.0, 1.0, 1.0))
+    assert ellipse["elongation"] == pytest.approx(24 / 40, abs=0.01)
+    assert ellipse["flatness"] == pytest.approx(16 / 40, abs=0.01)
+    assert ellipse["maximum_3d_diameter_mm"] == pytest.approx(81)
+    assert ellipse["volume_cm3"] == pytest.approx(4 / 3 * pi * 1.6 * 2.4 * 4.0, rel=0.01)
+
+
+def test_box() -> None:
+    """n voxels of width s in a row have the variance (n2 - 1) s2 / 12; here 11 x 1 mm, 5 x 2 mm and 3 x 5 mm."""
+    features = measured(box((3, 5, 11)), (1.0, 2.0, 5.0))
+    variances = sorted([(11**2 - 1) * 1, (5**2 - 1) * 4, (3**2 - 1) * 25])
+    assert features["volume_cm3"] == pytest.approx(11 * 10 * 15 / 1000)
+    assert features["elongation"] == pytest.approx(sqrt(variances[1] / variances[2]))
+    assert features["flatness"] == pytest.approx(sqrt(variances[0] / variances[2]))
+    # Between the midpoints of opposite end faces' corner voxels: one step less along two of the axes.
+    assert features["axial_diameter_mm"] == pytest.approx(max(hypot(11, 8), hypot(10, 10)))
+    corners = (sqrt(11**2 + 8**2 + 10**2), sqrt(10**2 + 10**2 + 10**2), sqrt(10**2 + 8**2 + 15**2))
+    assert features["maximum_3d_diameter_mm"] == pytest.approx(max(corners))
+
+
+def test_a_flat_tumour_has_flatness_0_and_a_single_voxel_none() -> None:
+    flat = shape_features(foreground(box((1, 6, 6)), CT_SPACING))
+    assert flat["flatness"] == pytest.approx(0, abs=1e-6)
+    voxel = shape_features(foreground(box((1, 1, 1)), CT_SPACING))
+    assert voxel["elongation"] is None
+    assert voxel["flatness"] is None
+    assert voxel["volume_cm3"] == pytest.approx(0.7 * 0.8 * 5.0 / 1000)
+    assert voxel["maximum_3d_diameter_mm"] == pytest.approx(5.0)  # from face to face
+
+
+def test_a_tumour_at_the_border_of_the_image_is_measured_whole() -> None:
+    inside, outside = (shape_features(foreground(box((4, 6, 8), margin), CT_SPACING)) for margin in (3, 0))
+    assert inside == pytest.approx(outside)
+
+
+def test_two_lesions_are_measured_as_one_tumour() -> None:
+    """Two voxels 19 mm apart from centre to centre: the line across both is 20 mm, end face to end face."""
+    mask = np.zeros((3, 3, 30), np.uint8)
+    mask[1, 1, [5, 24]] = 1
+    features = measured(mask, (1.0, 1.0, 1.0))
+    assert features["maximum_3d_diameter_mm"] == features["axial_diameter_mm"] == pytest.approx(20)
+    assert features["volume_cm3"] == pytest.approx(2 / 1000)

@@ -1,0 +1,142 @@
+"""Bands of numbers and groups of cohort columns."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.bands import age_band, slice_thickness_band, thirds
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of
+from nnunet_amt.evaluation.summary.cohort_rows import CohortRows
+
+
+def rows(column: str, *values: str) -> dict[str, dict[str, str]]:
+    return {f"c{i}": {"case_id": f"c{i}", column: value} for i, value in enumerate(values)}
+
+
+def group(cohort: CohortRows, *asked: str) -> CohortGroup:
+    (only,) = cohort_groups(cohort, EvaluationSettings(subgroup_columns=asked))
+    return only
+
+
+@pytest.mark.parametrize(
+    ("years", "band"), [(20, "20–29"), (29.9, "20–29"), (30, "30–39"), (9, "0–9"), (101, "100–109")]
+)
+def test_ages_are_in_decades(years: float, band: str) -> None:
+    assert age_band(years) == band
+
+
+@pytest.mark.parametrize(
+    ("mm", "band"),
+    [
+        (0.625, "up to 1.5 mm"),
+        (1.5, "up to 1.5 mm"),
+        (1.5000004, "up to 1.5 mm"),  # as headers say it
+        (2.0, "over 1.5 to 3 mm"),
+        (3.0, "over 1.5 to 3 mm"),
+        (5.0, "over 3 mm"),
+    ],
+)
+def test_slice_thickness_is_in_three_bands(mm: float, band: str) -> None:
+    assert slice_thickness_band(mm) == band
+
+
+def test_thirds_on_paper() -> None:
+    assert thirds([6, 1, 2, 3, 4, 5]) == ("5 to 6", "1 to 2", "1 to 2", "3 to 4", "3 to 4", "5 to 6")
+    assert thirds([1, 1, 1, 1, 9]) == ("1", "1", "1", "1", "9")  # equal values stay together
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=40))
+def test_thirds_keep_order_and_lose_nobody(values: list[int]) -> None:
+    names = thirds(values)
+    assert len(names) == len(values)
+    for name in set(names):
+        members = [value for value, its in zip(values, names, strict=True) if its == name]
+        assert all(
+            its == name for value, its in zip(values, names, strict=True) if min(members) <= value <= max(members)
+        )
+    assert len(set(names)) <= 3
+
+
+def test_decades_stand_in_the_order_of_age() -> None:
+    ages = group(rows("age", "101", "", "23", "9", "28.5"))
+    assert ages.order == ("0–9", "20–29", "100–109", "not stated")
+    assert ages.subgroup_of["c1"] == "not stated"
+
+
+def test_usual_columns_without_a_value_make_no_group() -> None:
+    assert cohort_groups(rows("sex", "", ""), EvaluationSettings()) == ()
+    assert cohort_groups(None, EvaluationSettings()) == ()
+
+
+def test_a_column_that_was_asked_for_stands_as_it_is() -> None:
+    stage = group(rows("stage", "II", "I", "", "II"), "stage", "stage")
+    assert (stage.name, stage.order) == ("stage", ("I", "II", "not stated"))
+
+
+def test_few_numbers_are_names_in_their_own_order_and_many_are_thirds() -> None:
+    assert group(rows("grade", "10", "9", "", "9.0"), "grade").order == ("9", "10", "not stated")
+    kilovolts = group(rows("kvp", *(str(number) for number in range(80, 89))), "kvp")
+    assert kilovolts.order == ("80 to 82", "83 to 85", "86 to 88")
+
+
+def test_asking_for_a_usual_column_makes_it_once() -> None:
+    assert group(rows("sex", "F", "M"), "sex").name == "sex"
+
+
+@pytest.mark.parametrize(
+    ("cohort", "settings", "message"),
+    [
+        (
+            None,
+            {"subgroup_columns": ("stage",)},
+            "subgroup 'stage': is a column of the cohort file; give that file too",
+        ),
+        (None, {"cluster": "institution"}, "cluster institution: needs to know the institutions; give a cohort file"),
+        (
+            rows("sex", "F"),
+            {"subgroup_columns": ("stage",)},
+            "subgroup 'stage': the cohort file has no such column; it has sex",
+        ),
+        (
+            rows("sex", "F"),
+            {"subgroup_columns": ("case_id",)},
+            "subgroup 'case_id': names single cases; choose one of sex",
+        ),
+        (
+            rows("stage", "", ""),
+            {"subgroup_columns": ("stage",)},
+            "subgroup 'stage': is empty in all 2 evaluated cases",
+        ),
+        (
+            rows("note", *"abcdefgh"),
+            {"subgroup_columns": ("note",)},
+            "subgroup 'note': has 8 different texts in 8 cases; put alike ones together",
+        ),
+        (rows("age", "40", "old"), {}, "cohort file, column 'age' (case c1): 'old' is no number from 0 up; mend it"),
+        (rows("age", "nan"), {}, "'nan' is no number from 0 up"),
+        (rows("slice_thickness_mm", "-5"), {}, "column 'slice_thickness_mm' (case c0): '-5' is no number from 0 up"),
+    ],
+)
+def test_what_cannot_be_grouped(cohort: CohortRows | None, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInputError, match=re.escape(message)) as caught:
+        cohort_groups(cohort, EvaluationSettings(**settings))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_institutions_to_draw_must_be_known_of_every_case(caplog: pytest.LogCaptureFixture) -> None:
+    settings = EvaluationSettings(cluster="institution")
+    with pytest.raises(BadInputError, match="in the cohort file 1 of 2 cases lack an institution; fill its column"):
+        institutions_of(cohort_groups(rows("institution", "H1", ""), settings), settings)
+    with pytest.raises(BadInputError, match="in the cohort file no case has an institution"):
+        institutions_of(cohort_groups(rows("sex", "F"), settings), settings)
+    with caplog.at_level(logging.WARNING):
+        known = institutions_of(cohort_groups(rows("institution", "H1", "H2"), settings), settings)
+    assert known == {"c0": "H1", "c1": "H2"}
+    assert "only 2 institutions; under 20 the intervals are too narrow" in caplog.text

@@ -1,0 +1,153 @@
+"""Metrics of groups of cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nnunet_amt.evaluation.measure.case import CaseEvaluation
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
+from tests.evaluation.builders import evaluated, row_mask
+
+SETTINGS = EvaluationSettings(bootstrap_resamples=2000, ci_always=True)
+
+
+def found() -> CaseEvaluation:
+    """Dice 1, one lesion found, none invented."""
+    return evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+
+
+def missed() -> CaseEvaluation:
+    """Dice 0, one lesion missed, one invented."""
+    return evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
+
+
+def empty() -> CaseEvaluation:
+    """Neither tumour nor prediction."""
+    return evaluated(row_mask(60), row_mask(60))
+
+
+def test_means_pools_and_deviations() -> None:
+    summary = summarise([found(), found(), found(), missed()], SETTINGS)
+    dice = summary.voxel["dice"]
+    assert (dice.mean, dice.n) == (0.75, 4)
+    assert dice.sd == pytest.approx(0.5)  # sqrt((3 * 0.25^2 + 0.75^2) / 3)
+    assert summary.lesion.tp == (3,) * 19
+    assert summary.lesion.fp == (1,) * 19
+    assert summary.lesion.fn == (1,) * 19
+    assert [metric.mean for metric in summary.lesion.sensitivity] == [0.75] * 19
+    assert [metric.mean for metric in summary.lesion.fp_per_scan] == [0.25] * 19
+    # FP/scan of a resample is a count of draws with probability 1/4 among 4: SD sqrt(4 * 3/16) / 4.
+    assert summary.lesion.fp_per_scan[0].sd == pytest.approx(np.sqrt(0.75) / 4, rel=0.06)
+    assert summary.lesion.sensitivity[0].ci95 == (0.25, 1.0)  # P(0 of 4 found) = 0.4%, P(all) = 32%
+
+
+def test_one_resample_serves_all_metrics() -> None:
+    # Sensitivity and FP/scan of these cases add up to 1 in each resample, so their limits mirror each other.
+    lesion = summarise([found()] * 5 + [missed()] * 3, SETTINGS).lesion
+    low, high = lesion.sensitivity[0].ci95 or (np.nan, np.nan)
+    assert lesion.fp_per_scan[0].ci95 == pytest.approx((1 - high, 1 - low))
+
+
+def test_a_case_without_lesions_counts_as_a_scan_but_not_as_a_lesion() -> None:
+    summary = summarise([found(), missed(), empty(), empty()], SETTINGS)
+    assert summary.lesion.references == 2
+    assert summary.lesion.sensitivity[0].mean == 0.5
+    assert summary.lesion.fp_per_scan[0].mean == 0.25
+    # The case with the false positive is drawn three times or more in 5% of the resamples, four times in 0.4%.
+    assert summary.lesion.fp_per_scan[0].ci95 == (0.0, 0.75)
+    assert summary.voxel["dice"].mean == 0.5
+    assert [summary.voxel[name].n for name in ("dice", "iou", "precision", "recall")] == [2, 2, 2, 2]
+
+
+def test_no_lesion_anywhere_is_undefined_not_zero() -> None:
+    summary = summarise([empty(), empty()], SETTINGS)
+    assert summary.voxel["dice"] == summary.voxel["recall"]
+    assert (summary.voxel["dice"].median, summary.lesion.sensitivity[0].wilson95) == (None, None)
+    assert (summary.voxel["dice"].mean, summary.voxel["dice"].ci95, summary.voxel["dice"].n) == (None, None, 0)
+    assert (summary.lesion.sensitivity[0].mean, summary.lesion.sensitivity[0].ci95) == (None, None)
+    assert summary.lesion.fp_per_scan[0].mean == 0.0
+
+
+def test_a_single_case_has_no_interval() -> None:
+    summary = summarise([found()], SETTINGS)
+    assert summary.voxel["dice"].mean == 1.0
+    assert summary.voxel["dice"].sd is None
+    assert summary.voxel["dice"].ci95 is None
+    assert summary.lesion.fp_per_scan[0].ci95 is None
+
+
+def test_the_order_of_the_cases_changes_no_estimate() -> None:
+    cases = [found(), missed(), empty(), found()]
+    forwards, backwards = summarise(cases, SETTINGS), summarise(cases[::-1], SETTINGS)
+    assert backwards.voxel["dice"].mean == forwards.voxel["dice"].mean
+    assert backwards.lesion.tp == forwards.lesion.tp
+
+
+def intervals(summary: GroupSummary) -> list[object]:
+    metrics = [*summary.voxel.values(), *summary.lesion.sensitivity, *summary.lesion.fp_per_scan]
+    return [metric.ci95 for metric in metrics]
+
+
+def test_intervals_are_withheld_under_twenty_cases() -> None:
+    settings = EvaluationSettings(bootstrap_resamples=100)
+    assert intervals(summarise([found()] * 18 + [missed()], settings)) == [None] * (4 + 19 + 19)
+    assert None not in intervals(summarise([found()] * 19 + [missed()], settings))
+
+
+def test_a_metric_undefined_in_too_many_cases_has_no_interval() -> None:
+    """Of 20 cases one has no prediction: 19 have a precision, so its interval alone is withheld."""
+    without_prediction = evaluated(row_mask(60), row_mask(60, (0, 20)))
+    summary = summarise([found()] * 19 + [without_prediction], EvaluationSettings(bootstrap_resamples=100))
+    assert [name for name, metric in summary.voxel.items() if metric.ci95 is None] == ["precision"]
+
+
+def test_the_sd_of_lesion_metrics_is_given_for_few_cases_too() -> None:
+    summary = summarise([found(), missed()], EvaluationSettings(bootstrap_resamples=2000))
+    # Two draws of 0 or 1: their mean has SD sqrt(1/8).
+    assert summary.lesion.fp_per_scan[0].sd == pytest.approx(np.sqrt(1 / 8), rel=0.06)
+
+
+def test_wilson_stands_beside_all_and_none_only() -> None:
+    def wilson_of(*cases: CaseEvaluation) -> tuple[float, float] | None:
+        return summarise(cases, SETTINGS).lesion.sensitivity[0].wilson95
+
+    z2 = float(stats.norm.ppf(0.975)) ** 2
+    assert wilson_of(found(), found(), empty()) == pytest.approx((2 / (2 + z2), 1.0))
+    assert wilson_of(missed()) == pytest.approx((0.0, z2 / (1 + z2)))
+    assert wilson_of(found(), missed()) is None
+
+
+def test_median_and_quartiles_leave_out_the_undefined() -> None:
+    dice = [evaluated(row_mask(60, (0, stop)), row_mask(60, (0, 20))) for stop in (5, 10, 20)]
+    # Dice 0.4, 2/3 and 1: the quartiles of three values lie half way between neighbours.
+    summary = summarise([*dice, empty()], SETTINGS).voxel["dice"]
+    assert summary.median == pytest.approx(2 / 3)
+    assert (summary.q1, summary.q3) == pytest.approx(((0.4 + 2 / 3) / 2, (2 / 3 + 1) / 2))
+
+
+def named(case_id: str, prediction_stop: int) -> CaseEvaluation:
+    return evaluated(row_mask(60, (0, prediction_stop)), row_mask(60, (0, 20)), case_id=case_id)
+
+
+def test_institutions_are_drawn_whole() -> None:
+    """Institution a has three cases of Dice 1, b one of Dice 0.4: a resample is all a, all b, or both."""
+    cases = [*(named(f"a{i}", 20) for i in range(3)), named("b", 5)]
+    settings = EvaluationSettings(bootstrap_resamples=500, cluster="institution", ci_always=True)
+    summary = summarise(cases, settings, {case.case_id: case.case_id[0] for case in cases})
+    assert summary.clusters == 2
+    assert summary.voxel["dice"].mean == pytest.approx(0.85)  # the cases are averaged, not the institutions
+    assert summary.voxel["dice"].ci95 == pytest.approx((0.4, 1.0))
+    one_institution = summarise(cases[:3], settings, dict.fromkeys(("a0", "a1", "a2"), "a"))
+    assert (one_institution.clusters, one_institution.voxel["dice"].ci95) == (1, None)
+
+
+def test_voxel_intervals_are_those_of_scipy() -> None:
+    stops = np.random.default_rng(0).integers(5, 40, size=30)
+    cases = [named(str(i), int(stop)) for i, stop in enumerate(stops)]
+    values = np.array([case.voxel.dice for case in cases], dtype=float)
+    ours = summarise(cases, EvaluationSettings(bootstrap_resamples=20_000)).voxel["dice"].ci95
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
+    assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=float(theirs.standard_error) / 20)

@@ -1,0 +1,100 @@
+"""A model whose parts do not fit is told in one line before nnU-Net fails on it in many."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.model_check import require_model
+from nnunet_amt.models.plans_names import DEFAULT_TRAINER
+from nnunet_amt.trainers.unet import AMTUNet
+from tests.models.model_fixtures import write_model
+
+
+def refusal(checkpoint: Path, fold: str = "0") -> str:
+    with pytest.raises(BadInputError) as raised:
+        require_model(checkpoint.parents[1], fold, checkpoint.name, DEFAULT_TRAINER)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def change(path: Path, **content: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **content}))
+
+
+def test_model_that_fits(planned_base: Path, tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, planned_base)
+    assert require_model(checkpoint.parents[1], "0", checkpoint.name, DEFAULT_TRAINER) == checkpoint
+
+
+def test_fold_that_is_not_there_names_those_that_are(planned_base: Path, tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, planned_base)
+    (checkpoint.parents[1] / "fold_all").mkdir()
+    assert "has no such fold; it has 0, all" in refusal(checkpoint, "3")
+
+
+def test_missing_and_damaged_descriptions(planned_base: Path, tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, planned_base)
+    for name, damage in (("dataset.json", "lacks labels, channel_names"), ("plans.json", "is damaged")):
+        path = checkpoint.parents[1] / name
+        content = path.read_text()
+        path.write_text("{}")
+        assert damage in refusal(checkpoint)
+        path.unlink()
+        assert f"{name}: is missing, nnU-Net cannot predict without it" in refusal(checkpoint)
+        path.write_text(content)
+
+
+def test_trainer_of_another_name(planned_base: Path, tmp_path: Path) -> None:
+    """nnU-Net builds what the checkpoint names, whatever folder it lies in."""
+    checkpoint = write_model(tmp_path, planned_base, trainer_name="nnUNetTrainer_5epochs")
+    assert "was made by nnUNetTrainer_5epochs, its folder and --trainer say nnUNetTrainerAMT" in refusal(checkpoint)
+
+
+def test_number_of_labels(planned_base: Path, tmp_path: Path) -> None:
+    """A model of three classes beside a description of two labels."""
+    checkpoint = write_model(tmp_path, planned_base, network_weights=AMTUNet(1, 3).state_dict())
+    message = "its network tells 3 classes apart, dataset.json beside it has 2 labels (background, tumour)"
+    assert message in refusal(checkpoint)
+
+
+def test_network_of_another_version(planned_base: Path, tmp_path: Path) -> None:
+    weights = AMTUNet(1, 2).state_dict()
+    weights["extra.weight"] = weights.pop("head.bias")
+    checkpoint = write_model(tmp_path, planned_base, network_weights=weights)
+    assert "weights do not fit our network, the first is extra.weight ((2,), must be None)" in refusal(checkpoint)
+
+
+def test_plans_of_another_planner_and_of_an_old_nnunet(planned_base: Path, tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, planned_base)
+    plans = checkpoint.parents[1] / "plans.json"
+    change(plans, plans_name="nnUNetResEncUNetLPlans")
+    assert "its plans are 'nnUNetResEncUNetLPlans'" in refusal(checkpoint)
+    change(plans, configurations={"3d_fullres": {"UNet_class_name": "PlainConvUNet"}})
+    assert "of an nnU-Net older than 2.5" in refusal(checkpoint)
+
+
+def test_plans_beside_the_checkpoint_are_its_own(planned_base: Path, tmp_path: Path) -> None:
+    """With another spacing nnU-Net would predict, only badly."""
+    checkpoint = write_model(tmp_path, planned_base)
+    plans = checkpoint.parents[1] / "plans.json"
+    configurations = json.loads(plans.read_text())["configurations"]
+    configurations["3d_fullres"]["spacing"] = [1.0, 1.0, 1.0]
+    change(plans, configurations=configurations)
+    assert "was trained with other plans (spacing [5.0, 2.0, 2.0], now [1.0, 1.0, 1.0])" in refusal(checkpoint)
+
+
+def test_checkpoint_of_another_version(planned_base: Path, tmp_path: Path) -> None:
+    old: dict[str, dict] = {"state_dict": {}, "plans": {}}
+    checkpoint = write_model(tmp_path, planned_base)
+    torch.save(old, checkpoint)
+    assert "lacks network_weights, trainer_name, init_args" in refusal(checkpoint)
+    assert "nnU-Net version 1's" in refusal(checkpoint)
+    write_model(tmp_path, planned_base, init_args={"configuration": "3d_fullres"})
+    assert "its init_args hold no plans" in refusal(checkpoint)

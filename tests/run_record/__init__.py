@@ -1,1 +1,0 @@
-"""Tests of nnunet_amt.run_record."""

@@ -1,0 +1,286 @@
+"""Facts are read from the files that the stages write; hand-made ones here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnunet_amt.base.files import write_json
+from nnunet_amt.base.run_record import RECORD_FILE
+from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.report.checklists import StudyFacts, answered_items, facts_of
+from nnunet_amt.study import find_study
+from nnunet_amt.study.facts.facts import FailureFacts, SetFacts
+from tests.report.checklists.facts import group
+
+MODEL = "nnUNet_results/Dataset711_AMT/nnUNetTrainerAMT_5epochs__nnUNetAMTPlans__3d_fullres"
+COHORT = """case_id,institution,split,age,sex,histology,manufacturer,slice_thickness_mm
+half,institution-0001,external,70,M,thymoma,Siemens,5
+missed,institution-0002,external,,F,thymoma,Siemens,7
+whole,institution-0002,external,50,F,,,2.5
+without,institution-0003,external,60,M,thymoma,Canon,5
+AMT-0005,institution-0004,training,60,M,thymoma,Canon,5
+"""
+CASES = """case_id,reference_lesions
+half,1
+missed,1
+whole,2
+without,0
+"""
+LOG = """2026-11-21 12:00:00.0: Epoch 0
+2026-11-21 12:00:01.0: Epoch time: 1.00 s
+2026-11-21 12:00:01.0: Epoch 1
+2026-11-21 12:00:02.0: Epoch time: 1.00 s
+2026-11-21 12:00:02.0: Epoch 2
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """An evaluation of four cases and the dataset around it, without records and without images."""
+    dataset = tmp_path / "nnUNet_raw" / "Dataset711_AMT"
+    for folder in (tmp_path / "evaluation", tmp_path / "predictions", dataset / "labelsTs"):
+        folder.mkdir(parents=True)
+    write_summary_json(tmp_path / "evaluation" / "summary.json", EvaluationSettings(), group(4, 0.75, None), [])
+    (tmp_path / "evaluation" / "cases.csv").write_text(CASES)
+    for case_id in ("half", "missed", "whole", "without"):
+        for folder in (tmp_path / "predictions", dataset / "labelsTs"):
+            (folder / f"{case_id}.nii.gz").touch()
+    (dataset / "cohort.csv").write_text(COHORT)
+    (dataset / "table1.csv").write_text("Variable\n")
+    write_json(dataset / "dataset.json", {"converted_by": "nnunet_amt 0.1.0", "intensity_floor_hu": -1024})
+    write_json(dataset / "audit.json", _audit())
+    return tmp_path
+
+
+def test_the_dataset_is_read(study: Path) -> None:
+    dataset = _facts(study).dataset
+    assert dataset is not None
+    assert (dataset.identified, dataset.excluded, dataset.excluded_by_reason) == (6, 1, {"motion": 1})
+    assert dataset.sets["external"] == SetFacts(4, 4, 3)
+    assert dataset.compared_voxels == 5
+    assert (dataset.cases, dataset.known["age"], dataset.known["histology"]) == (5, 4, 4)
+    assert dataset.manufacturers == {"Siemens": 2, "Canon": 2}
+    assert dataset.slice_thickness_mm == (2.5, 7.0)
+    assert dataset.table_1
+    assert not dataset.coded, "'half' is no code of the conversion"
+
+
+def test_codes_are_known_as_codes(study: Path) -> None:
+    cohort = study / "nnUNet_raw" / "Dataset711_AMT" / "cohort.csv"
+    text = cohort.read_text()
+    for number, name in enumerate(("half", "missed", "whole", "without"), start=1):
+        text = text.replace(f"\n{name},", f"\nAMT-{number:04},")
+    cohort.write_text(text)
+    dataset = _facts(study).dataset
+    assert dataset is not None
+    assert dataset.coded
+
+
+def test_the_evaluation_is_read(study: Path) -> None:
+    evaluation = _facts(study).evaluation
+    assert evaluation is not None
+    assert evaluation.summary.overall.cases == 4
+    assert evaluation.cases_by_set == {"external": 4}
+    assert (evaluation.institutions, evaluation.without_tumour) == (3, 1)
+    assert evaluation.missing_as_empty is None, "no record says it"
+    assert not evaluation.component_analysis
+
+
+def test_without_records_the_model_is_not_known(study: Path) -> None:
+    facts = _facts(study)
+    assert facts.model is None
+    assert facts.runs.stages == ()
+    assert answered_items(facts)[0].items[21].status == "authors"
+
+
+def test_records_lead_to_the_model(study: Path) -> None:
+    _write_model(study)
+    facts = _facts(study)
+    model = facts.model
+    assert model is not None
+    assert (model.trainer, model.plans, model.folds) == ("nnUNetTrainerAMT_5epochs", "nnUNetAMTPlans", ("0",))
+    assert (model.checkpoint, model.checkpoint_sha256) == ("checkpoint_best.pth", "c0" * 32)
+    assert (model.spacing, model.patch_size, model.batch_size) == ((5.0, 0.8, 0.8), (32, 64, 64), 3)
+    assert model.intensities == (-1000.0, 3000.0)
+    assert model.epochs == 2, "the third epoch has not ended"
+    assert model.steps_per_epoch == 50
+    assert (model.parameters, model.training_seconds, model.training_device) == (1234, 30.0, "GPU X")
+    assert model.pretrained is False
+    assert model.usual_window
+    assert facts.runs.stages == ("train", "predict")
+    assert facts.runs.software == {"torch": ("2.13.0", "2.14.0")}
+
+
+def test_another_models_training_is_not_taken_for_this_ones(study: Path) -> None:
+    _write_model(study)
+    other = study / "baseline" / "fold_0"
+    _write_runs(other, _run("train", "2026-11-20", seconds=999.0, software={"torch": "1.0"}))
+    model = _facts(study).model
+    assert model is not None
+    assert model.training_seconds == 30.0
+    assert _facts(study).runs.software == {"torch": ("2.13.0", "2.14.0")}
+
+
+def test_options_of_a_recorded_command_are_seen(study: Path) -> None:
+    _write_model(study, "nnunet_amt train 711 -pretrained_weights w.pth", "nnunet_amt predict 711 -step_size 0.9")
+    model = _facts(study).model
+    assert model is not None
+    assert model.pretrained is True
+    assert not model.usual_window
+
+
+def test_a_command_that_is_not_known_denies_nothing(study: Path) -> None:
+    _write_model(study, "python", "python")
+    model = _facts(study).model
+    assert model is not None
+    assert model.pretrained is None
+    assert not model.usual_window
+
+
+def test_plans_that_rescale_to_something_else_give_no_range(study: Path) -> None:
+    folder = _write_model(study)
+    plans = json.loads((folder / "plans.json").read_text())
+    plans["foreground_intensity_properties_per_channel"]["0"]["mean"] = 40.0
+    write_json(folder / "plans.json", plans)
+    model = _facts(study).model
+    assert model is not None
+    assert model.intensities is None
+    assert model.normalisation == "CTNormalization"
+
+
+@pytest.mark.parametrize(("lines", "synthetic"), [(6, True), (7, False)])
+def test_phantoms_beside_a_dataset_are_its_source_only_if_they_were_converted(
+    study: Path, lines: int, synthetic: bool
+) -> None:
+    """The audit counts six cases: a manifest of seven phantoms is another one's."""
+    cohort = study / "phantoms"
+    cohort.mkdir()
+    write_json(cohort / "phantom_design.json", {"seed": 1})
+    (cohort / "manifest.csv").write_text("case_id\n" + "P1\n" * lines)
+    assert _facts(study).synthetic is synthetic
+
+
+def test_a_record_of_the_conversion_decides_about_phantoms(study: Path) -> None:
+    cohort = study / "phantoms"
+    cohort.mkdir()
+    write_json(cohort / "phantom_design.json", {"seed": 1})
+    (cohort / "manifest.csv").write_text("case_id\n" + "P1\n" * 6)
+    record = _run("convert", "2026-11-19", inputs={"manifest": {"sha256": "00" * 32}})
+    record["seed"] = 5
+    record["settings"] = {"reading": {"resample_tilt": True, "resample_masks": False}}
+    _write_runs(study / "nnUNet_raw" / "Dataset711_AMT", record)
+    facts = _facts(study)
+    assert not facts.synthetic
+    assert facts.dataset is not None
+    assert facts.dataset.resampled == ("tilt",)
+    assert facts.dataset.seed == 5
+
+
+def test_the_plans_record_is_found_by_what_the_training_read(study: Path) -> None:
+    _write_model(study)
+    prepared = study / "nnUNet_preprocessed" / "Dataset711_AMT"
+    _write_runs(prepared, _run("plan", "2026-11-19"))
+    (prepared / "nnUNetAMTPlans.json").write_text("{}")
+    plans = {"plans": {"path": "../../../../nnUNet_preprocessed/Dataset711_AMT/nnUNetAMTPlans.json"}}
+    _write_runs(study / MODEL / "fold_0", _run("train", "2026-11-20", inputs=plans))
+    assert _facts(study).runs.stages == ("plan", "train", "predict")
+
+
+def test_failures_and_comparison_are_read(study: Path) -> None:
+    failures, comparison = study / "failures", study / "comparison"
+    failures.mkdir()
+    p_values = {"volume_cm3": 0.04, "mean_hu": 0.03, "sphericity": 0.06, "flatness": None}
+    features = [{"feature": name, "p_holm": p} for name, p in p_values.items()]
+    write_json(failures / "failures.json", {"features": features})
+    rows = ["case_id,group,segmentation,detection", "half,,over,found", "missed,bottom,under,missed"]
+    rows += ["whole,top,balanced,found", "without,,over,"]
+    (failures / "failure_cases.csv").write_text("\n".join(rows) + "\n")
+    write_json(comparison / "comparison.json", {"models": [{"name": "AMT"}, {"name": "default nnU-Net"}]})
+    facts = _facts(study)
+    differing = ("volume", "mean of the CT numbers")
+    differing = ("volume", "mean of the CT numbers")
+    assert facts.failures == FailureFacts(1, over=2, under=1, balanced=1, missed=1, differing_features=differing)
+    assert facts.comparison == ("AMT", "default nnU-Net")
+
+
+def test_no_answer_holds_a_path(study: Path) -> None:
+    _write_model(study)
+    for checklist in answered_items(_facts(study)):
+        for item in checklist.items:
+            assert str(study) not in item.answer
+            assert "nnUNet_results" not in item.answer
+
+
+def _facts(study: Path) -> StudyFacts:
+    return facts_of(find_study(study))
+
+
+def _audit() -> dict[str, Any]:
+    counts = {"training": (1, 1, 1), "external": (4, 4, 3)}
+    return {
+        "checks": [{"check": "CTs compared voxel for voxel: 5, no two the same", "passed": True}],
+        "identified": 6,
+        "excluded": 1,
+        "excluded_by_reason": {"motion": 1},
+        "included": {"cases": 5, "patients": 5, "institutions": 4},
+        "splits": {
+            name: {"cases": cases, "patients": patients, "institutions": places}
+            for name, (cases, patients, places) in counts.items()
+        },
+        "institutions_of_both_training_and_tuning": 0,
+    }
+
+
+def _write_model(
+    study: Path, train: str = "nnunet_amt train 711", predict: str = "nnunet_amt predict 711 --output predictions"
+) -> Path:
+    """A model of two finished epochs, and the records of its training and its prediction."""
+    model = study / MODEL
+    fold = model / "fold_0"
+    fold.mkdir(parents=True)
+    (fold / "training_log_2026.txt").write_text(LOG)
+    write_json(fold / "debug.json", {"num_iterations_per_epoch": "50"})  # nnU-Net writes all of it as text
+    (fold / "checkpoint_best.pth").write_bytes(b"weights")
+    channel = {"mean": -1000.0, "std": 4000.0, "percentile_00_5": -1000.0, "percentile_99_5": 3000.0}
+    configuration = {
+        "spacing": [5.0, 0.8, 0.8],
+        "patch_size": [32, 64, 64],
+        "batch_size": 3,
+        "normalization_schemes": ["CTNormalization"],
+        "architecture": {"network_class_name": "AMTUNet", "arch_kwargs": {"features_per_level": [32, 64]}},
+    }
+    plans = {
+        "plans_name": "nnUNetAMTPlans",
+        "configurations": {"3d_fullres": configuration},
+        "foreground_intensity_properties_per_channel": {"0": channel},
+    }
+    write_json(model / "plans.json", plans)
+    trained = _run("train", "2026-11-20", seconds=30.0, software={"torch": "2.13.0"}, command=train)
+    trained["machine"] = {"system": "Linux", "cores": 2, "device": "cuda", "gpu": "GPU X"}
+    _write_runs(fold, trained)
+    inputs = {
+        "model": {"path": f"../{MODEL}"},
+        "checkpoint": {"path": f"../{MODEL}/fold_0/checkpoint_best.pth", "sha256": "c0" * 32},
+    }
+    predicted = _run("predict", "2026-11-21", inputs=inputs, software={"torch": "2.14.0"}, command=predict)
+    _write_runs(study / "predictions", predicted | {"cost": {"parameters": 1234}})
+    return model
+
+
+def _run(stage: str, day: str, **more: Any) -> dict[str, Any]:
+    empty: dict[str, dict[str, Any]] = {
+        name: {} for name in ("software", "machine", "settings", "inputs", "outputs", "counts", "cost")
+    }
+    return (
+        {"stage": stage, "command": "", "started": f"{day}T12:00:00+00:00", "seconds": 1.0, "seed": None} | empty | more
+    )
+
+
+def _write_runs(folder: Path, *runs: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / RECORD_FILE, {"schema_version": 1, "runs": list(runs)})

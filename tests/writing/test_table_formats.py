@@ -1,0 +1,115 @@
+"""tables.tex, tables.html and metrics.csv."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.evaluation.results.metrics_csv import METRICS_COLUMNS, write_metrics_csv
+from nnunet_amt.evaluation.results.tables import ResultTables, result_tables
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.summary import summarise
+from nnunet_amt.writing.html import tables_html
+from nnunet_amt.writing.latex import escape_latex, tables_latex
+from tests.evaluation.builders import evaluated, row_mask
+
+SETTINGS = EvaluationSettings(bootstrap_resamples=100)
+FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
+# as a hospital may be called, or a joker calls it
+NASTY = "[2] A&B 100% $5 #1 a_b {c} ~d^e \\f|g <b>&amp;</b> >5 Köln"
+
+
+def nasty_tables() -> ResultTables:
+    summary = summarise([FOUND, MISSED], SETTINGS)
+    return result_tables(SETTINGS, summary, [("sex", "F", summary), ("my_column", NASTY, summary)])
+
+
+def test_latex_special_characters_are_set_as_they_are() -> None:
+    assert escape_latex("a_b & 5% #1 $2 {x}") == r"a\_b \& 5\% \#1 \$2 \{x\}"
+    assert escape_latex("\\~^|") == r"\textbackslash{}\textasciitilde{}\textasciicircum{}\textbar{}"
+    assert escape_latex("0.5±0.1 (0–1), > 5\n%") == r"0.5$\pm$0.1 (0--1), $>$ 5 \%"
+
+
+def test_latex_rows_have_as_many_cells_as_columns() -> None:
+    text = tables_latex(nasty_tables())
+    lines = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    assert len(lines) == 2 * (1 + 2 + 1 + 1)  # head, overall with the published row, F, the joker's; in two tables
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 5 for line in lines)
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles_and_fits_the_page(tmp_path: Path) -> None:
+    (tmp_path / "tables.tex").write_text(tables_latex(nasty_tables()), encoding="utf-8")
+    (tmp_path / "main.tex").write_text(
+        r"\documentclass{article}\usepackage[a4paper,margin=2cm]{geometry}\usepackage{array,booktabs}"
+        r"\begin{document}\input{tables.tex}\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Overfull \\hbox" not in done.stdout
+
+
+class Cells(HTMLParser):
+    """Collect the rows of a page, and whatever it would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self.links: list[str | None] = []
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+
+def test_html_holds_the_cells_as_they_are_and_loads_nothing() -> None:
+    tables = nasty_tables()
+    page = Cells()
+    page.feed(tables_html(tables))
+    assert (page.links, "script" in page.tags, "b" in page.tags) == ([], False, False)
+    titles = [row[0] for row in page.rows]
+    first = ["Subgroup", "Overall", "published", "Sex", "F", "my_column", NASTY]
+    assert titles == first * 2
+    assert page.rows[1] == ["Overall", "2", *tables.tables[0].rows[0].cells]
+    assert [len(row) for row in page.rows] == [6, 6, 6, 1, 6, 1, 6] * 2
+
+
+def test_metrics_csv_has_every_metric_threshold_and_group(tmp_path: Path) -> None:
+    write_metrics_csv(
+        tmp_path / "metrics.csv", summarise([FOUND, MISSED], SETTINGS), [("sex", "F", summarise([FOUND], SETTINGS))]
+    )
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open(encoding="utf-8")))
+    assert tuple(rows[0]) == METRICS_COLUMNS
+    assert len(rows) == 2 * (4 + 19 + 19)
+    dice, sensitivity = rows[0], next(row for row in rows if (row["metric"], row["subgroup"]) == ("sensitivity", "F"))
+    # Dice 1 and 0: mean, SD sqrt(1/2), quartiles a quarter of the way between the two.
+    expected = {"group": "overall", "cases": "2", "metric": "dice", "n": "2", "mean": "0.5", "median": "0.5"}
+    assert expected.items() <= dice.items()
+    assert float(dice["sd"]) == pytest.approx(0.5**0.5)
+    assert (dice["q1"], dice["q3"], dice["iou_threshold"], dice["ci95_low"]) == ("0.25", "0.75", "", "")
+    assert (sensitivity["iou_threshold"], sensitivity["mean"], sensitivity["wilson95_high"]) == ("0.05", "1.0", "1.0")
+    assert float(sensitivity["wilson95_low"]) == pytest.approx(1 / (1 + 1.959964**2), abs=1e-6)
