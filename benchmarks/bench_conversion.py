@@ -146,9 +146,9 @@ def _write(folder: Path, cases: int, size: int, slices: int) -> None:
         pass
 
 
-def _converted(folder: Path, report: Progress) -> float:
+def _converted(folder: Path, progress: Progress) -> float:
     started = perf_counter()
-    convert(folder / "manifest.csv", folder / "raw", 711, settings=ConversionSettings(), report=report)
+    convert(folder / "manifest.csv", folder / "raw", 711, settings=ConversionSettings(), progress=progress)
     return perf_counter() - started
 
 

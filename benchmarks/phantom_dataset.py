@@ -84,7 +84,7 @@ def prepare_dataset(parent: Path, size: DatasetSize, console: Console) -> Path:
             bar.update(task, completed=done, total=total, description=what)
 
         _write_raw(Path(folders_below(folder)["nnUNet_raw"]) / DATASET, size, jobs, report)
-        plan(DATASET_ID, jobs=jobs, report=report)
+        plan(DATASET_ID, jobs=jobs, progress=report)
         report(0, 2, "plans and arrays of default nnU-Net")
         _plan_default(folder, jobs)
     write_json(mark, asdict(size))

@@ -31,8 +31,6 @@ from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.report import ReportResult, write_report
 from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS, nnUNetTrainerAMT_demo
 
-__all__ = ["DemoResult", "DemoSettings", "run_demo"]
-
 NEEDED_BYTES = 1_000_000_000
 
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
@@ -92,7 +90,7 @@ class DemoResult:
 
 
 def run_demo(
-    output: Path, device: str = "cpu", report: Progress = silent, settings: DemoSettings | None = None
+    output: Path, device: str = "cpu", progress: Progress = silent, settings: DemoSettings | None = None
 ) -> DemoResult:
     """Make a phantom cohort and run every stage on it to the report; run again, it goes on where it stopped.
 
@@ -102,7 +100,7 @@ def run_demo(
         Folder for everything; nnU-Net's three folders are made in it.
     device
         ``cpu`` or ``cuda``.
-    report
+    progress
         Told of every step of every stage.
     settings
         The embedded default if not given.
@@ -117,17 +115,17 @@ def run_demo(
     jobs = os.cpu_count() or 1
     os.environ.update(folders_below(output))
     raw = folder_from_environment("nnUNet_raw")
-    manifest = write_phantom_cohort(output / "phantom_cohort", settings.design, report=report, jobs=jobs)
-    conversion = convert(manifest, raw, settings.dataset_id, settings.dataset_name, jobs=jobs, report=report)
+    manifest = write_phantom_cohort(output / "phantom_cohort", settings.design, progress=progress, jobs=jobs)
+    conversion = convert(manifest, raw, settings.dataset_id, settings.dataset_name, jobs=jobs, progress=progress)
     dataset = conversion.dataset_folder
-    plan(settings.dataset_id, settings.spacing, settings.patch_size, jobs=jobs, report=report)
+    plan(settings.dataset_id, settings.spacing, settings.patch_size, jobs=jobs, progress=progress)
     results = folder_from_environment("nnUNet_results")
     model = model_folder(results, dataset.name, settings.trainer, PLANS_NAME, CONFIGURATION)
-    _train(settings, model, device, output / "train.log", report)
-    predictions = _predict(settings, dataset, model, device, output, report)
+    _train(settings, model, device, output / "train.log", progress)
+    predictions = _predict(settings, dataset, model, device, output, progress)
     evaluation_folder = output / "evaluation"
     evaluation = evaluate(
-        predictions, dataset / "labelsTs", evaluation_folder, dataset / "cohort.csv", jobs=jobs, report=report
+        predictions, dataset / "labelsTs", evaluation_folder, dataset / "cohort.csv", jobs=jobs, progress=progress
     )
     analyse_failures(
         predictions,
@@ -135,20 +133,20 @@ def run_demo(
         output / "evaluation_failures",
         dataset / "imagesTs",
         jobs=jobs,
-        report=report,
+        progress=progress,
     )
-    page = write_report(output, output / "report.html", evaluation_folder, report=report)
+    page = write_report(output, output / "report.html", evaluation_folder, progress=progress)
     return DemoResult(manifest, model, evaluation_folder, evaluation, page)
 
 
-def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, report: Progress) -> None:
+def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, progress: Progress) -> None:
     epochs, fold_folder = settings.epochs, model / f"fold_{settings.fold}"
     preprocessed = (
         folder_from_environment("nnUNet_preprocessed") / f"Dataset{settings.dataset_id}_{settings.dataset_name}"
     )
     require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json", CONFIGURATION)
     if (fold_folder / "checkpoint_final.pth").is_file() and (fold_folder / "validation" / "summary.json").is_file():
-        report(epochs, epochs, "training")
+        progress(epochs, epochs, "training")
         return
     # the model that is selected is the one that nnU-Net's final validation looks at
     extra = ["--val_best"]
@@ -164,23 +162,23 @@ def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, rep
         if found := _TUNING_DICE.search(line):
             dice = f": tuning Dice {found[1]}"
         if found := _EPOCH.search(line):
-            report(int(found[1]), epochs, f"training{dice}")
+            progress(int(found[1]), epochs, f"training{dice}")
         elif "Training done" in line:
-            report(epochs, epochs, f"training{dice}")
+            progress(epochs, epochs, f"training{dice}")
 
-    report(0, epochs, "training")
+    progress(0, epochs, "training")
     with recorded_training(preprocessed, model, settings.trainer, settings.fold, device, extra) as notes:
         notes.cost["peak_memory_bytes"] = run_stock_command(
             command, cpu_friendly_environment(device), on_line, log_file
         )
 
 
-def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, output: Path, report: Progress) -> Path:
+def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, output: Path, progress: Progress) -> Path:
     checkpoint = require_checkpoint(model / f"fold_{settings.fold}", "checkpoint_best.pth")
     images, predictions = dataset / "imagesTs", output / "predictions"
     total = len(require_images(images))
     done = keep_finished_predictions(images, predictions, checkpoint)
-    report(done, total, "prediction")
+    progress(done, total, "prediction")
     if done == total:
         return predictions
     command = predict_command(
@@ -193,7 +191,7 @@ def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, ou
         nonlocal done
         if _PREDICTED.match(line):
             done += 1
-            report(done, total, "prediction")
+            progress(done, total, "prediction")
 
     to_do = total - done
     with recorded_prediction(images, predictions, checkpoint, settings.trainer, device, total, to_do) as notes:

@@ -2,22 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "AMTError",
-    "BadInputError",
-    "DiskFullError",
-    "GeometryMismatchError",
-    "ImageReadError",
-    "LabelValueError",
-    "ManifestError",
-    "MissingEnvironmentError",
-    "MissingExtraError",
-    "RoiNotFoundError",
-    "SplitLeakageError",
-    "UnmatchedCasesError",
-    "WorkFailedError",
-]
-
 
 class AMTError(Exception):
     """Base of all errors that nnunet_amt raises on purpose; its text is one line for the user."""

@@ -16,47 +16,6 @@ from math import radians
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "ADAM_BETAS",
-    "AGES",
-    "BATCH_SIZE",
-    "CITATION",
-    "DIAGNOSES",
-    "DOI",
-    "EXCLUDED_CASES",
-    "EXTERNAL_CASES",
-    "EXTERNAL_INSTITUTIONS",
-    "FAILURE_GROUP_PERCENT",
-    "FAILURE_GROUP_SIZE",
-    "FAILURE_P_VALUES",
-    "FEATURE_RANGE",
-    "FOREGROUND_SAMPLES_PER_BATCH",
-    "IDENTIFIED_CASES",
-    "INCLUDED_CASES",
-    "INSTITUTIONS",
-    "IOU_THRESHOLD_TWENTIETHS",
-    "LEARNING_RATE",
-    "MANUFACTURERS",
-    "MINIMUM_PREDICTED_VOXELS",
-    "NETWORK_LEVELS",
-    "OPERATING_POINT",
-    "ROTATION_RANGE_RADIANS",
-    "SCALING_RANGE",
-    "SEXES",
-    "SIZE_LIMITS_CM",
-    "SUCCESSFUL_DICE",
-    "TABLE_3",
-    "TABLE_4",
-    "TRAINING_CASES",
-    "TRAINING_INSTITUTIONS",
-    "TUNING_CASES",
-    "TUNING_INSTITUTIONS",
-    "Estimate",
-    "OperatingPoint",
-    "PublishedLesionRow",
-    "PublishedVoxelRow",
-]
-
 CITATION = "Takemura et al., Scientific Reports, 2026"
 DOI = "10.1038/s41598-026-37504-z"
 

@@ -18,19 +18,19 @@ __all__ = ["evaluate_both", "predict_both", "write_table"]
 _THRESHOLDS = (0.1, 0.5)
 
 
-def predict_both(study: Study, report: Progress) -> None:
+def predict_both(study: Study, progress: Progress) -> None:
     """Predict the external cases: the best epoch without mirroring, and nnU-Net's last epoch with its mirroring."""
     for recipe in RECIPES:
-        _predict(study, recipe, report)
+        _predict(study, recipe, progress)
 
 
-def _predict(study: Study, recipe: Recipe, report: Progress) -> None:
+def _predict(study: Study, recipe: Recipe, progress: Progress) -> None:
     images, predictions = study.raw / "imagesTs", study.output / "predictions" / recipe.key
     checkpoint = require_checkpoint(study.fold(recipe), recipe.checkpoint)
     total = len(require_images(images))
     done = keep_finished_predictions(images, predictions, checkpoint)
     what = f"prediction by {recipe.title}"
-    report(done, total, what)
+    progress(done, total, what)
     if done == total:
         return
     command = predict_command(
@@ -42,12 +42,12 @@ def _predict(study: Study, recipe: Recipe, report: Progress) -> None:
         nonlocal done
         if line.startswith("done with "):
             done += 1
-            report(done, total, what)
+            progress(done, total, what)
 
     run_stock_command(command, study.environment(), on_line, study.output / f"{recipe.key}_predict.log")
 
 
-def evaluate_both(study: Study, jobs: int, report: Progress) -> dict[str, EvaluationResult]:
+def evaluate_both(study: Study, jobs: int, progress: Progress) -> dict[str, EvaluationResult]:
     """Evaluate the predictions of both."""
     return {
         recipe.key: evaluate(
@@ -56,7 +56,7 @@ def evaluate_both(study: Study, jobs: int, report: Progress) -> dict[str, Evalua
             study.output / "evaluation" / recipe.key,
             study.raw / "cohort.csv",
             jobs=jobs,
-            report=report,
+            progress=progress,
         )
         for recipe in RECIPES
     }

@@ -19,24 +19,24 @@ from nnunet_amt.phantom import write_harder_cohort
 __all__ = ["make_dataset", "plan_both"]
 
 
-def make_dataset(study: Study, jobs: int, report: Progress) -> None:
+def make_dataset(study: Study, jobs: int, progress: Progress) -> None:
     """Make the phantom cohort and convert it."""
     os.environ.update(folders_below(study.output))
-    manifest = write_harder_cohort(study.output / "cohort", study.design, report, jobs)
-    convert(manifest, study.output / "nnUNet_raw", study.dataset_id, study.dataset_name, jobs=jobs, report=report)
+    manifest = write_harder_cohort(study.output / "cohort", study.design, progress, jobs)
+    convert(manifest, study.output / "nnUNet_raw", study.dataset_id, study.dataset_name, jobs=jobs, progress=progress)
 
 
-def plan_both(study: Study, jobs: int, report: Progress) -> None:
+def plan_both(study: Study, jobs: int, progress: Progress) -> None:
     """Plan and preprocess for both; default nnU-Net plans by itself, but for the spacing."""
     (study.output / "nnUNet_results").mkdir(exist_ok=True)
-    plan(study.dataset_id, study.spacing, study.patch_size, jobs=jobs, report=report)
+    plan(study.dataset_id, study.spacing, study.patch_size, jobs=jobs, progress=progress)
     record = study.preprocessed / "default_nnunet_planned.json"
     wanted = {"spacing": list(study.spacing), "cases": study.design.training + study.design.tuning}
-    report(0, 1, "default nnU-Net's plans and preprocessing")
+    progress(0, 1, "default nnU-Net's plans and preprocessing")
     if not record.is_file() or json.loads(record.read_text(encoding="utf-8")) != wanted:
         with quiet_nnunet():
             # the fingerprint that `plan` has taken is nnU-Net's own
             plan_experiment_dataset(study.dataset_id, overwrite_target_spacing=study.spacing)
             preprocess_dataset(study.dataset_id, DEFAULT.plans, (CONFIGURATION,), (jobs,))
         write_json(record, wanted)
-    report(1, 1, "default nnU-Net's plans and preprocessing")
+    progress(1, 1, "default nnU-Net's plans and preprocessing")

@@ -23,7 +23,7 @@ __all__ = ["iterations_per_epoch", "share_out", "train_both"]
 _LOOK_EVERY = 2.0  # seconds
 
 
-def share_out(study: Study, report: Progress) -> dict[str, dict]:
+def share_out(study: Study, progress: Progress) -> dict[str, dict]:
     """Measure both recipes at the same time and give each the iterations that fill its compute time; kept in a file.
 
     Raises
@@ -45,9 +45,9 @@ def share_out(study: Study, report: Progress) -> dict[str, dict]:
         path.unlink(missing_ok=True)
     apart = {"nnUNet_results": str(study.output / "calibration" / "nnUNet_results")}
     commands = {r.key: ["calibrate", r.key, study.dataset, study.device, str(results[r.key])] for r in RECIPES}
-    report(0, len(results), "calibrating")
+    progress(0, len(results), "calibrating")
     _run_both(study, commands, dict.fromkeys(commands, apart), lambda: None)
-    report(len(results), len(results), "calibrating")
+    progress(len(results), len(results), "calibrating")
     for recipe in RECIPES:
         measured = json.loads(results[recipe.key].read_text(encoding="utf-8"))
         seconds = measured["iteration_seconds"]
@@ -75,7 +75,7 @@ def iterations_per_epoch(recipe: Recipe, measured: dict, seconds: float, epochs:
     return floor((seconds - check / interval) / iteration)
 
 
-def train_both(study: Study, budget: dict[str, dict], report: Progress) -> None:
+def train_both(study: Study, budget: dict[str, dict], progress: Progress) -> None:
     """Train both recipes, side by side on a core each or one after the other on a GPU; goes on after a kill."""
     commands, variables = {}, {}
     for recipe in RECIPES:
@@ -86,10 +86,10 @@ def train_both(study: Study, budget: dict[str, dict], report: Progress) -> None:
                 ITERATIONS_VARIABLE: str(budget[recipe.key]["iterations_per_epoch"]),
             }
     told: dict[str, int] = {}
-    _run_both(study, commands, variables, lambda: _report_epochs(study, report, told))
+    _run_both(study, commands, variables, lambda: _report_epochs(study, progress, told))
 
 
-def _report_epochs(study: Study, report: Progress, told: dict[str, int]) -> None:
+def _report_epochs(study: Study, progress: Progress, told: dict[str, int]) -> None:
     """Report a recipe whose number of finished epochs is another than was `told`."""
     for recipe in RECIPES:
         rows = read_compute(study.fold(recipe) / "compute.csv")
@@ -98,7 +98,7 @@ def _report_epochs(study: Study, report: Progress, told: dict[str, int]) -> None
         told[recipe.key] = len(rows)
         dice = [row["dice"] for row in rows if not isnan(row["dice"])]
         detail = f": Dice {dice[-1]:.3f}, {rows[-1]['compute_seconds'] / 60:.1f} min" if dice else ""
-        report(len(rows), study.epochs, f"training by {recipe.title}{detail}")
+        progress(len(rows), study.epochs, f"training by {recipe.title}{detail}")
 
 
 def _run_both(

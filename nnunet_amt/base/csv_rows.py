@@ -9,8 +9,6 @@ from pathlib import Path
 
 from nnunet_amt.errors import ManifestError
 
-__all__ = ["numbered_rows", "require_columns", "row_texts"]
-
 
 def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
     """Give the number of its first line and the stripped cells of every row that is not blank.

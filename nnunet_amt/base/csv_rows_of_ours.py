@@ -7,8 +7,6 @@ from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["read_rows"]
-
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Read a CSV file with a column ``case_id``.

@@ -16,20 +16,6 @@ from typing import Any
 
 from nnunet_amt.errors import BadInputError, DiskFullError
 
-__all__ = [
-    "PARTIAL_MARK",
-    "atomic_path",
-    "is_nearly_full",
-    "machine_mark",
-    "partial_name",
-    "read_record",
-    "require_folder",
-    "require_free_space",
-    "write_csv",
-    "write_json",
-    "write_text",
-]
-
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
 

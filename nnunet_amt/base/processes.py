@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-__all__ = ["end_with_parent", "is_running", "pools_that_end_with_parent"]
-
 
 def end_with_parent() -> None:
     """Initialise a worker process: it ends when its parent does, also by kill -9.

@@ -14,8 +14,6 @@ import sys
 import threading
 from collections.abc import Sequence
 
-__all__ = ["supervise"]
-
 
 def supervise(command: Sequence[str]) -> int:
     """Run `command` and give its exit code, 128 and more for a signal; end all with the parent."""

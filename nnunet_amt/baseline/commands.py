@@ -8,14 +8,6 @@ from nnunet_amt.baseline.settings import BaselineSettings
 from nnunet_amt.baseline.stock_models import DEFAULT_PLANNER, DEFAULT_PLANS, DEFAULT_STOCK_TRAINER, StockModel
 from nnunet_amt.models.plans_names import CONFIGURATION
 
-__all__ = [
-    "plan_and_preprocess_command",
-    "plan_command",
-    "predict_command",
-    "preprocess_command",
-    "train_command",
-]
-
 
 def plan_and_preprocess_command(settings: BaselineSettings, model: StockModel) -> list[str]:
     """Plan and preprocess; nnU-Net keeps a fingerprint that is there."""

@@ -16,14 +16,6 @@ from nnunet_amt.nnunet.fingerprint import FINGERPRINT_RECORD, raw_files_state
 from nnunet_amt.nnunet.predictions import require_images
 from nnunet_amt.nnunet.raw_cases import RawCases, list_cases
 
-__all__ = [
-    "BaselineDataset",
-    "find_dataset",
-    "put_split_in_place",
-    "require_evaluation_of",
-    "require_validated_on_split",
-]
-
 _SPLITS = "splits_final.json"
 
 

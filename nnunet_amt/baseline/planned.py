@@ -20,8 +20,6 @@ from nnunet_amt.models.plans_check import read_plans
 from nnunet_amt.models.plans_names import CONFIGURATION
 from nnunet_amt.nnunet.fingerprint import raw_files_state
 
-__all__ = ["PlanningRecord", "stock_plans"]
-
 _RECORD = "nnunet_amt_baseline.json"
 _ENDINGS = (".b2nd", "_seg.b2nd", ".pkl")
 # What nnU-Net's arrays depend on; patch and batch are not among it, so that its planners share them.

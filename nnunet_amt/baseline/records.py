@@ -15,8 +15,6 @@ from nnunet_amt.models.plans_check import read_plans
 from nnunet_amt.models.plans_names import CONFIGURATION
 from nnunet_amt.nnunet.model_records import recorded_prediction, recorded_training
 
-__all__ = ["record_baseline", "record_prediction", "record_training"]
-
 
 def record_baseline(dataset: BaselineDataset, settings: BaselineSettings) -> AbstractContextManager[RunNotes]:
     """Record the whole in the folder of the results; a run in which nothing new came out is not added."""

@@ -30,16 +30,6 @@ from nnunet_amt.nnunet.predictions import (
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationResult
 
-__all__ = [
-    "BaselineResult",
-    "compare_with_ours",
-    "compared_names",
-    "comparison_folder",
-    "evaluation_folder",
-    "predictions_folder",
-    "run_baseline",
-]
-
 
 @dataclass(frozen=True)
 class BaselineResult:
@@ -66,7 +56,7 @@ class BaselineResult:
 
 def run_baseline(
     settings: BaselineSettings,
-    report: Progress = silent,
+    progress: Progress = silent,
     show: Callable[[str], None] = lambda command: None,
 ) -> tuple[BaselineResult, ...]:
     """Plan, train, predict and evaluate nnU-Net's own models; run again, it goes on where it stopped.
@@ -75,7 +65,7 @@ def run_baseline(
     ----------
     settings
         What is asked for.
-    report
+    progress
         Told of the steps of the evaluation; nnU-Net's own output is left as it is.
     show
         Told every command before it runs.
@@ -103,7 +93,7 @@ def run_baseline(
             folder = train(dataset, settings, model, show)
             predictions = predict(dataset, settings, model, folder, show)
             output = evaluation_folder(settings, model)
-            evaluation = evaluate(predictions, dataset.references, output, dataset.cohort, report=report)
+            evaluation = evaluate(predictions, dataset.references, output, dataset.cohort, progress=progress)
             results.append(BaselineResult(model, folder.parent, predictions, output, evaluation))
     return tuple(results)
 
@@ -128,10 +118,10 @@ def compared_names(settings: BaselineSettings) -> list[str]:
     return ["nnunet_amt", *(model.title for model in settings.models)]
 
 
-def compare_with_ours(settings: BaselineSettings, evaluation: Path, report: Progress = silent) -> ComparisonResult:
+def compare_with_ours(settings: BaselineSettings, evaluation: Path, progress: Progress = silent) -> ComparisonResult:
     """Compare the stock models with our evaluation of the same cases, which stands first; see `compare`."""
     evaluations = [evaluation, *(evaluation_folder(settings, model) for model in settings.models)]
-    return compare(evaluations, comparison_folder(settings), compared_names(settings), report=report)
+    return compare(evaluations, comparison_folder(settings), compared_names(settings), progress=progress)
 
 
 def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, show: Callable[[str], None]) -> None:

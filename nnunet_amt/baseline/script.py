@@ -14,8 +14,6 @@ from nnunet_amt.baseline.stock_models import StockModel
 from nnunet_amt.nnunet.commands import cpu_friendly_environment
 from nnunet_amt.nnunet.environment import FOLDER_VARIABLES
 
-__all__ = ["baseline_script", "compare_command", "evaluate_command"]
-
 _CPU_VARIABLES = ("nnUNet_n_proc_DA", "nnUNet_def_n_proc", "nnUNet_compile")
 
 

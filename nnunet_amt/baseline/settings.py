@@ -10,8 +10,6 @@ from nnunet_amt.baseline.stock_models import DEFAULT_STOCK_TRAINER, STOCK_MODELS
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.nnunet.commands import is_of_nnunet
 
-__all__ = ["BaselineSettings"]
-
 
 @dataclass(frozen=True)
 class BaselineSettings:

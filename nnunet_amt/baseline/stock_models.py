@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["DEFAULT_PLANNER", "DEFAULT_PLANS", "DEFAULT_STOCK_TRAINER", "STOCK_MODELS", "StockModel", "stock_models"]
-
 # What nnU-Net's commands take where nothing is given: such words are left out, as one would type it.
 DEFAULT_PLANNER = "ExperimentPlanner"
 DEFAULT_PLANS = "nnUNetPlans"

@@ -17,8 +17,6 @@ from nnunet_amt.models.plans_check import read_plans, require_same_plans
 from nnunet_amt.models.plans_names import CONFIGURATION
 from nnunet_amt.nnunet.commands import checkpoint_to_continue_from, model_folder
 
-__all__ = ["CHECKPOINT", "TrainingState", "planned_choices", "require_stock_checkpoint", "training_state"]
-
 # The one that nnUNetv2_predict takes by itself.
 CHECKPOINT = "checkpoint_final.pth"
 

@@ -23,8 +23,6 @@ from nnunet_amt.cli.options import Jobs, require_choice
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationSettings
 
-__all__ = ["components", "failures", "score_froc"]
-
 
 @one_line_errors
 def failures(

@@ -21,8 +21,6 @@ from nnunet_amt.cli.console import (
 )
 from nnunet_amt.cli.options import DatasetId, Device, Fold, require_choice
 
-__all__ = ["baseline"]
-
 
 @one_line_errors
 def baseline(

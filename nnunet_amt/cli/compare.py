@@ -12,8 +12,6 @@ from nnunet_amt.cli.evaluation_options import Output
 from nnunet_amt.cli.options import require_choice
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["compare"]
-
 
 @one_line_errors
 def compare(

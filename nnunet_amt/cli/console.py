@@ -25,19 +25,6 @@ if TYPE_CHECKING:
     from nnunet_amt.dataset_conversion import ConversionSummary
     from nnunet_amt.evaluation import EvaluationResult
 
-__all__ = [
-    "EXIT_INTERRUPTED",
-    "one_line_errors",
-    "out",
-    "overall_table",
-    "progress_bars",
-    "show_command",
-    "show_conversion",
-    "show_failures",
-    "show_next",
-    "show_written",
-]
-
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 # Between two lines of progress where the output is not a terminal, in seconds.

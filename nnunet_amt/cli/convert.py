@@ -11,8 +11,6 @@ from nnunet_amt.cli.console import one_line_errors, progress_bars, show_conversi
 from nnunet_amt.cli.options import DatasetId, Jobs
 from nnunet_amt.errors import WorkFailedError
 
-__all__ = ["convert"]
-
 _SHOWN_FAILURES = 5
 
 

@@ -24,8 +24,6 @@ from nnunet_amt.cli.options import Jobs, require_choice
 if TYPE_CHECKING:
     from nnunet_amt.evaluation.summary.triage import TriageSummary
 
-__all__ = ["evaluate"]
-
 
 @one_line_errors
 def evaluate(

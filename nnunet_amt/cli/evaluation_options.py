@@ -7,17 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = [
-    "ConnectivityOption",
-    "FalsePositiveRuleOption",
-    "ForegroundOption",
-    "MinimumVoxels",
-    "MissingAsEmpty",
-    "Output",
-    "Predictions",
-    "References",
-]
-
 Predictions = Annotated[Path, typer.Argument(help="Folder of predicted label maps.")]
 References = Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results.")]

@@ -10,8 +10,6 @@ import typer
 from nnunet_amt.cli.console import err, one_line_errors, progress_bars, show_next, show_written
 from nnunet_amt.cli.evaluation_options import Output
 
-__all__ = ["figures"]
-
 
 @one_line_errors
 def figures(

@@ -8,8 +8,6 @@ import typer
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["PASS_ON", "DatasetArgument", "DatasetId", "Device", "Fold", "Jobs", "Trainer", "require_choice"]
-
 DatasetId = Annotated[
     int, typer.Option("--dataset", "-d", min=1, max=999, metavar="N", help="Number of the dataset in nnU-Net.")
 ]

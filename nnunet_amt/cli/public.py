@@ -11,8 +11,6 @@ import typer
 from nnunet_amt.cli.console import one_line_errors, progress_bars, show_next, show_written
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["join_manifests", "public_cohort"]
-
 
 class Cohort(str, Enum):
     """Cohorts whose layout is known."""
@@ -121,4 +119,4 @@ def _write(cohort: Cohort, folder: Path, output: Path, split: str | None, own: d
 
     module = import_module(f"nnunet_amt.dataset_conversion.public.{cohort.value}")
     with itk_warnings_off(), progress_bars() as report:
-        module.write_manifest(folder, output, split=split, report=report, **own)
+        module.write_manifest(folder, output, split=split, progress=report, **own)

@@ -12,8 +12,6 @@ from rich.table import Table
 from nnunet_amt import paper
 from nnunet_amt.cli.console import one_line_errors, out
 
-__all__ = ["published"]
-
 _SPLITS = ("training", "tuning", "external")
 _TABLE_3 = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 _TABLE_4 = {

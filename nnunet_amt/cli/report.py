@@ -9,8 +9,6 @@ import typer
 
 from nnunet_amt.cli.console import one_line_errors, out, progress_bars, show_next, show_written
 
-__all__ = ["report"]
-
 
 @one_line_errors
 def report(

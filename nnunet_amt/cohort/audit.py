@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from nnunet_amt.cohort.case import SPLITS, CohortCase, Split
 from nnunet_amt.errors import ManifestError, SplitLeakageError
 
-__all__ = ["SplitAudit", "SplitCounts", "audit_splits", "audit_voxels"]
-
 
 @dataclass(frozen=True)
 class SplitCounts:

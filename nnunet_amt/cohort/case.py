@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["SPLITS", "CohortCase", "ExcludedCase", "Manifest", "Split", "place_in_manifest"]
-
 Split = Literal["training", "tuning", "external"]
 SPLITS: tuple[Split, ...] = ("training", "tuning", "external")
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from nnunet_amt.cohort.case import place_in_manifest
 
-__all__ = ["identifying_texts"]
-
 # Cells that go into the dataset as they are written, and what must not stand in them.
 _FREE_TEXT = ("histology", "manufacturer", "exclusion_reason")
 _IDENTIFIERS = ("patient_id", "case_id", "institution")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from nnunet_amt.errors import ManifestError
 
-__all__ = ["InstitutionList", "InstitutionListError", "read_institutions"]
-
 _SAVE_AS = "save it as plain text in UTF-8, one name a line"
 
 

@@ -17,8 +17,6 @@ from nnunet_amt.cohort.manifest_row import ExcludedRow, IncludedRow, problems_in
 from nnunet_amt.cohort.row_comparison import problems_between_rows
 from nnunet_amt.errors import ManifestError
 
-__all__ = ["OPTIONAL_COLUMNS", "REQUIRED_COLUMNS", "read_manifest"]
-
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
 OPTIONAL_COLUMNS = (
     "split",

@@ -12,8 +12,6 @@ from nnunet_amt.cohort.case import Split
 from nnunet_amt.cohort.manufacturers import canonical_manufacturer
 from nnunet_amt.cohort.roi_pattern import require_usable_pattern
 
-__all__ = ["ExcludedRow", "IncludedRow", "problems_in"]
-
 _CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CONFUSING_END = re.compile(r"(_\d{4}|\.nii|\.gz|\.nrrd|\.mha|\.)$", re.IGNORECASE)
 _NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?[A-Za-z]{1,5})?", re.IGNORECASE)

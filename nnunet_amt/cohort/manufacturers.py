@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["canonical_manufacturer", "manufacturer_in_header"]
-
 OTHER = "other"
 
 # Beginnings of the spellings, lower case. Canon and Fujifilm took over Toshiba's and Hitachi's scanners.

@@ -12,8 +12,6 @@ try:
 except ImportError:  # Python 3.10
     import sre_parse as _expressions
 
-__all__ = ["require_usable_pattern"]
-
 # A DICOM name has at most 64 characters, and Python's matcher tries all ways to divide them among the repetitions.
 _LONGEST_NAME = 64
 # The bound is far above the ways that are tried: four of .* with text between them are a matter of milliseconds.

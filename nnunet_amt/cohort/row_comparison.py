@@ -9,8 +9,6 @@ from pathlib import Path
 
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, place_in_manifest
 
-__all__ = ["problems_between_rows"]
-
 # Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
 _MOST_YEARS_APART = 50
 _LABEL_FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")

@@ -9,10 +9,8 @@ from dataclasses import replace
 
 from nnunet_amt import paper
 from nnunet_amt.cohort.case import CohortCase, Split
-from nnunet_amt.cohort.institution_list import InstitutionList, InstitutionListError, read_institutions
+from nnunet_amt.cohort.institution_list import InstitutionList, InstitutionListError
 from nnunet_amt.errors import BadInputError, ManifestError
-
-__all__ = ["assign_splits", "read_institutions"]
 
 
 def assign_splits(

@@ -8,8 +8,6 @@ from pathlib import Path
 from nnunet_amt.base.files import write_json
 from nnunet_amt.cohort import SplitAudit
 
-__all__ = ["AUDIT_COLUMNS", "AUDIT_FILE", "audit_checks", "audit_rows", "write_audit"]
-
 AUDIT_FILE = "audit.json"
 AUDIT_COLUMNS = ("split", "cases", "patients", "institutions")
 

@@ -15,8 +15,6 @@ from nnunet_amt.images.dicom.detached_pixels import pixel_files
 from nnunet_amt.images.hounsfield import FLOOR_HU
 from nnunet_amt.images.reading_options import ReadingOptions
 
-__all__ = ["CaseRecord", "digest", "fingerprint", "finished_record", "write_record"]
-
 # Change it when the same files must be converted otherwise than before.
 _CONVERSION_VERSION = 4
 

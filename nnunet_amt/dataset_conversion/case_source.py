@@ -34,8 +34,6 @@ from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, is_image_file_name,
 from nnunet_amt.images.label_file import LabelFile, open_label_file
 from nnunet_amt.images.reading_options import ReadingOptions
 
-__all__ = ["CaseSource", "ImageSource", "MaskSource", "in_column", "open_case", "require_existing"]
-
 _AS_IT_IS = ReadingOptions()
 _LONG_NAME = 5
 # "scan.zip: holds no CT" becomes "the file holds no CT"; what goes on with a subject of its own stands alone.

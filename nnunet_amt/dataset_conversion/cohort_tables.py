@@ -19,8 +19,6 @@ from nnunet_amt.errors import MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CohortTable", "table_1", "table_2", "write_cohort_tables"]
-
 _NOT_STATED = "not stated"
 _UNDEFINED = "–"
 _SPLIT_TITLES = {"training": "Training", "tuning": "Tuning", "external": "External test"}

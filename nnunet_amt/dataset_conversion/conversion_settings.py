@@ -7,8 +7,6 @@ from pathlib import Path
 
 from nnunet_amt.images.reading_options import ReadingOptions
 
-__all__ = ["ConversionSettings"]
-
 
 @dataclass(frozen=True)
 class ConversionSettings:

@@ -28,8 +28,6 @@ from nnunet_amt.images.nifti_writer import write_nifti
 from nnunet_amt.images.quiet_readers import quiet_readers
 from nnunet_amt.images.reading_options import ReadingOptions
 
-__all__ = ["CaseJob", "OpenedCase", "convert_case", "read_headers", "require_files"]
-
 
 @dataclass(frozen=True)
 class OpenedCase:

@@ -20,8 +20,6 @@ from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_fig
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.images.hounsfield import FLOOR_HU
 
-__all__ = ["COHORT_COLUMNS", "DatasetContent", "write_dataset_files"]
-
 # No patient_id: the dataset may be passed on.
 COHORT_COLUMNS = (
     "case_id",

@@ -16,8 +16,6 @@ from nnunet_amt.dataset_conversion.pseudonyms import (
     require_outside,
 )
 
-__all__ = ["DatasetNames", "name_for_dataset"]
-
 
 @dataclass(frozen=True)
 class DatasetNames:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FlowCounts", "flow_figure", "write_flow_figure"]
-
 _CM_PER_INCH = 2.54
 _WIDTH_CM, _DPI = 17.0, 300  # two columns of a journal
 _FONT_SIZE = 9.0

@@ -43,8 +43,6 @@ from nnunet_amt.dataset_conversion.refused_cases import (
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
 from nnunet_amt.images.image_integrity import itk_warnings_off
 
-__all__ = ["ConversionSummary", "convert"]
-
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7
 # Of what the dataset's record keeps the hashes; the images would take minutes.
@@ -99,7 +97,7 @@ def convert(
     settings: ConversionSettings | None = None,
     jobs: int = 1,
     executor: str | None = None,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> ConversionSummary:
     """Convert a cohort to nnU-Net's raw format, with the institutional split.
 
@@ -120,7 +118,7 @@ def convert(
     jobs, executor
         Processes, or a cluster as ``dask://HOST:PORT``; the dataset is the same, byte for byte. Memory grows with
         the number of cases under way.
-    report
+    progress
         Told of the progress.
 
     Returns
@@ -146,13 +144,18 @@ def convert(
         outputs=_RECORDED_FILES,
         files_named=False,  # the dataset is passed on; its manifest and key are not, nor what they are called
     ) as notes:
-        summary = _convert(manifest, dataset, settings, jobs, executor, report)
+        summary = _convert(manifest, dataset, settings, jobs, executor, progress)
         notes.counts.update(_counts(summary))
     return summary
 
 
 def _convert(
-    manifest: Path, dataset: RawDataset, settings: ConversionSettings, jobs: int, executor: str | None, report: Progress
+    manifest: Path,
+    dataset: RawDataset,
+    settings: ConversionSettings,
+    jobs: int,
+    executor: str | None,
+    progress: Progress,
 ) -> ConversionSummary:
     cohort, notes = read_manifest(manifest), read_notes(manifest)
     with _naming(manifest):
@@ -165,7 +168,7 @@ def _convert(
         for case in cases
     ]
     failures_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
-    with itk_warnings_off(), open_workers(min(jobs, len(work)), executor, report) as workers:
+    with itk_warnings_off(), open_workers(min(jobs, len(work)), executor, progress) as workers:
         outcome = _convert_cases(dataset, work, workers, failures_file)
     with _naming(manifest):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)

@@ -22,15 +22,6 @@ from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.errors import BadInputError
 
-__all__ = [
-    "KEY_COLUMNS",
-    "default_key_file",
-    "institution_codes",
-    "pseudonymise",
-    "record_secret",
-    "require_outside",
-]
-
 Kind = Literal["case", "institution", "secret"]
 
 KEY_COLUMNS = ("kind", "name", "pseudonym")

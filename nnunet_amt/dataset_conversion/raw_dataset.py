@@ -16,8 +16,6 @@ from nnunet_amt.base.processes import is_running
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["FILE_ENDING", "RawDataset"]
-
 FILE_ENDING = ".nii.gz"
 _CHANNEL = "_0000"
 _RECORDS = ".conversion"

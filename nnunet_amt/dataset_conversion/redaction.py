@@ -7,8 +7,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["without_file_names"]
-
 # Shorter names are too likely to be words of the message, and say nothing of a person.
 _SHORTEST_INNER_NAME = 5
 _FILE, _INNER = "the file", "one of its files"

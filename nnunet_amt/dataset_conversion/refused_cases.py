@@ -22,16 +22,6 @@ from nnunet_amt.errors import (
 )
 from nnunet_amt.images.label_file import EmptyMaskError, WholeMaskError
 
-__all__ = [
-    "CaseFailure",
-    "CasesFailedError",
-    "failure_of",
-    "reasons_of",
-    "tell_early",
-    "write_failure_messages",
-    "write_failure_reasons",
-]
-
 # In words that hold nothing of the case, as they go into the dataset and the flow figure.
 _REASONS: dict[type[AMTError], str] = {
     ImageReadError: "CT or mask cannot be read",

@@ -12,15 +12,13 @@ from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_case
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["evaluate_cases"]
-
 _WHAT = "evaluating cases"
 # A process takes about a second to start, in which this one evaluates as many cases.
 _CASES_WORTH_A_PROCESS = 50
 
 
 def evaluate_cases(
-    pairs: Sequence[LabelMapPair], settings: EvaluationSettings, jobs: int, executor: str | None, report: Progress
+    pairs: Sequence[LabelMapPair], settings: EvaluationSettings, jobs: int, executor: str | None, progress: Progress
 ) -> tuple[CaseEvaluation, ...]:
     """Evaluate pairs of label maps whose geometry has been checked.
 
@@ -34,7 +32,7 @@ def evaluate_cases(
         Processes at most; so few cases that a process would not pay are evaluated in this one.
     executor
         ``dask://HOST:PORT`` for the workers of that scheduler; None for `jobs`.
-    report
+    progress
         Told after every case.
 
     Returns
@@ -55,11 +53,11 @@ def evaluate_cases(
         cases = []
         for pair in pairs:
             cases.append(work(pair))
-            report(len(cases), len(pairs), _WHAT)
+            progress(len(cases), len(pairs), _WHAT)
         return tuple(cases)
     from nnunet_amt.base.workers import open_workers  # not needed for most evaluations
 
-    with open_workers(jobs, executor, report) as workers:
+    with open_workers(jobs, executor, progress) as workers:
         results = workers.each(work, [_absolute(pair) for pair in pairs], _WHAT)
     _require_all(pairs, results)
     return tuple(result for result in results if isinstance(result, CaseEvaluation))

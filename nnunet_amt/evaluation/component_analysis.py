@@ -20,16 +20,6 @@ from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_eac
 from nnunet_amt.evaluation.results.recorded_results import recorded_results
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
 
-__all__ = [
-    "COMPONENT_FILES",
-    "MINIMUM_SIZES",
-    "ComponentRow",
-    "MinimumSize",
-    "analyse_components",
-    "component_table",
-    "write_component_analysis",
-]
-
 COMPONENT_FILES = ("component_analysis.md", "component_analysis.csv", "component_analysis.json")
 SCHEMA_VERSION = 1
 _CONNECTIVITIES: tuple[Connectivity, ...] = get_args(Connectivity)
@@ -95,7 +85,7 @@ def analyse_components(
     minimum_sizes: Sequence[MinimumSize] = MINIMUM_SIZES,
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
-    report: Progress = silent,
+    progress: Progress = silent,
     missing_as_empty: bool = False,
 ) -> tuple[ComponentRow, ...]:
     """Evaluate the lesions under every connectivity and smallest size; each file is read once.
@@ -114,7 +104,7 @@ def analyse_components(
         The rule of false positives and the value of tumour; connectivity and smallest size are what is varied.
     jobs
         Cases that are read at the same time.
-    report
+    progress
         Told of every checked header and every case.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
@@ -129,7 +119,7 @@ def analyse_components(
     for size in minimum_sizes:
         if not 0 <= size.value < float("inf"):
             raise BadInputError(f"the smallest size is {size.value:g} {size.unit}; give 0 or more")
-    pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
+    pairs = checked_pairs(predictions, references, output, jobs, progress, missing_as_empty)
     chosen = {
         "false_positive_rule": settings.false_positive_rule,
         "foreground": settings.foreground,
@@ -139,7 +129,7 @@ def analyse_components(
     inputs = {"predictions": predictions, "references": references}
     with recorded_results(output, COMPONENT_FILES, "components", chosen, inputs) as (folder, notes):
         notes.counts["cases"] = len(pairs)
-        return write_component_analysis(folder, pairs, minimum_sizes, settings, jobs, report)
+        return write_component_analysis(folder, pairs, minimum_sizes, settings, jobs, progress)
 
 
 def write_component_analysis(
@@ -148,7 +138,7 @@ def write_component_analysis(
     minimum_sizes: Sequence[MinimumSize],
     settings: EvaluationSettings,
     jobs: int,
-    report: Progress,
+    progress: Progress,
 ) -> tuple[ComponentRow, ...]:
     """Count pairs whose geometry has been checked, and write `COMPONENT_FILES` to a folder.
 
@@ -162,7 +152,7 @@ def write_component_analysis(
     def count(pair: LabelMapPair) -> np.ndarray:
         return _count_case(read_mask_pair(pair, settings.foreground), minimum_sizes, rule)
 
-    counts = np.sum(for_each_pair(count, pairs, jobs, report, "comparing components"), axis=0)
+    counts = np.sum(for_each_pair(count, pairs, jobs, progress, "comparing components"), axis=0)
     rows = _rows(counts, minimum_sizes, len(pairs))
     write_text(folder / "component_analysis.md", component_table(rows, len(pairs), rule))
     write_csv(folder / "component_analysis.csv", [field.name for field in fields(ComponentRow)], map(asdict, rows))

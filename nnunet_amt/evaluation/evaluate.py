@@ -38,8 +38,6 @@ from nnunet_amt.writing.html import write_tables_html
 from nnunet_amt.writing.latex import write_tables_latex
 from nnunet_amt.writing.markdown import write_tables_markdown
 
-__all__ = ["RESULT_FILES", "EvaluationResult", "evaluate"]
-
 RESULT_FILES = (
     *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
     *("tables.md", "tables.tex", "tables.html", "summary.json", *FIGURE_FILES),
@@ -82,7 +80,7 @@ def evaluate(
     cohort: Path | None = None,
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
-    report: Progress = silent,
+    progress: Progress = silent,
     executor: str | None = None,
     missing_as_empty: bool = False,
     probabilities: Path | None = None,
@@ -106,7 +104,7 @@ def evaluate(
         None for the defaults, which are the paper's where it states any.
     jobs
         Worker processes.
-    report
+    progress
         Told of every checked header and every evaluated case.
     executor
         ``dask://HOST:PORT`` sends the cases to that scheduler's workers, which must see the same files; `jobs` is
@@ -139,7 +137,7 @@ def evaluate(
     decisions = None if triage is None else read_triage(triage)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     with itk_warnings_off():
-        check_headers(pairs, report)
+        check_headers(pairs, progress)
     inputs = {
         "predictions": predictions,
         "references": references,
@@ -151,7 +149,7 @@ def evaluate(
     with itk_warnings_off(), recorded as (folder, notes):
         notes.counts["cases"] = len(pairs)
         notes.settings["missing_as_empty"] = missing_as_empty
-        cases = evaluate_cases(pairs, settings, jobs, executor, report)
+        cases = evaluate_cases(pairs, settings, jobs, executor, progress)
         triaged = None
         if decisions is not None:
             cases, triaged = apply_triage(decisions, cases, settings.false_positive_rule)
@@ -171,12 +169,12 @@ def evaluate(
         write_tables_markdown(folder / "tables.md", tables)
         write_tables_latex(folder / "tables.tex", tables)
         write_tables_html(folder / "tables.html", tables)
-        write_figures(folder, cases, overall, settings, institutions, report)
+        write_figures(folder, cases, overall, settings, institutions, progress)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
         if probabilities is not None:
-            write_scores(folder, pairs, scored, settings, jobs, report)
+            write_scores(folder, pairs, scored, settings, jobs, progress)
         if component_analysis:
-            write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, report)
+            write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 

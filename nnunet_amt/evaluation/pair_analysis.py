@@ -16,8 +16,6 @@ from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.image_integrity import itk_warnings_off
 from nnunet_amt.images.mask_file import read_foreground
 
-__all__ = ["MaskPair", "checked_pairs", "for_each_pair", "read_mask_pair"]
-
 Result = TypeVar("Result")
 
 
@@ -31,7 +29,7 @@ class MaskPair:
 
 
 def checked_pairs(
-    predictions: Path, references: Path, output: Path, jobs: int, report: Progress, missing_as_empty: bool = False
+    predictions: Path, references: Path, output: Path, jobs: int, progress: Progress, missing_as_empty: bool = False
 ) -> tuple[LabelMapPair, ...]:
     """Find the pairs of two folders and check what can be checked without reading voxels.
 
@@ -47,7 +45,7 @@ def checked_pairs(
         require_apart(output, folder, "the label maps")
     pairs = find_pairs(predictions, references, missing_as_empty)
     with itk_warnings_off():
-        check_headers(pairs, report)
+        check_headers(pairs, progress)
     return pairs
 
 
@@ -66,7 +64,7 @@ def read_mask_pair(pair: LabelMapPair, tumour: int = 1) -> MaskPair:
 
 
 def for_each_pair(
-    work: Callable[[LabelMapPair], Result], pairs: Sequence[LabelMapPair], jobs: int, report: Progress, what: str
+    work: Callable[[LabelMapPair], Result], pairs: Sequence[LabelMapPair], jobs: int, progress: Progress, what: str
 ) -> tuple[Result, ...]:
     """Do `work` for every pair, `jobs` at the same time, and tell of each one done; results in the pairs' order."""
     results = []
@@ -75,7 +73,7 @@ def for_each_pair(
         with itk_warnings_off():
             for result in executor.map(work, pairs):
                 results.append(result)
-                report(len(results), len(pairs), what)
+                progress(len(results), len(pairs), what)
     finally:
         executor.shutdown(cancel_futures=True)
     return tuple(results)

@@ -9,8 +9,6 @@ from itertools import groupby
 
 from nnunet_amt import paper
 
-__all__ = ["AverageCheck", "published_checks"]
-
 # The paper prints two decimals.
 _UNITS = 100
 # Rounded, a true value lies at most half a unit from the printed one. Then so does the true average from the average of

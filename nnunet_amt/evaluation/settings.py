@@ -8,8 +8,6 @@ from typing import Literal, get_args
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["Connectivity", "EvaluationSettings", "FalsePositiveRule", "ResamplingUnit"]
-
 Connectivity = Literal[6, 18, 26]
 FalsePositiveRule = Literal["unmatched", "no_overlap"]
 ResamplingUnit = Literal["case", "institution"]

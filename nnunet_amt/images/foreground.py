@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Foreground", "OtherLabelError", "Piece", "Spacing"]
-
 Box = tuple[slice, slice, slice]
 Corner = tuple[int, int, int]
 Spacing = tuple[float, float, float]

@@ -11,8 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-__all__ = ["GEOMETRY_TOLERANCE", "Geometry", "geometry_difference", "lps_axes"]
-
 # Millimetres for origin and spacing, no unit for the direction cosines.
 GEOMETRY_TOLERANCE = 1e-3
 

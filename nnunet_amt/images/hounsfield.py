@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
 
-__all__ = ["FLOOR_HU", "to_hounsfield"]
-
 # Scanners and exports fill the outside of the field of view with -3024 to -1000 HU; air is -1000.
 FLOOR_HU = -1024
 # In HU a chest holds air, far below 0, and contrast medium or bone, far above 255.

@@ -13,8 +13,6 @@ from nnunet_amt.images.image_integrity import header_damage, require_whole_file
 from nnunet_amt.images.orientation import lps_geometry, to_lps
 from nnunet_amt.images.plausible_spacing import require_plausible_spacing
 
-__all__ = ["IMAGE_FILE_ENDINGS", "ImageFile", "is_image_file_name", "open_image_file"]
-
 _ORIENTATION_CODES = ("qform_code", "sform_code")
 IMAGE_FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 

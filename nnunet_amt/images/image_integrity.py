@@ -20,11 +20,6 @@ import numpy as np
 
 from nnunet_amt.errors import ImageReadError
 
-__all__ = [
-    *("StatedChecksum", "file_damage", "header_damage"),
-    *("itk_warnings_off", "require_whole_file", "stated_checksum"),
-]
-
 _CHUNK = 1 << 20
 _HEADER_CHUNK = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -14,17 +14,6 @@ from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, open_image_file
 from nnunet_amt.images.mask_resampling import described, resampled_mask
 
-__all__ = [
-    "IGNORE_KEY",
-    "IGNORE_LABEL",
-    "EmptyMaskError",
-    "LabelFile",
-    "WholeMaskError",
-    "open_label_file",
-    "require_tumour",
-    "tumour_mask",
-]
-
 # nnU-Net's ignore label: voxels of which nobody has said whether they are tumour. nnU-Net wants the highest label.
 IGNORE_LABEL = 2
 # A label file (NRRD or MHA) that uses it says so in its header: ``ignore_label:=2``.

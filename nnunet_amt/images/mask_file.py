@@ -14,8 +14,6 @@ from nnunet_amt.images.image_integrity import file_damage, header_damage
 from nnunet_amt.images.nifti_header import LabelHeader, ordinary_header
 from nnunet_amt.images.nifti_slabs import BrokenFileError, read_slabs
 
-__all__ = ["read_foreground", "read_geometry"]
-
 
 def read_geometry(path: Path) -> Geometry:
     """Read the header of a label map.

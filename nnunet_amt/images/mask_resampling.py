@@ -8,8 +8,6 @@ import SimpleITK as sitk
 from nnunet_amt.errors import GeometryMismatchError
 from nnunet_amt.images.geometry import Geometry
 
-__all__ = ["described", "resampled_mask"]
-
 
 def resampled_mask(mask: sitk.Image, geometry: Geometry, name: str, outside: int = 0) -> sitk.Image:
     """Give each voxel of a grid the label of the mask's voxel in which its centre lies.

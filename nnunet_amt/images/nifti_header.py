@@ -14,8 +14,6 @@ import numpy as np
 
 from nnunet_amt.images.geometry import Geometry
 
-__all__ = ["GZIP_WINDOW", "LabelHeader", "is_gzip", "ordinary_header"]
-
 GZIP_WINDOW = 31  # zlib's word for a gzip stream
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = 348

@@ -16,8 +16,6 @@ from isal import igzip, isal_zlib
 
 from nnunet_amt.images.nifti_header import GZIP_WINDOW, LabelHeader, is_gzip
 
-__all__ = ["BrokenFileError", "read_slabs"]
-
 _SLAB_BYTES = 1 << 19
 _DRAIN_BYTES = 1 << 20
 _DAMAGED: tuple[type[Exception], ...] = (BadGzipFile, EOFError, isal_zlib.IsalError)  # type: ignore[assignment]

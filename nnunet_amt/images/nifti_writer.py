@@ -24,8 +24,6 @@ except ImportError:  # no wheel for this machine
 else:
     _HAS_ISAL = True
 
-__all__ = ["write_nifti"]
-
 _HEADER_BYTES = 352
 # CT noise hardly compresses further, whatever the time. Masks are long runs of one value, which isal's level 1 packs
 # three times smaller than its level 3, in a twentieth of the time.

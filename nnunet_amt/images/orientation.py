@@ -11,8 +11,6 @@ import SimpleITK as sitk
 
 from nnunet_amt.images.geometry import Geometry, lps_axes
 
-__all__ = ["lps_geometry", "to_lps"]
-
 
 def lps_geometry(geometry: Geometry) -> Geometry:
     """Give the grid that `to_lps` gives an image of the grid `geometry`, without the image.

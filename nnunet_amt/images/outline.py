@@ -8,8 +8,6 @@ import numpy as np
 
 from nnunet_amt.images.foreground import Piece, Spacing
 
-__all__ = ["joined", "outline_points"]
-
 
 def joined(pieces: Sequence[Piece]) -> Piece:
     """Put pieces of a mask, at least one, into the smallest box that holds them all."""

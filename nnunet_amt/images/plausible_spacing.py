@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from nnunet_amt.errors import ImageReadError
 
-__all__ = ["LARGEST_SPACING_MM", "SMALLEST_SPACING_MM", "require_plausible_spacing"]
-
 # Wide enough for micro-CT of specimens and for surveys of thick slices; what is outside is in another unit than mm.
 SMALLEST_SPACING_MM = 0.05
 LARGEST_SPACING_MM = 50.0

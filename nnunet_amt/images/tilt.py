@@ -16,8 +16,6 @@ from scipy import ndimage
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.hounsfield import FLOOR_HU
 
-__all__ = ["Shifts", "slice_shifts", "straight_geometry", "straightened"]
-
 # For each slice how far its first pixel lies from that of the first slice, along rows (x) and columns (y), in pixels.
 Shifts = tuple[tuple[float, float], ...]
 

@@ -19,8 +19,6 @@ from typing import Any
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["foreign_globals", "read_checkpoint", "require_whole_checkpoint"]
-
 # What torch.load takes for the form that torch.save has written since 1.6; everything else it unpickles at once.
 _ZIP_MAGIC = b"PK\x03\x04"
 _TORCHSCRIPT_MARK = "constants.pkl"

@@ -13,8 +13,6 @@ from nnunet_amt.models.plans_check import read_plans, require_amt_plans, require
 from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PLANS_NAME
 from nnunet_amt.nnunet.commands import find_checkpoint
 
-__all__ = ["require_model", "require_ours", "require_state"]
-
 # What nnU-Net's predictor takes from a checkpoint of version 2.
 _NEEDED = ("network_weights", "trainer_name", "init_args")
 _ENDING = ".nii.gz"

@@ -9,15 +9,6 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE
 
-__all__ = [
-    "read_plans",
-    "require_amt_plans",
-    "require_fold",
-    "require_same_plans",
-    "require_sample_for_every_gpu",
-    "require_tumour_labels",
-]
-
 _SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from nnunet_amt.paper import NETWORK_LEVELS
 
-__all__ = ["CONFIGURATION", "DEFAULT_TRAINER", "NETWORK_CLASS", "PATCH_MULTIPLE", "PLANS_NAME"]
-
 PLANS_NAME = "nnUNetAMTPlans"
 CONFIGURATION = "3d_fullres"
 DEFAULT_TRAINER = "nnUNetTrainerAMT"

@@ -22,22 +22,6 @@ from nnunet_amt.models.plans_check import read_plans, require_same_plans, requir
 from nnunet_amt.models.plans_names import DEFAULT_TRAINER
 from nnunet_amt.nnunet.environment import environment_with_trainer, hook_folder
 
-__all__ = [
-    "checkpoint_to_continue_from",
-    "cpu_friendly_environment",
-    "find_checkpoint",
-    "is_of_nnunet",
-    "loaded_by_training",
-    "may_continue",
-    "model_folder",
-    "predict_command",
-    "require_checkpoint",
-    "require_known_trainer",
-    "require_plans_of_model",
-    "run_stock_command",
-    "train_command",
-]
-
 logger = logging.getLogger(__name__)
 
 

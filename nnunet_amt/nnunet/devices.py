@@ -6,8 +6,6 @@ import os
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["DEVICES", "require_device"]
-
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 

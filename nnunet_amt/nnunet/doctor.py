@@ -27,8 +27,6 @@ from nnunet_amt.nnunet.environment import (
 )
 from nnunet_amt.nnunet.raw_cases import check_case, list_cases
 
-__all__ = ["Finding", "examine"]
-
 Verdict = Literal["ok", "warning", "problem"]
 MINIMUM_NNUNET = (2, 8)
 
@@ -44,7 +42,7 @@ class Finding:
 
 
 def examine(
-    dataset_id: int | None = None, report: Progress = silent, checkpoint: Path | None = None
+    dataset_id: int | None = None, progress: Progress = silent, checkpoint: Path | None = None
 ) -> Iterator[Finding]:
     """Yield a finding a check; with a dataset, its plans, files and checkpoints are checked too.
 
@@ -52,7 +50,7 @@ def examine(
     ----------
     dataset_id
         Number of the dataset to look into.
-    report
+    progress
         Told of every case and checkpoint read.
     checkpoint
         A file to look into, without letting it run code.
@@ -64,10 +62,10 @@ def examine(
     yield from map(_folder, FOLDER_VARIABLES)
     if dataset_id is not None:
         yield _plans(dataset_id)
-        yield from _cases(dataset_id, report)
-        yield from _checkpoints_of(dataset_id, report)
+        yield from _cases(dataset_id, progress)
+        yield from _checkpoints_of(dataset_id, progress)
     if checkpoint is not None:
-        yield from _checkpoints([checkpoint], report)
+        yield from _checkpoints([checkpoint], progress)
 
 
 def _nnunet_version() -> Finding:
@@ -166,7 +164,7 @@ def _plans(dataset_id: int) -> Finding:
     return Finding("plans", "ok", f"{PLANS_NAME} are the paper's, the name is the file's")
 
 
-def _cases(dataset_id: int, report: Progress) -> Iterator[Finding]:
+def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:
     """Read every image and label of the raw dataset in full and compare their grids."""
     try:
         raw = folder_from_environment("nnUNet_raw")
@@ -186,7 +184,7 @@ def _cases(dataset_id: int, report: Progress) -> Iterator[Finding]:
             check_case(case, cases.labels, may_be_empty)
         except AMTError as error:
             problems.append(str(error))
-        report(done, len(everything), "reading cases")
+        progress(done, len(everything), "reading cases")
     for problem in problems[:5]:
         yield Finding("cases", "problem", problem)
     if len(problems) > 5:
@@ -195,7 +193,7 @@ def _cases(dataset_id: int, report: Progress) -> Iterator[Finding]:
         yield Finding("cases", "ok", f"{len(everything)} images and labels can be read and fit")
 
 
-def _checkpoints_of(dataset_id: int, report: Progress) -> Iterator[Finding]:
+def _checkpoints_of(dataset_id: int, progress: Progress) -> Iterator[Finding]:
     """Look into the checkpoints of every model of the dataset; none is fine, it is not trained yet then."""
     try:
         results = folder_from_environment("nnUNet_results")
@@ -203,10 +201,10 @@ def _checkpoints_of(dataset_id: int, report: Progress) -> Iterator[Finding]:
         return
     paths = sorted(results.glob(f"Dataset{dataset_id:03d}_*/*/fold_*/checkpoint_*.pth"))
     if paths:
-        yield from _checkpoints(paths, report)
+        yield from _checkpoints(paths, progress)
 
 
-def _checkpoints(paths: list[Path], report: Progress) -> Iterator[Finding]:
+def _checkpoints(paths: list[Path], progress: Progress) -> Iterator[Finding]:
     """Tell which checkpoints are damaged or would run code when nnU-Net loads them."""
     try:
         import torch  # noqa: F401 - what it needs
@@ -221,6 +219,6 @@ def _checkpoints(paths: list[Path], report: Progress) -> Iterator[Finding]:
             harmless += 1
         except (AMTError, OSError) as error:
             yield Finding("checkpoint", "problem", str(error))
-        report(done, len(paths), "checkpoints")
+        progress(done, len(paths), "checkpoints")
     if harmless:
         yield Finding("checkpoint", "ok", f"{harmless} of {len(paths)} are whole and run no code when loaded")

@@ -10,17 +10,6 @@ from pathlib import Path
 import nnunet_amt
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 
-__all__ = [
-    "FOLDER_VARIABLES",
-    "TRAINER_VARIABLE",
-    "dataset_name",
-    "environment_with_trainer",
-    "export_lines",
-    "folder_from_environment",
-    "folders_below",
-    "hook_folder",
-]
-
 FOLDER_VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 TRAINER_VARIABLE = "nnUNet_extTrainer"
 

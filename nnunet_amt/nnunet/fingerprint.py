@@ -24,15 +24,6 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.nnunet.raw_cases import RawCase, RawCases, check_case
 
-__all__ = [
-    "FINGERPRINT_RECORD",
-    "IntensityRange",
-    "fingerprint",
-    "intensity_range",
-    "quiet_nnunet",
-    "raw_files_state",
-]
-
 logger = logging.getLogger(__name__)
 
 # Beside nnU-Net's dataset_fingerprint.json: the raw files that both were taken of.
@@ -47,7 +38,7 @@ class IntensityRange:
     maximum: float
 
 
-def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, report: Progress) -> IntensityRange:
+def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, progress: Progress) -> IntensityRange:
     """Take nnU-Net's fingerprint and the intensity range, or keep those there are if the raw files are the same.
 
     Parameters
@@ -60,7 +51,7 @@ def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, repor
         Folder of the dataset in nnUNet_preprocessed.
     jobs
         Worker processes.
-    report
+    progress
         Told of every image read.
     """
     record_file = folder / FINGERPRINT_RECORD
@@ -70,11 +61,11 @@ def fingerprint(dataset_id: int, cases: RawCases, folder: Path, jobs: int, repor
         logger.info("the raw images are those of the last run, their fingerprint is kept")
         return IntensityRange(record["minimum"], record["maximum"])
     record_file.unlink(missing_ok=True)
-    intensities = intensity_range(cases, jobs, report)
+    intensities = intensity_range(cases, jobs, progress)
     with (
         quiet_nnunet(),
         pools_that_end_with_parent(fingerprint_extractor),
-        _reporting_bars(len(cases.training), report),
+        _reporting_bars(len(cases.training), progress),
     ):
         extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
     write_json(
@@ -104,7 +95,7 @@ def quiet_nnunet() -> Iterator[None]:
 
 
 @contextmanager
-def _reporting_bars(total: int, report: Progress) -> Iterator[None]:
+def _reporting_bars(total: int, progress: Progress) -> Iterator[None]:
     """Let nnU-Net's fingerprint report to us where it would draw a bar of its own."""
     original = fingerprint_extractor.tqdm
     done = 0
@@ -113,20 +104,20 @@ def _reporting_bars(total: int, report: Progress) -> Iterator[None]:
         def update(self, steps: int = 1) -> None:
             nonlocal done
             done += steps
-            report(done, total, "fingerprint")
+            progress(done, total, "fingerprint")
 
         def __exit__(self, *error: object) -> None:
             pass
 
     fingerprint_extractor.tqdm = lambda **settings: Bar()
     try:
-        report(0, total, "fingerprint")
+        progress(0, total, "fingerprint")
         yield
     finally:
         fingerprint_extractor.tqdm = original
 
 
-def intensity_range(cases: RawCases, jobs: int = 1, report: Progress = silent) -> IntensityRange:
+def intensity_range(cases: RawCases, jobs: int = 1, progress: Progress = silent) -> IntensityRange:
     """Lowest and highest value over the whole training and tuning images ("Data pre-processing").
 
     Every image and label is read and checked on the way, before anything is computed from them.
@@ -141,7 +132,7 @@ def intensity_range(cases: RawCases, jobs: int = 1, report: Progress = silent) -
         ranges = pool.map(partial(check_case, labels=cases.labels), cases.training)
         for done, (low, high) in enumerate(ranges, start=1):
             minimum, maximum = min(minimum, low), max(maximum, high)
-            report(done, len(cases.training), "intensities")
+            progress(done, len(cases.training), "intensities")
     if minimum >= maximum:
         raise BadInputError(f"all {len(cases.training)} images hold the one value {minimum:g}; these are not CTs")
     return IntensityRange(minimum, maximum)

@@ -11,8 +11,6 @@ from nnunet_amt.base.run_record import RunInput, RunNotes, number_of_parameters,
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
 
-__all__ = ["recorded_prediction", "recorded_training"]
-
 _CHECKPOINTS = ("checkpoint_best.pth", "checkpoint_final.pth")
 
 

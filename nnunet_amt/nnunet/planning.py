@@ -31,15 +31,6 @@ from nnunet_amt.nnunet.raw_cases import list_cases
 from nnunet_amt.paper import BATCH_SIZE
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
-__all__ = [
-    "TARGET_PATCH_SIZE",
-    "AMTPlanner",
-    "PlanSummary",
-    "default_patch_size",
-    "plan",
-    "rescaling_as_ct_normalization",
-]
-
 # Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
 # voxels as default nnU-Net takes a step.
 TARGET_PATCH_SIZE = (32, 192, 192)
@@ -78,7 +69,7 @@ def plan(
     spacing: Sequence[float] | None = None,
     patch_size: Sequence[int] | None = None,
     jobs: int = 1,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> PlanSummary:
     """Take the fingerprint of a raw dataset, write the pinned plans, preprocess the training and tuning images.
 
@@ -94,7 +85,7 @@ def plan(
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
     jobs
         Worker processes.
-    report
+    progress
         Told of every image and case done.
 
     Raises
@@ -112,14 +103,14 @@ def plan(
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
     asked = {"spacing": spacing, "patch_size": patch_size}
     with recorded_run(preprocessed_folder, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
-        intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, report)
+        intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, progress)
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
         with quiet_nnunet():
             planner = AMTPlanner(name, intensities, spacing, patch_size)
             plans = planner.plan_experiment()
         voxels = planner.largest_resampled_image()
-        number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, report)
+        number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, progress)
         settings = plans["configurations"][CONFIGURATION]
         notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
         notes.counts["cases"] = number

@@ -18,15 +18,6 @@ from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.image_integrity import file_damage
 
-__all__ = [
-    "cases_of_part",
-    "keep_finished_predictions",
-    "require_images",
-    "require_output",
-    "require_predictions",
-    "require_room",
-]
-
 _IMAGE_ENDING = "_0000.nii.gz"
 _RECORDS = "prediction_records"
 _KNOWN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".zip")

@@ -23,8 +23,6 @@ from nnunet_amt.base.processes import end_with_parent
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import DiskFullError, WorkFailedError
 
-__all__ = ["preprocess"]
-
 # What nnU-Net writes for a case, in the order in which we put it in place: the last one says that all is there.
 _ENDINGS = ("_seg.b2nd", ".b2nd", ".pkl")
 
@@ -50,7 +48,7 @@ def preprocess(
     configuration: str,
     largest_image: int,
     jobs: int = 1,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> int:
     """Preprocess the training and tuning cases of a dataset as nnU-Net does.
 
@@ -66,7 +64,7 @@ def preprocess(
         Voxels of the largest image after resampling, to ask for room on the disk.
     jobs
         Worker processes.
-    report
+    progress
         Told of every case done.
 
     Returns
@@ -90,10 +88,10 @@ def preprocess(
     require_free_space(folder, len(todo) * largest_image * _BYTES_PER_VOXEL, f"preprocessing {len(todo)} cases")
     work = _Work(plans, configuration, dataset_json, folder)
     run_case = partial(_preprocess_case, work)
-    report(len(cases) - len(todo), len(cases), "preprocessing")
+    progress(len(cases) - len(todo), len(cases), "preprocessing")
     try:
         for done, _ in enumerate(_mapped(run_case, [(name, cases[name]) for name in todo], jobs), start=1):
-            report(len(cases) - len(todo) + done, len(cases), "preprocessing")
+            progress(len(cases) - len(todo) + done, len(cases), "preprocessing")
     except BrokenProcessPool as error:
         raise WorkFailedError(
             f"{folder}: a preprocessing worker was killed, usually for lack of memory; run again with fewer --jobs"

@@ -16,8 +16,6 @@ from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadErr
 from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.image_integrity import require_whole_file
 
-__all__ = ["RawCase", "RawCases", "check_case", "list_cases"]
-
 _IMAGE_ENDING, _LABEL_ENDING = "_0000.nii.gz", ".nii.gz"
 _AGAIN = "convert the cohort again"
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.nnunet.environment import export_lines
 
-__all__ = ["array_script"]
-
 _TASK = '"$SLURM_ARRAY_TASK_ID"'
 
 

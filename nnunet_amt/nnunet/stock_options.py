@@ -12,8 +12,6 @@ from typing import NoReturn
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["predict_options", "train_options", "without_parts"]
-
 # nnU-Net's option, and what to do instead
 _OWN_OF_TRAIN = {"-tr": "give --trainer", "-p": "leave it out, the plans are ours", "-device": "give --device"}
 _OWN_OF_PREDICT = {

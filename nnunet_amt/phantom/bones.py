@@ -14,8 +14,6 @@ from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Ellipsoid, Floats, Shape, coverage, tube
 from nnunet_amt.phantom.thorax import ANGLES, VERTEBRA_HEIGHT, Frame, bump, spine_y, sternum_y
 
-__all__ = ["paint_bones", "paint_spine"]
-
 CORTEX_HU, MARROW_HU, CARTILAGE_HU, DISC_HU, CORD_HU = 480.0, 150.0, 95.0, 85.0, 32.0
 _DEGREES = np.degrees(ANGLES)
 # how far a rib has come down (mm) at an angle: the back is high, the front low, cartilage rises to the sternum

@@ -10,8 +10,6 @@ from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Capsule, Ellipsoid, Floats, Shape, coverage
 from nnunet_amt.phantom.thorax import ANGLES, BACK_OF_BODY, Frame, bump, spine_y
 
-__all__ = ["FAT_HU", "SHELL", "SUBSCAPULAR", "TableShape", "paint_chest_wall", "paint_table"]
-
 TableShape = Literal["curved", "flat"]
 
 FAT_HU = -104.0

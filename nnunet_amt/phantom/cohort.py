@@ -23,8 +23,6 @@ from nnunet_amt.phantom.render import Phantom, render_phantom
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-__all__ = ["MANIFEST_COLUMNS", "write_phantom_cohort", "write_planned_cohort"]
-
 MANIFEST_COLUMNS = (
     "case_id",
     "patient_id",
@@ -43,7 +41,7 @@ _DESIGN_FILE = "phantom_design.json"
 _TYPICAL_SLICES = 56
 
 
-def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = silent, jobs: int = 1) -> Path:
+def write_phantom_cohort(folder: Path, design: CohortDesign, progress: Progress = silent, jobs: int = 1) -> Path:
     """Write the images, masks and manifest of a phantom cohort.
 
     Files that are there already are kept; every file appears whole or not at all.
@@ -54,7 +52,7 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = 
         Where to write; made where missing.
     design
         What to write.
-    report
+    progress
         Told after every case.
     jobs
         Processes to render with.
@@ -71,14 +69,14 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, report: Progress = 
     DiskFullError
         If the cohort does not fit on the disk.
     """
-    return write_planned_cohort(folder, design, plan_cohort(design), report, jobs)
+    return write_planned_cohort(folder, design, plan_cohort(design), progress, jobs)
 
 
 def write_planned_cohort(
     folder: Path,
     design: CohortDesign,
     cases: list[PlannedCase],
-    report: Progress = silent,
+    progress: Progress = silent,
     jobs: int = 1,
     difficulty: str | None = None,
 ) -> Path:
@@ -91,7 +89,7 @@ def write_planned_cohort(
     require_free_space(folder, len(missing) * _TYPICAL_SLICES * design.in_plane_pixels**2 * 3, "the phantom cohort")
     total = sum(1 for case in cases if case.image)
     for written, _ in enumerate(_written(folder, missing, design.seed, jobs), start=1):
-        report(total - len(missing) + written, total, "making phantoms")
+        progress(total - len(missing) + written, total, "making phantoms")
     return _write_manifest(folder, cases)
 
 

@@ -19,8 +19,6 @@ from nnunet_amt.base.files import atomic_path, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom.cohort import MANIFEST_COLUMNS
 
-__all__ = ["EXCLUSIONS", "write_counts_cohort"]
-
 # The paper gives the sum only; the shares are ours.
 EXCLUSIONS = {"poor CT image quality": 63, "incomplete CT": 51, "missing clinical data": 33}
 
@@ -30,7 +28,7 @@ _SIZES = {"training": paper.TRAINING_CASES, "tuning": paper.TUNING_CASES, "exter
 _FIRST_NUMBER = {"training": 0, "tuning": 1000, "external": 2000, "excluded": 3000}
 
 
-def write_counts_cohort(folder: Path, seed: int = 0, report: Progress = silent) -> Path:
+def write_counts_cohort(folder: Path, seed: int = 0, progress: Progress = silent) -> Path:
     """Write a manifest of 858 cases and 711 images and masks of 8 x 8 x 4 voxels, in seconds.
 
     As in the paper are: identified, excluded and included cases; cases and institutions of each split;
@@ -44,7 +42,7 @@ def write_counts_cohort(folder: Path, seed: int = 0, report: Progress = silent) 
         Where to write; made where missing.
     seed
         Of the noise, and of who has which age, sex and diagnosis.
-    report
+    progress
         Told after every case.
 
     Returns
@@ -57,7 +55,7 @@ def write_counts_cohort(folder: Path, seed: int = 0, report: Progress = silent) 
     _fill(included, "sex", paper.SEXES, rng)
     for number, row in enumerate(included):
         _write_case(folder, row, np.random.default_rng([seed, number]))
-        report(number + 1, len(included), "making phantoms")
+        progress(number + 1, len(included), "making phantoms")
     text = io.StringIO()
     writer = csv.DictWriter(text, MANIFEST_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()

@@ -10,21 +10,6 @@ import numpy as np
 
 from nnunet_amt.phantom.shapes import Block, Capsule, Ellipsoid, Point, Shape
 
-__all__ = [
-    "DISTRACTORS",
-    "NO_FINDINGS",
-    "Distractor",
-    "Findings",
-    "Push",
-    "beside_aorta",
-    "draw_findings",
-    "enlarged_nodes",
-    "outside",
-    "pericardial_sac",
-    "thymic_remnant",
-    "widened_aorta",
-]
-
 Distractor = Literal["pericardial effusion", "ectatic aorta", "enlarged nodes", "thymic remnant"]
 DISTRACTORS: tuple[Distractor, ...] = get_args(Distractor)
 

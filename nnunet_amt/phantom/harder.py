@@ -21,8 +21,6 @@ from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.scanner import Kernel
 from nnunet_amt.phantom.tumour import TumourRequest
 
-__all__ = ["HARDER_DESIGN", "plan_harder_cohort", "write_harder_cohort"]
-
 _Choice = TypeVar("_Choice")
 
 HARDER_DESIGN = CohortDesign(
@@ -65,10 +63,10 @@ _EACH_DISTRACTOR = 0.3  # share of cases
 
 
 def write_harder_cohort(
-    folder: Path, design: CohortDesign = HARDER_DESIGN, report: Progress = silent, jobs: int = 1
+    folder: Path, design: CohortDesign = HARDER_DESIGN, progress: Progress = silent, jobs: int = 1
 ) -> Path:
     """Write the images, masks and manifest of a harder cohort; see `write_phantom_cohort`."""
-    return write_planned_cohort(folder, design, plan_harder_cohort(design), report, jobs, difficulty="harder")
+    return write_planned_cohort(folder, design, plan_harder_cohort(design), progress, jobs, difficulty="harder")
 
 
 def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase]:

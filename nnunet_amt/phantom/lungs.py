@@ -12,8 +12,6 @@ from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Capsule, Ellipsoid, Floats, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, by_height
 
-__all__ = ["VesselTree", "grow_vessel_trees", "paint_abdomen", "paint_lung_vessels", "paint_lungs"]
-
 LUNG_HU = -862.0
 _ENDS_PER_TREE = 480
 _THINNEST = 0.9  # mm, radius of the last branches

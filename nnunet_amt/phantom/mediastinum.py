@@ -23,8 +23,6 @@ from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Canvas, Capsule, Ellipsoid, Floats, Point, Shape, Window, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, spine_y
 
-__all__ = ["Mediastinum", "Push", "build_mediastinum", "paint_findings", "paint_mediastinal_fat", "paint_organs"]
-
 # Each vessel: (x, y, z, radius) in mm along its middle
 _Path = Sequence[tuple[float, float, float, float]]
 _AORTA: _Path = (

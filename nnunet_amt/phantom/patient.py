@@ -7,8 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Contrast", "ContrastPhase", "Patient", "Sex", "draw_patient"]
-
 Sex = Literal["F", "M"]
 ContrastPhase = Literal["any", "native", "venous", "arterial", "delayed"]
 # Strength, and HU above unenhanced blood in arteries, pulmonary arteries and veins, each lowest and highest

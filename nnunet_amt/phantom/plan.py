@@ -19,8 +19,6 @@ from nnunet_amt.phantom.patient import Sex
 from nnunet_amt.phantom.render import PhantomRequest
 from nnunet_amt.phantom.tumour import TumourRequest
 
-__all__ = ["CohortDesign", "PlannedCase", "plan_cohort"]
-
 _Choice = TypeVar("_Choice", str, float)
 
 Split = Literal["training", "tuning", "external"]

@@ -33,8 +33,6 @@ from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point
 from nnunet_amt.phantom.thorax import Frame
 from nnunet_amt.phantom.tumour import Tumour, TumourRequest, draw_tumours, paint_tumour, push_of
 
-__all__ = ["Phantom", "PhantomRequest", "render_phantom"]
-
 TOP, BOTTOM = 102.0, -152.0  # mm of the standard thorax that a scan covers
 MIDDLE_Y = 6.0  # mm behind the carina, where the middle of the field of view lies
 TABLE_HEIGHT, TABLE_POSITION = -150.0, -200.0  # mm, LPS y of the middle of the image and z of the carina

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from nnunet_amt.phantom.chest_wall import TableShape
 from nnunet_amt.phantom.shapes import Floats
 
-__all__ = ["VENDORS", "Kernel", "Scanner", "Vendor", "draw_scanner", "scan"]
-
 AIR_FLOOR = -1024
 
 Kernel = Literal["standard", "soft", "sharp"]

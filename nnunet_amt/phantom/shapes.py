@@ -14,8 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Block", "Canvas", "Capsule", "Ellipsoid", "Floats", "Point", "Shape", "Window", "coverage", "tube"]
-
 Floats = NDArray[np.float32]
 Point = tuple[float, float, float]  # (x, y, z) in mm
 Window = tuple[slice, slice, slice]  # (z, y, x)

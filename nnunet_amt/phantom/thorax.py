@@ -15,22 +15,6 @@ from numpy.typing import NDArray
 from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Block, Floats, Window
 
-__all__ = [
-    "ANGLES",
-    "BACK_OF_BODY",
-    "CAVITY_CENTRE",
-    "VERTEBRA_HEIGHT",
-    "Frame",
-    "Outline",
-    "PolarGrid",
-    "bump",
-    "by_height",
-    "cavity_outline",
-    "skin_outline",
-    "spine_y",
-    "sternum_y",
-]
-
 Doubles = NDArray[np.float64]
 
 ANGLES: Doubles = np.linspace(-np.pi, np.pi, 2048, endpoint=False)

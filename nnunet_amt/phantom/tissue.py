@@ -8,8 +8,6 @@ import numpy as np
 
 from nnunet_amt.phantom.patient import Patient
 
-__all__ = ["Tissue", "draw_tissue", "isodense_tissue"]
-
 
 @dataclass(frozen=True)
 class Tissue:

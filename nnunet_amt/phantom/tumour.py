@@ -9,13 +9,11 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.phantom.mediastinum import Push
+from nnunet_amt.phantom.distractors import Push
 from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, coverage
 from nnunet_amt.phantom.thorax import Frame, sternum_y
 from nnunet_amt.phantom.tissue import Tissue, draw_tissue, isodense_tissue
-
-__all__ = ["Tumour", "TumourRequest", "draw_tumours", "paint_tumour", "push_of"]
 
 Doubles = NDArray[np.float64]
 

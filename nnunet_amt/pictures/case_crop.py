@@ -16,8 +16,6 @@ from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.images.nifti_header import LabelHeader, ordinary_header
 from nnunet_amt.images.nifti_slabs import BrokenFileError, read_slabs
 
-__all__ = ["CaseCrop", "lps_array_axes", "read_case_crop"]
-
 # Around the middle of a case that has no tumour in either mask.
 _EMPTY_SIDE_MM = 120.0
 _INT16 = np.iinfo(np.int16)

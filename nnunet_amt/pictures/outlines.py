@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["dashes", "outlines"]
-
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
     """Trace the border of a mask half-way between the centres of voxels inside and outside.

@@ -21,8 +21,6 @@ from nnunet_amt.writing.figure_style import BLUE, ORANGE
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-__all__ = ["FILL_OPACITY", "WINDOW", "case_panel", "overlay_png", "windowed"]
-
 WINDOW = (40.0, 400.0)  # level and width in HU: soft tissue of the mediastinum
 FILL_OPACITY = 0.25
 _SIZE = 320  # pixels of the longer edge

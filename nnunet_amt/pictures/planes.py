@@ -9,8 +9,6 @@ import numpy as np
 
 from nnunet_amt.pictures.case_crop import CaseCrop
 
-__all__ = ["EDGES", "PLANES", "Plane", "PlaneView", "Voxel", "focused", "plane_view", "shown_voxel"]
-
 Plane = Literal["axial", "coronal", "sagittal"]
 Voxel = tuple[int, int, int]  # z, y, x
 

@@ -13,8 +13,6 @@ from nnunet_amt.report.page import make_page, page_text
 from nnunet_amt.report.study_content import read_study_content
 from nnunet_amt.study import find_study
 
-__all__ = ["ReportResult", "write_report"]
-
 
 @dataclass(frozen=True)
 class ReportResult:
@@ -41,7 +39,7 @@ def write_report(
     evaluation: Path | None = None,
     title: str | None = None,
     viewer: bool = True,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> ReportResult:
     """Write one HTML file that tells a study and needs nothing else.
 
@@ -69,7 +67,7 @@ def write_report(
     settings = {"title": title, "viewer": viewer}
     inputs = {"evaluation": content.study.evaluation.path / "summary.json"}
     with recorded_run(output.parent, "report", settings=settings, inputs=inputs, outputs=[output.name]) as notes:
-        page = make_page(content, title, viewer, report)
+        page = make_page(content, title, viewer, progress)
         text = page_text(page)
         write_text(output, text)
         notes.counts["cases"] = len(content.cases)

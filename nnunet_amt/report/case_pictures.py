@@ -15,8 +15,6 @@ from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import FalsePositive, LoadedCase, viewer_cases
 from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
-__all__ = ["case_pictures", "without_folders"]
-
 Pictures = tuple[Picture, ...]
 
 _SIZE = 480  # pixels of the longest edge: sharp in print at a third of the page's width
@@ -24,7 +22,7 @@ _PATH = re.compile(r"(?<!\S)(?:[A-Za-z]:)?[/\\](?:[^\s/\\:]+[/\\])*")  # the fol
 
 
 def case_pictures(
-    content: StudyContent, cases: Iterable[EvaluatedCase], report: Progress = silent
+    content: StudyContent, cases: Iterable[EvaluatedCase], progress: Progress = silent
 ) -> tuple[dict[str, Pictures], str]:
     """Draw the overlays of some cases: through the tumour, and through a false positive that makes most of the error.
 
@@ -40,11 +38,11 @@ def case_pictures(
     try:
         loaders = {case.case_id: case.load for case in viewer_cases(content.study)}
         for done, case in enumerate(wanted):
-            report(done, len(wanted), "drawing cases")
+            progress(done, len(wanted), "drawing cases")
             pictures[case.case_id] = tuple(_pictures(case, loaders[case.case_id]()))
     except BadInputError as error:
         return {}, f"There are no pictures of cases: {without_folders(error, content)}."
-    report(len(wanted), len(wanted), "drawing cases")
+    progress(len(wanted), len(wanted), "drawing cases")
     return pictures, ""
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from nnunet_amt.report.failure_story import size_text
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase
 
-__all__ = ["Background", "circumstances"]
-
 _FEWEST_CASES = 10  # fewer have no outer tenth
 _RARE_SHARE = 0.05  # of the training cases
 CohortRows = Mapping[str, Mapping[str, str]]

@@ -6,8 +6,6 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["content_policy", "source_hash"]
-
 # Nothing is fetched, sent, framed or submitted.
 _ALWAYS: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
 
-__all__ = ["SUCCESS_ABOVE", "CaseStory", "case_story", "counted", "dice_text", "failure_kind", "size_text", "sized"]
-
 SUCCESS_ABOVE = 0.7  # Dice of the cases that the paper's Fig. 5 shows as successes
 
 

@@ -6,8 +6,6 @@ import json
 
 from nnunet_amt.report.study_content import StudyContent
 
-__all__ = ["MANIFEST_ID", "manifest_text"]
-
 MANIFEST_ID = "run-manifest"
 _SCHEMA_VERSION = 1
 

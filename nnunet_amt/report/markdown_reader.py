@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MarkdownPart", "MarkdownTable", "read_markdown"]
-
 _RULE_CELL = re.compile(r":?-{3,}:?")
 _BAR = re.compile(r"(?<!\\)\|")
 _EMPHASIS = re.compile(r"\*\*|`")

@@ -29,8 +29,6 @@ from nnunet_amt.report.templates_folder import page_environment, stylesheet
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.writing.words import moment
 
-__all__ = ["Page", "make_page", "page_text"]
-
 _NO_VIEWER = ViewerPart("", "", (), (), {})
 
 
@@ -72,7 +70,9 @@ def page_text(page: Page) -> str:
     return page_environment().get_template("page.html.j2").render(page=page)
 
 
-def make_page(content: StudyContent, title: str | None = None, viewer: bool = True, report: Progress = silent) -> Page:
+def make_page(
+    content: StudyContent, title: str | None = None, viewer: bool = True, progress: Progress = silent
+) -> Page:
     """Make everything that the templates show.
 
     Parameters
@@ -83,11 +83,11 @@ def make_page(content: StudyContent, title: str | None = None, viewer: bool = Tr
         Of the page; the dataset's name if not given.
     viewer
         Put the cases in, to be looked at slice by slice.
-    report
+    progress
         Told of every case.
     """
-    pictures, no_pictures = case_pictures(content, [*worst_cases(content), *best_cases(content)], report)
-    part, why_not = _viewer(content, viewer, report)
+    pictures, no_pictures = case_pictures(content, [*worst_cases(content), *best_cases(content)], progress)
+    part, why_not = _viewer(content, viewer, progress)
     styles = tuple(text for text in (stylesheet("page.css"), part.styles, stylesheet("print.css")) if text)
     return Page(
         opening=opening(content, title or _title(content), _worst(content, pictures)),
@@ -112,12 +112,12 @@ def make_page(content: StudyContent, title: str | None = None, viewer: bool = Tr
     )
 
 
-def _viewer(content: StudyContent, wanted: bool, report: Progress) -> tuple[ViewerPart, str]:
+def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[ViewerPart, str]:
     """Make the viewer, or say why there is none."""
     if not wanted:
         return _NO_VIEWER, "The viewer was left out of this page (--no-viewer)."
     try:
-        return viewer_part(viewer_cases(content.study), report), ""
+        return viewer_part(viewer_cases(content.study), progress), ""
     except BadInputError as error:
         return _NO_VIEWER, f"The cases cannot be looked at: {without_folders(error, content)}."
 

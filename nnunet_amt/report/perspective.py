@@ -9,8 +9,6 @@ from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.study.facts.facts import ModelFacts
 from nnunet_amt.writing.figure_style import counted
 
-__all__ = ["STANDARD_EPOCHS", "dice_by_size", "peers_of", "short_training"]
-
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
 NamedGroup = tuple[str, str, GroupSummary]
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from nnunet_amt.errors import ImageReadError
 
-__all__ = ["Picture", "png_picture", "read_picture"]
-
 _COLUMN_PIXELS = 1400
 _PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -18,8 +18,6 @@ from nnunet_amt.study import Study
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
 from nnunet_amt.study.facts.model_facts import chain_of_runs
 
-__all__ = ["StudyContent", "read_study_content", "shown_path", "study_command"]
-
 Run = Mapping[str, Any]
 # A page must not change because a page was written before.
 _STAGES_OF_PAGES = ("report", "figures")

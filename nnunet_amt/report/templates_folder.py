@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["page_environment", "stylesheet"]
-
 _TICKS = re.compile(r"`([^`]+)`")
 _FOLDER = Path(__file__).with_name("templates")
 

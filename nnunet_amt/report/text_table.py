@@ -9,8 +9,6 @@ from typing import Any
 from nnunet_amt.evaluation.results.tables import ResultTable
 from nnunet_amt.report.markdown_reader import MarkdownTable
 
-__all__ = ["TextRow", "TextTable", "comparison_table", "markdown_table", "result_table"]
-
 
 @dataclass(frozen=True)
 class TextRow:

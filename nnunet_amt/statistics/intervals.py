@@ -8,8 +8,6 @@ from statistics import NormalDist
 
 import numpy as np
 
-__all__ = ["percentile_interval", "resampled_sums", "standard_deviation", "sums_of_clusters", "wilson_interval"]
-
 _BLOCK_WEIGHTS = 2_000_000  # weights held at once: 16 MB, whatever the number of cases
 _CONFIDENCE = 0.95
 _PERCENTILES = (50 * (1 - _CONFIDENCE), 50 * (1 + _CONFIDENCE))

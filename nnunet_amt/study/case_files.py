@@ -13,8 +13,6 @@ from nnunet_amt.pictures.case_crop import CaseCrop, read_case_crop
 from nnunet_amt.study.folders import label_map_in
 from nnunet_amt.study.study import EvaluationFolder, Study
 
-__all__ = ["StudyCase", "read_study_cases", "study_crop", "worst_first"]
-
 
 @dataclass(frozen=True)
 class StudyCase:

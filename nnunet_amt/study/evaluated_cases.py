@@ -13,8 +13,6 @@ from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 from nnunet_amt.study import EvaluationFolder, worst_first
 
-__all__ = ["EvaluatedCase", "FailedCase", "FalsePositiveLesion", "read_evaluated_cases", "read_failed_cases"]
-
 _FEATURES = tuple(feature.name for feature in FEATURES)
 Value = TypeVar("Value")
 

@@ -13,8 +13,6 @@ from nnunet_amt.study.folders import FoundFolders, case_ids_of, find_folders, is
 from nnunet_amt.study.runs import gather_runs, newest_run, read_from
 from nnunet_amt.study.study import EvaluationFolder, Study
 
-__all__ = ["find_study"]
-
 _USUAL_NAME = "evaluation"
 _NOT_PREDICTIONS = ("labels", "masks", "images", "imagesTr", "imagesTs", "labelsTr", "labelsTs", "gt_segmentations")
 

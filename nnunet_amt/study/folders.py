@@ -10,8 +10,6 @@ from pathlib import Path
 from nnunet_amt.base.files import read_record
 from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS
 
-__all__ = ["RUNS_FILE", "FoundFolders", "case_ids_of", "find_folders", "is_dataset", "label_map_in"]
-
 RUNS_FILE = "nnunet_amt_runs"  # and .json, or _part0of8.json
 _DEEPEST = 6  # nnUNet_results/Dataset711_AMT/trainer/fold_0/validation is five folders down
 _CHANNEL = "_0000"

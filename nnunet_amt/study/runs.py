@@ -10,8 +10,6 @@ from typing import Any
 from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.study.study import StudyRun
 
-__all__ = ["gather_runs", "newest_run", "read_from"]
-
 
 def newest_run(folder: Path, stage: str) -> dict[str, Any] | None:
     """Give the newest run of a stage in a folder's record; None without one."""

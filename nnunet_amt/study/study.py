@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["EvaluationFolder", "Study", "StudyRun"]
-
 
 class StudyRun(NamedTuple):
     """A run record and where it stands.

@@ -14,8 +14,6 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 
 from nnunet_amt.paper import ROTATION_RANGE_RADIANS, SCALING_RANGE
 
-__all__ = ["axial_rotation", "axial_sampling_scale", "crop_size_before_augmentation", "training_transforms"]
-
 AXIAL_AXES = (1, 2)  # of an array (z, y, x)
 
 

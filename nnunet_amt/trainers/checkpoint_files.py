@@ -10,8 +10,6 @@ from nnunet_amt.base.files import PARTIAL_MARK
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 
-__all__ = ["best_dice_in", "remove_leftovers"]
-
 _PARTIAL = re.compile(re.escape(PARTIAL_MARK) + r"(\d+)-")
 
 

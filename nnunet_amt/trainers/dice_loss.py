@@ -6,8 +6,6 @@ import torch
 from nnunetv2.utilities.ddp_allgather import AllGatherGrad
 from torch import nn
 
-__all__ = ["TumourDiceLoss"]
-
 # A batch without tumour must have a gradient.
 SMOOTHING = 1e-5
 

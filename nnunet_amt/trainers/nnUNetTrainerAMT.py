@@ -42,8 +42,6 @@ from nnunet_amt.trainers.tuning_prediction import (
 from nnunet_amt.trainers.tuning_schedule import TuningSchedule, describe_interval, tuning_interval
 from nnunet_amt.trainers.unet import AMTUNet
 
-__all__ = ["nnUNetTrainerAMT"]
-
 
 class nnUNetTrainerAMT(nnUNetTrainer):
     """Train the paper's plain 3D U-Net; `checkpoint_best.pth` is the epoch of the highest tuning Dice.

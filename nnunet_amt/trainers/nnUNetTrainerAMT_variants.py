@@ -6,17 +6,6 @@ import torch
 
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 
-__all__ = [
-    "DEMO_EPOCHS",
-    "nnUNetTrainerAMT_1epoch",
-    "nnUNetTrainerAMT_5epochs",
-    "nnUNetTrainerAMT_20epochs",
-    "nnUNetTrainerAMT_100epochs",
-    "nnUNetTrainerAMT_250epochs",
-    "nnUNetTrainerAMT_500epochs",
-    "nnUNetTrainerAMT_demo",
-]
-
 DEMO_EPOCHS = 15
 _CUDA = torch.device("cuda")
 

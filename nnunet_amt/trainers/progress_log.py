@@ -12,8 +12,6 @@ from nnunetv2.training.logging.nnunet_logger import LocalLogger
 
 from nnunet_amt.base.files import atomic_path
 
-__all__ = ["TUNING_EVALUATED", "ProgressLog"]
-
 # Whether the tuning set was evaluated after an epoch, or its last values are repeated.
 TUNING_EVALUATED = "tuning_evaluated"
 

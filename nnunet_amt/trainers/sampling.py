@@ -13,8 +13,6 @@ from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 
 from nnunet_amt.paper import BATCH_SIZE, FOREGROUND_SAMPLES_PER_BATCH
 
-__all__ = ["FOREGROUND_FRACTION", "AMTDataLoader", "endless_batches"]
-
 # nnU-Net takes this share of a batch, its last samples, from the foreground.
 FOREGROUND_FRACTION = FOREGROUND_SAMPLES_PER_BATCH / BATCH_SIZE
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-__all__ = ["CaseOverlap", "case_overlap", "mean_dice", "mean_soft_dice"]
-
 # Volumes are compared in slabs of about this many voxels, which bounds the memory it takes to some 100 MB.
 SLAB_VOXELS = 2**22
 

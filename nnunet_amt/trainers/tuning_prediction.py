@@ -18,8 +18,6 @@ from torch import nn
 
 from nnunet_amt.trainers.tuning_dice import CaseOverlap, case_overlap
 
-__all__ = ["cases_of_this_rank", "make_tuning_predictor", "of_all_ranks", "read_ahead", "tuning_overlaps"]
-
 # The image as float32, two logits, the sum of weights, the search for infinite logits and padding, a voxel.
 BYTES_PER_VOXEL = 16
 

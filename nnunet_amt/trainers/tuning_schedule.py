@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-__all__ = ["MINIMUM_EVALUATIONS", "TUNING_TIME_FRACTION", "TuningSchedule", "describe_interval", "tuning_interval"]
-
 # Share of the training time that the selection may take ...
 TUNING_TIME_FRACTION = 0.1
 # ... unless fewer checkpoints than this would be left to choose from.

@@ -9,8 +9,6 @@ from torch import nn
 
 from nnunet_amt.paper import NETWORK_LEVELS
 
-__all__ = ["BLOCKS_PER_LEVEL", "FEATURES_PER_LEVEL", "AMTUNet", "initialise_glorot"]
-
 # The paper gives the levels but neither channels nor blocks: the original 3D U-Net's doubling, from 32.
 FEATURES_PER_LEVEL = (32, 64, 128, 256)
 BLOCKS_PER_LEVEL = 2

@@ -14,24 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = [
-    "BLUE",
-    "COLUMN_MM",
-    "FONT_SIZE",
-    "GREY",
-    "MIDDLE_BLUE",
-    "ORANGE",
-    "PAGE_MM",
-    "PALE_BLUE",
-    "SMALL_FONT_SIZE",
-    "counted",
-    "log_ticks",
-    "new_figure",
-    "plain_axes",
-    "plain_text",
-    "save_figure",
-]
-
 # One and two columns of a journal on A4.
 COLUMN_MM, PAGE_MM = 85.0, 170.0
 FONT_SIZE, SMALL_FONT_SIZE = 8.0, 7.0  # pt; nothing is smaller

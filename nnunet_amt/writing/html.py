@@ -7,8 +7,6 @@ from pathlib import Path
 from nnunet_amt.base.files import write_text
 from nnunet_amt.evaluation.results.tables import ResultTables
 
-__all__ = ["PAGE_STYLE", "tables_html", "write_tables_html"]
-
 PAGE_STYLE = """\
 body { font: 15px/1.45 system-ui, "Segoe UI", Arial, sans-serif; color: #1a1a1a; margin: 2rem auto; max-width: 80rem;
        padding: 0 1rem; }

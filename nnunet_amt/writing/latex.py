@@ -9,8 +9,6 @@ from pathlib import Path
 from nnunet_amt.base.files import write_text
 from nnunet_amt.evaluation.results.tables import ResultTable, ResultTables, TableRow
 
-__all__ = ["escape_latex", "tables_latex", "write_tables_latex"]
-
 # of a width of its own, so that a long name or interval is broken
 _TITLE_COLUMN = r">{\raggedright\arraybackslash}p{2.7cm}"
 _CELL_COLUMN = r">{\raggedright\arraybackslash}p{2.95cm}"

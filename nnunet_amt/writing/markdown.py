@@ -8,8 +8,6 @@ from pathlib import Path
 from nnunet_amt.base.files import write_text
 from nnunet_amt.evaluation.results.tables import ResultTable, ResultTables, TableRow
 
-__all__ = ["tables_markdown", "write_tables_markdown"]
-
 
 def write_tables_markdown(path: Path, tables: ResultTables) -> None:
     """Write `tables_markdown` to a file."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-__all__ = ["duration", "file_size", "moment", "number"]
-
 
 def duration(seconds: float) -> str:
     """Write a duration: ``"0.4 s"``, ``"12 s"``, ``"3 min 20 s"``, ``"5 h 2 min"``."""

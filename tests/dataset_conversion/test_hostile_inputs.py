@@ -228,6 +228,6 @@ def test_the_warnings_of_itk_are_as_they_were(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     sitk.ProcessObject.SetGlobalWarningDisplay(True)
     seen: list[bool] = []
-    run(tmp_path, report=lambda *_: seen.append(sitk.ProcessObject.GetGlobalWarningDisplay()))
+    run(tmp_path, progress=lambda *_: seen.append(sitk.ProcessObject.GetGlobalWarningDisplay()))
     assert set(seen) == {False}
     assert sitk.ProcessObject.GetGlobalWarningDisplay()

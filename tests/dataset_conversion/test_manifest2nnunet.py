@@ -50,10 +50,12 @@ DATASET_FILES = {
 }
 
 
-def run(folder: Path, raw: str = "raw", jobs: int = 1, report: Progress = silent, **settings: Any) -> ConversionSummary:
+def run(
+    folder: Path, raw: str = "raw", jobs: int = 1, progress: Progress = silent, **settings: Any
+) -> ConversionSummary:
     """Convert the cohort of `folder`; case ids are kept unless the settings say otherwise."""
     chosen = ConversionSettings(**{"keep_case_ids": True, **settings})
-    return convert(folder / "manifest.csv", folder / raw, 711, settings=chosen, jobs=jobs, report=report)
+    return convert(folder / "manifest.csv", folder / raw, 711, settings=chosen, jobs=jobs, progress=progress)
 
 
 def contents(dataset: Path) -> dict[str, bytes]:
@@ -191,7 +193,7 @@ def test_dicom_and_rtstruct_in_one_zip(tmp_path: Path) -> None:
 def test_progress_is_reported_for_every_case(tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     write_cohort(tmp_path)
-    run(tmp_path, report=lambda *step: seen.append(step))
+    run(tmp_path, progress=lambda *step: seen.append(step))
     steps = range(5)
     stages = ("looking for files", "checking headers", "converting cases")
     assert seen == [(done, 4, what) for what in stages for done in steps]

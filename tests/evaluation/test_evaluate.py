@@ -174,7 +174,7 @@ def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
 
 def test_progress_is_told(folder: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    run(folder, report=lambda done, total, what: told.append((done, total, what)))
+    run(folder, progress=lambda done, total, what: told.append((done, total, what)))
     steps = range(1, 5)
     assert told == [(i, 4, "checking headers") for i in steps] + [(i, 4, "evaluating cases") for i in steps] + [
         (i, 3, "drawing figures") for i in (1, 2, 3)

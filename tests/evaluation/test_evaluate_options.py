@@ -37,7 +37,7 @@ def test_bad_input_is_found_before_any_voxel_is_read_and_old_results_stay(folder
     def refuse(error: type[BadInputError]) -> None:
         told.clear()
         with pytest.raises(error):
-            run(folder, cohort=folder / "cohort.csv", report=lambda done, total, what: told.append(what))
+            run(folder, cohort=folder / "cohort.csv", progress=lambda done, total, what: told.append(what))
         assert {name: (folder / "out" / name).read_bytes() for name in FILES} == before
 
     path = folder / "predictions" / "whole.nii.gz"
@@ -150,7 +150,7 @@ def test_missing_probabilities_are_found_before_any_work(folder: Path) -> None:
     (folder / "predictions" / "half.npz").unlink()
     told: list[str] = []
     with pytest.raises(UnmatchedCasesError, match=r"no probabilities for 1 case \(half\); predict with --save_prob"):
-        run(folder, probabilities=folder / "predictions", report=lambda done, total, what: told.append(what))
+        run(folder, probabilities=folder / "predictions", progress=lambda done, total, what: told.append(what))
     assert told == []
     # a case that counts as empty has no prediction that a probability could belong to
     (folder / "predictions" / "half.nii.gz").unlink()

@@ -32,10 +32,10 @@ def run(
     folder: Path,
     cohort: Path | None = None,
     settings: EvaluationSettings = SETTINGS,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> set[str]:
     """Evaluate and name the files that are there then."""
-    evaluate(folder / "predictions", folder / "references", folder / "out", cohort, settings, report=report)
+    evaluate(folder / "predictions", folder / "references", folder / "out", cohort, settings, progress=progress)
     return {path.name for path in (folder / "out").iterdir()}
 
 
@@ -70,5 +70,10 @@ def test_a_subgroup_that_cannot_be_made_is_told_before_any_case_is_read(folder: 
     told: list[str] = []
     settings = EvaluationSettings(subgroup_columns=("stage",))
     with pytest.raises(BadInputError, match="subgroup 'stage': the cohort file has no such column; it has split"):
-        run(folder, cohort=folder / "cohort.csv", settings=settings, report=lambda done, total, what: told.append(what))
+        run(
+            folder,
+            cohort=folder / "cohort.csv",
+            settings=settings,
+            progress=lambda done, total, what: told.append(what),
+        )
     assert told == []

@@ -140,7 +140,7 @@ def test_one_kind_of_progress_and_no_word_of_nnunets(base: Path, capsys: pytest.
     """nnU-Net's own bars and prints would run through ours."""
     (preprocessed(base) / "nnunet_amt_fingerprint.json").unlink()
     steps: list[tuple[int, int, str]] = []
-    plan(711, patch_size=(8, 16, 16), report=lambda *step: steps.append(step))
+    plan(711, patch_size=(8, 16, 16), progress=lambda *step: steps.append(step))
     assert steps[:6] == [(done, 5, "intensities") for done in range(1, 6)] + [(0, 5, "fingerprint")]
     assert (5, 5, "fingerprint") in steps
     shown = capsys.readouterr()

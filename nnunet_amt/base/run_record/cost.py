@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["number_of_parameters", "peak_memory"]
-
 # What batch normalisation counts along; no training step changes it by a gradient.
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 

@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 from nnunet_amt.base.run_record.paths import told_path
 
-__all__ = ["RunInput", "describe_input", "file_sha256", "folder_sha256", "names_and_sizes_sha256"]
-
 _LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _BLOCK = 1 << 20
 

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-__all__ = ["HOME_MARK", "command_line", "told_path", "told_words"]
-
 HOME_MARK = "~"
 # Folders whose entries are named for people.
 _HOMES = (PurePosixPath("/home"), PurePosixPath("/Users"))

@@ -16,8 +16,6 @@ from nnunet_amt.base.run_record.paths import command_line
 from nnunet_amt.base.run_record.record_file import read_record_file, record_name, write_runs
 from nnunet_amt.base.run_record.software import describe_machine, software_versions
 
-__all__ = ["RunNotes", "recorded_run"]
-
 # Two runs that agree in these did the same, whenever and however fast.
 _SAME = ("stage", "settings", "seed", "inputs", "outputs")
 

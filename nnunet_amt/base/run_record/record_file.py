@@ -12,8 +12,6 @@ from typing import Any
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.run_record.paths import HOME_MARK
 
-__all__ = ["RECORD_FILE", "SCHEMA_VERSION", "input_path", "read_record_file", "read_runs", "record_name", "write_runs"]
-
 RECORD_FILE = "nnunet_amt_runs.json"
 SCHEMA_VERSION = 1
 _PART = re.compile(r"nnunet_amt_runs_part\d+of\d+\.json")

@@ -12,8 +12,6 @@ from typing import Any
 
 from nnunet_amt import __version__
 
-__all__ = ["describe_machine", "software_versions"]
-
 _PACKAGES = (
     *("nnunetv2", "torch", "batchgenerators", "batchgeneratorsv2", "acvl-utils", "SimpleITK", "numpy", "scipy"),
     *("connected-components-3d", "pandas", "matplotlib", "pydicom", "highdicom"),

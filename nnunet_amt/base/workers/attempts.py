@@ -9,8 +9,6 @@ from typing import TypeVar
 
 from nnunet_amt.errors import AMTError, DiskFullError, MissingExtraError, WorkFailedError
 
-__all__ = ["attempt"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

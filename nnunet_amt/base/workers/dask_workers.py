@@ -14,8 +14,6 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.workers.attempts import attempt
 from nnunet_amt.errors import AMTError, BadInputError, MissingExtraError, WorkFailedError
 
-__all__ = ["DaskWorkers"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -41,10 +39,10 @@ class DaskWorkers:
         If dask.distributed is not installed.
     """
 
-    def __init__(self, address: str, report: Progress) -> None:
+    def __init__(self, address: str, progress: Progress) -> None:
         self._distributed = _distributed_module()
         self._name = f"--executor dask://{address}"
-        self._report = report
+        self._report = progress
         try:
             self._client = self._distributed.Client(
                 f"tcp://{address}", timeout=_SECONDS_TO_ANSWER, set_as_default=False

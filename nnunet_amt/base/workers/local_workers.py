@@ -17,8 +17,6 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.workers.attempts import attempt
 from nnunet_amt.errors import AMTError, WorkFailedError
 
-__all__ = ["LocalProcesses", "ThisProcess"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -36,8 +34,8 @@ class ThisProcess:
         Told after every item.
     """
 
-    def __init__(self, report: Progress) -> None:
-        self._report = report
+    def __init__(self, progress: Progress) -> None:
+        self._report = progress
 
     def __enter__(self) -> ThisProcess:
         return self
@@ -66,9 +64,9 @@ class LocalProcesses:
         Told after every item.
     """
 
-    def __init__(self, jobs: int, report: Progress) -> None:
+    def __init__(self, jobs: int, progress: Progress) -> None:
         self._jobs = jobs
-        self._report = report
+        self._report = progress
         self._pool = _new_pool(jobs)
 
     def __enter__(self) -> LocalProcesses:

@@ -10,8 +10,6 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.workers.local_workers import LocalProcesses, ThisProcess
 from nnunet_amt.errors import AMTError, BadInputError
 
-__all__ = ["Workers", "open_workers"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -46,7 +44,7 @@ class Workers(Protocol):
         """
 
 
-def open_workers(jobs: int, executor: str | None, report: Progress) -> AbstractContextManager[Workers]:
+def open_workers(jobs: int, executor: str | None, progress: Progress) -> AbstractContextManager[Workers]:
     """Start workers; they end with the block.
 
     Parameters
@@ -55,7 +53,7 @@ def open_workers(jobs: int, executor: str | None, report: Progress) -> AbstractC
         Processes of this machine; one is this process itself.
     executor
         ``dask://HOST:PORT`` sends all work to that scheduler's workers; `jobs` is not used then.
-    report
+    progress
         Told after every item.
 
     Raises
@@ -64,10 +62,10 @@ def open_workers(jobs: int, executor: str | None, report: Progress) -> AbstractC
         If the executor is not known, or no scheduler answers.
     """
     if executor is None:
-        return LocalProcesses(jobs, report) if jobs > 1 else ThisProcess(report)
+        return LocalProcesses(jobs, progress) if jobs > 1 else ThisProcess(progress)
     host, _, port = executor.removeprefix(_DASK).rpartition(":")
     if not executor.startswith(_DASK) or not host or not port.isdigit():
         raise BadInputError(f"--executor {executor}: is not known; give dask://HOST:PORT, or leave it out for --jobs")
     from nnunet_amt.base.workers.dask_workers import DaskWorkers
 
-    return DaskWorkers(f"{host}:{port}", report)
+    return DaskWorkers(f"{host}:{port}", progress)

@@ -29,8 +29,6 @@ from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import open_image_file
 from nnunet_amt.images.label_file import IGNORE_KEY, IGNORE_LABEL
 
-__all__ = ["is_partly_annotated", "write_manifest"]
-
 _CT, _SEGMENTATION = "-ct.nrrd", "-seg.nrrd"
 _ORIGIN = (
     "Labels are mediastinal lymph nodes. Where a case was annotated in part only (the challenge's training set), all "
@@ -39,7 +37,7 @@ _ORIGIN = (
 
 
 def write_manifest(
-    source: Path, output: Path, institution: str = "LNQ2023", split: Split | None = None, report: Progress = silent
+    source: Path, output: Path, institution: str = "LNQ2023", split: Split | None = None, progress: Progress = silent
 ) -> Path:
     """Write label files with the ignore label, and the manifest.
 
@@ -51,7 +49,7 @@ def write_manifest(
         The manifest; the label files go to a folder beside it.
     institution, split
         Of all cases.
-    report
+    progress
         Told of the progress.
 
     Returns
@@ -71,7 +69,7 @@ def write_manifest(
     if not images:
         raise ManifestError(f"{source.name}: holds no file that ends in {_CT}; give the folder of LNQ2023")
     cases = []
-    for image in reported(images, report, "making label files"):
+    for image in reported(images, progress, "making label files"):
         name = image.name.removesuffix(_CT)
         segmentation = image.with_name(f"{name}{_SEGMENTATION}")
         if not segmentation.exists():

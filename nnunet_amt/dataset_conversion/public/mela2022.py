@@ -31,8 +31,6 @@ from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import open_image_file
 
-__all__ = ["BOX_COLUMNS", "Box", "filled", "write_manifest"]
-
 BOX_COLUMNS = ("public_id", "coordX", "coordY", "coordZ", "x_length", "y_length", "z_length")
 # What models submit has the same columns and this one.
 _PREDICTED = "probability"
@@ -59,7 +57,7 @@ def write_manifest(
     shape: Shape = "box",
     institution: str = "MELA2022",
     split: Split | None = None,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> Path:
     """Turn the boxes into label files and write the manifest.
 
@@ -75,7 +73,7 @@ def write_manifest(
         What the lesions are taken for: the whole box, or the ellipsoid that touches its faces.
     institution, split
         Of all cases.
-    report
+    progress
         Told of the progress.
 
     Returns
@@ -107,7 +105,7 @@ def write_manifest(
             "unpack all of the images"
         )
     cases = []
-    for public_id, image in reported(sorted(images.items()), report, "making label files"):
+    for public_id, image in reported(sorted(images.items()), progress, "making label files"):
         case_id = as_case_id(public_id)
         if public_id not in lesions:
             cases.append(PublicCase(case_id, public_id, exclusion_reason="no box"))

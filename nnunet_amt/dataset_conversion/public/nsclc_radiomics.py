@@ -13,10 +13,9 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort import Split
 from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_case_id, reported, write_public_manifest
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import CT_IMAGE, RT_STRUCTURE_SET, DicomFolder, DicomHeader
+from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, DicomFolder
+from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.rtstruct import RtStruct, rtstructs_among
-
-__all__ = ["write_manifest"]
 
 
 def write_manifest(
@@ -26,7 +25,7 @@ def write_manifest(
     institution: str = "NSCLC-Radiomics",
     split: Split | None = None,
     reference: str = "NSCLC-Radiomics, doi:10.7937/K9/TCIA.2015.PF0M9REI",
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> Path:
     """Write a manifest with one case for each RTSTRUCT that has the ROI.
 
@@ -42,7 +41,7 @@ def write_manifest(
         Of all cases.
     reference
         Whom to cite, for ``dataset.json``; another collection has another one.
-    report
+    progress
         Told of the progress.
 
     Returns
@@ -59,7 +58,7 @@ def write_manifest(
     if not patients:
         raise ManifestError(f"{source.name}: holds no patients' folders; give the folder above them")
     cases: list[PublicCase] = []
-    for patient in reported(patients, report, "looking for RTSTRUCTs"):
+    for patient in reported(patients, progress, "looking for RTSTRUCTs"):
         cases += _cases_of(patient, roi)
     notes = {
         "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",

@@ -21,19 +21,6 @@ from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
 
-__all__ = [
-    "PublicCase",
-    "as_case_id",
-    "is_up_to_date",
-    "join_manifests",
-    "notes_path",
-    "read_notes",
-    "reported",
-    "visible_files",
-    "write_label_file",
-    "write_public_manifest",
-]
-
 Item = TypeVar("Item")
 
 _COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "roi", "exclusion_reason")
@@ -189,12 +176,12 @@ def as_case_id(name: str) -> str:
     return re.sub(r"_(\d{4})$", r"-\1", allowed)
 
 
-def reported(items: Sequence[Item], report: Progress, what: str) -> Iterator[Item]:
+def reported(items: Sequence[Item], progress: Progress, what: str) -> Iterator[Item]:
     """Give the items one by one, and report before each and after the last how many are done."""
     for done, item in enumerate(items):
-        report(done, len(items), what)
+        progress(done, len(items), what)
         yield item
-    report(len(items), len(items), what)
+    progress(len(items), len(items), what)
 
 
 def visible_files(source: Path, pattern: str) -> list[Path]:

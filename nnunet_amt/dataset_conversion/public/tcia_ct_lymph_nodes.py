@@ -29,8 +29,6 @@ from nnunet_amt.images.dicom.dicom_files import DicomFolder
 from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
 from nnunet_amt.images.image_file import open_image_file
 
-__all__ = ["write_manifest"]
-
 Region = Literal["mediastinal", "abdominal"]
 _PREFIXES = {"mediastinal": "MED", "abdominal": "ABD"}
 _MASK = "_mask.nii.gz"
@@ -49,7 +47,7 @@ def write_manifest(
     region: Region = "mediastinal",
     institution: str = "TCIA_CT_Lymph_Nodes",
     split: Split | None = None,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> Path:
     """Write label files on the grids of the CTs, and the manifest.
 
@@ -63,7 +61,7 @@ def write_manifest(
         Which half of the collection.
     institution, split
         Of all cases.
-    report
+    progress
         Told of the progress.
 
     Returns
@@ -83,7 +81,7 @@ def write_manifest(
             f"{source.name}: holds no file {_PREFIXES[region]}_LYMPH_*{_MASK}; unpack MED_ABD_LYMPH_MASKS.zip there"
         )
     cases = []
-    for mask in reported(masks, report, "making label files"):
+    for mask in reported(masks, progress, "making label files"):
         case_id = mask.name.removesuffix(_MASK)
         image = _series_folder(source, case_id)
         if image is None:

@@ -32,8 +32,6 @@ from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_grou
 from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
 from nnunet_amt.writing.figure_style import save_figure
 
-__all__ = ["COMPARISON_FILES", "ComparisonResult", "compare"]
-
 _FIGURES = ("comparison_froc", "comparison_dice")
 COMPARISON_FILES = (
     *("comparison.html", "comparison.md", "comparison.json", "comparison_metrics.csv", "comparison_cases.csv"),
@@ -71,7 +69,7 @@ def compare(
     cohort: Path | None = None,
     settings: ComparisonSettings | None = None,
     model_folders: Mapping[str, Path] | None = None,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> ComparisonResult:
     """Compare each other evaluation with the first, case by case and lesion by lesion.
 
@@ -93,7 +91,7 @@ def compare(
         None for the defaults.
     model_folders
         nnU-Net's folder of the trained model, by name, for those whose costs no record leads to.
-    report
+    progress
         Told of every step.
 
     Raises
@@ -110,14 +108,14 @@ def compare(
     cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
     costs = [read_cost(model.folder, (model_folders or {}).get(model.name)) for model in models]
-    report(1, _STEPS, "comparing")
+    progress(1, _STEPS, "comparing")
     comparison = _compared(models, costs, groups, institutions, settings)
-    report(2, _STEPS, "comparing")
+    progress(2, _STEPS, "comparing")
     told, inputs = {"names": list(names), **asdict(settings)}, _recorded_inputs(evaluations, cohort)
     with recorded_results(output, COMPARISON_FILES, "compare", told, inputs, settings.seed) as (folder, notes):
         notes.counts |= {"cases": comparison.cases, "models": len(models)}
         sentences = _write(folder, comparison)
-    report(3, _STEPS, "comparing")
+    progress(3, _STEPS, "comparing")
     files = tuple(output / name for name in (*COMPARISON_FILES, RECORD_FILE))
     return ComparisonResult(output, files, comparison, sentences)
 

@@ -13,8 +13,6 @@ from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.comparison.verdicts import CaseVerdict, Verdict
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 
-__all__ = ["Comparison", "ModelComparison", "ModelResult", "SubgroupDifference"]
-
 
 @dataclass(frozen=True, eq=False)
 class ModelResult:

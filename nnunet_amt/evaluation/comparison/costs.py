@@ -14,8 +14,6 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.comparison.record_links import Run, newest_run
 from nnunet_amt.evaluation.comparison.training_logs import training_time
 
-__all__ = ["ModelCost", "read_cost"]
-
 
 @dataclass(frozen=True)
 class ModelCost:

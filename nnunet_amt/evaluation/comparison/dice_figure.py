@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["dice_figure"]
-
 _PANELS_IN_ROW = 3
 _LONGEST_NAMES = {1: 30, 2: 26, 3: 18}  # that fit along a panel, by the panels in a row
 _LEGEND_MM = 8.0

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["froc_overlay"]
-
 _LARGEST_POINT, _SMALLEST_POINT = 7.5, 4.5
 _PLOT_MM, _LEGEND_LINE_MM = 78.0, 3.8
 _IOU = paper.OPERATING_POINT.iou_threshold

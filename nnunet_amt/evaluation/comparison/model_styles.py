@@ -7,8 +7,6 @@ from typing import Any
 
 from nnunet_amt.writing.figure_style import BLUE
 
-__all__ = ["ModelStyle", "model_style"]
-
 # Okabe and Ito's, without the vermilion that stands for the published results and the yellow that white swallows.
 _COLOURS = (BLUE, "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))

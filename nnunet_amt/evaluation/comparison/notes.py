@@ -7,16 +7,6 @@ from nnunet_amt.evaluation.comparison.comparison import Comparison
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 
-__all__ = [
-    "accuracy_notes",
-    "cost_notes",
-    "difference_notes",
-    "lesion_notes",
-    "subgroup_notes",
-    "sweep_notes",
-    "verdict_notes",
-]
-
 _RULES = {
     "unmatched": "a predicted lesion without a partner is a false positive",
     "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",

@@ -12,8 +12,6 @@ from nnunet_amt.base.files import write_text
 from nnunet_amt.evaluation.comparison.tables import ComparisonRow, ComparisonTable
 from nnunet_amt.writing.html import PAGE_STYLE
 
-__all__ = ["Picture", "write_page_html", "write_page_markdown"]
-
 _FOOT = f"nnunet_amt {__version__}. Research use only."
 _TEMPLATE = """\
 <!DOCTYPE html>

@@ -10,10 +10,8 @@ import numpy as np
 from nnunet_amt.evaluation.failures.comparison import holm
 from nnunet_amt.evaluation.measure.lesion import threshold_index
 from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
-from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
-
-__all__ = ["LesionTable", "PairedTest", "corrected", "mcnemar", "paired_tests", "wilcoxon_p"]
+from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 
 _DECIMALS = 12  # differences that are equal on paper, such as 0.3 - 0.2 and 0.2 - 0.1, must be ties
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from nnunet_amt.base.run_record import input_path, read_runs
 
-__all__ = ["Run", "newest_run", "recorded_cohort"]
-
 Run = Mapping[str, Any]
 
 

@@ -13,10 +13,8 @@ from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelCompari
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
 from nnunet_amt.evaluation.comparison.tables import ComparisonTable
 from nnunet_amt.evaluation.measure.lesion import threshold_index
-from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
-
-__all__ = ["CASES_COLUMNS", "METRICS_COLUMNS", "write_cases_csv", "write_comparison_json", "write_metrics_csv"]
+from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 
 SCHEMA_VERSION = 1
 _COUNTS = tuple(

@@ -10,8 +10,6 @@ from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
 
-__all__ = ["check_same_cases", "model_names"]
-
 _FEWEST = 2
 
 

@@ -9,8 +9,6 @@ from nnunet_amt.evaluation.comparison.paired_tests import PairedTest
 from nnunet_amt.evaluation.comparison.texts import interval_words, p_text, words
 from nnunet_amt.writing.figure_style import counted
 
-__all__ = ["plain_sentences"]
-
 _IOU = paper.OPERATING_POINT.iou_threshold
 _TESTS = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
 

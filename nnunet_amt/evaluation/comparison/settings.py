@@ -9,8 +9,6 @@ from typing import get_args
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.settings import EvaluationSettings, ResamplingUnit
 
-__all__ = ["ComparisonSettings"]
-
 
 @dataclass(frozen=True)
 class ComparisonSettings:

@@ -13,8 +13,6 @@ from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
 from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES
 
-__all__ = ["subgroup_differences"]
-
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _MEASURES = np.array([MEASURES.index(measure) for measure in TABLE_MEASURES])
 

@@ -32,10 +32,8 @@ from nnunet_amt.evaluation.comparison.texts import (
 )
 from nnunet_amt.evaluation.comparison.verdicts import VERDICTS
 from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
-from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
-
-__all__ = ["ComparisonRow", "ComparisonTable", "comparison_tables"]
 
 _TITLES = {
     "dice": "Dice score",

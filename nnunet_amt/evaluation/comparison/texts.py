@@ -4,20 +4,6 @@ from __future__ import annotations
 
 from nnunet_amt.evaluation.comparison.measures import Estimate
 
-__all__ = [
-    "NOT_RECORDED",
-    "UNDEFINED",
-    "difference_text",
-    "interval_words",
-    "long_duration",
-    "memory_text",
-    "p_text",
-    "parameter_text",
-    "signed",
-    "value_text",
-    "words",
-]
-
 UNDEFINED = "–"
 NOT_RECORDED = "not recorded"
 _DIGITS = 3

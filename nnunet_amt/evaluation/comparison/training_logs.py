@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["TrainingTime", "training_time"]
-
 # nnU-Net 2.8.1, nnUNetTrainer: "<date> <time>: Epoch 12 " and "<date> <time>: Epoch time: 34.5 s "
 _EPOCH = re.compile(r": +Epoch (\d+)\s*$", re.MULTILINE)
 _EPOCH_TIME = re.compile(r": +Epoch time: ([0-9.]+) s\s*$", re.MULTILINE)

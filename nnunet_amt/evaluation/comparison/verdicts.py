@@ -10,8 +10,6 @@ import numpy as np
 
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 
-__all__ = ["VERDICTS", "CaseVerdict", "Verdict", "case_verdicts"]
-
 Verdict = Literal["win", "tie", "loss"]
 VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
 _ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary

@@ -27,8 +27,6 @@ from nnunet_amt.evaluation.results.recorded_results import recorded_results
 from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["FAILURE_FILES", "FailureAnalysis", "analyse_failures"]
-
 FAILURE_FILES = (
     "failures.md",
     "failures.json",
@@ -69,7 +67,7 @@ def analyse_failures(
     images: Path | None = None,
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
-    report: Progress = silent,
+    progress: Progress = silent,
     missing_as_empty: bool = False,
 ) -> FailureAnalysis:
     """Compare the references of the worst segmented tenth with those of the best, and classify every case.
@@ -89,7 +87,7 @@ def analyse_failures(
         Value of tumour; connectivity, smallest predicted lesion and rule of the false positives.
     jobs
         Cases that are read at the same time.
-    report
+    progress
         Told of every checked header and every case.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
@@ -103,10 +101,10 @@ def analyse_failures(
     settings = settings or EvaluationSettings()
     if images is not None:
         require_apart(output, images, "the CTs")
-    pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
+    pairs = checked_pairs(predictions, references, output, jobs, progress, missing_as_empty)
     cts = {} if images is None else find_cts(images, [pair.case_id for pair in pairs])
     if cts:
-        check_ct_headers(cts, pairs, report)
+        check_ct_headers(cts, pairs, progress)
 
     def examine(pair: LabelMapPair) -> FailureCase:
         return examine_case(read_mask_pair(pair, settings.foreground), cts.get(pair.case_id), settings)
@@ -119,7 +117,7 @@ def analyse_failures(
     with recorded_results(output, FAILURE_FILES, "failures", settings, inputs) as (folder, notes):
         notes.counts["cases"] = len(pairs)
         notes.settings["missing_as_empty"] = missing_as_empty
-        cases = for_each_pair(examine, pairs, jobs, report, "analysing failures")
+        cases = for_each_pair(examine, pairs, jobs, progress, "analysing failures")
         groups = extreme_groups({case.case_id: case.voxel.dice for case in cases})
         comparisons = _compare(FEATURES if cts else SHAPE_FEATURES, cases, groups)
         write_report(folder / "failures.md", cases, groups, comparisons, settings)

@@ -10,8 +10,6 @@ import numpy as np
 from nnunet_amt import paper
 from nnunet_amt.evaluation.measure.features import Feature
 
-__all__ = ["FeatureComparison", "GroupValues", "compare_features", "holm"]
-
 _PUBLISHED = {
     "volume_cm3": "voxel volume",
     "maximum_3d_diameter_mm": "maximum 3-D diameter",

@@ -19,8 +19,6 @@ from nnunet_amt.evaluation.pair_analysis import MaskPair
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground
 
-__all__ = ["FailureCase", "examine_case", "reference_features"]
-
 
 @dataclass(frozen=True, eq=False)
 class FailureCase:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["PARTIAL_BELOW", "Detection", "FailureMode", "SegmentationError", "detection", "failure_mode"]
-
 # A reference of which less than this share was predicted is partly found only. The paper gives no figure.
 PARTIAL_BELOW = 0.5
 

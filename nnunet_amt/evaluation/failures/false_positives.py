@@ -12,8 +12,6 @@ from nnunet_amt.evaluation.settings import FalsePositiveRule
 from nnunet_amt.images.foreground import Piece, Spacing
 from nnunet_amt.images.outline import outline_points
 
-__all__ = ["HIT_TWENTIETHS", "FalsePositive", "false_positives"]
-
 HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths
 _MM3_PER_CM3 = 1000.0
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["feature_figure", "write_feature_figures"]
-
 _CM_PER_INCH = 2.54
 _WIDTH_CM, _ROW_CM, _HEAD_CM, _DPI = 17.0, 4.6, 1.2, 300
 _COLUMNS = 4

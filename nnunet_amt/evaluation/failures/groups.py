@@ -9,8 +9,6 @@ from typing import Literal
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["ExtremeGroups", "GroupName", "extreme_groups"]
-
 GroupName = Literal["bottom", "top"]
 
 

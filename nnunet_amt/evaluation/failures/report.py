@@ -17,8 +17,6 @@ from nnunet_amt.evaluation.failures.false_positives import HIT_TWENTIETHS
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["report_text", "write_report"]
-
 _UNDEFINED = "–"
 _HIT_IOU = HIT_TWENTIETHS / 20
 

@@ -16,16 +16,6 @@ from nnunet_amt.evaluation.failures.groups import ExtremeGroups
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = [
-    "CASE_COLUMNS",
-    "FALSE_POSITIVE_COLUMNS",
-    "FEATURE_COLUMNS",
-    "write_failure_cases_csv",
-    "write_failures_json",
-    "write_false_positives_csv",
-    "write_features_csv",
-]
-
 SCHEMA_VERSION = 1
 CASE_COLUMNS = (
     *("case_id", "group", "dice", "precision", "recall", "tp", "fp", "fn"),

@@ -19,8 +19,6 @@ from nnunet_amt.writing.figure_style import save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_FILES", "write_figures"]
-
 _NAMES = ("froc", "dice_by_size", "volumes", "institutions")
 FIGURE_FILES = tuple(f"{name}.{ending}" for name in _NAMES for ending in ("png", "svg"))
 
@@ -31,7 +29,7 @@ def write_figures(
     overall: GroupSummary,
     settings: EvaluationSettings,
     institutions: Mapping[str, str] | None,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> None:
     """Draw FROC, Dice against size, volumes, and institutions if they are known.
 
@@ -47,7 +45,7 @@ def write_figures(
         Of the evaluation.
     institutions
         Of each case, by case id; None leaves the figure of the institutions out.
-    report
+    progress
         Told of every figure.
     """
     drawings: dict[str, Callable[[], Figure]] = {
@@ -59,4 +57,4 @@ def write_figures(
         drawings["institutions"] = lambda: institution_figure(forest_rows(cases, institutions, overall, settings))
     for done, (name, draw) in enumerate(drawings.items(), start=1):
         save_figure(draw(), folder, name)
-        report(done, len(drawings), "drawing figures")
+        progress(done, len(drawings), "drawing figures")

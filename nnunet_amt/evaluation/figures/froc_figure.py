@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["froc_figure"]
-
 _HEIGHT_MM = 100.0
 _MARKER_SIZE = 6.0
 # Points nearer than this, as a share of the axes' width and height, have one label for their thresholds.

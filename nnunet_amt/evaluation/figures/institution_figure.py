@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ForestRow", "forest_rows", "institution_figure"]
-
 _MOST_INSTITUTIONS = 25
 _ROW_MM, _FRAME_MM = 4.2, 28.0
 _LONGEST_NAME = 28  # characters

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["size_figure"]
-
 _HEIGHT_MM = 80.0
 _MM_PER_CM = 10.0
 _MISSED: dict[str, Any] = {"markersize": 5.0, "alpha": 1.0, "zorder": 5}  # above the median that they may make

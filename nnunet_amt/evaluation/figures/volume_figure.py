@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Agreement", "agreement", "case_volumes_cm3", "volume_figure"]
-
 _HEIGHT_MM = 78.0
 _MM3_PER_CM3 = 1000.0
 _Z = 1.96  # of Bland and Altman's limits

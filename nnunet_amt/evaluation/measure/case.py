@@ -11,8 +11,6 @@ from nnunet_amt.evaluation.measure.lesion import LesionCounts, count_lesions
 from nnunet_amt.evaluation.measure.voxel import VoxelMetrics, voxel_metrics
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["CaseEvaluation", "evaluate_case", "evaluate_counts"]
-
 
 @dataclass(frozen=True, eq=False)
 class CaseEvaluation:

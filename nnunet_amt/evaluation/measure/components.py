@@ -10,8 +10,6 @@ import numpy as np
 from nnunet_amt.evaluation.settings import Connectivity
 from nnunet_amt.images.foreground import Foreground, Piece
 
-__all__ = ["intersection_table", "label_components"]
-
 
 def label_components(foreground: Foreground, connectivity: Connectivity) -> tuple[Piece, ...]:
     """Separate a mask into its connected components.

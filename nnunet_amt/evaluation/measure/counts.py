@@ -15,8 +15,6 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground, Piece, Spacing
 from nnunet_amt.images.mask_file import read_foreground
 
-__all__ = ["CaseCounts", "count_case", "count_masks"]
-
 
 @dataclass(frozen=True, eq=False)
 class CaseCounts:

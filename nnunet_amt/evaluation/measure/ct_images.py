@@ -17,8 +17,6 @@ from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, geometry_difference
 from nnunet_amt.images.image_integrity import file_damage, stated_checksum
 from nnunet_amt.images.mask_file import read_geometry
 
-__all__ = ["check_ct_headers", "find_cts", "hounsfield_values"]
-
 _CHANNEL = "_0000"
 
 
@@ -48,7 +46,7 @@ def find_cts(images: Path, case_ids: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], report: Progress = silent) -> None:
+def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], progress: Progress = silent) -> None:
     """Refuse CTs that do not lie on the grid of their reference, before any voxel is read.
 
     Raises
@@ -66,7 +64,7 @@ def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], rep
                 f"case {pair.case_id}: {ct} against {pair.reference}: {difference} (x, y, z; tolerance "
                 f"{GEOMETRY_TOLERANCE:g}); the reference must be drawn on the CT's own grid"
             )
-        report(done, len(pairs), "checking CT headers")
+        progress(done, len(pairs), "checking CT headers")
 
 
 def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:

@@ -13,8 +13,6 @@ import numpy as np
 
 from nnunet_amt.images.foreground import Spacing
 
-__all__ = ["Diameters", "largest_diameters"]
-
 _SLICES_AT_ONCE = 64  # of which all are compared with all others
 _DISTANCES_AT_ONCE = 1 << 20
 _ANGLES = (np.arange(24) - 11.5) * (np.pi / 24)  # from the x axis; lines have no other directions

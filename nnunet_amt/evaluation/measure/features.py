@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FEATURES", "INTENSITY_FEATURES", "SHAPE_FEATURES", "Feature", "FeatureValues"]
-
 # Undefined is None: an empty reference has no feature, a constant one no skewness.
 FeatureValues = dict[str, float | None]
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.features import FeatureValues
 
-__all__ = ["intensity_features"]
-
 
 def intensity_features(values: np.ndarray, voxel_volume_mm3: float) -> FeatureValues:
     """Describe the distribution of attenuation in a mask that is not empty.

@@ -12,8 +12,6 @@ from nnunet_amt.errors import BadInputError, GeometryMismatchError, UnmatchedCas
 from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, geometry_difference
 from nnunet_amt.images.mask_file import read_geometry
 
-__all__ = ["LABEL_MAP_ENDINGS", "LabelMapPair", "check_headers", "find_pairs", "named_cases"]
-
 LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _NAMED_AT_MOST = 3
 
@@ -73,7 +71,7 @@ def named_cases(case_ids: Sequence[str]) -> str:
     return f"{len(case_ids)} case{'s' if len(case_ids) > 1 else ''} ({names}{ellipsis})"
 
 
-def check_headers(pairs: Sequence[LabelMapPair], report: Progress = silent) -> None:
+def check_headers(pairs: Sequence[LabelMapPair], progress: Progress = silent) -> None:
     """Read every header, before any voxel, and refuse pairs that do not lie on one grid.
 
     Raises
@@ -93,7 +91,7 @@ def check_headers(pairs: Sequence[LabelMapPair], report: Progress = silent) -> N
                 f"case {pair.case_id}: {pair.prediction} against {pair.reference}: {difference} "
                 f"(x, y, z; tolerance {GEOMETRY_TOLERANCE:g})"
             )
-        report(done, len(pairs), "checking headers")
+        progress(done, len(pairs), "checking headers")
     if mismatches:
         others = f"; {len(mismatches) - 1} more cases differ" if len(mismatches) > 1 else ""
         advice = "predictions must be made on the grid of their reference"

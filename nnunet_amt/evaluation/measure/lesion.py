@@ -11,8 +11,6 @@ from nnunet_amt.evaluation.measure.counts import CaseCounts
 from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 
-__all__ = ["THRESHOLDS", "LesionCounts", "count_lesions", "threshold_index"]
-
 THRESHOLDS = tuple(twentieths / 20 for twentieths in paper.IOU_THRESHOLD_TWENTIETHS)
 
 

@@ -8,8 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["UNMATCHED", "iou_levels", "match_sweep"]
-
 UNMATCHED = -1
 
 

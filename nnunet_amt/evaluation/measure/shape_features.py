@@ -12,8 +12,6 @@ from nnunet_amt.evaluation.measure.features import FeatureValues
 from nnunet_amt.images.foreground import Foreground, Piece, Spacing
 from nnunet_amt.images.outline import joined
 
-__all__ = ["shape_features"]
-
 _MM3_PER_CM3 = 1000.0
 _MM2_PER_CM2 = 100.0
 

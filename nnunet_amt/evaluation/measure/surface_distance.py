@@ -9,8 +9,6 @@ import numpy as np
 
 from nnunet_amt.images.foreground import Piece, Spacing
 
-__all__ = ["SurfaceDistances", "surface_distances"]
-
 
 @dataclass(frozen=True)
 class SurfaceDistances:

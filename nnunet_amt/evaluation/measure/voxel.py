@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["VOXEL_METRICS", "VoxelMetrics", "voxel_metrics"]
-
 VOXEL_METRICS = ("dice", "iou", "precision", "recall")
 
 

@@ -21,19 +21,6 @@ from nnunet_amt.evaluation.results.lesion_rows import (
 from nnunet_amt.evaluation.summary.subgroups import tumour_size
 from nnunet_amt.evaluation.summary.summary import LesionSummary
 
-__all__ = [
-    "CASES_COLUMNS",
-    "CASE_THRESHOLDS_COLUMNS",
-    "FROC_COLUMNS",
-    "LESIONS_COLUMNS",
-    "SURFACE_COLUMNS",
-    "TABLE_THRESHOLDS",
-    "write_case_thresholds_csv",
-    "write_cases_csv",
-    "write_froc_csv",
-    "write_lesions_csv",
-]
-
 _LESION_COUNTS = tuple(f"lesion_{count}_{t:g}" for t in TABLE_THRESHOLDS for count in ("tp", "fp", "fn"))
 CASES_COLUMNS = (
     *("case_id", "tp", "fp", "fn"),

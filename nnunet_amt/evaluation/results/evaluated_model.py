@@ -14,9 +14,8 @@ from nnunet_amt.base.files import read_record, require_folder
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.lesion import THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.measure.voxel import voxel_metrics
-from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS, TABLE_THRESHOLDS
-
-__all__ = ["DEFINING_SETTINGS", "READ_FILES", "EvaluatedModel", "read_evaluated_model"]
+from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS
+from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 
 # What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.
 DEFINING_SETTINGS = ("connectivity", "minimum_predicted_voxels", "false_positive_rule")

@@ -12,16 +12,6 @@ from nnunet_amt.evaluation.measure.lesion import threshold_index
 from nnunet_amt.evaluation.measure.matching import UNMATCHED
 from nnunet_amt.evaluation.measure.surface_distance import SurfaceDistances
 
-__all__ = [
-    "LESIONS_COLUMNS",
-    "SURFACE_COLUMNS",
-    "TABLE_THRESHOLDS",
-    "TRIAGE_COLUMN",
-    "lesion_rows",
-    "millilitres",
-    "surface_cells",
-]
-
 # Table 4 gives these two; a lesion is told with its partners at both.
 TABLE_THRESHOLDS = (0.1, 0.5)
 LESIONS_COLUMNS = (

@@ -8,8 +8,6 @@ from pathlib import Path
 from nnunet_amt.base.files import write_csv
 from nnunet_amt.evaluation.summary.summary import CaseMetricSummary, GroupSummary, MetricSummary, SensitivitySummary
 
-__all__ = ["METRICS_COLUMNS", "write_metrics_csv"]
-
 METRICS_COLUMNS = (
     *("group", "subgroup", "cases", "metric", "iou_threshold", "n", "mean", "sd", "ci95_low", "ci95_high"),
     *("wilson95_low", "wilson95_high", "median", "q1", "q3"),

@@ -11,8 +11,6 @@ from nnunet_amt.base.run_record import RECORD_FILE, RunInput, RunNotes, recorded
 from nnunet_amt.evaluation.results.result_folder import result_folder
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["recorded_results"]
-
 
 @contextmanager
 def recorded_results(

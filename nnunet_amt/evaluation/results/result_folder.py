@@ -15,8 +15,6 @@ from nnunet_amt.base.files import PARTIAL_MARK
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.errors import BadInputError, DiskFullError
 
-__all__ = ["require_apart", "result_folder"]
-
 _LOGGER = logging.getLogger(__name__)
 _AT_FDCWD = -100  # Linux: paths are relative to the working directory
 _SWAP = 2  # RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS

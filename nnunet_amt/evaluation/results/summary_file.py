@@ -12,8 +12,6 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary, LesionSummary, MetricSummary
 
-__all__ = ["SCHEMA_VERSION", "write_summary_json"]
-
 SCHEMA_VERSION = 2
 
 

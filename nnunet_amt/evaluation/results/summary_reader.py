@@ -22,8 +22,6 @@ from nnunet_amt.evaluation.summary.summary import (
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
-__all__ = ["EvaluationSummary", "read_summary"]
-
 _ADVICE = "run nnunet_amt evaluate again"
 
 

@@ -10,13 +10,11 @@ from typing import Literal
 from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.measure.lesion import threshold_index
 from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
-from nnunet_amt.evaluation.results.csv_files import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary, SensitivitySummary
 from nnunet_amt.writing.figure_style import counted
-
-__all__ = ["ResultTable", "ResultTables", "TableRow", "group_title", "result_tables", "subgroup_title"]
 
 NamedGroup = tuple[str, str, GroupSummary]
 RowKind = Literal["group", "ours", "published"]

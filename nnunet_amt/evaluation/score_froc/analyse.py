@@ -25,8 +25,6 @@ from nnunet_amt.evaluation.score_froc.result_files import (
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["SCORE_FROC_FILES", "ScoreFrocResult", "analyse_scores", "write_scores"]
-
 SCORE_FROC_FILES = (
     "score_froc.md",
     "score_froc.json",
@@ -63,7 +61,7 @@ def analyse_scores(
     probabilities: Path | None = None,
     settings: EvaluationSettings | None = None,
     jobs: int = 1,
-    report: Progress = silent,
+    progress: Progress = silent,
     missing_as_empty: bool = False,
 ) -> ScoreFrocResult:
     """Give each predicted lesion a confidence and sweep it.
@@ -82,7 +80,7 @@ def analyse_scores(
         Value of tumour, connectivity, smallest predicted lesion and the rule of false positives.
     jobs
         Cases that are read at the same time; each holds the probabilities of a whole scan.
-    report
+    progress
         Told of every checked header and every case.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
@@ -97,7 +95,7 @@ def analyse_scores(
     folder_of_probabilities = probabilities or predictions
     if folder_of_probabilities != predictions:
         require_apart(output, folder_of_probabilities, "the probabilities")
-    pairs = checked_pairs(predictions, references, output, jobs, report, missing_as_empty)
+    pairs = checked_pairs(predictions, references, output, jobs, progress, missing_as_empty)
     files = find_probabilities(folder_of_probabilities, pairs)
     inputs: dict[str, Path | RunInput] = {
         "predictions": predictions,
@@ -107,7 +105,7 @@ def analyse_scores(
     with recorded_results(output, SCORE_FROC_FILES, "score-froc", settings, inputs) as (folder, notes):
         notes.counts["cases"] = len(pairs)
         notes.settings["missing_as_empty"] = missing_as_empty
-        curves, sweep = write_scores(folder, pairs, files, settings, jobs, report)
+        curves, sweep = write_scores(folder, pairs, files, settings, jobs, progress)
     return ScoreFrocResult(tuple(output / name for name in (*SCORE_FROC_FILES, RECORD_FILE)), curves, sweep)
 
 
@@ -117,7 +115,7 @@ def write_scores(
     files: Mapping[str, Path],
     settings: EvaluationSettings,
     jobs: int,
-    report: Progress,
+    progress: Progress,
 ) -> tuple[tuple[ScoreFroc, ...], IouSweep]:
     """Read pairs whose geometry has been checked, with their probabilities, and write `SCORE_FROC_FILES` to a folder.
 
@@ -130,7 +128,7 @@ def write_scores(
     def read(pair: LabelMapPair) -> CaseCandidates:
         return case_candidates(pair, files.get(pair.case_id), settings)
 
-    cases = for_each_pair(read, pairs, jobs, report, "reading probabilities")
+    cases = for_each_pair(read, pairs, jobs, progress, "reading probabilities")
     curves = tuple(score_froc(cases, confidence, settings.false_positive_rule) for confidence in CONFIDENCES)
     sweep = iou_sweep(cases, settings.false_positive_rule)
     write_report(folder / "score_froc.md", curves, sweep, settings)

@@ -19,8 +19,6 @@ from nnunet_amt.evaluation.score_froc.probability_map import (
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = ["CONFIDENCES", "HIT_TWENTIETHS", "CaseCandidates", "Confidence", "case_candidates", "hits"]
-
 Confidence = Literal["mean", "max"]
 CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths

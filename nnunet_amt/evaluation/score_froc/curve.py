@@ -10,8 +10,6 @@ import numpy as np
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, Confidence, hits
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 
-__all__ = ["CPM_RATES", "ScoreFroc", "score_froc"]
-
 # False positives per scan at which the sensitivity is averaged to the CPM, from the ANODE09 and LUNA16 challenges.
 CPM_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 

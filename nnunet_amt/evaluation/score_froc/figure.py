@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["score_froc_figure", "write_score_froc_figures"]
-
 _CM_PER_INCH = 2.54
 _WIDTH_CM, _HEIGHT_CM, _DPI = 12.0, 12.0, 300
 _FONT_SIZE = 9.0

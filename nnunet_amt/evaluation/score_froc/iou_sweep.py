@@ -13,8 +13,6 @@ from nnunet_amt.evaluation.measure.matching import UNMATCHED, match_sweep
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 
-__all__ = ["IouSweep", "iou_sweep"]
-
 
 @dataclass(frozen=True)
 class IouSweep:

@@ -15,8 +15,6 @@ from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases
 from nnunet_amt.images.foreground import Foreground, Piece
 from nnunet_amt.images.mask_file import read_geometry
 
-__all__ = ["find_probabilities", "piece_probabilities", "read_probabilities", "require_same_prediction"]
-
 _KEY = "probabilities"
 _TUMOUR = 1  # the label's class; 0 is the background
 # A tumour voxel has the larger of two probabilities; half-precision files round it.

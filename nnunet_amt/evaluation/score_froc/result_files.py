@@ -13,16 +13,6 @@ from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
 from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
-__all__ = [
-    "CURVE_COLUMNS",
-    "LESION_COLUMNS",
-    "report_text",
-    "write_curves_csv",
-    "write_lesions_csv",
-    "write_report",
-    "write_score_froc_json",
-]
-
 SCHEMA_VERSION = 1
 CURVE_COLUMNS = ("confidence", "threshold", "tp", "fp", "sensitivity", "fp_per_scan")
 LESION_COLUMNS = (

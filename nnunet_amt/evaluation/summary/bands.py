@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["age_band", "as_number", "slice_thickness_band", "thirds"]
-
 _YEARS = 10
 # Thin sections are up to 1.5 mm; 5 mm, which the paper's external CTs have, is beyond the last limit.
 _THICKNESS_LIMITS_MM = (1.5, 3.0)

@@ -12,8 +12,6 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.bands import age_band, as_number, slice_thickness_band, thirds
 from nnunet_amt.evaluation.summary.cohort_rows import CohortRows
 
-__all__ = ["FEWEST_CLUSTERS", "NOT_STATED", "CohortGroup", "cohort_groups", "institutions_of"]
-
 _LOGGER = logging.getLogger(__name__)
 FEWEST_CLUSTERS = 20  # under which resampling them gives too narrow intervals
 

@@ -9,8 +9,6 @@ from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import ManifestError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 
-__all__ = ["CohortRows", "read_cohort_rows"]
-
 CohortRows = Mapping[str, Mapping[str, str]]
 
 

@@ -9,8 +9,6 @@ from itertools import groupby
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation.summary.summary import GroupSummary, MetricSummary
 
-__all__ = ["check_subgroups_add_up"]
-
 NamedGroup = tuple[str, str, GroupSummary]
 _RELATIVE = 1e-9  # sums of floating point numbers depend on their order
 

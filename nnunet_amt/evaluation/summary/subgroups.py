@@ -9,8 +9,6 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
 
-__all__ = ["NO_LESION", "SIZE_CLASSES", "Subgroup", "split_into_subgroups", "tumour_size"]
-
 NO_LESION = "no lesion"
 SIZE_CLASSES = ("large", "medium", "small", NO_LESION)  # the paper's order
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper

@@ -20,16 +20,6 @@ from nnunet_amt.statistics.intervals import (
     wilson_interval,
 )
 
-__all__ = [
-    "FEWEST_CASES",
-    "CaseMetricSummary",
-    "GroupSummary",
-    "LesionSummary",
-    "MetricSummary",
-    "SensitivitySummary",
-    "summarise",
-]
-
 FEWEST_CASES = 20  # under which the percentile bootstrap's intervals are too narrow, and withheld
 
 Interval = tuple[float, float]

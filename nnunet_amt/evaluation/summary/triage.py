@@ -16,17 +16,6 @@ from nnunet_amt.evaluation.measure.lesion import threshold_index
 from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 
-__all__ = [
-    "CANDIDATE_THRESHOLD",
-    "DECISIONS",
-    "TRIAGE_COLUMNS",
-    "Triage",
-    "TriageSummary",
-    "apply_triage",
-    "candidates",
-    "read_triage",
-]
-
 CANDIDATE_THRESHOLD = 0.1  # a predicted lesion without a partner at this IoU is put before the reader
 TRIAGE_COLUMNS = ("case_id", "lesion", "voxels", "decision", "note")
 DECISIONS = ("accept", "dismiss", "undecided")

@@ -14,8 +14,6 @@ from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
 from nnunet_amt.evaluation.measure.matching import UNMATCHED
 from nnunet_amt.statistics.intervals import wilson_interval
 
-__all__ = ["VOLUME_BINS_COLUMNS", "VOLUME_LIMITS_CM3", "VolumeBin", "sensitivity_by_volume", "write_volume_bins_csv"]
-
 # Balls of 1.2, 2.7 and 5.8 cm. The paper has no bins of volume.
 VOLUME_LIMITS_CM3 = (1.0, 10.0, 100.0)
 VOLUME_BINS_COLUMNS = (

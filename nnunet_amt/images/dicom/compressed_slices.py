@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.images.dicom.dicom_files import DicomFolder, DicomHeader, refusing_damage
-
-__all__ = ["NOT_IN_SIMPLEITK", "decoded_series"]
+from nnunet_amt.images.dicom.dicom_files import DicomFolder, refusing_damage
+from nnunet_amt.images.dicom.dicom_header import DicomHeader
 
 # High-throughput JPEG 2000. SimpleITK reads the others, and notices damage that pydicom's decoders pass over.
 NOT_IN_SIMPLEITK = frozenset(f"1.2.840.10008.1.2.4.20{last}" for last in (1, 2, 3))

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fill_contours", "without_repeats"]
-
 _SAME_POINT_PIXELS = 1e-3
 _DECIMALS = 6  # of a pixel: so that rounding errors do not decide what lies on a contour
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["pixel_files"]
-
 _HEADER_ENDINGS = (".mhd", ".nhdr")
 _LONGEST_HEADER = 1 << 16
 _KEY = re.compile(

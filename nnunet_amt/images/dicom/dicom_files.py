@@ -13,21 +13,8 @@ from types import ModuleType
 from typing import IO, Any
 
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
-from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, HEADER_TAGS, DicomHeader, header_of
+from nnunet_amt.images.dicom.dicom_header import HEADER_TAGS, DicomHeader, header_of
 from nnunet_amt.images.quiet_readers import quiet_readers
-
-__all__ = [
-    "CT_IMAGE",
-    "ENHANCED_CT_IMAGES",
-    "RT_STRUCTURE_SET",
-    "SEGMENTATIONS",
-    "DicomFolder",
-    "DicomHeader",
-    "is_cut_zip",
-    "is_dicom_path",
-    "pydicom_module",
-    "refusing_damage",
-]
 
 ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"

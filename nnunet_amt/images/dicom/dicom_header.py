@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-__all__ = ["CT_IMAGE", "HEADER_TAGS", "DicomHeader", "header_of"]
-
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 _SALT = os.urandom(16)  # without it short ids could be guessed from their digests

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, SEGMENTATIONS, DicomFolder, DicomHeader
+from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, SEGMENTATIONS, DicomFolder
+from nnunet_amt.images.dicom.dicom_header import DicomHeader
 from nnunet_amt.images.dicom.dicom_seg import DicomSeg, segs_among
 from nnunet_amt.images.dicom.dicom_series import DicomSeries
 from nnunet_amt.images.dicom.rtstruct import RtStruct, rtstructs_among
-
-__all__ = ["DicomMask", "has_dicom_mask", "open_dicom_mask", "require_same_series"]
 
 DicomMask: TypeAlias = RtStruct | DicomSeg
 

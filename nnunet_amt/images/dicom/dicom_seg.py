@@ -11,13 +11,12 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import SEGMENTATIONS, DicomFolder, DicomHeader, refusing_damage
+from nnunet_amt.images.dicom.dicom_files import SEGMENTATIONS, DicomFolder, refusing_damage
+from nnunet_amt.images.dicom.dicom_header import DicomHeader
 from nnunet_amt.images.dicom.roi_choice import chosen_by_name, none_chosen
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.label_file import require_tumour
 from nnunet_amt.images.mask_resampling import described, resampled_mask
-
-__all__ = ["DicomSeg", "segs_among"]
 
 # How far a pixel of a frame may lie from the centre of a voxel of the CT, in voxels: writers round positions.
 _OFF_GRID_VOXELS = 0.1

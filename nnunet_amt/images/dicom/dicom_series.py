@@ -11,15 +11,14 @@ import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.compressed_slices import NOT_IN_SIMPLEITK, decoded_series
-from nnunet_amt.images.dicom.dicom_files import CT_IMAGE, ENHANCED_CT_IMAGES, DicomFolder, DicomHeader
+from nnunet_amt.images.dicom.dicom_files import ENHANCED_CT_IMAGES, DicomFolder
+from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.plain_slices import plain_series
 from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, series_geometry, sorted_slices
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.orientation import lps_geometry, to_lps
 from nnunet_amt.images.reading_options import ReadingOptions
 from nnunet_amt.images.tilt import Shifts, slice_shifts, straight_geometry, straightened
-
-__all__ = ["DicomSeries", "ct_series_among"]
 
 _AS_IT_IS = ReadingOptions()
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from nnunet_amt.images.dicom.dicom_header import DicomHeader
 
-__all__ = ["plain_series"]
-
 _IMPLICIT_VR, _EXPLICIT_VR = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"  # both little endian
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 _INT16 = np.iinfo(np.int16)

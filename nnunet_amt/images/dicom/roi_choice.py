@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-__all__ = ["chosen_by_name", "none_chosen"]
-
 
 def chosen_by_name(names: Mapping[int, str], roi: str | None) -> dict[int, str]:
     """Choose structures by their names.

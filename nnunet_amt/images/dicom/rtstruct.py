@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
 from nnunet_amt.images.dicom.contour_fill import fill_contours, without_repeats
-from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, DicomFolder, DicomHeader, refusing_damage
+from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, DicomFolder, refusing_damage
+from nnunet_amt.images.dicom.dicom_header import DicomHeader
 from nnunet_amt.images.dicom.roi_choice import chosen_by_name, none_chosen
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.label_file import require_tumour
-
-__all__ = ["RtStruct", "rtstructs_among"]
 
 _AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 # How far from a slice its contours may lie, as a share of the slice distance.

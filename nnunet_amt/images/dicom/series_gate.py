@@ -17,8 +17,6 @@ from nnunet_amt.images.dicom.dicom_header import DicomHeader
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.plausible_spacing import require_plausible_spacing
 
-__all__ = ["LARGEST_DRIFT_PIXELS", "series_geometry", "sorted_slices"]
-
 _COSINE_TOLERANCE = 1e-3
 _PIXEL_SPACING_TOLERANCE = 1e-3  # mm
 # Headers round positions: a distance may differ from the usual one by 0.02 mm and 2% of it.

@@ -14,8 +14,6 @@ from nnunet_amt.report.checklists.item import AnsweredItem, Checklist, Checklist
 from nnunet_amt.report.checklists.tripod_ai import TRIPOD_AI, TRIPOD_AI_CITATION, TRIPOD_AI_NOTE, TRIPOD_AI_TITLE
 from nnunet_amt.study.facts.facts import StudyFacts
 
-__all__ = ["answered_items"]
-
 
 def answered_items(facts: StudyFacts) -> tuple[Checklist, ...]:
     """Answer every item of CLAIM 2024 and of TRIPOD+AI.

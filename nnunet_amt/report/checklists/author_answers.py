@@ -10,30 +10,6 @@ from nnunet_amt.report.checklists.result_answers import detection, segmentation
 from nnunet_amt.report.checklists.wording import counted, joined
 from nnunet_amt.study.facts.facts import StudyFacts
 
-__all__ = [
-    "abstract",
-    "availability",
-    "background",
-    "code_sharing",
-    "conflicts",
-    "data_sharing",
-    "design",
-    "ethics",
-    "funding",
-    "goal",
-    "hypotheses",
-    "inequalities",
-    "objectives",
-    "patient_involvement",
-    "population",
-    "prediction_title",
-    "protocol",
-    "registration",
-    "study_protocol",
-    "title",
-    "trial_registration",
-]
-
 _SYNTHETIC = "Say that the data are synthetic phantoms."
 
 

@@ -16,8 +16,6 @@ from nnunet_amt.report.checklists import result_answers as result
 from nnunet_amt.report.checklists import training_answers as training
 from nnunet_amt.report.checklists.item import ChecklistItem as Item
 
-__all__ = ["CLAIM_2024", "CLAIM_2024_CITATION", "CLAIM_2024_NOTE", "CLAIM_2024_TITLE"]
-
 CLAIM_2024_TITLE = "CLAIM 2024"
 CLAIM_2024_CITATION = (
     "Tejani AS, Klontzas ME, Gatti AA, Mongan JT, Moy L, Park SH, Kahn CE Jr. Checklist for Artificial Intelligence "

@@ -6,20 +6,6 @@ from nnunet_amt.report.checklists.item import Answer, answered, authors, not_app
 from nnunet_amt.report.checklists.wording import column_in_words, counted, counts_in_words, joined
 from nnunet_amt.study.facts.facts import DatasetFacts, StudyFacts
 
-__all__ = [
-    "CONVERT",
-    "PHANTOMS",
-    "acquisition",
-    "dates",
-    "deidentification",
-    "eligibility",
-    "excluded_in_words",
-    "missing_data",
-    "setting",
-    "sources",
-    "treatments",
-]
-
 CONVERT = "The study folder holds no dataset of `nnunet_amt convert`, which counts this."
 PHANTOMS = "Phantoms drawn by a program; no patient took part."
 _DESCRIBING = ("age", "sex", "histology", "manufacturer", "slice_thickness_mm")

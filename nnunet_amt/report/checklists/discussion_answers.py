@@ -8,8 +8,6 @@ from nnunet_amt.report.checklists.item import Answer, authors, partly
 from nnunet_amt.report.checklists.wording import counted
 from nnunet_amt.study.facts.facts import StudyFacts
 
-__all__ = ["implications", "input_quality", "interpretation", "limitations", "next_steps", "user_interaction"]
-
 
 def interpretation(facts: StudyFacts) -> Answer:
     """TRIPOD+AI 25."""

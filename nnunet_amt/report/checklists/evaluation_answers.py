@@ -8,18 +8,6 @@ from nnunet_amt.report.checklists.partition_answers import EVALUATE
 from nnunet_amt.report.checklists.wording import column_in_words, counted, joined
 from nnunet_amt.study.facts.facts import EvaluationFacts, StudyFacts
 
-__all__ = [
-    "clusters",
-    "explainability",
-    "fairness",
-    "institutions_shown",
-    "metrics",
-    "no_update",
-    "robustness",
-    "statistics",
-    "subgroup_names",
-]
-
 _RULES = {
     "unmatched": "predicted lesions without a partner at that threshold",
     "no_overlap": "predicted lesions that share no voxel with a reference lesion",

@@ -11,21 +11,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from nnunet_amt.study.facts.facts import StudyFacts
 
-__all__ = [
-    "ANCHORS",
-    "STATUSES",
-    "Answer",
-    "AnsweredItem",
-    "Checklist",
-    "ChecklistItem",
-    "Status",
-    "answered",
-    "authors",
-    "checklist_csv",
-    "not_applicable",
-    "partly",
-]
-
 Status = Literal["answered", "partly", "authors", "not applicable"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 

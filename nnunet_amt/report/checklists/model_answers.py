@@ -7,23 +7,6 @@ from nnunet_amt.report.checklists.item import Answer, answered, authors, not_app
 from nnunet_amt.report.checklists.wording import counted, edges, joined
 from nnunet_amt.study.facts.facts import DatasetFacts, ModelFacts, StudyFacts
 
-__all__ = [
-    "PREDICT",
-    "class_imbalance",
-    "description",
-    "ensembling",
-    "full_model",
-    "input_measurement",
-    "inputs",
-    "output",
-    "predictions_made",
-    "predictor_assessors",
-    "predictor_handling",
-    "preprocessing",
-    "software",
-    "subsets",
-]
-
 PREDICT = "No run record leads from the predictions to their model; `nnunet_amt predict` writes one."
 
 

@@ -7,18 +7,6 @@ from nnunet_amt.report.checklists.item import Answer, answered, authors, partly
 from nnunet_amt.report.checklists.wording import column_in_words, counted, joined, metric_in_words, sets_in_words
 from nnunet_amt.study.facts.facts import DatasetFacts, SetFacts, StudyFacts
 
-__all__ = [
-    "EVALUATE",
-    "analysed_numbers",
-    "assignment",
-    "characteristics",
-    "disjointness",
-    "flow",
-    "sample_size",
-    "set_comparison",
-    "set_differences",
-]
-
 EVALUATE = "The study folder holds no evaluation of `nnunet_amt evaluate`."
 
 

@@ -6,17 +6,6 @@ from nnunet_amt.report.checklists.data_answers import PHANTOMS
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly
 from nnunet_amt.study.facts.facts import StudyFacts
 
-__all__ = [
-    "annotators",
-    "assessors",
-    "blinding",
-    "definition",
-    "outcome",
-    "rationale",
-    "test_annotation",
-    "variability",
-]
-
 _DRAWN = f"{PHANTOMS} The mask of a case is the tumour as it was drawn; nobody outlined it."
 
 

@@ -10,16 +10,6 @@ from nnunet_amt.report.checklists.partition_answers import EVALUATE
 from nnunet_amt.report.checklists.wording import counted, joined, metric_in_words, sets_in_words
 from nnunet_amt.study.facts.facts import StudyFacts
 
-__all__ = [
-    "detection",
-    "external_test",
-    "failure_analysis",
-    "heterogeneity",
-    "internal_test",
-    "performance",
-    "segmentation",
-]
-
 _NAMES = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 _TABLE_THRESHOLDS = (0.1, 0.5)
 

@@ -8,8 +8,6 @@ from nnunet_amt.report.checklists.model_answers import PREDICT, description
 from nnunet_amt.report.checklists.wording import counted
 from nnunet_amt.study.facts.facts import ModelFacts, StudyFacts
 
-__all__ = ["initialisation", "model_building", "selection", "training"]
-
 
 def initialisation(facts: StudyFacts) -> Answer:
     """Say what the first weights were (CLAIM 24)."""

@@ -16,8 +16,6 @@ from nnunet_amt.report.checklists import result_answers as result
 from nnunet_amt.report.checklists import training_answers as training
 from nnunet_amt.report.checklists.item import ChecklistItem as Item
 
-__all__ = ["TRIPOD_AI", "TRIPOD_AI_CITATION", "TRIPOD_AI_NOTE", "TRIPOD_AI_TITLE"]
-
 TRIPOD_AI_TITLE = "TRIPOD+AI"
 TRIPOD_AI_CITATION = (
     "Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for reporting clinical prediction "

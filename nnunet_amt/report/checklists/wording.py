@@ -6,16 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nnunet_amt.evaluation.summary.summary import MetricSummary, SensitivitySummary
 
-__all__ = [
-    "column_in_words",
-    "counted",
-    "counts_in_words",
-    "edges",
-    "joined",
-    "metric_in_words",
-    "sets_in_words",
-]
-
 _COLUMNS = {
     "histology": "diagnosis",
     "manufacturer": "scanner manufacturer",

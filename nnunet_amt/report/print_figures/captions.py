@@ -10,8 +10,6 @@ from nnunet_amt.pictures import WINDOW
 from nnunet_amt.report.print_figures.panels import Panel
 from nnunet_amt.report.print_figures.selection import error_of
 
-__all__ = ["caption_2", "caption_4", "caption_5", "caption_6", "captions_file"]
-
 _MODES = {"over": "over-segmented", "under": "under-segmented", "balanced": "as much too much as too little"}
 
 

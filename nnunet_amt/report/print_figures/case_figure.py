@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["case_figure"]
-
 _COLUMNS = 4
 _GAP_MM, _EDGE_MM = 2.0, 0.5
 _LINE_MM, _LEGEND_MM = 3.2, 7.0

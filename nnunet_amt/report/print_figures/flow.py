@@ -11,8 +11,6 @@ from nnunet_amt.errors import BadInputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["AUDIT_FILE", "flow_figure_of"]
-
 AUDIT_FILE = "audit.json"
 
 

@@ -29,8 +29,6 @@ from nnunet_amt.writing.figure_style import save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_FILES", "StudyFigures", "make_figures"]
-
 _NAMES = ("figure_2", "figure_4", "figure_5", "figure_6")
 _CAPTIONS = "figures.md"
 FIGURE_FILES = (*(f"{name}.{ending}" for name in _NAMES for ending in ("png", "svg")), _CAPTIONS)
@@ -70,7 +68,7 @@ def make_figures(
     output: Path,
     cases: Sequence[str] = (),
     evaluation: Path | None = None,
-    report: Progress = silent,
+    progress: Progress = silent,
 ) -> StudyFigures:
     """Draw the flow of cases, the FROC, successful and failed cases of a study, for print.
 
@@ -86,7 +84,7 @@ def make_figures(
         Case ids for Figures 5 and 6; by default they are chosen, see `nnunet_amt.report.print_figures.selection`.
     evaluation
         The evaluation that is meant, where the study holds several.
-    report
+    progress
         Told of every case that is read and every figure.
 
     Raises
@@ -107,13 +105,13 @@ def make_figures(
     ):
         drawing = _Drawing(staging)
         _draw_flow(drawing, study)
-        report(1, len(_NAMES), "drawing figures")
+        progress(1, len(_NAMES), "drawing figures")
         drawing.add("figure_4", froc_figure(summary.overall), caption_4(summary.overall))
-        report(2, len(_NAMES), "drawing figures")
-        _draw_successes(drawing, study, summary, rows, cases, report)
-        report(3, len(_NAMES), "drawing figures")
-        _draw_failures(drawing, study, summary, rows, cases, report)
-        report(4, len(_NAMES), "drawing figures")
+        progress(2, len(_NAMES), "drawing figures")
+        _draw_successes(drawing, study, summary, rows, cases, progress)
+        progress(3, len(_NAMES), "drawing figures")
+        _draw_failures(drawing, study, summary, rows, cases, progress)
+        progress(4, len(_NAMES), "drawing figures")
         write_text(staging / _CAPTIONS, captions_file(drawing.captions, drawing.left_out))
         notes.counts["figures"] = len(drawing.captions)
     files = tuple(output / name for name in FIGURE_FILES if (output / name).is_file())
@@ -143,7 +141,7 @@ def _draw_successes(
     summary: EvaluationSummary,
     rows: Sequence[StudyCase],
     asked: Sequence[str],
-    report: Progress,
+    progress: Progress,
 ) -> None:
     limit = paper.SUCCESSFUL_DICE
     good = [row for row in rows if row.dice is not None and row.dice > limit]
@@ -154,7 +152,7 @@ def _draw_successes(
     elif missing := _missing_pictures(study):
         drawing.left_out.append(f"figure_5 (successful cases): {missing}")
     else:
-        panels = success_panels(study, chosen, summary.settings.foreground, report)
+        panels = success_panels(study, chosen, summary.settings.foreground, progress)
         drawing.add("figure_5", case_figure(panels), caption_5(panels, len(good), bool(asked)))
 
 
@@ -164,7 +162,7 @@ def _draw_failures(
     summary: EvaluationSummary,
     rows: Sequence[StudyCase],
     asked: Sequence[str],
-    report: Progress,
+    progress: Progress,
 ) -> None:
     limit = paper.SUCCESSFUL_DICE
     bad = [row for row in rows if row.dice is not None and row.dice <= limit]
@@ -175,7 +173,7 @@ def _draw_failures(
     elif missing := _missing_pictures(study):
         drawing.left_out.append(f"figure_6 (failed cases): {missing}")
     else:
-        panels = failure_panels(study, chosen, summary.settings.foreground, report)
+        panels = failure_panels(study, chosen, summary.settings.foreground, progress)
         drawing.add("figure_6", case_figure(panels), caption_6(panels, len(bad), bool(asked)))
 
 

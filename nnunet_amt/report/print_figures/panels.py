@@ -13,8 +13,6 @@ from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, s
 from nnunet_amt.report.print_figures.selection import FailedCases, error_of
 from nnunet_amt.study import Study, StudyCase, study_crop
 
-__all__ = ["Panel", "failure_panels", "success_panels"]
-
 # Wide enough that the field of view of a panel is filled with CT, where there is CT.
 _MARGIN_MM, _MINIMUM_MM = 50.0, 130.0
 _NO_TUMOUR = "no tumour"
@@ -49,7 +47,7 @@ class Panel:
     slice_number: int
 
 
-def success_panels(study: Study, cases: Sequence[StudyCase], foreground: int, report: Progress) -> tuple[Panel, ...]:
+def success_panels(study: Study, cases: Sequence[StudyCase], foreground: int, progress: Progress) -> tuple[Panel, ...]:
     """Give the axial slice of each case with most of the reference, then the last case's sagittal and coronal one."""
     panels = []
     for number, case in enumerate(cases):
@@ -57,11 +55,11 @@ def success_panels(study: Study, cases: Sequence[StudyCase], foreground: int, re
         at = shown_voxel(crop)
         planes: tuple[Plane, ...] = ("axial", "sagittal", "coronal") if case is cases[-1] else ("axial",)
         panels += [_panel(case, crop, plane, at) for plane in planes]
-        report(number + 1, len(cases), "reading cases of figure 5")
+        progress(number + 1, len(cases), "reading cases of figure 5")
     return _lettered(panels)
 
 
-def failure_panels(study: Study, cases: FailedCases, foreground: int, report: Progress) -> tuple[Panel, ...]:
+def failure_panels(study: Study, cases: FailedCases, foreground: int, progress: Progress) -> tuple[Panel, ...]:
     """Give the axial slice of each case with most of what is wrong: falsely positive, or missing."""
     panels = []
     every = (*cases.over, *cases.under)
@@ -72,7 +70,7 @@ def failure_panels(study: Study, cases: FailedCases, foreground: int, report: Pr
         panel = _panel(case, crop, "axial", at)
         pointed = _middle(wrong[at[0]], crop.spacing)
         panels.append(replace(panel, lines=(*panel.lines, _wrong(case)), pointed=pointed))
-        report(number + 1, len(every), "reading cases of figure 6")
+        progress(number + 1, len(every), "reading cases of figure 6")
     return _lettered(panels)
 
 

@@ -10,8 +10,6 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
 from nnunet_amt.study import StudyCase
 
-__all__ = ["MOST_OVER", "MOST_SUCCESSES", "MOST_UNDER", "FailedCases", "error_of", "failed_cases", "successful_cases"]
-
 MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; a-c and d-h
 
 

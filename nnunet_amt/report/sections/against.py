@@ -10,8 +10,6 @@ from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import StudyContent, study_command
 from nnunet_amt.report.text_table import TextTable, comparison_table
 
-__all__ = ["Against", "against_section"]
-
 
 @dataclass(frozen=True)
 class Against:

@@ -11,8 +11,6 @@ from nnunet_amt.report.pictures import Picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
-__all__ = ["CaseCard", "best_cases", "case_cards", "worst_cases"]
-
 WORST_CASES, BEST_CASES = 5, 3
 
 

@@ -9,8 +9,6 @@ from nnunet_amt.report.checklists.item import ANCHORS
 from nnunet_amt.report.section import Section
 from nnunet_amt.report.study_content import StudyContent
 
-__all__ = ["Checks", "ShownChecklist", "checks_section"]
-
 
 @dataclass(frozen=True)
 class ShownItem:

@@ -9,8 +9,6 @@ from nnunet_amt.report.section import Section
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer.niivue import NIIVUE_VERSION
 
-__all__ = ["Citing", "Work", "citing_section"]
-
 
 @dataclass(frozen=True)
 class Work:

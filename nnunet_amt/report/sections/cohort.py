@@ -12,8 +12,6 @@ from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import StudyContent, study_command
 from nnunet_amt.report.text_table import TextTable, markdown_table
 
-__all__ = ["Cohort", "cohort_section"]
-
 
 @dataclass(frozen=True)
 class Cohort:

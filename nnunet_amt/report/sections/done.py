@@ -12,8 +12,6 @@ from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts.facts import ModelFacts
 from nnunet_amt.writing.words import duration
 
-__all__ = ["Done", "Step", "done_section"]
-
 
 @dataclass(frozen=True)
 class Step:

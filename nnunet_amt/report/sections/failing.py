@@ -14,8 +14,6 @@ from nnunet_amt.report.study_content import StudyContent, study_command
 from nnunet_amt.report.text_table import TextRow, TextTable, markdown_table
 from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
-__all__ = ["Analysis", "Failing", "failing_section"]
-
 # The worst cases stand as pictures on the page, so the table of them is left out.
 _LEFT_OUT = "The worst cases"
 

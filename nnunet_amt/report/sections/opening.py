@@ -13,8 +13,6 @@ from nnunet_amt.report.perspective import dice_by_size, peers_of, short_training
 from nnunet_amt.report.sections.case_cards import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 
-__all__ = ["KeyFigure", "Opening", "opening"]
-
 
 @dataclass(frozen=True)
 class KeyFigure:

@@ -15,8 +15,6 @@ from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import StudyContent, study_command
 from nnunet_amt.report.text_table import TextRow, TextTable, markdown_table, result_table
 
-__all__ = ["Results", "results_section"]
-
 
 @dataclass(frozen=True)
 class Results:

@@ -12,8 +12,6 @@ from nnunet_amt.report.study_content import Run, StudyContent
 from nnunet_amt.report.text_table import TextRow, TextTable
 from nnunet_amt.writing.words import duration, file_size, moment, number
 
-__all__ = ["RunView", "Settings", "settings_section"]
-
 _HASH_CHARACTERS = 16
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import StudyContent, study_command
 
-__all__ = ["Viewing", "viewing_section"]
-
 
 @dataclass(frozen=True)
 class Viewing:

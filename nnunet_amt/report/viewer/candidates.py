@@ -19,8 +19,6 @@ from nnunet_amt.pictures import CaseCrop
 from nnunet_amt.pictures.case_crop import lps_array_axes
 from nnunet_amt.report.viewer.viewer_case import FalsePositive, Point
 
-__all__ = ["false_positives"]
-
 _MM3_PER_ML = 1000.0
 
 

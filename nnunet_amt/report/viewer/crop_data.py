@@ -11,8 +11,6 @@ import numpy as np
 from nnunet_amt.pictures import CaseCrop
 from nnunet_amt.report.viewer.nifti import nifti_gz
 
-__all__ = ["HU_RANGE", "LEAST_BUDGET", "PREDICTION_BIT", "REFERENCE_BIT", "CropData", "encode_crop", "quantised"]
-
 HU_RANGE = (-1000.0, 600.0)  # 255 steps of 6.3 HU: air to bone, far finer than the noise of a CT
 REFERENCE_BIT, PREDICTION_BIT = 1, 2
 LEAST_BUDGET = 2_000  # characters; one voxel needs a few hundred

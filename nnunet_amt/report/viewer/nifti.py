@@ -7,8 +7,6 @@ import struct
 
 import numpy as np
 
-__all__ = ["nifti_gz"]
-
 _HEADER_BYTES = 352  # 348 and an empty extension flag
 _UINT8 = 2
 _MILLIMETRES = 2

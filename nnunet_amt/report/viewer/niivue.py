@@ -7,8 +7,6 @@ from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
 
-__all__ = ["NIIVUE_FILE", "NIIVUE_SHA256", "NIIVUE_VERSION", "niivue_script"]
-
 NIIVUE_VERSION = "0.69.0"
 NIIVUE_SHA256 = "47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af"  # of dist/niivue.umd.js
 NIIVUE_FILE = Path(__file__).parent / "vendor" / "niivue.umd.js"

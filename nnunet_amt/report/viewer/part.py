@@ -21,8 +21,6 @@ from nnunet_amt.report.viewer.strips import Strip, encode_strip
 from nnunet_amt.report.viewer.viewer_case import FalsePositive, LoadedCase, Point, ViewerCase
 from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
-__all__ = ["PAGE_BUDGET", "DataBlock", "ViewerPart", "viewer_part"]
-
 PAGE_BUDGET = 45_000_000  # characters of all cases together
 WINDOWS = (("mediastinum", 40, 400), ("lung", -600, 1500), ("wide", -200, 1600))  # level and width in HU
 
@@ -85,7 +83,7 @@ class _Encoded:
 
 
 def viewer_part(
-    cases: Sequence[ViewerCase], report: Progress = silent, budget: int = PAGE_BUDGET, jobs: int | None = None
+    cases: Sequence[ViewerCase], progress: Progress = silent, budget: int = PAGE_BUDGET, jobs: int | None = None
 ) -> ViewerPart:
     """Make the viewer of all cases, in their order, in no more than `budget` characters beside scripts and controls.
 
@@ -95,7 +93,7 @@ def viewer_part(
     ----------
     cases
         One or more.
-    report
+    progress
         Told of every case.
     budget
         Characters; each case has an equal share. It is exceeded only where a case has so many findings that their
@@ -115,7 +113,7 @@ def viewer_part(
     library = niivue_script()
     if library is None:
         _logger.warning("NiiVue is not installed: the report shows still pictures; make viewer fetches it")
-    encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, report, jobs))
+    encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, progress, jobs))
     found = _candidates(encoded)
     scripts = [_asset(f"{name}.js") for name in _SCRIPTS]
     return ViewerPart(
@@ -127,13 +125,13 @@ def viewer_part(
     )
 
 
-def _encode_all(cases: Sequence[ViewerCase], budget: int, report: Progress, jobs: int | None) -> Iterator[_Encoded]:
+def _encode_all(cases: Sequence[ViewerCase], budget: int, progress: Progress, jobs: int | None) -> Iterator[_Encoded]:
     if budget < 2 * LEAST_BUDGET:
         raise ValueError(f"{len(cases)} cases have {budget} characters each; the least is {2 * LEAST_BUDGET}")
     executor = ThreadPoolExecutor(jobs or min(_MOST_JOBS, os.cpu_count() or 1))  # numpy and zlib release the lock
     try:
         for done, encoded in enumerate(executor.map(lambda case: _encode(case, budget), cases), start=1):
-            report(done, len(cases), "packing cases for the viewer")
+            progress(done, len(cases), "packing cases for the viewer")
             yield encoded
     finally:
         executor.shutdown(cancel_futures=True)

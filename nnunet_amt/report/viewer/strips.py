@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from nnunet_amt.pictures import CaseCrop, Voxel, case_panel
 
-__all__ = ["Strip", "encode_strip"]
-
 _SIZES = (320, 256, 208, 168, 136, 112, 96, 80, 64)  # pixels of the longest edge; less shows nothing
 _HOPE = 1.15  # a smaller picture takes more room a pixel than its share, but a guess too large is only drawn in vain
 

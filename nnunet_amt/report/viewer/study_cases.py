@@ -16,8 +16,6 @@ from nnunet_amt.report.viewer.viewer_case import LoadedCase, ViewerCase
 from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop, worst_first
 from nnunet_amt.study.folders import label_map_in
 
-__all__ = ["viewer_cases"]
-
 Decisions = Mapping[tuple[str, int], str]
 _MM_PER_CM = 10.0
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from nnunet_amt.pictures import CaseCrop
 
-__all__ = ["FalsePositive", "LoadedCase", "Point", "ViewerCase"]
-
 Point = tuple[
     float, float, float
 ]  # (x, y, z) as shares of the crop's edges; x to the left, y to posterior, z to the head

@@ -7,16 +7,6 @@ from dataclasses import dataclass, field
 
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary
 
-__all__ = [
-    "DatasetFacts",
-    "EvaluationFacts",
-    "FailureFacts",
-    "ModelFacts",
-    "RunFacts",
-    "SetFacts",
-    "StudyFacts",
-]
-
 
 @dataclass(frozen=True)
 class SetFacts:

@@ -12,8 +12,6 @@ from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.study import Study
 from nnunet_amt.study.facts.facts import ModelFacts
 
-__all__ = ["chain_of_runs", "model_facts"]
-
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
 _EPOCH_DONE = "Epoch time:"
 _PROGRAM = "nnunet_amt "

@@ -9,8 +9,6 @@ from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.study import Study
 from nnunet_amt.study.runs import newest_run
 
-__all__ = ["is_of_phantoms"]
-
 _MARK = "phantom_design.json"  # the phantom program leaves it beside its manifest
 _WORD = "phantom"
 

@@ -24,8 +24,6 @@ from nnunet_amt.study.facts.model_facts import chain_of_runs, model_facts
 from nnunet_amt.study.facts.phantoms import is_of_phantoms
 from nnunet_amt.study.runs import newest_run
 
-__all__ = ["facts_of"]
-
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d+),")
