@@ -135,7 +135,7 @@ def run_demo(
         jobs=jobs,
         progress=progress,
     )
-    page = write_report(output, output / "report.html", evaluation_folder, progress=progress)
+    page = write_report(output, output / "report.html", evaluation=evaluation_folder, progress=progress)
     return DemoResult(manifest, model, evaluation_folder, evaluation, page)
 
 

@@ -30,8 +30,8 @@ def figures(
     from nnunet_amt.report.print_figures import make_figures
 
     asked = [case_id.strip() for word in cases or () for case_id in word.split(",") if case_id.strip()]
-    with progress_bars() as report:
-        result = make_figures(study, output, asked, evaluation, report)
+    with progress_bars() as progress:
+        result = make_figures(study, output, cases=asked, evaluation=evaluation, progress=progress)
     for reason in result.left_out:
         err.print(f"left out: {reason}", markup=False)
     show_written(list(result.files))

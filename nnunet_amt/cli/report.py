@@ -28,8 +28,8 @@ def report(
     from nnunet_amt.report import write_report
     from nnunet_amt.writing.words import file_size
 
-    with progress_bars() as told:
-        result = write_report(study, output, evaluation, title, viewer, told)
+    with progress_bars() as progress:
+        result = write_report(study, output, evaluation=evaluation, title=title, viewer=viewer, progress=progress)
     if result.worst:
         out.print(f"failed worst: {result.worst}", markup=False)
     show_written([result.path])

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.report.page import make_page, page_text
-from nnunet_amt.report.study_content import read_study_content
+from nnunet_amt.report.page_parts import Section, content_policy, page_environment, stylesheet
+from nnunet_amt.report.sections.case_cards import (
+    CaseCard,
+    Pictures,
+    best_cases,
+    case_cards,
+    case_pictures,
+    without_folders,
+    worst_cases,
+)
+from nnunet_amt.report.sections.checklists import checklists_section, citing_section
+from nnunet_amt.report.sections.cohort import cohort_section, done_section
+from nnunet_amt.report.sections.failing import failing_section, viewing_section
+from nnunet_amt.report.sections.opening import Opening, opening
+from nnunet_amt.report.sections.results import comparison_section, results_section
+from nnunet_amt.report.sections.settings import settings_section
+from nnunet_amt.report.study_content import StudyContent, read_study_content
+from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.study import find_study
+from nnunet_amt.writing.words import moment
+
+_RUN_RECORDS_ID = "run-manifest"  # of the block that programs read
+_NO_VIEWER = ViewerPart("", "", (), (), {})
 
 
 @dataclass(frozen=True)
@@ -33,9 +55,43 @@ class ReportResult:
     worst: str
 
 
+@dataclass(frozen=True)
+class Page:
+    """What the outermost template shows.
+
+    Attributes
+    ----------
+    opening
+        Above the sections.
+    sections
+        In order.
+    made
+        From what, and when that was made.
+    version
+        Of nnunet_amt.
+    viewer
+        Whether cases can be looked at slice by slice.
+    policy
+        The Content-Security-Policy.
+    styles, scripts, data
+        Inlined blocks, letter by letter.
+    """
+
+    opening: Opening
+    sections: tuple[Section, ...]
+    made: str
+    version: str
+    viewer: bool
+    policy: str
+    styles: tuple[str, ...]
+    scripts: tuple[str, ...]
+    data: tuple[DataBlock, ...]
+
+
 def write_report(
     folder: Path,
     output: Path,
+    *,
     evaluation: Path | None = None,
     title: str | None = None,
     viewer: bool = True,
@@ -53,8 +109,12 @@ def write_report(
         The page, written whole or not at all.
     evaluation
         The evaluation that is meant, where there are several.
-    title, viewer, report
-        See `nnunet_amt.report.page.make_page`.
+    title
+        Of the page; the dataset's name if not given.
+    viewer
+        Put the cases in, to be looked at slice by slice.
+    progress
+        Told of every case.
 
     Raises
     ------
@@ -63,14 +123,71 @@ def write_report(
     """
     if output.is_dir():
         raise BadInputError(f"{output}: is a folder; give the name of a file, such as {output / 'report.html'}")
-    content = read_study_content(find_study(folder, evaluation))
+    content = read_study_content(find_study(folder, evaluation=evaluation))
     settings = {"title": title, "viewer": viewer}
     inputs = {"evaluation": content.study.evaluation.path / "summary.json"}
     with recorded_run(output.parent, "report", settings=settings, inputs=inputs, outputs=[output.name]) as notes:
-        page = make_page(content, title, viewer, progress)
-        text = page_text(page)
+        page = make_page(content, title=title, viewer=viewer, progress=progress)
+        text = page_environment().get_template("page.html.j2").render(page=page)
         write_text(output, text)
         notes.counts["cases"] = len(content.cases)
     worst = page.opening.worst
-    told = "" if worst is None else f"{worst.story.case_id} (Dice {worst.story.dice}, {worst.story.kind})"
-    return ReportResult(output, len(text.encode()), told)
+    words = "" if worst is None else f"{worst.story.case_id} (Dice {worst.story.dice}, {worst.story.kind})"
+    return ReportResult(output, len(text.encode()), words)
+
+
+def make_page(
+    content: StudyContent, *, title: str | None = None, viewer: bool = True, progress: Progress = silent
+) -> Page:
+    """Make everything that the templates show; the parameters are those of `write_report`."""
+    pictures, no_pictures = case_pictures(content, [*worst_cases(content), *best_cases(content)], progress=progress)
+    part, why_not = _viewer(content, viewer, progress)
+    styles = tuple(text for text in (stylesheet("page.css"), part.styles, stylesheet("print.css")) if text)
+    return Page(
+        opening=opening(content, title=title or _title(content), worst=_worst(content, pictures)),
+        sections=(
+            done_section(content),
+            cohort_section(content),
+            results_section(content),
+            failing_section(content, pictures=pictures, no_pictures=no_pictures, viewer=bool(part.html)),
+            viewing_section(content, html=part.html, why_not=why_not),
+            comparison_section(content),
+            settings_section(content),
+            checklists_section(content),
+            citing_section(content, niivue=any(script.startswith("/*! NiiVue") for script in part.scripts)),
+        ),
+        made=_made(content),
+        version=__version__,
+        viewer=bool(part.html),
+        policy=content_policy(scripts=part.scripts, styles=styles, extra=part.csp),
+        styles=styles,
+        scripts=part.scripts,
+        data=(DataBlock(_RUN_RECORDS_ID, "application/json", content.run_records()), *part.data),
+    )
+
+
+def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[ViewerPart, str]:
+    """Make the viewer, or say why there is none."""
+    if not wanted:
+        return _NO_VIEWER, "The viewer was left out of this page (--no-viewer)."
+    try:
+        return viewer_part(viewer_cases(content.study), progress=progress), ""
+    except BadInputError as error:
+        return _NO_VIEWER, f"The cases cannot be looked at: {without_folders(error, content)}."
+
+
+def _worst(content: StudyContent, pictures: Mapping[str, Pictures]) -> CaseCard | None:
+    return next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
+
+
+def _title(content: StudyContent) -> str:
+    dataset = content.study.dataset
+    name = content.study.folder.resolve().name if dataset is None else dataset.name
+    return f"Anterior mediastinal tumours on CT: {name}"
+
+
+def _made(content: StudyContent) -> str:
+    """Date the page by the evaluation, so that equal studies give equal pages."""
+    run = content.newest_run("evaluate")
+    when = f" of {moment(str(run['started']))}" if run and run.get("started") else ""
+    return f"From the evaluation{when}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
+from nnunet_amt.report.case_story import Background, CohortRow
 from nnunet_amt.report.checklists import StudyFacts, facts_of
-from nnunet_amt.report.circumstances import Background
 from nnunet_amt.study import Study
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
 from nnunet_amt.study.facts.model_facts import chain_of_runs
+from nnunet_amt.writing.table import Table, table_from_json
 
 Run = Mapping[str, Any]
 # A page must not change because a page was written before.
 _STAGES_OF_PAGES = ("report", "figures")
+_RUN_RECORDS_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,17 @@ class StudyContent:
         Lowest Dice first.
     failed
         The failure analysis by case; empty without one.
-    background
-        What a case is held against.
+    tested
+        Rows of the evaluated cases in cohort.csv, by case; empty where none is known.
+    training
+        Rows of the training cases in the dataset's cohort.csv.
     audit, description
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
+    comparison
+        ``comparison.json``; empty without one.
+    cohort_tables, component_tables, failure_tables
+        Of the dataset, of the evaluation's analysis of its lesion definitions and of the failure analysis; None where
+        they were not written, or by a version that wrote no tables for programs.
     facts
         What the checklists are answered from.
     runs
@@ -53,17 +64,22 @@ class StudyContent:
     summary: EvaluationSummary
     cases: tuple[EvaluatedCase, ...]
     failed: Mapping[str, FailedCase]
-    background: Background
+    tested: Mapping[str, CohortRow]
+    training: Sequence[CohortRow]
     audit: Mapping[str, Any]
     description: Mapping[str, Any]
+    comparison: Mapping[str, Any]
+    cohort_tables: tuple[Table, ...] | None
+    component_tables: tuple[Table, ...] | None
+    failure_tables: tuple[Table, ...] | None
     facts: StudyFacts
     runs: tuple[tuple[str, Run], ...]
     chain: tuple[Run, ...]
 
     @property
-    def tested(self) -> Mapping[str, Mapping[str, str]]:
-        """Rows of the evaluated cases in cohort.csv; empty where none is known."""
-        return self.background.cohort
+    def background(self) -> Background:
+        """What a case is held against."""
+        return Background(self.cases, self.failed, self.tested, self.training)
 
     @property
     def institutions(self) -> int | None:
@@ -81,35 +97,46 @@ class StudyContent:
         """Give the last run of a stage that the evaluation rests on; None if there is no record of one."""
         return next((run for run in reversed(self.chain) if run.get("stage") == stage), None)
 
-    def path(self, path: Path) -> str:
-        """Name a path from the study's folder."""
-        return shown_path(path, self.study.folder)
+    def command(self, *words: str | Path) -> str:
+        """Write a command of ours with paths as they are named from the study's folder."""
+        shown = [shown_path(word, self.study.folder) if isinstance(word, Path) else word for word in words]
+        return shlex.join(["nnunet_amt", *shown])
+
+    def run_records(self) -> str:
+        """Write all run records as JSON for programs, oldest first, each with the folder that it stands in.
+
+        Safe to stand between the tags of a script block that is not run: no ``<`` is left in it.
+        """
+        runs = [{"folder": where, **run} for where, run in self.runs]
+        text = json.dumps({"schema_version": _RUN_RECORDS_SCHEMA, "runs": runs}, indent=1, ensure_ascii=True)
+        return text.replace("<", "\\u003c")
 
 
 def read_study_content(study: Study) -> StudyContent:
-    """Read the results, the failure analysis and what is told of the cases.
+    """Read the results, the failure analysis, the comparison and what is told of the cases.
 
     Raises
     ------
     BadInputError
         If a file of results is missing or broken.
     """
-    evaluation = study.evaluation
+    evaluation, dataset = study.evaluation, study.dataset
     summary = read_summary(evaluation.path / "summary.json")
     cases = read_evaluated_cases(evaluation, summary.settings.false_positive_rule)
-    failed = read_failed_cases(study.failures)
-    cohort_file = evaluation.cohort
     case_ids = [case.case_id for case in cases]
-    cohort = {} if cohort_file is None else read_cohort_rows(cohort_file, case_ids)
-    training = () if study.dataset is None else _training_rows(study.dataset / "cohort.csv")
     return StudyContent(
         study=study,
         summary=summary,
         cases=cases,
-        failed=failed,
-        background=Background(cases, failed, cohort, training),
-        audit={} if study.dataset is None else read_record(study.dataset / "audit.json"),
-        description={} if study.dataset is None else read_record(study.dataset / "dataset.json"),
+        failed=read_failed_cases(study.failures),
+        tested={} if evaluation.cohort is None else read_cohort_rows(evaluation.cohort, case_ids),
+        training=() if dataset is None else _training_rows(dataset / "cohort.csv"),
+        audit={} if dataset is None else read_record(dataset / "audit.json"),
+        description={} if dataset is None else read_record(dataset / "dataset.json"),
+        comparison={} if study.comparison is None else read_record(study.comparison / "comparison.json"),
+        cohort_tables=None if dataset is None else _tables(dataset / "cohort_tables.json", "convert"),
+        component_tables=_tables(evaluation.path / "component_analysis.json", "evaluate"),
+        failure_tables=None if study.failures is None else _tables(study.failures / "failures.json", "failures"),
         facts=facts_of(study),
         runs=tuple((str(where), run) for where, run in study.records if run.get("stage") not in _STAGES_OF_PAGES),
         chain=tuple(chain_of_runs(study)),
@@ -122,14 +149,20 @@ def shown_path(path: Path, folder: Path) -> str:
     return resolved.relative_to(base).as_posix() if resolved.is_relative_to(base) else resolved.name
 
 
-def study_command(content: StudyContent, *words: str | Path) -> str:
-    """Write a command of ours with paths as they are named from the study's folder."""
-    shown = [content.path(word) if isinstance(word, Path) else word for word in words]
-    return shlex.join(["nnunet_amt", *shown])
-
-
-def _training_rows(path: Path) -> Sequence[Mapping[str, str]]:
+def _training_rows(path: Path) -> Sequence[CohortRow]:
     if not path.is_file():
         return ()
     with path.open(encoding="utf-8-sig", newline="") as file:
         return [row for row in csv.DictReader(file) if row.get("split") == "training"]
+
+
+def _tables(path: Path, command: str) -> tuple[Table, ...] | None:
+    """Read the tables of a results file: a list of them, or one under ``tables``; None if the file has none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        tables = content.get("tables") if isinstance(content, dict) else content
+        return None if tables is None else tuple(map(table_from_json, tables))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again"
+        ) from error

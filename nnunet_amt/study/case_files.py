@@ -81,7 +81,7 @@ def read_study_cases(evaluation: EvaluationFolder) -> tuple[StudyCase, ...]:
 
 
 def study_crop(
-    study: Study, case: StudyCase, margin_mm: float = 20.0, foreground: int = 1, minimum_mm: float = 0.0
+    study: Study, case: StudyCase, *, foreground: int = 1, margin_mm: float = 20.0, minimum_mm: float = 0.0
 ) -> CaseCrop:
     """Read the crop of a case of the study's evaluation; see `read_case_crop`.
 
@@ -106,7 +106,9 @@ def study_crop(
             "put the label maps where they were, or run nnunet_amt evaluate again"
         )
     image = label_map_in(study.images, f"{case.case_id}_0000")
-    crop = read_case_crop(case.case_id, image, reference, prediction, margin_mm, foreground, minimum_mm)
+    crop = read_case_crop(
+        case.case_id, image, reference, prediction, margin_mm=margin_mm, foreground=foreground, minimum_mm=minimum_mm
+    )
     found = _voxels(crop)
     if found != (case.tp, case.fp, case.fn):
         told = "TP {} FP {} FN {}"

@@ -10,14 +10,13 @@ from nnunet_amt.base.files import require_folder
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study.folders import FoundFolders, case_ids_of, find_folders, is_dataset
-from nnunet_amt.study.runs import gather_runs, newest_run, read_from
-from nnunet_amt.study.study import EvaluationFolder, Study
+from nnunet_amt.study.study import EvaluationFolder, Study, gather_runs, newest_run, read_from
 
 _USUAL_NAME = "evaluation"
 _NOT_PREDICTIONS = ("labels", "masks", "images", "imagesTr", "imagesTs", "labelsTr", "labelsTs", "gt_segmentations")
 
 
-def find_study(folder: Path, evaluation: Path | None = None) -> Study:
+def find_study(folder: Path, *, evaluation: Path | None = None) -> Study:
     """Find what stands below a folder, and what its run records lead to.
 
     Without run records parts are found by their files, and belong together where their cases are the same; raw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnunet_amt.report.viewer.niivue import NIIVUE_FILE
+from nnunet_amt.report.viewer.part import NIIVUE_FILE
 from tests.browser.conftest import OpenPage, OpenReport
 
 if TYPE_CHECKING:

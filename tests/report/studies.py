@@ -18,15 +18,16 @@ SPACING = (1.0, 1.0, 2.0)  # mm, (x, y, z)
 TITLE = "A study of three"
 # A name of a folder above the study that must not be told.
 SECRET = "jane_doe_laptop"
-TABLE_1 = """# Table 1: age, sex and diagnosis, counted by case
-
-| Variable | Value | Training | Total, published |
-| --- | --- | ---: | ---: |
-| cases |  | 2 | 711 |
-| sex | female | 1 (50.0%) | 372 (52.3%) |
-
-- Published: other patients.
-"""
+TABLE_1 = {
+    "title": "Table 1: age, sex and diagnosis, counted by case",
+    "heading": "Variable",
+    "columns": ["Value", "Training", "Total, published"],
+    "rows": [
+        {"kind": "row", "title": "cases", "cells": ["", "2", "711"]},
+        {"kind": "row", "title": "sex", "cells": ["female", "1 (50.0%)", "372 (52.3%)"]},
+    ],
+    "notes": ["Published: other patients."],
+}
 AUDIT = {
     "checks": [{"check": "patients: 5, none in two splits", "passed": True}],
     "identified": 6,
@@ -76,7 +77,7 @@ def write_study(folder: Path) -> Path:
     (dataset / "dataset.json").write_text(json.dumps({"name": "Dataset711_Tiny", "labels": {"tumour": 1}}))
     (dataset / "audit.json").write_text(json.dumps(AUDIT))
     (dataset / "cohort.csv").write_text(COHORT)
-    (dataset / "table1.md").write_text(TABLE_1)
+    (dataset / "cohort_tables.json").write_text(json.dumps([TABLE_1]))
     settings = EvaluationSettings(bootstrap_resamples=50)
     references, predictions = dataset / "labelsTs", folder / "predictions"
     with (

@@ -34,7 +34,7 @@ def test_masks_that_were_not_evaluated_are_refused(tmp_path: Path) -> None:
     """The evaluation says 7 voxels where 8 are: a picture would show something else than the tables."""
     folder = write_study(tmp_path)
     write_results(folder / "second", COUNTS | {"AMT-0001": (7, 1, 0)})
-    study = find_study(folder, folder / "second")
+    study = find_study(folder, evaluation=folder / "second")
     with pytest.raises(BadInputError, match=r"AMT-0001: the label maps are others .*TP 8 FP 1 FN 0 voxels, not TP 7"):
         study_crop(study, read_study_cases(study.evaluation)[0])
 

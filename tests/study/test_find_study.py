@@ -115,9 +115,9 @@ def test_the_usual_evaluation_is_chosen_among_several(tmp_path: Path) -> None:
         folder / "evaluation",
         folder / "baseline" / "nnUNetTrainer" / "evaluation",
     ]
-    other = find_study(folder, folder / "baseline" / "nnUNetTrainer" / "evaluation")
+    other = find_study(folder, evaluation=folder / "baseline" / "nnUNetTrainer" / "evaluation")
     assert other.evaluation.path == folder / "baseline" / "nnUNetTrainer" / "evaluation"
-    assert find_study(folder, Path("baseline/nnUNetTrainer/evaluation")) == other, "also told from the study"
+    assert find_study(folder, evaluation=Path("baseline/nnUNetTrainer/evaluation")) == other, "also told from the study"
 
 
 def test_a_folder_of_results_is_a_study_too(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_study_without_evaluation_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no evaluation in it; make one: nnunet_amt evaluate"):
         find_study(tmp_path)
     with pytest.raises(BadInputError, match="validation: holds no evaluation"):
-        find_study(tmp_path, nnunets)
+        find_study(tmp_path, evaluation=nnunets)
     with pytest.raises(BadInputError, match="no such folder"):
         find_study(tmp_path / "nowhere")
 

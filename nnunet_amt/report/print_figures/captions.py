@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.pictures import WINDOW
-from nnunet_amt.report.print_figures.panels import Panel
-from nnunet_amt.report.print_figures.selection import error_of
+from nnunet_amt.report.print_figures.panels import Panel, error_of
 
 _MODES = {"over": "over-segmented", "under": "under-segmented", "balanced": "as much too much as too little"}
 
@@ -41,7 +40,7 @@ def caption_4(overall: GroupSummary) -> str:
     )
 
 
-def caption_5(panels: Sequence[Panel], successes: int, asked: bool) -> str:
+def caption_5(panels: Sequence[Panel], *, successes: int, asked: bool) -> str:
     """Of the successful cases; `successes` of the evaluation have a Dice above 0.70."""
     groups = _number_of_cases(panels)
     chosen = _why_chosen(panels, successes, asked) or (
@@ -58,7 +57,7 @@ def caption_5(panels: Sequence[Panel], successes: int, asked: bool) -> str:
     )
 
 
-def caption_6(panels: Sequence[Panel], failures: int, asked: bool) -> str:
+def caption_6(panels: Sequence[Panel], *, failures: int, asked: bool) -> str:
     """Of the failed cases; `failures` of the evaluation have a Dice of at most 0.70."""
     chosen = _why_chosen(panels, failures, asked) or (
         f"Of the {failures} such cases these are the ones of lowest Dice, up to three with more voxels falsely "

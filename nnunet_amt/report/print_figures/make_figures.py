@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from nnunet_amt import paper
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput
-from nnunet_amt.errors import UnmatchedCasesError
+from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.figures.froc_figure import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.results.recorded_results import recorded_results
@@ -20,9 +21,7 @@ from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read
 from nnunet_amt.images.image_integrity import itk_warnings_off
 from nnunet_amt.report.print_figures.captions import caption_2, caption_4, caption_5, caption_6, captions_file
 from nnunet_amt.report.print_figures.case_figure import case_figure
-from nnunet_amt.report.print_figures.flow import AUDIT_FILE, flow_figure_of
-from nnunet_amt.report.print_figures.panels import failure_panels, success_panels
-from nnunet_amt.report.print_figures.selection import failed_cases, successful_cases
+from nnunet_amt.report.print_figures.panels import failed_cases, failure_panels, success_panels, successful_cases
 from nnunet_amt.study import Study, StudyCase, find_study, read_study_cases
 from nnunet_amt.writing.figure_style import save_figure
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("figure_2", "figure_4", "figure_5", "figure_6")
 _CAPTIONS = "figures.md"
+_AUDIT = "audit.json"
 FIGURE_FILES = (*(f"{name}.{ending}" for name in _NAMES for ending in ("png", "svg")), _CAPTIONS)
 
 
@@ -52,8 +52,12 @@ class StudyFigures:
 
 @dataclass
 class _Drawing:
-    """The folder that is drawn to, and what is drawn so far: captions by figure."""
+    """What is drawn from, the folder that is drawn to, and what is drawn so far: captions by figure."""
 
+    study: Study
+    summary: EvaluationSummary
+    cases: Sequence[StudyCase]
+    asked: Sequence[str]
     folder: Path
     captions: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
@@ -66,6 +70,7 @@ class _Drawing:
 def make_figures(
     folder: Path,
     output: Path,
+    *,
     cases: Sequence[str] = (),
     evaluation: Path | None = None,
     progress: Progress = silent,
@@ -81,7 +86,7 @@ def make_figures(
     output
         Folder for `FIGURE_FILES`.
     cases
-        Case ids for Figures 5 and 6; by default they are chosen, see `nnunet_amt.report.print_figures.selection`.
+        Case ids for Figures 5 and 6; by default they are chosen, see `nnunet_amt.report.print_figures.panels`.
     evaluation
         The evaluation that is meant, where the study holds several.
     progress
@@ -92,25 +97,28 @@ def make_figures(
     BadInputError
         If the study has no evaluation, a case is not in it, or its label maps are not those that were evaluated.
     """
-    study = find_study(folder, evaluation)
+    study = find_study(folder, evaluation=evaluation)
     for part in (study.evaluation.path, study.evaluation.predictions, study.evaluation.references, study.dataset):
         if part is not None:
             require_apart(output, part, "what the figures are made from")
     summary, rows = read_summary(study.evaluation.path), read_study_cases(study.evaluation)
-    _require_known(study, rows, cases)
+    if unknown := sorted(set(cases) - {row.case_id for row in rows}):
+        raise UnmatchedCasesError(
+            f"--cases: {named_cases(unknown)} not in {study.evaluation.path / 'cases.csv'}; give case ids from there"
+        )
     inputs = {"evaluation": RunInput(study.evaluation.path, names=("summary.json", "cases.csv"))}
     with (
         itk_warnings_off(),
         recorded_results(output, FIGURE_FILES, "figures", {"cases": list(cases)}, inputs) as (staging, notes),
     ):
-        drawing = _Drawing(staging)
-        _draw_flow(drawing, study)
+        drawing = _Drawing(study, summary, rows, cases, staging)
+        _draw_flow(drawing)
         progress(1, len(_NAMES), "drawing figures")
         drawing.add("figure_4", froc_figure(summary.overall), caption_4(summary.overall))
         progress(2, len(_NAMES), "drawing figures")
-        _draw_successes(drawing, study, summary, rows, cases, progress)
+        _draw_successes(drawing, progress)
         progress(3, len(_NAMES), "drawing figures")
-        _draw_failures(drawing, study, summary, rows, cases, progress)
+        _draw_failures(drawing, progress)
         progress(4, len(_NAMES), "drawing figures")
         write_text(staging / _CAPTIONS, captions_file(drawing.captions, drawing.left_out))
         notes.counts["figures"] = len(drawing.captions)
@@ -118,67 +126,93 @@ def make_figures(
     return StudyFigures(files, tuple(drawing.left_out))
 
 
-def _require_known(study: Study, rows: Sequence[StudyCase], asked: Sequence[str]) -> None:
-    if unknown := sorted(set(asked) - {row.case_id for row in rows}):
-        raise UnmatchedCasesError(
-            f"--cases: {named_cases(unknown)} not in {study.evaluation.path / 'cases.csv'}; give case ids from there"
+def flow_figure_of(dataset: Path) -> Figure:
+    """Draw the exclusions and the split that the conversion has written down.
+
+    Parameters
+    ----------
+    dataset
+        Raw dataset with ``audit.json``.
+
+    Raises
+    ------
+    BadInputError
+        If that file cannot be read, or is not what the conversion writes.
+    """
+    # the conversion's package brings pandas and pydantic along, which other figures do without
+    from nnunet_amt.cohort import SplitCounts
+    from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, flow_figure
+
+    path = dataset / _AUDIT
+    try:
+        audit = json.loads(path.read_text(encoding="utf-8"))
+        splits = tuple(
+            SplitCounts(split, row["cases"], row["patients"], row["institutions"])
+            for split, row in audit["splits"].items()
         )
+        counts = FlowCounts(
+            excluded=audit["excluded_by_reason"],
+            included_cases=audit["included"]["cases"],
+            included_institutions=audit["included"]["institutions"],
+            splits=splits,
+            shared_institutions=audit["institutions_of_both_training_and_tuning"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"{path}: is not what the conversion writes ({error}); run nnunet_amt convert again"
+        ) from error
+    return flow_figure(counts)
 
 
-def _draw_flow(drawing: _Drawing, study: Study) -> None:
-    if study.dataset is None or not (study.dataset / AUDIT_FILE).is_file():
+def _draw_flow(drawing: _Drawing) -> None:
+    dataset = drawing.study.dataset
+    if dataset is None or not (dataset / _AUDIT).is_file():
         drawing.left_out.append(
-            f"figure_2 (flow of cases): no dataset with {AUDIT_FILE} in the study or $nnUNet_raw; "
+            f"figure_2 (flow of cases): no dataset with {_AUDIT} in the study or $nnUNet_raw; "
             "make it: nnunet_amt convert MANIFEST.csv -d N"
         )
         return
-    drawing.add("figure_2", flow_figure_of(study.dataset), caption_2(study.dataset.name))
+    drawing.add("figure_2", flow_figure_of(dataset), caption_2(dataset.name))
 
 
-def _draw_successes(
-    drawing: _Drawing,
-    study: Study,
-    summary: EvaluationSummary,
-    rows: Sequence[StudyCase],
-    asked: Sequence[str],
-    progress: Progress,
-) -> None:
+def _draw_successes(drawing: _Drawing, progress: Progress) -> None:
     limit = paper.SUCCESSFUL_DICE
-    good = [row for row in rows if row.dice is not None and row.dice > limit]
-    chosen = successful_cases(rows, asked)
+    chosen = successful_cases(drawing.cases, asked=drawing.asked)
     if not chosen:
-        among = "among --cases" if asked else "in the evaluation"
-        drawing.left_out.append(f"figure_5 (successful cases): no case {among} has a Dice above {limit:g}")
-    elif missing := _missing_pictures(study):
-        drawing.left_out.append(f"figure_5 (successful cases): {missing}")
+        why_not = f"no case {_among(drawing)} has a Dice above {limit:g}"
     else:
-        panels = success_panels(study, chosen, summary.settings.foreground, progress)
-        drawing.add("figure_5", case_figure(panels), caption_5(panels, len(good), bool(asked)))
+        why_not = _missing_for_pictures(drawing.study)
+    if why_not:
+        drawing.left_out.append(f"figure_5 (successful cases): {why_not}")
+        return
+    successes = sum(case.dice is not None and case.dice > limit for case in drawing.cases)
+    foreground = drawing.summary.settings.foreground
+    panels = success_panels(drawing.study, chosen, foreground=foreground, progress=progress)
+    drawing.add("figure_5", case_figure(panels), caption_5(panels, successes=successes, asked=bool(drawing.asked)))
 
 
-def _draw_failures(
-    drawing: _Drawing,
-    study: Study,
-    summary: EvaluationSummary,
-    rows: Sequence[StudyCase],
-    asked: Sequence[str],
-    progress: Progress,
-) -> None:
+def _draw_failures(drawing: _Drawing, progress: Progress) -> None:
     limit = paper.SUCCESSFUL_DICE
-    bad = [row for row in rows if row.dice is not None and row.dice <= limit]
-    chosen = failed_cases(rows, asked)
+    chosen = failed_cases(drawing.cases, asked=drawing.asked)
     if not chosen.over and not chosen.under:
-        among = "among --cases" if asked else "in the evaluation"
-        drawing.left_out.append(f"figure_6 (failed cases): no case {among} has a Dice of {limit:g} or less")
-    elif missing := _missing_pictures(study):
-        drawing.left_out.append(f"figure_6 (failed cases): {missing}")
+        why_not = f"no case {_among(drawing)} has a Dice of {limit:g} or less"
     else:
-        panels = failure_panels(study, chosen, summary.settings.foreground, progress)
-        drawing.add("figure_6", case_figure(panels), caption_6(panels, len(bad), bool(asked)))
+        why_not = _missing_for_pictures(drawing.study)
+    if why_not:
+        drawing.left_out.append(f"figure_6 (failed cases): {why_not}")
+        return
+    failures = sum(case.dice is not None and case.dice <= limit for case in drawing.cases)
+    foreground = drawing.summary.settings.foreground
+    panels = failure_panels(drawing.study, chosen, foreground=foreground, progress=progress)
+    drawing.add("figure_6", case_figure(panels), caption_6(panels, failures=failures, asked=bool(drawing.asked)))
 
 
-def _missing_pictures(study: Study) -> str | None:
-    """Say what is missing for pictures of cases, and what to do."""
+def _among(drawing: _Drawing) -> str:
+    return "among --cases" if drawing.asked else "in the evaluation"
+
+
+def _missing_for_pictures(study: Study) -> str:
+    """Say what is missing for pictures of cases, and what to do; empty where nothing is."""
     for name, part in (("predictions", study.evaluation.predictions), ("references", study.evaluation.references)):
         if part is None:
             return (
@@ -187,4 +221,4 @@ def _missing_pictures(study: Study) -> str | None:
             )
     if study.images is None:
         return "no CTs found; they are expected in imagesTs beside the references, as nnunet_amt convert leaves them"
-    return None
+    return ""

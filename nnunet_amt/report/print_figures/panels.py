@@ -1,4 +1,4 @@
-"""What the panels of Figures 5 and 6 show."""
+"""Which cases stand in Figures 5 and 6, by a rule that leaves nothing to taste, and what their panels show."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from nnunet_amt.base.progress import Progress
+from nnunet_amt import paper
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
 from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, shown_voxel
-from nnunet_amt.report.print_figures.selection import FailedCases, error_of
 from nnunet_amt.study import Study, StudyCase, study_crop
 
+MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; a-c and d-h
 # Wide enough that the field of view of a panel is filled with CT, where there is CT.
 _MARGIN_MM, _MINIMUM_MM = 50.0, 130.0
-_NO_TUMOUR = "no tumour"
+
+
+@dataclass(frozen=True)
+class FailedCases:
+    """Cases of Figure 6; `over` with more voxels falsely positive than falsely negative, `under` all others."""
+
+    over: tuple[StudyCase, ...]
+    under: tuple[StudyCase, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +57,83 @@ class Panel:
     slice_number: int
 
 
-def success_panels(study: Study, cases: Sequence[StudyCase], foreground: int, progress: Progress) -> tuple[Panel, ...]:
+def successful_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -> tuple[StudyCase, ...]:
+    """Choose up to six cases with a Dice above 0.70, of all sizes, and neither the best nor the worst of them.
+
+    The cases are ranked by the volume of the reference and divided into six groups of (nearly) equal number; each
+    group gives the case of its middle Dice, the lower one of two.
+
+    Parameters
+    ----------
+    cases
+        Of the evaluation.
+    asked
+        Case ids to take instead, those of them with such a Dice, in that order.
+
+    Returns
+    -------
+    tuple of StudyCase
+        The smallest tumour first, or in the order of `asked`.
+
+    Raises
+    ------
+    BadInputError
+        If there are more of `asked` than panels.
+    """
+    good = [case for case in cases if case.dice is not None and case.dice > paper.SUCCESSFUL_DICE]
+    if asked:
+        return _asked(good, asked, MOST_SUCCESSES, f"Figure 5, Dice above {paper.SUCCESSFUL_DICE:g}")
+    good.sort(key=lambda case: (case.reference_ml, case.case_id))
+    groups = min(MOST_SUCCESSES, len(good))
+    return tuple(
+        _of_middle_dice(good[len(good) * number // groups : len(good) * (number + 1) // groups])
+        for number in range(groups)
+    )
+
+
+def failed_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -> FailedCases:
+    """Choose the cases of lowest Dice, none of them above 0.70: up to three with too much and five with too little.
+
+    Parameters
+    ----------
+    cases
+        Of the evaluation.
+    asked
+        Case ids to take instead, those of them with such a Dice.
+
+    Returns
+    -------
+    FailedCases
+        Too much: the worst first. Too little: those of which most was found first, a missed tumour last, as in the
+        paper.
+
+    Raises
+    ------
+    BadInputError
+        If there are more of `asked` than panels.
+    """
+    bad = [case for case in cases if case.dice is not None and case.dice <= paper.SUCCESSFUL_DICE]
+    bad.sort(key=lambda case: (case.dice, case.case_id))
+    over = [case for case in bad if error_of(case) == "over"]
+    under = [case for case in bad if error_of(case) != "over"]
+    if asked:
+        limit = f"Dice up to {paper.SUCCESSFUL_DICE:g}"
+        return FailedCases(
+            _asked(over, asked, MOST_OVER, f"over-segmentation in Figure 6, {limit}"),
+            _asked(under, asked, MOST_UNDER, f"under-segmentation in Figure 6, {limit}"),
+        )
+    worst_under = sorted(under[:MOST_UNDER], key=lambda case: (-(case.recall or 0.0), case.case_id))
+    return FailedCases(tuple(over[:MOST_OVER]), tuple(worst_under))
+
+
+def error_of(case: StudyCase) -> SegmentationError | None:
+    """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_modes`."""
+    return failure_mode(case.tp, case.fp, case.fn, ()).segmentation
+
+
+def success_panels(
+    study: Study, cases: Sequence[StudyCase], *, foreground: int, progress: Progress = silent
+) -> tuple[Panel, ...]:
     """Give the axial slice of each case with most of the reference, then the last case's sagittal and coronal one."""
     panels = []
     for number, case in enumerate(cases):
@@ -59,7 +145,9 @@ def success_panels(study: Study, cases: Sequence[StudyCase], foreground: int, pr
     return _lettered(panels)
 
 
-def failure_panels(study: Study, cases: FailedCases, foreground: int, progress: Progress) -> tuple[Panel, ...]:
+def failure_panels(
+    study: Study, cases: FailedCases, *, foreground: int, progress: Progress = silent
+) -> tuple[Panel, ...]:
     """Give the axial slice of each case with most of what is wrong: falsely positive, or missing."""
     panels = []
     every = (*cases.over, *cases.under)
@@ -69,27 +157,38 @@ def failure_panels(study: Study, cases: FailedCases, foreground: int, progress: 
         at = shown_voxel(crop, wrong)
         panel = _panel(case, crop, "axial", at)
         pointed = _middle(wrong[at[0]], crop.spacing)
-        panels.append(replace(panel, lines=(*panel.lines, _wrong(case)), pointed=pointed))
+        panels.append(replace(panel, lines=(*panel.lines, _what_is_wrong(case)), pointed=pointed))
         progress(number + 1, len(every), "reading cases of figure 6")
     return _lettered(panels)
 
 
+def _of_middle_dice(group: Sequence[StudyCase]) -> StudyCase:
+    ranked = sorted(group, key=lambda case: (case.dice or 0.0, case.case_id))
+    return ranked[(len(ranked) - 1) // 2]
+
+
+def _asked(able: Sequence[StudyCase], asked: Sequence[str], most: int, what: str) -> tuple[StudyCase, ...]:
+    by_id = {case.case_id: case for case in able}
+    chosen = tuple(by_id[case_id] for case_id in dict.fromkeys(asked) if case_id in by_id)
+    if len(chosen) > most:
+        names = ", ".join(case.case_id for case in chosen)
+        raise BadInputError(f"--cases: {len(chosen)} are for {what} ({names}); it has room for {most}")
+    return chosen
+
+
 def _crop(study: Study, case: StudyCase, foreground: int) -> CaseCrop:
-    return study_crop(study, case, _MARGIN_MM, foreground, _MINIMUM_MM)
+    return study_crop(study, case, foreground=foreground, margin_mm=_MARGIN_MM, minimum_mm=_MINIMUM_MM)
 
 
 def _panel(case: StudyCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
     axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
     title = case.case_id if plane == "axial" else f"{case.case_id}, {plane}"
-    lines = (title, f"Dice {case.dice or 0.0:.2f}, {_size(case)}")  # cases without a Dice are in no figure
+    size = "no tumour" if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_ml(case.reference_ml)}"
+    lines = (title, f"Dice {case.dice or 0.0:.2f}, {size}")  # cases without a Dice are in no figure
     return Panel("", case, plane_view(crop, plane, at), lines, None, crop.lower[axis] + at[axis] + 1)
 
 
-def _size(case: StudyCase) -> str:
-    return _NO_TUMOUR if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_ml(case.reference_ml)}"
-
-
-def _wrong(case: StudyCase) -> str:
+def _what_is_wrong(case: StudyCase) -> str:
     if error_of(case) == "over":
         return f"over: {_ml(case.prediction_ml * case.fp / (case.tp + case.fp))} too much"
     if not case.tp:

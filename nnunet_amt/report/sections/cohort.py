@@ -1,21 +1,49 @@
-"""Section 2: on whom. The flow of the cases, Tables 1 and 2."""
+"""Sections 1 and 2: what was done, and on whom: the flow of the cases, Tables 1 and 2."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from nnunet_amt.report.failure_story import counted
-from nnunet_amt.report.markdown_reader import read_markdown
-from nnunet_amt.report.pictures import Picture, read_picture
-from nnunet_amt.report.section import Missing, Section
-from nnunet_amt.report.study_content import StudyContent, study_command
-from nnunet_amt.report.text_table import TextTable, markdown_table
+from nnunet_amt import paper
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
+from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.writing.figure_style import counted
+from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.words import duration
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the study: its name and what was done, in sentences."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What section 1 shows.
+
+    Attributes
+    ----------
+    steps
+        In the order they were done.
+    terms
+        What the words of the results mean, each with its meaning.
+    """
+
+    steps: tuple[Step, ...]
+    terms: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """What the section shows.
+    """What section 2 shows.
 
     Attributes
     ----------
@@ -30,9 +58,20 @@ class Cohort:
     """
 
     flow: Picture | None
-    tables: tuple[TextTable, ...]
+    tables: tuple[Table, ...]
     checks: tuple[str, ...]
     missing: tuple[Missing, ...]
+
+
+def done_section(content: StudyContent) -> Section:
+    """Tell the steps from the dataset and the run records; a step without a record says so."""
+    steps = (
+        Step("Cases", _cases(content)),
+        Step("Model", _training(content.facts.model)),
+        Step("Prediction", _prediction(content)),
+        Step("Evaluation", _evaluation(content.summary.settings)),
+    )
+    return Section("done", "What was done", "done.html.j2", Done(steps, _terms()))
 
 
 def cohort_section(content: StudyContent) -> Section:
@@ -40,37 +79,144 @@ def cohort_section(content: StudyContent) -> Section:
     dataset = content.study.dataset
     if dataset is None:
         why = "No converted dataset was found with this study, so the flow of cases and Tables 1 and 2 are missing."
-        missing = Missing(why, ("nnunet_amt convert MANIFEST.csv -d 711",))
-        return _section(Cohort(None, (), (), (missing,)))
-    missing_parts = []
-    flow = read_picture(
-        dataset / "flow.png",
-        _flow_words(content.audit),
-        "Flow of the cases from those identified to the three splits, in the form of the paper's Fig. 2.",
-    )
-    if flow is None:
-        missing_parts.append(Missing("The flow figure is missing from the dataset.", (_convert_again(content),)))
-    tables = []
-    for name in ("table1", "table2"):
-        for part in read_markdown(dataset / f"{name}.md"):
-            tables += [markdown_table(part.heading, table, part.notes, heads=2) for table in part.tables]
-    if not (dataset / "table1.md").is_file():
-        why = "Table 1 was left out of the dataset, because the library tableone was not installed then."
-        missing_parts.append(Missing(why, ("pip install 'nnunet_amt[report]'", _convert_again(content))))
-    checks = tuple(str(check.get("check", "")) for check in content.audit.get("checks", ()) if check.get("passed"))
-    return _section(Cohort(flow, tuple(tables), checks, tuple(missing_parts)))
-
-
-def _section(cohort: Cohort) -> Section:
+        cohort = Cohort(None, (), (), (Missing(why, ("nnunet_amt convert MANIFEST.csv -d 711",)),))
+    else:
+        cohort = _cohort(content, dataset)
     return Section("cohort", "On whom", "cohort.html.j2", cohort)
 
 
-def _convert_again(content: StudyContent) -> str:
-    number = content.study.dataset.name[7:10] if content.study.dataset is not None else "711"
-    return study_command(content, "convert", "MANIFEST.csv", "-d", number)
+def _cohort(content: StudyContent, dataset: Path) -> Cohort:
+    flow = read_picture(
+        dataset / "flow.png",
+        alt=_flow_words(content.audit),
+        caption="Flow of the cases from those identified to the three splits, in the form of the paper's Fig. 2.",
+    )
+    missing = ["The flow figure is missing from the dataset."] if flow is None else []
+    if content.cohort_tables is None:
+        missing.append("Tables 1 and 2 are missing from the dataset, or were written by an earlier version.")
+    again = content.command("convert", "MANIFEST.csv", "-d", dataset.name[7:10])
+    return Cohort(
+        flow=flow,
+        tables=tuple(map(_with_values_in_heads, content.cohort_tables or ())),
+        checks=tuple(str(check.get("check", "")) for check in content.audit.get("checks", ()) if check.get("passed")),
+        missing=tuple(Missing(what, (again,)) for what in missing),
+    )
 
 
-def _flow_words(audit: Any) -> str:
+def _with_values_in_heads(table: Table) -> Table:
+    """Let variable and value, the first column of cells, name a row together."""
+    rows = tuple(Row(": ".join(filter(None, (row.title, row.cells[0]))), row.cells[1:]) for row in table.rows)
+    return Table(table.title, table.heading, table.columns[1:], rows, table.notes)
+
+
+def _cases(content: StudyContent) -> str:
+    sentences = ["The cases are phantoms: CTs drawn by a program, of nobody."] if content.facts.synthetic else []
+    if content.audit:
+        splits = content.audit.get("splits", {})
+        parts = [
+            f"{splits[name]['cases']} for {title}"
+            for name, title in (("training", "training"), ("tuning", "tuning"), ("external", "the external test"))
+            if name in splits
+        ]
+        included = content.audit.get("included", {})
+        sentences.append(
+            f"{counted(int(content.audit.get('identified', 0)), 'case')} identified, "
+            f"{content.audit.get('excluded', 0)} excluded, {included.get('cases', 0)} included from "
+            f"{counted(int(included.get('institutions', 0)), 'institution')}: {', '.join(parts)}."
+        )
+    else:
+        sentences.append(
+            "No audit of a dataset was found with this study, so nothing is told of how cases were chosen."
+        )
+    origin = content.description.get("label_origin")
+    if origin:
+        sentences.append(str(origin))
+    elif not content.facts.synthetic:
+        sentences.append("Who drew the reference outlines, and how, is not recorded in the dataset.")
+    return " ".join(sentences)
+
+
+def _training(model: ModelFacts | None) -> str:
+    if model is None or not model.trainer:
+        return "What the model is and how it was trained is not recorded in this study."
+    sentences = [
+        f"nnU-Net v2 with the trainer {model.trainer}{f' and the plans {model.plans}' if model.plans else ''}."
+    ]
+    if model.is_amt_recipe:
+        sentences.append(
+            "The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with a constant learning rate."
+        )
+    if model.patch_size and model.spacing:
+        sentences.append(
+            f"It saw crops of {_times(model.patch_size)} voxels at {_times(model.spacing)} mm (z, y, x)"
+            f"{f', {model.batch_size} a step' if model.batch_size else ''}."
+        )
+    if model.parameters:
+        sentences.append(f"The network has {model.parameters / 1e6:.2f} million parameters.")
+    if model.epochs:
+        sentences.append(f"It was trained for {counted(model.epochs, 'epoch')}{_training_time(model)}.")
+    if model.checkpoint:
+        sentences.append(f"The checkpoint that predicted is {model.checkpoint}{_short_hash(model.checkpoint_sha256)}.")
+    return " ".join(sentences)
+
+
+def _training_time(model: ModelFacts) -> str:
+    time = f", in {duration(model.training_seconds)}" if model.training_seconds else ""
+    return f"{time} on {model.training_device}" if model.training_device else time
+
+
+def _short_hash(sha256: str | None) -> str:
+    return f" (SHA-256 {sha256[:12]}…)" if sha256 else ""
+
+
+def _times(values: tuple[float, ...]) -> str:
+    return " × ".join(f"{value:.3g}" for value in values)
+
+
+def _prediction(content: StudyContent) -> str:
+    run = content.newest_run("predict")
+    if run is None:
+        return "There is no record of the prediction in this study; the label maps were evaluated as they were found."
+    text = f"{counted(content.summary.overall.cases, 'case')} predicted"
+    device = (run.get("machine") or {}).get("device")
+    text += f" on {device}" if device else ""
+    seconds = (run.get("cost") or {}).get("seconds_per_case_with_start")
+    text += f", {duration(float(seconds))} a case with the start of the program" if seconds else ""
+    return f"{text}."
+
+
+def _evaluation(settings: EvaluationSettings) -> str:
+    rule = {
+        "unmatched": "a predicted lesion without a partner is a false positive",
+        "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
+    }[settings.false_positive_rule]
+    drawn = "institutions" if settings.cluster == "institution" else "cases"
+    return (
+        f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
+        f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "
+        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over {drawn} "
+        f"({settings.bootstrap_resamples} resamples, seed {settings.seed})."
+    )
+
+
+def _terms() -> tuple[Step, ...]:
+    small, large = paper.SIZE_LIMITS_CM
+    return (
+        Step("Reference", "the outline of the tumour that the prediction is held against, drawn orange and dashed."),
+        Step("Prediction", "the outline that the model drew, blue and solid."),
+        Step(
+            "Dice score",
+            "twice the shared volume over the sum of both volumes: 1 for equal outlines, 0 for none shared.",
+        ),
+        Step("IoU", "the shared volume over the volume that either covers; always lower than Dice in between."),
+        Step("Precision, recall", "share of the prediction that is tumour; share of the tumour that is predicted."),
+        Step("Sensitivity", "share of the reference lesions that are matched, at the IoU given."),
+        Step("False positives per scan", "predicted lesions that match no reference lesion, per CT."),
+        Step("Tumour size", f"largest axial diameter: small under {small:g} cm, medium to {large:g} cm, large above."),
+    )
+
+
+def _flow_words(audit: Mapping[str, Any]) -> str:
     if not audit:
         return "Flow chart of the cases."
     reasons = "; ".join(f"{count} for {reason}" for reason, count in audit.get("excluded_by_reason", {}).items())

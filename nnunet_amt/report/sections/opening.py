@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.measure.lesion import threshold_index
-from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary
-from nnunet_amt.report.failure_story import SUCCESS_ABOVE, counted, failure_kind
-from nnunet_amt.report.perspective import dice_by_size, peers_of, short_training
+from nnunet_amt.evaluation.results.tables import subgroup_title
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary
+from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.case_cards import CaseCard
 from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.writing.figure_style import counted
+
+STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
+NamedGroup = tuple[str, str, GroupSummary]
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Opening:
     reasons: tuple[str, ...]
 
 
-def opening(content: StudyContent, title: str, worst: CaseCard | None) -> Opening:
+def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Opening:
     """Tell the result, and which case failed worst."""
     equals: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -77,6 +83,51 @@ def opening(content: StudyContent, title: str, worst: CaseCard | None) -> Openin
         told = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
         reasons = tuple(filter(None, told))
     return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, reasons)
+
+
+def short_training(model: ModelFacts | None) -> str:
+    """Say that a model was trained for fewer epochs than nnU-Net's standard; else nothing.
+
+    Parameters
+    ----------
+    model
+        As far as the study shows it.
+    """
+    if model is None or not model.epochs or model.epochs >= STANDARD_EPOCHS:
+        return ""
+    return (
+        f"The network was trained for {counted(model.epochs, 'epoch')}, where nnU-Net's standard is "
+        f"{STANDARD_EPOCHS}: these figures show what it had learned by then, not what the method can do."
+    )
+
+
+def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
+    """Give the mean Dice of each class of tumour size in a sentence; nothing for fewer than two classes."""
+    parts = [
+        f"{summary.voxel['dice'].mean:.2f} in {subgroup_title(group, name)}, {counted(summary.cases, 'case')}"
+        for group, name, summary in subgroups
+        if group == "tumour_size" and summary.voxel["dice"].mean is not None
+    ]
+    return f"By tumour size the mean Dice score is {'; '.join(parts)}." if len(parts) > 1 else ""
+
+
+def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
+    """Set a case beside all tumours of its size class; nothing where it is the only one.
+
+    Parameters
+    ----------
+    tumour_size
+        Class of the case.
+    subgroups
+        Of the evaluation.
+    """
+    for group, name, summary in subgroups:
+        dice = summary.voxel["dice"].mean
+        if (group, name) == ("tumour_size", tumour_size) and dice is not None and summary.cases > 1:
+            return (
+                f"All {summary.cases} tumours of its size, {subgroup_title(group, name)}: mean Dice score {dice:.2f}."
+            )
+    return ""
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
@@ -169,7 +220,7 @@ def _kinds(content: StudyContent) -> str:
     counts = Counter(failure_kind(case) for case in content.cases)
     parts = []
     for kind, words in (
-        ("success", f"succeed (Dice above {SUCCESS_ABOVE:.2f}, as the paper's examples)"),
+        ("success", f"succeed (Dice above {paper.SUCCESSFUL_DICE:.2f}, as the paper's examples)"),
         ("under-segmentation", "are under-segmented: more voxels missed than added"),
         ("over-segmentation", "are over-segmented: more voxels added than missed"),
         ("as much added as missed", "fail with as many voxels added as missed"),

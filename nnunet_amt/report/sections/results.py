@@ -1,24 +1,42 @@
-"""Section 3: how good. Tables 3 and 4, FROC, the other figures, and whether the published rows add up."""
+"""Sections 3 and 6: how good (Tables 3 and 4, FROC, the other figures), and against what: the comparison of models."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.published import AverageCheck, published_checks
-from nnunet_amt.evaluation.results.tables import group_title, result_tables, subgroup_title
+from nnunet_amt.evaluation.results.tables import ResultTable, group_title, result_tables, subgroup_title
 from nnunet_amt.evaluation.summary.summary import GroupSummary
-from nnunet_amt.report.markdown_reader import read_markdown
-from nnunet_amt.report.pictures import Picture, read_picture
-from nnunet_amt.report.section import Missing, Section
-from nnunet_amt.report.study_content import StudyContent, study_command
-from nnunet_amt.report.text_table import TextRow, TextTable, markdown_table, result_table
+from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
+from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.writing.table import Row, Table, table_from_json
+
+_FROC_CAPTION = (
+    "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
+    "exceed, with 95% intervals; the paper's operating point (IoU > 0.5) beside ours. Form of the paper's Fig. 4."
+)
+# Figures of the comparison: file, what is seen, caption.
+_COMPARISON_FIGURES = (
+    (
+        "comparison_froc.png",
+        "FROC curves of the compared models over each other, told apart by colour, line and marker; the tables "
+        "of this section have the figures.",
+        "FROC of the compared models, on the same cases.",
+    ),
+    (
+        "comparison_dice.png",
+        "Dice score of every case by the compared models; the tables of this section have the differences.",
+        "Dice score case by case.",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Results:
-    """What the section shows.
+    """What section 3 shows.
 
     Attributes
     ----------
@@ -38,39 +56,85 @@ class Results:
         Figures that are not there.
     """
 
-    tables: tuple[TextTable, ...]
+    tables: tuple[Table, ...]
     notes: tuple[str, ...]
     froc: Picture | None
-    froc_table: TextTable
+    froc_table: Table
     figures: tuple[Picture, ...]
-    more_tables: tuple[TextTable, ...]
+    more_tables: tuple[Table, ...]
     checks: tuple[str, ...]
     missing: tuple[Missing, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What section 6 shows.
+
+    Attributes
+    ----------
+    sentences
+        The comparison in plain words.
+    tables, figures
+        Of the comparison.
+    missing
+        How to make it, if there is none.
+    """
+
+    sentences: tuple[str, ...]
+    tables: tuple[Table, ...]
+    figures: tuple[Picture, ...]
+    missing: tuple[Missing, ...] = ()
 
 
 def results_section(content: StudyContent) -> Section:
     """Take tables from summary.json and figures from the evaluation's folder."""
     summary, folder = content.summary, content.study.evaluation.path
     tables = result_tables(summary.settings, summary.overall, summary.subgroups)
-    froc = read_picture(folder / "froc.png", _froc_words(summary.overall), _FROC_CAPTION)
-    figures = _figures(content, folder)
+    froc = read_picture(folder / "froc.png", alt=_froc_words(summary.overall), caption=_FROC_CAPTION)
+    missing = [] if froc is not None else [_evaluate_again(content, "The evaluation's folder holds no froc.png.")]
+    if content.component_tables is None and (folder / "component_analysis.json").is_file():
+        why = "The analysis of lesion definitions was made by an earlier version, which wrote no table for this page."
+        missing.append(_evaluate_again(content, why, "--components"))
     results = Results(
-        tables=tuple(result_table(table) for table in tables.tables),
+        tables=tuple(map(_result_table, tables.tables)),
         notes=(*tables.notes, *tables.left_out),
         froc=froc,
         froc_table=_froc_table(summary.overall),
-        figures=figures,
-        more_tables=_more_tables(folder),
+        figures=_figures(content, folder),
+        more_tables=content.component_tables or (),
         checks=_published_words(published_checks()),
-        missing=() if froc is not None else (_missing_figures(content),),
+        missing=tuple(missing),
     )
     return Section("results", "How good", "results.html.j2", results)
 
 
-_FROC_CAPTION = (
-    "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
-    "exceed, with 95% intervals; the paper's operating point (IoU > 0.5) beside ours. Form of the paper's Fig. 4."
-)
+def comparison_section(content: StudyContent) -> Section:
+    """Lay out comparison.json; without one say how to make it."""
+    folder, record = content.study.comparison, content.comparison
+    if folder is None or not record:
+        comparison = Comparison((), (), (), (_no_comparison(content),))
+    else:
+        comparison = Comparison(
+            sentences=tuple(map(str, record.get("sentences", ()))),
+            tables=tuple(map(table_from_json, record.get("tables", ()))),
+            figures=_pictures(folder, _COMPARISON_FIGURES),
+        )
+    return Section("comparison", "Against what", "comparison.html.j2", comparison)
+
+
+def _result_table(table: ResultTable) -> Table:
+    """Take a table of the evaluation, with the published rows below ours."""
+    rows = []
+    for row in table.rows:
+        cases = "" if row.cases is None else str(row.cases)
+        if row.kind == "group":
+            rows.append(Row(row.title, kind="group"))
+        elif row.kind == "published":
+            rows.append(Row("published", (cases, *row.cells), "published"))
+        else:
+            rows.append(Row(row.title, (cases, *row.cells)))
+    columns = (column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns)
+    return Table(table.title, "Subgroup", ("Cases", *columns), tuple(rows))
 
 
 def _froc_words(overall: GroupSummary) -> str:
@@ -84,7 +148,7 @@ def _froc_words(overall: GroupSummary) -> str:
     return f"FROC curve: {'; '.join(points)}. The table of the FROC has every point." if points else "FROC curve."
 
 
-def _froc_table(overall: GroupSummary) -> TextTable:
+def _froc_table(overall: GroupSummary) -> Table:
     lesion = overall.lesion
     rows = []
     for i, threshold in enumerate(lesion.threshold):
@@ -93,9 +157,9 @@ def _froc_table(overall: GroupSummary) -> TextTable:
             str(lesion.tp[i]), str(lesion.fn[i]), str(lesion.fp[i]),
             _with_interval(sensitivity.mean, sensitivity.ci95), _with_interval(rate.mean, rate.ci95),
         )  # fmt: skip
-        rows.append(TextRow(f"IoU > {threshold:g}", cells))
-    columns = ("Match", "Found", "Missed", "False positives", "Sensitivity (95% CI)", "FP per scan (95% CI)")
-    return TextTable("The FROC in figures", columns, tuple(rows))
+        rows.append(Row(f"IoU > {threshold:g}", cells))
+    columns = ("Found", "Missed", "False positives", "Sensitivity (95% CI)", "FP per scan (95% CI)")
+    return Table("The FROC in figures", "Match", columns, tuple(rows))
 
 
 def _with_interval(mean: float | None, interval: tuple[float, float] | None) -> str:
@@ -106,29 +170,37 @@ def _with_interval(mean: float | None, interval: tuple[float, float] | None) -> 
 
 def _figures(content: StudyContent, folder: Path) -> tuple[Picture, ...]:
     cases = content.summary.overall.cases
-    found = (
-        read_picture(
-            folder / "dice_by_size.png",
-            f"Dice score of every case against the largest axial diameter of its tumour, with the median of each size "
-            f"class. {_size_words(content)}",
-            "Dice score against tumour size, a point a case.",
-        ),
-        read_picture(
-            folder / "volumes.png",
-            f"Bland-Altman plot of predicted against reference volume of {cases} cases, with limits of agreement.",
-            "Predicted against reference volume (Bland-Altman): difference over mean, a point a case.",
-        ),
-        read_picture(
-            folder / "institutions.png",
-            f"Forest plot of the mean Dice score of each of {content.institutions} institutions and of all cases.",
-            "Mean Dice score by institution.",
-        ),
-        read_picture(
-            folder / "score_froc.png",
-            "Score FROC: sensitivity against false positives per scan as the asked probability of a lesion falls.",
-            "Score FROC: lesions ranked by the model's probability; not the paper's curve.",
+    return _pictures(
+        folder,
+        (
+            (
+                "dice_by_size.png",
+                "Dice score of every case against the largest axial diameter of its tumour, with the median of each "
+                f"size class. {_size_words(content)}",
+                "Dice score against tumour size, a point a case.",
+            ),
+            (
+                "volumes.png",
+                f"Bland-Altman plot of predicted against reference volume of {cases} cases, with limits of agreement.",
+                "Predicted against reference volume (Bland-Altman): difference over mean, a point a case.",
+            ),
+            (
+                "institutions.png",
+                f"Forest plot of the mean Dice score of each of {content.institutions} institutions and of all cases.",
+                "Mean Dice score by institution.",
+            ),
+            (
+                "score_froc.png",
+                "Score FROC: sensitivity against false positives per scan as the asked probability of a lesion falls.",
+                "Score FROC: lesions ranked by the model's probability; not the paper's curve.",
+            ),
         ),
     )
+
+
+def _pictures(folder: Path, described: Iterable[tuple[str, str, str]]) -> tuple[Picture, ...]:
+    """Read those pictures of a folder that are there: file, what is seen, caption."""
+    found = (read_picture(folder / name, alt=alt, caption=caption) for name, alt, caption in described)
     return tuple(picture for picture in found if picture is not None)
 
 
@@ -139,14 +211,6 @@ def _size_words(content: StudyContent) -> str:
         if group == "tumour_size" and mean is not None:
             parts.append(f"{subgroup_title(group, name)}: mean {mean:.2f} in {summary.cases}")
     return f"{'; '.join(parts)}." if parts else ""
-
-
-def _more_tables(folder: Path) -> tuple[TextTable, ...]:
-    return tuple(
-        markdown_table(part.heading or "Lesion definitions", table, part.notes)
-        for part in read_markdown(folder / "component_analysis.md")
-        for table in part.tables
-    )
 
 
 def _published_words(checks: tuple[AverageCheck, ...]) -> tuple[str, ...]:
@@ -169,14 +233,24 @@ def _published_words(checks: tuple[AverageCheck, ...]) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _missing_figures(content: StudyContent) -> Missing:
+def _evaluate_again(content: StudyContent, why: str, *options: str) -> Missing:
     evaluation = content.study.evaluation
-    words: list[str | Path] = [
-        "evaluate",
-        evaluation.predictions or "PREDICTIONS",
-        evaluation.references or "REFERENCES",
-    ]
-    words += ["-o", evaluation.path]
-    if evaluation.cohort is not None:
-        words += ["--cohort", evaluation.cohort]
-    return Missing("The evaluation's folder holds no froc.png.", (study_command(content, *words),))
+    label_maps = (evaluation.predictions or "PREDICTIONS", evaluation.references or "REFERENCES")
+    cohort = () if evaluation.cohort is None else ("--cohort", evaluation.cohort)
+    return Missing(why, (content.command("evaluate", *label_maps, "-o", evaluation.path, *cohort, *options),))
+
+
+def _no_comparison(content: StudyContent) -> Missing:
+    dataset = content.study.dataset
+    number = dataset.name[7:10] if dataset is not None and dataset.name[7:10].isdigit() else "711"
+    others = [found.path for found in content.study.evaluations if found.path != content.study.evaluation.path]
+    ours = content.study.evaluation.path
+    if others:
+        command = content.command("compare", ours, *others, "-o", "comparison", "--published")
+    else:  # compares at its end
+        command = content.command("baseline", "-d", number, "-o", "baseline", "--evaluation", ours)
+    return Missing(
+        "The model was not compared with another one on the same cases. The published figures in section 3 are of "
+        "other cases and no such comparison.",
+        (command,),
+    )

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nnunet_amt.report.manifest import manifest_text
-from nnunet_amt.report.section import Missing, Section
+from nnunet_amt.report.page_parts import Missing, Section
 from nnunet_amt.report.study_content import Run, StudyContent
-from nnunet_amt.report.text_table import TextRow, TextTable
+from nnunet_amt.writing.table import Row, Table
 from nnunet_amt.writing.words import duration, file_size, moment, number
 
 _HASH_CHARACTERS = 16
@@ -51,16 +50,16 @@ class Settings:
         Versions; a column a stage where they differ.
     runs
         Oldest first.
-    manifest
+    run_records
         All records, as JSON, base64, to save.
     missing
         If nothing was recorded.
     """
 
-    evaluation: TextTable
-    software: TextTable | None
+    evaluation: Table
+    software: Table | None
     runs: tuple[RunView, ...]
-    manifest: str
+    run_records: str
     missing: tuple[Missing, ...]
 
 
@@ -70,7 +69,7 @@ def settings_section(content: StudyContent) -> Section:
         evaluation=_evaluation(content),
         software=_software(content.runs),
         runs=tuple(_run(where, run) for where, run in content.runs),
-        manifest=manifest_text(content),
+        run_records=content.run_records(),
         missing=() if content.runs else (_MISSING,),
     )
     return Section("settings", "Under which settings", "settings.html.j2", settings)
@@ -82,15 +81,15 @@ _MISSING = Missing(
 )
 
 
-def _evaluation(content: StudyContent) -> TextTable:
+def _evaluation(content: StudyContent) -> Table:
     rows = tuple(
-        TextRow(name.replace("_", " "), (_value(value) or "none",))
+        Row(name.replace("_", " "), (_value(value) or "none",))
         for name, value in asdict(content.summary.settings).items()
     )
-    return TextTable("Settings of the evaluation", ("Setting", "Value"), rows, words=frozenset({1}))
+    return Table("Settings of the evaluation", "Setting", ("Value",), rows, words=frozenset({0}))
 
 
-def _software(runs: Sequence[tuple[str, Run]]) -> TextTable | None:
+def _software(runs: Sequence[tuple[str, Run]]) -> Table | None:
     """Give the versions; of a program of which several were used all, with the stages that used each."""
     used: dict[str, dict[str, list[str]]] = {}
     for _, run in runs:
@@ -101,10 +100,10 @@ def _software(runs: Sequence[tuple[str, Run]]) -> TextTable | None:
     if not used:
         return None
     rows = [
-        TextRow(name, ("; ".join(f"{v} ({', '.join(s)})" if len(versions) > 1 else v for v, s in versions.items()),))
+        Row(name, ("; ".join(f"{v} ({', '.join(s)})" if len(versions) > 1 else v for v, s in versions.items()),))
         for name, versions in used.items()
     ]
-    return TextTable("Software", ("Program", "Version"), tuple(rows), words=frozenset({1}))
+    return Table("Software", "Program", ("Version",), tuple(rows), words=frozenset({0}))
 
 
 def _run(where: str, run: Run) -> RunView:

@@ -1,10 +1,10 @@
 """The page's viewer of single cases and the triage of its false positives."""
 
-from nnunet_amt.report.viewer.part import PAGE_BUDGET, DataBlock, ViewerPart, viewer_part
-from nnunet_amt.report.viewer.study_cases import viewer_cases
-from nnunet_amt.report.viewer.viewer_case import FalsePositive, LoadedCase, ViewerCase
+from nnunet_amt.report.viewer.cases import FalsePositive, LoadedCase, ViewerCase, viewer_cases
+from nnunet_amt.report.viewer.part import NIIVUE_VERSION, PAGE_BUDGET, DataBlock, ViewerPart, viewer_part
 
 __all__ = [
+    "NIIVUE_VERSION",
     "PAGE_BUDGET",
     "DataBlock",
     "FalsePositive",

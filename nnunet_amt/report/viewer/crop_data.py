@@ -1,15 +1,17 @@
-"""A crop as text for the page, as fine as its share of the page allows."""
+"""A crop as text for the page, as fine as its share of the page allows: NIfTI for the viewer, and a still picture."""
 
 from __future__ import annotations
 
 import base64
+import gzip
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.pictures import CaseCrop
-from nnunet_amt.report.viewer.nifti import nifti_gz
+from nnunet_amt.pictures import CaseCrop, Voxel, case_panel
+from nnunet_amt.report.page_parts import Picture, png_picture
 
 HU_RANGE = (-1000.0, 600.0)  # 255 steps of 6.3 HU: air to bone, far finer than the noise of a CT
 REFERENCE_BIT, PREDICTION_BIT = 1, 2
@@ -22,6 +24,12 @@ _IMAGE_CHARACTERS, _LABELS_CHARACTERS = 0.6, 0.01  # that a voxel usually takes
 _AIM, _WELL_USED = 0.95, 0.85  # of the budget: what the next guess aims at, and what is good enough
 _ENOUGH_ATTEMPTS, _MOST_ATTEMPTS = 4, 30
 _EMPTY_VOXELS = 64  # along the longest edge, where there is no CT
+_HEADER_BYTES = 352  # 348 and an empty extension flag
+_UINT8 = 2
+_MILLIMETRES = 2
+_SCANNER = 1
+_STRIP_SIZES = (320, 256, 208, 168, 136, 112, 96, 80, 64)  # pixels of the longest edge; less shows nothing
+_HOPE = 1.15  # a smaller picture takes more room a pixel than its share, but a guess too large is only drawn in vain
 
 Spacing = tuple[float, float, float]  # (z, y, x) in mm
 Layers = tuple[np.ndarray, ...]  # on one grid
@@ -52,7 +60,7 @@ class CropData:
         return len(self.image) + len(self.labels)
 
 
-def encode_crop(crop: CaseCrop, budget: int) -> CropData:
+def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
     """Pack CT and masks of a crop into no more than `budget` characters.
 
     What is too large is averaged over larger voxels until it fits, the CT apart from the masks; no axis becomes finer.
@@ -77,17 +85,68 @@ def encode_crop(crop: CaseCrop, budget: int) -> CropData:
     )
     if crop.image is None:
         nothing = np.zeros(_shape_of(crop, max(crop.extent_mm) / _EMPTY_VOXELS), np.uint8)
-        image, image_spacing = _text(nothing, crop, (_STEP, HU_RANGE[0])), _spacing(crop, nothing.shape)
+        image, image_spacing = _text(nothing, crop, _STEP, HU_RANGE[0]), _spacing(crop, nothing.shape)
     else:
         hu = np.clip(crop.image, *HU_RANGE).astype(np.float32)  # what lies outside must not bleed into its neighbours
         image, image_spacing = _fit(
             (hu,),
-            lambda layers: _text(quantised(layers[0]), crop, (_STEP, HU_RANGE[0])),
+            lambda layers: _text(quantised(layers[0]), crop, _STEP, HU_RANGE[0]),
             crop,
             budget - len(labels),
             _IMAGE_CHARACTERS,
         )
     return CropData(image, labels, image_spacing, labels_spacing)
+
+
+def encode_strip(crop: CaseCrop, *, budget: int, at: Voxel | None = None) -> Picture | None:
+    """Draw three planes, for a page without scripts or a browser without WebGL.
+
+    They go through a voxel, by default through the middle of the tumour, and are as large as they fit into `budget`
+    characters; None if they do not at all.
+    """
+    size: int | None = _STRIP_SIZES[0]
+    while size is not None:
+        picture = png_picture(case_panel(crop, size, at))
+        if len(picture.source) <= budget:
+            return picture
+        guess = max(size * (budget / len(picture.source)) ** 0.5 * _HOPE, _STRIP_SIZES[-1])
+        size = next((smaller for smaller in _STRIP_SIZES if smaller < size and smaller <= guess), None)
+    return None
+
+
+def nifti_gz(voxels: np.ndarray, *, spacing: Spacing, slope: float = 1.0, intercept: float = 0.0) -> bytes:
+    """Pack bytes as NIfTI-1, the same bytes for the same array.
+
+    The origin is the middle of the array: where it lay in the scanner is nobody's business in a report.
+
+    Parameters
+    ----------
+    voxels : numpy.ndarray of uint8, (z, y, x)
+        x runs to the patient's left, y to posterior, z to the head.
+    spacing
+        Voxel edge lengths (z, y, x) in mm.
+    slope, intercept
+        What a stored value stands for: slope * value + intercept.
+    """
+    z, y, x = voxels.shape
+    dz, dy, dx = spacing
+    # NIfTI's axes run to the right, to anterior and to the head
+    rows = (
+        *(-dx, 0.0, 0.0, dx * (x - 1) / 2),
+        *(0.0, -dy, 0.0, dy * (y - 1) / 2),
+        *(0.0, 0.0, dz, -dz * (z - 1) / 2),
+    )
+    header = bytearray(_HEADER_BYTES)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 3, x, y, z, 1, 1, 1, 1)
+    struct.pack_into("<hh", header, 70, _UINT8, 8)
+    struct.pack_into("<8f", header, 76, 1.0, dx, dy, dz, 0.0, 0.0, 0.0, 0.0)
+    struct.pack_into("<fff", header, 108, float(_HEADER_BYTES), slope, intercept)
+    header[123] = _MILLIMETRES
+    struct.pack_into("<h", header, 254, _SCANNER)  # sform_code
+    struct.pack_into("<12f", header, 280, *rows)
+    header[344:348] = b"n+1\0"
+    return gzip.compress(bytes(header) + np.ascontiguousarray(voxels, np.uint8).tobytes(), 6, mtime=0)
 
 
 def quantised(hu: np.ndarray) -> np.ndarray:
@@ -153,8 +212,9 @@ def _labels_of(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return labels.astype(np.uint8)
 
 
-def _text(voxels: np.ndarray, crop: CaseCrop, scale: tuple[float, float] = (1.0, 0.0)) -> str:
-    return base64.b64encode(nifti_gz(voxels, _spacing(crop, voxels.shape), *scale)).decode("ascii")
+def _text(voxels: np.ndarray, crop: CaseCrop, slope: float = 1.0, intercept: float = 0.0) -> str:
+    nifti = nifti_gz(voxels, spacing=_spacing(crop, voxels.shape), slope=slope, intercept=intercept)
+    return base64.b64encode(nifti).decode("ascii")
 
 
 def _averaged(layers: Layers, shape: tuple[int, ...]) -> Layers:

@@ -13,16 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.summary.triage import CANDIDATE_THRESHOLD
-from nnunet_amt.pictures import Voxel, shown_voxel
-from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop
-from nnunet_amt.report.viewer.niivue import niivue_script
-from nnunet_amt.report.viewer.strips import Strip, encode_strip
-from nnunet_amt.report.viewer.viewer_case import FalsePositive, LoadedCase, Point, ViewerCase
+from nnunet_amt.pictures import shown_voxel
+from nnunet_amt.report.page_parts import Picture
+from nnunet_amt.report.viewer.cases import FalsePositive, LoadedCase, Point, ViewerCase
+from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop, encode_strip
 from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
 PAGE_BUDGET = 45_000_000  # characters of all cases together
 WINDOWS = (("mediastinum", 40, 400), ("lung", -600, 1500), ("wide", -200, 1600))  # level and width in HU
+
+# NiiVue, the library that draws the planes, is not part of this repository: ``make viewer`` puts it beside
+NIIVUE_VERSION = "0.69.0"
+NIIVUE_SHA256 = "47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af"  # of dist/niivue.umd.js
+NIIVUE_FILE = Path(__file__).parent / "vendor" / "niivue.umd.js"
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("decode", "contours", "overlay", "planes", "triage_csv", "triage_store", "triage", "viewer")
@@ -73,17 +78,17 @@ class _Encoded:
 
     case: ViewerCase
     data: CropData
-    strip: Strip | None
+    strip: Picture | None
     focus: Point
     false_positives: tuple[FalsePositive, ...]
-    finding_strips: tuple[Strip | None, ...]
+    finding_strips: tuple[Picture | None, ...]
     has_ct: bool
     coarser_image: bool
     coarser_masks: bool
 
 
 def viewer_part(
-    cases: Sequence[ViewerCase], progress: Progress = silent, budget: int = PAGE_BUDGET, jobs: int | None = None
+    cases: Sequence[ViewerCase], *, budget: int = PAGE_BUDGET, jobs: int | None = None, progress: Progress = silent
 ) -> ViewerPart:
     """Make the viewer of all cases, in their order, in no more than `budget` characters beside scripts and controls.
 
@@ -93,13 +98,13 @@ def viewer_part(
     ----------
     cases
         One or more.
-    progress
-        Told of every case.
     budget
         Characters; each case has an equal share. It is exceeded only where a case has so many findings that their
         lines in the table take more than its share: some 200 of them among 164 cases.
     jobs
         Cases that are read and packed at the same time; None for as many as there are cores, four at most.
+    progress
+        Told of every case.
 
     Raises
     ------
@@ -125,6 +130,24 @@ def viewer_part(
     )
 
 
+def niivue_script(path: Path = NIIVUE_FILE) -> str | None:
+    """Read NiiVue, under its licence, which every copy must carry; None where it was not fetched.
+
+    Raises
+    ------
+    BadInputError
+        If the file is another than the one that the page was tried with.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if sha256(content).hexdigest() != NIIVUE_SHA256:
+        raise BadInputError(f"{path}: is not NiiVue {NIIVUE_VERSION}, or damaged; remove it and run make viewer again")
+    licence = _asset("niivue_licence.txt").strip()
+    return f"/*! NiiVue {NIIVUE_VERSION}\n\n{licence}\n*/\n{content.decode('utf-8')}"
+
+
 def _encode_all(cases: Sequence[ViewerCase], budget: int, progress: Progress, jobs: int | None) -> Iterator[_Encoded]:
     if budget < 2 * LEAST_BUDGET:
         raise ValueError(f"{len(cases)} cases have {budget} characters each; the least is {2 * LEAST_BUDGET}")
@@ -142,7 +165,7 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
     crop = loaded.crop
     budget = max(budget - _FINDING_OVERHEAD * len(loaded.false_positives), 2 * LEAST_BUDGET)
     strips = _strips(loaded, budget)
-    data = encode_crop(crop, budget - sum(len(strip.address) for strip in strips if strip is not None))
+    data = encode_crop(crop, budget=budget - sum(len(strip.source) for strip in strips if strip is not None))
     z, y, x = ((at + 0.5) / size for at, size in zip(shown_voxel(crop), crop.reference.shape, strict=True))
     return _Encoded(
         case=case,
@@ -157,19 +180,14 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
     )
 
 
-def _strips(loaded: LoadedCase, budget: int) -> list[Strip | None]:
+def _strips(loaded: LoadedCase, budget: int) -> list[Picture | None]:
     """Draw the case, then each of its findings."""
     findings = loaded.false_positives
     each = int(budget * _STRIPS_SHARE[bool(findings)] / (1 + len(findings)))
     return [
-        encode_strip(loaded.crop, each),
-        *(encode_strip(loaded.crop, each, _voxel(loaded, found.where)) for found in findings),
+        encode_strip(loaded.crop, budget=each),
+        *(encode_strip(loaded.crop, budget=each, at=loaded.voxel_at(found.where)) for found in findings),
     ]
-
-
-def _voxel(loaded: LoadedCase, where: Point) -> Voxel:
-    z, y, x = (int(share * size) for share, size in zip(where[::-1], loaded.crop.reference.shape, strict=True))
-    return z, y, x
 
 
 def _is_coarser(spacing: tuple[float, float, float], loaded: LoadedCase) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nnunet_amt.base.files import read_record
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.study import Study
-from nnunet_amt.study.runs import newest_run
+from nnunet_amt.study.study import newest_run
 
 _MARK = "phantom_design.json"  # the phantom program leaves it beside its manifest
 _WORD = "phantom"

@@ -22,7 +22,7 @@ from nnunet_amt.study.facts.facts import (
 )
 from nnunet_amt.study.facts.model_facts import chain_of_runs, model_facts
 from nnunet_amt.study.facts.phantoms import is_of_phantoms
-from nnunet_amt.study.runs import newest_run
+from nnunet_amt.study.study import newest_run
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from matplotlib.text import Text
 from PIL import Image
 from typer.testing import CliRunner
 
-from nnunet_amt.base.progress import silent
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.results.summary_file import write_summary_json
@@ -21,9 +21,8 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.report.print_figures import FIGURE_FILES, make_figures
 from nnunet_amt.report.print_figures.case_figure import case_figure
-from nnunet_amt.report.print_figures.flow import flow_figure_of
-from nnunet_amt.report.print_figures.panels import failure_panels, success_panels
-from nnunet_amt.report.print_figures.selection import FailedCases
+from nnunet_amt.report.print_figures.make_figures import flow_figure_of
+from nnunet_amt.report.print_figures.panels import FailedCases, failure_panels, success_panels
 from nnunet_amt.study import find_study, read_study_cases
 from tests.evaluation.builders import evaluated, row_mask
 from tests.study.tiny_study import write_study
@@ -58,6 +57,17 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.left_out == ()
     assert [file.name for file in result.files] == list(FIGURE_FILES)
     return folder
+
+
+@pytest.fixture
+def nothing_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes seconds where figures are not the subject: their files are empty."""
+
+    def save_nothing(_: object, folder: Path, name: str) -> None:
+        for ending in ("png", "svg"):
+            (folder / f"{name}.{ending}").touch()
+
+    monkeypatch.setattr(sys.modules[make_figures.__module__], "save_figure", save_nothing)
 
 
 def test_pictures_are_for_print(drawn: Path) -> None:
@@ -97,8 +107,8 @@ def test_no_picture_has_text_below_seven_points(drawn: Path) -> None:
     study = find_study(drawn)
     found, missed = read_study_cases(study.evaluation)
     figures = [
-        case_figure(success_panels(study, [found], 1, silent)),
-        case_figure(failure_panels(study, FailedCases((), (missed,)), 1, silent)),
+        case_figure(success_panels(study, [found], foreground=1)),
+        case_figure(failure_panels(study, FailedCases((), (missed,)), foreground=1)),
         flow_figure_of(drawn / "nnUNet_raw" / "Dataset711_AMT"),
     ]
     for figure in figures:
@@ -110,7 +120,7 @@ def test_panels_show_what_they_say(drawn: Path) -> None:
     """The tumour lies in slice 1 of 0 to 3, so in the second; coronal and sagittal go through its middle."""
     study = find_study(drawn)
     found, missed = read_study_cases(study.evaluation)
-    panels = success_panels(study, [found], 1, silent)
+    panels = success_panels(study, [found], foreground=1)
     assert [(panel.letter, panel.view.plane) for panel in panels] == [
         ("a", "axial"),
         ("b", "sagittal"),
@@ -118,7 +128,7 @@ def test_panels_show_what_they_say(drawn: Path) -> None:
     ]
     assert panels[0].slice_number == 2
     assert panels[0].view.reference.sum() == panels[0].view.prediction.sum() == 8
-    (panel,) = failure_panels(study, FailedCases((), (missed,)), 1, silent)
+    (panel,) = failure_panels(study, FailedCases((), (missed,)), foreground=1)
     assert panel.lines[-1] == "under: nothing of it found"
     assert panel.pointed is not None
     row, column = np.array(panel.pointed).astype(int)
@@ -129,7 +139,7 @@ def test_a_false_positive_is_looked_for_in_another_slice(drawn: Path) -> None:
     """The voxel too many is alone in slice 2: the third is shown, and 0.01 ml (1 x 2 x 5 mm) are too much."""
     study = find_study(drawn)
     found, _ = read_study_cases(study.evaluation)
-    (panel,) = failure_panels(study, FailedCases((found,), ()), 1, silent)
+    (panel,) = failure_panels(study, FailedCases((found,), ()), foreground=1)
     assert panel.slice_number == 3
     assert (panel.view.prediction.sum(), panel.view.reference.sum()) == (1, 0)
     assert panel.lines[-1] == "over: 0.01 ml too much"
@@ -149,6 +159,7 @@ def test_a_broken_audit_is_refused(tmp_path: Path) -> None:
         flow_figure_of(tmp_path)
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_what_is_missing_is_left_out_and_says_what_to_run(drawn: Path, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     shutil.copytree(drawn, folder)
@@ -163,11 +174,12 @@ def test_what_is_missing_is_left_out_and_says_what_to_run(drawn: Path, tmp_path:
     assert left == ["figure_4.png", "figure_4.svg", "figures.md", "nnunet_amt_runs.json"], "older ones are gone"
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_only_the_cases_asked_for_are_shown(drawn: Path, tmp_path: Path) -> None:
-    shown = make_figures(drawn, tmp_path / "figures", ["AMT-0002"])
+    shown = make_figures(drawn, tmp_path / "figures", cases=["AMT-0002"])
     assert [reason.partition(":")[0] for reason in shown.left_out] == ["figure_5 (successful cases)"]
     with pytest.raises(UnmatchedCasesError, match=r"--cases: 1 case \(AMT-9\) not in"):
-        make_figures(drawn, tmp_path / "figures", ["AMT-0001", "AMT-9"])
+        make_figures(drawn, tmp_path / "figures", cases=["AMT-0001", "AMT-9"])
 
 
 def test_without_an_evaluation_nothing_is_drawn(tmp_path: Path) -> None:
@@ -183,7 +195,7 @@ def test_results_do_not_replace_what_they_are_made_from(drawn: Path) -> None:
 
 
 def test_equal_studies_give_equal_pictures(drawn: Path, tmp_path: Path) -> None:
-    again = make_figures(drawn, tmp_path / "figures", ["AMT-0001"])
+    again = make_figures(drawn, tmp_path / "figures", cases=["AMT-0001"])
     for file in again.files:
         if file.suffix in (".png", ".svg") and "figure_5" in file.name:
             assert file.read_bytes() == (drawn / "figures" / file.name).read_bytes(), file.name

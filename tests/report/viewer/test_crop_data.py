@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from nnunet_amt.pictures import CaseCrop
-from nnunet_amt.report.viewer.crop_data import LEAST_BUDGET, encode_crop, quantised
+from nnunet_amt.report.viewer.crop_data import LEAST_BUDGET, encode_crop, encode_strip, nifti_gz, quantised
 from tests.report.viewer.crops import noisy_crop, unpacked
 
 
 def test_what_fits_comes_back_as_it_was_rounded() -> None:
     crop = noisy_crop()
     assert crop.image is not None
-    data = encode_crop(crop, 200_000)
+    data = encode_crop(crop, budget=200_000)
     image, (slope, intercept) = unpacked(data.image)
     np.testing.assert_array_equal(image, quantised(crop.image))
     # 1600 HU in 255 steps: no value within the range is off by more than half a step, 3.2 HU
@@ -29,7 +31,7 @@ def test_what_fits_comes_back_as_it_was_rounded() -> None:
 @pytest.mark.parametrize("shape", [(12, 40, 44), (3, 90, 80), (60, 30, 31), (9, 25, 35)])
 def test_the_budget_is_never_exceeded_and_mostly_used(shape: tuple[int, int, int], budget: int) -> None:
     crop = noisy_crop(shape)
-    data = encode_crop(crop, budget)
+    data = encode_crop(crop, budget=budget)
     assert data.characters <= budget
     voxels, _ = unpacked(data.image)
     # the box is the same, whatever its voxels
@@ -41,7 +43,7 @@ def test_the_budget_is_never_exceeded_and_mostly_used(shape: tuple[int, int, int
 
 
 def test_masks_keep_their_voxels_where_the_ct_cannot() -> None:
-    data = encode_crop(noisy_crop((30, 60, 60)), 30_000)
+    data = encode_crop(noisy_crop((30, 60, 60)), budget=30_000)
     assert unpacked(data.labels)[0].shape == (30, 60, 60)
     assert unpacked(data.image)[0].size < 30 * 60 * 60
 
@@ -53,14 +55,15 @@ def test_noise_that_no_packing_shrinks_fits_too() -> None:
     masks = rng.integers(0, 2, (2, *shape)).astype(bool)
     crop = CaseCrop("worst", image, masks[0], masks[1], (1.0, 1.0, 1.0))
     for budget in (LEAST_BUDGET, 10_000):
-        assert encode_crop(crop, budget).characters <= budget
+        assert encode_crop(crop, budget=budget).characters <= budget
 
 
 def test_a_larger_voxel_is_the_mean_of_what_it_covers() -> None:
     noise = np.random.default_rng(0).integers(-300, 300, (1, 64, 64)).astype(np.int16)
     noise[:, :, 32:] += 200
     nothing = np.zeros(noise.shape, bool)
-    coarse, _ = unpacked(encode_crop(CaseCrop("halves", noise, nothing, nothing, (1.0,) * 3), LEAST_BUDGET).image)
+    halves = CaseCrop("halves", noise, nothing, nothing, (1.0,) * 3)
+    coarse, _ = unpacked(encode_crop(halves, budget=LEAST_BUDGET).image)
     assert coarse.size < 64 * 64
     assert coarse.mean() == pytest.approx(quantised(noise).mean(), abs=1.0)
     # 200 HU are 32 steps between the halves, and stay so at their outer columns
@@ -69,7 +72,7 @@ def test_a_larger_voxel_is_the_mean_of_what_it_covers() -> None:
 
 def test_a_case_without_a_ct_is_black_and_keeps_its_masks() -> None:
     crop = replace(noisy_crop(), image=None)
-    data = encode_crop(crop, LEAST_BUDGET)
+    data = encode_crop(crop, budget=LEAST_BUDGET)
     image, _ = unpacked(data.image)
     assert not image.any()
     assert unpacked(data.labels)[0].sum() == crop.reference.sum() + 2 * crop.prediction.sum()
@@ -77,9 +80,38 @@ def test_a_case_without_a_ct_is_black_and_keeps_its_masks() -> None:
 
 
 def test_the_same_crop_gives_the_same_text() -> None:
-    assert encode_crop(noisy_crop(), 9_000) == encode_crop(noisy_crop(), 9_000)
+    assert encode_crop(noisy_crop(), budget=9_000) == encode_crop(noisy_crop(), budget=9_000)
 
 
 def test_too_small_a_budget_is_refused() -> None:
     with pytest.raises(ValueError, match="the least is 2000"):
-        encode_crop(noisy_crop(), LEAST_BUDGET - 1)
+        encode_crop(noisy_crop(), budget=LEAST_BUDGET - 1)
+
+
+def test_a_picture_is_drawn_as_large_as_it_fits() -> None:
+    crop = noisy_crop()
+    large, small = encode_strip(crop, budget=100_000), encode_strip(crop, budget=9_000)
+    assert large is not None
+    assert small is not None
+    assert large.width > small.width
+    assert len(small.source) <= 9_000
+    assert encode_strip(crop, budget=500) is None
+
+
+def test_simpleitk_reads_voxels_spacing_axes_and_scale(tmp_path: Path) -> None:
+    voxels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    path = tmp_path / "crop.nii.gz"
+    path.write_bytes(nifti_gz(voxels, spacing=(5.0, 0.7, 0.8), slope=2.0, intercept=-10.0))
+    image = sitk.ReadImage(str(path))
+    np.testing.assert_allclose(sitk.GetArrayFromImage(image), voxels * 2.0 - 10.0)
+    np.testing.assert_allclose(image.GetSpacing(), (0.8, 0.7, 5.0), rtol=1e-6)
+    # SimpleITK's own axes are LPS, as ours: x to the left, y to posterior, z to the head
+    np.testing.assert_allclose(image.GetDirection(), (1, 0, 0, 0, 1, 0, 0, 0, 1), atol=1e-6)
+    # the middle of the array is the origin of the room
+    middle = image.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in image.GetSize()])
+    np.testing.assert_allclose(middle, (0, 0, 0), atol=1e-5)
+
+
+def test_the_same_voxels_give_the_same_bytes() -> None:
+    voxels = np.zeros((2, 2, 2), np.uint8)
+    assert nifti_gz(voxels, spacing=(1.0, 1.0, 1.0)) == nifti_gz(voxels, spacing=(1.0, 1.0, 1.0))

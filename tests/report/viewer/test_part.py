@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import nnunet_amt.report.viewer.niivue as niivue_module
 import nnunet_amt.report.viewer.part as part_module
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.report.page_parts import Picture
 from nnunet_amt.report.viewer import FalsePositive, LoadedCase, ViewerCase, ViewerPart, viewer_part
-from nnunet_amt.report.viewer.niivue import NIIVUE_SHA256, NIIVUE_VERSION, niivue_script
-from nnunet_amt.report.viewer.strips import Strip, encode_strip
+from nnunet_amt.report.viewer.part import NIIVUE_SHA256, NIIVUE_VERSION, niivue_script
 from tests.report.viewer.crops import noisy_crop
 
 NASTY = '<b onclick="x">&"</script><!--'
@@ -36,8 +35,8 @@ def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture takes a tenth of a second to draw."""
-    picture = Strip("data:image/png;base64,AAAA", 2, 1)
-    monkeypatch.setattr(part_module, "encode_strip", lambda crop, budget, at=None: picture)
+    picture = Picture("data:image/png;base64,AAAA", 2, 1)
+    monkeypatch.setattr(part_module, "encode_strip", lambda crop, *, budget, at=None: picture)
 
 
 def listed(part: ViewerPart) -> dict[str, object]:
@@ -56,16 +55,6 @@ def test_all_cases_together_stay_within_the_budget() -> None:
 def test_too_many_cases_for_a_budget_are_refused() -> None:
     with pytest.raises(ValueError, match="2 cases have 2800 characters each; the least is 4000"):
         viewer_part([case(0), case(1)], budget=8_000)
-
-
-def test_a_picture_is_drawn_as_large_as_it_fits() -> None:
-    crop = noisy_crop()
-    large, small = encode_strip(crop, 100_000), encode_strip(crop, 9_000)
-    assert large is not None
-    assert small is not None
-    assert large.width > small.width
-    assert len(small.address) <= 9_000
-    assert encode_strip(crop, 500) is None
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -146,7 +135,7 @@ def test_the_library_comes_first_under_its_licence_and_only_the_known_one(
     path.write_text("alert(1)")
     with pytest.raises(BadInputError, match=r"is not NiiVue 0\.69\.0, or damaged; remove it and run make viewer"):
         niivue_script(path)
-    monkeypatch.setattr(niivue_module, "NIIVUE_SHA256", sha256(b"alert(1)").hexdigest())
+    monkeypatch.setattr(part_module, "NIIVUE_SHA256", sha256(b"alert(1)").hexdigest())
     script = niivue_script(path)
     assert script is not None
     assert re.match(r"/\*! NiiVue 0\.69\.0\n\nBSD 2-Clause License.*\*/\nalert\(1\)$", script, re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.report.print_figures.selection import failed_cases, successful_cases
+from nnunet_amt.report.print_figures.panels import failed_cases, successful_cases
 from nnunet_amt.study import StudyCase
 
 
@@ -54,12 +54,12 @@ def test_the_worst_are_divided_by_what_is_wrong() -> None:
 def test_cases_asked_for_go_to_the_figure_that_their_dice_belongs_to() -> None:
     cases = [case("good", 0.9), case("better", 0.95), case("over", 0.1, fp=1), case("under", 0.2, fn=1)]
     asked = ["under", "better", "good", "better"]
-    assert names(successful_cases(cases, asked)) == ["better", "good"], "in the order asked for"
-    assert failed_cases(cases, asked).over == ()
-    assert names(failed_cases(cases, asked).under) == ["under"]
+    assert names(successful_cases(cases, asked=asked)) == ["better", "good"], "in the order asked for"
+    assert failed_cases(cases, asked=asked).over == ()
+    assert names(failed_cases(cases, asked=asked).under) == ["under"]
 
 
 def test_more_cases_than_panels_are_refused() -> None:
     cases = [case(f"c{number}", 0.9) for number in range(7)]
     with pytest.raises(BadInputError, match=r"--cases: 7 are for Figure 5.*room for 6"):
-        successful_cases(cases, [chosen.case_id for chosen in cases])
+        successful_cases(cases, asked=[chosen.case_id for chosen in cases])

@@ -1,4 +1,4 @@
-"""Candidates have the numbers of lesions.csv, and stand where they are in the crop."""
+"""The cases of an evaluation for the viewer; candidates have the numbers of lesions.csv, and stand where they are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.results.lesion_rows import lesion_rows
 from nnunet_amt.pictures import read_case_crop
-from nnunet_amt.report.viewer.candidates import false_positives
-from tests.evaluation.builders import evaluated, write_label_map
+from nnunet_amt.report.viewer.cases import false_positives, viewer_cases
+from nnunet_amt.study import EvaluationFolder, Study
+from tests.evaluation.builders import evaluated, row_mask, write_label_map
+from tests.evaluation.four_cases import run, write_four_cases
 
 LPS = (1, 0, 0, 0, 1, 0, 0, 0, 1)
 TO_THE_FEET_AND_RIGHT = (-1, 0, 0, 0, 1, 0, 0, 0, -1)
@@ -34,7 +37,7 @@ def test_numbers_sizes_and_places(tmp_path: Path, direction: tuple[int, ...]) ->
     referenced = write_label_map(tmp_path / "reference.nii.gz", reference, (1.0, 2.0, 5.0), direction=direction)
     predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction, (1.0, 2.0, 5.0), direction=direction)
     crop = read_case_crop("case", None, referenced, predicted, margin_mm=5.0)
-    found = false_positives(crop, referenced, predicted, EvaluationSettings())
+    found = false_positives(crop, referenced, predicted, settings=EvaluationSettings())
     rows = [row for row in lesion_rows(evaluated(prediction, reference)) if row["source"] == "prediction"]
     assert [(row["lesion"], row["voxels"]) for row in rows if row["matched_partner_0.1"] is None] == [
         (one.lesion, one.voxels) for one in found
@@ -61,11 +64,37 @@ def test_a_finding_that_touches_the_reference_is_told_apart(tmp_path: Path) -> N
     referenced = write_label_map(tmp_path / "reference.nii.gz", reference)
     predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction)
     crop = read_case_crop("case", None, referenced, predicted)
-    found = false_positives(crop, referenced, predicted, EvaluationSettings())
+    found = false_positives(crop, referenced, predicted, settings=EvaluationSettings())
     assert [(one.lesion, one.overlaps) for one in found] == [(1, True), (2, False)]
 
 
 def test_no_prediction_has_no_candidates(tmp_path: Path) -> None:
     path = write_label_map(tmp_path / "case.nii.gz", masks()[0])
     crop = read_case_crop("case", None, path, None)
-    assert false_positives(crop, path, None, EvaluationSettings()) == ()
+    assert false_positives(crop, path, None, settings=EvaluationSettings()) == ()
+
+
+def study_of(folder: Path) -> Study:
+    evaluation = EvaluationFolder(folder / "out", folder / "predictions", folder / "references", None)
+    return Study(folder, None, evaluation, (evaluation,), None, None, None, ())
+
+
+def test_the_worst_case_comes_first_with_its_findings_and_earlier_decisions(tmp_path: Path) -> None:
+    write_four_cases(tmp_path)
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text("case_id,lesion,voxels,decision\nhalf,2,10,dismiss\n")
+    run(tmp_path, triage=decisions)
+    cases = viewer_cases(study_of(tmp_path))
+    # missed: Dice 0; half: 24/45; whole: 1; the case without tumour has none
+    assert [case.case_id for case in cases] == ["missed", "half", "whole", "without"]
+    assert [case.words for case in cases] == [
+        *("Dice 0.00, 0.5 cm", "Dice 0.53, 2.0 cm", "Dice 1.00, 6.0 cm", "Dice undefined, no lesion")
+    ]
+    found = [case.load().false_positives for case in cases]
+    assert [[(one.lesion, one.voxels, one.decision) for one in each] for each in found] == [
+        *([], [(2, 10, "dismiss")], [], [])
+    ]
+    # other label maps than those evaluated are not shown under the old numbers
+    write_label_map(tmp_path / "predictions" / "half.nii.gz", row_mask(60, (4, 16)))
+    with pytest.raises(BadInputError, match="case half: the label maps are others than those evaluated"):
+        cases[1].load()

@@ -15,27 +15,9 @@ import pytest
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report import write_report
-from tests.report.studies import SECRET, TITLE, PageReader, write_study
+from tests.report.studies import SECRET, TITLE, PageReader
 
 SECTIONS = ("result", "done", "cohort", "results", "failures", "cases", "comparison", "settings", "checklists", "cite")
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp(SECRET) / "study")
-
-
-@pytest.fixture(scope="module")
-def text(study: Path) -> str:
-    result = write_report(study, study / "report.html", title=TITLE)
-    text = result.path.read_text(encoding="utf-8")
-    assert result.size == len(text.encode())
-    return text
-
-
-@pytest.fixture(scope="module")
-def page(text: str) -> PageReader:
-    return PageReader(text)
 
 
 def policy_of(page: PageReader) -> dict[str, list[str]]:

@@ -1,0 +1,185 @@
+"""What the page is put together from: sections, pictures, templates, and its Content-Security-Policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnunet_amt.errors import ImageReadError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_TICKS = re.compile(r"`([^`]+)`")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_COLUMN_PIXELS = 1400
+_NOTHING = "'none'"
+# Nothing is fetched, sent, framed or submitted.
+_ALWAYS: dict[str, tuple[str, ...]] = {
+    "default-src": (_NOTHING,),
+    "img-src": ("data:",),
+    "connect-src": (_NOTHING,),
+    "base-uri": (_NOTHING,),
+    "form-action": (_NOTHING,),
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part that the study does not hold.
+
+    Attributes
+    ----------
+    what
+        In a sentence: what is missing and why.
+    commands
+        What to type to have it, in the study's folder.
+    """
+
+    what: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    Attributes
+    ----------
+    anchor
+        Its id.
+    title
+        Its heading, without a number.
+    template
+        File below ``templates`` that lays it out.
+    content
+        What the template shows, there named ``content``.
+    """
+
+    anchor: str
+    title: str
+    template: str
+    content: object
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG in the page.
+
+    Attributes
+    ----------
+    source
+        Its ``data:`` address.
+    width, height
+        In pixels.
+    alt
+        What is seen, for who cannot see it.
+    caption
+        What stands below it.
+    """
+
+    source: str
+    width: int
+    height: int
+    alt: str = ""
+    caption: str = ""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes the width of a page: figures are drawn for one column or for two, at 300 dpi."""
+        return self.width > _COLUMN_PIXELS
+
+
+def read_picture(path: Path, *, alt: str, caption: str = "") -> Picture | None:
+    """Read a PNG file; None if there is none.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is not a PNG.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return png_picture(path.read_bytes(), alt=alt, caption=caption)
+    except ValueError as error:
+        raise ImageReadError(f"{path}: is not a PNG; run the command that made it again") from error
+
+
+def png_picture(data: bytes, *, alt: str = "", caption: str = "") -> Picture:
+    """Take the bytes of a PNG.
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    """
+    if len(data) < 24 or not data.startswith(_PNG):
+        raise ValueError("not a PNG")
+    width, height = struct.unpack(">II", data[16:24])
+    return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", width, height, alt, caption)
+
+
+def page_environment() -> Environment:
+    """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
+    environment.filters["code"] = _code
+    return environment
+
+
+def stylesheet(name: str) -> str:
+    """Read a style sheet as it will stand in the page."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def content_policy(
+    *, scripts: Iterable[str], styles: Iterable[str], extra: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Write the policy of a page that may run and show what stands in it, and nothing else.
+
+    Parameters
+    ----------
+    scripts, styles
+        The inlined blocks, letter by letter as they stand between their tags.
+    extra
+        More sources by directive, such as ``{"img-src": ("blob:",)}``.
+    """
+    directives = {name: list(sources) for name, sources in _ALWAYS.items()}
+    directives["script-src"] = [source_hash(text) for text in scripts] or [_NOTHING]
+    directives["style-src"] = [source_hash(text) for text in styles] or [_NOTHING]
+    for name, sources in (extra or {}).items():
+        known = directives.setdefault(name, [])
+        known += [source for source in sources if source not in known and source != _NOTHING]
+        if len(known) > 1 and _NOTHING in known:
+            known.remove(_NOTHING)
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
+
+
+def source_hash(text: str) -> str:
+    """Give the source of an inlined script or style: ``'sha256-...'`` of its UTF-8 bytes."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _code(text: str) -> Markup:
+    """Set what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))

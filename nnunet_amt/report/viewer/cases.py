@@ -1,0 +1,200 @@
+"""The cases of a study for the viewer, worst first, with the false positives that a reader is asked about."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.measure.case import evaluate_counts
+from nnunet_amt.evaluation.measure.components import label_components
+from nnunet_amt.evaluation.measure.counts import count_masks
+from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.triage import candidates
+from nnunet_amt.images.foreground import Piece
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.mask_file import read_foreground, read_geometry
+from nnunet_amt.pictures import CaseCrop, Voxel
+from nnunet_amt.pictures.case_crop import lps_array_axes
+from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop, worst_first
+from nnunet_amt.study.folders import label_map_in
+
+# (x, y, z) as shares of the crop's edges; x to the left, y to posterior, z to the head
+Point = tuple[float, float, float]
+Decisions = Mapping[tuple[str, int], str]
+
+_MM3_PER_ML = 1000.0
+_MM_PER_CM = 10.0
+
+
+@dataclass(frozen=True)
+class FalsePositive:
+    """A predicted lesion without a partner at IoU 0.1, which a reader is asked about.
+
+    Attributes
+    ----------
+    lesion
+        Its number in ``lesions.csv``, from 1.
+    voxels, volume_ml, diameter_mm
+        Its size; the diameter is the largest in space.
+    overlaps
+        Whether it shares voxels with the reference.
+    where
+        A point inside it, near its middle.
+    decision
+        What a reader decided in an earlier triage.
+    """
+
+    lesion: int
+    voxels: int
+    volume_ml: float
+    diameter_mm: float
+    overlaps: bool
+    where: Point
+    decision: str = "undecided"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCase:
+    """The voxels of a case, and the candidates in them."""
+
+    crop: CaseCrop
+    false_positives: tuple[FalsePositive, ...]
+
+    def voxel_at(self, where: Point) -> Voxel:
+        """Give the voxel (z, y, x) of the crop that a point lies in."""
+        z, y, x = (int(share * size) for share, size in zip(where[::-1], self.crop.reference.shape, strict=True))
+        return z, y, x
+
+
+@dataclass(frozen=True)
+class ViewerCase:
+    """A case before its voxels are read.
+
+    Attributes
+    ----------
+    case_id
+        The dataset's pseudonym.
+    dice
+        None where undefined.
+    words
+        Size and what else is said beside the name.
+    load
+        Reads the case; called once.
+    """
+
+    case_id: str
+    dice: float | None
+    words: str
+    load: Callable[[], LoadedCase]
+
+
+def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
+    """Give the cases of the study's evaluation, the lowest Dice first, of equal ones the larger tumour.
+
+    No voxel is read yet; `ViewerCase.load` raises `BadInputError` where a case's files are not those evaluated.
+
+    Raises
+    ------
+    BadInputError
+        If the evaluation cannot be read.
+    """
+    settings = read_summary(study.evaluation.path).settings
+    decisions = _decisions(study.evaluation.path / "lesions.csv")
+    cases = sorted(read_study_cases(study.evaluation), key=worst_first)
+    return tuple(
+        ViewerCase(case.case_id, case.dice, _words(case), partial(_load, study, case, settings, decisions))
+        for case in cases
+    )
+
+
+def false_positives(
+    crop: CaseCrop, reference: Path, prediction: Path | None, *, settings: EvaluationSettings
+) -> tuple[FalsePositive, ...]:
+    """Find the predicted lesions of a case that have no partner at IoU 0.1.
+
+    They are separated and numbered on the files as they are, by the code of the evaluation, and only then found in
+    the crop: on turned axes lesions may come in another order.
+
+    Parameters
+    ----------
+    crop
+        Of the case.
+    reference, prediction
+        Its label maps, on one grid; None for an empty prediction.
+    settings
+        Of the evaluation.
+
+    Raises
+    ------
+    ImageReadError, LabelValueError
+        If a file is damaged, or a mask holds other values than 0 and that of tumour.
+    """
+    if prediction is None:
+        return ()
+    predicted = read_foreground(prediction, crop.case_id, settings.foreground)
+    referenced = read_foreground(reference, crop.case_id, settings.foreground)
+    counts = count_masks(crop.case_id, predicted, referenced, settings)
+    # in the order of `count_masks`, without those that are too small to count
+    lesions = [
+        lesion
+        for lesion in label_components(predicted, settings.connectivity)
+        if np.count_nonzero(lesion.mask) >= settings.minimum_predicted_voxels
+    ]
+    geometry = read_geometry(prediction)
+    return tuple(
+        FalsePositive(
+            lesion=number,
+            voxels=int(counts.prediction_voxels[number - 1]),
+            volume_ml=float(counts.prediction_voxels[number - 1]) * counts.voxel_volume_mm3 / _MM3_PER_ML,
+            diameter_mm=float(counts.prediction_maximum_diameters_mm[number - 1]),
+            overlaps=bool(counts.intersections[:, number - 1].any()),
+            where=_place(lesions[number - 1], geometry, crop),
+        )
+        for number in candidates(evaluate_counts(counts, settings))
+    )
+
+
+def _place(lesion: Piece, geometry: Geometry, crop: CaseCrop) -> Point:
+    """Give the lesion's voxel that is nearest to its middle, as shares of the crop."""
+    voxels = np.argwhere(lesion.mask)
+    spacing = np.array(geometry.spacing[::-1])
+    distances = np.linalg.norm((voxels - voxels.mean(axis=0)) * spacing, axis=1)
+    index: Sequence[int] = (voxels[distances.argmin()] + lesion.lower).tolist()  # (z, y, x) of the file
+    order, flips = lps_array_axes(geometry)
+    turned = [index[axis] for axis in order]
+    turned = [crop.whole[i] - 1 - at if i in flips else at for i, at in enumerate(turned)]
+    z, y, x = ((at - low + 0.5) / size for at, low, size in zip(turned, crop.lower, crop.reference.shape, strict=True))
+    return x, y, z
+
+
+def _load(study: Study, case: StudyCase, settings: EvaluationSettings, decisions: Decisions) -> LoadedCase:
+    crop = study_crop(study, case, foreground=settings.foreground)
+    reference = label_map_in(study.evaluation.references, case.case_id)
+    prediction = label_map_in(study.evaluation.predictions, case.case_id)
+    found = () if reference is None else false_positives(crop, reference, prediction, settings=settings)
+    return LoadedCase(
+        crop,
+        tuple(replace(one, decision=decisions.get((case.case_id, one.lesion), one.decision)) for one in found),
+    )
+
+
+def _words(case: StudyCase) -> str:
+    dice = "Dice undefined" if case.dice is None else f"Dice {case.dice:.2f}"
+    return f"{dice}, no lesion" if case.size_mm is None else f"{dice}, {case.size_mm / _MM_PER_CM:.1f} cm"
+
+
+def _decisions(path: Path) -> Decisions:
+    """Read what a reader decided before this evaluation, if it was one with ``--triage``."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("triage")]
+        return {(row["case_id"], int(row["lesion"])): row["triage"] for row in rows}
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error
