@@ -30,7 +30,7 @@ from nnunet_amt.report.sections.settings import settings_section
 from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.study import find_study
-from nnunet_amt.writing.words import moment
+from nnunet_amt.writing.numbers import moment
 
 _RUN_RECORDS_ID = "run-manifest"  # of the block that programs read
 _NO_VIEWER = ViewerPart("", "", (), (), {})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nnunet_amt import paper
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
-from nnunet_amt.writing.figure_style import counted
+from nnunet_amt.writing.words import counted
 
 CohortRow = Mapping[str, str]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
@@ -19,9 +19,10 @@ from nnunet_amt.report.checklists import StudyFacts, facts_of
 from nnunet_amt.study import Study
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
 from nnunet_amt.study.facts.model_facts import chain_of_runs
-from nnunet_amt.writing.table import Table, table_from_json
+from nnunet_amt.writing.table import Document, Table, document_from_json, table_from_json
 
 Run = Mapping[str, Any]
+Content = TypeVar("Content")
 # A page must not change because a page was written before.
 _STAGES_OF_PAGES = ("report", "figures")
 _RUN_RECORDS_SCHEMA = 1
@@ -49,9 +50,9 @@ class StudyContent:
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
     comparison
         ``comparison.json``; empty without one.
-    cohort_tables, component_tables, failure_tables
-        Of the dataset, of the evaluation's analysis of its lesion definitions and of the failure analysis; None where
-        they were not written, or by a version that wrote no tables for programs.
+    result_tables, component_tables, failure_tables, cohort_tables
+        Of the evaluation, its analysis of lesion definitions, the failure analysis and the dataset; None where they
+        were not written, or by a version that wrote no tables for programs.
     facts
         What the checklists are answered from.
     runs
@@ -69,9 +70,10 @@ class StudyContent:
     audit: Mapping[str, Any]
     description: Mapping[str, Any]
     comparison: Mapping[str, Any]
-    cohort_tables: tuple[Table, ...] | None
+    result_tables: Document | None
     component_tables: tuple[Table, ...] | None
     failure_tables: tuple[Table, ...] | None
+    cohort_tables: tuple[Table, ...] | None
     facts: StudyFacts
     runs: tuple[tuple[str, Run], ...]
     chain: tuple[Run, ...]
@@ -120,7 +122,7 @@ def read_study_content(study: Study) -> StudyContent:
     BadInputError
         If a file of results is missing or broken.
     """
-    evaluation, dataset = study.evaluation, study.dataset
+    evaluation, dataset, failures = study.evaluation, study.dataset, study.failures
     summary = read_summary(evaluation.path / "summary.json")
     cases = read_evaluated_cases(evaluation, summary.settings.false_positive_rule)
     case_ids = [case.case_id for case in cases]
@@ -128,15 +130,16 @@ def read_study_content(study: Study) -> StudyContent:
         study=study,
         summary=summary,
         cases=cases,
-        failed=read_failed_cases(study.failures),
+        failed=read_failed_cases(failures),
         tested={} if evaluation.cohort is None else read_cohort_rows(evaluation.cohort, case_ids),
         training=() if dataset is None else _training_rows(dataset / "cohort.csv"),
         audit={} if dataset is None else read_record(dataset / "audit.json"),
         description={} if dataset is None else read_record(dataset / "dataset.json"),
         comparison={} if study.comparison is None else read_record(study.comparison / "comparison.json"),
-        cohort_tables=None if dataset is None else _tables(dataset / "cohort_tables.json", "convert"),
-        component_tables=_tables(evaluation.path / "component_analysis.json", "evaluate"),
-        failure_tables=None if study.failures is None else _tables(study.failures / "failures.json", "failures"),
+        result_tables=_read(evaluation.path / "tables.json", document_from_json, "evaluate"),
+        component_tables=_read(evaluation.path / "component_analysis.json", _tables, "evaluate"),
+        failure_tables=None if failures is None else _read(failures / "failures.json", _tables, "failures"),
+        cohort_tables=None if dataset is None else _read(dataset / "cohort_tables.json", _tables, "convert"),
         facts=facts_of(study),
         runs=tuple((str(where), run) for where, run in study.records if run.get("stage") not in _STAGES_OF_PAGES),
         chain=tuple(chain_of_runs(study)),
@@ -156,13 +159,17 @@ def _training_rows(path: Path) -> Sequence[CohortRow]:
         return [row for row in csv.DictReader(file) if row.get("split") == "training"]
 
 
-def _tables(path: Path, command: str) -> tuple[Table, ...] | None:
-    """Read the tables of a results file: a list of them, or one under ``tables``; None if the file has none."""
+def _read(path: Path, take: Callable[[Any], Content], command: str) -> Content | None:
+    """Read a results file of a command of ours; None if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        tables = content.get("tables") if isinstance(content, dict) else content
-        return None if tables is None else tuple(map(table_from_json, tables))
+        return take(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(
             f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again"
         ) from error
+
+
+def _tables(content: Any) -> tuple[Table, ...] | None:
+    """Take the tables of a results file: a list of them, or one under ``tables``; None if it holds none."""
+    tables = content.get("tables") if isinstance(content, dict) else content
+    return None if tables is None else tuple(map(table_from_json, tables))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.published import AverageCheck, published_checks
-from nnunet_amt.evaluation.results.tables import ResultTable, group_title, result_tables, subgroup_title
+from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.writing.table import Row, Table, table_from_json
+from nnunet_amt.writing.numbers import value_text
+from nnunet_amt.writing.table import Document, Row, Table, table_from_json
 
 _FROC_CAPTION = (
     "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
@@ -87,19 +88,22 @@ class Comparison:
 
 
 def results_section(content: StudyContent) -> Section:
-    """Take tables from summary.json and figures from the evaluation's folder."""
-    summary, folder = content.summary, content.study.evaluation.path
-    tables = result_tables(summary.settings, summary.overall, summary.subgroups)
-    froc = read_picture(folder / "froc.png", alt=_froc_words(summary.overall), caption=_FROC_CAPTION)
+    """Take tables and figures from the evaluation's folder."""
+    overall, folder = content.summary.overall, content.study.evaluation.path
+    froc = read_picture(folder / "froc.png", alt=_froc_words(overall), caption=_FROC_CAPTION)
     missing = [] if froc is not None else [_evaluate_again(content, "The evaluation's folder holds no froc.png.")]
+    if content.result_tables is None:
+        why = "The evaluation was made by an earlier version, which wrote no tables for this page."
+        missing.append(_evaluate_again(content, why))
     if content.component_tables is None and (folder / "component_analysis.json").is_file():
         why = "The analysis of lesion definitions was made by an earlier version, which wrote no table for this page."
         missing.append(_evaluate_again(content, why, "--components"))
+    tables = content.result_tables or Document("", ())
     results = Results(
-        tables=tuple(map(_result_table, tables.tables)),
+        tables=tuple(map(_unbroken, tables.tables)),
         notes=(*tables.notes, *tables.left_out),
         froc=froc,
-        froc_table=_froc_table(summary.overall),
+        froc_table=_froc_table(overall),
         figures=_figures(content, folder),
         more_tables=content.component_tables or (),
         checks=_published_words(published_checks()),
@@ -122,19 +126,9 @@ def comparison_section(content: StudyContent) -> Section:
     return Section("comparison", "Against what", "comparison.html.j2", comparison)
 
 
-def _result_table(table: ResultTable) -> Table:
-    """Take a table of the evaluation, with the published rows below ours."""
-    rows = []
-    for row in table.rows:
-        cases = "" if row.cases is None else str(row.cases)
-        if row.kind == "group":
-            rows.append(Row(row.title, kind="group"))
-        elif row.kind == "published":
-            rows.append(Row("published", (cases, *row.cells), "published"))
-        else:
-            rows.append(Row(row.title, (cases, *row.cells)))
-    columns = (column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns)
-    return Table(table.title, "Subgroup", ("Cases", *columns), tuple(rows))
+def _unbroken(table: Table) -> Table:
+    """Let no line end within the heads of narrow columns."""
+    return replace(table, columns=tuple(column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns))
 
 
 def _froc_words(overall: GroupSummary) -> str:
@@ -155,17 +149,11 @@ def _froc_table(overall: GroupSummary) -> Table:
         sensitivity, rate = lesion.sensitivity[i], lesion.fp_per_scan[i]
         cells = (
             str(lesion.tp[i]), str(lesion.fn[i]), str(lesion.fp[i]),
-            _with_interval(sensitivity.mean, sensitivity.ci95), _with_interval(rate.mean, rate.ci95),
+            *(value_text(metric.mean, metric.ci95, digits=2) for metric in (sensitivity, rate)),
         )  # fmt: skip
         rows.append(Row(f"IoU > {threshold:g}", cells))
     columns = ("Found", "Missed", "False positives", "Sensitivity (95% CI)", "FP per scan (95% CI)")
     return Table("The FROC in figures", "Match", columns, tuple(rows))
-
-
-def _with_interval(mean: float | None, interval: tuple[float, float] | None) -> str:
-    if mean is None:
-        return "–"
-    return f"{mean:.2f}" if interval is None else f"{mean:.2f} ({interval[0]:.2f}–{interval[1]:.2f})"
 
 
 def _figures(content: StudyContent, folder: Path) -> tuple[Picture, ...]:
