@@ -8,9 +8,13 @@ from nnunet_amt.writing.numbers import (
     Interval,
     difference_text,
     difference_words,
+    duration,
+    file_size,
     interval_words,
     long_duration,
     memory_text,
+    moment,
+    number,
     p_text,
     parameter_text,
     short_p_text,
@@ -78,3 +82,17 @@ def test_counts_and_lists() -> None:
     assert [counted(n, "case") for n in (0, 1, 2, 12_345)] == ["0 cases", "1 case", "2 cases", "12345 cases"]
     assert counted(12_345, "institution of one", "of many", separator=",") == "12,345 of many"
     assert [joined("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.44, "0.4 s"), (12.0, "12 s"), (200.0, "3 min 20 s"), (18120.0, "5 h 2 min")]
+)
+def test_durations_in_full(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_sizes_moments_and_numbers() -> None:
+    assert [file_size(n) for n in (12_000, 3_400_000, 41_000_000, 2e9)] == ["12 kB", "3.4 MB", "41 MB", "2.0 GB"]
+    assert moment("2026-11-21T13:05:59+01:00") == "2026-11-21 12:05 UTC"
+    assert moment("some day") == "some day"
+    assert number(1234567) == "1\u202f234\u202f567"

@@ -8,8 +8,8 @@ from typing import Any
 
 from nnunet_amt.report.page_parts import Missing, Section
 from nnunet_amt.report.study_content import Run, StudyContent
-from nnunet_amt.writing.table import Row, Table
 from nnunet_amt.writing.numbers import duration, file_size, moment, number
+from nnunet_amt.writing.table import Row, Table
 
 _HASH_CHARACTERS = 16
 
