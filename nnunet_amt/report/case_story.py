@@ -85,7 +85,7 @@ def circumstances(case: EvaluatedCase, background: Background) -> tuple[str, ...
 
     The size, density and shape of its tumour where they are in the outer tenth of all cases (of ten cases or more);
     its diagnosis, scanner and slice thickness where the training cases had few or none like it and most of the other
-    cases did not share that. What was looked at and is not unusual is not told.
+    cases did not share that. Nothing is said of what was looked at and is not unusual.
     """
     return (
         *_size(case, background.cases),

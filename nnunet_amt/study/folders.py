@@ -1,4 +1,4 @@
-"""What a study's folders hold, told by the files in them."""
+"""What a study's folders hold, by the files in them."""
 
 from __future__ import annotations
 

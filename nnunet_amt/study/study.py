@@ -100,7 +100,7 @@ def gather_runs(study: Path, folders: Iterable[Path]) -> tuple[StudyRun, ...]:
     Parameters
     ----------
     study
-        That paths are told from.
+        That paths are named from.
     folders
         To begin with.
 

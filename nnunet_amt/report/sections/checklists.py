@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.report.checklists import STATUSES, Checklist, answered_items, checklist_csv
-from nnunet_amt.report.checklists.item import ANCHORS
+from nnunet_amt.report.checklists import ANCHORS, STATUSES, AnsweredItem, Checklist, answered_items, checklist_csv
 from nnunet_amt.report.page_parts import Section
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import NIIVUE_VERSION
@@ -20,27 +20,15 @@ _STATUS_WORDS = {
 
 
 @dataclass(frozen=True)
-class ShownItem:
-    """An item with the name of the section that it points to; the other fields are those of `AnsweredItem`."""
-
-    number: str
-    asks: str
-    status: str
-    answer: str
-    anchor: str
-    where: str
-
-
-@dataclass(frozen=True)
 class ShownChecklist:
     """A checklist as it is shown.
 
     Attributes
     ----------
-    title, citation, note
+    title, note
         See `Checklist`.
-    doi
-        Of the citation, empty without one.
+    citation, doi
+        Whom to cite for it; the DOI is empty without one.
     counts
         Items by status, in words.
     groups
@@ -50,20 +38,21 @@ class ShownChecklist:
     """
 
     title: str
+    note: str
     citation: str
     doi: str
-    note: str
     counts: str
-    groups: tuple[tuple[str, tuple[ShownItem, ...]], ...]
+    groups: tuple[tuple[str, tuple[AnsweredItem, ...]], ...]
     file_name: str
     csv: str
 
 
 @dataclass(frozen=True)
 class Checklists:
-    """What section 8 shows."""
+    """What section 8 shows; `anchors` names the section of this page that an item points to."""
 
     checklists: tuple[ShownChecklist, ...]
+    anchors: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -75,17 +64,10 @@ class Work:
     doi: str = ""
 
 
-@dataclass(frozen=True)
-class Citing:
-    """What section 9 shows."""
-
-    works: tuple[Work, ...]
-
-
 def checklists_section(content: StudyContent) -> Section:
     """Lay out every item of both checklists."""
     shown = tuple(_shown(checklist) for checklist in answered_items(content.facts))
-    return Section("checklists", "CLAIM 2024 and TRIPOD+AI", "checklists.html.j2", Checklists(shown))
+    return Section("checklists", "CLAIM 2024 and TRIPOD+AI", "checklists.html.j2", Checklists(shown, ANCHORS))
 
 
 def citing_section(content: StudyContent, *, niivue: bool = False) -> Section:
@@ -113,22 +95,21 @@ def citing_section(content: StudyContent, *, niivue: bool = False) -> Section:
         works.append(Work("The viewer of this page", text))
     if content.description.get("cohort_reference"):
         works.append(Work("The public cohort", str(content.description["cohort_reference"])))
-    return Section("cite", "How to cite", "citing.html.j2", Citing(tuple(works)))
+    return Section("cite", "How to cite", "citing.html.j2", tuple(works))
 
 
 def _shown(checklist: Checklist) -> ShownChecklist:
-    groups: dict[str, list[ShownItem]] = {}
+    groups: dict[str, list[AnsweredItem]] = {}
     for item in checklist.items:
-        shown = ShownItem(item.number, item.asks, item.status, item.answer, item.anchor, ANCHORS.get(item.anchor, ""))
-        groups.setdefault(item.section, []).append(shown)
+        groups.setdefault(item.section, []).append(item)
     counts = ", ".join(f"{checklist.count(status)} {_STATUS_WORDS[status]}" for status in STATUSES)
     text, _, doi = checklist.citation.partition("doi:")
     name = "".join(letter.lower() if letter.isalnum() else "_" for letter in checklist.title)
     return ShownChecklist(
         title=checklist.title,
+        note=checklist.note,
         citation=text.strip(),
         doi=doi.strip().rstrip("."),
-        note=checklist.note,
         counts=f"{len(checklist.items)} items: {counts}.",
         groups=tuple((section, tuple(items)) for section, items in groups.items()),
         file_name=f"{name}.csv",

@@ -80,19 +80,13 @@ def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Ope
         lowest = content.cases[0].dice
         equals = tuple(case.case_id for case in content.cases[1:] if case.dice == lowest)
         size_class = content.cases[0].tumour_size
-        told = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
-        reasons = tuple(filter(None, told))
+        of_others = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
+        reasons = tuple(filter(None, of_others))
     return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, reasons)
 
 
 def short_training(model: ModelFacts | None) -> str:
-    """Say that a model was trained for fewer epochs than nnU-Net's standard; else nothing.
-
-    Parameters
-    ----------
-    model
-        As far as the study shows it.
-    """
+    """Say that a model was trained for fewer epochs than nnU-Net's standard; else nothing."""
     if model is None or not model.epochs or model.epochs >= STANDARD_EPOCHS:
         return ""
     return (
@@ -112,15 +106,7 @@ def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
 
 
 def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
-    """Set a case beside all tumours of its size class; nothing where it is the only one.
-
-    Parameters
-    ----------
-    tumour_size
-        Class of the case.
-    subgroups
-        Of the evaluation.
-    """
+    """Set a case of a class of tumour size beside all others of it; nothing where it is the only one."""
     for group, name, summary in subgroups:
         dice = summary.voxel["dice"].mean
         if (group, name) == ("tumour_size", tumour_size) and dice is not None and summary.cases > 1:
@@ -144,8 +130,8 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         ["The cases are phantoms, drawn by a program; no patient is among them."] if content.facts.synthetic else []
     )
     sentences.append(f"{whom}.")
-    if told := short_training(content.facts.model):
-        sentences.append(told)
+    if short := short_training(content.facts.model):
+        sentences.append(short)
     if dice.mean is not None:
         sentences.append(
             f"On average its outline of the tumour and the reference agree with a Dice score of {dice.mean:.2f}"
@@ -173,37 +159,23 @@ def _interval_words(metric: MetricSummary) -> str:
 
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
-    overall = content.summary.overall
-    lesion = overall.lesion
-    low, middle = threshold_index(0.1), threshold_index(0.5)
-    voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
-    rows: tuple[tuple[str, str, MetricSummary, paper.Estimate], ...] = (
-        ("Dice score", "agreement of the outlines, mean over the cases", overall.voxel["dice"], voxel_row.dice),
+    overall, theirs = content.summary.overall, paper.TABLE_4[0]
+    rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [
         (
-            "Sensitivity, IoU\u00a0>\u00a00.1",
-            "share of the lesions that are found",
-            lesion.sensitivity[low],
-            lesion_row.sensitivity_01,
-        ),
-        (
-            "FP per scan, IoU\u00a0>\u00a00.1",
-            "predicted lesions that match none",
-            lesion.fp_per_scan[low],
-            lesion_row.fp_per_scan_01,
-        ),
-        (
-            "Sensitivity, IoU\u00a0>\u00a00.5",
-            "share of the lesions that are found",
-            lesion.sensitivity[middle],
-            lesion_row.sensitivity_05,
-        ),
-        (
-            "FP per scan, IoU\u00a0>\u00a00.5",
-            "predicted lesions that match none",
-            lesion.fp_per_scan[middle],
-            lesion_row.fp_per_scan_05,
-        ),
-    )
+            "Dice score",
+            "agreement of the outlines, mean over the cases",
+            overall.voxel["dice"],
+            paper.TABLE_3[0].dice,
+        )
+    ]
+    for iou, sensitivity, fp_per_scan in (
+        (0.1, theirs.sensitivity_01, theirs.fp_per_scan_01),
+        (0.5, theirs.sensitivity_05, theirs.fp_per_scan_05),
+    ):
+        at, where = threshold_index(iou), f"IoU\u00a0>\u00a0{iou:g}"
+        found, added = overall.lesion.sensitivity[at], overall.lesion.fp_per_scan[at]
+        rows.append((f"Sensitivity, {where}", "share of the lesions that are found", found, sensitivity))
+        rows.append((f"FP per scan, {where}", "predicted lesions that match none", added, fp_per_scan))
     return tuple(
         KeyFigure(
             name=name,
