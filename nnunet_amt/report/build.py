@@ -171,7 +171,8 @@ def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[Vi
     if not wanted:
         return _NO_VIEWER, "The viewer was left out of this page (--no-viewer)."
     try:
-        return viewer_part(viewer_cases(content.study), progress=progress), ""
+        cases = viewer_cases(content.study, cases=content.cases, settings=content.summary.settings)
+        return viewer_part(cases, progress=progress), ""
     except BadInputError as error:
         return _NO_VIEWER, f"The cases cannot be looked at: {without_folders(error, content)}."
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnunet_amt import paper
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
 from nnunet_amt.writing.words import counted
 
 CohortRow = Mapping[str, str]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
@@ -17,12 +17,18 @@ from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
 from nnunet_amt.report.case_story import Background, CohortRow
 from nnunet_amt.report.checklists import StudyFacts, facts_of
 from nnunet_amt.study import Study
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
+from nnunet_amt.evaluation.results.read_results import (
+    EvaluatedCase,
+    FailedCase,
+    read_cases,
+    read_failed_cases,
+    read_tables,
+    worst_first,
+)
 from nnunet_amt.study.facts.model_facts import chain_of_runs
-from nnunet_amt.writing.table import Document, Table, document_from_json, table_from_json
+from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]
-Content = TypeVar("Content")
 # A page must not change because a page was written before.
 _STAGES_OF_PAGES = ("report", "figures")
 _RUN_RECORDS_SCHEMA = 1
@@ -50,9 +56,11 @@ class StudyContent:
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
     comparison
         ``comparison.json``; empty without one.
-    result_tables, component_tables, failure_tables, cohort_tables
-        Of the evaluation, its analysis of lesion definitions, the failure analysis and the dataset; None where they
-        were not written, or by a version that wrote no tables for programs.
+    result_tables
+        Of the evaluation, and what is said of them.
+    component_tables, failure_tables, cohort_tables
+        Of the analysis of lesion definitions, the failure analysis and the dataset; None where they were not written,
+        or by a version that wrote no tables for programs.
     facts
         What the checklists are answered from.
     runs
@@ -70,7 +78,7 @@ class StudyContent:
     audit: Mapping[str, Any]
     description: Mapping[str, Any]
     comparison: Mapping[str, Any]
-    result_tables: Document | None
+    result_tables: Document
     component_tables: tuple[Table, ...] | None
     failure_tables: tuple[Table, ...] | None
     cohort_tables: tuple[Table, ...] | None
@@ -124,22 +132,22 @@ def read_study_content(study: Study) -> StudyContent:
     """
     evaluation, dataset, failures = study.evaluation, study.dataset, study.failures
     summary = read_summary(evaluation.path / "summary.json")
-    cases = read_evaluated_cases(evaluation, summary.settings.false_positive_rule)
+    cases = read_cases(evaluation.path, false_positives=summary.settings.false_positive_rule)
     case_ids = [case.case_id for case in cases]
     return StudyContent(
         study=study,
         summary=summary,
-        cases=cases,
+        cases=tuple(sorted(cases, key=worst_first)),
         failed=read_failed_cases(failures),
         tested={} if evaluation.cohort is None else read_cohort_rows(evaluation.cohort, case_ids),
         training=() if dataset is None else _training_rows(dataset / "cohort.csv"),
         audit={} if dataset is None else read_record(dataset / "audit.json"),
         description={} if dataset is None else read_record(dataset / "dataset.json"),
         comparison={} if study.comparison is None else read_record(study.comparison / "comparison.json"),
-        result_tables=_read(evaluation.path / "tables.json", document_from_json, "evaluate"),
-        component_tables=_read(evaluation.path / "component_analysis.json", _tables, "evaluate"),
-        failure_tables=None if failures is None else _read(failures / "failures.json", _tables, "failures"),
-        cohort_tables=None if dataset is None else _read(dataset / "cohort_tables.json", _tables, "convert"),
+        result_tables=read_tables(evaluation.path),
+        component_tables=_tables(evaluation.path / "component_analysis.json", "evaluate"),
+        failure_tables=None if failures is None else _tables(failures / "failures.json", "failures"),
+        cohort_tables=None if dataset is None else _tables(dataset / "cohort_tables.json", "convert"),
         facts=facts_of(study),
         runs=tuple((str(where), run) for where, run in study.records if run.get("stage") not in _STAGES_OF_PAGES),
         chain=tuple(chain_of_runs(study)),
@@ -159,17 +167,13 @@ def _training_rows(path: Path) -> Sequence[CohortRow]:
         return [row for row in csv.DictReader(file) if row.get("split") == "training"]
 
 
-def _read(path: Path, take: Callable[[Any], Content], command: str) -> Content | None:
-    """Read a results file of a command of ours; None if there is none."""
+def _tables(path: Path, command: str) -> tuple[Table, ...] | None:
+    """Read the tables of a results file: a list of them, or one under ``tables``; None if it holds none."""
     try:
-        return take(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        tables = content.get("tables") if isinstance(content, dict) else content
+        return None if tables is None else tuple(map(table_from_json, tables))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(
             f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again"
         ) from error
-
-
-def _tables(content: Any) -> tuple[Table, ...] | None:
-    """Take the tables of a results file: a list of them, or one under ``tables``; None if it holds none."""
-    tables = content.get("tables") if isinstance(content, dict) else content
-    return None if tables is None else tuple(map(table_from_json, tables))

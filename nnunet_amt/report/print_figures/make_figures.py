@@ -22,7 +22,8 @@ from nnunet_amt.images.image_integrity import itk_warnings_off
 from nnunet_amt.report.print_figures.captions import caption_2, caption_4, caption_5, caption_6, captions_file
 from nnunet_amt.report.print_figures.case_figure import case_figure
 from nnunet_amt.report.print_figures.panels import failed_cases, failure_panels, success_panels, successful_cases
-from nnunet_amt.study import Study, StudyCase, find_study, read_study_cases
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
+from nnunet_amt.study import Study, find_study
 from nnunet_amt.writing.figure_style import save_figure
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _Drawing:
 
     study: Study
     summary: EvaluationSummary
-    cases: Sequence[StudyCase]
+    cases: Sequence[EvaluatedCase]
     asked: Sequence[str]
     folder: Path
     captions: dict[str, str] = field(default_factory=dict)
@@ -101,7 +102,7 @@ def make_figures(
     for part in (study.evaluation.path, study.evaluation.predictions, study.evaluation.references, study.dataset):
         if part is not None:
             require_apart(output, part, "what the figures are made from")
-    summary, rows = read_summary(study.evaluation.path), read_study_cases(study.evaluation)
+    summary, rows = read_summary(study.evaluation.path), read_cases(study.evaluation.path)
     if unknown := sorted(set(cases) - {row.case_id for row in rows}):
         raise UnmatchedCasesError(
             f"--cases: {named_cases(unknown)} not in {study.evaluation.path / 'cases.csv'}; give case ids from there"

@@ -13,7 +13,8 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
 from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, shown_voxel
-from nnunet_amt.study import Study, StudyCase, study_crop
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
+from nnunet_amt.study import Study, study_crop
 
 MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; a-c and d-h
 # Wide enough that the field of view of a panel is filled with CT, where there is CT.
@@ -24,8 +25,8 @@ _MARGIN_MM, _MINIMUM_MM = 50.0, 130.0
 class FailedCases:
     """Cases of Figure 6; `over` with more voxels falsely positive than falsely negative, `under` all others."""
 
-    over: tuple[StudyCase, ...]
-    under: tuple[StudyCase, ...]
+    over: tuple[EvaluatedCase, ...]
+    under: tuple[EvaluatedCase, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +51,14 @@ class Panel:
     """
 
     letter: str
-    case: StudyCase
+    case: EvaluatedCase
     view: PlaneView
     lines: tuple[str, ...]
     pointed: tuple[float, float] | None
     slice_number: int
 
 
-def successful_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -> tuple[StudyCase, ...]:
+def successful_cases(cases: Sequence[EvaluatedCase], *, asked: Sequence[str] = ()) -> tuple[EvaluatedCase, ...]:
     """Choose up to six cases with a Dice above 0.70, of all sizes, and neither the best nor the worst of them.
 
     The cases are ranked by the volume of the reference and divided into six groups of (nearly) equal number; each
@@ -72,7 +73,7 @@ def successful_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -
 
     Returns
     -------
-    tuple of StudyCase
+    tuple of EvaluatedCase
         The smallest tumour first, or in the order of `asked`.
 
     Raises
@@ -91,7 +92,7 @@ def successful_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -
     )
 
 
-def failed_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -> FailedCases:
+def failed_cases(cases: Sequence[EvaluatedCase], *, asked: Sequence[str] = ()) -> FailedCases:
     """Choose the cases of lowest Dice, none of them above 0.70: up to three with too much and five with too little.
 
     Parameters
@@ -126,13 +127,13 @@ def failed_cases(cases: Sequence[StudyCase], *, asked: Sequence[str] = ()) -> Fa
     return FailedCases(tuple(over[:MOST_OVER]), tuple(worst_under))
 
 
-def error_of(case: StudyCase) -> SegmentationError | None:
+def error_of(case: EvaluatedCase) -> SegmentationError | None:
     """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_modes`."""
     return failure_mode(case.tp, case.fp, case.fn, ()).segmentation
 
 
 def success_panels(
-    study: Study, cases: Sequence[StudyCase], *, foreground: int, progress: Progress = silent
+    study: Study, cases: Sequence[EvaluatedCase], *, foreground: int, progress: Progress = silent
 ) -> tuple[Panel, ...]:
     """Give the axial slice of each case with most of the reference, then the last case's sagittal and coronal one."""
     panels = []
@@ -162,12 +163,12 @@ def failure_panels(
     return _lettered(panels)
 
 
-def _of_middle_dice(group: Sequence[StudyCase]) -> StudyCase:
+def _of_middle_dice(group: Sequence[EvaluatedCase]) -> EvaluatedCase:
     ranked = sorted(group, key=lambda case: (case.dice or 0.0, case.case_id))
     return ranked[(len(ranked) - 1) // 2]
 
 
-def _asked(able: Sequence[StudyCase], asked: Sequence[str], most: int, what: str) -> tuple[StudyCase, ...]:
+def _asked(able: Sequence[EvaluatedCase], asked: Sequence[str], most: int, what: str) -> tuple[EvaluatedCase, ...]:
     by_id = {case.case_id: case for case in able}
     chosen = tuple(by_id[case_id] for case_id in dict.fromkeys(asked) if case_id in by_id)
     if len(chosen) > most:
@@ -176,11 +177,11 @@ def _asked(able: Sequence[StudyCase], asked: Sequence[str], most: int, what: str
     return chosen
 
 
-def _crop(study: Study, case: StudyCase, foreground: int) -> CaseCrop:
+def _crop(study: Study, case: EvaluatedCase, foreground: int) -> CaseCrop:
     return study_crop(study, case, foreground=foreground, margin_mm=_MARGIN_MM, minimum_mm=_MINIMUM_MM)
 
 
-def _panel(case: StudyCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
+def _panel(case: EvaluatedCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
     axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
     title = case.case_id if plane == "axial" else f"{case.case_id}, {plane}"
     size = "no tumour" if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_ml(case.reference_ml)}"
@@ -188,7 +189,7 @@ def _panel(case: StudyCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
     return Panel("", case, plane_view(crop, plane, at), lines, None, crop.lower[axis] + at[axis] + 1)
 
 
-def _what_is_wrong(case: StudyCase) -> str:
+def _what_is_wrong(case: EvaluatedCase) -> str:
     if error_of(case) == "over":
         return f"over: {_ml(case.prediction_ml * case.fp / (case.tp + case.fp))} too much"
     if not case.tp:

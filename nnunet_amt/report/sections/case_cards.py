@@ -14,7 +14,7 @@ from nnunet_amt.report.case_story import CaseStory, CohortRow, case_story, circu
 from nnunet_amt.report.page_parts import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import LoadedCase, viewer_cases
-from nnunet_amt.study.evaluated_cases import EvaluatedCase
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 
 Pictures = tuple[Picture, ...]
 
@@ -97,10 +97,10 @@ def case_pictures(
     wanted = list({case.case_id: case for case in cases}.values())
     pictures = {}
     try:
-        loaders = {case.case_id: case.load for case in viewer_cases(content.study)}
-        for done, case in enumerate(wanted):
+        shown = viewer_cases(content.study, cases=wanted, settings=content.summary.settings)
+        for done, (case, viewed) in enumerate(zip(wanted, shown, strict=True)):
             progress(done, len(wanted), "drawing cases")
-            pictures[case.case_id] = tuple(_pictures(case, loaders[case.case_id]()))
+            pictures[case.case_id] = tuple(_pictures(case, viewed.load()))
     except BadInputError as error:
         return {}, f"There are no pictures of cases: {without_folders(error, content)}."
     progress(len(wanted), len(wanted), "drawing cases")

@@ -10,7 +10,7 @@ from nnunet_amt.report.case_story import CohortRow, dice_text, failure_kind, siz
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.sections.case_cards import CaseCard, Pictures, best_cases, case_cards, worst_cases
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.study.evaluated_cases import EvaluatedCase
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.writing.table import Row, Table
 
 # The worst cases stand as pictures on the page, so the table of them is left out.

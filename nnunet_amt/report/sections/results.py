@@ -13,7 +13,7 @@ from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.writing.numbers import value_text
-from nnunet_amt.writing.table import Document, Row, Table, table_from_json
+from nnunet_amt.writing.table import Row, Table, table_from_json
 
 _FROC_CAPTION = (
     "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
@@ -92,13 +92,10 @@ def results_section(content: StudyContent) -> Section:
     overall, folder = content.summary.overall, content.study.evaluation.path
     froc = read_picture(folder / "froc.png", alt=_froc_words(overall), caption=_FROC_CAPTION)
     missing = [] if froc is not None else [_evaluate_again(content, "The evaluation's folder holds no froc.png.")]
-    if content.result_tables is None:
-        why = "The evaluation was made by an earlier version, which wrote no tables for this page."
-        missing.append(_evaluate_again(content, why))
     if content.component_tables is None and (folder / "component_analysis.json").is_file():
         why = "The analysis of lesion definitions was made by an earlier version, which wrote no table for this page."
         missing.append(_evaluate_again(content, why, "--components"))
-    tables = content.result_tables or Document("", ())
+    tables = content.result_tables
     results = Results(
         tables=tuple(map(_unbroken, tables.tables)),
         notes=(*tables.notes, *tables.left_out),

@@ -1,20 +1,18 @@
-"""The cases of a study for the viewer, worst first, with the false positives that a reader is asked about."""
+"""The cases of a study for the viewer, with the false positives that a reader is asked about."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import evaluate_counts
 from nnunet_amt.evaluation.measure.components import label_components
 from nnunet_amt.evaluation.measure.counts import count_masks
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_decisions
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import candidates
 from nnunet_amt.images.foreground import Piece
@@ -22,7 +20,7 @@ from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.pictures import CaseCrop, Voxel
 from nnunet_amt.pictures.case_crop import lps_array_axes
-from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop, worst_first
+from nnunet_amt.study import Study, study_crop
 from nnunet_amt.study.folders import label_map_in
 
 # (x, y, z) as shares of the crop's edges; x to the left, y to posterior, z to the head
@@ -95,19 +93,28 @@ class ViewerCase:
     load: Callable[[], LoadedCase]
 
 
-def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
-    """Give the cases of the study's evaluation, the lowest Dice first, of equal ones the larger tumour.
+def viewer_cases(
+    study: Study, *, cases: Iterable[EvaluatedCase], settings: EvaluationSettings
+) -> tuple[ViewerCase, ...]:
+    """Make cases of the study's evaluation ready to be looked at, in their order.
 
     No voxel is read yet; `ViewerCase.load` raises `BadInputError` where a case's files are not those evaluated.
+
+    Parameters
+    ----------
+    study
+        Where the files are.
+    cases
+        The worst first.
+    settings
+        Of the evaluation.
 
     Raises
     ------
     BadInputError
-        If the evaluation cannot be read.
+        If the evaluation's ``lesions.csv`` cannot be read.
     """
-    settings = read_summary(study.evaluation.path).settings
-    decisions = _decisions(study.evaluation.path / "lesions.csv")
-    cases = sorted(read_study_cases(study.evaluation), key=worst_first)
+    decisions = read_decisions(study.evaluation.path)
     return tuple(
         ViewerCase(case.case_id, case.dice, _words(case), partial(_load, study, case, settings, decisions))
         for case in cases
@@ -174,7 +181,7 @@ def _place(lesion: Piece, geometry: Geometry, crop: CaseCrop) -> Point:
     return x, y, z
 
 
-def _load(study: Study, case: StudyCase, settings: EvaluationSettings, decisions: Decisions) -> LoadedCase:
+def _load(study: Study, case: EvaluatedCase, settings: EvaluationSettings, decisions: Decisions) -> LoadedCase:
     crop = study_crop(study, case, foreground=settings.foreground)
     reference = label_map_in(study.evaluation.references, case.case_id)
     prediction = label_map_in(study.evaluation.predictions, case.case_id)
@@ -185,16 +192,6 @@ def _load(study: Study, case: StudyCase, settings: EvaluationSettings, decisions
     )
 
 
-def _words(case: StudyCase) -> str:
+def _words(case: EvaluatedCase) -> str:
     dice = "Dice undefined" if case.dice is None else f"Dice {case.dice:.2f}"
     return f"{dice}, no lesion" if case.size_mm is None else f"{dice}, {case.size_mm / _MM_PER_CM:.1f} cm"
-
-
-def _decisions(path: Path) -> Decisions:
-    """Read what a reader decided before this evaluation, if it was one with ``--triage``."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("triage")]
-        return {(row["case_id"], int(row["lesion"])): row["triage"] for row in rows}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error

@@ -10,6 +10,8 @@ import pytest
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.results.lesion_rows import lesion_rows
+from nnunet_amt.evaluation.results.read_results import read_cases, worst_first
+from nnunet_amt.evaluation.results.summary_reader import read_summary
 from nnunet_amt.pictures import read_case_crop
 from nnunet_amt.report.viewer.cases import false_positives, viewer_cases
 from nnunet_amt.study import EvaluationFolder, Study
@@ -84,7 +86,8 @@ def test_the_worst_case_comes_first_with_its_findings_and_earlier_decisions(tmp_
     decisions = tmp_path / "decisions.csv"
     decisions.write_text("case_id,lesion,voxels,decision\nhalf,2,10,dismiss\n")
     run(tmp_path, triage=decisions)
-    cases = viewer_cases(study_of(tmp_path))
+    evaluated = sorted(read_cases(tmp_path / "out"), key=worst_first)
+    cases = viewer_cases(study_of(tmp_path), cases=evaluated, settings=read_summary(tmp_path / "out").settings)
     # missed: Dice 0; half: 24/45; whole: 1; the case without tumour has none
     assert [case.case_id for case in cases] == ["missed", "half", "whole", "without"]
     assert [case.words for case in cases] == [
