@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nnunet_amt.report.case_story import Background, case_story, circumstances, failure_kind, sized
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
+from nnunet_amt.report.case_story import Background, case_story, circumstances, failure_kind, sized
 
 
 def case(tp: int, fp: int, fn: int, **more: object) -> EvaluatedCase:

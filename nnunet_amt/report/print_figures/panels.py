@@ -12,8 +12,8 @@ from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
-from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, shown_voxel
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase
+from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, shown_voxel
 from nnunet_amt.study import Study, study_crop
 
 MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; a-c and d-h

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.pictures import Voxel, case_panel
 from nnunet_amt.report.case_story import CaseStory, CohortRow, case_story, circumstances, sized
 from nnunet_amt.report.page_parts import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import LoadedCase, viewer_cases
-from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 
 Pictures = tuple[Picture, ...]
 

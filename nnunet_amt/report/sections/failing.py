@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnunet_amt import paper
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.report.case_story import CohortRow, dice_text, failure_kind, size_text, sized
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.sections.case_cards import CaseCard, Pictures, best_cases, case_cards, worst_cases
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.writing.table import Row, Table
 
 # The worst cases stand as pictures on the page, so the table of them is left out.
