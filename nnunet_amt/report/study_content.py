@@ -12,11 +12,11 @@ from typing import Any
 from nnunet_amt.base.files import read_record
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
-from nnunet_amt.report.checklists import StudyFacts, facts_of
 from nnunet_amt.report.circumstances import Background
 from nnunet_amt.study import Study
 from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
-from nnunet_amt.study.facts.model_facts import chain_of_runs
+from nnunet_amt.study.facts import StudyFacts, facts_of
+from nnunet_amt.study.model_runs import chain_of_runs
 
 Run = Mapping[str, Any]
 # A page must not change because a page was written before.
