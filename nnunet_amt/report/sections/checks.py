@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnunet_amt.report.checklists import STATUSES, Checklist, answered_items, checklist_csv
-from nnunet_amt.report.checklists.item import ANCHORS
+from nnunet_amt.report.checklists import ANCHORS, STATUSES, Checklist, answered_items, checklist_csv
 from nnunet_amt.report.section import Section
 from nnunet_amt.report.study_content import StudyContent
 
