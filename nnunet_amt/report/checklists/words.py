@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -112,8 +112,10 @@ def _environment() -> Environment:
         "threshold_index": threshold_index,
         "describing_columns": _DESCRIBING_COLUMNS,
     }
-    filters = (column_name, counted, thousands, joined, edges, most_frequent_first, by_set, set_sizes, with_interval)
-    filters += (known_columns, unknown_columns, training_time)
+    filters: tuple[Callable[..., Any], ...] = (
+        *(column_name, known_columns, unknown_columns, counted, thousands, joined),
+        *(edges, most_frequent_first, by_set, set_sizes, with_interval, training_time),
+    )
     environment.filters |= {function.__name__: function for function in filters}
     return environment
 
