@@ -23,9 +23,9 @@ from nnunet_amt.evaluation.results.read_results import (
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
 from nnunet_amt.report.case_story import Background, CohortRow
-from nnunet_amt.report.checklists import StudyFacts, facts_of
 from nnunet_amt.study import Study
-from nnunet_amt.study.facts.model_facts import chain_of_runs
+from nnunet_amt.study.facts import StudyFacts, facts_of
+from nnunet_amt.study.model_runs import chain_of_runs
 from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]

@@ -13,7 +13,7 @@ from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, Me
 from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.case_cards import CaseCard
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.writing.words import counted
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,17 @@ class EvaluationFacts:
     accepted: int | None = None
     candidates: int | None = None
 
+    @property
+    def development_cases(self) -> int:
+        """Evaluated cases of the sets that the model was made with."""
+        return self.cases_by_set.get("training", 0) + self.cases_by_set.get("tuning", 0)
+
+    @property
+    def small_subgroups(self) -> int:
+        """Subgroups of too few cases for an interval, institutions not counted."""
+        subgroups = self.summary.subgroups
+        return sum(summary.cases < FEWEST_CASES for group, _, summary in subgroups if group != "institution")
+
 
 @dataclass(frozen=True)
 class FailureFacts:
@@ -226,6 +238,11 @@ class RunFacts:
     software: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     seeds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def differing_software(self) -> tuple[str, ...]:
+        """Packages of which stages ran with different versions."""
+        return tuple(name for name, versions in self.software.items() if len(versions) > 1)
 
 
 @dataclass(frozen=True)

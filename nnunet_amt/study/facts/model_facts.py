@@ -1,4 +1,4 @@
-"""Follow the run records from the predictions to the model that made them."""
+"""Read what is known of the model behind the evaluated predictions."""
 
 from __future__ import annotations
 
@@ -8,46 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record
-from nnunet_amt.base.run_record import input_path, read_runs
-from nnunet_amt.study import Study
 from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.study.model_runs import ModelRuns, Run, model_runs
+from nnunet_amt.study.study import Study
 
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
 _EPOCH_DONE = "Epoch time:"
 _PROGRAM = "nnunet_amt "
 
-Run = dict[str, Any]
-
-
-def chain_of_runs(study: Study) -> list[Run]:
-    """Give the runs that the evaluation rests on, of no other model, in order of time.
-
-    These are the runs beside the dataset, the plans, the trained network, the predictions, the evaluation, and beside
-    what looks further into it.
-    """
-    _, _, folds = _model_of(study)
-    folders = [study.dataset, *folds, study.evaluation.predictions, study.evaluation.path]
-    folders += [study.failures, study.comparison, *_prepared_in(folds)]
-    once = {folder.resolve(): folder for folder in folders if folder is not None}
-    return sorted(_runs_in(list(once.values())), key=lambda run: str(run["started"]))
-
 
 def model_facts(study: Study) -> ModelFacts | None:
     """Describe the model behind the evaluated predictions; None where nothing leads to it."""
-    predicted, model, folds = _model_of(study)
-    plans = _plans(model, study.evaluation.predictions)
-    if predicted is None and not plans:
+    model = model_runs(study)
+    plans = _plans(model.folder, study.evaluation.predictions)
+    if model.predicted is None and not plans:
         return None
-    trainer, plans_name, configuration = _names(model, plans, predicted)
+    trainer, plans_name, configuration = _names(model, plans)
     settings = plans.get("configurations", {}).get(configuration, {})
     architecture = settings.get("architecture", {})
-    checkpoint = _checkpoint(predicted)
-    trained = [run for run in _runs_in(folds) if run["stage"] == "train"]
+    checkpoint = model.input("checkpoint")
+    trained = model.trained
     return ModelFacts(
         trainer=trainer,
         plans=plans_name,
         configuration=configuration,
-        folds=_fold_names(predicted, folds),
+        folds=model.fold_names,
         network_class=architecture.get("network_class_name"),
         features=tuple(architecture.get("arch_kwargs", {}).get("features_per_level", ())),
         spacing=tuple(settings.get("spacing", ())),
@@ -55,46 +40,16 @@ def model_facts(study: Study) -> ModelFacts | None:
         batch_size=settings.get("batch_size"),
         intensities=_rescaled_range(plans),
         normalisation=next(iter(settings.get("normalization_schemes", ())), None),
-        parameters=_parameters(predicted, trained),
-        epochs=_epochs(folds),
-        steps_per_epoch=_steps_per_epoch(folds),
-        checkpoint=checkpoint[0],
-        checkpoint_sha256=checkpoint[1],
+        parameters=_parameters(model),
+        epochs=_epochs(model.folds),
+        steps_per_epoch=_steps_per_epoch(model.folds),
+        checkpoint=_last_name(checkpoint.get("path") or (model.predicted or {}).get("settings", {}).get("checkpoint")),
+        checkpoint_sha256=checkpoint.get("sha256"),
         pretrained=_given(trained, "pretrained_weights"),
         training_seconds=sum(float(run["seconds"]) for run in trained) if trained else None,
         training_device=_device(trained),
-        usual_window=_given([predicted] if predicted else [], "step_size") is False,
+        usual_window=_given([model.predicted] if model.predicted else [], "step_size") is False,
     )
-
-
-def _model_of(study: Study) -> tuple[Run | None, Path | None, list[Path]]:
-    """Find the newest prediction, nnU-Net's folder of its model, and the folds that are in it and were used."""
-    predictions = study.evaluation.predictions
-    predicted = next((run for run in reversed(_runs_in([predictions])) if run["stage"] == "predict"), None)
-    if predicted is None or predictions is None:
-        return None, None, []
-    model = input_path(predictions, predicted, "model")
-    if model is None:
-        return predicted, None, []
-    used = _fold_names(predicted, [])
-    folds = [fold for fold in sorted(model.glob("fold_*")) if not used or fold.name.removeprefix("fold_") in used]
-    return predicted, model, folds
-
-
-def _prepared_in(folds: Sequence[Path]) -> list[Path]:
-    """Give the folders of the plans and arrays that the trainings have read."""
-    read = [
-        input_path(fold, run, name)
-        for fold in folds
-        for run in read_runs(fold)
-        for name in ("plans", "preprocessed")
-        if run["stage"] == "train"
-    ]
-    return [path if path.is_dir() else path.parent for path in read if path is not None]
-
-
-def _runs_in(folders: Sequence[Path | None]) -> list[Run]:
-    return [run for folder in folders if folder is not None for run in read_runs(folder)]
 
 
 def _plans(model: Path | None, predictions: Path | None) -> dict[str, Any]:
@@ -105,41 +60,18 @@ def _plans(model: Path | None, predictions: Path | None) -> dict[str, Any]:
     return {}
 
 
-def _names(model: Path | None, plans: Mapping[str, Any], predicted: Run | None) -> tuple[str | None, str | None, str]:
+def _names(model: ModelRuns, plans: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
     """Give trainer, plans and configuration, of which the model's folder is named."""
-    told = _entry(predicted, "model").get("path")
-    name = model.name if model is not None else str(told or "").rpartition("/")[2]
-    parts = name.split("__")
+    folder = model.folder.name if model.folder is not None else _last_name(model.input("model").get("path"))
+    parts = (folder or "").split("__")
     if len(parts) == 3:
         return parts[0], parts[1], parts[2]
     configurations = list(plans.get("configurations", {}))
     return None, plans.get("plans_name"), configurations[0] if len(configurations) == 1 else ""
 
 
-def _entry(run: Run | None, name: str) -> Mapping[str, Any]:
-    entry = run["inputs"].get(name) if run else None
-    return entry if isinstance(entry, Mapping) else {}
-
-
-def _checkpoint(predicted: Run | None) -> tuple[str | None, str | None]:
-    """Give name and SHA-256 of the file that predicted."""
-    entry = _entry(predicted, "checkpoint")
-    told = entry.get("path") or (predicted["settings"].get("checkpoint") if predicted else None)
-    return str(told or "").rpartition("/")[2] or None, entry.get("sha256")
-
-
-def _fold_names(predicted: Run | None, folds: Sequence[Path]) -> tuple[str, ...]:
-    """Name the folds that predicted: as the record says, or as its checkpoint lies, or the only one of the model."""
-    settings = predicted["settings"] if predicted else {}
-    told = settings.get("folds", settings.get("fold"))
-    if isinstance(told, list) and told:
-        return tuple(str(fold) for fold in told)
-    if isinstance(told, (str, int)):
-        return (str(told),)
-    found = re.search(r"fold_(\w+)/[^/]+$", str(_entry(predicted, "checkpoint").get("path") or ""))
-    if found:
-        return (found[1],)
-    return (folds[0].name.removeprefix("fold_"),) if len(folds) == 1 else ()
+def _last_name(path: object) -> str | None:
+    return str(path or "").rpartition("/")[2] or None
 
 
 def _rescaled_range(plans: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -153,8 +85,8 @@ def _rescaled_range(plans: Mapping[str, Any]) -> tuple[float, float] | None:
     return (low, high) if rescales else None
 
 
-def _parameters(predicted: Run | None, trained: Sequence[Run]) -> int | None:
-    for run in (predicted, *reversed(trained)):
+def _parameters(model: ModelRuns) -> int | None:
+    for run in (model.predicted, *reversed(model.trained)):
         if run is not None and isinstance(number := run["cost"].get("parameters"), (int, float)):
             return int(number)
     return None
@@ -176,8 +108,8 @@ def _epochs(folds: Sequence[Path]) -> int | None:
 
 def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
     """Read the steps from what nnU-Net's trainer wrote of itself, as text; None for several folds."""
-    told = read_record(folds[0] / "debug.json").get("num_iterations_per_epoch") if len(folds) == 1 else None
-    return int(told) if isinstance(told, (str, int)) and str(told).isdecimal() else None
+    steps = read_record(folds[0] / "debug.json").get("num_iterations_per_epoch") if len(folds) == 1 else None
+    return int(steps) if isinstance(steps, (str, int)) and str(steps).isdecimal() else None
 
 
 def _given(runs: Sequence[Run], option: str) -> bool | None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from nnunet_amt.base.csv_rows_of_ours import read_rows
 from nnunet_amt.base.files import read_record
+from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.evaluation.results.summary_reader import read_summary
-from nnunet_amt.study import Study
 from nnunet_amt.study.facts.facts import (
     DatasetFacts,
     EvaluationFacts,
@@ -20,15 +20,17 @@ from nnunet_amt.study.facts.facts import (
     SetFacts,
     StudyFacts,
 )
-from nnunet_amt.study.facts.model_facts import chain_of_runs, model_facts
-from nnunet_amt.study.facts.phantoms import is_of_phantoms
-from nnunet_amt.study.study import newest_run
+from nnunet_amt.study.facts.model_facts import model_facts
+from nnunet_amt.study.model_runs import chain_of_runs
+from nnunet_amt.study.study import Study, newest_run
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d+),")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
 _SIGNIFICANT = 0.05
+_PHANTOM_MARK = "phantom_design.json"  # the phantom program leaves it beside its manifest
+_PHANTOM_WORD = "phantom"
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -55,7 +57,7 @@ def facts_of(study: Study) -> StudyFacts:
         failures=_failures(study.failures),
         comparison=_comparison(study.comparison),
         runs=_runs(runs),
-        synthetic=is_of_phantoms(study),
+        synthetic=_is_of_phantoms(study),
     )
 
 
@@ -201,3 +203,32 @@ def _machine(machine: Mapping[str, Any]) -> str:
     if device == "cpu":
         device = ""
     return ", ".join(str(part) for part in (machine.get("system"), device, cores) if part)
+
+
+def _is_of_phantoms(study: Study) -> bool:
+    """Whether the evaluated dataset was made of phantoms.
+
+    It was if its name or the origin of its labels says so, or if it was converted from the manifest of phantoms in the
+    study. Phantoms may also lie there, to try things out, beside a dataset of patients.
+    """
+    manifests = [
+        mark.parent / "manifest.csv"
+        for mark in (study.folder / _PHANTOM_MARK, *study.folder.glob(f"*/{_PHANTOM_MARK}"))
+    ]
+    manifests = [manifest for manifest in manifests if manifest.is_file()]
+    if study.dataset is None:
+        return bool(manifests)
+    origin = str(read_record(study.dataset / "dataset.json").get("label_origin", ""))
+    if _PHANTOM_WORD in study.dataset.name.lower() or _PHANTOM_WORD in origin.lower():
+        return True
+    return any(_was_converted(manifest, study.dataset) for manifest in manifests)
+
+
+def _was_converted(manifest: Path, dataset: Path) -> bool:
+    """Compare the manifest with the record of the conversion, or where there is none the number of its cases."""
+    run = newest_run(dataset, "convert")
+    entry = run["inputs"].get("manifest") if run else None
+    if isinstance(entry, dict) and "sha256" in entry:
+        return entry["sha256"] == file_sha256(manifest)
+    cases = manifest.read_text(encoding="utf-8").count("\n") - 1
+    return read_record(dataset / "audit.json").get("identified") == cases

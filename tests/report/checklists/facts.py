@@ -12,7 +12,7 @@ from nnunet_amt.evaluation.summary.summary import (
     MetricSummary,
     SensitivitySummary,
 )
-from nnunet_amt.study.facts.facts import (
+from nnunet_amt.study.facts import (
     DatasetFacts,
     EvaluationFacts,
     FailureFacts,
@@ -21,8 +21,6 @@ from nnunet_amt.study.facts.facts import (
     SetFacts,
     StudyFacts,
 )
-
-__all__ = ["DATASET", "EVALUATION", "MODEL", "STUDY", "group"]
 
 
 def group(cases: int, dice: float, interval: tuple[float, float] | None = (0.71, 0.79)) -> GroupSummary:

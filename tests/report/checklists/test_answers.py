@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nnunet_amt.report.checklists import StudyFacts, answered_items
-from nnunet_amt.report.checklists.item import AnsweredItem
+from nnunet_amt.report.checklists import AnsweredItem, answered_items
+from nnunet_amt.study.facts import StudyFacts
 from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
 
 

@@ -7,7 +7,7 @@ import pytest
 from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.report.sections.opening import dice_by_size, peers_of, short_training
-from nnunet_amt.study.facts.facts import ModelFacts
+from nnunet_amt.study.facts import ModelFacts
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=10)

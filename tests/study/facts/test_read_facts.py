@@ -12,9 +12,9 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.evaluation.results.summary_file import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.report.checklists import StudyFacts, answered_items, facts_of
+from nnunet_amt.report.checklists import answered_items
 from nnunet_amt.study import find_study
-from nnunet_amt.study.facts.facts import FailureFacts, SetFacts
+from nnunet_amt.study.facts import FailureFacts, SetFacts, StudyFacts, facts_of
 from tests.report.checklists.facts import group
 
 MODEL = "nnUNet_results/Dataset711_AMT/nnUNetTrainerAMT_5epochs__nnUNetAMTPlans__3d_fullres"
@@ -202,7 +202,6 @@ def test_failures_and_comparison_are_read(study: Path) -> None:
     (failures / "failure_cases.csv").write_text("\n".join(rows) + "\n")
     write_json(comparison / "comparison.json", {"models": [{"name": "AMT"}, {"name": "default nnU-Net"}]})
     facts = _facts(study)
-    differing = ("volume", "mean of the CT numbers")
     differing = ("volume", "mean of the CT numbers")
     assert facts.failures == FailureFacts(1, over=2, under=1, balanced=1, missed=1, differing_features=differing)
     assert facts.comparison == ("AMT", "default nnU-Net")

@@ -9,9 +9,20 @@ from dataclasses import replace
 
 import pytest
 
-from nnunet_amt.report.checklists import ANCHORS, STATUSES, Checklist, StudyFacts, answered_items, checklist_csv
-from nnunet_amt.report.checklists.item import AnsweredItem
-from tests.report.checklists.facts import MODEL, STUDY
+from nnunet_amt.report.checklists import (
+    ANCHORS,
+    STATUSES,
+    AnsweredItem,
+    Checklist,
+    ChecklistItem,
+    PossibleAnswer,
+    answered_items,
+    checklist_csv,
+    checklists,
+)
+from nnunet_amt.report.checklists.words import Writer
+from nnunet_amt.study.facts import StudyFacts
+from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
 
 # The numbering of the published tables: Tejani et al. 2024, Collins et al. 2024
 CLAIM = [str(number) for number in range(1, 45)]
@@ -31,6 +42,19 @@ ONLY_AUTHORS = {
 }
 SYNTHETIC = replace(STUDY, synthetic=True)
 OTHER_TRAINER = replace(STUDY, model=replace(MODEL, trainer="nnUNetTrainer", plans="nnUNetPlans", intensities=None))
+# Between them they have every answer
+VARIANTS = [
+    StudyFacts(),
+    StudyFacts(synthetic=True),
+    STUDY,
+    SYNTHETIC,
+    OTHER_TRAINER,
+    replace(STUDY, dataset=replace(DATASET, label_origin="outlined", reference="A series", coded=False)),
+    replace(STUDY, dataset=None, model=replace(MODEL, pretrained=True, folds=("0", "1"), epochs=None)),
+    replace(STUDY, model=replace(MODEL, pretrained=None), runs=replace(STUDY.runs, stages=("train",))),
+    replace(STUDY, model=replace(MODEL, checkpoint="checkpoint_latest.pth")),
+    replace(STUDY, evaluation=replace(EVALUATION, cases_by_set={"tuning": 1, "external": 2}, without_tumour=1)),
+]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +134,36 @@ def test_phantoms_are_called_phantoms() -> None:
     assert "do not carry over to patients" in claim["40"].answer
 
 
+def test_no_item_lacks_a_part() -> None:
+    """Of the published text nothing is quoted, so what an item asks for must be told, and what answers it."""
+    for checklist in checklists():
+        for item in checklist.items:
+            assert all((item.number, item.section, item.asks, item.answers)), item
+            assert not item.answers[-1].when, f"{item.number}: where no condition holds there is no answer"
+            for answer in item.answers:
+                assert answer.status in STATUSES
+                assert answer.anchor in (*ANCHORS, "")
+                assert answer.text or answer.status == "authors", item
+                assert answer.authors or answer.status in ("answered", "not applicable"), item
+
+
+def test_every_answer_is_some_studys() -> None:
+    """A template that no study renders could name anything, and an answer after one that always holds is dead."""
+    chosen = {id(_chosen(item, Writer(facts))) for facts in VARIANTS for list_ in checklists() for item in list_.items}
+    for facts in VARIANTS:
+        answered_items(facts)
+    for checklist in checklists():
+        for item in checklist.items:
+            for answer in item.answers:
+                assert id(answer) in chosen, f"{checklist.title} {item.number}: no study has {answer}"
+
+
+def test_an_item_of_both_checklists_is_answered_once() -> None:
+    claim, tripod = (_by_number(checklist) for checklist in answered_items(STUDY))
+    assert (tripod["2"].status, tripod["2"].answer) == (claim["2"].status, claim["2"].answer)
+    assert tripod["2"].asks != claim["2"].asks
+
+
 def test_the_csv_reads_back_and_holds_no_formula() -> None:
     checklist = Checklist(
         "T", "C", "", (AnsweredItem("1", "S", "asks", "answered", '=SUM(A1), "quoted"\nline', "#results"),)
@@ -128,3 +182,7 @@ def test_the_csv_has_a_row_an_item() -> None:
 
 def _by_number(checklist: Checklist) -> dict[str, AnsweredItem]:
     return {item.number: item for item in checklist.items}
+
+
+def _chosen(item: ChecklistItem, writer: Writer) -> PossibleAnswer:
+    return next(answer for answer in item.answers if not answer.when or writer.holds(answer.when))
