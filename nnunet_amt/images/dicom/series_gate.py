@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.dicom_header import DicomHeader
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.plausible_spacing import require_plausible_spacing
+from nnunet_amt.images.dicom.headers import DicomHeader
+from nnunet_amt.images.geometry import Geometry, require_plausible_spacing
 
 _COSINE_TOLERANCE = 1e-3
 _PIXEL_SPACING_TOLERANCE = 1e-3  # mm
@@ -25,7 +24,7 @@ _DISTANCE_TOLERANCE_SHARE = 0.02
 LARGEST_DRIFT_PIXELS = 0.5
 
 
-def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]:
+def checked_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]:
     """Check what every slice must say and share, and sort the slices along their normal.
 
     Parameters
@@ -65,7 +64,7 @@ def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool
     Parameters
     ----------
     slices
-        As `sorted_slices` gives them.
+        As `checked_slices` gives them.
     name
         Of the folder, for messages.
     tilt_allowed
@@ -91,7 +90,7 @@ def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool
     _check_drift(positions, normal, slices[0], name, tilt_allowed)
     between_rows, between_columns = slices[0].pixel_spacing or (0.0, 0.0)
     spacing = (between_columns, between_rows, float(distances.mean()))
-    require_plausible_spacing(spacing, name)
+    require_plausible_spacing(spacing, name=name)
     direction = np.stack([row, column, normal], axis=1)  # columns are the axes
     return Geometry(
         (slices[0].columns, slices[0].rows, len(slices)),

@@ -10,15 +10,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.compressed_slices import NOT_IN_SIMPLEITK, decoded_series
-from nnunet_amt.images.dicom.dicom_files import ENHANCED_CT_IMAGES, DicomFolder
-from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.plain_slices import plain_series
-from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, series_geometry, sorted_slices
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.orientation import lps_geometry, to_lps
-from nnunet_amt.images.reading_options import ReadingOptions
-from nnunet_amt.images.tilt import Shifts, slice_shifts, straight_geometry, straightened
+from nnunet_amt.images.dicom.files import ENHANCED_CT_IMAGES, DicomFolder
+from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
+from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, checked_slices, series_geometry
+from nnunet_amt.images.dicom.slices import NOT_IN_SIMPLEITK, decoded_series, plain_series
+from nnunet_amt.images.geometry import Geometry, lps_geometry, to_lps
+from nnunet_amt.images.resampling import ReadingOptions, Shifts, slice_shifts, straight_geometry, straightened
 
 _AS_IT_IS = ReadingOptions()
 
@@ -86,9 +83,7 @@ class DicomSeries:
         if self.shifts is not None:
             return to_lps(straightened(image, self.shifts, self._read_geometry))
         # The grid that passed the gate, not the one that the reader makes of the headers again.
-        image.SetSpacing(self.stored_geometry.spacing)
-        image.SetOrigin(self.stored_geometry.origin)
-        image.SetDirection(self.stored_geometry.direction)
+        self.stored_geometry.set_on(image)
         return to_lps(image)
 
     @property
@@ -115,6 +110,7 @@ class DicomSeries:
 def ct_series_among(
     folder: DicomFolder,
     headers: Sequence[DicomHeader],
+    *,
     wanted: Collection[str] = (),
     wanted_images: Collection[str] = (),
     options: ReadingOptions = _AS_IT_IS,
@@ -151,7 +147,7 @@ def ct_series_among(
         raise ImageReadError(
             f"{name}: holds {len(volumes)} CT series ({_listed(volumes)}){reason}; keep one series in the folder"
         )
-    slices = sorted_slices(chosen[0], name)
+    slices = checked_slices(chosen[0], name)
     geometry = series_geometry(slices, name, options.resample_tilt)
     shifts = slice_shifts([header.position or () for header in slices], geometry)
     drifts = max(abs(shift) for pair in shifts for shift in pair) > LARGEST_DRIFT_PIXELS
