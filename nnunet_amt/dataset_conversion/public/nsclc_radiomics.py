@@ -15,7 +15,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_ca
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.mask import masks_among
+from nnunet_amt.images.dicom.mask import DicomMask, masks_among
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 
 
@@ -92,7 +92,7 @@ def _cases_of(patient: Path, roi: str) -> list[PublicCase]:
     ]
 
 
-def _ct_folder(patient: Path, headers: Sequence[DicomHeader], structure: RtStruct) -> Path:
+def _ct_folder(patient: Path, headers: Sequence[DicomHeader], structure: DicomMask) -> Path:
     """Give the subfolder that holds the CT which the RTSTRUCT refers to, or all if it says nothing."""
     slices = [header for header in headers if header.sop_class == CT_IMAGE]
     named = [header for header in slices if header.series_uid in structure.series_uids]

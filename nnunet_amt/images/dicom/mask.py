@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
 from nnunet_amt.images.dicom.files import DicomFolder
@@ -15,7 +15,6 @@ from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries
 
 DicomMask: TypeAlias = RtStruct | DicomSeg
-_Kind = TypeVar("_Kind", bound=RtStruct | DicomSeg)
 
 
 def open_dicom_mask(
@@ -65,8 +64,8 @@ def open_dicom_mask(
 
 
 def masks_among(
-    folder: DicomFolder, headers: Sequence[DicomHeader], *, kind: type[_Kind], roi: str | None
-) -> list[_Kind]:
+    folder: DicomFolder, headers: Sequence[DicomHeader], *, kind: type[DicomMask], roi: str | None
+) -> list[DicomMask]:
     """Find the RTSTRUCTs, or the DICOM SEGs, that have structures which `roi` names; see `open_dicom_mask`.
 
     Raises
@@ -76,7 +75,7 @@ def masks_among(
     ImageReadError
         If one of them is damaged, or a SEG is fractional.
     """
-    found: list[_Kind] = []
+    found: list[DicomMask] = []
     names: list[str] = []
     members = [header.member for header in headers if header.sop_class in kind.sop_classes]
     for member in members:
