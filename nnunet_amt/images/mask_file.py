@@ -70,10 +70,8 @@ def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foregro
 
     Parameters
     ----------
-    path
-        The label map.
-    case_id
-        For messages.
+    path, case_id
+        The label map; for messages.
     foreground
         The value of tumour. A mask of 0 and 1 is taken whatever this is.
 
@@ -159,12 +157,10 @@ def _first_cause(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file of a CT, and whether it must be brought to its grid.
+    """A label file of a CT, its header read.
 
     Attributes
     ----------
-    file
-        The file, its header read.
     resample
         Whether it lies on another grid, and is to be resampled.
     has_ignore_label
@@ -178,17 +174,12 @@ class LabelFile:
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Read the mask, (z, y, x), on the grid that `open_label_file` has compared it with.
 
-        Returns
-        -------
-        numpy.ndarray
-            0 (background), 1 (tumour), and `IGNORE_LABEL` if the file says that it uses it.
+        Values are 0 (background), 1 (tumour), and `IGNORE_LABEL` if the file says that it uses it.
 
         Raises
         ------
-        ImageReadError
-            If the voxels cannot be read.
-        LabelValueError
-            If it holds other values, or no tumour.
+        ImageReadError, LabelValueError
+            If the voxels cannot be read, or hold other values or no tumour.
         GeometryMismatchError
             If it is to be resampled, and tumour lies outside the CT.
         """

@@ -79,11 +79,6 @@ def ordinary_header(path: Path) -> LabelHeader | None:
         None for everything that is not plain: no single-file NIfTI-1, not three dimensions, no integers, scaled
         values, a unit other than mm, no orientation, a shear, two orientations that differ, a damaged header.
         SimpleITK is to be asked then.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be opened.
     """
     if not path.name.endswith((".nii", ".nii.gz")):
         return None
@@ -107,13 +102,6 @@ def ordinary_header(path: Path) -> LabelHeader | None:
 def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     """Give the voxels of all slices in turn; the file has been checked to its end when the last is given.
 
-    Parameters
-    ----------
-    path
-        The file.
-    header
-        From `ordinary_header`.
-
     Yields
     ------
     numpy.ndarray, (slices, y, x)
@@ -123,8 +111,6 @@ def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     ------
     BrokenFileError
         If the file ends too early or is damaged.
-    OSError
-        If it cannot be read.
     """
     z, y, x = header.shape
     slice_bytes = y * x * header.voxel_type.itemsize

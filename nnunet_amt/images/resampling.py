@@ -43,12 +43,10 @@ def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: 
 
     Parameters
     ----------
-    mask
-        Labels; 1 is tumour.
+    mask, name
+        Labels, 1 is tumour; what messages call it.
     geometry
         The CT's grid.
-    name
-        Of the mask, for messages.
     outside
         Label of voxels that the mask does not cover.
 
@@ -89,12 +87,8 @@ def _tumour_outside(mask: sitk.Image, geometry: Geometry) -> tuple[int, int]:
 def slice_shifts(positions: Sequence[Sequence[float]], geometry: Geometry) -> Shifts:
     """Compute by how much each slice of a tilted series is shifted in its plane.
 
-    Parameters
-    ----------
-    positions
-        Centre of the first pixel of each slice, (x, y, z) in mm.
-    geometry
-        The grid that the slices would form if none was shifted.
+    `positions` are the centres of their first pixels, (x, y, z) in mm; `geometry` is the grid that they would form if
+    none was shifted.
     """
     in_plane = (np.array(positions) - positions[0]) @ geometry.axes[:, :2] / geometry.spacing[:2]
     return tuple((float(x), float(y)) for x, y in in_plane)
@@ -118,16 +112,9 @@ def straightened(image: sitk.Image, shifts: Shifts, geometry: Geometry) -> sitk.
     Parameters
     ----------
     image
-        In HU; its slices in the order of `shifts`.
-    shifts
-        As `slice_shifts` gives them.
+        In HU; its slices in the order of `shifts`, which `slice_shifts` gives.
     geometry
-        As `straight_geometry` gives it.
-
-    Returns
-    -------
-    SimpleITK.Image
-        float32; what no slice covers has the floor, `FLOOR_HU`.
+        As `straight_geometry` gives it; what no slice covers has the floor, `FLOOR_HU`.
     """
     import SimpleITK as sitk
     from scipy import ndimage

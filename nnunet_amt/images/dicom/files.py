@@ -27,13 +27,7 @@ _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 @dataclass(frozen=True)
 class DicomFolder:
-    """A folder (with its subfolders), a zip, or a single file, that holds DICOM files among others.
-
-    Attributes
-    ----------
-    path
-        The folder, the zip or the file.
-    """
+    """A folder (with its subfolders), a zip, or a single file, that holds DICOM files among others."""
 
     path: Path
 
@@ -44,8 +38,6 @@ class DicomFolder:
         ------
         ImageReadError
             If there is no DICOM file, or one of them cannot be read.
-        MissingExtraError
-            If pydicom is not installed.
         """
         headers = []
         with self._opened() as archive:
@@ -115,7 +107,8 @@ class DicomFolder:
         pydicom = pydicom_module()
         with refusing_damage(self, member):
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
-            return header_of(dataset, member, shown, file.tell(), size - file.tell())
+            at = file.tell()
+            return header_of(dataset, member=member, shown=shown, pixels_at=at, bytes_left=size - at)
 
     def _path_of(self, member: str) -> Path:
         return self.path if self.path.is_file() else self.path / member
@@ -154,13 +147,7 @@ def is_cut_zip(path: Path) -> bool:
 
 
 def pydicom_module() -> ModuleType:
-    """Import pydicom, or say which extra brings it.
-
-    Raises
-    ------
-    MissingExtraError
-        If pydicom is not installed.
-    """
+    """Import pydicom, or say with a MissingExtraError which extra brings it."""
     try:
         import pydicom
     except ImportError as error:

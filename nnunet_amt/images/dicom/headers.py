@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,31 +12,6 @@ from typing import Any
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 _SALT = os.urandom(16)  # without it short ids could be guessed from their digests
-
-HEADER_TAGS = [
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "PatientID",
-    "Modality",
-    "ImageType",
-    "Manufacturer",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "SliceThickness",
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "NumberOfFrames",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-]
 # DICOM PS3.3: defined terms of Modality (the usual ones), and of RescaleType.
 _MODALITIES = frozenset(
     {"CT", "MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "RF", "OT", "SC", "SEG", "SR", "PR", "KO", "REG", "FID"}
@@ -58,27 +34,19 @@ class DicomHeader:
         As in the header; empty where it is silent.
     patient_digest
         To tell that two slices are of two patients, within one process only; empty where the header is silent.
-    position, orientation, pixel_spacing
-        ImagePositionPatient (x, y, z) in mm, ImageOrientationPatient (row, then column cosines), PixelSpacing
-        (between rows, between columns) in mm; None where the header is silent.
-    slice_thickness
-        In mm; None where the header is silent.
-    rows, columns
-        Size of the slice.
+    position, orientation, pixel_spacing, slice_thickness
+        Position (x, y, z), pixel spacing (between rows, between columns) and thickness in mm, orientation as row, then
+        column cosines; None where the header is silent.
     samples, frames
         Values a pixel, and slices in the file: 1 and 1 in a CT slice.
-    slope, intercept
-        Of the rescaling to HU; None where the header is silent.
-    rescale_type
-        Unit after the rescaling; empty where the header is silent, which means HU in CT.
+    slope, intercept, rescale_type
+        Of the rescaling to HU, None where the header is silent; its unit, empty where it is silent, which means HU.
     syntax
         Transfer syntax: how the pixels are compressed.
     missing_bytes
         By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known.
-    bits
-        Bits allocated, bits stored and the high bit of a value.
-    signed
-        Whether the stored values are.
+    bits, signed
+        Bits allocated, bits stored and the high bit of a value, and whether values are signed.
     pixels_at
         Where in the file the element of the pixels begins, in bytes.
     """
@@ -110,84 +78,87 @@ class DicomHeader:
     pixels_at: int
 
 
-def header_of(dataset: Any, member: str, shown: str, pixels_at: int, bytes_left: int) -> DicomHeader:
-    """Take what is needed of a dataset that was read up to its pixels.
+def _text(value: Any) -> str:
+    return str(value or "")
 
-    Parameters
-    ----------
-    dataset
-        pydicom dataset with `HEADER_TAGS`.
-    member, shown
-        See `DicomHeader`.
-    pixels_at, bytes_left
-        Bytes of the file that were read, and those after them.
+
+def _words(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) and value else tuple(map(str, value or ()))
+
+
+def _number(value: Any) -> float | None:
+    return None if value in (None, "") else float(value)
+
+
+def _numbers(value: Any) -> tuple[float, ...] | None:
+    if value is None or value == "":
+        return None
+    return tuple(float(one) for one in (value if hasattr(value, "__iter__") else (value,)))
+
+
+def _digest(value: Any) -> str:
+    text = _text(value).strip()
+    return hashlib.sha256(_SALT + text.encode(errors="replace")).hexdigest() if text else ""
+
+
+def _term_of(known: frozenset[str]) -> Callable[[Any], str]:
+    """Keep defined terms, which messages show; free text in their place might be a name."""
+
+    def term(value: Any) -> str:
+        text = _text(value).strip()
+        return text if text in known or not text else "unknown"
+
+    return term
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "sop_uid": ("SOPInstanceUID", _text),
+    "series_uid": ("SeriesInstanceUID", _text),
+    "modality": ("Modality", _term_of(_MODALITIES)),
+    "image_type": ("ImageType", _words),
+    "manufacturer": ("Manufacturer", _text),
+    "patient_digest": ("PatientID", _digest),
+    "position": ("ImagePositionPatient", _numbers),
+    "orientation": ("ImageOrientationPatient", _numbers),
+    "pixel_spacing": ("PixelSpacing", _numbers),
+    "slice_thickness": ("SliceThickness", _number),
+    "rows": ("Rows", lambda value: int(value or 0)),
+    "columns": ("Columns", lambda value: int(value or 0)),
+    "samples": ("SamplesPerPixel", lambda value: int(value or 1)),
+    "frames": ("NumberOfFrames", lambda value: int(value or 1)),
+    "slope": ("RescaleSlope", _number),
+    "intercept": ("RescaleIntercept", _number),
+    "rescale_type": ("RescaleType", _term_of(_UNITS)),
+    "signed": ("PixelRepresentation", lambda value: int(value or 0) == 1),
+}
+_BITS = ("BitsAllocated", "BitsStored", "HighBit")
+HEADER_TAGS = ["SOPClassUID", *(tag for tag, _ in _FIELDS.values()), *_BITS]
+
+
+def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, bytes_left: int) -> DicomHeader:
+    """Take what is needed of a pydicom dataset with `HEADER_TAGS` that was read up to its pixels.
+
+    `pixels_at` and `bytes_left` are the bytes of the file that were read, and those after them.
 
     Raises
     ------
     EOFError
         If the file ends within its header. pydicom raises others for damaged elements.
     """
-
-    def numbers(tag: str) -> tuple[float, ...] | None:
-        value = dataset.get(tag)
-        if value is None or value == "":
-            return None
-        several = value if hasattr(value, "__iter__") else (value,)
-        return tuple(float(one) for one in several)
-
-    def words(tag: str) -> tuple[str, ...]:
-        value = dataset.get(tag) or ()
-        return (value,) if isinstance(value, str) else tuple(str(word) for word in value)
-
-    def number(tag: str) -> float | None:
-        value = dataset.get(tag)
-        return None if value in (None, "") else float(value)
-
-    def integer(tag: str) -> int:
-        return int(dataset.get(tag) or 0)
-
-    sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
-    series_uid = str(dataset.get("SeriesInstanceUID") or "")
-    if not sop_class or (sop_class == CT_IMAGE and not series_uid):
-        raise EOFError  # it ends within the header
-    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    sop_class = _text(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
+    if not sop_class or (sop_class == CT_IMAGE and not dataset.get("SeriesInstanceUID")):
+        raise EOFError
+    allocated, stored, high_bit = (int(dataset.get(tag) or 0) for tag in _BITS)
     return DicomHeader(
         member=member,
         shown=shown,
         sop_class=sop_class,
-        sop_uid=str(dataset.get("SOPInstanceUID") or ""),
-        series_uid=series_uid,
-        modality=_term(dataset.get("Modality"), _MODALITIES),
-        image_type=words("ImageType"),
-        manufacturer=str(dataset.get("Manufacturer") or ""),
-        patient_digest=_digest(str(dataset.get("PatientID") or "").strip()),
-        position=numbers("ImagePositionPatient"),
-        orientation=numbers("ImageOrientationPatient"),
-        pixel_spacing=numbers("PixelSpacing"),
-        slice_thickness=number("SliceThickness"),
-        rows=rows,
-        columns=columns,
-        samples=int(dataset.get("SamplesPerPixel") or 1),
-        frames=int(dataset.get("NumberOfFrames") or 1),
-        slope=number("RescaleSlope"),
-        intercept=number("RescaleIntercept"),
-        rescale_type=_term(dataset.get("RescaleType"), _UNITS),
-        syntax=str(dataset.file_meta.get("TransferSyntaxUID") or ""),
+        syntax=_text(dataset.file_meta.get("TransferSyntaxUID")),
         missing_bytes=_missing_bytes(dataset, bytes_left),
-        bits=(integer("BitsAllocated"), integer("BitsStored"), integer("HighBit")),
-        signed=integer("PixelRepresentation") == 1,
+        bits=(allocated, stored, high_bit),
         pixels_at=pixels_at,
+        **{name: taken(dataset.get(tag)) for name, (tag, taken) in _FIELDS.items()},
     )
-
-
-def _term(value: object, known: frozenset[str]) -> str:
-    """Keep a defined term, which messages show; free text in its place might be a name."""
-    text = str(value or "").strip()
-    return text if text in known or not text else "unknown"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(_SALT + text.encode(errors="replace")).hexdigest() if text else ""
 
 
 def _missing_bytes(dataset: Any, bytes_left: int) -> int:

@@ -60,26 +60,14 @@ class RtStruct:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Fill the contours and merge the structures.
-
-        Parameters
-        ----------
-        geometry
-            The CT's grid; contours must lie on its slices.
-
-        Returns
-        -------
-        numpy.ndarray
-            (z, y, x), 0 and 1.
+        """Fill the contours and merge the structures on the CT's grid to (z, y, x) of 0 and 1.
 
         Raises
         ------
         GeometryMismatchError
             If a contour lies between slices or outside the CT.
-        ImageReadError
-            If the file is damaged, or a coordinate is no number.
-        LabelValueError
-            If no voxel centre is inside a contour, or all are.
+        LabelValueError, ImageReadError
+            If no voxel centre is inside a contour, or all are; if the file is damaged, or a coordinate is no number.
         """
         dataset = self.folder.dataset(self.member)
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)

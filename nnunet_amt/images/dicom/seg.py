@@ -60,14 +60,12 @@ class DicomSeg:
             return cls(folder, member, numbers, names, *_referenced(dataset))
 
     def require_fit(self, geometry: Geometry) -> None:
-        """Check before any pixel is read that the frames lie on the CT's voxels.
+        """Check before any pixel is read that the frames lie on the CT's voxels, if they must not be resampled.
 
         Raises
         ------
         GeometryMismatchError
-            If they do not, and must not be resampled; both grids are given.
-        ImageReadError
-            If a frame does not say where it lies.
+            If they do not; both grids are given.
         """
         dataset = _segmentation(self.folder, self.member)
         with refusing_damage(self.folder, self.member):
@@ -77,26 +75,14 @@ class DicomSeg:
                 _steps(frame, geometry)
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Merge the segments.
-
-        Parameters
-        ----------
-        geometry
-            The CT's grid, on whose voxels the frames must lie.
-
-        Returns
-        -------
-        numpy.ndarray
-            (z, y, x), 0 and 1.
+        """Merge the segments on the CT's grid to (z, y, x) of 0 and 1.
 
         Raises
         ------
         GeometryMismatchError
             If the frames lie on another grid and must not be resampled, or tumour lies outside the CT.
-        LabelValueError
-            If the segments are empty.
-        ImageReadError
-            If the pixels cannot be read.
+        LabelValueError, ImageReadError
+            If the segments are empty, or the pixels cannot be read.
         """
         dataset = _segmentation(self.folder, self.member)
         name = f"the DICOM SEG's segment number {', '.join(map(str, self.numbers))}"

@@ -52,14 +52,14 @@ class DicomSeries:
         return self.slices[0].manufacturer or None
 
     @property
-    def identity(self) -> str:
-        """Equal for two cases that were given the same series, also in two copies."""
-        return self.slices[0].series_uid
-
-    @property
     def series_uid(self) -> str:
         """SeriesInstanceUID, for comparison only."""
         return self.slices[0].series_uid
+
+    @property
+    def identity(self) -> str:
+        """Equal for two cases that were given the same series, also in two copies."""
+        return self.series_uid
 
     @property
     def sop_uids(self) -> frozenset[str]:
@@ -67,12 +67,7 @@ class DicomSeries:
         return frozenset(header.sop_uid for header in self.slices)
 
     def read(self, scratch: Path) -> sitk.Image:
-        """Read the series in HU with LPS axes.
-
-        Parameters
-        ----------
-        scratch
-            An empty folder, for files out of a zip.
+        """Read the series in HU with LPS axes; `scratch` is an empty folder, for files out of a zip.
 
         Raises
         ------
@@ -119,10 +114,8 @@ def ct_series_among(
 
     Parameters
     ----------
-    folder
-        Where the files are.
-    headers
-        Of all DICOM files there; RTSTRUCT, RTPLAN, RTDOSE, reports and localiser series are passed over.
+    folder, headers
+        All DICOM files there; RTSTRUCT, RTPLAN, RTDOSE, reports and localiser series are passed over.
     wanted, wanted_images
         SeriesInstanceUIDs and SOPInstanceUIDs that a mask refers to; they decide between several CT series.
     options
@@ -147,8 +140,8 @@ def ct_series_among(
         raise ImageReadError(
             f"{name}: holds {len(volumes)} CT series ({_listed(volumes)}){reason}; keep one series in the folder"
         )
-    slices = checked_slices(chosen[0], name)
-    geometry = series_geometry(slices, name, options.resample_tilt)
+    slices = checked_slices(chosen[0], name=name)
+    geometry = series_geometry(slices, name=name, tilt_allowed=options.resample_tilt)
     shifts = slice_shifts([header.position or () for header in slices], geometry)
     drifts = max(abs(shift) for pair in shifts for shift in pair) > LARGEST_DRIFT_PIXELS
     return DicomSeries(folder, tuple(slices), geometry, shifts if drifts else None)

@@ -20,14 +20,7 @@ _INT16 = np.iinfo(np.int16)
 
 
 def plain_series(files: Sequence[Path], slices: Sequence[DicomHeader]) -> NDArray[np.int16] | None:
-    """Read uncompressed 16-bit slices whose rescaling adds a whole number.
-
-    Parameters
-    ----------
-    files
-        One a slice, in their order.
-    slices
-        Their headers.
+    """Read uncompressed 16-bit slices, one a file, whose rescaling adds a whole number.
 
     Returns
     -------
@@ -84,19 +77,7 @@ def _stored_values(file: Path, header: DicomHeader) -> NDArray[np.integer] | Non
 
 
 def decoded_series(folder: DicomFolder, slices: Sequence[DicomHeader]) -> NDArray[np.float32]:
-    """Decode slices with pydicom and pylibjpeg.
-
-    Parameters
-    ----------
-    folder
-        Where the files are.
-    slices
-        Headers in the order of the slices.
-
-    Returns
-    -------
-    numpy.ndarray
-        (z, y, x) in HU.
+    """Decode slices with pydicom and pylibjpeg, in their order, to (z, y, x) in HU.
 
     Raises
     ------
