@@ -11,9 +11,8 @@ from pathlib import Path
 from nnunet_amt.base.files import read_record, write_json
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.images.dicom.detached_pixels import pixel_files
-from nnunet_amt.images.hounsfield import FLOOR_HU
-from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.image_file import FLOOR_HU, pixel_files
+from nnunet_amt.images.resampling import ReadingOptions
 
 # Change it when the same files must be converted otherwise than before.
 _CONVERSION_VERSION = 4

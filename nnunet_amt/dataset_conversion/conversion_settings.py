@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.resampling import ReadingOptions
 
 
 @dataclass(frozen=True)

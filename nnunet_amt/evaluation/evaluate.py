@@ -33,7 +33,7 @@ from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
 from nnunet_amt.evaluation.summary.volume_bins import sensitivity_by_volume, write_volume_bins_csv
-from nnunet_amt.images.image_integrity import itk_warnings_off
+from nnunet_amt.images.image_file import itk_warnings_off
 
 RESULT_FILES = (
     *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import gzip
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.nifti import nifti_gz
 from nnunet_amt.pictures import CaseCrop, Voxel, case_panel
 from nnunet_amt.report.page_parts import Picture, png_picture
 
@@ -24,10 +24,6 @@ _IMAGE_CHARACTERS, _LABELS_CHARACTERS = 0.6, 0.01  # that a voxel usually takes
 _AIM, _WELL_USED = 0.95, 0.85  # of the budget: what the next guess aims at, and what is good enough
 _ENOUGH_ATTEMPTS, _MOST_ATTEMPTS = 4, 30
 _EMPTY_VOXELS = 64  # along the longest edge, where there is no CT
-_HEADER_BYTES = 352  # 348 and an empty extension flag
-_UINT8 = 2
-_MILLIMETRES = 2
-_SCANNER = 1
 _STRIP_SIZES = (320, 256, 208, 168, 136, 112, 96, 80, 64)  # pixels of the longest edge; less shows nothing
 _HOPE = 1.15  # a smaller picture takes more room a pixel than its share, but a guess too large is only drawn in vain
 
@@ -114,41 +110,6 @@ def encode_strip(crop: CaseCrop, *, budget: int, at: Voxel | None = None) -> Pic
     return None
 
 
-def nifti_gz(voxels: np.ndarray, *, spacing: Spacing, slope: float = 1.0, intercept: float = 0.0) -> bytes:
-    """Pack bytes as NIfTI-1, the same bytes for the same array.
-
-    The origin is the middle of the array: where it lay in the scanner is nobody's business in a report.
-
-    Parameters
-    ----------
-    voxels : numpy.ndarray of uint8, (z, y, x)
-        x runs to the patient's left, y to posterior, z to the head.
-    spacing
-        Voxel edge lengths (z, y, x) in mm.
-    slope, intercept
-        What a stored value stands for: slope * value + intercept.
-    """
-    z, y, x = voxels.shape
-    dz, dy, dx = spacing
-    # NIfTI's axes run to the right, to anterior and to the head
-    rows = (
-        *(-dx, 0.0, 0.0, dx * (x - 1) / 2),
-        *(0.0, -dy, 0.0, dy * (y - 1) / 2),
-        *(0.0, 0.0, dz, -dz * (z - 1) / 2),
-    )
-    header = bytearray(_HEADER_BYTES)
-    struct.pack_into("<i", header, 0, 348)
-    struct.pack_into("<8h", header, 40, 3, x, y, z, 1, 1, 1, 1)
-    struct.pack_into("<hh", header, 70, _UINT8, 8)
-    struct.pack_into("<8f", header, 76, 1.0, dx, dy, dz, 0.0, 0.0, 0.0, 0.0)
-    struct.pack_into("<fff", header, 108, float(_HEADER_BYTES), slope, intercept)
-    header[123] = _MILLIMETRES
-    struct.pack_into("<h", header, 254, _SCANNER)  # sform_code
-    struct.pack_into("<12f", header, 280, *rows)
-    header[344:348] = b"n+1\0"
-    return gzip.compress(bytes(header) + np.ascontiguousarray(voxels, np.uint8).tobytes(), 6, mtime=0)
-
-
 def quantised(hu: np.ndarray) -> np.ndarray:
     """Round HU to the bytes that the page holds."""
     return np.rint((np.clip(hu, *HU_RANGE) - HU_RANGE[0]) / _STEP).astype(np.uint8)
@@ -213,8 +174,11 @@ def _labels_of(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def _text(voxels: np.ndarray, crop: CaseCrop, slope: float = 1.0, intercept: float = 0.0) -> str:
-    nifti = nifti_gz(voxels, spacing=_spacing(crop, voxels.shape), slope=slope, intercept=intercept)
-    return base64.b64encode(nifti).decode("ascii")
+    size, spacing = voxels.shape[::-1], _spacing(crop, voxels.shape)[::-1]  # (x, y, z)
+    # The origin is the middle of the array: where it lay in the scanner is nobody's business in a report.
+    origin = tuple(-edge * (count - 1) / 2 for edge, count in zip(spacing, size, strict=True))
+    grid = Geometry(size, spacing, origin, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    return base64.b64encode(nifti_gz(voxels, geometry=grid, slope=slope, intercept=intercept)).decode("ascii")
 
 
 def _averaged(layers: Layers, shape: tuple[int, ...]) -> Layers:
