@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nnunet_amt.base.csv_rows_of_ours import read_rows
+from nnunet_amt.base.csv_rows import read_rows
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.pictures.case_crop import CaseCrop, read_case_crop
 from nnunet_amt.study.folders import label_map_in

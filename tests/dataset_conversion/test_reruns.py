@@ -136,7 +136,7 @@ from pathlib import Path
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
 
 def run(folder, raw):
-    convert(folder / "manifest.csv", folder / raw, 711, settings=ConversionSettings(exclude_unreadable=True))
+    convert(folder / "manifest.csv", folder / raw, dataset_id=711, settings=ConversionSettings(exclude_unreadable=True))
 
 def child(folder):
     pid = os.fork()  # nothing is imported anew: the kill falls into the conversion
@@ -250,13 +250,13 @@ def test_a_dataset_id_is_used_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dataset_id", [0, -3, 1000])
 def test_dataset_ids_outside_nnunets_range_are_refused(tmp_path: Path, dataset_id: int) -> None:
     with pytest.raises(BadInputError, match=f"dataset id {dataset_id} is not allowed"):
-        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id)
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=dataset_id)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "a b", "_a"])
 def test_dataset_names_must_be_safe(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInputError, match="is not allowed"):
-        convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, name=name)
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, dataset_name=name)
 
 
 def test_a_file_in_place_of_the_raw_folder_is_refused(tmp_path: Path) -> None:

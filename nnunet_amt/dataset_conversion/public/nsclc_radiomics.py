@@ -21,6 +21,7 @@ from nnunet_amt.images.dicom.rtstruct import RtStruct, rtstructs_among
 def write_manifest(
     source: Path,
     output: Path,
+    *,
     roi: str = "GTV-1",
     institution: str = "NSCLC-Radiomics",
     split: Split | None = None,
@@ -42,7 +43,7 @@ def write_manifest(
     reference
         Whom to cite, for ``dataset.json``; another collection has another one.
     progress
-        Told of the progress.
+        Called before every case and at the end.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def write_manifest(
         "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",
         "cohort_reference": reference,
     }
-    return write_public_manifest(output, cases, institution, split, notes)
+    return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
 def _cases_of(patient: Path, roi: str) -> list[PublicCase]:

@@ -177,10 +177,7 @@ def _sets(data: DatasetFacts | None) -> str:
 def _no_table(data: DatasetFacts | None) -> str:
     if data is None or data.table_1:
         return CONVERT
-    return (
-        "The dataset has no Table 1; `pip install 'nnunet_amt[report]'` and `nnunet_amt convert` with the same options "
-        "write it."
-    )
+    return "The dataset has no Table 1; `nnunet_amt convert` with the same options writes it."
 
 
 def _described(data: DatasetFacts | None) -> str:
