@@ -115,7 +115,7 @@ def _require_pattern(roi: str) -> None:
 def _write(cohort: Cohort, folder: Path, output: Path, split: str | None, own: dict[str, str]) -> None:
     from importlib import import_module
 
-    from nnunet_amt.images.image_integrity import itk_warnings_off
+    from nnunet_amt.images.image_file import itk_warnings_off
 
     module = import_module(f"nnunet_amt.dataset_conversion.public.{cohort.value}")
     with itk_warnings_off(), progress_bars() as report:

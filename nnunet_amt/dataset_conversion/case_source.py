@@ -26,16 +26,18 @@ from nnunet_amt.errors import (
     MissingExtraError,
     RoiNotFoundError,
 )
-from nnunet_amt.images.dicom.dicom_files import DicomFolder, is_cut_zip, is_dicom_path
-from nnunet_amt.images.dicom.dicom_mask import DicomMask, open_dicom_mask, require_same_series
-from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, is_dicom_path
+from nnunet_amt.images.dicom.mask import DicomMask, open_dicom_mask, require_same_series
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
-from nnunet_amt.images.label_file import LabelFile, open_label_file
-from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.mask_file import LabelFile, open_label_file
+from nnunet_amt.images.resampling import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
+# Shorter names are too likely to be words of the message, and say nothing of a person.
 _LONG_NAME = 5
+_FILE, _INNER = "the file", "one of its files"
 # "scan.zip: holds no CT" becomes "the file holds no CT"; what goes on with a subject of its own stands alone.
 _OPENING = re.compile(r"^(the (?:file|folder|RTSTRUCT|DICOM SEG)[^:]*): (?=(is|has|holds|does|covers|cannot|lies)\b)")
 _NO_SUBJECT = re.compile(r"^the (file|folder): ")
@@ -112,7 +114,7 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
         mask_headers = [] if is_label_file else headers_of(case.mask)
     if not is_label_file:
         with in_column(manifest_name, case, "mask"):
-            drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, case.roi, options.resample_masks)
+            drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, roi=case.roi, resample=options.resample_masks)
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
             file = open_image_file(case.image)
@@ -120,7 +122,13 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
             image: ImageSource = file
         else:
             series, images = (drawn.series_uids, drawn.sop_uids) if drawn else (frozenset(), frozenset())
-            image = ct_series_among(DicomFolder(case.image), headers_of(case.image), series, images, options)
+            image = ct_series_among(
+                DicomFolder(case.image),
+                headers_of(case.image),
+                wanted=series,
+                wanted_images=images,
+                options=options,
+            )
     with in_column(manifest_name, case, "mask"):
         if drawn is None:
             return CaseSource(image, _label_file(case.mask, image, options))
@@ -191,18 +199,13 @@ def _label_file(path: Path, image: ImageSource, options: ReadingOptions) -> Labe
     if isinstance(image, DicomSeries) and image.shifts is not None:
         # Programs that make label files of a tilted series declare an upright grid without the shift.
         try:
-            return open_label_file(path, image.geometry)
+            return open_label_file(path, grid=image.geometry)
         except GeometryMismatchError as error:
             raise GeometryMismatchError(
                 f"{path.name}: does not lie on the grid of the straightened CT, and no label file can be straightened "
                 "with it; give an RTSTRUCT or a DICOM SEG"
             ) from error
-    return open_label_file(path, image.geometry, options.resample_masks)
-
-
-# Shorter names are too likely to be words of the message, and say nothing of a person.
-_SHORTEST_INNER_NAME = 5
-_FILE, _INNER = "the file", "one of its files"
+    return open_label_file(path, grid=image.geometry, resample=options.resample_masks)
 
 
 def without_file_names(message: str, *paths: Path) -> str:
@@ -224,7 +227,7 @@ def without_file_names(message: str, *paths: Path) -> str:
     """
     for path in paths:
         message = message.replace(str(path), _FILE)
-    words = {name: _INNER for path in paths for name in _inner_names(path) if len(name) >= _SHORTEST_INNER_NAME}
+    words = {name: _INNER for path in paths for name in _inner_names(path) if len(name) >= _LONG_NAME}
     words |= {path.name: _FILE for path in paths if path.name}
     if not words:
         return message

@@ -21,13 +21,12 @@ from nnunet_amt.base.files import read_record, write_json, write_text
 from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.images.dicom.detached_pixels import pixel_files
+from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.hounsfield import FLOOR_HU, to_hounsfield
-from nnunet_amt.images.label_file import IGNORE_LABEL
-from nnunet_amt.images.nifti_writer import write_nifti
-from nnunet_amt.images.quiet_readers import quiet_readers
-from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.image_file import FLOOR_HU, pixel_files, to_hounsfield
+from nnunet_amt.images.mask_file import IGNORE_LABEL
+from nnunet_amt.images.nifti import write_nifti
+from nnunet_amt.images.resampling import ReadingOptions
 
 # Change it when the same files must be converted otherwise than before.
 _CONVERSION_VERSION = 4
@@ -216,8 +215,8 @@ def convert_case(job: CaseJob) -> CaseRecord:
         mask = source.mask.read(geometry)  # (z, y, x)
     image_path = dataset.image(job.name, case.split)
     label_path = dataset.label(job.name, case.split)
-    write_nifti(image_path, values, geometry)
-    write_nifti(label_path, mask, geometry)
+    write_nifti(image_path, values, geometry=geometry)
+    write_nifti(label_path, mask, geometry=geometry)
     x, y, z = geometry.spacing
     tumour_voxels, ignored_voxels = _counts(mask)
     record = CaseRecord(

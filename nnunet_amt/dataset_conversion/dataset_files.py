@@ -15,7 +15,7 @@ from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
 from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
-from nnunet_amt.images.hounsfield import FLOOR_HU
+from nnunet_amt.images.image_file import FLOOR_HU
 
 AUDIT_FILE = "audit.json"
 AUDIT_COLUMNS = ("split", "cases", "patients", "institutions")

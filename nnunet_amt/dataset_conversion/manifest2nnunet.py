@@ -45,8 +45,8 @@ from nnunet_amt.dataset_conversion.refused_cases import (
     write_reasons,
 )
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
-from nnunet_amt.images.image_integrity import itk_warnings_off
-from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.image_file import itk_warnings_off
+from nnunet_amt.images.resampling import ReadingOptions
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7

@@ -18,7 +18,7 @@ from nnunet_amt.errors import (
     RoiNotFoundError,
     WorkFailedError,
 )
-from nnunet_amt.images.label_file import EmptyMaskError, WholeMaskError
+from nnunet_amt.images.mask_file import EmptyMaskError, WholeMaskError
 
 # In words that hold nothing of the case, as they go into the dataset and the flow figure.
 _REASONS: dict[type[AMTError], str] = {

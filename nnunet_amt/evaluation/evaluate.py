@@ -33,7 +33,7 @@ from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
 from nnunet_amt.evaluation.summary.volume_bins import sensitivity_by_volume, write_volume_bins_csv
-from nnunet_amt.images.image_integrity import itk_warnings_off
+from nnunet_amt.images.image_file import itk_warnings_off
 from nnunet_amt.writing.html import write_tables_html
 from nnunet_amt.writing.latex import write_tables_latex
 from nnunet_amt.writing.markdown import write_tables_markdown

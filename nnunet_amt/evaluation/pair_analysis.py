@@ -13,7 +13,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
 from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.images.foreground import Foreground
-from nnunet_amt.images.image_integrity import itk_warnings_off
+from nnunet_amt.images.image_file import itk_warnings_off
 from nnunet_amt.images.mask_file import read_foreground
 
 Result = TypeVar("Result")
@@ -57,10 +57,10 @@ def read_mask_pair(pair: LabelMapPair, tumour: int = 1) -> MaskPair:
     ImageReadError, LabelValueError
         If one of the two files is damaged or holds other values than 0 and that of tumour.
     """
-    reference = read_foreground(pair.reference, pair.case_id, tumour)
+    reference = read_foreground(pair.reference, case_id=pair.case_id, foreground=tumour)
     if pair.prediction is None:
         return MaskPair(pair.case_id, Foreground((), reference.spacing), reference)
-    return MaskPair(pair.case_id, read_foreground(pair.prediction, pair.case_id, tumour), reference)
+    return MaskPair(pair.case_id, read_foreground(pair.prediction, case_id=pair.case_id, foreground=tumour), reference)
 
 
 def for_each_pair(

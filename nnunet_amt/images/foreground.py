@@ -17,7 +17,7 @@ class OtherLabelError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class MaskBox:
     """A box of a mask.
 
     Attributes
@@ -37,6 +37,12 @@ class Piece:
         z, y, x = (low + size for low, size in zip(self.lower, self.mask.shape, strict=True))
         return z, y, x
 
+    @property
+    def slices(self) -> Box:
+        """Where the box lies in an array of the whole label map, (z, y, x)."""
+        z, y, x = map(slice, self.lower, self.upper)
+        return z, y, x
+
 
 @dataclass(frozen=True, eq=False)
 class Foreground:
@@ -47,22 +53,24 @@ class Foreground:
 
     Attributes
     ----------
-    pieces
-        The boxes, in the order of their lower corners; none for an empty mask.
+    boxes
+        In the order of their lower corners; none for an empty mask.
     spacing
         Voxel edge lengths (x, y, z) in mm.
     """
 
-    pieces: tuple[Piece, ...]
+    boxes: tuple[MaskBox, ...]
     spacing: Spacing
 
     @classmethod
-    def of(cls, voxels: np.ndarray, spacing: Spacing, tumour_labels: Sequence[int] = (1,)) -> Foreground:
-        """Cut up a label map (z, y, x); the pieces do not share its memory. See `of_slabs`."""
-        return cls.of_slabs([voxels], spacing, tumour_labels)
+    def of(cls, voxels: np.ndarray, spacing: Spacing, *, tumour_labels: Sequence[int] = (1,)) -> Foreground:
+        """Cut up a label map (z, y, x); the boxes do not share its memory. See `of_slabs`."""
+        return cls.of_slabs([voxels], spacing, tumour_labels=tumour_labels)
 
     @classmethod
-    def of_slabs(cls, slabs: Iterable[np.ndarray], spacing: Spacing, tumour_labels: Sequence[int] = (1,)) -> Foreground:
+    def of_slabs(
+        cls, slabs: Iterable[np.ndarray], spacing: Spacing, *, tumour_labels: Sequence[int] = (1,)
+    ) -> Foreground:
         """Cut up a label map that comes a few slices at a time, looking through each of them once.
 
         Parameters
@@ -79,10 +87,49 @@ class Foreground:
         OtherLabelError
             If a voxel is neither 0 nor tumour.
         """
-        pieces: list[Piece] = []
-        for lower, block in _blocks(slabs, tumour_labels):
-            pieces += _separated(Piece(lower, block))
-        return cls(tuple(sorted(pieces, key=lambda piece: piece.lower)), spacing)
+        boxes: list[MaskBox] = []
+        for stretch in _filled_stretches(slabs, tumour_labels):
+            boxes += _separated(_block(stretch))
+        return cls(tuple(sorted(boxes, key=lambda box: box.lower)), spacing)
+
+
+def joined(boxes: Sequence[MaskBox]) -> MaskBox:
+    """Put boxes of a mask, at least one, into the smallest box that holds them all."""
+    lower = np.min([box.lower for box in boxes], axis=0)
+    upper = np.max([box.upper for box in boxes], axis=0)
+    mask = np.zeros(upper - lower, dtype=bool)  # (z, y, x)
+    z0, y0, x0 = lower.tolist()
+    for box in boxes:
+        z, y, x = box.slices
+        mask[z.start - z0 : z.stop - z0, y.start - y0 : y.stop - y0, x.start - x0 : x.stop - x0] |= box.mask
+    return MaskBox((z0, y0, x0), mask)
+
+
+def outline_points(box: MaskBox, spacing: Spacing) -> np.ndarray:
+    """Give the midpoint of every face between a voxel of the mask and one outside: where the mask ends.
+
+    A marching-cubes mesh at the level of one half has the same points as its vertices.
+
+    Parameters
+    ----------
+    box
+        The mask.
+    spacing
+        Voxel edge lengths (x, y, z) in mm.
+
+    Returns
+    -------
+    numpy.ndarray of float, (points, 3)
+        (z, y, x) in mm from the centre of the label map's first voxel, along its axes.
+    """
+    padded = np.pad(box.mask, 1).astype(np.int8)
+    faces = []
+    for axis in range(3):
+        points = np.argwhere(np.diff(padded, axis=axis)).astype(float)
+        points[:, axis] += 0.5
+        faces.append(points)
+    indices = np.concatenate(faces) - 1 + np.asarray(box.lower)
+    return indices * np.asarray(spacing[::-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,36 +140,11 @@ class _FilledSlice:
     mask: np.ndarray
 
 
-def _blocks(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) -> Iterable[tuple[Corner, np.ndarray]]:
-    """Give every stretch of slices without an empty one, as the box of its tumour and the box's lower corner."""
-    stretch: list[_FilledSlice] = []
-    for filled in _filled_slices(slabs, tumour_labels):
-        if filled is not None:
-            stretch.append(filled)
-        elif stretch:
-            yield _block(stretch)
-            stretch = []
-    if stretch:
-        yield _block(stretch)
-
-
-def _block(stretch: Sequence[_FilledSlice]) -> tuple[Corner, np.ndarray]:
-    lowers = np.array([part.lower for part in stretch])
-    uppers = np.array([part.lower[1:] for part in stretch]) + [part.mask.shape for part in stretch]
-    z, y, x = lowers.min(axis=0).tolist()
-    height, width = (uppers.max(axis=0) - (y, x)).tolist()
-    block = np.zeros((len(stretch), height, width), dtype=bool)
-    for plane, part in zip(block, stretch, strict=True):
-        rows, columns = part.mask.shape
-        top, left = part.lower[1] - y, part.lower[2] - x
-        plane[top : top + rows, left : left + columns] = part.mask
-    return (z, y, x), block
-
-
-def _filled_slices(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) -> Iterable[_FilledSlice | None]:
-    """Give what each slice holds, None where it is empty."""
+def _filled_stretches(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) -> Iterable[list[_FilledSlice]]:
+    """Give every stretch of slices without an empty one."""
     tumour: int | None = None
     number = 0
+    stretch: list[_FilledSlice] = []
     for slab in slabs:
         # The maximum along the last axis is the reduction that numpy vectorises.
         flat = slab.reshape(len(slab), -1)
@@ -130,13 +152,17 @@ def _filled_slices(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int]) ->
         lowest = flat.min(axis=1) if slab.dtype.kind == "i" else np.zeros_like(highest)
         for plane, high, low in zip(slab, highest.tolist(), lowest.tolist(), strict=True):
             if high == low == 0:
-                yield None
+                if stretch:
+                    yield stretch
+                    stretch = []
             else:
                 tumour = high if tumour is None else tumour
                 if low < 0 or high != tumour or tumour not in tumour_labels or _holds_another(plane, tumour):
                     raise OtherLabelError
-                yield _filled_slice(number, plane, tumour)
+                stretch.append(_filled_slice(number, plane, tumour))
             number += 1
+    if stretch:
+        yield stretch
 
 
 def _filled_slice(number: int, plane: np.ndarray, tumour: int) -> _FilledSlice:
@@ -155,27 +181,45 @@ def _holds_another(plane: np.ndarray, tumour: int) -> bool:
     return tumour > 1 and bool(np.any((plane != 0) & (plane != tumour)))
 
 
-def _separated(piece: Piece) -> list[Piece]:
-    separated: list[Piece] = []
-    pending = [piece]
+def _block(stretch: Sequence[_FilledSlice]) -> MaskBox:
+    """Stack slices to the box of their tumour."""
+    lowers = np.array([part.lower for part in stretch])
+    uppers = np.array([part.lower[1:] for part in stretch]) + [part.mask.shape for part in stretch]
+    z, y, x = lowers.min(axis=0).tolist()
+    height, width = (uppers.max(axis=0) - (y, x)).tolist()
+    block = np.zeros((len(stretch), height, width), dtype=bool)
+    for plane, part in zip(block, stretch, strict=True):
+        rows, columns = part.mask.shape
+        top, left = part.lower[1] - y, part.lower[2] - x
+        plane[top : top + rows, left : left + columns] = part.mask
+    return MaskBox((z, y, x), block)
+
+
+def _separated(whole: MaskBox) -> list[MaskBox]:
+    """Cut a box at its empty planes until none is left."""
+    separated: list[MaskBox] = []
+    pending = [whole]
     while pending:
-        whole = pending.pop()
-        parts = _cut_at_empty_planes(whole)
-        if parts == [whole]:
-            separated.append(whole)
-        else:
-            pending += parts
+        box = pending.pop()
+        parts = _filled_parts(box)
+        if len(parts) == 1 and box.mask[parts[0]].shape == box.mask.shape:
+            separated.append(box)
+            continue
+        for part in parts:
+            z, y, x = (low + axis.start for low, axis in zip(box.lower, part, strict=True))
+            pending.append(MaskBox((z, y, x), box.mask[part].copy()))  # what follows is faster on voxels that lie close
     return separated
 
 
-def _cut_at_empty_planes(piece: Piece) -> list[Piece]:
-    voxels = piece.mask.view(np.uint8)  # numpy is faster at the maximum of bytes than of truth values
-    boxes: list[Box] = []
+def _filled_parts(box: MaskBox) -> list[Box]:
+    """Find what lies between the empty planes of a box."""
+    voxels = box.mask.view(np.uint8)  # numpy is faster at the maximum of bytes than of truth values
+    parts: list[Box] = []
     for z in _runs(voxels.reshape(len(voxels), -1).max(axis=1)):
         plane = voxels[z].max(axis=0)  # (y, x)
         for y in _runs(plane.max(axis=1)):
-            boxes += [(z, y, x) for x in _runs(plane[y].max(axis=0))]
-    return [piece] if len(boxes) == 1 and voxels[boxes[0]].shape == voxels.shape else [_part(piece, b) for b in boxes]
+            parts += [(z, y, x) for x in _runs(plane[y].max(axis=0))]
+    return parts
 
 
 def _runs(profile: np.ndarray) -> list[slice]:
@@ -184,8 +228,3 @@ def _runs(profile: np.ndarray) -> list[slice]:
         return [slice(0, len(profile))]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], profile != 0, [False]])))
     return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-
-
-def _part(piece: Piece, box: Box) -> Piece:
-    z, y, x = (low + axis.start for low, axis in zip(piece.lower, box, strict=True))
-    return Piece((z, y, x), piece.mask[box].copy())  # all that follows is faster on voxels that lie together

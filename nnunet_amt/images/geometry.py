@@ -1,18 +1,23 @@
-"""The voxel grid of an image, and whether two images share it."""
+"""The voxel grid of an image: whether two images share it, and how it lies in the patient (LPS axes)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnunet_amt.errors import ImageReadError
+
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
 # Millimetres for origin and spacing, no unit for the direction cosines.
 GEOMETRY_TOLERANCE = 1e-3
+# Wide enough for micro-CT of specimens and for surveys of thick slices; what is outside is in another unit than mm.
+SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 0.05, 50.0
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,29 @@ class Geometry:
         """Take the geometry of an image, or of a reader that has read its header."""
         return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
+    def set_on(self, image: sitk.Image) -> None:
+        """Lay an image of this size on this grid."""
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel in mm3."""
         return float(np.prod(self.spacing))
 
+    @property
+    def axes(self) -> np.ndarray:
+        """Unit vectors along x, y, z in the patient, as columns, (3, 3)."""
+        return np.reshape(self.direction, (3, 3))
 
-def geometry_difference(first: Geometry, second: Geometry, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
+    def continuous_index(self, points: np.ndarray) -> np.ndarray:
+        """Turn points in mm, (points, 3), LPS, into voxel indices (x, y, z) with fractions."""
+        indices: np.ndarray = np.linalg.solve(self.axes * self.spacing, (points - self.origin).T).T
+        return indices
+
+
+def geometry_difference(first: Geometry, second: Geometry, *, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
     """Name the first property in which two grids differ, with both values.
 
     Parameters
@@ -65,13 +86,34 @@ def geometry_difference(first: Geometry, second: Geometry, tolerance: float = GE
     for name in ("size", "spacing", "origin", "direction"):
         one, other = getattr(first, name), getattr(second, name)
         if len(one) != len(other) or not all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True)):
-            return f"{name} {_shown(one)} against {_shown(other)}"
+            return f"{name} ({_listed(one)}) against ({_listed(other)})"
     return None
 
 
-def _shown(numbers: tuple[float, ...]) -> str:
-    # adding 0 turns -0 into 0
-    return "(" + ", ".join(f"{number + 0.0:.6g}" for number in numbers) + ")"
+def described(geometry: Geometry) -> str:
+    """Say what a grid is: ``512 x 512 x 60 voxels of 0.7 x 0.7 x 5 mm from (-179, -179, 40)``."""
+    size = " x ".join(map(str, geometry.size))
+    return f"{size} voxels of {_listed(geometry.spacing, ' x ')} mm from ({_listed(geometry.origin)})"
+
+
+def _listed(numbers: Sequence[float], separator: str = ", ") -> str:
+    return separator.join(f"{number + 0.0:.6g}" for number in numbers)  # adding 0 turns -0 into 0
+
+
+def require_plausible_spacing(spacing: Sequence[float], *, name: str) -> None:
+    """Check that a spacing (x, y, z) can be one of a CT in mm; `name` is that of the file or folder, for the message.
+
+    Raises
+    ------
+    ImageReadError
+        Giving the spacing and the limits.
+    """
+    if not all(SMALLEST_SPACING_MM <= one <= LARGEST_SPACING_MM for one in spacing):
+        shown = " x ".join(f"{one:.4g}" for one in spacing)
+        raise ImageReadError(
+            f"{name}: has a spacing of {shown} mm, must be {SMALLEST_SPACING_MM:g} to {LARGEST_SPACING_MM:g} mm in a "
+            "CT; export it again"
+        )
 
 
 def lps_axes(geometry: Geometry) -> tuple[list[int], np.ndarray]:
@@ -84,6 +126,33 @@ def lps_axes(geometry: Geometry) -> tuple[list[int], np.ndarray]:
     numpy.ndarray of bool, (3,)
         Whether it runs the other way.
     """
-    axes = np.reshape(geometry.direction, (3, 3))
+    axes = geometry.axes
     order = max(permutations(range(3)), key=lambda order: sum(abs(axes[i, order[i]]) for i in range(3)))
     return list(order), np.array([axes[i, order[i]] < 0 for i in range(3)])
+
+
+def lps_geometry(geometry: Geometry) -> Geometry:
+    """Give the grid that `to_lps` gives an image of the grid `geometry`; oblique grids stay oblique."""
+    order, flips = lps_axes(geometry)
+    size = np.array(geometry.size)[order]
+    spacing = np.array(geometry.spacing)[order]
+    axes = geometry.axes[:, order]
+    origin = np.array(geometry.origin) + axes @ (flips * spacing * (size - 1))
+    axes = axes * np.where(flips, -1.0, 1.0) + 0.0  # no -0 in messages
+    return Geometry(tuple(size.tolist()), tuple(spacing.tolist()), tuple(origin.tolist()), tuple(axes.ravel().tolist()))
+
+
+def to_lps(image: sitk.Image) -> sitk.Image:
+    """Bring an image to LPS axes: x to the patient's left, y to posterior, z to the head; no voxel is changed.
+
+    The recipe does not mirror, so a cohort must not mix images that run left to right with others that run right to
+    left; and an axial slice must be a slice along the array's first axis.
+    """
+    import SimpleITK as sitk
+
+    order, flips = lps_axes(Geometry.of(image))
+    if order != [0, 1, 2]:
+        image = sitk.PermuteAxes(image, order)
+    if flips.any():
+        image = sitk.Flip(image, flips.tolist())
+    return image

@@ -1,18 +1,38 @@
-"""One label map: its grid, and which of its voxels are tumour."""
+"""Read masks in files: a label map's tumour for the evaluation, and a label file on the grid of its CT for training.
+
+The evaluation reads thousands of files as they are, whatever value is tumour, slab by slab. The conversion reads what
+people drew: on any axes, of any type of number, and perhaps with voxels to be ignored.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nnunet_amt.errors import ImageReadError, LabelValueError
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.foreground import Foreground, OtherLabelError
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_integrity import file_damage, header_damage
-from nnunet_amt.images.nifti_header import LabelHeader, ordinary_header
-from nnunet_amt.images.nifti_slabs import BrokenFileError, read_slabs
+from nnunet_amt.images.geometry import Geometry, described, geometry_difference
+from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file
+from nnunet_amt.images.integrity import file_damage, header_damage
+from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
+from nnunet_amt.images.resampling import resampled_mask
+
+# nnU-Net's ignore label: voxels of which nobody has said whether they are tumour. nnU-Net wants the highest label.
+IGNORE_LABEL = 2
+# A label file (NRRD or MHA) that uses it says so in its header: ``ignore_label:=2``.
+IGNORE_KEY = "ignore_label"
+
+
+class EmptyMaskError(LabelValueError):
+    """A mask has no tumour."""
+
+
+class WholeMaskError(LabelValueError):
+    """A mask has nothing but tumour."""
 
 
 def read_geometry(path: Path) -> Geometry:
@@ -27,59 +47,12 @@ def read_geometry(path: Path) -> Geometry:
         header = ordinary_header(path)
     except OSError as error:  # SimpleITK says of a file without permission that it does not exist
         raise ImageReadError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    return _geometry_by_simpleitk(path) if header is None else header.geometry
-
-
-def read_foreground(path: Path, case_id: str, foreground: int = 1) -> Foreground:
-    """Read a label map and keep what is tumour.
-
-    Ordinary NIfTI files are unpacked and looked through slab by slab; SimpleITK reads all others.
-
-    Parameters
-    ----------
-    path
-        The label map.
-    case_id
-        For messages.
-    foreground
-        The value of tumour. A mask of 0 and 1 is taken whatever this is.
-
-    Raises
-    ------
-    ImageReadError
-        If the voxels cannot be read, the file is damaged, or a voxel is NaN or infinite.
-    LabelValueError
-        If a voxel is neither 0 nor tumour, or voxels are stored as floating point numbers.
-    """
-    try:
-        header = ordinary_header(path)
-        if header is None:
-            return _foreground_by_simpleitk(path, case_id, foreground)
-        spacing = header.geometry.spacing
-        return Foreground.of_slabs(read_slabs(path, header), (spacing[0], spacing[1], spacing[2]), (1, foreground))
-    except OtherLabelError as error:
-        raise LabelValueError(
-            f"{path}: case {case_id}: {_label_complaint(_values(path, header), foreground)}"
-        ) from error
-    except BrokenFileError as error:
-        damage = file_damage(path) or "is damaged; copy or export it again"
-        raise ImageReadError(f"{path}: case {case_id}: {damage}") from error
-    except (RuntimeError, OSError) as error:
-        cause = _first_cause(error)
-        raise ImageReadError(
-            f"{path}: case {case_id}: cannot be read: {cause}; copy or export the file again"
-        ) from error
-
-
-def _geometry_by_simpleitk(path: Path) -> Geometry:
-    import SimpleITK as sitk  # most evaluations do without its third of a second
-
+    if header is not None:
+        return header.geometry
     if damage := header_damage(path):
         raise ImageReadError(f"{path}: {damage}")
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        reader = header_reader(path)
     except RuntimeError as error:
         raise ImageReadError(f"{path}: cannot be read as an image ({_first_cause(error)}); export it again") from error
     if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
@@ -90,16 +63,54 @@ def _geometry_by_simpleitk(path: Path) -> Geometry:
     return Geometry.of(reader)
 
 
-def _foreground_by_simpleitk(path: Path, case_id: str, foreground: int) -> Foreground:
+def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foreground:
+    """Read a label map and keep what is tumour.
+
+    Ordinary NIfTI files are unpacked and looked through slab by slab; SimpleITK reads all others.
+
+    Parameters
+    ----------
+    path, case_id
+        The label map; for messages.
+    foreground
+        The value of tumour. A mask of 0 and 1 is taken whatever this is.
+
+    Raises
+    ------
+    ImageReadError
+        If the voxels cannot be read, the file is damaged, or a voxel is NaN or infinite.
+    LabelValueError
+        If a voxel is neither 0 nor tumour, or voxels are stored as floating point numbers.
+    """
+    place = f"{path}: case {case_id}"
+    try:
+        header = ordinary_header(path)
+        if header is None:
+            return _foreground_by_simpleitk(path, place, (1, foreground))
+        spacing = header.geometry.spacing
+        slabs = read_slabs(path, header)
+        return Foreground.of_slabs(slabs, (spacing[0], spacing[1], spacing[2]), tumour_labels=(1, foreground))
+    except OtherLabelError as error:
+        raise LabelValueError(f"{place}: {_label_complaint(_values(path, header), foreground)}") from error
+    except BrokenFileError as error:
+        damage = file_damage(path) or "is damaged; copy or export it again"
+        raise ImageReadError(f"{place}: {damage}") from error
+    except (RuntimeError, OSError) as error:
+        raise ImageReadError(
+            f"{place}: cannot be read: {_first_cause(error)}; copy or export the file again"
+        ) from error
+
+
+def _foreground_by_simpleitk(path: Path, place: str, tumour_labels: tuple[int, int]) -> Foreground:
     import SimpleITK as sitk  # most evaluations do without its third of a second
 
     if damage := file_damage(path):
-        raise ImageReadError(f"{path}: case {case_id}: {damage}")
+        raise ImageReadError(f"{place}: {damage}")
     image = sitk.ReadImage(str(path))
     voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
     if voxels.dtype.kind not in "ui":
-        raise LabelValueError(f"{path}: case {case_id}: {_float_complaint(voxels)}")
-    return Foreground.of(voxels, image.GetSpacing(), (1, foreground))
+        raise LabelValueError(f"{place}: {_float_complaint(voxels)}")
+    return Foreground.of(voxels, image.GetSpacing(), tumour_labels=tumour_labels)
 
 
 def _values(path: Path, header: LabelHeader | None) -> np.ndarray:
@@ -142,3 +153,124 @@ def _first_cause(error: Exception) -> str:
     """Condense ITK's message of many lines to the last that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].removeprefix("sitk::ERROR: ") if lines else type(error).__name__
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label file of a CT, its header read.
+
+    Attributes
+    ----------
+    resample
+        Whether it lies on another grid, and is to be resampled.
+    has_ignore_label
+        Whether 2 stands for voxels to be ignored.
+    """
+
+    file: ImageFile
+    resample: bool = False
+    has_ignore_label: bool = False
+
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Read the mask, (z, y, x), on the grid that `open_label_file` has compared it with.
+
+        Values are 0 (background), 1 (tumour), and `IGNORE_LABEL` if the file says that it uses it.
+
+        Raises
+        ------
+        ImageReadError, LabelValueError
+            If the voxels cannot be read, or hold other values or no tumour.
+        GeometryMismatchError
+            If it is to be resampled, and tumour lies outside the CT.
+        """
+        import SimpleITK as sitk
+
+        name = self.file.path.name
+        image = self.file.read(self.file.path.parent)
+        mask = tumour_mask(sitk.GetArrayViewFromImage(image), name=name, has_ignore_label=self.has_ignore_label)
+        if not self.resample:
+            require_tumour(mask == 1, name=name)
+            return mask
+        labels = sitk.GetImageFromArray(mask)
+        labels.CopyInformation(image)
+        outside = IGNORE_LABEL if self.has_ignore_label else 0
+        resampled = sitk.GetArrayFromImage(resampled_mask(labels, geometry, name=name, outside=outside))
+        require_tumour(resampled == 1, name=f"{name}, resampled to the CT's grid")
+        return resampled
+
+
+def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> LabelFile:
+    """Read the header of a NIfTI, NRRD or MHA file of labels and compare its grid with that of the CT.
+
+    Parameters
+    ----------
+    path
+        The file.
+    grid
+        The CT's.
+    resample
+        Whether the file may lie on another one.
+
+    Raises
+    ------
+    ImageReadError
+        If the header cannot be read.
+    GeometryMismatchError
+        If the grids differ and the mask must not be resampled; both grids are named.
+    """
+    file = open_image_file(path)
+    difference = geometry_difference(file.geometry, grid)
+    if difference and not resample:
+        raise GeometryMismatchError(
+            f"{path.name}: does not lie on the grid of the CT: {difference} of the CT (the mask has "
+            f"{described(file.geometry)}, the CT {described(grid)}); export it on the CT's grid, or have it resampled "
+            "(--resample-masks)"
+        )
+    reader = header_reader(path)
+    says_ignore = reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
+    return LabelFile(file, bool(difference), says_ignore)
+
+
+def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -> NDArray[np.uint8]:
+    """Turn an array of labels, any axis order, into a mask of 0 and 1, and 2 where `IGNORE_LABEL` may be in it.
+
+    Raises
+    ------
+    LabelValueError
+        If there are other values, or no 1 among them.
+    """
+    mask = values == 1
+    ignored = (values == IGNORE_LABEL) & has_ignore_label
+    others = values[~mask & ~ignored & (values != 0)]
+    if others.size:
+        found = np.unique(others)
+        hint = "; divide it by 255" if found.tolist() == [255] and not mask.any() else ""
+        shown = ", ".join(f"{value:g}" for value in found[:5]) + (", ..." if found.size > 5 else "")
+        raise LabelValueError(
+            f"{name}: holds {others.size} voxels with other values than 0 (background) and 1 (tumour): {shown}{hint}"
+        )
+    _require_any(mask, name)
+    labels = mask.astype(np.uint8)
+    labels[ignored] = IGNORE_LABEL
+    return labels
+
+
+def require_tumour(mask: NDArray, *, name: str) -> None:
+    """Refuse a mask on the CT's grid that is empty, or covers all of it.
+
+    Raises
+    ------
+    LabelValueError
+        If no voxel is set, or every one.
+    """
+    _require_any(mask, name)
+    if mask.all():
+        raise WholeMaskError(
+            f"{name}: covers the whole CT, all {mask.size} voxels are tumour; draw it or give the case an "
+            "exclusion_reason"
+        )
+
+
+def _require_any(mask: NDArray, name: str) -> None:
+    if not mask.any():
+        raise EmptyMaskError(f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason")

@@ -1,12 +1,16 @@
-"""The voxels of an ordinary NIfTI label map, a few axial slices at a time.
+"""Ordinary NIfTI label maps, read without SimpleITK: the grid in a tenth of its time, the voxels slab by slab.
 
-A slab stays in the processor's cache while it is unpacked and looked through, and a file of any size takes the
-memory of one slab.
+A slab, a few axial slices, stays in the processor's cache while it is unpacked and looked through, and a file of any
+size takes the memory of one slab.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import operator
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from gzip import BadGzipFile
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -14,26 +18,89 @@ from typing import BinaryIO, Protocol
 import numpy as np
 from isal import igzip, isal_zlib
 
-from nnunet_amt.images.nifti_header import GZIP_WINDOW, LabelHeader, is_gzip
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.nifti import (
+    GZIP_WINDOW,
+    MILLIMETRES,
+    NIFTI_1_BYTES,
+    VOXELS_AT,
+    NiftiHeader,
+    NiftiHeaderError,
+    is_gzip,
+    parse_header,
+)
 
+_FIRST_BYTES = 1 << 12
+# Where the two orientations of a header, or an orientation and the spacing, differ by more, SimpleITK decides.
+_AGREEMENT = 1e-6
+_HALF_TURN = 1e-7
 _SLAB_BYTES = 1 << 19
 _DRAIN_BYTES = 1 << 20
 _DAMAGED: tuple[type[Exception], ...] = (BadGzipFile, EOFError, isal_zlib.IsalError)  # type: ignore[assignment]
+
+Direction = list[float]  # nine cosines row by row; columns are axes
 
 
 class BrokenFileError(Exception):
     """Voxels are missing, or the file's own checksum does not fit them."""
 
 
+@dataclass(frozen=True)
+class LabelHeader:
+    """What is needed to read the voxels of an ordinary file.
+
+    Attributes
+    ----------
+    geometry
+        As SimpleITK gives it, to 1e-6.
+    voxel_type
+        Integers, with their byte order.
+    offset
+        First byte of the voxels in the unpacked file.
+    """
+
+    geometry: Geometry
+    voxel_type: np.dtype
+    offset: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y, x."""
+        x, y, z = self.geometry.size
+        return z, y, x
+
+
+def ordinary_header(path: Path) -> LabelHeader | None:
+    """Read the header of a ``.nii`` or ``.nii.gz`` file.
+
+    Returns
+    -------
+    LabelHeader or None
+        None for everything that is not plain: no single-file NIfTI-1, not three dimensions, no integers, scaled
+        values, a unit other than mm, no orientation, a shear, two orientations that differ, a damaged header.
+        SimpleITK is to be asked then.
+    """
+    if not path.name.endswith((".nii", ".nii.gz")):
+        return None
+    with path.open("rb") as file:
+        head = file.read(_FIRST_BYTES)
+    try:
+        if is_gzip(head):  # isal takes longer to begin
+            head = zlib.decompressobj(wbits=GZIP_WINDOW).decompress(head, NIFTI_1_BYTES)
+        header = parse_header(head)
+    except (zlib.error, NiftiHeaderError):
+        return None
+    plain = header.magic == b"n+1\0" and len(header.size) == 3 and header.units & 7 in (0, MILLIMETRES)
+    unscaled = (header.slope == 1 and header.intercept == 0) or header.slope == 0
+    offset = int(header.offset)
+    geometry = _geometry(header) if plain and unscaled and offset == header.offset >= VOXELS_AT else None
+    if geometry is None or header.dtype is None or header.is_float:
+        return None
+    return LabelHeader(geometry, header.dtype, offset)
+
+
 def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     """Give the voxels of all slices in turn; the file has been checked to its end when the last is given.
-
-    Parameters
-    ----------
-    path
-        The file.
-    header
-        From `ordinary_header`.
 
     Yields
     ------
@@ -44,8 +111,6 @@ def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     ------
     BrokenFileError
         If the file ends too early or is damaged.
-    OSError
-        If it cannot be read.
     """
     z, y, x = header.shape
     slice_bytes = y * x * header.voxel_type.itemsize
@@ -64,6 +129,52 @@ def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
                 while source.read(_DRAIN_BYTES):  # to the checksum at the end
                     pass
             yield slab.astype(header.voxel_type.newbyteorder("="), copy=False)
+
+
+def _geometry(header: NiftiHeader) -> Geometry | None:
+    """Give the grid of a header of three dimensions; None where it is no plain one."""
+    spacing = header.spacings[:3]
+    if min(spacing) <= 0:
+        return None
+    found: list[tuple[Direction, Sequence[float]]] = []  # with the origin, both RAS
+    if header.qform is not None:
+        found.append((_rotation(header.qform[:3], header.handedness), header.qform[3:]))
+    if header.sform is not None:
+        rows = header.sform
+        found.append(([rows[4 * row + axis] / spacing[axis] for row in range(3) for axis in range(3)], rows[3::4]))
+    if not found or not all(_is_orthonormal(direction) for direction, _ in found):
+        return None
+    (direction, origin), (other_direction, other_origin) = found[0], found[-1]
+    if not (_agree(direction, other_direction) and _agree(origin, other_origin)):
+        return None
+    x, y, z = origin  # NIfTI's axes are RAS
+    return Geometry(header.size, spacing, (-x, -y, z), (*(-cosine for cosine in direction[:6]), *direction[6:]))
+
+
+def _rotation(quaternion: Sequence[float], handedness: float) -> Direction:
+    """Turn the quaternion b, c, d into the axes as columns, by the NIfTI-1 standard's "method 2"."""
+    b, c, d = quaternion
+    square = 1.0 - (b * b + c * c + d * d)
+    if square < _HALF_TURN:  # a is rounded away: as NIfTI's own library does
+        length = math.hypot(b, c, d)
+        b, c, d = b / length, c / length, d / length
+    a = math.sqrt(square) if square >= _HALF_TURN else 0.0
+    sign = -1.0 if handedness < 0 else 1.0
+    return [
+        *(a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c) * sign),
+        *(2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b) * sign),
+        *(2 * (b * d - a * c), 2 * (c * d + a * b), (a * a + d * d - b * b - c * c) * sign),
+    ]
+
+
+def _is_orthonormal(direction: Direction) -> bool:
+    axes = [direction[axis::3] for axis in range(3)]
+    products = [sum(map(operator.mul, axes[one], axes[other])) for one in range(3) for other in range(one, 3)]
+    return _agree(products, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0))
+
+
+def _agree(first: Sequence[float], second: Sequence[float]) -> bool:
+    return all(abs(one - other) <= _AGREEMENT for one, other in zip(first, second, strict=True))
 
 
 class _Source(Protocol):

@@ -16,7 +16,7 @@ from pathlib import Path
 from nnunet_amt.base.files import is_nearly_full, read_record, require_folder, write_json
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
-from nnunet_amt.images.image_integrity import file_damage
+from nnunet_amt.images.integrity import file_damage
 
 _IMAGE_ENDING = "_0000.nii.gz"
 _RECORDS = "prediction_records"

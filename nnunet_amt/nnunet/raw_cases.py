@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
-from nnunet_amt.images.image_integrity import require_whole_file
+from nnunet_amt.images.integrity import require_whole_file
 
 _IMAGE_ENDING, _LABEL_ENDING = "_0000.nii.gz", ".nii.gz"
 _AGAIN = "convert the cohort again"

@@ -11,10 +11,9 @@ import numpy as np
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
 from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference, lps_axes
-from nnunet_amt.images.image_integrity import file_damage
+from nnunet_amt.images.integrity import file_damage
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
-from nnunet_amt.images.nifti_header import LabelHeader, ordinary_header
-from nnunet_amt.images.nifti_slabs import BrokenFileError, read_slabs
+from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
 # Around the middle of a case that has no tumour in either mask.
 _EMPTY_SIDE_MM = 120.0
@@ -95,9 +94,11 @@ def read_case_crop(
         If a file is damaged, or a mask holds other values than 0 and that of tumour.
     """
     geometry = _common_geometry(case_id, reference, prediction, image)
-    masks = [read_foreground(reference, case_id, foreground)]
+    masks = [read_foreground(reference, case_id=case_id, foreground=foreground)]
     masks.append(
-        Foreground((), masks[0].spacing) if prediction is None else read_foreground(prediction, case_id, foreground)
+        Foreground((), masks[0].spacing)
+        if prediction is None
+        else read_foreground(prediction, case_id=case_id, foreground=foreground)
     )
     box = _box(masks, geometry, margin_mm, minimum_mm)
     arrays = [_cut_mask(mask, box) for mask in masks]
@@ -132,7 +133,7 @@ def _common_geometry(case_id: str, reference: Path, *others: Path | None) -> Geo
 
 def _box(masks: Sequence[Foreground], geometry: Geometry, margin_mm: float, minimum_mm: float) -> Box:
     size, spacing = np.array(geometry.size[::-1]), np.array(geometry.spacing[::-1])  # (z, y, x)
-    pieces = [piece for mask in masks for piece in mask.pieces]
+    pieces = [piece for mask in masks for piece in mask.boxes]
     if pieces:
         margin = np.ceil(margin_mm / spacing).astype(int)
         low = np.maximum(np.min([piece.lower for piece in pieces], axis=0) - margin, 0)
@@ -148,7 +149,7 @@ def _box(masks: Sequence[Foreground], geometry: Geometry, margin_mm: float, mini
 
 def _cut_mask(mask: Foreground, box: Box) -> np.ndarray:
     cut = np.zeros([axis.stop - axis.start for axis in box], dtype=bool)
-    for piece in mask.pieces:
+    for piece in mask.boxes:
         # a box holds all of both masks
         z, y, x = (
             slice(low - axis.start, high - axis.start)

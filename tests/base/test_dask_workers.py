@@ -28,7 +28,7 @@ WAIT_IN_C1 = """
 import os, time
 from pathlib import Path
 from nnunet_amt.dataset_conversion import convert_case as module
-from nnunet_amt.images.nifti_writer import write_nifti
+from nnunet_amt.images.nifti import write_nifti
 
 def wait_in_c1(path, array, geometry):
     mark = Path({mark!r})
@@ -36,7 +36,7 @@ def wait_in_c1(path, array, geometry):
         path.with_name(f".partial-{{os.getpid()}}-0badcafe-{{path.name}}").write_bytes(b"half")
         mark.write_text(str(os.getpid()))
         time.sleep(600)
-    write_nifti(path, array, geometry)
+    write_nifti(path, array, geometry=geometry)
 
 module.write_nifti = wait_in_c1
 """

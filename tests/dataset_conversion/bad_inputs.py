@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_source import in_column, open_case
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.images.hounsfield import to_hounsfield
+from nnunet_amt.images.image_file import to_hounsfield
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_image
 from tests.images.dicom.dicom_fixtures import (

@@ -16,8 +16,8 @@ from nnunet_amt.dataset_conversion import ConversionSettings, convert
 from nnunet_amt.dataset_conversion.case_source import CaseSource, open_case
 from nnunet_amt.dataset_conversion.public import nsclc_radiomics
 from nnunet_amt.errors import GeometryMismatchError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_series import ct_series_among
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.series import ct_series_among
 from nnunet_amt.images.geometry import Geometry, geometry_difference
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import write_manifest

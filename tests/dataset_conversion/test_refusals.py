@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, WorkFailedError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
+from nnunet_amt.images.dicom.files import DicomFolder
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct

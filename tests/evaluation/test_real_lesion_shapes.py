@@ -33,7 +33,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
             path = folder / Path(name).name
             path.write_bytes(archive.read(name))
         mask = np.squeeze(np.asarray(nibabel.load(path).dataobj)).T != 0  # type: ignore[attr-defined]
-        (piece, *_) = Foreground.of(mask.astype(np.uint8), SPACING).pieces
+        (piece, *_) = Foreground.of(mask.astype(np.uint8), SPACING).boxes
         found.append(np.pad(piece.mask, 3))
     assert len(found) > 8
     return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.hounsfield import to_hounsfield
+from nnunet_amt.images.image_file import to_hounsfield
 
 
 def test_floors_of_all_scanners_become_one() -> None:

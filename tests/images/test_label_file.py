@@ -10,7 +10,7 @@ import pytest
 from nnunet_amt.errors import GeometryMismatchError, LabelValueError
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import open_image_file
-from nnunet_amt.images.label_file import open_label_file, tumour_mask
+from nnunet_amt.images.mask_file import open_label_file, tumour_mask
 from tests.dataset_conversion.cohort_fixtures import ORIGIN, SPACING, make_ct, make_mask, write_image
 
 
@@ -24,7 +24,7 @@ def grid(tmp_path: Path) -> Geometry:
 def test_masks_of_any_type_and_format_become_zero_and_one(
     tmp_path: Path, grid: Geometry, ending: str, kind: type
 ) -> None:
-    mask = open_label_file(write_image(tmp_path / f"m.{ending}", make_mask().astype(kind)), grid).read(grid)
+    mask = open_label_file(write_image(tmp_path / f"m.{ending}", make_mask().astype(kind)), grid=grid).read(grid)
     np.testing.assert_array_equal(mask, make_mask())
     assert mask.dtype == np.uint8
 
@@ -42,19 +42,19 @@ def test_masks_on_another_grid_are_refused_with_both_values(
 ) -> None:
     path = write_image(tmp_path / "m.nii.gz", make_mask(), **changes)
     with pytest.raises(GeometryMismatchError, match=r"m\.nii\.gz: does not lie on the grid of the CT: " + message):
-        open_label_file(path, grid)
+        open_label_file(path, grid=grid)
 
 
 def test_masks_of_another_size_are_refused(tmp_path: Path, grid: Geometry) -> None:
     path = write_image(tmp_path / "m.nii.gz", make_mask()[:3])
     with pytest.raises(GeometryMismatchError, match=r"size \(11, 9, 3\) against \(11, 9, 4\) of the CT"):
-        open_label_file(path, grid)
+        open_label_file(path, grid=grid)
 
 
 def test_rounding_of_the_header_is_no_other_grid(tmp_path: Path, grid: Geometry) -> None:
     origin = (ORIGIN[0] + 0.0004, ORIGIN[1], ORIGIN[2])
     spacing = (SPACING[0], SPACING[1] - 0.0004, SPACING[2])
-    open_label_file(write_image(tmp_path / "m.nii.gz", make_mask(), origin=origin, spacing=spacing), grid)
+    open_label_file(write_image(tmp_path / "m.nii.gz", make_mask(), origin=origin, spacing=spacing), grid=grid)
 
 
 def test_a_mask_stored_the_other_way_round_is_turned(tmp_path: Path, grid: Geometry) -> None:
@@ -63,7 +63,7 @@ def test_a_mask_stored_the_other_way_round_is_turned(tmp_path: Path, grid: Geome
     path = write_image(
         tmp_path / "m.nii.gz", make_mask()[:, ::-1, ::-1], origin=origin, direction=(-1, 0, 0, 0, -1, 0, 0, 0, 1)
     )
-    np.testing.assert_array_equal(open_label_file(path, grid).read(grid), make_mask())
+    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid), make_mask())
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_mask_stored_the_other_way_round_is_turned(tmp_path: Path, grid: Geome
 )
 def test_other_labels_and_empty_masks_are_refused(values: list[float], message: str) -> None:
     with pytest.raises(LabelValueError, match=r"^m\.nii\.gz: .*" + message):
-        tumour_mask(np.array(values), "m.nii.gz")
+        tumour_mask(np.array(values), name="m.nii.gz")

@@ -27,7 +27,7 @@ SPARSE[3] = 0  # an empty slice between others
 def whole(foreground: Foreground, shape: tuple[int, ...]) -> np.ndarray:
     """Put the pieces back into a volume."""
     mask = np.zeros(shape, bool)
-    for piece in foreground.pieces:
+    for piece in foreground.boxes:
         box = tuple(slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
         mask[box] |= piece.mask
     return mask
@@ -43,7 +43,7 @@ def test_every_integer_of_either_byte_order(
     image = nibabel.Nifti1Image(SPARSE.T.astype(code), np.eye(4), nibabel.Nifti1Header(endianness=order), dtype=code)
     for name in ("a.nii", "a.nii.gz"):
         nibabel.save(image, tmp_path / name)
-        assert np.array_equal(whole(read_foreground(tmp_path / name, "a"), SPARSE.shape), SPARSE == 1)
+        assert np.array_equal(whole(read_foreground(tmp_path / name, case_id="a"), SPARSE.shape), SPARSE == 1)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.002, 0.1, 1.0]), st.integers(1, 4000))
@@ -56,7 +56,7 @@ def test_any_mask_is_that_of_simpleitk(
     path = write_label_map(tmp_path_factory.mktemp("random") / "a.nii.gz", mask)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(nifti_slabs, "_SLAB_BYTES", slab_bytes)
-        ours = whole(read_foreground(path, "a"), mask.shape)
+        ours = whole(read_foreground(path, case_id="a"), mask.shape)
     assert np.array_equal(ours, sitk.GetArrayFromImage(sitk.ReadImage(str(path))) == 1)
 
 
@@ -65,18 +65,18 @@ def test_several_gzip_streams_in_one_file(tmp_path: Path, cut: int) -> None:
     content = write_label_map(tmp_path / "a.nii", SPARSE).read_bytes()
     path = tmp_path / "a.nii.gz"
     path.write_bytes(gzip.compress(content[:cut]) + gzip.compress(content[cut:]) + b"\0" * 7)  # and padding
-    assert np.array_equal(whole(read_foreground(path, "a"), SPARSE.shape), SPARSE == 1)
+    assert np.array_equal(whole(read_foreground(path, case_id="a"), SPARSE.shape), SPARSE == 1)
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nrrd"])
 def test_another_value_may_stand_for_tumour(tmp_path: Path, ending: str) -> None:
     path = write_label_map(tmp_path / f"a{ending}", SPARSE * np.uint8(255))
     with pytest.raises(LabelValueError, match=r"values 0, 255; a mask holds 0 and 1 only; if 255 is tumour: --fore"):
-        read_foreground(path, "a")
-    assert np.array_equal(whole(read_foreground(path, "a", foreground=255), SPARSE.shape), SPARSE == 1)
+        read_foreground(path, case_id="a")
+    assert np.array_equal(whole(read_foreground(path, case_id="a", foreground=255), SPARSE.shape), SPARSE == 1)
     # A prediction of 0 and 1 beside a reference of 0 and 255 needs no rewriting.
     plain = write_label_map(tmp_path / f"b{ending}", SPARSE)
-    assert np.array_equal(whole(read_foreground(plain, "b", foreground=255), SPARSE.shape), SPARSE == 1)
+    assert np.array_equal(whole(read_foreground(plain, case_id="b", foreground=255), SPARSE.shape), SPARSE == 1)
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd"])
@@ -90,7 +90,7 @@ def test_two_values_are_never_both_tumour(
     path = write_label_map(tmp_path / f"a{ending}", voxels)
     message = "values 0, 1, 2; with --foreground 2 a mask holds 0 and 2, or 0 and 1; write the tumour as 1"
     with pytest.raises(LabelValueError, match=re.escape(message)):
-        read_foreground(path, "a", foreground=2)
+        read_foreground(path, case_id="a", foreground=2)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -98,14 +98,14 @@ def test_floating_point_masks_are_refused(tmp_path: Path, dtype: type) -> None:
     path = write_label_map(tmp_path / "a.nii.gz", SPARSE.astype(dtype))
     message = "a: holds floating point numbers (0, 1); a mask holds 0 and 1 only, as integers; save them as integers"
     with pytest.raises(LabelValueError, match=re.escape(message)):
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
 
 
 @pytest.mark.parametrize("follows", [b"\1", b"\x1f", b"no gzip stream" * 9, b"\0" * 9 + b"text"])
 def test_what_follows_the_gzip_streams_is_passed_over(tmp_path: Path, follows: bytes) -> None:
     path = tmp_path / "a.nii.gz"
     path.write_bytes(gzip.compress(write_label_map(tmp_path / "a.nii", SPARSE).read_bytes()) + follows)
-    assert np.array_equal(whole(read_foreground(path, "a"), SPARSE.shape), SPARSE == 1)
+    assert np.array_equal(whole(read_foreground(path, case_id="a"), SPARSE.shape), SPARSE == 1)
 
 
 def test_a_checksum_that_does_not_fit_is_noticed_before_what_follows_it(tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_a_checksum_that_does_not_fit_is_noticed_before_what_follows_it(tmp_path
     packed[-8] ^= 1
     (tmp_path / "a.nii.gz").write_bytes(packed + b"no gzip stream")
     with pytest.raises(ImageReadError, match=r"a\.nii\.gz"):
-        read_foreground(tmp_path / "a.nii.gz", "a")
+        read_foreground(tmp_path / "a.nii.gz", case_id="a")

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.images.geometry import Geometry, geometry_difference
-from nnunet_amt.images.orientation import lps_geometry, to_lps
+from nnunet_amt.images.geometry import Geometry, geometry_difference, lps_geometry, to_lps
 
 TURNS = [np.eye(3)[:, order] * signs for order in permutations(range(3)) for signs in product((1.0, -1.0), repeat=3)]
 TILT = np.array([[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]])

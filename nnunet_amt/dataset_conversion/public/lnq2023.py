@@ -27,7 +27,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import (
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import open_image_file
-from nnunet_amt.images.label_file import IGNORE_KEY, IGNORE_LABEL
+from nnunet_amt.images.mask_file import IGNORE_KEY, IGNORE_LABEL
 
 _CT, _SEGMENTATION = "-ct.nrrd", "-seg.nrrd"
 _ORIGIN = (

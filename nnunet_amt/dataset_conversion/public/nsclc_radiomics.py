@@ -13,9 +13,10 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort import Split
 from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_case_id, reported, write_public_manifest
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, DicomFolder
-from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.rtstruct import RtStruct, rtstructs_among
+from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder
+from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
+from nnunet_amt.images.dicom.mask import DicomMask, masks_among
+from nnunet_amt.images.dicom.rtstruct import RtStruct
 
 
 def write_manifest(
@@ -73,7 +74,7 @@ def _cases_of(patient: Path, roi: str) -> list[PublicCase]:
     folder = DicomFolder(patient)
     try:
         headers = folder.headers()
-        structures = rtstructs_among(folder, headers, roi)
+        structures = masks_among(folder, headers, kind=RtStruct, roi=roi)
     except RoiNotFoundError:
         return [PublicCase(case_id, patient.name, exclusion_reason=f"no ROI named {roi}")]
     except ImageReadError:
@@ -92,7 +93,7 @@ def _cases_of(patient: Path, roi: str) -> list[PublicCase]:
     ]
 
 
-def _ct_folder(patient: Path, headers: Sequence[DicomHeader], structure: RtStruct) -> Path:
+def _ct_folder(patient: Path, headers: Sequence[DicomHeader], structure: DicomMask) -> Path:
     """Give the subfolder that holds the CT which the RTSTRUCT refers to, or all if it says nothing."""
     slices = [header for header in headers if header.sop_class == CT_IMAGE]
     named = [header for header in slices if header.series_uid in structure.series_uids]

@@ -25,8 +25,8 @@ from nnunet_amt.dataset_conversion.public.public_cohort import (
     write_public_manifest,
 )
 from nnunet_amt.errors import BadInputError, ManifestError, MissingExtraError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.image_file import open_image_file
 
 Region = Literal["mediastinal", "abdominal"]

@@ -95,7 +95,7 @@ def examine_case(masks: MaskPair, ct: Path | None, settings: EvaluationSettings)
 
 def reference_features(reference: Foreground, ct: Path | None) -> FeatureValues:
     """Measure a reference mask and, where a CT is given, the HU within it; empty for an empty mask."""
-    if not reference.pieces:
+    if not reference.boxes:
         return {}
     features = shape_features(reference)
     if ct is not None:

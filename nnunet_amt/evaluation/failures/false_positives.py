@@ -9,8 +9,7 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.settings import FalsePositiveRule
-from nnunet_amt.images.foreground import Piece, Spacing
-from nnunet_amt.images.outline import outline_points
+from nnunet_amt.images.foreground import MaskBox, Spacing, outline_points
 
 HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths
 _MM3_PER_CM3 = 1000.0
@@ -42,8 +41,8 @@ class FalsePositive:
 
 
 def false_positives(
-    references: Sequence[Piece],
-    predictions: Sequence[Piece],
+    references: Sequence[MaskBox],
+    predictions: Sequence[MaskBox],
     intersections: np.ndarray,
     spacing: Spacing,
     rule: FalsePositiveRule = "unmatched",
@@ -83,7 +82,7 @@ def false_positives(
 
 
 def _surface_distances(
-    predictions: Sequence[Piece], references: Sequence[Piece], spacing: Spacing
+    predictions: Sequence[MaskBox], references: Sequence[MaskBox], spacing: Spacing
 ) -> list[float] | list[None]:
     """Smallest distance in mm between the outlines of each prediction and of any reference."""
     if not references:
@@ -94,5 +93,5 @@ def _surface_distances(
     return [float(np.min(tree.query(outline_points(prediction, spacing))[0])) for prediction in predictions]
 
 
-def _voxels(components: Sequence[Piece]) -> np.ndarray:
+def _voxels(components: Sequence[MaskBox]) -> np.ndarray:
     return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)

@@ -8,23 +8,23 @@ import cc3d
 import numpy as np
 
 from nnunet_amt.evaluation.settings import Connectivity
-from nnunet_amt.images.foreground import Foreground, Piece
+from nnunet_amt.images.foreground import Foreground, MaskBox
 
 
-def label_components(foreground: Foreground, connectivity: Connectivity) -> tuple[Piece, ...]:
+def label_components(foreground: Foreground, connectivity: Connectivity) -> tuple[MaskBox, ...]:
     """Separate a mask into its connected components.
 
     The paper's "Post-processing for separating lesion-wise components", without the removal of small ones.
 
     Returns
     -------
-    tuple of Piece
+    tuple of MaskBox
         Each component alone in its bounding box.
     """
-    return tuple(component for piece in foreground.pieces for component in _components_of(piece, connectivity))
+    return tuple(component for piece in foreground.boxes for component in _components_of(piece, connectivity))
 
 
-def intersection_table(references: Sequence[Piece], predictions: Sequence[Piece]) -> np.ndarray:
+def intersection_table(references: Sequence[MaskBox], predictions: Sequence[MaskBox]) -> np.ndarray:
     """Count the voxels that each reference component shares with each predicted one.
 
     Returns
@@ -42,7 +42,7 @@ def intersection_table(references: Sequence[Piece], predictions: Sequence[Piece]
     return table
 
 
-def _components_of(piece: Piece, connectivity: Connectivity) -> list[Piece]:
+def _components_of(piece: MaskBox, connectivity: Connectivity) -> list[MaskBox]:
     labels, count = cc3d.connected_components(piece.mask, connectivity=connectivity, binary_image=True, return_N=True)
     if count == 1:
         return [piece]
@@ -50,15 +50,15 @@ def _components_of(piece: Piece, connectivity: Connectivity) -> list[Piece]:
     components = []
     for label in range(1, count + 1):
         start = tuple(low + axis.start for low, axis in zip(piece.lower, boxes[label], strict=True))
-        components.append(Piece(start, labels[boxes[label]] == label))
+        components.append(MaskBox(start, labels[boxes[label]] == label))
     return components
 
 
-def _corners(pieces: Sequence[Piece], name: str) -> np.ndarray:
+def _corners(pieces: Sequence[MaskBox], name: str) -> np.ndarray:
     """(pieces, 3) as (z, y, x)."""
     return np.array([getattr(piece, name) for piece in pieces])
 
 
-def _window(piece: Piece, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+def _window(piece: MaskBox, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     z, y, x = (slice(low, high) for low, high in zip(lower - piece.lower, upper - piece.lower, strict=True))
     return piece.mask[z, y, x]

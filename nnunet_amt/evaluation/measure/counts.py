@@ -12,7 +12,7 @@ from nnunet_amt.evaluation.measure.diameter import largest_diameters
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.measure.surface_distance import SurfaceDistances, surface_distances
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.images.foreground import Foreground, Piece, Spacing
+from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing
 from nnunet_amt.images.mask_file import read_foreground
 
 
@@ -84,11 +84,11 @@ def count_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseCounts:
     ImageReadError, LabelValueError
         If one of the two files is damaged or holds other values than 0 and that of tumour.
     """
-    reference = read_foreground(pair.reference, pair.case_id, settings.foreground)
+    reference = read_foreground(pair.reference, case_id=pair.case_id, foreground=settings.foreground)
     if pair.prediction is None:
         prediction = Foreground((), reference.spacing)
     else:
-        prediction = read_foreground(pair.prediction, pair.case_id, settings.foreground)
+        prediction = read_foreground(pair.prediction, case_id=pair.case_id, foreground=settings.foreground)
     return count_masks(pair.case_id, prediction, reference, settings)
 
 
@@ -134,13 +134,13 @@ def count_masks(
         return counts
     return replace(
         counts,
-        surface_distances=surface_distances(reference.pieces, prediction.pieces, reference.spacing),
+        surface_distances=surface_distances(reference.boxes, prediction.boxes, reference.spacing),
         lesion_surface_distances=_lesion_distances(counts.ious, references, kept_predictions, reference.spacing),
     )
 
 
 def _lesion_distances(
-    ious: np.ndarray, references: Sequence[Piece], predictions: Sequence[Piece], spacing: Spacing
+    ious: np.ndarray, references: Sequence[MaskBox], predictions: Sequence[MaskBox], spacing: Spacing
 ) -> dict[tuple[int, int], SurfaceDistances]:
     if not ious.size:
         return {}
@@ -150,10 +150,10 @@ def _lesion_distances(
     return {pair: distances for pair, distances in measured.items() if distances is not None}
 
 
-def _voxels(components: Sequence[Piece]) -> np.ndarray:
+def _voxels(components: Sequence[MaskBox]) -> np.ndarray:
     return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)
 
 
-def _diameters(components: Sequence[Piece], spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
+def _diameters(components: Sequence[MaskBox], spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
     found = [largest_diameters(component.mask, spacing) for component in components]
     return np.array([each.axial for each in found], float), np.array([each.maximum for each in found], float)

@@ -14,7 +14,7 @@ from nnunet_amt.errors import GeometryMismatchError, ImageReadError, UnmatchedCa
 from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS, LabelMapPair, named_cases
 from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, geometry_difference
-from nnunet_amt.images.image_integrity import file_damage, stated_checksum
+from nnunet_amt.images.integrity import file_damage, stated_checksum
 from nnunet_amt.images.mask_file import read_geometry
 
 _CHANNEL = "_0000"
@@ -84,7 +84,7 @@ def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
     if checksum is None or not checksum.fits(voxels):
         _require_whole(path)
     values = []
-    for piece in mask.pieces:
+    for piece in mask.boxes:
         z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
         values.append(voxels[z, y, x][piece.mask])
     return np.concatenate(values)

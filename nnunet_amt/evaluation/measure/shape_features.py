@@ -9,8 +9,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.evaluation.measure.diameter import largest_diameters
 from nnunet_amt.evaluation.measure.features import FeatureValues
-from nnunet_amt.images.foreground import Foreground, Piece, Spacing
-from nnunet_amt.images.outline import joined
+from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing, joined
 
 _MM3_PER_CM3 = 1000.0
 _MM2_PER_CM2 = 100.0
@@ -31,7 +30,7 @@ def shape_features(reference: Foreground) -> FeatureValues:
     dict
         The values of `SHAPE_FEATURES`.
     """
-    whole = joined(reference.pieces)
+    whole = joined(reference.boxes)
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(_image(whole, reference.spacing))
     third, second, largest = (max(0.0, moment) for moment in statistics.GetPrincipalMoments(1))
@@ -47,7 +46,7 @@ def shape_features(reference: Foreground) -> FeatureValues:
     }
 
 
-def _image(piece: Piece, spacing: Spacing) -> sitk.Image:
+def _image(piece: MaskBox, spacing: Spacing) -> sitk.Image:
     image = sitk.GetImageFromArray(piece.mask.astype(np.uint8))
     image.SetSpacing(spacing)
     return image

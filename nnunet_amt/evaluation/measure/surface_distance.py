@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.images.foreground import Piece, Spacing
+from nnunet_amt.images.foreground import MaskBox, Spacing
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SurfaceDistances:
     average: float
 
 
-def surface_distances(first: Sequence[Piece], second: Sequence[Piece], spacing: Spacing) -> SurfaceDistances | None:
+def surface_distances(first: Sequence[MaskBox], second: Sequence[MaskBox], spacing: Spacing) -> SurfaceDistances | None:
     """Measure from the centre of each surface voxel to the nearest surface voxel of the other mask.
 
     A surface voxel is one with a face that borders on the background, or on the outside of the image.
@@ -60,7 +60,7 @@ def surface_distances(first: Sequence[Piece], second: Sequence[Piece], spacing: 
     )
 
 
-def _surface(pieces: Sequence[Piece], lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+def _surface(pieces: Sequence[MaskBox], lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_erosion  # slow to import
 
     mask = np.zeros(upper - lower, dtype=bool)

@@ -12,7 +12,7 @@ import numpy as np
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases
-from nnunet_amt.images.foreground import Foreground, Piece
+from nnunet_amt.images.foreground import Foreground, MaskBox
 from nnunet_amt.images.mask_file import read_geometry
 
 _KEY = "probabilities"
@@ -90,7 +90,7 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
     return tumour
 
 
-def piece_probabilities(probabilities: np.ndarray, piece: Piece) -> np.ndarray:
+def piece_probabilities(probabilities: np.ndarray, piece: MaskBox) -> np.ndarray:
     """Give the probabilities of the voxels of a component, (voxels,)."""
     z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
     values: np.ndarray = probabilities[z, y, x][piece.mask]
@@ -105,7 +105,7 @@ def require_same_prediction(probabilities: np.ndarray, prediction: Foreground, p
     LabelValueError
         If a predicted tumour voxel has a probability under one half.
     """
-    lowest = min((float(piece_probabilities(probabilities, piece).min()) for piece in prediction.pieces), default=1.0)
+    lowest = min((float(piece_probabilities(probabilities, piece).min()) for piece in prediction.boxes), default=1.0)
     if lowest < _LOWEST_OF_TUMOUR:
         raise LabelValueError(
             f"case {pair.case_id}: {path} against {pair.prediction}: the tumour probability is {lowest:.3g} at a voxel "

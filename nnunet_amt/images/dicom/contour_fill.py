@@ -26,11 +26,6 @@ def fill_contours(contours: Iterable[NDArray[np.float64]], shape: tuple[int, int
         The last point is joined to the first.
     shape
         Rows (y) and columns (x) of the slice; what lies outside is cut off.
-
-    Returns
-    -------
-    numpy.ndarray
-        (rows, columns), True inside.
     """
     rows, columns = shape
     inside = np.zeros(shape, dtype=bool)
@@ -63,10 +58,7 @@ def _crossings(points: NDArray[np.float64], rows: int) -> tuple[NDArray[np.intp]
 def without_repeats(contours: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     """Take contours that are stored more than once only once: filled even-odd, they would empty each other.
 
-    Parameters
-    ----------
-    contours
-        Points of each contour, (points, 2), in pixels. Start point and sense of rotation do not matter.
+    Points of each contour are (points, 2), in pixels. Start point and sense of rotation do not matter.
     """
     kept: dict[frozenset[tuple[int, ...]], NDArray[np.float64]] = {}
     for contour in contours:

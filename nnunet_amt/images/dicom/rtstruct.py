@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError
 from nnunet_amt.images.dicom.contour_fill import fill_contours, without_repeats
-from nnunet_amt.images.dicom.dicom_files import RT_STRUCTURE_SET, DicomFolder, refusing_damage
-from nnunet_amt.images.dicom.dicom_header import DicomHeader
-from nnunet_amt.images.dicom.roi_choice import chosen_by_name, none_chosen
+from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, refusing_damage
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.label_file import require_tumour
+from nnunet_amt.images.mask_file import require_tumour
 
 _AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 # How far from a slice its contours may lie, as a share of the slice distance.
@@ -33,98 +30,59 @@ class RtStruct:
     ----------
     folder, member
         Where the file is.
-    roi_numbers
-        ROI numbers of the chosen structures.
-    roi_names
-        Their names, in the same order.
+    numbers, names
+        ROI numbers and names of the chosen structures, in the same order.
     series_uids, sop_uids
         CT series and slices that the file says it was drawn on, for comparison only.
     """
 
     folder: DicomFolder
     member: str
-    roi_numbers: tuple[int, ...]
-    roi_names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
     series_uids: frozenset[str]
     sop_uids: frozenset[str]
 
     kind = "RTSTRUCT"
+    structure = "closed ROI"
+    sop_classes = frozenset({RT_STRUCTURE_SET})
     has_ignore_label = False
+
+    @classmethod
+    def of(cls, folder: DicomFolder, member: str) -> RtStruct:
+        """Open a file with all its structures that enclose something; ImageReadError if it is damaged."""
+        with refusing_damage(folder, member):
+            dataset = folder.dataset(member)
+            areas = _names_of_areas(dataset)
+            return cls(folder, member, tuple(areas), tuple(areas.values()), *_referenced(dataset))
 
     def require_fit(self, geometry: Geometry) -> None:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Fill the contours and merge the structures.
-
-        Parameters
-        ----------
-        geometry
-            The CT's grid; contours must lie on its slices.
-
-        Returns
-        -------
-        numpy.ndarray
-            (z, y, x), 0 and 1.
+        """Fill the contours and merge the structures on the CT's grid to (z, y, x) of 0 and 1.
 
         Raises
         ------
         GeometryMismatchError
             If a contour lies between slices or outside the CT.
-        ImageReadError
-            If the file is damaged, or a coordinate is no number.
-        LabelValueError
-            If no voxel centre is inside a contour, or all are.
+        LabelValueError, ImageReadError
+            If no voxel centre is inside a contour, or all are; if the file is damaged, or a coordinate is no number.
         """
         dataset = self.folder.dataset(self.member)
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
-        for number in self.roi_numbers:
+        for number in self.numbers:
             by_slice: dict[int, list[NDArray]] = defaultdict(list)
             with refusing_damage(self.folder, self.member):
                 contours = _contours_of(dataset, number)
             for points in contours:
-                index = _voxel_indices(points, geometry)
+                index = geometry.continuous_index(points)
                 _require_within(index, geometry, number)
                 by_slice[_slice_of(index[:, 2], points, geometry, number)].append(index[:, :2])
             for z, in_slice in by_slice.items():
                 mask[z] |= fill_contours(without_repeats(in_slice), (mask.shape[1], mask.shape[2]))
-        require_tumour(mask, f"the RTSTRUCT's ROI number {', '.join(map(str, self.roi_numbers))}")
+        require_tumour(mask, name=f"the RTSTRUCT's ROI number {', '.join(map(str, self.numbers))}")
         return mask.astype(np.uint8)
-
-
-def rtstructs_among(folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None) -> list[RtStruct]:
-    """Find the RTSTRUCTs among DICOM files that have structures which `roi` names.
-
-    Parameters
-    ----------
-    folder, headers
-        The files; only the RTSTRUCTs among them are looked at.
-    roi
-        Regular expression that must match a whole name, or the name itself. If it is None, an RTSTRUCT must have
-        one structure with an area.
-
-    Raises
-    ------
-    RoiNotFoundError
-        If there are RTSTRUCTs, but none with a structure of that name.
-    ImageReadError
-        If an RTSTRUCT is damaged.
-    """
-    found: list[RtStruct] = []
-    names: list[str] = []
-    members = [header.member for header in headers if header.sop_class == RT_STRUCTURE_SET]
-    for member in members:
-        with refusing_damage(folder, member):
-            dataset = folder.dataset(member)
-            areas = _names_of_areas(dataset)
-            uids = _referenced(dataset)
-        names += areas.values()
-        chosen = chosen_by_name(areas, roi)
-        if chosen:
-            found.append(RtStruct(folder, member, tuple(chosen), tuple(chosen.values()), *uids))
-    if members and not found:
-        raise RoiNotFoundError(none_chosen("RTSTRUCT", "closed ROI", roi, names))
-    return found
 
 
 def _names_of_areas(dataset: Any) -> dict[int, str]:
@@ -174,12 +132,6 @@ def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
         for contour in roi.get("ContourSequence") or ():
             images |= {str(image.ReferencedSOPInstanceUID) for image in contour.get("ContourImageSequence") or ()}
     return frozenset(series), frozenset(images)
-
-
-def _voxel_indices(points: NDArray, geometry: Geometry) -> NDArray:
-    """Turn points in mm into continuous voxel indices (x, y, z)."""
-    axes = np.reshape(geometry.direction, (3, 3)) * geometry.spacing
-    return np.linalg.solve(axes, (points - geometry.origin).T).T
 
 
 def _require_within(index: NDArray, geometry: Geometry, number: int) -> None:

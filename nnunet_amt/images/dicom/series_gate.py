@@ -7,15 +7,14 @@ an upright grid (gantry tilt).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.dicom_header import DicomHeader
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.plausible_spacing import require_plausible_spacing
+from nnunet_amt.images.dicom.headers import DicomHeader
+from nnunet_amt.images.geometry import Geometry, require_plausible_spacing
 
 _COSINE_TOLERANCE = 1e-3
 _PIXEL_SPACING_TOLERANCE = 1e-3  # mm
@@ -25,49 +24,28 @@ _DISTANCE_TOLERANCE_SHARE = 0.02
 LARGEST_DRIFT_PIXELS = 0.5
 
 
-def sorted_slices(slices: Sequence[DicomHeader], name: str) -> list[DicomHeader]:
-    """Check what every slice must say and share, and sort the slices along their normal.
-
-    Parameters
-    ----------
-    slices
-        Headers of one series.
-    name
-        Of the folder, for messages.
+def checked_slices(slices: Sequence[DicomHeader], *, name: str) -> list[DicomHeader]:
+    """Check what every slice of a series must say and share, and sort the slices along their normal.
 
     Raises
     ------
     ImageReadError
-        Naming the reason.
+        Naming the folder, `name`, and the reason.
     """
-    _require(len(slices) > 1, name, "the CT series has one image; give the folder that holds all of its images")
-    localisers = sum("LOCALIZER" in header.image_type for header in slices)
-    _require(localisers == 0, name, f"{localisers} of {len(slices)} images of the CT series are localisers")
-    for header in slices:
-        _check_place(header, name)
-        _check_values(header, name)
-    patients = len({header.patient_digest for header in slices if header.patient_digest})
-    _require(
-        patients < 2, name, f"the CT series mixes images of {patients} patients (PatientID); export one patient's alone"
-    )
-    _require_common([(header.columns, header.rows) for header in slices], 0.0, name, "sizes")
-    _require_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, name, "pixel spacings")
-    _require_common([header.orientation for header in slices], _COSINE_TOLERANCE, name, "orientations")
-    row, column = _axes(slices[0])
-    _require(abs(row @ column) < _COSINE_TOLERANCE, name, "rows and columns of the slices are not at right angles")
-    normal = np.cross(row, column)
+    for holds, reason in _rules_of_all(slices):
+        if not holds:
+            raise ImageReadError(f"{name}: {reason}")
+    normal = np.cross(*_axes(slices[0]))
     return sorted(slices, key=lambda header: float(normal @ _position(header)))
 
 
-def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool = False) -> Geometry:
+def series_geometry(slices: Sequence[DicomHeader], *, name: str, tilt_allowed: bool = False) -> Geometry:
     """Check that sorted slices are evenly stacked, and compute their grid.
 
     Parameters
     ----------
-    slices
-        As `sorted_slices` gives them.
-    name
-        Of the folder, for messages.
+    slices, name
+        As `checked_slices` gives them; of the folder, for messages.
     tilt_allowed
         Whether slices may be shifted against each other by the same step, as with a tilted gantry.
 
@@ -91,7 +69,7 @@ def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool
     _check_drift(positions, normal, slices[0], name, tilt_allowed)
     between_rows, between_columns = slices[0].pixel_spacing or (0.0, 0.0)
     spacing = (between_columns, between_rows, float(distances.mean()))
-    require_plausible_spacing(spacing, name)
+    require_plausible_spacing(spacing, name=name)
     direction = np.stack([row, column, normal], axis=1)  # columns are the axes
     return Geometry(
         (slices[0].columns, slices[0].rows, len(slices)),
@@ -101,53 +79,77 @@ def series_geometry(slices: Sequence[DicomHeader], name: str, tilt_allowed: bool
     )
 
 
-def _check_place(header: DicomHeader, name: str) -> None:
-    """Check that a slice says where it lies, in numbers that can be true."""
-    member, place = header.shown, (header.position, header.orientation, header.pixel_spacing)
-    _require(
+# Each rule is looked at only where those before it hold.
+Rules = Iterator[tuple[bool, str]]
+
+
+def _rules_of_all(slices: Sequence[DicomHeader]) -> Rules:
+    yield len(slices) > 1, "the CT series has one image; give the folder that holds all of its images"
+    localisers = sum("LOCALIZER" in header.image_type for header in slices)
+    yield localisers == 0, f"{localisers} of {len(slices)} images of the CT series are localisers"
+    for header in slices:
+        for rules in (_rules_of_place, _rules_of_values):
+            for holds, reason in rules(header):
+                yield holds, f"{header.shown} {reason}"
+    patients = len({header.patient_digest for header in slices if header.patient_digest})
+    yield (
+        patients < 2,
+        f"the CT series mixes images of {patients} patients (PatientID); export one patient's alone",
+    )
+    yield _in_common([(header.columns, header.rows) for header in slices], 0.0, "sizes")
+    yield _in_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, "pixel spacings")
+    yield _in_common([header.orientation for header in slices], _COSINE_TOLERANCE, "orientations")
+    row, column = _axes(slices[0])
+    yield abs(row @ column) < _COSINE_TOLERANCE, "rows and columns of the slices are not at right angles"
+
+
+def _rules_of_place(header: DicomHeader) -> Rules:
+    """Say of a slice whether it tells where it lies, in numbers that can be true."""
+    place = (header.position, header.orientation, header.pixel_spacing)
+    yield (
         all(numbers is not None for numbers in place),
-        name,
-        f"{member} does not say where it lies (ImagePositionPatient, ImageOrientationPatient, PixelSpacing)",
+        "does not say where it lies (ImagePositionPatient, ImageOrientationPatient, PixelSpacing)",
     )
     lengths = [len(numbers or ()) for numbers in place]
-    _require(
-        lengths == [3, 6, 2] and np.isfinite(np.concatenate([np.array(numbers) for numbers in place])).all(),
-        name,
-        f"{member} has a position, orientation or pixel spacing that is not 3, 6 and 2 numbers",
+    yield (
+        lengths == [3, 6, 2] and bool(np.isfinite(np.concatenate([np.array(numbers) for numbers in place])).all()),
+        "has a position, orientation or pixel spacing that is not 3, 6 and 2 numbers",
     )
     spacing = header.pixel_spacing or ()
-    _require(min(spacing) > 0, name, f"{member} has PixelSpacing {_shown(spacing)}, must be above 0 mm")
+    yield min(spacing) > 0, f"has PixelSpacing {_shown(spacing)}, must be above 0 mm"
     norms = [float(np.linalg.norm(axis)) for axis in _axes(header)]
-    _require(
+    yield (
         bool(np.allclose(norms, 1.0, rtol=0.0, atol=10 * _COSINE_TOLERANCE)),
-        name,
-        f"{member} has an ImageOrientationPatient of lengths {_shown(norms)}, must be unit vectors",
+        f"has an ImageOrientationPatient of lengths {_shown(norms)}, must be unit vectors",
     )
 
 
-def _check_values(header: DicomHeader, name: str) -> None:
-    """Check that the pixels of a slice are whole, and HU after the rescaling."""
-    member = header.shown
-    _require(header.modality in ("CT", ""), name, f"{member} has Modality {header.modality!r}, must be CT")
-    _require(header.frames == 1, name, f"{member} holds {header.frames} frames, a CT slice has one")
-    _require(header.samples == 1, name, f"{member} has {header.samples} values a pixel (colours), must have one")
-    _require(header.rows > 1 and header.columns > 1, name, f"{member} holds no image of rows and columns")
-    _require(header.intercept is not None, name, f"{member} has no RescaleIntercept: HU are unknown")
-    _require(header.slope is not None, name, f"{member} has no RescaleSlope: HU are unknown")
-    _require(header.slope != 0, name, f"{member} has RescaleSlope 0: HU are unknown")
+def _rules_of_values(header: DicomHeader) -> Rules:
+    """Say of a slice whether its pixels are whole, and HU after the rescaling."""
+    yield header.modality in ("CT", ""), f"has Modality {header.modality!r}, must be CT"
+    yield header.frames == 1, f"holds {header.frames} frames, a CT slice has one"
+    yield header.samples == 1, f"has {header.samples} values a pixel (colours), must have one"
+    yield header.rows > 1 and header.columns > 1, "holds no image of rows and columns"
+    yield header.intercept is not None, "has no RescaleIntercept: HU are unknown"
+    yield header.slope is not None, "has no RescaleSlope: HU are unknown"
+    yield header.slope != 0, "has RescaleSlope 0: HU are unknown"
     rescaling = (header.slope or 0.0, header.intercept or 0.0)
-    _require(
+    yield (
         bool(np.isfinite(rescaling).all()),
-        name,
-        f"{member} has RescaleSlope and RescaleIntercept {_shown(rescaling)}, must be finite: HU are unknown",
+        f"has RescaleSlope and RescaleIntercept {_shown(rescaling)}, must be finite: HU are unknown",
     )
-    _require(
+    yield (
         header.rescale_type in ("HU", "US", ""),  # US is unspecified: some scanners write it for HU
-        name,
-        f"{member} has RescaleType {header.rescale_type!r}: its values are not HU; take the series in HU",
+        f"has RescaleType {header.rescale_type!r}: its values are not HU; take the series in HU",
     )
-    missing = header.missing_bytes
-    _require(missing == 0, name, f"{member} is truncated, {missing} bytes are missing")
+    yield header.missing_bytes == 0, f"is truncated, {header.missing_bytes} bytes are missing"
+
+
+def _in_common(values: Sequence[tuple[float, ...] | None], tolerance: float, what: str) -> tuple[bool, str]:
+    """All slices agree with the most frequent value."""
+    usual, _ = Counter(values).most_common(1)[0]
+    odd = [value for value in values if not np.allclose(value, usual, rtol=0.0, atol=tolerance)]  # type: ignore[arg-type]
+    return not odd, f"the CT series mixes {what}: {usual} and, in {len(odd)} of {len(values)} images, {odd[:1]}"
 
 
 def _check_distances(distances: NDArray, along: NDArray, name: str) -> None:
@@ -213,17 +215,3 @@ def _position(header: DicomHeader) -> NDArray:
 
 def _shown(numbers: Sequence[float]) -> str:
     return "(" + ", ".join(f"{number:.6g}" for number in numbers) + ")"
-
-
-def _require(condition: bool, name: str, reason: str) -> None:
-    if not condition:
-        raise ImageReadError(f"{name}: {reason}")
-
-
-def _require_common(values: Sequence[tuple[float, ...] | None], tolerance: float, name: str, what: str) -> None:
-    """All slices must agree with the most frequent value."""
-    usual, _ = Counter(values).most_common(1)[0]
-    odd = [value for value in values if not np.allclose(value, usual, rtol=0.0, atol=tolerance)]  # type: ignore[arg-type]
-    _require(
-        not odd, name, f"the CT series mixes {what}: {usual} and, in {len(odd)} of {len(values)} images, {odd[:1]}"
-    )

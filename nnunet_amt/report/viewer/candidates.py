@@ -12,7 +12,7 @@ from nnunet_amt.evaluation.measure.components import label_components
 from nnunet_amt.evaluation.measure.counts import count_masks
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import candidates
-from nnunet_amt.images.foreground import Foreground, Piece
+from nnunet_amt.images.foreground import Foreground, MaskBox
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.pictures import CaseCrop
@@ -46,8 +46,8 @@ def false_positives(
     """
     if prediction is None:
         return ()
-    predicted = read_foreground(prediction, crop.case_id, settings.foreground)
-    referenced = read_foreground(reference, crop.case_id, settings.foreground)
+    predicted = read_foreground(prediction, case_id=crop.case_id, foreground=settings.foreground)
+    referenced = read_foreground(reference, case_id=crop.case_id, foreground=settings.foreground)
     counts = count_masks(crop.case_id, predicted, referenced, settings)
     case = evaluate_counts(counts, settings)
     lesions = _counted(predicted, settings)
@@ -65,13 +65,13 @@ def false_positives(
     )
 
 
-def _counted(predicted: Foreground, settings: EvaluationSettings) -> list[Piece]:
+def _counted(predicted: Foreground, settings: EvaluationSettings) -> list[MaskBox]:
     """Give the lesions in the order of `count_masks`, without those that are too small to count."""
     found = label_components(predicted, settings.connectivity)
     return [piece for piece in found if np.count_nonzero(piece.mask) >= settings.minimum_predicted_voxels]
 
 
-def _place(lesion: Piece, geometry: Geometry, crop: CaseCrop) -> Point:
+def _place(lesion: MaskBox, geometry: Geometry, crop: CaseCrop) -> Point:
     """Give the lesion's voxel that is nearest to its middle, as shares of the crop."""
     voxels = np.argwhere(lesion.mask)
     spacing = np.array(geometry.spacing[::-1])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.nifti import nifti_gz
 from nnunet_amt.pictures import CaseCrop
-from nnunet_amt.report.viewer.nifti import nifti_gz
 
 HU_RANGE = (-1000.0, 600.0)  # 255 steps of 6.3 HU: air to bone, far finer than the noise of a CT
 REFERENCE_BIT, PREDICTION_BIT = 1, 2
@@ -154,7 +155,11 @@ def _labels_of(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def _text(voxels: np.ndarray, crop: CaseCrop, scale: tuple[float, float] = (1.0, 0.0)) -> str:
-    return base64.b64encode(nifti_gz(voxels, _spacing(crop, voxels.shape), *scale)).decode("ascii")
+    size, spacing = voxels.shape[::-1], _spacing(crop, voxels.shape)[::-1]  # (x, y, z)
+    # The origin is the middle of the array: where it lay in the scanner is nobody's business in a report.
+    origin = tuple(-edge * (count - 1) / 2 for edge, count in zip(spacing, size, strict=True))
+    grid = Geometry(size, spacing, origin, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    return base64.b64encode(nifti_gz(voxels, geometry=grid, slope=scale[0], intercept=scale[1])).decode("ascii")
 
 
 def _averaged(layers: Layers, shape: tuple[int, ...]) -> Layers:

@@ -73,7 +73,7 @@ def test_far_lesions_are_cut_apart_and_keep_their_place() -> None:
     mask = np.zeros((10, 10, 10), dtype=np.uint8)
     mask[0:2, 0:2, 0:2] = 1
     mask[7, 8, 9] = 1
-    pieces = Foreground.of(mask, SPACING).pieces
+    pieces = Foreground.of(mask, SPACING).boxes
     assert [(piece.lower, piece.mask.shape) for piece in pieces] == [((0, 0, 0), (2, 2, 2)), ((7, 8, 9), (1, 1, 1))]
 
 

@@ -54,7 +54,7 @@ def test_formats_of_a_pair_may_differ(tmp_path: Path) -> None:
     check_headers([pair])
     assert pair.prediction is not None
     for path in (pair.prediction, pair.reference):
-        assert read_foreground(path, "a").pieces[0].mask.sum() == MASK.sum()
+        assert read_foreground(path, case_id="a").boxes[0].mask.sum() == MASK.sum()
 
 
 @pytest.mark.parametrize(
@@ -161,14 +161,14 @@ def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_other_values_than_0_and_1_are_refused(tmp_path: Path, voxels: np.ndarray, message: str) -> None:
     path = write_label_map(tmp_path / "a.nrrd", voxels)
     with pytest.raises(LabelValueError, match=re.escape(message)) as raised:
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
     assert str(raised.value).startswith(f"{path}: case a: ")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
 def test_any_type_of_integer_will_do(tmp_path: Path, dtype: type[np.generic]) -> None:
-    foreground = read_foreground(write_label_map(tmp_path / "a.nii.gz", MASK.astype(dtype)), "a")
-    assert [(piece.lower, piece.mask.shape) for piece in foreground.pieces] == [((2, 2, 2), (2, 3, 4))]
+    foreground = read_foreground(write_label_map(tmp_path / "a.nii.gz", MASK.astype(dtype)), case_id="a")
+    assert [(piece.lower, piece.mask.shape) for piece in foreground.boxes] == [((2, 2, 2), (2, 3, 4))]
     assert foreground.spacing == (1.0, 2.0, 5.0)
 
 
@@ -180,7 +180,7 @@ def test_truncated_files_are_refused(tmp_path: Path, ending: str, lost: float) -
     whole = path.read_bytes()
     path.write_bytes(whole[: -int(lost)] if lost >= 1 else whole[: int(len(whole) * lost)])
     with pytest.raises(ImageReadError, match=r"case a: (is damaged|cannot be read)") as raised:
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
     assert "\n" not in str(raised.value)
 
 
@@ -193,7 +193,7 @@ def test_a_flipped_bit_is_refused(tmp_path: Path, place: float) -> None:
     content[int(place * (len(content) - 8))] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(ImageReadError, match=r"case a: is damaged \(Error -3 while decompressing"):
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
 
 
 def test_whole_files_written_in_other_ways_are_read(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_whole_files_written_in_other_ways_are_read(tmp_path: Path) -> None:
     with_slope[112:120] = np.array([1.0, 0.0], "<f4").tobytes()
     scaled.write_bytes(gzip.compress(bytes(with_slope)))
     for path in (plain, several, longer, scaled):
-        assert sum(piece.mask.sum() for piece in read_foreground(path, "a").pieces) == MASK.sum()
+        assert sum(piece.mask.sum() for piece in read_foreground(path, case_id="a").boxes) == MASK.sum()
 
 
 def test_a_valid_gzip_of_too_little_is_refused(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_valid_gzip_of_too_little_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.nii.gz"
     path.write_bytes(gzip.compress(content[:-100]))
     with pytest.raises(ImageReadError, match=f"it ends after {len(content) - 100} of {len(content)} bytes"):
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
@@ -228,7 +228,7 @@ def test_nan_and_infinite_voxels_are_refused(tmp_path: Path, ending: str, dtype:
     voxels[3, 3, 3] = value
     path = write_label_map(tmp_path / f"a{ending}", voxels)
     with pytest.raises(ImageReadError, match=r"case a: holds NaN or infinite values \(1 of 336 voxels\); give them"):
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_truncated_mha_is_told_by_us_alone(
     sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(path), compressed)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ImageReadError, match=r"case a: is damaged \("):
-        read_foreground(path, "a")
+        read_foreground(path, case_id="a")
     assert capfd.readouterr() == ("", "")
 
 
@@ -287,4 +287,4 @@ def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch:
 
 
 def test_an_empty_mask_has_no_pieces(tmp_path: Path) -> None:
-    assert read_foreground(write_label_map(tmp_path / "a.nii.gz", row_mask(9)), "a").pieces == ()
+    assert read_foreground(write_label_map(tmp_path / "a.nii.gz", row_mask(9)), case_id="a").boxes == ()

@@ -13,7 +13,7 @@ from tests.evaluation.builders import SPACING, count, row_mask
 
 
 def between(first: np.ndarray, second: np.ndarray) -> SurfaceDistances | None:
-    return surface_distances(Foreground.of(first, SPACING).pieces, Foreground.of(second, SPACING).pieces, SPACING)
+    return surface_distances(Foreground.of(first, SPACING).boxes, Foreground.of(second, SPACING).boxes, SPACING)
 
 
 def test_equal_masks_are_nowhere_apart() -> None:

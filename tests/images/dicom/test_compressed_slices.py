@@ -17,9 +17,9 @@ from pydicom.uid import (
 )
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom import dicom_series
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom import series as reader
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from tests.images.dicom.dicom_fixtures import INTERCEPT, make_volume, write_ct_series
 
 VOLUME = make_volume(4, 64, 48)
@@ -64,7 +64,7 @@ def test_each_syntax_gives_the_same_voxels(tmp_path: Path, syntax: str) -> None:
 
 def test_what_simpleitk_does_not_know_is_decoded_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no encoder for high-throughput JPEG 2000 here: JPEG 2000 goes the same way instead."""
-    monkeypatch.setattr(dicom_series, "NOT_IN_SIMPLEITK", {JPEG2000Lossless})
+    monkeypatch.setattr(reader, "NOT_IN_SIMPLEITK", {JPEG2000Lossless})
     write_series(tmp_path / "ct", JPEG2000Lossless)
     series = opened(tmp_path / "ct")
     image = series.read(tmp_path)
@@ -79,7 +79,7 @@ def test_a_truncated_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str, otherwise: bool
 ) -> None:
     if otherwise:
-        monkeypatch.setattr(dicom_series, "NOT_IN_SIMPLEITK", {syntax})
+        monkeypatch.setattr(reader, "NOT_IN_SIMPLEITK", {syntax})
     path = write_series(tmp_path / "ct", syntax)[2]
     content = path.read_bytes()
     path.write_bytes(content[: int(0.8 * len(content))])

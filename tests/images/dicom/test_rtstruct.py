@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RTDoseStorage
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_mask import open_dicom_mask
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
 from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
@@ -22,7 +22,7 @@ GRID = Geometry((12, 10, 6), SPACING, ORIGIN, (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
 def open_structure(path: Path, roi: str | None) -> RtStruct:
     folder = DicomFolder(path)
-    structure = open_dicom_mask(folder, folder.headers(), roi)
+    structure = open_dicom_mask(folder, folder.headers(), roi=roi)
     assert isinstance(structure, RtStruct)
     return structure
 
@@ -74,7 +74,7 @@ def test_matching_rois_are_merged_and_their_overlap_stays_full(tmp_path: Path) -
         },
     )
     structure = open_structure(tmp_path / "rs", r"GTV-\d")
-    assert structure.roi_names == ("GTV-1", "GTV-2")
+    assert structure.names == ("GTV-1", "GTV-2")
     assert structure.read(GRID).sum() == 18
 
 

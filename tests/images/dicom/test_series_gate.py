@@ -9,8 +9,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from tests.images.dicom.dicom_fixtures import series_uid, write_ct_series
 
 

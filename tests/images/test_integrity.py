@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.image_integrity import file_damage, header_damage, require_whole_file, stated_checksum
+from nnunet_amt.images.integrity import file_damage, header_damage, require_whole_file, stated_checksum
 
 SHAPE = (5, 4, 3)
 ENDINGS = (".nii", ".nii.gz")

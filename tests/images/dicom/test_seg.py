@@ -18,9 +18,9 @@ from nnunet_amt.errors import (
     MissingExtraError,
     RoiNotFoundError,
 )
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_mask import open_dicom_mask
-from nnunet_amt.images.dicom.dicom_seg import DicomSeg
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.mask import open_dicom_mask
+from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.geometry import Geometry
 from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_rtstruct
 from tests.images.dicom.seg_fixtures import write_ct_and_seg
@@ -30,7 +30,7 @@ GRID = Geometry((12, 10, 6), SPACING, ORIGIN, (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
 def open_seg(path: Path, roi: str | None = "tumour", resample: bool = False) -> DicomSeg:
     folder = DicomFolder(path)
-    seg = open_dicom_mask(folder, folder.headers(), roi, resample)
+    seg = open_dicom_mask(folder, folder.headers(), roi=roi, resample=resample)
     assert isinstance(seg, DicomSeg)
     return seg
 
@@ -79,7 +79,7 @@ def test_compressed_bits_are_read(tmp_path: Path) -> None:
 def test_segments_that_match_are_merged(tmp_path: Path, kind: str) -> None:
     write_ct_and_seg(tmp_path, {"tumour 1": TUMOUR, "tumour 2": HEART, "tumour 1 old": ~(TUMOUR | HEART)}, kind)
     seg = open_seg(tmp_path / "seg.dcm", r"tumour \d")
-    assert seg.labels == ("tumour 1", "tumour 2")
+    assert seg.names == ("tumour 1", "tumour 2")
     np.testing.assert_array_equal(seg.read(GRID), TUMOUR | HEART)
 
 

@@ -10,15 +10,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.compressed_slices import NOT_IN_SIMPLEITK, decoded_series
-from nnunet_amt.images.dicom.dicom_files import ENHANCED_CT_IMAGES, DicomFolder
-from nnunet_amt.images.dicom.dicom_header import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.plain_slices import plain_series
-from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, series_geometry, sorted_slices
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.orientation import lps_geometry, to_lps
-from nnunet_amt.images.reading_options import ReadingOptions
-from nnunet_amt.images.tilt import Shifts, slice_shifts, straight_geometry, straightened
+from nnunet_amt.images.dicom.files import ENHANCED_CT_IMAGES, DicomFolder
+from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
+from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, checked_slices, series_geometry
+from nnunet_amt.images.dicom.slices import NOT_IN_SIMPLEITK, decoded_series, plain_series
+from nnunet_amt.images.geometry import Geometry, lps_geometry, to_lps
+from nnunet_amt.images.resampling import ReadingOptions, Shifts, slice_shifts, straight_geometry, straightened
 
 _AS_IT_IS = ReadingOptions()
 
@@ -55,14 +52,14 @@ class DicomSeries:
         return self.slices[0].manufacturer or None
 
     @property
-    def identity(self) -> str:
-        """Equal for two cases that were given the same series, also in two copies."""
-        return self.slices[0].series_uid
-
-    @property
     def series_uid(self) -> str:
         """SeriesInstanceUID, for comparison only."""
         return self.slices[0].series_uid
+
+    @property
+    def identity(self) -> str:
+        """Equal for two cases that were given the same series, also in two copies."""
+        return self.series_uid
 
     @property
     def sop_uids(self) -> frozenset[str]:
@@ -70,12 +67,7 @@ class DicomSeries:
         return frozenset(header.sop_uid for header in self.slices)
 
     def read(self, scratch: Path) -> sitk.Image:
-        """Read the series in HU with LPS axes.
-
-        Parameters
-        ----------
-        scratch
-            An empty folder, for files out of a zip.
+        """Read the series in HU with LPS axes; `scratch` is an empty folder, for files out of a zip.
 
         Raises
         ------
@@ -86,9 +78,7 @@ class DicomSeries:
         if self.shifts is not None:
             return to_lps(straightened(image, self.shifts, self._read_geometry))
         # The grid that passed the gate, not the one that the reader makes of the headers again.
-        image.SetSpacing(self.stored_geometry.spacing)
-        image.SetOrigin(self.stored_geometry.origin)
-        image.SetDirection(self.stored_geometry.direction)
+        self.stored_geometry.set_on(image)
         return to_lps(image)
 
     @property
@@ -115,6 +105,7 @@ class DicomSeries:
 def ct_series_among(
     folder: DicomFolder,
     headers: Sequence[DicomHeader],
+    *,
     wanted: Collection[str] = (),
     wanted_images: Collection[str] = (),
     options: ReadingOptions = _AS_IT_IS,
@@ -123,10 +114,8 @@ def ct_series_among(
 
     Parameters
     ----------
-    folder
-        Where the files are.
-    headers
-        Of all DICOM files there; RTSTRUCT, RTPLAN, RTDOSE, reports and localiser series are passed over.
+    folder, headers
+        All DICOM files there; RTSTRUCT, RTPLAN, RTDOSE, reports and localiser series are passed over.
     wanted, wanted_images
         SeriesInstanceUIDs and SOPInstanceUIDs that a mask refers to; they decide between several CT series.
     options
@@ -151,8 +140,8 @@ def ct_series_among(
         raise ImageReadError(
             f"{name}: holds {len(volumes)} CT series ({_listed(volumes)}){reason}; keep one series in the folder"
         )
-    slices = sorted_slices(chosen[0], name)
-    geometry = series_geometry(slices, name, options.resample_tilt)
+    slices = checked_slices(chosen[0], name=name)
+    geometry = series_geometry(slices, name=name, tilt_allowed=options.resample_tilt)
     shifts = slice_shifts([header.position or () for header in slices], geometry)
     drifts = max(abs(shift) for pair in shifts for shift in pair) > LARGEST_DRIFT_PIXELS
     return DicomSeries(folder, tuple(slices), geometry, shifts if drifts else None)

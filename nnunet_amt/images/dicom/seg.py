@@ -10,13 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError, RoiNotFoundError
-from nnunet_amt.images.dicom.dicom_files import SEGMENTATIONS, DicomFolder, refusing_damage
-from nnunet_amt.images.dicom.dicom_header import DicomHeader
-from nnunet_amt.images.dicom.roi_choice import chosen_by_name, none_chosen
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.label_file import require_tumour
-from nnunet_amt.images.mask_resampling import described, resampled_mask
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError
+from nnunet_amt.images.dicom.files import SEGMENTATIONS, DicomFolder, refusing_damage
+from nnunet_amt.images.geometry import Geometry, described
+from nnunet_amt.images.mask_file import require_tumour
+from nnunet_amt.images.resampling import resampled_mask
 
 # How far a pixel of a frame may lie from the centre of a voxel of the CT, in voxels: writers round positions.
 _OFF_GRID_VOXELS = 0.1
@@ -30,8 +28,8 @@ class DicomSeg:
     ----------
     folder, member
         Where the file is.
-    numbers, labels
-        Segment numbers and segment labels of the chosen segments, in the same order.
+    numbers, names
+        Segment numbers and labels of the chosen segments, in the same order.
     series_uids, sop_uids
         CT series and slices that the file says it was drawn on, for comparison only.
     resample
@@ -41,23 +39,33 @@ class DicomSeg:
     folder: DicomFolder
     member: str
     numbers: tuple[int, ...]
-    labels: tuple[str, ...]
+    names: tuple[str, ...]
     series_uids: frozenset[str]
     sop_uids: frozenset[str]
     resample: bool = False
 
     kind = "DICOM SEG"
+    structure = "segment"
+    sop_classes = SEGMENTATIONS
     has_ignore_label = False
 
+    @classmethod
+    def of(cls, folder: DicomFolder, member: str) -> DicomSeg:
+        """Open a file with all its segments; ImageReadError if it is damaged or fractional."""
+        dataset = _segmentation(folder, member)
+        with refusing_damage(folder, member):
+            # LABELMAPs may list their background as segment 0
+            numbers = tuple(int(number) for number in dataset.segment_numbers if int(number) > 0)
+            names = tuple(str(dataset.get_segment_description(number).segment_label) for number in numbers)
+            return cls(folder, member, numbers, names, *_referenced(dataset))
+
     def require_fit(self, geometry: Geometry) -> None:
-        """Check before any pixel is read that the frames lie on the CT's voxels.
+        """Check before any pixel is read that the frames lie on the CT's voxels, if they must not be resampled.
 
         Raises
         ------
         GeometryMismatchError
-            If they do not, and must not be resampled; both grids are given.
-        ImageReadError
-            If a frame does not say where it lies.
+            If they do not; both grids are given.
         """
         dataset = _segmentation(self.folder, self.member)
         with refusing_damage(self.folder, self.member):
@@ -67,26 +75,14 @@ class DicomSeg:
                 _steps(frame, geometry)
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Merge the segments.
-
-        Parameters
-        ----------
-        geometry
-            The CT's grid, on whose voxels the frames must lie.
-
-        Returns
-        -------
-        numpy.ndarray
-            (z, y, x), 0 and 1.
+        """Merge the segments on the CT's grid to (z, y, x) of 0 and 1.
 
         Raises
         ------
         GeometryMismatchError
             If the frames lie on another grid and must not be resampled, or tumour lies outside the CT.
-        LabelValueError
-            If the segments are empty.
-        ImageReadError
-            If the pixels cannot be read.
+        LabelValueError, ImageReadError
+            If the segments are empty, or the pixels cannot be read.
         """
         dataset = _segmentation(self.folder, self.member)
         name = f"the DICOM SEG's segment number {', '.join(map(str, self.numbers))}"
@@ -97,48 +93,9 @@ class DicomSeg:
                 if not self.resample:
                     raise
                 volume = _as_volume(dataset, self.numbers)
-                mask = sitk.GetArrayFromImage(resampled_mask(volume, geometry, name)).astype(bool)
-        require_tumour(mask, name)
+                mask = sitk.GetArrayFromImage(resampled_mask(volume, geometry, name=name)).astype(bool)
+        require_tumour(mask, name=name)
         return mask.astype(np.uint8)
-
-
-def segs_among(
-    folder: DicomFolder, headers: Sequence[DicomHeader], roi: str | None, resample: bool = False
-) -> list[DicomSeg]:
-    """Find the DICOM SEGs among DICOM files that have segments which `roi` names.
-
-    Parameters
-    ----------
-    folder, headers
-        The files; only the SEGs among them are looked at.
-    roi
-        Regular expression that must match a whole segment label, or the label itself. If it is None, a SEG must
-        have one segment.
-    resample
-        See `DicomSeg`.
-
-    Raises
-    ------
-    RoiNotFoundError
-        If there are SEGs, but none with a segment of that label.
-    ImageReadError
-        If a SEG is damaged or fractional.
-    """
-    found: list[DicomSeg] = []
-    labels: list[str] = []
-    members = [header.member for header in headers if header.sop_class in SEGMENTATIONS]
-    for member in members:
-        dataset = _segmentation(folder, member)
-        with refusing_damage(folder, member):
-            segments = {number: str(dataset.get_segment_description(number).segment_label) for number in _all(dataset)}
-            uids = _referenced(dataset)
-        labels += segments.values()
-        chosen = chosen_by_name(segments, roi)
-        if chosen:
-            found.append(DicomSeg(folder, member, tuple(chosen), tuple(chosen.values()), *uids, resample))
-    if members and not found:
-        raise RoiNotFoundError(none_chosen("DICOM SEG", "segment", roi, labels))
-    return found
 
 
 @dataclass(frozen=True)
@@ -165,11 +122,6 @@ def _segmentation(folder: DicomFolder, member: str) -> Any:
                 f"{folder.shown(member)}: the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY"
             )
     return dataset
-
-
-def _all(dataset: Any) -> list[int]:
-    """Give the segment numbers; LABELMAPs may list their background as segment 0."""
-    return [int(number) for number in dataset.segment_numbers if int(number) > 0]
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
@@ -206,7 +158,7 @@ def _group(keyword: str, groups: Any, shared: Any) -> Any:
 
 def _steps(frame: _Frame, geometry: Geometry) -> NDArray[np.int64]:
     """Give the voxel (x, y, z) of a frame's first pixel, and the steps to its next column and row; (3, 3)."""
-    axes = np.reshape(geometry.direction, (3, 3)) * geometry.spacing
+    axes = geometry.axes * geometry.spacing
     exact = np.linalg.solve(axes, np.stack([frame.corner - geometry.origin, frame.right, frame.down], axis=1)).T
     whole = np.rint(exact).astype(np.int64)
     corners = np.array([(1, x, y) for x in (0, frame.columns - 1) for y in (0, frame.rows - 1)])

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_series import ct_series_among
-from nnunet_amt.images.dicom.plain_slices import plain_series
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.series import ct_series_among
+from nnunet_amt.images.dicom.slices import plain_series
 from tests.images.dicom.dicom_fixtures import INTERCEPT, make_volume, write_ct_series
 
 

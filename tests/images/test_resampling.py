@@ -10,11 +10,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder
-from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.hounsfield import FLOOR_HU
-from nnunet_amt.images.reading_options import ReadingOptions
+from nnunet_amt.images.image_file import FLOOR_HU
+from nnunet_amt.images.resampling import ReadingOptions
 from tests.images.dicom.dicom_fixtures import ORIGIN, make_volume, write_ct_series
 
 ROW = 0.7  # mm between rows, SPACING[1]

@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless, RTPlanStorage
 
 from nnunet_amt.errors import ImageReadError, MissingExtraError
-from nnunet_amt.images.dicom.dicom_files import DicomFolder, is_dicom_path
-from nnunet_amt.images.dicom.dicom_series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.files import DicomFolder, is_dicom_path
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from tests.images.dicom.dicom_fixtures import (
     ORIGIN,
     SPACING,
@@ -30,7 +30,7 @@ from tests.images.dicom.dicom_fixtures import (
 
 def open_series(path: Path, *wanted: str) -> DicomSeries:
     folder = DicomFolder(path)
-    return ct_series_among(folder, folder.headers(), [series_uid(name) for name in wanted])
+    return ct_series_among(folder, folder.headers(), wanted=[series_uid(name) for name in wanted])
 
 
 def voxels(series: DicomSeries, scratch: Path) -> NDArray:

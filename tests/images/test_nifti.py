@@ -13,9 +13,9 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.errors import DiskFullError
-from nnunet_amt.images import nifti_writer
+from nnunet_amt.images import nifti
 from nnunet_amt.images.geometry import Geometry, geometry_difference
-from nnunet_amt.images.nifti_writer import write_nifti
+from nnunet_amt.images.nifti import write_nifti
 
 GRIDS = {
     "axial": Geometry((4, 3, 2), (0.7, 0.8, 5.0), (-100.5, 20.25, -999.125), (1, 0, 0, 0, 1, 0, 0, 0, 1)),
@@ -27,7 +27,7 @@ GRIDS = {
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 def test_simpleitk_reads_back_what_was_written(tmp_path: Path, grid: Geometry, kind: type) -> None:
     array: np.ndarray = np.arange(24).reshape(2, 3, 4).astype(kind)
-    write_nifti(tmp_path / "x.nii.gz", array, grid)
+    write_nifti(tmp_path / "x.nii.gz", array, geometry=grid)
     image = sitk.ReadImage(str(tmp_path / "x.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), array)
     assert sitk.GetArrayViewFromImage(image).dtype == kind
@@ -36,14 +36,14 @@ def test_simpleitk_reads_back_what_was_written(tmp_path: Path, grid: Geometry, k
 
 def test_arrays_in_any_memory_order_are_written(tmp_path: Path) -> None:
     array = np.arange(24, dtype=np.int16).reshape(4, 3, 2).T
-    write_nifti(tmp_path / "x.nii.gz", array, GRIDS["axial"])
+    write_nifti(tmp_path / "x.nii.gz", array, geometry=GRIDS["axial"])
     np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "x.nii.gz"))), array)
 
 
 def test_the_same_voxels_give_the_same_bytes(tmp_path: Path) -> None:
     array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
     for name in ("a.nii.gz", "b.nii.gz"):
-        write_nifti(tmp_path / name, array, GRIDS["axial"])
+        write_nifti(tmp_path / name, array, geometry=GRIDS["axial"])
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
@@ -52,9 +52,9 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
         def write(self, *_: Any) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(nifti_writer, "_compressed", lambda *_: FullDisk())
+    monkeypatch.setattr(nifti, "_compressed", lambda *_: FullDisk())
     with pytest.raises(DiskFullError, match=r"x\.nii\.gz: the disk is full"):
-        write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), GRIDS["axial"])
+        write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), geometry=GRIDS["axial"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -63,9 +63,9 @@ def test_without_isal_the_voxels_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[np.integer]
 ) -> None:
     array = np.arange(24).reshape(2, 3, 4).astype(kind)
-    write_nifti(tmp_path / "isal.nii.gz", array, GRIDS["axial"])
-    monkeypatch.setattr(nifti_writer, "_HAS_ISAL", False)
-    write_nifti(tmp_path / "zlib.nii.gz", array, GRIDS["axial"])
+    write_nifti(tmp_path / "isal.nii.gz", array, geometry=GRIDS["axial"])
+    monkeypatch.setattr(nifti, "_HAS_ISAL", False)
+    write_nifti(tmp_path / "zlib.nii.gz", array, geometry=GRIDS["axial"])
     one, other = ((tmp_path / name).read_bytes() for name in ("isal.nii.gz", "zlib.nii.gz"))
     assert gzip.decompress(one) == gzip.decompress(other)
 
@@ -75,6 +75,6 @@ def test_the_gzip_header_holds_neither_time_nor_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_isal: bool
 ) -> None:
     """RFC 1952: byte 3 has the flags (8: a name follows), bytes 4 to 7 the time."""
-    monkeypatch.setattr(nifti_writer, "_HAS_ISAL", has_isal)
-    write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), GRIDS["axial"])
+    monkeypatch.setattr(nifti, "_HAS_ISAL", has_isal)
+    write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), geometry=GRIDS["axial"])
     assert (tmp_path / "x.nii.gz").read_bytes()[3:8] == bytes(5)

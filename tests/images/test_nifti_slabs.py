@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.nifti_header import LabelHeader, ordinary_header
+from nnunet_amt.images.nifti_slabs import LabelHeader, ordinary_header
 from tests.evaluation.builders import write_label_map
 
 VOXELS = np.zeros((3, 4, 5), np.uint8)  # (z, y, x)

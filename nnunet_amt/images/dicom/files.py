@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,25 +15,19 @@ from types import ModuleType
 from typing import IO, Any
 
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
-from nnunet_amt.images.dicom.dicom_header import HEADER_TAGS, DicomHeader, header_of
-from nnunet_amt.images.quiet_readers import quiet_readers
+from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of
 
 ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
+_READERS = ("pydicom", "highdicom")
 _ZIP_MAGIC = b"PK\x03\x04"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True)
 class DicomFolder:
-    """A folder (with its subfolders), a zip, or a single file, that holds DICOM files among others.
-
-    Attributes
-    ----------
-    path
-        The folder, the zip or the file.
-    """
+    """A folder (with its subfolders), a zip, or a single file, that holds DICOM files among others."""
 
     path: Path
 
@@ -42,8 +38,6 @@ class DicomFolder:
         ------
         ImageReadError
             If there is no DICOM file, or one of them cannot be read.
-        MissingExtraError
-            If pydicom is not installed.
         """
         headers = []
         with self._opened() as archive:
@@ -113,7 +107,8 @@ class DicomFolder:
         pydicom = pydicom_module()
         with refusing_damage(self, member):
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
-            return header_of(dataset, member, shown, file.tell(), size - file.tell())
+            at = file.tell()
+            return header_of(dataset, member=member, shown=shown, pixels_at=at, bytes_left=size - at)
 
     def _path_of(self, member: str) -> Path:
         return self.path if self.path.is_file() else self.path / member
@@ -152,19 +147,33 @@ def is_cut_zip(path: Path) -> bool:
 
 
 def pydicom_module() -> ModuleType:
-    """Import pydicom, or say which extra brings it.
-
-    Raises
-    ------
-    MissingExtraError
-        If pydicom is not installed.
-    """
+    """Import pydicom, or say with a MissingExtraError which extra brings it."""
     try:
         import pydicom
     except ImportError as error:
         raise MissingExtraError("reading DICOM needs the extra: pip install 'nnunet_amt[dicom]'") from error
     module: ModuleType = pydicom
     return module
+
+
+@contextmanager
+def quiet_readers() -> Iterator[None]:
+    """Silence pydicom and highdicom in the block.
+
+    A UID or character set that is none is a warning to them, with the value, which may be a patient's name. What
+    matters of it is an error of ours, which names the case.
+    """
+    loggers = [logging.getLogger(name) for name in _READERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager

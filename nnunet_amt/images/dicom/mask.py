@@ -1,0 +1,137 @@
+"""Find the one RTSTRUCT or DICOM SEG that a case's mask is stored in, and in it what column ``roi`` names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.headers import DicomHeader
+from nnunet_amt.images.dicom.rtstruct import RtStruct
+from nnunet_amt.images.dicom.seg import DicomSeg
+from nnunet_amt.images.dicom.series import DicomSeries
+
+DicomMask: TypeAlias = RtStruct | DicomSeg
+
+
+def open_dicom_mask(
+    folder: DicomFolder, headers: Sequence[DicomHeader], *, roi: str | None, resample: bool = False
+) -> DicomMask:
+    """Find the one file that has structures or segments which `roi` names.
+
+    Parameters
+    ----------
+    folder, headers
+        The files.
+    roi
+        Regular expression that must match a whole name, or the name itself. If it is None, the file must have one
+        structure with an area, or one segment.
+    resample
+        Whether a DICOM SEG may lie on another grid than the CT.
+
+    Raises
+    ------
+    RoiNotFoundError
+        If no structure or segment is so named.
+    ImageReadError
+        If there is neither RTSTRUCT nor SEG, or more than one that has such a name.
+    """
+    if not any(header.sop_class in RtStruct.sop_classes | DicomSeg.sop_classes for header in headers):
+        kinds = ", ".join(sorted({header.modality or "unknown" for header in headers}))
+        raise ImageReadError(
+            f"{folder.path.name}: holds no RTSTRUCT and no DICOM SEG (it has {kinds}); give one, or a label file"
+        )
+    found: list[DicomMask] = []
+    problems: list[RoiNotFoundError] = []
+    either: tuple[type[DicomMask], ...] = (RtStruct, DicomSeg)
+    for kind in either:
+        try:
+            found += masks_among(folder, headers, kind=kind, roi=roi)
+        except RoiNotFoundError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0] if len(problems) == 1 else RoiNotFoundError("; ".join(map(str, problems)))
+    if len(found) > 1:
+        kinds = " and ".join(sorted({mask.kind for mask in found}))
+        raise ImageReadError(
+            f"{folder.path.name}: {len(found)} files ({kinds}) have such an ROI; give the file of one of them"
+        )
+    mask = found[0]
+    return replace(mask, resample=resample) if isinstance(mask, DicomSeg) else mask
+
+
+def masks_among(
+    folder: DicomFolder, headers: Sequence[DicomHeader], *, kind: type[DicomMask], roi: str | None
+) -> list[DicomMask]:
+    """Find the RTSTRUCTs, or the DICOM SEGs, that have structures which `roi` names; see `open_dicom_mask`.
+
+    Raises
+    ------
+    RoiNotFoundError
+        If there are such files, but none with a structure of that name.
+    ImageReadError
+        If one of them is damaged, or a SEG is fractional.
+    """
+    found: list[DicomMask] = []
+    names: list[str] = []
+    members = [header.member for header in headers if header.sop_class in kind.sop_classes]
+    for member in members:
+        whole = kind.of(folder, member)
+        named = dict(zip(whole.numbers, whole.names, strict=True))
+        names += whole.names
+        if chosen := chosen_by_name(named, roi=roi):
+            found.append(replace(whole, numbers=tuple(chosen), names=tuple(chosen.values())))
+    if members and not found:
+        raise RoiNotFoundError(none_chosen(kind.kind, kind.structure, roi=roi, names=names))
+    return found
+
+
+def require_same_series(mask: DicomMask, series: DicomSeries) -> None:
+    """Refuse a mask that says it was drawn on another series; one that says nothing is believed to fit.
+
+    Raises
+    ------
+    GeometryMismatchError
+        If neither the series nor one of its slices is named.
+    """
+    says = mask.series_uids or mask.sop_uids
+    if says and series.series_uid not in mask.series_uids and not series.sop_uids & mask.sop_uids:
+        raise GeometryMismatchError(
+            f"the {mask.kind} was drawn on another CT series; give the series that it refers to"
+        )
+
+
+def chosen_by_name(names: Mapping[int, str], *, roi: str | None) -> dict[int, str]:
+    """Choose structures, number to name; if `roi` is None, the only one, and none where there are several."""
+    if roi is None:
+        return dict(names) if len(names) == 1 else {}
+    return {number: name for number, name in names.items() if name == roi or re.fullmatch(roi, name)}
+
+
+def none_chosen(file: str, structure: str, *, roi: str | None, names: Collection[str]) -> str:
+    """Say why no structure was chosen.
+
+    The names that there are are not shown: people write anything into them, patients' names too.
+
+    Parameters
+    ----------
+    file
+        For example ``"RTSTRUCT"``.
+    structure
+        What it holds: ``"closed ROI"`` or ``"segment"``. Points and lines are ROIs too, and no tumours.
+    roi, names
+        What was looked for, and among what.
+    """
+    if not names:
+        return f"the {file} has no {structure}; draw the tumour or give the case an exclusion_reason"
+    found = f"the {file} has {len(names)} {structure}{'s' if len(names) > 1 else ''}"
+    if roi is None:
+        return f"{found} and column 'roi' is empty; name there what is tumour"
+    if alike := sum(bool(re.fullmatch(roi, name, re.IGNORECASE)) for name in names):
+        return f"{found}, {alike} named {roi!r} if capitals do not count; write '(?i){roi}'"
+    return (
+        f"{found}, none named {roi!r}; look the names up in the program that wrote it (not shown: they may name people)"
+    )
