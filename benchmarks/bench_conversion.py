@@ -148,7 +148,7 @@ def _write(folder: Path, cases: int, size: int, slices: int) -> None:
 
 def _converted(folder: Path, progress: Progress) -> float:
     started = perf_counter()
-    convert(folder / "manifest.csv", folder / "raw", 711, settings=ConversionSettings(), progress=progress)
+    convert(folder / "manifest.csv", folder / "raw", dataset_id=711, settings=ConversionSettings(), progress=progress)
     return perf_counter() - started
 
 

@@ -115,8 +115,15 @@ def run_demo(
     jobs = os.cpu_count() or 1
     os.environ.update(folders_below(output))
     raw = folder_from_environment("nnUNet_raw")
-    manifest = write_phantom_cohort(output / "phantom_cohort", settings.design, progress=progress, jobs=jobs)
-    conversion = convert(manifest, raw, settings.dataset_id, settings.dataset_name, jobs=jobs, progress=progress)
+    manifest = write_phantom_cohort(output / "phantom_cohort", design=settings.design, jobs=jobs, progress=progress)
+    conversion = convert(
+        manifest,
+        raw,
+        dataset_id=settings.dataset_id,
+        dataset_name=settings.dataset_name,
+        jobs=jobs,
+        progress=progress,
+    )
     dataset = conversion.dataset_folder
     plan(settings.dataset_id, settings.spacing, settings.patch_size, jobs=jobs, progress=progress)
     results = folder_from_environment("nnUNet_results")

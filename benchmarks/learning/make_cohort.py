@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.learning.command_line import run
+from benchmarks.phantoms import HARDER_DESIGN, write_harder_cohort
 from nnunet_amt.cli.console import out, progress_bars
-from nnunet_amt.phantom import HARDER_DESIGN, CohortDesign, write_harder_cohort
+from nnunet_amt.phantom import CohortDesign
 
 __all__ = ["add_cohort_options", "design_of", "main"]
 
@@ -26,7 +27,7 @@ def main() -> None:
     add_cohort_options(parser)
     options = parser.parse_args()
     with progress_bars() as report:
-        manifest = write_harder_cohort(options.output, design_of(options), report, options.jobs)
+        manifest = write_harder_cohort(options.output, design=design_of(options), jobs=options.jobs, progress=report)
     out.print(f"wrote {manifest}", markup=False)
 
 

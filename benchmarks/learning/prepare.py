@@ -8,13 +8,13 @@ import os
 from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiment_dataset, preprocess_dataset
 
 from benchmarks.learning.study import CONFIGURATION, DEFAULT, Study
+from benchmarks.phantoms import write_harder_cohort
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.nnunet.fingerprint import quiet_nnunet
 from nnunet_amt.nnunet.planning import plan
-from nnunet_amt.phantom import write_harder_cohort
 
 __all__ = ["make_dataset", "plan_both"]
 
@@ -22,8 +22,15 @@ __all__ = ["make_dataset", "plan_both"]
 def make_dataset(study: Study, jobs: int, progress: Progress) -> None:
     """Make the phantom cohort and convert it."""
     os.environ.update(folders_below(study.output))
-    manifest = write_harder_cohort(study.output / "cohort", study.design, progress, jobs)
-    convert(manifest, study.output / "nnUNet_raw", study.dataset_id, study.dataset_name, jobs=jobs, progress=progress)
+    manifest = write_harder_cohort(study.output / "cohort", design=study.design, jobs=jobs, progress=progress)
+    convert(
+        manifest,
+        study.output / "nnUNet_raw",
+        dataset_id=study.dataset_id,
+        dataset_name=study.dataset_name,
+        jobs=jobs,
+        progress=progress,
+    )
 
 
 def plan_both(study: Study, jobs: int, progress: Progress) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import benchmarks
+from benchmarks.phantoms import HARDER_DESIGN
 from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.commands import model_folder
 from nnunet_amt.nnunet.environment import TRAINER_VARIABLE, environment_with_trainer, folders_below
-from nnunet_amt.phantom import HARDER_DESIGN, CohortDesign
+from nnunet_amt.phantom import CohortDesign
 
 __all__ = ["AMT", "CONFIGURATION", "DEFAULT", "EPOCHS_VARIABLE", "ITERATIONS_VARIABLE", "RECIPES", "Recipe", "Study"]
 

@@ -135,7 +135,7 @@ def _start(study: Study, key: str, command: list[str], variables: dict[str, str]
             [
                 sys.executable,
                 "-m",
-                "nnunet_amt.base.supervisor",
+                "nnunet_amt.base.processes",
                 sys.executable,
                 "-m",
                 "benchmarks.learning.worker",

@@ -1,4 +1,4 @@
-"""CSV files that somebody wrote or saved by hand, row by row, with every mistake named by its line."""
+"""CSV files row by row: of people, with every mistake named by its line, and our own results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnunet_amt.errors import ManifestError
+from nnunet_amt.errors import BadInputError, ManifestError
 
 
 def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
@@ -88,3 +88,23 @@ def _no_column(path: Path, columns: Sequence[str], missing: str) -> str:
     found = ", ".join(columns) or "none"
     advice = "save it with commas, not semicolons" if len(columns) == 1 and ";" in columns[0] else "name it so"
     return f"{path} line 1: has no column {missing!r} (its columns: {found}); {advice}"
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file with a column ``case_id``.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be read or has no such column.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"{path}: cannot be read ({cause}); make these results again") from error
+    if "case_id" not in (reader.fieldnames or ()):
+        raise BadInputError(f"{path}: has no column 'case_id'; make these results again")
+    return rows

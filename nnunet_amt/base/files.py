@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.errors import BadInputError, DiskFullError
+
+CsvRow = Mapping[str, object] | Iterable[object]
 
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
@@ -86,12 +89,23 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write rows under a line of column names, whole or not at all; None and what a row lacks are empty cells."""
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def csv_text(columns: Sequence[str], rows: Iterable[CsvRow]) -> str:
+    """Lay rows out as CSV under a line of column names; None and what a row lacks are empty cells."""
+    text = io.StringIO()
+    in_order = csv.writer(text, lineterminator="\n")
+    by_name = csv.DictWriter(text, columns, lineterminator="\n")
+    by_name.writeheader()
+    for row in rows:
+        if isinstance(row, Mapping):
+            by_name.writerow(row)
+        else:
+            in_order.writerow(row)
+    return text.getvalue()
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[CsvRow]) -> None:
+    """Write what `csv_text` lays out, whole or not at all."""
+    write_text(path, csv_text(columns, rows))
 
 
 def write_json(path: Path, content: Any) -> None:

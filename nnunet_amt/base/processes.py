@@ -1,4 +1,9 @@
-"""Processes that must not outlive the one that started them."""
+"""Processes that must not outlive the one that started them.
+
+``python -m nnunet_amt.base.processes COMMAND ...`` runs a command so. Its parent holds the other end of its standard
+input. When the parent is gone, however it ended, the whole process group goes: the command and its workers, which
+would otherwise train on unseen or idle for ever. The process must lead its group (``start_new_session=True``).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -62,3 +69,22 @@ def is_running(process_id: int) -> bool:
 def _wait_and_exit(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     os._exit(1)
+
+
+def supervise(command: Sequence[str]) -> int:
+    """Run `command` and give its exit code, 128 and more for a signal; end all with the parent."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    exit_code = subprocess.call(list(command), stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)  # workers that a crash of the command left behind
+    return exit_code if exit_code >= 0 else 128 - exit_code
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):  # ends when the parent does; sys.stdin would hold a lock that the interpreter's end needs
+        continue
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(supervise(sys.argv[1:]))

@@ -101,7 +101,7 @@ def show_failures(messages: list[str]) -> None:
 
 def show_conversion(summary: ConversionSummary) -> None:
     """Show the audit of the split, what was excluded, and what was written."""
-    from nnunet_amt.dataset_conversion.audit_report import AUDIT_COLUMNS, audit_checks, audit_rows
+    from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows
 
     table = Table(*AUDIT_COLUMNS)
     for row in audit_rows(summary.audit):
@@ -109,8 +109,8 @@ def show_conversion(summary: ConversionSummary) -> None:
     out.print(table)
     for check in audit_checks(summary.audit, summary.converted + summary.already_done):
         out.print(f"[green]checked[/green]  {escape(check)}")
-    for failure in summary.failures:
-        out.print(f"[yellow]excluded[/yellow] {escape(failure.message)}")
+    for refused in summary.refused:
+        out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
     for reason, count in summary.excluded.items():
         out.print(f"excluded: {count} for {reason!r}", markup=False)
     out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")

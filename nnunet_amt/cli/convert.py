@@ -11,7 +11,7 @@ from nnunet_amt.cli.console import one_line_errors, progress_bars, show_conversi
 from nnunet_amt.cli.options import DatasetId, Jobs
 from nnunet_amt.errors import WorkFailedError
 
-_SHOWN_FAILURES = 5
+_SHOWN_REFUSED = 5
 
 
 @one_line_errors
@@ -78,7 +78,7 @@ def convert(
     """Convert a cohort to nnU-Net's raw format, with a split that no institution and no patient leaks through."""
     from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions
     from nnunet_amt.dataset_conversion import convert as convert_cohort
-    from nnunet_amt.dataset_conversion.refused_cases import CasesFailedError
+    from nnunet_amt.dataset_conversion.refused_cases import CasesRefusedError
     from nnunet_amt.nnunet.environment import folder_from_environment
 
     settings = ConversionSettings(
@@ -95,11 +95,20 @@ def convert(
     raw_folder = folder_from_environment("nnUNet_raw")
     try:
         with progress_bars() as report:
-            summary = convert_cohort(manifest, raw_folder, dataset, name, settings, jobs, executor, report)
-    except CasesFailedError as error:
-        if len(error.failures) == 1:
+            summary = convert_cohort(
+                manifest,
+                raw_folder,
+                dataset_id=dataset,
+                dataset_name=name,
+                settings=settings,
+                jobs=jobs,
+                executor=executor,
+                progress=report,
+            )
+    except CasesRefusedError as error:
+        if len(error.refused) == 1:
             raise
-        show_failures([failure.message for failure in error.failures[:_SHOWN_FAILURES]])
+        show_failures([refused.message for refused in error.refused[:_SHOWN_REFUSED]])
         raise WorkFailedError(error.summary) from error
     show_conversion(summary)
     show_next(f"nnunet_amt plan -d {dataset}")

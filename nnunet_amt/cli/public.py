@@ -99,12 +99,12 @@ def join_manifests(
 
     if output.resolve() in {manifest.resolve() for manifest in manifests}:
         raise BadInputError(f"--output {output}: is one of the manifests; choose another name")
-    show_written([join(output, manifests)])
+    show_written([join(manifests, output)])
     show_next(f"nnunet_amt convert {output} -d 711")
 
 
 def _require_pattern(roi: str) -> None:
-    from nnunet_amt.cohort.roi_pattern import require_usable_pattern
+    from nnunet_amt.cohort.manifest_row import require_usable_pattern
 
     try:
         require_usable_pattern(roi)

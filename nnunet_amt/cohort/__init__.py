@@ -2,10 +2,9 @@
 
 from nnunet_amt.cohort.audit import SplitAudit, SplitCounts, audit_splits, audit_voxels
 from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase, Manifest, Split
-from nnunet_amt.cohort.institution_list import InstitutionList, InstitutionListError, read_institutions
 from nnunet_amt.cohort.manifest import read_manifest
-from nnunet_amt.cohort.manufacturers import canonical_manufacturer, manufacturer_in_header
-from nnunet_amt.cohort.split import assign_splits
+from nnunet_amt.cohort.manifest_row import canonical_manufacturer, manufacturer_in_header
+from nnunet_amt.cohort.split import InstitutionList, InstitutionListError, assign_splits, read_institutions
 
 __all__ = [
     "SPLITS",

@@ -12,9 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, Manifest, place_in_manifest
-from nnunet_amt.cohort.free_text import identifying_texts
 from nnunet_amt.cohort.manifest_row import ExcludedRow, IncludedRow, problems_in
-from nnunet_amt.cohort.row_comparison import problems_between_rows
+from nnunet_amt.cohort.row_checks import identifying_texts, problems_between_rows
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")

@@ -3,14 +3,145 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from math import prod
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nnunet_amt import paper
 from nnunet_amt.cohort.case import Split
-from nnunet_amt.cohort.manufacturers import canonical_manufacturer
-from nnunet_amt.cohort.roi_pattern import require_usable_pattern
+
+OTHER = "other"
+
+# Beginnings of the spellings, lower case. Canon and Fujifilm took over Toshiba's and Hitachi's scanners.
+_BEGINNINGS = {
+    "canon": "Canon Medical Systems",
+    "toshiba": "Canon Medical Systems",
+    "ge": "GE Healthcare",
+    "general electric": "GE Healthcare",
+    "siemens": "Siemens",
+    "fuji": "Fujifilm",
+    "hitachi": "Fujifilm",
+    "philips": "Philips Healthcare",
+    "picker": "Philips Healthcare",
+    "marconi": "Philips Healthcare",
+}
+# Makers of CT scanners that are not in the paper's Table 2.
+_FURTHER = {
+    "neusoft": "Neusoft",
+    "nms": "Neusoft",
+    "samsung": "Samsung",
+    "shimadzu": "Shimadzu",
+    "uih": "United Imaging",
+    "united imaging": "United Imaging",
+}
+
+
+def canonical_manufacturer(name: str | None) -> str | None:
+    """Bring a manufacturer's name to the spelling of the paper's Table 2.
+
+    Parameters
+    ----------
+    name
+        For example ``"SIEMENS"``, ``"GE MEDICAL SYSTEMS"`` or ``"TOSHIBA_MEC"``.
+
+    Returns
+    -------
+    str or None
+        A key of `paper.MANUFACTURERS`; if it is none of them, the given name; if it is empty, None.
+    """
+    text = " ".join((name or "").replace("_", " ").split())
+    return _by_beginning(text, _BEGINNINGS) or text or None
+
+
+def manufacturer_in_header(name: str | None) -> str | None:
+    """Name the manufacturer that a DICOM header states, which is free text and may hold anything, a person's name too.
+
+    Parameters
+    ----------
+    name
+        DICOM's Manufacturer.
+
+    Returns
+    -------
+    str or None
+        A name of ours for a known maker of CT scanners, ``"other"`` for any other text, None for none.
+    """
+    text = " ".join((name or "").replace("_", " ").split())
+    return _by_beginning(text, _BEGINNINGS | _FURTHER) or (OTHER if text else None)
+
+
+def _by_beginning(text: str, names: Mapping[str, str]) -> str | None:
+    for beginning, canonical in names.items():
+        rest = text.lower().removeprefix(beginning)
+        # "GE Healthcare" and "FUJIFILM", but not "Gendex"
+        if rest != text.lower() and (len(beginning) > 3 or not rest[:1].isalpha()):
+            return canonical
+    return None
+
+
+try:
+    from re import _parser as _expressions  # type: ignore[attr-defined, unused-ignore]
+except ImportError:  # Python 3.10
+    import sre_parse as _expressions
+
+# A DICOM name has at most 64 characters, and Python's matcher tries all ways to divide them among the repetitions.
+_LONGEST_NAME = 64
+# The bound is far above the ways that are tried: four of .* with text between them are a matter of milliseconds.
+_MOST_WAYS = 10**8
+
+
+def require_usable_pattern(pattern: str) -> None:
+    """Refuse what is no regular expression, or might try more than a hundred million ways to match one name.
+
+    Parameters
+    ----------
+    pattern
+        For example ``GTV.*``.
+
+    Raises
+    ------
+    ValueError
+        With a reason to be shown to the manifest's author.
+    """
+    try:
+        re.compile(pattern)
+        tree = _expressions.parse(pattern)
+        ways = _ways(tree)
+    except re.error as error:
+        raise ValueError(_no_expression(str(error))) from error
+    except OverflowError as error:
+        raise ValueError(_no_expression("the repetition number is too large")) from error
+    except RecursionError as error:
+        raise ValueError(_no_expression("it is nested too deeply")) from error
+    if ways > _MOST_WAYS:
+        raise ValueError(
+            "could take hours to match one name; repeat no group that itself holds + * ? | or {}, and write at most "
+            "four of .* or .+"
+        )
+
+
+def _ways(items: Iterable[Any]) -> int:
+    """Bound the ways in which a parsed sequence can match the parts of one name."""
+    return min(prod(_ways_of(str(name), argument) for name, argument in items), _MOST_WAYS + 1)
+
+
+def _ways_of(name: str, argument: Any) -> int:
+    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        least, most, inside = argument
+        times = min(int(most), _LONGEST_NAME)
+        lengths = max(1, times - min(int(least), times) + 1)
+        return min(lengths * _ways(inside) ** times, _MOST_WAYS + 1)
+    if name == "BRANCH":
+        return sum(_ways(inside) for inside in argument[1])
+    parts = argument if isinstance(argument, (tuple, list)) else (argument,)
+    return prod(_ways(part) for part in parts if isinstance(part, _expressions.SubPattern))
+
+
+def _no_expression(reason: str) -> str:
+    return f"is no regular expression: {reason}; put a backslash before ( ) [ ] + * ?"
+
 
 _CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CONFUSING_END = re.compile(r"(_\d{4}|\.nii|\.gz|\.nrrd|\.mha|\.)$", re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.redaction import without_file_names
 from nnunet_amt.errors import (
     BadInputError,
     DiskFullError,
@@ -35,7 +35,9 @@ from nnunet_amt.images.mask_file import LabelFile, open_label_file
 from nnunet_amt.images.resampling import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
+# Shorter names are too likely to be words of the message, and say nothing of a person.
 _LONG_NAME = 5
+_FILE, _INNER = "the file", "one of its files"
 # "scan.zip: holds no CT" becomes "the file holds no CT"; what goes on with a subject of its own stands alone.
 _OPENING = re.compile(r"^(the (?:file|folder|RTSTRUCT|DICOM SEG)[^:]*): (?=(is|has|holds|does|covers|cannot|lies)\b)")
 _NO_SUBJECT = re.compile(r"^the (file|folder): ")
@@ -84,7 +86,7 @@ class CaseSource:
         return self.mask.has_ignore_label
 
 
-def open_case(case: CohortCase, manifest_name: str, options: ReadingOptions = _AS_IT_IS) -> CaseSource:
+def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions = _AS_IT_IS) -> CaseSource:
     """Read the headers of a case's image and mask and check that they belong together.
 
     Parameters
@@ -204,3 +206,46 @@ def _label_file(path: Path, image: ImageSource, options: ReadingOptions) -> Labe
                 "with it; give an RTSTRUCT or a DICOM SEG"
             ) from error
     return open_label_file(path, grid=image.geometry, resample=options.resample_masks)
+
+
+def without_file_names(message: str, *paths: Path) -> str:
+    """Put words in place of the names of files and folders.
+
+    The manifest's line and column, which stand before a message, say which file it is.
+
+    Parameters
+    ----------
+    message
+        For example ``"DOE_JANE.zip: MILLER01.dcm is truncated"``.
+    paths
+        A case's image and mask; the names inside a folder or a zip are replaced too.
+
+    Returns
+    -------
+    str
+        For example ``"the file: one of its files is truncated"``.
+    """
+    for path in paths:
+        message = message.replace(str(path), _FILE)
+    words = {name: _INNER for path in paths for name in _inner_names(path) if len(name) >= _LONG_NAME}
+    words |= {path.name: _FILE for path in paths if path.name}
+    if not words:
+        return message
+    longest_first = sorted(words, key=len, reverse=True)
+    names = "|".join(re.escape(name) for name in longest_first)
+    return re.sub(rf"(?<![\w.])(?:{names})(?!\w)", lambda found: words[found.group()], message)
+
+
+def _inner_names(path: Path) -> Iterator[str]:
+    """Give the names of what lies in a folder or zip; nothing if it cannot be read."""
+    try:
+        if path.is_dir():
+            for inner in path.rglob("*"):
+                yield inner.name
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    yield name
+                    yield from Path(name).parts
+    except (OSError, zipfile.BadZipFile):
+        return

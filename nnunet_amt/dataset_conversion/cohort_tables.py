@@ -2,78 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import logging
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnunet_amt import paper
-from nnunet_amt.base.files import write_text
+from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.cohort import SPLITS
-from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.writing.table import Row, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TABLES_FILE = "cohort_tables.json"
 _NOT_STATED = "not stated"
 _UNDEFINED = "–"
 _SPLIT_TITLES = {"training": "Training", "tuning": "Tuning", "external": "External test"}
 _SEXES = {"F": "female", "M": "male", "O": "other"}
 _MOST_VALUES = 20  # rows of one variable; rarer values are summed up
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CohortTable:
-    """A table as text.
-
-    Attributes
-    ----------
-    title
-        Its heading.
-    columns
-        Their titles.
-    rows
-        One cell a column.
-    notes
-        What stands below it.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-
-    @property
-    def csv(self) -> str:
-        """The columns and rows as CSV."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
-        return text.getvalue()
-
-    @property
-    def markdown(self) -> str:
-        """All of it as Markdown."""
-        lines = [_line(self.columns), _line(["---", "---", *["---:"] * (len(self.columns) - 2)])]
-        lines += [_line(row) for row in self.rows]
-        notes = "\n".join(f"- {note}" for note in self.notes)
-        return f"# {self.title}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
+_SMALLEST_P = 0.001
+_WORDS = frozenset({0})  # the column Value
 
 
 def write_cohort_tables(
-    folder: Path, cohort: pd.DataFrame, p_values: bool = False, patients: Sequence[int] = ()
+    folder: Path, *, cohort: pd.DataFrame, p_values: bool = False, patients: Sequence[int] = ()
 ) -> list[Path]:
-    """Write ``table1`` and ``table2``, each as CSV and as Markdown.
-
-    Without the library tableone, Table 1 is left out and a warning says so: a conversion of hours must not fail
-    at its last step.
+    """Write ``table1`` and ``table2``, each as CSV and as Markdown, and both in ``cohort_tables.json``.
 
     Parameters
     ----------
@@ -92,70 +46,64 @@ def write_cohort_tables(
     list of Path
         The written files.
     """
-    tables = {"table2": table_2(cohort)}
-    try:
-        tables["table1"] = table_1(cohort, p_values, patients)
-    except MissingExtraError as error:
-        logger.warning("%s", error)
+    tables = {"table1": table_1(cohort, p_values=p_values, patients=patients), "table2": table_2(cohort)}
     written = []
-    for name, table in sorted(tables.items()):
-        for ending, text in (("csv", table.csv), ("md", table.markdown)):
-            path = folder / f"{name}.{ending}"
-            write_text(path, text)
-            written.append(path)
+    for name, table in tables.items():
+        written += [folder / f"{name}.csv", folder / f"{name}.md"]
+        write_csv(written[-2], (table.heading, *table.columns), ((row.title, *row.cells) for row in table.rows))
+        write_text(written[-1], markdown_page(table))
+    written.append(folder / TABLES_FILE)
+    write_json(written[-1], [table.as_json() for table in tables.values()])
     return written
 
 
-def table_1(cohort: pd.DataFrame, p_values: bool = False, patients: Sequence[int] = ()) -> CohortTable:
+def markdown_page(table: Table) -> str:
+    """Lay a table out as a page of its own: title, table and notes."""
+    alignment = ["---", *("---" if column in table.words else "---:" for column in range(len(table.columns)))]
+    lines = [(table.heading, *table.columns), alignment, *((row.title, *row.cells) for row in table.rows)]
+    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)
+    notes = "\n".join(f"- {note}" for note in table.notes)
+    return f"# {table.title}\n\n{body}\n\n{notes}\n"
+
+
+def table_1(cohort: pd.DataFrame, *, p_values: bool = False, patients: Sequence[int] = ()) -> Table:
     """Lay out age, sex and diagnosis by split, as the paper's Table 1, with the published total beside ours.
 
     Parameters
     ----------
     cohort, p_values, patients
         See `write_cohort_tables`.
-
-    Raises
-    ------
-    MissingExtraError
-        If tableone is not installed.
     """
     stated = _stated(cohort)
-    found = _tableone(stated, p_values)
-    columns = [*SPLITS, "Overall", *(["P-Value"] if p_values else [])]
-    rows = [_institution_row(stated, len(columns))]
+    sizes = [len(group) for group in _groups(stated)]
+    institutions = [str(group["institution"].nunique()) for group in _groups(stated)]
+    rows = [_row("institutions", "", institutions, str(paper.INSTITUTIONS))]
     if patients and sum(patients) != len(stated):
-        rows.append(("patients", "", *map(str, patients), str(sum(patients)), _UNDEFINED, *[""] * (len(columns) - 4)))
-    for (variable, value), cells in zip(found.index.to_flat_index(), found.to_dict("records"), strict=True):
-        name = variable.partition(",")[0]
-        ours = [_cell(name, str(cells[column])) for column in columns]
-        title = {"n": "cases", "age": "age, years", "histology": "diagnosis"}.get(name, name)
-        level = _SEXES.get(value, value) if name == "sex" else value
-        if name == "age":
-            level = "median (range)"
-            if stated["age"].isna().all():
-                ours = [_UNDEFINED] * len(ours)
-        published = _published(name, value)
-        total = [*ours[:4], published, *ours[4:]]
-        rows.append((title, level, *total))
-    if missing := int(stated["age"].isna().sum()):
-        rows.append(_missing_age_row(stated, missing, p_values))
-    titles = [*_SPLIT_TITLES.values(), "Total", "Total, published", *(["p"] if p_values else [])]
+        rows.append(_row("patients", "", [*map(str, patients), str(sum(patients))], _UNDEFINED))
+    rows.append(_row("cases", "", list(map(str, sizes)), str(paper.INCLUDED_CASES)))
+    rows.append(_age_row(stated, p_values))
+    rows += [*_sex_rows(stated, p_values), *_diagnosis_rows(stated, p_values)]
+    if stated["age"].isna().any():
+        missing = [_share(int(group["age"].isna().sum()), len(group)) for group in _groups(stated)]
+        rows.append(_row("age, years", _NOT_STATED, missing, _UNDEFINED))
+    titles = ["Value", *_SPLIT_TITLES.values(), "Total", "Total, published"]
     ages = ", ".join(f"{split} {_age_text(*paper.AGES[split])}" for split in SPLITS)
     notes = [
         f"Published: {paper.CITATION}, doi:{paper.DOI}; other patients. Its ages by split: {ages}.",
         "Percentages are of the column's cases; the published ones are computed from the published counts.",
     ]
     if p_values:
+        titles.append("p")
+        rows = [Row(row.title, (*row.cells, *[""] * (len(titles) - len(row.cells)))) for row in rows]
         notes.append(
             "p: Kruskal-Wallis test for age, chi-squared or Fisher's exact test for the rest; not corrected for "
             "several tests. A split is drawn, so its p-values say little."
         )
-    return CohortTable(
-        "Table 1: age, sex and diagnosis, counted by case", ("Variable", "Value", *titles), tuple(rows), tuple(notes)
-    )
+    title = "Table 1: age, sex and diagnosis, counted by case"
+    return Table(title, "Variable", tuple(titles), tuple(rows), tuple(notes), _WORDS)
 
 
-def table_2(cohort: pd.DataFrame) -> CohortTable:
+def table_2(cohort: pd.DataFrame) -> Table:
     """Count the scanners' manufacturers in the external test set, as the paper's Table 2."""
     stated = _stated(cohort)
     names = stated.loc[stated["split"] == "external", "manufacturer"]
@@ -163,19 +111,21 @@ def table_2(cohort: pd.DataFrame) -> CohortTable:
     order = [*paper.MANUFACTURERS, *sorted(set(names) - {*paper.MANUFACTURERS, _NOT_STATED})]
     if _NOT_STATED in counts:
         order.append(_NOT_STATED)
-    rows = []
+    rows = [Row("cases", ("", str(len(names)), str(paper.EXTERNAL_CASES)))]
     for name in order:
         published = paper.MANUFACTURERS.get(name)
         theirs = _UNDEFINED if published is None else _share(published, paper.EXTERNAL_CASES)
-        rows.append(("manufacturer", name, _share(int(counts.get(name, 0)), len(names)), theirs))
-    return CohortTable(
+        rows.append(Row("manufacturer", (name, _share(int(counts.get(name, 0)), len(names)), theirs)))
+    return Table(
         "Table 2: scanners of the external test set",
-        ("Variable", "Value", _SPLIT_TITLES["external"], "External test, published"),
-        (("cases", "", str(len(names)), str(paper.EXTERNAL_CASES)), *rows),
+        "Variable",
+        ("Value", _SPLIT_TITLES["external"], "External test, published"),
+        tuple(rows),
         (
             f"Published: {paper.CITATION}, doi:{paper.DOI}; other patients; percentages computed from its counts.",
             "Toshiba's scanners count as Canon's, Hitachi's as Fujifilm's.",
         ),
+        _WORDS,
     )
 
 
@@ -200,73 +150,81 @@ def _summed_up(values: Sequence[str]) -> list[str]:
     return [value if value in kept else "other diagnoses" for value in values]
 
 
-def _tableone(stated: pd.DataFrame, p_values: bool) -> pd.DataFrame:
-    try:
-        from tableone import TableOne  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("Table 1 needs the extra: pip install 'nnunet_amt[report]'") from error
-    others = sorted(set(stated["histology"]) - {*paper.DIAGNOSES, _NOT_STATED})
-    histologies = [name for name in [*paper.DIAGNOSES, *others, _NOT_STATED] if name in set(stated["histology"])]
-    sexes = [name for name in [*_SEXES, _NOT_STATED] if name in set(stated["sex"])]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of splits with one case
-        table = TableOne(
-            stated,
-            columns=["age", "sex", "histology"],
-            categorical=["sex", "histology"],
-            nonnormal=["age"],
-            min_max=["age"],
-            groupby="split",
-            order={"split": list(SPLITS), "sex": sexes, "histology": histologies},
-            pval=p_values,
-            missing=False,
-        )
-    return table.tableone.droplevel(0, axis="columns")
+def _groups(stated: pd.DataFrame) -> list[pd.DataFrame]:
+    """Give the cases of each split, and last all."""
+    return [*(stated[stated["split"] == split] for split in SPLITS), stated]
 
 
-def _institution_row(stated: pd.DataFrame, columns: int) -> tuple[str, ...]:
-    counts = [str(stated.loc[stated["split"] == split, "institution"].nunique()) for split in SPLITS]
-    total = str(stated["institution"].nunique())
-    return ("institutions", "", *counts, total, str(paper.INSTITUTIONS), *[""] * (columns - 4))
+def _row(title: str, value: str, ours: Sequence[str], published: str, p: str | None = None) -> Row:
+    return Row(title, (value, *ours, published, *([] if p is None else [p])))
 
 
-def _missing_age_row(stated: pd.DataFrame, missing: int, p_values: bool) -> tuple[str, ...]:
-    absent = stated["age"].isna()
-    cells = [
-        _share(int(absent[stated["split"] == split].sum()), int((stated["split"] == split).sum())) for split in SPLITS
-    ]
-    total = _share(missing, len(stated))
-    return ("age, years", _NOT_STATED, *cells, total, _UNDEFINED, *([""] if p_values else []))
+def _age_row(stated: pd.DataFrame, p_values: bool) -> Row:
+    lows, highs = zip(*((low, high) for _, low, high in paper.AGES.values()), strict=True)
+    published = f"{_UNDEFINED} ({min(lows)}–{max(highs)})"  # the paper states medians by split only
+    ours = [_median_and_range(group["age"]) for group in _groups(stated)]
+    return _row("age, years", "median (range)", ours, published, _p_of_ages(stated) if p_values else None)
 
 
-def _cell(name: str, text: str) -> str:
-    """Bring tableone's cells to the paper's form."""
-    if text in ("", "nan"):
+def _sex_rows(stated: pd.DataFrame, p_values: bool) -> Iterator[Row]:
+    p = _p_of_counts(stated, "sex") if p_values else None
+    present = set(stated["sex"])
+    for sex in (name for name in (*_SEXES, _NOT_STATED) if name in present):
+        published = _share(paper.SEXES[sex], paper.INCLUDED_CASES) if sex in paper.SEXES else _UNDEFINED
+        yield _row("sex", _SEXES.get(sex, sex), _counts(stated, "sex", sex), published, p)
+        p = None
+
+
+def _diagnosis_rows(stated: pd.DataFrame, p_values: bool) -> Iterator[Row]:
+    p = _p_of_counts(stated, "histology") if p_values else None
+    present = set(stated["histology"])
+    others = sorted(present - {*paper.DIAGNOSES, _NOT_STATED})
+    for name in (name for name in (*paper.DIAGNOSES, *others, _NOT_STATED) if name in present):
+        theirs = paper.DIAGNOSES.get(name)
+        published = _UNDEFINED if theirs is None else _share(sum(theirs), paper.INCLUDED_CASES)
+        yield _row("diagnosis", name, _counts(stated, "histology", name), published, p)
+        p = None
+
+
+def _counts(stated: pd.DataFrame, column: str, value: str) -> list[str]:
+    """Count a value in each split and in all."""
+    cells = []
+    for group in _groups(stated):
+        number = int((group[column] == value).sum())
+        cells.append(f"{number} ({number / len(group) * 100:.1f}%)" if len(group) else f"{number}")
+    return cells
+
+
+def _median_and_range(ages: pd.Series) -> str:
+    stated = ages.dropna()
+    if stated.empty:
+        return _UNDEFINED
+    low, high = (float(f"{age:.1f}") for age in (stated.min(), stated.max()))
+    return _age_text(stated.median(), low, high)
+
+
+def _p_of_ages(stated: pd.DataFrame) -> str:
+    """Compare the ages of the splits by Kruskal and Wallis; empty where a split has none."""
+    from scipy.stats import kruskal
+
+    if stated["age"].isna().all():
+        return _UNDEFINED
+    ages = [group["age"].dropna() for group in _groups(stated)[:-1]]
+    return "" if any(values.empty for values in ages) else _p_text(kruskal(*ages).pvalue)
+
+
+def _p_of_counts(stated: pd.DataFrame, column: str) -> str:
+    """Compare how often each value is in each split, by chi-squared."""
+    import pandas as pd
+    from scipy.stats import chi2_contingency
+
+    return _p_text(chi2_contingency(pd.crosstab(stated[column], stated["split"]))[1])
+
+
+def _p_text(p: float) -> str:
+    if p != p:  # not a number: all values are the same
         return ""
-    if name == "age" and "[" in text:  # 58.0 [20.0,87.0]
-        median, _, rest = text.partition(" [")
-        low, _, high = rest.rstrip("]").partition(",")
-        if "nan" in text:
-            return _UNDEFINED
-        return _age_text(float(median), float(low), float(high))
-    if "(" in text:  # 12 (34.5)
-        return text.replace(")", "%)")
-    return text
-
-
-def _published(name: str, value: str) -> str:
-    """Give the published figure for all splits together; the paper states ages by split only."""
-    match name:
-        case "n":
-            return str(paper.INCLUDED_CASES)
-        case "age":
-            lows, highs = zip(*((low, high) for _, low, high in paper.AGES.values()), strict=True)
-            return f"{_UNDEFINED} ({min(lows)}–{max(highs)})"
-        case "sex" if value in paper.SEXES:
-            return _share(paper.SEXES[value], paper.INCLUDED_CASES)
-        case "histology" if value in paper.DIAGNOSES:
-            return _share(sum(paper.DIAGNOSES[value]), paper.INCLUDED_CASES)
-    return _UNDEFINED
+    return f"<{_SMALLEST_P}" if p < _SMALLEST_P else f"{p:.3f}"
 
 
 def _age_text(median: float, low: float, high: float) -> str:
@@ -275,7 +233,3 @@ def _age_text(median: float, low: float, high: float) -> str:
 
 def _share(number: int, of: int) -> str:
     return f"{number} ({100 * number / of:.1f}%)" if of else f"{number}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

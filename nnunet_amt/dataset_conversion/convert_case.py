@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import pickle
 import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import prod
 from pathlib import Path
 
@@ -16,17 +17,19 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import write_text
+from nnunet_amt.base.files import read_record, write_json, write_text
 from nnunet_amt.cohort import CohortCase, manufacturer_in_header
-from nnunet_amt.dataset_conversion.case_record import CaseRecord, digest, fingerprint, write_record
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import to_hounsfield
+from nnunet_amt.images.image_file import FLOOR_HU, pixel_files, to_hounsfield
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.images.resampling import ReadingOptions
+
+# Change it when the same files must be converted otherwise than before.
+_CONVERSION_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,90 @@ class CaseJob:
     opened: OpenedCase | None = None
 
 
+@dataclass(frozen=True)
+class CaseRecord:
+    """What a finished case left behind; no path and no identifier is in it.
+
+    Attributes
+    ----------
+    fingerprint
+        Digest of the input files and settings, keyed with the key file's secret.
+    source
+        Digest of what identifies the CT, its path or its series; keyed too.
+    pixels
+        SHA-256 of the written voxels: equal for the same CT given in two formats.
+    spacing
+        (x, y, z) in mm.
+    tumour_voxels, ignored_voxels
+        Voxels of label 1, and of label 2, which training leaves out.
+    manufacturer
+        See `nnunet_amt.cohort.manufacturer_in_header`; None for formats that do not keep it.
+    image_bytes, label_bytes
+        Sizes of the written files.
+    """
+
+    fingerprint: str
+    source: str
+    pixels: str
+    spacing: tuple[float, float, float]
+    tumour_voxels: int
+    ignored_voxels: int
+    manufacturer: str | None
+    image_bytes: int
+    label_bytes: int
+
+
+def fingerprint(job: CaseJob) -> str:
+    """Digest names, sizes and times of a case's files, and all settings that change what is written."""
+    parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
+    for path in (job.case.image, job.case.mask):
+        for file in _files(path):
+            status = file.stat()
+            parts.append((file.name, status.st_size, status.st_mtime_ns))
+    return digest(repr(parts), job.secret)
+
+
+def digest(text: str, secret: bytes) -> str:
+    """HMAC-SHA-256 of a text, in hexadecimal: nobody without the secret can tell of what text."""
+    return hmac.new(secret, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+
+def finished_record(job: CaseJob) -> CaseRecord | None:
+    """Give the record of a case that need not be converted again; None if it must be.
+
+    Records of another secret, or of none, are not taken: their cases are converted again.
+    """
+    record = _read_record(job.dataset.record(job.name))
+    try:
+        if record is None or record.fingerprint != fingerprint(job):
+            return None
+    except OSError:
+        return None  # converting it again tells what is wrong, in words that name no file
+    sizes = (
+        (job.dataset.image(job.name, job.case.split), record.image_bytes),
+        (job.dataset.label(job.name, job.case.split), record.label_bytes),
+    )
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+    return record if whole else None
+
+
+def _read_record(path: Path) -> CaseRecord | None:
+    try:
+        content = read_record(path)
+        x, y, z = content.pop("spacing")
+        return CaseRecord(**content, spacing=(x, y, z))
+    except (ValueError, TypeError, KeyError):
+        return None  # not there, or not finished
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.is_file())
+    elif path.is_file():
+        yield path
+        yield from pixel_files(path)
+
+
 def require_files(job: CaseJob) -> None:
     """Refuse a case whose image or mask is not there; nothing is opened."""
     for column, path in (("image", job.case.image), ("mask", job.case.mask)):
@@ -100,7 +187,7 @@ def require_files(job: CaseJob) -> None:
 @quiet_readers()
 def read_headers(job: CaseJob) -> OpenedCase:
     """Read the headers of a case's files; see `open_case` for what is refused."""
-    return OpenedCase.of(open_case(job.case, job.manifest_name, job.options), job.secret)
+    return OpenedCase.of(open_case(job.case, manifest_name=job.manifest_name, options=job.options), job.secret)
 
 
 @quiet_readers()
@@ -118,7 +205,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
     source = (job.opened or read_headers(job)).source()
     # should a file change while it is read, the next run reads it again
     with in_column(job.manifest_name, case, "image"):
-        before = fingerprint(case, job.options, job.secret)
+        before = fingerprint(job)
     write_text(dataset.record(job.name), "{}\n")  # from here on the case's files are ours to remove
     with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(job.name)) as scratch:
         image = source.image.read(scratch)
@@ -143,7 +230,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
     )
-    write_record(dataset, job.name, record)
+    write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
     return record
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.base.files import write_json, write_text
+from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.cohort import CohortCase, SplitAudit, manufacturer_in_header
-from nnunet_amt.dataset_conversion.audit_report import write_audit
-from nnunet_amt.dataset_conversion.case_record import CaseRecord
 from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
+from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.images.image_file import FLOOR_HU
 
+AUDIT_FILE = "audit.json"
+AUDIT_COLUMNS = ("split", "cases", "patients", "institutions")
 # No patient_id: the dataset may be passed on.
 COHORT_COLUMNS = (
     "case_id",
@@ -32,12 +31,12 @@ COHORT_COLUMNS = (
     "slice_thickness_mm",
 )
 # How the labels were made, and whom to cite. No other note is copied: nnU-Net reads the file too.
-_TOLD_NOTES = ("label_origin", "cohort_reference")
+_COPIED_NOTES = ("label_origin", "cohort_reference")
 
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """What the files tell, in the dataset's names.
+    """What the files say, in the dataset's names.
 
     Attributes
     ----------
@@ -52,7 +51,7 @@ class DatasetContent:
     p_values
         Whether Table 1 is to have them.
     notes
-        Beside the manifest; of them `_TOLD_NOTES` go into ``dataset.json``.
+        Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``.
     """
 
     cases: Sequence[CohortCase]
@@ -81,12 +80,15 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     folder = dataset.folder
     rows = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
-    write_text(files[0], _csv(COHORT_COLUMNS, rows))
-    write_text(files[1], _csv(("reason", "cases"), content.excluded.items()))
-    files.append(write_audit(folder, content.audit, content.excluded, len(content.records)))
+    write_csv(files[0], COHORT_COLUMNS, rows)
+    write_csv(files[1], ("reason", "cases"), content.excluded.items())
+    files.append(
+        write_audit(folder, audit=content.audit, excluded=content.excluded, compared_voxels=len(content.records))
+    )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
     patients = [split.patients for split in content.audit.splits]
-    files += write_cohort_tables(folder, pd.DataFrame(rows, columns=list(COHORT_COLUMNS)), content.p_values, patients)
+    cohort = pd.DataFrame(rows, columns=list(COHORT_COLUMNS))
+    files += write_cohort_tables(folder, cohort=cohort, p_values=content.p_values, patients=patients)
     fold = {
         "train": sorted(case.case_id for case in content.cases if case.split == "training"),
         "val": sorted(case.case_id for case in content.cases if case.split == "tuning"),
@@ -111,7 +113,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
             f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
-        **{key: content.notes[key] for key in _TOLD_NOTES if key in content.notes},
+        **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
         "converted_by": f"nnunet_amt {__version__}",
         "intensity_floor_hu": FLOOR_HU,
         "channel_names": {"0": "CT"},
@@ -131,9 +133,68 @@ def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:
     return [*row, f"{thickness:.6g}"]
 
 
-def _csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
+    """Lay out the counts for a table on the screen.
+
+    Returns
+    -------
+    list of tuple
+        A row a split and one for all, in the order of `AUDIT_COLUMNS`.
+    """
+    counts = [(str(row.split), row.cases, row.patients, row.institutions) for row in audit.splits]
+    counts.append(("all", *audit.total))
+    return [(name, str(cases), str(patients), str(places)) for name, cases, patients, places in counts]
+
+
+def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
+    """Say in words what was checked; a breach would have stopped the conversion.
+
+    Parameters
+    ----------
+    audit
+        Of a split without a leak.
+    compared_voxels
+        Cases whose voxels were compared.
+    """
+    _, patients, institutions = audit.total
+    external = audit.splits[-1].institutions
+    others = institutions - external
+    return [
+        f"institutions: {external} of the external test set, {others} of training and tuning, none of both",
+        f"patients: {patients}, none in two splits",
+        f"CTs compared voxel for voxel: {compared_voxels}, no two the same",
+    ]
+
+
+def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int], compared_voxels: int) -> Path:
+    """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
+
+    Parameters
+    ----------
+    folder
+        The dataset's.
+    audit
+        With codes in place of the institutions' names, see `SplitAudit.coded`.
+    excluded
+        Excluded cases by reason.
+    compared_voxels
+        Cases whose voxels were compared.
+    """
+    cases, patients, institutions = audit.total
+    left_out = sum(excluded.values())
+    content = {
+        "checks": [{"check": check, "passed": True} for check in audit_checks(audit, compared_voxels)],
+        "identified": cases + left_out,
+        "excluded": left_out,
+        "excluded_by_reason": dict(excluded),
+        "included": {"cases": cases, "patients": patients, "institutions": institutions},
+        "splits": {
+            row.split: {"cases": row.cases, "patients": row.patients, "institutions": row.institutions}
+            for row in audit.splits
+        },
+        "institutions_of_both_training_and_tuning": audit.shared_institutions,
+        "cases_by_institution": audit.cases_by_institution,
+    }
+    path = folder / AUDIT_FILE
+    write_json(path, content)
+    return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,24 +24,29 @@ from nnunet_amt.cohort import (
     read_manifest,
 )
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.case_record import CaseRecord, finished_record
-from nnunet_amt.dataset_conversion.conversion_settings import ConversionSettings
-from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case, read_headers, require_files
+from nnunet_amt.dataset_conversion.convert_case import (
+    CaseJob,
+    CaseRecord,
+    convert_case,
+    finished_record,
+    read_headers,
+    require_files,
+)
 from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
-from nnunet_amt.dataset_conversion.dataset_names import name_for_dataset
+from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
 from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.dataset_conversion.refused_cases import (
-    CaseFailure,
-    CasesFailedError,
-    failure_of,
+    CasesRefusedError,
+    RefusedCase,
+    list_early,
     reasons_of,
-    tell_early,
-    write_failure_messages,
-    write_failure_reasons,
+    write_messages,
+    write_reasons,
 )
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
 from nnunet_amt.images.image_file import itk_warnings_off
+from nnunet_amt.images.resampling import ReadingOptions
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7
@@ -49,6 +54,42 @@ _BYTES_PER_VOXEL = 2 * 0.7
 _RECORDED_FILES = ("cohort.csv", "exclusions.csv", "failures.csv", "audit.json", "splits_final.json", "dataset.json")
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """Settings that decide what the dataset holds.
+
+    Attributes
+    ----------
+    seed
+        Of the tuning split, of the choice between institutions of equal size, and of the pseudonyms' order.
+    external_cases, tuning_cases
+        See `nnunet_amt.cohort.assign_splits`.
+    external_institutions
+        File with one institution a line, of which all cases go to the external test set.
+    reading
+        What may be resampled.
+    exclude_unreadable
+        Count cases that cannot be converted as excluded, in place of an unfinished dataset.
+    key_file
+        Where the pseudonyms' key and the records' secret are kept; beside the manifest by default.
+    keep_case_ids
+        Name the cases and institutions as in the manifest, where these are pseudonyms already; the key file
+        holds the records' secret only.
+    p_values
+        Put p-values into Table 1.
+    """
+
+    seed: int = 711
+    external_cases: int | None = None
+    tuning_cases: int | None = None
+    external_institutions: Path | None = None
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    exclude_unreadable: bool = False
+    key_file: Path | None = None
+    keep_case_ids: bool = False
+    p_values: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +106,7 @@ class ConversionSummary:
         Excluded cases by reason.
     converted, already_done
         Cases that this run wrote, and that an earlier run had.
-    failures
+    refused
         Cases that could not be converted and were excluded for it.
     files
         Written beside the images, and the key.
@@ -76,24 +117,36 @@ class ConversionSummary:
     excluded: dict[str, int]
     converted: int
     already_done: int
-    failures: tuple[CaseFailure, ...]
+    refused: tuple[RefusedCase, ...]
     files: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Outcome:
-    """What became of the cases: records by the manifest's case id, failures by line."""
+    """What became of the cases: records by the manifest's case id, and refused ones."""
 
     records: dict[str, CaseRecord]
-    failures: list[CaseFailure]
     already_done: int
+    refused: list[RefusedCase] = field(default_factory=list)
+
+    def divide(self, work: Sequence[CaseJob], results: Sequence[Result | AMTError]) -> list[tuple[CaseJob, Result]]:
+        """Give the cases that have a result; add the others to those refused."""
+        good: list[tuple[CaseJob, Result]] = []
+        for job, result in zip(work, results, strict=True):
+            if isinstance(result, AMTError):
+                place = place_in_manifest(job.manifest_name, job.case.line, "image", job.case.case_id)
+                self.refused.append(RefusedCase.of(job.case, job.name, place, result))
+            else:
+                good.append((job, result))
+        return good
 
 
 def convert(
     manifest: Path,
     raw_folder: Path,
+    *,
     dataset_id: int,
-    name: str = "AMT",
+    dataset_name: str = "AMT",
     settings: ConversionSettings | None = None,
     jobs: int = 1,
     executor: str | None = None,
@@ -111,7 +164,7 @@ def convert(
         CSV file; see `nnunet_amt.cohort.read_manifest`. Notes beside it, see `read_notes`, go into ``dataset.json``.
     raw_folder
         nnUNet_raw; made if it is missing.
-    dataset_id, name
+    dataset_id, dataset_name
         The dataset becomes ``Dataset<id>_<name>``.
     settings
         The defaults if None.
@@ -119,28 +172,23 @@ def convert(
         Processes, or a cluster as ``dask://HOST:PORT``; the dataset is the same, byte for byte. Memory grows with
         the number of cases under way.
     progress
-        Told of the progress.
-
-    Returns
-    -------
-    ConversionSummary
-        Where the dataset is, and what is in it.
+        Called after every case of a step.
 
     Raises
     ------
     BadInputError
         One of its subclasses: something is wrong with the manifest, the split or the place to write to.
-    CasesFailedError
+    CasesRefusedError
         If cases could not be converted and are not to be excluded for it: the first, and where all of them stand.
     """
     settings = settings or ConversionSettings()
-    dataset = RawDataset.at(raw_folder.absolute(), dataset_id, name)
+    dataset = RawDataset.at(raw_folder.absolute(), dataset_id=dataset_id, dataset_name=dataset_name)
     with recorded_run(
         dataset.folder,
         "convert",
-        settings=_told_settings(settings),
+        settings=_recorded_settings(settings),
         seed=settings.seed,
-        inputs={"manifest": RunInput(manifest, told=False)},
+        inputs={"manifest": RunInput(manifest, path_recorded=False)},
         outputs=_RECORDED_FILES,
         files_named=False,  # the dataset is passed on; its manifest and key are not, nor what they are called
     ) as notes:
@@ -158,27 +206,36 @@ def _convert(
     progress: Progress,
 ) -> ConversionSummary:
     cohort, notes = read_manifest(manifest), read_notes(manifest)
-    with _naming(manifest):
+    with _prefixed(f"{manifest.name}: "):
         cases = _split(cohort.cases, settings)
         audit = audit_splits(cases)
-    names = name_for_dataset(cases, manifest, dataset.folder, settings)
+    names = name_for_dataset(
+        cases,
+        settings.key_file or default_key_file(manifest),
+        dataset.folder,
+        keep_case_ids=settings.keep_case_ids,
+        seed=settings.seed,
+    )
     dataset.require_usable()
     work = [
         CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, names.secret, settings.reading)
         for case in cases
     ]
-    failures_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
-    with itk_warnings_off(), open_workers(min(jobs, len(work)), executor, progress) as workers:
-        outcome = _convert_cases(dataset, work, workers, failures_file)
-    with _naming(manifest):
+    refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
+    with (
+        itk_warnings_off(),
+        open_workers(jobs=min(jobs, len(work)), executor=executor, progress=progress) as workers,
+    ):
+        outcome = _convert_cases(dataset, work, workers, refused_file)
+    with _prefixed(f"{manifest.name}: "):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
-    _write_failures(dataset, failures_file, outcome, settings)
-    if outcome.failures:
+    _write_refused(dataset, refused_file, outcome, settings)
+    if outcome.refused:
         cases = tuple(case for case in cases if case.case_id in outcome.records)
-        with _naming(manifest, "without the cases that could not be converted, "):
+        with _prefixed(f"{manifest.name}: without the cases that could not be converted, "):
             audit = audit_splits(cases)
     dataset.keep_only({names.cases[case.case_id]: case.split for case in cases}, nobody_writes=executor is not None)
-    excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.failures))
+    excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.refused))
     content = DatasetContent(
         cases=names.in_dataset(cases),
         records={names.cases[case_id]: record for case_id, record in outcome.records.items()},
@@ -194,12 +251,12 @@ def _convert(
         excluded=excluded,
         converted=len(outcome.records) - outcome.already_done,
         already_done=outcome.already_done,
-        failures=tuple(outcome.failures),
+        refused=tuple(outcome.refused),
         files=(*files, names.key_file),
     )
 
 
-def _told_settings(settings: ConversionSettings) -> dict[str, Any]:
+def _recorded_settings(settings: ConversionSettings) -> dict[str, Any]:
     """Give the settings for the record: of files only whether they were given."""
     files = {"external_institutions": settings.external_institutions is not None}
     return {name: value for name, value in asdict(settings).items() if name not in ("seed", "key_file")} | files
@@ -213,7 +270,13 @@ def _counts(summary: ConversionSummary) -> dict[str, int]:
 
 def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
-    return assign_splits(cases, settings.seed, settings.external_cases, settings.tuning_cases, listed)
+    return assign_splits(
+        cases,
+        external_institutions=listed,
+        external_cases=settings.external_cases,
+        tuning_cases=settings.tuning_cases,
+        seed=settings.seed,
+    )
 
 
 def _absolute(case: CohortCase) -> CohortCase:
@@ -221,49 +284,30 @@ def _absolute(case: CohortCase) -> CohortCase:
     return replace(case, image=case.image.absolute(), mask=case.mask.absolute())
 
 
-def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, failures_file: Path) -> _Outcome:
+def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, refused_file: Path) -> _Outcome:
     """Look for all files, read the headers of cases that are not done, check what all together tell, convert them."""
-    records = {
-        job.case.case_id: record
-        for job in work
-        if (record := finished_record(dataset, job.name, job.case, job.options, job.secret))
-    }
-    already_done = len(records)
+    records = {job.case.case_id: record for job in work if (record := finished_record(job))}
+    outcome = _Outcome(records, already_done=len(records))
     to_do = [job for job in work if job.case.case_id not in records]
-    found, failures = _divided(to_do, workers.each(require_files, to_do, "looking for files"))
-    tell_early(failures_file, failures, len(found))
+    found = outcome.divide(to_do, workers.each(require_files, to_do, "looking for files"))
+    list_early(refused_file, outcome.refused, going_on=len(found))
+    missing = len(outcome.refused)
     to_do = [job for job, _ in found]
-    opened, unreadable = _divided(to_do, workers.each(read_headers, to_do, "checking headers"))
-    failures += unreadable
+    opened = outcome.divide(to_do, workers.each(read_headers, to_do, "checking headers"))
     identities = {case_id: record.source for case_id, record in records.items()}
     identities |= {job.case.case_id: headers.identity for job, headers in opened}
     _refuse_twins(work, identities)
-    if unreadable:
-        tell_early(failures_file, failures, len(opened))
-    voxels = sum(headers.voxels for _, headers in opened)
+    if len(outcome.refused) > missing:
+        list_early(refused_file, outcome.refused, going_on=len(opened))
     if opened:
-        what = f"the conversion of {len(opened)} cases"
-        require_free_space(dataset.folder, int(voxels * _BYTES_PER_VOXEL), what)
+        needed = sum(headers.voxels for _, headers in opened) * _BYTES_PER_VOXEL
+        require_free_space(dataset.folder, int(needed), f"the conversion of {len(opened)} cases")
     dataset.begin({job.name: job.case.split for job in work})
     to_do = [replace(job, opened=headers) for job, headers in opened]
-    written, failed = _divided(to_do, workers.each(convert_case, to_do, "converting cases"))
+    written = outcome.divide(to_do, workers.each(convert_case, to_do, "converting cases"))
     records |= {job.case.case_id: record for job, record in written}
-    return _Outcome(records, sorted([*failures, *failed], key=lambda failure: failure.case.line), already_done)
-
-
-def _divided(
-    work: Sequence[CaseJob], results: Sequence[Result | AMTError]
-) -> tuple[list[tuple[CaseJob, Result]], list[CaseFailure]]:
-    """Divide cases with a result from those that failed."""
-    good: list[tuple[CaseJob, Result]] = []
-    failures = []
-    for job, result in zip(work, results, strict=True):
-        if isinstance(result, AMTError):
-            place = place_in_manifest(job.manifest_name, job.case.line, "image", job.case.case_id)
-            failures.append(failure_of(job.case, job.name, place, result))
-        else:
-            good.append((job, result))
-    return good, failures
+    outcome.refused.sort(key=lambda refused: refused.case.line)
+    return outcome
 
 
 def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> None:
@@ -279,19 +323,18 @@ def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> Non
             )
 
 
-def _write_failures(dataset: RawDataset, failures_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
-    """Write what failed into the dataset, in words that name nobody, and in full beside the key.
+def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
+    """Write what was refused into the dataset, in words that name nobody, and in full beside the key.
 
     Raises
     ------
-    CasesFailedError
-        If the failed cases are not to be excluded.
+    CasesRefusedError
+        If the refused cases are not to be excluded.
     """
-    failures, converted = outcome.failures, len(outcome.records)
-    write_failure_reasons(dataset.folder / "failures.csv", failures)
-    write_failure_messages(failures_file, failures)
-    if failures and not settings.exclude_unreadable:
-        raise CasesFailedError(failures, converted, converted + len(failures), failures_file)
+    write_reasons(dataset.folder / "failures.csv", outcome.refused)
+    write_messages(refused_file, outcome.refused)
+    if outcome.refused and not settings.exclude_unreadable:
+        raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
 
 
 def _by_frequency(counts: Counter[str]) -> dict[str, int]:
@@ -299,11 +342,11 @@ def _by_frequency(counts: Counter[str]) -> dict[str, int]:
 
 
 @contextmanager
-def _naming(manifest: Path, condition: str = "") -> Iterator[None]:
+def _prefixed(before: str) -> Iterator[None]:
     """Put the manifest's name before the message of an error in the block."""
     try:
         yield
     except InstitutionListError:
         raise  # it names another file
     except BadInputError as error:
-        raise type(error)(f"{manifest.name}: {condition}{error}") from error
+        raise type(error)(f"{before}{error}") from error

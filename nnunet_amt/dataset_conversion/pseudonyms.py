@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +31,70 @@ _RECORDS = "records"  # the name of the secret
 _SECRET = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[A-Za-z0-9]{1,40}")
 _ADVICE = "restore it from a copy, or name another key file"
+
+
+@dataclass(frozen=True)
+class DatasetNames:
+    """The way from the manifest's names to the dataset's.
+
+    Attributes
+    ----------
+    cases, institutions
+        Name in the dataset by name in the manifest.
+    key_file
+        What leads back, and holds the secret.
+    secret
+        Keys the digests in the case records.
+    pseudonymous
+        Whether the dataset's names are not the manifest's.
+    """
+
+    cases: Mapping[str, str]
+    institutions: Mapping[str, str]
+    key_file: Path
+    secret: bytes = field(repr=False)
+    pseudonymous: bool = True
+
+    def in_dataset(self, cases: Sequence[CohortCase]) -> list[CohortCase]:
+        """Give the cases with the dataset's names, sorted by them: the manifest's order may tell who they are."""
+        renamed = [
+            replace(case, case_id=self.cases[case.case_id], institution=self.institutions[case.institution])
+            for case in cases
+        ]
+        return sorted(renamed, key=lambda case: case.case_id) if self.pseudonymous else renamed
+
+
+def name_for_dataset(
+    cases: Sequence[CohortCase], key_file: Path, dataset_folder: Path, *, keep_case_ids: bool = False, seed: int = 711
+) -> DatasetNames:
+    """Give pseudonyms to cases and institutions, or keep the manifest's names.
+
+    Parameters
+    ----------
+    cases
+        Included cases.
+    key_file
+        Which leads back from the pseudonyms.
+    dataset_folder
+        Which must not hold the key file.
+    keep_case_ids
+        The manifest's names are pseudonyms already.
+    seed
+        Of the pseudonyms' order.
+
+    Raises
+    ------
+    BadInputError
+        If the key file is damaged, or lies in the dataset's folder.
+    """
+    require_outside(key_file, dataset_folder)
+    if keep_case_ids:
+        names = {case.case_id: case.case_id for case in cases}
+        institutions = {case.institution: case.institution for case in cases}
+    else:
+        names = pseudonymise(cases, key_file, seed=seed)
+        institutions = institution_codes(cases, key_file, seed=seed)
+    return DatasetNames(names, institutions, key_file, record_secret(key_file), not keep_case_ids)
 
 
 def default_key_file(manifest: Path) -> Path:
@@ -60,7 +124,9 @@ def require_outside(key_file: Path, folder: Path) -> None:
         )
 
 
-def pseudonymise(cases: Sequence[CohortCase], key_file: Path, prefix: str = "AMT", seed: int = 711) -> dict[str, str]:
+def pseudonymise(
+    cases: Sequence[CohortCase], key_file: Path, *, prefix: str = "AMT", seed: int = 711
+) -> dict[str, str]:
     """Give every case a pseudonym such as ``AMT-0001`` that says nothing of its place in the manifest.
 
     A case that has a pseudonym in the key file keeps it; others are numbered on from the highest, in an order
@@ -92,7 +158,7 @@ def pseudonymise(cases: Sequence[CohortCase], key_file: Path, prefix: str = "AMT
     return _extend(key_file, "case", lots, prefix, seed)
 
 
-def institution_codes(cases: Sequence[CohortCase], key_file: Path, seed: int = 711) -> dict[str, str]:
+def institution_codes(cases: Sequence[CohortCase], key_file: Path, *, seed: int = 711) -> dict[str, str]:
     """Give every institution a code such as ``institution-0001``; see `pseudonymise`.
 
     Returns

@@ -38,7 +38,7 @@ class RawDataset:
     folder: Path
 
     @classmethod
-    def at(cls, raw_folder: Path, dataset_id: int, name: str) -> RawDataset:
+    def at(cls, raw_folder: Path, *, dataset_id: int, dataset_name: str) -> RawDataset:
         """Name the dataset's folder, and check that nnU-Net can tell it from others.
 
         Parameters
@@ -47,7 +47,7 @@ class RawDataset:
             nnUNet_raw.
         dataset_id
             1 to 999.
-        name
+        dataset_name
             What stands behind the number.
 
         Raises
@@ -57,9 +57,9 @@ class RawDataset:
         """
         if not 1 <= dataset_id <= 999:
             raise BadInputError(f"dataset id {dataset_id} is not allowed; choose one from 1 to 999")
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-            raise BadInputError(f"dataset name {name!r} is not allowed; use A-Z a-z 0-9 _ -")
-        folder = raw_folder / f"Dataset{dataset_id:03d}_{name}"
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", dataset_name):
+            raise BadInputError(f"dataset name {dataset_name!r} is not allowed; use A-Z a-z 0-9 _ -")
+        folder = raw_folder / f"Dataset{dataset_id:03d}_{dataset_name}"
         others = sorted(raw_folder.glob(f"Dataset{dataset_id:03d}_*")) if raw_folder.is_dir() else []
         for other in others:
             if other != folder:
@@ -134,7 +134,7 @@ class RawDataset:
         except OSError as error:
             raise BadInputError(f"{self.folder}: cannot be written ({error.strerror})") from error
 
-    def keep_only(self, splits: Mapping[str, Split | None], nobody_writes: bool = False) -> None:
+    def keep_only(self, splits: Mapping[str, Split | None], *, nobody_writes: bool = False) -> None:
         """Remove what killed processes left, and all but these cases where they belong; see `begin`.
 
         Parameters

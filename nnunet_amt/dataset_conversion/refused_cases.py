@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.base.files import write_text
+from nnunet_amt.base.files import write_csv
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.errors import (
     AMTError,
@@ -37,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CaseFailure:
+class RefusedCase:
     """A case that could not be converted.
 
     Attributes
@@ -57,111 +55,72 @@ class CaseFailure:
     message: str
     reason: str
 
+    @classmethod
+    def of(cls, case: CohortCase, name: str, place: str, error: AMTError) -> RefusedCase:
+        """Take what `nnunet_amt.base.workers.attempt` gave; `place` goes before messages that do not say it."""
+        message = f"{place}: {error}" if isinstance(error, WorkFailedError) else str(error)
+        return cls(case, name, message, _REASONS.get(type(error), _OTHER_REASON))
 
-class CasesFailedError(WorkFailedError):
+
+class CasesRefusedError(WorkFailedError):
     """Cases could not be converted, and are not to be left out for it.
 
     Parameters
     ----------
-    failures
+    refused
         At least one.
-    converted, total
-        Cases that are converted, and all.
+    converted
+        Cases that are converted.
     listed_in
-        File that lists the failures.
+        File that lists the refused ones.
     """
 
-    def __init__(self, failures: Sequence[CaseFailure], converted: int, total: int, listed_in: Path) -> None:
-        self.failures = tuple(failures)
-        them, cases = ("it", "the case") if len(failures) == 1 else ("them", "the cases")
+    def __init__(self, refused: Sequence[RefusedCase], *, converted: int, listed_in: Path) -> None:
+        self.refused = tuple(refused)
+        them, cases = ("it", "the case") if len(refused) == 1 else ("them", "the cases")
         self.summary = (
-            f"{converted} of {total} cases are converted, {len(failures)} failed ({listed_in} lists {them}): "
-            f"mend {cases} and run the same command again"
+            f"{converted} of {converted + len(refused)} cases are converted, {len(refused)} failed "
+            f"({listed_in} lists {them}): mend {cases} and run the same command again"
             + (f", or leave {them} out with --exclude-unreadable" if converted else "")
         )
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        super().__init__(f"{failures[0].message}{more}; {self.summary}")
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        super().__init__(f"{refused[0].message}{more}; {self.summary}")
 
 
-def failure_of(case: CohortCase, name: str, place: str, error: AMTError) -> CaseFailure:
-    """Make a record of what went wrong with a case.
+def reasons_of(refused: Sequence[RefusedCase]) -> Counter[str]:
+    """Count refused cases by reason."""
+    return Counter(one.reason for one in refused)
 
-    Parameters
-    ----------
-    case, name
-        The case, and its name in the dataset.
-    place
-        The manifest's line, put before messages that do not say it.
-    error
-        What `nnunet_amt.base.workers.attempt` gave.
+
+def write_reasons(path: Path, refused: Sequence[RefusedCase]) -> None:
+    """Write the refused cases by their names in the dataset into a file in it; remove the file if there are none."""
+    _write(path, ("case_id", "reason"), [(one.name, one.reason) for one in refused])
+
+
+def write_messages(path: Path, refused: Sequence[RefusedCase]) -> None:
+    """Write the refused cases with the manifest's ids and whole messages; remove the file if there are none.
+
+    It lies outside the dataset: the manifest's case ids are in it.
     """
-    message = str(error)
-    if isinstance(error, WorkFailedError):
-        message = f"{place}: {message}"
-    return CaseFailure(case, name, message, _REASONS.get(type(error), _OTHER_REASON))
-
-
-def reasons_of(failures: Sequence[CaseFailure]) -> Counter[str]:
-    """Count failed cases by reason."""
-    return Counter(failure.reason for failure in failures)
-
-
-def write_failure_reasons(path: Path, failures: Sequence[CaseFailure]) -> None:
-    """Write the failed cases by their names in the dataset; without failures the file is removed.
-
-    Parameters
-    ----------
-    path
-        A CSV file in the dataset.
-    failures
-        Sorted by line.
-    """
-    _write(path, ("case_id", "reason"), [(failure.name, failure.reason) for failure in failures])
-
-
-def write_failure_messages(path: Path, failures: Sequence[CaseFailure]) -> None:
-    """Write the failed cases with the manifest's ids and whole messages; without failures the file is removed.
-
-    Parameters
-    ----------
-    path
-        A CSV file outside the dataset: the manifest's case ids are in it.
-    failures
-        Sorted by line.
-    """
-    rows = [(failure.case.line, failure.case.case_id, failure.message) for failure in failures]
+    rows = [(one.case.line, one.case.case_id, one.message) for one in refused]
     _write(path, ("line", "case_id", "message"), rows)
 
 
-def tell_early(path: Path, failures: Sequence[CaseFailure], going_on: int) -> None:
-    """List cases that have failed before hours are spent on the others.
-
-    Parameters
-    ----------
-    path
-        See `write_failure_messages`.
-    failures
-        So far.
-    going_on
-        Cases that are yet to be converted.
-    """
-    if failures and going_on:
-        write_failure_messages(path, sorted(failures, key=lambda failure: failure.case.line))
+def list_early(path: Path, refused: Sequence[RefusedCase], *, going_on: int) -> None:
+    """List cases that are refused already, see `write_messages`, before hours are spent on the `going_on` others."""
+    if refused and going_on:
+        write_messages(path, sorted(refused, key=lambda one: one.case.line))
         logger.warning(
             "failed so far: %d of %d cases, listed in %s; the others (%d) are converted now",
-            len(failures),
-            len(failures) + going_on,
+            len(refused),
+            len(refused) + going_on,
             path,
             going_on,
         )
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
-    if not rows:
+    if rows:
+        write_csv(path, columns, rows)
+    else:
         path.unlink(missing_ok=True)
-        return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

@@ -218,7 +218,7 @@ def run_stock_command(
     executable = _executable(command[0])
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
-        [sys.executable, "-m", "nnunet_amt.base.supervisor", executable, *command[1:]],
+        [sys.executable, "-m", "nnunet_amt.base.processes", executable, *command[1:]],
         # unbuffered: through a pipe nnU-Net's lines would come in lumps
         env={**environment_with_trainer(environment), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from nnunet_amt.base.run_record import RunInput, RunNotes, number_of_parameters, read_runs, recorded_run, told_words
+from nnunet_amt.base.run_record import (
+    RunInput,
+    RunNotes,
+    number_of_parameters,
+    read_runs,
+    recorded_run,
+    shareable_words,
+)
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
 
@@ -49,7 +56,7 @@ def recorded_training(
     with recorded_run(
         fold_folder,
         "train",
-        settings={**settings, "device": device, "options": told_words(options)},
+        settings={**settings, "device": device, "options": shareable_words(options)},
         inputs=inputs,
         outputs=_CHECKPOINTS,
         device=device,
@@ -94,7 +101,7 @@ def recorded_prediction(
     options
         Further words of the command.
     part
-        Number of the part, from 0 on, and of parts; see `nnunet_amt.base.run_record.record_file.record_name`.
+        Number of the part, from 0 on, and of parts; see `nnunet_amt.base.run_record.record.record_name`.
     plans
         Name of the plans; those of nnU-Net's own models are other ones.
     """
@@ -109,7 +116,7 @@ def recorded_prediction(
     with recorded_run(
         output,
         "predict",
-        settings={**settings, "fold": fold, "device": device, "options": told_words(options)},
+        settings={**settings, "fold": fold, "device": device, "options": shareable_words(options)},
         inputs=inputs,
         outputs=(".",) if part is None or part[1] == 1 else (),  # other parts may be writing
         device=device,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, require_free_space, write_json, write_text
+from nnunet_amt.base.files import atomic_path, csv_text, require_free_space, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
@@ -41,7 +39,7 @@ _DESIGN_FILE = "phantom_design.json"
 _TYPICAL_SLICES = 56
 
 
-def write_phantom_cohort(folder: Path, design: CohortDesign, progress: Progress = silent, jobs: int = 1) -> Path:
+def write_phantom_cohort(folder: Path, *, design: CohortDesign, jobs: int = 1, progress: Progress = silent) -> Path:
     """Write the images, masks and manifest of a phantom cohort.
 
     Files that are there already are kept; every file appears whole or not at all.
@@ -52,10 +50,10 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, progress: Progress 
         Where to write; made where missing.
     design
         What to write.
-    progress
-        Told after every case.
     jobs
         Processes to render with.
+    progress
+        Called after every case.
 
     Returns
     -------
@@ -69,16 +67,17 @@ def write_phantom_cohort(folder: Path, design: CohortDesign, progress: Progress 
     DiskFullError
         If the cohort does not fit on the disk.
     """
-    return write_planned_cohort(folder, design, plan_cohort(design), progress, jobs)
+    return write_planned_cohort(folder, design=design, cases=plan_cohort(design), jobs=jobs, progress=progress)
 
 
 def write_planned_cohort(
     folder: Path,
+    *,
     design: CohortDesign,
     cases: list[PlannedCase],
-    progress: Progress = silent,
-    jobs: int = 1,
     difficulty: str | None = None,
+    jobs: int = 1,
+    progress: Progress = silent,
 ) -> Path:
     """Write the `cases` that were planned for a `design`; see `write_phantom_cohort`.
 
@@ -148,13 +147,10 @@ def _write_image(path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], phan
 
 
 def _write_manifest(folder: Path, cases: list[PlannedCase]) -> Path:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(MANIFEST_COLUMNS)
-    writer.writerows(_manifest_row(case) for case in cases)
+    text = csv_text(MANIFEST_COLUMNS, map(_manifest_row, cases))
     path = folder / "manifest.csv"
-    if not path.exists() or path.read_text(encoding="utf-8") != text.getvalue():
-        write_text(path, text.getvalue())
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
     return path
 
 

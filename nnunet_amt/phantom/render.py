@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.phantom.bones import paint_bones, paint_spine
-from nnunet_amt.phantom.chest_wall import paint_chest_wall, paint_table
+from nnunet_amt.phantom.chest_wall import paint_bones, paint_chest_wall, paint_spine, paint_table
 from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor, draw_findings
 from nnunet_amt.phantom.lungs import (
     VesselTree,

@@ -31,8 +31,10 @@ def make_small_study(folder: Path) -> Path:
         external_institutions=4,
         in_plane_pixels=64,
     )
-    manifest = write_phantom_cohort(folder / "phantom_cohort", design, jobs=os.cpu_count() or 1)
-    dataset = convert(manifest, Path(folders_below(folder)["nnUNet_raw"]), 711, "AMTPhantom").dataset_folder
+    manifest = write_phantom_cohort(folder / "phantom_cohort", design=design, jobs=os.cpu_count() or 1)
+    dataset = convert(
+        manifest, Path(folders_below(folder)["nnUNet_raw"]), dataset_id=711, dataset_name="AMTPhantom"
+    ).dataset_folder
     references = sorted((dataset / "labelsTs").glob("*.nii.gz"))
     for name, departures in (("predictions", DEPARTURES), ("baseline/default/predictions", DEPARTURES[::-1])):
         _invent_predictions(references, folder / name, departures)

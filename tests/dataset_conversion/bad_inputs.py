@@ -143,7 +143,7 @@ def assert_refused(bad: Bad, folder: Path, scratch: Path) -> None:
 def read_all(image: Path, mask: Path, roi: str | None, scratch: Path) -> None:
     """Open and read a case."""
     case = CohortCase(**(vars(make_case("c0", "North")) | {"image": image, "mask": mask, "roi": roi}))
-    source = open_case(case, "manifest.csv")
+    source = open_case(case, manifest_name="manifest.csv")
     with in_column("manifest.csv", case, "image"):
         to_hounsfield(sitk.GetArrayFromImage(source.image.read(scratch)))
     with in_column("manifest.csv", case, "mask"):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import csv
 import gzip
+import logging
+import os
 import shutil
 import subprocess
 import sys
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID as PydicomUID  # noqa: N811
 
+from nnunet_amt.cli.commands import main
 from tests.dataset_conversion.cohort_fixtures import write_cohort, write_manifest
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
@@ -29,6 +35,7 @@ __all__ = [
     "bytes_of",
     "change_rows",
     "convert",
+    "convert_in_a_process_of_its_own",
     "found_in",
     "plant",
     "planted_cohort",
@@ -110,12 +117,74 @@ def planted_cohort(
     return write_manifest(home / "manifest.csv", rows)
 
 
-def convert(folder: Path, *options: str, manifest: str = "manifest.csv") -> subprocess.CompletedProcess[str]:
+def convert_in_a_process_of_its_own(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the command in the manifest's folder, so that no path of the caller's is in what it is told."""
-    command = [sys.executable, "-m", "nnunet_amt", "convert", manifest, "-d", "711", *options]
+    command = [sys.executable, "-m", "nnunet_amt", "convert", "manifest.csv", "-d", "711", *options]
     environment = {"nnUNet_raw": str(folder / "raw"), "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
     home = folder / FOLDER
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def convert(folder: Path, *options: str, manifest: str = "manifest.csv") -> subprocess.CompletedProcess[str]:
+    """Do the same in this process: what Python and the readers' own C++ write is caught where the system takes it."""
+    words = ["nnunet_amt", "convert", manifest, "-d", "711", *options]
+    with pytest.MonkeyPatch.context() as patch, _own_logging(), _shown(folder) as shown:
+        patch.chdir(folder / FOLDER)
+        patch.setenv("nnUNet_raw", str(folder / "raw"))
+        patch.setattr(sys, "argv", words)
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+    return subprocess.CompletedProcess(words, code, *(path.read_text(encoding="utf-8") for path in shown))
+
+
+@contextmanager
+def _shown(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Send standard output and error of Python and of the process to files, warnings too, as a shell would."""
+    paths = folder / "stdout.txt", folder / "stderr.txt"
+    with (
+        ExitStack() as stack,
+        warnings.catch_warnings(),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for number, (name, path) in enumerate(zip(("stdout", "stderr"), paths, strict=True), start=1):
+            getattr(sys, name).flush()
+            file = stack.enter_context(path.open("w", encoding="utf-8", buffering=1))
+            saved = os.dup(number)
+            stack.callback(os.close, saved)
+            stack.callback(os.dup2, saved, number)
+            os.dup2(file.fileno(), number)
+            patch.setattr(sys, name, file)
+        warnings.resetwarnings()
+        for unseen in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", unseen)
+        patch.setattr(warnings, "showwarning", _show_warning)
+        yield paths
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+
+
+@contextmanager
+def _own_logging() -> Iterator[None]:
+    """Let the command set up its logging as in a new process; pytest has handlers of its own."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    root.handlers.clear()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def bytes_of(path: Path) -> Iterator[bytes]:

@@ -12,10 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
+from benchmarks.phantoms.counts_cohort import EXCLUSIONS
 from nnunet_amt import paper
 from nnunet_amt.cohort import SplitCounts, audit_splits
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, flow_figure, write_flow_figure
-from nnunet_amt.phantom.counts_cohort import EXCLUSIONS
 from tests.cohort.test_audit import CLEAN
 
 PAPER = FlowCounts(

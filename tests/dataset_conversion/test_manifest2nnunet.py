@@ -43,6 +43,7 @@ DATASET_FILES = {
     "flow.svg",
     RECORD_FILE,
     "splits_final.json",
+    "cohort_tables.json",
     "table1.csv",
     "table1.md",
     "table2.csv",
@@ -55,7 +56,7 @@ def run(
 ) -> ConversionSummary:
     """Convert the cohort of `folder`; case ids are kept unless the settings say otherwise."""
     chosen = ConversionSettings(**{"keep_case_ids": True, **settings})
-    return convert(folder / "manifest.csv", folder / raw, 711, settings=chosen, jobs=jobs, progress=progress)
+    return convert(folder / "manifest.csv", folder / raw, dataset_id=711, settings=chosen, jobs=jobs, progress=progress)
 
 
 def contents(dataset: Path) -> dict[str, bytes]:

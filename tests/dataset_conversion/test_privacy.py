@@ -24,6 +24,7 @@ from tests.dataset_conversion.privacy_fixtures import (
     bytes_of,
     change_rows,
     convert,
+    convert_in_a_process_of_its_own,
     found_in,
     planted_cohort,
 )
@@ -39,7 +40,7 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
 
 def test_no_identifier_is_in_any_byte_of_the_dataset_or_on_the_screen(tmp_path: Path) -> None:
     planted_cohort(tmp_path)
-    result = convert(tmp_path)
+    result = convert_in_a_process_of_its_own(tmp_path)
     assert result.returncode == 0, result.stderr
     assert assert_clean_folder(tmp_path / "raw") > 15
     assert not found_in((result.stdout + result.stderr).encode())

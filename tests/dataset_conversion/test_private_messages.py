@@ -22,6 +22,8 @@ from tests.dataset_conversion.privacy_fixtures import (
 )
 from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, square, write_rtstruct
 
+pytestmark = pytest.mark.usefixtures("without_figure")
+
 
 def _missing_slice(z: int, dataset: Dataset) -> None:
     if z > 2:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.real
 
 def opened(image: Path, mask: Path, roi: str | None = None) -> CaseSource:
     fields = vars(make_case("case", "institution")) | {"image": image, "mask": mask, "roi": roi}
-    return open_case(CohortCase(**fields), "manifest.csv")
+    return open_case(CohortCase(**fields), manifest_name="manifest.csv")
 
 
 def array_of(path: Path) -> NDArray:
@@ -171,11 +171,11 @@ def test_four_real_cases_become_a_dataset(tmp_path: Path) -> None:
         [dict(zip(columns, map(str, row), strict=True)) | {"patient_id": row[0]} for row in rows],
     )
     settings = ConversionSettings(keep_case_ids=True)
-    summary = convert(manifest, tmp_path / "raw", 711, settings=settings)
+    summary = convert(manifest, tmp_path / "raw", dataset_id=711, settings=settings)
     assert [split.cases for split in summary.audit.splits] == [2, 1, 1]
     label = array_of(summary.dataset_folder / "labelsTr" / "nodes.nii.gz")
     assert np.count_nonzero(label != array_of(nodes / "derived_masks" / "GTV-3.nii.gz")) == 0
     image = array_of(summary.dataset_folder / "imagesTr" / "lung_0000.nii.gz")
     assert np.count_nonzero(image != array_of(phantom / "nifti" / "image" / "phantom.nii.gz")) == 0
     assert json.loads((summary.dataset_folder / "dataset.json").read_text())["numTraining"] == 3
-    assert convert(manifest, tmp_path / "raw", 711, settings=settings).already_done == 4
+    assert convert(manifest, tmp_path / "raw", dataset_id=711, settings=settings).already_done == 4

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from nnunet_amt.dataset_conversion import ConversionSettings, case_source, convert
-from nnunet_amt.dataset_conversion.case_record import CaseRecord
-from nnunet_amt.dataset_conversion.convert_case import CaseJob, convert_case
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, CaseRecord, convert_case
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
 from nnunet_amt.images.image_file import open_image_file
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
@@ -45,7 +44,7 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
     write_image(tmp_path / "masks" / "Meier_Anna.nii.gz", make_mask())
     summary = run(tmp_path)
-    assert (summary.converted, summary.already_done, summary.failures) == (1, 3, ())
+    assert (summary.converted, summary.already_done, summary.refused) == (1, 3, ())
     assert not (tmp_path / "manifest_failures.csv").exists()
     assert not (summary.dataset_folder / "failures.csv").exists()
 
@@ -77,7 +76,7 @@ def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:
     summary = run(tmp_path, exclude_unreadable=True)
     reason = "mask is empty"
     assert summary.excluded == {reason: 1}
-    assert [failure.case.case_id for failure in summary.failures] == ["c3"]
+    assert [failure.case.case_id for failure in summary.refused] == ["c3"]
     assert [split.cases for split in summary.audit.splits] == [1, 1, 1]
     dataset = summary.dataset_folder
     assert not C3_FILES & set(contents(dataset))
@@ -111,7 +110,7 @@ def test_files_that_are_away_for_a_while_cost_no_converted_case(tmp_path: Path) 
 def test_nothing_in_the_dataset_names_the_file_or_the_manifests_case(tmp_path: Path) -> None:
     write_cohort_with_bad_case(tmp_path)
     settings = ConversionSettings(exclude_unreadable=True)
-    summary = convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, settings=settings)
+    summary = convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, settings=settings)
     [row] = rows_of(summary.dataset_folder / "failures.csv")
     assert row["case_id"].startswith("AMT-")
     for name, content in contents(summary.dataset_folder).items():
@@ -137,7 +136,7 @@ def test_an_unexpected_error_stops_no_other_case(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(case_source, "open_image_file", stumble)
     summary = run(tmp_path, exclude_unreadable=True)
     assert summary.excluded == {"conversion failed": 1}
-    message = summary.failures[0].message
+    message = summary.refused[0].message
     assert message.startswith("manifest.csv line 5, column 'image' (case 'c3'): unexpected KeyError in ")
     assert str(tmp_path) not in message
 
@@ -156,7 +155,7 @@ def test_the_key_file_must_lie_outside_the_dataset(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     settings = ConversionSettings(key_file=tmp_path / "raw" / "Dataset711_AMT" / "key.csv")
     with pytest.raises(BadInputError, match="lies in the dataset's folder"):
-        convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, settings=settings)
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, settings=settings)
 
 
 def test_an_ignore_label_is_named_for_nnunet(tmp_path: Path) -> None:

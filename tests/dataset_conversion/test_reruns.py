@@ -17,12 +17,13 @@ from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, wr
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, results, run, times
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
+pytestmark = pytest.mark.usefixtures("without_figure")
 
-def test_a_rerun_touches_no_finished_case(tmp_path: Path) -> None:
-    write_cohort(tmp_path)
-    dataset = run(tmp_path).dataset_folder
+
+def test_a_rerun_touches_no_finished_case(converted_copy: Path) -> None:
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
     before, files = times(dataset), contents(dataset)
-    summary = run(tmp_path)
+    summary = run(converted_copy)
     assert (summary.converted, summary.already_done) == (0, 4)
     assert times(dataset) == before
     assert contents(dataset) == files
@@ -47,14 +48,13 @@ def test_records_that_the_key_file_does_not_fit_are_made_again(tmp_path: Path, v
     assert [old["pixels"] for old in before] == [new["pixels"] for new in after]
 
 
-def test_only_the_case_whose_mask_changed_is_converted_again(tmp_path: Path) -> None:
-    write_cohort(tmp_path)
-    dataset = run(tmp_path).dataset_folder
+def test_only_the_case_whose_mask_changed_is_converted_again(converted_copy: Path) -> None:
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
     before = times(dataset)
     mask = make_mask()
     mask[3, 8, 10] = 1
-    write_image(tmp_path / "masks" / "1.nii.gz", mask)
-    assert run(tmp_path).converted == 1
+    write_image(converted_copy / "masks" / "1.nii.gz", mask)
+    assert run(converted_copy).converted == 1
     after = times(dataset)
     assert {name for name in CASE_FILES if after[name] != before[name]} == {
         "imagesTr/c1_0000.nii.gz",
@@ -108,25 +108,23 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     assert contents(dataset) == whole
 
 
-def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
-    write_cohort(tmp_path)
-    dataset = run(tmp_path).dataset_folder
+def test_what_a_running_process_writes_is_left_alone(converted_copy: Path) -> None:
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
     other = dataset / "imagesTr" / f".partial-{os.getppid()}-c0_0000.nii.gz"
     other.write_bytes(b"being written")
-    run(tmp_path)
+    run(converted_copy)
     assert other.exists()
 
 
-def test_what_another_machine_writes_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+def test_what_another_machine_writes_is_left_alone_until_it_is_old(converted_copy: Path) -> None:
     """Its processes cannot be asked after: a process of the same number here tells nothing."""
-    write_cohort(tmp_path)
-    dataset = run(tmp_path).dataset_folder
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
     nobody = 2**22 + 1
     young, old = (dataset / "imagesTr" / f".partial-{pid}-0badcafe-c0_0000.nii.gz" for pid in (nobody, os.getppid()))
     for path in (young, old):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    run(tmp_path)
+    run(converted_copy)
     assert (young.exists(), old.exists()) == (True, False)
 
 
@@ -136,7 +134,7 @@ from pathlib import Path
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
 
 def run(folder, raw):
-    convert(folder / "manifest.csv", folder / raw, 711, settings=ConversionSettings(exclude_unreadable=True))
+    convert(folder / "manifest.csv", folder / raw, dataset_id=711, settings=ConversionSettings(exclude_unreadable=True))
 
 def child(folder):
     pid = os.fork()  # nothing is imported anew: the kill falls into the conversion
@@ -186,31 +184,26 @@ def test_killed_at_thirty_random_moments_and_started_again_gives_the_same_bytes(
     assert results(tmp_path / "raw" / "Dataset711_AMT") == whole
 
 
-def test_an_unfinished_dataset_does_not_look_finished(tmp_path: Path) -> None:
+def test_an_unfinished_dataset_does_not_look_finished(converted_copy: Path) -> None:
     """dataset.json goes before the first change; here the second run stops at a bad mask."""
-    write_cohort(tmp_path)
-    dataset = run(tmp_path).dataset_folder
-    write_image(tmp_path / "masks" / "1.nii.gz", make_mask() * 3)
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
+    write_image(converted_copy / "masks" / "1.nii.gz", make_mask() * 3)
     with pytest.raises(WorkFailedError):
-        run(tmp_path)
+        run(converted_copy)
     assert not (dataset / "dataset.json").exists()
 
 
-def test_a_case_that_changes_sides_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_case_that_changes_sides_leaves_nothing_behind(converted_copy: Path) -> None:
     """c3 moves from training to external, with an institution of its own: no copy may stay in imagesTr."""
-    write_cohort(tmp_path)
-    run(tmp_path)
-    write_cohort(tmp_path, {3: {"split": "external", "institution": "South"}})
-    files = set(contents(run(tmp_path).dataset_folder))
+    write_cohort(converted_copy, {3: {"split": "external", "institution": "South"}})
+    files = set(contents(run(converted_copy).dataset_folder))
     assert {"imagesTs/c3_0000.nii.gz", "labelsTs/c3.nii.gz"} <= files
     assert files.isdisjoint({"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"})
 
 
-def test_a_case_that_is_excluded_later_is_removed(tmp_path: Path) -> None:
-    write_cohort(tmp_path)
-    run(tmp_path)
-    write_cohort(tmp_path, {3: {"exclusion_reason": "withdrawn"}})
-    dataset = run(tmp_path).dataset_folder
+def test_a_case_that_is_excluded_later_is_removed(converted_copy: Path) -> None:
+    write_cohort(converted_copy, {3: {"exclusion_reason": "withdrawn"}})
+    dataset = run(converted_copy).dataset_folder
     assert not [name for name in contents(dataset) if "c3" in name]
     assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 2
 
@@ -222,12 +215,11 @@ def test_more_processes_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["imagesTr/other_0000.nii.gz", "labelsTs/other.nii.gz"])
-def test_files_that_the_conversion_did_not_make_are_not_touched(tmp_path: Path, name: str) -> None:
-    write_cohort(tmp_path)
-    dataset = run(tmp_path).dataset_folder
+def test_files_that_the_conversion_did_not_make_are_not_touched(converted_copy: Path, name: str) -> None:
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
     write_image(dataset / name, make_mask())
     with pytest.raises(BadInputError, match=f"holds {name}, which this conversion did not make"):
-        run(tmp_path)
+        run(converted_copy)
     assert (dataset / name).exists()
 
 
@@ -250,13 +242,13 @@ def test_a_dataset_id_is_used_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dataset_id", [0, -3, 1000])
 def test_dataset_ids_outside_nnunets_range_are_refused(tmp_path: Path, dataset_id: int) -> None:
     with pytest.raises(BadInputError, match=f"dataset id {dataset_id} is not allowed"):
-        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id)
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=dataset_id)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "a b", "_a"])
 def test_dataset_names_must_be_safe(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInputError, match="is not allowed"):
-        convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, name=name)
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, dataset_name=name)
 
 
 def test_a_file_in_place_of_the_raw_folder_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from nnunet_amt.base.run_record import RECORD_FILE, file_sha256, input_path, number_of_parameters, read_runs
-from nnunet_amt.base.run_record.hashes import folder_sha256
+from nnunet_amt.base.run_record.inputs import folder_sha256
 from nnunet_amt.cli.commands import app
 from nnunet_amt.models.plans_names import DEFAULT_TRAINER, PLANS_NAME
 from nnunet_amt.nnunet.model_records import recorded_prediction, recorded_training

@@ -28,7 +28,7 @@ TINY = CohortDesign(
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_phantom_cohort(tmp_path_factory.mktemp("cohort"), TINY)
+    return write_phantom_cohort(tmp_path_factory.mktemp("cohort"), design=TINY)
 
 
 def rows_of(manifest: Path) -> list[dict[str, str]]:
@@ -93,7 +93,7 @@ def test_a_case_does_not_depend_on_how_many_others_there_are() -> None:
 def test_a_rerun_keeps_every_file_and_reports_nothing_to_do(cohort: Path) -> None:
     before = {path: path.stat() for path in cohort.parent.rglob("*.*")}
     reports: list[int] = []
-    write_phantom_cohort(cohort.parent, TINY, lambda done, total, what: reports.append(done))
+    write_phantom_cohort(cohort.parent, design=TINY, progress=lambda done, total, what: reports.append(done))
     after = {path: path.stat() for path in cohort.parent.rglob("*.*")}
     assert {p: (s.st_ino, s.st_mtime_ns) for p, s in before.items()} == {
         p: (s.st_ino, s.st_mtime_ns) for p, s in after.items()
@@ -114,20 +114,20 @@ def test_what_a_crash_left_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(sitk, "WriteImage", break_off)
     with pytest.raises(KeyboardInterrupt):
-        write_phantom_cohort(tmp_path, design)
+        write_phantom_cohort(tmp_path, design=design)
     image = tmp_path / "images" / "training_001.nii.gz"
     assert not image.exists()
     assert not (tmp_path / "manifest.csv").exists()
     image.with_name(".partial-1-training_001.nii.gz").write_bytes(b"half")  # as kill -9 would leave it
     monkeypatch.setattr(sitk, "WriteImage", write)
     reports: list[tuple[int, int]] = []
-    write_phantom_cohort(tmp_path, design, lambda done, total, what: reports.append((done, total)))
+    write_phantom_cohort(tmp_path, design=design, progress=lambda done, total, what: reports.append((done, total)))
     assert reports == [(1, 2), (2, 2)]
     assert sitk.ReadImage(str(image)).GetSize()[:2] == (32, 32)
 
 
 def test_two_processes_write_the_same_files_as_one(tmp_path: Path, cohort: Path) -> None:
-    write_phantom_cohort(tmp_path, TINY, jobs=2)
+    write_phantom_cohort(tmp_path, design=TINY, jobs=2)
     for path in sorted(cohort.parent.rglob("*.nii.gz")):
         twin = tmp_path / path.relative_to(cohort.parent)
         one, other = (sitk.GetArrayFromImage(sitk.ReadImage(str(p))) for p in (path, twin))
@@ -136,7 +136,7 @@ def test_two_processes_write_the_same_files_as_one(tmp_path: Path, cohort: Path)
 
 def test_a_folder_of_another_design_is_refused(cohort: Path) -> None:
     with pytest.raises(BadInputError, match=r"holds phantoms made with .*'seed': 3.* choose another folder"):
-        write_phantom_cohort(cohort.parent, CohortDesign(in_plane_pixels=32, seed=4))
+        write_phantom_cohort(cohort.parent, design=CohortDesign(in_plane_pixels=32, seed=4))
 
 
 @pytest.mark.parametrize(

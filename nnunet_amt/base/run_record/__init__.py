@@ -1,10 +1,8 @@
 """What was run, with which settings, on which files and at what cost: a record beside the results of every stage."""
 
-from nnunet_amt.base.run_record.cost import number_of_parameters
-from nnunet_amt.base.run_record.hashes import RunInput, file_sha256
-from nnunet_amt.base.run_record.paths import told_words
-from nnunet_amt.base.run_record.record import RunNotes, recorded_run
-from nnunet_amt.base.run_record.record_file import RECORD_FILE, SCHEMA_VERSION, input_path, read_runs
+from nnunet_amt.base.run_record.inputs import RunInput, file_sha256, shareable_words
+from nnunet_amt.base.run_record.machine import number_of_parameters
+from nnunet_amt.base.run_record.record import RECORD_FILE, SCHEMA_VERSION, RunNotes, input_path, read_runs, recorded_run
 
 __all__ = [
     "RECORD_FILE",
@@ -16,5 +14,5 @@ __all__ = [
     "number_of_parameters",
     "read_runs",
     "recorded_run",
-    "told_words",
+    "shareable_words",
 ]

@@ -1,7 +1,13 @@
-"""The record that a stage leaves beside its results."""
+"""The record that a stage leaves beside its results.
+
+``nnunet_amt_runs.json`` holds ``{"schema_version": 1, "runs": [...]}``, the newest run last.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,11 +16,95 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from typing import Any
 
-from nnunet_amt.base.run_record.cost import peak_memory
-from nnunet_amt.base.run_record.hashes import RunInput, describe_input
-from nnunet_amt.base.run_record.paths import command_line
-from nnunet_amt.base.run_record.record_file import read_record_file, record_name, write_runs
-from nnunet_amt.base.run_record.software import describe_machine, software_versions
+from nnunet_amt.base.files import write_json
+from nnunet_amt.base.run_record.inputs import HOME_MARK, RunInput, command_line, describe_input
+from nnunet_amt.base.run_record.machine import describe_machine, peak_memory, software_versions
+
+RECORD_FILE = "nnunet_amt_runs.json"
+SCHEMA_VERSION = 1
+_PART = re.compile(r"nnunet_amt_runs_part\d+of\d+\.json")
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def record_name(part: tuple[int, int] | None = None) -> str:
+    """Name of the record; parts of one task that run on several machines at once write a file each.
+
+    Parameters
+    ----------
+    part
+        Number of the part, from 0 on, and of parts.
+    """
+    if part is None or part[1] == 1:
+        return RECORD_FILE
+    return f"nnunet_amt_runs_part{part[0]}of{part[1]}.json"
+
+
+def read_runs(folder: Path) -> list[dict[str, Any]]:
+    """Read the runs of a folder's record, and of its parts', by the time at which they started.
+
+    Returns
+    -------
+    list of dict
+        Empty if there is no record. One that cannot be read counts as none, with a warning.
+    """
+    names = [RECORD_FILE, *sorted(path.name for path in folder.glob("nnunet_amt_runs_part*.json"))]
+    files = [folder / name for name in names if name == RECORD_FILE or _PART.fullmatch(name)]
+    runs = [run for file in files for run in read_record_file(file)]
+    return sorted(runs, key=lambda run: run["started"])
+
+
+def read_record_file(path: Path) -> list[dict[str, Any]]:
+    """Read the runs of one file; see `read_runs`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        _LOGGER.warning("%s: cannot be read; a new record is begun with the next run", path)
+        return []
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        _LOGGER.warning("%s: is no record of version %d; a new one is begun with the next run", path, SCHEMA_VERSION)
+        return []
+    runs = content.get("runs")
+    return [run for run in runs if _is_run(run)] if isinstance(runs, list) else []
+
+
+def write_runs(path: Path, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Write a record, whole or not at all."""
+    write_json(path, {"schema_version": SCHEMA_VERSION, "runs": list(runs)})
+
+
+def input_path(folder: Path, run: Mapping[str, Any], name: str) -> Path | None:
+    """Find what a run read.
+
+    Parameters
+    ----------
+    folder
+        Where the record stands.
+    run
+        Of its runs.
+    name
+        Of the input, such as ``predictions``.
+
+    Returns
+    -------
+    Path or None
+        The file or folder, without ``..``; None if the run had none of this name, or it is not there any more.
+    """
+    entry = run["inputs"].get(name)
+    recorded = entry.get("path") if isinstance(entry, Mapping) else None
+    if not isinstance(recorded, str):
+        return None
+    path = Path(recorded).expanduser() if recorded.startswith(f"{HOME_MARK}/") else folder.resolve() / recorded
+    return path.resolve() if path.exists() else None
+
+
+def _is_run(run: object) -> bool:
+    if not isinstance(run, dict) or not all(isinstance(run.get(key), str) for key in ("stage", "started")):
+        return False
+    return all(isinstance(run.get(key), dict) for key in ("inputs", "outputs", "counts", "cost", "settings"))
+
 
 # Two runs that agree in these did the same, whenever and however fast.
 _SAME = ("stage", "settings", "seed", "inputs", "outputs")
@@ -96,7 +186,7 @@ def recorded_run(
     in_children
         Measure the peak memory of the processes that were started, as nnU-Net's commands are, and not of this one.
     files_named
-        False keeps the names of files out of the command; see `told_words`.
+        False keeps the names of files out of the command; see `shareable_words`.
     part
         See `record_name`.
 
@@ -111,19 +201,19 @@ def recorded_run(
         If the disk filled up while writing the record.
     """
     started = datetime.now(timezone.utc)
-    peak_before = peak_memory(in_children)
+    peak_before = peak_memory(of_children=in_children)
     notes = RunNotes()
     yield notes
     seconds = notes.seconds()
     if notes.nothing_done:
         return
     final = final_folder or folder
-    peak = peak_memory(in_children)
+    peak = peak_memory(of_children=in_children)
     # the highest child of an earlier run of this process may be higher than those of this one
     measured = {} if peak is None or (in_children and peak == peak_before) else {"peak_memory_bytes": peak}
     run = {
         "stage": stage,
-        "command": command_line(files_named),
+        "command": command_line(files_named=files_named),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "software": software_versions(),
@@ -146,7 +236,9 @@ def recorded_run(
 
 
 def _hashed(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    hashed = {name: describe_input(RunInput(folder / name, told=False), folder) for name in dict.fromkeys(names)}
+    hashed = {
+        name: describe_input(RunInput(folder / name, path_recorded=False), folder) for name in dict.fromkeys(names)
+    }
     return {name: entry for name, entry in hashed.items() if entry["sha256"] is not None}
 
 

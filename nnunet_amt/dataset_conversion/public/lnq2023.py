@@ -37,7 +37,7 @@ _ORIGIN = (
 
 
 def write_manifest(
-    source: Path, output: Path, institution: str = "LNQ2023", split: Split | None = None, progress: Progress = silent
+    source: Path, output: Path, *, institution: str = "LNQ2023", split: Split | None = None, progress: Progress = silent
 ) -> Path:
     """Write label files with the ignore label, and the manifest.
 
@@ -50,12 +50,7 @@ def write_manifest(
     institution, split
         Of all cases.
     progress
-        Told of the progress.
-
-    Returns
-    -------
-    Path
-        `output`.
+        Called before every case and at the end.
 
     Raises
     ------
@@ -80,7 +75,7 @@ def write_manifest(
             _write_label(label, segmentation, is_partly_annotated(name))
         cases.append(PublicCase(as_case_id(name), name, image, label))
     notes = {"label_origin": _ORIGIN, "cohort_reference": "LNQ2023, https://lnq2023.grand-challenge.org"}
-    return write_public_manifest(output, cases, institution, split, notes)
+    return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
 def is_partly_annotated(name: str) -> bool:
@@ -93,4 +88,4 @@ def _write_label(label: Path, segmentation: Path, partly: bool) -> None:
     nodes = sitk.GetArrayViewFromImage(image) > 0  # (z, y, x); the nodes may be numbered
     background = IGNORE_LABEL if partly else 0
     header = {IGNORE_KEY: str(IGNORE_LABEL)} if partly else None
-    write_label_file(label, np.where(nodes, 1, background).astype(np.uint8), Geometry.of(image), header)
+    write_label_file(label, np.where(nodes, 1, background).astype(np.uint8), geometry=Geometry.of(image), header=header)

@@ -53,6 +53,7 @@ class Box:
 def write_manifest(
     source: Path,
     output: Path,
+    *,
     boxes: Path | None = None,
     shape: Shape = "box",
     institution: str = "MELA2022",
@@ -74,12 +75,7 @@ def write_manifest(
     institution, split
         Of all cases.
     progress
-        Told of the progress.
-
-    Returns
-    -------
-    Path
-        `output`.
+        Called before every case and at the end.
 
     Raises
     ------
@@ -115,7 +111,7 @@ def write_manifest(
             _write_label(label, image, lesions[public_id], shape, public_id)
         cases.append(PublicCase(case_id, public_id, image, label))
     notes = {"label_origin": _ORIGINS[shape], "cohort_reference": "MELA 2022, https://mela.grand-challenge.org"}
-    return write_public_manifest(output, cases, institution, split, notes)
+    return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
 def filled(boxes: list[Box], size: tuple[int, ...], shape: Shape) -> NDArray[np.uint8]:
@@ -215,4 +211,4 @@ def _write_label(label: Path, image: Path, boxes: list[Box], shape: Shape, publi
                 f"line {box.line} of the boxes: the {shape} of {public_id!r} covers no voxel of its CT, whose size is "
                 f"{geometry.size}; coordinates must be voxel indices (x, y, z)"
             )
-    write_label_file(label, filled(boxes, geometry.size, shape), geometry)
+    write_label_file(label, filled(boxes, geometry.size, shape), geometry=geometry)

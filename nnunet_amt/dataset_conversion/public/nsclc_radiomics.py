@@ -22,6 +22,7 @@ from nnunet_amt.images.dicom.rtstruct import RtStruct
 def write_manifest(
     source: Path,
     output: Path,
+    *,
     roi: str = "GTV-1",
     institution: str = "NSCLC-Radiomics",
     split: Split | None = None,
@@ -43,7 +44,7 @@ def write_manifest(
     reference
         Whom to cite, for ``dataset.json``; another collection has another one.
     progress
-        Told of the progress.
+        Called before every case and at the end.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def write_manifest(
         "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",
         "cohort_reference": reference,
     }
-    return write_public_manifest(output, cases, institution, split, notes)
+    return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
 def _cases_of(patient: Path, roi: str) -> list[PublicCase]:

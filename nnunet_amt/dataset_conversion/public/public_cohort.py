@@ -15,7 +15,7 @@ from typing import TypeVar
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, write_json, write_text
+from nnunet_amt.base.files import atomic_path, write_csv, write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
@@ -51,7 +51,7 @@ class PublicCase:
 
 
 def write_public_manifest(
-    output: Path, cases: Sequence[PublicCase], institution: str, split: Split | None, notes: Mapping[str, str]
+    output: Path, *, cases: Sequence[PublicCase], institution: str, split: Split | None, notes: Mapping[str, str]
 ) -> Path:
     """Write a manifest and its notes.
 
@@ -86,15 +86,15 @@ def write_public_manifest(
     return output
 
 
-def join_manifests(output: Path, manifests: Sequence[Path]) -> Path:
+def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     """Join manifests to one: a public cohort counts as one institution, and a split needs several.
 
     Parameters
     ----------
-    output
-        The joint manifest; its notes are those of all of them.
     manifests
         As `write_public_manifest` wrote them, or a hospital's own. Their files stay where they are.
+    output
+        The joint manifest; its notes are those of all of them.
 
     Raises
     ------
@@ -153,7 +153,9 @@ def read_notes(manifest: Path) -> dict[str, str]:
     return notes
 
 
-def write_label_file(path: Path, labels: NDArray, geometry: Geometry, header: Mapping[str, str] | None = None) -> None:
+def write_label_file(
+    path: Path, labels: NDArray, *, geometry: Geometry, header: Mapping[str, str] | None = None
+) -> None:
     """Write labels (z, y, x) on a grid; `header` goes into the file's header (NRRD only)."""
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing(geometry.spacing)
@@ -192,10 +194,8 @@ def visible_files(source: Path, pattern: str) -> list[Path]:
 def _write_rows(
     output: Path, rows: Sequence[Sequence[str]], notes: Mapping[str, str], columns: Sequence[str] = _COLUMNS
 ) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     write_json(notes_path(output), dict(notes))
-    write_text(output, text.getvalue())
+    write_csv(output, columns, rows)
 
 
 def _relative(path: Path | None, folder: Path) -> str:

@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 def write_manifest(
     source: Path,
     output: Path,
+    *,
     region: Region = "mediastinal",
     institution: str = "TCIA_CT_Lymph_Nodes",
     split: Split | None = None,
@@ -62,7 +63,7 @@ def write_manifest(
     institution, split
         Of all cases.
     progress
-        Told of the progress.
+        Called before every case and at the end.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def write_manifest(
             cases.append(PublicCase(case_id, case_id, exclusion_reason=reason.split(":")[0]))
         else:
             cases.append(PublicCase(case_id, case_id, image, label))
-    return write_public_manifest(output, cases, institution, split, _NOTES)
+    return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=_NOTES)
 
 
 def _series_folder(source: Path, case_id: str) -> Path | None:
@@ -119,7 +120,7 @@ def _write_label(label: Path, mask: Path, image: Path) -> str | None:
         return f"mask of another size than the CT: {nodes.shape[::-1]} against {geometry.size}"
     if not nodes.any():
         return "empty mask"
-    write_label_file(label, nodes.astype(np.uint8), geometry)
+    write_label_file(label, nodes.astype(np.uint8), geometry=geometry)
     return None
 
 

@@ -36,7 +36,7 @@ def test_record_tells_what_was_done(tmp_path: Path) -> None:
     (predictions / "a.nii").write_bytes(b"abc")
     inputs: dict[str, Path | RunInput] = {
         "predictions": predictions,
-        "absent": RunInput(tmp_path / "absent.csv", told=False),
+        "absent": RunInput(tmp_path / "absent.csv", path_recorded=False),
     }
     with recorded_run(results, "evaluate", settings=Settings(), seed=711, inputs=inputs, outputs=["x.csv"]) as notes:
         time.sleep(0.05)

@@ -15,7 +15,7 @@ __all__ = ["exclusions", "masks", "opened"]
 
 def opened(manifest: Path) -> dict[str, CaseSource]:
     """Give the included cases by their id, headers read."""
-    return {case.case_id: open_case(case, manifest.name) for case in read_manifest(manifest).cases}
+    return {case.case_id: open_case(case, manifest_name=manifest.name) for case in read_manifest(manifest).cases}
 
 
 def masks(manifest: Path) -> dict[str, NDArray[np.uint8]]:

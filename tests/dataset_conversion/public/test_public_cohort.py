@@ -30,7 +30,7 @@ def write_public_cohorts(folder: Path) -> Path:
         write_image(Path(f"{name}-seg.nrrd"), make_mask())
     mela = mela2022.write_manifest(folder / "MELA", folder / "MELA" / "mela.csv", shape="ellipsoid")
     lnq = lnq2023.write_manifest(folder / "LNQ", folder / "lnq.csv")
-    return join_manifests(folder / "both" / "cohort.csv", [mela, lnq])
+    return join_manifests([mela, lnq], folder / "both" / "cohort.csv")
 
 
 def test_joined_cohorts_become_one_dataset_with_the_ignore_label(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_joined_cohorts_become_one_dataset_with_the_ignore_label(tmp_path: Path)
     manifest = write_public_cohorts(tmp_path)
     (tmp_path / "external.txt").write_text("LNQ2023\n")
     settings = ConversionSettings(tuning_cases=1, external_institutions=tmp_path / "external.txt", keep_case_ids=True)
-    folder = convert(manifest, tmp_path / "raw", 711, settings=settings).dataset_folder
+    folder = convert(manifest, tmp_path / "raw", dataset_id=711, settings=settings).dataset_folder
     description = json.loads((folder / "dataset.json").read_text())
     assert description["labels"] == {"background": 0, "tumour": 1, "ignore": 2}
     assert description["label_origin"] == read_notes(manifest)["label_origin"]
@@ -80,7 +80,7 @@ def test_notes_beside_a_manifest_are_told_in_the_dataset_and_nothing_else_of_the
     manifest = write_cohort(tmp_path)
     notes = {"label_origin": "Drawn by hand.", "cohort_reference": "doi:10.1/x", "labels": "none", "patient": "Doe"}
     notes_path(manifest).write_text(json.dumps(notes))
-    folder = convert(manifest, tmp_path / "raw", 711).dataset_folder
+    folder = convert(manifest, tmp_path / "raw", dataset_id=711).dataset_folder
     description = json.loads((folder / "dataset.json").read_text())
     assert (description["label_origin"], description["cohort_reference"]) == ("Drawn by hand.", "doi:10.1/x")
     assert description["labels"] == {"background": 0, "tumour": 1}
@@ -88,7 +88,7 @@ def test_notes_beside_a_manifest_are_told_in_the_dataset_and_nothing_else_of_the
 
 
 def test_without_notes_the_dataset_claims_no_origin(tmp_path: Path) -> None:
-    folder = convert(write_cohort(tmp_path), tmp_path / "raw", 711).dataset_folder
+    folder = convert(write_cohort(tmp_path), tmp_path / "raw", dataset_id=711).dataset_folder
     assert {"label_origin", "cohort_reference"}.isdisjoint(json.loads((folder / "dataset.json").read_text()))
 
 
@@ -96,15 +96,15 @@ def test_bad_notes_stop_the_conversion_before_anything_is_written(tmp_path: Path
     manifest = write_cohort(tmp_path)
     notes_path(manifest).write_text("{")
     with pytest.raises(ManifestError, match=r"manifest\.notes\.json: is no JSON"):
-        convert(manifest, tmp_path / "raw", 711)
+        convert(manifest, tmp_path / "raw", dataset_id=711)
     assert not (tmp_path / "raw").exists()
 
 
 def test_other_tables_cannot_be_joined(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("case_id,image\n")
     with pytest.raises(ManifestError, match=r"other\.csv line 1, column 'patient_id': is missing"):
-        join_manifests(tmp_path / "both.csv", [tmp_path / "other.csv"])
+        join_manifests([tmp_path / "other.csv"], tmp_path / "both.csv")
     (tmp_path / "empty.csv").write_text("")
     for name, problem in (("empty.csv", "column 'case_id': is missing"), ("none.csv", "cannot be read")):
         with pytest.raises(ManifestError, match=f"{name[:-4]}.*{problem}"):
-            join_manifests(tmp_path / "both.csv", [tmp_path / name])
+            join_manifests([tmp_path / name], tmp_path / "both.csv")

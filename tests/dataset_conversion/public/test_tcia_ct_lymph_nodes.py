@@ -39,7 +39,7 @@ def test_nodes_are_merged_on_the_grid_of_the_series(tmp_path: Path) -> None:
     found = masks(manifest)
     assert list(found) == ["MED_LYMPH_001"]
     np.testing.assert_array_equal(found["MED_LYMPH_001"], numbered() > 0)
-    assert list(masks(write_manifest(tmp_path / "TCIA", tmp_path / "abd.csv", "abdominal"))) == ["ABD_LYMPH_001"]
+    assert list(masks(write_manifest(tmp_path / "TCIA", tmp_path / "abd.csv", region="abdominal"))) == ["ABD_LYMPH_001"]
 
 
 def test_a_mask_that_says_that_it_runs_otherwise_is_turned(tmp_path: Path) -> None:

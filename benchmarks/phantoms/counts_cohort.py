@@ -5,8 +5,6 @@ Its CTs are noise with a bright box, good for nothing but being counted; `write_
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt import paper
-from nnunet_amt.base.files import atomic_path, write_text
+from nnunet_amt.base.files import atomic_path, write_csv
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom.cohort import MANIFEST_COLUMNS
 
@@ -28,7 +26,7 @@ _SIZES = {"training": paper.TRAINING_CASES, "tuning": paper.TUNING_CASES, "exter
 _FIRST_NUMBER = {"training": 0, "tuning": 1000, "external": 2000, "excluded": 3000}
 
 
-def write_counts_cohort(folder: Path, seed: int = 0, progress: Progress = silent) -> Path:
+def write_counts_cohort(folder: Path, *, seed: int = 0, progress: Progress = silent) -> Path:
     """Write a manifest of 858 cases and 711 images and masks of 8 x 8 x 4 voxels, in seconds.
 
     As in the paper are: identified, excluded and included cases; cases and institutions of each split;
@@ -43,7 +41,7 @@ def write_counts_cohort(folder: Path, seed: int = 0, progress: Progress = silent
     seed
         Of the noise, and of who has which age, sex and diagnosis.
     progress
-        Told after every case.
+        Called after every case.
 
     Returns
     -------
@@ -56,12 +54,8 @@ def write_counts_cohort(folder: Path, seed: int = 0, progress: Progress = silent
     for number, row in enumerate(included):
         _write_case(folder, row, np.random.default_rng([seed, number]))
         progress(number + 1, len(included), "making phantoms")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, MANIFEST_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*included, *_excluded_rows()])
     path = folder / "manifest.csv"
-    write_text(path, text.getvalue())
+    write_csv(path, MANIFEST_COLUMNS, [*included, *_excluded_rows()])
     return path
 
 

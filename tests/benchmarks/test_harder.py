@@ -9,20 +9,18 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from benchmarks.phantoms import HARDER_DESIGN, plan_harder_cohort, write_harder_cohort
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.diameter import largest_diameters
 from nnunet_amt.phantom import (
     DISTRACTORS,
-    HARDER_DESIGN,
     CohortDesign,
     Distractor,
     Phantom,
     PhantomRequest,
     PlannedCase,
     TumourRequest,
-    plan_harder_cohort,
     render_phantom,
-    write_harder_cohort,
     write_phantom_cohort,
 )
 from nnunet_amt.phantom.patient import ContrastPhase
@@ -151,7 +149,7 @@ def test_a_distractor_that_there_is_not_is_refused_in_one_line() -> None:
 
 
 def test_the_same_seed_writes_the_same_voxels_and_no_other_plan_gets_into_the_folder(tmp_path: Path) -> None:
-    one, other = (write_harder_cohort(tmp_path / name, TINY) for name in ("one", "other"))
+    one, other = (write_harder_cohort(tmp_path / name, design=TINY) for name in ("one", "other"))
     assert one.read_bytes() == other.read_bytes()
     files = sorted((tmp_path / "one").rglob("*.nii.gz"))
     assert len(files) == 10
@@ -160,4 +158,4 @@ def test_the_same_seed_writes_the_same_voxels_and_no_other_plan_gets_into_the_fo
         first, second = (sitk.GetArrayFromImage(sitk.ReadImage(str(p))) for p in (path, twin))
         assert np.array_equal(first, second), path.name
     with pytest.raises(BadInputError, match="choose another folder"):
-        write_phantom_cohort(tmp_path / "one", TINY)
+        write_phantom_cohort(tmp_path / "one", design=TINY)

@@ -1,4 +1,4 @@
-"""What the audit says must be what was counted: a reviewer reads it in place of the code."""
+"""audit.json: what was checked, and what is in the split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from nnunet_amt.cohort import audit_splits
-from nnunet_amt.dataset_conversion.audit_report import AUDIT_COLUMNS, audit_checks, audit_rows, write_audit
+from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows, write_audit
 from tests.cohort.test_audit import CLEAN
 
 
@@ -30,7 +30,9 @@ def test_checks_say_how_much_was_compared() -> None:
 
 def test_the_file_holds_counts_codes_and_no_name(tmp_path: Path) -> None:
     codes = {"North": "i-1", "South": "i-2", "East": "i-3"}
-    path = write_audit(tmp_path, audit_splits(CLEAN).coded(codes), {"incomplete CT": 2, "no CT": 1}, 5)
+    path = write_audit(
+        tmp_path, audit=audit_splits(CLEAN).coded(codes), excluded={"incomplete CT": 2, "no CT": 1}, compared_voxels=5
+    )
     assert path == tmp_path / "audit.json"
     content = json.loads(path.read_text())
     assert (content["identified"], content["excluded"]) == (8, 3)

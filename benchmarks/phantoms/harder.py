@@ -63,10 +63,12 @@ _EACH_DISTRACTOR = 0.3  # share of cases
 
 
 def write_harder_cohort(
-    folder: Path, design: CohortDesign = HARDER_DESIGN, progress: Progress = silent, jobs: int = 1
+    folder: Path, *, design: CohortDesign = HARDER_DESIGN, jobs: int = 1, progress: Progress = silent
 ) -> Path:
     """Write the images, masks and manifest of a harder cohort; see `write_phantom_cohort`."""
-    return write_planned_cohort(folder, design, plan_harder_cohort(design), progress, jobs, difficulty="harder")
+    return write_planned_cohort(
+        folder, design=design, cases=plan_harder_cohort(design), difficulty="harder", jobs=jobs, progress=progress
+    )
 
 
 def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase]:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from nnunet_amt import __version__
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.base.workers.attempts import attempt
+from nnunet_amt.base.workers import attempt
 from nnunet_amt.errors import AMTError, BadInputError, MissingExtraError, WorkFailedError
 
 Item = TypeVar("Item")
@@ -28,8 +28,8 @@ class DaskWorkers:
     ----------
     address
         ``HOST:PORT`` of the scheduler. Whoever reaches it can run code on its workers: keep it inside your network.
-    report
-        Told after every item.
+    progress
+        Called after every item.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class DaskWorkers:
     def __init__(self, address: str, progress: Progress) -> None:
         self._distributed = _distributed_module()
         self._name = f"--executor dask://{address}"
-        self._report = progress
+        self._progress = progress
         try:
             self._client = self._distributed.Client(
                 f"tcp://{address}", timeout=_SECONDS_TO_ANSWER, set_as_default=False
@@ -64,9 +64,9 @@ class DaskWorkers:
         self._client.close()
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result | AMTError]:
-        """Call a function with every item; see `nnunet_amt.base.workers.workers.Workers`."""
+        """Call a function with every item; see `nnunet_amt.base.workers.Workers`."""
         results: dict[int, Result | AMTError] = {}
-        self._report(0, len(items), what)
+        self._progress(0, len(items), what)
         run = uuid.uuid4().hex
         futures = {
             # A key of its own: dask would give the result of an earlier call again.
@@ -76,7 +76,7 @@ class DaskWorkers:
         try:
             for future in self._distributed.as_completed(futures, loop=self._client.loop):
                 results[futures[future]] = self._result(future)
-                self._report(len(results), len(items), what)
+                self._progress(len(results), len(items), what)
         finally:
             self._client.cancel(list(futures), force=True)
         return [results[index] for index in range(len(items))]

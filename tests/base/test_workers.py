@@ -53,7 +53,7 @@ def miss_an_extra(number: int) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_and_errors_come_in_the_order_of_the_items(jobs: int) -> None:
     seen = []
-    with open_workers(jobs, None, lambda *step: seen.append(step)) as workers:
+    with open_workers(jobs=jobs, executor=None, progress=lambda *step: seen.append(step)) as workers:
         assert workers.each(halve, [8, 2, 4], "halving") == [4, 1, 2]
         first, second, third = workers.each(halve, [8, 3, 4], "halving again")
     assert (first, third) == (4, 2)
@@ -64,7 +64,7 @@ def test_results_and_errors_come_in_the_order_of_the_items(jobs: int) -> None:
 
 def test_a_killed_process_costs_its_own_item_only() -> None:
     """3 kills whatever process takes it; those that were under way beside it are done again."""
-    with open_workers(2, None, silent) as workers:
+    with open_workers(jobs=2, executor=None, progress=silent) as workers:
         results = workers.each(halve_or_die, [0, 2, 3, 4, 6, 8], "dying")
         assert workers.each(halve, [2], "living on") == [1]
     assert [*results[:2], *results[3:]] == [0, 1, 2, 3, 4]
@@ -74,7 +74,7 @@ def test_a_killed_process_costs_its_own_item_only() -> None:
 
 def test_an_unexpected_error_is_told_without_its_text() -> None:
     """The text of a foreign exception may hold a path or a name out of the file."""
-    with open_workers(1, None, silent) as workers:
+    with open_workers(jobs=1, executor=None, progress=silent) as workers:
         [result] = workers.each(stumble, ["Planted^Name"], "stumbling")
     assert isinstance(result, WorkFailedError)
     assert str(result).startswith("unexpected ValueError in test_workers.py, line ")
@@ -82,7 +82,7 @@ def test_an_unexpected_error_is_told_without_its_text() -> None:
 
 
 def test_memory_that_runs_out_is_explained() -> None:
-    with open_workers(1, None, silent) as workers:
+    with open_workers(jobs=1, executor=None, progress=silent) as workers:
         [result] = workers.each(run_out_of_memory, [1], "filling memory")
     assert "memory ran out" in str(result)
 
@@ -96,19 +96,19 @@ def test_memory_that_runs_out_is_explained() -> None:
     ],
 )
 def test_what_would_stop_the_next_item_too_stops_all(function: object, kind: type[Exception]) -> None:
-    with pytest.raises(kind), open_workers(1, None, silent) as workers:
+    with pytest.raises(kind), open_workers(jobs=1, executor=None, progress=silent) as workers:
         workers.each(function, [1, 2], "stopping")  # type: ignore[arg-type]
 
 
 def test_no_items_need_no_work() -> None:
-    with open_workers(0, None, silent) as workers:
+    with open_workers(jobs=0, executor=None, progress=silent) as workers:
         assert workers.each(halve, [], "halving") == []
 
 
 @pytest.mark.parametrize("executor", ["dask", "ray://host:1", "dask://host", "dask://:80", "dask://host:http"])
 def test_unknown_executors_are_refused(executor: str) -> None:
     with pytest.raises(BadInputError, match="is not known; give dask://HOST:PORT"):
-        open_workers(1, executor, silent)
+        open_workers(jobs=1, executor=executor, progress=silent)
 
 
 ORPHANS = """
@@ -122,7 +122,7 @@ def note_and_wait(folder):
     time.sleep(600)
 
 if __name__ == "__main__":
-    with open_workers(2, None, silent) as workers:
+    with open_workers(jobs=2, executor=None, progress=silent) as workers:
         workers.each(note_and_wait, sys.argv[1:] * 2, "waiting")
 """
 

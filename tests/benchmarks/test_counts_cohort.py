@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
+from benchmarks.phantoms.counts_cohort import EXCLUSIONS, write_counts_cohort
 from nnunet_amt import paper
 from nnunet_amt.cohort import SplitAudit, assign_splits, audit_splits, read_manifest
 from nnunet_amt.dataset_conversion import convert
-from nnunet_amt.phantom.counts_cohort import EXCLUSIONS, write_counts_cohort
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_one_seed_gives_one_cohort(manifest: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def dataset(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Convert 711 cases of 256 voxels."""
-    return convert(manifest, tmp_path_factory.mktemp("raw"), 711).dataset_folder
+    return convert(manifest, tmp_path_factory.mktemp("raw"), dataset_id=711).dataset_folder
 
 
 def test_the_audit_of_the_converted_cohort(dataset: Path) -> None:
@@ -88,7 +88,6 @@ def test_the_flow_figure_of_the_converted_cohort(dataset: Path) -> None:
 
 def test_tables_1_and_2_of_the_converted_cohort_are_the_papers(dataset: Path) -> None:
     """All that the paper's Table 1 prints, recomputed from 711 converted cases; percentages are left out here."""
-    pytest.importorskip("tableone")
     table = {tuple(row[:2]): row[2:] for row in csv.reader((dataset / "table1.csv").open(encoding="utf-8"))}
     assert table["age, years", "median (range)"][:3] == ["58.0 (20–87)", "60.5 (23–87)", "58.0 (21–85)"]
     for name, counts in paper.DIAGNOSES.items():

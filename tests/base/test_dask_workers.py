@@ -93,7 +93,9 @@ def start_worker(scheduler: str) -> Iterator[Callable[..., None]]:
 
 def run_on(scheduler: str, folder: Path, raw: str = "raw") -> ConversionSummary:
     settings = ConversionSettings(keep_case_ids=True)
-    return convert(folder / "manifest.csv", folder / raw, 711, settings=settings, executor=f"dask://{scheduler}")
+    return convert(
+        folder / "manifest.csv", folder / raw, dataset_id=711, settings=settings, executor=f"dask://{scheduler}"
+    )
 
 
 def test_a_worker_killed_in_a_case_loses_and_doubles_nothing(
@@ -116,7 +118,7 @@ def test_a_worker_killed_in_a_case_loses_and_doubles_nothing(
     summary = run_on(scheduler, tmp_path)
     killer.join(timeout=10)
     assert mark.exists()
-    assert (summary.converted, summary.failures) == (4, ())
+    assert (summary.converted, summary.refused) == (4, ())
     assert results(summary.dataset_folder) == whole
     assert run_on(scheduler, tmp_path).already_done == 4
 
@@ -130,7 +132,7 @@ def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     texts = []
     for executor in (None, f"dask://{scheduler}"):
         with pytest.raises(Exception, match="the file is damaged") as error:
-            convert(tmp_path / "manifest.csv", tmp_path / "raw", 711, executor=executor)
+            convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, executor=executor)
         texts.append(str(error.value))
     assert texts[0] == texts[1]
 
@@ -147,16 +149,16 @@ def test_paths_relative_to_our_folder_are_found_by_workers_in_another(
 
 def test_a_scheduler_without_workers_is_named(scheduler: str) -> None:
     with pytest.raises(BadInputError, match="the scheduler has no worker; start some"):
-        open_workers(1, f"dask://{scheduler}", silent)
+        open_workers(jobs=1, executor=f"dask://{scheduler}", progress=silent)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnunet_amt.base.workers.dask_workers._SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr("nnunet_amt.base.dask_workers._SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(BadInputError, match="no scheduler answers; start one with: dask scheduler"):
-        open_workers(1, "dask://127.0.0.1:9", silent)
+        open_workers(jobs=1, executor="dask://127.0.0.1:9", progress=silent)
 
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nnunet_amt\[dask\]'"):
-        open_workers(1, "dask://127.0.0.1:9", silent)
+        open_workers(jobs=1, executor="dask://127.0.0.1:9", progress=silent)

@@ -1,0 +1,226 @@
+"""What a record says of files: fingerprints of what a stage read, and paths and commands that name nobody.
+
+Fingerprints tell whether results still belong to what they were made from. The home folder, and with it whoever ran a
+stage, is no one's business to whom results are passed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Literal
+
+HOME_MARK = "~"
+# Folders whose entries are named for people.
+_HOMES = (PurePosixPath("/home"), PurePosixPath("/Users"))
+_OUR_NAMES = ("nnunet_amt", "nnunet_amt.exe")
+_LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """What a stage read, and how it is to be recorded.
+
+    Attributes
+    ----------
+    path
+        A file, or a folder.
+    by
+        ``"content"``: every byte is hashed. ``"names_and_sizes"``: for folders of CTs and preprocessed arrays, many
+        GB that no record is worth reading again; a file that was changed and kept its size is not noticed.
+    names
+        The files in the folder that count; None for its label maps, or for all of them where there are none.
+    path_recorded
+        Whether the path is written down; a manifest's may name a hospital.
+    """
+
+    path: Path
+    by: Literal["content", "names_and_sizes"] = "content"
+    names: tuple[str, ...] | None = None
+    path_recorded: bool = True
+
+
+def describe_input(given: Path | RunInput, start: Path) -> dict[str, Any]:
+    """Give the entry of an input in a record that stands in the folder `start`.
+
+    Returns
+    -------
+    dict
+        ``path``, where `shareable_path` gives one; ``sha256`` or ``names_and_sizes_sha256``, null if the input is
+        gone; ``files``, for a folder.
+    """
+    item = given if isinstance(given, RunInput) else RunInput(given)
+    entry: dict[str, Any] = {}
+    if item.path_recorded and (path := shareable_path(item.path, start)) is not None:
+        entry["path"] = path
+    if item.by == "names_and_sizes":
+        entry["names_and_sizes_sha256"], entry["files"] = names_and_sizes_sha256(item.path)
+    elif item.path.is_dir():
+        entry["sha256"], entry["files"] = folder_sha256(item.path, item.names)
+    else:
+        entry["sha256"] = file_sha256(item.path)
+    return entry
+
+
+def file_sha256(path: Path) -> str | None:
+    """SHA-256 of a file in hexadecimal, read piece by piece; None if it is not there."""
+    if not path.is_file():
+        return None
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):  # a checkpoint need not fit into memory
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def folder_sha256(folder: Path, names: Sequence[str] | None = None) -> tuple[str, int]:
+    """Hash the content of files in a folder, not of those in folders below it.
+
+    Parameters
+    ----------
+    folder
+        The folder. Hidden files, half-written ones among them, and run records never count.
+    names
+        See `RunInput`.
+
+    Returns
+    -------
+    tuple of str and int
+        SHA-256 of one line ``<SHA-256 of the file>  <name>`` a file, sorted by name, as ``sha256sum`` writes them;
+        and the number of files.
+    """
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _counts(path.name)]
+    if names is not None:
+        files = [path for path in files if path.name in names]
+    else:
+        files = [path for path in files if path.name.endswith(_LABEL_MAP_ENDINGS)] or files
+    return _sha256_of_lines([f"{file_sha256(path)}  {path.name}" for path in files])
+
+
+def names_and_sizes_sha256(folder: Path) -> tuple[str | None, int]:
+    """Hash names and sizes of all files in and below a folder; what is in them is not read.
+
+    Returns
+    -------
+    tuple of str and int
+        SHA-256 of one line ``<bytes>  <name>`` a file, sorted by name, None if there is no folder; and the number of
+        files.
+    """
+    if not folder.is_dir():
+        return None, 0
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    counted = {name.as_posix(): path for name, path in found.items() if all(map(_counts, name.parts))}
+    return _sha256_of_lines([f"{counted[name].stat().st_size}  {name}" for name in sorted(counted)])
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith((".", "nnunet_amt_runs"))
+
+
+def _sha256_of_lines(lines: Sequence[str]) -> tuple[str, int]:
+    text = "".join(f"{line}\n" for line in lines)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest(), len(lines)
+
+
+def shareable_path(path: Path, start: Path) -> str | None:
+    """Say how to get from a record's folder to what a stage read.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+    start
+        Folder that the record stands in at last.
+
+    Returns
+    -------
+    str or None
+        Relative to `start`, with ``/``; from the home folder on, ``~/data``, where the relative path would name it.
+        None where neither can be had without a person's name, or the two are on different drives.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100, resolve() would follow a link to elsewhere at the end
+    target = absolute.parent.resolve() / absolute.name
+    home = _home()
+    try:
+        relative = Path(os.path.relpath(target, start.resolve()))
+    except ValueError:  # another drive
+        return None
+    if not _names_somebody(relative, target, home):
+        return relative.as_posix()
+    if home is not None and target.is_relative_to(home):
+        inside = target.relative_to(home)
+        return None if home.name in inside.parts else f"{HOME_MARK}/{inside.as_posix()}"
+    return None
+
+
+def shareable_words(words: Sequence[str], *, files_named: bool = True) -> list[str]:
+    """Give the words of a command without the folders and machines that they name.
+
+    Parameters
+    ----------
+    words
+        As the shell has parsed them.
+    files_named
+        Keep the last name of an absolute path, and relative ones; otherwise a file becomes ``FILE`` with its ending.
+    """
+    return [_shareable_word(word, files_named) for word in words]
+
+
+def command_line(*, files_named: bool = True) -> str:
+    """Give the command that this process was started with; ``python`` where it is not ours, but a script or a test."""
+    program = Path(sys.argv[0])
+    if program.name not in _OUR_NAMES and program.parts[-2:] != ("nnunet_amt", "__main__.py"):
+        return "python"
+    return shlex.join(["nnunet_amt", *shareable_words(sys.argv[1:], files_named=files_named)])
+
+
+def _home() -> Path | None:
+    try:
+        home = Path.home().resolve()
+    except (RuntimeError, OSError):
+        return None
+    return None if len(home.parts) < 3 else home  # "/root" names nobody
+
+
+def _names_somebody(relative: Path, target: Path, home: Path | None) -> bool:
+    if home is not None and home.name in relative.parts:
+        return True
+    downwards = sum(part != os.pardir for part in relative.parts)
+    bases = {*_HOMES, *(() if home is None else (PurePosixPath(home.parent.as_posix()),))}
+    pure = PurePosixPath(target.as_posix())
+    return any(pure.is_relative_to(base) and downwards >= len(pure.relative_to(base).parts) > 0 for base in bases)
+
+
+def _shareable_word(word: str, files_named: bool) -> str:
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if word.startswith("-") and not equals:
+        glued = not word.startswith("--") and ("/" in word or "\\" in word)  # -o/folder
+        return f"{word[:2]}{_shareable_value(word[2:], files_named)}" if glued else word
+    if "://" in value:  # a scheduler: the machine is no part of what was done
+        return f"{option}{equals}{value.partition('://')[0]}://"
+    return f"{option}{equals}{_shareable_value(value, files_named)}"
+
+
+def _shareable_value(value: str, files_named: bool) -> str:
+    path, on_windows = Path(value), PureWindowsPath(value)
+    name = on_windows.name if on_windows.is_absolute() else path.name
+    if not files_named:
+        is_file = "/" in value or "\\" in value or (value not in ("", ".", "..") and _exists(path))
+        return f"FILE{Path(name).suffix}" if is_file else value
+    home = _home()
+    if path.is_absolute() or on_windows.is_absolute() or (home is not None and home.name in path.parts[:-1]):
+        return name or "/"
+    return value
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a name may be
+        return False

@@ -1,0 +1,163 @@
+"""Fingerprints of files; paths and commands that lead to the files and name nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.base.run_record.inputs import (
+    RunInput,
+    command_line,
+    describe_input,
+    file_sha256,
+    folder_sha256,
+    names_and_sizes_sha256,
+    shareable_path,
+    shareable_words,
+)
+
+# FIPS 180-2, appendix B.1
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_file_has_the_hash_that_the_standard_prints(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "abc") == ABC
+    assert file_sha256(tmp_path / "absent") is None
+
+
+def test_file_of_several_blocks_is_hashed_whole(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000  # 1.28 MB, more than one block
+    (tmp_path / "long").write_bytes(content)
+    assert file_sha256(tmp_path / "long") == hashlib.sha256(content).hexdigest()
+
+
+def test_label_maps_of_a_folder_count_and_nothing_beside_them(tmp_path: Path) -> None:
+    """A folder of predictions also holds JSON, probabilities, half-written files and our own record."""
+    for name in ("b.nii.gz", "a.nii.gz"):
+        (tmp_path / name).write_bytes(b"abc")
+    lines = f"{ABC}  a.nii.gz\n{ABC}  b.nii.gz\n"
+    assert folder_sha256(tmp_path) == (_sha256(lines), 2)
+    for name in ("plans.json", "a.npz", ".partial-1-c.nii.gz", "nnunet_amt_runs.json", "nnunet_amt_runs_part0of2.json"):
+        (tmp_path / name).write_bytes(b"other")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "c.nii.gz").write_bytes(b"abc")
+    assert folder_sha256(tmp_path) == (_sha256(lines), 2)
+    (tmp_path / "b.nii.gz").write_bytes(b"abd")
+    assert folder_sha256(tmp_path)[0] != _sha256(lines)
+
+
+def test_folder_without_label_maps_is_hashed_by_all_or_by_the_named_files(tmp_path: Path) -> None:
+    for name in ("cases.csv", "summary.json"):
+        (tmp_path / name).write_bytes(b"abc")
+    assert folder_sha256(tmp_path) == (_sha256(f"{ABC}  cases.csv\n{ABC}  summary.json\n"), 2)
+    assert folder_sha256(tmp_path, ("cases.csv", "absent.csv")) == (_sha256(f"{ABC}  cases.csv\n"), 1)
+
+
+def test_images_are_known_by_name_and_size(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "b").write_bytes(b"12345")
+    (tmp_path / "below" / "a").write_bytes(b"12")
+    (tmp_path / ".conversion").mkdir()
+    (tmp_path / ".conversion" / "hidden.json").write_bytes(b"{}")
+    expected = _sha256("5  b\n2  below/a\n"), 2
+    assert names_and_sizes_sha256(tmp_path) == expected
+    (tmp_path / "b").write_bytes(b"54321")  # as the docstring says: not noticed
+    assert names_and_sizes_sha256(tmp_path) == expected
+    (tmp_path / "b").write_bytes(b"123456")
+    assert names_and_sizes_sha256(tmp_path) != expected
+    assert names_and_sizes_sha256(tmp_path / "absent") == (None, 0)
+
+
+def test_entry_tells_the_path_unless_it_must_not(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    results = tmp_path / "results"
+    assert describe_input(tmp_path / "abc", results) == {"path": "../abc", "sha256": ABC}
+    assert describe_input(RunInput(tmp_path / "abc", path_recorded=False), results) == {"sha256": ABC}
+    folder = describe_input(RunInput(tmp_path, by="names_and_sizes"), results)
+    assert folder == {"path": "..", "names_and_sizes_sha256": _sha256("3  abc\n"), "files": 1}
+
+
+def test_name_that_is_no_text_does_not_stop_the_record(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff.nii")).write_bytes(b"abc")
+    assert folder_sha256(tmp_path)[1] == names_and_sizes_sha256(tmp_path)[1] == 1
+
+
+@pytest.fixture()
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of somebody's, beside another's and beside a drive that all share."""
+    for name in ("people/qzxv/study", "people/other/data", "drive/results", "drive/qzxv/data"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "people" / "qzxv"))
+    return tmp_path / "people" / "qzxv"
+
+
+def test_path_is_relative_and_posix_where_both_are_near(home: Path) -> None:
+    assert shareable_path(home / "study" / "predictions", home / "study" / "evaluation") == "../predictions"
+    assert shareable_path(home / "data" / "x", home / "study") == "../data/x"
+    assert shareable_path(home / "study", home / "study") == "."
+
+
+def test_relative_path_is_taken_from_the_working_directory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home / "study")
+    assert shareable_path(Path("predictions"), Path("evaluation")) == "../predictions"
+
+
+def test_path_from_elsewhere_into_the_home_folder_does_not_name_it(home: Path) -> None:
+    drive = home.parents[1] / "drive"
+    assert shareable_path(home / "study" / "p", drive / "results") == "~/study/p"
+    assert shareable_path(drive / "results", home / "study") == "../../../drive/results"
+    assert shareable_path(drive / "qzxv" / "data", drive / "results") is None  # named for the user too
+
+
+def test_path_into_another_home_is_left_out(home: Path) -> None:
+    assert shareable_path(home.parent / "other" / "data", home / "study") is None
+    assert shareable_path(Path("/home/someone/data"), home / "study") is None
+    assert shareable_path(Path("/home/someone/data"), Path("/home/someone/results")) == "../data"
+
+
+def test_link_is_told_as_it_was_given(home: Path) -> None:
+    """A dataset's folder of images may be a link into an archive whose folders name hospitals."""
+    (home / "study" / "images").symlink_to(home.parent / "other" / "data")
+    assert shareable_path(home / "study" / "images", home / "study" / "evaluation") == "../images"
+
+
+def test_words_lose_folders_machines_and_the_user(home: Path) -> None:
+    given = [
+        *("evaluate", str(home / "study" / "pred"), "../labelsTs", "--cohort=/data/qzxv/cohort.csv", "-o", "out"),
+        *("--executor", "dask://10.0.0.5:8786", "--seed", "711", "../qzxv/pred", "C:\\Users\\qzxv\\pred", "/"),
+        *("-o/data/qzxv/out", "-step_size", "0.7"),
+    ]
+    assert shareable_words(given) == [
+        *("evaluate", "pred", "../labelsTs", "--cohort=cohort.csv", "-o", "out"),
+        *("--executor", "dask://", "--seed", "711", "pred", "pred", "/"),
+        *("-oout", "-step_size", "0.7"),
+    ]
+
+
+def test_words_without_names_of_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a manifest may be that of a hospital."""
+    monkeypatch.chdir(home)
+    (home / "Hospital.csv").touch()
+    given = ["convert", "Hospital.csv", "-d", "711", "--key-file", "../keys/Hospital.json", "--name", "AMT"]
+    expected = ["convert", "FILE.csv", "-d", "711", "--key-file", "FILE.json", "--name", "AMT"]
+    assert shareable_words(given, files_named=False) == expected
+
+
+@pytest.mark.parametrize("program", ["/opt/bin/nnunet_amt", "/opt/lib/nnunet_amt/__main__.py"])
+def test_command_is_ours_when_our_command_line_runs(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "evaluate", "/a/my predictions", "labels", "-o", "out"])
+    assert command_line() == "nnunet_amt evaluate 'my predictions' labels -o out"
+
+
+def test_command_of_another_program_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/home/someone/secret_script.py", "patient"])
+    assert command_line() == "python"
