@@ -18,7 +18,6 @@ from nnunet_amt.report.sections.case_cards import (
     best_cases,
     case_cards,
     case_pictures,
-    without_folders,
     worst_cases,
 )
 from nnunet_amt.report.sections.checklists import checklists_section, citing_section
@@ -174,7 +173,7 @@ def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[Vi
         cases = viewer_cases(content.study, cases=content.cases, settings=content.summary.settings)
         return viewer_part(cases, progress=progress), ""
     except BadInputError as error:
-        return _NO_VIEWER, f"The cases cannot be looked at: {without_folders(error, content)}."
+        return _NO_VIEWER, f"The cases cannot be looked at: {content.without_folders(str(error))}."
 
 
 def _worst(content: StudyContent, pictures: Mapping[str, Pictures]) -> CaseCard | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
+from nnunet_amt.writing.numbers import value_text
 from nnunet_amt.writing.words import counted
 
 CohortRow = Mapping[str, str]
@@ -77,7 +79,7 @@ def case_story(case: EvaluatedCase, failed: FailedCase | None = None) -> CaseSto
     """
     sentences = [_main_sentence(case), *_lesion_sentences(case), *_false_positive_sentences(case, failed)]
     sentences.append(_sizes_sentence(case))
-    return CaseStory(case.case_id, dice_text(case), failure_kind(case), tuple(sentences))
+    return CaseStory(case.case_id, value_text(case.dice, digits=2), failure_kind(case), tuple(sentences))
 
 
 def circumstances(case: EvaluatedCase, background: Background) -> tuple[str, ...]:
@@ -105,11 +107,6 @@ def failure_kind(case: EvaluatedCase) -> str:
     if case.fp == case.fn:
         return "as much added as missed"
     return "over-segmentation" if case.fp > case.fn else "under-segmentation"
-
-
-def dice_text(case: EvaluatedCase) -> str:
-    """Write the Dice score with two decimals; a dash where it is undefined."""
-    return "–" if case.dice is None else f"{case.dice:.2f}"
 
 
 def size_text(size_mm: float | None) -> str:
@@ -253,7 +250,8 @@ def _ordinal(rank: int) -> str:
 def _training(row: CohortRow, background: Background) -> Iterator[str]:
     """Say in what the case is unlike the training cases, unless more than half of the evaluated cases are too."""
     tested = background.cohort.values()
-    for unlike in (_rare_diagnosis, _rare_manufacturer, _other_thickness):
+    rare = partial(_rare, "histology", "diagnosis"), partial(_rare, "manufacturer", "scanner's manufacturer")
+    for unlike in (*rare, _other_thickness):
         text = unlike(row, background.training)
         if text:
             alike = sum(bool(unlike(other, background.training)) for other in tested)
@@ -261,15 +259,7 @@ def _training(row: CohortRow, background: Background) -> Iterator[str]:
                 yield f"{text}; so it is in {alike} of the {len(tested)} cases tested."
 
 
-def _rare_diagnosis(row: CohortRow, training: Sequence[CohortRow]) -> str:
-    return _rare(row, training, "histology", "diagnosis")
-
-
-def _rare_manufacturer(row: CohortRow, training: Sequence[CohortRow]) -> str:
-    return _rare(row, training, "manufacturer", "scanner's manufacturer")
-
-
-def _rare(row: CohortRow, training: Sequence[CohortRow], column: str, what: str) -> str:
+def _rare(column: str, what: str, row: CohortRow, training: Sequence[CohortRow]) -> str:
     value = row.get(column, "")
     stated = [other[column] for other in training if other.get(column)]
     same = stated.count(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ Run = Mapping[str, Any]
 # A page must not change because a page was written before.
 _STAGES_OF_PAGES = ("report", "figures")
 _RUN_RECORDS_SCHEMA = 1
+_FOLDERS = re.compile(r"(?<!\S)(?:[A-Za-z]:)?[/\\](?:[^\s/\\:]+[/\\])*")  # those before a name
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,15 @@ class StudyContent:
         """Write a command of ours with paths as they are named from the study's folder."""
         shown = [shown_path(word, self.study.folder) if isinstance(word, Path) else word for word in words]
         return shlex.join(["nnunet_amt", *shown])
+
+    def without_folders(self, text: str) -> str:
+        """Give an error's text as a page may tell it: of every path the last name alone."""
+        study, evaluation = self.study, self.study.evaluation
+        known = (study.folder, evaluation.path, evaluation.predictions, evaluation.references, study.images)
+        folders: set[Path] = {folder for path in known if path is not None for folder in (path, path.resolve())}
+        for folder in sorted(folders, key=lambda folder: -len(str(folder))):
+            text = text.replace(str(folder), folder.name)
+        return _FOLDERS.sub("", text)
 
     def run_records(self) -> str:
         """Write all run records as JSON for programs, oldest first, each with the folder that it stands in.

@@ -48,7 +48,7 @@ def find_folders(study: Path) -> FoundFolders:
         failures=tuple(folder for folder, names in held if {"failures.json", "failure_cases.csv"} <= names),
         comparisons=tuple(folder for folder, names in held if "comparison.json" in names),
         datasets=tuple(folder for folder, names in held if "dataset.json" in names and is_dataset(folder)),
-        label_maps=tuple(folder for folder, names in held if _has_label_maps(names)),
+        label_maps=tuple(folder for folder, names in held if any(map(_case_id, names))),
         records=tuple(folder for folder, names in held if any(name.startswith(RUNS_FILE) for name in names)),
     )
 
@@ -99,10 +99,6 @@ def _is_evaluation(folder: Path, names: frozenset[str]) -> bool:
         return False
     software = read_record(folder / "summary.json").get("software")
     return isinstance(software, dict) and software.get("name") == "nnunet_amt"
-
-
-def _has_label_maps(names: frozenset[str]) -> bool:
-    return any(_case_id(name) for name in names)
 
 
 def _case_id(name: str) -> str | None:

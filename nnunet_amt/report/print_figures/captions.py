@@ -8,6 +8,7 @@ from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.pictures import WINDOW
 from nnunet_amt.report.print_figures.panels import Panel, error_of
+from nnunet_amt.writing.numbers import value_text
 
 _MODES = {"over": "over-segmented", "under": "under-segmented", "balanced": "as much too much as too little"}
 
@@ -109,11 +110,7 @@ def _table(panels: Sequence[Panel], words: Callable[[Panel], str]) -> str:
         "| --- | --- | ---: | ---: | ---: | ---: | --- |",
     ]
     for panel in panels:
-        metrics = [_number(getattr(panel.case, name)) for name in ("dice", "precision", "recall")]
+        metrics = [value_text(getattr(panel.case, name), digits=2) for name in ("dice", "precision", "recall")]
         cells = [panel.letter, panel.case.case_id, *metrics, str(panel.slice_number), words(panel)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"

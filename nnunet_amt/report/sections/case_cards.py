@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
@@ -15,11 +13,11 @@ from nnunet_amt.report.case_story import CaseStory, CohortRow, case_story, circu
 from nnunet_amt.report.page_parts import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import LoadedCase, viewer_cases
+from nnunet_amt.writing.words import joined
 
 Pictures = tuple[Picture, ...]
 
 _PANEL_PIXELS = 480  # of the longest edge: sharp in print at a third of the page's width
-_PATH = re.compile(r"(?<!\S)(?:[A-Za-z]:)?[/\\](?:[^\s/\\:]+[/\\])*")  # the folders before a name
 WORST_CASES, BEST_CASES = 5, 3
 
 
@@ -102,19 +100,9 @@ def case_pictures(
             progress(done, len(wanted), "drawing cases")
             pictures[case.case_id] = tuple(_pictures(case, viewed.load()))
     except BadInputError as error:
-        return {}, f"There are no pictures of cases: {without_folders(error, content)}."
+        return {}, f"There are no pictures of cases: {content.without_folders(str(error))}."
     progress(len(wanted), len(wanted), "drawing cases")
     return pictures, ""
-
-
-def without_folders(error: BadInputError, content: StudyContent) -> str:
-    """Give an error's text as a page may tell it: of every path the last name alone."""
-    text, evaluation = str(error), content.study.evaluation
-    known = (content.study.folder, evaluation.path, evaluation.predictions, evaluation.references, content.study.images)
-    folders: set[Path] = {folder for path in known if path is not None for folder in (path, path.resolve())}
-    for folder in sorted(folders, key=lambda folder: -len(str(folder))):
-        text = text.replace(str(folder), folder.name)
-    return _PATH.sub("", text)
 
 
 def _looked_at(content: StudyContent, case: EvaluatedCase) -> str:
@@ -126,13 +114,11 @@ def _looked_at(content: StudyContent, case: EvaluatedCase) -> str:
         names.append("density")
     if "sphericity" in features:
         names.append("shape")
-    if content.background.training and case.case_id in content.tested:
+    if content.training and case.case_id in content.tested:
         row = content.tested[case.case_id]
         stated = (("histology", "diagnosis"), ("manufacturer", "scanner"), ("slice_thickness_mm", "slice thickness"))
         names += [what for column, what in stated if row.get(column)]
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return joined(names)
 
 
 def _about(row: CohortRow) -> str:
@@ -158,6 +144,5 @@ def _picture(case: EvaluatedCase, loaded: LoadedCase, at: Voxel | None, where: s
         f"{seen} of case {case.case_id} in an axial, a coronal and a sagittal slice through {where}, with the outlines "
         f"of reference and prediction. {case_story(case).sentences[0]}"
     )
-    return png_picture(
-        case_panel(loaded.crop, _PANEL_PIXELS, at), alt=alt, caption=f"Slices through {where}, all to one scale."
-    )
+    panel = case_panel(loaded.crop, _PANEL_PIXELS, at)
+    return png_picture(panel, alt=alt, caption=f"Slices through {where}, all to one scale.")

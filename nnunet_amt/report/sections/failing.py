@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase
-from nnunet_amt.report.case_story import CohortRow, dice_text, failure_kind, size_text, sized
+from nnunet_amt.report.case_story import CohortRow, failure_kind, size_text, sized
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.sections.case_cards import CaseCard, Pictures, best_cases, case_cards, worst_cases
 from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.writing.numbers import value_text
 from nnunet_amt.writing.table import Row, Table
 
 # The worst cases stand as pictures on the page, so the table of them is left out.
@@ -130,7 +131,7 @@ def _all_cases(content: StudyContent, viewer: bool) -> Table:
 
 def _case_row(case: EvaluatedCase, about: CohortRow, viewer: bool) -> Row:
     cells = (
-        dice_text(case),
+        value_text(case.dice, digits=2),
         failure_kind(case),
         size_text(case.size_mm),
         "–" if case.size_mm is None else sized(case.reference_ml),

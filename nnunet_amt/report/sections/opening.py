@@ -14,6 +14,7 @@ from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.case_cards import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
+from nnunet_amt.writing.numbers import value_text
 from nnunet_amt.writing.words import counted
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
@@ -160,14 +161,8 @@ def _interval_words(metric: MetricSummary) -> str:
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     overall, theirs = content.summary.overall, paper.TABLE_4[0]
-    rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [
-        (
-            "Dice score",
-            "agreement of the outlines, mean over the cases",
-            overall.voxel["dice"],
-            paper.TABLE_3[0].dice,
-        )
-    ]
+    dice, what = overall.voxel["dice"], "agreement of the outlines, mean over the cases"
+    rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [("Dice score", what, dice, paper.TABLE_3[0].dice)]
     for iou, sensitivity, fp_per_scan in (
         (0.1, theirs.sensitivity_01, theirs.fp_per_scan_01),
         (0.5, theirs.sensitivity_05, theirs.fp_per_scan_05),
@@ -180,7 +175,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         KeyFigure(
             name=name,
             meaning=meaning,
-            ours="–" if metric.mean is None else f"{metric.mean:.2f}",
+            ours=value_text(metric.mean, digits=2),
             interval="" if metric.ci95 is None else f"{metric.ci95[0]:.2f} to {metric.ci95[1]:.2f}",
             published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})",
         )

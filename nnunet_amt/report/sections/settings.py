@@ -10,6 +10,7 @@ from nnunet_amt.report.page_parts import Missing, Section
 from nnunet_amt.report.study_content import Run, StudyContent
 from nnunet_amt.writing.numbers import duration, file_size, moment, number
 from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.words import counted
 
 _HASH_CHARACTERS = 16
 
@@ -145,7 +146,7 @@ def _details(run: Run) -> Iterator[tuple[str, str]]:
 def _input(item: Mapping[str, Any]) -> str:
     parts = [str(item["path"])] if item.get("path") else []
     if item.get("files") is not None:
-        parts.append(f"{item['files']} file{'' if item['files'] == 1 else 's'}")
+        parts.append(counted(item["files"], "file"))
     if item.get("sha256"):
         parts.append(f"SHA-256 {_cut(item['sha256'])}")
     if item.get("names_and_sizes_sha256"):

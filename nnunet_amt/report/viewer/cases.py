@@ -79,16 +79,13 @@ class ViewerCase:
     ----------
     case_id
         The dataset's pseudonym.
-    dice
-        None where undefined.
     words
-        Size and what else is said beside the name.
+        Dice, size and what else is said beside the name.
     load
         Reads the case; called once.
     """
 
     case_id: str
-    dice: float | None
     words: str
     load: Callable[[], LoadedCase]
 
@@ -116,8 +113,7 @@ def viewer_cases(
     """
     decisions = read_decisions(study.evaluation.path)
     return tuple(
-        ViewerCase(case.case_id, case.dice, _words(case), partial(_load, study, case, settings, decisions))
-        for case in cases
+        ViewerCase(case.case_id, _words(case), partial(_load, study, case, settings, decisions)) for case in cases
     )
 
 

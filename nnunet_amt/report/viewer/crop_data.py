@@ -50,11 +50,6 @@ class CropData:
     image_spacing: Spacing
     labels_spacing: Spacing
 
-    @property
-    def characters(self) -> int:
-        """Room that both take in the page."""
-        return len(self.image) + len(self.labels)
-
 
 def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
     """Pack CT and masks of a crop into no more than `budget` characters.

@@ -23,7 +23,7 @@ NASTY = '<b onclick="x">&"</script><!--'
 def case(number: int, findings: int = 0, words: str = "Dice 0.50, 3.1 cm") -> ViewerCase:
     found = tuple(FalsePositive(i + 1, 40 + i, 1.2, 9.0, False, (0.4, 0.5, 0.3)) for i in range(findings))
     crop = noisy_crop(seed=number, case_id=f"AMT-{number:04d}")
-    return ViewerCase(crop.case_id, number / 10, words, lambda: LoadedCase(crop, found))
+    return ViewerCase(crop.case_id, words, lambda: LoadedCase(crop, found))
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_too_many_cases_for_a_budget_are_refused() -> None:
 
 @pytest.mark.usefixtures("no_pictures")
 def test_the_list_names_cases_and_findings_and_the_blocks_are_there() -> None:
-    cases = [case(1), replace(case(2, findings=2), dice=None)]
+    cases = [case(1), case(2, findings=2)]
     content = listed(part := viewer_part(cases, budget=100_000, jobs=2))
     assert [item["id"] for item in content["cases"]] == ["AMT-0001", "AMT-0002"]  # type: ignore[attr-defined]
     blocks = {block.id for block in part.data}
@@ -81,7 +81,7 @@ def test_kept_decisions_belong_to_these_findings_alone() -> None:
 
 @pytest.mark.usefixtures("no_pictures")
 def test_names_cannot_break_out() -> None:
-    nasty = ViewerCase(NASTY, 0.1, NASTY, case(1, findings=1).load)
+    nasty = ViewerCase(NASTY, NASTY, case(1, findings=1).load)
     part = viewer_part([nasty], budget=50_000)
     assert "<b " not in part.html
     assert 'onclick="' not in part.html
@@ -112,7 +112,7 @@ def test_there_is_nothing_to_triage_without_findings() -> None:
 @pytest.mark.usefixtures("no_pictures")
 def test_the_page_says_what_it_lacks() -> None:
     black = noisy_crop()
-    without = ViewerCase("AMT-0009", 0.1, "", lambda: LoadedCase(replace(black, image=None), ()))
+    without = ViewerCase("AMT-0009", "", lambda: LoadedCase(replace(black, image=None), ()))
     fine = viewer_part([case(1)], budget=100_000).html
     assert "was not found" not in fine
     assert "coarser" not in fine
