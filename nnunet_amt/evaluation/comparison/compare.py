@@ -16,12 +16,12 @@ from nnunet_amt.evaluation.comparison.comparison import Comparison, compare_mode
 from nnunet_amt.evaluation.comparison.costs import read_cost, recorded_cohort
 from nnunet_amt.evaluation.comparison.figures import FIGURES, write_figures
 from nnunet_amt.evaluation.comparison.result_files import (
+    plain_sentences,
     write_cases_csv,
     write_comparison_json,
     write_metrics_csv,
 )
 from nnunet_amt.evaluation.comparison.same_cases import check_same_cases, model_names
-from nnunet_amt.evaluation.comparison.sentences import plain_sentences
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
 from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, EvaluatedModel, read_evaluated_model

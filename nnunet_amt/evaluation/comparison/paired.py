@@ -15,6 +15,7 @@ from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
 
 Verdict = Literal["win", "tie", "loss"]
+TEST_NAMES = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
 VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
 _ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 

@@ -10,12 +10,12 @@ from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
-from nnunet_amt.evaluation.failures.figure import write_feature_figures
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, compare_features, extreme_groups
 from nnunet_amt.evaluation.failures.result_files import (
     write_failure_cases_csv,
     write_failures_json,
     write_false_positives_csv,
+    write_feature_figures,
     write_features_csv,
 )
 from nnunet_amt.evaluation.failures.summary import failure_tables, failures_markdown

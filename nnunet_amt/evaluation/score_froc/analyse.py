@@ -19,10 +19,10 @@ from nnunet_amt.evaluation.score_froc.candidates import (
     find_probabilities,
 )
 from nnunet_amt.evaluation.score_froc.curve import IouSweep, ScoreFroc, iou_sweep, score_froc
-from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
 from nnunet_amt.evaluation.score_froc.result_files import (
     write_curves_csv,
     write_lesions_csv,
+    write_score_froc_figures,
     write_score_froc_json,
     write_summary,
 )
