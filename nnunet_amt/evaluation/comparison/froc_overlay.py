@@ -11,7 +11,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelResult
 from nnunet_amt.evaluation.comparison.measures import Estimate
 from nnunet_amt.evaluation.comparison.model_styles import model_style
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.writing.figure_style import (
     COLUMN_MM,
     GREY,

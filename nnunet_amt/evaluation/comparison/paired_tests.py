@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnunet_amt.evaluation.failures.comparison import holm
-from nnunet_amt.evaluation.measure.lesion import threshold_index
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 
 _DECIMALS = 12  # differences that are equal on paper, such as 0.3 - 0.2 and 0.2 - 0.1, must be ties
 

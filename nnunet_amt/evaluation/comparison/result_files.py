@@ -12,9 +12,8 @@ from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
 from nnunet_amt.evaluation.comparison.tables import ComparisonTable
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 
 SCHEMA_VERSION = 1
 _COUNTS = tuple(

@@ -31,8 +31,7 @@ from nnunet_amt.evaluation.comparison.texts import (
     value_text,
 )
 from nnunet_amt.evaluation.comparison.verdicts import VERDICTS
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
 from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
 
 _TITLES = {

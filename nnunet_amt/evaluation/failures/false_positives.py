@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.measure.lesions import UNMATCHED, iou_levels, match_sweep
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 from nnunet_amt.images.foreground import Piece, Spacing
 from nnunet_amt.images.outline import outline_points

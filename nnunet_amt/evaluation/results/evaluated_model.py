@@ -12,10 +12,9 @@ import numpy as np
 
 from nnunet_amt.base.files import read_record, require_folder
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS, threshold_index
-from nnunet_amt.evaluation.measure.voxel import voxel_metrics
+from nnunet_amt.evaluation.measure.case import voxel_metrics
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
 
 # What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.

@@ -8,9 +8,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.measure.lesions import (
+    UNMATCHED,
+    intersection_table,
+    iou_levels,
+    label_components,
+    match_sweep,
+)
 from nnunet_amt.evaluation.pair_analysis import read_mask_pair
 from nnunet_amt.evaluation.score_froc.probability_map import (
     piece_probabilities,
