@@ -9,7 +9,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.case_workers import evaluate_cases
-from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
+from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_component_analysis
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.measure.label_maps import check_headers, find_pairs
@@ -163,9 +163,9 @@ def evaluate(
         write_figures(folder, cases, overall, settings, institutions, progress)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
         if probabilities is not None:
-            write_scores(folder, pairs, scored, settings, jobs, progress)
+            write_scores(folder, pairs, scored, settings=settings, jobs=jobs, progress=progress)
         if component_analysis:
-            write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, progress)
+            write_component_analysis(folder, pairs, settings=settings, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 

@@ -104,7 +104,7 @@ def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
 
 
 def estimates(
-    columns: Sequence[Ratios], settings: ComparisonSettings, clusters: Sequence[str] | None = None
+    columns: Sequence[Ratios], *, settings: ComparisonSettings, clusters: Sequence[str] | None = None
 ) -> list[tuple[Estimate, ...]]:
     """Compute the values and bootstrap all of them over the same resamples.
 

@@ -1,29 +1,26 @@
-"""Tests of paired differences: Wilcoxon's on cases, McNemar's on lesions, Holm's correction for all of them."""
+"""Two models case by case and lesion by lesion: paired tests, and which one has the better Dice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from nnunet_amt.evaluation.failures.comparison import holm
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
 
-_DECIMALS = 12  # differences that are equal on paper, such as 0.3 - 0.2 and 0.2 - 0.1, must be ties
+Verdict = Literal["win", "tie", "loss"]
+VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
+_ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 
 
 @dataclass(frozen=True)
 class LesionTable:
-    """Reference lesions by who found them.
-
-    Attributes
-    ----------
-    both, only_first, only_other, neither
-        Numbers of lesions.
-    """
+    """Numbers of reference lesions by who found them."""
 
     both: int
     only_first: int
@@ -60,20 +57,43 @@ class PairedTest:
     lesions: LesionTable | None = None
 
 
+@dataclass(frozen=True)
+class CaseVerdict:
+    """A case for the other model, against the first.
+
+    Attributes
+    ----------
+    dice_first, dice_other
+        None where undefined: neither tumour nor prediction.
+    difference
+        Other minus first; None if one of them is undefined.
+    verdict
+        ``win``: the other model is the better one.
+    """
+
+    case_id: str
+    dice_first: float | None
+    dice_other: float | None
+    difference: float | None
+    verdict: Verdict
+
+
 def paired_tests(first: EvaluatedModel, other: EvaluatedModel) -> tuple[PairedTest, ...]:
     """Test the voxel metrics and false positives case by case, and the detection lesion by lesion."""
+
+    def wilcoxon(metric: str, threshold: float | None, differences: np.ndarray) -> PairedTest:
+        return PairedTest(metric, threshold, "wilcoxon", differences.size, wilcoxon_p(differences))
+
     tests = []
     for column, name in enumerate(VOXEL_METRICS):
         differences = other.voxel[:, column] - first.voxel[:, column]
-        differences = differences[~np.isnan(differences)]
-        tests.append(PairedTest(name, None, "wilcoxon", differences.size, wilcoxon_p(differences)))
+        tests.append(wilcoxon(name, None, differences[~np.isnan(differences)]))
     for place, threshold in enumerate(TABLE_THRESHOLDS):
         lesions = _lesion_table(first.found[:, place], other.found[:, place])
-        p = mcnemar(lesions.only_first, lesions.only_other) if len(first.lesions) else None
+        p = mcnemar_p(lesions.only_first, lesions.only_other) if len(first.lesions) else None
         tests.append(PairedTest("sensitivity", threshold, "mcnemar", len(first.lesions), p, lesions=lesions))
         at = threshold_index(threshold)
-        differences = (other.fp[:, at] - first.fp[:, at]).astype(float)
-        tests.append(PairedTest("fp_per_scan", threshold, "wilcoxon", differences.size, wilcoxon_p(differences)))
+        tests.append(wilcoxon("fp_per_scan", threshold, (other.fp[:, at] - first.fp[:, at]).astype(float)))
     return tuple(tests)
 
 
@@ -85,42 +105,24 @@ def corrected(families: Sequence[Sequence[PairedTest]]) -> list[tuple[PairedTest
     ]
 
 
-def wilcoxon_p(differences: np.ndarray) -> float | None:
-    """Wilcoxon's signed rank test, two-sided; zeros are ranked, then left out (Pratt 1959).
+def case_verdicts(first: EvaluatedModel, other: EvaluatedModel, *, tie_margin: float) -> tuple[CaseVerdict, ...]:
+    """Compare the Dice scores of every case.
 
-    scipy's "auto": exact up to 50 differences if none are equal in size or zero, exact by all changes of sign up to 13
-    otherwise, and else by the normal approximation with correction for ties.
-
-    Parameters
-    ----------
-    differences : numpy.ndarray of float, (pairs,)
-        Defined ones.
-
-    Returns
-    -------
-    float or None
-        The p-value: 1 if all differences are zero, None if there are none.
+    Differences under `tie_margin` are ties (with a margin of 0, equal scores). In a case without tumour a model that
+    rightly predicts nothing has no Dice: it wins against one that predicts something, and ties with its like.
     """
-    differences = np.round(differences, _DECIMALS)
-    if not differences.size:
-        return None
-    if not differences.any():
-        return 1.0
-    from scipy.stats import wilcoxon  # slow to import
-
-    return float(wilcoxon(differences, zero_method="pratt", method="auto").pvalue)
-
-
-def mcnemar(only_first: int, only_other: int) -> float:
-    """McNemar's exact test, two-sided: a binomial test of the lesions that one model alone finds.
-
-    Without such lesions p is 1.
-    """
-    if not only_first + only_other:
-        return 1.0
-    from scipy.stats import binomtest  # slow to import
-
-    return float(binomtest(only_first, only_first + only_other).pvalue)
+    verdicts = []
+    for case_id, values in zip(first.case_ids, np.column_stack([first.dice, other.dice]).tolist(), strict=True):
+        one, two = (None if np.isnan(value) else value for value in values)
+        if one is None or two is None:
+            better: Verdict = "tie" if one == two else "win" if two is None else "loss"
+            verdicts.append(CaseVerdict(case_id, one, two, None, better))
+            continue
+        difference = two - one
+        tied = abs(difference) < tie_margin - _ROUNDING or abs(difference) <= _ROUNDING
+        better = "tie" if tied else "win" if difference > 0 else "loss"
+        verdicts.append(CaseVerdict(case_id, one, two, difference, better))
+    return tuple(verdicts)
 
 
 def _lesion_table(first: np.ndarray, other: np.ndarray) -> LesionTable:
