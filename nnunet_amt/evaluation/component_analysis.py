@@ -13,11 +13,16 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.measure.lesions import (
+    UNMATCHED,
+    intersection_table,
+    iou_levels,
+    label_components,
+    match_sweep,
+)
 from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import recorded_results
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
 from nnunet_amt.writing.markdown import pipe_table
 from nnunet_amt.writing.numbers import UNDEFINED

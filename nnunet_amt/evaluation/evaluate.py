@@ -18,21 +18,18 @@ from nnunet_amt.evaluation.results.csv_files import (
     write_cases_csv,
     write_froc_csv,
     write_lesions_csv,
+    write_metrics_csv,
+    write_volume_bins_csv,
 )
-from nnunet_amt.evaluation.results.metrics_csv import write_metrics_csv
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
-from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, write_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of
-from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
-from nnunet_amt.evaluation.summary.consistency import check_subgroups_add_up
-from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups
+from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of, read_cohort_rows
+from nnunet_amt.evaluation.summary.subgroups import check_subgroups_add_up, sensitivity_by_volume, split_into_subgroups
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
-from nnunet_amt.evaluation.summary.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.images.image_integrity import itk_warnings_off
 
 RESULT_FILES = (

@@ -25,10 +25,8 @@ from nnunet_amt.evaluation.comparison.same_cases import check_same_cases, model_
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
 from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, EvaluatedModel, read_evaluated_model
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
-from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of
-from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
 from nnunet_amt.writing.html import html_document
 from nnunet_amt.writing.markdown import markdown_document
 from nnunet_amt.writing.table import Document

@@ -13,7 +13,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
 from nnunet_amt.evaluation.comparison.measures import Estimate
 from nnunet_amt.evaluation.comparison.paired import Verdict
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.writing.figure_style import (
     BLUE,
     COLUMN_MM,

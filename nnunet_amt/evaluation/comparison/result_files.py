@@ -12,9 +12,8 @@ from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
 from nnunet_amt.evaluation.comparison.paired import TEST_NAMES, VERDICTS, PairedTest
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.writing.numbers import difference_words, interval_words, p_text
 from nnunet_amt.writing.table import Document
 from nnunet_amt.writing.words import counted

@@ -19,12 +19,10 @@ from nnunet_amt.evaluation.failures.result_files import (
     write_features_csv,
 )
 from nnunet_amt.evaluation.failures.summary import failure_tables, failures_markdown
-from nnunet_amt.evaluation.measure.ct_images import check_ct_headers, find_cts
 from nnunet_amt.evaluation.measure.features import FEATURES, SHAPE_FEATURES, Feature
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, find_cts
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 FAILURE_FILES = (

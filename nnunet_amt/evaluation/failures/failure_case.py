@@ -9,13 +9,15 @@ from typing import Literal
 
 import numpy as np
 
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
-from nnunet_amt.evaluation.measure.ct_images import hounsfield_values
-from nnunet_amt.evaluation.measure.features import FeatureValues
-from nnunet_amt.evaluation.measure.intensity_features import intensity_features
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
-from nnunet_amt.evaluation.measure.shape_features import shape_features
-from nnunet_amt.evaluation.measure.voxel import VoxelMetrics, voxel_metrics
+from nnunet_amt.evaluation.measure.case import VoxelMetrics, voxel_metrics
+from nnunet_amt.evaluation.measure.features import FeatureValues, hounsfield_values, intensity_features, shape_features
+from nnunet_amt.evaluation.measure.lesions import (
+    UNMATCHED,
+    intersection_table,
+    iou_levels,
+    label_components,
+    match_sweep,
+)
 from nnunet_amt.evaluation.pair_analysis import MaskPair
 from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
 from nnunet_amt.images.foreground import Foreground, Piece, Spacing

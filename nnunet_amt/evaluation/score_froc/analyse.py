@@ -10,8 +10,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.score_froc.candidates import (
     CONFIDENCES,
     CaseCandidates,

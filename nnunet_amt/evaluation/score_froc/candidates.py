@@ -13,9 +13,14 @@ import numpy as np
 
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.measure.lesions import (
+    UNMATCHED,
+    intersection_table,
+    iou_levels,
+    label_components,
+    match_sweep,
+)
 from nnunet_amt.evaluation.pair_analysis import read_mask_pair
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground, Piece

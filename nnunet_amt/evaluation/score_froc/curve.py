@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, match_sweep
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS, UNMATCHED, match_sweep
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, Confidence, hits
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.checklists.evaluation_answers import institutions_shown, subgroup_names
 from nnunet_amt.report.checklists.item import Answer, answered, authors, not_applicable, partly

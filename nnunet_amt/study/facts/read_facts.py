@@ -10,7 +10,7 @@ from typing import Any
 
 from nnunet_amt.base.csv_rows_of_ours import read_rows
 from nnunet_amt.base.files import read_record
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.study import Study
 from nnunet_amt.study.facts.facts import (
     DatasetFacts,

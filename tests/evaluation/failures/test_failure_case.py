@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.evaluation.failures.failure_case import FalsePositive, failure_mode, false_positives
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
+from nnunet_amt.evaluation.measure.lesions import intersection_table, label_components
 from nnunet_amt.images.foreground import Foreground
 from tests.evaluation.builders import SPACING, row_mask
 

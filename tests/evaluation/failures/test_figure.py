@@ -9,8 +9,8 @@ import pytest
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, failure_mode
 from nnunet_amt.evaluation.failures.result_files import feature_figure, write_feature_figures
 from nnunet_amt.evaluation.failures.groups import compare_features, extreme_groups
+from nnunet_amt.evaluation.measure.case import voxel_metrics
 from nnunet_amt.evaluation.measure.features import SHAPE_FEATURES, Feature, FeatureValues
-from nnunet_amt.evaluation.measure.voxel import voxel_metrics
 
 VOLUME, DIAMETER, *_ = SHAPE_FEATURES
 GROUPS = extreme_groups({str(number): number / 40 for number in range(40)})  # 0 to 3 against 39 to 36

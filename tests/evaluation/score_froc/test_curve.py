@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS, CaseCandidates, hits
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, iou_sweep, score_froc
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.evaluation import EvaluationSettings
-from nnunet_amt.evaluation.results.lesion_rows import lesion_rows
+from nnunet_amt.evaluation.results.csv_files import lesion_rows
 from nnunet_amt.pictures import read_case_crop
 from nnunet_amt.report.viewer.candidates import false_positives
 from tests.evaluation.builders import evaluated, write_label_map
