@@ -42,7 +42,13 @@ def study_crop(
         )
     image = label_map_in(study.images, f"{case.case_id}_0000")
     crop = read_case_crop(
-        case.case_id, image, reference, prediction, margin_mm=margin_mm, foreground=foreground, minimum_mm=minimum_mm
+        image,
+        reference,
+        prediction,
+        case_id=case.case_id,
+        margin_mm=margin_mm,
+        minimum_mm=minimum_mm,
+        foreground=foreground,
     )
     found = _voxels(crop)
     if found != (case.tp, case.fp, case.fn):

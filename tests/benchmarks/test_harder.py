@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from benchmarks.phantoms import HARDER_DESIGN, plan_harder_cohort, write_harder_cohort
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.diameter import largest_diameters
+from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.phantom import (
     DISTRACTORS,
     CohortDesign,

@@ -11,7 +11,7 @@ import numpy as np
 from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
+from nnunet_amt.evaluation.failures.failure_case import SegmentationError, failure_mode
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, shown_voxel
 from nnunet_amt.study import Study, study_crop
@@ -128,8 +128,8 @@ def failed_cases(cases: Sequence[EvaluatedCase], *, asked: Sequence[str] = ()) -
 
 
 def error_of(case: EvaluatedCase) -> SegmentationError | None:
-    """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_modes`."""
-    return failure_mode(case.tp, case.fp, case.fn, ()).segmentation
+    """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_case`."""
+    return failure_mode(case.tp, case.fp, case.fn).segmentation
 
 
 def success_panels(
@@ -155,7 +155,7 @@ def failure_panels(
     for number, case in enumerate(every):
         crop = _crop(study, case, foreground)
         wrong = crop.prediction & ~crop.reference if case in cases.over else crop.reference & ~crop.prediction
-        at = shown_voxel(crop, wrong)
+        at = shown_voxel(crop, of=wrong)
         panel = _panel(case, crop, "axial", at)
         pointed = _middle(wrong[at[0]], crop.spacing)
         panels.append(replace(panel, lines=(*panel.lines, _what_is_wrong(case)), pointed=pointed))
@@ -186,7 +186,7 @@ def _panel(case: EvaluatedCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Pane
     title = case.case_id if plane == "axial" else f"{case.case_id}, {plane}"
     size = "no tumour" if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_ml(case.reference_ml)}"
     lines = (title, f"Dice {case.dice or 0.0:.2f}, {size}")  # cases without a Dice are in no figure
-    return Panel("", case, plane_view(crop, plane, at), lines, None, crop.lower[axis] + at[axis] + 1)
+    return Panel("", case, plane_view(crop, plane, at=at), lines, None, crop.lower[axis] + at[axis] + 1)
 
 
 def _what_is_wrong(case: EvaluatedCase) -> str:

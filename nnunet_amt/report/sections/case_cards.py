@@ -144,5 +144,5 @@ def _picture(case: EvaluatedCase, loaded: LoadedCase, at: Voxel | None, where: s
         f"{seen} of case {case.case_id} in an axial, a coronal and a sagittal slice through {where}, with the outlines "
         f"of reference and prediction. {case_story(case).sentences[0]}"
     )
-    panel = case_panel(loaded.crop, _PANEL_PIXELS, at)
+    panel = case_panel(loaded.crop, size=_PANEL_PIXELS, at=at)
     return png_picture(panel, alt=alt, caption=f"Slices through {where}, all to one scale.")

@@ -97,7 +97,7 @@ def encode_strip(crop: CaseCrop, *, budget: int, at: Voxel | None = None) -> Pic
     """
     size: int | None = _STRIP_SIZES[0]
     while size is not None:
-        picture = png_picture(case_panel(crop, size, at))
+        picture = png_picture(case_panel(crop, size=size, at=at))
         if len(picture.source) <= budget:
             return picture
         guess = max(size * (budget / len(picture.source)) ** 0.5 * _HOPE, _STRIP_SIZES[-1])

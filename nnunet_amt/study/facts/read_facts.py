@@ -11,7 +11,7 @@ from typing import Any
 from nnunet_amt.base.csv_rows import read_rows
 from nnunet_amt.base.files import read_record
 from nnunet_amt.base.run_record import file_sha256
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.study.facts.facts import (
     DatasetFacts,
     EvaluationFacts,
