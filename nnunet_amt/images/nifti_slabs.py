@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ def ordinary_header(path: Path) -> LabelHeader | None:
     plain = header.magic == b"n+1\0" and len(header.size) == 3 and header.units & 7 in (0, MILLIMETRES)
     unscaled = (header.slope == 1 and header.intercept == 0) or header.slope == 0
     offset = int(header.offset)
-    geometry = _geometry(header) if plain and unscaled and offset == header.offset >= VOXELS_AT else None
+    placed = offset == header.offset >= VOXELS_AT and header.end < sys.maxsize
+    geometry = _geometry(header) if plain and unscaled and placed else None
     if geometry is None or header.dtype is None or header.is_float:
         return None
     return LabelHeader(geometry, header.dtype, offset)
