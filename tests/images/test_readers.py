@@ -144,7 +144,7 @@ def with_fields(files: dict[str, bytes], *fields: tuple[int, str, tuple]) -> byt
 
 
 def header_nonsense(files: dict[str, bytes]) -> Variants:
-    for place, form, values, message in (
+    cases: tuple[tuple[int, str, list, str], ...] = (
         (0, "i", [77], "its header is not NIfTI's"),
         (MAGIC, "4s", [b"abc\0"], "its header is not NIfTI's"),
         (DIMENSIONS, "h", [0], "its header states 0 dimensions"),
@@ -161,7 +161,8 @@ def header_nonsense(files: dict[str, bytes]) -> Variants:
         # SimpleITK reads these from the end of the header: four bytes too early
         *((OFFSET, "f", [value], "its header states that the voxels") for value in (np.nan, np.inf, -np.inf)),
         *((OFFSET, "f", [value], "its header states that the voxels") for value in (0.0, -352.0)),
-    ):
+    )
+    for place, form, values, message in cases:
         content = with_fields(files, (place, form, tuple(values)))
         yield from (("a.nii", content, f"is damaged ({message}"), ("a.nii.gz", gzip.compress(content), message))
 
