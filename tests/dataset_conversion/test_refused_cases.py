@@ -142,7 +142,7 @@ def test_an_unexpected_error_stops_no_other_case(tmp_path: Path, monkeypatch: py
 
 
 def test_a_full_disk_is_no_fault_of_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise DiskFullError("the disk is full")
 
     write_cohort(tmp_path)
