@@ -26,7 +26,7 @@ def report(
 ) -> None:
     """Write one HTML page that opens offline: result, cohort, tables, failures, viewer, comparison, settings."""
     from nnunet_amt.report import write_report
-    from nnunet_amt.writing.words import file_size
+    from nnunet_amt.writing.numbers import file_size
 
     with progress_bars() as told:
         result = write_report(study, output, evaluation, title, viewer, told)

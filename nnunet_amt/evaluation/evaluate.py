@@ -23,7 +23,7 @@ from nnunet_amt.evaluation.results.metrics_csv import write_metrics_csv
 from nnunet_amt.evaluation.results.recorded_results import recorded_results
 from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.evaluation.results.summary_file import write_summary_json
-from nnunet_amt.evaluation.results.tables import result_tables
+from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, write_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of
@@ -34,13 +34,10 @@ from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
 from nnunet_amt.evaluation.summary.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.images.image_file import itk_warnings_off
-from nnunet_amt.writing.html import write_tables_html
-from nnunet_amt.writing.latex import write_tables_latex
-from nnunet_amt.writing.markdown import write_tables_markdown
 
 RESULT_FILES = (
     *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
-    *("tables.md", "tables.tex", "tables.html", "summary.json", *FIGURE_FILES),
+    *(*TABLE_FILES, "summary.json", *FIGURE_FILES),
 )
 _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
@@ -165,10 +162,7 @@ def evaluate(
         write_froc_csv(folder / "froc.csv", overall.lesion)
         write_metrics_csv(folder / "metrics.csv", overall, subgroups)
         write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
-        tables = result_tables(settings, overall, subgroups)
-        write_tables_markdown(folder / "tables.md", tables)
-        write_tables_latex(folder / "tables.tex", tables)
-        write_tables_html(folder / "tables.html", tables)
+        write_tables(folder, result_tables(settings, overall, subgroups))
         write_figures(folder, cases, overall, settings, institutions, progress)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
         if probabilities is not None:

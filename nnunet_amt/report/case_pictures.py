@@ -8,12 +8,12 @@ from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.pictures import Voxel, case_panel
 from nnunet_amt.report.failure_story import case_story, sized
 from nnunet_amt.report.pictures import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import FalsePositive, LoadedCase, viewer_cases
-from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
 Pictures = tuple[Picture, ...]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase
 from nnunet_amt.report.failure_story import size_text
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase
 
 _FEWEST_CASES = 10  # fewer have no outer tenth
 _RARE_SHARE = 0.05  # of the training cases

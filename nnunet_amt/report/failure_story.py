@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
 
 SUCCESS_ABOVE = 0.7  # Dice of the cases that the paper's Fig. 5 shows as successes
 

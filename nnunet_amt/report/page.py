@@ -27,7 +27,7 @@ from nnunet_amt.report.sections.viewing import viewing_section
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.templates_folder import page_environment, stylesheet
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
-from nnunet_amt.writing.words import moment
+from nnunet_amt.writing.numbers import moment
 
 _NO_VIEWER = ViewerPart("", "", (), (), {})
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nnunet_amt.evaluation.results.tables import subgroup_title
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.study.facts.facts import ModelFacts
-from nnunet_amt.writing.figure_style import counted
+from nnunet_amt.writing.words import counted
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
 NamedGroup = tuple[str, str, GroupSummary]

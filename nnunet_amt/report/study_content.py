@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record
+from nnunet_amt.evaluation.results.read_results import (
+    EvaluatedCase,
+    FailedCase,
+    read_cases,
+    read_failed_cases,
+    worst_first,
+)
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
 from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
 from nnunet_amt.report.checklists import StudyFacts, facts_of
 from nnunet_amt.report.circumstances import Background
 from nnunet_amt.study import Study
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, read_evaluated_cases, read_failed_cases
 from nnunet_amt.study.facts.model_facts import chain_of_runs
 
 Run = Mapping[str, Any]
@@ -96,7 +102,8 @@ def read_study_content(study: Study) -> StudyContent:
     """
     evaluation = study.evaluation
     summary = read_summary(evaluation.path / "summary.json")
-    cases = read_evaluated_cases(evaluation, summary.settings.false_positive_rule)
+    rule = summary.settings.false_positive_rule
+    cases = tuple(sorted(read_cases(evaluation.path, false_positives=rule), key=worst_first))
     failed = read_failed_cases(study.failures)
     cohort_file = evaluation.cohort
     case_ids = [case.case_id for case in cases]

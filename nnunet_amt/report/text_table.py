@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnunet_amt.evaluation.results.tables import ResultTable
 from nnunet_amt.report.markdown_reader import MarkdownTable
+from nnunet_amt.writing.table import Table
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,11 @@ class TextTable:
     words: frozenset[int] = frozenset()
 
 
-def result_table(table: ResultTable) -> TextTable:
+def result_table(table: Table) -> TextTable:
     """Take a table of the evaluation, with the published rows below ours."""
-    rows = []
-    for row in table.rows:
-        if row.kind == "group":
-            rows.append(TextRow(row.title, kind="group"))
-        else:
-            published = row.kind == "published"
-            cases = "" if row.cases is None else str(row.cases)
-            rows.append(
-                TextRow(
-                    "published" if published else row.title,
-                    (cases, *row.cells),
-                    "published" if published else "row",
-                )
-            )
+    rows = tuple(TextRow(row.title, row.cells, row.kind) for row in table.rows)
     columns = (column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns)
-    return TextTable(table.title, ("Subgroup", "Cases", *columns), tuple(rows))
+    return TextTable(table.title, (table.heading, *columns), rows)
 
 
 def markdown_table(title: str, table: MarkdownTable, notes: Sequence[str] = (), heads: int = 1) -> TextTable:

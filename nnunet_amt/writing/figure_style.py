@@ -86,8 +86,3 @@ def log_ticks(axis: Axis) -> None:
 def plain_text(text: str) -> str:
     """Let a $ in a name be a $, not the beginning of a formula."""
     return text.replace("$", r"\$")
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number and its noun: ``"1 case"``, ``"2 cases"``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

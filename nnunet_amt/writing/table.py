@@ -1,9 +1,13 @@
-"""A table of ready text, in no format yet: what every Markdown, HTML, LaTeX and CSV table is laid out from."""
+"""Tables of ready text, in no format yet: what every Markdown, HTML, LaTeX, CSV and JSON table is laid out from."""
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 RowKind = Literal["row", "group", "published"]
@@ -68,6 +72,14 @@ class Table:
             "notes": list(self.notes),
         }
 
+    def as_csv(self) -> str:
+        """Give the titles of the columns and the rows as CSV."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow((self.heading, *self.columns))
+        writer.writerows((row.title, *row.cells) for row in self.rows)
+        return text.getvalue()
+
 
 def table_from_json(content: Mapping[str, Any]) -> Table:
     """Take a table from a results file.
@@ -82,3 +94,77 @@ def table_from_json(content: Mapping[str, Any]) -> Table:
     )
     columns = tuple(map(str, content["columns"]))
     return Table(str(content["title"]), str(content.get("heading", "")), columns, rows, tuple(content.get("notes", ())))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure beside the tables.
+
+    Attributes
+    ----------
+    file
+        A PNG.
+    text
+        What is to be seen on it, for those who cannot.
+    wide
+        Whether it is made for the width of a page, not of a column.
+    """
+
+    file: Path
+    text: str
+    wide: bool = False
+
+    @property
+    def source(self) -> str:
+        """The picture itself, so that a page needs no other file."""
+        return f"data:image/png;base64,{base64.b64encode(self.file.read_bytes()).decode('ascii')}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """Tables, and what is said and shown beside them.
+
+    Attributes
+    ----------
+    title
+        Heading of the whole.
+    tables
+        In order.
+    sentences
+        What was found, a paragraph each.
+    pictures
+        Files beside the document.
+    notes
+        What the rows, the figures and the signs of all tables mean.
+    left_out
+        A sentence for each thing that is too long for a table.
+    foot
+        The last line; empty for none.
+    """
+
+    title: str
+    tables: tuple[Table, ...]
+    sentences: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    foot: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give its tables and notes for a results file; `document_from_json` reads them back."""
+        return {
+            "title": self.title,
+            "notes": list(self.notes),
+            "tables": [table.as_json() for table in self.tables],
+            "left_out": list(self.left_out),
+        }
+
+
+def document_from_json(content: Mapping[str, Any]) -> Document:
+    """Take tables and notes from a results file; raises as `table_from_json`."""
+    return Document(
+        title=str(content["title"]),
+        tables=tuple(map(table_from_json, content["tables"])),
+        notes=tuple(map(str, content["notes"])),
+        left_out=tuple(map(str, content["left_out"])),
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase
 from nnunet_amt.report.circumstances import Background, circumstances
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase
 from tests.report.test_failure_story import case
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
 from nnunet_amt.report.failure_story import case_story, failure_kind, sized
-from nnunet_amt.study.evaluated_cases import EvaluatedCase, FailedCase, FalsePositiveLesion
 
 
 def case(tp: int, fp: int, fn: int, **more: object) -> EvaluatedCase:

@@ -14,7 +14,7 @@ from nnunet_amt.report.markdown_reader import MarkdownTable, read_markdown
 from nnunet_amt.report.pictures import read_picture
 from nnunet_amt.report.study_content import shown_path
 from nnunet_amt.report.text_table import comparison_table, markdown_table
-from nnunet_amt.writing.words import duration, file_size, moment, number
+from nnunet_amt.writing.numbers import duration, file_size, moment, number
 
 
 def test_markdown_of_ours_is_read_back(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from tests.evaluation.builders import write_label_map
 
 SHAPE = (4, 20, 20)
 COUNTS = {"AMT-0001": (8, 1, 0), "AMT-0002": (0, 0, 8)}  # tp, fp, fn
-CASES_HEADER = ("case_id,tp,fp,fn,dice,iou,precision,recall,reference_ml,prediction_ml,size_mm,tumour_size",)
+CASES_HEADER = (
+    "case_id,tp,fp,fn,dice,iou,precision,recall,reference_lesions,lesion_tp_0.1,lesion_tp_0.5,"
+    "reference_ml,prediction_ml,size_mm,tumour_size",
+)
 
 
 def write_results(folder: Path, counts: Mapping[str, tuple[int, int, int]] = COUNTS) -> Path:
@@ -23,7 +26,8 @@ def write_results(folder: Path, counts: Mapping[str, tuple[int, int, int]] = COU
     for case_id, (tp, fp, fn) in counts.items():
         precision = tp / (tp + fp) if tp + fp else ""
         dice, iou = 2 * tp / (2 * tp + fp + fn), tp / (tp + fp + fn)
-        rows.append(f"{case_id},{tp},{fp},{fn},{dice},{iou},{precision},1.0,0.08,0.09,,small")
+        found = int(tp > 0)
+        rows.append(f"{case_id},{tp},{fp},{fn},{dice},{iou},{precision},1.0,1,{found},{found},0.08,0.09,,small")
     (folder / "cases.csv").write_text("\n".join(rows) + "\n")
     return folder
 

@@ -17,11 +17,11 @@ from nnunet_amt.writing.figure_style import (
     GREY,
     ORANGE,
     SMALL_FONT_SIZE,
-    counted,
     new_figure,
     plain_axes,
     plain_text,
 )
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelCompari
 from nnunet_amt.evaluation.comparison.measures import Estimate
 from nnunet_amt.evaluation.comparison.paired_tests import PairedTest
 from nnunet_amt.evaluation.comparison.texts import interval_words, p_text, words
-from nnunet_amt.writing.figure_style import counted
+from nnunet_amt.writing.words import counted
 
 _IOU = paper.OPERATING_POINT.iou_threshold
 _TESTS = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}

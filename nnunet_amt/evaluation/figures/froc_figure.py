@@ -17,10 +17,10 @@ from nnunet_amt.writing.figure_style import (
     ORANGE,
     PALE_BLUE,
     SMALL_FONT_SIZE,
-    counted,
     new_figure,
     plain_axes,
 )
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

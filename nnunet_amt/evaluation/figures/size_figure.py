@@ -16,10 +16,10 @@ from nnunet_amt.writing.figure_style import (
     GREY,
     ORANGE,
     SMALL_FONT_SIZE,
-    counted,
     new_figure,
     plain_axes,
 )
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

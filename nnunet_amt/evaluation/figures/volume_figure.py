@@ -16,11 +16,11 @@ from nnunet_amt.writing.figure_style import (
     ORANGE,
     PAGE_MM,
     SMALL_FONT_SIZE,
-    counted,
     log_ticks,
     new_figure,
     plain_axes,
 )
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from pathlib import Path
 
 from nnunet_amt import __version__, paper
+from nnunet_amt.base.files import write_json, write_text
 from nnunet_amt.evaluation.measure.lesion import threshold_index
 from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
 from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary, SensitivitySummary
-from nnunet_amt.writing.figure_style import counted
+from nnunet_amt.writing.html import html_document
+from nnunet_amt.writing.latex import latex_document
+from nnunet_amt.writing.markdown import markdown_document
+from nnunet_amt.writing.numbers import UNDEFINED, interval_text
+from nnunet_amt.writing.table import Document, Row, RowKind, Table
+from nnunet_amt.writing.words import counted
 
 NamedGroup = tuple[str, str, GroupSummary]
-RowKind = Literal["group", "ours", "published"]
 
-_UNDEFINED = "–"
+TABLE_FILES = ("tables.md", "tables.tex", "tables.html", "tables.json")
+TABLES_SCHEMA_VERSION = 1
+
+SOURCES: dict[RowKind, str] = {"row": "ours", "published": "published"}
 _MOST_VALUES = 12  # of a group without published rows; more make the table unreadable
 _GROUP_TITLES = {
     "manufacturer": "Scanner manufacturer",
@@ -43,70 +50,7 @@ _RULES = {
 }
 
 
-@dataclass(frozen=True)
-class TableRow:
-    """A line of a table: the title of a group, or a subgroup's metrics, ours or the published ones.
-
-    Attributes
-    ----------
-    kind
-        ``"group"``: `title` alone. ``"published"``: belongs to the row of ours above it, whose title it repeats.
-    title
-        Of the group or subgroup.
-    cases
-        Their number.
-    cells
-        A metric each.
-    """
-
-    kind: RowKind
-    title: str
-    cases: int | None = None
-    cells: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ResultTable:
-    """A table without format.
-
-    Attributes
-    ----------
-    title
-        Its heading.
-    columns
-        Titles of the cells of its rows.
-    rows
-        In order.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[TableRow, ...]
-
-
-@dataclass(frozen=True)
-class ResultTables:
-    """Both tables and what must be said of them.
-
-    Attributes
-    ----------
-    title
-        Heading of the whole.
-    notes
-        What the rows, the figures and the signs mean.
-    tables
-        In the form of Tables 3 and 4.
-    left_out
-        A sentence for each group that is too long for a table.
-    """
-
-    title: str
-    notes: tuple[str, ...]
-    tables: tuple[ResultTable, ...]
-    left_out: tuple[str, ...]
-
-
-def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> ResultTables:
+def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
     """Lay out both tables.
 
     Parameters
@@ -120,19 +64,26 @@ def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups
     """
     groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
     lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
+    voxel_columns = ("Dice score", "IoU", "Precision", "Recall")
     voxel_rows = _rows(groups, _voxel_cells, _published_voxel_row)
     lesion_rows = _rows(groups, _lesion_cells, _published_lesion_row)
-    return ResultTables(
-        title=f"Evaluation of {overall.cases} case{'s' if overall.cases > 1 else ''}",
+    return Document(
+        title=f"Evaluation of {counted(overall.cases, 'case')}",
         notes=_notes(settings, overall),
         tables=(
-            ResultTable(
-                "Segmentation by voxels (form of Table 3)", ("Dice score", "IoU", "Precision", "Recall"), voxel_rows
-            ),
-            ResultTable("Detection by lesions (form of Table 4)", lesion_columns, lesion_rows),
+            Table("Segmentation by voxels (form of Table 3)", "Subgroup", ("Cases", *voxel_columns), voxel_rows),
+            Table("Detection by lesions (form of Table 4)", "Subgroup", ("Cases", *lesion_columns), lesion_rows),
         ),
         left_out=left_out,
     )
+
+
+def write_tables(folder: Path, tables: Document) -> None:
+    """Write `TABLE_FILES`: Markdown, LaTeX and HTML to read, and JSON for the report."""
+    write_text(folder / "tables.md", markdown_document(tables, alignments="llr", sources=SOURCES))
+    write_text(folder / "tables.tex", latex_document(tables))
+    write_text(folder / "tables.html", html_document(tables, number_columns={0}, row_class="ours"))
+    write_json(folder / "tables.json", {"schema_version": TABLES_SCHEMA_VERSION, **tables.as_json()})
 
 
 def group_title(group: str) -> str:
@@ -156,7 +107,7 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
         f"{_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
         *_triage_notes(overall),
-        f"{_UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
+        f"{UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
         "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
         "are not all of the row's.",
     )
@@ -207,14 +158,14 @@ def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple
 def _rows(
     groups: Sequence[NamedGroup],
     our_cells: Callable[[GroupSummary], tuple[str, ...]],
-    published_row: Callable[[str, str], TableRow | None],
-) -> tuple[TableRow, ...]:
+    published_row: Callable[[str, str], Row | None],
+) -> tuple[Row, ...]:
     rows = []
     for group, members in groupby(groups, key=lambda named: named[0]):
         if group != "overall":
-            rows.append(TableRow("group", group_title(group)))
+            rows.append(Row(group_title(group), kind="group"))
         for _, name, summary in members:
-            rows.append(TableRow("ours", subgroup_title(group, name), summary.cases, our_cells(summary)))
+            rows.append(Row(subgroup_title(group, name), (str(summary.cases), *our_cells(summary))))
             published = published_row(group, name)
             if published is not None:
                 rows.append(published)
@@ -233,39 +184,36 @@ def _lesion_cells(summary: GroupSummary) -> tuple[str, ...]:
     )
 
 
-def _published_voxel_row(group: str, subgroup: str) -> TableRow | None:
+def _published_voxel_row(group: str, subgroup: str) -> Row | None:
     for row in paper.TABLE_3:
         if (row.group, row.subgroup) == (group, subgroup):
-            return _published(group, subgroup, row.cases, (row.dice, row.iou, row.precision, row.recall))
+            return _published(row.cases, (row.dice, row.iou, row.precision, row.recall))
     return None
 
 
-def _published_lesion_row(group: str, subgroup: str) -> TableRow | None:
+def _published_lesion_row(group: str, subgroup: str) -> Row | None:
     for row in paper.TABLE_4:
         if (row.group, row.subgroup) == (group, subgroup):
-            estimates = row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05
-            return _published(group, subgroup, row.cases, estimates)
+            return _published(
+                row.cases, (row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05)
+            )
     return None
 
 
-def _published(group: str, subgroup: str, cases: int, estimates: Sequence[paper.Estimate]) -> TableRow:
-    return TableRow("published", subgroup_title(group, subgroup), cases, tuple(map(str, estimates)))
+def _published(cases: int, estimates: Sequence[paper.Estimate]) -> Row:
+    return Row("published", (str(cases), *map(str, estimates)), "published")
 
 
 def _metric_text(metric: MetricSummary, expected_n: int) -> str:
     if metric.mean is None:
-        return _UNDEFINED
+        return UNDEFINED
     deviation = "" if metric.sd is None else f"±{metric.sd:.2f}"
     n = "" if metric.n == expected_n else f" [{metric.n}]"
-    return f"{metric.mean:.2f}{deviation} ({_interval_text(metric)}){n}"
+    return f"{metric.mean:.2f}{deviation} ({_bootstrap_text(metric)}){n}"
 
 
-def _interval_text(metric: MetricSummary) -> str:
-    bootstrap = _UNDEFINED if metric.ci95 is None else _limits_text(metric.ci95)
+def _bootstrap_text(metric: MetricSummary) -> str:
+    bootstrap = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
     if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
-        return f"{bootstrap}; Wilson {_limits_text(metric.wilson95)}"
+        return f"{bootstrap}; Wilson {interval_text(metric.wilson95, digits=2)}"
     return bootstrap
-
-
-def _limits_text(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.2f}–{interval[1]:.2f}"

@@ -14,6 +14,7 @@ from nnunet_amt.base.run_record import RunInput
 from nnunet_amt.errors import UnmatchedCasesError
 from nnunet_amt.evaluation.figures.froc_figure import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
 from nnunet_amt.evaluation.results.recorded_results import recorded_results
 from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
@@ -23,7 +24,7 @@ from nnunet_amt.report.print_figures.case_figure import case_figure
 from nnunet_amt.report.print_figures.flow import AUDIT_FILE, flow_figure_of
 from nnunet_amt.report.print_figures.panels import failure_panels, success_panels
 from nnunet_amt.report.print_figures.selection import failed_cases, successful_cases
-from nnunet_amt.study import Study, StudyCase, find_study, read_study_cases
+from nnunet_amt.study import Study, find_study
 from nnunet_amt.writing.figure_style import save_figure
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def make_figures(
     for part in (study.evaluation.path, study.evaluation.predictions, study.evaluation.references, study.dataset):
         if part is not None:
             require_apart(output, part, "what the figures are made from")
-    summary, rows = read_summary(study.evaluation.path), read_study_cases(study.evaluation)
+    summary, rows = read_summary(study.evaluation.path), read_cases(study.evaluation.path)
     _require_known(study, rows, cases)
     inputs = {"evaluation": RunInput(study.evaluation.path, names=("summary.json", "cases.csv"))}
     with (
@@ -118,7 +119,7 @@ def make_figures(
     return StudyFigures(files, tuple(drawing.left_out))
 
 
-def _require_known(study: Study, rows: Sequence[StudyCase], asked: Sequence[str]) -> None:
+def _require_known(study: Study, rows: Sequence[EvaluatedCase], asked: Sequence[str]) -> None:
     if unknown := sorted(set(asked) - {row.case_id for row in rows}):
         raise UnmatchedCasesError(
             f"--cases: {named_cases(unknown)} not in {study.evaluation.path / 'cases.csv'}; give case ids from there"
@@ -139,7 +140,7 @@ def _draw_successes(
     drawing: _Drawing,
     study: Study,
     summary: EvaluationSummary,
-    rows: Sequence[StudyCase],
+    rows: Sequence[EvaluatedCase],
     asked: Sequence[str],
     progress: Progress,
 ) -> None:
@@ -160,7 +161,7 @@ def _draw_failures(
     drawing: _Drawing,
     study: Study,
     summary: EvaluationSummary,
-    rows: Sequence[StudyCase],
+    rows: Sequence[EvaluatedCase],
     asked: Sequence[str],
     progress: Progress,
 ) -> None:

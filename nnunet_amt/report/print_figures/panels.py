@@ -9,9 +9,10 @@ from string import ascii_lowercase
 import numpy as np
 
 from nnunet_amt.base.progress import Progress
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.pictures import CaseCrop, Plane, PlaneView, Voxel, plane_view, shown_voxel
 from nnunet_amt.report.print_figures.selection import FailedCases, error_of
-from nnunet_amt.study import Study, StudyCase, study_crop
+from nnunet_amt.study import Study, study_crop
 
 # Wide enough that the field of view of a panel is filled with CT, where there is CT.
 _MARGIN_MM, _MINIMUM_MM = 50.0, 130.0
@@ -40,14 +41,16 @@ class Panel:
     """
 
     letter: str
-    case: StudyCase
+    case: EvaluatedCase
     view: PlaneView
     lines: tuple[str, ...]
     pointed: tuple[float, float] | None
     slice_number: int
 
 
-def success_panels(study: Study, cases: Sequence[StudyCase], foreground: int, progress: Progress) -> tuple[Panel, ...]:
+def success_panels(
+    study: Study, cases: Sequence[EvaluatedCase], foreground: int, progress: Progress
+) -> tuple[Panel, ...]:
     """Give the axial slice of each case with most of the reference, then the last case's sagittal and coronal one."""
     panels = []
     for number, case in enumerate(cases):
@@ -74,22 +77,22 @@ def failure_panels(study: Study, cases: FailedCases, foreground: int, progress: 
     return _lettered(panels)
 
 
-def _crop(study: Study, case: StudyCase, foreground: int) -> CaseCrop:
+def _crop(study: Study, case: EvaluatedCase, foreground: int) -> CaseCrop:
     return study_crop(study, case, _MARGIN_MM, foreground, _MINIMUM_MM)
 
 
-def _panel(case: StudyCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
+def _panel(case: EvaluatedCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
     axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
     title = case.case_id if plane == "axial" else f"{case.case_id}, {plane}"
     lines = (title, f"Dice {case.dice or 0.0:.2f}, {_size(case)}")  # cases without a Dice are in no figure
     return Panel("", case, plane_view(crop, plane, at), lines, None, crop.lower[axis] + at[axis] + 1)
 
 
-def _size(case: StudyCase) -> str:
+def _size(case: EvaluatedCase) -> str:
     return _NO_TUMOUR if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_ml(case.reference_ml)}"
 
 
-def _wrong(case: StudyCase) -> str:
+def _wrong(case: EvaluatedCase) -> str:
     if error_of(case) == "over":
         return f"over: {_ml(case.prediction_ml * case.fp / (case.tp + case.fp))} too much"
     if not case.tp:

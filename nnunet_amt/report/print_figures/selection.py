@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
-from nnunet_amt.study import StudyCase
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 
 MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; a-c and d-h
 
@@ -17,16 +17,16 @@ MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; 
 class FailedCases:
     """Cases of Figure 6; `over` with more voxels falsely positive than falsely negative, `under` all others."""
 
-    over: tuple[StudyCase, ...]
-    under: tuple[StudyCase, ...]
+    over: tuple[EvaluatedCase, ...]
+    under: tuple[EvaluatedCase, ...]
 
 
-def error_of(case: StudyCase) -> SegmentationError | None:
+def error_of(case: EvaluatedCase) -> SegmentationError | None:
     """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_modes`."""
     return failure_mode(case.tp, case.fp, case.fn, ()).segmentation
 
 
-def successful_cases(cases: Sequence[StudyCase], asked: Sequence[str] = ()) -> tuple[StudyCase, ...]:
+def successful_cases(cases: Sequence[EvaluatedCase], asked: Sequence[str] = ()) -> tuple[EvaluatedCase, ...]:
     """Choose up to six cases with a Dice above 0.70, of all sizes, and neither the best nor the worst of them.
 
     The cases are ranked by the volume of the reference and divided into six groups of (nearly) equal number; each
@@ -41,7 +41,7 @@ def successful_cases(cases: Sequence[StudyCase], asked: Sequence[str] = ()) -> t
 
     Returns
     -------
-    tuple of StudyCase
+    tuple of EvaluatedCase
         The smallest tumour first, or in the order of `asked`.
 
     Raises
@@ -60,7 +60,7 @@ def successful_cases(cases: Sequence[StudyCase], asked: Sequence[str] = ()) -> t
     )
 
 
-def failed_cases(cases: Sequence[StudyCase], asked: Sequence[str] = ()) -> FailedCases:
+def failed_cases(cases: Sequence[EvaluatedCase], asked: Sequence[str] = ()) -> FailedCases:
     """Choose the cases of lowest Dice, none of them above 0.70: up to three with too much and five with too little.
 
     Parameters
@@ -95,12 +95,12 @@ def failed_cases(cases: Sequence[StudyCase], asked: Sequence[str] = ()) -> Faile
     return FailedCases(tuple(over[:MOST_OVER]), tuple(worst_under))
 
 
-def _of_middle_dice(group: Sequence[StudyCase]) -> StudyCase:
+def _of_middle_dice(group: Sequence[EvaluatedCase]) -> EvaluatedCase:
     ranked = sorted(group, key=lambda case: (case.dice or 0.0, case.case_id))
     return ranked[(len(ranked) - 1) // 2]
 
 
-def _asked(able: Sequence[StudyCase], asked: Sequence[str], most: int, what: str) -> tuple[StudyCase, ...]:
+def _asked(able: Sequence[EvaluatedCase], asked: Sequence[str], most: int, what: str) -> tuple[EvaluatedCase, ...]:
     by_id = {case.case_id: case for case in able}
     chosen = tuple(by_id[case_id] for case_id in dict.fromkeys(asked) if case_id in by_id)
     if len(chosen) > most:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.report.circumstances import circumstances
 from nnunet_amt.report.failure_story import CaseStory, case_story
 from nnunet_amt.report.pictures import Picture
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
 WORST_CASES, BEST_CASES = 5, 3
 

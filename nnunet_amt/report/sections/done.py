@@ -10,7 +10,7 @@ from nnunet_amt.report.failure_story import counted
 from nnunet_amt.report.section import Section
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts.facts import ModelFacts
-from nnunet_amt.writing.words import duration
+from nnunet_amt.writing.numbers import duration
 
 
 @dataclass(frozen=True)

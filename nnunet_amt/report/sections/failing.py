@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.report.failure_story import SUCCESS_ABOVE, dice_text, failure_kind, size_text, sized
 from nnunet_amt.report.markdown_reader import MarkdownPart, read_markdown
 from nnunet_amt.report.pictures import Picture, read_picture
@@ -12,7 +13,6 @@ from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.sections.case_cards import CaseCard, best_cases, case_cards, worst_cases
 from nnunet_amt.report.study_content import StudyContent, study_command
 from nnunet_amt.report.text_table import TextRow, TextTable, markdown_table
-from nnunet_amt.study.evaluated_cases import EvaluatedCase
 
 # The worst cases stand as pictures on the page, so the table of them is left out.
 _LEFT_OUT = "The worst cases"

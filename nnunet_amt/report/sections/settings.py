@@ -10,7 +10,7 @@ from nnunet_amt.report.manifest import manifest_text
 from nnunet_amt.report.section import Missing, Section
 from nnunet_amt.report.study_content import Run, StudyContent
 from nnunet_amt.report.text_table import TextRow, TextTable
-from nnunet_amt.writing.words import duration, file_size, moment, number
+from nnunet_amt.writing.numbers import duration, file_size, moment, number
 
 _HASH_CHARACTERS = 16
 

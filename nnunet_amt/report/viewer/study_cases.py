@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases, read_decisions, worst_first
 from nnunet_amt.evaluation.results.summary_reader import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.viewer.candidates import false_positives
 from nnunet_amt.report.viewer.viewer_case import LoadedCase, ViewerCase
-from nnunet_amt.study import Study, StudyCase, read_study_cases, study_crop, worst_first
+from nnunet_amt.study import Study, study_crop
 from nnunet_amt.study.folders import label_map_in
 
 Decisions = Mapping[tuple[str, int], str]
@@ -31,15 +29,15 @@ def viewer_cases(study: Study) -> tuple[ViewerCase, ...]:
         If the evaluation cannot be read.
     """
     settings = read_summary(study.evaluation.path).settings
-    decisions = _decisions(study.evaluation.path / "lesions.csv")
-    cases = sorted(read_study_cases(study.evaluation), key=worst_first)
+    decisions = read_decisions(study.evaluation.path)
+    cases = sorted(read_cases(study.evaluation.path), key=worst_first)
     return tuple(
         ViewerCase(case.case_id, case.dice, _words(case), partial(_load, study, case, settings, decisions))
         for case in cases
     )
 
 
-def _load(study: Study, case: StudyCase, settings: EvaluationSettings, decisions: Decisions) -> LoadedCase:
+def _load(study: Study, case: EvaluatedCase, settings: EvaluationSettings, decisions: Decisions) -> LoadedCase:
     crop = study_crop(study, case, foreground=settings.foreground)
     reference = label_map_in(study.evaluation.references, case.case_id)
     prediction = label_map_in(study.evaluation.predictions, case.case_id)
@@ -50,16 +48,6 @@ def _load(study: Study, case: StudyCase, settings: EvaluationSettings, decisions
     )
 
 
-def _words(case: StudyCase) -> str:
+def _words(case: EvaluatedCase) -> str:
     dice = "Dice undefined" if case.dice is None else f"Dice {case.dice:.2f}"
     return f"{dice}, no lesion" if case.size_mm is None else f"{dice}, {case.size_mm / _MM_PER_CM:.1f} cm"
-
-
-def _decisions(path: Path) -> Decisions:
-    """Read what a reader decided before this evaluation, if it was one with ``--triage``."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("triage")]
-        return {(row["case_id"], int(row["lesion"])): row["triage"] for row in rows}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from nnunet_amt.base.progress import silent
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
+from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_file import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
@@ -24,7 +25,7 @@ from nnunet_amt.report.print_figures.case_figure import case_figure
 from nnunet_amt.report.print_figures.flow import flow_figure_of
 from nnunet_amt.report.print_figures.panels import failure_panels, success_panels
 from nnunet_amt.report.print_figures.selection import FailedCases
-from nnunet_amt.study import find_study, read_study_cases
+from nnunet_amt.study import find_study
 from tests.evaluation.builders import evaluated, row_mask
 from tests.study.tiny_study import write_study
 
@@ -95,7 +96,7 @@ def test_the_run_is_recorded(drawn: Path) -> None:
 
 def test_no_picture_has_text_below_seven_points(drawn: Path) -> None:
     study = find_study(drawn)
-    found, missed = read_study_cases(study.evaluation)
+    found, missed = read_cases(study.evaluation.path)
     figures = [
         case_figure(success_panels(study, [found], 1, silent)),
         case_figure(failure_panels(study, FailedCases((), (missed,)), 1, silent)),
@@ -109,7 +110,7 @@ def test_no_picture_has_text_below_seven_points(drawn: Path) -> None:
 def test_panels_show_what_they_say(drawn: Path) -> None:
     """The tumour lies in slice 1 of 0 to 3, so in the second; coronal and sagittal go through its middle."""
     study = find_study(drawn)
-    found, missed = read_study_cases(study.evaluation)
+    found, missed = read_cases(study.evaluation.path)
     panels = success_panels(study, [found], 1, silent)
     assert [(panel.letter, panel.view.plane) for panel in panels] == [
         ("a", "axial"),
@@ -128,7 +129,7 @@ def test_panels_show_what_they_say(drawn: Path) -> None:
 def test_a_false_positive_is_looked_for_in_another_slice(drawn: Path) -> None:
     """The voxel too many is alone in slice 2: the third is shown, and 0.01 ml (1 x 2 x 5 mm) are too much."""
     study = find_study(drawn)
-    found, _ = read_study_cases(study.evaluation)
+    found, _ = read_cases(study.evaluation.path)
     (panel,) = failure_panels(study, FailedCases((found,), ()), 1, silent)
     assert panel.slice_number == 3
     assert (panel.view.prediction.sum(), panel.view.reference.sum()) == (1, 0)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import pytest
 
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.report.print_figures.selection import failed_cases, successful_cases
-from nnunet_amt.study import StudyCase
 
 
-def case(name: str, dice: float | None, ml: float = 1.0, fp: int = 0, fn: int = 0, recall: float = 0.5) -> StudyCase:
-    return StudyCase(name, 1, fp, fn, dice, dice, 0.5, recall, ml, ml, 10.0, "small", {})
+def case(
+    name: str, dice: float | None, ml: float = 1.0, fp: int = 0, fn: int = 0, recall: float = 0.5
+) -> EvaluatedCase:
+    return EvaluatedCase(
+        case_id=name, tp=1, fp=fp, fn=fn, dice=dice, iou=dice, precision=0.5, recall=recall,
+        reference_lesions=1, found_01=1, found_05=1, reference_ml=ml, prediction_ml=ml, size_mm=10.0,
+        tumour_size="small",
+    )  # fmt: skip
 
 
-def names(cases: tuple[StudyCase, ...]) -> list[str]:
+def names(cases: tuple[EvaluatedCase, ...]) -> list[str]:
     return [chosen.case_id for chosen in cases]
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation and a failure analysis wrote of every case, read back."""
+"""What an evaluation and a failure analysis wrote, read back: single cases, tables, a reader's decisions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnunet_amt.base.csv_rows import read_rows
+from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.features import FEATURES
+from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.tables import TABLES_SCHEMA_VERSION, result_tables
 from nnunet_amt.evaluation.settings import FalsePositiveRule
-from nnunet_amt.study import EvaluationFolder, worst_first
+from nnunet_amt.writing.table import Document, document_from_json
 
 _FEATURES = tuple(feature.name for feature in FEATURES)
 Value = TypeVar("Value")
@@ -37,9 +40,9 @@ class FalsePositiveLesion:
     overlaps: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluatedCase:
-    """A row of cases.csv with the false positives of lesions.csv.
+    """A row of cases.csv; where asked for, with the false positives of lesions.csv.
 
     Attributes
     ----------
@@ -47,7 +50,7 @@ class EvaluatedCase:
         Name of the case.
     tp, fp, fn
         Voxels in both masks, in the prediction only, in the reference only.
-    dice
+    dice, iou, precision, recall
         None where undefined.
     reference_lesions
         Their number.
@@ -56,11 +59,11 @@ class EvaluatedCase:
     reference_ml, prediction_ml
         Volumes of both masks.
     size_mm
-        Largest axial diameter of the reference; None without a tumour.
+        Largest axial diameter of the largest reference lesion; None without a lesion.
     tumour_size
-        Its class.
+        ``small``, ``medium``, ``large`` or ``no lesion``.
     false_positives
-        At IoU > 0.1, largest first.
+        At IoU > 0.1, largest first, without those that a reader accepted.
     """
 
     case_id: str
@@ -68,6 +71,9 @@ class EvaluatedCase:
     fp: int
     fn: int
     dice: float | None
+    iou: float | None = None
+    precision: float | None = None
+    recall: float | None = None
     reference_lesions: int
     found_01: int
     found_05: int
@@ -94,17 +100,15 @@ class FailedCase:
     distances_mm: Mapping[int, float] = field(default_factory=dict)
 
 
-def read_evaluated_cases(
-    evaluation: EvaluationFolder, rule: FalsePositiveRule = "unmatched"
-) -> tuple[EvaluatedCase, ...]:
-    """Read every case of an evaluation, the lowest Dice first, of equal Dice the larger tumour, undefined Dice last.
+def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None) -> tuple[EvaluatedCase, ...]:
+    """Read every case of an evaluation, in the order of cases.csv.
 
     Parameters
     ----------
-    evaluation
-        Where it is.
-    rule
-        Of the false positives, see `EvaluationSettings`.
+    folder
+        Results of ``nnunet_amt evaluate``.
+    false_positives
+        The rule by which lesions.csv is read for them too, see `EvaluationSettings`; None leaves them out.
 
     Raises
     ------
@@ -112,16 +116,21 @@ def read_evaluated_cases(
         If a file is missing or broken.
     """
     lost: dict[str, list[FalsePositiveLesion]] = {}
-    for case_id, lesion in _taken(evaluation.path / "lesions.csv", _false_positive, "evaluate"):
-        if lesion is not None and not (lesion.overlaps and rule == "no_overlap"):
-            lost.setdefault(case_id, []).append(lesion)
+    if false_positives is not None:
+        for case_id, lesion in _taken(folder / "lesions.csv", _false_positive, "evaluate"):
+            if lesion is not None and not (lesion.overlaps and false_positives == "no_overlap"):
+                lost.setdefault(case_id, []).append(lesion)
 
     def case(row: Mapping[str, str]) -> EvaluatedCase:
         lesions = sorted(lost.get(row["case_id"], ()), key=lambda lesion: (-lesion.voxels, lesion.lesion))
         return _case(row, tuple(lesions))
 
-    cases = _taken(evaluation.path / "cases.csv", case, "evaluate")
-    return tuple(sorted(cases, key=worst_first))
+    return tuple(_taken(folder / "cases.csv", case, "evaluate"))
+
+
+def worst_first(case: EvaluatedCase) -> tuple[bool, float, float, str]:
+    """Key to sort cases by: the lowest Dice first, of equal ones the larger tumour, undefined Dice last."""
+    return case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id
 
 
 def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:
@@ -147,13 +156,48 @@ def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:
     return dict(_taken(failures / "failure_cases.csv", failed, "failures"))
 
 
+def read_decisions(folder: Path) -> dict[tuple[str, int], str]:
+    """Read what a reader decided before an evaluation, if it was one with ``--triage``, by case id and lesion number.
+
+    Raises
+    ------
+    BadInputError
+        If lesions.csv is missing or broken.
+    """
+    path = folder / "lesions.csv"
+    try:
+        return {(row["case_id"], int(row["lesion"])): row["triage"] for row in read_rows(path) if row.get("triage")}
+    except (BadInputError, ValueError, KeyError) as error:
+        raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error
+
+
+def read_tables(folder: Path) -> Document:
+    """Read the tables of an evaluation; those of one that left no tables.json are laid out anew from summary.json.
+
+    Raises
+    ------
+    BadInputError
+        If both files are missing or broken.
+    """
+    content = read_record(folder / "tables.json")
+    if content.get("schema_version") == TABLES_SCHEMA_VERSION:
+        try:
+            return document_from_json(content)
+        except (KeyError, TypeError) as error:
+            path = folder / "tables.json"
+            raise BadInputError(
+                f"{path}: is not what evaluate writes ({error}); run nnunet_amt evaluate again"
+            ) from error
+    summary = read_summary(folder)
+    return result_tables(summary.settings, summary.overall, summary.subgroups)
+
+
 def _false_positive(row: Mapping[str, str]) -> tuple[str, FalsePositiveLesion | None]:
     if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
         return row["case_id"], None
     overlaps = float(row["best_iou"]) > 0.0
-    return row["case_id"], FalsePositiveLesion(
-        int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps
-    )
+    lesion = FalsePositiveLesion(int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps)
+    return row["case_id"], lesion
 
 
 def _distance(row: Mapping[str, str]) -> tuple[str, int, float | None]:
@@ -167,6 +211,9 @@ def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ..
         fp=int(row["fp"]),
         fn=int(row["fn"]),
         dice=_number(row["dice"]),
+        iou=_number(row["iou"]),
+        precision=_number(row["precision"]),
+        recall=_number(row["recall"]),
         reference_lesions=int(row["reference_lesions"]),
         found_01=int(row["lesion_tp_0.1"]),
         found_05=int(row["lesion_tp_0.5"]),

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_amt.evaluation import EvaluationSettings, evaluate
+from nnunet_amt.evaluation.results.read_results import read_cases, worst_first
 from nnunet_amt.report.viewer import viewer_cases
 from nnunet_amt.study import find_study
-from nnunet_amt.study.evaluated_cases import read_evaluated_cases
 from tests.evaluation.builders import row_mask, write_pair
 
 
@@ -21,5 +21,5 @@ def test_of_equally_bad_cases_the_larger_tumour_is_worse(tmp_path: Path) -> None
     settings = EvaluationSettings(bootstrap_resamples=10)
     evaluate(tmp_path / "predictions", tmp_path / "references", tmp_path / "evaluation", settings=settings)
     study = find_study(tmp_path)
-    assert [case.case_id for case in read_evaluated_cases(study.evaluation)] == ["b", "c", "a", "d"]
+    assert [case.case_id for case in sorted(read_cases(study.evaluation.path), key=worst_first)] == ["b", "c", "a", "d"]
     assert [case.case_id for case in viewer_cases(study)] == ["b", "c", "a", "d"]
