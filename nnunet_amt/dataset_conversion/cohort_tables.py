@@ -41,11 +41,6 @@ def write_cohort_tables(
         Add tests of the differences between the splits to Table 1.
     patients
         How many there are in each split; Table 1 says so where they are fewer than the cases.
-
-    Returns
-    -------
-    list of Path
-        The written files.
     """
     tables = {"table1": table_1(cohort, p_values=p_values, patients=patients), "table2": table_2(cohort)}
     written = []
