@@ -107,7 +107,7 @@ def read_study_content(study: Study) -> StudyContent:
     failed = read_failed_cases(study.failures)
     cohort_file = evaluation.cohort
     case_ids = [case.case_id for case in cases]
-    cohort = {} if cohort_file is None else read_cohort_rows(cohort_file, case_ids)
+    cohort = {} if cohort_file is None else read_cohort_rows(cohort_file, case_ids=case_ids)
     training = () if study.dataset is None else _training_rows(study.dataset / "cohort.csv")
     return StudyContent(
         study=study,

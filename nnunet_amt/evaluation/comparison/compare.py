@@ -102,7 +102,7 @@ def compare(
     settings, model_folders = settings or ComparisonSettings(), model_folders or {}
     names = model_names(evaluations, names)
     _check_call(evaluations, output, names, model_folders)
-    models = [read_evaluated_model(folder, name) for folder, name in zip(evaluations, names, strict=True)]
+    models = [read_evaluated_model(folder, name=name) for folder, name in zip(evaluations, names, strict=True)]
     check_same_cases(models)
     cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
@@ -111,7 +111,9 @@ def compare(
     comparison = compare_models(models, costs, groups=groups, institutions=institutions, settings=settings)
     progress(2, _STEPS, "comparing")
     chosen, inputs = {"names": list(names), **asdict(settings)}, _recorded_inputs(evaluations, cohort)
-    with recorded_results(output, COMPARISON_FILES, "compare", chosen, inputs, settings.seed) as (folder, notes):
+    with recorded_results(
+        output, file_names=COMPARISON_FILES, stage="compare", settings=chosen, inputs=inputs, seed=settings.seed
+    ) as (folder, notes):
         notes.counts |= {"cases": comparison.cases, "models": len(models)}
         document = Document(
             title=f"Comparison of {len(comparison.results)} models on {comparison.cases} cases",
@@ -144,11 +146,11 @@ def _cohort(
     first: EvaluatedModel, cohort: Path | None, settings: ComparisonSettings
 ) -> tuple[Sequence[CohortGroup], Mapping[str, str] | None]:
     """Give the groups of the cohort, and the institutions where they are to be drawn."""
-    rows = None if cohort is None else read_cohort_rows(cohort, first.case_ids)
+    rows = None if cohort is None else read_cohort_rows(cohort, case_ids=first.case_ids)
     columns = () if rows is None else tuple(first.settings.get("subgroup_columns", ()))
     group_settings = settings.for_groups(columns)
-    groups = cohort_groups(rows, group_settings)
-    institutions = institutions_of(groups, group_settings)
+    groups = cohort_groups(rows, settings=group_settings)
+    institutions = institutions_of(groups, settings=group_settings)
     return groups, institutions if settings.cluster == "institution" else None
 
 

@@ -166,7 +166,7 @@ def _intervals(
         rows = sums_of_clusters(rows, clusters)
     if len(rows) < 2:
         return nothing, nothing
-    sums = resampled_sums(rows, settings.bootstrap_resamples, settings.seed)
+    sums = resampled_sums(rows, resamples=settings.bootstrap_resamples, seed=settings.seed)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: undefined in that resample
         return percentile_interval(sums[:, column[:width]] / sums[:, column[width:]])
 

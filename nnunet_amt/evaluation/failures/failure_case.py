@@ -123,8 +123,8 @@ def examine_case(masks: MaskPair, ct: Path | None, *, settings: EvaluationSettin
     ImageReadError
         If the CT is damaged.
     """
-    references = label_components(masks.reference, settings.connectivity)
-    predictions = label_components(masks.prediction, settings.connectivity)
+    references = label_components(masks.reference, connectivity=settings.connectivity)
+    predictions = label_components(masks.prediction, connectivity=settings.connectivity)
     table = intersection_table(references, predictions)  # (references, predictions)
     reference_voxels, prediction_voxels = _voxels(references), _voxels(predictions)
     tp = int(table.sum())

@@ -47,8 +47,8 @@ def false_positives(
         return ()
     predicted = read_foreground(prediction, crop.case_id, settings.foreground)
     referenced = read_foreground(reference, crop.case_id, settings.foreground)
-    counts = count_masks(crop.case_id, predicted, referenced, settings)
-    case = evaluate_counts(counts, settings)
+    counts = count_masks(crop.case_id, predicted, referenced, settings=settings)
+    case = evaluate_counts(counts, settings=settings)
     lesions = _counted(predicted, settings)
     geometry = read_geometry(prediction)
     return tuple(
@@ -66,7 +66,7 @@ def false_positives(
 
 def _counted(predicted: Foreground, settings: EvaluationSettings) -> list[Piece]:
     """Give the lesions in the order of `count_masks`, without those that are too small to count."""
-    found = label_components(predicted, settings.connectivity)
+    found = label_components(predicted, connectivity=settings.connectivity)
     return [piece for piece in found if np.count_nonzero(piece.mask) >= settings.minimum_predicted_voxels]
 
 

@@ -21,7 +21,7 @@ MODELS = (("a", 0.9, 2), ("b", 0.3, 3))
 
 
 def compared(folders: dict[str, Path], settings: ComparisonSettings) -> Comparison:
-    models = [read_evaluated_model(folder, name) for name, folder in folders.items()]
+    models = [read_evaluated_model(folder, name=name) for name, folder in folders.items()]
     costs = [ModelCost() for _ in models]
     return compare_models(models, costs, groups=(), institutions=None, settings=settings)
 
