@@ -38,19 +38,7 @@ FAILURE_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class FailureAnalysis:
-    """What a failure analysis found and where it was written.
-
-    Attributes
-    ----------
-    files
-        The written files.
-    cases
-        In the order of their ids.
-    groups
-        The cases of lowest and highest Dice.
-    comparisons
-        Each feature of the references in both groups.
-    """
+    """What a failure analysis found and where it was written; the cases are in the order of their ids."""
 
     files: tuple[Path, ...]
     cases: tuple[FailureCase, ...]

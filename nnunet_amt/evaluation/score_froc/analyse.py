@@ -39,17 +39,7 @@ SCORE_FROC_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class ScoreFrocResult:
-    """What was found and where it was written.
-
-    Attributes
-    ----------
-    files
-        The written files.
-    curves
-        The score FROC of each confidence.
-    sweep
-        The paper's IoU sweep of the same predictions.
-    """
+    """The score FROC of each confidence, the paper's IoU sweep of the same predictions, and the written files."""
 
     files: tuple[Path, ...]
     curves: tuple[ScoreFroc, ...]
