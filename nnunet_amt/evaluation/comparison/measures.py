@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
 

@@ -14,6 +14,7 @@ from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
 from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
 
 Verdict = Literal["win", "tie", "loss"]
+TEST_NAMES = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
 VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
 _ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 
@@ -59,16 +60,9 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class CaseVerdict:
-    """A case for the other model, against the first.
+    """A case for the other model, against the first; ``win``: the other is the better one.
 
-    Attributes
-    ----------
-    dice_first, dice_other
-        None where undefined: neither tumour nor prediction.
-    difference
-        Other minus first; None if one of them is undefined.
-    verdict
-        ``win``: the other model is the better one.
+    A Dice is None where undefined (neither tumour nor prediction), and so is the difference (other minus first) then.
     """
 
     case_id: str

@@ -1,4 +1,4 @@
-"""The results of a comparison as JSON and CSV."""
+"""The results of a comparison in plain words, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
+from nnunet_amt.evaluation.comparison.paired import TEST_NAMES, VERDICTS, PairedTest
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
+from nnunet_amt.writing.numbers import difference_words, interval_words, p_text
 from nnunet_amt.writing.table import Document
+from nnunet_amt.writing.words import counted
 
 SCHEMA_VERSION = 1
+_IOU = paper.OPERATING_POINT.iou_threshold
 _COUNTS = tuple(
     f"{what}_{side}_{t:g}" for t in TABLE_THRESHOLDS for what in ("found", "fp") for side in ("first", "other")
 )
@@ -29,6 +33,20 @@ METRICS_COLUMNS = (
     *("value_first", "value_other", "difference", "ci95_low", "ci95_high", "test", "p", "p_holm"),
 )
 Row = dict[str, Any]
+
+
+def plain_sentences(comparison: Comparison) -> tuple[str, ...]:
+    """Say of each other model how it compares with the first: Dice, lesions, single cases."""
+    return tuple(
+        " ".join(
+            [
+                _dice_sentence(comparison, other),
+                *_lesion_sentences(comparison, other),
+                _case_sentence(comparison, other),
+            ]
+        )
+        for other in comparison.others
+    )
 
 
 def write_comparison_json(path: Path, comparison: Comparison, document: Document) -> None:
@@ -93,7 +111,7 @@ def _comparison(other: ModelComparison) -> Row:
             for test in other.tests
             if test.lesions is not None
         ],
-        "win_tie_loss": {verdict: other.tally[verdict] for verdict in ("win", "tie", "loss")},
+        "win_tie_loss": {verdict: other.tally[verdict] for verdict in VERDICTS},
         "subgroups": [
             {
                 "group": row.group,
@@ -143,3 +161,51 @@ def _case_rows(first: EvaluatedModel, other: ModelComparison) -> Iterator[Row]:
 def _published() -> Row:
     voxel, lesion = asdict(paper.TABLE_3[0]), asdict(paper.TABLE_4[0])
     return {"citation": paper.CITATION, "doi": paper.DOI, "paired": False, "table_3": voxel, "table_4": lesion}
+
+
+def _dice_sentence(comparison: Comparison, other: ModelComparison) -> str:
+    difference, first = other.difference("dice"), comparison.first.name
+    if difference.value is None:
+        return f"No case has a Dice by both {other.name} and {first}."
+    how = difference_words(difference.value, "lower than", "higher than", "the same to three decimals as")
+    where = f"On {counted(difference.n, 'case')}"
+    return f"{where} the mean Dice of {other.name} is {how} that of {first} ({_evidence(other, 'dice', None)})."
+
+
+def _lesion_sentences(comparison: Comparison, other: ModelComparison) -> list[str]:
+    test, rate = other.test("sensitivity", _IOU), other.difference("fp_per_scan", _IOU)
+    sentences = []
+    if test is not None and test.lesions is not None and test.n:
+        found = test.lesions.both + test.lesions.only_other
+        found_first = test.lesions.both + test.lesions.only_first
+        sentences.append(
+            f"Of {counted(test.n, 'reference lesion')} it finds {found} at IoU > {_IOU:g}, {comparison.first.name} "
+            f"{found_first} ({_p_values(test)})."
+        )
+    if rate.value is not None:
+        how = difference_words(rate.value, "fewer", "more", "the same number of")
+        evidence = _evidence(other, "fp_per_scan", _IOU, "fewer", "more")
+        sentences.append(f"It marks {how} false positives per scan at IoU > {_IOU:g} ({evidence}).")
+    return sentences
+
+
+def _case_sentence(comparison: Comparison, other: ModelComparison) -> str:
+    margin, tally = comparison.settings.tie_margin, other.tally
+    tied = f"differs by less than {margin:g}" if margin else "is equal"
+    return (
+        f"Case by case its Dice is better in {tally['win']}, worse in {tally['loss']}, and {tied} in {tally['tie']} "
+        f"of {comparison.cases}."
+    )
+
+
+def _evidence(
+    other: ModelComparison, metric: str, threshold: float | None, less: str = "lower", more: str = "higher"
+) -> str:
+    interval = interval_words(other.difference(metric, threshold).ci95, less, more)
+    test = other.test(metric, threshold)
+    return interval if test is None else f"{interval}; {_p_values(test)}"
+
+
+def _p_values(test: PairedTest) -> str:
+    p, holm = (text if text.startswith("<") else f"= {text}" for text in (p_text(test.p), p_text(test.p_holm)))
+    return f"{TEST_NAMES[test.test]} p {p}, Holm {holm.removeprefix('= ')}"

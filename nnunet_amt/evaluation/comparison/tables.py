@@ -7,8 +7,7 @@ from itertools import groupby
 from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
 from nnunet_amt.evaluation.comparison.measures import TABLE_MEASURES, Estimate, Measure
-from nnunet_amt.evaluation.comparison.paired import VERDICTS
-from nnunet_amt.evaluation.comparison.sentences import TEST_NAMES
+from nnunet_amt.evaluation.comparison.paired import TEST_NAMES, VERDICTS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
 from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS

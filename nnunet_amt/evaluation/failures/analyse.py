@@ -10,12 +10,12 @@ from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
-from nnunet_amt.evaluation.failures.figure import write_feature_figures
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, compare_features, extreme_groups
 from nnunet_amt.evaluation.failures.result_files import (
     write_failure_cases_csv,
     write_failures_json,
     write_false_positives_csv,
+    write_feature_figures,
     write_features_csv,
 )
 from nnunet_amt.evaluation.failures.summary import failure_tables, failures_markdown
@@ -37,19 +37,7 @@ FAILURE_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class FailureAnalysis:
-    """What a failure analysis found and where it was written.
-
-    Attributes
-    ----------
-    files
-        The written files.
-    cases
-        In the order of their ids.
-    groups
-        The cases of lowest and highest Dice.
-    comparisons
-        Each feature of the references in both groups.
-    """
+    """What a failure analysis found and where it was written; the cases are in the order of their ids."""
 
     files: tuple[Path, ...]
     cases: tuple[FailureCase, ...]

@@ -78,23 +78,7 @@ class FalsePositive:
 
 @dataclass(frozen=True, eq=False)
 class FailureCase:
-    """What the failure analysis knows of a case.
-
-    Attributes
-    ----------
-    case_id
-        Name of the case.
-    tp, fp, fn
-        Voxels in both masks, in the prediction only, in the reference only.
-    voxel
-        Dice and its like.
-    mode
-        How it fails.
-    false_positives
-        Predicted lesions without a partner.
-    features
-        Of the reference; empty for a case without tumour.
-    """
+    """What the failure analysis knows of a case; the features are of the reference, empty for a case without tumour."""
 
     case_id: str
     tp: int

@@ -17,10 +17,10 @@ from nnunet_amt.evaluation.score_froc.candidates import (
     find_probabilities,
 )
 from nnunet_amt.evaluation.score_froc.curve import IouSweep, ScoreFroc, iou_sweep, score_froc
-from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
 from nnunet_amt.evaluation.score_froc.result_files import (
     write_curves_csv,
     write_lesions_csv,
+    write_score_froc_figures,
     write_score_froc_json,
     write_summary,
 )
@@ -38,17 +38,7 @@ SCORE_FROC_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class ScoreFrocResult:
-    """What was found and where it was written.
-
-    Attributes
-    ----------
-    files
-        The written files.
-    curves
-        The score FROC of each confidence.
-    sweep
-        The paper's IoU sweep of the same predictions.
-    """
+    """The score FROC of each confidence, the paper's IoU sweep of the same predictions, and the written files."""
 
     files: tuple[Path, ...]
     curves: tuple[ScoreFroc, ...]

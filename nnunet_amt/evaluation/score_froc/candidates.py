@@ -155,13 +155,6 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
     nnU-Net stores an array (classes, z, y, x) on the grid of the prediction, not of the resampled image. The
     ``.pkl`` beside it holds that grid too, but unpickling a file can run code: the grid is the prediction's.
 
-    Parameters
-    ----------
-    path
-        ``<case id>.npz``.
-    pair
-        The case.
-
     Returns
     -------
     numpy.ndarray of float, (z, y, x)

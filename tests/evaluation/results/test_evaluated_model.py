@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
-from nnunet_amt.evaluation.comparison.same_cases import check_same_cases, model_names
+from nnunet_amt.evaluation.comparison.compare import check_same_cases, model_names
 from nnunet_amt.evaluation.evaluate import RESULT_FILES
 from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, read_evaluated_model
 from nnunet_amt.evaluation.settings import EvaluationSettings

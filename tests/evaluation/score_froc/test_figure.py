@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, iou_sweep, score_froc
-from nnunet_amt.evaluation.score_froc.figure import score_froc_figure, write_score_froc_figures
+from nnunet_amt.evaluation.score_froc.result_files import score_froc_figure, write_score_froc_figures
 from tests.evaluation.score_froc.test_curve import TWO_SCANS, case
 
 
