@@ -35,7 +35,14 @@ def run(
     progress: Progress = silent,
 ) -> set[str]:
     """Evaluate and name the files that are there then."""
-    evaluate(folder / "predictions", folder / "references", folder / "out", cohort, settings, progress=progress)
+    evaluate(
+        folder / "predictions",
+        folder / "references",
+        folder / "out",
+        cohort=cohort,
+        settings=settings,
+        progress=progress,
+    )
     return {path.name for path in (folder / "out").iterdir()}
 
 

@@ -84,7 +84,7 @@ def write_study(folder: Path) -> Path:
         mock.patch("nnunet_amt.evaluation.evaluate.write_figures", _blank_figures),
         mock.patch("nnunet_amt.evaluation.failures.analyse.write_feature_figures", _blank_features),
     ):
-        evaluate(predictions, references, folder / "evaluation", dataset / "cohort.csv", settings)
+        evaluate(predictions, references, folder / "evaluation", cohort=dataset / "cohort.csv", settings=settings)
         analyse_failures(
             predictions, references, folder / "evaluation_failures", images=dataset / "imagesTs", settings=settings
         )

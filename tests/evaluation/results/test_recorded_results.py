@@ -23,7 +23,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _evaluate(folder: Path, settings: EvaluationSettings = SETTINGS) -> None:
-    evaluate(folder / "predictions", folder / "references", folder / "out", folder / "cohort.csv", settings)
+    evaluate(
+        folder / "predictions", folder / "references", folder / "out", cohort=folder / "cohort.csv", settings=settings
+    )
 
 
 def test_evaluation_tells_what_it_read_and_wrote(folder: Path) -> None:
