@@ -38,7 +38,7 @@ from benchmarks.label_pairs import write_label_pairs
 from nnunet_amt.evaluation import EvaluationSettings, evaluate
 from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_case
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import summarise
 
 PAPER_CASES = 164

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_counts
-from nnunet_amt.evaluation.measure.counts import count_masks
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, count_masks, evaluate_counts
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups
 from nnunet_amt.evaluation.summary.subgroups import Subgroup, split_into_subgroups

@@ -131,7 +131,7 @@ def run_demo(
         predictions,
         dataset / "labelsTs",
         output / "evaluation_failures",
-        dataset / "imagesTs",
+        images=dataset / "imagesTs",
         jobs=jobs,
         progress=progress,
     )

@@ -121,7 +121,7 @@ def compared_names(settings: BaselineSettings) -> list[str]:
 def compare_with_ours(settings: BaselineSettings, evaluation: Path, progress: Progress = silent) -> ComparisonResult:
     """Compare the stock models with our evaluation of the same cases, which stands first; see `compare`."""
     evaluations = [evaluation, *(evaluation_folder(settings, model) for model in settings.models)]
-    return compare(evaluations, comparison_folder(settings), compared_names(settings), progress=progress)
+    return compare(evaluations, comparison_folder(settings), names=compared_names(settings), progress=progress)
 
 
 def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, show: Callable[[str], None]) -> None:

@@ -45,7 +45,16 @@ def failures(
 
     settings = _settings(connectivity, minimum_voxels, false_positive_rule, foreground)
     with progress_bars() as report:
-        result = analyse_failures(predictions, references, output, images, settings, jobs, report, missing_as_empty)
+        result = analyse_failures(
+            predictions,
+            references,
+            output,
+            images=images,
+            settings=settings,
+            missing_as_empty=missing_as_empty,
+            jobs=jobs,
+            progress=report,
+        )
     size = len(result.groups.bottom)
     group = f"{size} case{'' if size == 1 else 's'}"
     out.print(f"compared: {group} of lowest against {group} of highest Dice")
@@ -77,7 +86,14 @@ def score_froc(
     settings = _settings(connectivity, minimum_voxels, false_positive_rule, foreground)
     with progress_bars() as report:
         result = analyse_scores(
-            predictions, references, output, probabilities, settings, jobs, report, missing_as_empty
+            predictions,
+            references,
+            output,
+            probabilities=probabilities,
+            settings=settings,
+            missing_as_empty=missing_as_empty,
+            jobs=jobs,
+            progress=report,
         )
     for curve in result.curves:
         cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
@@ -118,7 +134,14 @@ def components(
     settings = _settings(26, 10, false_positive_rule, foreground)
     with progress_bars() as report:
         analyse_components(
-            predictions, references, output, sizes or MINIMUM_SIZES, settings, jobs, report, missing_as_empty
+            predictions,
+            references,
+            output,
+            minimum_sizes=sizes or MINIMUM_SIZES,
+            settings=settings,
+            missing_as_empty=missing_as_empty,
+            jobs=jobs,
+            progress=report,
         )
     show_written([output / name for name in (*COMPONENT_FILES, RECORD_FILE)])
     show_next(f"look at {output / 'component_analysis.md'}")

@@ -68,7 +68,15 @@ def compare(
     )
     folders = _model_folders(model_folder or [])
     with progress_bars() as report:
-        result = compare_evaluations(evaluations, output, names, cohort, settings, folders, report)
+        result = compare_evaluations(
+            evaluations,
+            output,
+            names=names,
+            cohort=cohort,
+            model_folders=folders,
+            settings=settings,
+            progress=report,
+        )
     for sentence in result.sentences:
         out.print(sentence, markup=False)
     show_written(list(result.files))

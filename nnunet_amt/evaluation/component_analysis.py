@@ -13,12 +13,21 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.measure.lesions import (
+    UNMATCHED,
+    intersection_table,
+    iou_levels,
+    label_components,
+    match_sweep,
+)
 from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
+from nnunet_amt.evaluation.results.result_folder import recorded_results
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
+from nnunet_amt.writing.markdown import pipe_table
+from nnunet_amt.writing.numbers import UNDEFINED
+from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.words import counted
 
 COMPONENT_FILES = ("component_analysis.md", "component_analysis.csv", "component_analysis.json")
 SCHEMA_VERSION = 1
@@ -82,11 +91,12 @@ def analyse_components(
     predictions: Path,
     references: Path,
     output: Path,
+    *,
     minimum_sizes: Sequence[MinimumSize] = MINIMUM_SIZES,
     settings: EvaluationSettings | None = None,
+    missing_as_empty: bool = False,
     jobs: int = 1,
     progress: Progress = silent,
-    missing_as_empty: bool = False,
 ) -> tuple[ComponentRow, ...]:
     """Evaluate the lesions under every connectivity and smallest size; each file is read once.
 
@@ -102,12 +112,12 @@ def analyse_components(
         Sizes below which a predicted component is dropped.
     settings
         The rule of false positives and the value of tumour; connectivity and smallest size are what is varied.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
         Cases that are read at the same time.
     progress
         Told of every checked header and every case.
-    missing_as_empty
-        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
@@ -129,16 +139,19 @@ def analyse_components(
     inputs = {"predictions": predictions, "references": references}
     with recorded_results(output, COMPONENT_FILES, "components", chosen, inputs) as (folder, notes):
         notes.counts["cases"] = len(pairs)
-        return write_component_analysis(folder, pairs, minimum_sizes, settings, jobs, progress)
+        return write_component_analysis(
+            folder, pairs, minimum_sizes=minimum_sizes, settings=settings, jobs=jobs, progress=progress
+        )
 
 
 def write_component_analysis(
     folder: Path,
     pairs: Sequence[LabelMapPair],
-    minimum_sizes: Sequence[MinimumSize],
+    *,
+    minimum_sizes: Sequence[MinimumSize] = MINIMUM_SIZES,
     settings: EvaluationSettings,
-    jobs: int,
-    progress: Progress,
+    jobs: int = 1,
+    progress: Progress = silent,
 ) -> tuple[ComponentRow, ...]:
     """Count pairs whose geometry has been checked, and write `COMPONENT_FILES` to a folder.
 
@@ -154,35 +167,49 @@ def write_component_analysis(
 
     counts = np.sum(for_each_pair(count, pairs, jobs, progress, "comparing components"), axis=0)
     rows = _rows(counts, minimum_sizes, len(pairs))
-    write_text(folder / "component_analysis.md", component_table(rows, len(pairs), rule))
+    table = component_table(rows, cases=len(pairs), rule=rule)
+    write_text(folder / "component_analysis.md", _markdown(table))
     write_csv(folder / "component_analysis.csv", [field.name for field in fields(ComponentRow)], map(asdict, rows))
-    _write_json(folder / "component_analysis.json", rows, len(pairs), settings)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "software": {"name": "nnunet_amt", "version": __version__},
+        "settings": {"false_positive_rule": rule, "foreground": settings.foreground},
+        "cases": len(pairs),
+        "rows": [asdict(row) for row in rows],
+        "tables": [table.as_json()],
+    }
+    write_json(folder / "component_analysis.json", content)
     return rows
 
 
-def component_table(rows: Sequence[ComponentRow], cases: int, rule: FalsePositiveRule = "unmatched") -> str:
-    """Lay out the rows as Markdown."""
+def component_table(rows: Sequence[ComponentRow], *, cases: int, rule: FalsePositiveRule = "unmatched") -> Table:
+    """Lay out the rows as a table of ready text."""
     which = "without a partner" if rule == "unmatched" else "that overlaps no reference lesion"
-    lines = [
-        f"# Lesions of {cases} case{'' if cases == 1 else 's'} by connectivity and smallest size",
-        "",
+    note = (
         "Predicted components under the smallest size are dropped, reference components never. Matched one to one at "
         f"an IoU above the threshold; every predicted lesion {which} is a false positive (FP). The paper "
-        "drops predicted components under 10 voxels and does not state its connectivity.",
-        "",
-        "| Connectivity | Smallest | Reference lesions | Predicted lesions | Dropped | Sensitivity, IoU > 0.1 "
-        "| FP per scan, IoU > 0.1 | Sensitivity, IoU > 0.5 | FP per scan, IoU > 0.5 |",
-        f"| ---: | ---: {'| ---: ' * 7}|",
-    ]
+        "drops predicted components under 10 voxels and does not state its connectivity."
+    )
+    columns = (
+        *("Smallest", "Reference lesions", "Predicted lesions", "Dropped"),
+        *(f"{metric}, IoU > {threshold}" for threshold in (0.1, 0.5) for metric in ("Sensitivity", "FP per scan")),
+    )
+    table_rows = []
     for row in rows:
         metrics = (row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05)
-        cells = [
-            *(str(row.connectivity), f"{row.minimum_size:g} {row.unit}"),
-            *(str(row.reference_lesions), str(row.predicted_lesions), str(row.dropped_predictions)),
-            *("–" if value is None else f"{value:.3f}" for value in metrics),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"nnunet_amt {__version__}. Research use only.", ""])
+        cells = (
+            f"{row.minimum_size:g} {row.unit}",
+            *map(str, (row.reference_lesions, row.predicted_lesions, row.dropped_predictions)),
+            *(UNDEFINED if value is None else f"{value:.3f}" for value in metrics),
+        )
+        table_rows.append(Row(str(row.connectivity), cells))
+    title = f"Lesions of {counted(cases, 'case')} by connectivity and smallest size"
+    return Table(title, "Connectivity", columns, tuple(table_rows), (note,))
+
+
+def _markdown(table: Table) -> str:
+    foot = f"nnunet_amt {__version__}. Research use only."
+    return "\n\n".join([f"# {table.title}", *table.notes, pipe_table(table, alignments="r" * 9), foot]) + "\n"
 
 
 def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize], rule: FalsePositiveRule) -> np.ndarray:
@@ -231,10 +258,3 @@ def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) 
                 )
             )
     return tuple(rows)
-
-
-def _write_json(path: Path, rows: Sequence[ComponentRow], cases: int, settings: EvaluationSettings) -> None:
-    software = {"name": "nnunet_amt", "version": __version__}
-    chosen = {"false_positive_rule": settings.false_positive_rule, "foreground": settings.foreground}
-    content = {"schema_version": SCHEMA_VERSION, "software": software, "settings": chosen, "cases": cases}
-    write_json(path, content | {"rows": [asdict(row) for row in rows]})

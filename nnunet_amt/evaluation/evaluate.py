@@ -9,7 +9,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.case_workers import evaluate_cases
-from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, write_component_analysis
+from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_component_analysis
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.measure.label_maps import check_headers, find_pairs
@@ -18,21 +18,18 @@ from nnunet_amt.evaluation.results.csv_files import (
     write_cases_csv,
     write_froc_csv,
     write_lesions_csv,
+    write_metrics_csv,
+    write_volume_bins_csv,
 )
-from nnunet_amt.evaluation.results.metrics_csv import write_metrics_csv
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
-from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, write_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of
-from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
-from nnunet_amt.evaluation.summary.consistency import check_subgroups_add_up
-from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups
+from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of, read_cohort_rows
+from nnunet_amt.evaluation.summary.subgroups import check_subgroups_add_up, sensitivity_by_volume, split_into_subgroups
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
 from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
-from nnunet_amt.evaluation.summary.volume_bins import sensitivity_by_volume, write_volume_bins_csv
 from nnunet_amt.images.image_integrity import itk_warnings_off
 
 RESULT_FILES = (
@@ -166,9 +163,9 @@ def evaluate(
         write_figures(folder, cases, overall, settings, institutions, progress)
         write_summary_json(folder / "summary.json", settings, overall, subgroups)
         if probabilities is not None:
-            write_scores(folder, pairs, scored, settings, jobs, progress)
+            write_scores(folder, pairs, scored, settings=settings, jobs=jobs, progress=progress)
         if component_analysis:
-            write_component_analysis(folder, pairs, MINIMUM_SIZES, settings, jobs, progress)
+            write_component_analysis(folder, pairs, settings=settings, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 

@@ -59,13 +59,14 @@ class CaseCrop:
 
 
 def read_case_crop(
-    case_id: str,
     image: Path | None,
     reference: Path,
     prediction: Path | None,
+    *,
+    case_id: str,
     margin_mm: float = 20.0,
-    foreground: int = 1,
     minimum_mm: float = 0.0,
+    foreground: int = 1,
 ) -> CaseCrop:
     """Read the box around the union of reference and prediction, wider by a margin on every side.
 
@@ -74,18 +75,18 @@ def read_case_crop(
 
     Parameters
     ----------
+    image
+        The CT; None where there is none.
+    reference, prediction
+        The label maps; no prediction stands for an empty one.
     case_id
         Name of the case.
-    image
-        Its CT; None where there is none.
-    reference, prediction
-        Its label maps; no prediction stands for an empty one.
     margin_mm
         Around the union, cut off at the edge of the case.
-    foreground
-        The value of tumour, see `EvaluationSettings`.
     minimum_mm
         Least edge length of the box, where the case is large enough.
+    foreground
+        The value of tumour, see `EvaluationSettings`.
 
     Raises
     ------

@@ -7,6 +7,7 @@ a second for each.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnunet_amt.pictures.case_crop import CaseCrop
-from nnunet_amt.pictures.outlines import dashes, outlines
 from nnunet_amt.pictures.planes import EDGES, PLANES, Plane, PlaneView, Voxel, focused, plane_view, shown_voxel
 from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
@@ -33,7 +33,7 @@ _SCALE_BARS_MM = (20, 10, 5)
 _BACKGROUND = 0  # grey value where there is no CT
 
 
-def windowed(image: np.ndarray, window: tuple[float, float] = WINDOW) -> np.ndarray:
+def windowed(image: np.ndarray, *, window: tuple[float, float] = WINDOW) -> np.ndarray:
     """Turn HU into grey values from 0 to 255 (uint8); level and width in HU."""
     level, width = window
     grey = (image.astype(np.float32) - (level - width / 2)) * (255 / width)
@@ -43,6 +43,7 @@ def windowed(image: np.ndarray, window: tuple[float, float] = WINDOW) -> np.ndar
 def overlay_png(
     crop: CaseCrop,
     plane: Plane,
+    *,
     size: int = _SIZE,
     at: Voxel | None = None,
     window: tuple[float, float] = WINDOW,
@@ -67,13 +68,13 @@ def overlay_png(
     bytes
         A PNG file.
     """
-    crop, at = focused(crop, at or shown_voxel(crop))
-    view = plane_view(crop, plane, at)
+    crop, at = focused(crop, at=at or shown_voxel(crop))
+    view = plane_view(crop, plane, at=at)
     return _png(_drawn(view, size / max(view.extent_mm), window))
 
 
 def case_panel(
-    crop: CaseCrop, size: int = _SIZE, at: Voxel | None = None, window: tuple[float, float] = WINDOW
+    crop: CaseCrop, *, size: int = _SIZE, at: Voxel | None = None, window: tuple[float, float] = WINDOW
 ) -> bytes:
     """Draw the three planes side by side, all at one scale; see `overlay_png`.
 
@@ -84,9 +85,9 @@ def case_panel(
     """
     from PIL import Image
 
-    crop, at = focused(crop, at or shown_voxel(crop))
+    crop, at = focused(crop, at=at or shown_voxel(crop))
     scale = size / max(crop.extent_mm)
-    pictures = [_drawn(plane_view(crop, plane, at), scale, window) for plane in PLANES]
+    pictures = [_drawn(plane_view(crop, plane, at=at), scale, window) for plane in PLANES]
     width = sum(picture.width for picture in pictures) + _GAP_BETWEEN * (len(pictures) - 1)
     height = max(picture.height for picture in pictures)
     panel = Image.new("RGB", (width, height), (_BACKGROUND,) * 3)
@@ -97,6 +98,60 @@ def case_panel(
     return _png(panel)
 
 
+def outlines(mask: np.ndarray) -> list[np.ndarray]:
+    """Trace the border of a mask half-way between the centres of voxels inside and outside.
+
+    Parameters
+    ----------
+    mask
+        Of bool, (rows, columns). What lies beyond its edge counts as outside.
+
+    Returns
+    -------
+    list of numpy.ndarray, (points, 2)
+        Closed lines of (column, row) in pixels from the mask's upper left corner: the centre of its first pixel is
+        (0.5, 0.5).
+    """
+    from contourpy import contour_generator
+
+    if not mask.any():
+        return []
+    padded = np.pad(mask, 1).astype(float)
+    lines: Sequence[np.ndarray] = contour_generator(z=padded).lines(0.5)  # type: ignore[assignment]
+    return [line - 0.5 for line in lines]  # from centres of the padded mask
+
+
+def dashes(line: np.ndarray, *, dash: float, gap: float) -> list[np.ndarray]:
+    """Cut a line into dashes along its length; a closed one is divided evenly, so that no dash is left over.
+
+    Parameters
+    ----------
+    line
+        (points, 2).
+    dash, gap
+        Their lengths, in the unit of the points; stretched a little to fit a closed line.
+
+    Returns
+    -------
+    list of numpy.ndarray, (points, 2)
+        Each with the corners that it goes round.
+    """
+    steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    reached = np.concatenate([[0.0], np.cumsum(steps)])
+    whole = float(reached[-1])
+    if whole == 0.0:
+        return []
+    count = max(1, round(whole / (dash + gap)))
+    period = whole / count
+    parts = []
+    for number in range(count):
+        start, stop = number * period, number * period + period * dash / (dash + gap)
+        inside = reached[(reached > start) & (reached < stop)]
+        places = np.concatenate([[start], inside, [stop]])
+        parts.append(np.column_stack([np.interp(places, reached, line[:, axis]) for axis in range(2)]))
+    return parts
+
+
 def _drawn(view: PlaneView, scale: float, window: tuple[float, float]) -> Image.Image:
     """Draw a view at so many pixels a millimetre."""
     height, width = (max(1, round(length * scale)) for length in view.extent_mm)
@@ -104,7 +159,7 @@ def _drawn(view: PlaneView, scale: float, window: tuple[float, float]) -> Image.
     _fill(picture, view.prediction)
     pixel = np.array([view.pixel[1], view.pixel[0]]) * scale  # (column, row)
     _draw_lines(picture, [line * pixel for line in outlines(view.prediction)], BLUE, casing="white")
-    dashed = [part for line in outlines(view.reference) for part in dashes(line * pixel, _DASH, _GAP)]
+    dashed = [part for line in outlines(view.reference) for part in dashes(line * pixel, dash=_DASH, gap=_GAP)]
     _draw_lines(picture, dashed, ORANGE, casing="black")
     _write_edges(picture, view.plane)
     _draw_scale_bar(picture, scale)
@@ -116,7 +171,7 @@ def _grey(view: PlaneView, size: tuple[int, int], window: tuple[float, float]) -
 
     if view.image is None:
         return Image.new("RGB", size, (_BACKGROUND,) * 3)
-    return Image.fromarray(windowed(view.image, window)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    return Image.fromarray(windowed(view.image, window=window)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
 
 
 def _fill(picture: Image.Image, mask: np.ndarray) -> None:

@@ -54,7 +54,7 @@ class PlaneView:
         return rows * self.pixel[0], columns * self.pixel[1]
 
 
-def shown_voxel(crop: CaseCrop, of: np.ndarray | None = None) -> Voxel:
+def shown_voxel(crop: CaseCrop, *, of: np.ndarray | None = None) -> Voxel:
     """Choose the voxel (z, y, x) through which the three planes are laid.
 
     It lies in the axial slice that holds most of a mask: of the mask's voxels in that slice it is the one nearest to
@@ -81,7 +81,7 @@ def shown_voxel(crop: CaseCrop, of: np.ndarray | None = None) -> Voxel:
     return z, y, x
 
 
-def focused(crop: CaseCrop, at: Voxel, margin_mm: float = 15.0, minimum_mm: float = 80.0) -> tuple[CaseCrop, Voxel]:
+def focused(crop: CaseCrop, *, at: Voxel, margin_mm: float = 15.0, minimum_mm: float = 80.0) -> tuple[CaseCrop, Voxel]:
     """Cut a crop down to what the three planes through a voxel show of both masks.
 
     A false positive far from the tumour makes a crop so large that the tumour is a speck in it.
@@ -124,7 +124,7 @@ def focused(crop: CaseCrop, at: Voxel, margin_mm: float = 15.0, minimum_mm: floa
     return smaller, (at[0] - z.start, at[1] - y.start, at[2] - x.start)
 
 
-def plane_view(crop: CaseCrop, plane: Plane, at: Voxel | None = None) -> PlaneView:
+def plane_view(crop: CaseCrop, plane: Plane, *, at: Voxel | None = None) -> PlaneView:
     """Cut a crop in one plane.
 
     Parameters

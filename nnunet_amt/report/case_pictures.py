@@ -72,7 +72,7 @@ def _picture(case: EvaluatedCase, loaded: LoadedCase, at: Voxel | None, where: s
         f"{seen} of case {case.case_id} in an axial, a coronal and a sagittal slice through {where}, with the outlines "
         f"of reference and prediction. {case_story(case).sentences[0]}"
     )
-    return png_picture(case_panel(loaded.crop, _SIZE, at), alt, f"Slices through {where}, all to one scale.")
+    return png_picture(case_panel(loaded.crop, size=_SIZE, at=at), alt, f"Slices through {where}, all to one scale.")
 
 
 def _voxel(found: FalsePositive, loaded: LoadedCase) -> Voxel:

@@ -17,8 +17,8 @@ from nnunet_amt.evaluation.results.read_results import (
     read_failed_cases,
     worst_first,
 )
-from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
-from nnunet_amt.evaluation.summary.cohort_rows import read_cohort_rows
+from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_summary
+from nnunet_amt.evaluation.summary.cohort_groups import read_cohort_rows
 from nnunet_amt.report.circumstances import Background
 from nnunet_amt.study import Study
 from nnunet_amt.study.facts import StudyFacts, facts_of

@@ -41,7 +41,15 @@ def study_crop(
             "put the label maps where they were, or run nnunet_amt evaluate again"
         )
     image = label_map_in(study.images, f"{case.case_id}_0000")
-    crop = read_case_crop(case.case_id, image, reference, prediction, margin_mm, foreground, minimum_mm)
+    crop = read_case_crop(
+        image,
+        reference,
+        prediction,
+        case_id=case.case_id,
+        margin_mm=margin_mm,
+        minimum_mm=minimum_mm,
+        foreground=foreground,
+    )
     found = _voxels(crop)
     if found != (case.tp, case.fp, case.fn):
         told = "TP {} FP {} FN {}"

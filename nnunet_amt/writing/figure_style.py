@@ -20,7 +20,7 @@ FONT_SIZE, SMALL_FONT_SIZE = 8.0, 7.0  # pt; nothing is smaller
 # Okabe and Ito's blue and vermilion, which the common forms of colour blindness tell apart; the markers differ too.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 MIDDLE_BLUE, PALE_BLUE, GREY = "#7FB8DA", "#CCE3F0", "#595959"
-_MM_PER_INCH = 25.4
+_MM_PER_INCH, _CM_PER_INCH = 25.4, 2.54
 _DPI = 300
 # Text stays text in SVG; ids and dates do not change from run to run.
 _RC: dict[Any, Any] = {  # matplotlib wants literal keys
@@ -66,6 +66,28 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
             picture.set_interpolation("none")  # as it is: SVG would make it coarser
         with atomic_path(folder / f"{name}.svg") as partial:
             figure.savefig(partial, metadata={"Date": None})
+
+
+@contextmanager
+def plain_figure(width_cm: float, height_cm: float, *, font_size: float) -> Iterator[Figure]:
+    """Give an empty figure of that size in matplotlib's own style, as those of the further analyses are."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context({"font.size": font_size}):
+        figure = Figure(figsize=(width_cm / _CM_PER_INCH, height_cm / _CM_PER_INCH), layout="constrained")
+        FigureCanvasAgg(figure)  # no display is needed
+        yield figure
+
+
+def save_plain_figure(figure: Figure, path: Path) -> None:
+    """Save a figure of `plain_figure` to `path` with the endings .png and .svg; equal figures give equal bytes."""
+    from matplotlib import rc_context
+
+    for ending in (".png", ".svg"):
+        with rc_context({"svg.hashsalt": "nnunet_amt"}), atomic_path(path.with_suffix(ending)) as partial:
+            figure.savefig(partial, dpi=_DPI, metadata={"Date": None} if ending == ".svg" else None)
 
 
 def plain_axes(axes: Axes) -> None:

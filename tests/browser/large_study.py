@@ -40,7 +40,11 @@ def make_large_study(folder: Path) -> Path:
     write_csv(dataset / "cohort.csv", ("case_id", "institution", "split"), rows)
     evaluate(folder / "predictions", dataset / "labelsTs", folder / "evaluation", dataset / "cohort.csv", jobs=2)
     analyse_failures(
-        folder / "predictions", dataset / "labelsTs", folder / "evaluation_failures", dataset / "imagesTs", jobs=2
+        folder / "predictions",
+        dataset / "labelsTs",
+        folder / "evaluation_failures",
+        images=dataset / "imagesTs",
+        jobs=2,
     )
     return folder
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_counts
-from nnunet_amt.evaluation.measure.counts import CaseCounts, count_masks
+from nnunet_amt.evaluation.measure.case import CaseCounts, CaseEvaluation, count_masks, evaluate_counts
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground
 

@@ -15,8 +15,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from nnunet_amt.evaluation import EvaluationSettings
-from nnunet_amt.evaluation.measure.counts import CaseCounts
-from nnunet_amt.evaluation.measure.lesion import count_lesions
+from nnunet_amt.evaluation.measure.case import CaseCounts, count_lesions
 from tests.evaluation.builders import count
 
 HERE = Path(__file__).parent

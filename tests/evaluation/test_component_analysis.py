@@ -28,9 +28,8 @@ def diagonal_mask() -> np.ndarray:
 def test_connectivity_counts_faces_edges_and_corners(tmp_path: Path) -> None:
     """The same mask as reference and prediction: 3 lesions by faces, 2 with edges, 1 with corners, all found."""
     write_pair(tmp_path, "a", diagonal_mask(), diagonal_mask())
-    rows = analyse_components(
-        tmp_path / "predictions", tmp_path / "references", tmp_path / "out", [MinimumSize(0, "voxels")]
-    )
+    sizes = [MinimumSize(0, "voxels")]
+    rows = analyse_components(tmp_path / "predictions", tmp_path / "references", tmp_path / "out", minimum_sizes=sizes)
     assert [(row.connectivity, row.reference_lesions, row.predicted_lesions) for row in rows] == [
         (6, 3, 3),
         (18, 2, 2),
@@ -51,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 def test_smallest_size_in_voxels_and_in_mm3(folder: Path) -> None:
     """A voxel is 1 x 2 x 5 mm, 10 mm3: 100 mm3 are 10 voxels. Components of exactly the smallest size stay."""
     sizes = [MinimumSize(0, "voxels"), MinimumSize(10, "voxels"), MinimumSize(30, "voxels"), MinimumSize(100, "mm3")]
-    rows = analyse_components(folder / "predictions", folder / "references", folder / "out", sizes)
+    rows = analyse_components(folder / "predictions", folder / "references", folder / "out", minimum_sizes=sizes)
     at_26 = [row for row in rows if row.connectivity == 26]
     assert [(row.predicted_lesions, row.dropped_predictions) for row in at_26] == [(5, 0), (3, 2), (0, 5), (3, 2)]
     # One of two lesions is found until 30 voxels are asked for; the rest of what is kept is false, over two scans.
@@ -68,6 +67,12 @@ def test_it_writes_one_table_in_three_forms(folder: Path) -> None:
     assert [float(row["sensitivity_01"]) for row in table] == [row.sensitivity_01 for row in rows]
     content = json.loads((folder / "out" / "component_analysis.json").read_text())
     assert (content["cases"], len(content["rows"])) == (2, 18)
+    (ready,) = content["tables"]
+    assert (ready["title"], ready["heading"]) == (
+        "Lesions of 2 cases by connectivity and smallest size",
+        "Connectivity",
+    )
+    assert ready["rows"][13]["cells"] == ["10 voxels", "2", "3", "2", "0.500", "1.000", "0.500", "1.000"]
     text = (folder / "out" / "component_analysis.md").read_text()
     assert "| 26 | 10 voxels | 2 | 3 | 2 | 0.500 | 1.000 | 0.500 | 1.000 |" in text
 
@@ -96,5 +101,6 @@ def test_without_lesions_the_sensitivity_is_undefined(tmp_path: Path) -> None:
 
 
 def test_a_negative_size_is_refused(folder: Path) -> None:
+    sizes = [MinimumSize(-1, "mm3")]
     with pytest.raises(BadInputError, match="the smallest size is -1 mm3; give 0 or more"):
-        analyse_components(folder / "predictions", folder / "references", folder / "out", [MinimumSize(-1, "mm3")])
+        analyse_components(folder / "predictions", folder / "references", folder / "out", minimum_sizes=sizes)

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial.distance import pdist
 
-from nnunet_amt.evaluation.measure.diameter import largest_diameters
+from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground
 from tests.evaluation.builders import SPACING, evaluated

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.diameter import largest_diameters
+from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.phantom import (
     DISTRACTORS,
     HARDER_DESIGN,

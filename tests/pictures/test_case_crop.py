@@ -31,7 +31,7 @@ def written_case(folder: Path, image: np.ndarray | None = None) -> tuple[Path, P
 
 def read(files: tuple[Path, Path, Path], **options: float) -> CaseCrop:
     image, reference, prediction = files
-    return read_case_crop("a", image, reference, prediction, **options)  # type: ignore[arg-type]
+    return read_case_crop(image, reference, prediction, case_id="a", **options)  # type: ignore[arg-type]
 
 
 def test_the_box_is_the_union_and_a_margin_in_mm(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_small_box_grows_to_the_least_length(tmp_path: Path) -> None:
 def test_a_case_without_tumour_gives_its_middle(tmp_path: Path) -> None:
     """120 mm are 24 of 40 slices of 5 mm, from the 8th; the plane is smaller and whole."""
     empty = write_label_map(tmp_path / "empty.nii.gz", np.zeros((40, 8, 10), np.uint8), SPACING)
-    crop = read_case_crop("a", None, empty, None)
+    crop = read_case_crop(None, empty, None, case_id="a")
     assert crop.image is None
     assert crop.lower == (8, 0, 0)
     assert crop.reference.shape == (24, 8, 10)
@@ -104,7 +104,7 @@ def test_another_grid_is_refused(tmp_path: Path) -> None:
     image, reference, _ = written_case(tmp_path)
     moved = write_label_map(tmp_path / "moved.nii.gz", np.zeros(SHAPE, np.uint8), SPACING, (0.0, 0.0, 1.0))
     with pytest.raises(GeometryMismatchError, match=r"case a: .*moved.*origin"):
-        read_case_crop("a", image, reference, moved)
+        read_case_crop(image, reference, moved, case_id="a")
 
 
 def test_a_ct_that_is_cut_off_is_refused(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_only_the_slices_up_to_the_box_are_read(tmp_path: Path) -> None:
     with image.open("r+b") as file:
         file.truncate(352 + 6 * 512 * 512 * 2)
     mask = write_label_map(tmp_path / "reference.nii.gz", reference, SPACING)
-    crop = read_case_crop("a", image, mask, None, margin_mm=4.0)
+    crop = read_case_crop(image, mask, None, case_id="a", margin_mm=4.0)
     assert crop.image is not None
     assert crop.image.shape == (3, 5, 9)
     assert (crop.image == 7).all()

@@ -56,4 +56,4 @@ def test_dashes_are_stretched_to_fit() -> None:
 
 
 def test_a_point_has_no_dashes() -> None:
-    assert dashes(np.array([[1.0, 1.0], [1.0, 1.0]]), 3.0, 1.0) == []
+    assert dashes(np.array([[1.0, 1.0], [1.0, 1.0]]), dash=3.0, gap=1.0) == []

@@ -43,7 +43,7 @@ CORNERS = np.array([[[z + y + x for x in (0, 1)] for y in (0, 10)] for z in (0, 
 def test_corners_stand_where_a_radiologist_expects_them(
     plane: Plane, at: tuple[int, int, int], shown: list[list[int]]
 ) -> None:
-    view = plane_view(crop_of(CORNERS == 110, CORNERS == 1, CORNERS), plane, at)
+    view = plane_view(crop_of(CORNERS == 110, CORNERS == 1, CORNERS), plane, at=at)
     assert view.image is not None
     assert view.image.tolist() == shown
     assert np.array_equal(view.reference, np.array(shown) == 110), "masks are turned as the CT is"
@@ -90,8 +90,8 @@ def test_without_reference_the_prediction_is_shown_and_else_the_middle() -> None
 def test_another_mask_may_be_looked_for() -> None:
     reference, wrong = box((5, 5, 5), (1, 1, slice(0, 3))), box((5, 5, 5), (4, 4, 4))
     crop = crop_of(reference, reference | wrong)
-    assert shown_voxel(crop, crop.prediction & ~crop.reference) == (4, 4, 4)
-    assert shown_voxel(crop, crop.reference & ~crop.prediction) == (1, 1, 1), "nothing is missing: as by default"
+    assert shown_voxel(crop, of=crop.prediction & ~crop.reference) == (4, 4, 4)
+    assert shown_voxel(crop, of=crop.reference & ~crop.prediction) == (1, 1, 1), "nothing is missing: as by default"
 
 
 def test_focused_leaves_out_what_the_planes_do_not_show() -> None:
@@ -101,7 +101,7 @@ def test_focused_leaves_out_what_the_planes_do_not_show() -> None:
     """
     shape = (100, 60, 60)
     reference, far = box(shape, (50, 30, 30)), box(shape, (90, 50, 50))
-    smaller, at = focused(crop_of(reference, reference | far), (50, 30, 30), minimum_mm=0.0)
+    smaller, at = focused(crop_of(reference, reference | far), at=(50, 30, 30), minimum_mm=0.0)
     assert smaller.reference.shape == (7, 17, 31)
     assert at == (3, 8, 15)
     assert smaller.reference[at]
@@ -113,7 +113,7 @@ def test_focused_keeps_what_one_of_the_planes_shows() -> None:
     """A false positive in the axial slice of the tumour, 20 voxels to the left: x runs from 15 to 66."""
     shape = (100, 60, 80)
     reference, beside = box(shape, (50, 30, 30)), box(shape, (50, 30, 50))
-    smaller, at = focused(crop_of(reference, reference | beside), (50, 30, 30), minimum_mm=0.0)
+    smaller, at = focused(crop_of(reference, reference | beside), at=(50, 30, 30), minimum_mm=0.0)
     assert smaller.reference.shape == (7, 17, 51)
     assert smaller.prediction[3, 8, 35]
     assert at == (3, 8, 15)
@@ -121,7 +121,7 @@ def test_focused_keeps_what_one_of_the_planes_shows() -> None:
 
 def test_focused_is_as_long_as_asked_for_or_the_crop() -> None:
     """80 mm are 16 slices of 5 mm and 40 rows of 2 mm; the crop has but 60 columns of 1 mm."""
-    smaller, at = focused(crop_of(box((100, 60, 60), (0, 59, 30))), (0, 59, 30), margin_mm=0.0)
+    smaller, at = focused(crop_of(box((100, 60, 60), (0, 59, 30))), at=(0, 59, 30), margin_mm=0.0)
     assert smaller.reference.shape == (16, 40, 60)
     assert at == (0, 39, 30)
 

@@ -84,7 +84,9 @@ def write_study(folder: Path) -> Path:
         mock.patch("nnunet_amt.evaluation.failures.analyse.write_feature_figures", _blank_features),
     ):
         evaluate(predictions, references, folder / "evaluation", dataset / "cohort.csv", settings)
-        analyse_failures(predictions, references, folder / "evaluation_failures", dataset / "imagesTs", settings)
+        analyse_failures(
+            predictions, references, folder / "evaluation_failures", images=dataset / "imagesTs", settings=settings
+        )
     return folder
 
 

@@ -26,9 +26,8 @@ def write_results(folder: Path, counts: Mapping[str, tuple[int, int, int]] = COU
     for case_id, (tp, fp, fn) in counts.items():
         precision = tp / (tp + fp) if tp + fp else ""
         dice, iou = 2 * tp / (2 * tp + fp + fn), tp / (tp + fp + fn)
-        rows.append(
-            f"{case_id},{tp},{fp},{fn},{dice},{iou},{precision},1.0,1,{int(tp > 0)},{int(tp > 0)},0.08,0.09,,small"
-        )
+        found = int(tp > 0)
+        rows.append(f"{case_id},{tp},{fp},{fn},{dice},{iou},{precision},1.0,1,{found},{found},0.08,0.09,,small")
     (folder / "cases.csv").write_text("\n".join(rows) + "\n")
     return folder
 

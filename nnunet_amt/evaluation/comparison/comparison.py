@@ -1,32 +1,44 @@
-"""What a comparison found, before it is written in any form."""
+"""What a comparison finds, before it is written in any form: models, differences, tests and subgroups."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nnunet_amt.evaluation.comparison.costs import ModelCost
-from nnunet_amt.evaluation.comparison.measures import MEASURES, Estimate, Measure
-from nnunet_amt.evaluation.comparison.paired_tests import PairedTest
+from nnunet_amt.evaluation.comparison.measures import (
+    MEASURES,
+    TABLE_MEASURES,
+    Estimate,
+    Measure,
+    Ratios,
+    difference_ratios,
+    estimates,
+    ratios,
+)
+from nnunet_amt.evaluation.comparison.paired import (
+    CaseVerdict,
+    PairedTest,
+    Verdict,
+    case_verdicts,
+    corrected,
+    paired_tests,
+)
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
-from nnunet_amt.evaluation.comparison.verdicts import CaseVerdict, Verdict
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
+from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES
+
+_FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
+_PLACES_IN_TABLE = np.array([MEASURES.index(measure) for measure in TABLE_MEASURES])
 
 
 @dataclass(frozen=True, eq=False)
 class ModelResult:
-    """One model by itself.
-
-    Attributes
-    ----------
-    model
-        Its evaluation.
-    values
-        One a measure of `MEASURES`.
-    cost
-        What it costs.
-    """
+    """One model by itself: its evaluation, one value a measure of `MEASURES`, and what it costs."""
 
     model: EvaluatedModel
     values: tuple[Estimate, ...]
@@ -86,6 +98,11 @@ class ModelComparison:
     verdicts: tuple[CaseVerdict, ...]
     subgroups: tuple[SubgroupDifference, ...]
 
+    @property
+    def name(self) -> str:
+        """What the other model is called."""
+        return self.other.name
+
     def difference(self, metric: str, iou_threshold: float | None = None) -> Estimate:
         """Look up a measure."""
         return self.differences[MEASURES.index(Measure(metric, iou_threshold))]
@@ -141,3 +158,71 @@ class Comparison:
     def tests(self) -> int:
         """Number of tests that Holm's correction is for."""
         return sum(test.p is not None for other in self.others for test in other.tests)
+
+
+def compare_models(
+    models: Sequence[EvaluatedModel],
+    costs: Sequence[ModelCost],
+    *,
+    groups: Sequence[CohortGroup],
+    institutions: Mapping[str, str] | None,
+    settings: ComparisonSettings,
+) -> Comparison:
+    """Estimate, test and count the differences of each other model from the first.
+
+    Parameters
+    ----------
+    models
+        Of the same cases; the first is compared with each other one.
+    costs
+        Of each model.
+    groups
+        What is known of the cases, for the subgroups.
+    institutions
+        Of each case, where they are drawn; None to draw cases.
+    settings
+        Resamples, seed and the margin of a tie.
+    """
+    first, *others = models
+    differences = [difference_ratios(first, other) for other in others]
+    clusters = None if institutions is None else [institutions[case_id] for case_id in first.case_ids]
+    values = estimates([*map(ratios, models), *differences], settings=settings, clusters=clusters)
+    subgroups = _subgroup_differences(first, differences, groups, institutions, settings)
+    compared = zip(
+        others,
+        values[len(models) :],
+        corrected([paired_tests(first, other) for other in others]),
+        [case_verdicts(first, other, tie_margin=settings.tie_margin) for other in others],
+        subgroups,
+        strict=True,
+    )
+    return Comparison(
+        settings=settings,
+        results=tuple(map(ModelResult, models, values, costs)),
+        others=tuple(ModelComparison(*parts) for parts in compared),
+        clusters=None if clusters is None else len(set(clusters)),
+    )
+
+
+def _subgroup_differences(
+    first: EvaluatedModel,
+    differences: Sequence[Ratios],
+    groups: Sequence[CohortGroup],
+    institutions: Mapping[str, str] | None,
+    settings: ComparisonSettings,
+) -> list[tuple[SubgroupDifference, ...]]:
+    """Resample the differences of each other model within each subgroup; those of a group stand together."""
+    sizes = CohortGroup("tumour_size", dict(zip(first.case_ids, first.tumour_size, strict=True)), SIZE_CLASSES)
+    before = [group for group in groups if group.name == _FIRST_GROUP]
+    after = [group for group in groups if group.name != _FIRST_GROUP]
+    found: list[list[SubgroupDifference]] = [[] for _ in differences]
+    for group in (*before, sizes, *after):
+        for name in group.order:
+            places = [i for i, case_id in enumerate(first.case_ids) if group.subgroup_of[case_id] == name]
+            if not places:
+                continue
+            columns = [part.of(np.array(places), _PLACES_IN_TABLE) for part in differences]
+            clusters = None if institutions is None else [institutions[first.case_ids[i]] for i in places]
+            for rows, values in zip(found, estimates(columns, settings=settings, clusters=clusters), strict=True):
+                rows.append(SubgroupDifference(group.name, name, len(places), values))
+    return [tuple(rows) for rows in found]

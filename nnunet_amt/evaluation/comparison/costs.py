@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.comparison.record_links import Run, newest_run
-from nnunet_amt.evaluation.comparison.training_logs import training_time
+
+Run = Mapping[str, Any]
+# nnU-Net 2.8.1, nnUNetTrainer: "<date> <time>: Epoch 12 " and "<date> <time>: Epoch time: 34.5 s "
+_EPOCH = re.compile(r": +Epoch (\d+)\s*$", re.MULTILINE)
+_EPOCH_TIME = re.compile(r": +Epoch time: ([0-9.]+) s\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,32 @@ class ModelCost:
     prediction_peak_bytes: int | None = None
 
 
-def read_cost(evaluation: Path, model_folder: Path | None = None) -> ModelCost:
+@dataclass(frozen=True)
+class TrainingTime:
+    """What the logs of one training say.
+
+    Attributes
+    ----------
+    seconds
+        Sum of all epochs that ended, those too that a continued training did again.
+    epochs
+        Number of the last one, counted from 1: how far the training came.
+    logs
+        Files that were read: one for each start.
+    """
+
+    seconds: float
+    epochs: int
+    logs: int
+
+
+def recorded_cohort(evaluation: Path) -> Path | None:
+    """Give the cohort file that an evaluation was made with, if a record says so and it is still there."""
+    run = _newest_run(evaluation, "evaluate")
+    return None if run is None else input_path(evaluation, run, "cohort")
+
+
+def read_cost(evaluation: Path, *, model_folder: Path | None = None) -> ModelCost:
     """Follow the records from an evaluation to its predictions, and on to the model that made them.
 
     Parameters
@@ -64,39 +93,73 @@ def read_cost(evaluation: Path, model_folder: Path | None = None) -> ModelCost:
     BadInputError
         If `model_folder` holds neither a fold nor the logs of one.
     """
-    evaluated = newest_run(read_runs(evaluation), "evaluate")
+    evaluated = _newest_run(evaluation, "evaluate")
     predictions = None if evaluated is None else input_path(evaluation, evaluated, "predictions")
-    predicted = _of_one_model(read_runs(predictions)) if predictions is not None else []
+    predicted = [] if predictions is None else _predictions_of_one_model(predictions)
     folds = _folds(predictions, predicted, model_folder)
-    trained = [run for run in (newest_run(read_runs(fold), "train") for fold in folds) if run is not None]
+    trained = [run for run in (_newest_run(fold, "train") for fold in folds) if run is not None]
     times = [time for time in map(training_time, folds) if time is not None]
-    seconds = [value for value in (_seconds_per_case(run) for run in predicted) if value is not None]
+    seconds = [value for value in map(_seconds_per_case, predicted) if value is not None]
     cases = [_number(run, "counts", "cases") or 0 for run in predicted]
     whole = len(seconds) == len(cases) and sum(cases) > 0
     return ModelCost(
         parameters=_whole(_first(_number(run, "cost", "parameters") for run in (*trained, *predicted))),
         training_seconds=math.fsum(time.seconds for time in times) if folds and len(times) == len(folds) else None,
         training_epochs=max((time.epochs for time in times), default=None),
-        training_device=_first(_device(run) for run in trained),
-        training_peak_bytes=_largest(trained),
+        training_device=_first(map(_device, trained)),
+        training_peak_bytes=_largest_memory(trained),
         seconds_per_case=math.fsum(map(math.prod, zip(seconds, cases, strict=True))) / sum(cases) if whole else None,
         predicted_cases=int(sum(cases)) if whole else None,
-        prediction_device=_first(_device(run) for run in predicted),
-        prediction_peak_bytes=_largest(predicted),
+        prediction_device=_first(map(_device, predicted)),
+        prediction_peak_bytes=_largest_memory(predicted),
     )
 
 
-def _of_one_model(runs: Sequence[Run]) -> list[Run]:
+def training_time(fold_folder: Path) -> TrainingTime | None:
+    """Sum the epochs' times in ``training_log_*.txt`` of a fold; None without any.
+
+    A log that begins with epoch 0 is of a training from the start: what stands in earlier ones did not make this model.
+    Start-up, the validation after the last epoch, and an epoch that was cut short are in no log.
+    """
+    # in order of time; the numbers in nnU-Net's names are not all padded with zeros
+    logs = sorted(fold_folder.glob("training_log_*.txt"), key=lambda path: [*map(int, re.findall(r"\d+", path.stem))])
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in logs]
+    texts = [text for text in texts if _EPOCH_TIME.search(text)]
+    starts = [i for i, text in enumerate(texts) if next(_ended_epochs(text), 0) == 0]
+    texts = texts[starts[-1] if starts else 0 :]
+    if not texts:
+        return None
+    seconds = sum(float(found) for text in texts for found in _EPOCH_TIME.findall(text))
+    last = max(epoch for text in texts for epoch in (*_ended_epochs(text), 0))
+    return TrainingTime(seconds, last + 1, len(texts))
+
+
+def _ended_epochs(text: str) -> Iterator[int]:
+    begun: int | None = None
+    for line in text.splitlines():
+        if found := _EPOCH.search(line):
+            begun = int(found[1])
+        elif begun is not None and _EPOCH_TIME.search(line):
+            yield begun
+            begun = None
+
+
+def _newest_run(folder: Path, stage: str) -> Run | None:
+    return next((run for run in reversed(read_runs(folder)) if run.get("stage") == stage), None)
+
+
+def _predictions_of_one_model(folder: Path) -> list[Run]:
     """Give the predictions of the model that predicted last: several if it was stopped or divided over machines."""
-    predicted = [run for run in runs if run.get("stage") == "predict"]
-    return [run for run in predicted if _checkpoint(run) == _checkpoint(predicted[-1])]
 
+    def checkpoint(run: Run) -> object:
+        return run.get("inputs", {}).get("checkpoint", {}).get("sha256")
 
-def _checkpoint(run: Run) -> object:
-    return run.get("inputs", {}).get("checkpoint", {}).get("sha256")
+    predicted = [run for run in read_runs(folder) if run.get("stage") == "predict"]
+    return [run for run in predicted if checkpoint(run) == checkpoint(predicted[-1])]
 
 
 def _folds(predictions: Path | None, predicted: Sequence[Run], model_folder: Path | None) -> list[Path]:
+    """Give the folders with the logs of the training: those of the given model, or of the recorded one."""
     if model_folder is not None:
         require_folder(model_folder, "give nnU-Net's folder of the trained model")
         folds = _folds_in(model_folder)
@@ -138,7 +201,7 @@ def _number(run: Run, part: str, key: str) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _largest(runs: Sequence[Run]) -> int | None:
+def _largest_memory(runs: Sequence[Run]) -> int | None:
     return _whole(max((value for run in runs if (value := _number(run, "cost", "peak_memory_bytes"))), default=None))
 
 
@@ -146,5 +209,5 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _first(values: Any) -> Any:
+def _first(values: Iterable[Any]) -> Any:
     return next((value for value in values if value is not None), None)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
 
@@ -105,7 +104,7 @@ def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
 
 
 def estimates(
-    columns: Sequence[Ratios], settings: ComparisonSettings, clusters: Sequence[str] | None = None
+    columns: Sequence[Ratios], *, settings: ComparisonSettings, clusters: Sequence[str] | None = None
 ) -> list[tuple[Estimate, ...]]:
     """Compute the values and bootstrap all of them over the same resamples.
 

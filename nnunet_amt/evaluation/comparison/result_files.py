@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
-from nnunet_amt.evaluation.comparison.tables import ComparisonTable
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
+from nnunet_amt.writing.table import Document
 
 SCHEMA_VERSION = 1
 _COUNTS = tuple(
@@ -32,28 +31,8 @@ METRICS_COLUMNS = (
 Row = dict[str, Any]
 
 
-def write_comparison_json(
-    path: Path,
-    comparison: Comparison,
-    sentences: Sequence[str],
-    tables: Sequence[ComparisonTable],
-    figures: Sequence[str],
-) -> None:
-    """Write everything but the single cases; undefined, withheld and not recorded is null.
-
-    Parameters
-    ----------
-    path
-        The file.
-    comparison
-        What was found.
-    sentences
-        The result in words, one for each other model.
-    tables
-        Ready text.
-    figures
-        Names of the files beside this one.
-    """
+def write_comparison_json(path: Path, comparison: Comparison, document: Document) -> None:
+    """Write everything but the single cases; undefined, withheld and not recorded is null."""
     first = comparison.first
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -65,7 +44,7 @@ def write_comparison_json(
         "tests": comparison.tests,
         "first": first.name,
         "difference": "other minus first",
-        "sentences": list(sentences),
+        "sentences": list(document.sentences),
         "models": [
             {
                 "name": result.name,
@@ -76,8 +55,8 @@ def write_comparison_json(
         ],
         "comparisons": [_comparison(other) for other in comparison.others],
         "published": _published() if comparison.settings.published else None,
-        "tables": [asdict(table) for table in tables],
-        "figures": list(figures),
+        "tables": [table.as_json() for table in document.tables],
+        "figures": [f"{picture.file.stem}.{ending}" for picture in document.pictures for ending in ("png", "svg")],
     }
     write_json(path, content)
 
@@ -145,13 +124,7 @@ def _metric_rows(comparison: Comparison, other: ModelComparison) -> Iterator[Row
 
 def _cells(measure: Measure, estimate: Estimate) -> Row:
     low, high = estimate.ci95 or (None, None)
-    return {
-        **asdict(measure),
-        "n": estimate.n,
-        "difference": estimate.value,
-        "ci95_low": low,
-        "ci95_high": high,
-    }
+    return {**asdict(measure), "n": estimate.n, "difference": estimate.value, "ci95_low": low, "ci95_high": high}
 
 
 def _case_rows(first: EvaluatedModel, other: ModelComparison) -> Iterator[Row]:

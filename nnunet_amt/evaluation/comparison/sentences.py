@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
-from nnunet_amt.evaluation.comparison.measures import Estimate
-from nnunet_amt.evaluation.comparison.paired_tests import PairedTest
-from nnunet_amt.evaluation.comparison.texts import interval_words, p_text, words
+from nnunet_amt.evaluation.comparison.paired import PairedTest
+from nnunet_amt.writing.numbers import difference_words, interval_words, p_text
 from nnunet_amt.writing.words import counted
 
 _IOU = paper.OPERATING_POINT.iou_threshold
-_TESTS = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
+TEST_NAMES = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
 
 
 def plain_sentences(comparison: Comparison) -> tuple[str, ...]:
@@ -22,12 +21,12 @@ def plain_sentences(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _dice(comparison: Comparison, other: ModelComparison) -> str:
-    difference, name, first = other.difference("dice"), other.other.name, comparison.first.name
+    difference, first = other.difference("dice"), comparison.first.name
     if difference.value is None:
-        return f"No case has a Dice by both {name} and {first}."
-    how = words(difference.value, "lower than", "higher than", "the same to three decimals as")
+        return f"No case has a Dice by both {other.name} and {first}."
+    how = difference_words(difference.value, "lower than", "higher than", "the same to three decimals as")
     where = f"On {counted(difference.n, 'case')}"
-    return f"{where} the mean Dice of {name} is {how} that of {first} ({_evidence(other, 'dice', None)})."
+    return f"{where} the mean Dice of {other.name} is {how} that of {first} ({_evidence(other, 'dice', None)})."
 
 
 def _lesions(comparison: Comparison, other: ModelComparison) -> list[str]:
@@ -41,7 +40,7 @@ def _lesions(comparison: Comparison, other: ModelComparison) -> list[str]:
             f"{found_first} ({_p_values(test)})."
         )
     if rate.value is not None:
-        how = words(rate.value, "fewer", "more", "the same number of")
+        how = difference_words(rate.value, "fewer", "more", "the same number of")
         evidence = _evidence(other, "fp_per_scan", _IOU, "fewer", "more")
         sentences.append(f"It marks {how} false positives per scan at IoU > {_IOU:g} ({evidence}).")
     return sentences
@@ -59,12 +58,11 @@ def _cases(comparison: Comparison, other: ModelComparison) -> str:
 def _evidence(
     other: ModelComparison, metric: str, threshold: float | None, less: str = "lower", more: str = "higher"
 ) -> str:
-    difference: Estimate = other.difference(metric, threshold)
+    interval = interval_words(other.difference(metric, threshold).ci95, less, more)
     test = other.test(metric, threshold)
-    interval = interval_words(difference, less, more)
     return interval if test is None else f"{interval}; {_p_values(test)}"
 
 
 def _p_values(test: PairedTest) -> str:
     p, holm = (text if text.startswith("<") else f"= {text}" for text in (p_text(test.p), p_text(test.p_holm)))
-    return f"{_TESTS[test.test]} p {p}, Holm {holm.removeprefix('= ')}"
+    return f"{TEST_NAMES[test.test]} p {p}, Holm {holm.removeprefix('= ')}"

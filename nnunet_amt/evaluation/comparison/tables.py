@@ -1,25 +1,19 @@
-"""A comparison as tables of ready text, in no format yet."""
+"""A comparison as tables of ready text, each with the notes that must be read beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult, SubgroupDifference
-from nnunet_amt.evaluation.comparison.measures import TABLE_MEASURES, Measure
-from nnunet_amt.evaluation.comparison.notes import (
-    accuracy_notes,
-    cost_notes,
-    difference_notes,
-    lesion_notes,
-    subgroup_notes,
-    sweep_notes,
-    verdict_notes,
-)
-from nnunet_amt.evaluation.comparison.texts import (
+from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
+from nnunet_amt.evaluation.comparison.measures import TABLE_MEASURES, Estimate, Measure
+from nnunet_amt.evaluation.comparison.paired import VERDICTS
+from nnunet_amt.evaluation.comparison.sentences import TEST_NAMES
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
+from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
+from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.writing.numbers import (
     NOT_RECORDED,
     UNDEFINED,
     difference_text,
@@ -30,10 +24,8 @@ from nnunet_amt.evaluation.comparison.texts import (
     signed,
     value_text,
 )
-from nnunet_amt.evaluation.comparison.verdicts import VERDICTS
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
-from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
+from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.words import counted
 
 _TITLES = {
     "dice": "Dice score",
@@ -45,7 +37,10 @@ _TITLES = {
     "sweep_sensitivity": "Sensitivity",
     "sweep_fp_per_scan": "False positives per scan",
 }
-_TESTS = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
+_RULES = {
+    "unmatched": "a predicted lesion without a partner is a false positive",
+    "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
+}
 _IOU = paper.OPERATING_POINT.iou_threshold
 _MOST_SUBGROUPS = 12  # more make the table unreadable, and hold too few cases each to have intervals
 _SHOWN_IN_SUBGROUPS = (
@@ -54,51 +49,7 @@ _SHOWN_IN_SUBGROUPS = (
 )
 
 
-@dataclass(frozen=True)
-class ComparisonRow:
-    """A line of a table.
-
-    Attributes
-    ----------
-    kind
-        ``"group"``: `title` alone, of the rows that follow.
-    title
-        Of the row.
-    cells
-        One a column.
-    """
-
-    kind: Literal["group", "row"]
-    title: str
-    cells: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ComparisonTable:
-    """A table without format.
-
-    Attributes
-    ----------
-    title
-        Its heading.
-    heading
-        Of the titles of its rows.
-    columns
-        Titles of their cells.
-    rows
-        In order.
-    notes
-        What must be said of it.
-    """
-
-    title: str
-    heading: str
-    columns: tuple[str, ...]
-    rows: tuple[ComparisonRow, ...]
-    notes: tuple[str, ...] = ()
-
-
-def comparison_tables(comparison: Comparison) -> tuple[ComparisonTable, ...]:
+def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
     """Lay out accuracy, differences, lesions, single cases, costs, subgroups and the whole sweep."""
     return (
         _accuracy(comparison),
@@ -111,75 +62,129 @@ def comparison_tables(comparison: Comparison) -> tuple[ComparisonTable, ...]:
     )
 
 
-def _accuracy(comparison: Comparison) -> ComparisonTable:
+def _accuracy(comparison: Comparison) -> Table:
     columns = [result.name for result in comparison.results]
     published = _published() if comparison.settings.published else None
     rows = []
-    for title, measures in _groups_of_measures():
-        rows.append(ComparisonRow("group", title))
+    for title, measures in groupby(TABLE_MEASURES, key=_measure_group):
+        rows.append(Row(title, kind="group"))
         for measure in measures:
-            cells = [value_text(result.value(measure.metric, measure.iou_threshold)) for result in comparison.results]
+            cells = [_value(result.value(measure.metric, measure.iou_threshold)) for result in comparison.results]
             if published is not None:
                 cells.append(published.get(measure, UNDEFINED))
-            rows.append(ComparisonRow("row", _TITLES[measure.metric], tuple(cells)))
+            rows.append(Row(_TITLES[measure.metric], tuple(cells)))
+    settings = comparison.first.settings
+    notes = [
+        f"Mean (95% CI) of {comparison.cases} cases, pooled over {comparison.lesions} reference lesions. "
+        f"{_interval_note(comparison)}",
+        f"Lesions: components of {settings['connectivity']}-connectivity, predicted ones under "
+        f"{settings['minimum_predicted_voxels']} voxels dropped; {_RULES[str(settings['false_positive_rule'])]}.",
+    ]
     if published is not None:
         columns.append("Published (other patients)")
+        notes.append(
+            f"Published: {paper.CITATION}, doi:{paper.DOI}, {paper.EXTERNAL_CASES} cases. Other patients: not paired, "
+            "no test, and a difference from that column is not a difference between models."
+        )
     title = f"Accuracy on the same {comparison.cases} cases"
-    return ComparisonTable(title, "Metric", tuple(columns), tuple(rows), accuracy_notes(comparison))
+    return Table(title, "Metric", tuple(columns), tuple(rows), tuple(notes))
 
 
-def _differences(comparison: Comparison) -> ComparisonTable:
+def _interval_note(comparison: Comparison) -> str:
+    settings, clusters = comparison.settings, comparison.clusters
+    drawn = "cases" if clusters is None else f"{clusters} institutions with all of their cases"
+    note = f"CI: percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed {settings.seed}; "
+    if settings.ci_always:
+        note += f"under {FEWEST_CASES} cases it is too narrow to rely on."
+    else:
+        note += f"withheld under {FEWEST_CASES} cases, where it is too narrow to rely on."
+    if clusters is not None and clusters < FEWEST_CLUSTERS:
+        note += f" It is too narrow here everywhere: {FEWEST_CLUSTERS} institutions are the fewest to resample."
+    return note
+
+
+def _differences(comparison: Comparison) -> Table:
     rows = []
     for other in comparison.others:
-        for title, measures in _groups_of_measures():
-            rows.append(ComparisonRow("group", f"{other.other.name}: {title[0].lower()}{title[1:]}"))
+        for title, measures in groupby(TABLE_MEASURES, key=_measure_group):
+            rows.append(Row(f"{other.name}: {title[0].lower()}{title[1:]}", kind="group"))
             rows += [_difference_row(other, measure) for measure in measures]
     title = f"Differences: other model minus {comparison.first.name}"
     columns = ("Difference (95% CI)", "n", "Test", "p", "p (Holm)")
-    return ComparisonTable(title, "Metric", columns, tuple(rows), difference_notes(comparison))
+    notes = (
+        f"Other model minus {comparison.first.name}: above 0 the other has the higher value, which is better for all "
+        "but false positives. Intervals are of the paired difference: each resample draws the same cases for both.",
+        "n: cases in which both models have the metric (precision is undefined without a prediction, all four without "
+        "tumour and prediction), reference lesions for sensitivity, scans for false positives.",
+        "Wilcoxon: signed rank test over cases, two-sided, zeros by Pratt's method; for false positives over the "
+        "number in each scan. McNemar: exact test over reference lesions. The means over the thresholds have no test.",
+        f"p (Holm): corrected for all {comparison.tests} tests of this comparison, over models and metrics.",
+    )
+    return Table(title, "Metric", columns, tuple(rows), notes)
 
 
-def _difference_row(other: ModelComparison, measure: Measure) -> ComparisonRow:
+def _difference_row(other: ModelComparison, measure: Measure) -> Row:
     difference = other.difference(measure.metric, measure.iou_threshold)
     test = other.test(measure.metric, measure.iou_threshold)
-    tested = (UNDEFINED,) * 3 if test is None else (_TESTS[test.test], p_text(test.p), p_text(test.p_holm))
-    return ComparisonRow("row", _TITLES[measure.metric], (difference_text(difference), str(difference.n), *tested))
+    tested = (UNDEFINED,) * 3 if test is None else (TEST_NAMES[test.test], p_text(test.p), p_text(test.p_holm))
+    return Row(_TITLES[measure.metric], (_difference(difference), str(difference.n), *tested))
 
 
-def _lesions(comparison: Comparison) -> ComparisonTable:
+def _lesions(comparison: Comparison) -> Table:
     rows = []
     for other in comparison.others:
-        rows.append(ComparisonRow("group", other.other.name))
+        rows.append(Row(other.name, kind="group"))
         for test in other.tests:
-            if test.lesions is None:
-                continue
-            table = test.lesions
-            counts = (table.both, table.only_first, table.only_other, table.neither)
-            cells = (*map(str, counts), p_text(test.p), p_text(test.p_holm))
-            rows.append(ComparisonRow("row", f"IoU > {test.iou_threshold:g}", cells))
+            if (found := test.lesions) is not None:
+                counts = map(str, (found.both, found.only_first, found.only_other, found.neither))
+                rows.append(Row(f"IoU > {test.iou_threshold:g}", (*counts, p_text(test.p), p_text(test.p_holm))))
     columns = ("Found by both", f"Only by {comparison.first.name}", "Only by the other", "By neither", "p", "p (Holm)")
     title = f"The {comparison.lesions} reference lesions, by who found them"
-    return ComparisonTable(title, "Threshold", columns, tuple(rows), lesion_notes())
+    note = (
+        "p: McNemar's exact test, two-sided, of the lesions that one model alone finds. It takes lesions for "
+        "independent, which those of one patient are not quite: where cases have several lesions p is somewhat too "
+        "small."
+    )
+    return Table(title, "Threshold", columns, tuple(rows), (note,))
 
 
-def _verdicts(comparison: Comparison) -> ComparisonTable:
+def _verdicts(comparison: Comparison) -> Table:
     rows = []
     for other in comparison.others:
-        tally = other.tally
-        cells = (*(str(tally[verdict]) for verdict in VERDICTS), *_extremes(other))
-        rows.append(ComparisonRow("row", other.other.name, cells))
+        ranked = sorted((case.difference, case.case_id) for case in other.verdicts if case.difference)
+        extremes = (
+            f"{ranked[-1][1]} ({signed(ranked[-1][0])})" if ranked and ranked[-1][0] > 0 else UNDEFINED,
+            f"{ranked[0][1]} ({signed(ranked[0][0])})" if ranked and ranked[0][0] < 0 else UNDEFINED,
+        )
+        rows.append(Row(other.name, (*(str(other.tally[verdict]) for verdict in VERDICTS), *extremes)))
     columns = ("Wins", "Ties", "Losses", "Largest gain", "Largest loss")
     title = f"Case by case, Dice of the other model against {comparison.first.name}"
-    return ComparisonTable(title, "Model", columns, tuple(rows), verdict_notes(comparison))
+    margin = comparison.settings.tie_margin
+    tie = f"the two Dice scores differ by less than {margin:g}" if margin else "the two Dice scores are equal"
+    notes = (
+        f"Win: the other model has the higher Dice. Tie: {tie}. In a case without tumour a model that predicts "
+        "nothing has no Dice: it wins against one that predicts something, and ties with its like.",
+        "Every case is in comparison_cases.csv.",
+    )
+    return Table(title, "Model", columns, tuple(rows), notes)
 
 
-def _costs(comparison: Comparison) -> ComparisonTable:
+def _costs(comparison: Comparison) -> Table:
     columns = (
         *("Dice score", f"Sensitivity, IoU > {_IOU:g}", f"FP per scan, IoU > {_IOU:g}", "Parameters"),
         *("Training", "Seconds per CT", "Memory: training", "Memory: prediction"),
     )
-    rows = tuple(ComparisonRow("row", result.name, _cost_cells(result)) for result in comparison.results)
-    return ComparisonTable("Cost beside accuracy", "Model", columns, rows, cost_notes(comparison))
+    rows = tuple(Row(result.name, _cost_cells(result)) for result in comparison.results)
+    published = " The paper does not state the costs of its model." if comparison.settings.published else ""
+    notes = (
+        "Training: the time of all epochs in nnU-Net's logs of this training, with those that were done again after "
+        "a stop; start-up, the validation at the end and a broken-off epoch are not in it. Seconds per CT: prediction "
+        "from file to file, with the start of the program. Memory: main memory of the largest single process, not that "
+        f"of a GPU.{published}",
+        "Times of different machines or devices cannot be compared. Not recorded: predicted or trained without "
+        "nnunet_amt, or its records are gone.",
+    )
+    return Table("Cost beside accuracy", "Model", columns, rows, notes)
 
 
 def _cost_cells(result: ModelResult) -> tuple[str, ...]:
@@ -187,67 +192,77 @@ def _cost_cells(result: ModelResult) -> tuple[str, ...]:
     accuracy = (result.value("dice"), result.value("sensitivity", _IOU), result.value("fp_per_scan", _IOU))
     training = long_duration(cost.training_seconds)
     if cost.training_seconds is not None and cost.training_epochs:
-        training += f", {cost.training_epochs} epoch{'s' if cost.training_epochs > 1 else ''}"
+        training += f", {counted(cost.training_epochs, 'epoch')}"
     per_case = NOT_RECORDED if cost.seconds_per_case is None else f"{cost.seconds_per_case:.1f}"
     return (
         *(UNDEFINED if estimate.value is None else f"{estimate.value:.3f}" for estimate in accuracy),
         parameter_text(cost.parameters),
-        _where(training, cost.training_device),
-        _where(per_case, cost.prediction_device),
+        _with_device(training, cost.training_device),
+        _with_device(per_case, cost.prediction_device),
         memory_text(cost.training_peak_bytes),
         memory_text(cost.prediction_peak_bytes),
     )
 
 
-def _subgroups(comparison: Comparison, other: ModelComparison) -> ComparisonTable:
+def _with_device(text: str, device: str | None) -> str:
+    return text if device is None or text == NOT_RECORDED else f"{text} ({device})"
+
+
+def _subgroups(comparison: Comparison, other: ModelComparison) -> Table:
     rows, left_out = [], []
     for group, members in groupby(other.subgroups, key=lambda row: row.group):
         found = list(members)
         if len(found) > _MOST_SUBGROUPS:
             left_out.append(f"{group_title(group)}: {len(found)} values, in comparison_metrics.csv.")
             continue
-        rows.append(ComparisonRow("group", group_title(group)))
-        rows += [_subgroup_row(row) for row in found]
-    title = f"Differences by subgroup: {other.other.name} minus {comparison.first.name}"
-    columns = ("Cases", *map(_column_title, _SHOWN_IN_SUBGROUPS))
-    return ComparisonTable(title, "Subgroup", columns, tuple(rows), (*subgroup_notes(comparison), *left_out))
-
-
-def _subgroup_row(row: SubgroupDifference) -> ComparisonRow:
-    cells = (difference_text(row.differences[TABLE_MEASURES.index(measure)]) for measure in _SHOWN_IN_SUBGROUPS)
-    return ComparisonRow("row", subgroup_title(row.group, row.subgroup), (str(row.cases), *cells))
-
-
-def _sweep(comparison: Comparison) -> ComparisonTable:
-    names = [other.other.name for other in comparison.others]
-    columns = [f"{name}: {what}" for name in names for what in ("sensitivity", "FP per scan")]
-    rows = [_sweep_row(comparison, f"{t:g}", lambda metric, t=t: (metric, t)) for t in THRESHOLDS]  # type: ignore[misc]
-    rows.append(_sweep_row(comparison, "mean of all", lambda metric: (f"sweep_{metric}", None)))
-    title = f"Differences along the IoU threshold: other model minus {comparison.first.name}"
-    return ComparisonTable(title, "IoU above", tuple(columns), tuple(rows), sweep_notes())
-
-
-def _sweep_row(comparison: Comparison, title: str, measure: Callable[[str], tuple[str, float | None]]) -> ComparisonRow:
-    cells = (
-        difference_text(other.difference(*measure(metric)))
-        for other in comparison.others
-        for metric in ("sensitivity", "fp_per_scan")
+        rows.append(Row(group_title(group), kind="group"))
+        for row in found:
+            shown = (row.differences[TABLE_MEASURES.index(measure)] for measure in _SHOWN_IN_SUBGROUPS)
+            cells = (str(row.cases), *map(_difference, shown))
+            rows.append(Row(subgroup_title(row.group, row.subgroup), cells))
+    title = f"Differences by subgroup: {other.name} minus {comparison.first.name}"
+    withheld = "" if comparison.settings.ci_always else f" Intervals are withheld under {FEWEST_CASES} cases."
+    note = (
+        "Difference (95% CI). Subgroups are not tested: there are many, and few cases in each; an interval apart from "
+        f"0 is a question for other data, not an answer.{withheld}"
     )
-    return ComparisonRow("row", title, tuple(cells))
+    columns = ("Cases", *map(_short_title, _SHOWN_IN_SUBGROUPS))
+    return Table(title, "Subgroup", columns, tuple(rows), (note, *left_out))
 
 
-def _groups_of_measures() -> list[tuple[str, list[Measure]]]:
-    def title(measure: Measure) -> str:
-        if measure.metric.startswith("sweep"):
-            return f"Lesions, mean of the {len(THRESHOLDS)} IoU thresholds"
-        if measure.iou_threshold is not None:
-            return f"Lesions at IoU > {measure.iou_threshold:g}"
-        return "Voxels, mean of the cases"
+def _sweep(comparison: Comparison) -> Table:
+    columns = [f"{other.name}: {what}" for other in comparison.others for what in ("sensitivity", "FP per scan")]
+    measured: list[tuple[str, str, float | None]] = [(f"{t:g}", "", t) for t in THRESHOLDS]
+    rows = []
+    for title, prefix, threshold in (*measured, ("mean of all", "sweep_", None)):
+        cells = (
+            _difference(other.difference(f"{prefix}{metric}", threshold))
+            for other in comparison.others
+            for metric in ("sensitivity", "fp_per_scan")
+        )
+        rows.append(Row(title, tuple(cells)))
+    title = f"Differences along the IoU threshold: other model minus {comparison.first.name}"
+    note = "Difference (95% CI); the intervals hold for one threshold at a time, and none is tested by its own."
+    return Table(title, "IoU above", tuple(columns), tuple(rows), (note,))
 
-    return [(name, list(members)) for name, members in groupby(TABLE_MEASURES, key=title)]
+
+def _value(estimate: Estimate) -> str:
+    return value_text(estimate.value, estimate.ci95)
 
 
-def _column_title(measure: Measure) -> str:
+def _difference(estimate: Estimate) -> str:
+    return difference_text(estimate.value, estimate.ci95)
+
+
+def _measure_group(measure: Measure) -> str:
+    if measure.metric.startswith("sweep"):
+        return f"Lesions, mean of the {len(THRESHOLDS)} IoU thresholds"
+    if measure.iou_threshold is not None:
+        return f"Lesions at IoU > {measure.iou_threshold:g}"
+    return "Voxels, mean of the cases"
+
+
+def _short_title(measure: Measure) -> str:
     short = {"sensitivity": "Sens.", "fp_per_scan": "FP/scan"}.get(measure.metric, _TITLES[measure.metric])
     return short if measure.iou_threshold is None else f"{short}, IoU > {measure.iou_threshold:g}"
 
@@ -264,19 +279,3 @@ def _published() -> dict[Measure, str]:
         measure: f"{estimate.mean:.2f} ({estimate.ci_low:.2f}–{estimate.ci_high:.2f})"
         for measure, estimate in estimates.items()
     }
-
-
-def _where(text: str, device: str | None) -> str:
-    return text if device is None or text == NOT_RECORDED else f"{text} ({device})"
-
-
-def _extremes(other: ModelComparison) -> tuple[str, str]:
-    """Name the cases of the largest gain and of the largest loss."""
-    ranked = sorted((case.difference, case.case_id) for case in other.verdicts if case.difference)
-    gain = ranked[-1] if ranked and ranked[-1][0] > 0 else None
-    loss = ranked[0] if ranked and ranked[0][0] < 0 else None
-    return _named_difference(gain), _named_difference(loss)
-
-
-def _named_difference(case: tuple[float, str] | None) -> str:
-    return UNDEFINED if case is None else f"{case[1]} ({signed(case[0])})"

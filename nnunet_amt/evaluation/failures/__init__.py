@@ -1,10 +1,8 @@
 """What sets the worst segmented tumours apart from the best, and how each case fails."""
 
 from nnunet_amt.evaluation.failures.analyse import FAILURE_FILES, FailureAnalysis, analyse_failures
-from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
-from nnunet_amt.evaluation.failures.failure_case import FailureCase, reference_features
-from nnunet_amt.evaluation.failures.failure_modes import FailureMode, failure_mode
-from nnunet_amt.evaluation.failures.groups import ExtremeGroups, extreme_groups
+from nnunet_amt.evaluation.failures.failure_case import FailureCase, FailureMode, failure_mode, reference_features
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, compare_features, extreme_groups
 from nnunet_amt.evaluation.measure.features import FEATURES, Feature
 
 __all__ = [

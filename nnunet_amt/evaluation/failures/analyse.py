@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
-from nnunet_amt.evaluation.failures.comparison import FeatureComparison, compare_features
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, examine_case
-from nnunet_amt.evaluation.failures.feature_figure import write_feature_figures
-from nnunet_amt.evaluation.failures.groups import ExtremeGroups, extreme_groups
-from nnunet_amt.evaluation.failures.report import write_report
+from nnunet_amt.evaluation.failures.figure import write_feature_figures
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, compare_features, extreme_groups
 from nnunet_amt.evaluation.failures.result_files import (
     write_failure_cases_csv,
     write_failures_json,
     write_false_positives_csv,
     write_features_csv,
 )
-from nnunet_amt.evaluation.measure.ct_images import check_ct_headers, find_cts
+from nnunet_amt.evaluation.failures.summary import failure_tables, failures_markdown
 from nnunet_amt.evaluation.measure.features import FEATURES, SHAPE_FEATURES, Feature
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, find_cts
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 FAILURE_FILES = (
@@ -64,11 +62,12 @@ def analyse_failures(
     predictions: Path,
     references: Path,
     output: Path,
+    *,
     images: Path | None = None,
     settings: EvaluationSettings | None = None,
+    missing_as_empty: bool = False,
     jobs: int = 1,
     progress: Progress = silent,
-    missing_as_empty: bool = False,
 ) -> FailureAnalysis:
     """Compare the references of the worst segmented tenth with those of the best, and classify every case.
 
@@ -85,12 +84,12 @@ def analyse_failures(
         Folder of ``<case id>_0000.nii.gz``; None leaves the intensity features out.
     settings
         Value of tumour; connectivity, smallest predicted lesion and rule of the false positives.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
         Cases that are read at the same time.
     progress
         Told of every checked header and every case.
-    missing_as_empty
-        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
@@ -107,7 +106,7 @@ def analyse_failures(
         check_ct_headers(cts, pairs, progress)
 
     def examine(pair: LabelMapPair) -> FailureCase:
-        return examine_case(read_mask_pair(pair, settings.foreground), cts.get(pair.case_id), settings)
+        return examine_case(read_mask_pair(pair, settings.foreground), cts.get(pair.case_id), settings=settings)
 
     inputs = {
         "predictions": predictions,
@@ -120,8 +119,9 @@ def analyse_failures(
         cases = for_each_pair(examine, pairs, jobs, progress, "analysing failures")
         groups = extreme_groups({case.case_id: case.voxel.dice for case in cases})
         comparisons = _compare(FEATURES if cts else SHAPE_FEATURES, cases, groups)
-        write_report(folder / "failures.md", cases, groups, comparisons, settings)
-        write_failures_json(folder / "failures.json", cases, groups, comparisons, settings)
+        tables = failure_tables(cases, groups, comparisons, settings=settings)
+        write_text(folder / "failures.md", failures_markdown(tables))
+        write_failures_json(folder / "failures.json", cases, groups, comparisons, tables, settings=settings)
         write_failure_cases_csv(folder / "failure_cases.csv", cases, groups)
         write_features_csv(folder / "failure_features.csv", comparisons)
         write_false_positives_csv(folder / "false_positives.csv", cases)

@@ -1,23 +1,79 @@
-"""One case, looked at for how it fails."""
+"""One case, looked at for how it fails: too much or too little, part of the tumour or none of it, what is false."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from nnunet_amt.evaluation.failures.failure_modes import FailureMode, failure_mode
-from nnunet_amt.evaluation.failures.false_positives import FalsePositive, false_positives
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
-from nnunet_amt.evaluation.measure.ct_images import hounsfield_values
-from nnunet_amt.evaluation.measure.features import FeatureValues
-from nnunet_amt.evaluation.measure.intensity_features import intensity_features
-from nnunet_amt.evaluation.measure.shape_features import shape_features
-from nnunet_amt.evaluation.measure.voxel import VoxelMetrics, voxel_metrics
+from nnunet_amt.evaluation.measure.case import VoxelMetrics, voxel_metrics
+from nnunet_amt.evaluation.measure.features import FeatureValues, hounsfield_values, intensity_features, shape_features
+from nnunet_amt.evaluation.measure.lesions import (
+    UNMATCHED,
+    intersection_table,
+    iou_levels,
+    label_components,
+    match_sweep,
+)
 from nnunet_amt.evaluation.pair_analysis import MaskPair
-from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.images.foreground import Foreground
+from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
+from nnunet_amt.images.foreground import Foreground, Piece, Spacing
+from nnunet_amt.images.outline import outline_points
+
+# A reference of which less than this share was predicted is partly found only. The paper gives no figure.
+PARTIAL_BELOW = 0.5
+HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths
+_MM3_PER_CM3 = 1000.0
+
+SegmentationError = Literal["over", "under", "balanced"]
+Detection = Literal["found", "partial", "missed"]
+
+
+@dataclass(frozen=True)
+class FailureMode:
+    """How a case fails.
+
+    Attributes
+    ----------
+    segmentation
+        ``over`` if more voxels are falsely positive than falsely negative, ``under`` if fewer, ``balanced`` if as
+        many; None without any tumour voxel in either mask.
+    detection
+        Of the whole reference; None for a case without tumour.
+    partial_lesions, missed_lesions
+        Reference lesions that are partly found, or not at all.
+    """
+
+    segmentation: SegmentationError | None
+    detection: Detection | None
+    partial_lesions: int
+    missed_lesions: int
+
+
+@dataclass(frozen=True)
+class FalsePositive:
+    """A predicted lesion without a partner at IoU > 0.1.
+
+    Attributes
+    ----------
+    lesion
+        Its number among the predicted lesions of the case, from 1.
+    voxels, volume_cm3
+        Its size.
+    distance_mm
+        From its surface to the nearest surface of a reference lesion; 0 if they overlap, None without a reference.
+    overlaps_reference
+        Whether it shares a voxel with a reference lesion, though too few for a match.
+    """
+
+    lesion: int
+    voxels: int
+    volume_cm3: float
+    distance_mm: float | None
+    overlaps_reference: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +106,7 @@ class FailureCase:
     features: FeatureValues
 
 
-def examine_case(masks: MaskPair, ct: Path | None, settings: EvaluationSettings) -> FailureCase:
+def examine_case(masks: MaskPair, ct: Path | None, *, settings: EvaluationSettings) -> FailureCase:
     """Classify a case, list its false positives and describe its reference.
 
     Parameters
@@ -70,8 +126,7 @@ def examine_case(masks: MaskPair, ct: Path | None, settings: EvaluationSettings)
     references = label_components(masks.reference, settings.connectivity)
     predictions = label_components(masks.prediction, settings.connectivity)
     table = intersection_table(references, predictions)  # (references, predictions)
-    reference_voxels = np.array([np.count_nonzero(piece.mask) for piece in references], dtype=np.int64)
-    prediction_voxels = np.array([np.count_nonzero(piece.mask) for piece in predictions], dtype=np.int64)
+    reference_voxels, prediction_voxels = _voxels(references), _voxels(predictions)
     tp = int(table.sum())
     fp, fn = int(prediction_voxels.sum()) - tp, int(reference_voxels.sum()) - tp
     kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
@@ -81,15 +136,76 @@ def examine_case(masks: MaskPair, ct: Path | None, settings: EvaluationSettings)
         fp=fp,
         fn=fn,
         voxel=voxel_metrics(tp, fp, fn),
-        mode=failure_mode(tp, fp, fn, (table.sum(axis=1) / reference_voxels).tolist()),
+        mode=failure_mode(tp, fp, fn, covered_shares=(table.sum(axis=1) / reference_voxels).tolist()),
         false_positives=false_positives(
             references,
             [predictions[j] for j in kept],
             table[:, kept],
-            masks.reference.spacing,
-            settings.false_positive_rule,
+            spacing=masks.reference.spacing,
+            rule=settings.false_positive_rule,
         ),
         features=reference_features(masks.reference, ct),
+    )
+
+
+def failure_mode(tp: int, fp: int, fn: int, *, covered_shares: Sequence[float] = ()) -> FailureMode:
+    """Classify a case by its voxel counts.
+
+    Parameters
+    ----------
+    tp, fp, fn
+        Voxels in both masks, in the prediction only, in the reference only.
+    covered_shares
+        Of each reference lesion, the share of its voxels that is predicted.
+    """
+    lesions = [_detection(share) for share in covered_shares]
+    segmentation: SegmentationError = "balanced" if fp == fn else "over" if fp > fn else "under"
+    return FailureMode(
+        segmentation=segmentation if tp + fp + fn else None,
+        detection=_detection(tp / (tp + fn)) if tp + fn else None,
+        partial_lesions=lesions.count("partial"),
+        missed_lesions=lesions.count("missed"),
+    )
+
+
+def false_positives(
+    references: Sequence[Piece],
+    predictions: Sequence[Piece],
+    intersections: np.ndarray,
+    *,
+    spacing: Spacing,
+    rule: FalsePositiveRule = "unmatched",
+) -> tuple[FalsePositive, ...]:
+    """List the predicted lesions that are matched to no reference lesion.
+
+    Parameters
+    ----------
+    references, predictions
+        The lesions, predicted ones that are too small already dropped.
+    intersections : numpy.ndarray of int, (references, predictions)
+        Shared voxels.
+    spacing
+        Voxel edge lengths (x, y, z) in mm.
+    rule
+        ``"no_overlap"`` lists only those that share no voxel with any reference lesion.
+    """
+    prediction_voxels = _voxels(predictions)
+    levels = iou_levels(intersections, _voxels(references), prediction_voxels)
+    matched = match_sweep(levels, (HIT_TWENTIETHS,))[0]
+    unmatched = sorted(set(range(len(predictions))) - set(matched[matched != UNMATCHED].tolist()))
+    overlaps = intersections.sum(axis=0) > 0  # (predictions,)
+    apart = [j for j in unmatched if not overlaps[j]]
+    distances = _surface_distances([predictions[j] for j in apart], references, spacing) if apart else []
+    distance_of = dict(zip(apart, distances, strict=True))
+    return tuple(
+        FalsePositive(
+            lesion=j + 1,
+            voxels=int(prediction_voxels[j]),
+            volume_cm3=float(prediction_voxels[j] * np.prod(spacing) / _MM3_PER_CM3),
+            distance_mm=distance_of.get(j, 0.0),
+            overlaps_reference=bool(overlaps[j]),
+        )
+        for j in (unmatched if rule == "unmatched" else apart)
     )
 
 
@@ -101,3 +217,26 @@ def reference_features(reference: Foreground, ct: Path | None) -> FeatureValues:
     if ct is not None:
         features |= intensity_features(hounsfield_values(ct, reference), float(np.prod(reference.spacing)))
     return features
+
+
+def _detection(covered_share: float) -> Detection:
+    """Name what was found of a tumour of which this share of voxels (0 to 1) is predicted."""
+    if covered_share == 0:
+        return "missed"
+    return "partial" if covered_share < PARTIAL_BELOW else "found"
+
+
+def _surface_distances(
+    predictions: Sequence[Piece], references: Sequence[Piece], spacing: Spacing
+) -> list[float] | list[None]:
+    """Give the smallest distance in mm between the outlines of each prediction and of any reference."""
+    if not references:
+        return [None] * len(predictions)
+    from scipy.spatial import KDTree  # slow to import
+
+    tree = KDTree(np.concatenate([outline_points(reference, spacing) for reference in references]))
+    return [float(np.min(tree.query(outline_points(prediction, spacing))[0])) for prediction in predictions]
+
+
+def _voxels(components: Sequence[Piece]) -> np.ndarray:
+    return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)

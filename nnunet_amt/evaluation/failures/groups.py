@@ -1,15 +1,26 @@
-"""The cases of lowest and of highest Dice."""
+"""The cases of lowest and of highest Dice, and whether the features of their tumours differ."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.measure.features import Feature
+from nnunet_amt.statistics.tests import holm, mann_whitney
 
 GroupName = Literal["bottom", "top"]
+_PUBLISHED = {
+    "volume_cm3": "voxel volume",
+    "maximum_3d_diameter_mm": "maximum 3-D diameter",
+    "total_energy_hu2_mm3": "total energy",
+    "mean_hu": "mean",
+    "median_hu": "median",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,45 @@ class ExtremeGroups:
         if case_id in self.bottom:
             return "bottom"
         return "top" if case_id in self.top else None
+
+
+@dataclass(frozen=True)
+class GroupValues:
+    """A feature in one group: cases where it is defined, median and quartiles; None where there is none."""
+
+    n: int
+    median: float | None
+    q1: float | None
+    q3: float | None
+
+
+@dataclass(frozen=True)
+class FeatureComparison:
+    """A feature of the references in both groups.
+
+    Attributes
+    ----------
+    feature
+        Which.
+    bottom, top
+        Its values in the cases of lowest and of highest Dice.
+    p
+        Two-sided Mann-Whitney U test; None if one group has no value.
+    p_holm
+        `p` after Holm's correction for all features compared.
+    top_is_larger
+        Probability that a case drawn from the top group has the larger value, ties counted half: U / (n1 n2).
+    published_p
+        The paper's p-value of this feature, where it gives one.
+    """
+
+    feature: Feature
+    bottom: GroupValues
+    top: GroupValues
+    p: float | None
+    p_holm: float | None
+    top_is_larger: float | None
+    published_p: float | None
 
 
 def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
@@ -63,3 +113,43 @@ def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
     size = -(-len(ranked) * paper.FAILURE_GROUP_PERCENT // 100)  # ceil, in whole numbers
     case_ids = [case_id for _, case_id in ranked]
     return ExtremeGroups(tuple(case_ids[:size]), tuple(reversed(case_ids[-size:])), undefined)
+
+
+def compare_features(
+    features: Sequence[Feature], bottom: Sequence[Mapping[str, float | None]], top: Sequence[Mapping[str, float | None]]
+) -> tuple[FeatureComparison, ...]:
+    """Test each feature with the Mann-Whitney U test, two-sided.
+
+    Parameters
+    ----------
+    features
+        What to compare; Holm's correction is for all of these.
+    bottom, top
+        Values of the cases of both groups.
+    """
+    pairs = [(_defined(feature.name, bottom), _defined(feature.name, top)) for feature in features]
+    tests = [mann_whitney(low, high) for low, high in pairs]
+    corrected = iter(holm([p for p, _ in tests if p is not None]))
+    return tuple(
+        FeatureComparison(
+            feature=feature,
+            bottom=_described(low),
+            top=_described(high),
+            p=p,
+            p_holm=None if p is None else next(corrected),
+            top_is_larger=probability,
+            published_p=paper.FAILURE_P_VALUES.get(_PUBLISHED.get(feature.name, "")),
+        )
+        for feature, (low, high), (p, probability) in zip(features, pairs, tests, strict=True)
+    )
+
+
+def _defined(name: str, cases: Sequence[Mapping[str, float | None]]) -> np.ndarray:
+    return np.array([value for case in cases if (value := case.get(name)) is not None], dtype=float)
+
+
+def _described(values: np.ndarray) -> GroupValues:
+    if not values.size:
+        return GroupValues(0, None, None, None)
+    q1, median, q3 = np.percentile(values, (25, 50, 75)).tolist()
+    return GroupValues(int(values.size), median, q1, q3)

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_csv, write_json
-from nnunet_amt.evaluation.failures.comparison import FeatureComparison
-from nnunet_amt.evaluation.failures.failure_case import FailureCase
-from nnunet_amt.evaluation.failures.failure_modes import PARTIAL_BELOW
-from nnunet_amt.evaluation.failures.false_positives import HIT_TWENTIETHS
-from nnunet_amt.evaluation.failures.groups import ExtremeGroups
+from nnunet_amt.evaluation.failures.failure_case import HIT_TWENTIETHS, PARTIAL_BELOW, FailureCase
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison
+from nnunet_amt.evaluation.failures.summary import failure_tables_json
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.writing.table import Table
 
 SCHEMA_VERSION = 1
 CASE_COLUMNS = (
@@ -67,9 +66,11 @@ def write_failures_json(
     cases: Sequence[FailureCase],
     groups: ExtremeGroups,
     comparisons: Sequence[FeatureComparison],
+    tables: Sequence[Table],
+    *,
     settings: EvaluationSettings,
 ) -> None:
-    """Write groups, comparisons and the definitions behind them; undefined is null."""
+    """Write groups, comparisons, the definitions behind them and the tables; undefined is null."""
     content = {
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "nnunet_amt", "version": __version__},
@@ -84,6 +85,7 @@ def write_failures_json(
         "cases": len(cases),
         "groups": asdict(groups),
         "features": [_comparison_row(comparison) for comparison in comparisons],
+        "tables": failure_tables_json(tables),
     }
     write_json(path, content)
 

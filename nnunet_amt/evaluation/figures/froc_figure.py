@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, LesionSummary, MetricSummary
 from nnunet_amt.writing.figure_style import (
     BLUE,

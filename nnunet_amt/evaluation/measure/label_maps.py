@@ -1,8 +1,8 @@
-"""Pairs of label maps: found by name, compared by header."""
+"""Pairs of label maps, and the CTs behind them: found by name, compared by header."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from nnunet_amt.images.mask_file import read_geometry
 
 LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _NAMED_AT_MOST = 3
+_CHANNEL = "_0000"
 
 
 @dataclass(frozen=True)
@@ -118,3 +119,50 @@ def _label_maps(folder: Path) -> dict[str, Path]:
     if not found:
         raise UnmatchedCasesError(f"{folder}: no label map found; their names end with {', '.join(LABEL_MAP_ENDINGS)}")
     return found
+
+
+def find_cts(images: Path, case_ids: Sequence[str]) -> dict[str, Path]:
+    """Find the CT of each case in a folder of nnU-Net's, ``<case id>_0000.nii.gz``.
+
+    Raises
+    ------
+    BadInputError
+        If the folder does not exist.
+    UnmatchedCasesError
+        If a case has no image.
+    """
+    require_folder(images, f"give the folder of <case id>{_CHANNEL}.nii.gz, as imagesTs")
+    found: dict[str, Path] = {}
+    for case_id in case_ids:
+        names = (f"{case_id}{_CHANNEL}{ending}" for ending in LABEL_MAP_ENDINGS)
+        path = next((images / name for name in names if (images / name).is_file()), None)
+        if path is not None:
+            found[case_id] = path
+    missing = [case_id for case_id in case_ids if case_id not in found]
+    if missing:
+        raise UnmatchedCasesError(
+            f"{images}: no image for {named_cases(missing)}; they are named <case id>{_CHANNEL} + one of "
+            f"{', '.join(LABEL_MAP_ENDINGS)}"
+        )
+    return found
+
+
+def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], progress: Progress = silent) -> None:
+    """Refuse CTs that do not lie on the grid of their reference, before any voxel is read.
+
+    Raises
+    ------
+    ImageReadError
+        If a file is no image.
+    GeometryMismatchError
+        If size, spacing, origin or direction differ by more than 0.001.
+    """
+    for done, pair in enumerate(pairs, start=1):
+        ct = cts[pair.case_id]
+        difference = geometry_difference(read_geometry(ct), read_geometry(pair.reference))
+        if difference is not None:
+            raise GeometryMismatchError(
+                f"case {pair.case_id}: {ct} against {pair.reference}: {difference} (x, y, z; tolerance "
+                f"{GEOMETRY_TOLERANCE:g}); the reference must be drawn on the CT's own grid"
+            )
+        progress(done, len(pairs), "checking CT headers")

@@ -1,25 +1,26 @@
-"""The results as CSV files: a row a case, a row a lesion, a row a threshold."""
+"""The results as CSV files: a row a case, a lesion, a threshold, a metric or a bin of volumes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from nnunet_amt.base.files import write_csv
-from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS, threshold_index
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
-from nnunet_amt.evaluation.results.lesion_rows import (
-    LESIONS_COLUMNS,
-    SURFACE_COLUMNS,
-    TABLE_THRESHOLDS,
-    TRIAGE_COLUMN,
-    lesion_rows,
-    millilitres,
-    surface_cells,
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS, CaseEvaluation
+from nnunet_amt.evaluation.measure.distances import SurfaceDistances
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, UNMATCHED, threshold_index
+from nnunet_amt.evaluation.summary.subgroups import VolumeBin, tumour_size
+from nnunet_amt.evaluation.summary.summary import (
+    CaseMetricSummary,
+    GroupSummary,
+    LesionSummary,
+    MetricSummary,
+    SensitivitySummary,
 )
-from nnunet_amt.evaluation.summary.subgroups import tumour_size
-from nnunet_amt.evaluation.summary.summary import LesionSummary
+from nnunet_amt.statistics.intervals import wilson_interval
 
 _LESION_COUNTS = tuple(f"lesion_{count}_{t:g}" for t in TABLE_THRESHOLDS for count in ("tp", "fp", "fn"))
 CASES_COLUMNS = (
@@ -31,8 +32,25 @@ CASES_COLUMNS = (
 )
 CASE_THRESHOLDS_COLUMNS = ("case_id", "threshold", "tp", "fp", "fn")
 FROC_COLUMNS = ("threshold", "tp", "fp", "fn", "sensitivity", "fp_per_scan")
-
 Row = dict[str, object]
+LESIONS_COLUMNS = (
+    *("case_id", "source", "lesion", "voxels", "volume_ml", "diameter_mm", "maximum_diameter_mm"),
+    *("best_iou", "best_partner", "split", "merged"),
+    *(f"matched_{what}_{t:g}" for t in TABLE_THRESHOLDS for what in ("partner", "iou")),
+)
+# Of the whole masks in cases.csv, of a lesion and its best partner in lesions.csv; where they were asked for.
+SURFACE_COLUMNS = ("hausdorff_mm", "hausdorff95_mm", "average_surface_distance_mm")
+TRIAGE_COLUMN = "triage"  # a reader's decision on a candidate false positive; where a reader decided
+_MM3_PER_ML = 1000.0
+Source = Literal["reference", "prediction"]
+METRICS_COLUMNS = (
+    *("group", "subgroup", "cases", "metric", "iou_threshold", "n", "mean", "sd", "ci95_low", "ci95_high"),
+    *("wilson95_low", "wilson95_high", "median", "q1", "q3"),
+)
+VOLUME_BINS_COLUMNS = (
+    *("from_cm3", "below_cm3", "iou_threshold", "lesions", "found", "sensitivity"),
+    *("wilson95_low", "wilson95_high"),
+)
 
 
 def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
@@ -96,3 +114,138 @@ def _case_row(case: CaseEvaluation) -> Row:
         "size_mm": None if counts.size_mm is None else round(counts.size_mm, 3),
         "tumour_size": tumour_size(case),
     }
+
+
+def lesion_rows(case: CaseEvaluation) -> Iterator[Row]:
+    """Give a row for each reference lesion, then for each predicted lesion.
+
+    Lesions are numbered from 1 within their case and source; partners are lesions of the other source. ``split``: the
+    reference (the row's own, or one that it overlaps) is overlapped by two or more predicted lesions. ``merged``:
+    the predicted lesion overlaps two or more references.
+    """
+    counts = case.counts
+    overlaps = counts.intersections > 0
+    in_parts, of_several = overlaps.sum(axis=1) > 1, overlaps.sum(axis=0) > 1
+    flags = {
+        "reference": (in_parts, (overlaps & of_several[None, :]).any(axis=1)),
+        "prediction": ((overlaps & in_parts[:, None]).any(axis=0), of_several),
+    }
+    partners = {t: _partners(case, threshold_index(t)) for t in TABLE_THRESHOLDS}
+    sources: tuple[Source, Source] = ("reference", "prediction")
+    for side, source in enumerate(sources):
+        voxels = getattr(counts, f"{source}_voxels").tolist()
+        ious = counts.ious if source == "reference" else counts.ious.T  # (of this source, of the other)
+        split, merged = flags[source]
+        for index in range(len(voxels)):
+            row = _measures(case, source, index, voxels[index])
+            row |= _best_partner(case, source, index, ious[index])
+            row |= {"split": bool(split[index]), "merged": bool(merged[index])}
+            for threshold, of_source in partners.items():
+                partner = of_source[side].get(index)
+                row[f"matched_partner_{threshold:g}"] = None if partner is None else partner + 1
+                row[f"matched_iou_{threshold:g}"] = None if partner is None else float(ious[index][partner])
+            decisions = (case.triage or {}) if source == "prediction" else {}
+            yield row | {TRIAGE_COLUMN: decisions.get(index + 1)}
+
+
+def millilitres(voxels: int, case: CaseEvaluation) -> float:
+    """Volume in ml, which are cm3."""
+    return round(voxels * case.counts.voxel_volume_mm3 / _MM3_PER_ML, 6)
+
+
+def surface_cells(distances: SurfaceDistances | None) -> Row:
+    """Give `SURFACE_COLUMNS`; empty where nothing was or could be measured."""
+    if distances is None:
+        return dict.fromkeys(SURFACE_COLUMNS)
+    values = distances.hausdorff, distances.hausdorff95, distances.average
+    return dict(zip(SURFACE_COLUMNS, (round(value, 3) for value in values), strict=True))
+
+
+def _partners(case: CaseEvaluation, row: int) -> tuple[dict[int, int], dict[int, int]]:
+    """Partners of the matched references, and of the matched predictions."""
+    found = {i: j for i, j in enumerate(case.lesions.partners[row].tolist()) if j != UNMATCHED}
+    return found, {j: i for i, j in found.items()}
+
+
+def _measures(case: CaseEvaluation, source: Source, index: int, voxels: int) -> Row:
+    counts = case.counts
+    return {
+        "case_id": case.case_id,
+        "source": source,
+        "lesion": index + 1,
+        "voxels": voxels,
+        "volume_ml": millilitres(voxels, case),
+        "diameter_mm": round(float(getattr(counts, f"{source}_diameters_mm")[index]), 3),
+        "maximum_diameter_mm": round(float(getattr(counts, f"{source}_maximum_diameters_mm")[index]), 3),
+    }
+
+
+def _best_partner(case: CaseEvaluation, source: Source, index: int, ious: np.ndarray | Sequence[float]) -> Row:
+    best = int(np.argmax(ious)) if len(ious) else None
+    if best is None or not ious[best]:
+        return {"best_iou": 0.0, "best_partner": None, **surface_cells(None)}
+    pair = (index, best) if source == "reference" else (best, index)
+    distances = surface_cells(case.counts.lesion_surface_distances.get(pair))
+    return {"best_iou": float(ious[best]), "best_partner": best + 1, **distances}
+
+
+def write_metrics_csv(path: Path, overall: GroupSummary, subgroups: Sequence[tuple[str, str, GroupSummary]]) -> None:
+    """Write a row a group, metric and threshold; undefined and withheld is empty.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overall
+        All cases; their group and subgroup are both ``overall``.
+    subgroups
+        Group, subgroup and its metrics.
+    """
+    rows: list[Row] = []
+    for group, subgroup, summary in [("overall", "overall", overall), *subgroups]:
+        head: Row = {"group": group, "subgroup": subgroup, "cases": summary.cases}
+        rows += [head | row for row in _metric_rows(summary)]
+    write_csv(path, METRICS_COLUMNS, rows)
+
+
+def _metric_rows(summary: GroupSummary) -> Iterator[Row]:
+    for name, voxel_metric in summary.voxel.items():
+        yield {"metric": name, **_metric_cells(voxel_metric)}
+    for name in ("sensitivity", "fp_per_scan"):
+        metrics: tuple[MetricSummary, ...] = getattr(summary.lesion, name)
+        for threshold, metric in zip(summary.lesion.threshold, metrics, strict=True):
+            yield {"metric": name, "iou_threshold": threshold, **_metric_cells(metric)}
+
+
+def _metric_cells(metric: MetricSummary) -> Row:
+    cells: Row = {"n": metric.n, "mean": metric.mean, "sd": metric.sd, **_limits("ci95", metric.ci95)}
+    if isinstance(metric, CaseMetricSummary):
+        cells |= {"median": metric.median, "q1": metric.q1, "q3": metric.q3}
+    if isinstance(metric, SensitivitySummary):
+        cells |= _limits("wilson95", metric.wilson95)
+    return cells
+
+
+def _limits(name: str, interval: tuple[float, float] | None) -> Row:
+    return {} if interval is None else {f"{name}_low": interval[0], f"{name}_high": interval[1]}
+
+
+def write_volume_bins_csv(path: Path, bins: Sequence[VolumeBin]) -> None:
+    """Write a row a bin and threshold, with Wilson's interval; sensitivity is empty where a bin has no lesion."""
+    write_csv(path, VOLUME_BINS_COLUMNS, (row for volume_bin in bins for row in _volume_bin_rows(volume_bin)))
+
+
+def _volume_bin_rows(volume_bin: VolumeBin) -> Iterator[Row]:
+    lesions = volume_bin.lesions
+    for threshold, found in zip(THRESHOLDS, volume_bin.found, strict=True):
+        row: Row = {
+            "from_cm3": volume_bin.low,
+            "below_cm3": volume_bin.high,
+            "iou_threshold": threshold,
+            "lesions": lesions,
+            "found": found,
+        }
+        if lesions:
+            low, high = wilson_interval(found, lesions)
+            row |= {"sensitivity": found / lesions, "wilson95_low": low, "wilson95_high": high}
+        yield row

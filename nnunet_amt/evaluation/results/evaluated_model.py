@@ -12,10 +12,10 @@ import numpy as np
 
 from nnunet_amt.base.files import read_record, require_folder
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS, threshold_index
-from nnunet_amt.evaluation.measure.voxel import voxel_metrics
+from nnunet_amt.evaluation.measure.case import voxel_metrics
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
 
 # What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.
 DEFINING_SETTINGS = ("connectivity", "minimum_predicted_voxels", "false_positive_rule")
@@ -44,7 +44,7 @@ class EvaluatedModel:
     reference_voxels : numpy.ndarray of int64, (cases,)
         Voxels of the reference.
     reference_ml
-        Its volume as text, which differs if the spacing does.
+        Its volume, which differs if the spacing does.
     references : numpy.ndarray of int64, (cases,)
         Reference lesions.
     tumour_size
@@ -63,7 +63,7 @@ class EvaluatedModel:
     case_ids: tuple[str, ...]
     voxel: np.ndarray
     reference_voxels: np.ndarray
-    reference_ml: tuple[str, ...]
+    reference_ml: tuple[float, ...]
     references: np.ndarray
     tumour_size: tuple[str, ...]
     tp: np.ndarray
@@ -113,11 +113,10 @@ def _settings(folder: Path) -> Mapping[str, Any]:
 
 
 def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedModel:
-    cases = sorted(_rows(folder / "cases.csv"), key=lambda row: row["case_id"])
-    case_ids = tuple(row["case_id"] for row in cases)
+    cases = sorted(read_cases(folder), key=lambda case: case.case_id)
+    case_ids = tuple(case.case_id for case in cases)
     if not cases or len(set(case_ids)) < len(case_ids):
         raise ValueError("cases.csv is empty, or holds a case twice")
-    counts = np.array([[int(row[column]) for column in ("tp", "fp", "fn")] for row in cases])
     lesions = sorted(
         (row for row in _rows(folder / "lesions.csv") if row["source"] == "reference"),
         key=lambda row: (row["case_id"], int(row["lesion"])),
@@ -129,11 +128,11 @@ def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedMod
         folder=folder,
         settings=settings,
         case_ids=case_ids,
-        voxel=np.array([_voxel_row(*map(int, row)) for row in counts]),
-        reference_voxels=counts[:, 0] + counts[:, 2],
-        reference_ml=tuple(row["reference_ml"] for row in cases),
-        references=np.array([int(row["reference_lesions"]) for row in cases]),
-        tumour_size=tuple(row["tumour_size"] for row in cases),
+        voxel=np.array([_voxel_row(case) for case in cases]),
+        reference_voxels=np.array([case.tp + case.fn for case in cases]),
+        reference_ml=tuple(case.reference_ml for case in cases),
+        references=np.array([case.reference_lesions for case in cases]),
+        tumour_size=tuple(case.tumour_size for case in cases),
         tp=tp,
         fp=fp,
         lesions=tuple((row["case_id"], int(row["lesion"]), int(row["voxels"])) for row in lesions),
@@ -167,8 +166,8 @@ def _threshold_counts(rows: Rows, case_ids: tuple[str, ...]) -> tuple[np.ndarray
     return counts[0], counts[1]
 
 
-def _voxel_row(tp: int, fp: int, fn: int) -> list[float]:
-    metrics = voxel_metrics(tp, fp, fn)
+def _voxel_row(case: EvaluatedCase) -> list[float]:
+    metrics = voxel_metrics(case.tp, case.fp, case.fn)
     return [np.nan if value is None else value for value in vars(metrics).values()]
 
 

@@ -11,7 +11,7 @@ from nnunet_amt.base.csv_rows_of_ours import read_rows
 from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.features import FEATURES
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.results.tables import TABLES_SCHEMA_VERSION, result_tables
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 from nnunet_amt.writing.table import Document, document_from_json

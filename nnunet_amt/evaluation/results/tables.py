@@ -8,9 +8,8 @@ from pathlib import Path
 
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_json, write_text
-from nnunet_amt.evaluation.measure.lesion import threshold_index
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary, SensitivitySummary

@@ -1,10 +1,8 @@
 """Where probabilities were saved: a confidence for each predicted lesion, the score FROC and its CPM."""
 
 from nnunet_amt.evaluation.score_froc.analyse import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores, write_scores
-from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, hits
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc, score_froc
-from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep, iou_sweep
-from nnunet_amt.evaluation.score_froc.probability_map import find_probabilities
+from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, find_probabilities, hits
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, IouSweep, ScoreFroc, iou_sweep, score_froc
 
 __all__ = [
     "CPM_RATES",

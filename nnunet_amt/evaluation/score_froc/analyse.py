@@ -10,18 +10,20 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
-from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, CaseCandidates, case_candidates
-from nnunet_amt.evaluation.score_froc.curve import ScoreFroc, score_froc
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.score_froc.candidates import (
+    CONFIDENCES,
+    CaseCandidates,
+    case_candidates,
+    find_probabilities,
+)
+from nnunet_amt.evaluation.score_froc.curve import IouSweep, ScoreFroc, iou_sweep, score_froc
 from nnunet_amt.evaluation.score_froc.figure import write_score_froc_figures
-from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep, iou_sweep
-from nnunet_amt.evaluation.score_froc.probability_map import find_probabilities
 from nnunet_amt.evaluation.score_froc.result_files import (
     write_curves_csv,
     write_lesions_csv,
-    write_report,
     write_score_froc_json,
+    write_summary,
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
@@ -58,11 +60,12 @@ def analyse_scores(
     predictions: Path,
     references: Path,
     output: Path,
+    *,
     probabilities: Path | None = None,
     settings: EvaluationSettings | None = None,
+    missing_as_empty: bool = False,
     jobs: int = 1,
     progress: Progress = silent,
-    missing_as_empty: bool = False,
 ) -> ScoreFrocResult:
     """Give each predicted lesion a confidence and sweep it.
 
@@ -78,12 +81,12 @@ def analyse_scores(
         Folder of nnU-Net's ``<case id>.npz``; None for that of the predictions, where nnU-Net writes them.
     settings
         Value of tumour, connectivity, smallest predicted lesion and the rule of false positives.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
         Cases that are read at the same time; each holds the probabilities of a whole scan.
     progress
         Told of every checked header and every case.
-    missing_as_empty
-        Count a case without a prediction as one in which nothing was found, instead of refusing.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def analyse_scores(
     with recorded_results(output, SCORE_FROC_FILES, "score-froc", settings, inputs) as (folder, notes):
         notes.counts["cases"] = len(pairs)
         notes.settings["missing_as_empty"] = missing_as_empty
-        curves, sweep = write_scores(folder, pairs, files, settings, jobs, progress)
+        curves, sweep = write_scores(folder, pairs, files, settings=settings, jobs=jobs, progress=progress)
     return ScoreFrocResult(tuple(output / name for name in (*SCORE_FROC_FILES, RECORD_FILE)), curves, sweep)
 
 
@@ -113,6 +116,7 @@ def write_scores(
     folder: Path,
     pairs: Sequence[LabelMapPair],
     files: Mapping[str, Path],
+    *,
     settings: EvaluationSettings,
     jobs: int,
     progress: Progress,
@@ -126,13 +130,13 @@ def write_scores(
     """
 
     def read(pair: LabelMapPair) -> CaseCandidates:
-        return case_candidates(pair, files.get(pair.case_id), settings)
+        return case_candidates(pair, files.get(pair.case_id), settings=settings)
 
     cases = for_each_pair(read, pairs, jobs, progress, "reading probabilities")
-    curves = tuple(score_froc(cases, confidence, settings.false_positive_rule) for confidence in CONFIDENCES)
-    sweep = iou_sweep(cases, settings.false_positive_rule)
-    write_report(folder / "score_froc.md", curves, sweep, settings)
-    write_score_froc_json(folder / "score_froc.json", curves, sweep, settings)
+    curves = tuple(score_froc(cases, confidence, rule=settings.false_positive_rule) for confidence in CONFIDENCES)
+    sweep = iou_sweep(cases, rule=settings.false_positive_rule)
+    write_summary(folder / "score_froc.md", curves, sweep, settings=settings)
+    write_score_froc_json(folder / "score_froc.json", curves, sweep, settings=settings)
     write_curves_csv(folder / "score_froc.csv", curves)
     write_lesions_csv(folder / "score_froc_lesions.csv", cases)
     write_score_froc_figures(folder / "score_froc", curves, sweep)

@@ -1,4 +1,7 @@
-"""The score FROC: sensitivity against false positives per scan as the confidence is lowered."""
+"""The score FROC: sensitivity against false positives per scan as the confidence is lowered.
+
+Beside it the paper's own FROC, in which the IoU threshold is swept and every predicted lesion kept: no score FROC.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnunet_amt import paper
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS, UNMATCHED, match_sweep
 from nnunet_amt.evaluation.score_froc.candidates import CaseCandidates, Confidence, hits
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 
@@ -72,8 +77,17 @@ class ScoreFroc:
         return sum(known) / len(CPM_RATES) if known else None
 
 
+@dataclass(frozen=True)
+class IouSweep:
+    """Pooled sensitivity and false positives per scan at each IoU threshold, as in the paper's Fig. 4."""
+
+    iou_threshold: tuple[float, ...]
+    sensitivity: tuple[float | None, ...]
+    fp_per_scan: tuple[float, ...]
+
+
 def score_froc(
-    cases: Sequence[CaseCandidates], confidence: Confidence, rule: FalsePositiveRule = "unmatched"
+    cases: Sequence[CaseCandidates], confidence: Confidence, *, rule: FalsePositiveRule = "unmatched"
 ) -> ScoreFroc:
     """Sweep the confidence over all predicted lesions of all cases.
 
@@ -103,4 +117,21 @@ def score_froc(
         fp=tuple(fp.tolist()),
         references=sum(len(case.levels) for case in cases),
         scans=len(cases),
+    )
+
+
+def iou_sweep(cases: Sequence[CaseCandidates], *, rule: FalsePositiveRule = "unmatched") -> IouSweep:
+    """Match all predicted lesions at each IoU threshold; those without a partner, or without overlap, are false."""
+    tp = np.zeros(len(THRESHOLDS), dtype=int)
+    for case in cases:
+        tp += (match_sweep(case.levels, paper.IOU_THRESHOLD_TWENTIETHS) != UNMATCHED).sum(axis=1)
+    references = sum(len(case.levels) for case in cases)
+    if rule == "unmatched":
+        fp = sum(len(case.voxels) for case in cases) - tp
+    else:
+        fp = np.full_like(tp, sum(int(case.apart.sum()) for case in cases))
+    return IouSweep(
+        iou_threshold=THRESHOLDS,
+        sensitivity=tuple(found / references if references else None for found in tp.tolist()),
+        fp_per_scan=tuple(false / len(cases) for false in fp.tolist()),
     )

@@ -8,33 +8,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnunet_amt.base.files import atomic_path
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
-from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, IouSweep, ScoreFroc
+from nnunet_amt.writing.figure_style import BLUE, ORANGE, plain_figure, save_plain_figure
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CM_PER_INCH = 2.54
-_WIDTH_CM, _HEIGHT_CM, _DPI = 12.0, 12.0, 300
-_FONT_SIZE = 9.0
-# Okabe and Ito's colours, which the common forms of colour blindness tell apart; the lines differ too.
-_STYLES = {"mean": ("#0072B2", "-"), "max": ("#D55E00", "--")}
+_SIDE_CM, _FONT_SIZE = 12.0, 9.0
+_STYLES = {"mean": (BLUE, "-"), "max": (ORANGE, "--")}
 _GREY = "#707070"
 _LEFT, _RIGHT = CPM_RATES[0] / 2, CPM_RATES[-1] * 1.15  # false positives per scan, logarithmic
 
 
 def write_score_froc_figures(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep) -> None:
     """Draw `score_froc_figure` to `path` with the endings .png and .svg."""
-    from matplotlib import rc_context
-
-    figure = score_froc_figure(curves, sweep)
-    for ending in (".png", ".svg"):
-        # a fixed salt and no date: the same results give the same file
-        with rc_context({"svg.hashsalt": "nnunet_amt"}), atomic_path(path.with_suffix(ending)) as partial:
-            figure.savefig(partial, dpi=_DPI, metadata={"Date": None} if ending == ".svg" else None)
+    save_plain_figure(score_froc_figure(curves, sweep), path)
 
 
 def score_froc_figure(curves: Sequence[ScoreFroc], sweep: IouSweep) -> Figure:
@@ -43,13 +34,7 @@ def score_froc_figure(curves: Sequence[ScoreFroc], sweep: IouSweep) -> Figure:
     The thin line beyond the last point goes on at its sensitivity, as the CPM counts it. Ticks are the rates of
     the CPM; what has fewer false positives than half of the lowest is left of the axis.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with rc_context({"font.size": _FONT_SIZE}):
-        figure = Figure(figsize=(_WIDTH_CM / _CM_PER_INCH, _HEIGHT_CM / _CM_PER_INCH), layout="constrained")
-        FigureCanvasAgg(figure)  # no display is needed
+    with plain_figure(_SIDE_CM, _SIDE_CM, font_size=_FONT_SIZE) as figure:
         axes = figure.add_subplot()
         for curve in curves:
             _draw_curve(axes, curve)
@@ -93,9 +78,8 @@ def _finish(figure: Figure, axes: Axes, curve: ScoreFroc) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if message := _remark(curve):
         axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center")
-    scans = f"{curve.scans} case{'' if curve.scans == 1 else 's'}"
-    lesions = f"{curve.references} lesion{'' if curve.references == 1 else 's'}"
-    title = f"{scans}, {lesions}; score FROC: hits at IoU > {HIT_TWENTIETHS / 20:g}"
+    counts = f"{counted(curve.scans, 'case')}, {counted(curve.references, 'lesion')}"
+    title = f"{counts}; score FROC: hits at IoU > {HIT_TWENTIETHS / 20:g}"
     figure.legend(loc="outside upper left", frameon=False, title=title, alignment="left")
 
 

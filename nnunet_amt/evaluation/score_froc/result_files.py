@@ -9,9 +9,11 @@ from pathlib import Path
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, HIT_TWENTIETHS, CaseCandidates, hits
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, ScoreFroc
-from nnunet_amt.evaluation.score_froc.iou_sweep import IouSweep
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, IouSweep, ScoreFroc
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.writing.markdown import pipe_table
+from nnunet_amt.writing.numbers import UNDEFINED
+from nnunet_amt.writing.table import Row, Table
 
 SCHEMA_VERSION = 1
 CURVE_COLUMNS = ("confidence", "threshold", "tp", "fp", "sensitivity", "fp_per_scan")
@@ -20,7 +22,6 @@ LESION_COLUMNS = (
     *(f"{name}_{what}" for name in CONFIDENCES for what in ("probability", "hit")),
 )
 _HIT_IOU = HIT_TWENTIETHS / 20
-_UNDEFINED = "–"
 _FALSE_POSITIVES = {
     "unmatched": "all predicted lesions that are no hits",
     "no_overlap": "predicted lesions that share no voxel with any reference lesion",
@@ -43,7 +44,7 @@ def write_lesions_csv(path: Path, cases: Sequence[CaseCandidates]) -> None:
 
 
 def write_score_froc_json(
-    path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, settings: EvaluationSettings
+    path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, *, settings: EvaluationSettings
 ) -> None:
     """Write the curves and their CPM, and apart from them the IoU sweep; undefined is null."""
     content = {
@@ -78,48 +79,51 @@ def write_score_froc_json(
     write_json(path, content)
 
 
-def write_report(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, settings: EvaluationSettings) -> None:
-    """Write `report_text` to a file."""
-    write_text(path, report_text(curves, sweep, settings))
-
-
-def report_text(curves: Sequence[ScoreFroc], sweep: IouSweep, settings: EvaluationSettings) -> str:
-    """Lay out the sensitivities at the rates of the CPM as Markdown, and the IoU sweep apart from them."""
-    first = curves[0]
-    lines = [
-        f"# Score FROC of {first.scans} cases with {first.references} reference lesions",
-        "",
-        f"- **Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with "
-        "a reference lesion, one to one, and every reference lesion counts once.",
-        f"- False positives: {_FALSE_POSITIVES[settings.false_positive_rule]}.",
-        f"- Predicted lesions: components of {settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} "
-        "voxels or more. Confidence: mean or largest tumour probability of a lesion's voxels.",
-        "- Sensitivity at a rate: the highest of an operating point of at most so many false positives per scan. CPM: "
-        f"the mean over the {len(CPM_RATES)} rates.",
-        "- *: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of "
-        "the last point.",
-        "",
-        _line(["Confidence", *(f"{rate:g} FP/scan" for rate in CPM_RATES), "CPM", "Most FP/scan"]),
-        _line(["---", *["---:"] * (len(CPM_RATES) + 2)]),
+def write_summary(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, *, settings: EvaluationSettings) -> None:
+    """Write the sensitivities at the rates of the CPM as Markdown, and the IoU sweep apart from them."""
+    by_rate, by_iou = _rate_table(curves, settings), _sweep_table(sweep)
+    parts = [
+        f"# {by_rate.title}",
+        "\n".join(f"- {note}" for note in by_rate.notes),
+        pipe_table(by_rate, alignments="l" + "r" * len(by_rate.columns)),
+        f"## {by_iou.title}",
+        *by_iou.notes,
+        pipe_table(by_iou, alignments="rrr"),
+        f"nnunet_amt {__version__}. Research use only.",
     ]
+    write_text(path, "\n\n".join(parts) + "\n")
+
+
+def _rate_table(curves: Sequence[ScoreFroc], settings: EvaluationSettings) -> Table:
+    rows = []
     for curve in curves:
         cells = [_shown(curve.sensitivity_at(rate)) + ("" if curve.reaches(rate) else "*") for rate in CPM_RATES]
         most = f"{curve.fp_per_scan[-1]:.2f}" if curve.fp else "0.00"
-        lines.append(_line([curve.confidence, *cells, _shown(curve.cpm), most]))
-    lines += [
-        "",
-        "## IoU sweep",
-        "",
-        "The FROC of the paper's Fig. 4 is another curve: every predicted lesion is kept, whatever its confidence, and "
-        "the IoU of a match is swept. It has no CPM.",
-        "",
-        _line(["IoU above", "Sensitivity", "FP/scan"]),
-        _line(["---:", "---:", "---:"]),
-    ]
+        rows.append(Row(curve.confidence, (*cells, _shown(curve.cpm), most)))
+    notes = (
+        f"**Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with "
+        "a reference lesion, one to one, and every reference lesion counts once.",
+        f"False positives: {_FALSE_POSITIVES[settings.false_positive_rule]}.",
+        f"Predicted lesions: components of {settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} "
+        "voxels or more. Confidence: mean or largest tumour probability of a lesion's voxels.",
+        "Sensitivity at a rate: the highest of an operating point of at most so many false positives per scan. CPM: "
+        f"the mean over the {len(CPM_RATES)} rates.",
+        "*: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of "
+        "the last point.",
+    )
+    title = f"Score FROC of {curves[0].scans} cases with {curves[0].references} reference lesions"
+    columns = (*(f"{rate:g} FP/scan" for rate in CPM_RATES), "CPM", "Most FP/scan")
+    return Table(title, "Confidence", columns, tuple(rows), notes)
+
+
+def _sweep_table(sweep: IouSweep) -> Table:
     values = zip(sweep.iou_threshold, sweep.sensitivity, sweep.fp_per_scan, strict=True)
-    lines += [_line([f"{threshold:g}", _shown(found), f"{false:.2f}"]) for threshold, found, false in values]
-    lines += ["", f"nnunet_amt {__version__}. Research use only.", ""]
-    return "\n".join(lines)
+    rows = tuple(Row(f"{threshold:g}", (_shown(found), f"{false:.2f}")) for threshold, found, false in values)
+    note = (
+        "The FROC of the paper's Fig. 4 is another curve: every predicted lesion is kept, whatever its confidence, and "
+        "the IoU of a match is swept. It has no CPM."
+    )
+    return Table("IoU sweep", "IoU above", ("Sensitivity", "FP/scan"), rows, (note,))
 
 
 def _lesion_rows(case: CaseCandidates) -> Iterable[dict[str, object]]:
@@ -133,8 +137,4 @@ def _lesion_rows(case: CaseCandidates) -> Iterable[dict[str, object]]:
 
 
 def _shown(value: float | None) -> str:
-    return _UNDEFINED if value is None else f"{value:.2f}"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return UNDEFINED if value is None else f"{value:.2f}"

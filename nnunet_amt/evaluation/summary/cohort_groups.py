@@ -3,27 +3,139 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
+from nnunet_amt.errors import BadInputError, ManifestError, UnmatchedCasesError
+from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.bands import age_band, as_number, slice_thickness_band, thirds
-from nnunet_amt.evaluation.summary.cohort_rows import CohortRows
 
+CohortRows = Mapping[str, Mapping[str, str]]
+_YEARS = 10
+# Thin sections are up to 1.5 mm; 5 mm, which the paper's external CTs have, is beyond the last limit.
+_THICKNESS_LIMITS_MM = (1.5, 3.0)
+_MICROMETRE = 1e-3  # headers say 1.4999999 of 1.5 mm
 _LOGGER = logging.getLogger(__name__)
 FEWEST_CLUSTERS = 20  # under which resampling them gives too narrow intervals
-
 NOT_STATED = "not stated"
 _NAMED_COLUMNS = ("manufacturer", "histology", "institution", "sex")
+_IDENTIFIERS = ("case_id", "patient_id")
+_MOST_NUMBERS = 6  # different ones that stand for themselves, such as grades; more are put into thirds
+_FEW_TEXTS, _MOST_TEXTS = 6, 30  # allowed in any cohort, and in the largest
+
+
+def read_cohort_rows(path: Path, case_ids: Sequence[str]) -> CohortRows:
+    """Read what a cohort file says about the evaluated cases.
+
+    Parameters
+    ----------
+    path
+        CSV with a header line, a column ``case_id`` and any others; rows of other cases are passed over.
+    case_ids
+        The evaluated cases.
+
+    Returns
+    -------
+    dict of dict
+        Column to text (stripped; empty where not stated), by case id.
+
+    Raises
+    ------
+    ManifestError
+        If the file cannot be read or is no strict CSV, a row has more or fewer cells than the header, there is no
+        column ``case_id``, a column or a case stands there twice.
+    UnmatchedCasesError
+        If an evaluated case has no row.
+    """
+    numbered = numbered_rows(path, "the cohort.csv of these cases")
+    _, columns = next(numbered, (1, []))
+    require_columns(path, columns, ("case_id",))
+    rows = _by_case(path, columns, numbered)
+    missing = [case_id for case_id in case_ids if case_id not in rows]
+    if missing:
+        raise UnmatchedCasesError(
+            f"{path}: no row for {named_cases(missing)} that the predictions hold; "
+            "add the rows or give the cohort.csv of these cases"
+        )
+    return {case_id: rows[case_id] for case_id in case_ids}
+
+
+def _by_case(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    lines: dict[str, int] = {}
+    for line, cells in rows:
+        texts = row_texts(path, line, columns, cells)
+        case_id = texts["case_id"]
+        if case_id and case_id in found:
+            raise ManifestError(
+                f"{path} line {line}, column 'case_id': case {case_id} stands on line {lines[case_id]} "
+                "already; keep one row a case"
+            )
+        found[case_id], lines[case_id] = texts, line
+    return found
+
+
+def as_number(text: str) -> float | None:
+    """Read a finite number; None where the text is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def age_band(years: float) -> str:
+    """Name the decade of an age, ``"50–59"``."""
+    decade = int(years // _YEARS) * _YEARS
+    return f"{decade}–{decade + _YEARS - 1}"
+
+
+def slice_thickness_band(mm: float) -> str:
+    """Name the band of a slice thickness: up to 1.5 mm, over 1.5 to 3 mm, over 3 mm."""
+    low, high = _THICKNESS_LIMITS_MM
+    if mm <= low + _MICROMETRE:
+        return f"up to {low:g} mm"
+    return f"over {low:g} to {high:g} mm" if mm <= high + _MICROMETRE else f"over {high:g} mm"
+
+
+def thirds(values: Sequence[float]) -> tuple[str, ...]:
+    """Name the third of the cases that each value falls into, with the lowest and highest value in it.
+
+    The limits are values of the cohort itself (of its sorted values those at one third and two thirds); equal values
+    stay together, so that thirds differ in size where many are equal, and may be fewer than three.
+
+    Parameters
+    ----------
+    values
+        One or more.
+
+    Returns
+    -------
+    tuple of str
+        Of each value, such as ``"1.2 to 3.4"``.
+    """
+    array = np.asarray(values, dtype=float)
+    limits = np.quantile(array, (1 / 3, 2 / 3), method="inverted_cdf")
+    third_of_value = np.searchsorted(limits, array, side="left")
+    names = {third: _range(array[third_of_value == third]) for third in np.unique(third_of_value)}
+    return tuple(names[third] for third in third_of_value)
+
+
+def _range(values: Iterable[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
 _BANDED_COLUMNS: dict[str, Callable[[float], str]] = {
     "age": age_band,
     "slice_thickness_mm": slice_thickness_band,
 }
-_IDENTIFIERS = ("case_id", "patient_id")
-_MOST_NUMBERS = 6  # different ones that stand for themselves, such as grades; more are put into thirds
-_FEW_TEXTS, _MOST_TEXTS = 6, 30  # allowed in any cohort, and in the largest
 
 
 @dataclass(frozen=True)

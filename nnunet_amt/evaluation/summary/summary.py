@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS, CaseEvaluation
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 from nnunet_amt.statistics.intervals import (

@@ -12,8 +12,7 @@ import numpy as np
 from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.measure.lesion import threshold_index
-from nnunet_amt.evaluation.results.lesion_rows import TABLE_THRESHOLDS
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.settings import FalsePositiveRule
 
 CANDIDATE_THRESHOLD = 0.1  # a predicted lesion without a partner at this IoU is put before the reader

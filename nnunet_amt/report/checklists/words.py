@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
 from nnunet_amt.writing import words

@@ -112,7 +112,7 @@ def _draw_masks(axes: Axes, view: PlaneView, mm_a_paper_mm: float) -> None:
         whole = Path.make_compound_path(*(Path(line, closed=True) for line in predicted))
         axes.add_patch(PathPatch(whole, facecolor=BLUE, alpha=FILL_OPACITY, edgecolor="none", zorder=2))
     dash, space = _DASH_MM * mm_a_paper_mm, _SPACE_MM * mm_a_paper_mm
-    dashed = [part for line in outlines(view.reference) for part in dashes(line * pixel, dash, space)]
+    dashed = [part for line in outlines(view.reference) for part in dashes(line * pixel, dash=dash, gap=space)]
     styles = (
         (predicted, "white", _CASING_PT, 0.6),
         (predicted, BLUE, _LINE_PT, 1.0),

@@ -15,9 +15,8 @@ from nnunet_amt.errors import UnmatchedCasesError
 from nnunet_amt.evaluation.figures.froc_figure import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
-from nnunet_amt.evaluation.results.recorded_results import recorded_results
-from nnunet_amt.evaluation.results.result_folder import require_apart
-from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_summary
 from nnunet_amt.images.image_integrity import itk_warnings_off
 from nnunet_amt.report.print_figures.captions import caption_2, caption_4, caption_5, caption_6, captions_file
 from nnunet_amt.report.print_figures.case_figure import case_figure

@@ -69,7 +69,7 @@ def failure_panels(study: Study, cases: FailedCases, foreground: int, progress: 
     for number, case in enumerate(every):
         crop = _crop(study, case, foreground)
         wrong = crop.prediction & ~crop.reference if case in cases.over else crop.reference & ~crop.prediction
-        at = shown_voxel(crop, wrong)
+        at = shown_voxel(crop, of=wrong)
         panel = _panel(case, crop, "axial", at)
         pointed = _middle(wrong[at[0]], crop.spacing)
         panels.append(replace(panel, lines=(*panel.lines, _wrong(case)), pointed=pointed))
@@ -85,7 +85,7 @@ def _panel(case: EvaluatedCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Pane
     axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
     title = case.case_id if plane == "axial" else f"{case.case_id}, {plane}"
     lines = (title, f"Dice {case.dice or 0.0:.2f}, {_size(case)}")  # cases without a Dice are in no figure
-    return Panel("", case, plane_view(crop, plane, at), lines, None, crop.lower[axis] + at[axis] + 1)
+    return Panel("", case, plane_view(crop, plane, at=at), lines, None, crop.lower[axis] + at[axis] + 1)
 
 
 def _size(case: EvaluatedCase) -> str:

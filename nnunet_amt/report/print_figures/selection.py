@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.failures.failure_modes import SegmentationError, failure_mode
+from nnunet_amt.evaluation.failures.failure_case import SegmentationError, failure_mode
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 
 MOST_SUCCESSES, MOST_OVER, MOST_UNDER = 6, 3, 5  # as in the paper: panels a-f; a-c and d-h
@@ -22,8 +22,8 @@ class FailedCases:
 
 
 def error_of(case: EvaluatedCase) -> SegmentationError | None:
-    """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_modes`."""
-    return failure_mode(case.tp, case.fp, case.fn, ()).segmentation
+    """Say whether a case has too much or too little; see `nnunet_amt.evaluation.failures.failure_case`."""
+    return failure_mode(case.tp, case.fp, case.fn).segmentation
 
 
 def successful_cases(cases: Sequence[EvaluatedCase], asked: Sequence[str] = ()) -> tuple[EvaluatedCase, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary
 from nnunet_amt.report.failure_story import SUCCESS_ABOVE, counted, failure_kind
 from nnunet_amt.report.perspective import dice_by_size, peers_of, short_training

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunet_amt.evaluation.measure.case import evaluate_counts
-from nnunet_amt.evaluation.measure.components import label_components
-from nnunet_amt.evaluation.measure.counts import count_masks
+from nnunet_amt.evaluation.measure.case import count_masks, evaluate_counts
+from nnunet_amt.evaluation.measure.lesions import label_components
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import candidates
 from nnunet_amt.images.foreground import Foreground, Piece

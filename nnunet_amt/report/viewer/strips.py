@@ -25,7 +25,7 @@ def encode_strip(crop: CaseCrop, budget: int, at: Voxel | None = None) -> Strip 
     """Draw the planes through a voxel as large as they fit into `budget` characters; None if they do not at all."""
     size: int | None = _SIZES[0]
     while size is not None:
-        picture = case_panel(crop, size, at)
+        picture = case_panel(crop, size=size, at=at)
         address = f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}"
         if len(address) <= budget:
             width, height = struct.unpack(">II", picture[16:24])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases, read_decisions, worst_first
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.viewer.candidates import false_positives
 from nnunet_amt.report.viewer.viewer_case import LoadedCase, ViewerCase

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary
+from nnunet_amt.evaluation.results.summary_json import EvaluationSummary
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 
 

@@ -13,7 +13,7 @@ from nnunet_amt.base.files import read_record
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.study.facts.facts import (
     DatasetFacts,
     EvaluationFacts,

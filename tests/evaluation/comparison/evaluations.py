@@ -9,7 +9,7 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.results.csv_files import write_case_thresholds_csv, write_cases_csv, write_lesions_csv
-from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask

@@ -6,8 +6,10 @@ import csv
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +18,10 @@ from nnunet_amt.base.run_record import RECORD_FILE, read_runs
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.comparison import COMPARISON_FILES, ComparisonSettings, compare
+from nnunet_amt.evaluation.comparison.comparison import Comparison
+from nnunet_amt.evaluation.comparison.figures import FIGURES
+from nnunet_amt.writing.table import Picture
+from tests.evaluation.blank_figures import blank
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, random_evaluation, write_evaluation
 from tests.evaluation.comparison.test_costs import write_run
 
@@ -23,8 +29,17 @@ SETTINGS = ComparisonSettings(bootstrap_resamples=100, published=True)
 COHORT = "case_id,manufacturer,sex\na,Siemens,F\nb,Siemens,M\nc,,F\nd,,M\n"
 
 
-# A figure whose parts do not fit is warned of by matplotlib, and would be drawn askew.
-pytestmark = pytest.mark.filterwarnings("error:constrained_layout not applied")
+@pytest.fixture(scope="module", autouse=True)
+def no_figures() -> Iterator[None]:
+    """Figures have tests of their own."""
+    with mock.patch("nnunet_amt.evaluation.comparison.compare.write_figures", blank_figures):
+        yield
+
+
+def blank_figures(folder: Path, _: Comparison) -> tuple[Picture, ...]:
+    for name in FIGURES:
+        blank(folder / name)
+    return tuple(Picture(folder / f"{name}.png", name) for name in FIGURES)
 
 
 @pytest.fixture(scope="module")

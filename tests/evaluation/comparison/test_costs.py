@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.comparison.costs import ModelCost, read_cost
-from nnunet_amt.evaluation.comparison.record_links import recorded_cohort
-from nnunet_amt.evaluation.comparison.training_logs import TrainingTime, training_time
+from nnunet_amt.evaluation.comparison.costs import ModelCost, TrainingTime, read_cost, recorded_cohort, training_time
 
 # As nnU-Net 2.8.1 writes them: print_to_log_file puts a space behind everything.
 EPOCH = """\
@@ -129,10 +127,10 @@ def test_without_records_nothing_is_guessed(study: Path, tmp_path: Path) -> None
     assert recorded_cohort(study / "evaluation") is None
     # A folder given by hand leads to the logs, and to the record of the training, but not to the predictions.
     for folder in (study / "results" / "model", study / "results" / "model" / "fold_0"):
-        cost = read_cost(study / "evaluation", folder)
+        cost = read_cost(study / "evaluation", model_folder=folder)
         assert (cost.training_seconds, cost.parameters, cost.seconds_per_case) == (60.0, 5_600_000, None)
     with pytest.raises(BadInputError, match=r"holds no fold_\* and no training_log_\*.txt"):
-        read_cost(study / "evaluation", study / "predictions")
+        read_cost(study / "evaluation", model_folder=study / "predictions")
 
 
 def test_folds_that_predict_together_cost_together(study: Path) -> None:

@@ -33,11 +33,11 @@ def models(tmp_path: Path) -> list[EvaluatedModel]:
 
 
 def differences(models: list[EvaluatedModel]) -> Estimates:
-    return by_measure(estimates([difference_ratios(*models)], FEW)[0])
+    return by_measure(estimates([difference_ratios(*models)], settings=FEW)[0])
 
 
 def test_values_of_one_model(models: list[EvaluatedModel]) -> None:
-    values = by_measure(estimates([ratios(models[1])], FEW)[0])
+    values = by_measure(estimates([ratios(models[1])], settings=FEW)[0])
     assert values["dice", None].value == about((0.75 + 1 + 0.8 + 0) / 4)
     assert values["recall", None] == Estimate(about((0.6 + 1 + 1) / 3), None, 3)
     assert values["sensitivity", 0.5] == Estimate(1.0, None, 3)
@@ -71,7 +71,7 @@ def test_the_sweep_is_the_mean_of_its_19_thresholds(models: list[EvaluatedModel]
 
 def test_a_model_minus_itself_is_nothing(models: list[EvaluatedModel]) -> None:
     settings = replace(FEW, ci_always=True)
-    for value in estimates([difference_ratios(models[1], models[1])], settings)[0]:
+    for value in estimates([difference_ratios(models[1], models[1])], settings=settings)[0]:
         assert (value.value, value.ci95) == (0, (0, 0))
 
 
@@ -89,7 +89,7 @@ def test_resamples_draw_the_same_cases_for_both(tmp_path: Path) -> None:
     """Every case is worse by 0.1: paired, each resample says 0.1; the interval of each model alone has a width."""
     model = many(tmp_path, 20)
     columns = [ratios(model), difference_ratios(model, shifted(model, -0.1))]
-    values, found = estimates(columns, FEW)
+    values, found = estimates(columns, settings=FEW)
     dice = MEASURES.index(Measure("dice"))
     assert found[dice].ci95 == (about(-0.1), about(-0.1))
     low, high = values[dice].ci95 or (0.0, 0.0)
@@ -99,7 +99,7 @@ def test_resamples_draw_the_same_cases_for_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cases", "ci_always", "given"), [(19, False, False), (20, False, True), (2, True, True)])
 def test_intervals_are_withheld_under_20_cases(tmp_path: Path, cases: int, ci_always: bool, given: bool) -> None:
     model = many(tmp_path, cases)
-    found = estimates([difference_ratios(model, model)], replace(FEW, ci_always=ci_always))[0]
+    found = estimates([difference_ratios(model, model)], settings=replace(FEW, ci_always=ci_always))[0]
     assert {value.ci95 is not None for value in found} == {given}
 
 
@@ -112,7 +112,7 @@ def test_intervals_are_those_of_evaluate(tmp_path: Path) -> None:
     settings = EvaluationSettings(bootstrap_resamples=200, seed=5)
     summary = summarise(cases, settings)
     model = read_evaluated_model(write_cases(tmp_path / "e", cases, settings), "e")
-    found = by_measure(estimates([ratios(model)], ComparisonSettings(bootstrap_resamples=200, seed=5))[0])
+    found = by_measure(estimates([ratios(model)], settings=ComparisonSettings(bootstrap_resamples=200, seed=5))[0])
     for name, metric in summary.voxel.items():
         assert found[name, None] == Estimate(about(metric.mean), about(metric.ci95), metric.n)
     for name in ("sensitivity", "fp_per_scan"):
@@ -125,9 +125,9 @@ def test_whole_institutions_can_be_drawn(tmp_path: Path) -> None:
     model = many(tmp_path, 20)
     other = replace(model, voxel=model.voxel - np.repeat([0.0, 0.4], 10)[:, None])
     institutions = ["h1"] * 10 + ["h2"] * 10
-    dice = estimates([difference_ratios(model, other)], FEW, institutions)[0][0]
+    dice = estimates([difference_ratios(model, other)], settings=FEW, clusters=institutions)[0][0]
     assert dice.value == about(-0.2)
     assert dice.ci95 == (about(-0.4), about(0))
-    narrow = estimates([difference_ratios(model, other)], FEW)[0][0].ci95
+    narrow = estimates([difference_ratios(model, other)], settings=FEW)[0][0].ci95
     assert narrow is not None
     assert narrow[0] > -0.35

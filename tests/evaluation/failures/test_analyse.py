@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.failures import FAILURE_FILES, FailureAnalysis, analyse_failures
+from tests.evaluation.blank_figures import without_figures
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 # Of 12 cases two are a tenth: "a" is missed, "b" found in part; "k" and "l" are found whole.
@@ -29,6 +31,12 @@ def write_cases(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_figure() -> Iterator[None]:
+    with without_figures("nnunet_amt.evaluation.failures.analyse.write_feature_figures"):
+        yield
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_cases(tmp_path)
@@ -36,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cases and their results, which no test may change: the figure takes a second or two."""
+    """The cases and their results, which no test may change."""
     folder = write_cases(tmp_path_factory.mktemp("analysed"))
     run(folder)
     return folder
@@ -50,8 +58,13 @@ def write_ct(folder: Path, case_id: str, hu: int) -> None:
 
 
 def run(folder: Path, images: bool = True, jobs: int = 1) -> FailureAnalysis:
-    arguments = (folder / "predictions", folder / "references", folder / "out", folder / "images" if images else None)
-    return analyse_failures(*arguments, jobs=jobs)
+    return analyse_failures(
+        folder / "predictions",
+        folder / "references",
+        folder / "out",
+        images=folder / "images" if images else None,
+        jobs=jobs,
+    )
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -105,12 +118,28 @@ def test_features(analysed: Path) -> None:
     assert len(content["features"]) == 19
 
 
-def test_report_says_what_it_rests_on(analysed: Path) -> None:
+def test_summary_says_what_it_rests_on(analysed: Path) -> None:
     text = (analysed / "out" / "failures.md").read_text()
     assert "the 2 cases of lowest Dice, 0.00 to 0.40" in text
     assert "Left out: 1 case with neither tumour nor prediction" in text
     assert "With 2 cases a group no difference can be told from chance" in text
     assert "| all | 13 | 1 | 9 | 2 | 10 | 1 | 1 | 1 |" in text
+
+
+def test_tables_are_ready_text(analysed: Path) -> None:
+    """The page shows them from the JSON: as in the Markdown, without its marks of emphasis."""
+    tables = json.loads((analysed / "out" / "failures.json").read_text())["tables"]
+    assert [(table["title"], len(table["columns"]), len(table["rows"])) for table in tables] == [
+        ("Failure analysis of 13 cases", 0, 0),
+        ("What sets the tumours of the worst cases apart", 6, 19),
+        ("How the cases fail", 8, 3),
+        ("False positive lesions", 0, 0),
+        ("The worst cases", 7, 2),
+    ]
+    assert tables[0]["notes"][0] == "Bottom group: the 2 cases of lowest Dice, 0.00 to 0.40."
+    assert tables[2]["rows"][0]["cells"] == ["13", "1", "9", "2", "10", "1", "1", "1"]
+    assert tables[3]["notes"][0].endswith("1 in 1 case, listed in false_positives.csv.")
+    assert [row["title"] for row in tables[4]["rows"]] == ["a", "b"]
 
 
 def test_without_images_only_shapes_are_compared(folder: Path) -> None:
@@ -149,4 +178,4 @@ def test_bad_images_are_refused_by_name_and_old_results_stay(folder: Path) -> No
     write_label_map(path, ct)
     refuse(ImageReadError, "b_0000.nii.gz: .*NaN")
     with pytest.raises(BadInputError, match="nowhere: no such folder; give the folder of <case id>_0000"):
-        analyse_failures(folder / "predictions", folder / "references", folder / "out", folder / "nowhere")
+        analyse_failures(folder / "predictions", folder / "references", folder / "out", images=folder / "nowhere")

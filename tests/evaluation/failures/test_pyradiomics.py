@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.measure.intensity_features import intensity_features
-from nnunet_amt.evaluation.measure.shape_features import shape_features
+from nnunet_amt.evaluation.measure.features import intensity_features, shape_features
 from nnunet_amt.images.foreground import Spacing
 from tests.evaluation.failures.shapes import CT_SPACING, ellipsoid, foreground
 

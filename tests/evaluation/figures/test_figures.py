@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
+from nnunet_amt.evaluation.figures.case_figures import agreement, case_volumes_cm3, size_figure, volume_figure
+from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, forest_rows, institution_figure, write_figures
 from nnunet_amt.evaluation.figures.froc_figure import froc_figure
-from nnunet_amt.evaluation.figures.institution_figure import forest_rows, institution_figure
-from nnunet_amt.evaluation.figures.size_figure import size_figure
-from nnunet_amt.evaluation.figures.volume_figure import agreement, case_volumes_cm3, volume_figure
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
+from nnunet_amt.evaluation.measure.lesions import intersection_table, label_components
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings
 from nnunet_amt.images.foreground import Foreground
 from tests.evaluation.builders import SPACING, count, row_mask

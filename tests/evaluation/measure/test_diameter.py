@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
-from nnunet_amt.evaluation.measure import diameter
-from nnunet_amt.evaluation.measure.diameter import largest_diameters
+from nnunet_amt.evaluation.measure import distances
+from nnunet_amt.evaluation.measure.distances import largest_diameters
 
 
 def largest_in_plane_diameter(mask: np.ndarray, spacing_yx: tuple[float, float]) -> float:
@@ -140,6 +140,6 @@ def test_no_line_of_a_disc_is_left_out() -> None:
 def test_many_slices_and_many_ends_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.random.default_rng(711).random((40, 12, 12)) < 0.3
     whole = largest_diameters(mask, (0.7, 0.7, 1.25))
-    monkeypatch.setattr(diameter, "_SLICES_AT_ONCE", 3)
-    monkeypatch.setattr(diameter, "_DISTANCES_AT_ONCE", 5)
+    monkeypatch.setattr(distances, "_SLICES_AT_ONCE", 3)
+    monkeypatch.setattr(distances, "_DISTANCES_AT_ONCE", 5)
     assert largest_diameters(mask, (0.7, 0.7, 1.25)) == whole

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.measure.features import INTENSITY_FEATURES
-from nnunet_amt.evaluation.measure.intensity_features import intensity_features
+from nnunet_amt.evaluation.measure.features import INTENSITY_FEATURES, intensity_features
 
 
 def test_constant() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS, count_lesions, threshold_index
+from nnunet_amt.evaluation.measure.case import count_lesions
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from tests.evaluation.builders import count, row_mask
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_amt.evaluation.measure.lesion import THRESHOLDS, count_lesions
-from nnunet_amt.evaluation.measure.matching import UNMATCHED, iou_levels, match_sweep
+from nnunet_amt.evaluation.measure.case import count_lesions
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS, UNMATCHED, iou_levels, match_sweep
 from tests.evaluation.builders import count, row_mask
 
 TWENTIETHS = tuple(range(1, 20))

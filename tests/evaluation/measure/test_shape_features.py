@@ -7,8 +7,7 @@ from math import hypot, pi, sqrt
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.measure.features import SHAPE_FEATURES
-from nnunet_amt.evaluation.measure.shape_features import shape_features
+from nnunet_amt.evaluation.measure.features import SHAPE_FEATURES, shape_features
 from nnunet_amt.images.foreground import Spacing
 from tests.evaluation.failures.shapes import CT_SPACING, box, ellipsoid, foreground
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.measure.surface_distance import SurfaceDistances, surface_distances
+from nnunet_amt.evaluation.measure.distances import SurfaceDistances, surface_distances
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground
 from tests.evaluation.builders import SPACING, count, row_mask

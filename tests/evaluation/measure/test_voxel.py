@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.measure.voxel import VoxelMetrics, voxel_metrics
+from nnunet_amt.evaluation.measure.case import VoxelMetrics, voxel_metrics
 from tests.evaluation.builders import count
 
 

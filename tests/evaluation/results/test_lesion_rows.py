@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnunet_amt.evaluation.results.lesion_rows import lesion_rows
+from nnunet_amt.evaluation.results.csv_files import lesion_rows
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from tests.evaluation.builders import evaluated, row_mask
 

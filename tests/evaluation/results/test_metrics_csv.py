@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.evaluation.results.metrics_csv import METRICS_COLUMNS, write_metrics_csv
+from nnunet_amt.evaluation.results.csv_files import METRICS_COLUMNS, write_metrics_csv
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask

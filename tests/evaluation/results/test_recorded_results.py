@@ -47,8 +47,9 @@ def test_evaluation_tells_what_it_read_and_wrote(folder: Path) -> None:
 
 def test_results_and_their_record_are_replaced_together(folder: Path) -> None:
     _evaluate(folder)
+    sizes = [MinimumSize(7, "voxels")]
     analyse_components(
-        folder / "predictions", folder / "references", folder / "out", [MinimumSize(7, "voxels")], SETTINGS
+        folder / "predictions", folder / "references", folder / "out", minimum_sizes=sizes, settings=SETTINGS
     )
     _evaluate(folder, EvaluationSettings(bootstrap_resamples=50, seed=7))
     runs = read_runs(folder / "out")
@@ -75,8 +76,9 @@ def test_evaluation_that_is_refused_leaves_results_and_record(folder: Path) -> N
 
 def test_analyses_tell_their_inputs_and_stand_beside_each_other(folder: Path) -> None:
     analyse_failures(folder / "predictions", folder / "references", folder / "out", settings=SETTINGS)
+    sizes = [MinimumSize(7, "voxels")]
     analyse_components(
-        folder / "predictions", folder / "references", folder / "out", [MinimumSize(7, "voxels")], SETTINGS
+        folder / "predictions", folder / "references", folder / "out", minimum_sizes=sizes, settings=SETTINGS
     )
     failures, components = read_runs(folder / "out")
     assert (failures["stage"], components["stage"]) == ("failures", "components")

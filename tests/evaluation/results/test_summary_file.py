@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-import nnunet_amt.evaluation.results.summary_file as summary_file
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.results.summary_file import SCHEMA_VERSION, write_summary_json
+from nnunet_amt.evaluation.results import summary_json
+from nnunet_amt.evaluation.results.summary_json import SCHEMA_VERSION, write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask
 
-SCHEMA = json.loads(Path(summary_file.__file__).with_name("summary.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(Path(summary_json.__file__).with_name("summary.schema.json").read_text(encoding="utf-8"))
 FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
 MISSED = evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
 EMPTY = evaluated(row_mask(60), row_mask(60))

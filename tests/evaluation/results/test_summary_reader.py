@@ -9,8 +9,7 @@ import pytest
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.results.summary_file import write_summary_json
-from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary, read_summary
+from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_summary, write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,14 @@ import pytest
 from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores
+from tests.evaluation.blank_figures import without_figures
 from tests.evaluation.builders import row_mask, write_pair
+
+
+@pytest.fixture(autouse=True)
+def no_figure() -> Iterator[None]:
+    with without_figures("nnunet_amt.evaluation.score_froc.analyse.write_score_froc_figures"):
+        yield
 
 
 @pytest.fixture
@@ -116,4 +124,4 @@ def test_a_pickle_is_never_opened(folder: Path) -> None:
 
 def test_the_results_must_not_go_among_the_probabilities(folder: Path) -> None:
     with pytest.raises(BadInputError, match="other: holds the probabilities; give another folder"):
-        analyse_scores(folder / "predictions", folder / "references", folder / "other", folder / "other")
+        analyse_scores(folder / "predictions", folder / "references", folder / "other", probabilities=folder / "other")

@@ -8,10 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.measure.lesion import threshold_index
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS, CaseCandidates, hits
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, score_froc
-from nnunet_amt.evaluation.score_froc.iou_sweep import iou_sweep
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, iou_sweep, score_froc
 
 GOOD, JUST, POOR = 15, HIT_TWENTIETHS, HIT_TWENTIETHS - 1  # IoU above 0.75, above 0.1, and 0.1 or less
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, score_froc
-from nnunet_amt.evaluation.score_froc.figure import score_froc_figure
-from nnunet_amt.evaluation.score_froc.iou_sweep import iou_sweep
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, iou_sweep, score_froc
+from nnunet_amt.evaluation.score_froc.figure import score_froc_figure, write_score_froc_figures
 from tests.evaluation.score_froc.test_curve import TWO_SCANS, case
 
 
@@ -48,3 +49,13 @@ def test_a_curve_that_is_left_of_the_axis_is_explained() -> None:
     nothing = [case([], [], 1)]
     (remark,) = score_froc_figure([score_froc(nothing, "mean")], iou_sweep(nothing)).axes[0].texts
     assert remark.get_text() == "no predicted lesion"
+
+
+def test_it_is_written_as_png_and_svg_and_the_same_again(tmp_path: Path) -> None:
+    curves, sweep = [score_froc(TWO_SCANS, "mean")], iou_sweep(TWO_SCANS)
+    for name in ("score_froc", "again"):
+        write_score_froc_figures(tmp_path / name, curves, sweep)
+    png, svg = ((tmp_path / f"score_froc.{ending}").read_bytes() for ending in ("png", "svg"))
+    assert png.startswith(b"\x89PNG")
+    assert b"<svg" in svg
+    assert [(tmp_path / f"again.{ending}").read_bytes() for ending in ("png", "svg")] == [png, svg]

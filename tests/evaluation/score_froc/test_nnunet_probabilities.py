@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
 from nnunet_amt.evaluation.pair_analysis import read_mask_pair
-from nnunet_amt.evaluation.score_froc.probability_map import read_probabilities, require_same_prediction
+from nnunet_amt.evaluation.score_froc.candidates import read_probabilities, require_same_prediction
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 
 

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.bands import age_band, slice_thickness_band, thirds
-from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of
-from nnunet_amt.evaluation.summary.cohort_rows import CohortRows
+from nnunet_amt.evaluation.summary.cohort_groups import (
+    CohortGroup,
+    CohortRows,
+    age_band,
+    cohort_groups,
+    institutions_of,
+    slice_thickness_band,
+    thirds,
+)
 
 
 def rows(column: str, *values: str) -> dict[str, dict[str, str]]:

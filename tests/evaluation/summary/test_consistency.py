@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.consistency import check_subgroups_add_up
+from nnunet_amt.evaluation.summary.subgroups import check_subgroups_add_up
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
 from tests.evaluation.builders import evaluated, row_mask
 

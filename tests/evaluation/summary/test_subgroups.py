@@ -12,8 +12,7 @@ import pytest
 from nnunet_amt.errors import ManifestError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_counts
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups
-from nnunet_amt.evaluation.summary.cohort_rows import CohortRows, read_cohort_rows
+from nnunet_amt.evaluation.summary.cohort_groups import CohortRows, cohort_groups, read_cohort_rows
 from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups, tumour_size
 from tests.evaluation.builders import count, row_mask
 

@@ -19,8 +19,7 @@ from nnunet_amt.evaluation.case_workers import evaluate_cases
 from nnunet_amt.evaluation.figures.froc_figure import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import find_pairs
 from nnunet_amt.evaluation.results.csv_files import write_lesions_csv
-from nnunet_amt.evaluation.results.summary_file import SCHEMA_VERSION
-from nnunet_amt.evaluation.results.summary_reader import read_summary
+from nnunet_amt.evaluation.results.summary_json import SCHEMA_VERSION, read_summary
 from nnunet_amt.evaluation.results.tables import result_tables
 from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.evaluation.summary.triage import TriageSummary, apply_triage, candidates, read_triage

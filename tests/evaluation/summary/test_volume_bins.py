@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.evaluation.measure.lesion import threshold_index
-from nnunet_amt.evaluation.summary.volume_bins import VOLUME_BINS_COLUMNS, sensitivity_by_volume, write_volume_bins_csv
+from nnunet_amt.evaluation.measure.lesions import threshold_index
+from nnunet_amt.evaluation.results.csv_files import VOLUME_BINS_COLUMNS, write_volume_bins_csv
+from nnunet_amt.evaluation.summary.subgroups import sensitivity_by_volume
 from nnunet_amt.statistics.intervals import wilson_interval
 from tests.evaluation.builders import evaluated, row_mask
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
-from nnunet_amt.evaluation.results.summary_reader import EvaluationSummary
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
+from nnunet_amt.evaluation.results.summary_json import EvaluationSummary
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,

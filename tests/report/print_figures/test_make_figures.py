@@ -17,7 +17,7 @@ from nnunet_amt.base.progress import silent
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.results.read_results import read_cases
-from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.report.print_figures import FIGURE_FILES, make_figures

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.evaluation import EvaluationSettings
-from nnunet_amt.evaluation.results.lesion_rows import lesion_rows
+from nnunet_amt.evaluation.results.csv_files import lesion_rows
 from nnunet_amt.pictures import read_case_crop
 from nnunet_amt.report.viewer.candidates import false_positives
 from tests.evaluation.builders import evaluated, write_label_map
@@ -33,7 +33,7 @@ def test_numbers_sizes_and_places(tmp_path: Path, direction: tuple[int, ...]) ->
     reference, prediction = masks()
     referenced = write_label_map(tmp_path / "reference.nii.gz", reference, (1.0, 2.0, 5.0), direction=direction)
     predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction, (1.0, 2.0, 5.0), direction=direction)
-    crop = read_case_crop("case", None, referenced, predicted, margin_mm=5.0)
+    crop = read_case_crop(None, referenced, predicted, case_id="case", margin_mm=5.0)
     found = false_positives(crop, referenced, predicted, EvaluationSettings())
     rows = [row for row in lesion_rows(evaluated(prediction, reference)) if row["source"] == "prediction"]
     assert [(row["lesion"], row["voxels"]) for row in rows if row["matched_partner_0.1"] is None] == [
@@ -60,12 +60,12 @@ def test_a_finding_that_touches_the_reference_is_told_apart(tmp_path: Path) -> N
     prediction[25:28, 2:6, 2:6] = 1
     referenced = write_label_map(tmp_path / "reference.nii.gz", reference)
     predicted = write_label_map(tmp_path / "prediction.nii.gz", prediction)
-    crop = read_case_crop("case", None, referenced, predicted)
+    crop = read_case_crop(None, referenced, predicted, case_id="case")
     found = false_positives(crop, referenced, predicted, EvaluationSettings())
     assert [(one.lesion, one.overlaps) for one in found] == [(1, True), (2, False)]
 
 
 def test_no_prediction_has_no_candidates(tmp_path: Path) -> None:
     path = write_label_map(tmp_path / "case.nii.gz", masks()[0])
-    crop = read_case_crop("case", None, path, None)
+    crop = read_case_crop(None, path, None, case_id="case")
     assert false_positives(crop, path, None, EvaluationSettings()) == ()

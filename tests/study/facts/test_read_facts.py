@@ -10,7 +10,7 @@ import pytest
 
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.run_record import RECORD_FILE
-from nnunet_amt.evaluation.results.summary_file import write_summary_json
+from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.checklists import answered_items
 from nnunet_amt.study import find_study

@@ -1,4 +1,4 @@
-"""False positive lesions and how far they are from the tumour."""
+"""How a case fails: over, under, partial, missed; false positive lesions and how far they are from the tumour."""
 
 from __future__ import annotations
 
@@ -7,15 +7,40 @@ from math import hypot
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.failures.false_positives import FalsePositive, false_positives
-from nnunet_amt.evaluation.measure.components import intersection_table, label_components
+from nnunet_amt.evaluation.failures.failure_case import FalsePositive, failure_mode, false_positives
+from nnunet_amt.evaluation.measure.lesions import intersection_table, label_components
 from nnunet_amt.images.foreground import Foreground
 from tests.evaluation.builders import SPACING, row_mask
 
 
+@pytest.mark.parametrize(
+    ("counts", "segmentation", "detection"),
+    [
+        ((10, 5, 4), "over", "found"),
+        ((10, 4, 5), "under", "found"),
+        ((10, 4, 4), "balanced", "found"),
+        ((10, 0, 10), "under", "found"),  # exactly half is found
+        ((10, 0, 11), "under", "partial"),
+        ((0, 3, 10), "under", "missed"),
+        ((0, 30, 10), "over", "missed"),  # drawn in the wrong place
+        ((0, 3, 0), "over", None),  # no tumour there
+        ((0, 0, 0), None, None),
+    ],
+)
+def test_case(counts: tuple[int, int, int], segmentation: str | None, detection: str | None) -> None:
+    mode = failure_mode(*counts)
+    assert (mode.segmentation, mode.detection) == (segmentation, detection)
+
+
+def test_lesions_are_counted_one_by_one() -> None:
+    """The tumour as a whole is found, one of its lesions partly and two not at all."""
+    mode = failure_mode(80, 0, 20, covered_shares=[1.0, 0.5, 0.49, 0.0, 0.0])
+    assert (mode.detection, mode.partial_lesions, mode.missed_lesions) == ("found", 1, 2)
+
+
 def listed(prediction: np.ndarray, reference: np.ndarray) -> tuple[FalsePositive, ...]:
     references, predictions = (label_components(Foreground.of(mask, SPACING), 26) for mask in (reference, prediction))
-    return false_positives(references, predictions, intersection_table(references, predictions), SPACING)
+    return false_positives(references, predictions, intersection_table(references, predictions), spacing=SPACING)
 
 
 def test_distance_is_from_surface_to_surface() -> None:

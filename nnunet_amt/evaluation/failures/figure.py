@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnunet_amt.base.files import atomic_path
-from nnunet_amt.evaluation.failures.comparison import FeatureComparison
 from nnunet_amt.evaluation.failures.failure_case import FailureCase
-from nnunet_amt.evaluation.failures.groups import ExtremeGroups
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison
+from nnunet_amt.writing.figure_style import BLUE, FONT_SIZE, ORANGE, plain_figure, save_plain_figure
+from nnunet_amt.writing.numbers import short_p_text
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CM_PER_INCH = 2.54
-_WIDTH_CM, _ROW_CM, _HEAD_CM, _DPI = 17.0, 4.6, 1.2, 300
+_WIDTH_CM, _ROW_CM, _HEAD_CM = 17.0, 4.6, 1.2
 _COLUMNS = 4
-_FONT_SIZE, _TITLE_SIZE = 8.0, 7.2
-# Okabe and Ito's colours, which the common forms of colour blindness tell apart
-_COLOURS = {"bottom": "#D55E00", "top": "#0072B2"}
+_TITLE_SIZE = 7.2
+_COLOURS = {"bottom": ORANGE, "top": BLUE}
 _LOGARITHMIC_RATIO = 100.0  # of the largest to the smallest value
 
 
@@ -30,13 +29,7 @@ def write_feature_figures(
     path: Path, cases: Sequence[FailureCase], groups: ExtremeGroups, comparisons: Sequence[FeatureComparison]
 ) -> None:
     """Draw `feature_figure` to `path` with the endings .png and .svg."""
-    from matplotlib import rc_context
-
-    figure = feature_figure(cases, groups, comparisons)
-    for ending in (".png", ".svg"):
-        # a fixed salt and no date: the same results give the same file
-        with rc_context({"svg.hashsalt": "nnunet_amt"}), atomic_path(path.with_suffix(ending)) as partial:
-            figure.savefig(partial, dpi=_DPI, metadata={"Date": None} if ending == ".svg" else None)
+    save_plain_figure(feature_figure(cases, groups, comparisons), path)
 
 
 def feature_figure(
@@ -47,16 +40,9 @@ def feature_figure(
     A box reaches from the lower to the upper quartile with the median in it, its whiskers from the lowest to the
     highest value. An axis is logarithmic where all values are positive and span a factor of 100.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = -(-len(comparisons) // _COLUMNS)
-    size = _WIDTH_CM / _CM_PER_INCH, (rows * _ROW_CM + _HEAD_CM) / _CM_PER_INCH
     features = {case.case_id: case.features for case in cases}
-    with rc_context({"font.size": _FONT_SIZE}):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)  # no display is needed
+    with plain_figure(_WIDTH_CM, rows * _ROW_CM + _HEAD_CM, font_size=FONT_SIZE) as figure:
         panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
         for axes, comparison in zip(panels, comparisons, strict=False):
             values = {
@@ -66,9 +52,9 @@ def feature_figure(
             _draw_panel(axes, comparison, values)
         for axes in panels[len(comparisons) :]:
             axes.set_axis_off()
-        counted = f"{len(groups.bottom)} case{'' if len(groups.bottom) == 1 else 's'}"
-        title = f"Reference tumours of the {counted} of lowest (bottom) and of highest (top) Dice"
-        figure.suptitle(title, fontsize=_FONT_SIZE + 1)
+        size = counted(len(groups.bottom), "case")
+        title = f"Reference tumours of the {size} of lowest (bottom) and of highest (top) Dice"
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     return figure
 
 
@@ -89,25 +75,16 @@ def _draw_panel(axes: Axes, comparison: FeatureComparison, values: dict[str, np.
     everything = np.concatenate(list(values.values()))
     if everything.size and everything.min() > 0 and everything.max() > _LOGARITHMIC_RATIO * everything.min():
         axes.set_yscale("log")
-    unit = f" ({comparison.feature.unit})" if comparison.feature.unit else ""
-    axes.set_title(f"{comparison.feature.title}{_with_powers(unit)}\n{_p_text(comparison)}", fontsize=_TITLE_SIZE)
+    unit = f" ({comparison.feature.unit})".replace("2", "²").replace("3", "³") if comparison.feature.unit else ""
+    p_values = (
+        "undefined"
+        if comparison.p is None
+        else f"{short_p_text(comparison.p)} (Holm {short_p_text(comparison.p_holm)})"
+    )
+    axes.set_title(f"{comparison.feature.title}{unit}\np {p_values}", fontsize=_TITLE_SIZE)
     axes.set_xlim(-0.6, 1.6)
     axes.set_xticks([0, 1], [f"{name}\n(n = {group.size})" for name, group in values.items()])
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _p_text(comparison: FeatureComparison) -> str:
-    if comparison.p is None or comparison.p_holm is None:
-        return "p undefined"
-    return f"p {_p(comparison.p)} (Holm {_p(comparison.p_holm)})"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _with_powers(unit: str) -> str:
-    return unit.replace("2", "²").replace("3", "³")
 
 
 def _defined(values: Sequence[float | None]) -> np.ndarray:

@@ -1,16 +1,17 @@
-"""summary.json read back: what tables and figures need of an evaluation that another process made."""
+"""summary.json: the settings and every metric of an evaluation, written and read back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt import __version__
+from nnunet_amt.base.files import write_json
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.voxel import VOXEL_METRICS
-from nnunet_amt.evaluation.results.summary_file import SCHEMA_VERSION
+from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
@@ -22,7 +23,70 @@ from nnunet_amt.evaluation.summary.summary import (
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
+SCHEMA_VERSION = 2
 _ADVICE = "run nnunet_amt evaluate again"
+
+
+def write_summary_json(
+    path: Path,
+    settings: EvaluationSettings,
+    overall: GroupSummary,
+    subgroups: Sequence[tuple[str, str, GroupSummary]],
+) -> None:
+    """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
+
+    The file obeys ``summary.schema.json`` beside this module.
+
+    Parameters
+    ----------
+    path
+        The file.
+    settings
+        Of the evaluation.
+    overall
+        All cases; with a reader's decisions the file says so under ``triage``.
+    subgroups
+        Group, subgroup and its metrics.
+    """
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "software": {"name": "nnunet_amt", "version": __version__},
+        "settings": asdict(settings),
+        **_group_json(overall),
+        **({} if overall.triage is None else {"triage": asdict(overall.triage)}),
+        "subgroups": [{"group": group, "subgroup": name, **_group_json(summary)} for group, name, summary in subgroups],
+    }
+    write_json(path, content)
+
+
+def _group_json(summary: GroupSummary) -> dict[str, Any]:
+    return {
+        "cases": summary.cases,
+        "clusters": summary.clusters,
+        "voxel": {name: asdict(metric) for name, metric in summary.voxel.items()},
+        "lesion": _lesion_json(summary.lesion),
+    }
+
+
+def _lesion_json(lesion: LesionSummary) -> dict[str, Any]:
+    return {
+        "references": lesion.references,
+        "threshold": lesion.threshold,
+        "tp": lesion.tp,
+        "fp": lesion.fp,
+        "fn": lesion.fn,
+        **_columns_json("sensitivity", lesion.sensitivity),
+        "sensitivity_wilson95": [metric.wilson95 for metric in lesion.sensitivity],
+        **_columns_json("fp_per_scan", lesion.fp_per_scan),
+    }
+
+
+def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list[Any]]:
+    return {
+        name: [metric.mean for metric in metrics],
+        f"{name}_sd": [metric.sd for metric in metrics],
+        f"{name}_ci95": [metric.ci95 for metric in metrics],
+    }
 
 
 @dataclass(frozen=True)
@@ -45,7 +109,7 @@ class EvaluationSummary:
 
 
 def read_summary(path: Path) -> EvaluationSummary:
-    """Read what `summary_file.write_summary_json` wrote; every number comes back as it was.
+    """Read what `write_summary_json` wrote; every number comes back as it was.
 
     Parameters
     ----------
@@ -67,9 +131,9 @@ def read_summary(path: Path) -> EvaluationSummary:
         )
     try:
         return EvaluationSummary(
-            settings=_settings(content["settings"]),
-            overall=_group(content),
-            subgroups=tuple((part["group"], part["subgroup"], _group(part)) for part in content["subgroups"]),
+            settings=_read_settings(content["settings"]),
+            overall=_read_group(content),
+            subgroups=tuple((part["group"], part["subgroup"], _read_group(part)) for part in content["subgroups"]),
         )
     except BadInputError as error:
         raise BadInputError(f"{path}: settings: {error}") from error
@@ -91,7 +155,7 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _settings(content: Mapping[str, Any]) -> EvaluationSettings:
+def _read_settings(content: Mapping[str, Any]) -> EvaluationSettings:
     known = {field.name for field in fields(EvaluationSettings)}
     if unknown := sorted(content.keys() - known):
         raise BadInputError(f"{unknown[0]!r} is not known to this release; {_ADVICE}")
@@ -99,29 +163,29 @@ def _settings(content: Mapping[str, Any]) -> EvaluationSettings:
     return EvaluationSettings(**values)
 
 
-def _group(content: Mapping[str, Any]) -> GroupSummary:
+def _read_group(content: Mapping[str, Any]) -> GroupSummary:
     return GroupSummary(
         cases=content["cases"],
-        voxel={name: _case_metric(content["voxel"][name]) for name in VOXEL_METRICS},
-        lesion=_lesion(content["lesion"], content["cases"]),
+        voxel={name: _read_case_metric(content["voxel"][name]) for name in VOXEL_METRICS},
+        lesion=_read_lesion(content["lesion"], content["cases"]),
         clusters=content["clusters"],
-        triage=_triage(content.get("triage")),  # of the whole only, and only where a reader decided
+        triage=_read_triage(content.get("triage")),  # of the whole only, and only where a reader decided
     )
 
 
-def _triage(content: Mapping[str, Any] | None) -> TriageSummary | None:
+def _read_triage(content: Mapping[str, Any] | None) -> TriageSummary | None:
     if content is None:
         return None
     parts: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
     return TriageSummary(**parts)
 
 
-def _case_metric(content: Mapping[str, Any]) -> CaseMetricSummary:
+def _read_case_metric(content: Mapping[str, Any]) -> CaseMetricSummary:
     parts = {name: content[name] for name in ("mean", "sd", "n", "median", "q1", "q3")}
-    return CaseMetricSummary(ci95=_interval(content["ci95"]), **parts)
+    return CaseMetricSummary(ci95=_read_interval(content["ci95"]), **parts)
 
 
-def _lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
+def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
     references = content["references"]
     return LesionSummary(
         threshold=tuple(content["threshold"]),
@@ -129,24 +193,25 @@ def _lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
         fp=tuple(content["fp"]),
         fn=tuple(content["fn"]),
         sensitivity=tuple(
-            SensitivitySummary(mean, sd, _interval(ci95), references, _interval(wilson95))
+            SensitivitySummary(mean, sd, _read_interval(ci95), references, _read_interval(wilson95))
             for (mean, sd, ci95), wilson95 in zip(
-                _columns(content, "sensitivity"), content["sensitivity_wilson95"], strict=True
+                _read_columns(content, "sensitivity"), content["sensitivity_wilson95"], strict=True
             )
         ),
         fp_per_scan=tuple(
-            MetricSummary(mean, sd, _interval(ci95), scans) for mean, sd, ci95 in _columns(content, "fp_per_scan")
+            MetricSummary(mean, sd, _read_interval(ci95), scans)
+            for mean, sd, ci95 in _read_columns(content, "fp_per_scan")
         ),
         references=references,
     )
 
 
-def _columns(content: Mapping[str, Any], name: str) -> list[tuple[Any, ...]]:
+def _read_columns(content: Mapping[str, Any], name: str) -> list[tuple[Any, ...]]:
     """Give mean, SD and interval of each threshold."""
     return list(zip(content[name], content[f"{name}_sd"], content[f"{name}_ci95"], strict=True))
 
 
-def _interval(limits: Sequence[float] | None) -> Interval | None:
+def _read_interval(limits: Sequence[float] | None) -> Interval | None:
     if limits is None:
         return None
     low, high = limits

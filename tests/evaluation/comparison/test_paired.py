@@ -1,67 +1,22 @@
-"""Tests of paired differences, against p-values that can be counted on paper."""
+"""Two models on the same cases: tests against p-values that can be counted on paper, wins, ties and losses."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.comparison.paired_tests import (
+from nnunet_amt.evaluation.comparison.paired import (
     LesionTable,
     PairedTest,
+    case_verdicts,
     corrected,
-    mcnemar,
     paired_tests,
-    wilcoxon_p,
 )
-from nnunet_amt.evaluation.results.evaluated_model import read_evaluated_model
+from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel, read_evaluated_model
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, TUMOUR, write_evaluation
-
-
-@pytest.mark.parametrize(
-    ("differences", "p"),
-    [
-        ([1, 2, 3, 4, 5], 2 / 32),  # all up or all down, of 32 signs
-        ([-1, -2, -3, -4, -5], 2 / 32),
-        ([0, 1, 2, 3, 4, 5], 2 / 32),  # a zero has a rank, but no sign
-        ([1, 1, 1, 1, 1], 2 / 32),
-        # Pratt: the zero has rank 1, the others 2 to 5. Negative ranks add up to 4; so or less do {}, {2}, {3} and {4}.
-        # Without the zero it would be 3, of ranks 1 to 4: also {1, 2}, and p = 10/16.
-        ([0, 1, 2, -3, 4], 2 * 4 / 16),
-        # 0.3 - 0.2 is not 0.2 - 0.1 in binary; on paper they tie, and of ranks 1.5 and 1.5 the sum is never surprising
-        ([0.3 - 0.2, -(0.2 - 0.1)], 1.0),
-        ([0, 0, 0], 1.0),
-        ([], None),
-    ],
-)
-def test_wilcoxon(differences: list[float], p: float | None) -> None:
-    found = wilcoxon_p(np.array(differences, dtype=float))
-    assert found == (None if p is None else pytest.approx(p))
-
-
-def test_wilcoxon_of_many_is_a_normal_approximation_without_continuity_correction() -> None:
-    """60 differences of 1, 40 up: ranks 30.5, W 1220 against 915, variance 60 x 61 x 121 / 24 less (60^3 - 60) / 48."""
-    differences = np.array([1.0] * 40 + [-1.0] * 20)
-    z = (1220 - 915) / np.sqrt(60 * 61 * 121 / 24 - (60**3 - 60) / 48)
-    from scipy.stats import norm
-
-    assert wilcoxon_p(differences) == pytest.approx(2 * norm.sf(z))
-
-
-@pytest.mark.parametrize(
-    ("only_first", "only_other", "p"),
-    [
-        (0, 5, 2 / 32),
-        (5, 0, 2 / 32),
-        (1, 6, 2 * (1 + 7) / 128),
-        (3, 3, 1.0),
-        (0, 0, 1.0),
-        (10, 2, 2 * (1 + 12 + 66) / 4096),
-    ],
-)
-def test_mcnemar_is_exact(only_first: int, only_other: int, p: float) -> None:
-    assert mcnemar(only_first, only_other) == pytest.approx(p)
 
 
 def test_holm_counts_the_tests_of_all_models_together() -> None:
@@ -114,3 +69,48 @@ def test_without_lesions_there_is_no_test_of_them(tmp_path: Path) -> None:
     p_values = {test.metric: test.p for test in paired_tests(*models)}
     assert (p_values["sensitivity"], p_values["dice"]) == (None, None)
     assert p_values["fp_per_scan"] == 1.0
+
+
+def with_dice(model: EvaluatedModel, dice: list[float]) -> EvaluatedModel:
+    return replace(model, voxel=np.array([[value] * 4 for value in dice]))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> EvaluatedModel:
+    return read_evaluated_model(write_evaluation(tmp_path / "first", FIRST), "first")
+
+
+@pytest.mark.parametrize(
+    ("margin", "expected"),
+    [
+        # 0.81 - 0.80 is the margin itself, and no tie; in binary it is a little more, 0.80 - 0.79 a little less
+        (0.01, ["win", "tie", "loss", "loss"]),
+        (0.02, ["tie", "tie", "tie", "loss"]),
+        (0.0, ["win", "tie", "loss", "loss"]),
+    ],
+)
+def test_less_than_the_margin_is_a_tie(model: EvaluatedModel, margin: float, expected: list[str]) -> None:
+    first, other = with_dice(model, [0.80, 0.5, 0.80, 0.9]), with_dice(model, [0.81, 0.5, 0.79, 0.1])
+    assert [case.verdict for case in case_verdicts(first, other, tie_margin=margin)] == expected
+
+
+def test_in_a_case_without_tumour_who_marks_nothing_wins(model: EvaluatedModel) -> None:
+    nothing = np.nan
+    first = with_dice(model, [nothing, nothing, 0.0, 0.0])
+    other = with_dice(model, [nothing, 0.0, nothing, 0.0])
+    found = case_verdicts(first, other, tie_margin=0.01)
+    assert [case.verdict for case in found] == ["tie", "loss", "win", "tie"]
+    assert [case.difference for case in found] == [None, None, None, 0.0]
+
+
+def test_the_four_cases(model: EvaluatedModel, tmp_path: Path) -> None:
+    other = read_evaluated_model(write_evaluation(tmp_path / "other", OTHER), "other")
+    found = case_verdicts(model, other, tie_margin=0.01)
+    assert [(case.case_id, case.verdict) for case in found] == [
+        ("a", "loss"),
+        ("b", "win"),
+        ("c", "loss"),
+        ("d", "loss"),
+    ]
+    assert [case.difference for case in found] == [pytest.approx(-0.25), 1, pytest.approx(-0.2), None]
+    assert (found[3].dice_first, found[3].dice_other) == (None, 0)

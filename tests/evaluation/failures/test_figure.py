@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.evaluation.failures.comparison import compare_features
-from nnunet_amt.evaluation.failures.failure_case import FailureCase
-from nnunet_amt.evaluation.failures.failure_modes import failure_mode
-from nnunet_amt.evaluation.failures.feature_figure import feature_figure, write_feature_figures
-from nnunet_amt.evaluation.failures.groups import extreme_groups
+from nnunet_amt.evaluation.failures.failure_case import FailureCase, failure_mode
+from nnunet_amt.evaluation.failures.figure import feature_figure, write_feature_figures
+from nnunet_amt.evaluation.failures.groups import compare_features, extreme_groups
+from nnunet_amt.evaluation.measure.case import voxel_metrics
 from nnunet_amt.evaluation.measure.features import SHAPE_FEATURES, Feature, FeatureValues
-from nnunet_amt.evaluation.measure.voxel import voxel_metrics
 
 VOLUME, DIAMETER, *_ = SHAPE_FEATURES
 GROUPS = extreme_groups({str(number): number / 40 for number in range(40)})  # 0 to 3 against 39 to 36
 
 
 def case(number: int, features: FeatureValues) -> FailureCase:
-    return FailureCase(str(number), 1, 0, 0, voxel_metrics(1, 0, 0), failure_mode(1, 0, 0, [1.0]), (), features)
+    return FailureCase(
+        str(number), 1, 0, 0, voxel_metrics(1, 0, 0), failure_mode(1, 0, 0, covered_shares=[1.0]), (), features
+    )
 
 
 def cases(**values: dict[int, float | None]) -> list[FailureCase]:
@@ -57,9 +57,12 @@ def test_a_group_without_values_is_said_to_have_none() -> None:
     assert figure.axes[0].get_title().endswith("p undefined")
 
 
-def test_it_is_written_as_png_and_svg(tmp_path: Path) -> None:
+def test_it_is_written_as_png_and_svg_and_the_same_again(tmp_path: Path) -> None:
     made = cases(volume_cm3={0: 1.0, 39: 2.0})
     comparisons = compare_features([VOLUME], [{"volume_cm3": 1.0}], [{"volume_cm3": 2.0}])
-    write_feature_figures(tmp_path / "failure_features", made, GROUPS, comparisons)
-    assert (tmp_path / "failure_features.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in (tmp_path / "failure_features.svg").read_text()
+    for name in ("failure_features", "again"):
+        write_feature_figures(tmp_path / name, made, GROUPS, comparisons)
+    png, svg = ((tmp_path / f"failure_features.{ending}").read_bytes() for ending in ("png", "svg"))
+    assert png.startswith(b"\x89PNG")
+    assert b"<svg" in svg
+    assert [(tmp_path / f"again.{ending}").read_bytes() for ending in ("png", "svg")] == [png, svg]

@@ -1,0 +1,221 @@
+"""failures.md: the failure analysis to read, and its tables."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nnunet_amt import __version__, paper
+from nnunet_amt.evaluation.failures.failure_case import HIT_TWENTIETHS, PARTIAL_BELOW, FailureCase
+from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, GroupValues
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.writing.markdown import pipe_table
+from nnunet_amt.writing.numbers import UNDEFINED, short_p_text
+from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.words import counted
+
+_EMPHASIS = re.compile(r"\*\*|`")
+
+
+def failure_tables(
+    cases: Sequence[FailureCase],
+    groups: ExtremeGroups,
+    comparisons: Sequence[FeatureComparison],
+    *,
+    settings: EvaluationSettings,
+) -> tuple[Table, ...]:
+    """Lay out the groups, their features, the failure modes, the false positives and the worst cases.
+
+    The first and the fourth are notes alone, without columns or rows.
+    """
+    return (
+        Table(f"Failure analysis of {counted(len(cases), 'case')}", "", (), (), _group_notes(cases, groups)),
+        _feature_table(comparisons, groups),
+        _mode_table(cases, groups),
+        Table("False positive lesions", "", (), (), _false_positive_notes(cases, settings)),
+        _worst_cases(cases, groups),
+    )
+
+
+def failures_markdown(tables: Sequence[Table]) -> str:
+    """Lay out the tables of `failure_tables` as Markdown."""
+    groups, features, modes, false_positives, worst = tables
+    parts = [
+        f"# {groups.title}",
+        _bullets(groups.notes),
+        f"## {features.title}",
+        _bullets(features.notes),
+        pipe_table(features, alignments="lrrrrrr"),
+        f"## {modes.title}",
+        *modes.notes,
+        pipe_table(modes, alignments="lrrrrrrrr"),
+        f"## {false_positives.title}",
+        false_positives.notes[0],
+        _bullets(false_positives.notes[1:]),
+        f"## {worst.title}",
+        pipe_table(worst, alignments="lrrrrllr"),
+        f"nnunet_amt {__version__}. Research use only.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def failure_tables_json(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Give the tables for a results file, without marks of emphasis."""
+    plain = (replace(table, notes=tuple(_EMPHASIS.sub("", note) for note in table.notes)) for table in tables)
+    return [table.as_json() for table in plain]
+
+
+def _group_notes(cases: Sequence[FailureCase], groups: ExtremeGroups) -> tuple[str, ...]:
+    dice = {case.case_id: case.voxel.dice for case in cases}
+    notes = []
+    for name, word, members in (("Bottom", "lowest", groups.bottom), ("Top", "highest", groups.top)):
+        values = [value for case_id in members if (value := dice[case_id]) is not None]
+        span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values))))
+        notes.append(f"**{name} group**: the {counted(len(members), 'case')} of {word} Dice, {span}.")
+    notes.append(
+        f"Each group is {paper.FAILURE_GROUP_PERCENT}% of the cases with a Dice, rounded up; equal Dice is taken in "
+        "the order of the case ids."
+    )
+    if groups.undefined:
+        notes.append(
+            f"Left out: {counted(len(groups.undefined), 'case')} with neither tumour nor prediction, whose Dice is "
+            "undefined."
+        )
+    return tuple(notes)
+
+
+def _feature_table(comparisons: Sequence[FeatureComparison], groups: ExtremeGroups) -> Table:
+    size = max((max(c.bottom.n, c.top.n) for c in comparisons), default=0)
+    rows = []
+    for row in comparisons:
+        unit = f" ({row.feature.unit})" if row.feature.unit else ""
+        cells = (
+            *(_group_cell(values, size) for values in (row.bottom, row.top)),
+            UNDEFINED if row.top_is_larger is None else f"{row.top_is_larger:.2f}",
+            *(short_p_text(p) for p in (row.p, row.p_holm)),
+            UNDEFINED if row.published_p is None else f"{row.published_p:g}",
+        )
+        rows.append(Row(f"{row.feature.title}{unit}", cells))
+    return Table(
+        title="What sets the tumours of the worst cases apart",
+        heading="Feature",
+        columns=("Bottom", "Top", "Top larger", "p", "p (Holm)", "Published p"),
+        rows=tuple(rows),
+        notes=_feature_notes(comparisons, groups),
+    )
+
+
+def _feature_notes(comparisons: Sequence[FeatureComparison], groups: ExtremeGroups) -> tuple[str, ...]:
+    notes = [
+        "Features of the reference, median (quartiles). p: Mann-Whitney U test, two-sided; p (Holm): corrected for "
+        f"the {len(comparisons)} features of this table. Top larger: probability that a case of the top group has the "
+        "larger value (0.5: no difference).",
+        f"Published p: {paper.CITATION}, {paper.FAILURE_GROUP_SIZE} against {paper.FAILURE_GROUP_SIZE} other cases, "
+        "uncorrected.",
+        "Surface area and sphericity rest on ITK's estimate of the surface: on lesions of few voxels a sphericity may "
+        "come out above 1.",
+    ]
+    if all(comparison.feature.kind == "shape" for comparison in comparisons):
+        notes.append("Intensity features are missing: no CTs were given (`--images`).")
+    if any(comparison.bottom.n < len(groups.bottom) for comparison in comparisons):
+        notes.append("[n]: cases with a value, where they are not all of the group (a case without tumour has none).")
+    if len(groups.bottom) < 5:
+        notes.append(
+            f"**With {counted(len(groups.bottom), 'case')} a group no difference can be told from chance; "
+            "take the p-values as an example only.**"
+        )
+    return tuple(notes)
+
+
+def _mode_table(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:
+    members = {
+        "all": list(cases),
+        "bottom": [case for case in cases if case.case_id in groups.bottom],
+        "top": [case for case in cases if case.case_id in groups.top],
+    }
+    rows = []
+    for name, group in members.items():
+        modes: Counter[str | None] = Counter(case.mode.segmentation for case in group)
+        modes.update(case.mode.detection for case in group)
+        shown = (modes[mode] for mode in ("over", "under", "balanced", "found", "partial", "missed"))
+        missed_lesions = sum(case.mode.missed_lesions for case in group)
+        rows.append(Row(name, tuple(map(str, (len(group), *shown, missed_lesions)))))
+    note = (
+        "Over: more voxels falsely positive than falsely negative; under: fewer. Found: at least "
+        f"{PARTIAL_BELOW:.0%} of the reference's voxels are predicted; partial: some, but fewer; missed: none. The "
+        f"limit of {PARTIAL_BELOW:.0%} is ours, the paper gives none."
+    )
+    columns = ("n", "Over", "Under", "Balanced", "Found", "Partial", "Missed", "Lesions missed")
+    return Table("How the cases fail", "Cases", columns, tuple(rows), (note,))
+
+
+def _false_positive_notes(cases: Sequence[FailureCase], settings: EvaluationSettings) -> tuple[str, ...]:
+    """Say what counts as false positive and how many there are, then how large and how far from the tumour."""
+    lesions = [lesion for case in cases for lesion in case.false_positives]
+    holders = sum(bool(case.false_positives) for case in cases)
+    unmatched = settings.false_positive_rule == "unmatched"
+    which = f"without a partner at IoU > {HIT_TWENTIETHS / 20:g}" if unmatched else "that overlap no reference lesion"
+    rule = (
+        f"Predicted components ({settings.connectivity}-connectivity, {settings.minimum_predicted_voxels} voxels or "
+        f"more) {which}"
+    )
+    if not lesions:
+        return (f"{rule}: none.",)
+    notes = [f"{rule}: {len(lesions)} in {counted(holders, 'case')}, listed in `false_positives.csv`."]
+    volumes = [lesion.volume_cm3 for lesion in lesions]
+    notes.append(f"Volume: median {np.median(volumes):.3g} cm3 ({min(volumes):.3g} to {max(volumes):.3g}).")
+    if unmatched:
+        overlapping = sum(lesion.overlaps_reference for lesion in lesions)
+        notes.append(f"Overlapping a reference lesion, but too little for a match: {overlapping}.")
+    apart = [d for lesion in lesions if (d := lesion.distance_mm) is not None and not lesion.overlaps_reference]
+    if apart:
+        notes.append(
+            f"Apart from every reference lesion: {len(apart)}, {min(apart):.3g} to {max(apart):.3g} mm from the "
+            f"nearest surface, median {np.median(apart):.3g} mm."
+        )
+    if alone := sum(lesion.distance_mm is None for lesion in lesions):
+        notes.append(f"In cases without tumour, so without a distance: {alone}.")
+    return tuple(notes)
+
+
+def _worst_cases(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:
+    by_id = {case.case_id: case for case in cases}
+    rows = []
+    for case in (by_id[case_id] for case_id in groups.bottom):
+        metrics = (case.voxel.dice, case.voxel.precision, case.voxel.recall)
+        volume = case.features.get("volume_cm3")
+        cells = (
+            *(UNDEFINED if value is None else f"{value:.2f}" for value in metrics),
+            UNDEFINED if volume is None else f"{volume:.3g}",
+            case.mode.segmentation or UNDEFINED,
+            case.mode.detection or "none there",
+            str(len(case.false_positives)),
+        )
+        rows.append(Row(case.case_id, cells))
+    columns = ("Dice", "Precision", "Recall", "Volume (cm3)", "Segmentation", "Tumour", "False positives")
+    return Table("The worst cases", "Case", columns, tuple(rows), words=frozenset({4, 5}))
+
+
+def _group_cell(values: GroupValues, size: int) -> str:
+    if values.median is None:
+        return UNDEFINED
+    n = "" if values.n == size else f" [{values.n}]"
+    if values.n == 1:
+        return f"{_significant(values.median)}{n}"
+    return f"{_significant(values.median)} ({_significant(values.q1)} to {_significant(values.q3)}){n}"
+
+
+def _significant(value: float | None) -> str:
+    """Write three significant digits; powers of ten from a million on."""
+    if value is None:
+        return UNDEFINED
+    return f"{value:.2e}" if abs(value) >= 1e6 else f"{float(f'{value:.3g}') + 0.0:g}"
+
+
+def _bullets(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {note}" for note in notes)
