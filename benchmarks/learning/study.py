@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import benchmarks
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
-from nnunet_amt.nnunet.commands import model_folder
+from nnunet_amt.models.folder import model_folder
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import TRAINER_VARIABLE, environment_with_trainer, folders_below
 from nnunet_amt.phantom import HARDER_DESIGN, CohortDesign
 

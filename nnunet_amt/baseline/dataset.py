@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_check import require_fold
+from nnunet_amt.models.plans import require_fold
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 from nnunet_amt.nnunet.fingerprint import FINGERPRINT_RECORD, raw_files_state
 from nnunet_amt.nnunet.predictions import require_images

@@ -16,7 +16,7 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import (
     FOLDER_VARIABLES,
     TRAINER_VARIABLE,
@@ -144,7 +144,7 @@ def _folder(variable: str) -> Finding:
 
 
 def _plans(dataset_id: int) -> Finding:
-    from nnunet_amt.models.plans_check import read_plans, require_amt_plans
+    from nnunet_amt.models.plans import read_plans, require_amt_plans
 
     advice = f"nnunet_amt plan -d {dataset_id}"
     try:

@@ -23,7 +23,7 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 from nnunet_amt.nnunet.fingerprint import IntensityRange, fingerprint, quiet_nnunet
 from nnunet_amt.nnunet.preprocessing import preprocess
@@ -66,6 +66,7 @@ class PlanSummary:
 
 def plan(
     dataset_id: int,
+    *,
     spacing: Sequence[float] | None = None,
     patch_size: Sequence[int] | None = None,
     jobs: int = 1,

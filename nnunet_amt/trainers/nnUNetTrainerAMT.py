@@ -19,7 +19,7 @@ from torch import nn
 
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans_check import (
+from nnunet_amt.models.plans import (
     require_amt_plans,
     require_fold,
     require_same_plans,
@@ -57,6 +57,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         As in nnU-Net, which reads this very signature.
     """
 
+    epochs = 1000
+    iterations_per_epoch = 250
     # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`.
     fixed_tuning_interval: int | None = None
 
@@ -71,6 +73,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         require_amt_plans(plans, configuration)
         require_tumour_labels(dataset_json)
         super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs = self.epochs
+        self.num_iterations_per_epoch = self.iterations_per_epoch
         self.initial_lr = LEARNING_RATE
         self.weight_decay = 0.0
         self.oversample_foreground_percent = FOREGROUND_FRACTION

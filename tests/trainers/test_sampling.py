@@ -12,7 +12,7 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from scipy import stats
 
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
 from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader
 from tests.conftest import TINY_DATASET

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_check import require_sample_for_every_gpu
+from nnunet_amt.models.plans import require_sample_for_every_gpu
 from nnunet_amt.trainers import tuning_prediction
 from nnunet_amt.trainers.dice_loss import TumourDiceLoss
 from nnunet_amt.trainers.tuning_prediction import cases_of_this_rank
