@@ -12,7 +12,7 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.nnunet.environment import folders_below
-from nnunet_amt.nnunet.fingerprint import quiet_nnunet
+from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.planning import plan
 from nnunet_amt.phantom import write_harder_cohort
 

@@ -12,9 +12,8 @@ from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import require_fold
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
-from nnunet_amt.nnunet.fingerprint import FINGERPRINT_RECORD, raw_files_state
 from nnunet_amt.nnunet.predictions import require_images
-from nnunet_amt.nnunet.raw_cases import RawCases, list_cases
+from nnunet_amt.nnunet.raw_cases import FINGERPRINT_RECORD, RawCases, list_cases, raw_files_state
 
 _SPLITS = "splits_final.json"
 

@@ -18,7 +18,7 @@ from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import checkpoint_to_continue_from, model_folder
 from nnunet_amt.models.plans import CONFIGURATION, read_plans, require_same_plans
-from nnunet_amt.nnunet.fingerprint import raw_files_state
+from nnunet_amt.nnunet.raw_cases import raw_files_state
 from nnunet_amt.nnunet.train import TrainingState, training_state
 
 _RECORD = "nnunet_amt_baseline.json"

@@ -42,7 +42,7 @@ class Finding:
 
 
 def examine(
-    dataset_id: int | None = None, progress: Progress = silent, checkpoint: Path | None = None
+    dataset_id: int | None = None, *, checkpoint: Path | None = None, progress: Progress = silent
 ) -> Iterator[Finding]:
     """Yield a finding a check; with a dataset, its plans, files and checkpoints are checked too.
 
@@ -50,10 +50,10 @@ def examine(
     ----------
     dataset_id
         Number of the dataset to look into.
-    progress
-        Told of every case and checkpoint read.
     checkpoint
         A file to look into, without letting it run code.
+    progress
+        Told of every case and checkpoint read.
     """
     yield _nnunet_version()
     yield _torch_and_torchvision()
@@ -181,7 +181,7 @@ def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:
     everything = [(case, False) for case in cases.training] + [(case, True) for case in cases.external]
     for done, (case, may_be_empty) in enumerate(everything, start=1):
         try:
-            check_case(case, cases.labels, may_be_empty)
+            check_case(case, cases.labels, may_be_empty=may_be_empty)
         except AMTError as error:
             problems.append(str(error))
         progress(done, len(everything), "reading cases")

@@ -25,9 +25,9 @@ from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
-from nnunet_amt.nnunet.fingerprint import IntensityRange, fingerprint, quiet_nnunet
+from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.preprocessing import preprocess
-from nnunet_amt.nnunet.raw_cases import list_cases
+from nnunet_amt.nnunet.raw_cases import IntensityRange, fingerprint, list_cases
 from nnunet_amt.paper import BATCH_SIZE
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
@@ -104,14 +104,17 @@ def plan(
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
     asked = {"spacing": spacing, "patch_size": patch_size}
     with recorded_run(preprocessed_folder, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
-        intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, progress)
+        intensities = fingerprint(preprocessed_folder, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
         with quiet_nnunet():
-            planner = AMTPlanner(name, intensities, spacing, patch_size)
+            planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size)
             plans = planner.plan_experiment()
         voxels = planner.largest_resampled_image()
-        number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, progress)
+        number = preprocess(
+            raw_folder / name, preprocessed_folder, plans=plans, configuration=CONFIGURATION, largest_image=voxels,
+            jobs=jobs, progress=progress,
+        )  # fmt: skip
         settings = plans["configurations"][CONFIGURATION]
         notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
         notes.counts["cases"] = number
@@ -140,6 +143,7 @@ class AMTPlanner(ExperimentPlanner):
     def __init__(
         self,
         name: str,
+        *,
         intensities: IntensityRange,
         spacing: Sequence[float] | None = None,
         patch_size: Sequence[int] | None = None,

@@ -44,6 +44,7 @@ class _Work:
 def preprocess(
     raw_dataset: Path,
     preprocessed_folder: Path,
+    *,
     plans: dict,
     configuration: str,
     largest_image: int,

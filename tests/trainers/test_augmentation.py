@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
+from nnunet_amt.trainers.recipe import crop_size_before_augmentation, training_transforms
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_slices_stay_apart_and_nothing_is_mirrored() -> None:
 
 def test_scale_and_angle_of_a_transformed_bar_agree_with_what_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar along x of 20 voxels, scaled by 1.2 along x, is 24 voxels long; turned by 10 degrees it tilts by 10."""
-    import nnunet_amt.trainers.augmentation as augmentation
+    import nnunet_amt.trainers.recipe as augmentation
 
     patch_size = (8, 64, 64)
     crop = torch.zeros(1, *crop_size_before_augmentation(patch_size))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from nnunet_amt.trainers.checkpoint_files import best_dice_in, remove_leftovers
+from nnunet_amt.trainers.training_files import best_dice_in, remove_leftovers
 
 
 def test_half_written_files_of_dead_processes_go(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nnunet_amt.trainers.dice_loss import TumourDiceLoss
+from nnunet_amt.trainers.recipe import TumourDiceLoss
 
 
 def logits(probabilities: list[float]) -> torch.Tensor:

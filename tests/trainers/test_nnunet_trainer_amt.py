@@ -18,8 +18,7 @@ from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import environment_with_trainer
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
-from nnunet_amt.trainers.tuning_dice import CaseOverlap
-from nnunet_amt.trainers.tuning_schedule import TuningSchedule
+from nnunet_amt.trainers.tuning import CaseOverlap, TuningSchedule
 from tests.conftest import TINY_DATASET, tiny_case
 from tests.models.model_fixtures import Marker
 

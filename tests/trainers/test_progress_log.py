@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 
-from nnunet_amt.trainers.progress_log import TUNING_EVALUATED, ProgressLog
+from nnunet_amt.trainers.training_files import TUNING_EVALUATED, ProgressLog
 
 
 def filled(dice: list[float], evaluated: list[bool]) -> ProgressLog:

@@ -13,8 +13,12 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from scipy import stats
 
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
-from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
-from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader
+from nnunet_amt.trainers.recipe import (
+    FOREGROUND_FRACTION,
+    AMTDataLoader,
+    crop_size_before_augmentation,
+    training_transforms,
+)
 from tests.conftest import TINY_DATASET
 
 PATCH = (8, 16, 16)

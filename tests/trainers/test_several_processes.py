@@ -22,9 +22,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import require_sample_for_every_gpu
-from nnunet_amt.trainers import tuning_prediction
-from nnunet_amt.trainers.dice_loss import TumourDiceLoss
-from nnunet_amt.trainers.tuning_prediction import cases_of_this_rank
+from nnunet_amt.trainers import tuning as tuning_prediction
+from nnunet_amt.trainers.recipe import TumourDiceLoss
+from nnunet_amt.trainers.tuning import cases_of_this_rank
 from tests.conftest import TINY_DATASET, tiny_case
 from tests.trainers.tiny_training import TinyTrainer, make
 

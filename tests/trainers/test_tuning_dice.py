@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnunet_amt.trainers.tuning_dice import CaseOverlap, case_overlap, mean_dice, mean_soft_dice
+from nnunet_amt.trainers.tuning import CaseOverlap, case_overlap, mean_dice, mean_soft_dice
 
 
 def logits_of(mask: np.ndarray, certainty: float = 20.0) -> torch.Tensor:

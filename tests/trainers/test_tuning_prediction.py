@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nnunet_amt.trainers import tuning_prediction
-from nnunet_amt.trainers.tuning_prediction import read_ahead, tuning_overlaps
+from nnunet_amt.trainers import tuning as tuning_prediction
+from nnunet_amt.trainers.tuning import read_ahead, tuning_overlaps
 
 CASES = ["a", "b", "c"]
 

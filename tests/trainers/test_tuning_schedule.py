@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnunet_amt.trainers.tuning_schedule import TuningSchedule, describe_interval, tuning_interval
+from nnunet_amt.trainers.tuning import TuningSchedule, describe_interval, tuning_interval
 
 
 @pytest.mark.parametrize(
