@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.hardware import describe_machine
 from benchmarks.phantom_dataset import DATASET, DATASET_ID, dataset_environment, prepare_dataset
 from benchmarks.prediction_worker import PARTS
-from benchmarks.recipes import AMT, CONFIGURATION, NNUNET, RECIPES, Recipe
+from benchmarks.recipes import AMT, NNUNET, RECIPES, Recipe
 from benchmarks.speed_options import parser_of_sizes, size_of
 from benchmarks.worker_pipe import Worker
 from nnunet_amt.base.files import write_json
@@ -80,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _model(folder: Path, recipe: Recipe) -> Path:
-    return model_folder(folder / "nnUNet_results", DATASET, recipe.trainer, recipe.plans, CONFIGURATION)
+    return model_folder(folder / "nnUNet_results", dataset=DATASET, trainer=recipe.trainer, plans=recipe.plans)
 
 
 def _make_weights(folder: Path, device: str) -> None:

@@ -20,19 +20,7 @@ _SPLITS = "splits_final.json"
 
 @dataclass(frozen=True)
 class BaselineDataset:
-    """Folders of a converted dataset.
-
-    Attributes
-    ----------
-    name
-        Such as ``Dataset711_AMT``.
-    raw, preprocessed
-        Its folders in nnUNet_raw and nnUNet_preprocessed.
-    results
-        nnUNet_results.
-    cases
-        Its cases.
-    """
+    """A converted dataset: its name, its folders in nnUNet_raw and nnUNet_preprocessed, nnUNet_results, its cases."""
 
     name: str
     raw: Path

@@ -161,7 +161,7 @@ def _words(options: list[str]) -> str:
 
 def fold_folder_of(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel) -> Path:
     """Folder of the fold that is trained."""
-    folder = model_folder(dataset.results, dataset.name, settings.trainer, model.plans, CONFIGURATION)
+    folder = model_folder(dataset.results, dataset=dataset.name, trainer=settings.trainer, plans=model.plans)
     return folder / f"fold_{settings.fold}"
 
 

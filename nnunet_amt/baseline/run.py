@@ -36,19 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """What stands on disk of one stock model.
-
-    Attributes
-    ----------
-    model
-        Which one.
-    model_folder
-        nnU-Net's folder of it.
-    predictions, evaluation_folder
-        Label maps of the external test set, and their evaluation.
-    evaluation
-        Its content.
-    """
+    """What stands on disk of one stock model: nnU-Net's folder, label maps of the external test set, evaluation."""
 
     model: StockModel
     model_folder: Path

@@ -24,9 +24,9 @@ _NEEDED = ("network_weights", "trainer_name", "init_args")
 _ENDING = ".nii.gz"
 
 
-def model_folder(results: Path, dataset: str, trainer: str, plans: str, configuration: str) -> Path:
+def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLANS_NAME) -> Path:
     """Folder in nnUNet_results of one trained model."""
-    return results / dataset / f"{trainer}__{plans}__{configuration}"
+    return results / dataset / f"{trainer}__{plans}__{CONFIGURATION}"
 
 
 def find_checkpoint(fold_folder: Path, name: str) -> Path:
@@ -87,15 +87,7 @@ def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
 
 
 def loaded_by_training(options: argparse.Namespace, fold_folder: Path) -> list[Path]:
-    """List the files that ``nnUNetv2_train`` will load with these options, as far as they are there.
-
-    Parameters
-    ----------
-    options
-        What `stock_options.train_options` gives.
-    fold_folder
-        Folder of the fold in the model's.
-    """
+    """List the files that ``nnUNetv2_train`` will load with these options, as far as they are there."""
     files = [Path(options.pretrained_weights)] if options.pretrained_weights else []
     if options.c and (checkpoint := checkpoint_to_continue_from(fold_folder)):
         files.append(checkpoint)
@@ -106,31 +98,24 @@ def loaded_by_training(options: argparse.Namespace, fold_folder: Path) -> list[P
     return [path for path in files if path.is_file()]
 
 
-def require_plans_of_model(model: Path, plans_file: Path, configuration: str) -> None:
+def require_plans_of_model(model: Path, plans_file: Path) -> None:
     """Refuse to continue a model under other plans than it was begun with; see `require_same_plans`."""
     begun_with = model / "plans.json"
     if begun_with.is_file():
-        require_same_plans(read_plans(begun_with), read_plans(plans_file), configuration, str(model))
+        require_same_plans(read_plans(begun_with), read_plans(plans_file), CONFIGURATION, str(model))
 
 
-def require_model(model: Path, fold: str, checkpoint: str, trainer: str) -> Path:
-    """Look into a model's folder as a prediction needs it.
+def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str) -> Path:
+    """Look into a model's folder as a prediction needs it; give the path of the checkpoint.
 
     Parameters
     ----------
     model
         Folder ``<trainer>__<plans>__<configuration>`` in nnUNet_results.
-    fold
-        A number or ``all``.
-    checkpoint
-        File name in the fold's folder.
+    fold, checkpoint
+        A number or ``all``, and a file name in the fold's folder.
     trainer
         Class that the model was asked for by.
-
-    Returns
-    -------
-    Path
-        The checkpoint.
 
     Raises
     ------

@@ -46,14 +46,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Yield a finding a check; with a dataset, its plans, files and checkpoints are checked too.
 
-    Parameters
-    ----------
-    dataset_id
-        Number of the dataset to look into.
-    checkpoint
-        A file to look into, without letting it run code.
-    progress
-        Told of every case and checkpoint read.
+    A checkpoint is looked into without letting it run code. `progress` is told of every case and checkpoint read.
     """
     yield _nnunet_version()
     yield _torch_and_torchvision()

@@ -41,27 +41,13 @@ SPACING_LIMITS_MM = (0.1, 20.0)
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What was planned.
-
-    Attributes
-    ----------
-    plans_file
-        The plans.
-    spacing
-        (z, y, x) in mm that images are resampled to.
-    patch_size
-        (z, y, x) in voxels.
-    intensities
-        What is rescaled to [0, 1].
-    cases
-        Number of preprocessed cases.
-    """
+    """What was planned."""
 
     plans_file: Path
-    spacing: tuple[float, ...]
-    patch_size: tuple[int, ...]
-    intensities: IntensityRange
-    cases: int
+    spacing: tuple[float, ...]  # (z, y, x) in mm that images are resampled to
+    patch_size: tuple[int, ...]  # (z, y, x) in voxels
+    intensities: IntensityRange  # what is rescaled to [0, 1]
+    cases: int  # preprocessed
 
 
 def plan(
@@ -84,8 +70,6 @@ def plan(
         (z, y, x) in mm to resample to; None: nnU-Net's choice, the median of the dataset.
     patch_size
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
-    jobs
-        Worker processes.
     progress
         Told of every image and case done.
 
@@ -128,17 +112,7 @@ def plan(
 
 
 class AMTPlanner(ExperimentPlanner):
-    """nnU-Net's planner with the paper's choices in place of the self-configured ones.
-
-    Parameters
-    ----------
-    name
-        Dataset, such as ``Dataset711_AMT``.
-    intensities
-        Intensity range of the dataset.
-    spacing, patch_size
-        As in `plan`.
-    """
+    """nnU-Net's planner with the paper's choices in place of the self-configured ones; see `plan`."""
 
     def __init__(
         self,

@@ -45,15 +45,7 @@ _TASK = '"$SLURM_ARRAY_TASK_ID"'
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """What a prediction left in its folder.
-
-    Attributes
-    ----------
-    kept, predicted
-        Cases that were finished before, and those of this run.
-    output
-        Folder of the label maps.
-    """
+    """What a prediction left: cases that were finished before, those of this run, and the folder of the label maps."""
 
     kept: int
     predicted: int
@@ -61,13 +53,7 @@ class PredictionResult:
 
 
 def external_images(dataset_id: int) -> Path:
-    """Folder of the CTs of the external test set that belongs to a trained dataset.
-
-    Raises
-    ------
-    BadInputError
-        If no model of this dataset is there.
-    """
+    """Folder of the CTs of the external test set of a dataset that a model was trained on."""
     return folder_from_environment("nnUNet_raw") / _trained_dataset(dataset_id) / "imagesTs"
 
 
@@ -153,16 +139,9 @@ def run_prediction(
     on_line: Callable[[str], None] | None = None,
     log_file: Path | None = None,
 ) -> int | None:
-    """Predict, and see that every label map is there: nnU-Net does not notice a disk that fills up.
+    """Run ``nnUNetv2_predict``, and see that every label map is there: nnU-Net does not notice a disk that fills up.
 
-    Parameters
-    ----------
-    command, images, output, device
-        ``nnUNetv2_predict`` and what it is told.
-    parts
-        Number of parts, and which of them, from 0 on.
-    on_line, log_file
-        As in `process.run_stock_command`, which says what is returned.
+    `parts` are their number and which of them, from 0 on; the rest is as in `process.run_stock_command`.
 
     Raises
     ------
@@ -202,14 +181,6 @@ def recorded_prediction(
 
     Parameters
     ----------
-    images, output
-        Folders of the images and of the label maps; the record is in the latter.
-    checkpoint
-        In its fold's folder of the model.
-    trainer, plans, device
-        As nnU-Net is told.
-    options
-        Further words of the command.
     part
         Number of the part, from 0 on, and of parts; see `nnunet_amt.base.run_record.record_file.record_name`.
     cases, to_do
@@ -284,25 +255,10 @@ def prediction_script(
 def array_script(
     parts: int, cases: int, arguments: Sequence[str], *, environment: Mapping[str, str], device: str
 ) -> str:
-    """Write a bash script for ``sbatch`` that runs ``nnunet_amt predict`` on one part a task.
+    """Write a bash script for ``sbatch`` that runs ``nnunet_amt predict`` on one part of the cases a task.
 
-    Parameters
-    ----------
-    parts
-        Tasks of the array.
-    cases
-        Number of images.
-    arguments
-        Arguments of ``nnunet_amt predict``, with absolute paths, without ``-num_parts`` and ``-part_id``.
-    environment
-        Gives nnU-Net's folders.
-    device
-        A GPU is asked for where it is ``cuda``.
-
-    Returns
-    -------
-    str
-        Submitted again, it predicts what is missing only.
+    Submitted again, it predicts what is missing only. `arguments` are those of ``nnunet_amt predict``, with absolute
+    paths, without ``-num_parts`` and ``-part_id``; `environment` gives nnU-Net's folders.
 
     Raises
     ------
@@ -347,8 +303,8 @@ def _require_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) ->
     name = _trained_dataset(dataset_id)
     require_known_trainer(trainer)
     results = folder_from_environment("nnUNet_results")
-    model = model_folder(results, name, trainer, PLANS_NAME, CONFIGURATION)
-    return require_model(model, fold, checkpoint, trainer)
+    model = model_folder(results, dataset=name, trainer=trainer)
+    return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer)
 
 
 def _case_lines(done: int, total: int, progress: Progress) -> Callable[[str], None]:

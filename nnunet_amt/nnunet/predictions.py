@@ -78,10 +78,8 @@ def keep_finished_predictions(
 
     Parameters
     ----------
-    images
-        Folder of ``<case>_0000.nii.gz``.
-    output
-        Folder of predictions, ``<case>.nii.gz``.
+    images, output
+        Folders of ``<case>_0000.nii.gz`` and ``<case>.nii.gz``.
     checkpoint
         In its fold's folder, with the model's ``plans.json`` one up.
     options

@@ -43,19 +43,9 @@ class RawCase:
 
 @dataclass(frozen=True)
 class RawCases:
-    """The cases of a dataset.
+    """The cases of a dataset, and the values that a label file may hold."""
 
-    Attributes
-    ----------
-    training
-        Training and tuning cases, which nnU-Net keeps together.
-    external
-        The external test set.
-    labels
-        Values that a label file may hold.
-    """
-
-    training: tuple[RawCase, ...]
+    training: tuple[RawCase, ...]  # and tuning: nnU-Net keeps them together
     external: tuple[RawCase, ...]
     labels: frozenset[int]
 
@@ -94,21 +84,14 @@ def list_cases(dataset: Path) -> RawCases:
 
 
 def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = False) -> tuple[float, float]:
-    """Read the image and the label of a case in full.
+    """Read the image and the label of a case in full; give the lowest and highest value of the image, in HU.
 
     Parameters
     ----------
-    case
-        The case.
     labels
         Values that the label may hold.
     may_be_empty
         Whether a label without tumour will do.
-
-    Returns
-    -------
-    tuple of float
-        Lowest and highest value of the image, in HU.
 
     Raises
     ------
@@ -143,18 +126,7 @@ class IntensityRange:
 def fingerprint(folder: Path, *, dataset_id: int, cases: RawCases, jobs: int, progress: Progress) -> IntensityRange:
     """Take nnU-Net's fingerprint and the intensity range, or keep those there are if the raw files are the same.
 
-    Parameters
-    ----------
-    folder
-        Folder of the dataset in nnUNet_preprocessed.
-    dataset_id
-        Number of the dataset.
-    cases
-        What `list_cases` gives.
-    jobs
-        Worker processes.
-    progress
-        Told of every image read.
+    `folder` is the dataset's in nnUNet_preprocessed; `progress` is told of every image read.
     """
     from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
     from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprint_dataset

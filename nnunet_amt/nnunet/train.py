@@ -48,16 +48,9 @@ _TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")
 
 @dataclass(frozen=True)
 class TrainedFold:
-    """What a training left on disk.
+    """What a training left on disk: the model's folder, the fold's in it and its checkpoints.
 
-    Attributes
-    ----------
-    model, fold_folder
-        nnU-Net's folder of the model, and that of the fold in it.
-    checkpoints
-        Its checkpoints, sorted by name.
-    was_finished
-        Whether there was nothing left to do.
+    `was_finished` says that there was nothing left to do.
     """
 
     model: Path
@@ -114,7 +107,7 @@ def train(
     preprocessed, model = _planned_dataset(dataset_id, fold, trainer)
     fold_folder = model / f"fold_{fold}"
     if not restart and _nothing_left(asked, fold_folder):
-        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json", CONFIGURATION)
+        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
         if log_file is not None:
             epochs = epochs_of(trainer)
             progress(epochs, epochs, "training")
@@ -125,7 +118,7 @@ def train(
         words.append("--c")
     _require_files_to_load(asked, fold_folder, trainer, dataset_id)
     if asked.c:
-        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json", CONFIGURATION)
+        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
     command = train_command(dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME, options=words, device=device)
     show(shlex.join(command))
     on_line = None if log_file is None else _epoch_lines(epochs_of(trainer), progress)
@@ -182,16 +175,7 @@ def recorded_training(
 ) -> Iterator[RunNotes]:
     """Record a training that the block runs, if it ends well; one that goes on with an earlier adds a run.
 
-    Parameters
-    ----------
-    preprocessed
-        Folder of the dataset in nnUNet_preprocessed.
-    model
-        Folder in nnUNet_results; the record is in that of the fold.
-    trainer, fold, plans, device
-        As nnU-Net is told. It draws its seeds itself, so that none is recorded.
-    options
-        Further words of the command.
+    The record is in the folder of the fold in that of the `model`. nnU-Net draws its seeds itself: none is recorded.
     """
     fold_folder, splits = model / f"fold_{fold}", preprocessed / _SPLITS
     settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "fold": fold}
@@ -230,7 +214,7 @@ def _planned_dataset(dataset_id: int, fold: str, trainer: str) -> tuple[Path, Pa
         require_fold(preprocessed / name / _SPLITS, int(fold))
     require_known_trainer(trainer)
     results = folder_from_environment("nnUNet_results")
-    return preprocessed / name, model_folder(results, name, trainer, PLANS_NAME, CONFIGURATION)
+    return preprocessed / name, model_folder(results, dataset=name, trainer=trainer)
 
 
 def _nothing_left(asked: argparse.Namespace, fold_folder: Path) -> bool:

@@ -18,7 +18,7 @@ from tests.models.model_fixtures import write_model
 
 def refusal(checkpoint: Path, fold: str = "0") -> str:
     with pytest.raises(BadInputError) as raised:
-        require_model(checkpoint.parents[1], fold, checkpoint.name, DEFAULT_TRAINER)
+        require_model(checkpoint.parents[1], fold=fold, checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER)
     message = str(raised.value)
     assert "\n" not in message
     return message
@@ -30,7 +30,8 @@ def change(path: Path, **content: Any) -> None:
 
 def test_model_that_fits(planned_base: Path, tmp_path: Path) -> None:
     checkpoint = write_model(tmp_path, planned_base)
-    assert require_model(checkpoint.parents[1], "0", checkpoint.name, DEFAULT_TRAINER) == checkpoint
+    found = require_model(checkpoint.parents[1], fold="0", checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER)
+    assert found == checkpoint
 
 
 def test_fold_that_is_not_there_names_those_that_are(planned_base: Path, tmp_path: Path) -> None:
