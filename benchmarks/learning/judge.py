@@ -10,7 +10,7 @@ from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.evaluation import EvaluationResult, evaluate
 from nnunet_amt.evaluation.summary.summary import MetricSummary
-from nnunet_amt.models.folder import require_checkpoint
+from nnunet_amt.models.folder import find_checkpoint
 from nnunet_amt.nnunet.commands import predict_command
 from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_images
 from nnunet_amt.nnunet.process import run_stock_command
@@ -28,7 +28,7 @@ def predict_both(study: Study, progress: Progress) -> None:
 
 def _predict(study: Study, recipe: Recipe, progress: Progress) -> None:
     images, predictions = study.raw / "imagesTs", study.output / "predictions" / recipe.key
-    checkpoint = require_checkpoint(study.fold(recipe), recipe.checkpoint)
+    checkpoint = find_checkpoint(study.fold(recipe), recipe.checkpoint)
     total = len(require_images(images))
     done = keep_finished_predictions(images, predictions, checkpoint)
     what = f"prediction by {recipe.title}"

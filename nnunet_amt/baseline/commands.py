@@ -60,12 +60,7 @@ def _device(settings: BaselineSettings) -> str | None:
 def baseline_script(settings: BaselineSettings, evaluation: Path | None = None) -> str:
     """Write the baseline as a bash script of stock commands, from the beginning; nothing is run or written.
 
-    Parameters
-    ----------
-    settings
-        What is asked for.
-    evaluation
-        Our own evaluation of the same cases, to compare with.
+    `evaluation` is our own evaluation of the same cases, to compare with.
 
     Raises
     ------

@@ -82,11 +82,6 @@ def require_validated_on_split(dataset: BaselineDataset, fold_folder: Path, fold
     """Refuse a finished model whose final validation was of other cases than the tuning cases of the split.
 
     nnU-Net does not write down which split it trained on, but its validation has a label map a case.
-
-    Raises
-    ------
-    BadInputError
-        Names the model.
     """
     if fold == "all":
         return
@@ -100,13 +95,7 @@ def require_validated_on_split(dataset: BaselineDataset, fold_folder: Path, fold
 
 
 def require_evaluation_of(dataset: BaselineDataset, evaluation: Path) -> None:
-    """Refuse what is no evaluation of the external test set, before hours of training end in the refusal.
-
-    Raises
-    ------
-    BadInputError
-        Says how many cases it is of.
-    """
+    """Refuse what is no evaluation of the external test set, before hours of training end in the refusal."""
     table = evaluation / "cases.csv"
     if not table.is_file() or not (evaluation / "summary.json").is_file():
         raise BadInputError(f"--evaluation {evaluation}: holds no results of nnunet_amt evaluate; give their folder")

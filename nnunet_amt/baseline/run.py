@@ -53,19 +53,8 @@ def run_baseline(
 ) -> tuple[BaselineResult, ...]:
     """Plan, train, predict and evaluate nnU-Net's own models; run again, it goes on where it stopped.
 
-    Parameters
-    ----------
-    settings
-        What is asked for.
-    progress
-        Told of the steps of the evaluation; nnU-Net's own output is left as it is.
-    show
-        Told every command before it runs.
-
-    Returns
-    -------
-    tuple of BaselineResult
-        One for each model.
+    `progress` is told of the steps of the evaluation, nnU-Net's own output is left as it is; `show` is told every
+    command before it runs.
 
     Raises
     ------

@@ -14,22 +14,12 @@ from nnunet_amt.nnunet.environment import is_of_nnunet
 
 @dataclass(frozen=True)
 class StockModel:
-    """A model that nnU-Net 2.8.1 configures by itself.
+    """A model that nnU-Net 2.8.1 configures by itself."""
 
-    Attributes
-    ----------
-    key
-        Word on the command line, and name of a folder.
-    title
-        Name in tables.
-    planner, plans
-        Class that plans it, and name of the plans.
-    """
-
-    key: str
-    title: str
-    planner: str
-    plans: str
+    key: str  # word on the command line, and name of a folder
+    title: str  # name in tables
+    planner: str  # class that plans it
+    plans: str  # name of the plans
 
 
 STOCK_MODELS = (
@@ -55,39 +45,17 @@ def stock_models(keys: Sequence[str] = ()) -> tuple[StockModel, ...]:
 
 @dataclass(frozen=True)
 class BaselineSettings:
-    """What is asked for; the defaults are nnU-Net's own.
-
-    Attributes
-    ----------
-    dataset_id
-        Number of the dataset.
-    output
-        Folder for predictions and evaluations, a folder a model.
-    models
-        Which of nnU-Net's models.
-    trainer
-        One of nnU-Net's own classes; the shorter ones are for trying out.
-    device
-        ``cpu``, ``cuda`` or ``mps``.
-    fold
-        ``0``, the split of the cohort, or ``all``.
-    spacing
-        (z, y, x) in mm instead of nnU-Net's choice, as ``-overwrite_target_spacing``.
-    gpu_memory_target
-        GB that nnU-Net plans patch and batch for instead of its 8, as ``-gpu_memory_target``.
-    jobs
-        Worker processes of planning and preprocessing; None: nnU-Net's own numbers.
-    """
+    """What is asked for; the defaults are nnU-Net's own."""
 
     dataset_id: int
-    output: Path
+    output: Path  # for predictions and evaluations, a folder a model
     models: tuple[StockModel, ...] = STOCK_MODELS
-    trainer: str = STOCK_TRAINER
+    trainer: str = STOCK_TRAINER  # of nnU-Net's own; the shorter ones are for trying out
     device: str = "cuda"
-    fold: str = "0"
-    spacing: tuple[float, float, float] | None = None
-    gpu_memory_target: float | None = None
-    jobs: int | None = None
+    fold: str = "0"  # the split of the cohort, or "all"
+    spacing: tuple[float, float, float] | None = None  # (z, y, x) in mm instead of nnU-Net's choice
+    gpu_memory_target: float | None = None  # GB to plan patch and batch for instead of nnU-Net's 8
+    jobs: int | None = None  # of planning and preprocessing; nnU-Net's own numbers if not given
 
     def predictions_folder(self, model: StockModel) -> Path:
         """Folder of a model's label maps."""
@@ -127,13 +95,7 @@ class BaselineSettings:
         return f"{' and '.join(changed)}: this is not nnU-Net's default{short}; do not take it for what nnU-Net can do"
 
     def require_usable(self) -> None:
-        """Refuse what nnU-Net would end in a traceback for.
-
-        Raises
-        ------
-        BadInputError
-            Names the option.
-        """
+        """Refuse what nnU-Net would end in a traceback for."""
         # not `planning.SPACING_LIMITS_MM`: that module imports nnU-Net
         if self.spacing is not None and not all(0.1 <= edge <= 20.0 for edge in self.spacing):
             raise BadInputError(f"--spacing {list(self.spacing)}: must be three numbers from 0.1 to 20, z y x in mm")

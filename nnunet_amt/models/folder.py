@@ -49,19 +49,6 @@ def find_checkpoint(fold_folder: Path, name: str) -> Path:
     return path
 
 
-def require_checkpoint(fold_folder: Path, name: str) -> Path:
-    """Give the path of a checkpoint that is whole and runs no code.
-
-    Raises
-    ------
-    BadInputError
-        If it is not there, damaged, or would run code.
-    """
-    path = find_checkpoint(fold_folder, name)
-    read_checkpoint(path)
-    return path
-
-
 def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
     """Find the checkpoint that ``nnUNetv2_train --c`` would take, None where there is none."""
     for name in ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"):
@@ -135,13 +122,7 @@ def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str) -> P
 
 
 def require_state(path: Path, content: Mapping[str, Any], trainer: str) -> None:
-    """Refuse what is no checkpoint of nnU-Net version 2, or another trainer's.
-
-    Raises
-    ------
-    BadInputError
-        Names the missing key, or the trainer.
-    """
+    """Refuse what is no checkpoint of nnU-Net version 2, or another trainer's."""
     missing = [key for key in _NEEDED if key not in content]
     if missing:
         hint = "it is nnU-Net version 1's" if "state_dict" in content else "another program's or version's"
@@ -165,13 +146,7 @@ def require_state(path: Path, content: Mapping[str, Any], trainer: str) -> None:
 
 
 def require_ours(plans: Mapping[str, Any], path: Path) -> None:
-    """Refuse plans of another planner, or of a version that named things otherwise.
-
-    Raises
-    ------
-    BadInputError
-        Says whose plans they are, as far as they tell.
-    """
+    """Refuse plans of another planner, or of a version that named things otherwise."""
     advice = "use nnUNetv2_predict for other models than ours, or make the plans with: nnunet_amt plan"
     name = plans.get("plans_name")
     settings = plans.get("configurations", {}).get(CONFIGURATION, {})

@@ -25,13 +25,6 @@ _ADVICE = "make them with: nnunet_amt plan -d ID"
 def require_amt_plans(plans: dict, configuration: str) -> None:
     """Refuse plans that would train something else than the paper's recipe.
 
-    Parameters
-    ----------
-    plans
-        Content of a plans file.
-    configuration
-        Name of the configuration in it that is to be trained.
-
     Raises
     ------
     BadInputError
@@ -85,8 +78,6 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
     ----------
     old, new
         Plans that the weights were trained with, and those of today.
-    configuration
-        Configuration that is trained.
     where
         What holds the weights, for the message.
 
@@ -108,13 +99,7 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
 
 
 def require_tumour_labels(dataset_json: dict) -> None:
-    """Refuse a dataset of anything but background and tumour.
-
-    Raises
-    ------
-    BadInputError
-        If there are other labels than 0, 1 and ``ignore``.
-    """
+    """Refuse a dataset of anything but background and tumour."""
     labels = {name: value for name, value in dataset_json["labels"].items() if name not in ("background", "ignore")}
     if list(labels.values()) != [1]:
         raise BadInputError(f"dataset.json: labels {labels} must be one, of value 1: the recipe segments one structure")
@@ -135,13 +120,7 @@ def require_fold(splits_file: Path, fold: int) -> None:
 
 
 def require_sample_for_every_gpu(gpus: int) -> None:
-    """Refuse more GPUs than a batch has samples.
-
-    Raises
-    ------
-    BadInputError
-        If there are more.
-    """
+    """Refuse more GPUs than a batch has samples."""
     if gpus > BATCH_SIZE:
         raise BadInputError(
             f"-num_gpus {gpus}: the paper's batch has {BATCH_SIZE} samples, of which every GPU takes at least one; "

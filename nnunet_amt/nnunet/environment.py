@@ -106,11 +106,6 @@ def require_known_trainer(name: str) -> None:
     """Refuse a misspelt name of ours, and nnU-Net's own trainers; others, from elsewhere, are nnU-Net's to find.
 
     nnU-Net's own cannot build the network of our plans, and would end in a traceback.
-
-    Raises
-    ------
-    BadInputError
-        Lists our trainers.
     """
     module = (hook_folder() / "amt_trainers.py").read_text(encoding="utf-8")
     ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))

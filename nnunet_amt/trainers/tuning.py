@@ -36,18 +36,10 @@ Case = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class TuningSchedule:
-    """When the tuning set is evaluated next.
+    """When the tuning set is evaluated next."""
 
-    Attributes
-    ----------
-    interval
-        Epochs between two evaluations.
-    next_epoch
-        The first epoch (from 0) that is due.
-    """
-
-    interval: int = 1
-    next_epoch: int = 0
+    interval: int = 1  # epochs between two evaluations
+    next_epoch: int = 0  # the first one (from 0) that is due
 
     def is_due(self, epoch: int, epochs: int) -> bool:
         """Whether the tuning set is evaluated after `epoch` of `epochs`; after the last one always."""
@@ -62,16 +54,7 @@ def tuning_interval(seconds_tuning: float, seconds_epoch: float, epochs: int) ->
     """Epochs between two evaluations, and the share of the time that the evaluations then take.
 
     They take at most `TUNING_TIME_FRACTION`, but there are at least `MINIMUM_EVALUATIONS` in a training, or one an
-    epoch where it has fewer epochs.
-
-    Parameters
-    ----------
-    seconds_tuning
-        Time of one evaluation of the tuning set.
-    seconds_epoch
-        Time of one training epoch without it.
-    epochs
-        Epochs of the training.
+    epoch where it has fewer epochs. `seconds_epoch` is the time of an epoch without an evaluation.
     """
     epoch = max(seconds_epoch, 1e-6)
     share = TUNING_TIME_FRACTION / (1.0 - TUNING_TIME_FRACTION)  # of the time of training alone
@@ -116,14 +99,7 @@ def tuning_overlaps(
 ) -> list[CaseOverlap]:
     """Predict preprocessed volumes and compare them with their references; nothing is written.
 
-    Parameters
-    ----------
-    predictor, dataset, cases
-        What predicts, where the arrays are, and which of them.
-    ignore_label
-        Voxels of this label are left out.
-    log
-        Told where a volume does not fit on the GPU.
+    Voxels of `ignore_label` are left out; `log` is told where a volume does not fit on the GPU.
     """
     overlaps = []
     for image, reference in read_ahead(dataset, cases):
@@ -188,18 +164,10 @@ def _free_bytes(device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class CaseOverlap:
-    """Overlap of one tuning case.
+    """Overlap of one tuning case."""
 
-    Attributes
-    ----------
-    dice
-        Dice of the label maps; None where reference and prediction are both empty.
-    soft_dice
-        Dice of the tumour probabilities, for the loss curve.
-    """
-
-    dice: float | None
-    soft_dice: float
+    dice: float | None  # of the label maps; None where reference and prediction are both empty
+    soft_dice: float  # of the tumour probabilities, for the loss curve
 
 
 def case_overlap(
@@ -215,8 +183,6 @@ def case_overlap(
         (z, y, x); tumour is everything above 0, nnU-Net's -1 outside the image counts as background.
     ignore_label
         Voxels of this label are left out.
-    slab_voxels
-        How many voxels are compared at a time.
     """
     depth, height, width = reference.shape
     planes = max(1, slab_voxels // (height * width))
