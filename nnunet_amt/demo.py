@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,30 +11,14 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.evaluation import EvaluationResult, evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
-from nnunet_amt.nnunet.commands import (
-    cpu_friendly_environment,
-    may_continue,
-    model_folder,
-    predict_command,
-    require_checkpoint,
-    require_plans_of_model,
-    run_stock_command,
-    train_command,
-)
 from nnunet_amt.nnunet.environment import folder_from_environment, folders_below
-from nnunet_amt.nnunet.model_records import recorded_prediction, recorded_training
 from nnunet_amt.nnunet.planning import plan
-from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_images
+from nnunet_amt.nnunet.predict import predict
+from nnunet_amt.nnunet.train import train
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.report import ReportResult, write_report
-from nnunet_amt.trainers.nnUNetTrainerAMT_variants import DEMO_EPOCHS, nnUNetTrainerAMT_demo
 
 NEEDED_BYTES = 1_000_000_000
-
-_EPOCH = re.compile(r": Epoch (\d+)\s*$")
-_TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")
-_PREDICTED = re.compile(r"^done with ")
 
 
 @dataclass(frozen=True)
@@ -46,8 +29,8 @@ class DemoSettings:
     ----------
     design
         The phantom cohort.
-    trainer, epochs
-        Trainer class, and its number of epochs for the progress bar.
+    trainer
+        Trainer class.
     spacing
         (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide.
     patch_size
@@ -55,8 +38,7 @@ class DemoSettings:
     """
 
     design: CohortDesign = field(default_factory=CohortDesign)
-    trainer: str = nnUNetTrainerAMT_demo.__name__
-    epochs: int = DEMO_EPOCHS
+    trainer: str = "nnUNetTrainerAMT_demo"
     spacing: tuple[float, float, float] = (5.0, 5.0, 5.0)
     patch_size: tuple[int, int, int] = (24, 40, 40)
     dataset_id: int = 711
@@ -115,99 +97,47 @@ def run_demo(
     jobs = os.cpu_count() or 1
     os.environ.update(folders_below(output))
     raw = folder_from_environment("nnUNet_raw")
-    manifest = write_phantom_cohort(output / "phantom_cohort", design=settings.design, jobs=jobs, progress=progress)
-    conversion = convert(
-        manifest,
-        raw,
-        dataset_id=settings.dataset_id,
-        dataset_name=settings.dataset_name,
+    manifest = write_phantom_cohort(output / "phantom_cohort", settings.design, progress=progress, jobs=jobs)
+    conversion = convert(manifest, raw, settings.dataset_id, settings.dataset_name, jobs=jobs, progress=progress)
+    dataset = conversion.dataset_folder
+    plan(
+        settings.dataset_id,
+        spacing=settings.spacing,
+        patch_size=settings.patch_size,
         jobs=jobs,
         progress=progress,
     )
-    dataset = conversion.dataset_folder
-    plan(settings.dataset_id, settings.spacing, settings.patch_size, jobs=jobs, progress=progress)
-    results = folder_from_environment("nnUNet_results")
-    model = model_folder(results, dataset.name, settings.trainer, PLANS_NAME, CONFIGURATION)
-    _train(settings, model, device, output / "train.log", progress)
-    predictions = _predict(settings, dataset, model, device, output, progress)
+    trained = train(
+        settings.dataset_id,
+        fold=settings.fold,
+        trainer=settings.trainer,
+        options=["--val_best"],  # nnU-Net's final validation looks at the model that is selected
+        device=device,
+        log_file=output / "train.log",
+        progress=progress,
+    )
+    predictions = predict(
+        dataset / "imagesTs",
+        output / "predictions",
+        dataset_id=settings.dataset_id,
+        fold=settings.fold,
+        trainer=settings.trainer,
+        device=device,
+        jobs=1,
+        log_file=output / "predict.log",
+        progress=progress,
+    ).output
     evaluation_folder = output / "evaluation"
     evaluation = evaluate(
-        predictions,
-        dataset / "labelsTs",
-        evaluation_folder,
-        cohort=dataset / "cohort.csv",
-        jobs=jobs,
-        progress=progress,
+        predictions, dataset / "labelsTs", evaluation_folder, dataset / "cohort.csv", jobs=jobs, progress=progress
     )
     analyse_failures(
         predictions,
         dataset / "labelsTs",
         output / "evaluation_failures",
-        images=dataset / "imagesTs",
+        dataset / "imagesTs",
         jobs=jobs,
         progress=progress,
     )
-    page = write_report(output, output / "report.html", evaluation=evaluation_folder, progress=progress)
-    return DemoResult(manifest, model, evaluation_folder, evaluation, page)
-
-
-def _train(settings: DemoSettings, model: Path, device: str, log_file: Path, progress: Progress) -> None:
-    epochs, fold_folder = settings.epochs, model / f"fold_{settings.fold}"
-    preprocessed = (
-        folder_from_environment("nnUNet_preprocessed") / f"Dataset{settings.dataset_id}_{settings.dataset_name}"
-    )
-    require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json", CONFIGURATION)
-    if (fold_folder / "checkpoint_final.pth").is_file() and (fold_folder / "validation" / "summary.json").is_file():
-        progress(epochs, epochs, "training")
-        return
-    # the model that is selected is the one that nnU-Net's final validation looks at
-    extra = ["--val_best"]
-    if may_continue(extra, fold_folder):
-        extra.append("--c")
-    command = train_command(
-        settings.dataset_id, CONFIGURATION, settings.fold, settings.trainer, PLANS_NAME, device, extra
-    )
-    dice = ""
-
-    def on_line(line: str) -> None:
-        nonlocal dice
-        if found := _TUNING_DICE.search(line):
-            dice = f": tuning Dice {found[1]}"
-        if found := _EPOCH.search(line):
-            progress(int(found[1]), epochs, f"training{dice}")
-        elif "Training done" in line:
-            progress(epochs, epochs, f"training{dice}")
-
-    progress(0, epochs, "training")
-    with recorded_training(preprocessed, model, settings.trainer, settings.fold, device, extra) as notes:
-        notes.cost["peak_memory_bytes"] = run_stock_command(
-            command, cpu_friendly_environment(device), on_line, log_file
-        )
-
-
-def _predict(settings: DemoSettings, dataset: Path, model: Path, device: str, output: Path, progress: Progress) -> Path:
-    checkpoint = require_checkpoint(model / f"fold_{settings.fold}", "checkpoint_best.pth")
-    images, predictions = dataset / "imagesTs", output / "predictions"
-    total = len(require_images(images))
-    done = keep_finished_predictions(images, predictions, checkpoint)
-    progress(done, total, "prediction")
-    if done == total:
-        return predictions
-    command = predict_command(
-        images, predictions, settings.dataset_id, CONFIGURATION, settings.fold, settings.trainer, PLANS_NAME,
-        checkpoint.name, device,
-        ["--continue_prediction", "-npp", "1", "-nps", "1"],
-    )  # fmt: skip
-
-    def on_line(line: str) -> None:
-        nonlocal done
-        if _PREDICTED.match(line):
-            done += 1
-            progress(done, total, "prediction")
-
-    to_do = total - done
-    with recorded_prediction(images, predictions, checkpoint, settings.trainer, device, total, to_do) as notes:
-        notes.cost["peak_memory_bytes"] = run_stock_command(
-            command, cpu_friendly_environment(device), on_line, output / "predict.log"
-        )
-    return predictions
+    page = write_report(output, output / "report.html", evaluation_folder, progress=progress)
+    return DemoResult(manifest, trained.model, evaluation_folder, evaluation, page)

@@ -10,30 +10,17 @@ from pathlib import Path
 
 from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_check import require_fold
+from nnunet_amt.models.plans import require_fold
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
-from nnunet_amt.nnunet.fingerprint import FINGERPRINT_RECORD, raw_files_state
 from nnunet_amt.nnunet.predictions import require_images
-from nnunet_amt.nnunet.raw_cases import RawCases, list_cases
+from nnunet_amt.nnunet.raw_cases import FINGERPRINT_RECORD, RawCases, list_cases, raw_files_state
 
 _SPLITS = "splits_final.json"
 
 
 @dataclass(frozen=True)
 class BaselineDataset:
-    """Folders of a converted dataset.
-
-    Attributes
-    ----------
-    name
-        Such as ``Dataset711_AMT``.
-    raw, preprocessed
-        Its folders in nnUNet_raw and nnUNet_preprocessed.
-    results
-        nnUNet_results.
-    cases
-        Its cases.
-    """
+    """A converted dataset: its name, its folders in nnUNet_raw and nnUNet_preprocessed, nnUNet_results, its cases."""
 
     name: str
     raw: Path
@@ -95,11 +82,6 @@ def require_validated_on_split(dataset: BaselineDataset, fold_folder: Path, fold
     """Refuse a finished model whose final validation was of other cases than the tuning cases of the split.
 
     nnU-Net does not write down which split it trained on, but its validation has a label map a case.
-
-    Raises
-    ------
-    BadInputError
-        Names the model.
     """
     if fold == "all":
         return
@@ -113,13 +95,7 @@ def require_validated_on_split(dataset: BaselineDataset, fold_folder: Path, fold
 
 
 def require_evaluation_of(dataset: BaselineDataset, evaluation: Path) -> None:
-    """Refuse what is no evaluation of the external test set, before hours of training end in the refusal.
-
-    Raises
-    ------
-    BadInputError
-        Says how many cases it is of.
-    """
+    """Refuse what is no evaluation of the external test set, before hours of training end in the refusal."""
     table = evaluation / "cases.csv"
     if not table.is_file() or not (evaluation / "summary.json").is_file():
         raise BadInputError(f"--evaluation {evaluation}: holds no results of nnunet_amt evaluate; give their folder")

@@ -1,51 +1,77 @@
-"""What a run of the baseline is asked for."""
+"""What a run of the baseline is asked for, and nnU-Net's own models that stand beside the paper's recipe."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.baseline.stock_models import DEFAULT_STOCK_TRAINER, STOCK_MODELS, StockModel
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.nnunet.commands import is_of_nnunet
+from nnunet_amt.nnunet.commands import STOCK_PLANNER, STOCK_PLANS, STOCK_TRAINER
+from nnunet_amt.nnunet.environment import is_of_nnunet
+
+
+@dataclass(frozen=True)
+class StockModel:
+    """A model that nnU-Net 2.8.1 configures by itself."""
+
+    key: str  # word on the command line, and name of a folder
+    title: str  # name in tables
+    planner: str  # class that plans it
+    plans: str  # name of the plans
+
+
+STOCK_MODELS = (
+    StockModel("default", "default nnU-Net", STOCK_PLANNER, STOCK_PLANS),
+    StockModel("resenc-m", "nnU-Net ResEnc-M", "nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans"),
+)
+
+
+def stock_models(keys: Sequence[str] = ()) -> tuple[StockModel, ...]:
+    """Find models by their keys, each once and in our order; all of them if no key is given.
+
+    Raises
+    ------
+    BadInputError
+        Names the key that is none.
+    """
+    known = [model.key for model in STOCK_MODELS]
+    for key in keys:
+        if key not in known:
+            raise BadInputError(f"--model {key}: must be one of {', '.join(known)}")
+    return tuple(model for model in STOCK_MODELS if not keys or model.key in keys)
 
 
 @dataclass(frozen=True)
 class BaselineSettings:
-    """What is asked for; the defaults are nnU-Net's own.
-
-    Attributes
-    ----------
-    dataset_id
-        Number of the dataset.
-    output
-        Folder for predictions and evaluations, a folder a model.
-    models
-        Which of nnU-Net's models.
-    trainer
-        One of nnU-Net's own classes; the shorter ones are for trying out.
-    device
-        ``cpu``, ``cuda`` or ``mps``.
-    fold
-        ``0``, the split of the cohort, or ``all``.
-    spacing
-        (z, y, x) in mm instead of nnU-Net's choice, as ``-overwrite_target_spacing``.
-    gpu_memory_target
-        GB that nnU-Net plans patch and batch for instead of its 8, as ``-gpu_memory_target``.
-    jobs
-        Worker processes of planning and preprocessing; None: nnU-Net's own numbers.
-    """
+    """What is asked for; the defaults are nnU-Net's own."""
 
     dataset_id: int
-    output: Path
+    output: Path  # for predictions and evaluations, a folder a model
     models: tuple[StockModel, ...] = STOCK_MODELS
-    trainer: str = DEFAULT_STOCK_TRAINER
+    trainer: str = STOCK_TRAINER  # of nnU-Net's own; the shorter ones are for trying out
     device: str = "cuda"
-    fold: str = "0"
-    spacing: tuple[float, float, float] | None = None
-    gpu_memory_target: float | None = None
-    jobs: int | None = None
+    fold: str = "0"  # the split of the cohort, or "all"
+    spacing: tuple[float, float, float] | None = None  # (z, y, x) in mm instead of nnU-Net's choice
+    gpu_memory_target: float | None = None  # GB to plan patch and batch for instead of nnU-Net's 8
+    jobs: int | None = None  # of planning and preprocessing; nnU-Net's own numbers if not given
+
+    def predictions_folder(self, model: StockModel) -> Path:
+        """Folder of a model's label maps."""
+        return self.output / model.key / "predictions"
+
+    def evaluation_folder(self, model: StockModel) -> Path:
+        """Folder of a model's evaluation."""
+        return self.output / model.key / "evaluation"
+
+    def comparison_folder(self) -> Path:
+        """Folder of the comparison with ours."""
+        return self.output / "comparison"
+
+    def compared_names(self) -> list[str]:
+        """Name ours and the stock models, in the order of the comparison."""
+        return ["nnunet_amt", *(model.title for model in self.models)]
 
     def planning_options(self) -> list[str]:
         """Give the words that make nnU-Net plan otherwise than it would."""
@@ -59,7 +85,7 @@ class BaselineSettings:
     def caveat(self) -> str | None:
         """Say in what this is less than nnU-Net as its authors run it; None if it is not."""
         options = " ".join(self.planning_options())
-        changed = ([f"--trainer {self.trainer}"] if self.trainer != DEFAULT_STOCK_TRAINER else []) + (
+        changed = ([f"--trainer {self.trainer}"] if self.trainer != STOCK_TRAINER else []) + (
             [f"{options} in the planning"] if options else []
         )
         if not changed:
@@ -69,13 +95,7 @@ class BaselineSettings:
         return f"{' and '.join(changed)}: this is not nnU-Net's default{short}; do not take it for what nnU-Net can do"
 
     def require_usable(self) -> None:
-        """Refuse what nnU-Net would end in a traceback for.
-
-        Raises
-        ------
-        BadInputError
-            Names the option.
-        """
+        """Refuse what nnU-Net would end in a traceback for."""
         # not `planning.SPACING_LIMITS_MM`: that module imports nnU-Net
         if self.spacing is not None and not all(0.1 <= edge <= 20.0 for edge in self.spacing):
             raise BadInputError(f"--spacing {list(self.spacing)}: must be three numbers from 0.1 to 20, z y x in mm")

@@ -79,7 +79,7 @@ def demo(
 ) -> None:
     """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
     from nnunet_amt.demo import run_demo
-    from nnunet_amt.nnunet.devices import require_device
+    from nnunet_amt.nnunet.environment import require_device
 
     started = time.monotonic()
     with progress_bars() as report:
@@ -116,7 +116,7 @@ def plan(
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 
     with progress_bars() as report:
-        summary = plan_dataset(dataset, spacing, patch_size, jobs, report)
+        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=report)
     out.print(f"spacing {_numbers(summary.spacing)} mm, patch {_numbers(summary.patch_size)} voxels (z, y, x)")
     low, high = summary.intensities.minimum, summary.intensities.maximum
     out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")

@@ -47,13 +47,7 @@ def cases_of_part(cases: Sequence[str], num_parts: int = 1, part_id: int = 0) ->
 
 
 def require_output(output: Path, images: Path) -> None:
-    """Refuse a folder for predictions that is the images', a file, or cannot be written; made where missing.
-
-    Raises
-    ------
-    BadInputError
-        Names the folder and the reason.
-    """
+    """Refuse a folder for predictions that is the images', a file, or cannot be written; made where missing."""
     if output.exists() and not output.is_dir():
         raise BadInputError(f"{output}: is a file; give a folder for the predictions with --output")
     if output.resolve() == images.resolve():
@@ -69,7 +63,7 @@ def require_output(output: Path, images: Path) -> None:
 
 
 def keep_finished_predictions(
-    images: Path, output: Path, checkpoint: Path, options: Sequence[str] = (), num_parts: int = 1, part_id: int = 0
+    images: Path, output: Path, checkpoint: Path, *, options: Sequence[str] = (), num_parts: int = 1, part_id: int = 0
 ) -> int:
     """Prepare a prediction folder for ``--continue_prediction``.
 
@@ -78,10 +72,8 @@ def keep_finished_predictions(
 
     Parameters
     ----------
-    images
-        Folder of ``<case>_0000.nii.gz``.
-    output
-        Folder of predictions, ``<case>.nii.gz``.
+    images, output
+        Folders of ``<case>_0000.nii.gz`` and ``<case>.nii.gz``.
     checkpoint
         In its fold's folder, with the model's ``plans.json`` one up.
     options
@@ -119,7 +111,7 @@ def keep_finished_predictions(
     return kept
 
 
-def require_predictions(images: Path, output: Path, num_parts: int = 1, part_id: int = 0) -> None:
+def require_predictions(images: Path, output: Path, *, num_parts: int = 1, part_id: int = 0) -> None:
     """See that a prediction that has ended well left a whole label map of every case.
 
     Raises
@@ -141,13 +133,7 @@ def require_predictions(images: Path, output: Path, num_parts: int = 1, part_id:
 
 
 def require_room(output: Path) -> None:
-    """Say so if the disk is full: nnU-Net's own words for it are of a worker that is gone.
-
-    Raises
-    ------
-    DiskFullError
-        If less than a label map fits.
-    """
+    """Say so if the disk is full: nnU-Net's own words for it are of a worker that is gone."""
     if is_nearly_full(output):
         raise DiskFullError(
             f"{output}: the disk is full; free some space and run the same command again, finished predictions are kept"

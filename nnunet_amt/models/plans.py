@@ -1,4 +1,7 @@
-"""Whether plans, labels and split are those that the paper's trainer needs."""
+"""Our plans: the names that nnU-Net finds them by, and whether plans, labels and split are what our trainer needs.
+
+Importing it costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,14 @@ import json
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE
-from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE
+from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
+
+PLANS_NAME = "nnUNetAMTPlans"
+CONFIGURATION = "3d_fullres"
+DEFAULT_TRAINER = "nnUNetTrainerAMT"
+NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
+# Pooling between the levels halves every edge.
+PATCH_MULTIPLE = 2 ** (NETWORK_LEVELS - 1)
 
 _SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
 _ADVICE = "make them with: nnunet_amt plan -d ID"
@@ -15,13 +24,6 @@ _ADVICE = "make them with: nnunet_amt plan -d ID"
 
 def require_amt_plans(plans: dict, configuration: str) -> None:
     """Refuse plans that would train something else than the paper's recipe.
-
-    Parameters
-    ----------
-    plans
-        Content of a plans file.
-    configuration
-        Name of the configuration in it that is to be trained.
 
     Raises
     ------
@@ -76,8 +78,6 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
     ----------
     old, new
         Plans that the weights were trained with, and those of today.
-    configuration
-        Configuration that is trained.
     where
         What holds the weights, for the message.
 
@@ -99,13 +99,7 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
 
 
 def require_tumour_labels(dataset_json: dict) -> None:
-    """Refuse a dataset of anything but background and tumour.
-
-    Raises
-    ------
-    BadInputError
-        If there are other labels than 0, 1 and ``ignore``.
-    """
+    """Refuse a dataset of anything but background and tumour."""
     labels = {name: value for name, value in dataset_json["labels"].items() if name not in ("background", "ignore")}
     if list(labels.values()) != [1]:
         raise BadInputError(f"dataset.json: labels {labels} must be one, of value 1: the recipe segments one structure")
@@ -126,13 +120,7 @@ def require_fold(splits_file: Path, fold: int) -> None:
 
 
 def require_sample_for_every_gpu(gpus: int) -> None:
-    """Refuse more GPUs than a batch has samples.
-
-    Raises
-    ------
-    BadInputError
-        If there are more.
-    """
+    """Refuse more GPUs than a batch has samples."""
     if gpus > BATCH_SIZE:
         raise BadInputError(
             f"-num_gpus {gpus}: the paper's batch has {BATCH_SIZE} samples, of which every GPU takes at least one; "
