@@ -28,11 +28,13 @@ from rich.table import Table
 from benchmarks.hardware import describe_machine
 from benchmarks.phantom_dataset import DATASET, DATASET_ID, dataset_environment, prepare_dataset
 from benchmarks.prediction_worker import PARTS
-from benchmarks.recipes import AMT, CONFIGURATION, NNUNET, RECIPES, Recipe
+from benchmarks.recipes import AMT, NNUNET, RECIPES, Recipe
 from benchmarks.speed_options import parser_of_sizes, size_of
 from benchmarks.worker_pipe import Worker
 from nnunet_amt.base.files import write_json
-from nnunet_amt.nnunet.commands import model_folder, predict_command, run_stock_command
+from nnunet_amt.models.folder import model_folder
+from nnunet_amt.nnunet.commands import predict_command
+from nnunet_amt.nnunet.process import run_stock_command
 
 CONSOLE = Console()
 ROUNDS = 3
@@ -78,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _model(folder: Path, recipe: Recipe) -> Path:
-    return model_folder(folder / "nnUNet_results", DATASET, recipe.trainer, recipe.plans, CONFIGURATION)
+    return model_folder(folder / "nnUNet_results", dataset=DATASET, trainer=recipe.trainer, plans=recipe.plans)
 
 
 def _make_weights(folder: Path, device: str) -> None:
@@ -135,11 +137,13 @@ def _command_seconds(folder: Path, images: Path, way: Way, device: str) -> float
     shutil.rmtree(output, ignore_errors=True)
     recipe = way.recipe
     command = predict_command(
-        images, output, DATASET_ID, CONFIGURATION, "0", recipe.trainer, recipe.plans, "checkpoint_final.pth",
-        device, way.extra,
+        images, output, dataset_id=DATASET_ID, trainer=recipe.trainer, plans=recipe.plans,
+        checkpoint="checkpoint_final.pth", options=way.extra, device=device,
     )  # fmt: skip
     started = perf_counter()
-    run_stock_command(command, dataset_environment(folder, device), lambda line: None, folder / "predict.log")
+    run_stock_command(
+        command, dataset_environment(folder, device), on_line=lambda line: None, log_file=folder / "predict.log"
+    )
     return perf_counter() - started
 
 

@@ -31,7 +31,7 @@ from benchmarks.recipes import AMT, NNUNET, RECIPES
 from benchmarks.speed_options import parser_of_sizes, size_of
 from benchmarks.worker_pipe import Worker
 from nnunet_amt.base.files import write_json
-from nnunet_amt.trainers.tuning_schedule import tuning_interval
+from nnunet_amt.trainers.tuning import tuning_interval
 
 CONSOLE = Console()
 ROUNDS = 6

@@ -22,9 +22,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.recipes import CONFIGURATION, NNUNET
 from nnunet_amt.base.files import read_record, write_json
-from nnunet_amt.nnunet.commands import run_stock_command
 from nnunet_amt.nnunet.environment import environment_with_trainer, folders_below
 from nnunet_amt.nnunet.planning import plan
+from nnunet_amt.nnunet.process import run_stock_command
 from nnunet_amt.phantom import PhantomRequest, render_phantom
 
 __all__ = ["DATASET", "DATASET_ID", "DatasetSize", "dataset_environment", "prepare_dataset"]
@@ -136,7 +136,7 @@ def _plan_default(folder: Path, jobs: int) -> None:
     number, log = str(DATASET_ID), folder / "default_nnunet.log"
 
     def run(*command: str) -> None:
-        run_stock_command(command, os.environ, lambda line: None, log)
+        run_stock_command(command, os.environ, on_line=lambda line: None, log_file=log)
 
     run("nnUNetv2_plan_experiment", "-d", number, "-overwrite_plans_name", NNUNET.plans)
     run("nnUNetv2_preprocess", "-d", number, "-plans_name", NNUNET.plans, "-c", CONFIGURATION, "-np", str(jobs))

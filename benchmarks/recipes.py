@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnunet_amt.models.plans_names import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
 
 __all__ = ["AMT", "CONFIGURATION", "NNUNET", "RECIPES", "Recipe"]
 

@@ -29,7 +29,6 @@ SETTINGS = DemoSettings(
         in_plane_pixels=48,
     ),
     trainer="nnUNetTrainerAMT_1epoch",
-    epochs=1,
     spacing=(10.0, 8.0, 8.0),
     patch_size=(8, 16, 16),
 )

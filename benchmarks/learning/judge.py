@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.learning.study import CONFIGURATION, RECIPES, Recipe, Study
+from benchmarks.learning.study import RECIPES, Recipe, Study
 from benchmarks.learning.trainers import read_compute
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.evaluation import EvaluationResult, evaluate
 from nnunet_amt.evaluation.summary.summary import MetricSummary
-from nnunet_amt.nnunet.commands import predict_command, require_checkpoint, run_stock_command
+from nnunet_amt.models.folder import require_checkpoint
+from nnunet_amt.nnunet.commands import predict_command
 from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_images
+from nnunet_amt.nnunet.process import run_stock_command
 
 __all__ = ["evaluate_both", "predict_both", "write_table"]
 
@@ -34,8 +36,9 @@ def _predict(study: Study, recipe: Recipe, progress: Progress) -> None:
     if done == total:
         return
     command = predict_command(
-        images, predictions, study.dataset_id, CONFIGURATION, "0", recipe.trainer, recipe.plans, recipe.checkpoint,
-        study.device, ["--continue_prediction", "-npp", "1", "-nps", "1"],
+        images, predictions, dataset_id=study.dataset_id, trainer=recipe.trainer, plans=recipe.plans,
+        checkpoint=recipe.checkpoint, options=["--continue_prediction", "-npp", "1", "-nps", "1"],
+        device=study.device,
     )  # fmt: skip
 
     def on_line(line: str) -> None:
@@ -44,7 +47,9 @@ def _predict(study: Study, recipe: Recipe, progress: Progress) -> None:
             done += 1
             progress(done, total, what)
 
-    run_stock_command(command, study.environment(), on_line, study.output / f"{recipe.key}_predict.log")
+    run_stock_command(
+        command, study.environment(), on_line=on_line, log_file=study.output / f"{recipe.key}_predict.log"
+    )
 
 
 def evaluate_both(study: Study, jobs: int, progress: Progress) -> dict[str, EvaluationResult]:

@@ -12,7 +12,7 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.nnunet.environment import folders_below
-from nnunet_amt.nnunet.fingerprint import quiet_nnunet
+from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.planning import plan
 from nnunet_amt.phantom import write_harder_cohort
 
@@ -29,7 +29,7 @@ def make_dataset(study: Study, jobs: int, progress: Progress) -> None:
 def plan_both(study: Study, jobs: int, progress: Progress) -> None:
     """Plan and preprocess for both; default nnU-Net plans by itself, but for the spacing."""
     (study.output / "nnUNet_results").mkdir(exist_ok=True)
-    plan(study.dataset_id, study.spacing, study.patch_size, jobs=jobs, progress=progress)
+    plan(study.dataset_id, spacing=study.spacing, patch_size=study.patch_size, jobs=jobs, progress=progress)
     record = study.preprocessed / "default_nnunet_planned.json"
     wanted = {"spacing": list(study.spacing), "cases": study.design.training + study.design.tuning}
     progress(0, 1, "default nnU-Net's plans and preprocessing")

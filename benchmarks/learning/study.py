@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import benchmarks
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
-from nnunet_amt.nnunet.commands import model_folder
+from nnunet_amt.models.folder import model_folder
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import TRAINER_VARIABLE, environment_with_trainer, folders_below
 from nnunet_amt.phantom import HARDER_DESIGN, CohortDesign
 
@@ -93,7 +93,7 @@ class Study:
     def fold(self, recipe: Recipe) -> Path:
         """Folder of a recipe's training."""
         results = self.output / "nnUNet_results"
-        return model_folder(results, self.dataset, recipe.trainer, recipe.plans, CONFIGURATION) / "fold_0"
+        return model_folder(results, dataset=self.dataset, trainer=recipe.trainer, plans=recipe.plans) / "fold_0"
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Variables for a process of nnU-Net: its folders, both trainers, no workers of its own on a CPU."""

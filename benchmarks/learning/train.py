@@ -16,7 +16,7 @@ from benchmarks.learning.trainers import read_compute
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import BadInputError, WorkFailedError
-from nnunet_amt.trainers.tuning_schedule import TUNING_TIME_FRACTION, tuning_interval
+from nnunet_amt.trainers.tuning import TUNING_TIME_FRACTION, tuning_interval
 
 __all__ = ["iterations_per_epoch", "share_out", "train_both"]
 

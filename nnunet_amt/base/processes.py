@@ -7,11 +7,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 
 def end_with_parent() -> None:
@@ -23,25 +19,6 @@ def end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
-
-
-@contextmanager
-def pools_that_end_with_parent(module: ModuleType) -> Iterator[None]:
-    """Let the pools that a module of another library makes by ``multiprocessing.get_context`` use `end_with_parent`.
-
-    Without it Ctrl-C reaches its workers too, and each prints a traceback of its own.
-    """
-
-    def get_context(method: str | None = None) -> SimpleNamespace:
-        pool = multiprocessing.get_context(method).Pool
-        return SimpleNamespace(Pool=partial(pool, initializer=end_with_parent))
-
-    original = module.multiprocessing
-    module.multiprocessing = SimpleNamespace(get_context=get_context)  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        module.multiprocessing = original  # type: ignore[attr-defined]
 
 
 def is_running(process_id: int) -> bool:

@@ -1,9 +1,8 @@
 """Stock nnU-Net on the same split: what the paper's recipe is to be compared with."""
 
+from nnunet_amt.baseline.commands import baseline_script
 from nnunet_amt.baseline.run import BaselineResult, compare_with_ours, run_baseline
-from nnunet_amt.baseline.script import baseline_script
-from nnunet_amt.baseline.settings import BaselineSettings
-from nnunet_amt.baseline.stock_models import STOCK_MODELS, StockModel, stock_models
+from nnunet_amt.baseline.settings import STOCK_MODELS, BaselineSettings, StockModel, stock_models
 
 __all__ = [
     "STOCK_MODELS",

@@ -10,30 +10,17 @@ from pathlib import Path
 
 from nnunet_amt.base.files import read_record
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_check import require_fold
+from nnunet_amt.models.plans import require_fold
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
-from nnunet_amt.nnunet.fingerprint import FINGERPRINT_RECORD, raw_files_state
 from nnunet_amt.nnunet.predictions import require_images
-from nnunet_amt.nnunet.raw_cases import RawCases, list_cases
+from nnunet_amt.nnunet.raw_cases import FINGERPRINT_RECORD, RawCases, list_cases, raw_files_state
 
 _SPLITS = "splits_final.json"
 
 
 @dataclass(frozen=True)
 class BaselineDataset:
-    """Folders of a converted dataset.
-
-    Attributes
-    ----------
-    name
-        Such as ``Dataset711_AMT``.
-    raw, preprocessed
-        Its folders in nnUNet_raw and nnUNet_preprocessed.
-    results
-        nnUNet_results.
-    cases
-        Its cases.
-    """
+    """A converted dataset: its name, its folders in nnUNet_raw and nnUNet_preprocessed, nnUNet_results, its cases."""
 
     name: str
     raw: Path

@@ -1,4 +1,4 @@
-"""What of nnU-Net's plans and arrays is there, and whether it is what is asked for.
+"""What of a stock model is there already, plans, arrays and training, and whether it is what is asked for.
 
 nnU-Net plans and preprocesses in place: a file that is there need not be whole, nor made with today's options. A
 record beside the plans says which were finished, with which options, from which files.
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record, write_json
-from nnunet_amt.baseline.dataset import BaselineDataset
-from nnunet_amt.baseline.settings import BaselineSettings
-from nnunet_amt.baseline.stock_models import StockModel
+from nnunet_amt.baseline.dataset import BaselineDataset, require_validated_on_split
+from nnunet_amt.baseline.settings import BaselineSettings, StockModel
 from nnunet_amt.errors import BadInputError, WorkFailedError
-from nnunet_amt.models.plans_check import read_plans
-from nnunet_amt.models.plans_names import CONFIGURATION
-from nnunet_amt.nnunet.fingerprint import raw_files_state
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
+from nnunet_amt.models.folder import checkpoint_to_continue_from, model_folder
+from nnunet_amt.models.plans import CONFIGURATION, read_plans, require_same_plans
+from nnunet_amt.nnunet.raw_cases import raw_files_state
+from nnunet_amt.nnunet.train import TrainingState, training_state
 
 _RECORD = "nnunet_amt_baseline.json"
 _ENDINGS = (".b2nd", "_seg.b2nd", ".pkl")
@@ -156,3 +157,69 @@ def _plans_file(dataset: BaselineDataset, model: StockModel) -> Path:
 
 def _words(options: list[str]) -> str:
     return " ".join(options) or "no options"
+
+
+def fold_folder_of(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel) -> Path:
+    """Folder of the fold that is trained."""
+    folder = model_folder(dataset.results, dataset=dataset.name, trainer=settings.trainer, plans=model.plans)
+    return folder / f"fold_{settings.fold}"
+
+
+def stock_training_state(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel) -> TrainingState:
+    """Look how far a training is; every checkpoint that nnU-Net would load is read safely first.
+
+    Raises
+    ------
+    BadInputError
+        If a checkpoint is damaged, runs code or is another trainer's; if plans or split are not those it was begun
+        with.
+    """
+    fold_folder = fold_folder_of(dataset, settings, model)
+    checkpoint = checkpoint_to_continue_from(fold_folder)
+    if checkpoint is not None:
+        require_stock_checkpoint(checkpoint, settings.trainer)
+        _require_plans_unchanged(dataset, model, fold_folder.parent)
+    state = training_state(fold_folder)
+    if state == "finished":
+        require_validated_on_split(dataset, fold_folder, settings.fold)
+    return state
+
+
+def require_stock_checkpoint(path: Path, trainer: str) -> dict[str, Any]:
+    """Read a checkpoint without running anything that it holds.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be used.
+    """
+    try:
+        content = read_checkpoint(path)
+    except BadInputError as error:
+        raise BadInputError(f"{error} (nnunet_amt baseline: move {path.parent} away to train anew)") from error
+    if content.get("trainer_name") != trainer:
+        raise BadInputError(
+            f"{path}: was made by {content.get('trainer_name')}, its folder says {trainer}; move {path.parent} away "
+            "to train anew"
+        )
+    return content
+
+
+def _require_plans_unchanged(dataset: BaselineDataset, model: StockModel, folder: Path) -> None:
+    begun_with, today = folder / "plans.json", dataset.preprocessed / f"{model.plans}.json"
+    if not begun_with.is_file():
+        raise BadInputError(f"{begun_with}: is missing; copy the whole model again, or move {folder} away")
+    if not today.is_file():  # the preprocessed data may be elsewhere; a finished model needs none
+        return
+    try:
+        require_same_plans(read_plans(begun_with), stock_plans(dataset, model), CONFIGURATION, str(folder))
+    except BadInputError as error:
+        what = str(error).partition(";")[0]
+        raise BadInputError(f"{what}; move {folder} away to train anew, or make the old plans again") from error
+
+
+def planned_choices(model: Path) -> str:
+    """Say in one line what nnU-Net has chosen for a model: spacing, patch, batch."""
+    plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))["configurations"][CONFIGURATION]
+    spacing, patch = (" x ".join(f"{edge:g}" for edge in plans[key]) for key in ("spacing", "patch_size"))
+    return f"spacing {spacing} mm, patch {patch} voxels (z, y, x), batches of {plans['batch_size']}"

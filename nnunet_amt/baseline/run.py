@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunNotes, recorded_run
 from nnunet_amt.baseline import commands
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset, put_split_in_place
-from nnunet_amt.baseline.planned import PlanningRecord
-from nnunet_amt.baseline.records import record_baseline, record_prediction, record_training
-from nnunet_amt.baseline.settings import BaselineSettings
-from nnunet_amt.baseline.stock_models import StockModel
-from nnunet_amt.baseline.trained import CHECKPOINT, require_stock_checkpoint, training_state
+from nnunet_amt.baseline.planned import (
+    PlanningRecord,
+    fold_folder_of,
+    require_stock_checkpoint,
+    stock_training_state,
+)
+from nnunet_amt.baseline.settings import BaselineSettings, StockModel
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.comparison import ComparisonResult, compare
-from nnunet_amt.nnunet.commands import cpu_friendly_environment, run_stock_command
-from nnunet_amt.nnunet.predictions import (
-    keep_finished_predictions,
-    require_output,
-    require_predictions,
-    require_room,
-)
+from nnunet_amt.models.plans import CONFIGURATION, read_plans
+from nnunet_amt.nnunet import process
+from nnunet_amt.nnunet.predict import recorded_prediction, run_prediction
+from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_output
+from nnunet_amt.nnunet.process import cpu_friendly_environment
+from nnunet_amt.nnunet.train import FINAL_CHECKPOINT, recorded_training
 
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationResult
@@ -33,19 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """What stands on disk of one stock model.
-
-    Attributes
-    ----------
-    model
-        Which one.
-    model_folder
-        nnU-Net's folder of it.
-    predictions, evaluation_folder
-        Label maps of the external test set, and their evaluation.
-    evaluation
-        Its content.
-    """
+    """What stands on disk of one stock model: nnU-Net's folder, label maps of the external test set, evaluation."""
 
     model: StockModel
     model_folder: Path
@@ -56,6 +47,8 @@ class BaselineResult:
 
 def run_baseline(
     settings: BaselineSettings,
+    *,
+    log_file: Path | None = None,
     progress: Progress = silent,
     show: Callable[[str], None] = lambda command: None,
 ) -> tuple[BaselineResult, ...]:
@@ -65,8 +58,10 @@ def run_baseline(
     ----------
     settings
         What is asked for.
+    log_file
+        Where nnU-Net's output goes; without one it is left on the terminal.
     progress
-        Told of the steps of the evaluation; nnU-Net's own output is left as it is.
+        Told of the steps of the evaluation.
     show
         Told every command before it runs.
 
@@ -85,51 +80,33 @@ def run_baseline(
     settings.require_usable()
     dataset = find_dataset(settings.dataset_id, settings.fold)
     for model in settings.models:
-        require_output(predictions_folder(settings, model), dataset.images)
-    with record_baseline(dataset, settings):
-        plan_and_preprocess(dataset, settings, show)
+        require_output(settings.predictions_folder(model), dataset.images)
+    with _recorded(dataset, settings):
+        plan_and_preprocess(dataset, settings, log_file=log_file, show=show)
         results = []
         for model in settings.models:
-            folder = train(dataset, settings, model, show)
-            predictions = predict(dataset, settings, model, folder, show)
-            output = evaluation_folder(settings, model)
+            fold_folder = train(dataset, settings, model, log_file=log_file, show=show)
+            predictions = predict(dataset, settings, model, fold_folder, log_file=log_file, show=show)
+            output = settings.evaluation_folder(model)
             evaluation = evaluate(predictions, dataset.references, output, dataset.cohort, progress=progress)
-            results.append(BaselineResult(model, folder.parent, predictions, output, evaluation))
+            results.append(BaselineResult(model, fold_folder.parent, predictions, output, evaluation))
     return tuple(results)
 
 
-def predictions_folder(settings: BaselineSettings, model: StockModel) -> Path:
-    """Folder of a model's label maps."""
-    return settings.output / model.key / "predictions"
-
-
-def evaluation_folder(settings: BaselineSettings, model: StockModel) -> Path:
-    """Folder of a model's evaluation."""
-    return settings.output / model.key / "evaluation"
-
-
-def comparison_folder(settings: BaselineSettings) -> Path:
-    """Folder of the comparison with ours."""
-    return settings.output / "comparison"
-
-
-def compared_names(settings: BaselineSettings) -> list[str]:
-    """Name ours and the stock models, in the order of the comparison."""
-    return ["nnunet_amt", *(model.title for model in settings.models)]
-
-
-def compare_with_ours(settings: BaselineSettings, evaluation: Path, progress: Progress = silent) -> ComparisonResult:
+def compare_with_ours(settings: BaselineSettings, evaluation: Path, *, progress: Progress = silent) -> ComparisonResult:
     """Compare the stock models with our evaluation of the same cases, which stands first; see `compare`."""
-    evaluations = [evaluation, *(evaluation_folder(settings, model) for model in settings.models)]
-    return compare(evaluations, comparison_folder(settings), compared_names(settings), progress=progress)
+    evaluations = [evaluation, *(settings.evaluation_folder(model) for model in settings.models)]
+    return compare(evaluations, settings.comparison_folder(), settings.compared_names(), progress=progress)
 
 
-def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, show: Callable[[str], None]) -> None:
+def plan_and_preprocess(
+    dataset: BaselineDataset, settings: BaselineSettings, *, log_file: Path | None = None, show: Callable[[str], None]
+) -> None:
     """Let nnU-Net plan and preprocess what is not; a model that is trained needs neither.
 
     All models come before the first training: what they cannot agree about shows now, not after a day.
     """
-    waiting = [model for model in settings.models if not training_state(dataset, settings, model).finished]
+    waiting = [model for model in settings.models if stock_training_state(dataset, settings, model) != "finished"]
     if not waiting:
         return
     put_split_in_place(dataset)
@@ -138,29 +115,40 @@ def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, sh
         if not record.is_planned(model):
             record.planning(model, finished=False)
             if not record.has_arrays():
-                _run(commands.plan_and_preprocess_command(settings, model), settings, show, planning=True)
+                _run(commands.plan_and_preprocess_command(settings, model), settings, log_file, show, planning=True)
                 record.planning(model, finished=True)
                 record.preprocessing_ended(model)
                 continue
-            _run(commands.plan_command(settings, model), settings, show, planning=True)
+            _run(commands.plan_command(settings, model), settings, log_file, show, planning=True)
             record.planning(model, finished=True)
         if not record.is_preprocessed(model):
             record.preprocessing_begins(model)
-            _run(commands.preprocess_command(settings, model), settings, show, planning=True)
+            _run(commands.preprocess_command(settings, model), settings, log_file, show, planning=True)
             record.preprocessing_ended(model)
 
 
-def train(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, show: Callable[[str], None]) -> Path:
+def train(
+    dataset: BaselineDataset,
+    settings: BaselineSettings,
+    model: StockModel,
+    *,
+    log_file: Path | None = None,
+    show: Callable[[str], None],
+) -> Path:
     """Train what is left to train; give the folder of the fold."""
-    state = training_state(dataset, settings, model)
-    if state.finished:
-        return state.fold_folder
-    with record_training(dataset, settings, model, state.fold_folder, state.flag) as notes:
-        command = commands.train_command(settings, model, state.flag)
-        notes.cost["peak_memory_bytes"] = _run(command, settings, show)
-        if not training_state(dataset, settings, model).finished:
-            raise WorkFailedError(f"{state.fold_folder}: nnU-Net ended without a validated {CHECKPOINT}; run again")
-    return state.fold_folder
+    fold_folder, state = fold_folder_of(dataset, settings, model), stock_training_state(dataset, settings, model)
+    if state == "finished":
+        return fold_folder
+    flag = {"begun": "--c", "trained": "--val"}.get(state)
+    with recorded_training(
+        dataset.preprocessed, fold_folder.parent, trainer=settings.trainer, fold=settings.fold, plans=model.plans,
+        options=[flag] if flag else [], device=settings.device,
+    ) as notes:  # fmt: skip
+        notes.cost["peak_memory_bytes"] = _run(commands.train_command(settings, model, flag), settings, log_file, show)
+        if stock_training_state(dataset, settings, model) != "finished":
+            raise WorkFailedError(f"{fold_folder}: nnU-Net ended without a validated {FINAL_CHECKPOINT}; run again")
+        notes.settings |= _planned(settings, model, fold_folder.parent)
+    return fold_folder
 
 
 def predict(
@@ -168,30 +156,63 @@ def predict(
     settings: BaselineSettings,
     model: StockModel,
     fold_folder: Path,
+    *,
+    log_file: Path | None = None,
     show: Callable[[str], None],
 ) -> Path:
     """Predict the external cases that are not predicted yet; give the folder of the label maps."""
-    checkpoint, output = fold_folder / CHECKPOINT, predictions_folder(settings, model)
+    checkpoint, output = fold_folder / FINAL_CHECKPOINT, settings.predictions_folder(model)
     require_stock_checkpoint(checkpoint, settings.trainer)
     kept, total = keep_finished_predictions(dataset.images, output, checkpoint), len(dataset.cases.external)
-    with record_prediction(dataset, settings, model, checkpoint, output, total - kept) as notes:
-        if kept == total:
-            return output
-        command = commands.predict_command(settings, model, dataset.images, output, keep=kept > 0)
-        try:
-            notes.cost["peak_memory_bytes"] = _run(command, settings, show)
-        except WorkFailedError:
-            require_room(output)
-            raise
-        require_predictions(dataset.images, output)
+    with recorded_prediction(
+        dataset.images, output, checkpoint, trainer=settings.trainer, plans=model.plans,
+        cases=total, to_do=total - kept, device=settings.device,
+    ) as notes:  # fmt: skip
+        notes.settings |= {**_planned(settings, model, checkpoint.parents[1]), "mirroring": True}
+        if kept < total:
+            command = commands.predict_command(settings, model, dataset.images, output, keep=kept > 0)
+            show(shlex.join(command))
+            notes.cost["peak_memory_bytes"] = run_prediction(
+                command, dataset.images, output, device=settings.device, log_file=log_file
+            )
     return output
 
 
+def _recorded(dataset: BaselineDataset, settings: BaselineSettings) -> AbstractContextManager[RunNotes]:
+    """Record the whole in the folder of the results; a run in which nothing new came out is not added."""
+    return recorded_run(
+        settings.output,
+        "baseline",
+        settings={
+            "models": [model.title for model in settings.models],
+            "trainer": settings.trainer,
+            "fold": settings.fold,
+            "planning": settings.planning_options(),
+        },
+        inputs={"splits": dataset.raw / "splits_final.json"},
+        outputs=[f"{model.key}/evaluation/summary.json" for model in settings.models],
+        device=settings.device,
+        in_children=True,
+    )
+
+
+def _planned(settings: BaselineSettings, model: StockModel, folder: Path) -> dict[str, Any]:
+    """Say for a record what nnU-Net has planned for a model."""
+    plans = read_plans(folder / "plans.json")["configurations"][CONFIGURATION]
+    chosen = {name: plans.get(name) for name in ("spacing", "patch_size", "batch_size")}
+    return {"model": model.title, "planning": settings.planning_options(), **chosen}
+
+
 def _run(
-    command: Sequence[str], settings: BaselineSettings, show: Callable[[str], None], planning: bool = False
+    command: Sequence[str],
+    settings: BaselineSettings,
+    log_file: Path | None,
+    show: Callable[[str], None],
+    *,
+    planning: bool = False,
 ) -> int | None:
     show(shlex.join(command))
     environment = cpu_friendly_environment(settings.device)
     if planning and environment.get("nnUNet_n_proc_DA") == "0":
         del environment["nnUNet_n_proc_DA"]  # nnU-Net's planner takes it for a number of threads, of which 0 are none
-    return run_stock_command(command, environment)
+    return process.run_stock_command(command, environment, log_file=log_file)

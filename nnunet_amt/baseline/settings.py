@@ -1,14 +1,56 @@
-"""What a run of the baseline is asked for."""
+"""What a run of the baseline is asked for, and nnU-Net's own models that stand beside the paper's recipe."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.baseline.stock_models import DEFAULT_STOCK_TRAINER, STOCK_MODELS, StockModel
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.nnunet.commands import is_of_nnunet
+from nnunet_amt.nnunet.commands import STOCK_PLANNER, STOCK_PLANS, STOCK_TRAINER
+from nnunet_amt.nnunet.environment import is_of_nnunet
+
+
+@dataclass(frozen=True)
+class StockModel:
+    """A model that nnU-Net 2.8.1 configures by itself.
+
+    Attributes
+    ----------
+    key
+        Word on the command line, and name of a folder.
+    title
+        Name in tables.
+    planner, plans
+        Class that plans it, and name of the plans.
+    """
+
+    key: str
+    title: str
+    planner: str
+    plans: str
+
+
+STOCK_MODELS = (
+    StockModel("default", "default nnU-Net", STOCK_PLANNER, STOCK_PLANS),
+    StockModel("resenc-m", "nnU-Net ResEnc-M", "nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans"),
+)
+
+
+def stock_models(keys: Sequence[str] = ()) -> tuple[StockModel, ...]:
+    """Find models by their keys, each once and in our order; all of them if no key is given.
+
+    Raises
+    ------
+    BadInputError
+        Names the key that is none.
+    """
+    known = [model.key for model in STOCK_MODELS]
+    for key in keys:
+        if key not in known:
+            raise BadInputError(f"--model {key}: must be one of {', '.join(known)}")
+    return tuple(model for model in STOCK_MODELS if not keys or model.key in keys)
 
 
 @dataclass(frozen=True)
@@ -40,12 +82,28 @@ class BaselineSettings:
     dataset_id: int
     output: Path
     models: tuple[StockModel, ...] = STOCK_MODELS
-    trainer: str = DEFAULT_STOCK_TRAINER
+    trainer: str = STOCK_TRAINER
     device: str = "cuda"
     fold: str = "0"
     spacing: tuple[float, float, float] | None = None
     gpu_memory_target: float | None = None
     jobs: int | None = None
+
+    def predictions_folder(self, model: StockModel) -> Path:
+        """Folder of a model's label maps."""
+        return self.output / model.key / "predictions"
+
+    def evaluation_folder(self, model: StockModel) -> Path:
+        """Folder of a model's evaluation."""
+        return self.output / model.key / "evaluation"
+
+    def comparison_folder(self) -> Path:
+        """Folder of the comparison with ours."""
+        return self.output / "comparison"
+
+    def compared_names(self) -> list[str]:
+        """Name ours and the stock models, in the order of the comparison."""
+        return ["nnunet_amt", *(model.title for model in self.models)]
 
     def planning_options(self) -> list[str]:
         """Give the words that make nnU-Net plan otherwise than it would."""
@@ -59,7 +117,7 @@ class BaselineSettings:
     def caveat(self) -> str | None:
         """Say in what this is less than nnU-Net as its authors run it; None if it is not."""
         options = " ".join(self.planning_options())
-        changed = ([f"--trainer {self.trainer}"] if self.trainer != DEFAULT_STOCK_TRAINER else []) + (
+        changed = ([f"--trainer {self.trainer}"] if self.trainer != STOCK_TRAINER else []) + (
             [f"{options} in the planning"] if options else []
         )
         if not changed:

@@ -61,10 +61,10 @@ def baseline(
     Only nnU-Net's own commands run, and each is shown. Run again, it goes on where it stopped.
     """
     from nnunet_amt.baseline import BaselineSettings, baseline_script, compare_with_ours, run_baseline, stock_models
+    from nnunet_amt.baseline.commands import compare_command
     from nnunet_amt.baseline.dataset import find_dataset, require_evaluation_of
-    from nnunet_amt.baseline.script import compare_command
-    from nnunet_amt.baseline.trained import planned_choices
-    from nnunet_amt.nnunet.devices import DEVICES, require_device
+    from nnunet_amt.baseline.planned import planned_choices
+    from nnunet_amt.nnunet.environment import DEVICES, require_device
 
     require_choice("--device", device, DEVICES)
     models = stock_models(model or ())
@@ -79,8 +79,8 @@ def baseline(
         return
     settings = replace(settings, device=require_device(device))
     with progress_bars() as report:
-        results = run_baseline(settings, report, show_command)
-        compared = None if evaluation is None else compare_with_ours(settings, evaluation, report)
+        results = run_baseline(settings, progress=report, show=show_command)
+        compared = None if evaluation is None else compare_with_ours(settings, evaluation, progress=report)
     for result in results:
         out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
         out.print(planned_choices(result.model_folder))

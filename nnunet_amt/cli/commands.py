@@ -112,7 +112,7 @@ def plan(
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 
     with progress_bars() as report:
-        summary = plan_dataset(dataset, spacing, patch_size, jobs, report)
+        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=report)
     out.print(f"spacing {_numbers(summary.spacing)} mm, patch {_numbers(summary.patch_size)} voxels (z, y, x)")
     low, high = summary.intensities.minimum, summary.intensities.maximum
     out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")

@@ -30,7 +30,7 @@ def doctor(
     colours = {"ok": "green", "warning": "yellow", "problem": "red"}
     problems = 0
     with progress_bars() as report:
-        for finding in examine(dataset, report, checkpoint):
+        for finding in examine(dataset, checkpoint=checkpoint, progress=report):
             problems += finding.verdict == "problem"
             colour = colours[finding.verdict]
             advice = f" -> {finding.advice}" if finding.advice else ""

@@ -1,292 +1,184 @@
-"""The stock nnU-Net commands: build them, and run them so that they find our trainer and die with us."""
+"""The words of the stock nnU-Net commands: built as one would type them, and read as nnU-Net will read them.
+
+What nnU-Net takes by itself is left out of a command, as its documentation does. What our own options decide, such as
+the model and its checkpoint, is not passed on a second time: nnU-Net would take the second, and what was checked would
+not be what is loaded.
+"""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.util
-import logging
-import os
 import re
-import shlex
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from nnunet_amt.errors import BadInputError, MissingEnvironmentError, WorkFailedError
-from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans_check import read_plans, require_same_plans, require_sample_for_every_gpu
-from nnunet_amt.models.plans_names import DEFAULT_TRAINER
-from nnunet_amt.nnunet.environment import environment_with_trainer, hook_folder
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, require_sample_for_every_gpu
 
-logger = logging.getLogger(__name__)
+# What nnU-Net's commands take where nothing is given.
+STOCK_PLANNER = "ExperimentPlanner"
+STOCK_PLANS = "nnUNetPlans"
+STOCK_TRAINER = "nnUNetTrainer"
+
+# nnU-Net's option, and what to do instead
+_OWN_OF_TRAIN = {"-tr": "give --trainer", "-p": "leave it out, the plans are ours", "-device": "give --device"}
+_OWN_OF_PREDICT = {
+    "-i": "give --input",
+    "-o": "give --output",
+    "-d": "give the number of the dataset alone",
+    "-c": "leave it out, it is 3d_fullres",
+    "-f": "give --fold",
+    **_OWN_OF_TRAIN,
+    "-chk": "give --checkpoint",
+}
+
+
+def plan_and_preprocess_command(
+    dataset_id: int, *, planner: str = STOCK_PLANNER, options: Sequence[str] = (), jobs: int | None = None
+) -> list[str]:
+    """Plan and preprocess; nnU-Net keeps a fingerprint that is there."""
+    workers = [] if jobs is None else ["-npfp", str(jobs), "-np", str(jobs)]
+    return [
+        "nnUNetv2_plan_and_preprocess", "-d", str(dataset_id), "-c", CONFIGURATION,
+        *_planner(planner), *options, *workers,
+    ]  # fmt: skip
+
+
+def plan_command(dataset_id: int, *, planner: str = STOCK_PLANNER, options: Sequence[str] = ()) -> list[str]:
+    """Plan only, where arrays of the same kind are there: nnU-Net's planners share them for 3d_fullres."""
+    return ["nnUNetv2_plan_experiment", "-d", str(dataset_id), *_planner(planner), *options]
+
+
+def preprocess_command(dataset_id: int, *, plans: str = STOCK_PLANS, jobs: int | None = None) -> list[str]:
+    """Preprocess only, by plans that are there."""
+    named = [] if plans == STOCK_PLANS else ["-plans_name", plans]
+    workers = [] if jobs is None else ["-np", str(jobs)]
+    return ["nnUNetv2_preprocess", "-d", str(dataset_id), *named, "-c", CONFIGURATION, *workers]
 
 
 def train_command(
-    dataset_id: int, configuration: str, fold: str, trainer: str, plans: str, device: str, extra: Sequence[str] = ()
+    dataset_id: int,
+    *,
+    fold: str = "0",
+    trainer: str = STOCK_TRAINER,
+    plans: str = STOCK_PLANS,
+    options: Sequence[str] = (),
+    device: str | None = None,
 ) -> list[str]:
-    """Build the ``nnUNetv2_train`` command.
+    """Train; without a device nnU-Net takes CUDA.
 
     Raises
     ------
     BadInputError
         If ``-num_gpus`` is more than our trainers can use.
     """
-    if trainer.startswith(DEFAULT_TRAINER) and (gpus := re.search(r"-num_gpus[ =](\d+)", " ".join(extra))):
+    if trainer.startswith(DEFAULT_TRAINER) and (gpus := re.search(r"-num_gpus[ =](\d+)", " ".join(options))):
         require_sample_for_every_gpu(int(gpus[1]))
-    return [
-        "nnUNetv2_train", str(dataset_id), configuration, fold,
-        "-tr", trainer, "-p", plans, "-device", device, *extra,
-    ]  # fmt: skip
-
-
-def require_known_trainer(name: str) -> None:
-    """Refuse a misspelt name of ours, and nnU-Net's own trainers; others, from elsewhere, are nnU-Net's to find.
-
-    nnU-Net's own cannot build the network of our plans, and would end in a traceback.
-
-    Raises
-    ------
-    BadInputError
-        Lists our trainers.
-    """
-    module = (hook_folder() / "amt_trainers.py").read_text(encoding="utf-8")
-    ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
-    if name.startswith("nnUNetTrainerAMT") and name not in ours:
-        raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
-    if name.startswith("nnUNetTrainer") and name not in ours and is_of_nnunet(name):
-        raise BadInputError(
-            f"--trainer {name}: is nnU-Net's own, which cannot train the network of our plans; take one of ours "
-            f"({', '.join(ours)}), or run plain nnUNetv2_train with nnU-Net's plans"
-        )
-
-
-def is_of_nnunet(trainer: str) -> bool:
-    """Whether nnU-Net defines a trainer; it is read, not imported: some variants need what may not be installed."""
-    found = importlib.util.find_spec("nnunetv2")
-    folders = (
-        [Path(folder, "training", "nnUNetTrainer") for folder in (found.submodule_search_locations or [])]
-        if found
-        else []
-    )
-    definition = re.compile(rf"^class {re.escape(trainer)}\b", re.MULTILINE)
-    modules = (module for folder in folders for module in folder.rglob("*.py"))
-    return any(definition.search(module.read_text(encoding="utf-8")) for module in modules)
+    return ["nnUNetv2_train", str(dataset_id), CONFIGURATION, fold, *_model(trainer, plans, None, device), *options]
 
 
 def predict_command(
     images: Path,
     output: Path,
+    *,
     dataset_id: int,
-    configuration: str,
-    fold: str,
-    trainer: str,
-    plans: str,
-    checkpoint: str,
-    device: str,
-    extra: Sequence[str] = (),
+    fold: str = "0",
+    trainer: str = STOCK_TRAINER,
+    plans: str = STOCK_PLANS,
+    checkpoint: str | None = None,
+    options: Sequence[str] = (),
+    device: str | None = None,
 ) -> list[str]:
-    """Build the ``nnUNetv2_predict`` command."""
+    """Predict; nnU-Net takes ``checkpoint_final.pth``, mirroring and CUDA where nothing else is given."""
     return [
-        "nnUNetv2_predict", "-i", str(images), "-o", str(output), "-d", str(dataset_id), "-c", configuration,
-        "-f", fold, "-tr", trainer, "-p", plans, "-chk", checkpoint, "-device", device, *extra,
+        "nnUNetv2_predict", "-i", str(images), "-o", str(output), "-d", str(dataset_id), "-c", CONFIGURATION,
+        "-f", fold, *_model(trainer, plans, checkpoint, device), *options,
     ]  # fmt: skip
 
 
-def model_folder(results: Path, dataset: str, trainer: str, plans: str, configuration: str) -> Path:
-    """Folder in nnUNet_results of one trained model."""
-    return results / dataset / f"{trainer}__{plans}__{configuration}"
+def _planner(planner: str) -> list[str]:
+    return [] if planner == STOCK_PLANNER else ["-pl", planner]
 
 
-def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
-    """Find the checkpoint that ``nnUNetv2_train --c`` would take, None where there is none."""
-    for name in ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"):
-        if (fold_folder / name).is_file():
-            return fold_folder / name
-    return None
+def _model(trainer: str, plans: str, checkpoint: str | None, device: str | None) -> list[str]:
+    words = [] if trainer == STOCK_TRAINER else ["-tr", trainer]
+    words += [] if plans == STOCK_PLANS else ["-p", plans]
+    words += [] if checkpoint is None else ["-chk", checkpoint]
+    return words + ([] if device is None else ["-device", device])
 
 
-def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
-    """Whether ``--c`` is to be added: there is a checkpoint, and no option that it cannot stand beside.
+class _Reader(argparse.ArgumentParser):
+    """Read options by nnU-Net's rules, abbreviations too, and tell of errors in one line."""
 
-    Raises
-    ------
-    BadInputError
-        If the checkpoint is damaged or would run code.
-    """
-    apart = {"--c", "--val", "-pretrained_weights"}
-    checkpoint = checkpoint_to_continue_from(fold_folder)
-    if checkpoint is None or not apart.isdisjoint(extra):
-        return False
-    read_checkpoint(checkpoint)
-    return True
+    def error(self, message: str) -> NoReturn:
+        raise BadInputError(f"{self.prog}: {message}; its options are in: {self.prog} -h")
 
 
-def loaded_by_training(options: argparse.Namespace, fold_folder: Path) -> list[Path]:
-    """List the files that ``nnUNetv2_train`` will load with these options, as far as they are there.
-
-    Parameters
-    ----------
-    options
-        What `stock_options.train_options` gives.
-    fold_folder
-        Folder of the fold in the model's.
-    """
-    files = [Path(options.pretrained_weights)] if options.pretrained_weights else []
-    if options.c and (checkpoint := checkpoint_to_continue_from(fold_folder)):
-        files.append(checkpoint)
-    if options.val:
-        files.append(fold_folder / "checkpoint_final.pth")
-    if options.val_best:
-        files.append(fold_folder / "checkpoint_best.pth")
-    return [path for path in files if path.is_file()]
-
-
-def require_plans_of_model(model: Path, plans_file: Path, configuration: str) -> None:
-    """Refuse to continue a model under other plans than it was begun with; see `require_same_plans`."""
-    begun_with = model / "plans.json"
-    if begun_with.is_file():
-        require_same_plans(read_plans(begun_with), read_plans(plans_file), configuration, str(model))
-
-
-def find_checkpoint(fold_folder: Path, name: str) -> Path:
-    """Give the path of a checkpoint, unread.
+def train_options(extra: Sequence[str]) -> argparse.Namespace:
+    """Read options for ``nnUNetv2_train``.
 
     Raises
     ------
     BadInputError
-        If it is not there; the message names those that are.
+        If nnU-Net does not know one, or one is ours to give.
     """
-    path = fold_folder / name
-    if not path.is_file():
-        results = fold_folder.parents[1]
-        others = sorted(str(other.relative_to(results)) for other in results.glob("*/fold_*/checkpoint_*.pth"))
-        found = ", ".join(others) or "none"
+    reader = _Reader("nnUNetv2_train", add_help=False)
+    reader.add_argument("-pretrained_weights")
+    reader.add_argument("-num_gpus", type=int, default=1)
+    for flag in ("--npz", "--c", "--val", "--val_best", "--disable_checkpointing"):
+        reader.add_argument(flag, action="store_true")
+    options = _read(reader, extra, _OWN_OF_TRAIN)
+    if options.c and (options.val or options.pretrained_weights):
+        raise BadInputError("--c goes on with a training; give it without --val and -pretrained_weights")
+    if options.num_gpus < 1:
+        raise BadInputError(f"-num_gpus {options.num_gpus}: must be 1 or more")
+    return options
+
+
+def predict_options(extra: Sequence[str]) -> argparse.Namespace:
+    """Read options for ``nnUNetv2_predict``.
+
+    Raises
+    ------
+    BadInputError
+        If nnU-Net does not know one, or one is ours to give, or the part is not one of the parts.
+    """
+    reader = _Reader("nnUNetv2_predict", add_help=False)
+    reader.add_argument("-step_size", type=float, default=0.5)
+    reader.add_argument("-npp", type=int)
+    reader.add_argument("-nps", type=int)
+    reader.add_argument("-prev_stage_predictions")
+    reader.add_argument("-num_parts", type=int, default=1)
+    reader.add_argument("-part_id", type=int, default=0)
+    flags = ("disable_tta", "verbose", "save_probabilities", "continue_prediction", "disable_progress_bar")
+    for flag in (*flags, "not_on_device"):
+        reader.add_argument(f"--{flag}", action="store_true")
+    options = _read(reader, extra, _OWN_OF_PREDICT)
+    if not 0 <= options.part_id < options.num_parts:
         raise BadInputError(
-            f"{path}: no such checkpoint (found there: {found}); give --trainer, --fold and --checkpoint of one, "
-            "or train with: nnunet_amt train DATASET"
+            f"-part_id {options.part_id}: of {options.num_parts} parts (-num_parts) the ids are 0 to "
+            f"{options.num_parts - 1}"
         )
-    return path
+    if options.num_parts > 1 and options.npp == options.nps == 0:
+        raise BadInputError("-num_parts: nnU-Net does not heed it with -npp 0 -nps 0; give -npp 1 -nps 1")
+    if not 0 < options.step_size <= 1:
+        raise BadInputError(f"-step_size {options.step_size:g}: must be above 0, at most 1")
+    return options
 
 
-def require_checkpoint(fold_folder: Path, name: str) -> Path:
-    """Give the path of a checkpoint that is whole and runs no code.
-
-    Raises
-    ------
-    BadInputError
-        If it is not there, damaged, or would run code.
-    """
-    path = find_checkpoint(fold_folder, name)
-    read_checkpoint(path)
-    return path
+def without_parts(options: argparse.Namespace) -> list[str]:
+    """List what of the options of a prediction changes its result: all but the division of labour."""
+    labour = {"num_parts", "part_id", "npp", "nps", "verbose", "continue_prediction", "disable_progress_bar"}
+    return sorted(f"{name}={value}" for name, value in vars(options).items() if name not in labour)
 
 
-def run_stock_command(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    on_line: Callable[[str], None] | None = None,
-    log_file: Path | None = None,
-) -> int | None:
-    """Run a command of nnU-Net in an environment where it finds our trainer.
-
-    Parameters
-    ----------
-    command
-        The command as one would type it.
-    environment
-        Variables to run it with; our trainers are added.
-    on_line
-        If given, output goes line by line to it and to `log_file` instead of to the terminal.
-    log_file
-        Appended to; used with `on_line` only.
-
-    Returns
-    -------
-    int or None
-        Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
-        was started; None where the system does not tell.
-
-    Raises
-    ------
-    WorkFailedError
-        If the command ends with another exit code than 0.
-    """
-    executable = _executable(command[0])
-    logger.info("running %s", shlex.join(command))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nnunet_amt.base.supervisor", executable, *command[1:]],
-        # unbuffered: through a pipe nnU-Net's lines would come in lumps
-        env={**environment_with_trainer(environment), "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes
-        stdout=subprocess.PIPE if on_line else None,
-        stderr=subprocess.STDOUT if on_line else None,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
-    )
-    try:
-        tail = _follow(process, on_line, log_file) if on_line else []
-        exit_code, peak = _wait(process)
-    except BaseException:
-        _end_group(process)
-        raise
-    if exit_code != 0:
-        last = f"; its last line: {tail[-1]}" if tail else ""
-        where = f"; all of its output is in {log_file}" if log_file else ""
-        raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
-    return peak
-
-
-def _wait(process: subprocess.Popen[str]) -> tuple[int, int | None]:
-    """Wait for a process; give its exit code, and the peak memory of it and those that it has waited for."""
-    if not hasattr(os, "wait4"):
-        return process.wait(), None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for what is gone
-    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def cpu_friendly_environment(device: str) -> dict[str, str]:
-    """Copy the environment; on a CPU ask nnU-Net for no more workers than there are cores."""
-    environment = dict(os.environ)
-    if device == "cpu":
-        environment.setdefault("nnUNet_n_proc_DA", "0")
-        environment.setdefault("nnUNet_def_n_proc", str(os.cpu_count() or 1))
-        environment.setdefault("nnUNet_compile", "f")
-    return environment
-
-
-def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None], log_file: Path | None) -> list[str]:
-    """Pass output on line by line; return its last line."""
-    tail: list[str] = []
-    if process.stdout is None:
-        return tail
-    log_path = log_file or Path(os.devnull)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("a", encoding="utf-8") as log:
-        for line in process.stdout:
-            log.write(line)
-            log.flush()
-            if line.strip():
-                tail = [line.strip()]
-            on_line(line)
-    return tail
-
-
-def _executable(name: str) -> str:
-    beside_python = Path(sys.executable).parent / name
-    found = str(beside_python) if beside_python.is_file() else shutil.which(name)
-    if found is None:
-        raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
-    return found
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End the command and its workers at once: checkpoints are written whole, half a prediction is made again."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _read(reader: _Reader, extra: Sequence[str], own: dict[str, str]) -> argparse.Namespace:
+    for name in own:
+        reader.add_argument(name, nargs="+", dest=name)
+    options = reader.parse_args(list(extra))
+    for name, instead in own.items():
+        if getattr(options, name) is not None:
+            raise BadInputError(f"{name} is given to nnU-Net by this command; {instead}")
+        delattr(options, name)
+    return options

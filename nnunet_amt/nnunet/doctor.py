@@ -16,7 +16,7 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import (
     FOLDER_VARIABLES,
     TRAINER_VARIABLE,
@@ -42,18 +42,11 @@ class Finding:
 
 
 def examine(
-    dataset_id: int | None = None, progress: Progress = silent, checkpoint: Path | None = None
+    dataset_id: int | None = None, *, checkpoint: Path | None = None, progress: Progress = silent
 ) -> Iterator[Finding]:
     """Yield a finding a check; with a dataset, its plans, files and checkpoints are checked too.
 
-    Parameters
-    ----------
-    dataset_id
-        Number of the dataset to look into.
-    progress
-        Told of every case and checkpoint read.
-    checkpoint
-        A file to look into, without letting it run code.
+    A checkpoint is looked into without letting it run code. `progress` is told of every case and checkpoint read.
     """
     yield _nnunet_version()
     yield _torch_and_torchvision()
@@ -144,7 +137,7 @@ def _folder(variable: str) -> Finding:
 
 
 def _plans(dataset_id: int) -> Finding:
-    from nnunet_amt.models.plans_check import read_plans, require_amt_plans
+    from nnunet_amt.models.plans import read_plans, require_amt_plans
 
     advice = f"nnunet_amt plan -d {dataset_id}"
     try:
@@ -181,7 +174,7 @@ def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:
     everything = [(case, False) for case in cases.training] + [(case, True) for case in cases.external]
     for done, (case, may_be_empty) in enumerate(everything, start=1):
         try:
-            check_case(case, cases.labels, may_be_empty)
+            check_case(case, cases.labels, may_be_empty=may_be_empty)
         except AMTError as error:
             problems.append(str(error))
         progress(done, len(everything), "reading cases")

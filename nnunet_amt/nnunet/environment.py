@@ -1,8 +1,10 @@
-"""nnU-Net's folders and the way to our trainer, from and for the environment."""
+"""What nnU-Net finds around it: its folders, our trainers, the device to compute on, and why one is not there."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 
 FOLDER_VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 TRAINER_VARIABLE = "nnUNet_extTrainer"
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def hook_folder() -> Path:
@@ -97,3 +100,86 @@ def export_lines(environment: Mapping[str, str]) -> list[str]:
     with_trainer = environment_with_trainer(environment)
     names = (*FOLDER_VARIABLES, TRAINER_VARIABLE)
     return [f"export {name}={shlex.quote(with_trainer[name])}" for name in names if with_trainer.get(name)]
+
+
+def require_known_trainer(name: str) -> None:
+    """Refuse a misspelt name of ours, and nnU-Net's own trainers; others, from elsewhere, are nnU-Net's to find.
+
+    nnU-Net's own cannot build the network of our plans, and would end in a traceback.
+
+    Raises
+    ------
+    BadInputError
+        Lists our trainers.
+    """
+    module = (hook_folder() / "amt_trainers.py").read_text(encoding="utf-8")
+    ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
+    if name.startswith("nnUNetTrainerAMT") and name not in ours:
+        raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
+    if name.startswith("nnUNetTrainer") and name not in ours and is_of_nnunet(name):
+        raise BadInputError(
+            f"--trainer {name}: is nnU-Net's own, which cannot train the network of our plans; take one of ours "
+            f"({', '.join(ours)}), or run plain nnUNetv2_train with nnU-Net's plans"
+        )
+
+
+def is_of_nnunet(trainer: str) -> bool:
+    """Whether nnU-Net defines a trainer; it is read, not imported: some variants need what may not be installed."""
+    found = importlib.util.find_spec("nnunetv2")
+    folders = (
+        [Path(folder, "training", "nnUNetTrainer") for folder in (found.submodule_search_locations or [])]
+        if found
+        else []
+    )
+    definition = re.compile(rf"^class {re.escape(trainer)}\b", re.MULTILINE)
+    modules = (module for folder in folders for module in folder.rglob("*.py"))
+    return any(definition.search(module.read_text(encoding="utf-8")) for module in modules)
+
+
+def require_device(device: str, num_gpus: int = 1) -> str:
+    """Give the device that nnU-Net is told, having seen that torch can use it.
+
+    Parameters
+    ----------
+    device
+        One of `DEVICES`; ``auto`` is CUDA where there is one, else the CPU.
+    num_gpus
+        CUDA devices that are asked for.
+
+    Raises
+    ------
+    BadInputError
+        If torch cannot use the device, or has fewer; the message says why.
+    """
+    if device not in DEVICES:
+        raise BadInputError(f"--device {device}: must be one of {', '.join(DEVICES)}")
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInputError(f"--device cuda: {_why_no_cuda()}; or take --device cpu")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise BadInputError("--device mps: needs a Mac with Apple silicon and its torch; take --device auto")
+    if num_gpus > 1 and device != "cuda":
+        raise BadInputError(f"-num_gpus {num_gpus}: nnU-Net trains on several devices with CUDA only, not on {device}")
+    if num_gpus > 1 and num_gpus > torch.cuda.device_count():
+        raise BadInputError(
+            f"-num_gpus {num_gpus}: torch can use {torch.cuda.device_count()} here{_visible()}; give no more than that"
+        )
+    return device
+
+
+def _why_no_cuda() -> str:
+    import torch
+
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} was built without CUDA; install a stock torch"
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return f"torch finds no CUDA device{_visible()}; set that variable to the number of one, or unset it"
+    return "torch finds no CUDA device; look with nvidia-smi whether the driver runs"
+
+
+def _visible() -> str:
+    value = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return "" if value is None else f" (CUDA_VISIBLE_DEVICES is {value!r})"

@@ -23,11 +23,11 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
-from nnunet_amt.nnunet.fingerprint import IntensityRange, fingerprint, quiet_nnunet
+from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.preprocessing import preprocess
-from nnunet_amt.nnunet.raw_cases import list_cases
+from nnunet_amt.nnunet.raw_cases import IntensityRange, fingerprint, list_cases
 from nnunet_amt.paper import BATCH_SIZE
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
@@ -41,31 +41,18 @@ SPACING_LIMITS_MM = (0.1, 20.0)
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What was planned.
-
-    Attributes
-    ----------
-    plans_file
-        The plans.
-    spacing
-        (z, y, x) in mm that images are resampled to.
-    patch_size
-        (z, y, x) in voxels.
-    intensities
-        What is rescaled to [0, 1].
-    cases
-        Number of preprocessed cases.
-    """
+    """What was planned."""
 
     plans_file: Path
-    spacing: tuple[float, ...]
-    patch_size: tuple[int, ...]
-    intensities: IntensityRange
-    cases: int
+    spacing: tuple[float, ...]  # (z, y, x) in mm that images are resampled to
+    patch_size: tuple[int, ...]  # (z, y, x) in voxels
+    intensities: IntensityRange  # what is rescaled to [0, 1]
+    cases: int  # preprocessed
 
 
 def plan(
     dataset_id: int,
+    *,
     spacing: Sequence[float] | None = None,
     patch_size: Sequence[int] | None = None,
     jobs: int = 1,
@@ -83,8 +70,6 @@ def plan(
         (z, y, x) in mm to resample to; None: nnU-Net's choice, the median of the dataset.
     patch_size
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
-    jobs
-        Worker processes.
     progress
         Told of every image and case done.
 
@@ -103,14 +88,17 @@ def plan(
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
     asked = {"spacing": spacing, "patch_size": patch_size}
     with recorded_run(preprocessed_folder, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
-        intensities = fingerprint(dataset_id, cases, preprocessed_folder, jobs, progress)
+        intensities = fingerprint(preprocessed_folder, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
         with quiet_nnunet():
-            planner = AMTPlanner(name, intensities, spacing, patch_size)
+            planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size)
             plans = planner.plan_experiment()
         voxels = planner.largest_resampled_image()
-        number = preprocess(raw_folder / name, preprocessed_folder, plans, CONFIGURATION, voxels, jobs, progress)
+        number = preprocess(
+            raw_folder / name, preprocessed_folder, plans=plans, configuration=CONFIGURATION, largest_image=voxels,
+            jobs=jobs, progress=progress,
+        )  # fmt: skip
         settings = plans["configurations"][CONFIGURATION]
         notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
         notes.counts["cases"] = number
@@ -124,21 +112,12 @@ def plan(
 
 
 class AMTPlanner(ExperimentPlanner):
-    """nnU-Net's planner with the paper's choices in place of the self-configured ones.
-
-    Parameters
-    ----------
-    name
-        Dataset, such as ``Dataset711_AMT``.
-    intensities
-        Intensity range of the dataset.
-    spacing, patch_size
-        As in `plan`.
-    """
+    """nnU-Net's planner with the paper's choices in place of the self-configured ones; see `plan`."""
 
     def __init__(
         self,
         name: str,
+        *,
         intensities: IntensityRange,
         spacing: Sequence[float] | None = None,
         patch_size: Sequence[int] | None = None,

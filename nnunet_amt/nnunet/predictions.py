@@ -69,7 +69,7 @@ def require_output(output: Path, images: Path) -> None:
 
 
 def keep_finished_predictions(
-    images: Path, output: Path, checkpoint: Path, options: Sequence[str] = (), num_parts: int = 1, part_id: int = 0
+    images: Path, output: Path, checkpoint: Path, *, options: Sequence[str] = (), num_parts: int = 1, part_id: int = 0
 ) -> int:
     """Prepare a prediction folder for ``--continue_prediction``.
 
@@ -78,10 +78,8 @@ def keep_finished_predictions(
 
     Parameters
     ----------
-    images
-        Folder of ``<case>_0000.nii.gz``.
-    output
-        Folder of predictions, ``<case>.nii.gz``.
+    images, output
+        Folders of ``<case>_0000.nii.gz`` and ``<case>.nii.gz``.
     checkpoint
         In its fold's folder, with the model's ``plans.json`` one up.
     options
@@ -119,7 +117,7 @@ def keep_finished_predictions(
     return kept
 
 
-def require_predictions(images: Path, output: Path, num_parts: int = 1, part_id: int = 0) -> None:
+def require_predictions(images: Path, output: Path, *, num_parts: int = 1, part_id: int = 0) -> None:
     """See that a prediction that has ended well left a whole label map of every case.
 
     Raises

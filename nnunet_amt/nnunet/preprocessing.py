@@ -44,6 +44,7 @@ class _Work:
 def preprocess(
     raw_dataset: Path,
     preprocessed_folder: Path,
+    *,
     plans: dict,
     configuration: str,
     largest_image: int,
@@ -58,12 +59,8 @@ def preprocess(
     ----------
     raw_dataset, preprocessed_folder
         The dataset's folders in nnUNet_raw and nnUNet_preprocessed.
-    plans, configuration
-        The plans, and which configuration of them.
     largest_image
         Voxels of the largest image after resampling, to ask for room on the disk.
-    jobs
-        Worker processes.
     progress
         Told of every case done.
 

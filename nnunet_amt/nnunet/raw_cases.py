@@ -1,20 +1,32 @@
-"""The cases of a raw dataset, and whether they are what planning needs.
+"""The cases of a raw dataset: whether they are what planning needs, their fingerprint and their intensity range.
 
 A converted dataset is; this finds what has happened to it since, or what was put there by hand.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.image_integrity import require_whole_file
+from nnunet_amt.nnunet.patches import fingerprint_progress, pools_that_end_with_parent, quiet_nnunet
+
+logger = logging.getLogger(__name__)
+
+# Beside nnU-Net's dataset_fingerprint.json: the raw files that both were taken of.
+FINGERPRINT_RECORD = "nnunet_amt_fingerprint.json"
 
 _IMAGE_ENDING, _LABEL_ENDING = "_0000.nii.gz", ".nii.gz"
 _AGAIN = "convert the cohort again"
@@ -31,19 +43,9 @@ class RawCase:
 
 @dataclass(frozen=True)
 class RawCases:
-    """The cases of a dataset.
+    """The cases of a dataset, and the values that a label file may hold."""
 
-    Attributes
-    ----------
-    training
-        Training and tuning cases, which nnU-Net keeps together.
-    external
-        The external test set.
-    labels
-        Values that a label file may hold.
-    """
-
-    training: tuple[RawCase, ...]
+    training: tuple[RawCase, ...]  # and tuning: nnU-Net keeps them together
     external: tuple[RawCase, ...]
     labels: frozenset[int]
 
@@ -81,22 +83,15 @@ def list_cases(dataset: Path) -> RawCases:
     return RawCases(training, external, labels)
 
 
-def check_case(case: RawCase, labels: frozenset[int], may_be_empty: bool = False) -> tuple[float, float]:
-    """Read the image and the label of a case in full.
+def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = False) -> tuple[float, float]:
+    """Read the image and the label of a case in full; give the lowest and highest value of the image, in HU.
 
     Parameters
     ----------
-    case
-        The case.
     labels
         Values that the label may hold.
     may_be_empty
         Whether a label without tumour will do.
-
-    Returns
-    -------
-    tuple of float
-        Lowest and highest value of the image, in HU.
 
     Raises
     ------
@@ -118,6 +113,74 @@ def check_case(case: RawCase, labels: frozenset[int], may_be_empty: bool = False
     extremes = sitk.MinimumMaximumImageFilter()
     extremes.Execute(image)
     return extremes.GetMinimum(), extremes.GetMaximum()
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """Lowest and highest intensity of the training and tuning images, in HU."""
+
+    minimum: float
+    maximum: float
+
+
+def fingerprint(folder: Path, *, dataset_id: int, cases: RawCases, jobs: int, progress: Progress) -> IntensityRange:
+    """Take nnU-Net's fingerprint and the intensity range, or keep those there are if the raw files are the same.
+
+    `folder` is the dataset's in nnUNet_preprocessed; `progress` is told of every image read.
+    """
+    from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
+    from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprint_dataset
+
+    record_file = folder / FINGERPRINT_RECORD
+    state = raw_files_state(cases)
+    record = read_record(record_file)
+    if record.get("raw_files_sha256") == state and read_record(folder / "dataset_fingerprint.json"):
+        logger.info("the raw images are those of the last run, their fingerprint is kept")
+        return IntensityRange(record["minimum"], record["maximum"])
+    record_file.unlink(missing_ok=True)
+    intensities = intensity_range(cases, jobs=jobs, progress=progress)
+    with (
+        quiet_nnunet(),
+        pools_that_end_with_parent(fingerprint_extractor),
+        fingerprint_progress(len(cases.training), progress),
+    ):
+        extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
+    write_json(
+        record_file,
+        {"raw_files_sha256": state, "minimum": intensities.minimum, "maximum": intensities.maximum},
+    )
+    return intensities
+
+
+def raw_files_state(cases: RawCases) -> str:
+    """Digest of names, sizes and times of the training and tuning files: another one, and the fingerprint is old."""
+    stats = [
+        (file.name, file.stat().st_size, file.stat().st_mtime_ns)
+        for case in cases.training
+        for file in (case.image, case.label)
+    ]
+    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+
+
+def intensity_range(cases: RawCases, *, jobs: int = 1, progress: Progress = silent) -> IntensityRange:
+    """Lowest and highest value over the whole training and tuning images ("Data pre-processing").
+
+    Every image and label is read and checked on the way, before anything is computed from them.
+
+    Raises
+    ------
+    BadInputError
+        Names the first case that is not what it must be.
+    """
+    minimum, maximum = np.inf, -np.inf
+    with ThreadPoolExecutor(jobs) as pool:
+        ranges = pool.map(partial(check_case, labels=cases.labels), cases.training)
+        for done, (low, high) in enumerate(ranges, start=1):
+            minimum, maximum = min(minimum, low), max(maximum, high)
+            progress(done, len(cases.training), "intensities")
+    if minimum >= maximum:
+        raise BadInputError(f"all {len(cases.training)} images hold the one value {minimum:g}; these are not CTs")
+    return IntensityRange(minimum, maximum)
 
 
 def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:

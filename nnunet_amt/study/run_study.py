@@ -105,7 +105,7 @@ def run_study(
     AMTError
         Whatever a stage raises; what the stages before it did stays.
     """
-    from nnunet_amt.nnunet.devices import require_device
+    from nnunet_amt.nnunet.environment import require_device
 
     os.environ.update(folders_below(folder))
     device = require_device(settings.study.device)

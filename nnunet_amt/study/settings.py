@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nnunet_amt import paper
 from nnunet_amt.base.files import write_text
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_names import DEFAULT_TRAINER
+from nnunet_amt.models.plans import DEFAULT_TRAINER
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -9,7 +9,7 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudySettings
 from nnunet_amt.study.stage import Stage, stale_reason
 
@@ -393,7 +393,12 @@ def _baseline(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             fold=settings.train.fold,
             jobs=how.jobs,
         )
-        run_baseline(asked, log_file=at.folder / "baseline.log", progress=progress)
+        run_baseline(
+            asked,
+            log_file=at.folder / "baseline.log",
+            progress=progress,
+            show=lambda command: progress(0, 1, f"baseline: {command.partition(' ')[0]}"),
+        )
         compared = compare_with_ours(asked, at.evaluation, progress=progress)
         return " ".join(filter(None, [*compared.sentences, asked.caveat()]))
 

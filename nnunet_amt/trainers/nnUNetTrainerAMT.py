@@ -19,7 +19,7 @@ from torch import nn
 
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans_check import (
+from nnunet_amt.models.plans import (
     require_amt_plans,
     require_fold,
     require_same_plans,
@@ -27,19 +27,27 @@ from nnunet_amt.models.plans_check import (
     require_tumour_labels,
 )
 from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
-from nnunet_amt.trainers.augmentation import crop_size_before_augmentation, training_transforms
-from nnunet_amt.trainers.checkpoint_files import best_dice_in, remove_leftovers
-from nnunet_amt.trainers.dice_loss import TumourDiceLoss
-from nnunet_amt.trainers.progress_log import TUNING_EVALUATED, ProgressLog
-from nnunet_amt.trainers.sampling import FOREGROUND_FRACTION, AMTDataLoader, endless_batches
-from nnunet_amt.trainers.tuning_dice import CaseOverlap, mean_dice, mean_soft_dice
-from nnunet_amt.trainers.tuning_prediction import (
+from nnunet_amt.trainers.recipe import (
+    FOREGROUND_FRACTION,
+    AMTDataLoader,
+    TumourDiceLoss,
+    crop_size_before_augmentation,
+    endless_batches,
+    training_transforms,
+)
+from nnunet_amt.trainers.training_files import TUNING_EVALUATED, ProgressLog, best_dice_in, remove_leftovers
+from nnunet_amt.trainers.tuning import (
+    CaseOverlap,
+    TuningSchedule,
     cases_of_this_rank,
+    describe_interval,
     make_tuning_predictor,
+    mean_dice,
+    mean_soft_dice,
     of_all_ranks,
+    tuning_interval,
     tuning_overlaps,
 )
-from nnunet_amt.trainers.tuning_schedule import TuningSchedule, describe_interval, tuning_interval
 from nnunet_amt.trainers.unet import AMTUNet
 
 
@@ -57,6 +65,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         As in nnU-Net, which reads this very signature.
     """
 
+    epochs = 1000
+    iterations_per_epoch = 250
     # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`.
     fixed_tuning_interval: int | None = None
 
@@ -71,6 +81,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         require_amt_plans(plans, configuration)
         require_tumour_labels(dataset_json)
         super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs = self.epochs
+        self.num_iterations_per_epoch = self.iterations_per_epoch
         self.initial_lr = LEARNING_RATE
         self.weight_decay = 0.0
         self.oversample_foreground_percent = FOREGROUND_FRACTION

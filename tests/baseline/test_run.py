@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class FakeNNUNet:
         self.preprocessed = base / "nnUNet_preprocessed" / TINY_DATASET
         self.raw = base / "nnUNet_raw" / TINY_DATASET
 
-    def __call__(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    def __call__(self, command: Sequence[str], environment: Mapping[str, str], **_: object) -> int:
         self.called.append(" ".join(command))
         self.environments.append(environment)
         words = list(command)
@@ -116,8 +115,8 @@ def nnunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNNUNet:
     set_nnunet_folders(monkeypatch, tmp_path)
     write_tiny_dataset(tmp_path / "nnUNet_raw")
     fake = FakeNNUNet(tmp_path)
-    monkeypatch.setattr(run, "run_stock_command", fake)
-    monkeypatch.setattr(run, "evaluate", lambda *folders, report: fake.evaluated.append(folders[2]))
+    monkeypatch.setattr("nnunet_amt.nnunet.process.run_stock_command", fake)
+    monkeypatch.setattr(run, "evaluate", lambda *folders, progress: fake.evaluated.append(folders[2]))
     return fake
 
 
@@ -484,17 +483,3 @@ def test_command_line_shows_every_command_and_compares_with_ours_where_that_is_g
     assert [model["name"] for model in comparison["models"]] == ["nnunet_amt", "default nnU-Net"]
     assert comparison["models"][1]["cost"]["parameters"] == 7  # found by the records
     assert comparison["sentences"][0] in result.stdout
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of the memory of a process that is gone")
-def test_memory_is_that_of_the_command_and_not_of_an_earlier_one() -> None:
-    """200 MB first, then next to nothing: a mark of all children together would stay at the first."""
-    script = (
-        "from nnunet_amt.nnunet.commands import run_stock_command as run\n"
-        f"python = {Path(sys.executable).name!r}\n"
-        "print(*(run([python, '-c', code], {}) for code in ('x = bytearray(200_000_000)', '')))"
-    )
-    # in a small process: what it holds itself when it starts a command counts too
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    large, small = map(int, shown.stdout.split())
-    assert large > 200_000_000 > small

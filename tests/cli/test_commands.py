@@ -131,7 +131,7 @@ def test_bad_input_is_exit_2_and_one_line(
 def test_what_ends_a_command_is_told_in_one_line(
     base: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, exit_code: int, message: str
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **settings: object) -> None:
         raise error
 
     monkeypatch.setattr("nnunet_amt.nnunet.planning.plan", fail)
@@ -155,8 +155,10 @@ def test_options_of_nnunets_go_through_untouched(base: Path, tmp_path: Path, mon
     write_model(tmp_path, base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     commands: list[list[str]] = []
-    monkeypatch.setattr("nnunet_amt.nnunet.commands.run_stock_command", lambda command, *_: commands.append(command))
-    monkeypatch.setattr("nnunet_amt.nnunet.predictions.require_predictions", lambda *_: None)
+    monkeypatch.setattr(
+        "nnunet_amt.nnunet.process.run_stock_command", lambda command, *_, **__: commands.append(command)
+    )
+    monkeypatch.setattr("nnunet_amt.nnunet.predict.require_predictions", lambda *_, **__: None)
     extra = ["-step_size", "0.7", "-part_id", "1", "-num_parts", "2", "--save_probabilities"]
     result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "out"), "--device", "cpu", *extra])
     assert result.exit_code == 0, result.output
@@ -172,7 +174,9 @@ def test_finished_training_is_left_alone(base: Path, tmp_path: Path, monkeypatch
     final = write_model(tmp_path, base, "checkpoint_final.pth")
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     commands: list[list[str]] = []
-    monkeypatch.setattr("nnunet_amt.nnunet.commands.run_stock_command", lambda command, *_: commands.append(command))
+    monkeypatch.setattr(
+        "nnunet_amt.nnunet.process.run_stock_command", lambda command, *_, **__: commands.append(command)
+    )
     train = ["train", "711", "--device", "cpu"]
     runner.invoke(app, train)  # not validated yet
     assert commands.pop()[-1] == "--c"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnunet_amt.models.plans_names import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET
 

@@ -65,7 +65,7 @@ def test_every_command_refuses_and_nothing_runs(
     marker = tmp_path / "ran"
     checkpoint = write_model(tmp_path / "results", planned_base, name, logging=Marker(marker))
     started: list[object] = []
-    monkeypatch.setattr("nnunet_amt.nnunet.commands.run_stock_command", lambda *_: started.append(_))
+    monkeypatch.setattr("nnunet_amt.nnunet.process.run_stock_command", lambda *_, **__: started.append(_))
     device = [] if command[0] == "doctor" else ["--device", "cpu"]
     arguments = [str(checkpoint) if word == "CHECKPOINT" else word for word in command]
     result = runner.invoke(app, [*arguments, *device])

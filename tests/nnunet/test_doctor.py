@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.models.plans_names import PLANS_NAME
+from nnunet_amt.models.plans import PLANS_NAME
 from nnunet_amt.nnunet import doctor
 from nnunet_amt.nnunet.doctor import Finding, examine
 from tests.conftest import TINY_DATASET, set_nnunet_folders

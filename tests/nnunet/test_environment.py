@@ -1,4 +1,4 @@
-"""nnU-Net's folders and the way to our trainer."""
+"""nnU-Net's folders, the way to our trainers, and a device that is not there told with the reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.nnunet.environment import (
@@ -16,6 +17,8 @@ from nnunet_amt.nnunet.environment import (
     folder_from_environment,
     folders_below,
     hook_folder,
+    require_device,
+    require_known_trainer,
 )
 
 
@@ -84,3 +87,59 @@ def test_another_name_of_the_number_in_another_folder(tmp_path: Path, monkeypatc
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
     with pytest.raises(BadInputError, match=r"\(Dataset007_AMT, Dataset007_Old\)"):
         dataset_name(7, tmp_path / "raw")
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer", "nnUNetTrainer_1epoch"])
+def test_trainers_of_nnunet_are_refused_as_they_cannot_build_the_network_of_our_plans(name: str) -> None:
+    with pytest.raises(BadInputError, match=f"--trainer {name}: is nnU-Net's own, which cannot train the network"):
+        require_known_trainer(name)
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainerAMT", "nnUNetTrainerAMT_5epochs", "nnUNetTrainerOfMine"])
+def test_our_trainers_and_those_from_elsewhere_are_let_through(name: str) -> None:
+    require_known_trainer(name)
+
+
+@pytest.fixture
+def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_auto_is_the_cpu_without_cuda(no_cuda: None) -> None:
+    assert require_device("auto") == "cpu"
+
+
+def test_cuda_without_a_driver(no_cuda: None) -> None:
+    with pytest.raises(BadInputError, match=r"--device cuda: torch finds no CUDA device; look with nvidia-smi"):
+        require_device("cuda")
+
+
+def test_cuda_hidden_by_its_variable(no_cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(BadInputError, match=r"no CUDA device \(CUDA_VISIBLE_DEVICES is ''\); set that variable"):
+        require_device("cuda")
+
+
+def test_torch_without_cuda(no_cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(BadInputError, match="was built without CUDA; install a stock torch"):
+        require_device("cuda")
+
+
+def test_mps_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(BadInputError, match="--device mps: needs a Mac"):
+        require_device("mps")
+
+
+def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert require_device("auto", 1) == "cuda"
+    with pytest.raises(BadInputError, match=r"-num_gpus 2: torch can use 1 here; give no more"):
+        require_device("cuda", 2)
+    with pytest.raises(BadInputError, match="-num_gpus 2: nnU-Net trains on several devices with CUDA only"):
+        require_device("cpu", 2)

@@ -20,10 +20,9 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.errors import BadInputError, DiskFullError, MissingEnvironmentError
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
-from nnunet_amt.nnunet.fingerprint import IntensityRange, intensity_range
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.planning import default_patch_size, plan, rescaling_as_ct_normalization
-from nnunet_amt.nnunet.raw_cases import RawCase, RawCases
+from nnunet_amt.nnunet.raw_cases import IntensityRange, RawCase, RawCases, intensity_range
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 
 

@@ -14,12 +14,11 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import environment_with_trainer
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
-from nnunet_amt.trainers.tuning_dice import CaseOverlap
-from nnunet_amt.trainers.tuning_schedule import TuningSchedule
+from nnunet_amt.trainers.tuning import CaseOverlap, TuningSchedule
 from tests.conftest import TINY_DATASET, tiny_case
 from tests.models.model_fixtures import Marker
 

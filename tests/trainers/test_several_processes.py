@@ -21,10 +21,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_check import require_sample_for_every_gpu
-from nnunet_amt.trainers import tuning_prediction
-from nnunet_amt.trainers.dice_loss import TumourDiceLoss
-from nnunet_amt.trainers.tuning_prediction import cases_of_this_rank
+from nnunet_amt.models.plans import require_sample_for_every_gpu
+from nnunet_amt.trainers import tuning
+from nnunet_amt.trainers.recipe import TumourDiceLoss
+from nnunet_amt.trainers.tuning import cases_of_this_rank
 from tests.conftest import TINY_DATASET, tiny_case
 from tests.trainers.tiny_training import TinyTrainer, make
 
@@ -110,7 +110,7 @@ def train_on_rank(rank: int, environment: dict[str, str]) -> dict[str, Any]:
     trainer.on_epoch_start()
     trainer.on_train_epoch_start()
     trainer.on_train_epoch_end([trainer.train_step(next(trainer.dataloader_train))])
-    with torch.no_grad(), mock.patch.object(tuning_prediction, "_predict", constant_logits):
+    with torch.no_grad(), mock.patch.object(tuning, "_predict", constant_logits):
         trainer.on_validation_epoch_start()
         trainer.on_validation_epoch_end([])
     trainer.on_epoch_end()

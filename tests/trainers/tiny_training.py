@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nnunet_amt.models.plans_names import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""A model whose parts do not fit is told in one line before nnU-Net fails on it in many."""
+"""A model whose parts are missing or do not fit is told in one line before nnU-Net fails on it in many."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.model_check import require_model
-from nnunet_amt.models.plans_names import DEFAULT_TRAINER
+from nnunet_amt.models.folder import checkpoint_to_continue_from, may_continue, require_checkpoint, require_model
+from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.models.model_fixtures import write_model
 
 
 def refusal(checkpoint: Path, fold: str = "0") -> str:
     with pytest.raises(BadInputError) as raised:
-        require_model(checkpoint.parents[1], fold, checkpoint.name, DEFAULT_TRAINER)
+        require_model(checkpoint.parents[1], fold=fold, checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER)
     message = str(raised.value)
     assert "\n" not in message
     return message
@@ -30,7 +30,8 @@ def change(path: Path, **content: Any) -> None:
 
 def test_model_that_fits(planned_base: Path, tmp_path: Path) -> None:
     checkpoint = write_model(tmp_path, planned_base)
-    assert require_model(checkpoint.parents[1], "0", checkpoint.name, DEFAULT_TRAINER) == checkpoint
+    found = require_model(checkpoint.parents[1], fold="0", checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER)
+    assert found == checkpoint
 
 
 def test_fold_that_is_not_there_names_those_that_are(planned_base: Path, tmp_path: Path) -> None:
@@ -98,3 +99,47 @@ def test_checkpoint_of_another_version(planned_base: Path, tmp_path: Path) -> No
     assert "nnU-Net version 1's" in refusal(checkpoint)
     write_model(tmp_path, planned_base, init_args={"configuration": "3d_fullres"})
     assert "its init_args hold no plans" in refusal(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("extra", "continues"),
+    [([], True), (["--npz"], True), (["--c"], False), (["--val"], False), (["-pretrained_weights", "x"], False)],
+)
+def test_continue_is_added_where_nnunet_allows_it(tmp_path: Path, extra: list[str], continues: bool) -> None:
+    assert may_continue(extra, tmp_path) is False
+    write_checkpoint(tmp_path / "checkpoint_latest.pth")
+    assert may_continue(extra, tmp_path) is continues
+
+
+def write_checkpoint(path: Path) -> bytes:
+    torch.save({"network_weights": {"bias": torch.zeros(250)}}, path)
+    return path.read_bytes()
+
+
+def test_damaged_checkpoint_is_one_line_and_is_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint_best.pth"
+    whole = write_checkpoint(path)
+    assert require_checkpoint(tmp_path, path.name) == path
+    for damaged in (b"", b"junk", whole[:-30], whole.replace(bytes(1000), b"1" * 1000, 1)):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInputError, match="is damaged, or older"):
+            require_checkpoint(tmp_path, path.name)
+
+
+def test_checkpoint_to_continue_from_is_nnunets_choice(tmp_path: Path) -> None:
+    assert checkpoint_to_continue_from(tmp_path) is None
+    for name in ("best", "latest", "final"):
+        (tmp_path / f"checkpoint_{name}.pth").touch()
+        found = checkpoint_to_continue_from(tmp_path)
+        assert found is not None
+        assert found.name == f"checkpoint_{name}.pth"
+
+
+def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
+    fold = tmp_path / "nnUNetTrainerAMT_1epoch__nnUNetAMTPlans__3d_fullres" / "fold_0"
+    fold.mkdir(parents=True)
+    (fold / "checkpoint_latest.pth").touch()
+    with pytest.raises(
+        BadInputError, match=r"no such checkpoint \(found there: nnUNetTrainerAMT_1epoch__.*latest.pth\)"
+    ):
+        require_checkpoint(tmp_path / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0", "c.pth")

@@ -1,4 +1,7 @@
-"""Whether plans, labels and split are those that the paper's trainer needs."""
+"""Our plans: the names that nnU-Net finds them by, and whether plans, labels and split are what our trainer needs.
+
+Importing it costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,14 @@ import json
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE
-from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE
+from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
+
+PLANS_NAME = "nnUNetAMTPlans"
+CONFIGURATION = "3d_fullres"
+DEFAULT_TRAINER = "nnUNetTrainerAMT"
+NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
+# Pooling between the levels halves every edge.
+PATCH_MULTIPLE = 2 ** (NETWORK_LEVELS - 1)
 
 _SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
 _ADVICE = "make them with: nnunet_amt plan -d ID"

@@ -1,41 +1,121 @@
-"""Whether the parts of a trained model fit each other, seen before nnU-Net loads them."""
+"""The folder of a trained model: where its parts are, and whether it may be used, seen before nnU-Net loads it."""
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans_check import read_plans, require_amt_plans, require_same_plans
-from nnunet_amt.models.plans_names import CONFIGURATION, NETWORK_CLASS, PLANS_NAME
-from nnunet_amt.nnunet.commands import find_checkpoint
+from nnunet_amt.models.plans import (
+    CONFIGURATION,
+    NETWORK_CLASS,
+    PLANS_NAME,
+    read_plans,
+    require_amt_plans,
+    require_same_plans,
+)
 
 # What nnU-Net's predictor takes from a checkpoint of version 2.
 _NEEDED = ("network_weights", "trainer_name", "init_args")
 _ENDING = ".nii.gz"
 
 
-def require_model(model: Path, fold: str, checkpoint: str, trainer: str) -> Path:
-    """Look into a model's folder as a prediction needs it.
+def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLANS_NAME) -> Path:
+    """Folder in nnUNet_results of one trained model."""
+    return results / dataset / f"{trainer}__{plans}__{CONFIGURATION}"
+
+
+def find_checkpoint(fold_folder: Path, name: str) -> Path:
+    """Give the path of a checkpoint, unread.
+
+    Raises
+    ------
+    BadInputError
+        If it is not there; the message names those that are.
+    """
+    path = fold_folder / name
+    if not path.is_file():
+        results = fold_folder.parents[1]
+        others = sorted(str(other.relative_to(results)) for other in results.glob("*/fold_*/checkpoint_*.pth"))
+        found = ", ".join(others) or "none"
+        raise BadInputError(
+            f"{path}: no such checkpoint (found there: {found}); give --trainer, --fold and --checkpoint of one, "
+            "or train with: nnunet_amt train DATASET"
+        )
+    return path
+
+
+def require_checkpoint(fold_folder: Path, name: str) -> Path:
+    """Give the path of a checkpoint that is whole and runs no code.
+
+    Raises
+    ------
+    BadInputError
+        If it is not there, damaged, or would run code.
+    """
+    path = find_checkpoint(fold_folder, name)
+    read_checkpoint(path)
+    return path
+
+
+def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
+    """Find the checkpoint that ``nnUNetv2_train --c`` would take, None where there is none."""
+    for name in ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"):
+        if (fold_folder / name).is_file():
+            return fold_folder / name
+    return None
+
+
+def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
+    """Whether ``--c`` is to be added: there is a checkpoint, and no option that it cannot stand beside.
+
+    Raises
+    ------
+    BadInputError
+        If the checkpoint is damaged or would run code.
+    """
+    apart = {"--c", "--val", "-pretrained_weights"}
+    checkpoint = checkpoint_to_continue_from(fold_folder)
+    if checkpoint is None or not apart.isdisjoint(extra):
+        return False
+    read_checkpoint(checkpoint)
+    return True
+
+
+def loaded_by_training(options: argparse.Namespace, fold_folder: Path) -> list[Path]:
+    """List the files that ``nnUNetv2_train`` will load with these options, as far as they are there."""
+    files = [Path(options.pretrained_weights)] if options.pretrained_weights else []
+    if options.c and (checkpoint := checkpoint_to_continue_from(fold_folder)):
+        files.append(checkpoint)
+    if options.val:
+        files.append(fold_folder / "checkpoint_final.pth")
+    if options.val_best:
+        files.append(fold_folder / "checkpoint_best.pth")
+    return [path for path in files if path.is_file()]
+
+
+def require_plans_of_model(model: Path, plans_file: Path) -> None:
+    """Refuse to continue a model under other plans than it was begun with; see `require_same_plans`."""
+    begun_with = model / "plans.json"
+    if begun_with.is_file():
+        require_same_plans(read_plans(begun_with), read_plans(plans_file), CONFIGURATION, str(model))
+
+
+def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str) -> Path:
+    """Look into a model's folder as a prediction needs it; give the path of the checkpoint.
 
     Parameters
     ----------
     model
         Folder ``<trainer>__<plans>__<configuration>`` in nnUNet_results.
-    fold
-        A number or ``all``.
-    checkpoint
-        File name in the fold's folder.
+    fold, checkpoint
+        A number or ``all``, and a file name in the fold's folder.
     trainer
         Class that the model was asked for by.
-
-    Returns
-    -------
-    Path
-        The checkpoint.
 
     Raises
     ------

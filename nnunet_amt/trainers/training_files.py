@@ -1,7 +1,9 @@
-"""nnU-Net's log of the training, with a plot that calls the tuning Dice by its name."""
+"""The files of a training besides its checkpoints: the log with its plot, and what a killed run left behind."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from nnunetv2.training.logging.nnunet_logger import LocalLogger
 
-from nnunet_amt.base.files import atomic_path
+from nnunet_amt.base.files import PARTIAL_MARK, atomic_path
+from nnunet_amt.base.processes import is_running
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
 
 # Whether the tuning set was evaluated after an epoch, or its last values are repeated.
 TUNING_EVALUATED = "tuning_evaluated"
+_PARTIAL = re.compile(re.escape(PARTIAL_MARK) + r"(\d+)-")
 
 
 class ProgressLog(LocalLogger):
@@ -68,3 +73,28 @@ def _plot_losses_and_dice(axes: Axes, log: dict[str, list[Any]]) -> None:
     right.set(ylabel="tuning Dice", ylim=(-0.02, 1.02))
     handles = [handle for part in (axes, right) for handle in part.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove half-written files whose process is gone; how many there were."""
+    removed = 0
+    for path in folder.glob(f"{PARTIAL_MARK}*"):
+        writer = _PARTIAL.match(path.name)
+        # our own number: in a container every run has the same
+        if writer and (int(writer[1]) == os.getpid() or not is_running(int(writer[1]))):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def best_dice_in(folder: Path) -> float | None:
+    """Tuning Dice of ``checkpoint_best.pth``; None where there is none.
+
+    It can be higher than the one the latest checkpoint knows of: a kill may come after the best was written and
+    before the latest was.
+    """
+    path = folder / "checkpoint_best.pth"
+    if not path.is_file():
+        return None
+    dice: float | None = read_checkpoint(path)["_best_ema"]
+    return dice

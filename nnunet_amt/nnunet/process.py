@@ -1,0 +1,128 @@
+"""Run the stock nnU-Net commands so that they find our trainer and die with us."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from nnunet_amt.errors import MissingEnvironmentError, WorkFailedError
+from nnunet_amt.nnunet.environment import environment_with_trainer
+
+logger = logging.getLogger(__name__)
+
+
+def run_stock_command(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    on_line: Callable[[str], None] | None = None,
+    log_file: Path | None = None,
+) -> int | None:
+    """Run a command of nnU-Net in an environment where it finds our trainer.
+
+    Parameters
+    ----------
+    command
+        The command as one would type it.
+    environment
+        Variables to run it with; our trainers are added.
+    on_line
+        Told every line of the output.
+    log_file
+        Appended to. With this or `on_line` nothing is shown on the terminal.
+
+    Returns
+    -------
+    int or None
+        Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
+        was started; None where the system does not tell.
+
+    Raises
+    ------
+    WorkFailedError
+        If the command ends with another exit code than 0.
+    """
+    executable, piped = _executable(command[0]), on_line is not None or log_file is not None
+    logger.info("running %s", shlex.join(command))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnunet_amt.base.supervisor", executable, *command[1:]],
+        # unbuffered: through a pipe nnU-Net's lines would come in lumps
+        env={**environment_with_trainer(environment), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes
+        stdout=subprocess.PIPE if piped else None,
+        stderr=subprocess.STDOUT if piped else None,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
+    )
+    try:
+        tail = _follow(process, on_line, log_file) if piped else []
+        exit_code, peak = _wait(process)
+    except BaseException:
+        _end_group(process)
+        raise
+    if exit_code != 0:
+        last = f"; its last line: {tail[-1]}" if tail else ""
+        where = f"; all of its output is in {log_file}" if log_file else ""
+        raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
+    return peak
+
+
+def _wait(process: subprocess.Popen[str]) -> tuple[int, int | None]:
+    """Wait for a process; give its exit code, and the peak memory of it and those that it has waited for."""
+    if not hasattr(os, "wait4"):
+        return process.wait(), None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for what is gone
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def cpu_friendly_environment(device: str) -> dict[str, str]:
+    """Copy the environment; on a CPU ask nnU-Net for no more workers than there are cores."""
+    environment = dict(os.environ)
+    if device == "cpu":
+        environment.setdefault("nnUNet_n_proc_DA", "0")
+        environment.setdefault("nnUNet_def_n_proc", str(os.cpu_count() or 1))
+        environment.setdefault("nnUNet_compile", "f")
+    return environment
+
+
+def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | None, log_file: Path | None) -> list[str]:
+    """Pass output on line by line; return its last line."""
+    tail: list[str] = []
+    if process.stdout is None:
+        return tail
+    log_path = log_file or Path(os.devnull)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("a", encoding="utf-8") as log:
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            if line.strip():
+                tail = [line.strip()]
+            if on_line is not None:
+                on_line(line)
+    return tail
+
+
+def _executable(name: str) -> str:
+    beside_python = Path(sys.executable).parent / name
+    found = str(beside_python) if beside_python.is_file() else shutil.which(name)
+    if found is None:
+        raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
+    return found
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """End the command and its workers at once: checkpoints are written whole, half a prediction is made again."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,276 @@
+"""Training by nnU-Net's own command, with our trainer found, every checkpoint looked at first, and a record left."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunInput, RunNotes, number_of_parameters, read_runs, recorded_run, told_words
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.checkpoint_safety import read_checkpoint
+from nnunet_amt.models.folder import (
+    checkpoint_to_continue_from,
+    loaded_by_training,
+    may_continue,
+    model_folder,
+    require_plans_of_model,
+    require_state,
+)
+from nnunet_amt.models.plans import (
+    CONFIGURATION,
+    DEFAULT_TRAINER,
+    PLANS_NAME,
+    read_plans,
+    require_amt_plans,
+    require_fold,
+)
+from nnunet_amt.nnunet import process
+from nnunet_amt.nnunet.commands import train_command, train_options
+from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment, require_device, require_known_trainer
+
+FINAL_CHECKPOINT = "checkpoint_final.pth"
+NNUNET_EPOCHS = 1000
+TrainingState = Literal["not begun", "begun", "trained", "finished"]
+
+_SPLITS = "splits_final.json"
+_CHECKPOINTS = ("checkpoint_best.pth", FINAL_CHECKPOINT)
+_EPOCH = re.compile(r": Epoch (\d+)\s*$")
+_TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")
+
+
+@dataclass(frozen=True)
+class TrainedFold:
+    """What a training left on disk: the model's folder, the fold's in it and its checkpoints.
+
+    `was_finished` says that there was nothing left to do.
+    """
+
+    model: Path
+    fold_folder: Path
+    checkpoints: tuple[Path, ...]
+    was_finished: bool
+
+
+def train(
+    dataset_id: int,
+    *,
+    fold: str = "0",
+    trainer: str = DEFAULT_TRAINER,
+    options: Sequence[str] = (),
+    restart: bool = False,
+    device: str = "auto",
+    log_file: Path | None = None,
+    progress: Progress = silent,
+    show: Callable[[str], None] = lambda command: None,
+) -> TrainedFold:
+    """Train our plans of a dataset by ``nnUNetv2_train``; run again, it goes on where it stopped.
+
+    Parameters
+    ----------
+    dataset_id
+        Number of the dataset, planned.
+    fold
+        ``0``, the split of the cohort, or ``all``.
+    trainer
+        One of our trainers, or one from elsewhere that can train our plans.
+    options
+        Further words for ``nnUNetv2_train``, such as ``--npz`` or ``-num_gpus 2``.
+    restart
+        Begin anew where a training could be continued or is finished.
+    device
+        One of `nnunet_amt.nnunet.environment.DEVICES`.
+    log_file
+        Where nnU-Net's output goes, while `progress` is told of it; without one it is left on the terminal.
+    progress
+        Told of every epoch with the last tuning Dice.
+    show
+        Told the command before it runs.
+
+    Raises
+    ------
+    BadInputError
+        If plans, fold, trainer, device or options cannot be used, or a checkpoint is damaged, of other plans or
+        would run code.
+    WorkFailedError
+        If nnU-Net fails.
+    """
+    asked = train_options(options)
+    device = require_device(device, asked.num_gpus)
+    preprocessed, model = _planned_dataset(dataset_id, fold, trainer)
+    fold_folder = model / f"fold_{fold}"
+    if not restart and _nothing_left(asked, fold_folder):
+        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
+        if log_file is not None:
+            epochs = epochs_of(trainer)
+            progress(epochs, epochs, "training")
+        return _trained(model, fold_folder, was_finished=True)
+    words = list(options)
+    if not restart and not asked.c and may_continue(words, fold_folder):
+        asked.c = True
+        words.append("--c")
+    _require_files_to_load(asked, fold_folder, trainer, dataset_id)
+    if asked.c:
+        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
+    command = train_command(dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME, options=words, device=device)
+    show(shlex.join(command))
+    on_line = None if log_file is None else _epoch_lines(epochs_of(trainer), progress)
+    with recorded_training(preprocessed, model, trainer=trainer, fold=fold, options=words, device=device) as notes:
+        notes.cost["peak_memory_bytes"] = process.run_stock_command(
+            command, process.cpu_friendly_environment(device), on_line=on_line, log_file=log_file
+        )
+    return _trained(model, fold_folder, was_finished=False)
+
+
+def training_state(fold_folder: Path) -> TrainingState:
+    """Say how far the training in a fold's folder is, ours or nnU-Net's own.
+
+    Returns
+    -------
+    str
+        ``not begun``; ``begun``, with a checkpoint to continue from; ``trained`` to the last epoch; or ``finished``,
+        trained and validated.
+    """
+    checkpoint = checkpoint_to_continue_from(fold_folder)
+    if checkpoint is None:
+        return "not begun"
+    if checkpoint.name != FINAL_CHECKPOINT:
+        return "begun"
+    return "finished" if (fold_folder / "validation" / "summary.json").is_file() else "trained"
+
+
+def is_trained(fold_folder: Path) -> bool:
+    """Whether a training is finished: trained to its last epoch and validated."""
+    return training_state(fold_folder) == "finished"
+
+
+def epochs_of(trainer: str) -> int:
+    """Give the number of epochs of a trainer, as far as it is known: of nnU-Net's and others' by their names."""
+    from nnunet_amt.nnunet.hook import amt_trainers
+
+    ours = getattr(amt_trainers, trainer, None)
+    if ours is not None:
+        return int(ours.epochs)
+    named = re.search(r"_(\d+)epochs?\b", trainer)
+    return int(named[1]) if named else NNUNET_EPOCHS
+
+
+@contextmanager
+def recorded_training(
+    preprocessed: Path,
+    model: Path,
+    *,
+    trainer: str,
+    fold: str,
+    plans: str = PLANS_NAME,
+    options: Sequence[str] = (),
+    device: str,
+) -> Iterator[RunNotes]:
+    """Record a training that the block runs, if it ends well; one that goes on with an earlier adds a run.
+
+    The record is in the folder of the fold in that of the `model`. nnU-Net draws its seeds itself: none is recorded.
+    """
+    fold_folder, splits = model / f"fold_{fold}", preprocessed / _SPLITS
+    settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "fold": fold}
+    inputs: dict[str, Path | RunInput] = {
+        "preprocessed": RunInput(preprocessed, "names_and_sizes"),
+        "arrays": RunInput(preprocessed / f"{plans}_{CONFIGURATION}", "names_and_sizes"),
+        "plans": preprocessed / f"{plans}.json",
+        "splits": splits,
+    }
+    with recorded_run(
+        fold_folder,
+        "train",
+        settings={**settings, "device": device, "options": told_words(options)},
+        inputs=inputs,
+        outputs=_CHECKPOINTS,
+        device=device,
+        in_children=True,
+    ) as notes:
+        yield notes
+        written = [fold_folder / name for name in _CHECKPOINTS if (fold_folder / name).is_file()]
+        if written:
+            notes.cost["parameters"] = number_of_parameters(read_checkpoint(written[0])["network_weights"])
+        notes.counts.update(_cases_of_fold(splits, fold))
+
+
+def _planned_dataset(dataset_id: int, fold: str, trainer: str) -> tuple[Path, Path]:
+    """Give the folders of the preprocessed dataset and of the model, having seen that plans, fold and trainer fit."""
+    preprocessed = folder_from_environment("nnUNet_preprocessed")
+    name = dataset_name(dataset_id, preprocessed, f"nnunet_amt plan -d {dataset_id}")
+    plans_file = preprocessed / name / f"{PLANS_NAME}.json"
+    if not plans_file.is_file():
+        raise BadInputError(f"{plans_file}: no such plans; make them with: nnunet_amt plan -d {dataset_id}")
+    require_amt_plans(read_plans(plans_file), CONFIGURATION)
+    if fold != "all":
+        if not fold.isdigit():
+            raise BadInputError(f"--fold {fold}: must be 0, the split of the cohort, or 'all'")
+        require_fold(preprocessed / name / _SPLITS, int(fold))
+    require_known_trainer(trainer)
+    results = folder_from_environment("nnUNet_results")
+    return preprocessed / name, model_folder(results, dataset=name, trainer=trainer)
+
+
+def _nothing_left(asked: argparse.Namespace, fold_folder: Path) -> bool:
+    """Whether nnU-Net would only repeat the validation that it ended its training with."""
+    if any((asked.c, asked.val, asked.npz, asked.pretrained_weights)) or not is_trained(fold_folder):
+        return False
+    # validated by the last checkpoint, unless the best was asked for
+    runs = [run for run in read_runs(fold_folder) if run["stage"] == "train"]
+    return not asked.val_best or bool(runs and "--val_best" in runs[-1]["settings"]["options"])
+
+
+def _require_files_to_load(asked: argparse.Namespace, fold_folder: Path, trainer: str, dataset_id: int) -> None:
+    """Look into every checkpoint that nnU-Net will load, before it can run what they hold."""
+    weights = asked.pretrained_weights
+    if weights and not Path(weights).is_file():
+        raise BadInputError(f"-pretrained_weights {weights}: no such file; give a checkpoint of nnU-Net's")
+    if asked.val and not (fold_folder / FINAL_CHECKPOINT).is_file():
+        raise BadInputError(
+            f"--val: {fold_folder} holds no {FINAL_CHECKPOINT}, its training is not finished; go on with: "
+            f"nnunet_amt train {dataset_id}"
+        )
+    for path in loaded_by_training(asked, fold_folder):
+        content = read_checkpoint(path)
+        if path.parent == fold_folder:
+            require_state(path, content, trainer)
+
+
+def _epoch_lines(epochs: int, progress: Progress) -> Callable[[str], None]:
+    """Make what turns nnU-Net's lines into progress."""
+    dice = ""
+
+    def on_line(line: str) -> None:
+        nonlocal dice
+        if found := _TUNING_DICE.search(line):
+            dice = f": tuning Dice {found[1]}"
+        if found := _EPOCH.search(line):
+            progress(int(found[1]), epochs, f"training{dice}")
+        elif "Training done" in line:
+            progress(epochs, epochs, f"training{dice}")
+
+    progress(0, epochs, "training")
+    return on_line
+
+
+def _trained(model: Path, fold_folder: Path, *, was_finished: bool) -> TrainedFold:
+    return TrainedFold(model, fold_folder, tuple(sorted(fold_folder.glob("checkpoint_*.pth"))), was_finished)
+
+
+def _cases_of_fold(splits_file: Path, fold: str) -> dict[str, int]:
+    """Count the cases of a fold as nnU-Net will take them: ``all`` trains and tunes on every one."""
+    if not splits_file.is_file():  # nnU-Net needs none for "all"
+        return {}
+    splits = json.loads(splits_file.read_text(encoding="utf-8"))
+    if fold == "all":
+        cases = len({*splits[0]["train"], *splits[0]["val"]})
+        return {"training": cases, "tuning": cases}
+    chosen = splits[int(fold)]
+    return {"training": len(chosen["train"]), "tuning": len(chosen["val"])}

@@ -1,0 +1,256 @@
+"""Selection on the tuning set: Dice on its whole preprocessed volumes, by sliding window, and after which epochs.
+
+Nothing is written. The epochs are few enough to be cheap, and enough to have a choice ("Training settings").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+
+# Share of the training time that the selection may take ...
+TUNING_TIME_FRACTION = 0.1
+# ... unless fewer checkpoints than this would be left to choose from.
+MINIMUM_EVALUATIONS = 20
+# The image as float32, two logits, the sum of weights, the search for infinite logits and padding, a voxel.
+BYTES_PER_VOXEL = 16
+# Volumes are compared in slabs of about this many voxels, which bounds the memory it takes to some 100 MB.
+SLAB_VOXELS = 2**22
+
+Case = tuple[np.ndarray, np.ndarray]
+
+# ---- when ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class TuningSchedule:
+    """When the tuning set is evaluated next.
+
+    Attributes
+    ----------
+    interval
+        Epochs between two evaluations.
+    next_epoch
+        The first epoch (from 0) that is due.
+    """
+
+    interval: int = 1
+    next_epoch: int = 0
+
+    def is_due(self, epoch: int, epochs: int) -> bool:
+        """Whether the tuning set is evaluated after `epoch` of `epochs`; after the last one always."""
+        return epoch >= self.next_epoch or epoch == epochs - 1
+
+    def evaluated(self, epoch: int) -> None:
+        """Note that the tuning set was evaluated after `epoch`."""
+        self.next_epoch = epoch + self.interval
+
+
+def tuning_interval(seconds_tuning: float, seconds_epoch: float, epochs: int) -> tuple[int, float]:
+    """Epochs between two evaluations, and the share of the time that the evaluations then take.
+
+    They take at most `TUNING_TIME_FRACTION`, but there are at least `MINIMUM_EVALUATIONS` in a training, or one an
+    epoch where it has fewer epochs.
+
+    Parameters
+    ----------
+    seconds_tuning
+        Time of one evaluation of the tuning set.
+    seconds_epoch
+        Time of one training epoch without it.
+    epochs
+        Epochs of the training.
+    """
+    epoch = max(seconds_epoch, 1e-6)
+    share = TUNING_TIME_FRACTION / (1.0 - TUNING_TIME_FRACTION)  # of the time of training alone
+    cheap = max(1, ceil(seconds_tuning / (share * epoch)))
+    interval = min(cheap, max(1, epochs // MINIMUM_EVALUATIONS))
+    return interval, seconds_tuning / (seconds_tuning + interval * epoch)
+
+
+def describe_interval(interval: int, share: float) -> str:
+    """Say how often the tuning set is evaluated, what `share` of the time that takes, and why not less."""
+    line = f"The tuning set is evaluated every {interval} epochs, about {share:.1%} of the time"
+    if share <= TUNING_TIME_FRACTION:
+        return line
+    return f"{line}; less often would leave fewer than {MINIMUM_EVALUATIONS} checkpoints to choose from"
+
+
+# ---- prediction -----------------------------------------------------------------------------------------------
+
+
+def make_tuning_predictor(
+    network: nn.Module,
+    plans_manager: PlansManager,
+    configuration_manager: ConfigurationManager,
+    dataset_json: dict,
+    trainer: str,
+    device: torch.device,
+) -> nnUNetPredictor:
+    """Build nnU-Net's predictor as prediction uses it: half-overlapping windows, one pass without mirroring."""
+    predictor = nnUNetPredictor(
+        use_mirroring=False, device=device, perform_everything_on_device=device.type == "cuda", allow_tqdm=False
+    )
+    predictor.manual_initialization(network, plans_manager, configuration_manager, None, dataset_json, trainer, None)
+    return predictor
+
+
+def tuning_overlaps(
+    predictor: nnUNetPredictor,
+    dataset: nnUNetBaseDataset,
+    cases: Sequence[str],
+    ignore_label: int | None = None,
+    log: Callable[[str], Any] = lambda line: None,
+) -> list[CaseOverlap]:
+    """Predict preprocessed volumes and compare them with their references; nothing is written.
+
+    Parameters
+    ----------
+    predictor, dataset, cases
+        What predicts, where the arrays are, and which of them.
+    ignore_label
+        Voxels of this label are left out.
+    log
+        Told where a volume does not fit on the GPU.
+    """
+    overlaps = []
+    for image, reference in read_ahead(dataset, cases):
+        logits = _predict(predictor, image, log)
+        overlaps.append(case_overlap(logits, reference, ignore_label))
+        del logits  # before the next volume asks for its own
+    compute_gaussian.cache_clear()
+    return overlaps
+
+
+def cases_of_this_rank(cases: Sequence[str]) -> list[str]:
+    """Share the cases between the processes of a training on several GPUs; all of them where there is one."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return list(cases)
+    return list(cases[dist.get_rank() :: dist.get_world_size()])
+
+
+def of_all_ranks(own: list[CaseOverlap]) -> list[CaseOverlap]:
+    """Gather what every process found; each gets the same list."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return own
+    gathered: list[list[CaseOverlap]] = [[] for _ in range(dist.get_world_size())]
+    dist.all_gather_object(gathered, own)
+    return [overlap for of_rank in gathered for overlap in of_rank]
+
+
+def read_ahead(dataset: nnUNetBaseDataset, cases: Sequence[str]) -> Iterator[Case]:
+    """Give image (channel, z, y, x) and reference (z, y, x) of each case; the next one is read meanwhile."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(_read, dataset, cases[0]) if cases else None
+        for case in [*cases[1:], None]:
+            if following is None:
+                return
+            present = following.result()
+            following = None if case is None else reader.submit(_read, dataset, case)
+            yield present
+
+
+def _read(dataset: nnUNetBaseDataset, case: str) -> Case:
+    image, reference, *_ = dataset.load_case(case)
+    return image[:], reference[:][0]  # from blosc2 to numpy
+
+
+def _predict(predictor: nnUNetPredictor, image: np.ndarray, log: Callable[[str], Any]) -> torch.Tensor:
+    on_gpu = predictor.device.type == "cuda"
+    voxels = prod(image.shape[1:])
+    predictor.perform_everything_on_device = on_gpu and voxels * BYTES_PER_VOXEL <= _free_bytes(predictor.device)
+    logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image))
+    if on_gpu and logits.device.type == "cpu":
+        log(f"A tuning volume of {voxels / 1e6:.0f} million voxels does not fit on the GPU, it is put together in RAM")
+    return logits
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Give what is free on a GPU, and what torch holds there without using it."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+# ---- Dice -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseOverlap:
+    """Overlap of one tuning case.
+
+    Attributes
+    ----------
+    dice
+        Dice of the label maps; None where reference and prediction are both empty.
+    soft_dice
+        Dice of the tumour probabilities, for the loss curve.
+    """
+
+    dice: float | None
+    soft_dice: float
+
+
+def case_overlap(
+    logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None = None, slab_voxels: int = SLAB_VOXELS
+) -> CaseOverlap:
+    """Compare a prediction with its reference, slab by slab.
+
+    Parameters
+    ----------
+    logits
+        (head, z, y, x), background first.
+    reference
+        (z, y, x); tumour is everything above 0, nnU-Net's -1 outside the image counts as background.
+    ignore_label
+        Voxels of this label are left out.
+    slab_voxels
+        How many voxels are compared at a time.
+    """
+    depth, height, width = reference.shape
+    planes = max(1, slab_voxels // (height * width))
+    sums = torch.zeros(5, dtype=torch.float64, device=logits.device)
+    for start in range(0, depth, planes):
+        slab = slice(start, start + planes)
+        sums += _slab_sums(logits[:, slab], reference[slab], ignore_label)
+    shared, predicted, tumour, soft_shared, soft_predicted = sums.tolist()
+    total, soft_total = predicted + tumour, soft_predicted + tumour
+    return CaseOverlap(
+        dice=2.0 * shared / total if total else None,
+        soft_dice=2.0 * soft_shared / soft_total if soft_total else 1.0,
+    )
+
+
+def _slab_sums(logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None) -> torch.Tensor:
+    """Voxels shared, predicted and of tumour, then those shared and predicted by probability."""
+    labels = torch.from_numpy(np.ascontiguousarray(reference)).to(logits.device)
+    tumour = labels > 0
+    probability = 1.0 - torch.softmax(logits.float(), dim=0)[0]
+    predicted = logits[1:].amax(dim=0) > logits[0]
+    if ignore_label is not None:
+        annotated = labels != ignore_label
+        tumour, predicted, probability = tumour & annotated, predicted & annotated, probability * annotated
+    sums = ((predicted & tumour).sum(), predicted.sum(), tumour.sum(), (probability * tumour).sum(), probability.sum())
+    return torch.stack([part.double() for part in sums])
+
+
+def mean_dice(overlaps: Sequence[CaseOverlap]) -> float:
+    """Mean Dice over the cases that have one; NaN where none has."""
+    known = [overlap.dice for overlap in overlaps if overlap.dice is not None]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def mean_soft_dice(overlaps: Sequence[CaseOverlap]) -> float:
+    """Mean Dice of the probabilities; NaN without cases."""
+    return float(np.mean([overlap.soft_dice for overlap in overlaps])) if overlaps else float("nan")
