@@ -181,10 +181,12 @@ def recorded_training(
     settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "fold": fold}
     inputs: dict[str, Path | RunInput] = {
         "preprocessed": RunInput(preprocessed, "names_and_sizes"),
-        "arrays": RunInput(preprocessed / f"{plans}_{CONFIGURATION}", "names_and_sizes"),
         "plans": preprocessed / f"{plans}.json",
         "splits": splits,
     }
+    arrays = preprocessed / f"{plans}_{CONFIGURATION}"
+    if arrays.is_dir():  # nnU-Net's own plans may share those of others
+        inputs["arrays"] = RunInput(arrays, "names_and_sizes")
     with recorded_run(
         fold_folder,
         "train",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study import run_study as module
 from nnunet_amt.study.run_study import open_study, run_study, study_status
 from nnunet_amt.study.settings import StudySettings, read_settings
@@ -119,4 +119,4 @@ def test_what_is_done_is_skipped_and_a_failure_keeps_what_was_done(
     assert result.skipped == ("first",)
     assert seen == [(1, 2, "first", True), (2, 2, "second", False)]
     assert run_study(folder, settings).skipped == ("first", "second")
-    assert os.environ["nnUNet_raw"] == str(folder / "nnUNet_raw")
+    assert folder_from_environment("nnUNet_raw") == folder / "nnUNet_raw"
