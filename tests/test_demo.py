@@ -15,6 +15,8 @@ from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.demo import DemoSettings, run_demo
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.phantom import CohortDesign
+from nnunet_amt.study.run_study import run_study, study_status
+from nnunet_amt.study.settings import read_settings
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,8 @@ SCRIPT = """
 import sys; from pathlib import Path
 from nnunet_amt.demo import run_demo; from tests.test_demo import SETTINGS
 if __name__ == '__main__':
-    run_demo(Path(sys.argv[1]), 'cpu', lambda done, total, what: print(what, done, total, flush=True), SETTINGS)
+    told = lambda done, total, what: print(what, done, total, flush=True)
+    run_demo(Path(sys.argv[1]), settings=SETTINGS, device='cpu', progress=told)
 """
 
 
@@ -75,20 +78,32 @@ def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monke
     trained = checkpoint.stat().st_mtime_ns
 
     steps: list[tuple[int, int, str]] = []
-    result = run_demo(output, "cpu", lambda done, total, what: steps.append((done, total, what)), SETTINGS)
+    result = run_demo(output, settings=SETTINGS, progress=lambda done, total, what: steps.append((done, total, what)))
 
     assert [path.stat().st_mtime_ns for path in images] == times  # nothing was made twice
     assert checkpoint.stat().st_mtime_ns == trained
     assert not list(output.rglob(".partial-*"))
     assert {what.partition(":")[0] for _, _, what in steps} >= {"preprocessing", "training", "prediction"}
     summary = json.loads((output / "evaluation" / "summary.json").read_text())
-    assert summary["voxel"]["dice"]["n"] == len(result.evaluation.cases) == 2
+    assert summary["voxel"]["dice"]["n"] == summary["cases"] == 2
     assert (output / "evaluation" / "froc.png").stat().st_size > 5000
     assert folder_from_environment("nnUNet_raw") == output / "nnUNet_raw"
     assert_recorded(output)
-    page = result.page.path.read_text()
-    assert result.page.path == output / "report.html"
-    assert f"Failed worst: case {result.page.worst[:8]}" in page  # AMT-0001 and the like
+    page = result.folders.page.read_text()
+    assert result.folders.page == output / "report.html"
+    worst = result.ran["report"].removeprefix("failed worst: ")
+    assert f"Failed worst: case {worst[:8]}" in page  # AMT-0001 and the like
+    assert_nothing_is_left_to_do(output)
+
+
+def assert_nothing_is_left_to_do(output: Path) -> None:
+    """The demo is a study: its settings lie in it, and everything but the look at the files is skipped next time."""
+    settings = read_settings(output)
+    assert settings.train.trainer == SETTINGS.trainer
+    assert [(state.stage.name, state.why) for state in study_status(output, settings) if not state.done] == []
+    again = run_study(output, settings)
+    assert list(again.ran) == ["convert"]
+    assert again.skipped == ("plan", "doctor", "train", "predict", "evaluate", "failures", "report")
 
 
 def assert_recorded(output: Path) -> None:

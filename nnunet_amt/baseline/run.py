@@ -48,13 +48,14 @@ class BaselineResult:
 def run_baseline(
     settings: BaselineSettings,
     *,
+    log_file: Path | None = None,
     progress: Progress = silent,
     show: Callable[[str], None] = lambda command: None,
 ) -> tuple[BaselineResult, ...]:
     """Plan, train, predict and evaluate nnU-Net's own models; run again, it goes on where it stopped.
 
-    `progress` is told of the steps of the evaluation, nnU-Net's own output is left as it is; `show` is told every
-    command before it runs.
+    `progress` is told of the steps of the evaluation; nnU-Net's own output goes to `log_file`, without one it is left
+    on the terminal; `show` is told every command before it runs.
 
     Raises
     ------
@@ -68,11 +69,11 @@ def run_baseline(
     for model in settings.models:
         require_output(settings.predictions_folder(model), dataset.images)
     with _recorded(dataset, settings):
-        plan_and_preprocess(dataset, settings, show)
+        plan_and_preprocess(dataset, settings, log_file=log_file, show=show)
         results = []
         for model in settings.models:
-            fold_folder = train(dataset, settings, model, show)
-            predictions = predict(dataset, settings, model, fold_folder, show)
+            fold_folder = train(dataset, settings, model, log_file=log_file, show=show)
+            predictions = predict(dataset, settings, model, fold_folder, log_file=log_file, show=show)
             output = settings.evaluation_folder(model)
             evaluation = evaluate(predictions, dataset.references, output, cohort=dataset.cohort, progress=progress)
             results.append(BaselineResult(model, fold_folder.parent, predictions, output, evaluation))
@@ -85,7 +86,9 @@ def compare_with_ours(settings: BaselineSettings, evaluation: Path, *, progress:
     return compare(evaluations, settings.comparison_folder(), names=settings.compared_names(), progress=progress)
 
 
-def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, show: Callable[[str], None]) -> None:
+def plan_and_preprocess(
+    dataset: BaselineDataset, settings: BaselineSettings, *, log_file: Path | None = None, show: Callable[[str], None]
+) -> None:
     """Let nnU-Net plan and preprocess what is not; a model that is trained needs neither.
 
     All models come before the first training: what they cannot agree about shows now, not after a day.
@@ -99,19 +102,26 @@ def plan_and_preprocess(dataset: BaselineDataset, settings: BaselineSettings, sh
         if not record.is_planned(model):
             record.planning(model, finished=False)
             if not record.has_arrays():
-                _run(commands.plan_and_preprocess_command(settings, model), settings, show, planning=True)
+                _run(commands.plan_and_preprocess_command(settings, model), settings, log_file, show, planning=True)
                 record.planning(model, finished=True)
                 record.preprocessing_ended(model)
                 continue
-            _run(commands.plan_command(settings, model), settings, show, planning=True)
+            _run(commands.plan_command(settings, model), settings, log_file, show, planning=True)
             record.planning(model, finished=True)
         if not record.is_preprocessed(model):
             record.preprocessing_begins(model)
-            _run(commands.preprocess_command(settings, model), settings, show, planning=True)
+            _run(commands.preprocess_command(settings, model), settings, log_file, show, planning=True)
             record.preprocessing_ended(model)
 
 
-def train(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel, show: Callable[[str], None]) -> Path:
+def train(
+    dataset: BaselineDataset,
+    settings: BaselineSettings,
+    model: StockModel,
+    *,
+    log_file: Path | None = None,
+    show: Callable[[str], None],
+) -> Path:
     """Train what is left to train; give the folder of the fold."""
     fold_folder, state = fold_folder_of(dataset, settings, model), stock_training_state(dataset, settings, model)
     if state == "finished":
@@ -121,7 +131,7 @@ def train(dataset: BaselineDataset, settings: BaselineSettings, model: StockMode
         dataset.preprocessed, fold_folder.parent, trainer=settings.trainer, fold=settings.fold, plans=model.plans,
         options=[flag] if flag else [], device=settings.device,
     ) as notes:  # fmt: skip
-        notes.cost["peak_memory_bytes"] = _run(commands.train_command(settings, model, flag), settings, show)
+        notes.cost["peak_memory_bytes"] = _run(commands.train_command(settings, model, flag), settings, log_file, show)
         if stock_training_state(dataset, settings, model) != "finished":
             raise WorkFailedError(f"{fold_folder}: nnU-Net ended without a validated {FINAL_CHECKPOINT}; run again")
         notes.settings |= _planned(settings, model, fold_folder.parent)
@@ -133,6 +143,8 @@ def predict(
     settings: BaselineSettings,
     model: StockModel,
     fold_folder: Path,
+    *,
+    log_file: Path | None = None,
     show: Callable[[str], None],
 ) -> Path:
     """Predict the external cases that are not predicted yet; give the folder of the label maps."""
@@ -147,7 +159,9 @@ def predict(
         if kept < total:
             command = commands.predict_command(settings, model, dataset.images, output, keep=kept > 0)
             show(shlex.join(command))
-            notes.cost["peak_memory_bytes"] = run_prediction(command, dataset.images, output, device=settings.device)
+            notes.cost["peak_memory_bytes"] = run_prediction(
+                command, dataset.images, output, device=settings.device, log_file=log_file
+            )
     return output
 
 
@@ -177,10 +191,15 @@ def _planned(settings: BaselineSettings, model: StockModel, folder: Path) -> dic
 
 
 def _run(
-    command: Sequence[str], settings: BaselineSettings, show: Callable[[str], None], *, planning: bool = False
+    command: Sequence[str],
+    settings: BaselineSettings,
+    log_file: Path | None,
+    show: Callable[[str], None],
+    *,
+    planning: bool = False,
 ) -> int | None:
     show(shlex.join(command))
     environment = cpu_friendly_environment(settings.device)
     if planning and environment.get("nnUNet_n_proc_DA") == "0":
         del environment["nnUNet_n_proc_DA"]  # nnU-Net's planner takes it for a number of threads, of which 0 are none
-    return process.run_stock_command(command, environment)
+    return process.run_stock_command(command, environment, log_file=log_file)

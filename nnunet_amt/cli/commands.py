@@ -19,7 +19,6 @@ from nnunet_amt.cli.console import (
     err,
     one_line_errors,
     out,
-    overall_table,
     progress_bars,
     show_next,
     show_written,
@@ -33,6 +32,7 @@ from nnunet_amt.cli.predict import predict
 from nnunet_amt.cli.public import join_manifests, public_cohort
 from nnunet_amt.cli.published import published
 from nnunet_amt.cli.report import report
+from nnunet_amt.cli.study import show_study, stage_display, study
 from nnunet_amt.cli.train import train
 from nnunet_amt.errors import BadInputError
 
@@ -79,21 +79,17 @@ def demo(
 ) -> None:
     """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
     from nnunet_amt.demo import run_demo
-    from nnunet_amt.nnunet.environment import require_device
 
     started = time.monotonic()
-    with progress_bars() as report:
-        result = run_demo(output, require_device(device), report)
+    with stage_display() as (progress, on_stage):
+        result = run_demo(output, device=device, progress=progress, on_stage=on_stage)
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
-    out.print(overall_table(result.evaluation))
-    out.print(f"took {time.monotonic() - started:.0f} s")
-    show_written([result.manifest, result.model, *result.evaluation.files, result.page.path])
-    if result.page.worst:
-        out.print(f"failed worst: {result.page.worst}", markup=False)
-    show_next(f"open {result.page.path} in a browser")
-    out.print("  nnunet_amt convert MANIFEST.csv -d 711    # your own cohort; the manifest above shows the columns")
+    show_study(result, time.monotonic() - started)
+    manifest = output / "phantom_cohort" / "manifest.csv"
+    out.print(f"  nnunet_amt study MANIFEST.csv -o FOLDER    # your own cohort; columns as in {manifest}", markup=False)
 
 
+app.command()(study)
 app.command()(convert)
 app.command("public-cohort")(public_cohort)
 app.command("join-manifests")(join_manifests)

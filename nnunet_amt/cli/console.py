@@ -23,7 +23,7 @@ from nnunet_amt.errors import AMTError
 
 if TYPE_CHECKING:
     from nnunet_amt.dataset_conversion import ConversionSummary
-    from nnunet_amt.evaluation import EvaluationResult
+    from nnunet_amt.evaluation.summary.summary import GroupSummary
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -117,14 +117,13 @@ def show_conversion(summary: ConversionSummary) -> None:
     show_written([summary.dataset_folder, *summary.files])
 
 
-def overall_table(result: EvaluationResult, whose: str = "ours") -> Table:
+def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
     """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, the published ones beside them."""
     from nnunet_amt.evaluation import threshold_index
 
-    voxel, lesion = result.overall.voxel, result.overall.lesion
+    voxel, lesion, cases = overall.voxel, overall.lesion, overall.cases
     at = threshold_index(paper.OPERATING_POINT.iou_threshold)
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
-    cases = len(result.cases)
     ours = f"{whose} ({cases} case{'' if cases == 1 else 's'})"
     table = Table("", ours, f"published** ({voxel_row.cases} cases)")
     for name, metric, published in (

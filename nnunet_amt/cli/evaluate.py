@@ -102,7 +102,7 @@ def evaluate(
             executor=executor,
             progress=report,
         )
-    out.print(overall_table(result))
+    out.print(overall_table(result.overall))
     if result.overall.triage is not None:
         out.print(_triage_line(result.overall.triage), markup=False)
     show_written(list(result.files))

@@ -35,9 +35,9 @@ def run_stock_command(
     environment
         Variables to run it with; our trainers are added.
     on_line
-        If given, output goes line by line to it and to `log_file` instead of to the terminal.
+        Told every line of the output.
     log_file
-        Appended to; used with `on_line` only.
+        Appended to. With this or `on_line` nothing is shown on the terminal.
 
     Returns
     -------
@@ -50,21 +50,21 @@ def run_stock_command(
     WorkFailedError
         If the command ends with another exit code than 0.
     """
-    executable = _executable(command[0])
+    executable, piped = _executable(command[0]), on_line is not None or log_file is not None
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
         [sys.executable, "-m", "nnunet_amt.base.processes", executable, *command[1:]],
         # unbuffered: through a pipe nnU-Net's lines would come in lumps
         env={**environment_with_trainer(environment), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes
-        stdout=subprocess.PIPE if on_line else None,
-        stderr=subprocess.STDOUT if on_line else None,
+        stdout=subprocess.PIPE if piped else None,
+        stderr=subprocess.STDOUT if piped else None,
         text=True,
         errors="replace",
         start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
     )
     try:
-        tail = _follow(process, on_line, log_file) if on_line else []
+        tail = _follow(process, on_line, log_file) if piped else []
         exit_code, peak = _wait(process)
     except BaseException:
         _end_group(process)
@@ -95,7 +95,7 @@ def cpu_friendly_environment(device: str) -> dict[str, str]:
     return environment
 
 
-def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None], log_file: Path | None) -> list[str]:
+def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | None, log_file: Path | None) -> list[str]:
     """Pass output on line by line; return its last line."""
     tail: list[str] = []
     if process.stdout is None:
@@ -108,7 +108,8 @@ def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None], log_
             log.flush()
             if line.strip():
                 tail = [line.strip()]
-            on_line(line)
+            if on_line is not None:
+                on_line(line)
     return tail
 
 

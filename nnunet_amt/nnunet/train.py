@@ -191,6 +191,9 @@ def recorded_training(
         "plans": preprocessed / f"{plans}.json",
         "splits": splits,
     }
+    arrays = preprocessed / f"{plans}_{CONFIGURATION}"
+    if arrays.is_dir():  # nnU-Net's own plans may share those of others
+        inputs["arrays"] = RunInput(arrays, "names_and_sizes")
     with recorded_run(
         fold_folder,
         "train",

@@ -1,18 +1,28 @@
 """What was run, with which settings, on which files and at what cost: a record beside the results of every stage."""
 
-from nnunet_amt.base.run_record.inputs import RunInput, file_sha256, shareable_words
+from nnunet_amt.base.run_record.inputs import RunInput, describe_input, file_sha256, shareable_words
 from nnunet_amt.base.run_record.machine import number_of_parameters
-from nnunet_amt.base.run_record.record import RECORD_FILE, SCHEMA_VERSION, RunNotes, input_path, read_runs, recorded_run
+from nnunet_amt.base.run_record.record import (
+    RECORD_FILE,
+    SCHEMA_VERSION,
+    RunNotes,
+    input_path,
+    read_runs,
+    recorded_run,
+    recorded_settings,
+)
 
 __all__ = [
     "RECORD_FILE",
     "SCHEMA_VERSION",
     "RunInput",
     "RunNotes",
+    "describe_input",
     "file_sha256",
     "input_path",
     "number_of_parameters",
     "read_runs",
     "recorded_run",
+    "recorded_settings",
     "shareable_words",
 ]

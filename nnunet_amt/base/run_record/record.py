@@ -195,7 +195,7 @@ def recorded_run(
         "seconds": round(seconds, 3),
         "software": software_versions(),
         "machine": describe_machine(device),
-        "settings": {**_as_mapping(settings), **_as_mapping(notes.settings)},
+        "settings": {**recorded_settings(settings), **recorded_settings(notes.settings)},
         "seed": seed,
         "inputs": {name: describe_input(item, final) for name, item in {**(inputs or {}), **notes.inputs}.items()},
         "outputs": _hashed(folder, [*outputs, *notes.outputs]),
@@ -219,7 +219,8 @@ def _hashed(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in hashed.items() if entry["sha256"] is not None}
 
 
-def _as_mapping(settings: Any) -> dict[str, Any]:
+def recorded_settings(settings: Any) -> dict[str, Any]:
+    """Give settings as a run record holds them."""
     if settings is None:
         return {}
     content = asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)

@@ -1,0 +1,127 @@
+"""A whole study: from the manifest to the page, every stage that is not done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.nnunet.environment import folders_below
+from nnunet_amt.study.settings import SETTINGS_FILE, StudySettings, read_settings, write_settings
+from nnunet_amt.study.stage import Stage, StageState, stage_states, stale_reason
+from nnunet_amt.study.stages import StudyFolders, manifest_path, study_stages
+
+OnStage = Callable[[int, int, Stage, bool], None]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a run of a study did.
+
+    Attributes
+    ----------
+    folders
+        Where everything stands.
+    ran
+        What was worth saying of every stage that ran, by its name.
+    skipped
+        Names of the stages that were done already.
+    """
+
+    folders: StudyFolders
+    ran: dict[str, str]
+    skipped: tuple[str, ...]
+
+
+def open_study(
+    folder: Path, *, manifest: Path | None = None, changes: dict[str, dict[str, object]] | None = None
+) -> StudySettings:
+    """Read the settings of a study; of a new one write them.
+
+    Parameters
+    ----------
+    folder
+        The study, made if `manifest` is given.
+    manifest
+        The cohort's table; None for a study that is there already.
+    changes
+        Section to name to value: what goes before ``study.toml``. A new study writes it down; for one that is there it
+        holds for this run.
+
+    Raises
+    ------
+    BadInputError
+        If there is no study and no manifest, the study is of another manifest, or a setting cannot be used.
+    """
+    changes = changes or {}
+    if manifest is not None and not manifest.is_file():
+        raise BadInputError(f"{manifest}: no such file; give the manifest of the cohort, a CSV with a row a case")
+    if manifest is None or (folder / SETTINGS_FILE).exists():
+        require_folder(folder, "give the folder of a study, or a manifest and -o FOLDER to begin one")
+        settings = read_settings(folder)
+        if manifest is not None and not _same_file(manifest, manifest_path(folder, settings)):
+            raise BadInputError(
+                f"{folder / SETTINGS_FILE}: is of another manifest ({settings.study.manifest}); give another folder, "
+                "or change the line in the file"
+            )
+        return settings.changed(changes)
+    folder.mkdir(parents=True, exist_ok=True)
+    named = os.path.relpath(manifest.resolve(), folder.resolve())
+    settings = StudySettings().changed({**changes, "study": {**changes.get("study", {}), "manifest": named}})
+    write_settings(folder, settings)
+    return settings
+
+
+def study_status(folder: Path, settings: StudySettings) -> tuple[StageState, ...]:
+    """Tell of every stage of a study whether it is done, and why not."""
+    stages = study_stages(folder, settings, device=settings.study.device, jobs=settings.study.jobs or 1)
+    return stage_states(stages)
+
+
+def run_study(
+    folder: Path, settings: StudySettings, *, progress: Progress = silent, on_stage: OnStage | None = None
+) -> StudyResult:
+    """Run every stage that is not done, in order; run again, it goes on where it stopped.
+
+    nnU-Net's three folder variables are set to folders of the study, for this process.
+
+    Parameters
+    ----------
+    folder
+        Of the study.
+    settings
+        Of `open_study`.
+    progress
+        Told of the steps of the stages.
+    on_stage
+        Told at every stage its number from 1, the number of stages, the stage, and whether it is skipped.
+
+    Raises
+    ------
+    AMTError
+        Whatever a stage raises; what the stages before it did stays.
+    """
+    from nnunet_amt.nnunet.environment import require_device
+
+    os.environ.update(folders_below(folder))
+    device = require_device(settings.study.device)
+    stages = study_stages(folder, settings, device=device, jobs=settings.study.jobs or os.cpu_count() or 1)
+    ran: dict[str, str] = {}
+    skipped: list[str] = []
+    for number, stage in enumerate(stages, start=1):
+        skip = stale_reason(stage, stages) is None and not stage.looks_itself
+        if on_stage is not None:
+            on_stage(number, len(stages), stage, skip)
+        if skip:
+            skipped.append(stage.name)
+            continue
+        ran[stage.name] = stage.run(progress)
+    return StudyResult(StudyFolders.of(folder, settings), ran, tuple(skipped))
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    return second.exists() and first.samefile(second)

@@ -1,0 +1,226 @@
+"""``study.toml``: every setting of a study, written at its first run with defaults and comments, read afterwards."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nnunet_amt import paper
+from nnunet_amt.base.files import write_text
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans import DEFAULT_TRAINER
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+SETTINGS_FILE = "study.toml"
+
+_HEAD = """\
+# The settings of a study: written at its first run, read at every further one. An option on the command line goes
+# before this file, for that run. A stage whose settings here have changed runs again, and all that stand on it.
+# A line that begins with # and a name is a setting that is not given; its comment says what holds then.
+"""
+_ADVICE = "mend the line, or delete the file to begin with the defaults"
+
+Triple = tuple[float, float, float]
+IntegerTriple = tuple[int, int, int]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class CohortSection(_Section):
+    """What is studied, and on what."""
+
+    manifest: str = Field("", description="The cohort's table, relative to this file.")
+    dataset: int = Field(711, ge=1, le=999, description="Number of the dataset in nnU-Net.")
+    name: str = Field("AMT", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Its name after the number.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto takes cuda where there is one, else cpu."
+    )
+    jobs: int | None = Field(None, ge=1, description="Worker processes; as many as there are cores if not given.")
+
+
+class ConvertSection(_Section):
+    """From the manifest to nnU-Net's raw format."""
+
+    seed: int = Field(711, description="Of the random tuning split and of the pseudonyms.")
+    external_cases: int | None = Field(
+        None, ge=1, description="Without a split column: cases to hold out; 23%, the paper's share, if not given."
+    )
+    tuning_cases: int | None = Field(
+        None, ge=1, description="Without a split column: cases for tuning; 11% of the others if not given."
+    )
+    external_institutions: str | None = Field(
+        None, description="File with an institution a line, all held out; relative to this file."
+    )
+    resample_masks: bool = Field(False, description="Bring masks of another grid to the CT's, nearest neighbour.")
+    resample_tilt: bool = Field(False, description="Straighten CTs that were scanned with a tilted gantry.")
+    exclude_unreadable: bool = Field(False, description="Count cases that cannot be converted as excluded.")
+    keep_case_ids: bool = Field(False, description="The manifest's case ids and institutions are pseudonyms already.")
+    key_file: str | None = Field(
+        None, description="Where the pseudonyms' key is kept; beside the manifest if not given."
+    )
+    table1_p_values: bool = Field(False, description="Put p-values between the splits into Table 1.")
+
+
+class PlanSection(_Section):
+    """The plans that nnU-Net trains and predicts by."""
+
+    spacing: Triple | None = Field(
+        None, description="(z, y, x) in mm to resample to; the median of the dataset if not given."
+    )
+    patch_size: IntegerTriple | None = Field(
+        None, description="(z, y, x) in voxels, multiples of 8; 32, 192, 192 or smaller if not given."
+    )
+
+
+class TrainSection(_Section):
+    """nnUNetv2_train with our trainer."""
+
+    trainer: str = Field(DEFAULT_TRAINER, description="nnU-Net's 1000 epochs; nnUNetTrainerAMT_5epochs to try it out.")
+    fold: str = Field("0", pattern=r"^(0|all)$", description="0 is the split of the cohort; all trains on both.")
+    options: tuple[str, ...] = Field((), description='Further words for nnUNetv2_train, such as "-num_gpus", "2".')
+
+
+class PredictSection(_Section):
+    """nnUNetv2_predict on the external test set."""
+
+    checkpoint: str = Field("checkpoint_best.pth", description="File name of the checkpoint.")
+    options: tuple[str, ...] = Field((), description='Further words for nnUNetv2_predict, such as "-step_size", "0.7".')
+
+
+class EvaluateSection(_Section):
+    """What a lesion is, and how intervals are drawn."""
+
+    connectivity: Literal[6, 18, 26] = Field(26, description="Neighbours that join two voxels into one lesion.")
+    minimum_predicted_voxels: int = Field(
+        paper.MINIMUM_PREDICTED_VOXELS, ge=0, description="Smaller predicted lesions are dropped."
+    )
+    false_positive_rule: Literal["unmatched", "no_overlap"] = Field(
+        "unmatched", description="What counts as a false positive: every lesion without partner, or without overlap."
+    )
+    surface_distances: bool = Field(False, description="Hausdorff and average surface distances too; takes longer.")
+    components: bool = Field(False, description="Write the table of lesion definitions too.")
+    seed: int = Field(711, ge=0, description="Of the bootstrap.")
+    cluster: Literal["case", "institution"] = Field("case", description="What a resample of the bootstrap draws.")
+    ci_always: bool = Field(False, description="Give bootstrap intervals under 20 cases too, as the paper does.")
+    subgroups: tuple[str, ...] = Field((), description="Further columns of the cohort to make subgroups of.")
+
+
+class BaselineSection(_Section):
+    """Stock nnU-Net on the same split, compared with ours."""
+
+    run: bool = Field(False, description="Train and compare nnU-Net's own models; takes as long as ours, or longer.")
+    models: tuple[str, ...] = Field(("default", "resenc-m"), description="Which of them.")
+    trainer: str = Field("nnUNetTrainer", description="One of nnU-Net's own, such as nnUNetTrainer_250epochs.")
+
+
+class ReportSection(_Section):
+    """The page."""
+
+    title: str | None = Field(None, description="Title of the page; the dataset's if not given.")
+    viewer: bool = Field(True, description="Put the cases in, to look at slice by slice.")
+
+
+class StudySettings(_Section):
+    """All of them, a section a stage; the defaults are those of the single commands."""
+
+    study: CohortSection = CohortSection()
+    convert: ConvertSection = ConvertSection()
+    plan: PlanSection = PlanSection()
+    train: TrainSection = TrainSection()
+    predict: PredictSection = PredictSection()
+    evaluate: EvaluateSection = EvaluateSection()
+    baseline: BaselineSection = BaselineSection()
+    report: ReportSection = ReportSection()
+
+    def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> StudySettings:
+        """Give settings in which those of `changes`, section to name to value, stand in place of these.
+
+        Raises
+        ------
+        BadInputError
+            If there is no such setting, or it does not take the value.
+        """
+        content = self.model_dump()
+        for section, values in changes.items():
+            content[section] |= values
+        return _validated(content, "the command line")
+
+
+def read_settings(folder: Path) -> StudySettings:
+    """Read ``study.toml`` of a study.
+
+    Raises
+    ------
+    BadInputError
+        If it is missing, is no TOML, or holds a setting or a value that there is not: which, and what to do.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    path = folder / SETTINGS_FILE
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInputError(
+            f"{folder}: holds no {SETTINGS_FILE}, so it is no study yet; begin one with: "
+            f"nnunet_amt study MANIFEST.csv -o {folder}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path}: is not TOML ({error}); {_ADVICE}") from error
+    return _validated(content, str(path))
+
+
+def write_settings(folder: Path, settings: StudySettings) -> Path:
+    """Write ``study.toml``, with a comment for every setting."""
+    path = folder / SETTINGS_FILE
+    write_text(path, settings_text(settings))
+    return path
+
+
+def settings_text(settings: StudySettings) -> str:
+    """Lay out settings as TOML that `read_settings` reads back as they are."""
+    return "\n".join([_HEAD, *_lines(settings)])
+
+
+def _lines(settings: StudySettings) -> Iterator[str]:
+    for section, field in type(settings).model_fields.items():
+        model: _Section = getattr(settings, section)
+        yield f"[{section}]  # {(type(model).__doc__ or field.description or '').rstrip('.')}"
+        for name, described in type(model).model_fields.items():
+            value = getattr(model, name)
+            given = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
+            yield f"{given}  # {described.description}"
+        yield ""
+
+
+def _toml(value: object) -> str:
+    """Write a value as TOML, of which JSON's strings, numbers, truth values and lists are a part."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _validated(content: Mapping[str, Any], where: str) -> StudySettings:
+    try:
+        return StudySettings.model_validate(content)
+    except ValidationError as error:
+        raise BadInputError(f"{where}: {_what_is_wrong(error.errors()[0])}; {_ADVICE}") from None
+
+
+def _what_is_wrong(error: ErrorDetails) -> str:
+    section, *names = (str(part) for part in error["loc"])
+    place = f"[{section}]" + (f" {names[0]}" if names else "")
+    if error["type"] == "extra_forbidden":
+        models = {name: field.annotation for name, field in StudySettings.model_fields.items()}
+        known = models[section].model_fields if names else models  # type: ignore[union-attr]
+        return f"{place}: there is no such {'setting' if names else 'section'}; there are {', '.join(known)}"
+    return f"{place} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"

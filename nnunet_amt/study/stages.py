@@ -1,0 +1,440 @@
+"""The stages of a study: one list that ``nnunet_amt study`` and the demo run, and ``--status`` reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from nnunet_amt.base.progress import Progress
+from nnunet_amt.base.run_record import RunInput
+from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
+from nnunet_amt.study.settings import StudySettings
+from nnunet_amt.study.stage import Stage, stale_reason
+
+# Stages are imported by the function that runs them: torch takes seconds, and --status should not.
+
+PAGE_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class StudyFolders:
+    """Where the parts of a study stand in its folder.
+
+    Attributes
+    ----------
+    folder
+        The study: ``nnUNet_raw``, ``nnUNet_preprocessed`` and ``nnUNet_results`` are in it, and all that is below.
+    dataset_name
+        Such as ``Dataset711_AMT``.
+    model_name
+        nnU-Net's name of the model's folder.
+    fold
+        ``0`` or ``all``.
+    """
+
+    folder: Path
+    dataset_name: str
+    model_name: str
+    fold: str
+
+    @classmethod
+    def of(cls, folder: Path, settings: StudySettings) -> StudyFolders:
+        """Name the folders that a study with these settings has."""
+        dataset = f"Dataset{settings.study.dataset:03d}_{settings.study.name}"
+        model = f"{settings.train.trainer}__{PLANS_NAME}__{CONFIGURATION}"
+        return cls(folder, dataset, model, settings.train.fold)
+
+    @property
+    def raw(self) -> Path:
+        """The raw dataset."""
+        return self.folder / "nnUNet_raw" / self.dataset_name
+
+    @property
+    def preprocessed(self) -> Path:
+        """The preprocessed dataset."""
+        return self.folder / "nnUNet_preprocessed" / self.dataset_name
+
+    @property
+    def fold_folder(self) -> Path:
+        """The trained fold: checkpoints and nnU-Net's log."""
+        return self.folder / "nnUNet_results" / self.dataset_name / self.model_name / f"fold_{self.fold}"
+
+    @property
+    def predictions(self) -> Path:
+        """Label maps of the external test set."""
+        return self.folder / "predictions"
+
+    @property
+    def evaluation(self) -> Path:
+        """Tables, figures and CSV files."""
+        return self.folder / "evaluation"
+
+    @property
+    def failures(self) -> Path:
+        """The failure analysis."""
+        return self.folder / "evaluation_failures"
+
+    @property
+    def baseline(self) -> Path:
+        """Stock nnU-Net's predictions and evaluations, and the comparison."""
+        return self.folder / "baseline"
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder / PAGE_NAME
+
+
+def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: int) -> tuple[Stage, ...]:
+    """List the stages of a study in the order in which they run.
+
+    Parameters
+    ----------
+    folder
+        The study; it holds ``study.toml``.
+    settings
+        Of the study.
+    device
+        For training and prediction, as nnU-Net is told.
+    jobs
+        Worker processes.
+    """
+    at, how = StudyFolders.of(folder, settings), _How(device, jobs)
+    stages = [
+        _convert(at, settings, how),
+        _plan(at, settings, how),
+        _doctor(settings),
+        _train(at, settings, how),
+        _predict(at, settings, how),
+        _evaluate(at, settings, how),
+        _failures(at, settings, how),
+    ]
+    if settings.baseline.run:
+        stages.append(_baseline(at, settings, how))
+    return (*stages, _report(at, settings))
+
+
+@dataclass(frozen=True)
+class _How:
+    device: str
+    jobs: int
+
+
+def manifest_path(folder: Path, settings: StudySettings) -> Path:
+    """Find the cohort's table, which ``study.toml`` names relative to itself."""
+    return folder / settings.study.manifest
+
+
+def _convert(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    manifest, chosen = manifest_path(at.folder, settings), settings.convert
+
+    def beside(name: str | None) -> Path | None:
+        return None if name is None else at.folder / name
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions, convert
+
+        conversion = ConversionSettings(
+            seed=chosen.seed,
+            external_cases=chosen.external_cases,
+            tuning_cases=chosen.tuning_cases,
+            external_institutions=beside(chosen.external_institutions),
+            reading=ReadingOptions(chosen.resample_masks, chosen.resample_tilt),
+            exclude_unreadable=chosen.exclude_unreadable,
+            key_file=beside(chosen.key_file),
+            keep_case_ids=chosen.keep_case_ids,
+            p_values=chosen.table1_p_values,
+        )
+        summary = convert(
+            manifest,
+            at.raw.parent,
+            dataset_id=settings.study.dataset,
+            name=settings.study.name,
+            settings=conversion,
+            jobs=how.jobs,
+            progress=progress,
+        )
+        cases = ", ".join(f"{split.cases} {split.split}" for split in summary.audit.splits)
+        return f"{cases} cases; {sum(summary.excluded.values())} excluded"
+
+    return Stage(
+        name="convert",
+        purpose="the cohort to nnU-Net's raw format, with the institutional split and its audit",
+        record=at.raw,
+        writes=at.raw,
+        reads={"manifest": manifest},
+        settings={
+            "external_cases": chosen.external_cases,
+            "tuning_cases": chosen.tuning_cases,
+            "exclude_unreadable": chosen.exclude_unreadable,
+            "keep_case_ids": chosen.keep_case_ids,
+            "p_values": chosen.table1_p_values,
+            "reading": {"resample_masks": chosen.resample_masks, "resample_tilt": chosen.resample_tilt},
+        },
+        run=run,
+        looks_itself=True,  # at the files that the manifest names
+    )
+
+
+def _plan(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    asked = {"spacing": settings.plan.spacing, "patch_size": settings.plan.patch_size}
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.nnunet.planning import plan
+
+        summary = plan(settings.study.dataset, **asked, jobs=how.jobs, progress=progress)
+        spacing, patch = (" x ".join(f"{edge:g}" for edge in edges) for edges in (summary.spacing, summary.patch_size))
+        return f"spacing {spacing} mm, patch {patch} voxels (z, y, x)"
+
+    return Stage(
+        name="plan",
+        purpose="the dataset's fingerprint, the pinned plans, the preprocessed arrays",
+        record=at.preprocessed,
+        writes=at.preprocessed,
+        reads={"dataset": RunInput(at.raw, "names_and_sizes")},
+        settings=asked,
+        run=run,
+    )
+
+
+def _doctor(settings: StudySettings) -> Stage:
+    def run(progress: Progress) -> str:
+        from nnunet_amt.nnunet.doctor import examine
+
+        found = list(examine(settings.study.dataset, progress=progress))
+        problems = [finding for finding in found if finding.verdict == "problem"]
+        if problems:
+            first = problems[0]
+            advice = f"; {first.advice}" if first.advice else ""
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise WorkFailedError(f"doctor: {first.check}: {first.seen}{advice}{more}")
+        return "no problem found"
+
+    return Stage(
+        name="doctor",
+        purpose="what usually goes wrong, looked for before the training",
+        record=None,
+        writes=None,
+        reads={},
+        settings={},
+        run=run,
+        needed_until="train",
+    )
+
+
+def _train(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    chosen = settings.train
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.nnunet.train import train
+
+        trained = train(
+            settings.study.dataset,
+            fold=chosen.fold,
+            trainer=chosen.trainer,
+            options=["--val_best", *chosen.options],  # the model that is selected is the one that is validated
+            device=how.device,
+            log_file=at.folder / "train.log",
+            progress=progress,
+        )
+        if trained.was_finished and (reason := stale_reason(stage)) is not None:
+            raise BadInputError(
+                f"{at.fold_folder}: this training is finished, but not of what is asked for now ({reason}); "
+                "move the folder away to train anew, or take the old settings and data again"
+            )
+        return ""
+
+    stage = Stage(
+        name="train",
+        purpose="nnUNetv2_train with the paper's recipe",
+        record=at.fold_folder,
+        writes=at.fold_folder,
+        reads={
+            "arrays": RunInput(at.preprocessed / f"{PLANS_NAME}_{CONFIGURATION}", "names_and_sizes"),
+            "plans": at.preprocessed / f"{PLANS_NAME}.json",
+            "splits": at.preprocessed / "splits_final.json",
+        },
+        settings={"trainer": chosen.trainer, "fold": chosen.fold},
+        run=run,
+    )
+    return stage
+
+
+def _predict(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    chosen, images = settings.predict, at.raw / "imagesTs"
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.nnunet.predict import predict
+
+        predict(
+            images,
+            at.predictions,
+            dataset_id=settings.study.dataset,
+            fold=settings.train.fold,
+            trainer=settings.train.trainer,
+            checkpoint=chosen.checkpoint,
+            options=chosen.options,
+            device=how.device,
+            log_file=at.folder / "predict.log",
+            progress=progress,
+        )
+        return ""
+
+    return Stage(
+        name="predict",
+        purpose="nnUNetv2_predict on the external test set",
+        record=at.predictions,
+        writes=at.predictions,
+        reads={
+            "images": RunInput(images, "names_and_sizes"),
+            "checkpoint": at.fold_folder / chosen.checkpoint,
+        },
+        settings={"trainer": settings.train.trainer, "fold": settings.train.fold, "checkpoint": chosen.checkpoint},
+        run=run,
+    )
+
+
+def _evaluate(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    evaluation, references, cohort = _evaluation_settings(settings), at.raw / "labelsTs", at.raw / "cohort.csv"
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.evaluation import evaluate
+
+        evaluate(
+            at.predictions,
+            references,
+            at.evaluation,
+            cohort=cohort,
+            settings=evaluation,
+            component_analysis=settings.evaluate.components,
+            jobs=how.jobs,
+            progress=progress,
+        )
+        return ""
+
+    return Stage(
+        name="evaluate",
+        purpose="voxel metrics, lesion matching, the FROC, the paper's Tables 3 and 4",
+        record=at.evaluation,
+        writes=at.evaluation / "tables.html",
+        reads={"predictions": at.predictions, "references": references, "cohort": cohort},
+        settings=asdict(evaluation),
+        run=run,
+    )
+
+
+def _evaluation_settings(settings: StudySettings) -> EvaluationSettings:
+    chosen = settings.evaluate
+    return EvaluationSettings(
+        connectivity=chosen.connectivity,
+        minimum_predicted_voxels=chosen.minimum_predicted_voxels,
+        false_positive_rule=chosen.false_positive_rule,
+        surface_distances=chosen.surface_distances,
+        seed=chosen.seed,
+        cluster=chosen.cluster,
+        ci_always=chosen.ci_always,
+        subgroup_columns=chosen.subgroups,
+    )
+
+
+def _failures(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    evaluation, references, images = _evaluation_settings(settings), at.raw / "labelsTs", at.raw / "imagesTs"
+    # what else an evaluation may be told does not concern single failures
+    counted = replace(
+        EvaluationSettings(),
+        connectivity=evaluation.connectivity,
+        minimum_predicted_voxels=evaluation.minimum_predicted_voxels,
+        false_positive_rule=evaluation.false_positive_rule,
+    )
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.evaluation.failures import analyse_failures
+
+        analyse_failures(
+            at.predictions,
+            references,
+            at.failures,
+            images=images,
+            settings=counted,
+            jobs=how.jobs,
+            progress=progress,
+        )
+        return ""
+
+    return Stage(
+        name="failures",
+        purpose="the worst segmented tenth against the best, and how each case fails",
+        record=at.failures,
+        writes=at.failures / "failures.md",
+        reads={
+            "predictions": at.predictions,
+            "references": references,
+            "images": RunInput(images, "names_and_sizes"),
+        },
+        settings=asdict(counted),
+        run=run,
+    )
+
+
+def _baseline(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+    chosen = settings.baseline
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.baseline import BaselineSettings, compare_with_ours, run_baseline, stock_models
+
+        asked = BaselineSettings(
+            settings.study.dataset,
+            at.baseline,
+            models=stock_models(chosen.models),
+            trainer=chosen.trainer,
+            device=how.device,
+            fold=settings.train.fold,
+            jobs=how.jobs,
+        )
+        run_baseline(
+            asked,
+            log_file=at.folder / "baseline.log",
+            progress=progress,
+            show=lambda command: progress(0, 1, f"baseline: {command.partition(' ')[0]}"),
+        )
+        compared = compare_with_ours(asked, at.evaluation, progress=progress)
+        return " ".join(filter(None, [*compared.sentences, asked.caveat()]))
+
+    return Stage(
+        name="baseline",
+        purpose="stock nnU-Net on the same split, compared with ours",
+        record=at.baseline,
+        writes=at.baseline / "comparison" / "comparison.html",
+        reads={"splits": at.raw / "splits_final.json"},
+        settings={"trainer": chosen.trainer, "fold": settings.train.fold},
+        run=run,
+    )
+
+
+def _report(at: StudyFolders, settings: StudySettings) -> Stage:
+    chosen = settings.report
+
+    def run(progress: Progress) -> str:
+        from nnunet_amt.report import write_report
+
+        page = write_report(
+            at.folder,
+            at.page,
+            evaluation=at.evaluation,
+            title=chosen.title,
+            viewer=chosen.viewer,
+            progress=progress,
+        )
+        return f"failed worst: {page.worst}" if page.worst else ""
+
+    return Stage(
+        name="report",
+        purpose="all of it on one page that opens offline",
+        record=at.folder,
+        writes=at.page,
+        reads={"evaluation": at.evaluation / "summary.json"},
+        settings={"title": chosen.title, "viewer": chosen.viewer},
+        run=run,
+    )
