@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +72,8 @@ def public_cohort(
 
     Nothing is downloaded, and what you have downloaded is only read.
     """
+    from nnunet_amt.images.image_integrity import itk_warnings_off
+
     given = {"shape": shape and shape.value, "region": region and region.value, "roi": roi}
     own = {name: value for name, value in given.items() if value is not None}
     for name in own:
@@ -82,7 +85,9 @@ def public_cohort(
         raise BadInputError(f"{folder}: is no folder; give the one that holds the unpacked cohort")
     if output.suffix.lower() != ".csv":
         raise BadInputError(f"--output {output}: must end in .csv")
-    _write(cohort, folder, output, split.value if split else None, own)
+    module = import_module(f"nnunet_amt.dataset_conversion.public.{cohort.value}")
+    with itk_warnings_off(), progress_bars() as progress:
+        module.write_manifest(folder, output, split=split.value if split else None, progress=progress, **own)
     show_written([output])
     show_next(
         f"nnunet_amt join-manifests {output} OTHER.csv -o cohort.csv    # it is one institution; a split needs more"
@@ -110,13 +115,3 @@ def _require_pattern(roi: str) -> None:
         require_usable_pattern(roi)
     except ValueError as error:
         raise BadInputError(f"--roi {roi}: {error}") from error
-
-
-def _write(cohort: Cohort, folder: Path, output: Path, split: str | None, own: dict[str, str]) -> None:
-    from importlib import import_module
-
-    from nnunet_amt.images.image_integrity import itk_warnings_off
-
-    module = import_module(f"nnunet_amt.dataset_conversion.public.{cohort.value}")
-    with itk_warnings_off(), progress_bars() as report:
-        module.write_manifest(folder, output, split=split, progress=report, **own)
