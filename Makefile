@@ -63,15 +63,15 @@ clean:  ## Remove the environments
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[dicom,report]'
+	$(BIN)/python -m pip install --editable '.[dicom]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev]'
+	$(BIN)/python -m pip install --editable '.[dicom,dask,dev]'
 	@touch $@
 
 $(VENV)/installed-browser: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --editable '.[dicom,report,dask,dev,browser]'
+	$(BIN)/python -m pip install --editable '.[dicom,dask,dev,browser]'
 	@touch $@
 
 $(NIIVUE):
