@@ -131,7 +131,7 @@ def test_bad_input_is_exit_2_and_one_line(
 def test_what_ends_a_command_is_told_in_one_line(
     base: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, exit_code: int, message: str
 ) -> None:
-    def fail(*arguments: object, **options: object) -> None:
+    def fail(*arguments: object, **settings: object) -> None:
         raise error
 
     monkeypatch.setattr("nnunet_amt.nnunet.planning.plan", fail)
