@@ -72,6 +72,7 @@ def public_cohort(
 
     Nothing is downloaded, and what you have downloaded is only read.
     """
+    from nnunet_amt.cohort.roi_pattern import require_usable_pattern
     from nnunet_amt.images.image_integrity import itk_warnings_off
 
     given = {"shape": shape and shape.value, "region": region and region.value, "roi": roi}
@@ -79,8 +80,10 @@ def public_cohort(
     for name in own:
         if _OWN[name] is not cohort:
             raise BadInputError(f"--{name}: is an option of {_OWN[name].value}, not of {cohort.value}; leave it out")
-    if roi is not None:
-        _require_pattern(roi)
+    try:
+        require_usable_pattern(roi or "")
+    except ValueError as error:
+        raise BadInputError(f"--roi {roi}: {error}") from error
     if not folder.is_dir():
         raise BadInputError(f"{folder}: is no folder; give the one that holds the unpacked cohort")
     if output.suffix.lower() != ".csv":
@@ -106,12 +109,3 @@ def join_manifests(
         raise BadInputError(f"--output {output}: is one of the manifests; choose another name")
     show_written([join(output, manifests)])
     show_next(f"nnunet_amt convert {output} -d 711")
-
-
-def _require_pattern(roi: str) -> None:
-    from nnunet_amt.cohort.roi_pattern import require_usable_pattern
-
-    try:
-        require_usable_pattern(roi)
-    except ValueError as error:
-        raise BadInputError(f"--roi {roi}: {error}") from error
