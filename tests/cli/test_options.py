@@ -23,14 +23,12 @@ SPELLINGS = {
     "cohort": ["--cohort"],
     "executor": ["--executor"],
     "evaluation": ["--evaluation"],
-    "images": ["--images"],
     "seed": ["--seed"],
 }
-# Commands of nnU-Net's own, which know -i and a word for the dataset.
-OF_NNUNET = {"train", "predict"}
+WITHOUT_SHORT_OUTPUT = {"predict"}
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in OF_NNUNET])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in WITHOUT_SHORT_OUTPUT])
 def test_one_meaning_has_one_spelling(name: str) -> None:
     spelled = {option.name: option.opts for option in COMMANDS[name].params if option.param_type_name == "option"}
     shared = spelled.keys() & SPELLINGS
