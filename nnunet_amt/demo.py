@@ -67,7 +67,7 @@ def run_demo(
     require_free_space(output, NEEDED_BYTES, "the demo")
     settings = settings or DemoSettings()
     jobs = os.cpu_count() or 1
-    manifest = write_phantom_cohort(output / "phantom_cohort", settings.design, progress=progress, jobs=jobs)
+    manifest = write_phantom_cohort(output / "phantom_cohort", design=settings.design, jobs=jobs, progress=progress)
     changes: dict[str, dict[str, object]] = {
         "study": {"dataset": settings.dataset_id, "name": settings.dataset_name, "device": device},
         "plan": {"spacing": settings.spacing, "patch_size": settings.patch_size},

@@ -1,4 +1,4 @@
-"""Tiny images that every test can make, and a raw dataset of nnU-Net's that a few share."""
+"""Tiny images that every test can make, a raw dataset of nnU-Net's that a few share, and figures left undrawn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,3 +87,14 @@ def planned_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_tiny_dataset(base / "nnUNet_raw")
         plan(711, patch_size=(8, 16, 16))
     yield base
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write empty files for figures: drawing them is nine tenths of a tiny evaluation, and seldom what is tested."""
+
+    def save(_figure: Any, path: Path, **_options: Any) -> None:
+        Path(path).touch()
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
+    monkeypatch.setattr("matplotlib.figure.Figure.draw_without_rendering", lambda _figure: None)

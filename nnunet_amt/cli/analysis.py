@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nnunet_amt.cli.console import one_line_errors, out, progress_bars, show_next, show_written
-from nnunet_amt.cli.evaluation_options import (
-    ConnectivityOption,
-    FalsePositiveRuleOption,
-    ForegroundOption,
+from nnunet_amt.cli.options import (
+    Connectivity,
+    FalsePositiveRule,
+    Foreground,
+    Jobs,
     MinimumVoxels,
     MissingAsEmpty,
     Output,
     Predictions,
     References,
+    evaluation_settings,
 )
-from nnunet_amt.cli.options import Jobs, require_choice
-
-if TYPE_CHECKING:
-    from nnunet_amt.evaluation import EvaluationSettings
 
 
 @one_line_errors
@@ -33,32 +31,31 @@ def failures(
         Path | None,
         typer.Option(metavar="FOLDER", help="CTs <case>_0000.nii.gz, as imagesTs; without them only shapes count."),
     ] = None,
-    connectivity: ConnectivityOption = 26,
+    connectivity: Connectivity = 26,
     minimum_voxels: MinimumVoxels = 10,
-    false_positive_rule: FalsePositiveRuleOption = "unmatched",
-    foreground: ForegroundOption = 1,
+    false_positive_rule: FalsePositiveRule = "unmatched",
+    foreground: Foreground = 1,
     missing_as_empty: MissingAsEmpty = False,
     jobs: Jobs = 1,
 ) -> None:
     """Compare the tumours of the worst with those of the best segmented tenth, and say how each case fails."""
     from nnunet_amt.evaluation.failures import analyse_failures
 
-    settings = _settings(connectivity, minimum_voxels, false_positive_rule, foreground)
-    with progress_bars() as report:
+    with progress_bars() as progress:
         result = analyse_failures(
             predictions,
             references,
             output,
             images=images,
-            settings=settings,
+            settings=evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
             missing_as_empty=missing_as_empty,
             jobs=jobs,
-            progress=report,
+            progress=progress,
         )
     size = len(result.groups.bottom)
     group = f"{size} case{'' if size == 1 else 's'}"
     out.print(f"compared: {group} of lowest against {group} of highest Dice")
-    show_written(list(result.files))
+    show_written(result.files)
     show_next(f"look at {output / 'failures.md'} and {output / 'failure_features.png'}")
 
 
@@ -73,32 +70,31 @@ def score_froc(
             metavar="FOLDER", help="nnU-Net's <case>.npz (--save_probabilities), if not beside the predictions."
         ),
     ] = None,
-    connectivity: ConnectivityOption = 26,
+    connectivity: Connectivity = 26,
     minimum_voxels: MinimumVoxels = 10,
-    false_positive_rule: FalsePositiveRuleOption = "unmatched",
-    foreground: ForegroundOption = 1,
+    false_positive_rule: FalsePositiveRule = "unmatched",
+    foreground: Foreground = 1,
     missing_as_empty: MissingAsEmpty = False,
     jobs: Jobs = 1,
 ) -> None:
     """Rank predicted lesions by tumour probability: the score FROC and its CPM, apart from the paper's IoU sweep."""
     from nnunet_amt.evaluation.score_froc import analyse_scores
 
-    settings = _settings(connectivity, minimum_voxels, false_positive_rule, foreground)
-    with progress_bars() as report:
+    with progress_bars() as progress:
         result = analyse_scores(
             predictions,
             references,
             output,
             probabilities=probabilities,
-            settings=settings,
+            settings=evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
             missing_as_empty=missing_as_empty,
             jobs=jobs,
-            progress=report,
+            progress=progress,
         )
     for curve in result.curves:
         cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
         out.print(f"CPM of the {curve.confidence} probability: {cpm}")
-    show_written(list(result.files))
+    show_written(result.files)
     show_next(f"look at {output / 'score_froc.md'} and {output / 'score_froc.png'}")
 
 
@@ -115,8 +111,8 @@ def components(
         list[float] | None,
         typer.Option(metavar="MM3", help="Smallest size in mm3; may be repeated. Without either option: 25, 75, 500."),
     ] = None,
-    false_positive_rule: FalsePositiveRuleOption = "unmatched",
-    foreground: ForegroundOption = 1,
+    false_positive_rule: FalsePositiveRule = "unmatched",
+    foreground: Foreground = 1,
     missing_as_empty: MissingAsEmpty = False,
     jobs: Jobs = 1,
 ) -> None:
@@ -131,30 +127,16 @@ def components(
 
     sizes = [MinimumSize(voxels, "voxels") for voxels in minimum_voxels or ()]
     sizes += [MinimumSize(volume, "mm3") for volume in minimum_mm3 or ()]
-    settings = _settings(26, 10, false_positive_rule, foreground)
-    with progress_bars() as report:
+    with progress_bars() as progress:
         analyse_components(
             predictions,
             references,
             output,
             minimum_sizes=sizes or MINIMUM_SIZES,
-            settings=settings,
+            settings=evaluation_settings(false_positive_rule=false_positive_rule, foreground=foreground),
             missing_as_empty=missing_as_empty,
             jobs=jobs,
-            progress=report,
+            progress=progress,
         )
     show_written([output / name for name in (*COMPONENT_FILES, RECORD_FILE)])
     show_next(f"look at {output / 'component_analysis.md'}")
-
-
-def _settings(connectivity: int, minimum_voxels: int, false_positive_rule: str, foreground: int) -> EvaluationSettings:
-    from nnunet_amt.evaluation import EvaluationSettings
-
-    require_choice("--connectivity", connectivity, (6, 18, 26))
-    require_choice("--false-positive-rule", false_positive_rule, ("unmatched", "no_overlap"))
-    return EvaluationSettings(
-        connectivity=connectivity,  # type: ignore[arg-type]
-        minimum_predicted_voxels=minimum_voxels,
-        false_positive_rule=false_positive_rule,  # type: ignore[arg-type]
-        foreground=foreground,
-    )

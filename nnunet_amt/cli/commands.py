@@ -1,20 +1,19 @@
-"""The command line: parse, call, print."""
+"""The command line: every command in its group, and the small ones themselves."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.logging import RichHandler
 
 from nnunet_amt import __version__
 from nnunet_amt.cli.analysis import components, failures, score_froc
 from nnunet_amt.cli.baseline import baseline
-from nnunet_amt.cli.compare import compare
 from nnunet_amt.cli.console import (
     err,
     one_line_errors,
@@ -25,13 +24,12 @@ from nnunet_amt.cli.console import (
 )
 from nnunet_amt.cli.convert import convert
 from nnunet_amt.cli.doctor import doctor
-from nnunet_amt.cli.evaluate import evaluate
-from nnunet_amt.cli.figures import figures
-from nnunet_amt.cli.options import PASS_ON, DatasetId, Device, Jobs
+from nnunet_amt.cli.evaluate import compare, evaluate
+from nnunet_amt.cli.options import DatasetId, Device, Jobs, NnunetCommand
 from nnunet_amt.cli.predict import predict
 from nnunet_amt.cli.public import join_manifests, public_cohort
 from nnunet_amt.cli.published import published
-from nnunet_amt.cli.report import report
+from nnunet_amt.cli.report import figures, report
 from nnunet_amt.cli.study import show_study, stage_display, study
 from nnunet_amt.cli.train import train
 from nnunet_amt.errors import BadInputError
@@ -66,15 +64,18 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
+    from rich.logging import RichHandler
+
     level = logging.INFO if verbose else logging.WARNING
     handler = RichHandler(console=err, show_path=False, show_time=False)
     logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
 
 
-@app.command()
 @one_line_errors
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the cohort, the model and the results.")] = Path("amt_demo"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the cohort, the model and the results.")
+    ] = Path("amt_demo"),
     device: Device = "cpu",
 ) -> None:
     """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
@@ -89,13 +90,6 @@ def demo(
     out.print(f"  nnunet_amt study MANIFEST.csv -o FOLDER    # your own cohort; columns as in {manifest}", markup=False)
 
 
-app.command()(study)
-app.command()(convert)
-app.command("public-cohort")(public_cohort)
-app.command("join-manifests")(join_manifests)
-
-
-@app.command()
 @one_line_errors
 def plan(
     dataset: DatasetId,
@@ -111,16 +105,16 @@ def plan(
     """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 
-    with progress_bars() as report:
-        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=report)
-    out.print(f"spacing {_numbers(summary.spacing)} mm, patch {_numbers(summary.patch_size)} voxels (z, y, x)")
+    with progress_bars() as progress:
+        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
+    mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
+    out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")
     low, high = summary.intensities.minimum, summary.intensities.maximum
     out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")
     show_written([summary.plans_file])
     show_next(f"nnunet_amt doctor -d {dataset}")
 
 
-@app.command()
 @one_line_errors
 def env(
     folder: Annotated[
@@ -139,19 +133,13 @@ def env(
         err.print(f"note: {', '.join(missing)} not set; set them, or use: nnunet_amt env --folder DIR", markup=False)
 
 
-app.command(context_settings=PASS_ON)(train)
-app.command(context_settings=PASS_ON)(predict)
-app.command()(evaluate)
-app.command()(failures)
-app.command("score-froc")(score_froc)
-app.command()(components)
-app.command()(baseline)
-app.command()(compare)
-app.command()(figures)
-app.command()(report)
-app.command()(published)
-app.command()(doctor)
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return " x ".join(f"{value:g}" for value in values)
+# What --help lists, in this order; a command is called as its function, with dashes.
+GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Study": (study, demo, report, figures),
+    "Stages": (convert, plan, train, predict, evaluate, failures, baseline, compare),
+    "Looking further": (score_froc, components, published),
+    "Set-up": (public_cohort, join_manifests, env, doctor),
+}
+for _group, _commands in GROUPS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_group, cls=NnunetCommand if _command in (train, predict) else None)(_command)

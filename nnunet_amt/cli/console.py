@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
-from rich.table import Table
 
 from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import AMTError
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+    from rich.table import Table
+
     from nnunet_amt.dataset_conversion import ConversionSummary
     from nnunet_amt.evaluation.summary.summary import GroupSummary
 
@@ -74,7 +74,7 @@ def _fail(message: str, exit_code: int) -> NoReturn:
     raise typer.Exit(exit_code)
 
 
-def show_written(paths: list[Path]) -> None:
+def show_written(paths: Iterable[Path]) -> None:
     """List what a command wrote."""
     out.print("[bold]written[/bold]")
     for path in paths:
@@ -93,7 +93,7 @@ def show_command(command: str) -> None:
     out.print(f"  {command}", markup=False)
 
 
-def show_failures(messages: list[str]) -> None:
+def show_failures(messages: Iterable[str]) -> None:
     """Show what was wrong with cases, on stderr."""
     for message in messages:
         err.print(f"[red]failed[/red] {escape(message)}")
@@ -101,6 +101,8 @@ def show_failures(messages: list[str]) -> None:
 
 def show_conversion(summary: ConversionSummary) -> None:
     """Show the audit of the split, what was excluded, and what was written."""
+    from rich.table import Table
+
     from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows
 
     table = Table(*AUDIT_COLUMNS)
@@ -119,6 +121,8 @@ def show_conversion(summary: ConversionSummary) -> None:
 
 def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
     """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, the published ones beside them."""
+    from rich.table import Table
+
     from nnunet_amt.evaluation import threshold_index
 
     voxel, lesion, cases = overall.voxel, overall.lesion, overall.cases
@@ -155,33 +159,35 @@ def progress_bars() -> Iterator[Progress]:
     if not err.is_terminal:
         yield _line_progress()
         return
+    from rich import progress as rich_progress
+
     columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        rich_progress.SpinnerColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
     )
-    with RichProgress(*columns, console=err) as bars:
+    with rich_progress.Progress(*columns, console=err) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def report(done: int, total: int, what: str) -> None:
+        def progress(done: int, total: int, what: str) -> None:
             # a title may change after a colon without beginning a new bar
             key = what.partition(":")[0]
             if key not in tasks:
                 tasks[key] = bars.add_task(what, total=total)
             bars.update(tasks[key], completed=done, total=total, description=what)
 
-        yield report
+        yield progress
 
 
 def _line_progress() -> Progress:
     last: dict[str, float] = {}
 
-    def report(done: int, total: int, what: str) -> None:
+    def progress(done: int, total: int, what: str) -> None:
         key, now = what.partition(":")[0], time.monotonic()
         if done == total or now - last.get(key, 0.0) >= LINE_INTERVAL:
             last[key] = now
             err.print(f"{what} {done}/{total}", markup=False)
 
-    return report
+    return progress

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnunet_amt.cli.console import one_line_errors, progress_bars, show_conversion, show_failures, show_next
-from nnunet_amt.cli.options import DatasetId, Jobs
+from nnunet_amt.cli.options import DatasetId, Executor, Jobs
 from nnunet_amt.errors import WorkFailedError
 
 _SHOWN_REFUSED = 5
@@ -25,10 +25,7 @@ def convert(
         int, typer.Option(metavar="N", help="Seed of the random tuning split and of the pseudonyms.")
     ] = 711,
     jobs: Jobs = 1,
-    executor: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="dask://HOST:PORT: convert on that cluster; it must see the same files."),
-    ] = None,
+    executor: Executor = None,
     external_institutions: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Without a split column: file with an institution a line, all held out."),
@@ -94,7 +91,7 @@ def convert(
     )
     raw_folder = folder_from_environment("nnUNet_raw")
     try:
-        with progress_bars() as report:
+        with progress_bars() as progress:
             summary = convert_cohort(
                 manifest,
                 raw_folder,
@@ -103,12 +100,12 @@ def convert(
                 settings=settings,
                 jobs=jobs,
                 executor=executor,
-                progress=report,
+                progress=progress,
             )
     except CasesRefusedError as error:
         if len(error.refused) == 1:
             raise
-        show_failures([refused.message for refused in error.refused[:_SHOWN_REFUSED]])
+        show_failures(refused.message for refused in error.refused[:_SHOWN_REFUSED])
         raise WorkFailedError(error.summary) from error
     show_conversion(summary)
     show_next(f"nnunet_amt plan -d {dataset}")

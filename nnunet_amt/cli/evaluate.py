@@ -1,28 +1,32 @@
-"""The evaluate command: label maps to the paper's tables."""
+"""The commands evaluate and compare: label maps to the paper's tables, and several of those side by side."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nnunet_amt.cli.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
-from nnunet_amt.cli.evaluation_options import (
-    ConnectivityOption,
-    FalsePositiveRuleOption,
-    ForegroundOption,
+from nnunet_amt.cli.options import (
+    BootstrapSeed,
+    CIAlways,
+    Cluster,
+    Connectivity,
+    Executor,
+    FalsePositiveRule,
+    Foreground,
+    Jobs,
     MinimumVoxels,
     MissingAsEmpty,
     Output,
     Predictions,
     References,
+    evaluation_settings,
+    require_choice,
 )
-from nnunet_amt.cli.options import Jobs, require_choice
-
-if TYPE_CHECKING:
-    from nnunet_amt.evaluation.summary.triage import TriageSummary
+from nnunet_amt.errors import BadInputError
 
 
 @one_line_errors
@@ -31,10 +35,10 @@ def evaluate(
     references: References,
     output: Output,
     cohort: Annotated[Path | None, typer.Option(metavar="FILE", help="cohort.csv, for subgroups.")] = None,
-    connectivity: ConnectivityOption = 26,
+    connectivity: Connectivity = 26,
     minimum_voxels: MinimumVoxels = 10,
-    false_positive_rule: FalsePositiveRuleOption = "unmatched",
-    foreground: ForegroundOption = 1,
+    false_positive_rule: FalsePositiveRule = "unmatched",
+    foreground: Foreground = 1,
     missing_as_empty: MissingAsEmpty = False,
     surface_distances: Annotated[
         bool, typer.Option("--surface-distances", help="Hausdorff and average surface distances too; takes longer.")
@@ -52,69 +56,54 @@ def evaluate(
             metavar="FILE", help="Decisions exported from the report: accepted findings are not counted as FP."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 711,
+    seed: BootstrapSeed = 711,
     subgroup: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Another column of the cohort to make subgroups of; may be repeated."),
     ] = None,
-    cluster: Annotated[
-        str, typer.Option(metavar="UNIT", help="What the bootstrap draws: case, or institution with all of its cases.")
-    ] = "case",
-    ci_always: Annotated[
-        bool, typer.Option("--ci-always", help="Give bootstrap intervals under 20 cases too, as the paper does.")
-    ] = False,
+    cluster: Cluster = "case",
+    ci_always: CIAlways = False,
     jobs: Jobs = 1,
-    executor: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="dask://HOST:PORT: use that cluster; it must see the same files."),
-    ] = None,
+    executor: Executor = None,
 ) -> None:
     """Compute voxel metrics, lesion matching, the FROC and Tables 3 and 4 of the paper."""
-    from nnunet_amt.evaluation import EvaluationSettings
     from nnunet_amt.evaluation import evaluate as evaluate_folders
 
-    require_choice("--connectivity", connectivity, (6, 18, 26))
-    require_choice("--false-positive-rule", false_positive_rule, ("unmatched", "no_overlap"))
-    require_choice("--cluster", cluster, ("case", "institution"))
-    settings = EvaluationSettings(
-        connectivity=connectivity,  # type: ignore[arg-type]
-        minimum_predicted_voxels=minimum_voxels,
-        false_positive_rule=false_positive_rule,  # type: ignore[arg-type]
-        foreground=foreground,
+    settings = evaluation_settings(
+        connectivity,
+        minimum_voxels,
+        false_positive_rule,
+        foreground,
+        cluster,
         surface_distances=surface_distances,
         seed=seed,
-        cluster=cluster,  # type: ignore[arg-type]
         ci_always=ci_always,
         subgroup_columns=tuple(subgroup or ()),
     )
-    with progress_bars() as report:
+    with progress_bars() as progress:
         result = evaluate_folders(
             predictions,
             references,
             output,
             cohort=cohort,
-            triage=triage,
             probabilities=probabilities,
+            triage=triage,
             settings=settings,
             missing_as_empty=missing_as_empty,
             component_analysis=components,
             jobs=jobs,
             executor=executor,
-            progress=report,
+            progress=progress,
         )
     out.print(overall_table(result.overall))
-    if result.overall.triage is not None:
-        out.print(_triage_line(result.overall.triage), markup=False)
-    show_written(list(result.files))
+    if counted := result.overall.triage:
+        out.print(
+            f"triage: {counted.accepted} of {counted.candidates} candidate false positives accepted and not counted, "
+            f"{counted.dismissed} dismissed, {counted.undecided} undecided"
+        )
+    show_written(result.files)
     show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}; the worst cases:")
     out.print(f"  {_failures_command(predictions, references, output, foreground, missing_as_empty)}", markup=False)
-
-
-def _triage_line(triage: TriageSummary) -> str:
-    return (
-        f"triage: {triage.accepted} of {triage.candidates} candidate false positives accepted and not counted, "
-        f"{triage.dismissed} dismissed, {triage.undecided} undecided"
-    )
 
 
 def _failures_command(
@@ -130,3 +119,79 @@ def _failures_command(
     if missing_as_empty:
         words.append("--missing-as-empty")
     return shlex.join(words)
+
+
+@one_line_errors
+def compare(
+    evaluations: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="EVALUATION",
+            help="Two or more results of evaluate, of the same cases; each is compared with the first.",
+        ),
+    ],
+    output: Output,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--names", metavar="NAME", help="What to call a model; once for each, in their order. Default: the folders."
+        ),
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="cohort.csv, for subgroups. Default: that of the first evaluation."),
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Put the paper's results beside them; they are of other patients.")
+    ] = False,
+    tie_margin: Annotated[
+        float, typer.Option("--tie-margin", metavar="DICE", help="Smaller differences of a case's Dice are ties.")
+    ] = 0.01,
+    model_folder: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="nnU-Net's folder of a trained model, for its training time where no record leads there.",
+        ),
+    ] = None,
+    seed: BootstrapSeed = 711,
+    cluster: Cluster = "case",
+    ci_always: CIAlways = False,
+) -> None:
+    """Compare evaluations of the same cases: paired differences with intervals and tests, FROC curves, costs."""
+    from nnunet_amt.evaluation.comparison import ComparisonSettings
+    from nnunet_amt.evaluation.comparison import compare as compare_evaluations
+
+    require_choice("--cluster", cluster, ("case", "institution"))
+    settings = ComparisonSettings(
+        seed=seed,
+        cluster=cluster,  # type: ignore[arg-type]
+        ci_always=ci_always,
+        tie_margin=tie_margin,
+        published=published,
+    )
+    model_folders = _model_folders(model_folder or [])
+    with progress_bars() as progress:
+        result = compare_evaluations(
+            evaluations,
+            output,
+            names=names,
+            cohort=cohort,
+            settings=settings,
+            model_folders=model_folders,
+            progress=progress,
+        )
+    for sentence in result.sentences:
+        out.print(sentence, markup=False)
+    show_written(result.files)
+    show_next(f"look at {output / 'comparison.html'}")
+
+
+def _model_folders(words: list[str]) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for word in words:
+        name, equals, folder = word.rpartition("=")
+        if not (name and equals and folder):
+            raise BadInputError(f"--model-folder {word}: must be NAME=FOLDER, with a model's name")
+        folders[name] = Path(folder)
+    return folders

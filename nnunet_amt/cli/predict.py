@@ -16,7 +16,7 @@ from nnunet_amt.models.plans import DEFAULT_TRAINER
 def predict(
     context: typer.Context,
     dataset: DatasetArgument,
-    output: Annotated[Path, typer.Option("--output", help="Folder for the predicted label maps.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the predicted label maps.")],
     images: Annotated[
         Path | None,
         typer.Option("--input", help="Folder of <case>_0000.nii.gz; the external test set if not given."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -71,18 +72,25 @@ def public_cohort(
 
     Nothing is downloaded, and what you have downloaded is only read.
     """
+    from nnunet_amt.cohort.manifest_row import require_usable_pattern
+    from nnunet_amt.images.image_file import itk_warnings_off
+
     given = {"shape": shape and shape.value, "region": region and region.value, "roi": roi}
     own = {name: value for name, value in given.items() if value is not None}
     for name in own:
         if _OWN[name] is not cohort:
             raise BadInputError(f"--{name}: is an option of {_OWN[name].value}, not of {cohort.value}; leave it out")
-    if roi is not None:
-        _require_pattern(roi)
+    try:
+        require_usable_pattern(roi or "")
+    except ValueError as error:
+        raise BadInputError(f"--roi {roi}: {error}") from error
     if not folder.is_dir():
         raise BadInputError(f"{folder}: is no folder; give the one that holds the unpacked cohort")
     if output.suffix.lower() != ".csv":
         raise BadInputError(f"--output {output}: must end in .csv")
-    _write(cohort, folder, output, split.value if split else None, own)
+    module = import_module(f"nnunet_amt.dataset_conversion.public.{cohort.value}")
+    with itk_warnings_off(), progress_bars() as progress:
+        module.write_manifest(folder, output, split=split.value if split else None, progress=progress, **own)
     show_written([output])
     show_next(
         f"nnunet_amt join-manifests {output} OTHER.csv -o cohort.csv    # it is one institution; a split needs more"
@@ -101,22 +109,3 @@ def join_manifests(
         raise BadInputError(f"--output {output}: is one of the manifests; choose another name")
     show_written([join(manifests, output)])
     show_next(f"nnunet_amt convert {output} -d 711")
-
-
-def _require_pattern(roi: str) -> None:
-    from nnunet_amt.cohort.manifest_row import require_usable_pattern
-
-    try:
-        require_usable_pattern(roi)
-    except ValueError as error:
-        raise BadInputError(f"--roi {roi}: {error}") from error
-
-
-def _write(cohort: Cohort, folder: Path, output: Path, split: str | None, own: dict[str, str]) -> None:
-    from importlib import import_module
-
-    from nnunet_amt.images.image_file import itk_warnings_off
-
-    module = import_module(f"nnunet_amt.dataset_conversion.public.{cohort.value}")
-    with itk_warnings_off(), progress_bars() as report:
-        module.write_manifest(folder, output, split=split, progress=report, **own)

@@ -98,9 +98,8 @@ def _show_check() -> None:
         )
     out.print(table)
     rows = {f"the {_plain(check.group)} rows of Table {check.table}" for check in checks if not check.consistent}
-    whose = ", ".join(sorted(rows))
-    verdict = f"{whose} do not average to the overall row" if rows else "all rows average to the overall row"
-    out.print(f"{verdict[0].upper()}{verdict[1:]}.")
+    whose = f"{', '.join(sorted(rows))} do not" if rows else "all rows"
+    out.print(f"{whose[0].upper()}{whose[1:]} average to the overall row.")
     out.print(
         "Rows are weighted with their cases; printed with two decimals they may be 0.01 apart.\n"
         "The sensitivity is weighted with lesions, whose numbers are not published: it must\n"

@@ -107,7 +107,7 @@ def study(
 
 def show_study(result: StudyResult, seconds: float) -> None:
     """Show what a run of a study did, its overall metrics, and where the results are."""
-    from nnunet_amt.evaluation.results.summary_reader import read_summary
+    from nnunet_amt.evaluation.results.summary_json import read_summary
 
     folders = result.folders
     for name, said in result.ran.items():

@@ -197,7 +197,7 @@ def evaluate_cases(
         return tuple(cases)
     from nnunet_amt.base.workers import open_workers  # not needed for most evaluations
 
-    with open_workers(jobs, executor, progress) as workers:
+    with open_workers(jobs=jobs, executor=executor, progress=progress) as workers:
         results = workers.each(work, [_absolute(pair) for pair in pairs], what)
     _require_all(pairs, results)
     return tuple(result for result in results if isinstance(result, CaseEvaluation))

@@ -38,95 +38,120 @@ class _Section(BaseModel):
 class CohortSection(_Section):
     """What is studied, and on what."""
 
-    manifest: str = Field("", description="The cohort's table, relative to this file.")
-    dataset: int = Field(711, ge=1, le=999, description="Number of the dataset in nnU-Net.")
-    name: str = Field("AMT", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Its name after the number.")
+    manifest: str = Field(default="", description="The cohort's table, relative to this file.")
+    dataset: int = Field(default=711, ge=1, le=999, description="Number of the dataset in nnU-Net.")
+    name: str = Field(default="AMT", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Its name after the number.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="auto takes cuda where there is one, else cpu."
+        default="auto", description="auto takes cuda where there is one, else cpu."
     )
-    jobs: int | None = Field(None, ge=1, description="Worker processes; as many as there are cores if not given.")
+    jobs: int | None = Field(
+        default=None, ge=1, description="Worker processes; as many as there are cores if not given."
+    )
 
 
 class ConvertSection(_Section):
     """From the manifest to nnU-Net's raw format."""
 
-    seed: int = Field(711, description="Of the random tuning split and of the pseudonyms.")
+    seed: int = Field(default=711, description="Of the random tuning split and of the pseudonyms.")
     external_cases: int | None = Field(
-        None, ge=1, description="Without a split column: cases to hold out; 23%, the paper's share, if not given."
+        default=None,
+        ge=1,
+        description="Without a split column: cases to hold out; 23%, the paper's share, if not given.",
     )
     tuning_cases: int | None = Field(
-        None, ge=1, description="Without a split column: cases for tuning; 11% of the others if not given."
+        default=None, ge=1, description="Without a split column: cases for tuning; 11% of the others if not given."
     )
     external_institutions: str | None = Field(
-        None, description="File with an institution a line, all held out; relative to this file."
+        default=None, description="File with an institution a line, all held out; relative to this file."
     )
-    resample_masks: bool = Field(False, description="Bring masks of another grid to the CT's, nearest neighbour.")
-    resample_tilt: bool = Field(False, description="Straighten CTs that were scanned with a tilted gantry.")
-    exclude_unreadable: bool = Field(False, description="Count cases that cannot be converted as excluded.")
-    keep_case_ids: bool = Field(False, description="The manifest's case ids and institutions are pseudonyms already.")
+    resample_masks: bool = Field(
+        default=False, description="Bring masks of another grid to the CT's, nearest neighbour."
+    )
+    resample_tilt: bool = Field(default=False, description="Straighten CTs that were scanned with a tilted gantry.")
+    exclude_unreadable: bool = Field(default=False, description="Count cases that cannot be converted as excluded.")
+    keep_case_ids: bool = Field(
+        default=False, description="The manifest's case ids and institutions are pseudonyms already."
+    )
     key_file: str | None = Field(
-        None, description="Where the pseudonyms' key is kept; beside the manifest if not given."
+        default=None, description="Where the pseudonyms' key is kept; beside the manifest if not given."
     )
-    table1_p_values: bool = Field(False, description="Put p-values between the splits into Table 1.")
+    table1_p_values: bool = Field(default=False, description="Put p-values between the splits into Table 1.")
 
 
 class PlanSection(_Section):
     """The plans that nnU-Net trains and predicts by."""
 
     spacing: Triple | None = Field(
-        None, description="(z, y, x) in mm to resample to; the median of the dataset if not given."
+        default=None, description="(z, y, x) in mm to resample to; the median of the dataset if not given."
     )
     patch_size: IntegerTriple | None = Field(
-        None, description="(z, y, x) in voxels, multiples of 8; 32, 192, 192 or smaller if not given."
+        default=None, description="(z, y, x) in voxels, multiples of 8; 32, 192, 192 or smaller if not given."
     )
 
 
 class TrainSection(_Section):
     """nnUNetv2_train with our trainer."""
 
-    trainer: str = Field(DEFAULT_TRAINER, description="nnU-Net's 1000 epochs; nnUNetTrainerAMT_5epochs to try it out.")
-    fold: str = Field("0", pattern=r"^(0|all)$", description="0 is the split of the cohort; all trains on both.")
-    options: tuple[str, ...] = Field((), description='Further words for nnUNetv2_train, such as "-num_gpus", "2".')
+    trainer: str = Field(
+        default=DEFAULT_TRAINER, description="nnU-Net's 1000 epochs; nnUNetTrainerAMT_5epochs to try it out."
+    )
+    fold: str = Field(
+        default="0", pattern=r"^(0|all)$", description="0 is the split of the cohort; all trains on both."
+    )
+    options: tuple[str, ...] = Field(
+        default=(), description='Further words for nnUNetv2_train, such as "-num_gpus", "2".'
+    )
 
 
 class PredictSection(_Section):
     """nnUNetv2_predict on the external test set."""
 
-    checkpoint: str = Field("checkpoint_best.pth", description="File name of the checkpoint.")
-    options: tuple[str, ...] = Field((), description='Further words for nnUNetv2_predict, such as "-step_size", "0.7".')
+    checkpoint: str = Field(default="checkpoint_best.pth", description="File name of the checkpoint.")
+    options: tuple[str, ...] = Field(
+        default=(), description='Further words for nnUNetv2_predict, such as "-step_size", "0.7".'
+    )
 
 
 class EvaluateSection(_Section):
     """What a lesion is, and how intervals are drawn."""
 
-    connectivity: Literal[6, 18, 26] = Field(26, description="Neighbours that join two voxels into one lesion.")
+    connectivity: Literal[6, 18, 26] = Field(default=26, description="Neighbours that join two voxels into one lesion.")
     minimum_predicted_voxels: int = Field(
-        paper.MINIMUM_PREDICTED_VOXELS, ge=0, description="Smaller predicted lesions are dropped."
+        default=paper.MINIMUM_PREDICTED_VOXELS, ge=0, description="Smaller predicted lesions are dropped."
     )
     false_positive_rule: Literal["unmatched", "no_overlap"] = Field(
-        "unmatched", description="What counts as a false positive: every lesion without partner, or without overlap."
+        default="unmatched",
+        description="What counts as a false positive: every lesion without partner, or without overlap.",
     )
-    surface_distances: bool = Field(False, description="Hausdorff and average surface distances too; takes longer.")
-    components: bool = Field(False, description="Write the table of lesion definitions too.")
-    seed: int = Field(711, ge=0, description="Of the bootstrap.")
-    cluster: Literal["case", "institution"] = Field("case", description="What a resample of the bootstrap draws.")
-    ci_always: bool = Field(False, description="Give bootstrap intervals under 20 cases too, as the paper does.")
-    subgroups: tuple[str, ...] = Field((), description="Further columns of the cohort to make subgroups of.")
+    surface_distances: bool = Field(
+        default=False, description="Hausdorff and average surface distances too; takes longer."
+    )
+    components: bool = Field(default=False, description="Write the table of lesion definitions too.")
+    seed: int = Field(default=711, ge=0, description="Of the bootstrap.")
+    cluster: Literal["case", "institution"] = Field(
+        default="case", description="What a resample of the bootstrap draws."
+    )
+    ci_always: bool = Field(
+        default=False, description="Give bootstrap intervals under 20 cases too, as the paper does."
+    )
+    subgroups: tuple[str, ...] = Field(default=(), description="Further columns of the cohort to make subgroups of.")
 
 
 class BaselineSection(_Section):
     """Stock nnU-Net on the same split, compared with ours."""
 
-    run: bool = Field(False, description="Train and compare nnU-Net's own models; takes as long as ours, or longer.")
-    models: tuple[str, ...] = Field(("default", "resenc-m"), description="Which of them.")
-    trainer: str = Field("nnUNetTrainer", description="One of nnU-Net's own, such as nnUNetTrainer_250epochs.")
+    run: bool = Field(
+        default=False, description="Train and compare nnU-Net's own models; takes as long as ours, or longer."
+    )
+    models: tuple[str, ...] = Field(default=("default", "resenc-m"), description="Which of them.")
+    trainer: str = Field(default="nnUNetTrainer", description="One of nnU-Net's own, such as nnUNetTrainer_250epochs.")
 
 
 class ReportSection(_Section):
     """The page."""
 
-    title: str | None = Field(None, description="Title of the page; the dataset's if not given.")
-    viewer: bool = Field(True, description="Put the cases in, to look at slice by slice.")
+    title: str | None = Field(default=None, description="Title of the page; the dataset's if not given.")
+    viewer: bool = Field(default=True, description="Put the cases in, to look at slice by slice.")
 
 
 class StudySettings(_Section):

@@ -13,7 +13,7 @@ from typing import Any
 
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput, describe_input, recorded_settings
-from nnunet_amt.study.runs import newest_run
+from nnunet_amt.study.study import newest_run
 
 _HASHES = ("sha256", "names_and_sizes_sha256")
 
@@ -112,7 +112,7 @@ def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
         if not _same(describe_input(given, stage.record), run["inputs"].get(name)):
             return f"its {name} changed"
     for name, recorded in run["outputs"].items():
-        if not _same(describe_input(RunInput(stage.record / name, told=False), stage.record), recorded):
+        if not _same(describe_input(RunInput(stage.record / name, path_recorded=False), stage.record), recorded):
             return f"{name if name != '.' else 'its label maps'} changed"
     return None
 

@@ -151,7 +151,7 @@ def _convert(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             manifest,
             at.raw.parent,
             dataset_id=settings.study.dataset,
-            name=settings.study.name,
+            dataset_name=settings.study.name,
             settings=conversion,
             jobs=how.jobs,
             progress=progress,
@@ -179,14 +179,14 @@ def _convert(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
 
 
 def _plan(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
-    asked = {"spacing": settings.plan.spacing, "patch_size": settings.plan.patch_size}
+    spacing, patch_size = settings.plan.spacing, settings.plan.patch_size
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.planning import plan
 
-        summary = plan(settings.study.dataset, **asked, jobs=how.jobs, progress=progress)
-        spacing, patch = (" x ".join(f"{edge:g}" for edge in edges) for edges in (summary.spacing, summary.patch_size))
-        return f"spacing {spacing} mm, patch {patch} voxels (z, y, x)"
+        summary = plan(settings.study.dataset, spacing=spacing, patch_size=patch_size, jobs=how.jobs, progress=progress)
+        planned = (" x ".join(f"{edge:g}" for edge in edges) for edges in (summary.spacing, summary.patch_size))
+        return "spacing {} mm, patch {} voxels (z, y, x)".format(*planned)
 
     return Stage(
         name="plan",
@@ -194,7 +194,7 @@ def _plan(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         record=at.preprocessed,
         writes=at.preprocessed,
         reads={"dataset": RunInput(at.raw, "names_and_sizes")},
-        settings=asked,
+        settings={"spacing": spacing, "patch_size": patch_size},
         run=run,
     )
 

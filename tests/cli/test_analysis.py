@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from nnunet_amt.cli.commands import app
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 runner = CliRunner()
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 from rich.console import Console
 
 from nnunet_amt.cli.console import overall_table
-from nnunet_amt.evaluation import EvaluationResult, EvaluationSettings
+from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask
@@ -19,9 +18,8 @@ MISSED = evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
 
 def shown(cases: list[CaseEvaluation]) -> list[str]:
     settings = EvaluationSettings(bootstrap_resamples=1000)
-    result = EvaluationResult(Path("out"), (), settings, summarise(cases, settings=settings), (), tuple(cases))
     text = io.StringIO()
-    Console(file=text, width=80).print(overall_table(result))
+    Console(file=text, width=80).print(overall_table(summarise(cases, settings=settings)))
     return text.getvalue().splitlines()
 
 

@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from nnunet_amt.cli.commands import app
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image, write_manifest
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

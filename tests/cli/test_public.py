@@ -12,6 +12,7 @@ from nnunet_amt.cli.commands import app
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 AREA = [square(1, (2.5, 6.5), (1.5, 4.5))]
 
 

@@ -159,7 +159,7 @@ def false_positives(
             overlaps=bool(counts.intersections[:, number - 1].any()),
             where=_place(lesions[number - 1], geometry, crop),
         )
-        for number in candidates(evaluate_counts(counts, settings))
+        for number in candidates(evaluate_counts(counts, settings=settings))
     )
 
 

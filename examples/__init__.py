@@ -1,0 +1,1 @@
+"""Scripts that use the library without the command line."""
