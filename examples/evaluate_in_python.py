@@ -26,7 +26,7 @@ def main(folder: Path) -> EvaluationResult:
     manifest = write_phantom_cohort(folder / "cohort", design=design)
 
     # 2. nnU-Net's raw dataset, split so that no institution of the external test set gave a case to the others.
-    dataset = convert(manifest, folder / "nnUNet_raw", dataset_id=711, name="Example").dataset_folder
+    dataset = convert(manifest, folder / "nnUNet_raw", dataset_id=711, dataset_name="Example").dataset_folder
 
     # 3. One label map a case, on the grid of its CT: what nnUNetv2_predict would write.
     predictions = folder / "predictions"
