@@ -58,20 +58,10 @@ MINIMUM_SIZES = (
 
 @dataclass(frozen=True)
 class ComponentRow:
-    """The lesion metrics of all cases under one definition of a lesion.
+    """The lesion metrics of all cases under one definition of a lesion, at an IoU above 0.1 and above 0.5.
 
-    Attributes
-    ----------
-    connectivity
-        Neighbours that join two voxels, in both masks.
-    minimum_size, unit
-        Of predicted components; reference components are never dropped.
-    reference_lesions, predicted_lesions, dropped_predictions
-        Components of all cases.
-    sensitivity_01, fp_per_scan_01
-        At an IoU above 0.1; None without reference lesions.
-    sensitivity_05, fp_per_scan_05
-        At an IoU above 0.5.
+    The connectivity is that of both masks; the smallest size is of predicted components, reference components are never
+    dropped. A sensitivity is None without reference lesions.
     """
 
     connectivity: Connectivity
