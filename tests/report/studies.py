@@ -91,7 +91,7 @@ def write_study(folder: Path) -> Path:
     return folder
 
 
-def _blank_figures(folder: Path, *_: object) -> None:
+def _blank_figures(folder: Path, *_: object, **__: object) -> None:
     """Stand in for figures, which take seconds and have tests of their own."""
     for name in ("froc", "dice_by_size", "volumes"):
         _blank_features(folder / name)

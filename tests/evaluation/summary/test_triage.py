@@ -84,7 +84,7 @@ def test_a_candidate_without_a_row_is_undecided(folder: Path) -> None:
 
 def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(folder: Path) -> None:
     path = decisions(folder, ACCEPT)
-    run(folder, triage=path)
+    run(folder, triage=path, figures=True)
     summary = json.loads((folder / "out" / "summary.json").read_text())
     assert summary["schema_version"] == SCHEMA_VERSION
     assert summary["triage"] == {
