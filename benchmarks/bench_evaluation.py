@@ -174,7 +174,7 @@ def _unpack_pair(pair: LabelMapPair) -> None:
 
 def _evaluate(pair: LabelMapPair, settings: EvaluationSettings) -> CaseEvaluation:
     check_headers([pair])
-    return evaluate_case(pair, settings)
+    return evaluate_case(pair, settings=settings)
 
 
 def _read_pair(pair: LabelMapPair) -> list[Any]:

@@ -34,9 +34,9 @@ def made_up_case(number: int, rng: np.random.Generator) -> CaseEvaluation:
     prediction[0, 0, 320 : 320 + 40 * rng.integers(2)] = 1
     settings = EvaluationSettings()
     counts = count_masks(
-        f"case{number:03d}", Foreground.of(prediction, SPACING), Foreground.of(reference, SPACING), settings
+        f"case{number:03d}", Foreground.of(prediction, SPACING), Foreground.of(reference, SPACING), settings=settings
     )
-    return evaluate_counts(counts, settings)
+    return evaluate_counts(counts, settings=settings)
 
 
 def made_up_cohort() -> tuple[list[CaseEvaluation], tuple[Subgroup, ...]]:
@@ -54,7 +54,7 @@ def made_up_cohort() -> tuple[list[CaseEvaluation], tuple[Subgroup, ...]]:
         case.case_id: {name: str(values[number]) for name, values in columns.items()}
         for number, case in enumerate(cases)
     }
-    return cases, split_into_subgroups(cases, cohort_groups(rows, EvaluationSettings()))
+    return cases, split_into_subgroups(cases, cohort_groups(rows, settings=EvaluationSettings()))
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
         settings = EvaluationSettings(ci_always=ci_always)
         wall, cpu = time.perf_counter(), time.process_time()
         for group in groups:
-            summarise(group, settings)
+            summarise(group, settings=settings)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         verdict = "under" if cpu < LIMIT_S else "OVER"  # whatever else the machine does
         intervals = "all intervals" if ci_always else "intervals from 20 cases on"

@@ -132,7 +132,12 @@ def run_demo(
     predictions = _predict(settings, dataset, model, device, output, progress)
     evaluation_folder = output / "evaluation"
     evaluation = evaluate(
-        predictions, dataset / "labelsTs", evaluation_folder, dataset / "cohort.csv", jobs=jobs, progress=progress
+        predictions,
+        dataset / "labelsTs",
+        evaluation_folder,
+        cohort=dataset / "cohort.csv",
+        jobs=jobs,
+        progress=progress,
     )
     analyse_failures(
         predictions,

@@ -54,7 +54,7 @@ def evaluate_both(study: Study, jobs: int, progress: Progress) -> dict[str, Eval
             study.output / "predictions" / recipe.key,
             study.raw / "labelsTs",
             study.output / "evaluation" / recipe.key,
-            study.raw / "cohort.csv",
+            cohort=study.raw / "cohort.csv",
             jobs=jobs,
             progress=progress,
         )

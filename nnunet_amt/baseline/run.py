@@ -93,7 +93,7 @@ def run_baseline(
             folder = train(dataset, settings, model, show)
             predictions = predict(dataset, settings, model, folder, show)
             output = evaluation_folder(settings, model)
-            evaluation = evaluate(predictions, dataset.references, output, dataset.cohort, progress=progress)
+            evaluation = evaluate(predictions, dataset.references, output, cohort=dataset.cohort, progress=progress)
             results.append(BaselineResult(model, folder.parent, predictions, output, evaluation))
     return tuple(results)
 

@@ -21,8 +21,7 @@ from nnunet_amt.evaluation.measure.lesions import (
     label_components,
     match_sweep,
 )
-from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.results.result_folder import recorded_results
+from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, pair_results, read_mask_pair
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
 from nnunet_amt.writing.markdown import pipe_table
 from nnunet_amt.writing.numbers import UNDEFINED
@@ -59,20 +58,10 @@ MINIMUM_SIZES = (
 
 @dataclass(frozen=True)
 class ComponentRow:
-    """The lesion metrics of all cases under one definition of a lesion.
+    """The lesion metrics of all cases under one definition of a lesion, at an IoU above 0.1 and above 0.5.
 
-    Attributes
-    ----------
-    connectivity
-        Neighbours that join two voxels, in both masks.
-    minimum_size, unit
-        Of predicted components; reference components are never dropped.
-    reference_lesions, predicted_lesions, dropped_predictions
-        Components of all cases.
-    sensitivity_01, fp_per_scan_01
-        At an IoU above 0.1; None without reference lesions.
-    sensitivity_05, fp_per_scan_05
-        At an IoU above 0.5.
+    The connectivity is that of both masks; the smallest size is of predicted components, reference components are never
+    dropped. A sensitivity is None without reference lesions.
     """
 
     connectivity: Connectivity
@@ -129,16 +118,20 @@ def analyse_components(
     for size in minimum_sizes:
         if not 0 <= size.value < float("inf"):
             raise BadInputError(f"the smallest size is {size.value:g} {size.unit}; give 0 or more")
-    pairs = checked_pairs(predictions, references, output, jobs, progress, missing_as_empty)
+    pairs = checked_pairs(
+        predictions, references, output, missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
+    )  # fmt: skip
     chosen = {
         "false_positive_rule": settings.false_positive_rule,
         "foreground": settings.foreground,
         "minimum_sizes": [asdict(size) for size in minimum_sizes],
-        "missing_as_empty": missing_as_empty,
     }
     inputs = {"predictions": predictions, "references": references}
-    with recorded_results(output, COMPONENT_FILES, "components", chosen, inputs) as (folder, notes):
-        notes.counts["cases"] = len(pairs)
+    results = pair_results(
+        output, pairs=pairs, stage="components", file_names=COMPONENT_FILES, settings=chosen, inputs=inputs,
+        missing_as_empty=missing_as_empty,
+    )  # fmt: skip
+    with results as folder:
         return write_component_analysis(
             folder, pairs, minimum_sizes=minimum_sizes, settings=settings, jobs=jobs, progress=progress
         )
@@ -163,9 +156,9 @@ def write_component_analysis(
     rule = settings.false_positive_rule
 
     def count(pair: LabelMapPair) -> np.ndarray:
-        return _count_case(read_mask_pair(pair, settings.foreground), minimum_sizes, rule)
+        return _count_case(read_mask_pair(pair, tumour=settings.foreground), minimum_sizes, rule)
 
-    counts = np.sum(for_each_pair(count, pairs, jobs, progress, "comparing components"), axis=0)
+    counts = np.sum(for_each_pair(count, pairs, jobs=jobs, progress=progress, what="comparing components"), axis=0)
     rows = _rows(counts, minimum_sizes, len(pairs))
     table = component_table(rows, cases=len(pairs), rule=rule)
     write_text(folder / "component_analysis.md", _markdown(table))
@@ -220,8 +213,8 @@ def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize], rule: Fal
     voxel_volume_mm3 = float(np.prod(masks.reference.spacing))
     counts = np.zeros((len(_CONNECTIVITIES), len(minimum_sizes), 3 + 2 * len(_TWENTIETHS)), dtype=np.int64)
     for i, connectivity in enumerate(_CONNECTIVITIES):
-        references = label_components(masks.reference, connectivity)
-        predictions = label_components(masks.prediction, connectivity)
+        references = label_components(masks.reference, connectivity=connectivity)
+        predictions = label_components(masks.prediction, connectivity=connectivity)
         reference_voxels, prediction_voxels = (
             np.array([np.count_nonzero(piece.mask) for piece in pieces], dtype=np.int64)
             for pieces in (references, predictions)

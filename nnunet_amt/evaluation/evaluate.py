@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
-from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.case_workers import evaluate_cases
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_component_analysis
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.measure.label_maps import check_headers, find_pairs
+from nnunet_amt.evaluation.measure.label_maps import check_headers
+from nnunet_amt.evaluation.pair_analysis import evaluate_cases, pair_results, paired_cases
 from nnunet_amt.evaluation.results.csv_files import (
     write_case_thresholds_csv,
     write_cases_csv,
@@ -21,16 +21,14 @@ from nnunet_amt.evaluation.results.csv_files import (
     write_metrics_csv,
     write_volume_bins_csv,
 )
-from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, write_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import cohort_groups, institutions_of, read_cohort_rows
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
 from nnunet_amt.evaluation.summary.subgroups import check_subgroups_add_up, sensitivity_by_volume, split_into_subgroups
-from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
-from nnunet_amt.evaluation.summary.triage import apply_triage, read_triage
-from nnunet_amt.images.image_file import itk_warnings_off
+from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
+from nnunet_amt.evaluation.summary.triage import Triage, apply_triage, read_triage
 
 RESULT_FILES = (
     *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
@@ -63,7 +61,7 @@ class EvaluationResult:
     files: tuple[Path, ...]
     settings: EvaluationSettings
     overall: GroupSummary
-    subgroups: tuple[tuple[str, str, GroupSummary], ...]
+    subgroups: tuple[NamedGroup, ...]
     cases: tuple[CaseEvaluation, ...]
 
 
@@ -71,15 +69,17 @@ def evaluate(
     predictions: Path,
     references: Path,
     output: Path,
+    *,
     cohort: Path | None = None,
-    settings: EvaluationSettings | None = None,
-    jobs: int = 1,
-    progress: Progress = silent,
-    executor: str | None = None,
-    missing_as_empty: bool = False,
-    probabilities: Path | None = None,
-    component_analysis: bool = False,
     triage: Path | None = None,
+    probabilities: Path | None = None,
+    settings: EvaluationSettings | None = None,
+    missing_as_empty: bool = False,
+    component_analysis: bool = False,
+    figures: bool = True,
+    jobs: int = 1,
+    executor: str | None = None,
+    progress: Progress = silent,
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
@@ -94,24 +94,26 @@ def evaluate(
         Folder for `RESULT_FILES`; without institutions in `cohort` the figure of them is not made.
     cohort
         ``cohort.csv`` of the conversion, for subgroups; None for those by tumour size alone.
-    settings
-        None for the defaults, which are the paper's where it states any.
-    jobs
-        Worker processes.
-    progress
-        Told of every checked header and every evaluated case.
-    executor
-        ``dask://HOST:PORT`` sends the cases to that scheduler's workers, which must see the same files; `jobs` is
-        not used then.
-    missing_as_empty
-        Count a case without a prediction as one in which nothing was found, instead of refusing.
-    probabilities
-        Folder of nnU-Net's ``<case id>.npz``, for the score FROC (`SCORE_FROC_FILES`) too; None leaves it out.
-    component_analysis
-        Write the table of lesion definitions (`COMPONENT_FILES`) too.
     triage
         A reader's decisions, exported from the report: predicted lesions that were accepted are not counted as false
         positives (but in the score FROC and the table of lesion definitions, which match anew).
+    probabilities
+        Folder of nnU-Net's ``<case id>.npz``, for the score FROC (`SCORE_FROC_FILES`) too; None leaves it out.
+    settings
+        None for the defaults, which are the paper's where it states any.
+    missing_as_empty
+        Count a case without a prediction as one in which nothing was found, instead of refusing.
+    component_analysis
+        Write the table of lesion definitions (`COMPONENT_FILES`) too.
+    figures
+        Draw `FIGURE_FILES`, which takes most of the time where cases are few.
+    jobs
+        Worker processes.
+    executor
+        ``dask://HOST:PORT`` sends the cases to that scheduler's workers, which must see the same files; `jobs` is
+        not used then.
+    progress
+        Told of every checked header and every evaluated case.
 
     Raises
     ------
@@ -123,15 +125,14 @@ def evaluate(
         If a worker was killed.
     """
     settings = settings or EvaluationSettings()
-    _check_call((predictions, references), probabilities, output, jobs)
-    pairs = find_pairs(predictions, references, missing_as_empty)
-    cohort_rows = None if cohort is None else read_cohort_rows(cohort, [pair.case_id for pair in pairs])
-    groups = cohort_groups(cohort_rows, settings)
-    institutions = institutions_of(groups, settings)
+    apart = {"the probabilities": probabilities}
+    pairs = paired_cases(predictions, references, output, apart=apart, missing_as_empty=missing_as_empty, jobs=jobs)
+    case_ids = [pair.case_id for pair in pairs]
+    groups = cohort_groups(None if cohort is None else read_cohort_rows(cohort, case_ids=case_ids), settings=settings)
+    institutions = institutions_of(groups, settings=settings)
     decisions = None if triage is None else read_triage(triage)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
-    with itk_warnings_off():
-        check_headers(pairs, progress)
+    check_headers(pairs, progress=progress)
     inputs = {
         "predictions": predictions,
         "references": references,
@@ -139,29 +140,16 @@ def evaluate(
         "triage": triage,
         "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
     }
-    recorded = recorded_results(output, _POSSIBLE_FILES, "evaluate", settings, inputs, settings.seed)
-    with itk_warnings_off(), recorded as (folder, notes):
-        notes.counts["cases"] = len(pairs)
-        notes.settings["missing_as_empty"] = missing_as_empty
-        cases = evaluate_cases(pairs, settings, jobs, executor, progress)
-        triaged = None
-        if decisions is not None:
-            cases, triaged = apply_triage(decisions, cases, settings.false_positive_rule)
-        overall = replace(summarise(cases, settings, institutions), triage=triaged)
-        subgroups = tuple(
-            (subgroup.group, subgroup.name, summarise(subgroup.cases, settings, institutions))
-            for subgroup in split_into_subgroups(cases, groups)
-        )
-        check_subgroups_add_up(overall, subgroups)
-        write_cases_csv(folder / "cases.csv", cases, settings.surface_distances)
-        write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
-        write_lesions_csv(folder / "lesions.csv", cases, settings.surface_distances)
-        write_froc_csv(folder / "froc.csv", overall.lesion)
-        write_metrics_csv(folder / "metrics.csv", overall, subgroups)
-        write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
-        write_tables(folder, result_tables(settings, overall, subgroups))
-        write_figures(folder, cases, overall, settings, institutions, progress)
-        write_summary_json(folder / "summary.json", settings, overall, subgroups)
+    results = pair_results(
+        output, pairs=pairs, stage="evaluate", file_names=_POSSIBLE_FILES, settings=settings, inputs=inputs,
+        missing_as_empty=missing_as_empty, seed=settings.seed,
+    )  # fmt: skip
+    with results as folder:
+        cases = evaluate_cases(pairs, settings=settings, jobs=jobs, executor=executor, progress=progress)
+        cases, overall, subgroups = _summarised(cases, decisions, groups, institutions, settings)
+        _write(folder, cases, overall, subgroups, settings)
+        if figures:
+            write_figures(folder, cases, overall, settings=settings, institutions=institutions, progress=progress)
         if probabilities is not None:
             write_scores(folder, pairs, scored, settings=settings, jobs=jobs, progress=progress)
         if component_analysis:
@@ -170,10 +158,38 @@ def evaluate(
     return EvaluationResult(output, files, settings, overall, subgroups, cases)
 
 
-def _check_call(label_maps: tuple[Path, Path], probabilities: Path | None, output: Path, jobs: int) -> None:
-    if jobs < 1:
-        raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
-    for folder in label_maps:
-        require_apart(output, folder, "the label maps")
-    if probabilities is not None:
-        require_apart(output, probabilities, "the probabilities")
+def _summarised(
+    cases: tuple[CaseEvaluation, ...],
+    decisions: Triage | None,
+    groups: Sequence[CohortGroup],
+    institutions: Mapping[str, str] | None,
+    settings: EvaluationSettings,
+) -> tuple[tuple[CaseEvaluation, ...], GroupSummary, tuple[NamedGroup, ...]]:
+    """Give the cases as a reader decided on them, their summary, and those of the subgroups."""
+    triaged = None
+    if decisions is not None:
+        cases, triaged = apply_triage(decisions, cases, rule=settings.false_positive_rule)
+    overall = replace(summarise(cases, settings=settings, institutions=institutions), triage=triaged)
+    subgroups = tuple(
+        (subgroup.group, subgroup.name, summarise(subgroup.cases, settings=settings, institutions=institutions))
+        for subgroup in split_into_subgroups(cases, groups)
+    )
+    check_subgroups_add_up(overall, subgroups)
+    return cases, overall, subgroups
+
+
+def _write(
+    folder: Path,
+    cases: Sequence[CaseEvaluation],
+    overall: GroupSummary,
+    subgroups: Sequence[NamedGroup],
+    settings: EvaluationSettings,
+) -> None:
+    write_cases_csv(folder / "cases.csv", cases, surface_distances=settings.surface_distances)
+    write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
+    write_lesions_csv(folder / "lesions.csv", cases, surface_distances=settings.surface_distances)
+    write_froc_csv(folder / "froc.csv", overall.lesion)
+    write_metrics_csv(folder / "metrics.csv", overall, subgroups)
+    write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
+    write_tables(folder, result_tables(settings, overall, subgroups))
+    write_summary_json(folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups)

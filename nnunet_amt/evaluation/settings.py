@@ -1,7 +1,8 @@
-"""The choices of an evaluation, all of them recorded in its results."""
+"""The choices of an evaluation and of a comparison, all of them recorded in their results."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -62,20 +63,72 @@ class EvaluationSettings:
     subgroup_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("connectivity", get_args(Connectivity)),
-            ("false_positive_rule", get_args(FalsePositiveRule)),
-            ("cluster", get_args(ResamplingUnit)),
-        ):
-            if getattr(self, name) not in choices:
-                allowed = ", ".join(str(choice) for choice in choices)
-                raise BadInputError(f"{name} is {getattr(self, name)!r}; choose one of {allowed}")
-        for name, lowest in (
-            ("minimum_predicted_voxels", 0),
-            ("foreground", 1),
-            ("bootstrap_resamples", 1),
-            ("seed", 0),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < lowest:
-                raise BadInputError(f"{name} is {value!r}; give a whole number, {lowest} or more")
+        _require_choices(
+            self,
+            connectivity=get_args(Connectivity),
+            false_positive_rule=get_args(FalsePositiveRule),
+            cluster=get_args(ResamplingUnit),
+        )
+        _require_whole_numbers(self, minimum_predicted_voxels=0, foreground=1, bootstrap_resamples=1, seed=0)
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """How differences are resampled and when two Dice scores count as equal.
+
+    Attributes
+    ----------
+    bootstrap_resamples
+        Resamples of cases (or institutions) for the intervals.
+    seed
+        Seed of the resamples.
+    cluster
+        What a resample draws: cases, or whole institutions with all of their cases.
+    ci_always
+        Give intervals also under 20 cases; they are too narrow there.
+    tie_margin
+        Two Dice scores of a case are a tie if they differ by less than this.
+    published
+        Put the paper's own results beside the models.
+
+    Raises
+    ------
+    BadInputError
+        If a value is not among the allowed ones.
+    """
+
+    bootstrap_resamples: int = 10_000
+    seed: int = 711
+    cluster: ResamplingUnit = "case"
+    ci_always: bool = False
+    tie_margin: float = 0.01
+    published: bool = False
+
+    def __post_init__(self) -> None:
+        _require_choices(self, cluster=get_args(ResamplingUnit))
+        _require_whole_numbers(self, bootstrap_resamples=1, seed=0)
+        if not (math.isfinite(self.tie_margin) and 0 <= self.tie_margin < 1):
+            raise BadInputError(f"tie_margin is {self.tie_margin:g}; give a number from 0 to less than 1")
+
+    def for_groups(self, subgroup_columns: tuple[str, ...] = ()) -> EvaluationSettings:
+        """Give the settings that the subgroups and institutions of the cohort file are made by."""
+        return EvaluationSettings(
+            bootstrap_resamples=self.bootstrap_resamples,
+            seed=self.seed,
+            cluster=self.cluster,
+            ci_always=self.ci_always,
+            subgroup_columns=subgroup_columns,
+        )
+
+
+def _require_choices(settings: object, **choices: tuple[object, ...]) -> None:
+    for name, allowed in choices.items():
+        if getattr(settings, name) not in allowed:
+            raise BadInputError(f"{name} is {getattr(settings, name)!r}; choose one of {', '.join(map(str, allowed))}")
+
+
+def _require_whole_numbers(settings: object, **lowest: int) -> None:
+    for name, least in lowest.items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or value < least:
+            raise BadInputError(f"{name} is {value!r}; give a whole number, {least} or more")

@@ -52,21 +52,12 @@ def overlay_png(
 
     Parameters
     ----------
-    crop
-        The crop.
-    plane
-        Which plane.
     size
         Pixels of the longer edge.
     at
         Voxel (z, y, x) that the plane goes through; that of `shown_voxel` by default.
     window
         Level and width in HU.
-
-    Returns
-    -------
-    bytes
-        A PNG file.
     """
     crop, at = focused(crop, at=at or shown_voxel(crop))
     view = plane_view(crop, plane, at=at)
@@ -76,13 +67,7 @@ def overlay_png(
 def case_panel(
     crop: CaseCrop, *, size: int = _SIZE, at: Voxel | None = None, window: tuple[float, float] = WINDOW
 ) -> bytes:
-    """Draw the three planes side by side, all at one scale; see `overlay_png`.
-
-    Parameters
-    ----------
-    size
-        Pixels of the longest edge of what is shown.
-    """
+    """Draw the three planes side by side, all at one scale, the longest edge of `size` pixels; see `overlay_png`."""
     from PIL import Image
 
     crop, at = focused(crop, at=at or shown_voxel(crop))

@@ -31,8 +31,6 @@ class PlaneView:
 
     Attributes
     ----------
-    plane
-        Which one.
     image : numpy.ndarray of int16, (rows, columns)
         HU; None without a CT.
     reference, prediction : numpy.ndarray of bool, (rows, columns)
@@ -62,8 +60,6 @@ def shown_voxel(crop: CaseCrop, *, of: np.ndarray | None = None) -> Voxel:
 
     Parameters
     ----------
-    crop
-        The crop.
     of : numpy.ndarray of bool, (z, y, x)
         The mask to look for, such as ``crop.prediction & ~crop.reference`` for what is falsely positive; by default the
         reference, or the prediction where there is no reference.
@@ -88,19 +84,12 @@ def focused(crop: CaseCrop, *, at: Voxel, margin_mm: float = 15.0, minimum_mm: f
 
     Parameters
     ----------
-    crop
-        The crop.
     at
-        The voxel (z, y, x).
+        The voxel (z, y, x); it is returned as one of the smaller crop.
     margin_mm
         Around the masks in these planes.
     minimum_mm
         Least edge length, where the crop is large enough.
-
-    Returns
-    -------
-    tuple
-        The smaller crop, and the voxel in it.
     """
     masks = crop.reference | crop.prediction
     seen = [np.argwhere(masks.take(at[axis], axis=axis)) for axis in range(3)]  # each lacks that axis
@@ -125,17 +114,7 @@ def focused(crop: CaseCrop, *, at: Voxel, margin_mm: float = 15.0, minimum_mm: f
 
 
 def plane_view(crop: CaseCrop, plane: Plane, *, at: Voxel | None = None) -> PlaneView:
-    """Cut a crop in one plane.
-
-    Parameters
-    ----------
-    crop
-        The crop.
-    plane
-        Which plane.
-    at
-        A voxel (z, y, x) of the crop that it goes through; that of `shown_voxel` by default.
-    """
+    """Cut a crop in the plane through a voxel (z, y, x) of it; by default through that of `shown_voxel`."""
     axis = _CUT_AXIS[plane]
     index = (at or shown_voxel(crop))[axis]
     pixel = tuple(step for other, step in enumerate(crop.spacing) if other != axis)

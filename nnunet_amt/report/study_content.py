@@ -150,7 +150,7 @@ def read_study_content(study: Study) -> StudyContent:
         summary=summary,
         cases=tuple(sorted(cases, key=worst_first)),
         failed=read_failed_cases(failures),
-        tested={} if evaluation.cohort is None else read_cohort_rows(evaluation.cohort, case_ids),
+        tested={} if evaluation.cohort is None else read_cohort_rows(evaluation.cohort, case_ids=case_ids),
         training=() if dataset is None else _training_rows(dataset / "cohort.csv"),
         audit={} if dataset is None else read_record(dataset / "audit.json"),
         description={} if dataset is None else read_record(dataset / "dataset.json"),

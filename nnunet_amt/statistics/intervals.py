@@ -13,7 +13,7 @@ _CONFIDENCE = 0.95
 _PERCENTILES = (50 * (1 - _CONFIDENCE), 50 * (1 + _CONFIDENCE))
 
 
-def resampled_sums(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+def resampled_sums(columns: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
     """Sum every column over the cases of each bootstrap resample.
 
     A resample draws as many cases as there are, with replacement; the number of times that each case is

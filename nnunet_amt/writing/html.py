@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from nnunet_amt.writing.table import Document
 
-PAGE_STYLE = """\
+_STYLE = """\
 body { font: 15px/1.45 system-ui, "Segoe UI", Arial, sans-serif; color: #1a1a1a; margin: 2rem auto; max-width: 80rem;
        padding: 0 1rem; }
 table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; margin: .75rem 0 2rem; }
@@ -105,5 +105,5 @@ def html_document(document: Document, *, number_columns: Collection[int] = (), r
         document=document,
         number_columns=number_columns,
         row_class=row_class,
-        style=PAGE_STYLE + (_PICTURE_STYLE if document.pictures else ""),
+        style=_STYLE + (_PICTURE_STYLE if document.pictures else ""),
     )

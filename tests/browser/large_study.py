@@ -38,7 +38,7 @@ def make_large_study(folder: Path) -> Path:
         for number, case in enumerate(cases)
     ]
     write_csv(dataset / "cohort.csv", ("case_id", "institution", "split"), rows)
-    evaluate(folder / "predictions", dataset / "labelsTs", folder / "evaluation", dataset / "cohort.csv", jobs=2)
+    evaluate(folder / "predictions", dataset / "labelsTs", folder / "evaluation", cohort=dataset / "cohort.csv", jobs=2)
     analyse_failures(
         folder / "predictions",
         dataset / "labelsTs",

@@ -39,9 +39,12 @@ def make_small_study(folder: Path) -> Path:
     for name, departures in (("predictions", DEPARTURES), ("baseline/default/predictions", DEPARTURES[::-1])):
         _invent_predictions(references, folder / name, departures)
     cohort = dataset / "cohort.csv"
-    evaluate(folder / "predictions", dataset / "labelsTs", folder / "evaluation", cohort)
+    evaluate(folder / "predictions", dataset / "labelsTs", folder / "evaluation", cohort=cohort)
     evaluate(
-        folder / "baseline/default/predictions", dataset / "labelsTs", folder / "baseline/default/evaluation", cohort
+        folder / "baseline/default/predictions",
+        dataset / "labelsTs",
+        folder / "baseline/default/evaluation",
+        cohort=cohort,
     )
     analyse_failures(
         folder / "predictions", dataset / "labelsTs", folder / "evaluation_failures", images=dataset / "imagesTs"

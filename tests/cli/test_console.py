@@ -19,7 +19,7 @@ MISSED = evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
 
 def shown(cases: list[CaseEvaluation]) -> list[str]:
     settings = EvaluationSettings(bootstrap_resamples=1000)
-    result = EvaluationResult(Path("out"), (), settings, summarise(cases, settings), (), tuple(cases))
+    result = EvaluationResult(Path("out"), (), settings, summarise(cases, settings=settings), (), tuple(cases))
     text = io.StringIO()
     Console(file=text, width=80).print(overall_table(result))
     return text.getvalue().splitlines()

@@ -27,14 +27,16 @@ def count(
     prediction: np.ndarray, reference: np.ndarray, settings: EvaluationSettings | None = None, case_id: str = "case"
 ) -> CaseCounts:
     settings = settings or EvaluationSettings()
-    return count_masks(case_id, Foreground.of(prediction, SPACING), Foreground.of(reference, SPACING), settings)
+    return count_masks(
+        case_id, Foreground.of(prediction, SPACING), Foreground.of(reference, SPACING), settings=settings
+    )
 
 
 def evaluated(
     prediction: np.ndarray, reference: np.ndarray, settings: EvaluationSettings | None = None, case_id: str = "case"
 ) -> CaseEvaluation:
     settings = settings or EvaluationSettings()
-    return evaluate_counts(count(prediction, reference, settings, case_id), settings)
+    return evaluate_counts(count(prediction, reference, settings, case_id), settings=settings)
 
 
 def write_label_map(

@@ -30,8 +30,8 @@ def write_four_cases(folder: Path) -> Path:
 
 
 def run(folder: Path, **options: object) -> dict[str, list[dict[str, str]]]:
-    """Evaluate and read the CSV files back."""
-    options = {"settings": SETTINGS} | options
+    """Evaluate, without figures unless they are asked for, and read the CSV files back."""
+    options = {"settings": SETTINGS, "figures": False} | options
     evaluate(folder / "predictions", folder / "references", folder / "out", **options)  # type: ignore[arg-type]
     names = ("cases.csv", "lesions.csv", "froc.csv")
     return {name: list(csv.DictReader((folder / "out" / name).open(newline=""))) for name in names}

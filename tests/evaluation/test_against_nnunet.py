@@ -30,7 +30,7 @@ def test_counts_dice_and_iou_are_those_of_nnunet(
     folder: Path = tmp_path_factory.mktemp("pair")
     write_pair(folder, "case", *masks)
     (pair,) = find_pairs(folder / "predictions", folder / "references")
-    ours = evaluate_case(pair, EvaluationSettings())
+    ours = evaluate_case(pair, settings=EvaluationSettings())
     theirs = compute_metrics(str(pair.reference), str(pair.prediction), SimpleITKIO(), [1])["metrics"][1]
     assert (ours.counts.tp, ours.counts.fp, ours.counts.fn) == (theirs["TP"], theirs["FP"], theirs["FN"])
     if theirs["TP"] + theirs["FP"] + theirs["FN"]:  # nothing on either side is undefined here, NaN there

@@ -95,7 +95,7 @@ def theirs(pairs: list[Pair], tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 def ours(pair: Pair) -> tuple[CaseCounts, list[list[int]]]:
     counts = count(*pair, SETTINGS)
-    lesions = count_lesions(counts, "unmatched")
+    lesions = count_lesions(counts, false_positive_rule="unmatched")
     return counts, [[int(kind[k - 1]) for kind in (lesions.tp, lesions.fp, lesions.fn)] for k in TWENTIETHS]
 
 

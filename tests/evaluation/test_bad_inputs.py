@@ -84,12 +84,12 @@ def test_refused(tmp_path: Path, damage: Damage, line: str) -> None:
     cohort.write_text("case_id,sex\na,F\nb,M\n")
     folders = tmp_path / "predictions", tmp_path / "references"
     settings = EvaluationSettings(bootstrap_resamples=10)
-    evaluate(*folders, tmp_path / "out", cohort, settings)
+    evaluate(*folders, tmp_path / "out", cohort=cohort, settings=settings, figures=False)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
     damage(folders[0] / "b.nii.gz")
     with pytest.raises(BadInputError) as raised:
-        evaluate(*folders, tmp_path / "out", cohort, settings)
+        evaluate(*folders, tmp_path / "out", cohort=cohort, settings=settings, figures=False)
     told = str(raised.value).replace(str(folders[0]), "P").replace(str(folders[1]), "R")
     assert told.replace(f"{tmp_path}/", "") == line
     assert raised.value.exit_code == 2

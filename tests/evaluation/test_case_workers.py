@@ -10,9 +10,9 @@ import pytest
 
 from nnunet_amt.base.progress import silent
 from nnunet_amt.errors import BadInputError, ImageReadError
-from nnunet_amt.evaluation import EvaluationSettings, case_workers
-from nnunet_amt.evaluation.case_workers import evaluate_cases
+from nnunet_amt.evaluation import EvaluationSettings, pair_analysis
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, find_pairs
+from nnunet_amt.evaluation.pair_analysis import evaluate_cases
 from tests.evaluation.builders import row_mask, write_pair
 
 SETTINGS = EvaluationSettings()
@@ -30,13 +30,15 @@ def pairs(tmp_path: Path) -> tuple[LabelMapPair, ...]:
 def test_processes_give_the_cases_in_order(
     pairs: tuple[LabelMapPair, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(case_workers, "_CASES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(pair_analysis, "_CASES_WORTH_A_PROCESS", 1)
     monkeypatch.chdir(tmp_path)
     relative = [
         LabelMapPair(pair.case_id, Path(os.path.relpath(str(pair.prediction))), pair.reference) for pair in pairs
     ]
     told: list[int] = []
-    cases = evaluate_cases(relative, SETTINGS, 2, None, lambda done, total, what: told.append(done))
+    cases = evaluate_cases(
+        relative, settings=SETTINGS, jobs=2, executor=None, progress=lambda done, total, what: told.append(done)
+    )
     assert [case.counts.tp for case in cases] == [12, 14, 16, 18]
     assert cases[0].lesions.tp.tolist() == [1] * 11 + [0] * 8  # IoU 0.6
     assert told[-1] == 4
@@ -44,20 +46,20 @@ def test_processes_give_the_cases_in_order(
     for pair in pairs[1:3]:
         pair.reference.write_bytes(pair.reference.read_bytes()[:-9])
     with pytest.raises(ImageReadError) as alone:
-        evaluate_cases(pairs, SETTINGS, 1, None, silent)
+        evaluate_cases(pairs, settings=SETTINGS, jobs=1, executor=None, progress=silent)
     with pytest.raises(ImageReadError) as together:
-        evaluate_cases(pairs, SETTINGS, 2, None, silent)
+        evaluate_cases(pairs, settings=SETTINGS, jobs=2, executor=None, progress=silent)
     assert str(together.value) == f"{alone.value} (1 more cases cannot be evaluated)"
 
 
 def test_a_few_cases_start_no_process(pairs: tuple[LabelMapPair, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnunet_amt.base.workers.open_workers", None)
-    assert len(evaluate_cases(pairs, SETTINGS, 8, None, silent)) == 4
+    assert len(evaluate_cases(pairs, settings=SETTINGS, jobs=8, executor=None, progress=silent)) == 4
 
 
 def test_an_executor_that_is_not_known(pairs: tuple[LabelMapPair, ...]) -> None:
     with pytest.raises(BadInputError, match="--executor slurm: is not known; give dask://HOST:PORT"):
-        evaluate_cases(pairs, SETTINGS, 1, "slurm", silent)
+        evaluate_cases(pairs, settings=SETTINGS, jobs=1, executor="slurm", progress=silent)
 
 
 @pytest.mark.slow
@@ -65,8 +67,8 @@ def test_a_cluster_gives_the_same(pairs: tuple[LabelMapPair, ...]) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         address = cluster.scheduler_address.removeprefix("tcp://")
-        theirs = evaluate_cases(pairs, SETTINGS, 1, f"dask://{address}", silent)
-    ours = evaluate_cases(pairs, SETTINGS, 1, None, silent)
+        theirs = evaluate_cases(pairs, settings=SETTINGS, jobs=1, executor=f"dask://{address}", progress=silent)
+    ours = evaluate_cases(pairs, settings=SETTINGS, jobs=1, executor=None, progress=silent)
     for one, other in zip(ours, theirs, strict=True):
         assert one.case_id == other.case_id
         assert one.voxel == other.voxel

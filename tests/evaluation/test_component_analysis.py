@@ -82,7 +82,9 @@ def test_it_agrees_with_the_evaluation(folder: Path) -> None:
     rows = analyse_components(folder / "predictions", folder / "references", folder / "out")
     row = next(row for row in rows if (row.connectivity, row.minimum_size, row.unit) == (26, 10, "voxels"))
     settings = EvaluationSettings(bootstrap_resamples=10)
-    result = evaluate(folder / "predictions", folder / "references", folder / "evaluation", settings=settings)
+    result = evaluate(
+        folder / "predictions", folder / "references", folder / "evaluation", settings=settings, figures=False
+    )
     lesion = result.overall.lesion
     loose, strict = threshold_index(0.1), threshold_index(0.5)
     assert (lesion.sensitivity[loose].mean, lesion.fp_per_scan[loose].mean) == (row.sensitivity_01, row.fp_per_scan_01)

@@ -151,9 +151,8 @@ def test_summary(folder: Path) -> None:
 
 
 def test_subgroups_average_to_the_whole(folder: Path) -> None:
-    result = evaluate(
-        folder / "predictions", folder / "references", folder / "out", cohort=folder / "cohort.csv", settings=SETTINGS
-    )
+    label_maps = folder / "predictions", folder / "references"
+    result = evaluate(*label_maps, folder / "out", cohort=folder / "cohort.csv", settings=SETTINGS, figures=False)
     for group in ("tumour_size", "sex", "manufacturer"):
         parts = [summary for name, _, summary in result.subgroups if name == group]
         assert sum(part.cases for part in parts) == 4
@@ -165,16 +164,16 @@ def test_subgroups_average_to_the_whole(folder: Path) -> None:
 
 
 def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
-    run(folder)
+    run(folder, figures=True)
     results = [name for name in FILES if name != RECORD_FILE]  # the record holds the time
     first = {name: (folder / "out" / name).read_bytes() for name in results}
-    run(folder, jobs=3)
+    run(folder, jobs=3, figures=True)
     assert {name: (folder / "out" / name).read_bytes() for name in results} == first
 
 
 def test_progress_is_told(folder: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    run(folder, progress=lambda done, total, what: told.append((done, total, what)))
+    run(folder, figures=True, progress=lambda done, total, what: told.append((done, total, what)))
     steps = range(1, 5)
     assert told == [(i, 4, "checking headers") for i in steps] + [(i, 4, "evaluating cases") for i in steps] + [
         (i, 3, "drawing figures") for i in (1, 2, 3)
@@ -188,9 +187,8 @@ def test_the_order_of_cases_changes_no_metric(tmp_path: Path) -> None:
     for name, order in (("one", (0, 1, 2, 3)), ("other", (2, 0, 3, 1))):
         for place, index in enumerate(order):
             write_pair(tmp_path / name, f"case_{place}", *masks[index])
-        result = evaluate(
-            tmp_path / name / "predictions", tmp_path / name / "references", tmp_path / name / "out", settings=SETTINGS
-        )
+        at = tmp_path / name
+        result = evaluate(at / "predictions", at / "references", at / "out", settings=SETTINGS, figures=False)
         found.append(result.overall)
     for metric in ("dice", "iou", "precision", "recall"):
         assert found[0].voxel[metric].mean == pytest.approx(found[1].voxel[metric].mean)

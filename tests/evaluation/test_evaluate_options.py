@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_bad_input_is_found_before_any_voxel_is_read_and_old_results_stay(folder: Path) -> None:
-    run(folder)
+    run(folder, figures=True)
     before = {name: (folder / "out" / name).read_bytes() for name in FILES}
     told: list[str] = []
 
@@ -141,7 +141,7 @@ def test_further_analyses_stand_beside_the_results_and_go_with_their_options(fol
     table = json.loads((folder / "out" / "component_analysis.json").read_text())["rows"]
     (row,) = [r for r in table if (r["connectivity"], r["minimum_size"], r["unit"]) == (26, 10, "voxels")]
     assert (row["sensitivity_01"], row["fp_per_scan_01"]) == (2 / 3, 1 / 4)
-    run(folder)
+    run(folder, figures=True)
     assert {path.name for path in (folder / "out").iterdir()} == set(FILES)
 
 

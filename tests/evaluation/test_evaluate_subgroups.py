@@ -35,7 +35,14 @@ def run(
     progress: Progress = silent,
 ) -> set[str]:
     """Evaluate and name the files that are there then."""
-    evaluate(folder / "predictions", folder / "references", folder / "out", cohort, settings, progress=progress)
+    evaluate(
+        folder / "predictions",
+        folder / "references",
+        folder / "out",
+        cohort=cohort,
+        settings=settings,
+        progress=progress,
+    )
     return {path.name for path in (folder / "out").iterdir()}
 
 
@@ -46,6 +53,7 @@ def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
     assert run(folder) == {name for name in (*RESULT_FILES, RECORD_FILE) if not name.startswith("institutions.")}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_options_of_the_command_reach_the_results(folder: Path) -> None:
     cohort = folder / "more.csv"
     rows = [

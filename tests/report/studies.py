@@ -84,14 +84,14 @@ def write_study(folder: Path) -> Path:
         mock.patch("nnunet_amt.evaluation.evaluate.write_figures", _blank_figures),
         mock.patch("nnunet_amt.evaluation.failures.analyse.write_feature_figures", _blank_features),
     ):
-        evaluate(predictions, references, folder / "evaluation", dataset / "cohort.csv", settings)
+        evaluate(predictions, references, folder / "evaluation", cohort=dataset / "cohort.csv", settings=settings)
         analyse_failures(
             predictions, references, folder / "evaluation_failures", images=dataset / "imagesTs", settings=settings
         )
     return folder
 
 
-def _blank_figures(folder: Path, *_: object) -> None:
+def _blank_figures(folder: Path, *_: object, **__: object) -> None:
     """Stand in for figures, which take seconds and have tests of their own."""
     for name in ("froc", "dice_by_size", "volumes"):
         _blank_features(folder / name)

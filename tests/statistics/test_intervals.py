@@ -20,35 +20,35 @@ from nnunet_amt.statistics.intervals import (
 
 def test_two_cases_resample_as_two_coins() -> None:
     # Values 0 and 1: the sum of two draws is 0, 1 or 2 with probability 1/4, 1/2 and 1/4.
-    sums = resampled_sums(np.array([[0.0], [1.0]]), 10_000, seed=1)[:, 0]
+    sums = resampled_sums(np.array([[0.0], [1.0]]), resamples=10_000, seed=1)[:, 0]
     shares = [np.mean(sums == value) for value in (0.0, 1.0, 2.0)]
     assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.02)  # four standard errors
 
 
 def test_every_resample_holds_as_many_cases_and_the_same_for_all_columns() -> None:
     columns = np.column_stack([np.ones(7), np.arange(7.0), 3 * np.arange(7.0)])
-    sums = resampled_sums(columns, 50, seed=2)
+    sums = resampled_sums(columns, resamples=50, seed=2)
     assert (sums[:, 0] == 7).all()
     assert sums[:, 2] == pytest.approx(3 * sums[:, 1])
 
 
 def test_the_seed_decides() -> None:
     columns = np.arange(20.0)[:, None]
-    assert (resampled_sums(columns, 100, seed=3) == resampled_sums(columns, 100, seed=3)).all()
-    assert (resampled_sums(columns, 100, seed=3) != resampled_sums(columns, 100, seed=4)).any()
+    assert (resampled_sums(columns, resamples=100, seed=3) == resampled_sums(columns, resamples=100, seed=3)).all()
+    assert (resampled_sums(columns, resamples=100, seed=3) != resampled_sums(columns, resamples=100, seed=4)).any()
 
 
 def test_blocks_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = np.random.default_rng(0).random((5, 2))
-    at_once = resampled_sums(columns, 101, seed=5)
+    at_once = resampled_sums(columns, resamples=101, seed=5)
     monkeypatch.setattr(intervals, "_BLOCK_WEIGHTS", 50)  # ten resamples a block, one left over
-    assert resampled_sums(columns, 101, seed=5) == pytest.approx(at_once)
+    assert resampled_sums(columns, resamples=101, seed=5) == pytest.approx(at_once)
 
 
 def test_interval_and_deviation_are_those_of_scipy() -> None:
     values = np.random.default_rng(0).beta(5, 2, size=40)
     theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
-    samples = resampled_sums(values[:, None], 20_000, seed=6) / len(values)
+    samples = resampled_sums(values[:, None], resamples=20_000, seed=6) / len(values)
     low, high = percentile_interval(samples)
     # The two draw different resamples: a limit of 20,000 of them is known to a twentieth of the standard error.
     tolerance = float(theirs.standard_error) / 20
@@ -97,5 +97,5 @@ def test_cases_of_a_cluster_are_drawn_together() -> None:
     rows = sums_of_clusters(columns, ["b", "a", "b"])
     assert rows.tolist() == [[2.0, 1.0], [5.0, 2.0]]
     # Two draws of two clusters: a and a, a and b, b and b, so 2 to 4 cases with sums 4, 7 or 10.
-    drawn = {tuple(row) for row in resampled_sums(rows, 200, seed=7)}
+    drawn = {tuple(row) for row in resampled_sums(rows, resamples=200, seed=7)}
     assert drawn == {(4.0, 2.0), (7.0, 3.0), (10.0, 4.0)}

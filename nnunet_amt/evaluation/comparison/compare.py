@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.comparison.comparison import Comparison, compare_models
 from nnunet_amt.evaluation.comparison.costs import read_cost, recorded_cohort
 from nnunet_amt.evaluation.comparison.figures import FIGURES, write_figures
@@ -21,11 +22,16 @@ from nnunet_amt.evaluation.comparison.result_files import (
     write_comparison_json,
     write_metrics_csv,
 )
-from nnunet_amt.evaluation.comparison.same_cases import check_same_cases, model_names
-from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
-from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, EvaluatedModel, read_evaluated_model
+from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.results.evaluated_model import (
+    DEFINING_SETTINGS,
+    READ_FILES,
+    EvaluatedModel,
+    read_evaluated_model,
+)
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
 from nnunet_amt.writing.html import html_document
 from nnunet_amt.writing.markdown import markdown_document
@@ -40,19 +46,7 @@ _STEPS = 3
 
 @dataclass(frozen=True, eq=False)
 class ComparisonResult:
-    """What a comparison found and where it was written.
-
-    Attributes
-    ----------
-    output
-        The folder of the results.
-    files
-        The written files.
-    comparison
-        The numbers.
-    sentences
-        The result in words, one for each other model.
-    """
+    """What a comparison found, in numbers and in a sentence for each other model, and the files it was written to."""
 
     output: Path
     files: tuple[Path, ...]
@@ -102,7 +96,7 @@ def compare(
     settings, model_folders = settings or ComparisonSettings(), model_folders or {}
     names = model_names(evaluations, names)
     _check_call(evaluations, output, names, model_folders)
-    models = [read_evaluated_model(folder, name) for folder, name in zip(evaluations, names, strict=True)]
+    models = [read_evaluated_model(folder, name=name) for folder, name in zip(evaluations, names, strict=True)]
     check_same_cases(models)
     cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
@@ -111,7 +105,9 @@ def compare(
     comparison = compare_models(models, costs, groups=groups, institutions=institutions, settings=settings)
     progress(2, _STEPS, "comparing")
     chosen, inputs = {"names": list(names), **asdict(settings)}, _recorded_inputs(evaluations, cohort)
-    with recorded_results(output, COMPARISON_FILES, "compare", chosen, inputs, settings.seed) as (folder, notes):
+    with recorded_results(
+        output, file_names=COMPARISON_FILES, stage="compare", settings=chosen, inputs=inputs, seed=settings.seed
+    ) as (folder, notes):
         notes.counts |= {"cases": comparison.cases, "models": len(models)}
         document = Document(
             title=f"Comparison of {len(comparison.results)} models on {comparison.cases} cases",
@@ -130,6 +126,60 @@ def compare(
     return ComparisonResult(output, files, comparison, document.sentences)
 
 
+def model_names(folders: Sequence[Path], names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Give each model a name of its own, and refuse folders that cannot be compared.
+
+    Without `names` a model is called as its folder; where two folders are called the same
+    (``baseline/default/evaluation`` and ``baseline/resenc_m/evaluation``), as the nearest folders above that
+    differ.
+
+    Raises
+    ------
+    BadInputError
+        If there are fewer than two folders, one stands there twice, or the names are not as many and all different.
+    """
+    if len(folders) < 2:
+        raise BadInputError(f"{len(folders)} evaluation given; give two or more, the one to compare with first")
+    resolved = [folder.resolve() for folder in folders]
+    for i, folder in enumerate(resolved):
+        if folder in resolved[:i]:
+            raise BadInputError(f"{folders[i]}: stands there twice; give each evaluation once")
+    if not names:
+        return _names_of(resolved)
+    if len(names) != len(folders):
+        raise BadInputError(f"{len(names)} names for {len(folders)} evaluations; give one for each, or none")
+    for name in names:
+        if not name.strip() or list(names).count(name) > 1:
+            raise BadInputError(f"the name {name!r} is empty or stands there twice; give each model its own")
+    return tuple(name.strip() for name in names)
+
+
+def check_same_cases(models: Sequence[EvaluatedModel]) -> None:
+    """Refuse evaluations of other cases, references or definitions than the first one's.
+
+    References are taken for the same if they agree in voxels and volume of every case and in the voxels of every
+    lesion.
+
+    Raises
+    ------
+    UnmatchedCasesError
+        If a case stands in one evaluation only.
+    BadInputError
+        If the references or the settings differ.
+    """
+    first, *others = models
+    for other in others:
+        _check_cases(first, other)
+        for name in DEFINING_SETTINGS:
+            one, two = first.settings[name], other.settings[name]
+            if one != two:
+                raise BadInputError(
+                    f"{other.folder}: was evaluated with {name} {two}, {first.folder} with {one}; "
+                    "evaluate both with the same"
+                )
+        _check_references(first, other)
+
+
 def _check_call(
     evaluations: Sequence[Path], output: Path, names: Sequence[str], model_folders: Mapping[str, Path]
 ) -> None:
@@ -144,11 +194,11 @@ def _cohort(
     first: EvaluatedModel, cohort: Path | None, settings: ComparisonSettings
 ) -> tuple[Sequence[CohortGroup], Mapping[str, str] | None]:
     """Give the groups of the cohort, and the institutions where they are to be drawn."""
-    rows = None if cohort is None else read_cohort_rows(cohort, first.case_ids)
+    rows = None if cohort is None else read_cohort_rows(cohort, case_ids=first.case_ids)
     columns = () if rows is None else tuple(first.settings.get("subgroup_columns", ()))
     group_settings = settings.for_groups(columns)
-    groups = cohort_groups(rows, group_settings)
-    institutions = institutions_of(groups, group_settings)
+    groups = cohort_groups(rows, settings=group_settings)
+    institutions = institutions_of(groups, settings=group_settings)
     return groups, institutions if settings.cluster == "institution" else None
 
 
@@ -159,3 +209,49 @@ def _recorded_inputs(evaluations: Sequence[Path], cohort: Path | None) -> dict[s
         for i, folder in enumerate(evaluations)
     }
     return {**named, "cohort": cohort}
+
+
+def _names_of(resolved: Sequence[Path]) -> tuple[str, ...]:
+    """Look no higher than the folder that all have in common: the home folder above it may be called as a person."""
+    common = Path(os.path.commonpath(resolved))
+    parts = [folder.relative_to(common).parts or (folder.name,) for folder in resolved]
+    for level in range(max(map(len, parts))):
+        names = tuple(below[max(0, len(below) - 1 - level)] for below in parts)
+        if len(set(names)) == len(names):
+            return names
+    raise BadInputError("the folders' names do not tell the models apart; name each with --names")
+
+
+def _check_cases(first: EvaluatedModel, other: EvaluatedModel) -> None:
+    complaints = []
+    for one, two in ((first, other), (other, first)):
+        missing = sorted(set(one.case_ids) - set(two.case_ids))
+        if missing:
+            complaints.append(f"{two.folder} lacks {named_cases(missing)} of {one.folder}")
+    if complaints:
+        raise UnmatchedCasesError(f"{' and '.join(complaints)}; a comparison needs the same cases in all evaluations")
+
+
+def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:
+    advice = "evaluate both against the same references"
+    for i, case_id in enumerate(first.case_ids):
+        one, two = first.reference_voxels[i], other.reference_voxels[i]
+        if one != two:
+            raise BadInputError(
+                f"{other.folder}: case {case_id} has a reference of {two} voxels, in {first.folder} of {one}; {advice}"
+            )
+        if first.reference_ml[i] != other.reference_ml[i]:
+            raise BadInputError(
+                f"{other.folder}: case {case_id} has a reference of {other.reference_ml[i]} ml, in {first.folder} of "
+                f"{first.reference_ml[i]} ml; {advice}"
+            )
+    for lesion, same in zip(first.lesions, other.lesions, strict=False):
+        if lesion != same:
+            raise BadInputError(
+                f"{other.folder}: case {min(lesion[0], same[0])} has other reference lesions than in {first.folder}; "
+                f"{advice}"
+            )
+    if len(first.lesions) != len(other.lesions):
+        raise BadInputError(
+            f"{other.folder}: has {len(other.lesions)} reference lesions, {first.folder} {len(first.lesions)}; {advice}"
+        )

@@ -27,8 +27,8 @@ from nnunet_amt.evaluation.comparison.paired import (
     corrected,
     paired_tests,
 )
-from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
 from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES
 
@@ -56,17 +56,7 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class SubgroupDifference:
-    """Differences in some of the cases.
-
-    Attributes
-    ----------
-    group, subgroup
-        The property and its value.
-    cases
-        Their number.
-    differences
-        One a measure of `TABLE_MEASURES`.
-    """
+    """Differences in the cases in which a property (group) has some value (subgroup): one a measure of the tables."""
 
     group: str
     subgroup: str
@@ -78,18 +68,8 @@ class SubgroupDifference:
 class ModelComparison:
     """Another model against the first; every difference is the other's value minus the first's.
 
-    Attributes
-    ----------
-    other
-        The model.
-    differences
-        One a measure of `MEASURES`.
-    tests
-        Corrected for all tests of the comparison.
-    verdicts
-        One a case.
-    subgroups
-        Group by group.
+    There is one of `differences` a measure of `MEASURES`, and one of `verdicts` a case; `tests` are corrected for all
+    tests of the comparison; `subgroups` stand group by group.
     """
 
     other: EvaluatedModel
@@ -120,18 +100,9 @@ class ModelComparison:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All models, and each other one against the first.
+    """All models as they were given, and each other one against the first.
 
-    Attributes
-    ----------
-    settings
-        Of the comparison.
-    results
-        The models as they were given.
-    others
-        All but the first of them.
-    clusters
-        Institutions that resamples were drawn from; None if cases were drawn.
+    `clusters` is the number of institutions that resamples were drawn from; None if cases were drawn.
     """
 
     settings: ComparisonSettings

@@ -54,16 +54,10 @@ class ModelCost:
 
 @dataclass(frozen=True)
 class TrainingTime:
-    """What the logs of one training say.
+    """What the logs of one training say; there is one for each start.
 
-    Attributes
-    ----------
-    seconds
-        Sum of all epochs that ended, those too that a continued training did again.
-    epochs
-        Number of the last one, counted from 1: how far the training came.
-    logs
-        Files that were read: one for each start.
+    `seconds` is the sum of all epochs that ended, those too that a continued training did again; `epochs` is the number
+    of the last one, counted from 1: how far the training came.
     """
 
     seconds: float

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
 
@@ -166,7 +166,7 @@ def _intervals(
         rows = sums_of_clusters(rows, clusters)
     if len(rows) < 2:
         return nothing, nothing
-    sums = resampled_sums(rows, settings.bootstrap_resamples, settings.seed)
+    sums = resampled_sums(rows, resamples=settings.bootstrap_resamples, seed=settings.seed)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: undefined in that resample
         return percentile_interval(sums[:, column[:width]] / sums[:, column[width:]])
 

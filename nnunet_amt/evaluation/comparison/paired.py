@@ -60,16 +60,9 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class CaseVerdict:
-    """A case for the other model, against the first.
+    """A case for the other model, against the first; ``win``: the other is the better one.
 
-    Attributes
-    ----------
-    dice_first, dice_other
-        None where undefined: neither tumour nor prediction.
-    difference
-        Other minus first; None if one of them is undefined.
-    verdict
-        ``win``: the other model is the better one.
+    A Dice is None where undefined (neither tumour nor prediction), and so is the difference (other minus first) then.
     """
 
     case_id: str

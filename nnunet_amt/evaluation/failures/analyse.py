@@ -21,8 +21,7 @@ from nnunet_amt.evaluation.failures.result_files import (
 from nnunet_amt.evaluation.failures.summary import failure_tables, failures_markdown
 from nnunet_amt.evaluation.measure.features import FEATURES, SHAPE_FEATURES, Feature
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, find_cts
-from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, read_mask_pair
-from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, pair_results, read_mask_pair
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 FAILURE_FILES = (
@@ -38,19 +37,7 @@ FAILURE_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class FailureAnalysis:
-    """What a failure analysis found and where it was written.
-
-    Attributes
-    ----------
-    files
-        The written files.
-    cases
-        In the order of their ids.
-    groups
-        The cases of lowest and highest Dice.
-    comparisons
-        Each feature of the references in both groups.
-    """
+    """What a failure analysis found and where it was written; the cases are in the order of their ids."""
 
     files: tuple[Path, ...]
     cases: tuple[FailureCase, ...]
@@ -98,25 +85,28 @@ def analyse_failures(
         if cases do not pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
     """
     settings = settings or EvaluationSettings()
-    if images is not None:
-        require_apart(output, images, "the CTs")
-    pairs = checked_pairs(predictions, references, output, jobs, progress, missing_as_empty)
+    pairs = checked_pairs(
+        predictions, references, output, apart={"the CTs": images},
+        missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
+    )  # fmt: skip
     cts = {} if images is None else find_cts(images, [pair.case_id for pair in pairs])
     if cts:
-        check_ct_headers(cts, pairs, progress)
+        check_ct_headers(cts, pairs, progress=progress)
 
     def examine(pair: LabelMapPair) -> FailureCase:
-        return examine_case(read_mask_pair(pair, settings.foreground), cts.get(pair.case_id), settings=settings)
+        return examine_case(read_mask_pair(pair, tumour=settings.foreground), cts.get(pair.case_id), settings=settings)
 
     inputs = {
         "predictions": predictions,
         "references": references,
         "images": None if images is None else RunInput(images, "names_and_sizes"),
     }
-    with recorded_results(output, FAILURE_FILES, "failures", settings, inputs) as (folder, notes):
-        notes.counts["cases"] = len(pairs)
-        notes.settings["missing_as_empty"] = missing_as_empty
-        cases = for_each_pair(examine, pairs, jobs, progress, "analysing failures")
+    results = pair_results(
+        output, pairs=pairs, stage="failures", file_names=FAILURE_FILES, settings=settings, inputs=inputs,
+        missing_as_empty=missing_as_empty,
+    )  # fmt: skip
+    with results as folder:
+        cases = for_each_pair(examine, pairs, jobs=jobs, progress=progress, what="analysing failures")
         groups = extreme_groups({case.case_id: case.voxel.dice for case in cases})
         comparisons = _compare(FEATURES if cts else SHAPE_FEATURES, cases, groups)
         tables = failure_tables(cases, groups, comparisons, settings=settings)

@@ -77,23 +77,7 @@ class FalsePositive:
 
 @dataclass(frozen=True, eq=False)
 class FailureCase:
-    """What the failure analysis knows of a case.
-
-    Attributes
-    ----------
-    case_id
-        Name of the case.
-    tp, fp, fn
-        Voxels in both masks, in the prediction only, in the reference only.
-    voxel
-        Dice and its like.
-    mode
-        How it fails.
-    false_positives
-        Predicted lesions without a partner.
-    features
-        Of the reference; empty for a case without tumour.
-    """
+    """What the failure analysis knows of a case; the features are of the reference, empty for a case without tumour."""
 
     case_id: str
     tp: int
@@ -122,8 +106,8 @@ def examine_case(masks: MaskPair, ct: Path | None, *, settings: EvaluationSettin
     ImageReadError
         If the CT is damaged.
     """
-    references = label_components(masks.reference, settings.connectivity)
-    predictions = label_components(masks.prediction, settings.connectivity)
+    references = label_components(masks.reference, connectivity=settings.connectivity)
+    predictions = label_components(masks.prediction, connectivity=settings.connectivity)
     table = intersection_table(references, predictions)  # (references, predictions)
     reference_voxels, prediction_voxels = _voxels(references), _voxels(predictions)
     tp = int(table.sum())

@@ -25,16 +25,9 @@ _PUBLISHED = {
 
 @dataclass(frozen=True)
 class ExtremeGroups:
-    """Case ids of both groups and of those that belong to none because their Dice is undefined.
+    """Case ids of both groups, lowest and highest Dice first, and of those that belong to none.
 
-    Attributes
-    ----------
-    bottom
-        Lowest Dice first.
-    top
-        Highest Dice first; as many as in `bottom`.
-    undefined
-        Cases with neither tumour nor prediction, in the order of their ids.
+    A group has as many as the other; `undefined` are the cases with neither tumour nor prediction.
     """
 
     bottom: tuple[str, ...]

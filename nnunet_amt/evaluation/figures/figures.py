@@ -44,6 +44,7 @@ def write_figures(
     folder: Path,
     cases: Sequence[CaseEvaluation],
     overall: GroupSummary,
+    *,
     settings: EvaluationSettings,
     institutions: Mapping[str, str] | None,
     progress: Progress = silent,
@@ -71,7 +72,9 @@ def write_figures(
         "volumes": lambda: volume_figure(cases),
     }
     if institutions is not None:
-        drawings["institutions"] = lambda: institution_figure(forest_rows(cases, institutions, overall, settings))
+        drawings["institutions"] = lambda: institution_figure(
+            forest_rows(cases, institutions, overall, settings=settings)
+        )
     for done, (name, draw) in enumerate(drawings.items(), start=1):
         save_figure(draw(), folder, name)
         progress(done, len(drawings), "drawing figures")
@@ -100,6 +103,7 @@ def forest_rows(
     cases: Sequence[CaseEvaluation],
     institutions: Mapping[str, str],
     overall: GroupSummary,
+    *,
     settings: EvaluationSettings,
 ) -> tuple[ForestRow, ...]:
     """Give the rows of the plot: institutions with the most cases first, the rest in one, all cases last.
@@ -147,7 +151,9 @@ def institution_figure(rows: Sequence[ForestRow]) -> Figure:
 def _forest_row(
     name: str, cases: Sequence[CaseEvaluation], settings: EvaluationSettings, institutions: Mapping[str, str]
 ) -> ForestRow:
-    return ForestRow(name, summarise(cases, settings, institutions).voxel["dice"], _dice_of(cases))
+    return ForestRow(
+        name, summarise(cases, settings=settings, institutions=institutions).voxel["dice"], _dice_of(cases)
+    )
 
 
 def _dice_of(cases: Sequence[CaseEvaluation]) -> tuple[float, ...]:

@@ -113,7 +113,7 @@ class CaseCounts:
         return float(self.reference_diameters_mm.max()) if len(self.reference_diameters_mm) else None
 
 
-def count_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseCounts:
+def count_case(pair: LabelMapPair, *, settings: EvaluationSettings) -> CaseCounts:
     """Read a pair of label maps, whose geometry has been checked, and count it.
 
     Raises
@@ -126,11 +126,11 @@ def count_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseCounts:
         prediction = Foreground((), reference.spacing)
     else:
         prediction = read_foreground(pair.prediction, case_id=pair.case_id, foreground=settings.foreground)
-    return count_masks(pair.case_id, prediction, reference, settings)
+    return count_masks(pair.case_id, prediction, reference, settings=settings)
 
 
 def count_masks(
-    case_id: str, prediction: Foreground, reference: Foreground, settings: EvaluationSettings
+    case_id: str, prediction: Foreground, reference: Foreground, *, settings: EvaluationSettings
 ) -> CaseCounts:
     """Count two masks on one grid.
 
@@ -143,8 +143,8 @@ def count_masks(
     settings
         Connectivity and the smallest predicted lesion.
     """
-    references = label_components(reference, settings.connectivity)
-    predictions = label_components(prediction, settings.connectivity)
+    references = label_components(reference, connectivity=settings.connectivity)
+    predictions = label_components(prediction, connectivity=settings.connectivity)
     reference_voxels, prediction_voxels = _voxels(references), _voxels(predictions)
     table = intersection_table(references, predictions)
     overlap = int(table.sum())
@@ -214,7 +214,7 @@ class LesionCounts:
     partners: np.ndarray
 
 
-def count_lesions(counts: CaseCounts, false_positive_rule: FalsePositiveRule) -> LesionCounts:
+def count_lesions(counts: CaseCounts, *, false_positive_rule: FalsePositiveRule) -> LesionCounts:
     """Sweep the IoU threshold from 0.05 to 0.95 over the lesions of a case.
 
     The paper's "Lesion-wise detection performance metrics"; a match needs an IoU above the threshold.
@@ -256,7 +256,7 @@ class CaseEvaluation:
         return self.counts.case_id
 
 
-def evaluate_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseEvaluation:
+def evaluate_case(pair: LabelMapPair, *, settings: EvaluationSettings) -> CaseEvaluation:
     """Read, count and measure one pair of label maps whose geometry has been checked.
 
     Raises
@@ -264,13 +264,13 @@ def evaluate_case(pair: LabelMapPair, settings: EvaluationSettings) -> CaseEvalu
     ImageReadError, LabelValueError
         If one of the two files is damaged or holds other values than 0 and 1.
     """
-    return evaluate_counts(count_case(pair, settings), settings)
+    return evaluate_counts(count_case(pair, settings=settings), settings=settings)
 
 
-def evaluate_counts(counts: CaseCounts, settings: EvaluationSettings) -> CaseEvaluation:
+def evaluate_counts(counts: CaseCounts, *, settings: EvaluationSettings) -> CaseEvaluation:
     """Measure one case from its counts."""
     return CaseEvaluation(
         counts=counts,
         voxel=voxel_metrics(counts.tp, counts.fp, counts.fn),
-        lesions=count_lesions(counts, settings.false_positive_rule),
+        lesions=count_lesions(counts, false_positive_rule=settings.false_positive_rule),
     )

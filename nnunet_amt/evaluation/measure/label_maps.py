@@ -10,6 +10,7 @@ from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, UnmatchedCasesError
 from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, geometry_difference
+from nnunet_amt.images.image_file import itk_warnings_off
 from nnunet_amt.images.mask_file import read_geometry
 
 LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -26,7 +27,7 @@ class LabelMapPair:
     reference: Path
 
 
-def find_pairs(predictions: Path, references: Path, missing_as_empty: bool = False) -> tuple[LabelMapPair, ...]:
+def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = False) -> tuple[LabelMapPair, ...]:
     """Pair the label maps of two folders by case id, which is the file name without its ending.
 
     Whatever else lies in a prediction folder of nnU-Net (JSON, ``.npz``, ``.pkl``) is passed over.
@@ -72,7 +73,7 @@ def named_cases(case_ids: Sequence[str]) -> str:
     return f"{len(case_ids)} case{'s' if len(case_ids) > 1 else ''} ({names}{ellipsis})"
 
 
-def check_headers(pairs: Sequence[LabelMapPair], progress: Progress = silent) -> None:
+def check_headers(pairs: Sequence[LabelMapPair], *, progress: Progress = silent) -> None:
     """Read every header, before any voxel, and refuse pairs that do not lie on one grid.
 
     Raises
@@ -83,16 +84,17 @@ def check_headers(pairs: Sequence[LabelMapPair], progress: Progress = silent) ->
         If size, spacing, origin or direction of a pair differ by more than 0.001.
     """
     mismatches: list[str] = []
-    for done, pair in enumerate(pairs, start=1):
-        predicted = None if pair.prediction is None else read_geometry(pair.prediction)
-        reference = read_geometry(pair.reference)
-        difference = None if predicted is None else geometry_difference(predicted, reference)
-        if difference is not None:
-            mismatches.append(
-                f"case {pair.case_id}: {pair.prediction} against {pair.reference}: {difference} "
-                f"(x, y, z; tolerance {GEOMETRY_TOLERANCE:g})"
-            )
-        progress(done, len(pairs), "checking headers")
+    with itk_warnings_off():
+        for done, pair in enumerate(pairs, start=1):
+            predicted = None if pair.prediction is None else read_geometry(pair.prediction)
+            reference = read_geometry(pair.reference)
+            difference = None if predicted is None else geometry_difference(predicted, reference)
+            if difference is not None:
+                mismatches.append(
+                    f"case {pair.case_id}: {pair.prediction} against {pair.reference}: {difference} "
+                    f"(x, y, z; tolerance {GEOMETRY_TOLERANCE:g})"
+                )
+            progress(done, len(pairs), "checking headers")
     if mismatches:
         others = f"; {len(mismatches) - 1} more cases differ" if len(mismatches) > 1 else ""
         advice = "predictions must be made on the grid of their reference"
@@ -147,7 +149,7 @@ def find_cts(images: Path, case_ids: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], progress: Progress = silent) -> None:
+def check_ct_headers(cts: Mapping[str, Path], pairs: Sequence[LabelMapPair], *, progress: Progress = silent) -> None:
     """Refuse CTs that do not lie on the grid of their reference, before any voxel is read.
 
     Raises

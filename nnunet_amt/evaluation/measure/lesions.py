@@ -19,7 +19,7 @@ THRESHOLDS = tuple(twentieths / 20 for twentieths in paper.IOU_THRESHOLD_TWENTIE
 TABLE_THRESHOLDS = (0.1, 0.5)
 
 
-def label_components(foreground: Foreground, connectivity: Connectivity) -> tuple[MaskBox, ...]:
+def label_components(foreground: Foreground, *, connectivity: Connectivity) -> tuple[MaskBox, ...]:
     """Separate a mask into its connected components.
 
     The paper's "Post-processing for separating lesion-wise components", without the removal of small ones.

@@ -18,6 +18,7 @@ from nnunet_amt.evaluation.summary.summary import (
     GroupSummary,
     LesionSummary,
     MetricSummary,
+    NamedGroup,
     SensitivitySummary,
 )
 from nnunet_amt.statistics.intervals import wilson_interval
@@ -53,7 +54,7 @@ VOLUME_BINS_COLUMNS = (
 )
 
 
-def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
+def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], *, surface_distances: bool = False) -> None:
     """Write a row a case: voxel counts and metrics, lesion counts, volumes and size; undefined is empty."""
     columns = (*CASES_COLUMNS, *SURFACE_COLUMNS) if surface_distances else CASES_COLUMNS
     write_csv(path, columns, ({name: row[name] for name in columns} for row in map(_case_row, cases)))
@@ -70,7 +71,7 @@ def write_case_thresholds_csv(path: Path, cases: Sequence[CaseEvaluation]) -> No
     write_csv(path, CASE_THRESHOLDS_COLUMNS, rows)
 
 
-def write_lesions_csv(path: Path, cases: Sequence[CaseEvaluation], surface_distances: bool = False) -> None:
+def write_lesions_csv(path: Path, cases: Sequence[CaseEvaluation], *, surface_distances: bool = False) -> None:
     """Write a row for each reference lesion and for each predicted lesion; see `lesion_rows`."""
     columns = (*LESIONS_COLUMNS, *SURFACE_COLUMNS) if surface_distances else LESIONS_COLUMNS
     if any(case.triage is not None for case in cases):
@@ -189,7 +190,7 @@ def _best_partner(case: CaseEvaluation, source: Source, index: int, ious: np.nda
     return {"best_iou": float(ious[best]), "best_partner": best + 1, **distances}
 
 
-def write_metrics_csv(path: Path, overall: GroupSummary, subgroups: Sequence[tuple[str, str, GroupSummary]]) -> None:
+def write_metrics_csv(path: Path, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
     """Write a row a group, metric and threshold; undefined and withheld is empty.
 
     Parameters

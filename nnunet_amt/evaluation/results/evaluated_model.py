@@ -78,7 +78,7 @@ class EvaluatedModel:
         return dice
 
 
-def read_evaluated_model(folder: Path, name: str) -> EvaluatedModel:
+def read_evaluated_model(folder: Path, *, name: str) -> EvaluatedModel:
     """Read the results of ``nnunet_amt evaluate``.
 
     Parameters

@@ -182,6 +182,7 @@ def _is_of_another_run(process_id: int) -> bool:
 @contextmanager
 def recorded_results(
     output: Path,
+    *,
     file_names: Collection[str],
     stage: str,
     settings: Mapping[str, Any] | EvaluationSettings,

@@ -19,6 +19,7 @@ from nnunet_amt.evaluation.summary.summary import (
     Interval,
     LesionSummary,
     MetricSummary,
+    NamedGroup,
     SensitivitySummary,
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
@@ -29,9 +30,10 @@ _ADVICE = "run nnunet_amt evaluate again"
 
 def write_summary_json(
     path: Path,
+    *,
     settings: EvaluationSettings,
     overall: GroupSummary,
-    subgroups: Sequence[tuple[str, str, GroupSummary]],
+    subgroups: Sequence[NamedGroup],
 ) -> None:
     """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
 
@@ -105,7 +107,7 @@ class EvaluationSummary:
 
     settings: EvaluationSettings
     overall: GroupSummary
-    subgroups: tuple[tuple[str, str, GroupSummary], ...]
+    subgroups: tuple[NamedGroup, ...]
 
 
 def read_summary(path: Path) -> EvaluationSummary:

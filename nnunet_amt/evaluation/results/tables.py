@@ -12,15 +12,19 @@ from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
-from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary, SensitivitySummary
+from nnunet_amt.evaluation.summary.summary import (
+    FEWEST_CASES,
+    GroupSummary,
+    MetricSummary,
+    NamedGroup,
+    SensitivitySummary,
+)
 from nnunet_amt.writing.html import html_document
 from nnunet_amt.writing.latex import latex_document
 from nnunet_amt.writing.markdown import markdown_document
 from nnunet_amt.writing.numbers import UNDEFINED, interval_text
 from nnunet_amt.writing.table import Document, Row, RowKind, Table
 from nnunet_amt.writing.words import counted
-
-NamedGroup = tuple[str, str, GroupSummary]
 
 TABLE_FILES = ("tables.md", "tables.tex", "tables.html", "tables.json")
 TABLES_SCHEMA_VERSION = 1

@@ -9,8 +9,7 @@ from pathlib import Path
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
-from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair
-from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, pair_results
 from nnunet_amt.evaluation.score_froc.candidates import (
     CONFIDENCES,
     CaseCandidates,
@@ -39,17 +38,7 @@ SCORE_FROC_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class ScoreFrocResult:
-    """What was found and where it was written.
-
-    Attributes
-    ----------
-    files
-        The written files.
-    curves
-        The score FROC of each confidence.
-    sweep
-        The paper's IoU sweep of the same predictions.
-    """
+    """The score FROC of each confidence, the paper's IoU sweep of the same predictions, and the written files."""
 
     files: tuple[Path, ...]
     curves: tuple[ScoreFroc, ...]
@@ -96,18 +85,21 @@ def analyse_scores(
     """
     settings = settings or EvaluationSettings()
     folder_of_probabilities = probabilities or predictions
-    if folder_of_probabilities != predictions:
-        require_apart(output, folder_of_probabilities, "the probabilities")
-    pairs = checked_pairs(predictions, references, output, jobs, progress, missing_as_empty)
+    pairs = checked_pairs(
+        predictions, references, output, apart={"the probabilities": folder_of_probabilities},
+        missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
+    )  # fmt: skip
     files = find_probabilities(folder_of_probabilities, pairs)
     inputs: dict[str, Path | RunInput] = {
         "predictions": predictions,
         "references": references,
         "probabilities": RunInput(folder_of_probabilities, "names_and_sizes"),
     }
-    with recorded_results(output, SCORE_FROC_FILES, "score-froc", settings, inputs) as (folder, notes):
-        notes.counts["cases"] = len(pairs)
-        notes.settings["missing_as_empty"] = missing_as_empty
+    results = pair_results(
+        output, pairs=pairs, stage="score-froc", file_names=SCORE_FROC_FILES, settings=settings, inputs=inputs,
+        missing_as_empty=missing_as_empty,
+    )  # fmt: skip
+    with results as folder:
         curves, sweep = write_scores(folder, pairs, files, settings=settings, jobs=jobs, progress=progress)
     return ScoreFrocResult(tuple(output / name for name in (*SCORE_FROC_FILES, RECORD_FILE)), curves, sweep)
 
@@ -132,7 +124,7 @@ def write_scores(
     def read(pair: LabelMapPair) -> CaseCandidates:
         return case_candidates(pair, files.get(pair.case_id), settings=settings)
 
-    cases = for_each_pair(read, pairs, jobs, progress, "reading probabilities")
+    cases = for_each_pair(read, pairs, jobs=jobs, progress=progress, what="reading probabilities")
     curves = tuple(score_froc(cases, confidence, rule=settings.false_positive_rule) for confidence in CONFIDENCES)
     sweep = iou_sweep(cases, rule=settings.false_positive_rule)
     write_summary(folder / "score_froc.md", curves, sweep, settings=settings)

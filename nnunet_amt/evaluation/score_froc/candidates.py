@@ -95,11 +95,11 @@ def case_candidates(
     ImageReadError, LabelValueError, GeometryMismatchError
         If a file is damaged, or the probabilities are not of this prediction.
     """
-    masks = read_mask_pair(pair, settings.foreground)
-    references = label_components(masks.reference, settings.connectivity)
+    masks = read_mask_pair(pair, tumour=settings.foreground)
+    references = label_components(masks.reference, connectivity=settings.connectivity)
     predictions = [
         piece
-        for piece in label_components(masks.prediction, settings.connectivity)
+        for piece in label_components(masks.prediction, connectivity=settings.connectivity)
         if np.count_nonzero(piece.mask) >= settings.minimum_predicted_voxels
     ]
     values: list[np.ndarray] = []
@@ -154,13 +154,6 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
 
     nnU-Net stores an array (classes, z, y, x) on the grid of the prediction, not of the resampled image. The
     ``.pkl`` beside it holds that grid too, but unpickling a file can run code: the grid is the prediction's.
-
-    Parameters
-    ----------
-    path
-        ``<case id>.npz``.
-    pair
-        The case.
 
     Returns
     -------

@@ -30,7 +30,7 @@ _MOST_NUMBERS = 6  # different ones that stand for themselves, such as grades; m
 _FEW_TEXTS, _MOST_TEXTS = 6, 30  # allowed in any cohort, and in the largest
 
 
-def read_cohort_rows(path: Path, case_ids: Sequence[str]) -> CohortRows:
+def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
     """Read what a cohort file says about the evaluated cases.
 
     Parameters
@@ -157,7 +157,7 @@ class CohortGroup:
     order: tuple[str, ...]
 
 
-def cohort_groups(cohort: CohortRows | None, settings: EvaluationSettings) -> tuple[CohortGroup, ...]:
+def cohort_groups(cohort: CohortRows | None, *, settings: EvaluationSettings) -> tuple[CohortGroup, ...]:
     """Make a group of each usual column that says something of a case, and of each column that was asked for.
 
     The usual columns are manufacturer, histology, institution, sex, age (in decades) and slice_thickness_mm (in
@@ -187,7 +187,7 @@ def cohort_groups(cohort: CohortRows | None, settings: EvaluationSettings) -> tu
     return tuple(_group(name, cohort) for name in (*usual, *asked))
 
 
-def institutions_of(groups: Sequence[CohortGroup], settings: EvaluationSettings) -> Mapping[str, str] | None:
+def institutions_of(groups: Sequence[CohortGroup], *, settings: EvaluationSettings) -> Mapping[str, str] | None:
     """Give the institution of each case, by case id; None where there is no such group.
 
     Raises

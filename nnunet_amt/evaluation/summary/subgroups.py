@@ -14,13 +14,12 @@ from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.measure.lesions import UNMATCHED
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
-from nnunet_amt.evaluation.summary.summary import GroupSummary, MetricSummary
+from nnunet_amt.evaluation.summary.summary import GroupSummary, MetricSummary, NamedGroup
 
 NO_LESION = "no lesion"
 SIZE_CLASSES = ("large", "medium", "small", NO_LESION)  # the paper's order
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _MM_PER_CM = 10.0
-NamedGroup = tuple[str, str, GroupSummary]
 _RELATIVE = 1e-9  # sums of floating point numbers depend on their order
 # Balls of 1.2, 2.7 and 5.8 cm. The paper has no bins of volume.
 VOLUME_LIMITS_CM3 = (1.0, 10.0, 100.0)

@@ -114,6 +114,9 @@ class GroupSummary:
     triage: TriageSummary | None = None
 
 
+NamedGroup = tuple[str, str, GroupSummary]  # group, subgroup and its metrics
+
+
 @dataclass(frozen=True, eq=False)
 class _Columns:
     """What is summed over cases: (cases, metrics) for `voxel`, (cases, thresholds) for `tp` and `fp`."""
@@ -136,7 +139,7 @@ class _Samples:
 
 
 def summarise(
-    cases: Sequence[CaseEvaluation], settings: EvaluationSettings, institutions: Mapping[str, str] | None = None
+    cases: Sequence[CaseEvaluation], *, settings: EvaluationSettings, institutions: Mapping[str, str] | None = None
 ) -> GroupSummary:
     """Average the voxel metrics over cases, pool the lesions, and bootstrap both over the same resamples.
 
@@ -188,7 +191,7 @@ def _resample(columns: _Columns, settings: EvaluationSettings, clusters: Sequenc
     if len(rows) < 2:
         return None
     edges = np.cumsum([part.shape[1] for part in parts[:-1]])
-    sums = np.split(resampled_sums(rows, settings.bootstrap_resamples, settings.seed), edges, axis=1)
+    sums = np.split(resampled_sums(rows, resamples=settings.bootstrap_resamples, seed=settings.seed), edges, axis=1)
     voxel_sum, voxel_n, tp_sum, fp_sum, reference_sum, scans = sums
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: undefined in that resample
         return _Samples(voxel_sum / voxel_n, tp_sum / reference_sum, fp_sum / scans, tp_of_threshold, fp_of_threshold)

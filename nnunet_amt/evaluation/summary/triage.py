@@ -120,7 +120,7 @@ def candidates(case: CaseEvaluation) -> tuple[int, ...]:
 
 
 def apply_triage(
-    triage: Triage, cases: Sequence[CaseEvaluation], rule: FalsePositiveRule
+    triage: Triage, cases: Sequence[CaseEvaluation], *, rule: FalsePositiveRule
 ) -> tuple[tuple[CaseEvaluation, ...], TriageSummary]:
     """Take the accepted lesions out of the false positives.
 

@@ -109,7 +109,9 @@ def make_figures(
     inputs = {"evaluation": RunInput(study.evaluation.path, names=("summary.json", "cases.csv"))}
     with (
         itk_warnings_off(),
-        recorded_results(output, FIGURE_FILES, "figures", {"cases": list(cases)}, inputs) as (staging, notes),
+        recorded_results(
+            output, file_names=FIGURE_FILES, stage="figures", settings={"cases": list(cases)}, inputs=inputs
+        ) as (staging, notes),
     ):
         drawing = _Drawing(study, summary, rows, cases, staging)
         _draw_flow(drawing)

@@ -142,11 +142,11 @@ def false_positives(
         return ()
     predicted = read_foreground(prediction, case_id=crop.case_id, foreground=settings.foreground)
     referenced = read_foreground(reference, case_id=crop.case_id, foreground=settings.foreground)
-    counts = count_masks(crop.case_id, predicted, referenced, settings)
+    counts = count_masks(crop.case_id, predicted, referenced, settings=settings)
     # in the order of `count_masks`, without those that are too small to count
     lesions = [
         lesion
-        for lesion in label_components(predicted, settings.connectivity)
+        for lesion in label_components(predicted, connectivity=settings.connectivity)
         if np.count_nonzero(lesion.mask) >= settings.minimum_predicted_voxels
     ]
     geometry = read_geometry(prediction)
@@ -159,7 +159,7 @@ def false_positives(
             overlaps=bool(counts.intersections[:, number - 1].any()),
             where=_place(lesions[number - 1], geometry, crop),
         )
-        for number in candidates(evaluate_counts(counts, settings))
+        for number in candidates(evaluate_counts(counts, settings=settings))
     )
 
 

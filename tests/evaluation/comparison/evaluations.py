@@ -62,7 +62,9 @@ def write_cases(folder: Path, cases: Sequence[CaseEvaluation], settings: Evaluat
     write_cases_csv(folder / "cases.csv", cases)
     write_lesions_csv(folder / "lesions.csv", cases)
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
-    write_summary_json(folder / "summary.json", settings, summarise(cases, settings), ())
+    write_summary_json(
+        folder / "summary.json", settings=settings, overall=summarise(cases, settings=settings), subgroups=()
+    )
     return folder
 
 

@@ -9,8 +9,8 @@ import pytest
 from nnunet_amt.evaluation.comparison.comparison import Comparison, compare_models
 from nnunet_amt.evaluation.comparison.costs import ModelCost
 from nnunet_amt.evaluation.comparison.figures import FIGURES, model_style, write_figures
-from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.results.evaluated_model import read_evaluated_model
+from nnunet_amt.evaluation.settings import ComparisonSettings
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, random_evaluation, write_evaluation
 
 # A figure whose parts do not fit is warned of by matplotlib, and would be drawn askew.
@@ -21,7 +21,7 @@ MODELS = (("a", 0.9, 2), ("b", 0.3, 3))
 
 
 def compared(folders: dict[str, Path], settings: ComparisonSettings) -> Comparison:
-    models = [read_evaluated_model(folder, name) for name, folder in folders.items()]
+    models = [read_evaluated_model(folder, name=name) for name, folder in folders.items()]
     costs = [ModelCost() for _ in models]
     return compare_models(models, costs, groups=(), institutions=None, settings=settings)
 

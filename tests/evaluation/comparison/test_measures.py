@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from nnunet_amt.evaluation.comparison.measures import MEASURES, Estimate, Measure, difference_ratios, estimates, ratios
-from nnunet_amt.evaluation.comparison.settings import ComparisonSettings
 from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel, read_evaluated_model
-from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.settings import ComparisonSettings, EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, SETTINGS, write_cases, write_evaluation
@@ -29,7 +28,9 @@ def by_measure(values: tuple[Estimate, ...]) -> Estimates:
 @pytest.fixture
 def models(tmp_path: Path) -> list[EvaluatedModel]:
     contents = {"first": FIRST, "other": OTHER}
-    return [read_evaluated_model(write_evaluation(tmp_path / name, cases), name) for name, cases in contents.items()]
+    return [
+        read_evaluated_model(write_evaluation(tmp_path / name, cases), name=name) for name, cases in contents.items()
+    ]
 
 
 def differences(models: list[EvaluatedModel]) -> Estimates:
@@ -82,7 +83,7 @@ def shifted(model: EvaluatedModel, by: float) -> EvaluatedModel:
 def many(tmp_path: Path, cases: int) -> EvaluatedModel:
     """Cases of 10, 11, 12 ... voxels found of 100."""
     content = {f"case_{i:02d}": ([(0, 10 + i)], [(0, 100)]) for i in range(cases)}
-    return read_evaluated_model(write_evaluation(tmp_path / f"many_{cases}", content), "many")
+    return read_evaluated_model(write_evaluation(tmp_path / f"many_{cases}", content), name="many")
 
 
 def test_resamples_draw_the_same_cases_for_both(tmp_path: Path) -> None:
@@ -110,8 +111,8 @@ def test_intervals_are_those_of_evaluate(tmp_path: Path) -> None:
         for i in range(24)
     ]
     settings = EvaluationSettings(bootstrap_resamples=200, seed=5)
-    summary = summarise(cases, settings)
-    model = read_evaluated_model(write_cases(tmp_path / "e", cases, settings), "e")
+    summary = summarise(cases, settings=settings)
+    model = read_evaluated_model(write_cases(tmp_path / "e", cases, settings), name="e")
     found = by_measure(estimates([ratios(model)], settings=ComparisonSettings(bootstrap_resamples=200, seed=5))[0])
     for name, metric in summary.voxel.items():
         assert found[name, None] == Estimate(about(metric.mean), about(metric.ci95), metric.n)

@@ -32,7 +32,9 @@ def test_holm_counts_the_tests_of_all_models_together() -> None:
 
 def test_what_is_tested(tmp_path: Path) -> None:
     contents = {"first": FIRST, "other": OTHER}
-    models = [read_evaluated_model(write_evaluation(tmp_path / name, cases), name) for name, cases in contents.items()]
+    models = [
+        read_evaluated_model(write_evaluation(tmp_path / name, cases), name=name) for name, cases in contents.items()
+    ]
     found = {(test.metric, test.iou_threshold): test for test in paired_tests(*models)}
     assert list(found) == [
         *[(name, None) for name in ("dice", "iou", "precision", "recall")],
@@ -54,7 +56,7 @@ def test_lesions_that_both_or_neither_find(tmp_path: Path) -> None:
     first = {name: (run if name == "case_0" else [], run) for name, run in seven.items()}
     other = {name: (run if name != "case_6" else [], run) for name, run in seven.items()}
     models = [
-        read_evaluated_model(write_evaluation(tmp_path / str(i), c), str(i)) for i, c in enumerate([first, other])
+        read_evaluated_model(write_evaluation(tmp_path / str(i), c), name=str(i)) for i, c in enumerate([first, other])
     ]
     (test,) = [test for test in paired_tests(*models) if (test.metric, test.iou_threshold) == ("sensitivity", 0.1)]
     assert test.lesions == LesionTable(both=1, only_first=0, only_other=5, neither=1)
@@ -63,7 +65,7 @@ def test_lesions_that_both_or_neither_find(tmp_path: Path) -> None:
 
 def test_without_lesions_there_is_no_test_of_them(tmp_path: Path) -> None:
     models = [
-        read_evaluated_model(write_evaluation(tmp_path / name, {"d": (run, [])}), name)
+        read_evaluated_model(write_evaluation(tmp_path / name, {"d": (run, [])}), name=name)
         for name, run in (("first", []), ("other", [(0, 10)]))
     ]
     p_values = {test.metric: test.p for test in paired_tests(*models)}
@@ -77,7 +79,7 @@ def with_dice(model: EvaluatedModel, dice: list[float]) -> EvaluatedModel:
 
 @pytest.fixture
 def model(tmp_path: Path) -> EvaluatedModel:
-    return read_evaluated_model(write_evaluation(tmp_path / "first", FIRST), "first")
+    return read_evaluated_model(write_evaluation(tmp_path / "first", FIRST), name="first")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_in_a_case_without_tumour_who_marks_nothing_wins(model: EvaluatedModel) 
 
 
 def test_the_four_cases(model: EvaluatedModel, tmp_path: Path) -> None:
-    other = read_evaluated_model(write_evaluation(tmp_path / "other", OTHER), "other")
+    other = read_evaluated_model(write_evaluation(tmp_path / "other", OTHER), name="other")
     found = case_verdicts(model, other, tie_margin=0.01)
     assert [(case.case_id, case.verdict) for case in found] == [
         ("a", "loss"),

@@ -39,7 +39,9 @@ def test_lesions_are_counted_one_by_one() -> None:
 
 
 def listed(prediction: np.ndarray, reference: np.ndarray) -> tuple[FalsePositive, ...]:
-    references, predictions = (label_components(Foreground.of(mask, SPACING), 26) for mask in (reference, prediction))
+    references, predictions = (
+        label_components(Foreground.of(mask, SPACING), connectivity=26) for mask in (reference, prediction)
+    )
     return false_positives(references, predictions, intersection_table(references, predictions), spacing=SPACING)
 
 

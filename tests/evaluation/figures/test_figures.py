@@ -32,11 +32,11 @@ def case(prediction_stop: int, reference_stop: int, case_id: str = "a") -> CaseE
 
 def forest(cases: list[CaseEvaluation]) -> Figure:
     institutions = {case.case_id: "Hospital $1$" for case in cases}
-    return institution_figure(forest_rows(cases, institutions, summarise(cases, SETTINGS), SETTINGS))
+    return institution_figure(forest_rows(cases, institutions, summarise(cases, settings=SETTINGS), settings=SETTINGS))
 
 
 FIGURES: dict[str, tuple[Callable[[list[CaseEvaluation]], Figure], float]] = {
-    "froc": (lambda cases: froc_figure(summarise(cases, SETTINGS)), 85.0),
+    "froc": (lambda cases: froc_figure(summarise(cases, settings=SETTINGS)), 85.0),
     "dice_by_size": (size_figure, 85.0),
     "volumes": (volume_figure, 170.0),
     "institutions": (forest, 85.0),
@@ -114,7 +114,7 @@ def test_the_panels_show_difference_and_ratio_against_the_mean() -> None:
 def test_the_forest_shows_the_largest_institutions_and_pools_the_rest() -> None:
     cases = [case(20, 30, f"{i:02d}") for i in range(30)] + [case(30, 30, "second of 29")]
     institutions = {c.case_id: f"H{c.case_id[-2:]}" for c in cases}
-    rows = forest_rows(cases, institutions, summarise(cases, SETTINGS), SETTINGS)
+    rows = forest_rows(cases, institutions, summarise(cases, settings=SETTINGS), settings=SETTINGS)
     assert [row.name for row in rows[:2]] == ["H29", "H00"]
     assert rows[0].values == pytest.approx((0.8, 1.0))
     assert rows[0].dice.mean == pytest.approx(0.9)
@@ -125,7 +125,9 @@ def test_the_forest_shows_the_largest_institutions_and_pools_the_rest() -> None:
 
 def test_a_single_institution_too_many_is_not_pooled_alone() -> None:
     cases = [case(20, 30, f"{i:02d}") for i in range(26)]
-    rows = forest_rows(cases, {c.case_id: c.case_id for c in cases}, summarise(cases, SETTINGS), SETTINGS)
+    rows = forest_rows(
+        cases, {c.case_id: c.case_id for c in cases}, summarise(cases, settings=SETTINGS), settings=SETTINGS
+    )
     assert len(rows) == 26 + 1
 
 
@@ -142,7 +144,9 @@ def test_files_are_equal_from_run_to_run_and_svg_holds_text(tmp_path: Path) -> N
     cases = COHORTS["few"]
     for run in ("one", "two"):
         institutions = {case.case_id: "H" for case in cases}
-        write_figures(tmp_path / run, cases, summarise(cases, SETTINGS), SETTINGS, institutions)
+        write_figures(
+            tmp_path / run, cases, summarise(cases, settings=SETTINGS), settings=SETTINGS, institutions=institutions
+        )
     assert {path.name for path in (tmp_path / "one").iterdir()} == set(FIGURE_FILES)
     for name in FIGURE_FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

@@ -27,7 +27,7 @@ def labels(summary: GroupSummary) -> list[str]:
 
 
 def test_curve_band_and_both_operating_points_are_in_the_legend() -> None:
-    assert labels(summarise(cases(SETTINGS), SETTINGS)) == [
+    assert labels(summarise(cases(SETTINGS), settings=SETTINGS)) == [
         "95% CI of the sensitivity",
         "ours, IoU thresholds 0.05 to 0.95 (4 cases, 4 lesions)",
         "ours at IoU 0.5, with 95% CI",
@@ -36,7 +36,7 @@ def test_curve_band_and_both_operating_points_are_in_the_legend() -> None:
 
 
 def test_the_points_are_where_they_belong() -> None:
-    lines = froc_figure(summarise(cases(SETTINGS), SETTINGS)).axes[0].get_lines()
+    lines = froc_figure(summarise(cases(SETTINGS), settings=SETTINGS)).axes[0].get_lines()
     curve, ours, published = (
         next(np.asarray(line.get_xydata()) for line in lines if str(line.get_label()).startswith(start))
         for start in ("ours, IoU", "ours at", "published")
@@ -48,7 +48,7 @@ def test_the_points_are_where_they_belong() -> None:
 
 
 def test_the_two_operating_points_have_different_markers() -> None:
-    lines = froc_figure(summarise(cases(SETTINGS), SETTINGS)).axes[0].get_lines()
+    lines = froc_figure(summarise(cases(SETTINGS), settings=SETTINGS)).axes[0].get_lines()
     markers = {line.get_marker() for line in lines if str(line.get_label()).startswith(("ours at", "published"))}
     assert len(markers) == 2
 
@@ -56,10 +56,10 @@ def test_the_two_operating_points_have_different_markers() -> None:
 @pytest.mark.parametrize(
     ("summary", "expected"),
     [
-        (summarise(cases(NO_OVERLAP), NO_OVERLAP), "95% CI of the false positives"),  # the curve is upright
-        (summarise(cases(SETTINGS)[:1], SETTINGS), "ours, IoU thresholds 0.05 to 0.95 (1 case, 1 lesion)"),
+        (summarise(cases(NO_OVERLAP), settings=NO_OVERLAP), "95% CI of the false positives"),  # the curve is upright
+        (summarise(cases(SETTINGS)[:1], settings=SETTINGS), "ours, IoU thresholds 0.05 to 0.95 (1 case, 1 lesion)"),
         (
-            summarise([evaluated(row_mask(5), row_mask(5), SETTINGS)] * 2, SETTINGS),
+            summarise([evaluated(row_mask(5), row_mask(5), SETTINGS)] * 2, settings=SETTINGS),
             "ours, IoU thresholds 0.05 to 0.95 (2 cases, 0 lesions)",
         ),
     ],
@@ -79,14 +79,19 @@ def thresholds_written(summary: GroupSummary) -> list[str]:
 
 def test_points_that_coincide_share_a_label() -> None:
     # IoU 0.5, 0.6, 0.8, 1: one lesion is lost above 0.5, one above 0.6, one above 0.8.
-    assert thresholds_written(summarise(cases(SETTINGS), SETTINGS)) == ["0.05–0.45", "0.5–0.55", "0.6–0.75", "0.8–0.95"]
+    assert thresholds_written(summarise(cases(SETTINGS), settings=SETTINGS)) == [
+        "0.05–0.45",
+        "0.5–0.55",
+        "0.6–0.75",
+        "0.8–0.95",
+    ]
 
 
 def test_few_cases_are_warned_of() -> None:
     withheld = EvaluationSettings(bootstrap_resamples=100)
     titles = {
-        settings.ci_always: froc_figure(summarise(cases(settings), settings)).axes[0].get_title(loc="left")
+        settings.ci_always: froc_figure(summarise(cases(settings), settings=settings)).axes[0].get_title(loc="left")
         for settings in (SETTINGS, withheld)
     }
     assert titles == {True: "only 4 cases: intervals are too narrow", False: "only 4 cases: no intervals"}
-    assert froc_figure(summarise(cases(withheld) * 5, withheld)).axes[0].get_title(loc="left") == ""
+    assert froc_figure(summarise(cases(withheld) * 5, settings=withheld)).axes[0].get_title(loc="left") == ""

@@ -30,7 +30,7 @@ MASKS = arrays(np.uint8, (5, 6, 7), elements=st.sampled_from([0, 0, 0, 1]))
 def test_connectivity(second: tuple[int, int, int], joined_by: set[int], connectivity: Connectivity) -> None:
     mask = np.zeros((4, 4, 4), dtype=np.uint8)
     mask[1, 1, 1] = mask[second] = 1
-    components = label_components(Foreground.of(mask, SPACING), connectivity)
+    components = label_components(Foreground.of(mask, SPACING), connectivity=connectivity)
     assert len(components) == (1 if connectivity in joined_by else 2)
 
 
@@ -86,7 +86,7 @@ def test_pieces_give_the_components_and_overlaps_of_the_whole(
     labels = [cc3d.connected_components(mask, connectivity=connectivity) for mask in (first, second)]
     whole = [[np.sum((labels[0] == i) & (labels[1] == j)) for j in range(1, labels[1].max() + 1)]
              for i in range(1, labels[0].max() + 1)]  # fmt: skip
-    ours = [label_components(Foreground.of(mask, SPACING), connectivity) for mask in (first, second)]
+    ours = [label_components(Foreground.of(mask, SPACING), connectivity=connectivity) for mask in (first, second)]
     table = intersection_table(*ours)
     assert [len(components) for components in ours] == [int(label.max()) for label in labels]
     assert sorted(table.ravel().tolist()) == sorted(np.ravel(whole).astype(int).tolist())

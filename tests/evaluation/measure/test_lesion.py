@@ -32,7 +32,10 @@ def test_a_threshold_that_is_not_swept_is_refused() -> None:
 def test_false_positives_by_either_rule() -> None:
     # Predictions: 12 voxels inside a reference of 20 (IoU 0.6), and 10 far away; and a reference that is missed.
     counts = count(row_mask(70, (4, 16), (40, 50)), row_mask(70, (0, 20), (60, 70)))
-    unmatched, no_overlap = count_lesions(counts, "unmatched"), count_lesions(counts, "no_overlap")
+    unmatched, no_overlap = (
+        count_lesions(counts, false_positive_rule="unmatched"),
+        count_lesions(counts, false_positive_rule="no_overlap"),
+    )
     at_055, at_060 = threshold_index(0.55), threshold_index(0.6)
     assert unmatched.fp[[0, at_055, at_060]].tolist() == [1, 1, 2]
     assert no_overlap.fp.tolist() == [1] * 19
@@ -40,7 +43,7 @@ def test_false_positives_by_either_rule() -> None:
 
 
 def test_a_case_without_lesions_still_has_false_positives() -> None:
-    lesions = count_lesions(count(row_mask(30, (0, 12)), row_mask(30)), "unmatched")
+    lesions = count_lesions(count(row_mask(30, (0, 12)), row_mask(30)), false_positive_rule="unmatched")
     assert (lesions.tp[0], lesions.fp[0], lesions.fn[0]) == (0, 1, 0)
 
 
@@ -49,8 +52,8 @@ def test_a_case_without_lesions_still_has_false_positives() -> None:
 def test_counts_are_monotone_and_swapping_the_masks_swaps_misses_and_false_positives(
     first: np.ndarray, second: np.ndarray
 ) -> None:
-    one = count_lesions(count(first, second, EVERYTHING_COUNTS), "unmatched")
-    other = count_lesions(count(second, first, EVERYTHING_COUNTS), "unmatched")
+    one = count_lesions(count(first, second, EVERYTHING_COUNTS), false_positive_rule="unmatched")
+    other = count_lesions(count(second, first, EVERYTHING_COUNTS), false_positive_rule="unmatched")
     assert (np.diff(one.tp) <= 0).all()
     assert (np.diff(one.fp) >= 0).all()
     assert one.tp.tolist() == other.tp.tolist()
@@ -60,8 +63,8 @@ def test_counts_are_monotone_and_swapping_the_masks_swaps_misses_and_false_posit
 @given(MASKS, MASKS)
 @settings(max_examples=40, deadline=None)
 def test_flips_and_transposes_change_no_count(first: np.ndarray, second: np.ndarray) -> None:
-    as_is = count_lesions(count(first, second, EVERYTHING_COUNTS), "unmatched")
+    as_is = count_lesions(count(first, second, EVERYTHING_COUNTS), false_positive_rule="unmatched")
     for turn in (np.flip, np.transpose):
-        turned = count_lesions(count(turn(first), turn(second), EVERYTHING_COUNTS), "unmatched")
+        turned = count_lesions(count(turn(first), turn(second), EVERYTHING_COUNTS), false_positive_rule="unmatched")
         assert turned.tp.tolist() == as_is.tp.tolist()
         assert turned.fp.tolist() == as_is.fp.tolist()

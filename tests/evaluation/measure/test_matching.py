@@ -70,7 +70,7 @@ def test_chain_where_greedy_and_total_iou_find_two_pairs_and_three_are_possible(
     prediction = row_mask(70, (5, 29), (30, 54), (55, 65))
     counts = count(prediction, reference)
     assert counts.intersections.tolist() == [[3, 0, 0], [20, 3, 0], [0, 20, 3]]
-    lesions = count_lesions(counts, "unmatched")
+    lesions = count_lesions(counts, false_positive_rule="unmatched")
     at_005, at_010, at_050 = 0, 1, THRESHOLDS.index(0.5)
     assert lesions.partners[at_005].tolist() == [0, 1, 2]
     # 3/45 is not above 0.1: without the pair 2B the chain is broken and two pairs are all there are.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
-from nnunet_amt.evaluation.comparison.same_cases import check_same_cases, model_names
+from nnunet_amt.evaluation.comparison.compare import check_same_cases, model_names
 from nnunet_amt.evaluation.evaluate import RESULT_FILES
 from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, read_evaluated_model
 from nnunet_amt.evaluation.settings import EvaluationSettings
@@ -30,7 +30,7 @@ def test_what_is_read_is_what_evaluate_writes() -> None:
 
 
 def test_counts_come_back(tmp_path: Path) -> None:
-    model = read_evaluated_model(write_evaluation(tmp_path / "other", OTHER), "other")
+    model = read_evaluated_model(write_evaluation(tmp_path / "other", OTHER), name="other")
     assert model.case_ids == ("a", "b", "c", "d")
     # 12 of 20 voxels; all; all and 10 more; 10 where nothing is
     np.testing.assert_allclose(model.dice, [24 / 32, 1, 40 / 50, 0])
@@ -45,7 +45,7 @@ def test_counts_come_back(tmp_path: Path) -> None:
 
 
 def test_a_cohort_without_any_lesion_can_be_read(tmp_path: Path) -> None:
-    model = read_evaluated_model(write_evaluation(tmp_path / "none", {"d": ([(0, 10)], [])}), "none")
+    model = read_evaluated_model(write_evaluation(tmp_path / "none", {"d": ([(0, 10)], [])}), name="none")
     assert model.found.shape == (0, 2)
     assert np.isnan(model.voxel[0, 3])
 
@@ -88,7 +88,7 @@ def with_triage(folder: Path) -> None:
 def test_what_is_no_whole_evaluation_is_refused(first: Path, spoil: Callable[[Path], None], message: str) -> None:
     spoil(first)
     with pytest.raises(BadInputError) as caught:
-        read_evaluated_model(first, "first")
+        read_evaluated_model(first, name="first")
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(first))
     assert "\n" not in str(caught.value)
@@ -110,7 +110,7 @@ def test_other_cases_references_or_definitions_are_refused(
     tmp_path: Path, first: Path, change: dict[str, object], settings: EvaluationSettings, message: str
 ) -> None:
     folder = write_evaluation(tmp_path / "other", OTHER | change, settings)  # type: ignore[arg-type]
-    models = [read_evaluated_model(path, path.name) for path in (first, folder)]
+    models = [read_evaluated_model(path, name=path.name) for path in (first, folder)]
     with pytest.raises(BadInputError) as caught:
         check_same_cases(models)
     assert message in str(caught.value)
@@ -122,13 +122,13 @@ def test_other_cases_references_or_definitions_are_refused(
 def test_missing_cases_are_named_on_both_sides(tmp_path: Path, first: Path) -> None:
     folder = write_evaluation(tmp_path / "other", {"x": OTHER["a"]} | {name: OTHER[name] for name in "bcd"})
     with pytest.raises(UnmatchedCasesError, match=r"lacks 1 case \(a\) of .* and .*lacks 1 case \(x\) of"):
-        check_same_cases([read_evaluated_model(path, path.name) for path in (first, folder)])
+        check_same_cases([read_evaluated_model(path, name=path.name) for path in (first, folder)])
 
 
 def test_seeds_surface_distances_and_the_value_of_tumour_do_not_matter(tmp_path: Path, first: Path) -> None:
     settings = replace(SETTINGS, seed=1, foreground=255, ci_always=True)
     folder = write_evaluation(tmp_path / "other", OTHER, settings)
-    check_same_cases([read_evaluated_model(path, path.name) for path in (first, folder)])
+    check_same_cases([read_evaluated_model(path, name=path.name) for path in (first, folder)])
     assert json.loads((folder / "summary.json").read_text())["settings"]["foreground"] == 255
 
 

@@ -19,7 +19,8 @@ def test_of_equally_bad_cases_the_larger_tumour_is_worse(tmp_path: Path) -> None
         write_pair(tmp_path, case_id, np.zeros((1, 1, 60), np.uint8), row_mask(60, (0, stop)))
     write_pair(tmp_path, "d", row_mask(60, (0, 50)), row_mask(60, (0, 50)))
     settings = EvaluationSettings(bootstrap_resamples=10)
-    evaluate(tmp_path / "predictions", tmp_path / "references", tmp_path / "evaluation", settings=settings)
+    label_maps = tmp_path / "predictions", tmp_path / "references"
+    evaluate(*label_maps, tmp_path / "evaluation", settings=settings, figures=False)
     study = find_study(tmp_path)
     assert [case.case_id for case in sorted(read_cases(study.evaluation.path), key=worst_first)] == ["b", "c", "a", "d"]
     assert [case.case_id for case in read_study_content(study).cases] == ["b", "c", "a", "d"]

@@ -22,12 +22,13 @@ def folder(tmp_path: Path) -> Path:
     return write_four_cases(tmp_path)
 
 
-def _evaluate(folder: Path, settings: EvaluationSettings = SETTINGS) -> None:
-    evaluate(folder / "predictions", folder / "references", folder / "out", folder / "cohort.csv", settings)
+def _evaluate(folder: Path, settings: EvaluationSettings = SETTINGS, *, figures: bool = False) -> None:
+    label_maps = folder / "predictions", folder / "references"
+    evaluate(*label_maps, folder / "out", cohort=folder / "cohort.csv", settings=settings, figures=figures)
 
 
 def test_evaluation_tells_what_it_read_and_wrote(folder: Path) -> None:
-    _evaluate(folder)
+    _evaluate(folder, figures=True)
     [run] = read_runs(folder / "out")
     assert (run["stage"], run["seed"], run["counts"]) == ("evaluate", 711, {"cases": 4})
     settings = {**asdict(SETTINGS), "subgroup_columns": [], "missing_as_empty": False}

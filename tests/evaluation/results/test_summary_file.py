@@ -23,8 +23,8 @@ EMPTY = evaluated(row_mask(60), row_mask(60))
 
 
 def written(path: Path, cases: list[CaseEvaluation], settings: EvaluationSettings) -> dict[str, Any]:
-    summary = summarise(cases, settings, {"case": "H1"})
-    write_summary_json(path / "summary.json", settings, summary, [("sex", "F", summary)])
+    summary = summarise(cases, settings=settings, institutions={"case": "H1"})
+    write_summary_json(path / "summary.json", settings=settings, overall=summary, subgroups=[("sex", "F", summary)])
     content: dict[str, Any] = json.loads((path / "summary.json").read_text(encoding="utf-8"))
     return content
 

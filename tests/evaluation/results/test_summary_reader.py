@@ -21,9 +21,12 @@ EMPTY = evaluated(row_mask(60), row_mask(60))
 
 def written(path: Path, cases: list[CaseEvaluation], settings: EvaluationSettings) -> EvaluationSummary:
     institutions = {"case": "H1"}
-    overall, subgroup = summarise(cases, settings, institutions), summarise(cases[:1], settings, institutions)
+    overall, subgroup = (
+        summarise(cases, settings=settings, institutions=institutions),
+        summarise(cases[:1], settings=settings, institutions=institutions),
+    )
     subgroups = (("sex", "F", overall), ("tumour_size", "small", subgroup))
-    write_summary_json(path, settings, overall, subgroups)
+    write_summary_json(path, settings=settings, overall=overall, subgroups=subgroups)
     return EvaluationSummary(settings, overall, subgroups)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnunet_amt.evaluation.results.tables import SOURCES, NamedGroup, result_tables
+from nnunet_amt.evaluation.results.tables import SOURCES, result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
+from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
 from nnunet_amt.writing.markdown import markdown_document
 from tests.evaluation.builders import evaluated, row_mask
 
@@ -24,7 +24,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_our_row_stands_above_the_published_one() -> None:
-    summary = summarise([FOUND, FOUND, FOUND, MISSED], SETTINGS)
+    summary = summarise([FOUND, FOUND, FOUND, MISSED], settings=SETTINGS)
     table = rows(tables_text(SETTINGS, summary, [("tumour_size", "small", summary)]))
     assert all(len(row) == 7 for row in table)
     # Mean 0.75 and SD 0.5 of Dice 1, 1, 1, 0; of precision one case of the four is undefined.
@@ -45,7 +45,7 @@ def test_our_row_stands_above_the_published_one() -> None:
 
 def test_the_head_says_what_was_done_and_that_the_patients_are_others() -> None:
     settings = EvaluationSettings(connectivity=6, false_positive_rule="no_overlap", bootstrap_resamples=50)
-    text = tables_text(settings, summarise([FOUND], settings), [])
+    text = tables_text(settings, summarise([FOUND], settings=settings), [])
     assert text.startswith("# Evaluation of 1 case\n")
     for phrase in ("6-connectivity", "under 10 voxels", "rule no_overlap", "50 resamples", "other patients"):
         assert phrase in text
@@ -53,19 +53,19 @@ def test_the_head_says_what_was_done_and_that_the_patients_are_others() -> None:
 
 def test_what_is_undefined_is_a_dash() -> None:
     nothing = evaluated(row_mask(60), row_mask(60))
-    ours = rows(tables_text(SETTINGS, summarise([nothing, nothing], SETTINGS), []))[2]
+    ours = rows(tables_text(SETTINGS, summarise([nothing, nothing], settings=SETTINGS), []))[2]
     assert ours == ["Overall", "ours", "2", "–", "–", "–", "–"]
 
 
 def test_subgroups_that_the_paper_lacks_stand_alone_and_bars_do_not_break_the_table() -> None:
-    summary = summarise([FOUND, FOUND], SETTINGS)
+    summary = summarise([FOUND, FOUND], settings=SETTINGS)
     text = tables_text(SETTINGS, summary, [("institution", "A|B", summary), ("sex", "F", summary)])
     assert "| A\\|B | ours | 2 |" in text
     assert text.count("published |") == 2  # the overall rows of the two tables
 
 
 def test_a_group_of_many_values_is_left_to_the_summary_file() -> None:
-    summary = summarise([FOUND, FOUND], SETTINGS)
+    summary = summarise([FOUND, FOUND], settings=SETTINGS)
     text = tables_text(SETTINGS, summary, [("institution", f"H{i}", summary) for i in range(13)])
     assert "H1" not in text
     assert "Institution: 13 values, in metrics.csv." in text
@@ -73,24 +73,24 @@ def test_a_group_of_many_values_is_left_to_the_summary_file() -> None:
 
 def test_intervals_are_withheld_under_twenty_cases_and_the_note_says_so() -> None:
     settings = EvaluationSettings(bootstrap_resamples=100)
-    text = tables_text(settings, summarise([FOUND] * 3 + [MISSED], settings), [])
+    text = tables_text(settings, summarise([FOUND] * 3 + [MISSED], settings=settings), [])
     ours = rows(text)[2]
     assert ours[3] == "0.75±0.50 (–)"
     assert "withheld (–) under 20 cases" in text
-    assert "withheld (–) under" not in tables_text(SETTINGS, summarise([FOUND], SETTINGS), [])
+    assert "withheld (–) under" not in tables_text(SETTINGS, summarise([FOUND], settings=SETTINGS), [])
 
 
 def test_wilson_stands_beside_all_found() -> None:
     """Of 2 lesions 2: from 2 / (2 + 3.84) = 0.34."""
     settings = EvaluationSettings(bootstrap_resamples=100)
-    table = rows(tables_text(settings, summarise([FOUND, FOUND], settings), []))
+    table = rows(tables_text(settings, summarise([FOUND, FOUND], settings=settings), []))
     assert table[6][3] == "1.00±0.00 (–; Wilson 0.34–1.00)"
-    table = rows(tables_text(SETTINGS, summarise([FOUND, FOUND], SETTINGS), []))
+    table = rows(tables_text(SETTINGS, summarise([FOUND, FOUND], settings=SETTINGS), []))
     assert table[6][3] == "1.00±0.00 (1.00–1.00; Wilson 0.34–1.00)"
 
 
 def test_few_institutions_to_draw_are_warned_of() -> None:
     settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
-    text = tables_text(settings, summarise([FOUND, FOUND], settings, {"case": "H1"}), [])
+    text = tables_text(settings, summarise([FOUND, FOUND], settings=settings, institutions={"case": "H1"}), [])
     assert "percentile bootstrap over 1 institutions with all of their cases" in text
     assert "20 institutions are the fewest to resample" in text

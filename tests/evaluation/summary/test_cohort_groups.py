@@ -27,7 +27,7 @@ def rows(column: str, *values: str) -> dict[str, dict[str, str]]:
 
 
 def group(cohort: CohortRows, *asked: str) -> CohortGroup:
-    (only,) = cohort_groups(cohort, EvaluationSettings(subgroup_columns=asked))
+    (only,) = cohort_groups(cohort, settings=EvaluationSettings(subgroup_columns=asked))
     return only
 
 
@@ -77,8 +77,8 @@ def test_decades_stand_in_the_order_of_age() -> None:
 
 
 def test_usual_columns_without_a_value_make_no_group() -> None:
-    assert cohort_groups(rows("sex", "", ""), EvaluationSettings()) == ()
-    assert cohort_groups(None, EvaluationSettings()) == ()
+    assert cohort_groups(rows("sex", "", ""), settings=EvaluationSettings()) == ()
+    assert cohort_groups(None, settings=EvaluationSettings()) == ()
 
 
 def test_a_column_that_was_asked_for_stands_as_it_is() -> None:
@@ -132,17 +132,17 @@ def test_asking_for_a_usual_column_makes_it_once() -> None:
 )
 def test_what_cannot_be_grouped(cohort: CohortRows | None, settings: dict[str, object], message: str) -> None:
     with pytest.raises(BadInputError, match=re.escape(message)) as caught:
-        cohort_groups(cohort, EvaluationSettings(**settings))  # type: ignore[arg-type]
+        cohort_groups(cohort, settings=EvaluationSettings(**settings))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
 
 def test_institutions_to_draw_must_be_known_of_every_case(caplog: pytest.LogCaptureFixture) -> None:
     settings = EvaluationSettings(cluster="institution")
     with pytest.raises(BadInputError, match="in the cohort file 1 of 2 cases lack an institution; fill its column"):
-        institutions_of(cohort_groups(rows("institution", "H1", ""), settings), settings)
+        institutions_of(cohort_groups(rows("institution", "H1", ""), settings=settings), settings=settings)
     with pytest.raises(BadInputError, match="in the cohort file no case has an institution"):
-        institutions_of(cohort_groups(rows("sex", "F"), settings), settings)
+        institutions_of(cohort_groups(rows("sex", "F"), settings=settings), settings=settings)
     with caplog.at_level(logging.WARNING):
-        known = institutions_of(cohort_groups(rows("institution", "H1", "H2"), settings), settings)
+        known = institutions_of(cohort_groups(rows("institution", "H1", "H2"), settings=settings), settings=settings)
     assert known == {"c0": "H1", "c1": "H2"}
     assert "only 2 institutions; under 20 the intervals are too narrow" in caplog.text

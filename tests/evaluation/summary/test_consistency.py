@@ -24,7 +24,7 @@ def case(prediction_stop: int, reference_stop: int) -> CaseEvaluation:
 
 def groups(cases: list[CaseEvaluation], names: list[str]) -> list[tuple[str, str, GroupSummary]]:
     return [
-        ("sex", name, summarise([c for c, its in zip(cases, names, strict=True) if its == name], SETTINGS))
+        ("sex", name, summarise([c for c, its in zip(cases, names, strict=True) if its == name], settings=SETTINGS))
         for name in sorted(set(names))
     ]
 
@@ -34,13 +34,13 @@ def groups(cases: list[CaseEvaluation], names: list[str]) -> list[tuple[str, str
 def test_any_partition_adds_up(drawn: list[tuple[int, int, str]]) -> None:
     """Also with empty masks, where a metric is undefined in some cases and its weight is not the cases'."""
     cases = [case(prediction, reference) for prediction, reference, _ in drawn]
-    check_subgroups_add_up(summarise(cases, SETTINGS), groups(cases, [name for *_, name in drawn]))
+    check_subgroups_add_up(summarise(cases, settings=SETTINGS), groups(cases, [name for *_, name in drawn]))
 
 
 def test_a_subgroup_too_few_is_told() -> None:
     cases = [case(20, 20), case(10, 20), case(5, 20)]
     rows = groups(cases, ["a", "a", "b"])
-    overall = summarise(cases, SETTINGS)
+    overall = summarise(cases, settings=SETTINGS)
     message = "subgroups by sex: the number of cases is 2 over the subgroups and 3 overall; nothing was written"
     with pytest.raises(WorkFailedError, match=message):
         check_subgroups_add_up(overall, rows[:1])
@@ -51,4 +51,4 @@ def test_a_wrong_mean_is_told() -> None:
     rows = groups(cases, ["a", "b"])
     wrong = replace(rows[1][2], voxel=rows[1][2].voxel | {"dice": replace(rows[1][2].voxel["dice"], mean=0.9)})
     with pytest.raises(WorkFailedError, match=r"mean dice is 0\.95 over the subgroups and 1 overall"):
-        check_subgroups_add_up(summarise(cases, SETTINGS), [rows[0], ("sex", "b", wrong)])
+        check_subgroups_add_up(summarise(cases, settings=SETTINGS), [rows[0], ("sex", "b", wrong)])

@@ -21,7 +21,7 @@ def case_of(case_id: str, *diameters_mm: float) -> CaseEvaluation:
     """A case with a reference lesion of each diameter."""
     counts = count(row_mask(40), row_mask(40, *((3 * i, 3 * i + 1) for i in range(len(diameters_mm)))), case_id=case_id)
     counts = replace(counts, reference_diameters_mm=np.array(diameters_mm, dtype=float))
-    return evaluate_counts(counts, EvaluationSettings())
+    return evaluate_counts(counts, settings=EvaluationSettings())
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_groups_of_the_cohort_in_the_order_of_the_paper() -> None:
         "d": {"manufacturer": "Aurora", "histology": "", "institution": "H1"},
     }
     subgroups = split_into_subgroups(
-        [case_of(case_id, 10) for case_id in rows], cohort_groups(rows, EvaluationSettings())
+        [case_of(case_id, 10) for case_id in rows], cohort_groups(rows, settings=EvaluationSettings())
     )
     assert [(s.group, s.name, "".join(case.case_id for case in s.cases)) for s in subgroups] == [
         ("manufacturer", "Canon Medical Systems", "b"),
@@ -75,7 +75,7 @@ def test_groups_of_the_cohort_in_the_order_of_the_paper() -> None:
 def read(tmp_path: Path, text: str, *case_ids: str, encoding: str = "utf-8") -> CohortRows:
     path = tmp_path / "cohort.csv"
     path.write_text(text, encoding=encoding)
-    return read_cohort_rows(path, case_ids)
+    return read_cohort_rows(path, case_ids=case_ids)
 
 
 def test_rows_of_other_cases_are_passed_over(tmp_path: Path) -> None:
@@ -118,6 +118,6 @@ def test_a_cohort_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(
         ManifestError, match=r"cohort\.csv: cannot be read \(No such file or directory\); give the cohort"
     ):
-        read_cohort_rows(tmp_path / "cohort.csv", ["a"])
+        read_cohort_rows(tmp_path / "cohort.csv", case_ids=["a"])
     with pytest.raises(ManifestError, match=r"line 2: is no UTF-8 text \(byte 0xfc\); save it as CSV UTF-8"):
         read(tmp_path, "case_id,name\na,ü\n", "a", encoding="latin-1")

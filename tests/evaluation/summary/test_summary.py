@@ -30,7 +30,7 @@ def empty() -> CaseEvaluation:
 
 
 def test_means_pools_and_deviations() -> None:
-    summary = summarise([found(), found(), found(), missed()], SETTINGS)
+    summary = summarise([found(), found(), found(), missed()], settings=SETTINGS)
     dice = summary.voxel["dice"]
     assert (dice.mean, dice.n) == (0.75, 4)
     assert dice.sd == pytest.approx(0.5)  # sqrt((3 * 0.25^2 + 0.75^2) / 3)
@@ -46,13 +46,13 @@ def test_means_pools_and_deviations() -> None:
 
 def test_one_resample_serves_all_metrics() -> None:
     # Sensitivity and FP/scan of these cases add up to 1 in each resample, so their limits mirror each other.
-    lesion = summarise([found()] * 5 + [missed()] * 3, SETTINGS).lesion
+    lesion = summarise([found()] * 5 + [missed()] * 3, settings=SETTINGS).lesion
     low, high = lesion.sensitivity[0].ci95 or (np.nan, np.nan)
     assert lesion.fp_per_scan[0].ci95 == pytest.approx((1 - high, 1 - low))
 
 
 def test_a_case_without_lesions_counts_as_a_scan_but_not_as_a_lesion() -> None:
-    summary = summarise([found(), missed(), empty(), empty()], SETTINGS)
+    summary = summarise([found(), missed(), empty(), empty()], settings=SETTINGS)
     assert summary.lesion.references == 2
     assert summary.lesion.sensitivity[0].mean == 0.5
     assert summary.lesion.fp_per_scan[0].mean == 0.25
@@ -63,7 +63,7 @@ def test_a_case_without_lesions_counts_as_a_scan_but_not_as_a_lesion() -> None:
 
 
 def test_no_lesion_anywhere_is_undefined_not_zero() -> None:
-    summary = summarise([empty(), empty()], SETTINGS)
+    summary = summarise([empty(), empty()], settings=SETTINGS)
     assert summary.voxel["dice"] == summary.voxel["recall"]
     assert (summary.voxel["dice"].median, summary.lesion.sensitivity[0].wilson95) == (None, None)
     assert (summary.voxel["dice"].mean, summary.voxel["dice"].ci95, summary.voxel["dice"].n) == (None, None, 0)
@@ -72,7 +72,7 @@ def test_no_lesion_anywhere_is_undefined_not_zero() -> None:
 
 
 def test_a_single_case_has_no_interval() -> None:
-    summary = summarise([found()], SETTINGS)
+    summary = summarise([found()], settings=SETTINGS)
     assert summary.voxel["dice"].mean == 1.0
     assert summary.voxel["dice"].sd is None
     assert summary.voxel["dice"].ci95 is None
@@ -81,7 +81,7 @@ def test_a_single_case_has_no_interval() -> None:
 
 def test_the_order_of_the_cases_changes_no_estimate() -> None:
     cases = [found(), missed(), empty(), found()]
-    forwards, backwards = summarise(cases, SETTINGS), summarise(cases[::-1], SETTINGS)
+    forwards, backwards = summarise(cases, settings=SETTINGS), summarise(cases[::-1], settings=SETTINGS)
     assert backwards.voxel["dice"].mean == forwards.voxel["dice"].mean
     assert backwards.lesion.tp == forwards.lesion.tp
 
@@ -93,26 +93,26 @@ def intervals(summary: GroupSummary) -> list[object]:
 
 def test_intervals_are_withheld_under_twenty_cases() -> None:
     settings = EvaluationSettings(bootstrap_resamples=100)
-    assert intervals(summarise([found()] * 18 + [missed()], settings)) == [None] * (4 + 19 + 19)
-    assert None not in intervals(summarise([found()] * 19 + [missed()], settings))
+    assert intervals(summarise([found()] * 18 + [missed()], settings=settings)) == [None] * (4 + 19 + 19)
+    assert None not in intervals(summarise([found()] * 19 + [missed()], settings=settings))
 
 
 def test_a_metric_undefined_in_too_many_cases_has_no_interval() -> None:
     """Of 20 cases one has no prediction: 19 have a precision, so its interval alone is withheld."""
     without_prediction = evaluated(row_mask(60), row_mask(60, (0, 20)))
-    summary = summarise([found()] * 19 + [without_prediction], EvaluationSettings(bootstrap_resamples=100))
+    summary = summarise([found()] * 19 + [without_prediction], settings=EvaluationSettings(bootstrap_resamples=100))
     assert [name for name, metric in summary.voxel.items() if metric.ci95 is None] == ["precision"]
 
 
 def test_the_sd_of_lesion_metrics_is_given_for_few_cases_too() -> None:
-    summary = summarise([found(), missed()], EvaluationSettings(bootstrap_resamples=2000))
+    summary = summarise([found(), missed()], settings=EvaluationSettings(bootstrap_resamples=2000))
     # Two draws of 0 or 1: their mean has SD sqrt(1/8).
     assert summary.lesion.fp_per_scan[0].sd == pytest.approx(np.sqrt(1 / 8), rel=0.06)
 
 
 def test_wilson_stands_beside_all_and_none_only() -> None:
     def wilson_of(*cases: CaseEvaluation) -> tuple[float, float] | None:
-        return summarise(cases, SETTINGS).lesion.sensitivity[0].wilson95
+        return summarise(cases, settings=SETTINGS).lesion.sensitivity[0].wilson95
 
     z2 = float(stats.norm.ppf(0.975)) ** 2
     assert wilson_of(found(), found(), empty()) == pytest.approx((2 / (2 + z2), 1.0))
@@ -123,7 +123,7 @@ def test_wilson_stands_beside_all_and_none_only() -> None:
 def test_median_and_quartiles_leave_out_the_undefined() -> None:
     dice = [evaluated(row_mask(60, (0, stop)), row_mask(60, (0, 20))) for stop in (5, 10, 20)]
     # Dice 0.4, 2/3 and 1: the quartiles of three values lie half way between neighbours.
-    summary = summarise([*dice, empty()], SETTINGS).voxel["dice"]
+    summary = summarise([*dice, empty()], settings=SETTINGS).voxel["dice"]
     assert summary.median == pytest.approx(2 / 3)
     assert (summary.q1, summary.q3) == pytest.approx(((0.4 + 2 / 3) / 2, (2 / 3 + 1) / 2))
 
@@ -136,11 +136,11 @@ def test_institutions_are_drawn_whole() -> None:
     """Institution a has three cases of Dice 1, b one of Dice 0.4: a resample is all a, all b, or both."""
     cases = [*(named(f"a{i}", 20) for i in range(3)), named("b", 5)]
     settings = EvaluationSettings(bootstrap_resamples=500, cluster="institution", ci_always=True)
-    summary = summarise(cases, settings, {case.case_id: case.case_id[0] for case in cases})
+    summary = summarise(cases, settings=settings, institutions={case.case_id: case.case_id[0] for case in cases})
     assert summary.clusters == 2
     assert summary.voxel["dice"].mean == pytest.approx(0.85)  # the cases are averaged, not the institutions
     assert summary.voxel["dice"].ci95 == pytest.approx((0.4, 1.0))
-    one_institution = summarise(cases[:3], settings, dict.fromkeys(("a0", "a1", "a2"), "a"))
+    one_institution = summarise(cases[:3], settings=settings, institutions=dict.fromkeys(("a0", "a1", "a2"), "a"))
     assert (one_institution.clusters, one_institution.voxel["dice"].ci95) == (1, None)
 
 
@@ -148,6 +148,6 @@ def test_voxel_intervals_are_those_of_scipy() -> None:
     stops = np.random.default_rng(0).integers(5, 40, size=30)
     cases = [named(str(i), int(stop)) for i, stop in enumerate(stops)]
     values = np.array([case.voxel.dice for case in cases], dtype=float)
-    ours = summarise(cases, EvaluationSettings(bootstrap_resamples=20_000)).voxel["dice"].ci95
+    ours = summarise(cases, settings=EvaluationSettings(bootstrap_resamples=20_000)).voxel["dice"].ci95
     theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
     assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=float(theirs.standard_error) / 20)

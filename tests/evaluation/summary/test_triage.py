@@ -15,9 +15,9 @@ from nnunet_amt.base.progress import silent
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import CaseEvaluation, EvaluationSettings
-from nnunet_amt.evaluation.case_workers import evaluate_cases
 from nnunet_amt.evaluation.figures.froc_figure import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import find_pairs
+from nnunet_amt.evaluation.pair_analysis import evaluate_cases
 from nnunet_amt.evaluation.results.csv_files import write_lesions_csv
 from nnunet_amt.evaluation.results.summary_json import SCHEMA_VERSION, read_summary
 from nnunet_amt.evaluation.results.tables import result_tables
@@ -45,12 +45,12 @@ def decisions(folder: Path, text: str) -> Path:
 
 def decided(folder: Path, text: str) -> tuple[CaseEvaluation, ...]:
     """The four cases after triage, without the files and figures of an evaluation."""
-    return apply_triage(read_triage(decisions(folder, text)), four_cases(folder), "unmatched")[0]
+    return apply_triage(read_triage(decisions(folder, text)), four_cases(folder), rule="unmatched")[0]
 
 
 def four_cases(folder: Path) -> tuple[CaseEvaluation, ...]:
     pairs = find_pairs(folder / "predictions", folder / "references")
-    return evaluate_cases(pairs, SETTINGS, 1, None, silent)
+    return evaluate_cases(pairs, settings=SETTINGS, jobs=1, executor=None, progress=silent)
 
 
 def lesions_column(folder: Path, cases: tuple[CaseEvaluation, ...]) -> list[str | None]:
@@ -61,7 +61,7 @@ def lesions_column(folder: Path, cases: tuple[CaseEvaluation, ...]) -> list[str 
 
 def test_an_accepted_lesion_is_neither_a_false_nor_a_true_positive(folder: Path) -> None:
     plain, triaged = four_cases(folder), decided(folder, ACCEPT)
-    lesion, as_it_was = summarise(triaged, SETTINGS).lesion, summarise(plain, SETTINGS).lesion
+    lesion, as_it_was = summarise(triaged, settings=SETTINGS).lesion, summarise(plain, settings=SETTINGS).lesion
     # up to IoU 0.55 the only false positive is the accepted one; from 0.6 on "half" itself is lost, and false
     assert (as_it_was.fp, lesion.fp) == ((1,) * 11 + (2,) * 8, (0,) * 11 + (1,) * 8)
     assert lesion.tp == as_it_was.tp == (2,) * 11 + (1,) * 8
@@ -74,7 +74,7 @@ def test_an_accepted_lesion_is_neither_a_false_nor_a_true_positive(folder: Path)
 @pytest.mark.parametrize("decision", ["dismiss", "undecided"])
 def test_what_is_not_accepted_stays_a_false_positive(folder: Path, decision: str) -> None:
     triaged = decided(folder, ACCEPT.replace("accept", decision))
-    assert summarise(triaged, SETTINGS).lesion.fp == (1,) * 11 + (2,) * 8
+    assert summarise(triaged, settings=SETTINGS).lesion.fp == (1,) * 11 + (2,) * 8
     assert lesions_column(folder, triaged) == ["", "", decision, "", "", ""]
 
 
@@ -84,7 +84,7 @@ def test_a_candidate_without_a_row_is_undecided(folder: Path) -> None:
 
 def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(folder: Path) -> None:
     path = decisions(folder, ACCEPT)
-    run(folder, triage=path)
+    run(folder, triage=path, figures=True)
     summary = json.loads((folder / "out" / "summary.json").read_text())
     assert summary["schema_version"] == SCHEMA_VERSION
     assert summary["triage"] == {
@@ -114,7 +114,7 @@ def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(f
 
 
 def test_without_decisions_nothing_is_said_of_triage() -> None:
-    summary = summarise([evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))], SETTINGS)
+    summary = summarise([evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))], settings=SETTINGS)
     assert not any("riage" in note for note in result_tables(SETTINGS, summary, ()).notes)
     assert not any("triage" in text.get_text() for text in froc_figure(summary).legends[0].get_texts())
 
@@ -124,7 +124,7 @@ def test_a_candidate_that_has_a_partner_below_its_threshold_is_taken_out_above_i
     case = evaluated(row_mask(200, (90, 110)), row_mask(200, (0, 100)))
     assert candidates(case) == (1,)
     triage = read_triage(decisions(tmp_path, f"{HEADER}\ncase,1,20,accept,\n"))
-    (after,), summary = apply_triage(triage, [case], "unmatched")
+    (after,), summary = apply_triage(triage, [case], rule="unmatched")
     assert case.lesions.fp.tolist() == [0] + [1] * 18
     assert after.lesions.fp.tolist() == [0] * 19
     assert after.lesions.tp.tolist() == [1] + [0] * 18
@@ -133,7 +133,7 @@ def test_a_candidate_that_has_a_partner_below_its_threshold_is_taken_out_above_i
     other = EvaluationSettings(false_positive_rule="no_overlap")
     apart = evaluated(row_mask(200, (90, 110), (150, 170)), row_mask(200, (0, 100)), other)
     both = read_triage(decisions(tmp_path, f"{HEADER}\ncase,1,20,accept,\ncase,2,20,accept,\n"))
-    (after,), _ = apply_triage(both, [apart], "no_overlap")
+    (after,), _ = apply_triage(both, [apart], rule="no_overlap")
     assert (apart.lesions.fp.tolist(), after.lesions.fp.tolist()) == ([1] * 19, [0] * 19)
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_a_spreadsheet_saved_is_read(folder: Path) -> None:
 
 def test_the_same_row_twice_is_one_decision(folder: Path) -> None:
     text = ACCEPT + "half,2,10,accept,again\n"
-    assert summarise(decided(folder, text), SETTINGS).lesion.fp[0] == 0
+    assert summarise(decided(folder, text), settings=SETTINGS).lesion.fp[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,12 @@ def written_study(folder: Path) -> Path:
     write_study(folder)
     settings = EvaluationSettings(bootstrap_resamples=20)
     cases = [evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20))), evaluated(row_mask(60), row_mask(60, (0, 20)))]
-    write_summary_json(folder / "evaluation" / "summary.json", settings, summarise(cases, settings), [])
+    write_summary_json(
+        folder / "evaluation" / "summary.json",
+        settings=settings,
+        overall=summarise(cases, settings=settings),
+        subgroups=[],
+    )
     (folder / "nnUNet_raw" / "Dataset711_AMT" / "audit.json").write_text(json.dumps(AUDIT))
     return folder
 

@@ -16,7 +16,7 @@ SETTINGS = EvaluationSettings(bootstrap_resamples=10)
 def group(*stops: int) -> object:
     """Cases with a reference of 20 voxels of which so many are predicted."""
     cases = [evaluated(row_mask(30, (0, stop)), row_mask(30, (0, 20)), SETTINGS) for stop in stops]
-    return summarise(cases, SETTINGS)
+    return summarise(cases, settings=SETTINGS)
 
 
 # 20 of 20 is a Dice of 1; 10 of 20 is 2 * 10 / 30 = 0.67; nothing is 0.

@@ -45,7 +45,12 @@ def study(tmp_path: Path) -> Path:
     dataset = tmp_path / "nnUNet_raw" / "Dataset711_AMT"
     for folder in (tmp_path / "evaluation", tmp_path / "predictions", dataset / "labelsTs"):
         folder.mkdir(parents=True)
-    write_summary_json(tmp_path / "evaluation" / "summary.json", EvaluationSettings(), group(4, 0.75, None), [])
+    write_summary_json(
+        tmp_path / "evaluation" / "summary.json",
+        settings=EvaluationSettings(),
+        overall=group(4, 0.75, None),
+        subgroups=[],
+    )
     (tmp_path / "evaluation" / "cases.csv").write_text(CASES)
     for case_id in ("half", "missed", "whole", "without"):
         for folder in (tmp_path / "predictions", dataset / "labelsTs"):
