@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from benchmarks.phantoms.distractors import DISTRACTORS, Distractors
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom.cohort import write_planned_cohort
-from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor
 from nnunet_amt.phantom.patient import ContrastPhase
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.scanner import Kernel
@@ -108,13 +108,13 @@ def _harder(case: PlannedCase, seed: int, place: float) -> PlannedCase:
         slice_thickness=_one_of(practice.thicknesses, rng),
         kernel=_one_of(practice.kernels, rng),
         contrast=phases[int(rng.choice(len(phases), p=shares))],
-        distractors=_distractors(rng),
+        findings=_distractors(rng),
     )
     return replace(case, request=request)
 
 
-def _distractors(rng: np.random.Generator) -> tuple[Distractor, ...]:
-    return tuple(name for name in DISTRACTORS if rng.random() < _EACH_DISTRACTOR)
+def _distractors(rng: np.random.Generator) -> Distractors:
+    return Distractors(tuple(name for name in DISTRACTORS if rng.random() < _EACH_DISTRACTOR))
 
 
 def _one_of(choices: Sequence[_Choice], rng: np.random.Generator) -> _Choice:

@@ -25,7 +25,12 @@ def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
     ManifestError
         If the file cannot be read or is no strict CSV.
     """
-    reader = csv.reader(io.StringIO(_text_of(path, which), newline=""), strict=True)
+    yield from numbered_cells(_text_of(path, which), str(path))
+
+
+def numbered_cells(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Do the same with the text of a file that messages call `name`."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
         for cells in reader:
@@ -33,7 +38,7 @@ def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, stripped
             line = reader.line_num + 1
     except csv.Error as error:
-        raise ManifestError(f"{path} line {line}: is not CSV ({error}); check its quotation marks") from error
+        raise ManifestError(f"{name} line {line}: is not CSV ({error}); check its quotation marks") from error
 
 
 def require_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:

@@ -119,13 +119,7 @@ def is_nearly_full(folder: Path) -> bool:
 
 
 def require_folder(folder: Path, advice: str) -> None:
-    """Refuse what is not there or is a file, with the advice which folder to give.
-
-    Raises
-    ------
-    BadInputError
-        Of one line.
-    """
+    """Refuse what is not there or is a file, with the advice which folder to give."""
     if not folder.is_dir():
         raise BadInputError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}; {advice}")
 

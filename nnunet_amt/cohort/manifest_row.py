@@ -41,15 +41,7 @@ _FURTHER = {
 def canonical_manufacturer(name: str | None) -> str | None:
     """Bring a manufacturer's name to the spelling of the paper's Table 2.
 
-    Parameters
-    ----------
-    name
-        For example ``"SIEMENS"``, ``"GE MEDICAL SYSTEMS"`` or ``"TOSHIBA_MEC"``.
-
-    Returns
-    -------
-    str or None
-        A key of `paper.MANUFACTURERS`; if it is none of them, the given name; if it is empty, None.
+    ``"TOSHIBA_MEC"`` becomes a key of `paper.MANUFACTURERS`; a name that is none of them stays, an empty one is None.
     """
     text = " ".join((name or "").replace("_", " ").split())
     return _by_beginning(text, _BEGINNINGS) or text or None
@@ -58,15 +50,7 @@ def canonical_manufacturer(name: str | None) -> str | None:
 def manufacturer_in_header(name: str | None) -> str | None:
     """Name the manufacturer that a DICOM header states, which is free text and may hold anything, a person's name too.
 
-    Parameters
-    ----------
-    name
-        DICOM's Manufacturer.
-
-    Returns
-    -------
-    str or None
-        A name of ours for a known maker of CT scanners, ``"other"`` for any other text, None for none.
+    A known maker of CT scanners has a name of ours; any other text is ``"other"``, none is None.
     """
     text = " ".join((name or "").replace("_", " ").split())
     return _by_beginning(text, _BEGINNINGS | _FURTHER) or (OTHER if text else None)
@@ -228,13 +212,7 @@ class IncludedRow(_Row):
 
 
 def problems_in(error: ValidationError) -> list[tuple[str, str]]:
-    """Put pydantic's complaints into words a spreadsheet's author understands.
-
-    Returns
-    -------
-    list of (str, str)
-        Column and what is wrong there, in the schema's order.
-    """
+    """Put pydantic's complaints into words a spreadsheet's author understands: column, and what is wrong there."""
     return [(str(one["loc"][0]), _words(str(one["loc"][0]), one)) for one in error.errors()]
 
 

@@ -171,13 +171,7 @@ def _without_names(message: str, case: CohortCase) -> str:
 
 
 def require_existing(path: Path) -> None:
-    """Refuse a path that leads nowhere.
-
-    Raises
-    ------
-    ImageReadError
-        With a hint if it is written as on Windows.
-    """
+    """Refuse a path that leads nowhere, with a hint if it is written as on Windows."""
     if not path.exists():
         hint = "; write / in place of \\" if "\\" in path.name else ""
         raise ImageReadError(f"{path.name} does not exist{hint}; paths are relative to the manifest's folder")
@@ -209,21 +203,10 @@ def _label_file(path: Path, image: ImageSource, options: ReadingOptions) -> Labe
 
 
 def without_file_names(message: str, *paths: Path) -> str:
-    """Put words in place of the names of files and folders.
+    """Put words in place of the names of files and folders, and of those inside a folder or a zip.
 
-    The manifest's line and column, which stand before a message, say which file it is.
-
-    Parameters
-    ----------
-    message
-        For example ``"DOE_JANE.zip: MILLER01.dcm is truncated"``.
-    paths
-        A case's image and mask; the names inside a folder or a zip are replaced too.
-
-    Returns
-    -------
-    str
-        For example ``"the file: one of its files is truncated"``.
+    ``"DOE_JANE.zip: MILLER01.dcm is truncated"`` becomes ``"the file: one of its files is truncated"``: the manifest's
+    line and column, which stand before a message, say which file it is. Many hospitals name files by the patient.
     """
     for path in paths:
         message = message.replace(str(path), _FILE)

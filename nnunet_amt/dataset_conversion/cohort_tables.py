@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nnunet_amt import paper
 from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.cohort import SPLITS
+from nnunet_amt.writing.markdown import pipe_table
 from nnunet_amt.writing.table import Row, Table
 
 if TYPE_CHECKING:
@@ -40,11 +41,6 @@ def write_cohort_tables(
         Add tests of the differences between the splits to Table 1.
     patients
         How many there are in each split; Table 1 says so where they are fewer than the cases.
-
-    Returns
-    -------
-    list of Path
-        The written files.
     """
     tables = {"table1": table_1(cohort, p_values=p_values, patients=patients), "table2": table_2(cohort)}
     written = []
@@ -59,11 +55,9 @@ def write_cohort_tables(
 
 def markdown_page(table: Table) -> str:
     """Lay a table out as a page of its own: title, table and notes."""
-    alignment = ["---", *("---" if column in table.words else "---:" for column in range(len(table.columns)))]
-    lines = [(table.heading, *table.columns), alignment, *((row.title, *row.cells) for row in table.rows)]
-    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)
     notes = "\n".join(f"- {note}" for note in table.notes)
-    return f"# {table.title}\n\n{body}\n\n{notes}\n"
+    alignments = "ll" + "r" * (len(table.columns) - 1)
+    return f"# {table.title}\n\n{pipe_table(table, alignments=alignments)}\n\n{notes}\n"
 
 
 def table_1(cohort: pd.DataFrame, *, p_values: bool = False, patients: Sequence[int] = ()) -> Table:

@@ -65,17 +65,7 @@ class DatasetContent:
 def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
     """Write cohort, exclusions, audit, flow figure, tables, split, and last ``dataset.json``.
 
-    Parameters
-    ----------
-    dataset
-        Where to.
-    content
-        What to write.
-
-    Returns
-    -------
-    list of Path
-        The files in that order.
+    The files are given in that order.
     """
     folder = dataset.folder
     rows = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
@@ -134,13 +124,7 @@ def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:
 
 
 def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
-    """Lay out the counts for a table on the screen.
-
-    Returns
-    -------
-    list of tuple
-        A row a split and one for all, in the order of `AUDIT_COLUMNS`.
-    """
+    """Lay out the counts for a table on the screen: a row a split and one for all, in the order of `AUDIT_COLUMNS`."""
     counts = [(str(row.split), row.cases, row.patients, row.institutions) for row in audit.splits]
     counts.append(("all", *audit.total))
     return [(name, str(cases), str(patients), str(places)) for name, cases, patients, places in counts]

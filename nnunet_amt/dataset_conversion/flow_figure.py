@@ -96,11 +96,6 @@ def write_flow_figure(folder: Path, counts: FlowCounts) -> tuple[Path, Path]:
     """Draw `flow_figure` to ``flow.png`` and ``flow.svg``, 17 cm wide, for print.
 
     Equal counts give equal bytes.
-
-    Returns
-    -------
-    tuple of Path
-        The PNG and the SVG.
     """
     from matplotlib import rc_context
 
@@ -115,13 +110,7 @@ def write_flow_figure(folder: Path, counts: FlowCounts) -> tuple[Path, Path]:
 
 
 def flow_figure(counts: FlowCounts) -> Figure:
-    """Draw identified, excluded, included and the three splits with arrows between them.
-
-    Parameters
-    ----------
-    counts
-        Of the cohort.
-    """
+    """Draw identified, excluded, included and the three splits with arrows between them."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

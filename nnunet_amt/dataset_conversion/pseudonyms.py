@@ -103,20 +103,7 @@ def default_key_file(manifest: Path) -> Path:
 
 
 def require_outside(key_file: Path, folder: Path) -> None:
-    """Refuse a key file inside a folder that may be passed on.
-
-    Parameters
-    ----------
-    key_file
-        Need not exist yet.
-    folder
-        The dataset's folder.
-
-    Raises
-    ------
-    BadInputError
-        If the key file lies anywhere below `folder`.
-    """
+    """Refuse a key file, which need not exist yet, anywhere below a dataset's folder that may be passed on."""
     if key_file.resolve().is_relative_to(folder.resolve()):
         raise BadInputError(
             f"key file {key_file.name}: lies in the dataset's folder {folder.name}, which may be passed on; "
@@ -129,9 +116,9 @@ def pseudonymise(
 ) -> dict[str, str]:
     """Give every case a pseudonym such as ``AMT-0001`` that says nothing of its place in the manifest.
 
-    A case that has a pseudonym in the key file keeps it; others are numbered on from the highest, in an order
-    that depends on the seed and on the case's row, patient id included. The hyphen is deliberate: in nnU-Net
-    ``_0001`` at the end of a name is the number of a channel.
+    They are on the disk before this returns. A case that has a pseudonym in the key file keeps it; others are numbered
+    on from the highest, in an order that depends on the seed and on the case's row, patient id included. The hyphen is
+    deliberate: in nnU-Net ``_0001`` at the end of a name is the number of a channel.
 
     Parameters
     ----------
@@ -144,11 +131,6 @@ def pseudonymise(
     seed
         Of the order.
 
-    Returns
-    -------
-    dict
-        Pseudonym by case id. It is on the disk before this returns.
-
     Raises
     ------
     BadInputError
@@ -159,13 +141,7 @@ def pseudonymise(
 
 
 def institution_codes(cases: Sequence[CohortCase], key_file: Path, *, seed: int = 711) -> dict[str, str]:
-    """Give every institution a code such as ``institution-0001``; see `pseudonymise`.
-
-    Returns
-    -------
-    dict
-        Code by name of the institution.
-    """
+    """Give every institution, by its name, a code such as ``institution-0001``; see `pseudonymise`."""
     # The cases are in the lot, so that a list of hospitals alone does not give the order away.
     members: dict[str, list[str]] = {}
     for case in cases:

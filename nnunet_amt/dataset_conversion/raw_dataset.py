@@ -41,15 +41,6 @@ class RawDataset:
     def at(cls, raw_folder: Path, *, dataset_id: int, dataset_name: str) -> RawDataset:
         """Name the dataset's folder, and check that nnU-Net can tell it from others.
 
-        Parameters
-        ----------
-        raw_folder
-            nnUNet_raw.
-        dataset_id
-            1 to 999.
-        dataset_name
-            What stands behind the number.
-
         Raises
         ------
         BadInputError
@@ -116,15 +107,7 @@ class RawDataset:
 
         ``dataset.json`` goes first and comes back last, so nothing takes an unfinished dataset for a whole one.
 
-        Parameters
-        ----------
-        splits
-            Of the cases, by their names in the dataset.
-
-        Raises
-        ------
-        BadInputError
-            If the folder cannot be written.
+        `splits` are those of the cases, by their names in the dataset.
         """
         try:
             self._dataset_json.unlink(missing_ok=True)

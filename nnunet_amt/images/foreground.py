@@ -18,15 +18,7 @@ class OtherLabelError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class MaskBox:
-    """A box of a mask.
-
-    Attributes
-    ----------
-    lower
-        Index (z, y, x) of the box's first voxel in the whole label map.
-    mask : numpy.ndarray of bool, (z, y, x)
-        The voxels of the box.
-    """
+    """A box of a mask: its voxels, (z, y, x), and the index (z, y, x) of the first in the whole label map."""
 
     lower: Corner
     mask: np.ndarray
@@ -48,15 +40,9 @@ class MaskBox:
 class Foreground:
     """A mask in boxes, with empty planes between them: none of its lesions reaches from one into another.
 
-    A tumour and a few specks far from it span most of a thorax together; apart they are a hundredth of
-    it, and all that comes after takes time by the voxel.
-
-    Attributes
-    ----------
-    boxes
-        In the order of their lower corners; none for an empty mask.
-    spacing
-        Voxel edge lengths (x, y, z) in mm.
+    A tumour and a few specks far from it span most of a thorax together; apart they are a hundredth of it, and all
+    that comes after takes time by the voxel. Boxes are in the order of their lower corners, none for an empty mask;
+    the spacing is (x, y, z) in mm.
     """
 
     boxes: tuple[MaskBox, ...]
@@ -77,15 +63,8 @@ class Foreground:
         ----------
         slabs
             Integers, (slices, y, x), C-contiguous; in the order of their slices.
-        spacing
-            Voxel edge lengths (x, y, z) in mm.
         tumour_labels
-            Values that may stand for tumour; one map holds only one of them.
-
-        Raises
-        ------
-        OtherLabelError
-            If a voxel is neither 0 nor tumour.
+            Values that may stand for tumour; one map holds only one of them, or there is an `OtherLabelError`.
         """
         boxes: list[MaskBox] = []
         for stretch in _filled_stretches(slabs, tumour_labels):
@@ -108,19 +87,8 @@ def joined(boxes: Sequence[MaskBox]) -> MaskBox:
 def outline_points(box: MaskBox, spacing: Spacing) -> np.ndarray:
     """Give the midpoint of every face between a voxel of the mask and one outside: where the mask ends.
 
-    A marching-cubes mesh at the level of one half has the same points as its vertices.
-
-    Parameters
-    ----------
-    box
-        The mask.
-    spacing
-        Voxel edge lengths (x, y, z) in mm.
-
-    Returns
-    -------
-    numpy.ndarray of float, (points, 3)
-        (z, y, x) in mm from the centre of the label map's first voxel, along its axes.
+    A marching-cubes mesh at the level of one half has the same points as its vertices. They are (z, y, x) in mm from
+    the centre of the label map's first voxel, along its axes, (points, 3).
     """
     padded = np.pad(box.mask, 1).astype(np.int8)
     faces = []

@@ -24,16 +24,8 @@ SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 0.05, 50.0
 class Geometry:
     """Where an image lies in the patient; everything in SimpleITK's (x, y, z) order.
 
-    Attributes
-    ----------
-    size
-        Voxels along x, y, z.
-    spacing
-        Voxel edge lengths in mm.
-    origin
-        Centre of the first voxel in mm, LPS.
-    direction
-        Nine direction cosines, row by row.
+    Voxels along the axes, their edge lengths in mm, the centre of the first in mm (LPS), and nine direction cosines,
+    row by row.
     """
 
     size: tuple[int, ...]
@@ -69,19 +61,9 @@ class Geometry:
 
 
 def geometry_difference(first: Geometry, second: Geometry, *, tolerance: float = GEOMETRY_TOLERANCE) -> str | None:
-    """Name the first property in which two grids differ, with both values.
+    """Name the first property in which two grids differ by more than `tolerance`, with both values.
 
-    Parameters
-    ----------
-    first, second
-        The grids to compare.
-    tolerance
-        Largest allowed difference of any number.
-
-    Returns
-    -------
-    str or None
-        For example ``"spacing (0.7, 0.7, 5) against (0.7, 0.7, 3)"``; None if the grids are the same.
+    For example ``"spacing (0.7, 0.7, 5) against (0.7, 0.7, 3)"``; None if the grids are the same.
     """
     for name in ("size", "spacing", "origin", "direction"):
         one, other = getattr(first, name), getattr(second, name)
@@ -101,13 +83,7 @@ def _listed(numbers: Sequence[float], separator: str = ", ") -> str:
 
 
 def require_plausible_spacing(spacing: Sequence[float], *, name: str) -> None:
-    """Check that a spacing (x, y, z) can be one of a CT in mm; `name` is that of the file or folder, for the message.
-
-    Raises
-    ------
-    ImageReadError
-        Giving the spacing and the limits.
-    """
+    """Refuse a spacing (x, y, z) that cannot be one of a CT in mm; `name` is that of the file or folder."""
     if not all(SMALLEST_SPACING_MM <= one <= LARGEST_SPACING_MM for one in spacing):
         shown = " x ".join(f"{one:.4g}" for one in spacing)
         raise ImageReadError(
@@ -119,12 +95,7 @@ def require_plausible_spacing(spacing: Sequence[float], *, name: str) -> None:
 def lps_axes(geometry: Geometry) -> tuple[list[int], np.ndarray]:
     """Give the axes of an image that run most nearly to the patient's left, to posterior and to the head.
 
-    Returns
-    -------
-    list of int
-        The image's axis (x, y, z) for each of the patient's.
-    numpy.ndarray of bool, (3,)
-        Whether it runs the other way.
+    That is the image's axis (x, y, z) for each of the patient's, and whether it runs the other way.
     """
     axes = geometry.axes
     order = max(permutations(range(3)), key=lambda order: sum(abs(axes[i, order[i]]) for i in range(3)))

@@ -39,10 +39,8 @@ class ImageFile:
 
     Attributes
     ----------
-    path
-        The file.
-    geometry
-        Its grid with LPS axes.
+    path, geometry
+        The file, and its grid with LPS axes.
     manufacturer
         None: these formats do not keep it.
     oriented
@@ -60,13 +58,7 @@ class ImageFile:
         return str(self.path.resolve())
 
     def require_orientation(self) -> None:
-        """Refuse a NIfTI file whose axes nobody has named: SimpleITK guesses, and left may become right.
-
-        Raises
-        ------
-        ImageReadError
-            If qform_code and sform_code are both 0.
-        """
+        """Refuse a NIfTI file whose axes nobody has named: SimpleITK guesses, and left may become right."""
         if not self.oriented:
             raise ImageReadError(
                 f"{self.path.name}: does not say which way its axes run (qform_code and sform_code are 0): left and "
@@ -107,13 +99,7 @@ def open_image_file(path: Path) -> ImageFile:
 
 
 def read_image(path: Path) -> sitk.Image:
-    """Read an image file as it is, and refuse one that is not whole.
-
-    Raises
-    ------
-    ImageReadError
-        If the voxels cannot be read, or not all of them.
-    """
+    """Read an image file as it is; ImageReadError if its voxels cannot be read, or not all of them."""
     import SimpleITK as sitk
 
     require_whole_file(path)
@@ -160,13 +146,10 @@ def _reason(error: RuntimeError) -> str:
 
 
 def pixel_files(header: Path) -> Sequence[Path]:
-    """Find the pixel files of a header that has them in files of their own (``.mhd`` and ``.nhdr``).
+    """Find the pixel files of a header that has them in files of their own (``.mhd`` and ``.nhdr``), sorted.
 
-    Returns
-    -------
-    sequence of Path
-        Sorted; nothing for formats of one file. Where the header gives a list or a pattern, or a file that is not
-        there, all files beside it: too many rather than too few.
+    Where the header gives a list or a pattern, or a file that is not there, all files beside it: too many rather than
+    too few.
     """
     if not header.name.lower().endswith(_DETACHED_HEADER_ENDINGS):
         return []
@@ -186,10 +169,7 @@ def pixel_files(header: Path) -> Sequence[Path]:
 def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
     """Round the values of a CT, any axis order, to whole HU, int16 or int32, and raise what is below `FLOOR_HU` to it.
 
-    Raises
-    ------
-    ImageReadError
-        If the values cannot be Hounsfield units.
+    What cannot be Hounsfield units is an ImageReadError.
     """
     if values.dtype == np.uint8:
         raise ImageReadError("values have 8 bits (0 to 255): the image is a windowed picture, not in HU")

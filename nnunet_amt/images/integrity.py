@@ -63,12 +63,8 @@ def file_damage(path: Path) -> str | None:
     -------
     str or None
         What is wrong and what to do, for example ``"is damaged (it ends after 40 of 90 bytes); copy or export it
-        again"`` or ``"holds NaN or infinite values (2 of 60 voxels); ..."``; None if the file is whole.
-
-    Raises
-    ------
-    ImageReadError
-        If the file cannot be opened.
+        again"`` or ``"holds NaN or infinite values (2 of 60 voxels); ..."``; None if the file is whole. One that
+        cannot be opened is an ImageReadError.
     """
     return _damage(path, _check_nifti, _check_text_header_format)
 

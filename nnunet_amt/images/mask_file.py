@@ -70,8 +70,6 @@ def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foregro
 
     Parameters
     ----------
-    path, case_id
-        The label map; for messages.
     foreground
         The value of tumour. A mask of 0 and 1 is taken whatever this is.
 
@@ -159,12 +157,7 @@ def _first_cause(error: Exception) -> str:
 class LabelFile:
     """A label file of a CT, its header read.
 
-    Attributes
-    ----------
-    resample
-        Whether it lies on another grid, and is to be resampled.
-    has_ignore_label
-        Whether 2 stands for voxels to be ignored.
+    It may lie on another grid, and is to be resampled then; 2 may stand in it for voxels to be ignored.
     """
 
     file: ImageFile
@@ -202,21 +195,12 @@ class LabelFile:
 def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> LabelFile:
     """Read the header of a NIfTI, NRRD or MHA file of labels and compare its grid with that of the CT.
 
-    Parameters
-    ----------
-    path
-        The file.
-    grid
-        The CT's.
-    resample
-        Whether the file may lie on another one.
-
     Raises
     ------
     ImageReadError
         If the header cannot be read.
     GeometryMismatchError
-        If the grids differ and the mask must not be resampled; both grids are named.
+        If the grids differ and the mask must not be resampled (`resample`); both grids are named.
     """
     file = open_image_file(path)
     difference = geometry_difference(file.geometry, grid)
@@ -234,10 +218,7 @@ def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> La
 def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -> NDArray[np.uint8]:
     """Turn an array of labels, any axis order, into a mask of 0 and 1, and 2 where `IGNORE_LABEL` may be in it.
 
-    Raises
-    ------
-    LabelValueError
-        If there are other values, or no 1 among them.
+    Other values, or no 1 among them, are a LabelValueError.
     """
     mask = values == 1
     ignored = (values == IGNORE_LABEL) & has_ignore_label
@@ -256,13 +237,7 @@ def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -
 
 
 def require_tumour(mask: NDArray, *, name: str) -> None:
-    """Refuse a mask on the CT's grid that is empty, or covers all of it.
-
-    Raises
-    ------
-    LabelValueError
-        If no voxel is set, or every one.
-    """
+    """Raise LabelValueError for a mask on the CT's grid that is empty, or covers all of it."""
     _require_any(mask, name)
     if mask.all():
         raise WholeMaskError(

@@ -62,14 +62,10 @@ class NiftiHeader:
 
     Attributes
     ----------
-    magic
-        Version, and whether header and voxels are in one file.
-    order
-        Byte order, as `struct` and numpy call it.
-    size
-        Along the dimensions that are stated, 1 to 7.
-    voxel_type
-        The standard's code.
+    magic, order
+        Version, and whether header and voxels are in one file; byte order, as `struct` and numpy call it.
+    size, voxel_type
+        Along the dimensions that are stated, 1 to 7, and the standard's code.
     handedness, spacings
         Of the first orientation (-1 turns its third axis), and voxel edge lengths along all seven dimensions.
     offset
@@ -118,10 +114,7 @@ class NiftiHeader:
 def parse_header(head: bytes) -> NiftiHeader:
     """Read a header at the beginning of an unpacked file; `NIFTI_2_BYTES` are always enough.
 
-    Raises
-    ------
-    NiftiHeaderError
-        With what is wrong, for example ``"its header states 9 dimensions"``.
+    What is wrong is a NiftiHeaderError, for example ``"its header states 9 dimensions"``.
     """
     order = "<" if struct.unpack("<i", head[:4].ljust(4, b"\0"))[0] in _MAGIC else ">"
     length = struct.unpack(order + "i", head[:4])[0] if len(head) >= 4 else NIFTI_1_BYTES
@@ -182,19 +175,7 @@ def is_gzip(start: bytes) -> bool:
 def write_nifti(path: Path, array: NDArray, *, geometry: Geometry) -> None:
     """Write a compressed NIfTI file, whole or not at all; the same voxels always give the same bytes.
 
-    Parameters
-    ----------
-    path
-        Must end in ``.nii.gz``.
-    array
-        Voxels, (z, y, x).
-    geometry
-        The grid, (x, y, z), LPS.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk filled up.
+    The name must end in ``.nii.gz``, the array is (z, y, x). A DiskFullError says that the disk filled up.
     """
     level = _MASK_LEVEL if array.dtype == np.uint8 else _CT_LEVEL
     with atomic_path(path) as partial, partial.open("wb") as file, _compressed(file, level) as stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,14 +50,8 @@ class BrokenFileError(Exception):
 class LabelHeader:
     """What is needed to read the voxels of an ordinary file.
 
-    Attributes
-    ----------
-    geometry
-        As SimpleITK gives it, to 1e-6.
-    voxel_type
-        Integers, with their byte order.
-    offset
-        First byte of the voxels in the unpacked file.
+    The geometry is as SimpleITK gives it, to 1e-6; voxels are integers, with their byte order, and begin at byte
+    `offset` of the unpacked file.
     """
 
     geometry: Geometry
@@ -93,10 +88,12 @@ def ordinary_header(path: Path) -> LabelHeader | None:
     plain = header.magic == b"n+1\0" and len(header.size) == 3 and header.units & 7 in (0, MILLIMETRES)
     unscaled = (header.slope == 1 and header.intercept == 0) or header.slope == 0
     offset = int(header.offset)
-    geometry = _geometry(header) if plain and unscaled and offset == header.offset >= VOXELS_AT else None
-    if geometry is None or header.dtype is None or header.is_float:
+    placed = VOXELS_AT <= offset < sys.maxsize and offset == header.offset
+    voxel_type = header.dtype
+    if not (plain and unscaled and placed and voxel_type is not None and voxel_type.kind in "iu"):
         return None
-    return LabelHeader(geometry, header.dtype, offset)
+    geometry = _geometry(header)
+    return None if geometry is None else LabelHeader(geometry, voxel_type, offset)
 
 
 def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:

@@ -27,11 +27,9 @@ class ReadingOptions:
     Attributes
     ----------
     resample_masks
-        Bring label files and DICOM SEGs that lie on another grid than their CT to the CT's grid, by the nearest
-        neighbour.
+        Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
     resample_tilt
-        Straighten CT series that were scanned with a tilted gantry: each slice is shifted in its own plane, by
-        linear interpolation.
+        Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
     """
 
     resample_masks: bool = False
@@ -41,19 +39,12 @@ class ReadingOptions:
 def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: int = 0) -> sitk.Image:
     """Give each voxel of a grid the label of the mask's voxel in which its centre lies.
 
-    Parameters
-    ----------
-    mask, name
-        Labels, 1 is tumour; what messages call it.
-    geometry
-        The CT's grid.
-    outside
-        Label of voxels that the mask does not cover.
+    Voxels that the mask does not cover get the label `outside`.
 
     Raises
     ------
     GeometryMismatchError
-        If tumour lies outside the CT: it is another CT, or a part of it.
+        If tumour (1) lies outside the CT: it is another CT, or a part of it.
     """
     import SimpleITK as sitk
 
@@ -107,14 +98,8 @@ def straightened(image: sitk.Image, shifts: Shifts, geometry: Geometry) -> sitk.
     """Move the slices of a tilted series within their own planes until each lies above the first.
 
     Nothing is interpolated across slices, and they stay where they are in the patient: contours drawn on them still
-    fit.
-
-    Parameters
-    ----------
-    image
-        In HU; its slices in the order of `shifts`, which `slice_shifts` gives.
-    geometry
-        As `straight_geometry` gives it; what no slice covers has the floor, `FLOOR_HU`.
+    fit. The image is in HU, its slices in the order of `shifts`; `geometry` is as `straight_geometry` gives it, and
+    what no slice covers has the floor, `FLOOR_HU`.
     """
     import SimpleITK as sitk
     from scipy import ndimage

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
-from nnunet_amt.images.integrity import require_whole_file
+from nnunet_amt.images.image_file import read_image
 
 _IMAGE_ENDING, _LABEL_ENDING = "_0000.nii.gz", ".nii.gz"
 _AGAIN = "convert the cohort again"
@@ -138,9 +138,8 @@ def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:
 
 def _read(case: RawCase, path: Path) -> sitk.Image:
     try:
-        require_whole_file(path)
-        return sitk.ReadImage(str(path))
-    except (ImageReadError, RuntimeError) as error:
+        return read_image(path)
+    except ImageReadError as error:
         raise ImageReadError(f"case {case.case_id}: {path} is damaged or no image; convert it again") from error
 
 

@@ -1,16 +1,13 @@
 """Procedural multi-institution CT phantoms of the thorax with anterior mediastinal tumours."""
 
 from nnunet_amt.phantom.cohort import MANIFEST_COLUMNS, write_phantom_cohort
-from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.render import Phantom, PhantomRequest, render_phantom
 from nnunet_amt.phantom.tumour import Tumour, TumourRequest
 
 __all__ = [
-    "DISTRACTORS",
     "MANIFEST_COLUMNS",
     "CohortDesign",
-    "Distractor",
     "Phantom",
     "PhantomRequest",
     "PlannedCase",

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnunet_amt.phantom.chest_wall import FAT_HU
-from nnunet_amt.phantom.distractors import (
-    NO_FINDINGS,
-    Findings,
-    Push,
-    beside_aorta,
-    enlarged_nodes,
-    outside,
-    pericardial_sac,
-    thymic_remnant,
-    widened_aorta,
-)
 from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Canvas, Capsule, Ellipsoid, Floats, Point, Shape, Window, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, spine_y
 
-# Each vessel: (x, y, z, radius) in mm along its middle
-_Path = Sequence[tuple[float, float, float, float]]
-_AORTA: _Path = (
+# Moves a point (x, y, z) of an organ with this radius (mm) out of the way
+Push = Callable[[Point, float], Point]
+# A vessel: (x, y, z, radius) in mm along its middle
+VesselPath = Sequence[tuple[float, float, float, float]]
+_AORTA: VesselPath = (
     (4, -27, -62, 14), (1, -31, -50, 16.5), (-12, -38, -28, 15.5), (-17, -39, -5, 15), (-14, -34, 16, 14.5),
     (-3, -24, 31, 13.5), (10, -6, 35, 12.5), (20, 12, 29, 12), (25, 25, 10, 11.5), (25, 31, -25, 11),
     (22, 30, -80, 10.5), (14, 23, -130, 10), (7, 12, -185, 9.5),
 )  # fmt: skip
-_ARCH_BRANCHES: tuple[_Path, ...] = (
+_ARCH_BRANCHES: tuple[VesselPath, ...] = (
     ((-6, -26, 33, 7), (-13, -22, 55, 6.5), (-22, -16, 80, 6), (-30, -10, 102, 4.5)),
     ((-22, -16, 80, 5), (-42, -8, 96, 4.5), (-78, -12, 104, 4.2), (-120, -18, 108, 4)),
     ((-22, -16, 80, 4), (-25, -18, 105, 3.8), (-28, -14, 140, 3.8)),
     ((4, -16, 36, 4.5), (9, -12, 58, 4), (19, -12, 85, 3.8), (27, -14, 140, 3.8)),
     ((13, 0, 36, 5), (22, 4, 62, 4.8), (33, 3, 90, 4.6), (62, -8, 103, 4.4), (120, -18, 108, 4)),
 )
-_PULMONARY: tuple[_Path, ...] = (
+_PULMONARY: tuple[VesselPath, ...] = (
     ((12, -54, -66, 13), (20, -48, -48, 14.5), (21, -38, -30, 14), (22, -24, -19, 12.5), (33, -6, -13, 11)),
     ((22, -24, -19, 11), (35, -4, -11, 10.5), (45, 8, -17, 8.5), (49, 15, -34, 7)),
     ((18, -28, -21, 11), (2, -17, -21, 11), (-18, -13, -21, 10.5), (-37, -9, -23, 8.5), (-45, 6, -38, 6.5)),
 )  # fmt: skip
-_VEINS: tuple[_Path, ...] = (
+_VEINS: tuple[VesselPath, ...] = (
     ((-31, -22, -62, 10.5), (-30, -26, -35, 9.5), (-29, -27, 0, 9), (-29, -28, 32, 8.5)),
     ((-29, -28, 32, 7.5), (-30, -28, 52, 7), (-38, -24, 78, 7), (-48, -22, 96, 6.5), (-100, -22, 104, 5)),
     ((-28, -29, 36, 7), (-10, -40, 46, 6.5), (12, -41, 56, 6.5), (34, -30, 74, 6.5), (50, -22, 96, 6)),
@@ -51,27 +42,61 @@ _VEINS: tuple[_Path, ...] = (
     ((-28, -20, 10, 4.2), (-24, -6, 15, 4.2), (-15, 12, 12, 4), (-9, 25, -2, 3.6), (-7, 28, -60, 3),
      (-6, 22, -150, 2.8)),
 )  # fmt: skip
-_CAVA: _Path = ((-27, -18, -92, 13), (-25, -9, -112, 13), (-23, -4, -140, 12.5), (-22, 0, -185, 12))
-_LUNG_VEINS: tuple[_Path, ...] = (
+_CAVA: VesselPath = ((-27, -18, -92, 13), (-25, -9, -112, 13), (-23, -4, -140, 12.5), (-22, 0, -185, 12))
+_LUNG_VEINS: tuple[VesselPath, ...] = (
     ((14, -2, -52, 8), (34, -10, -42, 6.5), (46, -16, -34, 5)),
     ((16, 6, -64, 8), (36, 12, -62, 6.5), (48, 20, -68, 5)),
     ((-8, -4, -50, 8), (-28, -14, -42, 6.5), (-42, -20, -36, 5)),
     ((-8, 4, -66, 8), (-30, 10, -64, 6.5), (-44, 18, -70, 5)),
 )
-_TRACHEA: _Path = (
+_TRACHEA: VesselPath = (
     (0, -22, 140, 8.5), (0, -16, 100, 8.5), (-1, -8, 60, 8.5), (-1, -3, 25, 8.7), (0, 0, 6, 9), (0, 1, -2, 8)
 )  # fmt: skip
-_BRONCHI: tuple[_Path, ...] = (
+_BRONCHI: tuple[VesselPath, ...] = (
     ((0, 0, 3, 8), (-14, 2, -11, 7.3), (-27, 5, -24, 6.5), (-33, 9, -46, 5.3), (-40, 17, -66, 4), (-47, 26, -88, 2.8)),
     ((-19, 3, -14, 5.5), (-34, 2, -13, 4.6), (-47, 1, -6, 3.2), (-56, -4, 8, 2.2)),
     ((-36, 8, -48, 3.4), (-50, -12, -58, 2.5), (-62, -28, -66, 1.8)),
     ((0, 0, 3, 7.5), (15, 4, -13, 6.5), (34, 8, -25, 5.8), (42, 14, -42, 4.8), (48, 22, -66, 3.6), (56, 30, -90, 2.5)),
     ((35, 7, -25, 4.8), (47, -4, -24, 3.8), (58, -14, -14, 2.6), (66, -20, 0, 1.8)),
 )  # fmt: skip
-_OESOPHAGUS: _Path = (
+_OESOPHAGUS: VesselPath = (
     (3, -4, 130, 5), (5, 6, 70, 6), (5, 13, 25, 6), (5, 15, -10, 6.5), (6, 17, -50, 6.5), (11, 12, -95, 7),
     (20, 2, -125, 8), (26, -6, -140, 9),
 )  # fmt: skip
+
+
+class Findings:
+    """What a patient has besides tumours: nothing here; those of a benchmark override it.
+
+    All shapes are laid out through `push`, which moves organs out of the way of tumours.
+    """
+
+    effusion_hu = 0.0
+    remnant_hu = 0.0
+
+    def widened_aorta(self, path: VesselPath) -> VesselPath:
+        """Give the way of the aorta."""
+        return path
+
+    def beside_aorta(self, aorta: Sequence[Shape], push: Push) -> Push:
+        """Give a `push` that also moves points out of the `aorta`."""
+        return push
+
+    def pericardial_sac(self, heart: Sequence[Shape]) -> list[Shape]:
+        """Give the outside of an effusion about the `heart`."""
+        return []
+
+    def open_airways(self, sac: Sequence[Shape], airways: Sequence[Shape]) -> list[Shape]:
+        """Give the `airways` that the `sac` leaves open."""
+        return list(airways)
+
+    def enlarged_nodes(self, rng: np.random.Generator, push: Push) -> list[Shape]:
+        """Give lymph nodes that are larger than normal."""
+        return []
+
+    def thymic_remnant(self, push: Push) -> list[Shape]:
+        """Give what age has left of a thymus."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -100,34 +125,33 @@ def build_mediastinum(
     patient: Patient,
     rng: np.random.Generator,
     push: Push,
-    findings: Findings = NO_FINDINGS,
-    findings_rng: np.random.Generator | None = None,
+    findings: Findings,
+    findings_rng: np.random.Generator,
 ) -> Mediastinum:
     """Lay out the organs for one patient: jittered, scaled, and moved aside by `push`.
 
     The findings have a generator of their own: a patient with and without them is otherwise the same.
     """
-    findings_rng = findings_rng or np.random.default_rng(0)
     wide = float(np.clip(1.0 + 0.0035 * (patient.age - 55) + rng.normal(0.0, 0.04), 0.82, 1.18))
 
-    def lay(path: _Path, swell: float = 1.0, aside: Push = push) -> list[Shape]:
+    def lay(path: VesselPath, swell: float = 1.0, aside: Push = push) -> list[Shape]:
         points = [(x + rng.normal(0, 1.2), y + rng.normal(0, 1.0), z + rng.normal(0, 1.2)) for x, y, z, _ in path]
         radii = [radius * swell for *_, radius in path]
         return [*tube([aside(p, r) for p, r in zip(points, radii, strict=True)], radii)]
 
-    def lay_all(paths: Sequence[_Path], swell: float = 1.0, aside: Push = push) -> list[Shape]:
+    def lay_all(paths: Sequence[VesselPath], swell: float = 1.0, aside: Push = push) -> list[Shape]:
         return [shape for path in paths for shape in lay(path, swell, aside)]
 
     left, right, myocardium = _heart(patient, push)
-    aorta = lay(widened_aorta(_AORTA, findings.aorta), wide)
-    aside = beside_aorta(aorta, push) if findings.aorta > 1.0 else push
+    aorta = lay(findings.widened_aorta(_AORTA), wide)
+    aside = findings.beside_aorta(aorta, push)
     arteries = aorta + lay_all(_ARCH_BRANCHES)
     pulmonary = lay_all(_PULMONARY, float(rng.normal(1.0, 0.05)), aside)
     veins = lay_all(_VEINS, float(rng.normal(1.0, 0.06)), aside)
     cava = lay(_CAVA)
     trachea, bronchi = lay(_TRACHEA), lay_all(_BRONCHI)
     oesophagus = lay(_OESOPHAGUS)
-    sac = pericardial_sac(myocardium, findings.effusion)
+    sac = findings.pericardial_sac(myocardium)
     organs = Mediastinum(
         arteries=arteries,
         pulmonary=pulmonary,
@@ -136,13 +160,13 @@ def build_mediastinum(
         right_heart=right + cava,
         myocardium=myocardium,
         trachea=trachea,
-        bronchi=outside(sac, bronchi),
+        bronchi=findings.open_airways(sac, bronchi),
         oesophagus=oesophagus,
         nodes=_nodes(rng, push),
         thymus=_thymus(patient, rng, push),
-        enlarged_nodes=enlarged_nodes(findings, findings_rng, aside),
+        enlarged_nodes=findings.enlarged_nodes(findings_rng, aside),
         sac=sac,
-        remnant=thymic_remnant(findings.remnant, aside),
+        remnant=findings.thymic_remnant(aside),
         fat=[],
         findings=findings,
     )

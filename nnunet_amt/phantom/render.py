@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom.chest_wall import paint_bones, paint_chest_wall, paint_spine, paint_table
-from nnunet_amt.phantom.distractors import DISTRACTORS, Distractor, draw_findings
 from nnunet_amt.phantom.lungs import (
     VesselTree,
     above_diaphragm,
@@ -20,6 +19,7 @@ from nnunet_amt.phantom.lungs import (
     paint_lungs,
 )
 from nnunet_amt.phantom.mediastinum import (
+    Findings,
     Mediastinum,
     build_mediastinum,
     paint_findings,
@@ -56,8 +56,9 @@ class PhantomRequest:
         Rows and columns of the image.
     slices
         Number of slices; None covers the thorax from the apices to the upper abdomen.
-    distractors
-        Findings that are no tumour.
+    findings
+        Draws what the patient has besides tumours, from the strength of the contrast medium and a generator; None for
+        nothing.
     contrast
         Phase of the contrast medium; "any" draws a native scan or a venous one.
     kernel
@@ -71,15 +72,13 @@ class PhantomRequest:
     slice_thickness: float = 5.0
     in_plane_pixels: int = 104
     slices: int | None = None
-    distractors: tuple[Distractor, ...] = ()
+    findings: Callable[[float, np.random.Generator], Findings] | None = None
     contrast: ContrastPhase = "any"
     kernel: Kernel = "standard"
 
     def __post_init__(self) -> None:
         if self.manufacturer not in VENDORS:
             raise BadInputError(f"phantom: manufacturer {self.manufacturer!r} must be one of {', '.join(VENDORS)}")
-        if unknown := set(self.distractors).difference(DISTRACTORS):
-            raise BadInputError(f"phantom: distractor {min(unknown)!r} must be one of {', '.join(DISTRACTORS)}")
         rules = [
             ("slice_thickness", self.slice_thickness, 0.5, 20.0),
             ("in_plane_pixels", self.in_plane_pixels, 32, 1024),
@@ -180,7 +179,7 @@ def _set_scene(request: PhantomRequest, rng: np.random.Generator, findings_rng: 
     body_width = 2 * (168.0 + patient.fat) * patient.scale[0]
     scanner = draw_scanner(rng, request.manufacturer, request.slice_thickness, body_width, request.kernel)
     tumours = draw_tumours(request.tumours, patient, rng)
-    findings = draw_findings(request.distractors, patient.contrast.strength, findings_rng)
+    findings = request.findings(patient.contrast.strength, findings_rng) if request.findings else Findings()
     organs = build_mediastinum(patient, rng, push_of(tumours), findings, findings_rng)
     vessels = grow_vessel_trees(rng, patient)
     phases = np.column_stack([rng.normal(0.0, 0.06, (4, 3)), rng.uniform(0, 2 * np.pi, 4)])

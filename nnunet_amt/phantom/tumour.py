@@ -9,7 +9,7 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.phantom.distractors import Push
+from nnunet_amt.phantom.mediastinum import Push
 from nnunet_amt.phantom.patient import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, coverage
 from nnunet_amt.phantom.thorax import Frame, sternum_y

@@ -98,6 +98,7 @@ def run_on(scheduler: str, folder: Path, raw: str = "raw") -> ConversionSummary:
     )
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_a_case_loses_and_doubles_nothing(
     tmp_path: Path, scheduler: str, start_worker: Callable[..., None]
 ) -> None:
@@ -153,7 +154,7 @@ def test_a_scheduler_without_workers_is_named(scheduler: str) -> None:
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnunet_amt.base.dask_workers._SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr("nnunet_amt.base.workers._SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(BadInputError, match="no scheduler answers; start one with: dask scheduler"):
         open_workers(jobs=1, executor="dask://127.0.0.1:9", progress=silent)
 

@@ -62,6 +62,7 @@ def test_results_and_errors_come_in_the_order_of_the_items(jobs: int) -> None:
     assert seen == [(done, 3, what) for what in ("halving", "halving again") for done in range(4)]
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_its_own_item_only() -> None:
     """3 kills whatever process takes it; those that were under way beside it are done again."""
     with open_workers(jobs=2, executor=None, progress=silent) as workers:
@@ -127,6 +128,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script, pids = tmp_path / "orphans.py", tmp_path / "pids"
     script.write_text(ORPHANS)

@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from benchmarks.phantoms import HARDER_DESIGN, plan_harder_cohort, write_harder_cohort
+from benchmarks.phantoms import (
+    DISTRACTORS,
+    HARDER_DESIGN,
+    Distractor,
+    Distractors,
+    plan_harder_cohort,
+    write_harder_cohort,
+)
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.phantom import (
-    DISTRACTORS,
     CohortDesign,
-    Distractor,
     Phantom,
     PhantomRequest,
     PlannedCase,
@@ -35,6 +40,11 @@ def cases() -> list[PlannedCase]:
 
 def of(cases: list[PlannedCase], external: bool) -> list[PlannedCase]:
     return [case for case in cases if (case.split == "external") == external]
+
+
+def distractors_of(case: PlannedCase) -> tuple[Distractor, ...]:
+    assert isinstance(case.request.findings, Distractors)
+    return case.request.findings.names
 
 
 # The plan
@@ -66,7 +76,7 @@ def test_every_distractor_and_isodense_tumours_are_on_both_sides(cases: list[Pla
     for external in (False, True):
         side = of(cases, external)
         for distractor in DISTRACTORS:
-            assert 0.1 < np.mean([distractor in c.request.distractors for c in side]) < 0.5
+            assert 0.1 < np.mean([distractor in distractors_of(c) for c in side]) < 0.5
         assert 0.1 < np.mean([c.request.tumours[0].isodense for c in side]) < 0.45
 
 
@@ -90,7 +100,7 @@ def test_the_smallest_and_largest_tumours_are_drawn_in_their_size(diameter: floa
 def twins(distractor: Distractor, contrast: ContrastPhase, *tumours: TumourRequest) -> tuple[Phantom, Phantom]:
     """The same patient on the same scanner, with and without a finding."""
     request = PhantomRequest(tumours, age=66, in_plane_pixels=96, contrast=contrast)
-    return render_phantom(5, 3, replace(request, distractors=(distractor,))), render_phantom(5, 3, request)
+    return render_phantom(5, 3, replace(request, findings=Distractors((distractor,)))), render_phantom(5, 3, request)
 
 
 @pytest.mark.parametrize("distractor", DISTRACTORS)
@@ -142,7 +152,7 @@ def test_kernels_differ_in_noise() -> None:
 
 def test_a_distractor_that_there_is_not_is_refused_in_one_line() -> None:
     with pytest.raises(BadInputError, match="distractor 'goitre' must be one of pericardial effusion, "):
-        PhantomRequest(distractors=("goitre",))  # type: ignore[arg-type]
+        Distractors(("goitre",))  # type: ignore[arg-type]
 
 
 # The files

@@ -14,6 +14,8 @@ from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import contents, run
 
+pytestmark = pytest.mark.usefixtures("without_figure")
+
 
 @pytest.mark.parametrize("ending", ["mhd", "nhdr"])
 def test_a_changed_pixel_file_is_read_again(tmp_path: Path, ending: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.base.progress import Progress, silent
@@ -91,6 +92,7 @@ def test_the_dataset_has_the_layout_that_nnunet_reads(tmp_path: Path) -> None:
     assert json.loads((dataset / "splits_final.json").read_text()) == [{"train": ["c0", "c3"], "val": ["c1"]}]
 
 
+@pytest.mark.usefixtures("without_figure")
 def test_voxels_and_grid_are_those_of_the_input(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     low = make_ct(0)
@@ -152,6 +154,7 @@ def test_the_cohort_file_keeps_what_subgroups_need_and_no_patient(tmp_path: Path
     assert all(b"Patient-" not in content for content in contents(dataset).values())
 
 
+@pytest.mark.usefixtures("without_figure")
 def test_excluded_cases_are_counted_by_reason(tmp_path: Path) -> None:
     rows = list(csv.DictReader(write_cohort(tmp_path).open(encoding="utf-8")))
     for number, reason in enumerate(("incomplete CT", "no histology", "incomplete CT")):
@@ -163,6 +166,7 @@ def test_excluded_cases_are_counted_by_reason(tmp_path: Path) -> None:
     assert text == "reason,cases\nincomplete CT,2\nno histology,1\n"
 
 
+@pytest.mark.usefixtures("without_figure")
 def test_without_a_split_column_the_small_institution_is_external(tmp_path: Path) -> None:
     write_cohort(tmp_path, {number: {"split": ""} for number in range(4)})
     dataset = run(tmp_path).dataset_folder
@@ -191,6 +195,7 @@ def test_dicom_and_rtstruct_in_one_zip(tmp_path: Path) -> None:
             assert planted not in plain
 
 
+@pytest.mark.usefixtures("without_figure")
 def test_progress_is_reported_for_every_case(tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     write_cohort(tmp_path)

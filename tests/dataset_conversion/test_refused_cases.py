@@ -16,6 +16,8 @@ from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, wr
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
+pytestmark = pytest.mark.usefixtures("without_figure")
+
 C3_FILES = {"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"}
 
 
@@ -76,7 +78,7 @@ def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:
     summary = run(tmp_path, exclude_unreadable=True)
     reason = "mask is empty"
     assert summary.excluded == {reason: 1}
-    assert [failure.case.case_id for failure in summary.refused] == ["c3"]
+    assert [refused.case.case_id for refused in summary.refused] == ["c3"]
     assert [split.cases for split in summary.audit.splits] == [1, 1, 1]
     dataset = summary.dataset_folder
     assert not C3_FILES & set(contents(dataset))
@@ -142,7 +144,7 @@ def test_an_unexpected_error_stops_no_other_case(tmp_path: Path, monkeypatch: py
 
 
 def test_a_full_disk_is_no_fault_of_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise DiskFullError("the disk is full")
 
     write_cohort(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.integrity import file_damage, header_damage, require_whole_file, stated_checksum
+from nnunet_amt.images.integrity import file_damage, require_whole_file, stated_checksum
 
 SHAPE = (5, 4, 3)
 ENDINGS = (".nii", ".nii.gz")
@@ -83,43 +83,6 @@ def test_bits_of_integers_are_not_taken_for_nan(tmp_path: Path) -> None:
     assert file_damage(write_nifti(tmp_path / "x.nii", np.full(SHAPE, 0x7FC00000, np.int32))) is None
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0.0, -352.0, 1e30])
-def test_an_offset_that_is_none_is_damage(tmp_path: Path, ending: str, value: float) -> None:
-    # SimpleITK reads these from the end of the header: four bytes too early.
-    damage = file_damage(with_field(tmp_path / f"x{ending}", OFFSET, "f", value))
-    assert damage is not None
-    assert damage.startswith("is damaged (")
-
-
-@pytest.mark.parametrize(
-    ("place", "form", "values", "message"),
-    [
-        (0, "i", [77], "its header is not NIfTI's"),
-        (MAGIC, "4s", [b"abc\0"], "its header is not NIfTI's"),
-        (DIMENSIONS, "h", [0], "its header states 0 dimensions"),
-        (DIMENSIONS, "h", [9], "its header states 9 dimensions"),
-        (DIMENSIONS, "h", [-3], "its header states -3 dimensions"),
-        (DIMENSIONS, "4h", [3, -5, 4, 3], "its header states the size -5 x 4 x 3"),
-        (DIMENSIONS, "4h", [3, 5, -4, 3], "its header states the size 5 x -4 x 3"),
-        (DIMENSIONS, "4h", [3, 5, 4, 0], "its header states the size 5 x 4 x 0"),
-        (DIMENSIONS, "8h", [7] + 7 * [32767], "it ends after 412 of "),
-        (VOXEL_TYPE, "h", [0], "its header states the voxel type 0"),
-        (VOXEL_TYPE, "h", [77], "its header states the voxel type 77"),
-        (SPACINGS + 4, "f", [np.nan], "its header holds NaN or infinite spacings"),
-        (SPACINGS + 8, "f", [np.inf], "its header holds NaN or infinite spacings"),
-        (SFORM, "f", [np.nan], "its header holds a NaN or infinite orientation"),
-    ],
-)
-def test_header_nonsense_is_damage(tmp_path: Path, place: int, form: str, values: list, message: str) -> None:
-    for ending in ENDINGS:
-        path = with_field(tmp_path / f"x{ending}", place, form, *values)
-        assert f"is damaged ({message}" in str(file_damage(path))
-        if "it ends" not in message:
-            assert header_damage(path) == file_damage(path)
-        assert stated_checksum(path) is None
-
-
 @pytest.mark.parametrize(
     ("place", "form", "values"),
     [
@@ -134,20 +97,17 @@ def test_harmless_oddities_are_let_through(tmp_path: Path, place: int, form: str
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(path))).sum() == 60
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_more_voxels_than_any_file_holds(tmp_path: Path, ending: str) -> None:
+    path = with_field(tmp_path / f"x{ending}", DIMENSIONS, "8h", 7, *[32767] * 7)
+    assert "is damaged (it ends after 412 of " in str(file_damage(path))
+    assert stated_checksum(path) is None
+
+
 def test_bits_0_do_not_hide_that_voxels_are_missing(tmp_path: Path) -> None:
     path = with_field(tmp_path / "x.nii", BITS, "h", 0)
     path.write_bytes(path.read_bytes()[:-10])
     assert file_damage(path) == "is damaged (it ends after 402 of 412 bytes); copy or export it again"
-
-
-@pytest.mark.parametrize("length", [0, 1, 3, 100, 347])
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_file_that_ends_within_its_header(tmp_path: Path, ending: str, length: int) -> None:
-    content = write_nifti(tmp_path / "good.nii", np.ones(SHAPE, np.uint8)).read_bytes()[:length]
-    path = tmp_path / f"x{ending}"
-    path.write_bytes(gzip.compress(content) if ending == ".nii.gz" else content)
-    message = f"is damaged (it ends after {length} bytes, within its header); copy or export it again"
-    assert file_damage(path) == header_damage(path) == message
 
 
 def test_every_damaged_header_byte_gives_an_answer(tmp_path: Path) -> None:

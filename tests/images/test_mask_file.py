@@ -1,4 +1,4 @@
-"""Reading the tumour of a label map: slab by slab or by SimpleITK, the same voxels."""
+"""Masks in files: a label map's tumour slab by slab or by SimpleITK, and what people drew on the grid of its CT."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from nnunet_amt.errors import ImageReadError, LabelValueError
 from nnunet_amt.images import nifti_slabs
 from nnunet_amt.images.foreground import Foreground
-from nnunet_amt.images.mask_file import read_foreground
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.image_file import open_image_file
+from nnunet_amt.images.mask_file import open_label_file, read_foreground, tumour_mask
+from tests.dataset_conversion.cohort_fixtures import ORIGIN, SPACING, make_ct, make_mask, write_image
 from tests.evaluation.builders import write_label_map
 
 RANDOM = np.random.default_rng(711)
 SPARSE = (RANDOM.random((9, 20, 17)) < 0.01).astype(np.uint8)
 SPARSE[3] = 0  # an empty slice between others
+BLOCK = np.pad(np.ones((2, 3, 4), dtype=np.uint8), 2)
 
 
 def whole(foreground: Foreground, shape: tuple[int, ...]) -> np.ndarray:
@@ -114,3 +118,76 @@ def test_a_checksum_that_does_not_fit_is_noticed_before_what_follows_it(tmp_path
     (tmp_path / "a.nii.gz").write_bytes(packed + b"no gzip stream")
     with pytest.raises(ImageReadError, match=r"a\.nii\.gz"):
         read_foreground(tmp_path / "a.nii.gz", case_id="a")
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Geometry:
+    return open_image_file(write_image(tmp_path / "ct.nii.gz", make_ct(0))).geometry
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32, np.float64])
+@pytest.mark.parametrize("ending", ["nii.gz", "nrrd", "mha"])
+def test_masks_of_any_type_and_format_become_zero_and_one(
+    tmp_path: Path, grid: Geometry, ending: str, kind: type
+) -> None:
+    mask = open_label_file(write_image(tmp_path / f"m.{ending}", make_mask().astype(kind)), grid=grid).read(grid)
+    np.testing.assert_array_equal(mask, make_mask())
+    assert mask.dtype == np.uint8
+
+
+def test_rounding_of_the_header_is_no_other_grid(tmp_path: Path, grid: Geometry) -> None:
+    origin = (ORIGIN[0] + 0.0004, ORIGIN[1], ORIGIN[2])
+    spacing = (SPACING[0], SPACING[1] - 0.0004, SPACING[2])
+    open_label_file(write_image(tmp_path / "m.nii.gz", make_mask(), origin=origin, spacing=spacing), grid=grid)
+
+
+def test_a_mask_stored_the_other_way_round_is_turned(tmp_path: Path, grid: Geometry) -> None:
+    """Some tools flip rows and columns in the file and say so in its header: the same grid, voxel by voxel."""
+    origin = (ORIGIN[0] + 10 * SPACING[0], ORIGIN[1] + 8 * SPACING[1], ORIGIN[2])
+    path = write_image(
+        tmp_path / "m.nii.gz", make_mask()[:, ::-1, ::-1], origin=origin, direction=(-1, 0, 0, 0, -1, 0, 0, 0, 1)
+    )
+    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid), make_mask())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0, 1, 255], "holds 1 voxels .*: 255$"),
+        ([0.0, 0.5, 1.0], r": 0\.5$"),
+        ([0.0, float("nan"), 1.0], ": nan$"),
+        ([0, 2, 3, 4, 5, 6, 7], r": 2, 3, 4, 5, 6, \.\.\.$"),
+        ([0, 0, 0], "is empty, no voxel is tumour"),
+    ],
+)
+def test_other_labels_and_empty_masks_are_refused(values: list[float], message: str) -> None:
+    with pytest.raises(LabelValueError, match=r"^m\.nii\.gz: .*" + message):
+        tumour_mask(np.array(values), name="m.nii.gz")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+def test_any_type_of_integer_will_do(tmp_path: Path, dtype: type[np.generic]) -> None:
+    foreground = read_foreground(write_label_map(tmp_path / "a.nii.gz", BLOCK.astype(dtype)), case_id="a")
+    assert [(piece.lower, piece.mask.shape) for piece in foreground.boxes] == [((2, 2, 2), (2, 3, 4))]
+    assert foreground.spacing == (1.0, 2.0, 5.0)
+
+
+def test_whole_files_written_in_other_ways_are_read(tmp_path: Path) -> None:
+    plain = write_label_map(tmp_path / "a.nii", BLOCK)
+    content = plain.read_bytes()
+    several = tmp_path / "several.nii.gz"  # gzip allows several streams one after the other
+    several.write_bytes(gzip.compress(content[:400]) + gzip.compress(content[400:]))
+    longer = tmp_path / "longer.nii.gz"
+    longer.write_bytes(gzip.compress(content + b"tail"))
+    scaled = tmp_path / "scaled.nii.gz"  # scl_slope 1 and scl_inter 0 written out: ITK may read other types then
+    with_slope = bytearray(content)
+    with_slope[112:120] = np.array([1.0, 0.0], "<f4").tobytes()
+    scaled.write_bytes(gzip.compress(bytes(with_slope)))
+    for path in (plain, several, longer, scaled):
+        assert sum(piece.mask.sum() for piece in read_foreground(path, case_id="a").boxes) == BLOCK.sum()
+
+
+def test_an_empty_mask_has_no_boxes(tmp_path: Path) -> None:
+    assert (
+        read_foreground(write_label_map(tmp_path / "a.nii.gz", np.zeros((1, 1, 9), np.uint8)), case_id="a").boxes == ()
+    )

@@ -1,4 +1,4 @@
-"""The files that nnU-Net will read."""
+"""What other readers make of the NIfTI files that we write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from nnunet_amt.errors import DiskFullError
 from nnunet_amt.images import nifti
 from nnunet_amt.images.geometry import Geometry, geometry_difference
-from nnunet_amt.images.nifti import write_nifti
+from nnunet_amt.images.nifti import nifti_gz, write_nifti
 
 GRIDS = {
     "axial": Geometry((4, 3, 2), (0.7, 0.8, 5.0), (-100.5, 20.25, -999.125), (1, 0, 0, 0, 1, 0, 0, 0, 1)),
@@ -78,3 +78,26 @@ def test_the_gzip_header_holds_neither_time_nor_name(
     monkeypatch.setattr(nifti, "_HAS_ISAL", has_isal)
     write_nifti(tmp_path / "x.nii.gz", np.zeros((2, 3, 4), np.int16), geometry=GRIDS["axial"])
     assert (tmp_path / "x.nii.gz").read_bytes()[3:8] == bytes(5)
+
+
+# the middle of the array is the origin of the room
+CENTRED = Geometry((4, 3, 2), (0.8, 0.7, 5.0), (-1.2, -0.7, -2.5), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
+def test_simpleitk_reads_voxels_spacing_axes_and_scale(tmp_path: Path) -> None:
+    voxels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    path = tmp_path / "crop.nii.gz"
+    path.write_bytes(nifti_gz(voxels, geometry=CENTRED, slope=2.0, intercept=-10.0))
+    image = sitk.ReadImage(str(path))
+    np.testing.assert_allclose(sitk.GetArrayFromImage(image), voxels * 2.0 - 10.0)
+    np.testing.assert_allclose(image.GetSpacing(), (0.8, 0.7, 5.0), rtol=1e-6)
+    # SimpleITK's own axes are LPS, as ours: x to the left, y to posterior, z to the head
+    np.testing.assert_allclose(image.GetDirection(), (1, 0, 0, 0, 1, 0, 0, 0, 1), atol=1e-6)
+    # the middle of the array is the origin of the room
+    middle = image.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in image.GetSize()])
+    np.testing.assert_allclose(middle, (0, 0, 0), atol=1e-5)
+
+
+def test_the_same_voxels_give_the_same_bytes_in_memory() -> None:
+    voxels = np.zeros((2, 2, 2), np.uint8)
+    assert nifti_gz(voxels, geometry=CENTRED) == nifti_gz(voxels, geometry=CENTRED)

@@ -79,17 +79,14 @@ _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 def peak_memory(*, of_children: bool = False) -> int | None:
     """Most memory that one process held at a time, in bytes, since it began.
 
+    None where the system does not tell (Windows), or where no child has ended.
+
     Parameters
     ----------
     of_children
         The largest single one of the processes that we have started and waited for, or that they have, and not their
         sum: for nnU-Net's commands. It is at least what this process held when it started them (Linux counts it
         along). Otherwise the larger of that and this process.
-
-    Returns
-    -------
-    int or None
-        None where the system does not tell (Windows), or where no child has ended.
     """
     try:
         import resource

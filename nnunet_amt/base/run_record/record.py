@@ -22,19 +22,15 @@ from nnunet_amt.base.run_record.machine import describe_machine, peak_memory, so
 
 RECORD_FILE = "nnunet_amt_runs.json"
 SCHEMA_VERSION = 1
+# Two runs that agree in these did the same, whenever and however fast.
+_SAME = ("stage", "settings", "seed", "inputs", "outputs")
 _PART = re.compile(r"nnunet_amt_runs_part\d+of\d+\.json")
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def record_name(part: tuple[int, int] | None = None) -> str:
-    """Name of the record; parts of one task that run on several machines at once write a file each.
-
-    Parameters
-    ----------
-    part
-        Number of the part, from 0 on, and of parts.
-    """
+    """Name of the record; parts (number from 0 on, of how many) of a task on several machines write a file each."""
     if part is None or part[1] == 1:
         return RECORD_FILE
     return f"nnunet_amt_runs_part{part[0]}of{part[1]}.json"
@@ -43,10 +39,7 @@ def record_name(part: tuple[int, int] | None = None) -> str:
 def read_runs(folder: Path) -> list[dict[str, Any]]:
     """Read the runs of a folder's record, and of its parts', by the time at which they started.
 
-    Returns
-    -------
-    list of dict
-        Empty if there is no record. One that cannot be read counts as none, with a warning.
+    Empty if there is no record; one that cannot be read counts as none, with a warning.
     """
     names = [RECORD_FILE, *sorted(path.name for path in folder.glob("nnunet_amt_runs_part*.json"))]
     files = [folder / name for name in names if name == RECORD_FILE or _PART.fullmatch(name)]
@@ -76,21 +69,9 @@ def write_runs(path: Path, runs: Sequence[Mapping[str, Any]]) -> None:
 
 
 def input_path(folder: Path, run: Mapping[str, Any], name: str) -> Path | None:
-    """Find what a run read.
+    """Find what a run of the record in `folder` read under a name such as ``predictions``.
 
-    Parameters
-    ----------
-    folder
-        Where the record stands.
-    run
-        Of its runs.
-    name
-        Of the input, such as ``predictions``.
-
-    Returns
-    -------
-    Path or None
-        The file or folder, without ``..``; None if the run had none of this name, or it is not there any more.
+    The path is without ``..``; None if the run had no input of this name, or it is not there any more.
     """
     entry = run["inputs"].get(name)
     recorded = entry.get("path") if isinstance(entry, Mapping) else None
@@ -104,10 +85,6 @@ def _is_run(run: object) -> bool:
     if not isinstance(run, dict) or not all(isinstance(run.get(key), str) for key in ("stage", "started")):
         return False
     return all(isinstance(run.get(key), dict) for key in ("inputs", "outputs", "counts", "cost", "settings"))
-
-
-# Two runs that agree in these did the same, whenever and however fast.
-_SAME = ("stage", "settings", "seed", "inputs", "outputs")
 
 
 @dataclass

@@ -68,12 +68,7 @@ def masks_among(
 ) -> list[DicomMask]:
     """Find the RTSTRUCTs, or the DICOM SEGs, that have structures which `roi` names; see `open_dicom_mask`.
 
-    Raises
-    ------
-    RoiNotFoundError
-        If there are such files, but none with a structure of that name.
-    ImageReadError
-        If one of them is damaged, or a SEG is fractional.
+    That there are such files, but none with a structure of that name, is a RoiNotFoundError.
     """
     found: list[DicomMask] = []
     names: list[str] = []
@@ -90,13 +85,7 @@ def masks_among(
 
 
 def require_same_series(mask: DicomMask, series: DicomSeries) -> None:
-    """Refuse a mask that says it was drawn on another series; one that says nothing is believed to fit.
-
-    Raises
-    ------
-    GeometryMismatchError
-        If neither the series nor one of its slices is named.
-    """
+    """Refuse a mask that names neither the series nor one of its slices; one that names none is believed to fit."""
     says = mask.series_uids or mask.sop_uids
     if says and series.series_uid not in mask.series_uids and not series.sop_uids & mask.sop_uids:
         raise GeometryMismatchError(
@@ -114,16 +103,8 @@ def chosen_by_name(names: Mapping[int, str], *, roi: str | None) -> dict[int, st
 def none_chosen(file: str, structure: str, *, roi: str | None, names: Collection[str]) -> str:
     """Say why no structure was chosen.
 
-    The names that there are are not shown: people write anything into them, patients' names too.
-
-    Parameters
-    ----------
-    file
-        For example ``"RTSTRUCT"``.
-    structure
-        What it holds: ``"closed ROI"`` or ``"segment"``. Points and lines are ROIs too, and no tumours.
-    roi, names
-        What was looked for, and among what.
+    The names that there are are not shown: people write anything into them, patients' names too. A file is for example
+    an ``"RTSTRUCT"``, its structure a ``"closed ROI"``: points and lines are ROIs too, and no tumours.
     """
     if not names:
         return f"the {file} has no {structure}; draw the tumour or give the case an exclusion_reason"

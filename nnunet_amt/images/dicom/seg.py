@@ -60,13 +60,7 @@ class DicomSeg:
             return cls(folder, member, numbers, names, *_referenced(dataset))
 
     def require_fit(self, geometry: Geometry) -> None:
-        """Check before any pixel is read that the frames lie on the CT's voxels, if they must not be resampled.
-
-        Raises
-        ------
-        GeometryMismatchError
-            If they do not; both grids are given.
-        """
+        """Refuse, before any pixel is read, frames that lie off the CT's voxels and must not be resampled."""
         dataset = _segmentation(self.folder, self.member)
         with refusing_damage(self.folder, self.member):
             frames = list(_frames(dataset, self.numbers))

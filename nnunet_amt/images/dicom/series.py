@@ -26,10 +26,8 @@ class DicomSeries:
 
     Attributes
     ----------
-    folder
-        Where its files are.
-    slices
-        Headers, sorted along the normal of the slices.
+    folder, slices
+        Where its files are, and their headers, sorted along the normal of the slices.
     stored_geometry
         The grid of the slices in that order.
     shifts
@@ -67,13 +65,7 @@ class DicomSeries:
         return frozenset(header.sop_uid for header in self.slices)
 
     def read(self, scratch: Path) -> sitk.Image:
-        """Read the series in HU with LPS axes; `scratch` is an empty folder, for files out of a zip.
-
-        Raises
-        ------
-        ImageReadError
-            If a file's pixels cannot be read.
-        """
+        """Read the series in HU with LPS axes; `scratch` is an empty folder, for files out of a zip."""
         image = self._voxels(scratch)
         if self.shifts is not None:
             return to_lps(straightened(image, self.shifts, self._read_geometry))

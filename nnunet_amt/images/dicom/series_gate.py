@@ -27,10 +27,7 @@ LARGEST_DRIFT_PIXELS = 0.5
 def checked_slices(slices: Sequence[DicomHeader], *, name: str) -> list[DicomHeader]:
     """Check what every slice of a series must say and share, and sort the slices along their normal.
 
-    Raises
-    ------
-    ImageReadError
-        Naming the folder, `name`, and the reason.
+    What does not hold is an ImageReadError with the folder's `name`.
     """
     for holds, reason in _rules_of_all(slices):
         if not holds:
@@ -42,18 +39,8 @@ def checked_slices(slices: Sequence[DicomHeader], *, name: str) -> list[DicomHea
 def series_geometry(slices: Sequence[DicomHeader], *, name: str, tilt_allowed: bool = False) -> Geometry:
     """Check that sorted slices are evenly stacked, and compute their grid.
 
-    Parameters
-    ----------
-    slices, name
-        As `checked_slices` gives them; of the folder, for messages.
-    tilt_allowed
-        Whether slices may be shifted against each other by the same step, as with a tilted gantry.
-
-    Returns
-    -------
-    Geometry
-        (x, y, z); z runs along the normal of the slices. With a tilted gantry it is the grid that the slices would
-        form if each lay above the first.
+    Its z runs along the normal of the slices. Where `tilt_allowed`, they may be shifted against each other by the same
+    step, as with a tilted gantry; then it is the grid that they would form if each lay above the first.
 
     Raises
     ------

@@ -77,13 +77,7 @@ def _stored_values(file: Path, header: DicomHeader) -> NDArray[np.integer] | Non
 
 
 def decoded_series(folder: DicomFolder, slices: Sequence[DicomHeader]) -> NDArray[np.float32]:
-    """Decode slices with pydicom and pylibjpeg, in their order, to (z, y, x) in HU.
-
-    Raises
-    ------
-    ImageReadError
-        If the pixels of a slice cannot be decoded.
-    """
+    """Decode slices with pydicom and pylibjpeg, in their order, to (z, y, x) in HU."""
     volume = np.empty((len(slices), slices[0].rows, slices[0].columns), np.float32)  # (z, y, x)
     for z, header in enumerate(slices):
         dataset = folder.dataset(header.member)

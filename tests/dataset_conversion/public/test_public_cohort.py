@@ -16,6 +16,8 @@ from nnunet_amt.errors import ManifestError
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image
 from tests.dataset_conversion.public.public_fixtures import masks
 
+pytestmark = pytest.mark.usefixtures("without_figure")
+
 
 def write_public_cohorts(folder: Path) -> Path:
     """Three cases of MELA 2022 and two of LNQ2023, in folders of their own; give the joint manifest."""

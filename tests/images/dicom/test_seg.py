@@ -180,15 +180,6 @@ def test_fractional_empty_and_damaged_segs_are_refused(tmp_path: Path) -> None:
         open_seg(tmp_path / "n").require_fit(GRID)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
-def test_a_truncated_seg_is_refused(tmp_path: Path, share: float) -> None:
-    write_ct_and_seg(tmp_path, {"tumour": TUMOUR})
-    whole = (tmp_path / "seg.dcm").read_bytes()
-    (tmp_path / "seg.dcm").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ImageReadError):
-        open_seg(tmp_path / "seg.dcm").read(GRID)
-
-
 def test_a_missing_highdicom_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ct_and_seg(tmp_path, {"tumour": TUMOUR})
     monkeypatch.setitem(sys.modules, "highdicom.seg", None)

@@ -184,17 +184,10 @@ def test_two_series_are_refused_unless_the_mask_refers_to_one(tmp_path: Path) ->
         open_series(tmp_path, "native", "contrast")
 
 
-def test_folders_without_dicom_and_damaged_files_are_refused(tmp_path: Path) -> None:
+def test_folders_without_dicom_are_refused(tmp_path: Path) -> None:
     (tmp_path / "scan").mkdir()
     with pytest.raises(ImageReadError, match="scan: holds no DICOM file"):
         open_series(tmp_path / "scan")
-    files = write_ct_series(tmp_path / "scan")
-    whole = files[0].read_bytes()
-    # Ends after the file meta, within the header, and within the pixels.
-    for length in (whole.index(b"\x08\x00\x08\x00"), whole.index(b"\x28\x00\x30\x00"), len(whole) - 3):
-        files[0].write_bytes(whole[:length])
-        with pytest.raises(ImageReadError):
-            open_series(tmp_path / "scan")
 
 
 def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
