@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,8 @@ from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
+from nnunet_amt.writing import words
+from nnunet_amt.writing.words import joined
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -131,14 +133,8 @@ def thousands(number: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write "1 case", "2 cases"."""
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
-
-
-def joined(parts: Iterable[str]) -> str:
-    """Write "a, b and c"."""
-    words = list(parts)
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    """Write "1 case", "1,234 cases"."""
+    return words.counted(number, noun, separator=",")
 
 
 def edges(values: Sequence[float]) -> str:

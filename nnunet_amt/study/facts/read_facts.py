@@ -11,6 +11,8 @@ from typing import Any
 from nnunet_amt.base.csv_rows import read_rows
 from nnunet_amt.base.files import read_record
 from nnunet_amt.base.run_record import file_sha256
+from nnunet_amt.evaluation.measure.features import FEATURES
+from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.study.facts.facts import (
     DatasetFacts,
@@ -122,25 +124,24 @@ def _range(texts: Iterable[str]) -> tuple[float, float] | None:
 
 def _evaluation(study: Study, cohort: Rows, runs: Sequence[Mapping[str, Any]]) -> EvaluationFacts:
     folder = study.evaluation.path
-    content = read_record(folder / "summary.json")
-    cases = read_rows(folder / "cases.csv")
+    summary, cases = read_summary(folder), read_cases(folder)
     by_id = {row["case_id"]: row for row in cohort}
-    known = [by_id.get(case["case_id"], {}) for case in cases]
+    known = [by_id.get(case.case_id, {}) for case in cases]
     evaluated = [run for run in runs if run["stage"] == "evaluate"]
-    triage = content.get("triage") or {}
+    software, triage = read_record(folder / "summary.json").get("software", {}), summary.overall.triage
     return EvaluationFacts(
-        summary=read_summary(folder),
+        summary=summary,
         cases_by_set=dict(Counter(row.get("split", "") for row in known)) if cohort else {},
         institutions=len({row["institution"] for row in known})
         if all(row.get("institution") for row in known)
         else None,
-        version=str(content.get("software", {}).get("version", "not recorded")),
-        without_tumour=sum(case.get("reference_lesions") == "0" for case in cases),
+        version=str(software.get("version", "not recorded")),
+        without_tumour=sum(case.reference_lesions == 0 for case in cases),
         missing_as_empty=evaluated[-1]["settings"].get("missing_as_empty") if evaluated else None,
         component_analysis=(folder / "component_analysis.json").is_file(),
         institution_figure=(folder / "institutions.svg").is_file(),
-        accepted=triage.get("accepted"),
-        candidates=triage.get("candidates"),
+        accepted=triage.accepted if triage else None,
+        candidates=triage.candidates if triage else None,
     )
 
 
@@ -164,8 +165,6 @@ def _failures(folder: Path | None) -> FailureFacts | None:
 
 
 def _feature_title(name: str) -> str:
-    from nnunet_amt.evaluation.measure.features import FEATURES  # brings SimpleITK along
-
     feature = next((feature for feature in FEATURES if feature.name == name), None)
     if feature is None:
         return name

@@ -25,11 +25,12 @@ whole,institution-0002,external,50,F,,,2.5
 without,institution-0003,external,60,M,thymoma,Canon,5
 AMT-0005,institution-0004,training,60,M,thymoma,Canon,5
 """
-CASES = """case_id,reference_lesions
-half,1
-missed,1
-whole,2
-without,0
+COUNTS = "tp,fp,fn,reference_ml,prediction_ml,lesion_tp_0.1,lesion_tp_0.5"
+CASES = f"""case_id,reference_lesions,dice,iou,precision,recall,size_mm,tumour_size,{COUNTS}
+half,1,,,,,,small,0,0,0,0,0,0,0
+missed,1,,,,,,small,0,0,0,0,0,0,0
+whole,2,,,,,,small,0,0,0,0,0,0,0
+without,0,,,,,,no lesion,0,0,0,0,0,0,0
 """
 LOG = """2026-11-21 12:00:00.0: Epoch 0
 2026-11-21 12:00:01.0: Epoch time: 1.00 s
@@ -202,9 +203,9 @@ def test_failures_and_comparison_are_read(study: Path) -> None:
     p_values = {"volume_cm3": 0.04, "mean_hu": 0.03, "sphericity": 0.06, "flatness": None}
     features = [{"feature": name, "p_holm": p} for name, p in p_values.items()]
     write_json(failures / "failures.json", {"features": features})
-    rows = ["case_id,group,segmentation,detection", "half,,over,found", "missed,bottom,under,missed"]
-    rows += ["whole,top,balanced,found", "without,,over,"]
-    (failures / "failure_cases.csv").write_text("\n".join(rows) + "\n")
+    rows = ["half,,over,found", "missed,bottom,under,missed", "whole,top,balanced,found", "without,,over,"]
+    lines = ["case_id,group,segmentation,detection,tp,fp,fn", *(f"{row},0,0,0" for row in rows)]
+    (failures / "failure_cases.csv").write_text("\n".join(lines) + "\n")
     write_json(comparison / "comparison.json", {"models": [{"name": "AMT"}, {"name": "default nnU-Net"}]})
     facts = _facts(study)
     differing = ("volume", "mean of the CT numbers")
