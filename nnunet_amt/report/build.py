@@ -124,7 +124,12 @@ def write_report(
         raise BadInputError(f"{output}: is a folder; give the name of a file, such as {output / 'report.html'}")
     content = read_study_content(find_study(folder, evaluation=evaluation))
     settings = {"title": title, "viewer": viewer}
-    inputs = {"evaluation": content.study.evaluation.path / "summary.json"}
+    study = content.study
+    inputs = {"evaluation": study.evaluation.path / "summary.json"}
+    if study.failures is not None:
+        inputs["failures"] = study.failures / "failures.json"
+    if study.comparison is not None:
+        inputs["comparison"] = study.comparison / "comparison.json"
     with recorded_run(output.parent, "report", settings=settings, inputs=inputs, outputs=[output.name]) as notes:
         page = make_page(content, title=title, viewer=viewer, progress=progress)
         text = page_environment().get_template("page.html.j2").render(page=page)

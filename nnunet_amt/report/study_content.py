@@ -25,8 +25,9 @@ from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_s
 from nnunet_amt.evaluation.summary.cohort_groups import read_cohort_rows
 from nnunet_amt.report.case_story import Background, CohortRow
 from nnunet_amt.study import Study
-from nnunet_amt.study.facts import StudyFacts, facts_of
-from nnunet_amt.study.model_runs import chain_of_runs
+from nnunet_amt.study.facts import StudyFacts
+from nnunet_amt.study.model_facts import chain_of_runs
+from nnunet_amt.study.read_facts import facts_of
 from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]

@@ -11,9 +11,16 @@ from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.nnunet.environment import folders_below
-from nnunet_amt.study.settings import SETTINGS_FILE, StudySettings, read_settings, write_settings
+from nnunet_amt.study.settings import (
+    SETTINGS_FILE,
+    StudyFolders,
+    StudySettings,
+    manifest_path,
+    read_settings,
+    write_settings,
+)
 from nnunet_amt.study.stage import Stage, StageState, stage_states, stale_reason
-from nnunet_amt.study.stages import StudyFolders, manifest_path, study_stages
+from nnunet_amt.study.stages import study_stages
 
 OnStage = Callable[[int, int, Stage, bool], None]
 

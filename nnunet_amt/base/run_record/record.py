@@ -47,6 +47,11 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     return sorted(runs, key=lambda run: run["started"])
 
 
+def newest_run(folder: Path, stage: str) -> dict[str, Any] | None:
+    """Give the newest run of a stage in a folder's record; None without one."""
+    return next((run for run in reversed(read_runs(folder)) if run["stage"] == stage), None)
+
+
 def read_record_file(path: Path) -> list[dict[str, Any]]:
     """Read the runs of one file; see `read_runs`."""
     try:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
-from nnunet_amt.report.checklists.words import Writer, as_sentences, one_line, read_toml
+from nnunet_amt.base.files import read_toml
+from nnunet_amt.report.checklists.words import FOLDER, Writer, as_sentences, one_line
 from nnunet_amt.study.facts import StudyFacts
 
 Status = Literal["answered", "partly", "authors", "not applicable"]
@@ -162,7 +163,7 @@ def _answered(item: ChecklistItem, writer: Writer) -> AnsweredItem:
 @cache
 def checklists() -> tuple[UnansweredChecklist, UnansweredChecklist]:
     """Read CLAIM 2024 and TRIPOD+AI."""
-    claim, tripod = read_toml("claim_2024.toml"), read_toml("tripod_ai.toml")
+    claim, tripod = (read_toml(FOLDER / name) for name in ("claim_2024.toml", "tripod_ai.toml"))
     answers_of_claim = {
         item["number"]: {key: item[key] for key in (*_SHARED, "answers") if key in item} for item in claim["items"]
     }

@@ -20,7 +20,7 @@ from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.pictures import CaseCrop, Voxel
 from nnunet_amt.pictures.case_crop import lps_array_axes
 from nnunet_amt.study import Study, study_crop
-from nnunet_amt.study.folders import label_map_in
+from nnunet_amt.study.study import label_map_in
 
 # (x, y, z) as shares of the crop's edges; x to the left, y to posterior, z to the head
 Point = tuple[float, float, float]

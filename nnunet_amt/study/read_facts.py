@@ -10,11 +10,11 @@ from typing import Any
 
 from nnunet_amt.base.csv_rows import read_rows
 from nnunet_amt.base.files import read_record
-from nnunet_amt.base.run_record import file_sha256
+from nnunet_amt.base.run_record import file_sha256, newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
-from nnunet_amt.study.facts.facts import (
+from nnunet_amt.study.facts import (
     DatasetFacts,
     EvaluationFacts,
     FailureFacts,
@@ -22,9 +22,8 @@ from nnunet_amt.study.facts.facts import (
     SetFacts,
     StudyFacts,
 )
-from nnunet_amt.study.facts.model_facts import model_facts
-from nnunet_amt.study.model_runs import chain_of_runs
-from nnunet_amt.study.study import Study, newest_run
+from nnunet_amt.study.model_facts import chain_of_runs, model_facts
+from nnunet_amt.study.study import Study
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
