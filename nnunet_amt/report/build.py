@@ -12,20 +12,20 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report.page_parts import Section, content_policy, page_environment, stylesheet
-from nnunet_amt.report.sections.case_cards import (
+from nnunet_amt.report.sections.cohort import cohort_section, done_section
+from nnunet_amt.report.sections.documentation import checklists_section, citing_section, settings_section
+from nnunet_amt.report.sections.failing import (
     CaseCard,
     Pictures,
     best_cases,
     case_cards,
     case_pictures,
+    failing_section,
+    viewing_section,
     worst_cases,
 )
-from nnunet_amt.report.sections.checklists import checklists_section, citing_section
-from nnunet_amt.report.sections.cohort import cohort_section, done_section
-from nnunet_amt.report.sections.failing import failing_section, viewing_section
 from nnunet_amt.report.sections.opening import Opening, opening
 from nnunet_amt.report.sections.results import comparison_section, results_section
-from nnunet_amt.report.sections.settings import settings_section
 from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.study import find_study

@@ -11,7 +11,7 @@ from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.results.tables import subgroup_title
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary
 from nnunet_amt.report.case_story import failure_kind
-from nnunet_amt.report.sections.case_cards import CaseCard
+from nnunet_amt.report.sections.failing import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.writing.numbers import value_text
