@@ -43,10 +43,6 @@ class StudyContent:
 
     Attributes
     ----------
-    study
-        Where everything stands.
-    summary
-        Of the evaluation.
     cases
         Lowest Dice first.
     failed
@@ -59,13 +55,9 @@ class StudyContent:
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
     comparison
         ``comparison.json``; empty without one.
-    result_tables
-        Of the evaluation, and what is said of them.
     component_tables, failure_tables, cohort_tables
         Of the analysis of lesion definitions, the failure analysis and the dataset; None where they were not written,
         or by a version that wrote no tables for programs.
-    facts
-        What the checklists are answered from.
     runs
         Folder (relative to the study) and record of every run, oldest first; those of pictures and pages left out.
     chain

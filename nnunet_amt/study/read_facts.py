@@ -39,11 +39,6 @@ Rows = Sequence[Mapping[str, str]]
 def facts_of(study: Study) -> StudyFacts:
     """Gather the facts of a study; parts that are missing or were not made by nnunet_amt stay None.
 
-    Parameters
-    ----------
-    study
-        As `nnunet_amt.study.find_study` found it.
-
     Raises
     ------
     BadInputError
@@ -56,7 +51,7 @@ def facts_of(study: Study) -> StudyFacts:
         model=model_facts(study),
         evaluation=_evaluation(study, cohort, runs),
         failures=_failures(study.failures),
-        comparison=_comparison(study.comparison),
+        comparison=_compared_models(study.comparison),
         runs=_runs(runs),
         synthetic=_is_of_phantoms(study),
     )
@@ -74,6 +69,8 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         return None
     description, audit = read_record(folder / "dataset.json"), read_record(folder / "audit.json")
     converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
+    recorded = converted["settings"].get("reading") if converted else None
+    reading = recorded if isinstance(recorded, dict) else {}
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -93,14 +90,9 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
         seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
-        resampled=_resampled(converted),
+        resampled=tuple(name for name in ("masks", "tilt") if reading.get(f"resample_{name}")),
         table_1=(folder / "table1.csv").is_file(),
     )
-
-
-def _resampled(run: Mapping[str, Any] | None) -> tuple[str, ...]:
-    reading = run["settings"].get("reading") if run else None
-    return tuple(name for name in ("masks", "tilt") if isinstance(reading, dict) and reading.get(f"resample_{name}"))
 
 
 def _set(counts: Mapping[str, int]) -> SetFacts:
@@ -170,8 +162,7 @@ def _feature_title(name: str) -> str:
     return feature.title.lower() + (" of the CT numbers" if feature.kind == "intensity" else "")
 
 
-def _comparison(folder: Path | None) -> tuple[str, ...] | None:
-    """Name the models of a comparison."""
+def _compared_models(folder: Path | None) -> tuple[str, ...] | None:
     if folder is None:
         return None
     models = read_record(folder / "comparison.json").get("models", [])

@@ -23,10 +23,8 @@ class Stage:
 
     Attributes
     ----------
-    name
-        As its command; in a run record the name of the stage.
-    purpose
-        What it does, for a reader.
+    name, purpose
+        As its command and in a run record; and what it does, for a reader.
     record
         Folder of its results and of its run record; None for a stage that leaves none.
     reads
@@ -53,15 +51,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageState:
-    """How far a stage is.
-
-    Attributes
-    ----------
-    stage
-        Which one.
-    why
-        Why it is to be run; None if it is done.
-    """
+    """How far a stage is: `why` it is to be run, None if it is done."""
 
     stage: Stage
     why: str | None
@@ -86,14 +76,8 @@ def stage_states(stages: Sequence[Stage]) -> tuple[StageState, ...]:
 def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
     """Say why the results of a stage are not those that are asked for now; None if they are.
 
-    Inputs and results are hashed as in the run record.
-
-    Parameters
-    ----------
-    stage
-        The stage.
-    stages
-        All of the study: a stage without results of its own is as far as the one that it prepares.
+    Inputs and results are hashed as in the run record. A stage without results of its own is as far as the one among
+    `stages` that it prepares.
     """
     if stage.needed_until is not None:
         prepared = next(other for other in stages if other.name == stage.needed_until)

@@ -18,19 +18,7 @@ from nnunet_amt.study.stage import Stage, stale_reason
 
 
 def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: int) -> tuple[Stage, ...]:
-    """List the stages of a study in the order in which they run.
-
-    Parameters
-    ----------
-    folder
-        The study; it holds ``study.toml``.
-    settings
-        Of the study.
-    device
-        For training and prediction, as nnU-Net is told.
-    jobs
-        Worker processes.
-    """
+    """List the stages of a study in the order in which they run; `device` is as nnU-Net is told."""
     at = StudyFolders.of(folder, settings)
     stages = [
         _convert(at, settings, jobs),

@@ -37,13 +37,7 @@ _SET_NAMES = {
 
 
 class Writer:
-    """Writes out the templates for one study.
-
-    Parameters
-    ----------
-    facts
-        Of the study.
-    """
+    """Writes out the templates for one study."""
 
     def __init__(self, facts: StudyFacts) -> None:
         summary = facts.evaluation.summary if facts.evaluation else None

@@ -23,17 +23,7 @@ NamedGroup = tuple[str, str, GroupSummary]
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A figure that everybody looks for first.
-
-    Attributes
-    ----------
-    name, meaning
-        What it is, in a few words each.
-    ours, interval
-        The figure and its 95% interval as text; the interval is empty where it is withheld.
-    published
-        The paper's, with its interval.
-    """
+    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's."""
 
     name: str
     meaning: str
@@ -48,12 +38,8 @@ class Opening:
 
     Attributes
     ----------
-    title
-        Of the page.
     sentences
         The result in plain words.
-    figures
-        The key figures.
     kinds
         How many cases fail how, in a sentence.
     worst
