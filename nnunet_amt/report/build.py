@@ -129,8 +129,11 @@ def make_page(
     worst = next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
     evaluated = content.newest_run("evaluate")  # which dates the page, so that equal studies give equal pages
     when = f" of {moment(str(evaluated['started']))}" if evaluated and evaluated.get("started") else ""
+    dataset = content.study.dataset
+    name = content.study.folder.resolve().name if dataset is None else dataset.name
+    title = title or f"Anterior mediastinal tumours on CT: {name}"
     return Page(
-        opening=opening(content, title=title or _title(content), worst=worst),
+        opening=opening(content, title=title, worst=worst),
         sections=(
             done_section(content),
             cohort_section(content),
@@ -161,9 +164,3 @@ def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[Vi
         return viewer_part(cases, progress=progress), ""
     except BadInputError as error:
         return _NO_VIEWER, f"The cases cannot be looked at: {content.without_folders(str(error))}."
-
-
-def _title(content: StudyContent) -> str:
-    dataset = content.study.dataset
-    name = content.study.folder.resolve().name if dataset is None else dataset.name
-    return f"Anterior mediastinal tumours on CT: {name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,15 +108,12 @@ def _evaluation_folder(path: Path, found: _FoundFolders, datasets: Sequence[Path
         read_from(path, "evaluate", name) for name in ("predictions", "references", "cohort")
     )
     cases = frozenset(row["case_id"] for row in read_rows(path / "cases.csv"))
-    references = references or _references_of(cases, datasets)
+    if references is None:
+        folders = (dataset / name for name in ("labelsTs", "labelsTr") for dataset in datasets)
+        references = next((folder for folder in folders if cases <= _case_ids_of(folder)), None)
     if cohort is None and references is not None and (references.parent / "cohort.csv").is_file():
         cohort = references.parent / "cohort.csv"
     return EvaluationFolder(path, predictions or _predictions_of(path, cases, found.label_maps), references, cohort)
-
-
-def _references_of(cases: frozenset[str], datasets: Sequence[Path]) -> Path | None:
-    folders = [dataset / name for name in ("labelsTs", "labelsTr") for dataset in datasets]
-    return next((folder for folder in folders if cases <= _case_ids_of(folder)), None)
 
 
 def _predictions_of(evaluation: Path, cases: frozenset[str], label_maps: Sequence[Path]) -> Path | None:
@@ -154,12 +151,12 @@ def _images_of(evaluation: EvaluationFolder, dataset: Path | None, failures: Pat
 
 def _failures_of(evaluation: EvaluationFolder, folders: Sequence[Path]) -> Path | None:
     """Find the failure analysis of the same predictions: the voxel counts of every case are the same."""
-    counts = _voxel_counts(read_rows(evaluation.path / "cases.csv"))
-    return next((path for path in folders if _voxel_counts(read_rows(path / "failure_cases.csv")) == counts), None)
 
+    def voxel_counts(path: Path) -> dict[str, tuple[str | None, ...]]:
+        return {row["case_id"]: tuple(row.get(name) for name in ("tp", "fp", "fn")) for row in read_rows(path)}
 
-def _voxel_counts(rows: Iterable[dict[str, str]]) -> dict[str, tuple[str | None, ...]]:
-    return {row["case_id"]: tuple(row.get(name) for name in ("tp", "fp", "fn")) for row in rows}
+    counts = voxel_counts(evaluation.path / "cases.csv")
+    return next((path for path in folders if voxel_counts(path / "failure_cases.csv") == counts), None)
 
 
 def _comparison_of(evaluation: EvaluationFolder, folders: Sequence[Path]) -> Path | None:

@@ -71,6 +71,8 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
     converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
     recorded = converted["settings"].get("reading") if converted else None
     reading = recorded if isinstance(recorded, dict) else {}
+    passed = (check for check in audit.get("checks", []) if check.get("passed"))
+    compared = (_COMPARED.match(str(check.get("check"))) for check in passed)
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -83,7 +85,7 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         sets={name: _set(counts) for name, counts in audit.get("splits", {}).items()},
         total=_set(audit["included"]) if "included" in audit else None,
         shared_institutions=audit.get("institutions_of_both_training_and_tuning", 0),
-        compared_voxels=_compared(audit.get("checks", [])),
+        compared_voxels=next((int(match[1]) for match in compared if match), 0),
         cases=len(cohort),
         known={name: sum(bool(row[name]) for row in cohort) for name in (cohort[0] if cohort else {})},
         manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
@@ -97,11 +99,6 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
 
 def _set(counts: Mapping[str, int]) -> SetFacts:
     return SetFacts(counts["cases"], counts["patients"], counts["institutions"])
-
-
-def _compared(checks: Iterable[Mapping[str, Any]]) -> int:
-    found = (_COMPARED.match(str(check.get("check"))) for check in checks if check.get("passed"))
-    return next((int(match[1]) for match in found if match), 0)
 
 
 def _is_coded(row: Mapping[str, str]) -> bool:

@@ -275,14 +275,10 @@ def _lines(settings: StudySettings) -> Iterator[str]:
         yield f"[{section}]  # {(type(model).__doc__ or field.description or '').rstrip('.')}"
         for name, described in type(model).model_fields.items():
             value = getattr(model, name)
-            given = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
+            # JSON's strings, numbers, truth values and lists are a part of TOML
+            given = f"# {name} =" if value is None else f"{name} = {json.dumps(value, ensure_ascii=False)}"
             yield f"{given}  # {described.description}"
         yield ""
-
-
-def _toml(value: object) -> str:
-    """Write a value as TOML, of which JSON's strings, numbers, truth values and lists are a part."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _validated(content: Mapping[str, Any], where: str) -> StudySettings:

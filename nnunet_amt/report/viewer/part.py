@@ -116,11 +116,12 @@ def viewer_part(
         _logger.warning("NiiVue is not installed: the report shows still pictures; make viewer fetches it")
     encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, progress, jobs))
     found = _candidates(encoded)
-    scripts = [_asset(f"{name}.js") for name in _SCRIPTS]
+    scripts = [*([] if library is None else [library]), *(_asset(f"{name}.js") for name in _SCRIPTS)]
     return ViewerPart(
         html=_html(encoded, found),
         styles=_asset("viewer.css"),
-        scripts=tuple(map(_inlined, scripts if library is None else [library, *scripts])),
+        # what would end a script element, or begin a comment in it, is broken up; in JavaScript it stays the same
+        scripts=tuple(script.replace("</script", "<\\/script").replace("<!--", "<\\!--") for script in scripts),
         data=tuple(_data_blocks(encoded, found)),
         csp={"img-src": ("data:",)},
     )
@@ -238,8 +239,3 @@ def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) 
 
 def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-def _inlined(script: str) -> str:
-    """Break up what would end a script element, or begin a comment in it; in JavaScript it stays the same."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
