@@ -76,8 +76,11 @@ def chain_of_runs(study: Study) -> list[Run]:
     what looks further into it.
     """
     folds = model_runs(study).folds
+    trainings = [(fold, run) for fold in folds for run in read_runs(fold) if run["stage"] == "train"]
+    read = [input_path(fold, run, name) for fold, run in trainings for name in ("plans", "preprocessed")]
+    prepared = [path if path.is_dir() else path.parent for path in read if path is not None]
     folders = [study.dataset, *folds, study.evaluation.predictions, study.evaluation.path]
-    folders += [study.failures, study.comparison, *_prepared_for(folds)]
+    folders += [study.failures, study.comparison, *prepared]
     once = {folder.resolve(): folder for folder in folders if folder is not None}
     return sorted(_runs_in(once.values()), key=lambda run: str(run["started"]))
 
@@ -191,18 +194,6 @@ def _device(trained: Sequence[Run]) -> str | None:
     if device == "cpu":
         return f"{machine['cores']} CPU cores" if "cores" in machine else "the CPU"
     return str(device) if device else None
-
-
-def _prepared_for(folds: Sequence[Path]) -> list[Path]:
-    """Give the folders of the plans and arrays that the trainings have read."""
-    read = [
-        input_path(fold, run, name)
-        for fold in folds
-        for run in read_runs(fold)
-        for name in ("plans", "preprocessed")
-        if run["stage"] == "train"
-    ]
-    return [path if path.is_dir() else path.parent for path in read if path is not None]
 
 
 def _runs_in(folders: Iterable[Path | None]) -> list[Run]:

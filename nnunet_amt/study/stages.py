@@ -186,10 +186,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
         name="predict",
         purpose="nnUNetv2_predict on the external test set",
         record=at.predictions,
-        reads={
-            "images": RunInput(images, "names_and_sizes"),
-            "checkpoint": at.fold_folder / chosen.checkpoint,
-        },
+        reads={"images": RunInput(images, "names_and_sizes"), "checkpoint": at.fold_folder / chosen.checkpoint},
         settings={"trainer": settings.train.trainer, "fold": settings.train.fold, "checkpoint": chosen.checkpoint},
         run=run,
     )
@@ -243,13 +240,7 @@ def _failures(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         from nnunet_amt.evaluation.failures import analyse_failures
 
         analyse_failures(
-            at.predictions,
-            references,
-            at.failures,
-            images=images,
-            settings=counted,
-            jobs=jobs,
-            progress=progress,
+            at.predictions, references, at.failures, images=images, settings=counted, jobs=jobs, progress=progress
         )
         return ""
 
@@ -257,11 +248,7 @@ def _failures(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         name="failures",
         purpose="the worst segmented tenth against the best, and how each case fails",
         record=at.failures,
-        reads={
-            "predictions": at.predictions,
-            "references": references,
-            "images": RunInput(images, "names_and_sizes"),
-        },
+        reads={"predictions": at.predictions, "references": references, "images": RunInput(images, "names_and_sizes")},
         settings=asdict(counted),
         run=run,
     )

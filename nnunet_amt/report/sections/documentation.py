@@ -183,7 +183,12 @@ def _details(run: Run) -> Iterator[tuple[str, str]]:
     if counts:
         yield "counts", counts
     for name, value in (run.get("cost") or {}).items():
-        yield name.removesuffix("_bytes").replace("_", " "), _cost(name, value)
+        shown = number(value)
+        if name.endswith("_bytes"):
+            shown = file_size(float(value))
+        elif "seconds" in name:
+            shown = duration(float(value))
+        yield name.removesuffix("_bytes").replace("_", " "), shown
 
 
 def _input(item: Mapping[str, Any]) -> str:
@@ -199,12 +204,6 @@ def _input(item: Mapping[str, Any]) -> str:
 
 def _cut(sha256: Any) -> str:
     return f"{str(sha256)[:_HASH_CHARACTERS]}…" if sha256 else "no hash"
-
-
-def _cost(name: str, value: Any) -> str:
-    if name.endswith("_bytes"):
-        return file_size(float(value))
-    return duration(float(value)) if "seconds" in name else number(value)
 
 
 def _value(value: Any) -> str:
