@@ -6,14 +6,15 @@ import difflib
 import logging
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from nnunet_amt.base.csv_rows import numbered_cells
-from nnunet_amt.cohort.case import CohortCase, ExcludedCase, Manifest, place_in_manifest
-from nnunet_amt.cohort.manifest_row import ExcludedRow, IncludedRow, problems_in
+from nnunet_amt.base.files import numbered_cells
+from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -44,6 +45,31 @@ _DATE = re.compile(
 )
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that obeys its schema.
+
+    Attributes
+    ----------
+    path
+        The file it was read from.
+    cases
+        Included rows, in the manifest's order.
+    excluded
+        Rows with an exclusion reason.
+    """
+
+    path: Path
+    cases: tuple[CohortCase, ...]
+    excluded: tuple[ExcludedCase, ...]
+
+    @property
+    def excluded_by_reason(self) -> dict[str, int]:
+        """Excluded cases by reason, the most frequent first."""
+        counts = Counter(case.exclusion_reason for case in self.excluded)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def read_manifest(path: Path) -> Manifest:

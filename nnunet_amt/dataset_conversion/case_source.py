@@ -26,13 +26,12 @@ from nnunet_amt.errors import (
     MissingExtraError,
     RoiNotFoundError,
 )
-from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, is_dicom_path
-from nnunet_amt.images.dicom.mask import DicomMask, open_dicom_mask, require_same_series
+from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, is_cut_zip, is_dicom_path
+from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
+from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, ReadingOptions, is_image_file_name, open_image_file
 from nnunet_amt.images.mask_file import LabelFile, open_label_file
-from nnunet_amt.images.resampling import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
 # Shorter names are too likely to be words of the message, and say nothing of a person.

@@ -23,10 +23,9 @@ from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, ope
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import FLOOR_HU, pixel_files, to_hounsfield
+from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, to_hounsfield
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
-from nnunet_amt.images.resampling import ReadingOptions
 
 # Change it when the same files must be converted otherwise than before.
 _CONVERSION_VERSION = 4

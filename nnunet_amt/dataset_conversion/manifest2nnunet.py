@@ -32,21 +32,21 @@ from nnunet_amt.dataset_conversion.convert_case import (
     read_headers,
     require_files,
 )
-from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
-from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
-from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.dataset_conversion.refused_cases import (
+from nnunet_amt.dataset_conversion.dataset_files import (
     CasesRefusedError,
+    DatasetContent,
     RefusedCase,
     list_early,
     reasons_of,
+    write_dataset_files,
     write_messages,
     write_reasons,
 )
+from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
+from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
-from nnunet_amt.images.image_file import itk_warnings_off
-from nnunet_amt.images.resampling import ReadingOptions
+from nnunet_amt.images.image_file import ReadingOptions, itk_warnings_off
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7

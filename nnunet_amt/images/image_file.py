@@ -34,6 +34,22 @@ _PIXEL_FILE_KEY = re.compile(
 
 
 @dataclass(frozen=True)
+class ReadingOptions:
+    """What may be resampled; what is not allowed here is refused.
+
+    Attributes
+    ----------
+    resample_masks
+        Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
+    resample_tilt
+        Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
+    """
+
+    resample_masks: bool = False
+    resample_tilt: bool = False
+
+
+@dataclass(frozen=True)
 class ImageFile:
     """A file whose header has been read and holds one volume with one value a voxel.
 

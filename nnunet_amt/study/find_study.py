@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nnunet_amt.base.csv_rows import read_rows
-from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.files import read_rows, require_folder
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study.folders import FoundFolders, case_ids_of, find_folders, is_dataset

@@ -17,8 +17,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nnunet_amt.base.files import write_json
-from nnunet_amt.base.run_record.inputs import HOME_MARK, RunInput, command_line, describe_input
-from nnunet_amt.base.run_record.machine import describe_machine, peak_memory, software_versions
+from nnunet_amt.base.run_record.entries import (
+    HOME_MARK,
+    RunInput,
+    command_line,
+    describe_input,
+    describe_machine,
+    peak_memory,
+    software_versions,
+)
 
 RECORD_FILE = "nnunet_amt_runs.json"
 SCHEMA_VERSION = 1

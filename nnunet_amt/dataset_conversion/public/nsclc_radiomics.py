@@ -13,9 +13,9 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort import Split
 from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_case_id, reported, write_public_manifest
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder
+from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.mask import DicomMask, masks_among
+from nnunet_amt.images.dicom.mask import masks_among
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
+from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import BadInputError, ManifestError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.settings import EvaluationSettings

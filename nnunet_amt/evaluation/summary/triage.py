@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
+from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index

@@ -1,4 +1,4 @@
-"""Read the headers of all DICOM files in a folder or a zip, whatever their names."""
+"""DICOM files in a folder or a zip, whatever their names: all their headers, and one of them that holds a mask."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import os
 import warnings
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import IO, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
 from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of
+from nnunet_amt.images.geometry import Geometry
 
 ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -118,6 +123,47 @@ class DicomFolder:
 
     def _size(self, archive: zipfile.ZipFile | None, member: str) -> int:
         return archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
+
+
+@dataclass(frozen=True)
+class DicomMask(ABC):
+    """A file that holds a mask, and the structures in it that make up the tumour.
+
+    Attributes
+    ----------
+    folder, member
+        Where the file is.
+    numbers, names
+        Of the chosen structures (ROIs or segments), in the same order.
+    series_uids, sop_uids
+        CT series and slices that the file says it was drawn on, for comparison only.
+    """
+
+    folder: DicomFolder
+    member: str
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    series_uids: frozenset[str]
+    sop_uids: frozenset[str]
+
+    # What messages call the file and its structures.
+    kind: ClassVar[str]
+    structure: ClassVar[str]
+    sop_classes: ClassVar[frozenset[str]]
+    has_ignore_label: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def of(cls, folder: DicomFolder, member: str) -> DicomMask:
+        """Open a file with all its structures; ImageReadError if it is damaged."""
+
+    @abstractmethod
+    def require_fit(self, geometry: Geometry) -> None:
+        """Refuse, before any pixel is read, what cannot be laid on the CT's grid."""
+
+    @abstractmethod
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Merge the structures on the CT's grid to (z, y, x) of 0 and 1."""
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

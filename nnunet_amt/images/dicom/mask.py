@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.files import DicomFolder, DicomMask
 from nnunet_amt.images.dicom.headers import DicomHeader
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries
-
-DicomMask: TypeAlias = RtStruct | DicomSeg
 
 
 def open_dicom_mask(

@@ -13,9 +13,17 @@ from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.files import ENHANCED_CT_IMAGES, DicomFolder
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, checked_slices, series_geometry
-from nnunet_amt.images.dicom.slices import NOT_IN_SIMPLEITK, decoded_series, plain_series
+from nnunet_amt.images.dicom.slices import (
+    NOT_IN_SIMPLEITK,
+    Shifts,
+    decoded_series,
+    plain_series,
+    slice_shifts,
+    straight_geometry,
+    straightened,
+)
 from nnunet_amt.images.geometry import Geometry, lps_geometry, to_lps
-from nnunet_amt.images.resampling import ReadingOptions, Shifts, slice_shifts, straight_geometry, straightened
+from nnunet_amt.images.image_file import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
 

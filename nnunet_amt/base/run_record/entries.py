@@ -1,4 +1,4 @@
-"""What a record says of files: fingerprints of what a stage read, and paths and commands that name nobody.
+"""What a record says of files, of the command, of the software and of the machine.
 
 Fingerprints tell whether results still belong to what they were made from. The home folder, and with it whoever ran a
 stage, is no one's business to whom results are passed on.
@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import re
 import shlex
+import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
+
+from nnunet_amt import __version__
 
 HOME_MARK = "~"
 # Folders whose entries are named for people.
@@ -21,6 +28,13 @@ _HOMES = (PurePosixPath("/home"), PurePosixPath("/Users"))
 _OUR_NAMES = ("nnunet_amt", "nnunet_amt.exe")
 _LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _BLOCK = 1 << 20
+_PACKAGES = (
+    *("nnunetv2", "torch", "batchgenerators", "batchgeneratorsv2", "acvl-utils", "SimpleITK", "numpy", "scipy"),
+    *("connected-components-3d", "pandas", "matplotlib", "pydicom", "highdicom"),
+)
+_PATIENCE_SECONDS = 10
+# What batch normalisation counts along; no training step changes it by a gradient.
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -224,3 +238,102 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # longer than a name may be
         return False
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of ours, of Python and of what is installed of the packages that results depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {"nnunet_amt": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def describe_machine(device: str | None) -> dict[str, Any]:
+    """Say what computed.
+
+    Parameters
+    ----------
+    device
+        ``cpu``, ``cuda`` or ``mps``, as the stage was told; None for a stage that has no choice, which is the CPU.
+    """
+    machine: dict[str, Any] = {"system": platform.system(), "cores": _usable_cores(), "device": device or "cpu"}
+    if device == "cuda" and (name := _gpu_name()):
+        machine["gpu"] = name
+    return machine
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpu_name() -> str | None:
+    """Ask torch where it is loaded already, else the driver's tool; the first device speaks for all."""
+    torch = sys.modules.get("torch")
+    with suppress(RuntimeError, AttributeError):  # a device that is full or was lost is no reason to lose the record
+        if torch is not None and torch.cuda.is_available():
+            return str(torch.cuda.get_device_name(0))
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next((line.strip() for line in printed.splitlines() if line.strip()), None)
+
+
+def peak_memory(*, of_children: bool = False) -> int | None:
+    """Most memory that one process held at a time, in bytes, since it began.
+
+    None where the system does not tell (Windows), or where no child has ended.
+
+    Parameters
+    ----------
+    of_children
+        The largest single one of the processes that we have started and waited for, or that they have, and not their
+        sum: for nnU-Net's commands. It is at least what this process held when it started them (Linux counts it
+        along). Otherwise the larger of that and this process.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    if of_children:
+        return children or None
+    # Linux begins a process's ru_maxrss with that of the process that started it
+    return max(children, _peak_by_proc() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def _peak_by_proc() -> int | None:
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def number_of_parameters(weights: Mapping[str, Any]) -> int:
+    """Count what training adjusts in a checkpoint's ``network_weights``.
+
+    The running statistics of batch normalisation are left out. A tensor that stands there under several names, as in
+    nnU-Net's own networks, is counted once.
+
+    Parameters
+    ----------
+    weights
+        Tensors by name.
+    """
+    tensors = {name: value for name, value in weights.items() if name.rpartition(".")[2] not in _BUFFERS}
+    distinct = {(tensor.data_ptr(), tuple(tensor.shape)): tensor.numel() for tensor in tensors.values()}
+    return sum(distinct.values())
