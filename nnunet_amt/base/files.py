@@ -28,6 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it to `path` if the block ends well.
 
     The temporary name, see `partial_name`, keeps the ending of `path`, because writers choose their format by it.
+    Raises DiskFullError if the disk filled up while writing.
 
     Parameters
     ----------
@@ -38,11 +39,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ------
     Path
         The temporary name. It is gone after the block, renamed or removed.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk filled up while writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(partial_name(path.name))
@@ -127,6 +123,8 @@ def require_folder(folder: Path, advice: str) -> None:
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
     """Refuse to start work that will not fit on the disk.
 
+    Raises DiskFullError if the disk of `folder` has less than `needed_bytes` free.
+
     Parameters
     ----------
     folder
@@ -135,11 +133,6 @@ def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
         A cautious estimate, in bytes.
     what
         What is to be written, for the message.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk of `folder` has less than `needed_bytes` free.
     """
     existing = folder.resolve()
     while not existing.exists():
@@ -159,17 +152,14 @@ def _disk_full_message(path: Path) -> str:
 def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
     """Give the number of its first line and the stripped cells of every row that is not blank.
 
+    Raises ManifestError if the file cannot be read or is no strict CSV.
+
     Parameters
     ----------
     path
         UTF-8, with or without a byte order mark.
     which
         The file that is wanted, for the message.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read or is no strict CSV.
     """
     yield from numbered_cells(_text_of(path, which), str(path))
 
@@ -206,10 +196,7 @@ def require_columns(path: Path, columns: Sequence[str], required: Sequence[str])
 def row_texts(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     """Name the cells of a row by their columns; cells without a column name are left out.
 
-    Raises
-    ------
-    ManifestError
-        If there are more or fewer cells than columns.
+    Raises ManifestError if there are more or fewer cells than columns.
     """
     if len(cells) != len(columns):
         raise ManifestError(
@@ -244,10 +231,7 @@ def _no_column(path: Path, columns: Sequence[str], missing: str) -> str:
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Read a CSV file with a column ``case_id``.
 
-    Raises
-    ------
-    BadInputError
-        If it cannot be read or has no such column.
+    Raises BadInputError if it cannot be read or has no such column.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

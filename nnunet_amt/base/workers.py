@@ -66,6 +66,8 @@ class Workers(Protocol):
 def open_workers(*, jobs: int, executor: str | None, progress: Progress) -> AbstractContextManager[Workers]:
     """Start workers; they end with the block.
 
+    Raises BadInputError if the executor is not known, or no scheduler answers.
+
     Parameters
     ----------
     jobs
@@ -74,11 +76,6 @@ def open_workers(*, jobs: int, executor: str | None, progress: Progress) -> Abst
         ``dask://HOST:PORT`` sends all work to that scheduler's workers; `jobs` is not used then.
     progress
         Called after every item.
-
-    Raises
-    ------
-    BadInputError
-        If the executor is not known, or no scheduler answers.
     """
     if executor is None:
         return LocalProcesses(jobs, progress) if jobs > 1 else ThisProcess(progress)

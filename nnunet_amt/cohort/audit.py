@@ -22,17 +22,10 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """The counts of a split that holds no leak.
+    """The counts of a split that holds no leak."""
 
-    Attributes
-    ----------
-    splits
-        Training, tuning, external.
-    cases_by_institution
-        Cases of each institution in each split; splits without a case are left out.
-    """
-
-    splits: tuple[SplitCounts, ...]
+    splits: tuple[SplitCounts, ...]  # training, tuning, external
+    # Cases of each institution in each split; splits without a case are left out
     cases_by_institution: dict[str, dict[Split, int]]
 
     @property

@@ -49,21 +49,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that obeys its schema.
+    """A manifest that obeys its schema."""
 
-    Attributes
-    ----------
-    path
-        The file it was read from.
-    cases
-        Included rows, in the manifest's order.
-    excluded
-        Rows with an exclusion reason.
-    """
-
-    path: Path
-    cases: tuple[CohortCase, ...]
-    excluded: tuple[ExcludedCase, ...]
+    path: Path  # the file it was read from
+    cases: tuple[CohortCase, ...]  # included rows, in the manifest's order
+    excluded: tuple[ExcludedCase, ...]  # rows with an exclusion reason
 
     @property
     def excluded_by_reason(self) -> dict[str, int]:

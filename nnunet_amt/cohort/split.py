@@ -22,18 +22,10 @@ class InstitutionListError(ManifestError):
 
 @dataclass(frozen=True)
 class InstitutionList:
-    """Names of institutions and where they stand.
+    """Names of institutions and where they stand."""
 
-    Attributes
-    ----------
-    file_name
-        For messages.
-    lines
-        Line of each name, in the file's order.
-    """
-
-    file_name: str
-    lines: dict[str, int]
+    file_name: str  # for messages
+    lines: dict[str, int]  # line of each name, in the file's order
 
     def __iter__(self) -> Iterator[str]:
         """Give the names."""
@@ -72,15 +64,12 @@ class InstitutionList:
 def read_institutions(path: Path) -> InstitutionList:
     """Read the institutions of the external test set.
 
+    Raises InstitutionListError if the file cannot be read, is empty, or states a name twice.
+
     Parameters
     ----------
     path
         Text in UTF-8, one name a line, spelt as in the manifest; blank lines are passed over.
-
-    Raises
-    ------
-    InstitutionListError
-        If the file cannot be read, is empty, or states a name twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

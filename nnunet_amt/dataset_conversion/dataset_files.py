@@ -59,29 +59,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """What the files say, in the dataset's names.
+    """What the files say, in the dataset's names."""
 
-    Attributes
-    ----------
-    cases
-        Included cases, with splits.
-    records
-        Of every case, by its name.
-    audit
-        Of the split.
-    excluded
-        Excluded cases by reason.
-    p_values
-        Whether Table 1 is to have them.
-    notes
-        Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``.
-    """
-
-    cases: Sequence[CohortCase]
-    records: Mapping[str, CaseRecord]
-    audit: SplitAudit
-    excluded: Mapping[str, int]
-    p_values: bool = False
+    cases: Sequence[CohortCase]  # included cases, with splits
+    records: Mapping[str, CaseRecord]  # of every case, by its name
+    audit: SplitAudit  # of the split
+    excluded: Mapping[str, int]  # excluded cases by reason
+    p_values: bool = False  # whether Table 1 is to have them
+    # Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -209,24 +194,12 @@ def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int],
 
 @dataclass(frozen=True)
 class RefusedCase:
-    """A case that could not be converted.
+    """A case that could not be converted."""
 
-    Attributes
-    ----------
-    case
-        As in the manifest.
-    name
-        Of the case in the dataset.
-    message
-        What is wrong and what to do, with the manifest's line and case id.
-    reason
-        In a few words that hold nothing of the case.
-    """
-
-    case: CohortCase
-    name: str
-    message: str
-    reason: str
+    case: CohortCase  # as in the manifest
+    name: str  # of the case in the dataset
+    message: str  # what is wrong and what to do, with the manifest's line and case id
+    reason: str  # in a few words that hold nothing of the case
 
     @classmethod
     def of(cls, case: CohortCase, name: str, place: str, error: AMTError) -> RefusedCase:

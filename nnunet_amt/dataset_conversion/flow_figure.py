@@ -30,25 +30,14 @@ _SPLIT_TITLES = {"training": "Training", "tuning": "Tuning", "external": "Extern
 
 @dataclass(frozen=True)
 class FlowCounts:
-    """What the figure tells.
+    """What the figure tells."""
 
-    Attributes
-    ----------
-    excluded
-        Cases by reason.
-    included_cases, included_institutions
-        Of all splits.
-    splits
-        Training, tuning, external.
-    shared_institutions
-        Institutions of both training and tuning.
-    """
-
-    excluded: Mapping[str, int]
+    excluded: Mapping[str, int]  # cases by reason
+    # Of all splits
     included_cases: int
     included_institutions: int
-    splits: tuple[SplitCounts, ...]
-    shared_institutions: int = 0
+    splits: tuple[SplitCounts, ...]  # training, tuning, external
+    shared_institutions: int = 0  # institutions of both training and tuning
 
     @classmethod
     def of(cls, audit: SplitAudit, excluded: Mapping[str, int]) -> FlowCounts:

@@ -326,10 +326,7 @@ def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> Non
 def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
     """Write what was refused into the dataset, in words that name nobody, and in full beside the key.
 
-    Raises
-    ------
-    CasesRefusedError
-        If the refused cases are not to be excluded.
+    Raises CasesRefusedError if the refused cases are not to be excluded.
     """
     write_reasons(dataset.folder / "failures.csv", outcome.refused)
     write_messages(refused_file, outcome.refused)

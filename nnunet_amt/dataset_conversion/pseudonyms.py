@@ -35,25 +35,14 @@ _ADVICE = "restore it from a copy, or name another key file"
 
 @dataclass(frozen=True)
 class DatasetNames:
-    """The way from the manifest's names to the dataset's.
+    """The way from the manifest's names to the dataset's."""
 
-    Attributes
-    ----------
-    cases, institutions
-        Name in the dataset by name in the manifest.
-    key_file
-        What leads back, and holds the secret.
-    secret
-        Keys the digests in the case records.
-    pseudonymous
-        Whether the dataset's names are not the manifest's.
-    """
-
+    # Name in the dataset by name in the manifest
     cases: Mapping[str, str]
     institutions: Mapping[str, str]
-    key_file: Path
-    secret: bytes = field(repr=False)
-    pseudonymous: bool = True
+    key_file: Path  # what leads back, and holds the secret
+    secret: bytes = field(repr=False)  # keys the digests in the case records
+    pseudonymous: bool = True  # whether the dataset's names are not the manifest's
 
     def in_dataset(self, cases: Sequence[CohortCase]) -> list[CohortCase]:
         """Give the cases with the dataset's names, sorted by them: the manifest's order may tell who they are."""
@@ -69,6 +58,8 @@ def name_for_dataset(
 ) -> DatasetNames:
     """Give pseudonyms to cases and institutions, or keep the manifest's names.
 
+    Raises BadInputError if the key file is damaged, or lies in the dataset's folder.
+
     Parameters
     ----------
     cases
@@ -81,11 +72,6 @@ def name_for_dataset(
         The manifest's names are pseudonyms already.
     seed
         Of the pseudonyms' order.
-
-    Raises
-    ------
-    BadInputError
-        If the key file is damaged, or lies in the dataset's folder.
     """
     require_outside(key_file, dataset_folder)
     if keep_case_ids:
@@ -118,7 +104,8 @@ def pseudonymise(
 
     They are on the disk before this returns. A case that has a pseudonym in the key file keeps it; others are numbered
     on from the highest, in an order that depends on the seed and on the case's row, patient id included. The hyphen is
-    deliberate: in nnU-Net ``_0001`` at the end of a name is the number of a channel.
+    deliberate: in nnU-Net ``_0001`` at the end of a name is the number of a channel. Raises BadInputError if the key
+    file is another kind of file or damaged, or the prefix is not allowed.
 
     Parameters
     ----------
@@ -130,11 +117,6 @@ def pseudonymise(
         Letters and digits before the number.
     seed
         Of the order.
-
-    Raises
-    ------
-    BadInputError
-        If the key file is another kind of file or damaged, or the prefix is not allowed.
     """
     lots = {case.case_id: f"{case.case_id}/{case.patient_id}/{case.institution}" for case in cases}
     return _extend(key_file, "case", lots, prefix, seed)
@@ -154,11 +136,7 @@ def record_secret(key_file: Path) -> bytes:
     """Give the secret that keys the digests in the case records; drawn once, then read from the key file.
 
     Without it, whoever has a list of UIDs or file names could tell by their digests which of them are in the dataset.
-
-    Raises
-    ------
-    BadInputError
-        If the key file is another kind of file or damaged.
+    Raises BadInputError if the key file is another kind of file or damaged.
     """
     with _locked(key_file.parent):
         key = _read(key_file)

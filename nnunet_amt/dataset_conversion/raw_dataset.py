@@ -27,24 +27,15 @@ _CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
 
 @dataclass(frozen=True)
 class RawDataset:
-    """One dataset below nnUNet_raw.
+    """One dataset below nnUNet_raw."""
 
-    Attributes
-    ----------
-    folder
-        For example ``nnUNet_raw/Dataset711_AMT``.
-    """
-
-    folder: Path
+    folder: Path  # for example ``nnUNet_raw/Dataset711_AMT``
 
     @classmethod
     def at(cls, raw_folder: Path, *, dataset_id: int, dataset_name: str) -> RawDataset:
         """Name the dataset's folder, and check that nnU-Net can tell it from others.
 
-        Raises
-        ------
-        BadInputError
-            If the id or the name is not allowed, or another dataset has the id.
+        Raises BadInputError if the id or the name is not allowed, or another dataset has the id.
         """
         if not 1 <= dataset_id <= 999:
             raise BadInputError(f"dataset id {dataset_id} is not allowed; choose one from 1 to 999")

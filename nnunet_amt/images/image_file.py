@@ -51,22 +51,13 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file whose header has been read and holds one volume with one value a voxel.
+    """A file whose header has been read and holds one volume with one value a voxel."""
 
-    Attributes
-    ----------
-    path, geometry
-        The file, and its grid with LPS axes.
-    manufacturer
-        None: these formats do not keep it.
-    oriented
-        Whether the header says which way the axes run; NIfTI may leave it open.
-    """
-
+    # The file, and its grid with LPS axes
     path: Path
     geometry: Geometry
-    manufacturer: str | None = None
-    oriented: bool = True
+    manufacturer: str | None = None  # none: these formats do not keep it
+    oriented: bool = True  # whether the header says which way the axes run; NIfTI may leave it open
 
     @property
     def identity(self) -> str:
@@ -90,10 +81,7 @@ class ImageFile:
 def open_image_file(path: Path) -> ImageFile:
     """Read the header of a NIfTI, NRRD or MHA file.
 
-    Raises
-    ------
-    ImageReadError
-        If the header cannot be read, or the file holds anything but one volume of numbers.
+    Raises ImageReadError if the header cannot be read, or the file holds anything but one volume of numbers.
     """
     if damage := header_damage(path):  # what SimpleITK would tell on standard error, or take for good
         raise ImageReadError(f"{path.name}: {damage}")

@@ -41,10 +41,7 @@ class WholeMaskError(LabelValueError):
 def read_geometry(path: Path) -> Geometry:
     """Read the header of a label map.
 
-    Raises
-    ------
-    ImageReadError
-        If the file is no image, or not a three-dimensional one with a single value a voxel.
+    Raises ImageReadError if the file is no image, or not a three-dimensional one with a single value a voxel.
     """
     try:
         header = ordinary_header(path)
@@ -221,12 +218,8 @@ def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> La
 def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: int = 0) -> sitk.Image:
     """Give each voxel of a grid the label of the mask's voxel in which its centre lies.
 
-    Voxels that the mask does not cover get the label `outside`.
-
-    Raises
-    ------
-    GeometryMismatchError
-        If tumour (1) lies outside the CT: it is another CT, or a part of it.
+    Voxels that the mask does not cover get the label `outside`. Raises GeometryMismatchError if tumour (1) lies outside
+    the CT: it is another CT, or a part of it.
     """
     import SimpleITK as sitk
 

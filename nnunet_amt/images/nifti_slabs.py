@@ -99,15 +99,12 @@ def ordinary_header(path: Path) -> LabelHeader | None:
 def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     """Give the voxels of all slices in turn; the file has been checked to its end when the last is given.
 
+    Raises BrokenFileError if the file ends too early or is damaged.
+
     Yields
     ------
     numpy.ndarray, (slices, y, x)
         In the byte order of this machine; not to be written to.
-
-    Raises
-    ------
-    BrokenFileError
-        If the file ends too early or is damaged.
     """
     z, y, x = header.shape
     slice_bytes = y * x * header.voxel_type.itemsize

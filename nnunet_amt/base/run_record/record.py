@@ -96,28 +96,16 @@ def _is_run(run: object) -> bool:
 
 @dataclass
 class RunNotes:
-    """What a stage adds to its record while it runs.
+    """What a stage adds to its record while it runs."""
 
-    Attributes
-    ----------
-    counts
-        Such as ``cases``.
-    cost
-        Such as ``seconds_per_case`` and ``parameters``. ``seconds`` and peak memory are measured without being asked.
-    settings
-        Beyond those that were known before.
-    inputs, outputs
-        Beyond those that were known before.
-    nothing_done
-        Set it if there was nothing to do: no run is recorded then.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # such as ``cases``
+    # Such as ``seconds_per_case`` and ``parameters``. ``seconds`` and peak memory are measured without being asked.
     cost: dict[str, float | None] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  # beyond those that were known before
+    # Beyond those that were known before
     inputs: dict[str, Path | RunInput] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
-    nothing_done: bool = False
+    nothing_done: bool = False  # set it if there was nothing to do: no run is recorded then
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     def seconds(self) -> float:
@@ -143,7 +131,8 @@ def recorded_run(
 ) -> Iterator[RunNotes]:
     """Time a stage and, if it ends well, write or extend ``nnunet_amt_runs.json`` in the folder of its results.
 
-    A run that agrees with the last one of the record in settings, inputs and outputs is not added a second time.
+    A run that agrees with the last one of the record in settings, inputs and outputs is not added a second time. Raises
+    DiskFullError if the disk filled up while writing the record.
 
     Parameters
     ----------
@@ -178,11 +167,6 @@ def recorded_run(
     ------
     RunNotes
         To add counts and costs to.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk filled up while writing the record.
     """
     started = datetime.now(timezone.utc)
     peak_before = peak_memory(of_children=in_children)

@@ -31,6 +31,8 @@ def write_manifest(
 ) -> Path:
     """Write a manifest with one case for each RTSTRUCT that has the ROI.
 
+    Raises ManifestError if there is no patient's folder, or no patient has the ROI.
+
     Parameters
     ----------
     source
@@ -50,11 +52,6 @@ def write_manifest(
     -------
     Path
         `output`. Patients without CT, RTSTRUCT or ROI are excluded with the reason.
-
-    Raises
-    ------
-    ManifestError
-        If there is no patient's folder, or no patient has the ROI.
     """
     patients = sorted(folder for folder in source.iterdir() if folder.is_dir()) if source.is_dir() else []
     if not patients:

@@ -28,32 +28,24 @@ _COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "r
 
 @dataclass(frozen=True)
 class PublicCase:
-    """A row of the manifest of a public cohort.
+    """A row of the manifest of a public cohort."""
 
-    Attributes
-    ----------
-    case_id, patient_id
-        As the cohort names them.
-    image, mask
-        The CT and its mask; None for excluded cases.
-    roi
-        ROI of an RTSTRUCT.
-    exclusion_reason
-        Why the case takes no part; None if it does.
-    """
-
+    # As the cohort names them
     case_id: str
     patient_id: str
+    # The CT and its mask; None for excluded cases
     image: Path | None = None
     mask: Path | None = None
-    roi: str | None = None
-    exclusion_reason: str | None = None
+    roi: str | None = None  # ROI of an RTSTRUCT
+    exclusion_reason: str | None = None  # why the case takes no part; None if it does
 
 
 def write_public_manifest(
     output: Path, *, cases: Sequence[PublicCase], institution: str, split: Split | None, notes: Mapping[str, str]
 ) -> Path:
     """Write a manifest and its notes.
+
+    Raises ManifestError if no case takes part.
 
     Parameters
     ----------
@@ -67,11 +59,6 @@ def write_public_manifest(
         Of all cases; None to have it drawn.
     notes
         What ``dataset.json`` must say of the cohort, see `read_notes`.
-
-    Raises
-    ------
-    ManifestError
-        If no case takes part.
     """
     if all(case.exclusion_reason for case in cases):
         reasons = ", ".join(sorted({case.exclusion_reason or "" for case in cases})) or "there are no files"
@@ -89,17 +76,14 @@ def write_public_manifest(
 def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     """Join manifests to one: a public cohort counts as one institution, and a split needs several.
 
+    Raises ManifestError if one of them cannot be read, or lacks a column.
+
     Parameters
     ----------
     manifests
         As `write_public_manifest` wrote them, or a hospital's own. Their files stay where they are.
     output
         The joint manifest; its notes are those of all of them.
-
-    Raises
-    ------
-    ManifestError
-        If one of them cannot be read, or lacks a column.
     """
     columns = dict.fromkeys(_COLUMNS)
     rows: list[dict[str, str]] = []
@@ -131,15 +115,12 @@ def notes_path(manifest: Path) -> Path:
 def read_notes(manifest: Path) -> dict[str, str]:
     """Read what the notes beside a manifest say, for ``dataset.json``: how the labels were made, and whom to cite.
 
+    Raises ManifestError if they are no JSON object of texts.
+
     Returns
     -------
     dict
         For example ``label_origin`` and ``cohort_reference``; empty if there are no notes.
-
-    Raises
-    ------
-    ManifestError
-        If they are no JSON object of texts.
     """
     path = notes_path(manifest)
     if not path.exists():

@@ -52,6 +52,8 @@ def write_manifest(
 ) -> Path:
     """Write label files on the grids of the CTs, and the manifest.
 
+    Raises ManifestError if there is no mask.
+
     Parameters
     ----------
     source
@@ -69,11 +71,6 @@ def write_manifest(
     -------
     Path
         `output`. Cases whose mask has another size than the CT, or whose CT is refused, are excluded with the reason.
-
-    Raises
-    ------
-    ManifestError
-        If there is no mask.
     """
     folder = output.parent / f"{output.stem}_labels"
     masks = visible_files(source, f"{_PREFIXES[region]}_LYMPH_*{_MASK}")
