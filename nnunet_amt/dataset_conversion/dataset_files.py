@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,15 +138,7 @@ def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
 
 
 def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
-    """Say in words what was checked; a breach would have stopped the conversion.
-
-    Parameters
-    ----------
-    audit
-        Of a split without a leak.
-    compared_voxels
-        Cases whose voxels were compared.
-    """
+    """Say in words what was checked, in how many cases voxel for voxel; a breach would have stopped the conversion."""
     _, patients, institutions = audit.total
     external = audit.splits[-1].institutions
     others = institutions - external
@@ -161,16 +152,8 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
 def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int], compared_voxels: int) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
-    Parameters
-    ----------
-    folder
-        The dataset's.
-    audit
-        With codes in place of the institutions' names, see `SplitAudit.coded`.
-    excluded
-        Excluded cases by reason.
-    compared_voxels
-        Cases whose voxels were compared.
+    `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
+    `compared_voxels` those whose voxels were compared.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -209,17 +192,7 @@ class RefusedCase:
 
 
 class CasesRefusedError(WorkFailedError):
-    """Cases could not be converted, and are not to be left out for it.
-
-    Parameters
-    ----------
-    refused
-        At least one.
-    converted
-        Cases that are converted.
-    listed_in
-        File that lists the refused ones.
-    """
+    """Cases, at least one, could not be converted, and are not to be left out for it; a file lists them."""
 
     def __init__(self, refused: Sequence[RefusedCase], *, converted: int, listed_in: Path) -> None:
         self.refused = tuple(refused)
@@ -233,21 +206,13 @@ class CasesRefusedError(WorkFailedError):
         super().__init__(f"{refused[0].message}{more}; {self.summary}")
 
 
-def reasons_of(refused: Sequence[RefusedCase]) -> Counter[str]:
-    """Count refused cases by reason."""
-    return Counter(one.reason for one in refused)
-
-
 def write_reasons(path: Path, refused: Sequence[RefusedCase]) -> None:
     """Write the refused cases by their names in the dataset into a file in it; remove the file if there are none."""
     _write(path, ("case_id", "reason"), [(one.name, one.reason) for one in refused])
 
 
 def write_messages(path: Path, refused: Sequence[RefusedCase]) -> None:
-    """Write the refused cases with the manifest's ids and whole messages; remove the file if there are none.
-
-    It lies outside the dataset: the manifest's case ids are in it.
-    """
+    """Do the same with the manifest's ids and whole messages, into a file outside the dataset."""
     rows = [(one.case.line, one.case.case_id, one.message) for one in refused]
     _write(path, ("line", "case_id", "message"), rows)
 

@@ -63,11 +63,8 @@ class RunInput:
 def describe_input(given: Path | RunInput, start: Path) -> dict[str, Any]:
     """Give the entry of an input in a record that stands in the folder `start`.
 
-    Returns
-    -------
-    dict
-        ``path``, where `shareable_path` gives one; ``sha256`` or ``names_and_sizes_sha256``, null if the input is
-        gone; ``files``, for a folder.
+    It has ``path``, where `shareable_path` gives one; ``sha256`` or ``names_and_sizes_sha256``, null if the input is
+    gone; ``files``, for a folder.
     """
     item = given if isinstance(given, RunInput) else RunInput(given)
     entry: dict[str, Any] = {}
@@ -94,14 +91,9 @@ def file_sha256(path: Path) -> str | None:
 
 
 def folder_sha256(folder: Path, names: Sequence[str] | None = None) -> tuple[str, int]:
-    """Hash the content of files in a folder, not of those in folders below it.
+    """Hash the content of files in a folder, not of those in folders below it; for `names` see `RunInput`.
 
-    Parameters
-    ----------
-    folder
-        The folder. Hidden files, half-written ones among them, and run records never count.
-    names
-        See `RunInput`.
+    Hidden files, half-written ones among them, and run records never count.
 
     Returns
     -------
@@ -143,14 +135,7 @@ def _sha256_of_lines(lines: Sequence[str]) -> tuple[str, int]:
 
 
 def shareable_path(path: Path, start: Path) -> str | None:
-    """Say how to get from a record's folder to what a stage read.
-
-    Parameters
-    ----------
-    path
-        A file or folder.
-    start
-        Folder that the record stands in at last.
+    """Say how to get from the folder that a record stands in at last, `start`, to what a stage read.
 
     Returns
     -------
@@ -174,14 +159,10 @@ def shareable_path(path: Path, start: Path) -> str | None:
 
 
 def shareable_words(words: Sequence[str], *, files_named: bool = True) -> list[str]:
-    """Give the words of a command without the folders and machines that they name.
+    """Give the words of a command, as the shell has parsed them, without the folders and machines that they name.
 
-    Parameters
-    ----------
-    words
-        As the shell has parsed them.
-    files_named
-        Keep the last name of an absolute path, and relative ones; otherwise a file becomes ``FILE`` with its ending.
+    With `files_named` the last name of an absolute path is kept, and relative ones; otherwise a file becomes ``FILE``
+    with its ending.
     """
     return [_shareable_word(word, files_named) for word in words]
 
@@ -225,19 +206,14 @@ def _shareable_value(value: str, files_named: bool) -> str:
     path, on_windows = Path(value), PureWindowsPath(value)
     name = on_windows.name if on_windows.is_absolute() else path.name
     if not files_named:
-        is_file = "/" in value or "\\" in value or (value not in ("", ".", "..") and _exists(path))
+        is_file = "/" in value or "\\" in value
+        with suppress(OSError):  # longer than a name may be
+            is_file = is_file or (value not in ("", ".", "..") and path.exists())
         return f"FILE{Path(name).suffix}" if is_file else value
     home = _home()
     if path.is_absolute() or on_windows.is_absolute() or (home is not None and home.name in path.parts[:-1]):
         return name or "/"
     return value
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # longer than a name may be
-        return False
 
 
 def software_versions() -> dict[str, str]:
@@ -254,23 +230,12 @@ def software_versions() -> dict[str, str]:
 
 
 def describe_machine(device: str | None) -> dict[str, Any]:
-    """Say what computed.
-
-    Parameters
-    ----------
-    device
-        ``cpu``, ``cuda`` or ``mps``, as the stage was told; None for a stage that has no choice, which is the CPU.
-    """
-    machine: dict[str, Any] = {"system": platform.system(), "cores": _usable_cores(), "device": device or "cpu"}
+    """Say what computed: ``cpu``, ``cuda`` or ``mps``; None for a stage that has no choice, which is the CPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine: dict[str, Any] = {"system": platform.system(), "cores": cores, "device": device or "cpu"}
     if device == "cuda" and (name := _gpu_name()):
         machine["gpu"] = name
     return machine
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gpu_name() -> str | None:
@@ -293,14 +258,10 @@ def _gpu_name() -> str | None:
 def peak_memory(*, of_children: bool = False) -> int | None:
     """Most memory that one process held at a time, in bytes, since it began.
 
-    None where the system does not tell (Windows), or where no child has ended.
-
-    Parameters
-    ----------
-    of_children
-        The largest single one of the processes that we have started and waited for, or that they have, and not their
-        sum: for nnU-Net's commands. It is at least what this process held when it started them (Linux counts it
-        along). Otherwise the larger of that and this process.
+    With `of_children` it is the largest single one of the processes that we have started and waited for, or that they
+    have, and not their sum: for nnU-Net's commands. It is at least what this process held when it started them (Linux
+    counts it along). Otherwise the larger of that and this process. None where the system does not tell (Windows), or
+    where no child has ended.
     """
     try:
         import resource
@@ -310,17 +271,12 @@ def peak_memory(*, of_children: bool = False) -> int | None:
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     if of_children:
         return children or None
-    # Linux begins a process's ru_maxrss with that of the process that started it
-    return max(children, _peak_by_proc() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
-
-
-def _peak_by_proc() -> int | None:
-    try:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with suppress(OSError):  # Linux begins a process's ru_maxrss with that of the process that started it
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+        if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            own = int(found[1]) * 1024
+    return max(children, own)
 
 
 def number_of_parameters(weights: Mapping[str, Any]) -> int:
@@ -328,11 +284,6 @@ def number_of_parameters(weights: Mapping[str, Any]) -> int:
 
     The running statistics of batch normalisation are left out. A tensor that stands there under several names, as in
     nnU-Net's own networks, is counted once.
-
-    Parameters
-    ----------
-    weights
-        Tensors by name.
     """
     tensors = {name: value for name, value in weights.items() if name.rpartition(".")[2] not in _BUFFERS}
     distinct = {(tensor.data_ptr(), tuple(tensor.shape)): tensor.numel() for tensor in tensors.values()}

@@ -67,12 +67,7 @@ def read_record_file(path: Path) -> list[dict[str, Any]]:
         _LOGGER.warning("%s: is no record of version %d; a new one is begun with the next run", path, SCHEMA_VERSION)
         return []
     runs = content.get("runs")
-    return [run for run in runs if _is_run(run)] if isinstance(runs, list) else []
-
-
-def write_runs(path: Path, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Write a record, whole or not at all."""
-    write_json(path, {"schema_version": SCHEMA_VERSION, "runs": list(runs)})
+    return list(filter(_is_run, runs)) if isinstance(runs, list) else []
 
 
 def input_path(folder: Path, run: Mapping[str, Any], name: str) -> Path | None:
@@ -131,8 +126,8 @@ def recorded_run(
 ) -> Iterator[RunNotes]:
     """Time a stage and, if it ends well, write or extend ``nnunet_amt_runs.json`` in the folder of its results.
 
-    A run that agrees with the last one of the record in settings, inputs and outputs is not added a second time. Raises
-    DiskFullError if the disk filled up while writing the record.
+    A run that agrees with the last one of the record in settings, inputs and outputs is not added a second time.
+    Raises DiskFullError if the disk filled up while writing the record.
 
     Parameters
     ----------
@@ -179,6 +174,10 @@ def recorded_run(
     peak = peak_memory(of_children=in_children)
     # the highest child of an earlier run of this process may be higher than those of this one
     measured = {} if peak is None or (in_children and peak == peak_before) else {"peak_memory_bytes": peak}
+    written = {
+        output: describe_input(RunInput(folder / output, path_recorded=False), folder)
+        for output in dict.fromkeys([*outputs, *notes.outputs])
+    }
     run = {
         "stage": stage,
         "command": command_line(files_named=files_named),
@@ -189,25 +188,17 @@ def recorded_run(
         "settings": {**recorded_settings(settings), **recorded_settings(notes.settings)},
         "seed": seed,
         "inputs": {name: describe_input(item, final) for name, item in {**(inputs or {}), **notes.inputs}.items()},
-        "outputs": _hashed(folder, [*outputs, *notes.outputs]),
+        "outputs": {output: entry for output, entry in written.items() if entry["sha256"] is not None},
         "counts": dict(notes.counts),
         "cost": {**measured, **{name: value for name, value in notes.cost.items() if value is not None}},
     }
     name = record_name(part)
     earlier = read_record_file(final / name)
     if not keep_earlier:
-        written = {*outputs, *notes.outputs}
-        earlier = [old for old in earlier if old["stage"] != stage and written.isdisjoint(old["outputs"])]
+        earlier = [old for old in earlier if old["stage"] != stage and written.keys().isdisjoint(old["outputs"])]
     elif earlier and all(earlier[-1].get(key) == run[key] for key in _SAME):
         return
-    write_runs(folder / name, [*earlier, run])
-
-
-def _hashed(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    hashed = {
-        name: describe_input(RunInput(folder / name, path_recorded=False), folder) for name in dict.fromkeys(names)
-    }
-    return {name: entry for name, entry in hashed.items() if entry["sha256"] is not None}
+    write_json(folder / name, {"schema_version": SCHEMA_VERSION, "runs": [*earlier, run]})
 
 
 def recorded_settings(settings: Any) -> dict[str, Any]:
