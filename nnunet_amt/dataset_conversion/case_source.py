@@ -88,20 +88,9 @@ class CaseSource:
 def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions = _AS_IT_IS) -> CaseSource:
     """Read the headers of a case's image and mask and check that they belong together.
 
-    Parameters
-    ----------
-    case
-        The file's ending tells NIfTI, NRRD and MHA; folders, zips and all else are taken for DICOM. Of several
-        CT series in one folder, the one that the RTSTRUCT or DICOM SEG refers to is taken.
-    manifest_name
-        For messages.
-    options
-        What may be resampled.
-
-    Raises
-    ------
-    BadInputError
-        One of its subclasses; the message begins with the manifest's line and column and the case.
+    The file's ending tells NIfTI, NRRD and MHA; folders, zips and all else are taken for DICOM. Of several CT series in
+    one folder, the one that the RTSTRUCT or DICOM SEG refers to is taken. What is refused is a subclass of
+    BadInputError, whose message begins with the manifest's line and column and the case.
     """
     headers_of = cache(lambda path: DicomFolder(path).headers())  # image and mask are often in one zip
     drawn: DicomMask | None = None

@@ -56,22 +56,10 @@ class DatasetNames:
 def name_for_dataset(
     cases: Sequence[CohortCase], key_file: Path, dataset_folder: Path, *, keep_case_ids: bool = False, seed: int = 711
 ) -> DatasetNames:
-    """Give pseudonyms to cases and institutions, or keep the manifest's names.
+    """Give pseudonyms to included cases and institutions; keep the manifest's names if they are pseudonyms already.
 
-    Raises BadInputError if the key file is damaged, or lies in the dataset's folder.
-
-    Parameters
-    ----------
-    cases
-        Included cases.
-    key_file
-        Which leads back from the pseudonyms.
-    dataset_folder
-        Which must not hold the key file.
-    keep_case_ids
-        The manifest's names are pseudonyms already.
-    seed
-        Of the pseudonyms' order.
+    Raises BadInputError if the key file is damaged, or lies in the dataset's folder. The seed is that of the
+    pseudonyms' order.
     """
     require_outside(key_file, dataset_folder)
     if keep_case_ids:
@@ -109,14 +97,10 @@ def pseudonymise(
 
     Parameters
     ----------
-    cases
-        Included cases.
     key_file
         CSV of `KEY_COLUMNS`, readable by its owner alone. Lines are only ever added.
     prefix
         Letters and digits before the number.
-    seed
-        Of the order.
     """
     lots = {case.case_id: f"{case.case_id}/{case.patient_id}/{case.institution}" for case in cases}
     return _extend(key_file, "case", lots, prefix, seed)
@@ -171,7 +155,8 @@ def _extend(key_file: Path, kind: Kind, lots: Mapping[str, str], prefix: str, se
     with _locked(key_file.parent):
         key = _read(key_file)
         known = key.pseudonyms[kind]
-        new = sorted((name for name in lots if name not in known), key=lambda name: _draw(seed, kind, lots[name]))
+        draws = {name: hashlib.sha256(f"{seed}/{kind}/{lot}".encode()).digest() for name, lot in lots.items()}
+        new = sorted((name for name in lots if name not in known), key=draws.__getitem__)
         start = key.highest(kind) + 1
         added = {name: f"{prefix}-{number:04d}" for number, name in enumerate(new, start=start)}
         if added:
@@ -246,7 +231,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _draw(seed: int, kind: str, lot: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{kind}/{lot}".encode()).digest()

@@ -223,11 +223,14 @@ def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: 
     """
     import SimpleITK as sitk
 
-    lost, total = _tumour_outside(mask, geometry)
-    if lost:
+    places = np.argwhere(sitk.GetArrayViewFromImage(mask) == 1)[:, ::-1]  # tumour, (x, y, z)
+    from_mask = Geometry.of(mask).axes * mask.GetSpacing()
+    index = geometry.continuous_index(places @ from_mask.T + mask.GetOrigin())
+    inside = ((index >= -0.5 - 1e-3) & (index <= np.array(geometry.size) - 0.5 + 1e-3)).all(axis=1)
+    if lost := int(np.count_nonzero(~inside)):
         raise GeometryMismatchError(
-            f"{name}: {lost} of {total} tumour voxels lie outside the CT, which has {described(geometry)}, the mask "
-            f"{described(Geometry.of(mask))}; give the CT that it was drawn on"
+            f"{name}: {lost} of {len(places)} tumour voxels lie outside the CT, which has {described(geometry)}, "
+            f"the mask {described(Geometry.of(mask))}; give the CT that it was drawn on"
         )
     resample = sitk.ResampleImageFilter()
     resample.SetSize([int(length) for length in geometry.size])
@@ -237,17 +240,6 @@ def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: 
     resample.SetInterpolator(sitk.sitkNearestNeighbor)
     resample.SetDefaultPixelValue(outside)
     return resample.Execute(mask)
-
-
-def _tumour_outside(mask: sitk.Image, geometry: Geometry) -> tuple[int, int]:
-    """Count the tumour voxels whose centres lie in no voxel of the grid, and all of them."""
-    import SimpleITK as sitk
-
-    places = np.argwhere(sitk.GetArrayViewFromImage(mask) == 1)[:, ::-1]  # (x, y, z)
-    from_mask = Geometry.of(mask).axes * mask.GetSpacing()
-    index = geometry.continuous_index(places @ from_mask.T + mask.GetOrigin())
-    inside = ((index >= -0.5 - 1e-3) & (index <= np.array(geometry.size) - 0.5 + 1e-3)).all(axis=1)
-    return int(np.count_nonzero(~inside)), len(places)
 
 
 def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -> NDArray[np.uint8]:

@@ -45,8 +45,6 @@ def write_manifest(
         Of all cases.
     reference
         Whom to cite, for ``dataset.json``; another collection has another one.
-    progress
-        Called before every case and at the end.
 
     Returns
     -------

@@ -26,7 +26,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import (
 )
 from nnunet_amt.errors import BadInputError, ManifestError, MissingExtraError
 from nnunet_amt.images.dicom.files import DicomFolder
-from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.series import ct_series_among
 from nnunet_amt.images.image_file import open_image_file
 
 Region = Literal["mediastinal", "abdominal"]
@@ -64,8 +64,6 @@ def write_manifest(
         Which half of the collection.
     institution, split
         Of all cases.
-    progress
-        Called before every case and at the end.
 
     Returns
     -------
@@ -106,7 +104,8 @@ def _series_folder(source: Path, case_id: str) -> Path | None:
 def _write_label(label: Path, mask: Path, image: Path) -> str | None:
     """Write the label file; if that cannot be done, say why."""
     try:
-        series = _series(image)
+        folder = DicomFolder(image)
+        series = ct_series_among(folder, folder.headers())
         nodes = sitk.GetArrayFromImage(open_image_file(mask).read(label.parent)) > 0  # (z, y, x): S, P, L
     except MissingExtraError:
         raise
@@ -119,8 +118,3 @@ def _write_label(label: Path, mask: Path, image: Path) -> str | None:
         return "empty mask"
     write_label_file(label, nodes.astype(np.uint8), geometry=geometry)
     return None
-
-
-def _series(image: Path) -> DicomSeries:
-    folder = DicomFolder(image)
-    return ct_series_among(folder, folder.headers())
