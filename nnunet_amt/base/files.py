@@ -177,7 +177,7 @@ def numbered_cells(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         raise ManifestError(f"{name} line {line}: is not CSV ({error}); check its quotation marks") from error
 
 
-def require_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+def require_columns(path: Path, columns: Sequence[str], *, required: Sequence[str]) -> None:
     """Refuse a header that lacks a column or names one twice.
 
     Raises
@@ -187,13 +187,15 @@ def require_columns(path: Path, columns: Sequence[str], required: Sequence[str])
     """
     for column in required:
         if column not in columns:
-            raise ManifestError(_no_column(path, columns, column))
+            found = ", ".join(columns) or "none"
+            advice = "save it with commas, not semicolons" if len(columns) == 1 and ";" in columns[0] else "name it so"
+            raise ManifestError(f"{path} line 1: has no column {column!r} (its columns: {found}); {advice}")
     for column in columns:
         if column and columns.count(column) > 1:
             raise ManifestError(f"{path} line 1, column {column!r}: stands there twice; remove one")
 
 
-def row_texts(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+def row_texts(path: Path, line: int, *, columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     """Name the cells of a row by their columns; cells without a column name are left out.
 
     Raises ManifestError if there are more or fewer cells than columns.
@@ -220,12 +222,6 @@ def _text_of(path: Path, which: str) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ManifestError(f"{path} line {line}: holds a NUL byte, which no text does; save or copy the file again")
     return text
-
-
-def _no_column(path: Path, columns: Sequence[str], missing: str) -> str:
-    found = ", ".join(columns) or "none"
-    advice = "save it with commas, not semicolons" if len(columns) == 1 and ";" in columns[0] else "name it so"
-    return f"{path} line 1: has no column {missing!r} (its columns: {found}); {advice}"
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

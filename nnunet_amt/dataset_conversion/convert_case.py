@@ -176,10 +176,13 @@ def convert_case(job: CaseJob) -> CaseRecord:
     write_nifti(label_path, mask, geometry=geometry)
     x, y, z = geometry.spacing
     tumour_voxels, ignored_voxels = _counts(mask)
+    # equal for the same CT given in two formats; the grid is left out, as rounding may differ between them
+    pixels = hashlib.sha256(f"{values.shape} {values.dtype.name}".encode())
+    pixels.update(np.ascontiguousarray(values).data)
     record = CaseRecord(
         fingerprint=before,
         source=digest(source.image.identity, job.secret),
-        pixels=_digest_of_pixels(values),
+        pixels=pixels.hexdigest(),
         spacing=(x, y, z),
         tumour_voxels=tumour_voxels,
         ignored_voxels=ignored_voxels,
@@ -195,13 +198,6 @@ def _counts(mask: NDArray[np.uint8]) -> tuple[int, int]:
     """Count the voxels of tumour and those to be ignored."""
     ignored = int(np.count_nonzero(mask == IGNORE_LABEL)) if mask.max() > 1 else 0
     return int(np.count_nonzero(mask.view(np.bool_))) - ignored, ignored  # of bools the count is far faster
-
-
-def _digest_of_pixels(values: NDArray) -> str:
-    """Equal for the same CT given in two formats; the grid is left out, as rounding may differ between them."""
-    content = hashlib.sha256(f"{values.shape} {values.dtype.name}".encode())
-    content.update(np.ascontiguousarray(values).data)
-    return content.hexdigest()
 
 
 @contextmanager

@@ -192,14 +192,7 @@ def _convert(
 ) -> ConversionSummary:
     cohort, notes = read_manifest(manifest), read_notes(manifest)
     with _prefixed(f"{manifest.name}: "):
-        listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
-        cases = assign_splits(
-            cohort.cases,
-            external_institutions=listed,
-            external_cases=settings.external_cases,
-            tuning_cases=settings.tuning_cases,
-            seed=settings.seed,
-        )
+        cases = _split(cohort.cases, settings)
         audit = audit_splits(cases)
     names = name_for_dataset(
         cases,
@@ -215,18 +208,12 @@ def _convert(
         name = names.cases[case.case_id]
         work.append(CaseJob(absolute, name, dataset, manifest.name, names.secret, settings.reading))
     refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
-    with (
-        itk_warnings_off(),
-        open_workers(jobs=min(jobs, len(work)), executor=executor, progress=progress) as workers,
-    ):
+    processes = min(jobs, len(work))
+    with itk_warnings_off(), open_workers(jobs=processes, executor=executor, progress=progress) as workers:
         outcome = _convert_cases(dataset, work, workers, refused_file)
     with _prefixed(f"{manifest.name}: "):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
-    # into the dataset in words that name nobody, and in full beside the key
-    write_reasons(dataset.folder / "failures.csv", outcome.refused)
-    write_messages(refused_file, outcome.refused)
-    if outcome.refused and not settings.exclude_unreadable:
-        raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
+    _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:
         cases = tuple(case for case in cases if case.case_id in outcome.records)
         with _prefixed(f"{manifest.name}: without the cases that could not be converted, "):
@@ -252,6 +239,25 @@ def _convert(
         refused=tuple(outcome.refused),
         files=(*files, names.key_file),
     )
+
+
+def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:
+    listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
+    return assign_splits(
+        cases,
+        external_institutions=listed,
+        external_cases=settings.external_cases,
+        tuning_cases=settings.tuning_cases,
+        seed=settings.seed,
+    )
+
+
+def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
+    """List refused cases, in the dataset in words that name nobody; an error if they are not to be left out."""
+    write_reasons(dataset.folder / "failures.csv", outcome.refused)
+    write_messages(refused_file, outcome.refused)
+    if outcome.refused and not settings.exclude_unreadable:
+        raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
 
 
 def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, refused_file: Path) -> _Outcome:

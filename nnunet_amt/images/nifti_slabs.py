@@ -110,7 +110,9 @@ def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     slice_bytes = y * x * header.voxel_type.itemsize
     at_once = max(1, _SLAB_BYTES // slice_bytes)
     with path.open("rb") as file:
-        source = _source(file)
+        compressed = is_gzip(file.read(2))
+        file.seek(0)
+        source: _Source = _QuickGzipSource(file) if compressed else file
         if len(source.read(header.offset)) < header.offset:
             raise BrokenFileError
         for first in range(0, z, at_once):
@@ -174,12 +176,6 @@ def _agree(first: Sequence[float], second: Sequence[float]) -> bool:
 class _Source(Protocol):
     def read(self, size: int, /) -> bytes:
         """Give the next `size` bytes, fewer at the end only."""
-
-
-def _source(file: BinaryIO) -> _Source:
-    compressed = is_gzip(file.read(2))
-    file.seek(0)
-    return _QuickGzipSource(file) if compressed else file
 
 
 class _QuickGzipSource:

@@ -111,7 +111,7 @@ def write_manifest(
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
-def filled(boxes: list[Box], size: tuple[int, ...], shape: Shape) -> NDArray[np.uint8]:
+def filled(boxes: list[Box], size: tuple[int, ...], *, shape: Shape) -> NDArray[np.uint8]:
     """Fill boxes, or the ellipsoids in them; a voxel belongs to it if its centre does.
 
     Parameters
@@ -200,9 +200,9 @@ def _write_label(label: Path, image: Path, boxes: list[Box], shape: Shape, publi
         tuple(np.reshape(stored.direction, (len(stored.size),) * 2)[:3, :3].ravel().tolist()),
     )
     for box in boxes:
-        if not filled([box], geometry.size, shape).any():
+        if not filled([box], geometry.size, shape=shape).any():
             raise ManifestError(
                 f"line {box.line} of the boxes: the {shape} of {public_id!r} covers no voxel of its CT, whose size is "
                 f"{geometry.size}; coordinates must be voxel indices (x, y, z)"
             )
-    write_label_file(label, filled(boxes, geometry.size, shape), geometry=geometry)
+    write_label_file(label, filled(boxes, geometry.size, shape=shape), geometry=geometry)

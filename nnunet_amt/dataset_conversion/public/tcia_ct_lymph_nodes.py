@@ -79,7 +79,9 @@ def write_manifest(
     cases = []
     for mask in reported(masks, progress, "making label files"):
         case_id = mask.name.removesuffix(_MASK)
-        image = _series_folder(source, case_id)
+        # masks, annotations and candidates have folders of the same name
+        found = [path for path in sorted(source.rglob(case_id)) if not path.parent.name.startswith(_NO_SERIES)]
+        image = next((path for path in found if path.is_dir()), None)
         if image is None:
             cases.append(PublicCase(case_id, case_id, exclusion_reason="no CT"))
             continue
@@ -91,14 +93,6 @@ def write_manifest(
         else:
             cases.append(PublicCase(case_id, case_id, image, label))
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=_NOTES)
-
-
-def _series_folder(source: Path, case_id: str) -> Path | None:
-    """Find the patient's folder of DICOM files; masks, annotations and candidates have folders of the same name."""
-    for folder in sorted(source.rglob(case_id)):
-        if folder.is_dir() and not folder.parent.name.startswith(_NO_SERIES):
-            return folder
-    return None
 
 
 def _write_label(label: Path, mask: Path, image: Path) -> str | None:

@@ -63,7 +63,7 @@ class DicomSeries:
         """Read the series in HU with LPS axes; `scratch` is an empty folder, for files out of a zip."""
         image = self._voxels(scratch)
         if self.shifts is not None:
-            return to_lps(straightened(image, self.shifts, self._read_geometry))
+            return to_lps(straightened(image, self.shifts, geometry=self._read_geometry))
         # The grid that passed the gate, not the one that the reader makes of the headers again.
         self.stored_geometry.set_on(image)
         return to_lps(image)

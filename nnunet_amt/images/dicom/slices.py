@@ -46,7 +46,8 @@ def plain_series(files: Sequence[Path], slices: Sequence[DicomHeader]) -> NDArra
             return None
         intercept = int(header.intercept or 0)
         low, high = int(stored.min()), int(stored.max())
-        least, most = _stored_range(header)
+        bits = header.bits[1]
+        least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if header.signed else (0, (1 << bits) - 1)
         if low < least or high > most or low + intercept < _INT16.min or high + intercept > _INT16.max:
             return None
         # Modulo 65536, which is right for sums that fit into int16.
@@ -63,11 +64,6 @@ def _is_plain(header: DicomHeader) -> bool:
         and header.slope in (None, 1.0)
         and float(header.intercept or 0).is_integer()
     )
-
-
-def _stored_range(header: DicomHeader) -> tuple[int, int]:
-    bits = header.bits[1]
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if header.signed else (0, (1 << bits) - 1)
 
 
 def _stored_values(file: Path, header: DicomHeader) -> NDArray[np.integer] | None:
@@ -115,7 +111,7 @@ def straight_geometry(geometry: Geometry, shifts: Shifts) -> Geometry:
     return Geometry(size, geometry.spacing, tuple(origin.tolist()), geometry.direction)
 
 
-def straightened(image: sitk.Image, shifts: Shifts, geometry: Geometry) -> sitk.Image:
+def straightened(image: sitk.Image, shifts: Shifts, *, geometry: Geometry) -> sitk.Image:
     """Move the slices of a tilted series within their own planes until each lies above the first.
 
     Nothing is interpolated across slices, and they stay where they are in the patient: contours drawn on them still
