@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.base.csv_rows import read_rows
-from nnunet_amt.base.files import read_record, require_folder
+from nnunet_amt.base.files import read_record, read_rows, require_folder
 from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS

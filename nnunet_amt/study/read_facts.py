@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.csv_rows import read_rows
-from nnunet_amt.base.files import read_record
+from nnunet_amt.base.files import read_record, read_rows
 from nnunet_amt.base.run_record import file_sha256, newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
