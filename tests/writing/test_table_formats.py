@@ -13,9 +13,8 @@ import pytest
 from nnunet_amt.evaluation.results.tables import result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.latex import escape_latex, latex_document
 from nnunet_amt.writing.table import Document
+from nnunet_amt.writing.table_formats import escape_latex, html_document, latex_document
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=100)

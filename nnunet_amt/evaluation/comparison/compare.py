@@ -33,9 +33,8 @@ from nnunet_amt.evaluation.results.evaluated_model import (
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.markdown import markdown_document
 from nnunet_amt.writing.table import Document
+from nnunet_amt.writing.table_formats import html_document, markdown_document
 
 COMPARISON_FILES = (
     *("comparison.html", "comparison.md", "comparison.json", "comparison_metrics.csv", "comparison_cases.csv"),

@@ -20,7 +20,7 @@ from nnunet_amt.writing.figure_style import (
     new_figure,
     plain_axes,
 )
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

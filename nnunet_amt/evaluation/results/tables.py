@@ -19,12 +19,9 @@ from nnunet_amt.evaluation.summary.summary import (
     NamedGroup,
     SensitivitySummary,
 )
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.latex import latex_document
-from nnunet_amt.writing.markdown import markdown_document
-from nnunet_amt.writing.numbers import UNDEFINED, interval_text
+from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text
 from nnunet_amt.writing.table import Document, Row, RowKind, Table
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.table_formats import html_document, latex_document, markdown_document
 
 TABLE_FILES = ("tables.md", "tables.tex", "tables.html", "tables.json")
 TABLES_SCHEMA_VERSION = 1

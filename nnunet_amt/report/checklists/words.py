@@ -14,7 +14,7 @@ from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
 from nnunet_amt.writing import words
-from nnunet_amt.writing.words import joined
+from nnunet_amt.writing.numbers import joined
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

@@ -13,7 +13,7 @@ from nnunet_amt.report.case_story import CaseStory, CohortRow, case_story, circu
 from nnunet_amt.report.page_parts import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import LoadedCase, viewer_cases
-from nnunet_amt.writing.words import joined
+from nnunet_amt.writing.numbers import joined
 
 Pictures = tuple[Picture, ...]
 

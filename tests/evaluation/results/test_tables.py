@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nnunet_amt.evaluation.results.tables import SOURCES, result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
-from nnunet_amt.writing.markdown import markdown_document
+from nnunet_amt.writing.table_formats import markdown_document
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=500, ci_always=True)
