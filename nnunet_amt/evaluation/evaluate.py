@@ -10,9 +10,8 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_component_analysis
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
-from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.measure.label_maps import check_headers
-from nnunet_amt.evaluation.pair_analysis import evaluate_cases, pair_results, paired_cases
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_cases
+from nnunet_amt.evaluation.measure.label_maps import check_headers, pair_results, paired_cases
 from nnunet_amt.evaluation.results.csv_files import (
     write_case_thresholds_csv,
     write_cases_csv,

@@ -10,9 +10,10 @@ import pytest
 
 from nnunet_amt.base.progress import silent
 from nnunet_amt.errors import BadInputError, ImageReadError
-from nnunet_amt.evaluation import EvaluationSettings, pair_analysis
+from nnunet_amt.evaluation import EvaluationSettings
+from nnunet_amt.evaluation.measure import case as case_module
+from nnunet_amt.evaluation.measure.case import evaluate_cases
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, find_pairs
-from nnunet_amt.evaluation.pair_analysis import evaluate_cases
 from tests.evaluation.builders import row_mask, write_pair
 
 SETTINGS = EvaluationSettings()
@@ -30,7 +31,7 @@ def pairs(tmp_path: Path) -> tuple[LabelMapPair, ...]:
 def test_processes_give_the_cases_in_order(
     pairs: tuple[LabelMapPair, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_analysis, "_CASES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(case_module, "_CASES_WORTH_A_PROCESS", 1)
     monkeypatch.chdir(tmp_path)
     relative = [
         LabelMapPair(pair.case_id, Path(os.path.relpath(str(pair.prediction))), pair.reference) for pair in pairs
