@@ -173,7 +173,7 @@ def _summarised(
         (subgroup.group, subgroup.name, summarise(subgroup.cases, settings=settings, institutions=institutions))
         for subgroup in split_into_subgroups(cases, groups)
     )
-    check_subgroups_add_up(overall, subgroups)
+    check_subgroups_add_up(overall=overall, subgroups=subgroups)
     return cases, overall, subgroups
 
 
@@ -188,7 +188,7 @@ def _write(
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
     write_lesions_csv(folder / "lesions.csv", cases, surface_distances=settings.surface_distances)
     write_froc_csv(folder / "froc.csv", overall.lesion)
-    write_metrics_csv(folder / "metrics.csv", overall, subgroups)
+    write_metrics_csv(folder / "metrics.csv", overall=overall, subgroups=subgroups)
     write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
-    write_tables(folder, result_tables(settings, overall, subgroups))
+    write_tables(folder, result_tables(settings=settings, overall=overall, subgroups=subgroups))
     write_summary_json(folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups)

@@ -26,7 +26,8 @@ NASTY = "[2] A&B 100% $5 #1 a_b {c} ~d^e \\f|g <b>&amp;</b> >5 Köln"
 
 def nasty_tables() -> Document:
     summary = summarise([FOUND, MISSED], settings=SETTINGS)
-    return result_tables(SETTINGS, summary, [("sex", "F", summary), ("my_column", NASTY, summary)])
+    subgroups = [("sex", "F", summary), ("my_column", NASTY, summary)]
+    return result_tables(settings=SETTINGS, overall=summary, subgroups=subgroups)
 
 
 def test_latex_special_characters_are_set_as_they_are() -> None:

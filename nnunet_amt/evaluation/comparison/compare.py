@@ -24,7 +24,7 @@ from nnunet_amt.evaluation.comparison.result_files import (
 )
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
 from nnunet_amt.evaluation.measure.label_maps import named_cases
-from nnunet_amt.evaluation.results.evaluated_model import (
+from nnunet_amt.evaluation.results.read_results import (
     DEFINING_SETTINGS,
     READ_FILES,
     EvaluatedModel,

@@ -7,9 +7,11 @@ from itertools import groupby
 from pathlib import Path
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.base.files import write_json, write_text
+from nnunet_amt.base.files import read_record, write_json, write_text
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import (
@@ -20,7 +22,7 @@ from nnunet_amt.evaluation.summary.summary import (
     SensitivitySummary,
 )
 from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text
-from nnunet_amt.writing.table import Document, Row, RowKind, Table
+from nnunet_amt.writing.table import Document, Row, RowKind, Table, document_from_json
 from nnunet_amt.writing.table_formats import html_document, latex_document, markdown_document
 
 TABLE_FILES = ("tables.md", "tables.tex", "tables.html", "tables.json")
@@ -50,18 +52,8 @@ _RULES = {
 }
 
 
-def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
-    """Lay out both tables.
-
-    Parameters
-    ----------
-    settings
-        Of the evaluation.
-    overall
-        All cases.
-    subgroups
-        Group, subgroup and its metrics; the values of a group stand together.
-    """
+def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
+    """Lay out the metrics of all cases and of subgroups, those of a group together, in both tables."""
     groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
     lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
     voxel_columns = ("Dice score", "IoU", "Precision", "Recall")
@@ -84,6 +76,25 @@ def write_tables(folder: Path, tables: Document) -> None:
     write_text(folder / "tables.tex", latex_document(tables))
     write_text(folder / "tables.html", html_document(tables, number_columns={0}, row_class="ours"))
     write_json(folder / "tables.json", {"schema_version": TABLES_SCHEMA_VERSION, **tables.as_json()})
+
+
+def read_tables(folder: Path) -> Document:
+    """Read the tables of an evaluation; those of one that left no tables.json are laid out anew from summary.json.
+
+    Raises
+    ------
+    BadInputError
+        If both files are missing or broken.
+    """
+    content = read_record(folder / "tables.json")
+    if content.get("schema_version") == TABLES_SCHEMA_VERSION:
+        try:
+            return document_from_json(content)
+        except (KeyError, TypeError) as error:
+            advice = "run nnunet_amt evaluate again"
+            raise BadInputError(f"{folder / 'tables.json'}: is not what evaluate writes ({error}); {advice}") from error
+    summary = read_summary(folder)
+    return result_tables(settings=summary.settings, overall=summary.overall, subgroups=summary.subgroups)
 
 
 def group_title(group: str) -> str:

@@ -89,18 +89,11 @@ def _split(group: CohortGroup, cases: Sequence[CaseEvaluation]) -> list[Subgroup
     return [Subgroup(group.name, name, tuple(found)) for name, found in members.items() if found]
 
 
-def check_subgroups_add_up(overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
-    """Check that the subgroups of every group count and average to the overall row.
+def check_subgroups_add_up(*, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
+    """Check that the subgroups of every group, which stand together, count and average to the overall row.
 
     Counts (cases, lesions, true and false positives) must add up exactly. Means, weighted with the cases (for the
     sensitivity: the lesions) that they rest on, must give the overall mean.
-
-    Parameters
-    ----------
-    overall
-        All cases.
-    subgroups
-        Group, subgroup and its metrics; the subgroups of a group stand together.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
-from nnunet_amt.writing import words
+from nnunet_amt.writing import numbers
 from nnunet_amt.writing.numbers import joined
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def thousands(number: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Write "1 case", "1,234 cases"."""
-    return words.counted(number, noun, separator=",")
+    return numbers.counted(number, noun, separator=",")
 
 
 def edges(values: Sequence[float]) -> str:

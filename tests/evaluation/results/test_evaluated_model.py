@@ -15,7 +15,7 @@ import pytest
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.comparison.compare import check_same_cases, model_names
 from nnunet_amt.evaluation.evaluate import RESULT_FILES
-from nnunet_amt.evaluation.results.evaluated_model import READ_FILES, read_evaluated_model
+from nnunet_amt.evaluation.results.read_results import READ_FILES, read_evaluated_model
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, SETTINGS, write_evaluation
 

@@ -20,8 +20,8 @@ MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
 def test_metrics_csv_has_every_metric_threshold_and_group(tmp_path: Path) -> None:
     write_metrics_csv(
         tmp_path / "metrics.csv",
-        summarise([FOUND, MISSED], settings=SETTINGS),
-        [("sex", "F", summarise([FOUND], settings=SETTINGS))],
+        overall=summarise([FOUND, MISSED], settings=SETTINGS),
+        subgroups=[("sex", "F", summarise([FOUND], settings=SETTINGS))],
     )
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open(encoding="utf-8")))
     assert tuple(rows[0]) == METRICS_COLUMNS

@@ -16,7 +16,8 @@ MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
 
 
 def tables_text(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> str:
-    return markdown_document(result_tables(settings, overall, subgroups), alignments="llr", sources=SOURCES)
+    tables = result_tables(settings=settings, overall=overall, subgroups=subgroups)
+    return markdown_document(tables, alignments="llr", sources=SOURCES)
 
 
 def rows(text: str) -> list[list[str]]:

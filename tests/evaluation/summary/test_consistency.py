@@ -34,7 +34,8 @@ def groups(cases: list[CaseEvaluation], names: list[str]) -> list[tuple[str, str
 def test_any_partition_adds_up(drawn: list[tuple[int, int, str]]) -> None:
     """Also with empty masks, where a metric is undefined in some cases and its weight is not the cases'."""
     cases = [case(prediction, reference) for prediction, reference, _ in drawn]
-    check_subgroups_add_up(summarise(cases, settings=SETTINGS), groups(cases, [name for *_, name in drawn]))
+    subgroups = groups(cases, [name for *_, name in drawn])
+    check_subgroups_add_up(overall=summarise(cases, settings=SETTINGS), subgroups=subgroups)
 
 
 def test_a_subgroup_too_few_is_told() -> None:
@@ -43,7 +44,7 @@ def test_a_subgroup_too_few_is_told() -> None:
     overall = summarise(cases, settings=SETTINGS)
     message = "subgroups by sex: the number of cases is 2 over the subgroups and 3 overall; nothing was written"
     with pytest.raises(WorkFailedError, match=message):
-        check_subgroups_add_up(overall, rows[:1])
+        check_subgroups_add_up(overall=overall, subgroups=rows[:1])
 
 
 def test_a_wrong_mean_is_told() -> None:
@@ -51,4 +52,4 @@ def test_a_wrong_mean_is_told() -> None:
     rows = groups(cases, ["a", "b"])
     wrong = replace(rows[1][2], voxel=rows[1][2].voxel | {"dice": replace(rows[1][2].voxel["dice"], mean=0.9)})
     with pytest.raises(WorkFailedError, match=r"mean dice is 0\.95 over the subgroups and 1 overall"):
-        check_subgroups_add_up(summarise(cases, settings=SETTINGS), [rows[0], ("sex", "b", wrong)])
+        check_subgroups_add_up(overall=summarise(cases, settings=SETTINGS), subgroups=[rows[0], ("sex", "b", wrong)])

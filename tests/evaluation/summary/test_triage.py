@@ -115,7 +115,7 @@ def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(f
 
 def test_without_decisions_nothing_is_said_of_triage() -> None:
     summary = summarise([evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))], settings=SETTINGS)
-    assert not any("riage" in note for note in result_tables(SETTINGS, summary, ()).notes)
+    assert not any("riage" in note for note in result_tables(settings=SETTINGS, overall=summary, subgroups=()).notes)
     assert not any("triage" in text.get_text() for text in froc_figure(summary).legends[0].get_texts())
 
 
