@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
@@ -38,23 +39,7 @@ _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found and where it was written.
-
-    Attributes
-    ----------
-    output
-        The folder of the results.
-    files
-        The written files.
-    settings
-        Of the evaluation.
-    overall
-        Metrics of all cases.
-    subgroups
-        Group, subgroup and its metrics.
-    cases
-        The single cases, in the order of their ids.
-    """
+    """What an evaluation found, cases in the order of their ids, and the files that were written to its folder."""
 
     output: Path
     files: tuple[Path, ...]
@@ -168,11 +153,9 @@ def _summarised(
     triaged = None
     if decisions is not None:
         cases, triaged = apply_triage(decisions, cases, rule=settings.false_positive_rule)
-    overall = replace(summarise(cases, settings=settings, institutions=institutions), triage=triaged)
-    subgroups = tuple(
-        (subgroup.group, subgroup.name, summarise(subgroup.cases, settings=settings, institutions=institutions))
-        for subgroup in split_into_subgroups(cases, groups)
-    )
+    summary_of = partial(summarise, settings=settings, institutions=institutions)
+    overall = replace(summary_of(cases), triage=triaged)
+    subgroups = tuple((part.group, part.name, summary_of(part.cases)) for part in split_into_subgroups(cases, groups))
     check_subgroups_add_up(overall=overall, subgroups=subgroups)
     return cases, overall, subgroups
 

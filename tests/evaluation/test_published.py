@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nnunet_amt import paper
 from nnunet_amt.cli.commands import app
-from nnunet_amt.evaluation.published import AverageCheck, published_checks
+from nnunet_amt.evaluation.summary.subgroups import AverageCheck, published_checks
 
 runner = CliRunner()
 

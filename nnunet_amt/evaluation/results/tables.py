@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -46,6 +46,7 @@ _SUBGROUP_TITLES = {
     ("tumour_size", "medium"): f"medium ({_SMALL:g} to {_LARGE:g} cm)",
     ("tumour_size", "small"): f"small (< {_SMALL:g} cm)",
 }
+_PUBLISHED_LESION_METRICS = ("sensitivity_01", "fp_per_scan_01", "sensitivity_05", "fp_per_scan_05")
 _RULES = {
     "unmatched": "a predicted lesion without a partner is a false positive",
     "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
@@ -57,8 +58,8 @@ def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgro
     groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
     lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
     voxel_columns = ("Dice score", "IoU", "Precision", "Recall")
-    voxel_rows = _rows(groups, _voxel_cells, _published_voxel_row)
-    lesion_rows = _rows(groups, _lesion_cells, _published_lesion_row)
+    voxel_rows = _rows(groups, _voxel_cells, _published_rows(paper.TABLE_3, VOXEL_METRICS))
+    lesion_rows = _rows(groups, _lesion_cells, _published_rows(paper.TABLE_4, _PUBLISHED_LESION_METRICS))
     return Document(
         title=f"Evaluation of {counted(overall.cases, 'case')}",
         notes=_notes(settings, overall),
@@ -169,7 +170,7 @@ def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple
 def _rows(
     groups: Sequence[NamedGroup],
     our_cells: Callable[[GroupSummary], tuple[str, ...]],
-    published_row: Callable[[str, str], Row | None],
+    published_rows: Mapping[tuple[str, str], Row],
 ) -> tuple[Row, ...]:
     rows = []
     for group, members in groupby(groups, key=lambda named: named[0]):
@@ -177,9 +178,8 @@ def _rows(
             rows.append(Row(group_title(group), kind="group"))
         for _, name, summary in members:
             rows.append(Row(subgroup_title(group, name), (str(summary.cases), *our_cells(summary))))
-            published = published_row(group, name)
-            if published is not None:
-                rows.append(published)
+            if (group, name) in published_rows:
+                rows.append(published_rows[group, name])
     return tuple(rows)
 
 
@@ -195,36 +195,23 @@ def _lesion_cells(summary: GroupSummary) -> tuple[str, ...]:
     )
 
 
-def _published_voxel_row(group: str, subgroup: str) -> Row | None:
-    for row in paper.TABLE_3:
-        if (row.group, row.subgroup) == (group, subgroup):
-            return _published(row.cases, (row.dice, row.iou, row.precision, row.recall))
-    return None
-
-
-def _published_lesion_row(group: str, subgroup: str) -> Row | None:
-    for row in paper.TABLE_4:
-        if (row.group, row.subgroup) == (group, subgroup):
-            return _published(
-                row.cases, (row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05)
-            )
-    return None
-
-
-def _published(cases: int, estimates: Sequence[paper.Estimate]) -> Row:
-    return Row("published", (str(cases), *map(str, estimates)), "published")
+def _published_rows(
+    rows: Sequence[paper.PublishedVoxelRow | paper.PublishedLesionRow], metrics: Sequence[str]
+) -> dict[tuple[str, str], Row]:
+    """Give the paper's rows by group and subgroup."""
+    published = {}
+    for row in rows:
+        cells = (str(row.cases), *(str(getattr(row, metric)) for metric in metrics))
+        published[row.group, row.subgroup] = Row("published", cells, "published")
+    return published
 
 
 def _metric_text(metric: MetricSummary, expected_n: int) -> str:
     if metric.mean is None:
         return UNDEFINED
     deviation = "" if metric.sd is None else f"±{metric.sd:.2f}"
-    n = "" if metric.n == expected_n else f" [{metric.n}]"
-    return f"{metric.mean:.2f}{deviation} ({_bootstrap_text(metric)}){n}"
-
-
-def _bootstrap_text(metric: MetricSummary) -> str:
-    bootstrap = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
+    intervals = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
     if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
-        return f"{bootstrap}; Wilson {interval_text(metric.wilson95, digits=2)}"
-    return bootstrap
+        intervals += f"; Wilson {interval_text(metric.wilson95, digits=2)}"
+    n = "" if metric.n == expected_n else f" [{metric.n}]"
+    return f"{metric.mean:.2f}{deviation} ({intervals}){n}"
