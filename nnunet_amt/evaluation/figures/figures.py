@@ -49,23 +49,7 @@ def write_figures(
     institutions: Mapping[str, str] | None,
     progress: Progress = silent,
 ) -> None:
-    """Draw FROC, Dice against size, volumes, and institutions if they are known.
-
-    Parameters
-    ----------
-    folder
-        For `FIGURE_FILES`.
-    cases
-        The evaluated cases.
-    overall
-        Their summary.
-    settings
-        Of the evaluation.
-    institutions
-        Of each case, by case id; None leaves the figure of the institutions out.
-    progress
-        Told of every figure.
-    """
+    """Draw FROC, Dice against size, volumes, and, where the institutions of the cases are known, those."""
     drawings: dict[str, Callable[[], Figure]] = {
         "froc": lambda: froc_figure(overall),
         "dice_by_size": lambda: size_figure(cases),
@@ -82,21 +66,11 @@ def write_figures(
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A line of the forest plot.
-
-    Attributes
-    ----------
-    name
-        Institution, ``"96 other institutions"`` or ``"All cases"``.
-    dice
-        Over its cases.
-    values
-        Of the single cases, where defined.
-    """
+    """A line of the forest plot: an institution, ``"96 other institutions"`` or ``"All cases"``."""
 
     name: str
     dice: CaseMetricSummary
-    values: tuple[float, ...]
+    values: tuple[float, ...]  # of the single cases, where defined
 
 
 def forest_rows(
@@ -106,54 +80,31 @@ def forest_rows(
     *,
     settings: EvaluationSettings,
 ) -> tuple[ForestRow, ...]:
-    """Give the rows of the plot: institutions with the most cases first, the rest in one, all cases last.
-
-    Parameters
-    ----------
-    cases
-        One or more.
-    institutions
-        Of each case, by case id.
-    overall
-        All cases.
-    settings
-        Of the evaluation.
-    """
+    """Give the rows of the plot: institutions with the most cases first, the rest in one, all cases last."""
     members: dict[str, list[CaseEvaluation]] = {}
     for case in cases:
         members.setdefault(institutions[case.case_id], []).append(case)
     names = sorted(members, key=lambda name: (-len(members[name]), name))
     shown = names if len(names) <= _MOST_INSTITUTIONS + 1 else names[:_MOST_INSTITUTIONS]
-    rows = [_forest_row(name, members[name], settings, institutions) for name in shown]
+    cases_of = {name: members[name] for name in shown}
     rest = names[len(shown) :]
     if rest:
-        pooled = [case for name in rest for case in members[name]]
-        rows.append(_forest_row(f"{len(rest)} other institutions", pooled, settings, institutions))
+        cases_of[f"{len(rest)} other institutions"] = [case for name in rest for case in members[name]]
+    rows = []
+    for name, some in cases_of.items():
+        summary = summarise(some, settings=settings, institutions=institutions)
+        rows.append(ForestRow(name, summary.voxel["dice"], _dice_of(some)))
     return (*rows, ForestRow("All cases", overall.voxel["dice"], _dice_of(cases)))
 
 
 def institution_figure(rows: Sequence[ForestRow]) -> Figure:
-    """Draw mean and 95% interval of the Dice of each row, with its single cases behind them.
-
-    Parameters
-    ----------
-    rows
-        Of `forest_rows`; the first stands at the top.
-    """
+    """Draw mean and 95% interval of the Dice of each row, from top to bottom, its single cases behind them."""
     with new_figure(COLUMN_MM, _FRAME_MM + _ROW_MM * len(rows)) as figure:
         axes = figure.add_subplot()
         for position, row in enumerate(rows):
             _draw_row(axes, position, row, is_total=position == len(rows) - 1)
         _finish_forest(figure, axes, rows)
     return figure
-
-
-def _forest_row(
-    name: str, cases: Sequence[CaseEvaluation], settings: EvaluationSettings, institutions: Mapping[str, str]
-) -> ForestRow:
-    return ForestRow(
-        name, summarise(cases, settings=settings, institutions=institutions).voxel["dice"], _dice_of(cases)
-    )
 
 
 def _dice_of(cases: Sequence[CaseEvaluation]) -> tuple[float, ...]:
@@ -172,11 +123,16 @@ def _draw_row(axes: Axes, position: int, row: ForestRow, is_total: bool) -> None
 
 
 def _finish_forest(figure: Figure, axes: Axes, rows: Sequence[ForestRow]) -> None:
+    from matplotlib.lines import Line2D
+
     total = rows[-1].dice.mean
     if total is not None:
         axes.axvline(total, color=ORANGE, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
     axes.axhline(len(rows) - 1.5, color=GREY, linewidth=0.6)
-    axes.set_yticks(range(len(rows)), [f"{_short(row.name)}  {row.dice.n}" for row in rows])
+    names = [row.name if len(row.name) <= _LONGEST_NAME else f"{row.name[: _LONGEST_NAME - 1]}…" for row in rows]
+    axes.set_yticks(
+        range(len(rows)), [f"{plain_text(name)}  {row.dice.n}" for name, row in zip(names, rows, strict=True)]
+    )
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Dice score")
@@ -185,20 +141,11 @@ def _finish_forest(figure: Figure, axes: Axes, rows: Sequence[ForestRow]) -> Non
     # no title: the layout leaves no room for one that is wider than the names
     head = axes.text(-0.02, 1.01, "institution  cases", ha="right", va="bottom", fontsize=SMALL_FONT_SIZE)
     head.set_transform(axes.transAxes)
-    figure.legend(handles=_handles(rows), loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
-    axes.xaxis.label.set_fontsize(FONT_SIZE)
-
-
-def _handles(rows: Sequence[ForestRow]) -> list[object]:
-    from matplotlib.lines import Line2D
-
     intervals = any(row.dice.ci95 for row in rows)
     mean = "mean" + (", with 95% CI where there are enough cases" if intervals else "")
-    return [
+    handles = [
         Line2D([], [], color=BLUE, marker="s", markersize=4, linewidth=1.4 if intervals else 0, label=mean),
         Line2D([], [], color=MIDDLE_BLUE, marker="o", markersize=2.8, linewidth=0, label="single case"),
     ]
-
-
-def _short(name: str) -> str:
-    return plain_text(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+    figure.legend(handles=handles, loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
+    axes.xaxis.label.set_fontsize(FONT_SIZE)

@@ -39,20 +39,24 @@ def froc_figure(overall: GroupSummary) -> Figure:
     The band is the pointwise 95% interval of the sensitivity at each threshold; the lines through the two
     operating points are the intervals of both quantities. With the "unmatched" rule the curve is straight:
     each match lost at a stricter threshold is one false positive more.
-
-    Parameters
-    ----------
-    overall
-        All cases.
     """
     with new_figure(COLUMN_MM, _HEIGHT_MM) as figure:
         axes = figure.add_subplot()
         _draw_curve(axes, overall)
-        _draw_our_operating_point(axes, overall.lesion)
-        _draw_published_operating_point(axes)
-        _finish(figure, axes)
+        _draw_operating_points(axes, overall.lesion)
+        axes.set_xlabel("False positives per scan")
+        axes.set_ylabel("Lesion sensitivity")
+        axes.set_ylim(-0.02, 1.04)
+        axes.set_yticks(np.linspace(0.0, 1.0, 6))
+        right = axes.get_xlim()[1]
+        axes.set_xlim(-0.02 * right, right * 1.08)  # a little beyond 0, so that a point there is whole; room for labels
+        plain_axes(axes)
+        figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
         _label_thresholds(axes, overall.lesion)
-        _warn_of_few_cases(axes, overall)
+        if overall.cases < FEWEST_CASES:
+            given = any(metric.ci95 is not None for metric in overall.lesion.fp_per_scan)
+            text = f"only {counted(overall.cases, 'case')}: {'intervals are too narrow' if given else 'no intervals'}"
+            axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
     return figure
 
 
@@ -83,23 +87,20 @@ def _draw_band(axes: Axes, lesion: LesionSummary, fp_per_scan: np.ndarray, sensi
         axes.fill_betweenx(sensitivity, *_limits(lesion.fp_per_scan), color=PALE_BLUE, linewidth=0, label=label)
 
 
-def _draw_our_operating_point(axes: Axes, lesion: LesionSummary) -> None:
+def _draw_operating_points(axes: Axes, lesion: LesionSummary) -> None:
     threshold = paper.OPERATING_POINT.iou_threshold
     i = threshold_index(threshold)
     x, y = lesion.fp_per_scan[i], lesion.sensitivity[i]
-    if x.mean is None or y.mean is None:
-        return
-    x_ci, y_ci = x.ci95 or (x.mean, x.mean), y.ci95 or (y.mean, y.mean)
-    label = f"ours at IoU {threshold:g}" + (", with 95% CI" if y.ci95 else "")
-    _draw_cross(axes, (x.mean, *x_ci), (y.mean, *y_ci), marker="s", color=BLUE, label=label)
-
-
-def _draw_published_operating_point(axes: Axes) -> None:
+    if x.mean is not None and y.mean is not None:
+        x_ci, y_ci = x.ci95 or (x.mean, x.mean), y.ci95 or (y.mean, y.mean)
+        label = f"ours at IoU {threshold:g}" + (", with 95% CI" if y.ci95 else "")
+        _draw_cross(axes, (x.mean, *x_ci), (y.mean, *y_ci), marker="s", color=BLUE, label=label)
     row = paper.TABLE_4[0]
-    x, y = row.fp_per_scan_05, row.sensitivity_05
-    label = f"published at IoU {paper.OPERATING_POINT.iou_threshold:g}, with 95% CI ({row.cases} other cases)"
-    x_and_ci, y_and_ci = (x.mean, x.ci_low, x.ci_high), (y.mean, y.ci_low, y.ci_high)
-    _draw_cross(axes, x_and_ci, y_and_ci, marker="^", color=ORANGE, label=label)
+    theirs_x, theirs_y = (
+        (value.mean, value.ci_low, value.ci_high) for value in (row.fp_per_scan_05, row.sensitivity_05)
+    )
+    label = f"published at IoU {threshold:g}, with 95% CI ({row.cases} other cases)"
+    _draw_cross(axes, theirs_x, theirs_y, marker="^", color=ORANGE, label=label)
 
 
 def _draw_cross(
@@ -146,26 +147,6 @@ def _runs(x: np.ndarray, y: np.ndarray) -> list[list[int]]:
         else:
             groups.append([i])
     return groups
-
-
-def _warn_of_few_cases(axes: Axes, overall: GroupSummary) -> None:
-    if overall.cases >= FEWEST_CASES:
-        return
-    given = any(metric.ci95 is not None for metric in overall.lesion.fp_per_scan)
-    verdict = "intervals are too narrow" if given else "no intervals"
-    text = f"only {counted(overall.cases, 'case')}: {verdict}"
-    axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
-
-
-def _finish(figure: Figure, axes: Axes) -> None:
-    axes.set_xlabel("False positives per scan")
-    axes.set_ylabel("Lesion sensitivity")
-    axes.set_ylim(-0.02, 1.04)
-    axes.set_yticks(np.linspace(0.0, 1.0, 6))
-    right = axes.get_xlim()[1]
-    axes.set_xlim(-0.02 * right, right * 1.08)  # a little beyond 0, so that a point there is whole; room for labels
-    plain_axes(axes)
-    figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
 
 
 def _values(metrics: Sequence[MetricSummary]) -> np.ndarray:
