@@ -171,6 +171,7 @@ def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
     assert {name: (folder / "out" / name).read_bytes() for name in results} == first
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_progress_is_told(folder: Path) -> None:
     told: list[tuple[int, int, str]] = []
     run(folder, figures=True, progress=lambda done, total, what: told.append((done, total, what)))
@@ -194,6 +195,14 @@ def test_the_order_of_cases_changes_no_metric(tmp_path: Path) -> None:
         assert found[0].voxel[metric].mean == pytest.approx(found[1].voxel[metric].mean)
         assert found[0].voxel[metric].sd == pytest.approx(found[1].voxel[metric].sd)
     assert (found[0].lesion.tp, found[0].lesion.fp) == (found[1].lesion.tp, found[1].lesion.fp)
+
+
+@pytest.mark.parametrize("module", ["comparison", "failures", "score_froc", "component_analysis"])
+def test_importing_an_analysis_imports_neither_scipy_nor_matplotlib_nor_torch(module: str) -> None:
+    slow = ("scipy", "matplotlib", "pandas", "skimage", "torch", "nnunetv2")
+    script = f"import sys, nnunet_amt.evaluation.{module}; print([name for name in {slow} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
 
 
 def test_importing_brings_neither_torch_nor_nnunet() -> None:

@@ -25,7 +25,7 @@ from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.evaluation.summary.triage import TriageSummary, apply_triage, candidates, read_triage
 from tests.evaluation.builders import evaluated, row_mask
 from tests.evaluation.four_cases import SETTINGS, run, write_four_cases
-from tests.evaluation.results.test_summary_file import SCHEMA
+from tests.evaluation.results.test_summary_json import SCHEMA
 
 HEADER = "case_id,lesion,voxels,decision,note"
 # of the four cases only "half" has a candidate: its second predicted lesion, 10 voxels where nothing is
@@ -179,6 +179,7 @@ def test_what_is_refused_in_one_line(folder: Path, text: str, message: str) -> N
     assert not (folder / "out").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_command_takes_the_file(folder: Path) -> None:
     words = ["evaluate", *(str(folder / name) for name in ("predictions", "references")), "-o", str(folder / "out")]
     result = CliRunner().invoke(app, [*words, "--triage", str(decisions(folder, ACCEPT))])
