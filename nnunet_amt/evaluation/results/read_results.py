@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,13 +115,12 @@ def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None
         if not (overlaps and false_positives == "no_overlap"):
             lost.setdefault(row["case_id"], []).append(lesion)
 
-    def case(row: Mapping[str, str]) -> EvaluatedCase:
-        lesions = sorted(lost.get(row["case_id"], ()), key=lambda lesion: (-lesion.voxels, lesion.lesion))
-        return _case(row, tuple(lesions))
+    def take_case(row: Mapping[str, str]) -> EvaluatedCase:
+        return _case(row, sorted(lost.get(row["case_id"], ()), key=lambda lesion: (-lesion.voxels, lesion.lesion)))
 
     if false_positives is not None:
         _taken(folder / "lesions.csv", take_lesion, "evaluate")
-    return tuple(_taken(folder / "cases.csv", case, "evaluate"))
+    return tuple(_taken(folder / "cases.csv", take_case, "evaluate"))
 
 
 def worst_first(case: EvaluatedCase) -> tuple[bool, float, float, str]:
@@ -170,7 +169,7 @@ def read_decisions(folder: Path) -> dict[tuple[str, int], str]:
         raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error
 
 
-def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ...]) -> EvaluatedCase:
+def _case(row: Mapping[str, str], false_positives: Sequence[FalsePositiveLesion]) -> EvaluatedCase:
     return EvaluatedCase(
         case_id=row["case_id"],
         tp=int(row["tp"]),
@@ -187,7 +186,7 @@ def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ..
         prediction_ml=float(row["prediction_ml"]),
         size_mm=_number(row["size_mm"]),
         tumour_size=row["tumour_size"],
-        false_positives=false_positives,
+        false_positives=tuple(false_positives),
     )
 
 

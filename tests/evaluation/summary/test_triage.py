@@ -15,7 +15,7 @@ from nnunet_amt.base.progress import silent
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import CaseEvaluation, EvaluationSettings
-from nnunet_amt.evaluation.figures.froc_figure import froc_figure
+from nnunet_amt.evaluation.figures.figures import froc_figure
 from nnunet_amt.evaluation.measure.case import evaluate_cases
 from nnunet_amt.evaluation.measure.label_maps import find_pairs
 from nnunet_amt.evaluation.results.csv_files import write_lesions_csv
