@@ -81,7 +81,7 @@ def _estimates(
 
 
 def _show_check() -> None:
-    from nnunet_amt.evaluation.published import published_checks
+    from nnunet_amt.evaluation.summary.subgroups import published_checks
 
     table = Table("Table, rows", "metric", "average", "overall", "apart", "rounding", box=SIMPLE)
     checks = published_checks()

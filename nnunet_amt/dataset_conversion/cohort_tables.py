@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nnunet_amt import paper
 from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.cohort import SPLITS
-from nnunet_amt.writing.markdown import pipe_table
 from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.table_formats import pipe_table
 
 if TYPE_CHECKING:
     import pandas as pd

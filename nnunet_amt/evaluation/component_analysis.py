@@ -13,7 +13,14 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_csv, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
+from nnunet_amt.evaluation.measure.label_maps import (
+    LabelMapPair,
+    MaskPair,
+    checked_pairs,
+    for_each_pair,
+    pair_results,
+    read_mask_pair,
+)
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
     intersection_table,
@@ -21,12 +28,10 @@ from nnunet_amt.evaluation.measure.lesions import (
     label_components,
     match_sweep,
 )
-from nnunet_amt.evaluation.pair_analysis import MaskPair, checked_pairs, for_each_pair, pair_results, read_mask_pair
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
-from nnunet_amt.writing.markdown import pipe_table
-from nnunet_amt.writing.numbers import UNDEFINED
+from nnunet_amt.writing.numbers import UNDEFINED, counted
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.table_formats import pipe_table
 
 COMPONENT_FILES = ("component_analysis.md", "component_analysis.csv", "component_analysis.json")
 SCHEMA_VERSION = 1

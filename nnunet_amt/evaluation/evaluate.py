@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_component_analysis
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
-from nnunet_amt.evaluation.measure.case import CaseEvaluation
-from nnunet_amt.evaluation.measure.label_maps import check_headers
-from nnunet_amt.evaluation.pair_analysis import evaluate_cases, pair_results, paired_cases
+from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_cases
+from nnunet_amt.evaluation.measure.label_maps import check_headers, pair_results, paired_cases
 from nnunet_amt.evaluation.results.csv_files import (
     write_case_thresholds_csv,
     write_cases_csv,
@@ -39,23 +39,7 @@ _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found and where it was written.
-
-    Attributes
-    ----------
-    output
-        The folder of the results.
-    files
-        The written files.
-    settings
-        Of the evaluation.
-    overall
-        Metrics of all cases.
-    subgroups
-        Group, subgroup and its metrics.
-    cases
-        The single cases, in the order of their ids.
-    """
+    """What an evaluation found, cases in the order of their ids, and the files that were written to its folder."""
 
     output: Path
     files: tuple[Path, ...]
@@ -169,12 +153,10 @@ def _summarised(
     triaged = None
     if decisions is not None:
         cases, triaged = apply_triage(decisions, cases, rule=settings.false_positive_rule)
-    overall = replace(summarise(cases, settings=settings, institutions=institutions), triage=triaged)
-    subgroups = tuple(
-        (subgroup.group, subgroup.name, summarise(subgroup.cases, settings=settings, institutions=institutions))
-        for subgroup in split_into_subgroups(cases, groups)
-    )
-    check_subgroups_add_up(overall, subgroups)
+    summary_of = partial(summarise, settings=settings, institutions=institutions)
+    overall = replace(summary_of(cases), triage=triaged)
+    subgroups = tuple((part.group, part.name, summary_of(part.cases)) for part in split_into_subgroups(cases, groups))
+    check_subgroups_add_up(overall=overall, subgroups=subgroups)
     return cases, overall, subgroups
 
 
@@ -189,7 +171,7 @@ def _write(
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
     write_lesions_csv(folder / "lesions.csv", cases, surface_distances=settings.surface_distances)
     write_froc_csv(folder / "froc.csv", overall.lesion)
-    write_metrics_csv(folder / "metrics.csv", overall, subgroups)
+    write_metrics_csv(folder / "metrics.csv", overall=overall, subgroups=subgroups)
     write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
-    write_tables(folder, result_tables(settings, overall, subgroups))
+    write_tables(folder, result_tables(settings=settings, overall=overall, subgroups=subgroups))
     write_summary_json(folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups)

@@ -8,8 +8,7 @@ from functools import partial
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
-from nnunet_amt.writing.numbers import value_text
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.numbers import counted, value_text
 
 CohortRow = Mapping[str, str]
 

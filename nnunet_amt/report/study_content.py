@@ -18,10 +18,10 @@ from nnunet_amt.evaluation.results.read_results import (
     FailedCase,
     read_cases,
     read_failed_cases,
-    read_tables,
     worst_first,
 )
 from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_summary
+from nnunet_amt.evaluation.results.tables import read_tables
 from nnunet_amt.evaluation.summary.cohort_groups import read_cohort_rows
 from nnunet_amt.report.case_story import Background, CohortRow
 from nnunet_amt.study import Study

@@ -35,12 +35,25 @@ _RC: dict[Any, Any] = {  # matplotlib wants literal keys
 @contextmanager
 def new_figure(width_mm: float, height_mm: float) -> Iterator[Figure]:
     """Give an empty figure of that size, and its style until the block ends."""
+    with _styled_figure(_RC, width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH) as figure:
+        yield figure
+
+
+@contextmanager
+def plain_figure(width_cm: float, height_cm: float, *, font_size: float) -> Iterator[Figure]:
+    """Give an empty figure of that size in matplotlib's own style, as those of the further analyses are."""
+    with _styled_figure({"font.size": font_size}, width_cm / _CM_PER_INCH, height_cm / _CM_PER_INCH) as figure:
+        yield figure
+
+
+@contextmanager
+def _styled_figure(style: dict[Any, Any], width_inches: float, height_inches: float) -> Iterator[Figure]:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with rc_context(_RC):
-        figure = Figure(figsize=(width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH), layout="constrained")
+    with rc_context(style):
+        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
         FigureCanvasAgg(figure)  # no display is needed
         yield figure
 
@@ -66,19 +79,6 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
             picture.set_interpolation("none")  # as it is: SVG would make it coarser
         with atomic_path(folder / f"{name}.svg") as partial:
             figure.savefig(partial, metadata={"Date": None})
-
-
-@contextmanager
-def plain_figure(width_cm: float, height_cm: float, *, font_size: float) -> Iterator[Figure]:
-    """Give an empty figure of that size in matplotlib's own style, as those of the further analyses are."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with rc_context({"font.size": font_size}):
-        figure = Figure(figsize=(width_cm / _CM_PER_INCH, height_cm / _CM_PER_INCH), layout="constrained")
-        FigureCanvasAgg(figure)  # no display is needed
-        yield figure
 
 
 def save_plain_figure(figure: Figure, path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Numbers as they stand in tables and sentences: values and intervals, p-values, durations, sizes, dates."""
+"""Numbers and lists as they stand in tables and sentences: values, intervals, p-values, durations, sizes, dates."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 
 UNDEFINED = "–"
@@ -130,3 +131,25 @@ def number(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
     return f"{value:.4g}"
+
+
+def counted(number: int, noun: str, plural: str = "", *, separator: str = "") -> str:
+    """Write a number and its noun: ``"1 case"``, ``"2 cases"``.
+
+    Parameters
+    ----------
+    number, noun
+        What is counted.
+    plural
+        Of the noun, where it is not the noun with an s.
+    separator
+        Between thousands: ``","`` or none.
+    """
+    digits = f"{number:,}".replace(",", separator)
+    return f"{digits} {noun if number == 1 else plural or noun + 's'}"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Write a list: ``"a, b and c"``."""
+    *others, last = list(parts) or [""]
+    return f"{', '.join(others)} and {last}" if others else last

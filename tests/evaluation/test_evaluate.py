@@ -13,7 +13,7 @@ import pytest
 
 from nnunet_amt import __version__
 from nnunet_amt.base.run_record import RECORD_FILE
-from nnunet_amt.evaluation import evaluate
+from nnunet_amt.evaluation import EvaluationResult, evaluate
 from tests.evaluation.builders import row_mask, write_pair
 from tests.evaluation.four_cases import CASE_IDS, FILES, SETTINGS, run, write_four_cases
 
@@ -23,8 +23,15 @@ def folder(tmp_path: Path) -> Path:
     return write_four_cases(tmp_path)
 
 
-def test_it_writes_what_it_says(folder: Path) -> None:
-    result = evaluate(folder / "predictions", folder / "references", folder / "out", settings=SETTINGS)
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+    """An evaluation of the four cases with its figures, which take most of its time; beside it the label maps."""
+    folder = write_four_cases(tmp_path_factory.mktemp("drawn"))
+    return evaluate(folder / "predictions", folder / "references", folder / "out", settings=SETTINGS)
+
+
+def test_it_writes_what_it_says(drawn: EvaluationResult) -> None:
+    result, folder = drawn, drawn.output.parent
     written = {path.name for path in result.files}
     assert written == {path.name for path in (folder / "out").iterdir()} == set(FILES)
     assert all(path.stat().st_size for path in result.files)
@@ -163,14 +170,15 @@ def test_subgroups_average_to_the_whole(folder: Path) -> None:
         assert sums / overall.n == pytest.approx(overall.mean)
 
 
-def test_jobs_and_repetition_change_nothing(folder: Path) -> None:
-    run(folder, figures=True)
+def test_jobs_and_repetition_change_nothing(drawn: EvaluationResult) -> None:
+    folder = drawn.output.parent
     results = [name for name in FILES if name != RECORD_FILE]  # the record holds the time
     first = {name: (folder / "out" / name).read_bytes() for name in results}
     run(folder, jobs=3, figures=True)
     assert {name: (folder / "out" / name).read_bytes() for name in results} == first
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_progress_is_told(folder: Path) -> None:
     told: list[tuple[int, int, str]] = []
     run(folder, figures=True, progress=lambda done, total, what: told.append((done, total, what)))
@@ -194,6 +202,14 @@ def test_the_order_of_cases_changes_no_metric(tmp_path: Path) -> None:
         assert found[0].voxel[metric].mean == pytest.approx(found[1].voxel[metric].mean)
         assert found[0].voxel[metric].sd == pytest.approx(found[1].voxel[metric].sd)
     assert (found[0].lesion.tp, found[0].lesion.fp) == (found[1].lesion.tp, found[1].lesion.fp)
+
+
+@pytest.mark.parametrize("module", ["comparison", "failures", "score_froc", "component_analysis"])
+def test_importing_an_analysis_imports_neither_scipy_nor_matplotlib_nor_torch(module: str) -> None:
+    slow = ("scipy", "matplotlib", "pandas", "skimage", "torch", "nnunetv2")
+    script = f"import sys, nnunet_amt.evaluation.{module}; print([name for name in {slow} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
 
 
 def test_importing_brings_neither_torch_nor_nnunet() -> None:

@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return write_four_cases(tmp_path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_bad_input_is_found_before_any_voxel_is_read_and_old_results_stay(folder: Path) -> None:
     run(folder, figures=True)
     before = {name: (folder / "out" / name).read_bytes() for name in FILES}
@@ -123,6 +124,7 @@ def write_probabilities(folder: Path) -> None:
         np.savez(folder / "predictions" / f"{case_id}.npz", probabilities=np.stack([1 - tumour, tumour]))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_further_analyses_stand_beside_the_results_and_go_with_their_options(folder: Path) -> None:
     write_probabilities(folder)
     result = evaluate(

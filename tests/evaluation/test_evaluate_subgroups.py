@@ -46,6 +46,7 @@ def run(
     return {path.name for path in (folder / "out").iterdir()}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_institutions_have_a_figure_that_goes_with_them(folder: Path) -> None:
     cohort = folder / "institutions.csv"
     cohort.write_text("case_id,institution\n" + "".join(f"{case_id},H{len(case_id)}\n" for case_id in CASE_IDS))

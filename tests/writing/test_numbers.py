@@ -6,11 +6,13 @@ import pytest
 
 from nnunet_amt.writing.numbers import (
     Interval,
+    counted,
     difference_text,
     difference_words,
     duration,
     file_size,
     interval_words,
+    joined,
     long_duration,
     memory_text,
     moment,
@@ -20,7 +22,6 @@ from nnunet_amt.writing.numbers import (
     short_p_text,
     value_text,
 )
-from nnunet_amt.writing.words import counted, joined
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.markdown import markdown_document, pipe_table
 from nnunet_amt.writing.table import Document, Picture, Row, Table, document_from_json
+from nnunet_amt.writing.table_formats import html_document, markdown_document, pipe_table
 
 TABLE = Table(
     "Models, a|b",

@@ -13,9 +13,8 @@ import pytest
 from nnunet_amt.evaluation.results.tables import result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.latex import escape_latex, latex_document
 from nnunet_amt.writing.table import Document
+from nnunet_amt.writing.table_formats import escape_latex, html_document, latex_document
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=100)
@@ -27,7 +26,8 @@ NASTY = "[2] A&B 100% $5 #1 a_b {c} ~d^e \\f|g <b>&amp;</b> >5 Köln"
 
 def nasty_tables() -> Document:
     summary = summarise([FOUND, MISSED], settings=SETTINGS)
-    return result_tables(SETTINGS, summary, [("sex", "F", summary), ("my_column", NASTY, summary)])
+    subgroups = [("sex", "F", summary), ("my_column", NASTY, summary)]
+    return result_tables(settings=SETTINGS, overall=summary, subgroups=subgroups)
 
 
 def test_latex_special_characters_are_set_as_they_are() -> None:

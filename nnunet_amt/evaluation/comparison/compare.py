@@ -24,7 +24,7 @@ from nnunet_amt.evaluation.comparison.result_files import (
 )
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
 from nnunet_amt.evaluation.measure.label_maps import named_cases
-from nnunet_amt.evaluation.results.evaluated_model import (
+from nnunet_amt.evaluation.results.read_results import (
     DEFINING_SETTINGS,
     READ_FILES,
     EvaluatedModel,
@@ -33,9 +33,8 @@ from nnunet_amt.evaluation.results.evaluated_model import (
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.markdown import markdown_document
 from nnunet_amt.writing.table import Document
+from nnunet_amt.writing.table_formats import html_document, markdown_document
 
 COMPARISON_FILES = (
     *("comparison.html", "comparison.md", "comparison.json", "comparison_metrics.csv", "comparison_cases.csv"),

@@ -27,7 +27,7 @@ from nnunet_amt.evaluation.comparison.paired import (
     corrected,
     paired_tests,
 )
-from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
 from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES

@@ -26,8 +26,8 @@ from nnunet_amt.writing.figure_style import (
     plain_text,
     save_figure,
 )
+from nnunet_amt.writing.numbers import counted
 from nnunet_amt.writing.table import Picture
-from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

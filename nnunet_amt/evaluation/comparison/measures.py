@@ -9,7 +9,7 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
-from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
-from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel
+from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
 
 Verdict = Literal["win", "tie", "loss"]

@@ -13,10 +13,9 @@ from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelCompari
 from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
 from nnunet_amt.evaluation.comparison.paired import TEST_NAMES, VERDICTS, PairedTest
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
-from nnunet_amt.evaluation.results.evaluated_model import DEFINING_SETTINGS, EvaluatedModel
-from nnunet_amt.writing.numbers import difference_words, interval_words, p_text
+from nnunet_amt.evaluation.results.read_results import DEFINING_SETTINGS, EvaluatedModel
+from nnunet_amt.writing.numbers import counted, difference_words, interval_words, p_text
 from nnunet_amt.writing.table import Document
-from nnunet_amt.writing.words import counted
 
 SCHEMA_VERSION = 1
 _IOU = paper.OPERATING_POINT.iou_threshold

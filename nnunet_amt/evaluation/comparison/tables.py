@@ -15,6 +15,7 @@ from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.writing.numbers import (
     NOT_RECORDED,
     UNDEFINED,
+    counted,
     difference_text,
     long_duration,
     memory_text,
@@ -24,7 +25,6 @@ from nnunet_amt.writing.numbers import (
     value_text,
 )
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import counted
 
 _TITLES = {
     "dice": "Dice score",

@@ -20,8 +20,15 @@ from nnunet_amt.evaluation.failures.result_files import (
 )
 from nnunet_amt.evaluation.failures.summary import failure_tables, failures_markdown
 from nnunet_amt.evaluation.measure.features import FEATURES, SHAPE_FEATURES, Feature
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, find_cts
-from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, pair_results, read_mask_pair
+from nnunet_amt.evaluation.measure.label_maps import (
+    LabelMapPair,
+    check_ct_headers,
+    checked_pairs,
+    find_cts,
+    for_each_pair,
+    pair_results,
+    read_mask_pair,
+)
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 FAILURE_FILES = (

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.case import VoxelMetrics, voxel_metrics
 from nnunet_amt.evaluation.measure.features import FeatureValues, hounsfield_values, intensity_features, shape_features
+from nnunet_amt.evaluation.measure.label_maps import MaskPair
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
     intersection_table,
@@ -18,7 +19,6 @@ from nnunet_amt.evaluation.measure.lesions import (
     label_components,
     match_sweep,
 )
-from nnunet_amt.evaluation.pair_analysis import MaskPair
 from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
 from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing, outline_points
 

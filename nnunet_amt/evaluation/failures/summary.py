@@ -14,10 +14,9 @@ from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.failures.failure_case import HIT_TWENTIETHS, PARTIAL_BELOW, FailureCase
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, GroupValues
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.writing.markdown import pipe_table
-from nnunet_amt.writing.numbers import UNDEFINED, short_p_text
+from nnunet_amt.writing.numbers import UNDEFINED, counted, short_p_text
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.table_formats import pipe_table
 
 _EMPHASIS = re.compile(r"\*\*|`")
 

@@ -23,7 +23,7 @@ from nnunet_amt.writing.figure_style import (
     new_figure,
     plain_axes,
 )
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SIZE_HEIGHT_MM, _VOLUME_HEIGHT_MM = 80.0, 78.0
 _MM_PER_CM = 10.0
+_POINT: dict[str, Any] = {"markersize": 3.5, "alpha": 0.75, "markeredgewidth": 0}
 _MISSED: dict[str, Any] = {"markersize": 5.0, "alpha": 1.0, "zorder": 5}  # above the median that they may make
 _CLASSES = ("small", "medium", "large")
 _MM3_PER_CM3 = 1000.0
@@ -41,11 +42,6 @@ def size_figure(cases: Sequence[CaseEvaluation]) -> Figure:
     """Draw Dice against the largest in-plane diameter, with the median of each of the paper's size classes.
 
     Cases without a reference lesion have no size and are left out, which the figure says.
-
-    Parameters
-    ----------
-    cases
-        One or more.
     """
     sized = [case for case in cases if case.counts.size_mm is not None]
     with new_figure(COLUMN_MM, _SIZE_HEIGHT_MM) as figure:
@@ -54,18 +50,26 @@ def size_figure(cases: Sequence[CaseEvaluation]) -> Figure:
         right = max(1.06 * float(diameters.max(initial=0.0)), 1.25 * paper.SIZE_LIMITS_CM[1])
         _draw_cases(axes, diameters, np.array([case.voxel.dice for case in sized], dtype=float))
         _draw_classes(axes, sized, right)
-        _finish_sizes(figure, axes, len(cases) - len(sized), right)
+        axes.set_xlabel("Largest in-plane diameter of the reference (cm)")
+        axes.set_ylabel("Dice score")
+        axes.set_xlim(0.0, right)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_yticks(np.linspace(0.0, 1.0, 6))
+        plain_axes(axes)
+        if len(sized) < len(cases):
+            note = f"{counted(len(cases) - len(sized), 'case')} without a tumour not shown"
+            figure.supxlabel(note, fontsize=SMALL_FONT_SIZE, color=GREY, x=0.99, ha="right")
+        figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE, ncols=2, columnspacing=1.0)
     return figure
 
 
 def _draw_cases(axes: Axes, diameters_cm: np.ndarray, dice: np.ndarray) -> None:
     missed = dice == 0
-    style: dict[str, Any] = {"markersize": 3.5, "alpha": 0.75, "markeredgewidth": 0}
-    axes.plot(diameters_cm[~missed], dice[~missed], "o", color=BLUE, label="case", **style)
+    axes.plot(diameters_cm[~missed], dice[~missed], "o", color=BLUE, label="case", **_POINT)
     if missed.any():
         label = f"{counted(int(missed.sum()), 'case')} without any overlap"
         axes.plot(
-            diameters_cm[missed], dice[missed], "^", color=ORANGE, label=label, clip_on=False, **(style | _MISSED)
+            diameters_cm[missed], dice[missed], "^", color=ORANGE, label=label, clip_on=False, **(_POINT | _MISSED)
         )
 
 
@@ -84,36 +88,13 @@ def _draw_classes(axes: Axes, sized: Sequence[CaseEvaluation], right: float) -> 
             label = ""  # once in the legend
 
 
-def _finish_sizes(figure: Figure, axes: Axes, without_lesion: int, right: float) -> None:
-    axes.set_xlabel("Largest in-plane diameter of the reference (cm)")
-    axes.set_ylabel("Dice score")
-    axes.set_xlim(0.0, right)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_yticks(np.linspace(0.0, 1.0, 6))
-    plain_axes(axes)
-    if without_lesion:
-        note = f"{counted(without_lesion, 'case')} without a tumour not shown"
-        figure.supxlabel(note, fontsize=SMALL_FONT_SIZE, color=GREY, x=0.99, ha="right")
-    figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE, ncols=2, columnspacing=1.0)
-
-
 @dataclass(frozen=True)
 class Agreement:
-    """Mean of differences and the limits that hold 95% of them if they are normally distributed.
-
-    Attributes
-    ----------
-    n
-        Number of differences.
-    bias
-        Their mean.
-    low, high
-        Bias minus and plus 1.96 SD (ddof 1); None for fewer than two.
-    """
+    """Mean of n differences and the limits that hold 95% of them if they are normally distributed."""
 
     n: int
     bias: float
-    low: float | None
+    low: float | None  # bias minus and plus 1.96 SD (ddof 1); None for fewer than two
     high: float | None
 
 
@@ -138,12 +119,8 @@ def volume_figure(cases: Sequence[CaseEvaluation]) -> Figure:
     """Draw the difference of the volumes in cm3, and their ratio, against their mean.
 
     Errors grow with the tumour, so that limits in cm3 are too wide for small tumours and too narrow for large ones:
-    the ratio, with limits computed on its logarithm, holds for all. It exists only where both volumes do.
-
-    Parameters
-    ----------
-    cases
-        One or more; those with neither tumour nor prediction are left out.
+    the ratio, with limits computed on its logarithm, holds for all. It exists only where both volumes do. Cases with
+    neither tumour nor prediction are left out.
     """
     predicted, reference = case_volumes_cm3(cases)
     mean, difference = (predicted + reference) / 2, predicted - reference
@@ -161,11 +138,10 @@ def volume_figure(cases: Sequence[CaseEvaluation]) -> Figure:
 
 
 def _draw_differences(axes: Axes, mean: np.ndarray, difference: np.ndarray, some: np.ndarray, both: np.ndarray) -> None:
-    style: dict[str, Any] = {"markersize": 3.5, "alpha": 0.75, "markeredgewidth": 0}
-    axes.plot(mean[both], difference[both], "o", color=BLUE, label="case", **style)
+    axes.plot(mean[both], difference[both], "o", color=BLUE, label="case", **_POINT)
     lone = some & ~both
     if lone.any():
-        axes.plot(mean[lone], difference[lone], "^", color=ORANGE, label="case with one volume of 0", **style)
+        axes.plot(mean[lone], difference[lone], "^", color=ORANGE, label="case with one volume of 0", **_POINT)
     if some.any():
         _set_volume_axis(axes)
         found = agreement(difference[some])
@@ -177,7 +153,7 @@ def _draw_differences(axes: Axes, mean: np.ndarray, difference: np.ndarray, some
 
 
 def _draw_ratios(axes: Axes, mean: np.ndarray, ratio: np.ndarray) -> None:
-    axes.plot(mean, ratio, "o", color=BLUE, markersize=3.5, alpha=0.75, markeredgewidth=0)
+    axes.plot(mean, ratio, "o", color=BLUE, **_POINT)
     if len(ratio):
         _set_volume_axis(axes)
         found = agreement(np.log(ratio))
@@ -215,13 +191,10 @@ def _draw_limits(axes: Axes, values: Sequence[float], texts: Sequence[str], labe
 
 
 def _write_at_the_end(axes: Axes, y: float, text: str) -> None:
-    place: dict[str, Any] = {
-        "xytext": (2, 0),
-        "textcoords": "offset points",
-        "va": "center",
-        "fontsize": SMALL_FONT_SIZE,
-    }
-    axes.annotate(text.replace("-", "−"), (1.0, y), xycoords=("axes fraction", "data"), **place)
+    label = axes.annotate(
+        text.replace("-", "−"), (1.0, y), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points"
+    )
+    label.set(va="center", fontsize=SMALL_FONT_SIZE)
 
 
 def _counts(shown: np.ndarray, what: str) -> str:

@@ -1,4 +1,4 @@
-"""All figures of an evaluation, each as PNG and SVG; among them the mean Dice of every institution as a forest plot."""
+"""The figures as PNG and SVG, with those of intervals here: the FROC curve, and institutions as a forest plot."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.evaluation.figures.case_figures import size_figure, volume_figure
-from nnunet_amt.evaluation.figures.froc_figure import froc_figure
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
+from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.summary import CaseMetricSummary, GroupSummary, summarise
+from nnunet_amt.evaluation.summary.summary import (
+    FEWEST_CASES,
+    CaseMetricSummary,
+    GroupSummary,
+    LesionSummary,
+    MetricSummary,
+    summarise,
+)
 from nnunet_amt.writing.figure_style import (
     BLUE,
     COLUMN_MM,
@@ -22,12 +30,14 @@ from nnunet_amt.writing.figure_style import (
     GREY,
     MIDDLE_BLUE,
     ORANGE,
+    PALE_BLUE,
     SMALL_FONT_SIZE,
     new_figure,
     plain_axes,
     plain_text,
     save_figure,
 )
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +48,11 @@ FIGURE_FILES = tuple(f"{name}.{ending}" for name in _NAMES for ending in ("png",
 _MOST_INSTITUTIONS = 25
 _ROW_MM, _FRAME_MM = 4.2, 28.0
 _LONGEST_NAME = 28  # characters
+_FROC_HEIGHT_MM = 100.0
+_MARKER_SIZE = 6.0
+# Points nearer than this, as a share of the axes' width and height, have one label for their thresholds.
+_LABEL_DISTANCE = 0.07
+_PUBLISHED_DISTANCE = 0.2  # in the same units: a label nearer to the published point goes to the other side
 
 
 def write_figures(
@@ -49,23 +64,7 @@ def write_figures(
     institutions: Mapping[str, str] | None,
     progress: Progress = silent,
 ) -> None:
-    """Draw FROC, Dice against size, volumes, and institutions if they are known.
-
-    Parameters
-    ----------
-    folder
-        For `FIGURE_FILES`.
-    cases
-        The evaluated cases.
-    overall
-        Their summary.
-    settings
-        Of the evaluation.
-    institutions
-        Of each case, by case id; None leaves the figure of the institutions out.
-    progress
-        Told of every figure.
-    """
+    """Draw FROC, Dice against size, volumes, and, where the institutions of the cases are known, those."""
     drawings: dict[str, Callable[[], Figure]] = {
         "froc": lambda: froc_figure(overall),
         "dice_by_size": lambda: size_figure(cases),
@@ -80,23 +79,138 @@ def write_figures(
         progress(done, len(drawings), "drawing figures")
 
 
+def froc_figure(overall: GroupSummary) -> Figure:
+    """Draw the FROC curve of all cases with its intervals, and the published operating point.
+
+    The band is the pointwise 95% interval of the sensitivity at each threshold; the lines through the two
+    operating points are the intervals of both quantities. With the "unmatched" rule the curve is straight:
+    each match lost at a stricter threshold is one false positive more.
+    """
+    with new_figure(COLUMN_MM, _FROC_HEIGHT_MM) as figure:
+        axes = figure.add_subplot()
+        _draw_curve(axes, overall)
+        _draw_operating_points(axes, overall.lesion)
+        axes.set_xlabel("False positives per scan")
+        axes.set_ylabel("Lesion sensitivity")
+        axes.set_ylim(-0.02, 1.04)
+        axes.set_yticks(np.linspace(0.0, 1.0, 6))
+        right = axes.get_xlim()[1]
+        axes.set_xlim(-0.02 * right, right * 1.08)  # a little beyond 0, so that a point there is whole; room for labels
+        plain_axes(axes)
+        figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
+        _label_thresholds(axes, overall.lesion)
+        if overall.cases < FEWEST_CASES:
+            given = any(metric.ci95 is not None for metric in overall.lesion.fp_per_scan)
+            text = f"only {counted(overall.cases, 'case')}: {'intervals are too narrow' if given else 'no intervals'}"
+            axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
+    return figure
+
+
+def _draw_curve(axes: Axes, overall: GroupSummary) -> None:
+    lesion = overall.lesion
+    fp_per_scan, sensitivity = _values(lesion.fp_per_scan), _values(lesion.sensitivity)
+    _draw_band(axes, lesion, fp_per_scan, sensitivity)
+    first, *_, last = lesion.threshold
+    counts = f"{counted(overall.cases, 'case')}, {counted(lesion.references, 'lesion')}"
+    label = f"ours, IoU thresholds {first:g} to {last:g} ({counts})"
+    if overall.triage is not None:
+        triage = overall.triage
+        label += f"\nafter triage: {triage.accepted} of {counted(triage.candidates, 'candidate')} not counted as false"
+    axes.plot(fp_per_scan, sensitivity, "o-", color=BLUE, markersize=2.5, linewidth=1.0, label=label)
+    if not lesion.references:
+        message = "no reference lesion:\nthe sensitivity is undefined"
+        axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center", color=BLUE)
+
+
+def _draw_band(axes: Axes, lesion: LesionSummary, fp_per_scan: np.ndarray, sensitivity: np.ndarray) -> None:
+    if all(metric.ci95 is None for metric in lesion.sensitivity):
+        return
+    if np.ptp(fp_per_scan) > 0:
+        label = "95% CI of the sensitivity"
+        axes.fill_between(fp_per_scan, *_limits(lesion.sensitivity), color=PALE_BLUE, linewidth=0, label=label)
+    else:  # upright, as with the "no_overlap" rule: a band along it can only be sideways
+        label = "95% CI of the false positives"
+        axes.fill_betweenx(sensitivity, *_limits(lesion.fp_per_scan), color=PALE_BLUE, linewidth=0, label=label)
+
+
+def _draw_operating_points(axes: Axes, lesion: LesionSummary) -> None:
+    threshold = paper.OPERATING_POINT.iou_threshold
+    i = threshold_index(threshold)
+    x, y = lesion.fp_per_scan[i], lesion.sensitivity[i]
+    if x.mean is not None and y.mean is not None:
+        x_ci, y_ci = x.ci95 or (x.mean, x.mean), y.ci95 or (y.mean, y.mean)
+        label = f"ours at IoU {threshold:g}" + (", with 95% CI" if y.ci95 else "")
+        _draw_cross(axes, (x.mean, *x_ci), (y.mean, *y_ci), marker="s", color=BLUE, label=label)
+    row = paper.TABLE_4[0]
+    theirs_x, theirs_y = (
+        (value.mean, value.ci_low, value.ci_high) for value in (row.fp_per_scan_05, row.sensitivity_05)
+    )
+    label = f"published at IoU {threshold:g}, with 95% CI ({row.cases} other cases)"
+    _draw_cross(axes, theirs_x, theirs_y, marker="^", color=ORANGE, label=label)
+
+
+def _draw_cross(
+    axes: Axes,
+    x: tuple[float, float, float],
+    y: tuple[float, float, float],
+    marker: str,
+    color: str,
+    label: str,
+) -> None:
+    """Draw a point with the intervals of both its coordinates, each given as (value, low, high)."""
+    axes.plot(x[1:], [y[0], y[0]], color=color, linewidth=1.0, zorder=4)
+    axes.plot([x[0], x[0]], y[1:], color=color, linewidth=1.0, zorder=4)
+    axes.plot(x[0], y[0], marker, color=color, markersize=_MARKER_SIZE, markeredgecolor="white", zorder=5, label=label)
+
+
+def _label_thresholds(axes: Axes, lesion: LesionSummary) -> None:
+    """Write thresholds beside their points; points that (nearly) coincide share a label."""
+    if not lesion.references:
+        return
+    x, y = _values(lesion.fp_per_scan), _values(lesion.sensitivity)
+    width, height = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
+    published = np.array([paper.OPERATING_POINT.fp_per_scan / width, paper.OPERATING_POINT.sensitivity / height])
+    for members in _runs(x / width, y / height):
+        first, last = lesion.threshold[members[0]], lesion.threshold[members[-1]]
+        text = f"{first:g}" if first == last else f"{first:g}–{last:g}"
+        where = (float(x[members].mean()), float(y[members].mean()))
+        to_published = published - np.array(where) / (width, height)
+        # the curve falls to the right: there is room above it, or below it where the published point stands above
+        near = np.abs(to_published).max() < _PUBLISHED_DISTANCE
+        below = near and to_published[0] >= 0 and where[0] / width > _PUBLISHED_DISTANCE
+        label = axes.annotate(text, where, xytext=(-5, -4) if below else (5, 4), textcoords="offset points", zorder=6)
+        label.set(color=BLUE, fontsize=SMALL_FONT_SIZE)
+        label.set(ha="right" if below else "left", va="top" if below else "baseline")
+
+
+def _runs(x: np.ndarray, y: np.ndarray) -> list[list[int]]:
+    """Group neighbouring points that are all near the first of their group."""
+    groups: list[list[int]] = []
+    for i in range(len(x)):
+        near = groups and max(abs(x[i] - x[groups[-1][0]]), abs(y[i] - y[groups[-1][0]])) < _LABEL_DISTANCE
+        if near:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def _values(metrics: Sequence[MetricSummary]) -> np.ndarray:
+    return np.array([np.nan if metric.mean is None else metric.mean for metric in metrics])
+
+
+def _limits(metrics: Sequence[MetricSummary]) -> np.ndarray:
+    """Lower and upper limits, (2, thresholds)."""
+    return np.array([metric.ci95 or (np.nan, np.nan) for metric in metrics]).T
+
+
 @dataclass(frozen=True)
 class ForestRow:
-    """A line of the forest plot.
-
-    Attributes
-    ----------
-    name
-        Institution, ``"96 other institutions"`` or ``"All cases"``.
-    dice
-        Over its cases.
-    values
-        Of the single cases, where defined.
-    """
+    """A line of the forest plot: an institution, ``"96 other institutions"`` or ``"All cases"``."""
 
     name: str
     dice: CaseMetricSummary
-    values: tuple[float, ...]
+    values: tuple[float, ...]  # of the single cases, where defined
 
 
 def forest_rows(
@@ -106,54 +220,31 @@ def forest_rows(
     *,
     settings: EvaluationSettings,
 ) -> tuple[ForestRow, ...]:
-    """Give the rows of the plot: institutions with the most cases first, the rest in one, all cases last.
-
-    Parameters
-    ----------
-    cases
-        One or more.
-    institutions
-        Of each case, by case id.
-    overall
-        All cases.
-    settings
-        Of the evaluation.
-    """
+    """Give the rows of the plot: institutions with the most cases first, the rest in one, all cases last."""
     members: dict[str, list[CaseEvaluation]] = {}
     for case in cases:
         members.setdefault(institutions[case.case_id], []).append(case)
     names = sorted(members, key=lambda name: (-len(members[name]), name))
     shown = names if len(names) <= _MOST_INSTITUTIONS + 1 else names[:_MOST_INSTITUTIONS]
-    rows = [_forest_row(name, members[name], settings, institutions) for name in shown]
+    cases_of = {name: members[name] for name in shown}
     rest = names[len(shown) :]
     if rest:
-        pooled = [case for name in rest for case in members[name]]
-        rows.append(_forest_row(f"{len(rest)} other institutions", pooled, settings, institutions))
+        cases_of[f"{len(rest)} other institutions"] = [case for name in rest for case in members[name]]
+    rows = []
+    for name, some in cases_of.items():
+        summary = summarise(some, settings=settings, institutions=institutions)
+        rows.append(ForestRow(name, summary.voxel["dice"], _dice_of(some)))
     return (*rows, ForestRow("All cases", overall.voxel["dice"], _dice_of(cases)))
 
 
 def institution_figure(rows: Sequence[ForestRow]) -> Figure:
-    """Draw mean and 95% interval of the Dice of each row, with its single cases behind them.
-
-    Parameters
-    ----------
-    rows
-        Of `forest_rows`; the first stands at the top.
-    """
+    """Draw mean and 95% interval of the Dice of each row, from top to bottom, its single cases behind them."""
     with new_figure(COLUMN_MM, _FRAME_MM + _ROW_MM * len(rows)) as figure:
         axes = figure.add_subplot()
         for position, row in enumerate(rows):
             _draw_row(axes, position, row, is_total=position == len(rows) - 1)
         _finish_forest(figure, axes, rows)
     return figure
-
-
-def _forest_row(
-    name: str, cases: Sequence[CaseEvaluation], settings: EvaluationSettings, institutions: Mapping[str, str]
-) -> ForestRow:
-    return ForestRow(
-        name, summarise(cases, settings=settings, institutions=institutions).voxel["dice"], _dice_of(cases)
-    )
 
 
 def _dice_of(cases: Sequence[CaseEvaluation]) -> tuple[float, ...]:
@@ -172,11 +263,16 @@ def _draw_row(axes: Axes, position: int, row: ForestRow, is_total: bool) -> None
 
 
 def _finish_forest(figure: Figure, axes: Axes, rows: Sequence[ForestRow]) -> None:
+    from matplotlib.lines import Line2D
+
     total = rows[-1].dice.mean
     if total is not None:
         axes.axvline(total, color=ORANGE, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
     axes.axhline(len(rows) - 1.5, color=GREY, linewidth=0.6)
-    axes.set_yticks(range(len(rows)), [f"{_short(row.name)}  {row.dice.n}" for row in rows])
+    names = [row.name if len(row.name) <= _LONGEST_NAME else f"{row.name[: _LONGEST_NAME - 1]}…" for row in rows]
+    axes.set_yticks(
+        range(len(rows)), [f"{plain_text(name)}  {row.dice.n}" for name, row in zip(names, rows, strict=True)]
+    )
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Dice score")
@@ -185,20 +281,11 @@ def _finish_forest(figure: Figure, axes: Axes, rows: Sequence[ForestRow]) -> Non
     # no title: the layout leaves no room for one that is wider than the names
     head = axes.text(-0.02, 1.01, "institution  cases", ha="right", va="bottom", fontsize=SMALL_FONT_SIZE)
     head.set_transform(axes.transAxes)
-    figure.legend(handles=_handles(rows), loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
-    axes.xaxis.label.set_fontsize(FONT_SIZE)
-
-
-def _handles(rows: Sequence[ForestRow]) -> list[object]:
-    from matplotlib.lines import Line2D
-
     intervals = any(row.dice.ci95 for row in rows)
     mean = "mean" + (", with 95% CI where there are enough cases" if intervals else "")
-    return [
+    handles = [
         Line2D([], [], color=BLUE, marker="s", markersize=4, linewidth=1.4 if intervals else 0, label=mean),
         Line2D([], [], color=MIDDLE_BLUE, marker="o", markersize=2.8, linewidth=0, label="single case"),
     ]
-
-
-def _short(name: str) -> str:
-    return plain_text(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+    figure.legend(handles=handles, loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
+    axes.xaxis.label.set_fontsize(FONT_SIZE)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from nnunet_amt import paper
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import AMTError, WorkFailedError
 from nnunet_amt.evaluation.measure.distances import SurfaceDistances, largest_diameters, surface_distances
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, read_mask_pair
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
     intersection_table,
@@ -19,9 +22,10 @@ from nnunet_amt.evaluation.measure.lesions import (
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
 from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing
-from nnunet_amt.images.mask_file import read_foreground
 
 VOXEL_METRICS = ("dice", "iou", "precision", "recall")
+# A process takes about a second to start, in which this one evaluates as many cases.
+_CASES_WORTH_A_PROCESS = 50
 
 
 @dataclass(frozen=True)
@@ -113,35 +117,12 @@ class CaseCounts:
         return float(self.reference_diameters_mm.max()) if len(self.reference_diameters_mm) else None
 
 
-def count_case(pair: LabelMapPair, *, settings: EvaluationSettings) -> CaseCounts:
-    """Read a pair of label maps, whose geometry has been checked, and count it.
-
-    Raises
-    ------
-    ImageReadError, LabelValueError
-        If one of the two files is damaged or holds other values than 0 and that of tumour.
-    """
-    reference = read_foreground(pair.reference, case_id=pair.case_id, foreground=settings.foreground)
-    if pair.prediction is None:
-        prediction = Foreground((), reference.spacing)
-    else:
-        prediction = read_foreground(pair.prediction, case_id=pair.case_id, foreground=settings.foreground)
-    return count_masks(pair.case_id, prediction, reference, settings=settings)
-
-
 def count_masks(
     case_id: str, prediction: Foreground, reference: Foreground, *, settings: EvaluationSettings
 ) -> CaseCounts:
     """Count two masks on one grid.
 
-    Parameters
-    ----------
-    case_id
-        Name of the case.
-    prediction, reference
-        The masks.
-    settings
-        Connectivity and the smallest predicted lesion.
+    Connectivity and the smallest predicted lesion are those of `settings`.
     """
     references = label_components(reference, connectivity=settings.connectivity)
     predictions = label_components(prediction, connectivity=settings.connectivity)
@@ -149,8 +130,8 @@ def count_masks(
     table = intersection_table(references, predictions)
     overlap = int(table.sum())
     kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
-    reference_axial, reference_maximum = _diameters(references, reference.spacing)
     kept_predictions = [predictions[index] for index in kept]
+    reference_axial, reference_maximum = _diameters(references, reference.spacing)
     prediction_axial, prediction_maximum = _diameters(kept_predictions, reference.spacing)
     counts = CaseCounts(
         case_id=case_id,
@@ -236,10 +217,6 @@ class CaseEvaluation:
 
     Attributes
     ----------
-    counts
-        Of voxels and lesions.
-    voxel, lesions
-        What follows from them.
     triage
         A reader's decision on each candidate false positive, by the lesion's number from 1; those accepted are out of
         `lesions.fp`. None without decisions.
@@ -262,9 +239,11 @@ def evaluate_case(pair: LabelMapPair, *, settings: EvaluationSettings) -> CaseEv
     Raises
     ------
     ImageReadError, LabelValueError
-        If one of the two files is damaged or holds other values than 0 and 1.
+        If one of the two files is damaged or holds other values than 0 and that of tumour.
     """
-    return evaluate_counts(count_case(pair, settings=settings), settings=settings)
+    masks = read_mask_pair(pair, tumour=settings.foreground)
+    counts = count_masks(pair.case_id, masks.prediction, masks.reference, settings=settings)
+    return evaluate_counts(counts, settings=settings)
 
 
 def evaluate_counts(counts: CaseCounts, *, settings: EvaluationSettings) -> CaseEvaluation:
@@ -274,3 +253,59 @@ def evaluate_counts(counts: CaseCounts, *, settings: EvaluationSettings) -> Case
         voxel=voxel_metrics(counts.tp, counts.fp, counts.fn),
         lesions=count_lesions(counts, false_positive_rule=settings.false_positive_rule),
     )
+
+
+def evaluate_cases(
+    pairs: Sequence[LabelMapPair],
+    *,
+    settings: EvaluationSettings,
+    jobs: int = 1,
+    executor: str | None = None,
+    progress: Progress = silent,
+) -> tuple[CaseEvaluation, ...]:
+    """Evaluate pairs of label maps whose geometry has been checked, in this process, in several, or on a cluster.
+
+    Parameters
+    ----------
+    pairs
+        The cases; their evaluations come in the same order.
+    settings
+        Of the evaluation.
+    jobs
+        Processes at most; so few cases that a process would not pay are evaluated in this one.
+    executor
+        ``dask://HOST:PORT`` for the workers of that scheduler; None for `jobs`.
+    progress
+        Told after every case.
+
+    Raises
+    ------
+    BadInputError
+        Of the first case that cannot be evaluated, or if no scheduler answers.
+    WorkFailedError
+        If a worker was killed.
+    """
+    what, work = "evaluating cases", partial(evaluate_case, settings=settings)
+    jobs = min(jobs, len(pairs) // _CASES_WORTH_A_PROCESS)
+    if executor is None and jobs < 2:
+        cases = []
+        for pair in pairs:
+            cases.append(work(pair))
+            progress(len(cases), len(pairs), what)
+        return tuple(cases)
+    from nnunet_amt.base.workers import open_workers  # not needed for most evaluations
+
+    # paths that workers in other folders understand
+    absolute = [
+        replace(pair, prediction=pair.prediction and pair.prediction.absolute(), reference=pair.reference.absolute())
+        for pair in pairs
+    ]
+    with open_workers(jobs=jobs, executor=executor, progress=progress) as workers:
+        results = workers.each(work, absolute, what)
+    failed = [(pair, result) for pair, result in zip(pairs, results, strict=True) if isinstance(result, AMTError)]
+    if failed:
+        pair, error = failed[0]
+        name = f"case {pair.case_id}: " if isinstance(error, WorkFailedError) else ""
+        more = f" ({len(failed) - 1} more cases cannot be evaluated)" if len(failed) > 1 else ""
+        raise type(error)(f"{name}{error}{more}") from error
+    return tuple(result for result in results if isinstance(result, CaseEvaluation))

@@ -34,15 +34,7 @@ _ENDS = {
 
 @dataclass(frozen=True)
 class Diameters:
-    """Largest diameters of a lesion in mm.
-
-    Attributes
-    ----------
-    axial
-        Longest straight line within one axial slice.
-    maximum
-        Longest straight line in space.
-    """
+    """Longest straight lines across a lesion in mm, within one axial slice and in space."""
 
     axial: float
     maximum: float
@@ -195,12 +187,7 @@ def _longest(
 ) -> float:
     """Find the longest line of several candidates, measuring as few of them as possible.
 
-    Parameters
-    ----------
-    outline
-        Of the lesion.
-    spans, climbs, faces, lower, upper
-        Of each candidate the in-plane length from below, its rise, how many ends lie at in-plane faces, its slices.
+    Of each are given the in-plane length from below, its rise, how many ends lie at in-plane faces, its slices.
     """
     at_least = float(np.hypot(spans, climbs).max()) * _ROUNDING
     at_most = np.hypot(spans * _SLACK, climbs)
@@ -220,18 +207,16 @@ def _moved(points: np.ndarray, ways: np.ndarray) -> np.ndarray:
 
 
 def _farthest(first: np.ndarray, second: np.ndarray) -> float:
+    """Give the longest distance between points of two sets, some of them at once."""
     at_once = max(1, _DISTANCES_AT_ONCE // len(second))
-    squares = (_squares(first[i : i + at_once], second) for i in range(0, len(first), at_once))
-    return float(np.sqrt(max(float(square.max()) for square in squares)))
-
-
-def _squares(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Squared distances of all to all."""
-    y, x = (first[:, None, axis] - second[None, :, axis] for axis in range(2))
-    y *= y
-    x *= x
-    y += x
-    return y
+    longest = 0.0
+    for start in range(0, len(first), at_once):
+        y, x = (first[start : start + at_once, None, axis] - second[None, :, axis] for axis in range(2))
+        y *= y
+        x *= x
+        y += x
+        longest = max(longest, float(y.max()))
+    return float(np.sqrt(longest))
 
 
 @dataclass(frozen=True)
@@ -259,17 +244,7 @@ def surface_distances(first: Sequence[MaskBox], second: Sequence[MaskBox], spaci
     A surface voxel is one with a face that borders on the background, or on the outside of the image.
     Distances are those of scipy's Euclidean distance transform.
 
-    Parameters
-    ----------
-    first, second
-        Boxes of the two masks on one grid.
-    spacing
-        Voxel edge lengths (x, y, z) in mm.
-
-    Returns
-    -------
-    SurfaceDistances or None
-        None if one of the masks is empty.
+    The masks are given as their boxes on one grid, the voxels' edge lengths (x, y, z) in mm. None if one is empty.
     """
     if not first or not second:
         return None

@@ -22,23 +22,11 @@ _MM2_PER_CM2 = 100.0
 
 @dataclass(frozen=True)
 class Feature:
-    """A radiomics feature.
+    """A radiomics feature of the mask alone, or of the CT within it."""
 
-    Attributes
-    ----------
-    name
-        Column of the CSV files.
-    title
-        In tables and figures.
-    unit
-        Empty for a pure number.
-    kind
-        Of the mask alone, or of the CT within it.
-    """
-
-    name: str
+    name: str  # column of the CSV files
     title: str
-    unit: str
+    unit: str  # empty for a pure number
     kind: Literal["shape", "intensity"]
 
 
@@ -127,7 +115,11 @@ def intensity_features(values: np.ndarray, voxel_volume_mm3: float) -> FeatureVa
     p10, q1, median, q3, p90 = np.percentile(values, (10, 25, 50, 75, 90)).tolist()
     lowest, highest = float(values.min()), float(values.max())
     energy = float(np.square(values).sum())
-    skewness, kurtosis = _standardised_moments(values) if highest > lowest else (None, None)
+    skewness = kurtosis = None
+    if highest > lowest:
+        from scipy import stats  # slow to import
+
+        skewness, kurtosis = float(stats.skew(values)), float(stats.kurtosis(values, fisher=False))
     return {
         "mean_hu": float(values.mean()),
         "median_hu": median,
@@ -142,12 +134,6 @@ def intensity_features(values: np.ndarray, voxel_volume_mm3: float) -> FeatureVa
         "energy_hu2": energy,
         "total_energy_hu2_mm3": energy * voxel_volume_mm3,
     }
-
-
-def _standardised_moments(values: np.ndarray) -> tuple[float, float]:
-    from scipy import stats  # slow to import
-
-    return float(stats.skew(values)), float(stats.kurtosis(values, fisher=False))
 
 
 def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:

@@ -1,21 +1,29 @@
-"""Pairs of label maps, and the CTs behind them: found by name, compared by header."""
+"""Pairs of label maps, and the CTs behind them: found by name, compared by header, read and analysed one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunInput
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, UnmatchedCasesError
+from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
+from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, geometry_difference
 from nnunet_amt.images.image_file import itk_warnings_off
-from nnunet_amt.images.mask_file import read_geometry
+from nnunet_amt.images.mask_file import read_foreground, read_geometry
 
 LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _NAMED_AT_MOST = 3
 _CHANNEL = "_0000"
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -27,22 +35,143 @@ class LabelMapPair:
     reference: Path
 
 
+@dataclass(frozen=True, eq=False)
+class MaskPair:
+    """Both masks of a case, on one grid."""
+
+    case_id: str
+    prediction: Foreground
+    reference: Foreground
+
+
+def paired_cases(
+    predictions: Path,
+    references: Path,
+    output: Path,
+    *,
+    apart: Mapping[str, Path | None] | None = None,
+    missing_as_empty: bool = False,
+    jobs: int = 1,
+) -> tuple[LabelMapPair, ...]:
+    """Find the pairs of two folders, see `find_pairs`, and refuse an output that would write over what is read.
+
+    Parameters
+    ----------
+    predictions, references
+        Folders with one label map a case.
+    output
+        Folder of the results.
+    apart
+        Further folders that are read, by what is in them.
+    missing_as_empty
+        As for `find_pairs`.
+    jobs
+        How many cases are to be read at the same time.
+
+    Raises
+    ------
+    BadInputError
+        If `jobs` is not positive, or `output` is one of the folders or above one; its subclasses if cases do not
+        pair up.
+    """
+    if jobs < 1:
+        raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
+    for what, further in (apart or {}).items():
+        if further is not None and further not in (predictions, references):
+            require_apart(output, further, what)
+    for folder in (predictions, references):
+        require_apart(output, folder, "the label maps")
+    return find_pairs(predictions, references, missing_as_empty=missing_as_empty)
+
+
+def checked_pairs(
+    predictions: Path,
+    references: Path,
+    output: Path,
+    *,
+    apart: Mapping[str, Path | None] | None = None,
+    missing_as_empty: bool = False,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> tuple[LabelMapPair, ...]:
+    """Find pairs as `paired_cases` does, and check what can be checked without reading voxels.
+
+    Raises
+    ------
+    BadInputError
+        As `paired_cases`; its subclasses also if geometries differ.
+    """
+    pairs = paired_cases(predictions, references, output, apart=apart, missing_as_empty=missing_as_empty, jobs=jobs)
+    check_headers(pairs, progress=progress)
+    return pairs
+
+
+@contextmanager
+def pair_results(
+    output: Path,
+    *,
+    pairs: Sequence[LabelMapPair],
+    stage: str,
+    file_names: Collection[str],
+    settings: Mapping[str, Any] | EvaluationSettings,
+    inputs: Mapping[str, Path | RunInput | None],
+    missing_as_empty: bool,
+    seed: int | None = None,
+) -> Iterator[Path]:
+    """Give a folder to write the results of pairs to, see `recorded_results`; the record counts and tells of them."""
+    recorded = recorded_results(output, file_names=file_names, stage=stage, settings=settings, inputs=inputs, seed=seed)
+    with itk_warnings_off(), recorded as (folder, notes):
+        notes.counts["cases"] = len(pairs)
+        notes.settings["missing_as_empty"] = missing_as_empty
+        yield folder
+
+
+def read_mask_pair(pair: LabelMapPair, *, tumour: int = 1) -> MaskPair:
+    """Read both masks of a case, in which `tumour` stands for tumour; a missing prediction is an empty one.
+
+    Raises
+    ------
+    ImageReadError, LabelValueError
+        If one of the two files is damaged or holds other values than 0 and that of tumour.
+    """
+    reference = read_foreground(pair.reference, case_id=pair.case_id, foreground=tumour)
+    if pair.prediction is None:
+        return MaskPair(pair.case_id, Foreground((), reference.spacing), reference)
+    return MaskPair(pair.case_id, read_foreground(pair.prediction, case_id=pair.case_id, foreground=tumour), reference)
+
+
+def for_each_pair(
+    work: Callable[[LabelMapPair], Result],
+    pairs: Sequence[LabelMapPair],
+    *,
+    what: str,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> tuple[Result, ...]:
+    """Do `work` for every pair, `jobs` at the same time, and tell of each one done; results in the pairs' order."""
+    results = []
+    executor = ThreadPoolExecutor(jobs)  # reading and labelling release the interpreter's lock
+    try:
+        with itk_warnings_off():
+            for result in executor.map(work, pairs):
+                results.append(result)
+                progress(len(results), len(pairs), what)
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return tuple(results)
+
+
 def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = False) -> tuple[LabelMapPair, ...]:
-    """Pair the label maps of two folders by case id, which is the file name without its ending.
+    """Pair the label maps of two folders by case id, the file name without its ending; sorted by it.
 
     Whatever else lies in a prediction folder of nnU-Net (JSON, ``.npz``, ``.pkl``) is passed over.
 
     Parameters
     ----------
     predictions, references
-        The folders.
+        Folders with one label map a case.
     missing_as_empty
         Whether a case without a prediction is one in which nothing was found, and no mistake.
-
-    Returns
-    -------
-    tuple of LabelMapPair
-        In the order of the case ids.
 
     Raises
     ------
@@ -64,6 +193,28 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
         rule = "every case needs one label map in both folders, named <case id> + one of "
         raise UnmatchedCasesError(f"{' and '.join(complaints)}; {rule}{', '.join(LABEL_MAP_ENDINGS)}")
     return tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
+
+
+def _label_maps(folder: Path) -> dict[str, Path]:
+    try:
+        require_folder(folder, "give the folder that holds the label maps")
+        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    except OSError as error:
+        raise BadInputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+    found: dict[str, Path] = {}
+    for path in paths:
+        ending = next((ending for ending in LABEL_MAP_ENDINGS if path.name.endswith(ending)), None)
+        if ending is None or path.name.startswith("."):
+            continue
+        case_id = path.name[: -len(ending)]
+        if case_id in found:
+            raise BadInputError(
+                f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"
+            )
+        found[case_id] = path
+    if not found:
+        raise UnmatchedCasesError(f"{folder}: no label map found; their names end with {', '.join(LABEL_MAP_ENDINGS)}")
+    return found
 
 
 def named_cases(case_ids: Sequence[str]) -> str:
@@ -99,28 +250,6 @@ def check_headers(pairs: Sequence[LabelMapPair], *, progress: Progress = silent)
         others = f"; {len(mismatches) - 1} more cases differ" if len(mismatches) > 1 else ""
         advice = "predictions must be made on the grid of their reference"
         raise GeometryMismatchError(f"{mismatches[0]}{others}; {advice}")
-
-
-def _label_maps(folder: Path) -> dict[str, Path]:
-    try:
-        require_folder(folder, "give the folder that holds the label maps")
-        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    except OSError as error:
-        raise BadInputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
-    found: dict[str, Path] = {}
-    for path in paths:
-        ending = next((ending for ending in LABEL_MAP_ENDINGS if path.name.endswith(ending)), None)
-        if ending is None or path.name.startswith("."):
-            continue
-        case_id = path.name[: -len(ending)]
-        if case_id in found:
-            raise BadInputError(
-                f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"
-            )
-        found[case_id] = path
-    if not found:
-        raise UnmatchedCasesError(f"{folder}: no label map found; their names end with {', '.join(LABEL_MAP_ENDINGS)}")
-    return found
 
 
 def find_cts(images: Path, case_ids: Sequence[str]) -> dict[str, Path]:

@@ -19,17 +19,29 @@ THRESHOLDS = tuple(twentieths / 20 for twentieths in paper.IOU_THRESHOLD_TWENTIE
 TABLE_THRESHOLDS = (0.1, 0.5)
 
 
+def threshold_index(iou_threshold: float) -> int:
+    """Find a threshold among `THRESHOLDS`; ValueError if it is not one of them."""
+    return THRESHOLDS.index(iou_threshold)
+
+
 def label_components(foreground: Foreground, *, connectivity: Connectivity) -> tuple[MaskBox, ...]:
-    """Separate a mask into its connected components.
+    """Separate a mask into its connected components, each alone in its bounding box.
 
     The paper's "Post-processing for separating lesion-wise components", without the removal of small ones.
-
-    Returns
-    -------
-    tuple of MaskBox
-        Each component alone in its bounding box.
     """
-    return tuple(component for piece in foreground.boxes for component in _components_of(piece, connectivity))
+    components: list[MaskBox] = []
+    for piece in foreground.boxes:
+        labels, count = cc3d.connected_components(
+            piece.mask, connectivity=connectivity, binary_image=True, return_N=True
+        )
+        if count == 1:
+            components.append(piece)
+            continue
+        boxes = cc3d.statistics(labels)["bounding_boxes"]  # entry 0 is the background
+        for label in range(1, count + 1):
+            start = tuple(low + axis.start for low, axis in zip(piece.lower, boxes[label], strict=True))
+            components.append(MaskBox(start, labels[boxes[label]] == label))
+    return tuple(components)
 
 
 def intersection_table(references: Sequence[MaskBox], predictions: Sequence[MaskBox]) -> np.ndarray:
@@ -48,18 +60,6 @@ def intersection_table(references: Sequence[MaskBox], predictions: Sequence[Mask
         shared = _window(references[i], lower[i, j], upper[i, j]) & _window(predictions[j], lower[i, j], upper[i, j])
         table[i, j] = np.count_nonzero(shared)
     return table
-
-
-def _components_of(piece: MaskBox, connectivity: Connectivity) -> list[MaskBox]:
-    labels, count = cc3d.connected_components(piece.mask, connectivity=connectivity, binary_image=True, return_N=True)
-    if count == 1:
-        return [piece]
-    boxes = cc3d.statistics(labels)["bounding_boxes"]  # entry 0 is the background
-    components = []
-    for label in range(1, count + 1):
-        start = tuple(low + axis.start for low, axis in zip(piece.lower, boxes[label], strict=True))
-        components.append(MaskBox(start, labels[boxes[label]] == label))
-    return components
 
 
 def _corners(pieces: Sequence[MaskBox], name: str) -> np.ndarray:
@@ -146,27 +146,12 @@ def _augment(root: int, candidates: list[list[int]], matched: dict[int, int]) ->
             reached_from[prediction] = reference
             if prediction in matched:
                 queue.append(matched[prediction])
-            else:
-                _flip_path(prediction, root, reached_from, matched)
-                return
-
-
-def _flip_path(end: int, root: int, reached_from: dict[int, int], matched: dict[int, int]) -> None:
-    holds = {reference: prediction for prediction, reference in matched.items()}
-    path = [end]
-    while reached_from[path[-1]] != root:
-        path.append(holds[reached_from[path[-1]]])
-    for prediction, released in pairwise(path):
-        matched[prediction] = matched[released]
-    matched[path[-1]] = root
-
-
-def threshold_index(iou_threshold: float) -> int:
-    """Find a threshold among `THRESHOLDS`.
-
-    Raises
-    ------
-    ValueError
-        If it is not one of them.
-    """
-    return THRESHOLDS.index(iou_threshold)
+                continue
+            holds = {partner: held for held, partner in matched.items()}
+            path = [prediction]
+            while reached_from[path[-1]] != root:
+                path.append(holds[reached_from[path[-1]]])
+            for taken, released in pairwise(path):
+                matched[taken] = matched[released]
+            matched[path[-1]] = root
+            return

@@ -131,21 +131,29 @@ def lesion_rows(case: CaseEvaluation) -> Iterator[Row]:
         "reference": (in_parts, (overlaps & of_several[None, :]).any(axis=1)),
         "prediction": ((overlaps & in_parts[:, None]).any(axis=0), of_several),
     }
-    partners = {t: _partners(case, threshold_index(t)) for t in TABLE_THRESHOLDS}
     sources: tuple[Source, Source] = ("reference", "prediction")
-    for side, source in enumerate(sources):
+    for source in sources:
         voxels = getattr(counts, f"{source}_voxels").tolist()
         ious = counts.ious if source == "reference" else counts.ious.T  # (of this source, of the other)
+        partners = {threshold: _partners(case, source, threshold) for threshold in TABLE_THRESHOLDS}
+        decisions = (case.triage or {}) if source == "prediction" else {}
         split, merged = flags[source]
         for index in range(len(voxels)):
-            row = _measures(case, source, index, voxels[index])
+            row: Row = {
+                "case_id": case.case_id,
+                "source": source,
+                "lesion": index + 1,
+                "voxels": voxels[index],
+                "volume_ml": millilitres(voxels[index], case),
+                "diameter_mm": round(float(getattr(counts, f"{source}_diameters_mm")[index]), 3),
+                "maximum_diameter_mm": round(float(getattr(counts, f"{source}_maximum_diameters_mm")[index]), 3),
+            }
             row |= _best_partner(case, source, index, ious[index])
             row |= {"split": bool(split[index]), "merged": bool(merged[index])}
-            for threshold, of_source in partners.items():
-                partner = of_source[side].get(index)
+            for threshold, partner_of in partners.items():
+                partner = partner_of.get(index)
                 row[f"matched_partner_{threshold:g}"] = None if partner is None else partner + 1
                 row[f"matched_iou_{threshold:g}"] = None if partner is None else float(ious[index][partner])
-            decisions = (case.triage or {}) if source == "prediction" else {}
             yield row | {TRIAGE_COLUMN: decisions.get(index + 1)}
 
 
@@ -162,23 +170,11 @@ def surface_cells(distances: SurfaceDistances | None) -> Row:
     return dict(zip(SURFACE_COLUMNS, (round(value, 3) for value in values), strict=True))
 
 
-def _partners(case: CaseEvaluation, row: int) -> tuple[dict[int, int], dict[int, int]]:
-    """Partners of the matched references, and of the matched predictions."""
-    found = {i: j for i, j in enumerate(case.lesions.partners[row].tolist()) if j != UNMATCHED}
-    return found, {j: i for i, j in found.items()}
-
-
-def _measures(case: CaseEvaluation, source: Source, index: int, voxels: int) -> Row:
-    counts = case.counts
-    return {
-        "case_id": case.case_id,
-        "source": source,
-        "lesion": index + 1,
-        "voxels": voxels,
-        "volume_ml": millilitres(voxels, case),
-        "diameter_mm": round(float(getattr(counts, f"{source}_diameters_mm")[index]), 3),
-        "maximum_diameter_mm": round(float(getattr(counts, f"{source}_maximum_diameters_mm")[index]), 3),
-    }
+def _partners(case: CaseEvaluation, source: Source, threshold: float) -> dict[int, int]:
+    """Of each matched lesion of a source the lesion of the other that it is matched to."""
+    partners = enumerate(case.lesions.partners[threshold_index(threshold)].tolist())
+    pairs = [(reference, prediction) for reference, prediction in partners if prediction != UNMATCHED]
+    return dict(pairs) if source == "reference" else {prediction: reference for reference, prediction in pairs}
 
 
 def _best_partner(case: CaseEvaluation, source: Source, index: int, ious: np.ndarray | Sequence[float]) -> Row:
@@ -190,32 +186,19 @@ def _best_partner(case: CaseEvaluation, source: Source, index: int, ious: np.nda
     return {"best_iou": float(ious[best]), "best_partner": best + 1, **distances}
 
 
-def write_metrics_csv(path: Path, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
+def write_metrics_csv(path: Path, *, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
     """Write a row a group, metric and threshold; undefined and withheld is empty.
 
-    Parameters
-    ----------
-    path
-        The file.
-    overall
-        All cases; their group and subgroup are both ``overall``.
-    subgroups
-        Group, subgroup and its metrics.
+    The group and subgroup of all cases are both ``overall``.
     """
     rows: list[Row] = []
     for group, subgroup, summary in [("overall", "overall", overall), *subgroups]:
         head: Row = {"group": group, "subgroup": subgroup, "cases": summary.cases}
-        rows += [head | row for row in _metric_rows(summary)]
+        rows += [{**head, "metric": name, **_metric_cells(metric)} for name, metric in summary.voxel.items()]
+        for name in ("sensitivity", "fp_per_scan"):
+            for threshold, metric in zip(summary.lesion.threshold, getattr(summary.lesion, name), strict=True):
+                rows.append({**head, "metric": name, "iou_threshold": threshold, **_metric_cells(metric)})
     write_csv(path, METRICS_COLUMNS, rows)
-
-
-def _metric_rows(summary: GroupSummary) -> Iterator[Row]:
-    for name, voxel_metric in summary.voxel.items():
-        yield {"metric": name, **_metric_cells(voxel_metric)}
-    for name in ("sensitivity", "fp_per_scan"):
-        metrics: tuple[MetricSummary, ...] = getattr(summary.lesion, name)
-        for threshold, metric in zip(summary.lesion.threshold, metrics, strict=True):
-            yield {"metric": name, "iou_threshold": threshold, **_metric_cells(metric)}
 
 
 def _metric_cells(metric: MetricSummary) -> Row:
@@ -233,20 +216,19 @@ def _limits(name: str, interval: tuple[float, float] | None) -> Row:
 
 def write_volume_bins_csv(path: Path, bins: Sequence[VolumeBin]) -> None:
     """Write a row a bin and threshold, with Wilson's interval; sensitivity is empty where a bin has no lesion."""
-    write_csv(path, VOLUME_BINS_COLUMNS, (row for volume_bin in bins for row in _volume_bin_rows(volume_bin)))
-
-
-def _volume_bin_rows(volume_bin: VolumeBin) -> Iterator[Row]:
-    lesions = volume_bin.lesions
-    for threshold, found in zip(THRESHOLDS, volume_bin.found, strict=True):
-        row: Row = {
-            "from_cm3": volume_bin.low,
-            "below_cm3": volume_bin.high,
-            "iou_threshold": threshold,
-            "lesions": lesions,
-            "found": found,
-        }
-        if lesions:
-            low, high = wilson_interval(found, lesions)
-            row |= {"sensitivity": found / lesions, "wilson95_low": low, "wilson95_high": high}
-        yield row
+    rows: list[Row] = []
+    for volume_bin in bins:
+        lesions = volume_bin.lesions
+        for threshold, found in zip(THRESHOLDS, volume_bin.found, strict=True):
+            row: Row = {
+                "from_cm3": volume_bin.low,
+                "below_cm3": volume_bin.high,
+                "iou_threshold": threshold,
+                "lesions": lesions,
+                "found": found,
+            }
+            if lesions:
+                low, high = wilson_interval(found, lesions)
+                row |= {"sensitivity": found / lesions, "wilson95_low": low, "wilson95_high": high}
+            rows.append(row)
+    write_csv(path, VOLUME_BINS_COLUMNS, rows)

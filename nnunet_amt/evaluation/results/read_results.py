@@ -1,39 +1,35 @@
-"""What an evaluation and a failure analysis wrote, read back: single cases, tables, a reader's decisions."""
+"""What an evaluation and a failure analysis wrote, read back: a record a case, a reader's decisions, whole models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import csv
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from nnunet_amt.base.files import read_record, read_rows
+import numpy as np
+
+from nnunet_amt.base.files import read_record, read_rows, require_folder
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.measure.case import voxel_metrics
 from nnunet_amt.evaluation.measure.features import FEATURES
-from nnunet_amt.evaluation.results.summary_json import read_summary
-from nnunet_amt.evaluation.results.tables import TABLES_SCHEMA_VERSION, result_tables
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
+from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS
 from nnunet_amt.evaluation.settings import FalsePositiveRule
-from nnunet_amt.writing.table import Document, document_from_json
 
-_FEATURES = tuple(feature.name for feature in FEATURES)
+# What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.
+DEFINING_SETTINGS = ("connectivity", "minimum_predicted_voxels", "false_positive_rule")
+READ_FILES = ("summary.json", "cases.csv", "lesions.csv", "case_thresholds.csv")  # of `read_evaluated_model`
+_AGAIN = "evaluate the predictions again with this version"
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class FalsePositiveLesion:
-    """A predicted lesion that counts as a false positive at IoU > 0.1.
+    """A predicted lesion that counts as a false positive at IoU > 0.1, and whether it touches a reference lesion."""
 
-    Attributes
-    ----------
-    lesion
-        Its number within the case, from 1, as in lesions.csv.
-    voxels, volume_ml
-        Its size.
-    overlaps
-        Whether it shares a voxel with a reference lesion.
-    """
-
-    lesion: int
+    lesion: int  # number within the case, from 1, as in lesions.csv
     voxels: int
     volume_ml: float
     overlaps: bool
@@ -45,8 +41,6 @@ class EvaluatedCase:
 
     Attributes
     ----------
-    case_id
-        Name of the case.
     tp, fp, fn
         Voxels in both masks, in the prediction only, in the reference only.
     dice, iou, precision, recall
@@ -87,12 +81,8 @@ class EvaluatedCase:
 class FailedCase:
     """A row of failure_cases.csv with the distances of false_positives.csv.
 
-    Attributes
-    ----------
-    features
-        Values of the reference by the feature's name; an undefined one is missing.
-    distances_mm
-        From each false positive, by its lesion number, to the nearest reference lesion.
+    They are the defined features of the reference by their names, and how far each false positive, by its lesion
+    number, is from the nearest reference lesion.
     """
 
     features: Mapping[str, float] = field(default_factory=dict)
@@ -115,16 +105,21 @@ def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None
         If a file is missing or broken.
     """
     lost: dict[str, list[FalsePositiveLesion]] = {}
+
+    def take_lesion(row: Mapping[str, str]) -> None:
+        if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
+            return
+        overlaps = float(row["best_iou"]) > 0.0
+        lesion = FalsePositiveLesion(int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps)
+        if not (overlaps and false_positives == "no_overlap"):
+            lost.setdefault(row["case_id"], []).append(lesion)
+
+    def take_case(row: Mapping[str, str]) -> EvaluatedCase:
+        return _case(row, sorted(lost.get(row["case_id"], ()), key=lambda lesion: (-lesion.voxels, lesion.lesion)))
+
     if false_positives is not None:
-        for case_id, lesion in _taken(folder / "lesions.csv", _false_positive, "evaluate"):
-            if lesion is not None and not (lesion.overlaps and false_positives == "no_overlap"):
-                lost.setdefault(case_id, []).append(lesion)
-
-    def case(row: Mapping[str, str]) -> EvaluatedCase:
-        lesions = sorted(lost.get(row["case_id"], ()), key=lambda lesion: (-lesion.voxels, lesion.lesion))
-        return _case(row, tuple(lesions))
-
-    return tuple(_taken(folder / "cases.csv", case, "evaluate"))
+        _taken(folder / "lesions.csv", take_lesion, "evaluate")
+    return tuple(_taken(folder / "cases.csv", take_case, "evaluate"))
 
 
 def worst_first(case: EvaluatedCase) -> tuple[bool, float, float, str]:
@@ -143,15 +138,18 @@ def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:
     if failures is None:
         return {}
     distances: dict[str, dict[int, float]] = {}
-    for case_id, lesion, distance in _taken(failures / "false_positives.csv", _distance, "failures"):
+
+    def take_distance(row: Mapping[str, str]) -> None:
+        case_id, lesion, distance = row["case_id"], int(row["lesion"]), _number(row["distance_mm"])
         if distance is not None:
             distances.setdefault(case_id, {})[lesion] = distance
 
     def failed(row: Mapping[str, str]) -> tuple[str, FailedCase]:
         case_id = row["case_id"]
-        features = {name: float(row[name]) for name in _FEATURES if row.get(name)}
+        features = {feature.name: float(row[feature.name]) for feature in FEATURES if row.get(feature.name)}
         return case_id, FailedCase(features, distances.get(case_id, {}))
 
+    _taken(failures / "false_positives.csv", take_distance, "failures")
     return dict(_taken(failures / "failure_cases.csv", failed, "failures"))
 
 
@@ -170,40 +168,7 @@ def read_decisions(folder: Path) -> dict[tuple[str, int], str]:
         raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error
 
 
-def read_tables(folder: Path) -> Document:
-    """Read the tables of an evaluation; those of one that left no tables.json are laid out anew from summary.json.
-
-    Raises
-    ------
-    BadInputError
-        If both files are missing or broken.
-    """
-    content = read_record(folder / "tables.json")
-    if content.get("schema_version") == TABLES_SCHEMA_VERSION:
-        try:
-            return document_from_json(content)
-        except (KeyError, TypeError) as error:
-            path = folder / "tables.json"
-            raise BadInputError(
-                f"{path}: is not what evaluate writes ({error}); run nnunet_amt evaluate again"
-            ) from error
-    summary = read_summary(folder)
-    return result_tables(summary.settings, summary.overall, summary.subgroups)
-
-
-def _false_positive(row: Mapping[str, str]) -> tuple[str, FalsePositiveLesion | None]:
-    if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
-        return row["case_id"], None
-    overlaps = float(row["best_iou"]) > 0.0
-    lesion = FalsePositiveLesion(int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps)
-    return row["case_id"], lesion
-
-
-def _distance(row: Mapping[str, str]) -> tuple[str, int, float | None]:
-    return row["case_id"], int(row["lesion"]), _number(row["distance_mm"])
-
-
-def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ...]) -> EvaluatedCase:
+def _case(row: Mapping[str, str], false_positives: Sequence[FalsePositiveLesion]) -> EvaluatedCase:
     return EvaluatedCase(
         case_id=row["case_id"],
         tp=int(row["tp"]),
@@ -220,7 +185,7 @@ def _case(row: Mapping[str, str], false_positives: tuple[FalsePositiveLesion, ..
         prediction_ml=float(row["prediction_ml"]),
         size_mm=_number(row["size_mm"]),
         tumour_size=row["tumour_size"],
-        false_positives=false_positives,
+        false_positives=tuple(false_positives),
     )
 
 
@@ -233,6 +198,134 @@ def _taken(path: Path, take: Callable[[Mapping[str, str]], Value], command: str)
     try:
         return [take(row) for row in read_rows(path)]
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInputError(
-            f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again"
-        ) from error
+        advice = f"run nnunet_amt {command} again"
+        raise BadInputError(f"{path}: is not what {command} writes ({error}); {advice}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedModel:
+    """One model on the cases of a test set; all arrays are in the order of `case_ids`.
+
+    Attributes
+    ----------
+    folder, settings
+        Of the evaluation, as recorded in its summary.json.
+    case_ids
+        Sorted.
+    voxel : numpy.ndarray of float, (cases, 4)
+        Dice, IoU, precision and recall; NaN where undefined.
+    reference_voxels : numpy.ndarray of int64, (cases,)
+        Voxels of the reference.
+    reference_ml
+        Its volume, which differs if the spacing does.
+    references : numpy.ndarray of int64, (cases,)
+        Reference lesions.
+    tumour_size
+        Size class of each case.
+    tp, fp : numpy.ndarray of int64, (cases, thresholds)
+        Lesion counts at `THRESHOLDS`.
+    lesions
+        Case, number and voxels of each reference lesion.
+    found : numpy.ndarray of bool, (lesions, 2)
+        Whether each of them is matched, at `TABLE_THRESHOLDS`.
+    """
+
+    name: str
+    folder: Path
+    settings: Mapping[str, Any]
+    case_ids: tuple[str, ...]
+    voxel: np.ndarray
+    reference_voxels: np.ndarray
+    reference_ml: tuple[float, ...]
+    references: np.ndarray
+    tumour_size: tuple[str, ...]
+    tp: np.ndarray
+    fp: np.ndarray
+    lesions: tuple[tuple[str, int, int], ...]
+    found: np.ndarray
+
+    @property
+    def dice(self) -> np.ndarray:
+        """Dice of each case; NaN where undefined."""
+        dice: np.ndarray = self.voxel[:, 0]
+        return dice
+
+
+def read_evaluated_model(folder: Path, *, name: str) -> EvaluatedModel:
+    """Read the results of ``nnunet_amt evaluate`` in `folder`, of a model called `name` in tables and figures.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no such results, those of an older version, or files that do not belong together.
+    """
+    require_folder(folder, "give a folder that nnunet_amt evaluate wrote")
+    summary = read_record(folder / "summary.json")
+    settings = summary.get("settings")
+    if not isinstance(settings, dict) or any(key not in settings for key in DEFINING_SETTINGS):
+        raise BadInputError(f"{folder}: no results of nnunet_amt evaluate (summary.json is missing or broken)")
+    if summary.get("triage"):  # nobody has looked at the other model's false positives in the same way
+        raise BadInputError(f"{folder}: was evaluated with --triage; evaluate again without it to compare")
+    try:
+        return _model(folder, name, settings)
+    except (KeyError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise BadInputError(f"{folder}: its files were not left as evaluate wrote them ({reason}); {_AGAIN}") from error
+
+
+def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedModel:
+    cases = sorted(read_cases(folder), key=lambda case: case.case_id)
+    case_ids = tuple(case.case_id for case in cases)
+    if not cases or len(set(case_ids)) < len(case_ids):
+        raise ValueError("cases.csv is empty, or holds a case twice")
+    lesions = sorted(
+        (row for row in _rows(folder / "lesions.csv") if row["source"] == "reference"),
+        key=lambda row: (row["case_id"], int(row["lesion"])),
+    )
+    found = [[bool(row[f"matched_partner_{t:g}"]) for t in TABLE_THRESHOLDS] for row in lesions]
+    tp, fp = _threshold_counts(_rows(folder / "case_thresholds.csv"), case_ids)
+    voxel = [voxel_metrics(case.tp, case.fp, case.fn) for case in cases]
+    model = EvaluatedModel(
+        name=name,
+        folder=folder,
+        settings=settings,
+        case_ids=case_ids,
+        voxel=np.array([list(vars(metrics).values()) for metrics in voxel], dtype=float),  # None becomes NaN
+        reference_voxels=np.array([case.tp + case.fn for case in cases]),
+        reference_ml=tuple(case.reference_ml for case in cases),
+        references=np.array([case.reference_lesions for case in cases]),
+        tumour_size=tuple(case.tumour_size for case in cases),
+        tp=tp,
+        fp=fp,
+        lesions=tuple((row["case_id"], int(row["lesion"]), int(row["voxels"])) for row in lesions),
+        found=np.array(found, dtype=bool).reshape(len(lesions), len(TABLE_THRESHOLDS)),
+    )
+    at = [threshold_index(t) for t in TABLE_THRESHOLDS]
+    found_as_often = (model.found.sum(axis=0) == model.tp[:, at].sum(axis=0)).all()
+    if len(model.lesions) != model.references.sum() or not found_as_often:  # files of different runs, put together
+        raise ValueError("lesions.csv and the other files tell of different lesions")
+    return model
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, strict=True))
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path.parent}: has no {path.name}, as results of older versions; {_AGAIN}") from error
+    except (OSError, csv.Error) as error:
+        raise BadInputError(f"{path}: cannot be read ({error}); {_AGAIN}") from error
+
+
+def _threshold_counts(rows: list[dict[str, str]], case_ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Give true and false positives, (cases, thresholds)."""
+    if set(rows[0] if rows else ()) != set(CASE_THRESHOLDS_COLUMNS):
+        raise ValueError("case_thresholds.csv has other columns")
+    place = {case_id: i for i, case_id in enumerate(case_ids)}
+    counts = np.full((2, len(case_ids), len(THRESHOLDS)), -1, dtype=np.int64)
+    for row in rows:
+        at = place[row["case_id"]], threshold_index(float(row["threshold"]))
+        counts[:, at[0], at[1]] = int(row["tp"]), int(row["fp"])
+    if (counts < 0).any():
+        raise ValueError("case_thresholds.csv lacks a case or a threshold")
+    return counts[0], counts[1]

@@ -89,21 +89,14 @@ def result_folder(output: Path, file_names: Collection[str]) -> Iterator[Path]:
 
 
 def _make_staging(output: Path) -> Path:
-    if _is_movable(output):
-        staging = output.parent / f"{PARTIAL_MARK}{os.getpid()}-{output.name}"
-    else:
-        staging = output / f"{PARTIAL_MARK}{os.getpid()}-results"
+    """Make the folder beside `output`, or in it where renaming that is impossible or pulls the floor from under us."""
+    movable = not output.exists() or (
+        os.access(output.parent, os.W_OK) and not output.is_mount() and not Path.cwd().is_relative_to(output)
+    )
+    name = f"{PARTIAL_MARK}{os.getpid()}"
+    staging = output.parent / f"{name}-{output.name}" if movable else output / f"{name}-results"
     staging.mkdir()
     return staging
-
-
-def _is_movable(output: Path) -> bool:
-    """Whether `output` can be renamed without pulling the floor from under somebody."""
-    if not output.exists():
-        return True
-    if not os.access(output.parent, os.W_OK):
-        return False
-    return not output.is_mount() and not Path.cwd().is_relative_to(output)
 
 
 def _publish(staging: Path, output: Path, file_names: Collection[str]) -> None:
@@ -167,16 +160,14 @@ def _clear_leftovers(output: Path, file_names: Collection[str]) -> None:
         leftover_name = re.compile(rf"{re.escape(PARTIAL_MARK)}(\d+)-{re.escape(name)}")
         for leftover in sorted(folder.iterdir()) if folder.is_dir() else ():
             found = leftover_name.fullmatch(leftover.name)
-            if found is None or not leftover.is_dir() or _is_of_another_run(int(found[1])):
+            if found is None or not leftover.is_dir():
                 continue
+            if int(found[1]) != os.getpid() and is_running(int(found[1])):
+                continue  # of another run
             _LOGGER.info("removing %s, left by a run that was stopped", leftover)
             if output.is_dir():
                 _keep_other_entries(leftover, output, file_names)
             _discard(leftover, file_names)
-
-
-def _is_of_another_run(process_id: int) -> bool:
-    return process_id != os.getpid() and is_running(process_id)
 
 
 @contextmanager
@@ -191,16 +182,7 @@ def recorded_results(
 ) -> Iterator[tuple[Path, RunNotes]]:
     """Give a folder to write results to, as `result_folder` does, and the notes of their run, see `recorded_run`.
 
-    Parameters
-    ----------
-    output
-        The results' folder.
-    file_names
-        What the block may write.
-    stage, settings, seed
-        For the record.
-    inputs
-        What is read; what is None was not given.
+    The block may write `file_names`; inputs that are None were not given.
 
     Yields
     ------

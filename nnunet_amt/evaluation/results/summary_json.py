@@ -37,18 +37,7 @@ def write_summary_json(
 ) -> None:
     """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
 
-    The file obeys ``summary.schema.json`` beside this module.
-
-    Parameters
-    ----------
-    path
-        The file.
-    settings
-        Of the evaluation.
-    overall
-        All cases; with a reader's decisions the file says so under ``triage``.
-    subgroups
-        Group, subgroup and its metrics.
+    The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``.
     """
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -62,24 +51,21 @@ def write_summary_json(
 
 
 def _group_json(summary: GroupSummary) -> dict[str, Any]:
+    lesion = summary.lesion
     return {
         "cases": summary.cases,
         "clusters": summary.clusters,
         "voxel": {name: asdict(metric) for name, metric in summary.voxel.items()},
-        "lesion": _lesion_json(summary.lesion),
-    }
-
-
-def _lesion_json(lesion: LesionSummary) -> dict[str, Any]:
-    return {
-        "references": lesion.references,
-        "threshold": lesion.threshold,
-        "tp": lesion.tp,
-        "fp": lesion.fp,
-        "fn": lesion.fn,
-        **_columns_json("sensitivity", lesion.sensitivity),
-        "sensitivity_wilson95": [metric.wilson95 for metric in lesion.sensitivity],
-        **_columns_json("fp_per_scan", lesion.fp_per_scan),
+        "lesion": {
+            "references": lesion.references,
+            "threshold": lesion.threshold,
+            "tp": lesion.tp,
+            "fp": lesion.fp,
+            "fn": lesion.fn,
+            **_columns_json("sensitivity", lesion.sensitivity),
+            "sensitivity_wilson95": [metric.wilson95 for metric in lesion.sensitivity],
+            **_columns_json("fp_per_scan", lesion.fp_per_scan),
+        },
     }
 
 
@@ -93,17 +79,7 @@ def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list
 
 @dataclass(frozen=True)
 class EvaluationSummary:
-    """The content of a summary.json, as `evaluate` had it in memory.
-
-    Attributes
-    ----------
-    settings
-        Of the evaluation.
-    overall
-        Metrics of all cases.
-    subgroups
-        Group, subgroup and its metrics.
-    """
+    """The content of a summary.json, as `evaluate` had it in memory."""
 
     settings: EvaluationSettings
     overall: GroupSummary
@@ -161,30 +137,28 @@ def _read_settings(content: Mapping[str, Any]) -> EvaluationSettings:
     known = {field.name for field in fields(EvaluationSettings)}
     if unknown := sorted(content.keys() - known):
         raise BadInputError(f"{unknown[0]!r} is not known to this release; {_ADVICE}")
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
-    return EvaluationSettings(**values)
+    return EvaluationSettings(**_with_tuples(content))
+
+
+def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a dataclass, whose tuples are lists in JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
 
 
 def _read_group(content: Mapping[str, Any]) -> GroupSummary:
+    voxel = {}
+    for name in VOXEL_METRICS:
+        metric = content["voxel"][name]
+        parts = {part: metric[part] for part in ("mean", "sd", "n", "median", "q1", "q3")}
+        voxel[name] = CaseMetricSummary(ci95=_read_interval(metric["ci95"]), **parts)
+    triage = content.get("triage")  # of the whole only, and only where a reader decided
     return GroupSummary(
         cases=content["cases"],
-        voxel={name: _read_case_metric(content["voxel"][name]) for name in VOXEL_METRICS},
+        voxel=voxel,
         lesion=_read_lesion(content["lesion"], content["cases"]),
         clusters=content["clusters"],
-        triage=_read_triage(content.get("triage")),  # of the whole only, and only where a reader decided
+        triage=None if triage is None else TriageSummary(**_with_tuples(triage)),
     )
-
-
-def _read_triage(content: Mapping[str, Any] | None) -> TriageSummary | None:
-    if content is None:
-        return None
-    parts: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
-    return TriageSummary(**parts)
-
-
-def _read_case_metric(content: Mapping[str, Any]) -> CaseMetricSummary:
-    parts = {name: content[name] for name in ("mean", "sd", "n", "median", "q1", "q3")}
-    return CaseMetricSummary(ci95=_read_interval(content["ci95"]), **parts)
 
 
 def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:

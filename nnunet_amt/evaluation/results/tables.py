@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.base.files import write_json, write_text
+from nnunet_amt.base.files import read_record, write_json, write_text
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
+from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import (
@@ -19,12 +21,9 @@ from nnunet_amt.evaluation.summary.summary import (
     NamedGroup,
     SensitivitySummary,
 )
-from nnunet_amt.writing.html import html_document
-from nnunet_amt.writing.latex import latex_document
-from nnunet_amt.writing.markdown import markdown_document
-from nnunet_amt.writing.numbers import UNDEFINED, interval_text
-from nnunet_amt.writing.table import Document, Row, RowKind, Table
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text
+from nnunet_amt.writing.table import Document, Row, RowKind, Table, document_from_json
+from nnunet_amt.writing.table_formats import html_document, latex_document, markdown_document
 
 TABLE_FILES = ("tables.md", "tables.tex", "tables.html", "tables.json")
 TABLES_SCHEMA_VERSION = 1
@@ -47,29 +46,20 @@ _SUBGROUP_TITLES = {
     ("tumour_size", "medium"): f"medium ({_SMALL:g} to {_LARGE:g} cm)",
     ("tumour_size", "small"): f"small (< {_SMALL:g} cm)",
 }
+_PUBLISHED_LESION_METRICS = ("sensitivity_01", "fp_per_scan_01", "sensitivity_05", "fp_per_scan_05")
 _RULES = {
     "unmatched": "a predicted lesion without a partner is a false positive",
     "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
 }
 
 
-def result_tables(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
-    """Lay out both tables.
-
-    Parameters
-    ----------
-    settings
-        Of the evaluation.
-    overall
-        All cases.
-    subgroups
-        Group, subgroup and its metrics; the values of a group stand together.
-    """
+def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
+    """Lay out the metrics of all cases and of subgroups, those of a group together, in both tables."""
     groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
     lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
     voxel_columns = ("Dice score", "IoU", "Precision", "Recall")
-    voxel_rows = _rows(groups, _voxel_cells, _published_voxel_row)
-    lesion_rows = _rows(groups, _lesion_cells, _published_lesion_row)
+    voxel_rows = _rows(groups, _voxel_cells, _published_rows(paper.TABLE_3, VOXEL_METRICS))
+    lesion_rows = _rows(groups, _lesion_cells, _published_rows(paper.TABLE_4, _PUBLISHED_LESION_METRICS))
     return Document(
         title=f"Evaluation of {counted(overall.cases, 'case')}",
         notes=_notes(settings, overall),
@@ -87,6 +77,25 @@ def write_tables(folder: Path, tables: Document) -> None:
     write_text(folder / "tables.tex", latex_document(tables))
     write_text(folder / "tables.html", html_document(tables, number_columns={0}, row_class="ours"))
     write_json(folder / "tables.json", {"schema_version": TABLES_SCHEMA_VERSION, **tables.as_json()})
+
+
+def read_tables(folder: Path) -> Document:
+    """Read the tables of an evaluation; those of one that left no tables.json are laid out anew from summary.json.
+
+    Raises
+    ------
+    BadInputError
+        If both files are missing or broken.
+    """
+    content = read_record(folder / "tables.json")
+    if content.get("schema_version") == TABLES_SCHEMA_VERSION:
+        try:
+            return document_from_json(content)
+        except (KeyError, TypeError) as error:
+            advice = "run nnunet_amt evaluate again"
+            raise BadInputError(f"{folder / 'tables.json'}: is not what evaluate writes ({error}); {advice}") from error
+    summary = read_summary(folder)
+    return result_tables(settings=summary.settings, overall=summary.overall, subgroups=summary.subgroups)
 
 
 def group_title(group: str) -> str:
@@ -161,7 +170,7 @@ def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple
 def _rows(
     groups: Sequence[NamedGroup],
     our_cells: Callable[[GroupSummary], tuple[str, ...]],
-    published_row: Callable[[str, str], Row | None],
+    published_rows: Mapping[tuple[str, str], Row],
 ) -> tuple[Row, ...]:
     rows = []
     for group, members in groupby(groups, key=lambda named: named[0]):
@@ -169,9 +178,8 @@ def _rows(
             rows.append(Row(group_title(group), kind="group"))
         for _, name, summary in members:
             rows.append(Row(subgroup_title(group, name), (str(summary.cases), *our_cells(summary))))
-            published = published_row(group, name)
-            if published is not None:
-                rows.append(published)
+            if (group, name) in published_rows:
+                rows.append(published_rows[group, name])
     return tuple(rows)
 
 
@@ -187,36 +195,23 @@ def _lesion_cells(summary: GroupSummary) -> tuple[str, ...]:
     )
 
 
-def _published_voxel_row(group: str, subgroup: str) -> Row | None:
-    for row in paper.TABLE_3:
-        if (row.group, row.subgroup) == (group, subgroup):
-            return _published(row.cases, (row.dice, row.iou, row.precision, row.recall))
-    return None
-
-
-def _published_lesion_row(group: str, subgroup: str) -> Row | None:
-    for row in paper.TABLE_4:
-        if (row.group, row.subgroup) == (group, subgroup):
-            return _published(
-                row.cases, (row.sensitivity_01, row.fp_per_scan_01, row.sensitivity_05, row.fp_per_scan_05)
-            )
-    return None
-
-
-def _published(cases: int, estimates: Sequence[paper.Estimate]) -> Row:
-    return Row("published", (str(cases), *map(str, estimates)), "published")
+def _published_rows(
+    rows: Sequence[paper.PublishedVoxelRow | paper.PublishedLesionRow], metrics: Sequence[str]
+) -> dict[tuple[str, str], Row]:
+    """Give the paper's rows by group and subgroup."""
+    published = {}
+    for row in rows:
+        cells = (str(row.cases), *(str(getattr(row, metric)) for metric in metrics))
+        published[row.group, row.subgroup] = Row("published", cells, "published")
+    return published
 
 
 def _metric_text(metric: MetricSummary, expected_n: int) -> str:
     if metric.mean is None:
         return UNDEFINED
     deviation = "" if metric.sd is None else f"±{metric.sd:.2f}"
-    n = "" if metric.n == expected_n else f" [{metric.n}]"
-    return f"{metric.mean:.2f}{deviation} ({_bootstrap_text(metric)}){n}"
-
-
-def _bootstrap_text(metric: MetricSummary) -> str:
-    bootstrap = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
+    intervals = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
     if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
-        return f"{bootstrap}; Wilson {interval_text(metric.wilson95, digits=2)}"
-    return bootstrap
+        intervals += f"; Wilson {interval_text(metric.wilson95, digits=2)}"
+    n = "" if metric.n == expected_n else f" [{metric.n}]"
+    return f"{metric.mean:.2f}{deviation} ({intervals}){n}"

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
-from nnunet_amt.evaluation.pair_analysis import checked_pairs, for_each_pair, pair_results
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, checked_pairs, for_each_pair, pair_results
 from nnunet_amt.evaluation.score_froc.candidates import (
     CONFIDENCES,
     CaseCandidates,

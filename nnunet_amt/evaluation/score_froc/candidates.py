@@ -13,7 +13,7 @@ import numpy as np
 
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases, read_mask_pair
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
     intersection_table,
@@ -21,7 +21,6 @@ from nnunet_amt.evaluation.measure.lesions import (
     label_components,
     match_sweep,
 )
-from nnunet_amt.evaluation.pair_analysis import read_mask_pair
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground, MaskBox
 from nnunet_amt.images.mask_file import read_geometry

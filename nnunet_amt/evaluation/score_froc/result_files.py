@@ -15,10 +15,9 @@ from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, HIT_TWENTIE
 from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, IouSweep, ScoreFroc
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.writing.figure_style import BLUE, ORANGE, plain_figure, save_plain_figure
-from nnunet_amt.writing.markdown import pipe_table
-from nnunet_amt.writing.numbers import UNDEFINED
+from nnunet_amt.writing.numbers import UNDEFINED, counted
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.table_formats import pipe_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

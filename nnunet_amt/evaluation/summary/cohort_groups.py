@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +31,10 @@ _FEW_TEXTS, _MOST_TEXTS = 6, 30  # allowed in any cohort, and in the largest
 
 
 def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
-    """Read what a cohort file says about the evaluated cases.
+    """Read what a cohort file says about the evaluated cases: column to text, by case id.
 
-    Parameters
-    ----------
-    path
-        CSV with a header line, a column ``case_id`` and any others; rows of other cases are passed over.
-    case_ids
-        The evaluated cases.
-
-    Returns
-    -------
-    dict of dict
-        Column to text (stripped; empty where not stated), by case id.
+    The file is CSV with a header line, a column ``case_id`` and any others; rows of other cases are passed over. Texts
+    are stripped, and empty where not stated.
 
     Raises
     ------
@@ -56,7 +47,17 @@ def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
     numbered = numbered_rows(path, "the cohort.csv of these cases")
     _, columns = next(numbered, (1, []))
     require_columns(path, columns, required=("case_id",))
-    rows = _by_case(path, columns, numbered)
+    rows: dict[str, dict[str, str]] = {}
+    lines: dict[str, int] = {}
+    for line, cells in numbered:
+        texts = row_texts(path, line, columns=columns, cells=cells)
+        case_id = texts["case_id"]
+        if case_id and case_id in rows:
+            raise ManifestError(
+                f"{path} line {line}, column 'case_id': case {case_id} stands on line {lines[case_id]} "
+                "already; keep one row a case"
+            )
+        rows[case_id], lines[case_id] = texts, line
     missing = [case_id for case_id in case_ids if case_id not in rows]
     if missing:
         raise UnmatchedCasesError(
@@ -64,21 +65,6 @@ def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
             "add the rows or give the cohort.csv of these cases"
         )
     return {case_id: rows[case_id] for case_id in case_ids}
-
-
-def _by_case(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    lines: dict[str, int] = {}
-    for line, cells in rows:
-        texts = row_texts(path, line, columns=columns, cells=cells)
-        case_id = texts["case_id"]
-        if case_id and case_id in found:
-            raise ManifestError(
-                f"{path} line {line}, column 'case_id': case {case_id} stands on line {lines[case_id]} "
-                "already; keep one row a case"
-            )
-        found[case_id], lines[case_id] = texts, line
-    return found
 
 
 def as_number(text: str) -> float | None:
@@ -110,26 +96,19 @@ def thirds(values: Sequence[float]) -> tuple[str, ...]:
     The limits are values of the cohort itself (of its sorted values those at one third and two thirds); equal values
     stay together, so that thirds differ in size where many are equal, and may be fewer than three.
 
-    Parameters
-    ----------
-    values
-        One or more.
-
     Returns
     -------
     tuple of str
-        Of each value, such as ``"1.2 to 3.4"``.
+        Of each of the values, one or more, such as ``"1.2 to 3.4"``.
     """
     array = np.asarray(values, dtype=float)
     limits = np.quantile(array, (1 / 3, 2 / 3), method="inverted_cdf")
     third_of_value = np.searchsorted(limits, array, side="left")
-    names = {third: _range(array[third_of_value == third]) for third in np.unique(third_of_value)}
+    names = {}
+    for third in np.unique(third_of_value):
+        low, high = array[third_of_value == third].min(), array[third_of_value == third].max()
+        names[third] = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     return tuple(names[third] for third in third_of_value)
-
-
-def _range(values: Iterable[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 _BANDED_COLUMNS: dict[str, Callable[[float], str]] = {
@@ -144,8 +123,6 @@ class CohortGroup:
 
     Attributes
     ----------
-    name
-        Of the column.
     subgroup_of
         Value or band of each case, by case id.
     order
@@ -164,13 +141,6 @@ def cohort_groups(cohort: CohortRows | None, *, settings: EvaluationSettings) ->
     three bands). As in the paper, histologies other than its four are put together as "others". A column that
     was asked for is taken as it stands, or in thirds of the cases if it holds more than six different numbers.
 
-    Parameters
-    ----------
-    cohort
-        The cohort rows of the evaluated cases, or None without a cohort file.
-    settings
-        Columns asked for.
-
     Raises
     ------
     BadInputError
@@ -178,7 +148,11 @@ def cohort_groups(cohort: CohortRows | None, *, settings: EvaluationSettings) ->
         every case; if an age or slice thickness is no number.
     """
     if cohort is None:
-        _refuse_without_cohort(settings)
+        if settings.cluster == "institution":
+            message = "cluster institution: needs to know the institutions; give a cohort file too (--cohort)"
+            raise BadInputError(message)
+        for name in settings.subgroup_columns:
+            raise BadInputError(f"subgroup {name!r}: is a column of the cohort file; give that file too (--cohort)")
         return ()
     usual = [name for name in (*_NAMED_COLUMNS, *_BANDED_COLUMNS) if any(row.get(name) for row in cohort.values())]
     asked = [name for name in dict.fromkeys(settings.subgroup_columns) if name not in usual]
@@ -214,13 +188,6 @@ def institutions_of(groups: Sequence[CohortGroup], *, settings: EvaluationSettin
     return found
 
 
-def _refuse_without_cohort(settings: EvaluationSettings) -> None:
-    if settings.cluster == "institution":
-        raise BadInputError("cluster institution: needs to know the institutions; give a cohort file too (--cohort)")
-    for name in settings.subgroup_columns:
-        raise BadInputError(f"subgroup {name!r}: is a column of the cohort file; give that file too (--cohort)")
-
-
 def _check_asked(name: str, cohort: CohortRows) -> None:
     columns = [column for column in next(iter(cohort.values()), {}) if column not in _IDENTIFIERS]
     if name in _IDENTIFIERS:
@@ -237,10 +204,9 @@ def _group(name: str, cohort: CohortRows) -> CohortGroup:
         return _banded(name, texts)
     if name in _NAMED_COLUMNS:
         return _named(name, texts)
-    numbers = [as_number(text) for text in texts.values() if text]
-    if None not in numbers:
-        return _numeric(name, texts)
     different = {text for text in texts.values() if text}
+    if all(as_number(text) is not None for text in different):
+        return _numeric(name, texts)
     if len(different) > max(_FEW_TEXTS, min(_MOST_TEXTS, len(texts) // 2)):
         raise BadInputError(
             f"subgroup {name!r}: has {len(different)} different texts in {len(texts)} cases; "

@@ -143,16 +143,14 @@ def summarise(
 ) -> GroupSummary:
     """Average the voxel metrics over cases, pool the lesions, and bootstrap both over the same resamples.
 
-    Parameters
-    ----------
-    cases
-        The group, at least one case.
-    settings
-        Number of resamples, seed, what is drawn, and whether intervals are given for few cases.
-    institutions
-        Of each case, by case id; needed where institutions are drawn.
+    There is at least one case. The institutions, by case id, are needed where they are drawn.
     """
-    columns = _columns(cases)
+    columns = _Columns(
+        voxel=np.array([[getattr(case.voxel, name) for name in VOXEL_METRICS] for case in cases], dtype=float),
+        tp=np.array([case.lesions.tp for case in cases], dtype=float),
+        fp=np.array([case.lesions.fp for case in cases], dtype=float),
+        references=np.array([len(case.counts.reference_voxels) for case in cases], dtype=float),
+    )
     clusters = None
     if settings.cluster == "institution" and institutions is not None:
         clusters = [institutions[case.case_id] for case in cases]
@@ -163,15 +161,6 @@ def summarise(
         voxel=_voxel_summaries(columns.voxel, samples, fewest),
         lesion=_lesion_summary(columns, samples, fewest),
         clusters=None if clusters is None else len(set(clusters)),
-    )
-
-
-def _columns(cases: Sequence[CaseEvaluation]) -> _Columns:
-    return _Columns(
-        voxel=np.array([[_or_nan(getattr(case.voxel, name)) for name in VOXEL_METRICS] for case in cases]),
-        tp=np.array([case.lesions.tp for case in cases], dtype=float),
-        fp=np.array([case.lesions.fp for case in cases], dtype=float),
-        references=np.array([len(case.counts.reference_voxels) for case in cases], dtype=float),
     )
 
 
@@ -220,37 +209,34 @@ def _voxel_summaries(voxel: np.ndarray, samples: _Samples | None, fewest: int) -
 def _lesion_summary(columns: _Columns, samples: _Samples | None, fewest: int) -> LesionSummary:
     cases, references = len(columns.tp), int(columns.references.sum())
     tp, fp = columns.tp.sum(axis=0).astype(int).tolist(), columns.fp.sum(axis=0).astype(int).tolist()
-    sensitivity, fp_per_scan = _lesion_bootstraps(samples, enough=cases >= fewest)
+    of_tp: list[_Bootstrap] = [(None, None)] * len(THRESHOLDS)
+    of_fp = of_tp
+    if samples is not None:
+        of_tp = _bootstraps(samples.sensitivity, samples.tp_of_threshold, enough=cases >= fewest)
+        of_fp = _bootstraps(samples.fp_per_scan, samples.fp_of_threshold, enough=cases >= fewest)
+    sensitivity = []
+    for found, bootstrap in zip(tp, of_tp, strict=True):
+        share = found / references if references else None
+        wilson = wilson_interval(found, references) if references and found in (0, references) else None
+        sensitivity.append(SensitivitySummary(share, *bootstrap, references, wilson))
     return LesionSummary(
         threshold=THRESHOLDS,
         tp=tuple(tp),
         fp=tuple(fp),
         fn=tuple(references - found for found in tp),
-        sensitivity=tuple(
-            SensitivitySummary(
-                found / references if references else None, *bootstrap, references, _wilson(found, references)
-            )
-            for found, bootstrap in zip(tp, sensitivity, strict=True)
-        ),
+        sensitivity=tuple(sensitivity),
         fp_per_scan=tuple(
-            MetricSummary(count / cases, *bootstrap, cases) for count, bootstrap in zip(fp, fp_per_scan, strict=True)
+            MetricSummary(count / cases, *bootstrap, cases) for count, bootstrap in zip(fp, of_fp, strict=True)
         ),
         references=references,
     )
 
 
-def _lesion_bootstraps(samples: _Samples | None, enough: bool) -> tuple[list[_Bootstrap], list[_Bootstrap]]:
-    """Give SD and interval of sensitivity and of false positives per scan at each threshold."""
-    if samples is None:
-        nothing: list[_Bootstrap] = [(None, None)] * len(THRESHOLDS)
-        return nothing, nothing
-    sensitivity, fp_per_scan = _bootstraps(samples.sensitivity, enough), _bootstraps(samples.fp_per_scan, enough)
-    return [sensitivity[i] for i in samples.tp_of_threshold], [fp_per_scan[i] for i in samples.fp_of_threshold]
-
-
-def _bootstraps(samples: np.ndarray, enough: bool) -> list[_Bootstrap]:
+def _bootstraps(samples: np.ndarray, column_of_threshold: np.ndarray, *, enough: bool) -> list[_Bootstrap]:
+    """Give SD and interval at each threshold."""
     deviations = [_or_none(deviation) for deviation in standard_deviation(samples)]
-    return list(zip(deviations, _intervals(samples, np.full(samples.shape[1], enough)), strict=True))
+    intervals = _intervals(samples, np.full(samples.shape[1], enough))
+    return [(deviations[column], intervals[column]) for column in column_of_threshold]
 
 
 def _intervals(samples: np.ndarray | None, enough: np.ndarray) -> list[Interval | None]:
@@ -259,14 +245,6 @@ def _intervals(samples: np.ndarray | None, enough: np.ndarray) -> list[Interval 
     low, high = percentile_interval(samples)
     defined = enough & ~np.isnan(low)
     return [(float(low[i]), float(high[i])) if defined[i] else None for i in range(len(low))]
-
-
-def _wilson(found: int, references: int) -> Interval | None:
-    return wilson_interval(found, references) if references and found in (0, references) else None
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 def _or_none(value: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,6 @@ from nnunet_amt.evaluation.settings import FalsePositiveRule
 CANDIDATE_THRESHOLD = 0.1  # a predicted lesion without a partner at this IoU is put before the reader
 TRIAGE_COLUMNS = ("case_id", "lesion", "voxels", "decision", "note")
 DECISIONS = ("accept", "dismiss", "undecided")
-_FILE = "the CSV file that the report's triage exports"
 _ADVICE = "export the decisions from a report on these predictions"
 
 Lesion = tuple[str, int]  # case id, and the number that the predicted lesion has in lesions.csv
@@ -33,17 +32,7 @@ class _Verdict:
 
 @dataclass(frozen=True)
 class Triage:
-    """The decisions of a file.
-
-    Attributes
-    ----------
-    path
-        The file.
-    sha256
-        Of its bytes.
-    verdicts
-        By lesion.
-    """
+    """The decisions of a file, and the hash of its bytes."""
 
     path: Path
     sha256: str
@@ -83,12 +72,7 @@ class TriageSummary:
 
 
 def read_triage(path: Path) -> Triage:
-    """Read decisions that the report exported; their notes are passed over.
-
-    Parameters
-    ----------
-    path
-        CSV with `TRIAGE_COLUMNS` (``note`` may be missing), a row a lesion.
+    """Read decisions that the report exported: `TRIAGE_COLUMNS`, a row a lesion; notes may be missing.
 
     Raises
     ------
@@ -96,14 +80,18 @@ def read_triage(path: Path) -> Triage:
         With its line, if the file is no strict CSV, lacks a column, holds an unknown decision or no number where one
         belongs, or decides on a lesion twice in different ways.
     """
-    rows = numbered_rows(path, _FILE)
+    rows = numbered_rows(path, "the CSV file that the report's triage exports")
     _, columns = next(rows, (1, []))
     require_columns(path, columns, required=TRIAGE_COLUMNS[:-1])
     verdicts: dict[Lesion, _Verdict] = {}
     for line, cells in rows:
         texts = row_texts(path, line, columns=columns, cells=cells)
         lesion = texts["case_id"], _number(path, line, texts, "lesion")
-        verdict = _Verdict(line, _number(path, line, texts, "voxels"), _decision(path, line, texts["decision"]))
+        voxels, decision = _number(path, line, texts, "voxels"), texts["decision"]
+        if decision not in DECISIONS:
+            choices = ", ".join(DECISIONS)
+            raise BadInputError(f"{path} line {line}, column 'decision': is {decision!r}; choose one of {choices}")
+        verdict = _Verdict(line, voxels, decision)
         earlier = verdicts.setdefault(lesion, verdict)
         if (earlier.decision, earlier.voxels) != (verdict.decision, verdict.voxels):
             raise BadInputError(
@@ -126,15 +114,6 @@ def apply_triage(
 
     An accepted lesion is no false positive at any threshold; it becomes no true positive either, because the reference
     has no outline of it. Dismissed and undecided ones stay false positives. Voxel metrics do not change.
-
-    Parameters
-    ----------
-    triage
-        The decisions.
-    cases
-        All evaluated cases.
-    rule
-        Of the false positives.
 
     Raises
     ------
@@ -165,30 +144,22 @@ def _number(path: Path, line: int, texts: Mapping[str, str], column: str) -> int
     return int(text)
 
 
-def _decision(path: Path, line: int, text: str) -> str:
-    if text not in DECISIONS:
-        raise BadInputError(f"{path} line {line}, column 'decision': is {text!r}; choose one of {', '.join(DECISIONS)}")
-    return text
-
-
 def _check(triage: Triage, cases: Sequence[CaseEvaluation]) -> None:
     by_id = {case.case_id: case for case in cases}
     for (case_id, lesion), verdict in triage.verdicts.items():
         where = f"{triage.path} line {verdict.line}"
         if case_id not in by_id:
             raise BadInputError(f"{where}, column 'case_id': no case {case_id!r} is evaluated here; {_ADVICE}")
-        for complaint in _complaints(by_id[case_id], lesion, verdict):
-            raise BadInputError(f"{where}: {complaint}: made for other predictions; {_ADVICE}")
-
-
-def _complaints(case: CaseEvaluation, lesion: int, verdict: _Verdict) -> Iterator[str]:
-    voxels = case.counts.prediction_voxels
-    if lesion > len(voxels):
-        yield f"case {case.case_id} has {len(voxels)} predicted lesions, and no lesion {lesion}"
-    elif voxels[lesion - 1] != verdict.voxels:
-        yield f"lesion {lesion} of case {case.case_id} has {voxels[lesion - 1]} voxels, not {verdict.voxels}"
-    elif lesion not in candidates(case):
-        yield f"lesion {lesion} of case {case.case_id} has a partner at IoU {CANDIDATE_THRESHOLD:g}"
+        voxels = by_id[case_id].counts.prediction_voxels
+        if lesion > len(voxels):
+            complaint = f"case {case_id} has {len(voxels)} predicted lesions, and no lesion {lesion}"
+        elif voxels[lesion - 1] != verdict.voxels:
+            complaint = f"lesion {lesion} of case {case_id} has {voxels[lesion - 1]} voxels, not {verdict.voxels}"
+        elif lesion not in candidates(by_id[case_id]):
+            complaint = f"lesion {lesion} of case {case_id} has a partner at IoU {CANDIDATE_THRESHOLD:g}"
+        else:
+            continue
+        raise BadInputError(f"{where}: {complaint}: made for other predictions; {_ADVICE}")
 
 
 def _decided(case: CaseEvaluation, triage: Triage, rule: FalsePositiveRule) -> CaseEvaluation:

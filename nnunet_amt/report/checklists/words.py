@@ -13,8 +13,8 @@ from nnunet_amt.base.files import read_toml
 from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
-from nnunet_amt.writing import words
-from nnunet_amt.writing.words import joined
+from nnunet_amt.writing import numbers
+from nnunet_amt.writing.numbers import joined
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -120,7 +120,7 @@ def thousands(number: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Write "1 case", "1,234 cases"."""
-    return words.counted(number, noun, separator=",")
+    return numbers.counted(number, noun, separator=",")
 
 
 def edges(values: Sequence[float]) -> str:

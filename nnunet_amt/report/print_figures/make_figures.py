@@ -13,7 +13,7 @@ from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
-from nnunet_amt.evaluation.figures.froc_figure import froc_figure
+from nnunet_amt.evaluation.figures.figures import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart

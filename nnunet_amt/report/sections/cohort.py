@@ -12,9 +12,8 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
-from nnunet_amt.writing.numbers import duration
+from nnunet_amt.writing.numbers import counted, duration
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import counted
 
 
 @dataclass(frozen=True)

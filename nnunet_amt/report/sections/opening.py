@@ -14,8 +14,7 @@ from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.failing import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
-from nnunet_amt.writing.numbers import value_text
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.numbers import counted, value_text
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
 NamedGroup = tuple[str, str, GroupSummary]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.published import AverageCheck, published_checks
 from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
+from nnunet_amt.evaluation.summary.subgroups import AverageCheck, published_checks
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent

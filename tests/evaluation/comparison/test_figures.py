@@ -9,7 +9,7 @@ import pytest
 from nnunet_amt.evaluation.comparison.comparison import Comparison, compare_models
 from nnunet_amt.evaluation.comparison.costs import ModelCost
 from nnunet_amt.evaluation.comparison.figures import FIGURES, model_style, write_figures
-from nnunet_amt.evaluation.results.evaluated_model import read_evaluated_model
+from nnunet_amt.evaluation.results.read_results import read_evaluated_model
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, random_evaluation, write_evaluation
 

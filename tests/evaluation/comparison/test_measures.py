@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.evaluation.comparison.measures import MEASURES, Estimate, Measure, difference_ratios, estimates, ratios
-from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel, read_evaluated_model
+from nnunet_amt.evaluation.results.read_results import EvaluatedModel, read_evaluated_model
 from nnunet_amt.evaluation.settings import ComparisonSettings, EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from tests.evaluation.builders import evaluated, row_mask

@@ -15,7 +15,7 @@ from nnunet_amt.evaluation.comparison.paired import (
     corrected,
     paired_tests,
 )
-from nnunet_amt.evaluation.results.evaluated_model import EvaluatedModel, read_evaluated_model
+from nnunet_amt.evaluation.results.read_results import EvaluatedModel, read_evaluated_model
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, TUMOUR, write_evaluation
 
 

@@ -12,11 +12,17 @@ import pytest
 from matplotlib.text import Text
 
 from nnunet_amt.evaluation.figures.case_figures import agreement, case_volumes_cm3, size_figure, volume_figure
-from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, forest_rows, institution_figure, write_figures
-from nnunet_amt.evaluation.figures.froc_figure import froc_figure
+from nnunet_amt.evaluation.figures.figures import (
+    FIGURE_FILES,
+    forest_rows,
+    froc_figure,
+    institution_figure,
+    write_figures,
+)
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
+from nnunet_amt.writing.figure_style import save_figure
 from tests.evaluation.builders import evaluated, row_mask
 
 if TYPE_CHECKING:
@@ -140,14 +146,22 @@ def test_the_head_of_short_institution_names_is_not_cut_off() -> None:
     assert head.get_window_extent().x0 >= 0
 
 
-def test_files_are_equal_from_run_to_run_and_svg_holds_text(tmp_path: Path) -> None:
-    cases = COHORTS["few"]
+@pytest.mark.parametrize("name", FIGURES)
+def test_files_are_equal_from_run_to_run_and_svg_holds_text(tmp_path: Path, name: str) -> None:
+    draw, _ = FIGURES[name]
     for run in ("one", "two"):
-        institutions = {case.case_id: "H" for case in cases}
-        write_figures(
-            tmp_path / run, cases, summarise(cases, settings=SETTINGS), settings=SETTINGS, institutions=institutions
-        )
-    assert {path.name for path in (tmp_path / "one").iterdir()} == set(FIGURE_FILES)
-    for name in FIGURE_FILES:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    assert ">Lesion sensitivity<" in (tmp_path / "one" / "froc.svg").read_text(encoding="utf-8")
+        save_figure(draw(COHORTS["few"]), tmp_path / run, name)
+    for file in (f"{name}.png", f"{name}.svg"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert (">Lesion sensitivity<" in (tmp_path / "one" / f"{name}.svg").read_text(encoding="utf-8")) == (
+        name == "froc"
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_every_file_is_written(tmp_path: Path) -> None:
+    cases = COHORTS["few"]
+    institutions = {case.case_id: "H" for case in cases}
+    overall = summarise(cases, settings=SETTINGS)
+    write_figures(tmp_path, cases, overall, settings=SETTINGS, institutions=institutions)
+    assert {path.name for path in tmp_path.iterdir()} == set(FIGURE_FILES)

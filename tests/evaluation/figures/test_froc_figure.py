@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from nnunet_amt.evaluation.figures.froc_figure import froc_figure
+from nnunet_amt.evaluation.figures.figures import froc_figure
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise

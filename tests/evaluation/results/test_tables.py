@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nnunet_amt.evaluation.results.tables import SOURCES, result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
-from nnunet_amt.writing.markdown import markdown_document
+from nnunet_amt.writing.table_formats import markdown_document
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=500, ci_always=True)
@@ -16,7 +16,8 @@ MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
 
 
 def tables_text(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> str:
-    return markdown_document(result_tables(settings, overall, subgroups), alignments="llr", sources=SOURCES)
+    tables = result_tables(settings=settings, overall=overall, subgroups=subgroups)
+    return markdown_document(tables, alignments="llr", sources=SOURCES)
 
 
 def rows(text: str) -> list[list[str]]:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair
-from nnunet_amt.evaluation.pair_analysis import read_mask_pair
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, read_mask_pair
 from nnunet_amt.evaluation.score_froc.candidates import read_probabilities, require_same_prediction
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 

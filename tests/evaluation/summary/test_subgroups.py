@@ -1,20 +1,38 @@
-"""Cohort rows and subgroups."""
+"""Subgroups of cases and lesions, and whether rows average to the overall row, ours and the paper's."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from nnunet_amt.errors import ManifestError, UnmatchedCasesError
+from nnunet_amt import paper
+from nnunet_amt.cli.commands import app
+from nnunet_amt.errors import ManifestError, UnmatchedCasesError, WorkFailedError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_counts
+from nnunet_amt.evaluation.measure.lesions import threshold_index
+from nnunet_amt.evaluation.results.csv_files import VOLUME_BINS_COLUMNS, write_volume_bins_csv
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortRows, cohort_groups, read_cohort_rows
-from nnunet_amt.evaluation.summary.subgroups import split_into_subgroups, tumour_size
-from tests.evaluation.builders import count, row_mask
+from nnunet_amt.evaluation.summary.subgroups import (
+    AverageCheck,
+    check_subgroups_add_up,
+    published_checks,
+    sensitivity_by_volume,
+    split_into_subgroups,
+    tumour_size,
+)
+from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
+from nnunet_amt.statistics.intervals import wilson_interval
+from tests.evaluation.builders import count, evaluated, row_mask
 
 
 def case_of(case_id: str, *diameters_mm: float) -> CaseEvaluation:
@@ -121,3 +139,140 @@ def test_a_cohort_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_cohort_rows(tmp_path / "cohort.csv", case_ids=["a"])
     with pytest.raises(ManifestError, match=r"line 2: is no UTF-8 text \(byte 0xfc\); save it as CSV UTF-8"):
         read(tmp_path, "case_id,name\na,ü\n", "a", encoding="latin-1")
+
+
+SETTINGS = EvaluationSettings(bootstrap_resamples=10)
+
+
+def case(prediction_stop: int, reference_stop: int) -> CaseEvaluation:
+    return evaluated(row_mask(60, (0, prediction_stop)), row_mask(60, (0, reference_stop)))
+
+
+def groups(cases: list[CaseEvaluation], names: list[str]) -> list[tuple[str, str, GroupSummary]]:
+    return [
+        ("sex", name, summarise([c for c, its in zip(cases, names, strict=True) if its == name], settings=SETTINGS))
+        for name in sorted(set(names))
+    ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.sampled_from("abc")), min_size=1, max_size=12))
+def test_any_partition_adds_up(drawn: list[tuple[int, int, str]]) -> None:
+    """Also with empty masks, where a metric is undefined in some cases and its weight is not the cases'."""
+    cases = [case(prediction, reference) for prediction, reference, _ in drawn]
+    subgroups = groups(cases, [name for *_, name in drawn])
+    check_subgroups_add_up(overall=summarise(cases, settings=SETTINGS), subgroups=subgroups)
+
+
+def test_a_subgroup_too_few_is_told() -> None:
+    cases = [case(20, 20), case(10, 20), case(5, 20)]
+    rows = groups(cases, ["a", "a", "b"])
+    overall = summarise(cases, settings=SETTINGS)
+    message = "subgroups by sex: the number of cases is 2 over the subgroups and 3 overall; nothing was written"
+    with pytest.raises(WorkFailedError, match=message):
+        check_subgroups_add_up(overall=overall, subgroups=rows[:1])
+
+
+def test_a_wrong_mean_is_told() -> None:
+    cases = [case(20, 20), case(20, 20)]
+    rows = groups(cases, ["a", "b"])
+    wrong = replace(rows[1][2], voxel=rows[1][2].voxel | {"dice": replace(rows[1][2].voxel["dice"], mean=0.9)})
+    with pytest.raises(WorkFailedError, match=r"mean dice is 0\.95 over the subgroups and 1 overall"):
+        check_subgroups_add_up(overall=summarise(cases, settings=SETTINGS), subgroups=[rows[0], ("sex", "b", wrong)])
+
+
+# A voxel has 10 mm3, so 100 of them are 1 cm3.
+# Lesions of 0.99, 1 and 10 cm3: none of the first predicted, 55 of 100 voxels of the second, all of the third.
+CASE = evaluated(
+    row_mask(1500, (200, 255), (400, 1400)), row_mask(1500, (0, 99), (200, 300), (400, 1400)), case_id="three"
+)
+EMPTY = evaluated(row_mask(1500, (0, 50)), row_mask(1500), case_id="none")
+
+
+def test_a_bin_begins_with_its_limit() -> None:
+    """1 cm3 is in the bin from 1 to below 10, 10 cm3 in that from 10; nothing is as large as 100."""
+    bins = sensitivity_by_volume([CASE, EMPTY])
+    assert [(b.low, b.high, b.lesions) for b in bins] == [(0, 1, 1), (1, 10, 1), (10, 100, 1), (100, None, 0)]
+
+
+def test_found_follows_the_threshold() -> None:
+    """IoU 0.55 is above 0.5 and not above 0.55."""
+    at = {t: [b.found[threshold_index(t)] for b in sensitivity_by_volume([CASE, CASE])] for t in (0.1, 0.5, 0.55)}
+    assert at == {0.1: [0, 2, 2, 0], 0.5: [0, 2, 2, 0], 0.55: [0, 0, 2, 0]}
+
+
+def test_bins_add_up_to_all_lesions() -> None:
+    bins = sensitivity_by_volume([CASE, EMPTY, CASE])
+    assert sum(b.lesions for b in bins) == 6
+    assert [sum(found) for found in zip(*(b.found for b in bins), strict=True)] == (2 * CASE.lesions.tp).tolist()
+
+
+def test_file_has_a_row_a_bin_and_threshold(tmp_path: Path) -> None:
+    write_volume_bins_csv(tmp_path / "v.csv", sensitivity_by_volume([CASE, EMPTY]))
+    rows = list(csv.DictReader((tmp_path / "v.csv").open(encoding="utf-8")))
+    assert tuple(rows[0]) == VOLUME_BINS_COLUMNS
+    assert len(rows) == 4 * 19
+    whole, none = rows[2 * 19], rows[3 * 19]
+    assert (whole["lesions"], whole["found"], whole["sensitivity"]) == ("1", "1", "1.0")
+    assert float(whole["wilson95_low"]) == pytest.approx(wilson_interval(1, 1)[0])
+    assert (none["lesions"], none["sensitivity"], none["below_cm3"]) == ("0", "", "")
+
+
+runner = CliRunner()
+
+
+def check_of(table: int, group: str, metric: str) -> AverageCheck:
+    return next(c for c in published_checks() if (c.table, c.group, c.metric) == (table, group, metric))
+
+
+def test_only_the_manufacturer_rows_of_table_3_do_not_average_to_the_overall_row() -> None:
+    wrong = {(check.table, check.group) for check in published_checks() if not check.consistent}
+    assert wrong == {(3, "manufacturer")}
+    assert len(published_checks()) == 2 * 3 * 4
+
+
+def test_the_manufacturer_average_on_paper() -> None:
+    """(80 * 0.89 + 37 * 0.81 + 35 * 0.82 + 6 * 0.88 + 6 * 0.85) / 164 = 140.25 / 164 = 0.8552, not 0.82."""
+    check = check_of(3, "manufacturer", "Dice")
+    assert check.average == pytest.approx((140.25 / 164, 140.25 / 164))
+    assert (check.overall, check.consistent) == (0.82, False)
+    assert check.difference == pytest.approx(140.25 / 164 - 0.82)
+
+
+def test_sensitivity_need_only_lie_between_the_rows() -> None:
+    check = check_of(4, "manufacturer", "sens., IoU 0.5")
+    assert (check.average, check.difference, check.consistent) == ((0.84, 1.0), 0.0, True)
+
+
+@pytest.mark.parametrize(("dice", "consistent"), [(0.83, True), (0.81, True), (0.84, False), (0.80, False)])
+def test_the_bound_is_one_unit_of_the_last_decimal(
+    monkeypatch: pytest.MonkeyPatch, dice: float, consistent: bool
+) -> None:
+    """Half a unit of the rows and half a unit of the overall row; 0.01 itself is allowed, exactly."""
+    estimate = paper.Estimate(0.82, 0.1, 0.8, 0.9)
+    rows = [paper.PublishedVoxelRow("overall", "overall", 10, *[estimate] * 4)]
+    other = paper.Estimate(dice, 0.1, 0.8, 0.9)
+    rows += [paper.PublishedVoxelRow("sex", sex, 5, other, *[estimate] * 3) for sex in "FM"]
+    monkeypatch.setattr(paper, "TABLE_3", tuple(rows))
+    assert check_of(3, "sex", "Dice").consistent is consistent
+    assert check_of(3, "sex", "IoU").consistent
+
+
+def test_the_command_shows_all_four_tables() -> None:
+    result = runner.invoke(app, ["published"])
+    assert result.exit_code == 0
+    for words in ("Table 1", "58.0 (21–85)", "Table 2", "Fujifilm", "Table 3", "0.82±0.15", "Table 4"):
+        assert words in result.output
+
+
+def test_the_check_ends_with_0_and_names_the_rows() -> None:
+    result = runner.invoke(app, ["published", "--check"])
+    assert result.exit_code == 0
+    assert "The manufacturer rows of Table 3 do not average to the overall row" in result.output
+    assert result.output.count("beyond") == 4
+
+
+def test_the_tables_are_in_the_package_as_json() -> None:
+    tables = json.loads(Path(paper.__file__).with_name("published_tables.json").read_text(encoding="utf-8"))
+    assert tables["table_3"][0]["dice"] == [0.82, 0.15, 0.79, 0.84]
+    assert tuple(tables["table_1"]["cases"].values()) == (485, 62, 164)

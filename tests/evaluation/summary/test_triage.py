@@ -15,9 +15,9 @@ from nnunet_amt.base.progress import silent
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation import CaseEvaluation, EvaluationSettings
-from nnunet_amt.evaluation.figures.froc_figure import froc_figure
+from nnunet_amt.evaluation.figures.figures import froc_figure
+from nnunet_amt.evaluation.measure.case import evaluate_cases
 from nnunet_amt.evaluation.measure.label_maps import find_pairs
-from nnunet_amt.evaluation.pair_analysis import evaluate_cases
 from nnunet_amt.evaluation.results.csv_files import write_lesions_csv
 from nnunet_amt.evaluation.results.summary_json import SCHEMA_VERSION, read_summary
 from nnunet_amt.evaluation.results.tables import result_tables
@@ -25,7 +25,7 @@ from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.evaluation.summary.triage import TriageSummary, apply_triage, candidates, read_triage
 from tests.evaluation.builders import evaluated, row_mask
 from tests.evaluation.four_cases import SETTINGS, run, write_four_cases
-from tests.evaluation.results.test_summary_file import SCHEMA
+from tests.evaluation.results.test_summary_json import SCHEMA
 
 HEADER = "case_id,lesion,voxels,decision,note"
 # of the four cases only "half" has a candidate: its second predicted lesion, 10 voxels where nothing is
@@ -115,7 +115,7 @@ def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(f
 
 def test_without_decisions_nothing_is_said_of_triage() -> None:
     summary = summarise([evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))], settings=SETTINGS)
-    assert not any("riage" in note for note in result_tables(SETTINGS, summary, ()).notes)
+    assert not any("riage" in note for note in result_tables(settings=SETTINGS, overall=summary, subgroups=()).notes)
     assert not any("triage" in text.get_text() for text in froc_figure(summary).legends[0].get_texts())
 
 
@@ -179,6 +179,7 @@ def test_what_is_refused_in_one_line(folder: Path, text: str, message: str) -> N
     assert not (folder / "out").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_command_takes_the_file(folder: Path) -> None:
     words = ["evaluate", *(str(folder / name) for name in ("predictions", "references")), "-o", str(folder / "out")]
     result = CliRunner().invoke(app, [*words, "--triage", str(decisions(folder, ACCEPT))])

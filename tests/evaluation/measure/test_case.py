@@ -1,4 +1,4 @@
-"""Cases in several processes or on a cluster give what one process gives."""
+"""Metrics of a case; cases in several processes or on a cluster give what one process gives."""
 
 from __future__ import annotations
 
@@ -7,13 +7,47 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from nnunet_amt.base.progress import silent
 from nnunet_amt.errors import BadInputError, ImageReadError
-from nnunet_amt.evaluation import EvaluationSettings, pair_analysis
+from nnunet_amt.evaluation import EvaluationSettings
+from nnunet_amt.evaluation.measure import case as case_module
+from nnunet_amt.evaluation.measure.case import VoxelMetrics, evaluate_cases, voxel_metrics
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, find_pairs
-from nnunet_amt.evaluation.pair_analysis import evaluate_cases
-from tests.evaluation.builders import row_mask, write_pair
+from tests.evaluation.builders import count, row_mask, write_pair
+
+
+@pytest.mark.parametrize(
+    ("tp", "fp", "fn", "expected"),
+    [
+        (6, 2, 4, VoxelMetrics(dice=12 / 18, iou=6 / 12, precision=6 / 8, recall=6 / 10)),
+        (5, 0, 0, VoxelMetrics(dice=1.0, iou=1.0, precision=1.0, recall=1.0)),
+        (0, 3, 4, VoxelMetrics(dice=0.0, iou=0.0, precision=0.0, recall=0.0)),
+        # Nothing to find and nothing found: no ratio says anything.
+        (0, 0, 0, VoxelMetrics(dice=None, iou=None, precision=None, recall=None)),
+        # Nothing found: the precision of no prediction is undefined, the rest is 0.
+        (0, 0, 4, VoxelMetrics(dice=0.0, iou=0.0, precision=None, recall=0.0)),
+        # Nothing to find: the recall of no tumour is undefined, the rest is 0.
+        (0, 3, 0, VoxelMetrics(dice=0.0, iou=0.0, precision=0.0, recall=None)),
+    ],
+)
+def test_ratios(tp: int, fp: int, fn: int, expected: VoxelMetrics) -> None:
+    assert voxel_metrics(tp, fp, fn) == expected
+
+
+def test_overlap_of_random_masks_is_that_of_the_simpleitk_filter() -> None:
+    generator = np.random.default_rng(0)
+    prediction, reference = (generator.random((2, 6, 20, 20)) < 0.3).astype(np.uint8)
+    overlap = sitk.LabelOverlapMeasuresImageFilter()
+    overlap.Execute(sitk.GetImageFromArray(prediction), sitk.GetImageFromArray(reference))
+    counts = count(prediction, reference)
+    metrics = voxel_metrics(counts.tp, counts.fp, counts.fn)
+    assert metrics.dice == pytest.approx(overlap.GetDiceCoefficient())
+    assert metrics.iou == pytest.approx(overlap.GetJaccardCoefficient())
+    assert metrics.recall == pytest.approx(1 - overlap.GetFalseNegativeError())
+    assert metrics.precision == pytest.approx(1 - overlap.GetFalseDiscoveryRate())
+
 
 SETTINGS = EvaluationSettings()
 
@@ -30,7 +64,7 @@ def pairs(tmp_path: Path) -> tuple[LabelMapPair, ...]:
 def test_processes_give_the_cases_in_order(
     pairs: tuple[LabelMapPair, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_analysis, "_CASES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(case_module, "_CASES_WORTH_A_PROCESS", 1)
     monkeypatch.chdir(tmp_path)
     relative = [
         LabelMapPair(pair.case_id, Path(os.path.relpath(str(pair.prediction))), pair.reference) for pair in pairs

@@ -1,4 +1,4 @@
-"""The further analyses are killed at many moments: their folders hold the old results or the new, never a mix."""
+"""Runs that are killed leave one version of their results whole."""
 
 from __future__ import annotations
 
@@ -11,10 +11,59 @@ import numpy as np
 import pytest
 
 from nnunet_amt.base.run_record import RECORD_FILE
+from nnunet_amt.evaluation import EvaluationSettings, evaluate
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES
 from nnunet_amt.evaluation.failures import FAILURE_FILES
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES
 from tests.evaluation.builders import row_mask, write_pair
+
+EVALUATE = """
+import sys
+from pathlib import Path
+from nnunet_amt.evaluation import EvaluationSettings, evaluate
+predictions, references, output = map(Path, sys.argv[1:4])
+print("ready", flush=True)
+for seed in (2, 3):
+    evaluate(predictions, references, output, settings=EvaluationSettings(bootstrap_resamples=20, seed=seed))
+"""
+NAMES = ("cases.csv", "lesions.csv", "froc.csv", "summary.json")  # a figure may hold the hour
+
+
+def evaluation_results(output: Path) -> dict[str, bytes]:
+    return {name: (output / name).read_bytes() for name in NAMES}
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_an_evaluation_killed_at_any_moment(tmp_path: Path) -> None:
+    for number in range(3):
+        write_pair(tmp_path, f"case_{number}", row_mask(60, (0, 12 + number)), row_mask(60, (0, 20)))
+    folders = tmp_path / "predictions", tmp_path / "references"
+    versions = []
+    for seed in (1, 2, 3):
+        settings = EvaluationSettings(bootstrap_resamples=20, seed=seed)
+        evaluate(*folders, tmp_path / f"seed_{seed}", settings=settings)
+        versions.append(evaluation_results(tmp_path / f"seed_{seed}"))
+    output = tmp_path / "out"
+    evaluate(*folders, output, settings=EvaluationSettings(bootstrap_resamples=20, seed=1))
+
+    for moment in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", EVALUATE, *map(str, (*folders, output))], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.15 * moment)
+        process.kill()
+        process.communicate()
+        assert evaluation_results(output) in versions
+    evaluate(*folders, output, settings=EvaluationSettings(bootstrap_resamples=20, seed=1))  # and clears up
+    assert names_in(output) == names_in(tmp_path / "seed_1")  # of an evaluation that nobody killed
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
 
 ANALYSE = """
 import sys
@@ -39,13 +88,13 @@ def started(name: str, folder: Path, output: Path, *rules: str) -> subprocess.Po
     return subprocess.Popen([sys.executable, "-c", ANALYSE, name, *folders, *rules], stdout=subprocess.PIPE)
 
 
-def results(output: Path, name: str) -> dict[str, bytes]:
+def analysis_results(output: Path, name: str) -> dict[str, bytes]:
     return {file: (output / file).read_bytes() for file in FILES[name] if not file.endswith((".png", ".svg"))}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_killed_at_any_moment(name: str, tmp_path: Path) -> None:
+def test_an_analysis_killed_at_any_moment(name: str, tmp_path: Path) -> None:
     """One prediction overlaps its reference too little for a match: by one rule it is false, by the other not."""
     for number in range(3):
         # 12 of 212 voxels are shared, an IoU of 0.06; and a lesion that is found
@@ -60,7 +109,7 @@ def test_killed_at_any_moment(name: str, tmp_path: Path) -> None:
     versions = []
     for rule in ("unmatched", "no_overlap"):
         assert started(name, tmp_path, tmp_path / rule, rule).wait() == 0
-        versions.append(results(tmp_path / rule, name))
+        versions.append(analysis_results(tmp_path / rule, name))
     assert all(versions[0][file] != versions[1][file] for file in versions[0] if file.endswith((".md", ".json")))
     output = tmp_path / "out"
     assert started(name, tmp_path, output, "unmatched").wait() == 0
@@ -72,7 +121,7 @@ def test_killed_at_any_moment(name: str, tmp_path: Path) -> None:
         time.sleep(delay)
         process.kill()
         process.communicate()
-        assert results(output, name) in versions
+        assert analysis_results(output, name) in versions
     assert started(name, tmp_path, output, "unmatched").wait() == 0  # and clears up
     assert {path.name for path in output.iterdir()} == {*FILES[name], RECORD_FILE}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
