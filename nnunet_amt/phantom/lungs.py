@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.phantom.chest_wall import FAT_HU
-from nnunet_amt.phantom.patient import Patient
+from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Capsule, Ellipsoid, Floats, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, by_height
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.phantom.patient import Sex
 from nnunet_amt.phantom.render import PhantomRequest
+from nnunet_amt.phantom.scanner import Sex
 from nnunet_amt.phantom.tumour import TumourRequest
 
 _Choice = TypeVar("_Choice", str, float)
@@ -32,32 +32,17 @@ _TWO_LESIONS = 0.12  # share of cases
 
 @dataclass(frozen=True)
 class CohortDesign:
-    """How large a phantom cohort is to be; the defaults are those of the demo.
+    """How large a phantom cohort is to be; the defaults are those of the demo."""
 
-    Attributes
-    ----------
-    training, tuning, external
-        Included cases of each split.
-    excluded
-        Rows with a reason for exclusion and no files.
-    development_institutions
-        Institutions of the training cases; the tuning cases come from some of them.
-    external_institutions
-        Institutions of the external cases, none of them a development institution.
-    in_plane_pixels
-        Rows and columns of the images.
-    seed
-        The cohort's seed.
-    """
-
+    # training, tuning, external: included cases of each split
     training: int = 24
     tuning: int = 4
     external: int = 12
-    excluded: int = 3
-    development_institutions: int = 4
-    external_institutions: int = 9
-    in_plane_pixels: int = 104
-    seed: int = 0
+    excluded: int = 3  # rows with a reason for exclusion and no files
+    development_institutions: int = 4  # institutions of the training cases; the tuning cases come from some of them
+    external_institutions: int = 9  # institutions of the external cases, none of them a development institution
+    in_plane_pixels: int = 104  # rows and columns of the images
+    seed: int = 0  # the cohort's seed
 
     def __post_init__(self) -> None:
         rules = (

@@ -23,20 +23,13 @@ WHOLE: Window = (slice(None), slice(None), slice(None))
 
 @dataclass(frozen=True)
 class Block:
-    """The sample positions of a run of sub-slices, as broadcastable axes in mm.
+    """The sample positions of a run of sub-slices, as broadcastable axes in mm."""
 
-    Attributes
-    ----------
-    z, y, x
-        Shapes (nz, 1, 1), (1, ny, 1) and (1, 1, nx).
-    pixel
-        In-plane width of a pixel in mm, over which edges are ramped.
-    """
-
+    # z, y, x: shapes (nz, 1, 1), (1, ny, 1) and (1, 1, nx)
     z: Floats
     y: Floats
     x: Floats
-    pixel: float
+    pixel: float  # in-plane width of a pixel in mm, over which edges are ramped
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -165,20 +158,11 @@ def coverage(distance: NDArray[np.floating[Any]], pixel: float) -> Floats:
 
 @dataclass
 class Canvas:
-    """What is being drawn: HU of a block, and how much of every sample each lesion still shows.
+    """What is being drawn: HU of a block, and how much of every sample each lesion still shows."""
 
-    Attributes
-    ----------
-    block
-        Where the samples lie.
-    hu
-        (z, y, x) HU.
-    lesions
-        A (z, y, x) visible share for every lesion painted so far; what is painted later hides it.
-    """
-
-    block: Block
-    hu: Floats
+    block: Block  # where the samples lie
+    hu: Floats  # (z, y, x) HU
+    # a (z, y, x) visible share for every lesion painted so far; what is painted later hides it
     lesions: list[Floats] = field(default_factory=list)
 
     def paint(self, alpha: Floats, hu: Floats | float, where: Window | NDArray[np.bool_] = WHOLE) -> None:
