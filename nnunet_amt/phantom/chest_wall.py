@@ -267,17 +267,12 @@ def _paint_arch(canvas: Canvas, window: tuple[slice, slice, slice], local: Block
     )
     depth: Floats | None = None
     for start, end, radius, up, half in parts:
-        flat = _flat_capsule(across, local.y, start, end) - np.float32(radius)
-        part = np.maximum(flat, np.abs(up) - np.float32(half))
+        u, v = end[0] - start[0], end[1] - start[1]
+        dx, dy = across - start[0], local.y - start[1]
+        along = np.clip((dx * u + dy * v) / (u * u + v * v), 0.0, 1.0)
+        capsule: Floats = np.hypot(dx - along * u, dy - along * v) - np.float32(radius)
+        part = np.maximum(capsule, np.abs(up) - np.float32(half))
         depth = part if depth is None else np.minimum(depth, part)
     depth = cast(Floats, depth)
     canvas.paint(coverage(depth, pixel), 430.0, window)
     canvas.paint(coverage(depth + 1.5, pixel), marrow + 40.0, window)
-
-
-def _flat_capsule(x: Floats, y: Floats, start: tuple[float, float], end: tuple[float, float]) -> Floats:
-    u, v = end[0] - start[0], end[1] - start[1]
-    dx, dy = x - start[0], y - start[1]
-    along = np.clip((dx * u + dy * v) / (u * u + v * v), 0.0, 1.0)
-    result: Floats = np.hypot(dx - along * u, dy - along * v)
-    return result

@@ -27,12 +27,9 @@ class Contrast:
     """HU of what takes up contrast medium."""
 
     strength: float  # 0 for a native scan, 1 for a strong bolus
-    # arteries, pulmonary, veins: blood in the aorta and left heart, in the pulmonary arteries and right heart, and in
-    # the veins
-    arteries: float
-    pulmonary: float
+    arteries: float  # blood in the aorta and left heart
+    pulmonary: float  # blood in the pulmonary arteries and right heart
     veins: float
-    # myocardium, muscle, liver, spleen, thyroid: tissue
     myocardium: float
     muscle: float
     liver: float
@@ -45,7 +42,7 @@ class Patient:
     """One body; all lengths below are multiples of, or additions to, the standard thorax."""
 
     age: int  # years
-    sex: Sex  # "F" or "M"
+    sex: Sex
     scale: tuple[float, float, float]  # (x, y, z) size of the thorax against the standard one
     fat: float  # thickness of the subcutaneous fat in mm, at the side
     heart: float  # size of the heart against the standard one
@@ -133,7 +130,7 @@ class Scanner:
     """One scan protocol."""
 
     manufacturer: str  # one of paper.MANUFACTURERS
-    # blur, edge, noise, bias: see Vendor; one value each
+    # these and table and circular: see Vendor; one value each
     blur: float
     edge: float
     noise: float
@@ -141,7 +138,6 @@ class Scanner:
     field_of_view: float  # width of the image in mm
     off_centre: tuple[float, float]  # (x, y) in mm by which the patient lies beside the middle of the image
     slice_thickness: float  # thickness and distance of the slices in mm
-    # table, circular: see Vendor
     table: TableShape
     circular: bool
 
@@ -174,25 +170,10 @@ def draw_scanner(
 def scan(
     hu: Floats, heights: NDArray[np.float64], scanner: Scanner, pixel: float, rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    """Give the image that the scanner makes of true HU.
+    """Give the image (z, y, x), not below -1024 HU, that the scanner makes of true HU averaged over each voxel.
 
-    Parameters
-    ----------
-    hu
-        (z, y, x) true HU, averaged over each voxel.
-    heights
-        (z,) height of every slice above the carina in mm: between the shoulders the image is noisier and streaked.
-    scanner
-        The protocol.
-    pixel
-        In-plane spacing in mm.
-    rng
-        Where the noise comes from.
-
-    Returns
-    -------
-    ndarray
-        (z, y, x) int16 HU, not below -1024.
+    `heights` (z,) are those of the slices above the carina in mm: between the shoulders the image is noisier and
+    streaked. `pixel` is the in-plane spacing in mm.
     """
     size = hu.shape[1]
     kernel, texture, streaks = _filters(size, pixel, scanner)

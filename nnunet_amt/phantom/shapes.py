@@ -129,25 +129,15 @@ def tube(points: Sequence[Point], radii: Sequence[float], parts: int = 3) -> lis
     padded = np.vstack([2 * controls[0] - controls[1], controls, 2 * controls[-1] - controls[-2]])
     chain = []
     for before, start, end, after in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        incoming, outgoing = (end - before) / 2, (after - start) / 2
+        cubic = 2 * start - 2 * end + incoming + outgoing
+        square = -3 * start + 3 * end - 2 * incoming - outgoing
         for step in range(parts):
-            chain.append(_spline(before, start, end, after, step / parts))
+            t = step / parts
+            chain.append(((cubic * t + square) * t + incoming) * t + start)
     chain.append(controls[-1])
     nodes = np.array(chain).tolist()
     return [Capsule((a[0], a[1], a[2]), (b[0], b[1], b[2]), a[3], b[3]) for a, b in pairwise(nodes)]
-
-
-def _spline(
-    before: NDArray[np.float64],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    after: NDArray[np.float64],
-    t: float,
-) -> NDArray[np.float64]:
-    incoming, outgoing = (end - before) / 2, (after - start) / 2
-    cubic = 2 * start - 2 * end + incoming + outgoing
-    square = -3 * start + 3 * end - 2 * incoming - outgoing
-    result: NDArray[np.float64] = ((cubic * t + square) * t + incoming) * t + start
-    return result
 
 
 def coverage(distance: NDArray[np.floating[Any]], pixel: float) -> Floats:

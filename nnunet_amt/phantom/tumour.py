@@ -145,13 +145,18 @@ def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Genera
     size = float(np.clip((half - 8.0) / 42.0, 0.0, 1.0))  # 0 small, 1 large
     flat = rng.uniform(0.72, 0.95) - 0.2 * size
     tall = rng.uniform(0.8, 1.15) - 0.1 * size
+    # drawn in this order
+    lobes, tissue = _lobes(request.histology, rng), _draw_tissue(request, patient, rng)
+    vectors = rng.normal(size=(6, 3))
+    vectors *= 2 * pi / (half * rng.uniform(0.6, 1.6, (6, 1))) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    phases = rng.uniform(0, 2 * pi, 6)
     tumour = Tumour(
         histology=request.histology,
         centre=(0.0, 0.0, 0.0),
         radii=(half / patient.scale[0], half * flat / patient.scale[1], half * tall / patient.scale[2]),
-        lobes=_lobes(request.histology, rng),
-        tissue=_draw_tissue(request, patient, rng),
-        waves=_waves(rng, half),
+        lobes=lobes,
+        tissue=tissue,
+        waves=np.column_stack([vectors, phases]).astype(np.float32),
         pliable=0.35 if request.histology == "lymphoma" else 1.0,
     )
     factor = request.diameter / tumour.axial_diameter(patient.scale)
@@ -182,12 +187,6 @@ def _place(tumour: Tumour, rng: np.random.Generator, first: bool) -> Point:
     front = float(sternum_y(np.array(z))) + 8.0 + 0.08 * abs(x)
     y = front + deep * rng.uniform(0.95, 1.1) + rng.uniform(0.0, 3.0)
     return float(x), float(y), float(z)
-
-
-def _waves(rng: np.random.Generator, half: float) -> Floats:
-    vectors = rng.normal(size=(6, 3))
-    vectors *= 2 * pi / (half * rng.uniform(0.6, 1.6, (6, 1))) / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.column_stack([vectors, rng.uniform(0, 2 * pi, 6)]).astype(np.float32)
 
 
 def push_of(tumours: Sequence[Tumour]) -> Push:
