@@ -170,7 +170,8 @@ class Canvas:
         alpha: Floats = np.zeros(self.hu[box].shape, np.float32)
         for shape, window in parts:
             share = coverage(shape.distance(self.block.cut(window)) - grow, self.block.pixel)
-            inner = alpha[_relative(window, box)]
+            places = (slice(w.start - b.start, w.stop - b.start) for w, b in zip(window, box, strict=True))
+            inner = alpha[tuple(places)]
             np.maximum(inner, share, out=inner)
         return alpha, box
 
@@ -185,10 +186,4 @@ def _enclosing(windows: Sequence[Window]) -> Window:
     return tuple(  # type: ignore[return-value]
         slice(min(window[axis].start for window in windows), max(window[axis].stop for window in windows))
         for axis in range(3)
-    )
-
-
-def _relative(window: Window, box: Window) -> Window:
-    return tuple(  # type: ignore[return-value]
-        slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(window, box, strict=True)
     )
