@@ -1,4 +1,4 @@
-"""Write files so that a crash never leaves half of one under its final name."""
+"""Files written so that a crash never leaves half of one under its final name, and CSV files read row by row."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import json
 import os
 import shutil
 import socket
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.errors import BadInputError, DiskFullError
+from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError
 
 CsvRow = Mapping[str, object] | Iterable[object]
 
@@ -28,6 +29,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it to `path` if the block ends well.
 
     The temporary name, see `partial_name`, keeps the ending of `path`, because writers choose their format by it.
+    Raises DiskFullError if the disk filled up while writing.
 
     Parameters
     ----------
@@ -38,11 +40,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ------
     Path
         The temporary name. It is gone after the block, renamed or removed.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk filled up while writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(partial_name(path.name))
@@ -81,6 +78,23 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is not TOML, or not UTF-8.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -127,6 +141,8 @@ def require_folder(folder: Path, advice: str) -> None:
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
     """Refuse to start work that will not fit on the disk.
 
+    Raises DiskFullError if the disk of `folder` has less than `needed_bytes` free.
+
     Parameters
     ----------
     folder
@@ -135,11 +151,6 @@ def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
         A cautious estimate, in bytes.
     what
         What is to be written, for the message.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk of `folder` has less than `needed_bytes` free.
     """
     existing = folder.resolve()
     while not existing.exists():
@@ -154,3 +165,95 @@ def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
 
 def _disk_full_message(path: Path) -> str:
     return f"{path}: the disk is full; free some space and run the same command again, it goes on where it stopped"
+
+
+def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
+    """Give the number of its first line and the stripped cells of every row that is not blank.
+
+    Raises ManifestError if the file cannot be read or is no strict CSV.
+
+    Parameters
+    ----------
+    path
+        UTF-8, with or without a byte order mark.
+    which
+        The file that is wanted, for the message.
+    """
+    yield from numbered_cells(_text_of(path, which), str(path))
+
+
+def numbered_cells(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Do the same with the text of a file that messages call `name`."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(stripped := [cell.strip() for cell in cells]):
+                yield line, stripped
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ManifestError(f"{name} line {line}: is not CSV ({error}); check its quotation marks") from error
+
+
+def require_columns(path: Path, columns: Sequence[str], *, required: Sequence[str]) -> None:
+    """Refuse a header that lacks a column or names one twice.
+
+    Raises
+    ------
+    ManifestError
+        Of the first such column.
+    """
+    for column in required:
+        if column not in columns:
+            found = ", ".join(columns) or "none"
+            advice = "save it with commas, not semicolons" if len(columns) == 1 and ";" in columns[0] else "name it so"
+            raise ManifestError(f"{path} line 1: has no column {column!r} (its columns: {found}); {advice}")
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise ManifestError(f"{path} line 1, column {column!r}: stands there twice; remove one")
+
+
+def row_texts(path: Path, line: int, *, columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Name the cells of a row by their columns; cells without a column name are left out.
+
+    Raises ManifestError if there are more or fewer cells than columns.
+    """
+    if len(cells) != len(columns):
+        raise ManifestError(
+            f"{path} line {line}: has {len(cells)} cells, the header has {len(columns)}; "
+            "put cells that hold a comma between quotation marks, and write empty cells too"
+        )
+    return {column: cell for column, cell in zip(columns, cells, strict=True) if column}
+
+
+def _text_of(path: Path, which: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); give {which}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ManifestError(
+            f"{path} line {line}: is no UTF-8 text (byte 0x{error.object[error.start]:02x}); save it as CSV UTF-8"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ManifestError(f"{path} line {line}: holds a NUL byte, which no text does; save or copy the file again")
+    return text
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file with a column ``case_id``.
+
+    Raises BadInputError if it cannot be read or has no such column.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"{path}: cannot be read ({cause}); make these results again") from error
+    if "case_id" not in (reader.fieldnames or ()):
+        raise BadInputError(f"{path}: has no column 'case_id'; make these results again")
+    return rows

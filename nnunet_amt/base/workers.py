@@ -39,22 +39,15 @@ class Workers(Protocol):
     """Whoever works on cases; each worker needs the memory of one."""
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result | AMTError]:
-        """Call a function with every item.
+        """Call a function with every item; give results in their order, and an error in place of those that failed.
 
         Parameters
         ----------
         function
             A function of a module, as workers import it. It may be called again with an item whose worker was
             killed, so it must not mind what the first call left.
-        items
-            What it is called with.
         what
-            What is done with them, for `progress`.
-
-        Returns
-        -------
-        list
-            Results in the order of the items; an error in place of those that failed.
+            What is done with the items, for `progress`.
 
         Raises
         ------
@@ -66,6 +59,8 @@ class Workers(Protocol):
 def open_workers(*, jobs: int, executor: str | None, progress: Progress) -> AbstractContextManager[Workers]:
     """Start workers; they end with the block.
 
+    Raises BadInputError if the executor is not known, or no scheduler answers.
+
     Parameters
     ----------
     jobs
@@ -74,11 +69,6 @@ def open_workers(*, jobs: int, executor: str | None, progress: Progress) -> Abst
         ``dask://HOST:PORT`` sends all work to that scheduler's workers; `jobs` is not used then.
     progress
         Called after every item.
-
-    Raises
-    ------
-    BadInputError
-        If the executor is not known, or no scheduler answers.
     """
     if executor is None:
         return LocalProcesses(jobs, progress) if jobs > 1 else ThisProcess(progress)
@@ -215,14 +205,9 @@ def _begin() -> None:
 
 
 class DaskWorkers:
-    """The workers of a scheduler; cases of a worker that dies go to another one.
+    """The workers of a scheduler at ``HOST:PORT``; cases of a worker that dies go to another one.
 
-    Parameters
-    ----------
-    address
-        ``HOST:PORT`` of the scheduler. Whoever reaches it can run code on its workers: keep it inside your network.
-    progress
-        Called after every item.
+    Whoever reaches the scheduler can run code on its workers: keep it inside your network.
 
     Raises
     ------
@@ -233,7 +218,11 @@ class DaskWorkers:
     """
 
     def __init__(self, address: str, progress: Progress) -> None:
-        self._distributed = _distributed_module()
+        try:
+            import distributed
+        except ImportError as error:
+            raise MissingExtraError("--executor dask:// needs the extra: pip install 'nnunet_amt[dask]'") from error
+        self._distributed: ModuleType = distributed
         self._name = f"--executor dask://{address}"
         self._progress = progress
         try:
@@ -297,12 +286,3 @@ class DaskWorkers:
 def _begin_on_cluster() -> str:
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     return __version__
-
-
-def _distributed_module() -> ModuleType:
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("--executor dask:// needs the extra: pip install 'nnunet_amt[dask]'") from error
-    module: ModuleType = distributed
-    return module

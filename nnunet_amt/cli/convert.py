@@ -75,7 +75,7 @@ def convert(
     """Convert a cohort to nnU-Net's raw format, with a split that no institution and no patient leaks through."""
     from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions
     from nnunet_amt.dataset_conversion import convert as convert_cohort
-    from nnunet_amt.dataset_conversion.refused_cases import CasesRefusedError
+    from nnunet_amt.dataset_conversion.dataset_files import CasesRefusedError
     from nnunet_amt.nnunet.environment import folder_from_environment
 
     settings = ConversionSettings(

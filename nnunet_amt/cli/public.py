@@ -72,7 +72,7 @@ def public_cohort(
 
     Nothing is downloaded, and what you have downloaded is only read.
     """
-    from nnunet_amt.cohort.manifest_row import require_usable_pattern
+    from nnunet_amt.cohort.case import require_usable_pattern
     from nnunet_amt.images.image_file import itk_warnings_off
 
     given = {"shape": shape and shape.value, "region": region and region.value, "roi": roi}

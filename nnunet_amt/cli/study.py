@@ -140,6 +140,8 @@ def _changes(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _show_status(states: tuple[StageState, ...], folder: Path) -> None:
+    from nnunet_amt.study.settings import PAGE_NAME
+
     table = Table("", "stage", "what it does", "")
     for state in states:
         mark = "[green]done[/green]" if state.done else "to do"
@@ -149,7 +151,7 @@ def _show_status(states: tuple[StageState, ...], folder: Path) -> None:
     if waiting:
         show_next(f"nnunet_amt study {folder}    # begins with {waiting[0].stage.name}")
     else:
-        show_next(f"everything is done; open {states[-1].stage.writes} in a browser")
+        show_next(f"everything is done; open {folder / PAGE_NAME} in a browser")
 
 
 def duration(seconds: float) -> str:

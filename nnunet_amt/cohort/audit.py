@@ -22,17 +22,10 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """The counts of a split that holds no leak.
+    """The counts of a split that holds no leak."""
 
-    Attributes
-    ----------
-    splits
-        Training, tuning, external.
-    cases_by_institution
-        Cases of each institution in each split; splits without a case are left out.
-    """
-
-    splits: tuple[SplitCounts, ...]
+    splits: tuple[SplitCounts, ...]  # training, tuning, external
+    # Cases of each institution in each split; splits without a case are left out
     cases_by_institution: dict[str, dict[Split, int]]
 
     @property
@@ -54,12 +47,7 @@ class SplitAudit:
 
 
 def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
-    """Check that nothing leaks between the splits, and count.
-
-    Parameters
-    ----------
-    cases
-        Included cases, each with a split.
+    """Check that nothing leaks between the splits of the included cases, and count.
 
     Raises
     ------
@@ -78,7 +66,12 @@ def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
         if case.split:
             by_institution[case.institution][case.split] += 1
     counts = {name: {split: found[split] for split in SPLITS if found[split]} for name, found in by_institution.items()}
-    return SplitAudit(tuple(_count(split, cases) for split in SPLITS), counts)
+    totals = []
+    for split in SPLITS:
+        inside = [case for case in cases if case.split == split]
+        patients, institutions = {case.patient_id for case in inside}, {case.institution for case in inside}
+        totals.append(SplitCounts(split, len(inside), len(patients), len(institutions)))
+    return SplitAudit(tuple(totals), counts)
 
 
 def audit_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> None:
@@ -98,13 +91,6 @@ def audit_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> Non
         The first two cases of equal voxels, and how many more there are.
     """
     _raise_first(list(_equal_voxels(digests, cases)))
-
-
-def _count(split: Split, cases: Sequence[CohortCase]) -> SplitCounts:
-    inside = [case for case in cases if case.split == split]
-    patients = {case.patient_id for case in inside}
-    institutions = {case.institution for case in inside}
-    return SplitCounts(split, len(inside), len(patients), len(institutions))
 
 
 def _divided_patients(cases: Sequence[CohortCase]) -> Iterator[str]:

@@ -1,11 +1,17 @@
-"""A case of the cohort, as the manifest describes it."""
+"""A case of the cohort: the schema of its row in the manifest, and its problems in plain words."""
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nnunet_amt import paper
 
 Split = Literal["training", "tuning", "external"]
 SPLITS: tuple[Split, ...] = ("training", "tuning", "external")
@@ -68,32 +74,242 @@ class ExcludedCase:
     line: int
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest that obeys its schema.
-
-    Attributes
-    ----------
-    path
-        The file it was read from.
-    cases
-        Included rows, in the manifest's order.
-    excluded
-        Rows with an exclusion reason.
-    """
-
-    path: Path
-    cases: tuple[CohortCase, ...]
-    excluded: tuple[ExcludedCase, ...]
-
-    @property
-    def excluded_by_reason(self) -> dict[str, int]:
-        """Excluded cases by reason, the most frequent first."""
-        counts = Counter(case.exclusion_reason for case in self.excluded)
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
 def place_in_manifest(name: str, line: int, column: str, case_id: str | None = None) -> str:
     """Say where a problem stands: ``manifest.csv line 4, column 'sex' (case 'amt_003')``."""
     case = f" (case {case_id!r})" if case_id else ""
     return f"{name} line {line}, column {column!r}{case}"
+
+
+OTHER = "other"
+
+# Beginnings of the spellings, lower case. Canon and Fujifilm took over Toshiba's and Hitachi's scanners.
+_BEGINNINGS = {
+    "canon": "Canon Medical Systems",
+    "toshiba": "Canon Medical Systems",
+    "ge": "GE Healthcare",
+    "general electric": "GE Healthcare",
+    "siemens": "Siemens",
+    "fuji": "Fujifilm",
+    "hitachi": "Fujifilm",
+    "philips": "Philips Healthcare",
+    "picker": "Philips Healthcare",
+    "marconi": "Philips Healthcare",
+}
+# Makers of CT scanners that are not in the paper's Table 2.
+_FURTHER = {
+    "neusoft": "Neusoft",
+    "nms": "Neusoft",
+    "samsung": "Samsung",
+    "shimadzu": "Shimadzu",
+    "uih": "United Imaging",
+    "united imaging": "United Imaging",
+}
+
+
+def canonical_manufacturer(name: str | None) -> str | None:
+    """Bring a manufacturer's name to the spelling of the paper's Table 2.
+
+    ``"TOSHIBA_MEC"`` becomes a key of `paper.MANUFACTURERS`; a name that is none of them stays, an empty one is None.
+    """
+    text = " ".join((name or "").replace("_", " ").split())
+    return _by_beginning(text, _BEGINNINGS) or text or None
+
+
+def manufacturer_in_header(name: str | None) -> str | None:
+    """Name the manufacturer that a DICOM header states, which is free text and may hold anything, a person's name too.
+
+    A known maker of CT scanners has a name of ours; any other text is ``"other"``, none is None.
+    """
+    text = " ".join((name or "").replace("_", " ").split())
+    return _by_beginning(text, _BEGINNINGS | _FURTHER) or (OTHER if text else None)
+
+
+def _by_beginning(text: str, names: Mapping[str, str]) -> str | None:
+    for beginning, canonical in names.items():
+        rest = text.lower().removeprefix(beginning)
+        # "GE Healthcare" and "FUJIFILM", but not "Gendex"
+        if rest != text.lower() and (len(beginning) > 3 or not rest[:1].isalpha()):
+            return canonical
+    return None
+
+
+try:
+    from re import _parser as _expressions  # type: ignore[attr-defined, unused-ignore]
+except ImportError:  # Python 3.10
+    import sre_parse as _expressions
+
+# A DICOM name has at most 64 characters, and Python's matcher tries all ways to divide them among the repetitions.
+_LONGEST_NAME = 64
+# The bound is far above the ways that are tried: four of .* with text between them are a matter of milliseconds.
+_MOST_WAYS = 10**8
+
+
+def require_usable_pattern(pattern: str) -> None:
+    """Refuse what is no regular expression, or might try more than a hundred million ways to match one name.
+
+    Parameters
+    ----------
+    pattern
+        For example ``GTV.*``.
+
+    Raises
+    ------
+    ValueError
+        With a reason to be shown to the manifest's author.
+    """
+    try:
+        re.compile(pattern)
+        tree = _expressions.parse(pattern)
+        ways = _ways(tree)
+    except re.error as error:
+        raise ValueError(_no_expression(str(error))) from error
+    except OverflowError as error:
+        raise ValueError(_no_expression("the repetition number is too large")) from error
+    except RecursionError as error:
+        raise ValueError(_no_expression("it is nested too deeply")) from error
+    if ways > _MOST_WAYS:
+        raise ValueError(
+            "could take hours to match one name; repeat no group that itself holds + * ? | or {}, and write at most "
+            "four of .* or .+"
+        )
+
+
+def _ways(items: Iterable[Any]) -> int:
+    """Bound the ways in which a parsed sequence can match the parts of one name."""
+    return min(prod(_ways_of(str(name), argument) for name, argument in items), _MOST_WAYS + 1)
+
+
+def _ways_of(name: str, argument: Any) -> int:
+    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        least, most, inside = argument
+        times = min(int(most), _LONGEST_NAME)
+        lengths = max(1, times - min(int(least), times) + 1)
+        return min(lengths * _ways(inside) ** times, _MOST_WAYS + 1)
+    if name == "BRANCH":
+        return sum(_ways(inside) for inside in argument[1])
+    parts = argument if isinstance(argument, (tuple, list)) else (argument,)
+    return prod(_ways(part) for part in parts if isinstance(part, _expressions.SubPattern))
+
+
+def _no_expression(reason: str) -> str:
+    return f"is no regular expression: {reason}; put a backslash before ( ) [ ] + * ?"
+
+
+_CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_CONFUSING_END = re.compile(r"(_\d{4}|\.nii|\.gz|\.nrrd|\.mha|\.)$", re.IGNORECASE)
+_NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?[A-Za-z]{1,5})?", re.IGNORECASE)
+# Wrong values that messages may show.
+_HARMLESS = {
+    "age": _NUMBER_AND_UNIT,
+    "slice_thickness_mm": _NUMBER_AND_UNIT,
+    "sex": re.compile(r"\w|wom[ae]n|man|d|divers|weiblich|männlich|frau|mann|unknown|n/?a", re.IGNORECASE),
+    "split": re.compile(r"\d|train|tune|val|valid|validation|dev|test|testing|ext|internal", re.IGNORECASE),
+}
+_SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
+_HISTOLOGIES = {name.lower(): name for name in paper.DIAGNOSES}
+
+
+class _Row(BaseModel):
+    """What included and excluded rows have in common."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    case_id: str
+
+    @field_validator("case_id")
+    @classmethod
+    def _names_a_file(cls, value: str) -> str:
+        if not _CASE_ID.fullmatch(value):
+            raise ValueError(
+                "must be 1 to 100 of the characters A-Z a-z 0-9 _ . - and begin with a letter or a digit, "
+                "as files are named by it"
+            )
+        if _CONFUSING_END.search(value):
+            raise ValueError("must not end like a channel number (_0000) or a file ending, as nnU-Net adds those to it")
+        return value
+
+
+class ExcludedRow(_Row):
+    """A row with an exclusion reason; the rest of it may be incomplete."""
+
+    institution: str | None = None
+    exclusion_reason: str
+
+
+class IncludedRow(_Row):
+    """A row of a case that takes part."""
+
+    patient_id: str
+    institution: str
+    image: str
+    mask: str
+    split: Split | None = None
+    roi: str | None = None
+    age: float | None = Field(default=None, ge=0, le=120, allow_inf_nan=False)
+    sex: Literal["F", "M", "O"] | None = None
+    histology: str | None = None
+    manufacturer: str | None = None
+    slice_thickness_mm: float | None = Field(default=None, gt=0, le=100, allow_inf_nan=False)
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _lower(cls, value: str | None) -> str | None:
+        return value.lower() if value else value
+
+    @field_validator("sex", mode="before")
+    @classmethod
+    def _letter(cls, value: str | None) -> str | None:
+        return _SEXES.get(value.lower(), value) if value else value
+
+    @field_validator("histology")
+    @classmethod
+    def _diagnosis(cls, value: str | None) -> str | None:
+        return _HISTOLOGIES.get(" ".join(value.lower().split()), value) if value else value
+
+    @field_validator("manufacturer")
+    @classmethod
+    def _manufacturer(cls, value: str | None) -> str | None:
+        return canonical_manufacturer(value)
+
+    @field_validator("roi")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value:
+            require_usable_pattern(value)
+        return value
+
+
+def problems_in(error: ValidationError) -> list[tuple[str, str]]:
+    """Put pydantic's complaints into words a spreadsheet's author understands: column, and what is wrong there."""
+    return [(str(one["loc"][0]), _words(str(one["loc"][0]), one)) for one in error.errors()]
+
+
+def _shown(column: str, value: str) -> str:
+    """Show a wrong value, unless it may be a name or a date of birth: a column may be shifted."""
+    harmless = _HARMLESS.get(column)
+    if harmless is None or harmless.fullmatch(value):
+        return f"got {value[:60]!r}"
+    return "the value is not shown, as it may be a name or a date"
+
+
+def _words(column: str, one: Any) -> str:
+    value = one["input"]
+    got = "" if value is None else f" ({_shown(column, str(value))})"
+    context = one.get("ctx", {})
+    limit = {
+        "greater_than": "must be above {gt}",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than_equal": "must be at most {le}",
+    }.get(one["type"])
+    if limit:
+        return limit.format(**context) + got
+    match one["type"]:
+        case "missing" | "string_type":
+            return "is empty; every included case needs it (or an exclusion_reason)"
+        case "literal_error":
+            return f"must be {context['expected']}{got}"
+        case "float_parsing" | "finite_number" | "float_type":
+            return f"must be a number with a decimal point{got}"
+        case "value_error":
+            return f"{context['error']}{got}"
+    return f"{one['msg']}{got}"

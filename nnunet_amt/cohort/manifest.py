@@ -6,14 +6,15 @@ import difflib
 import logging
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from nnunet_amt.base.csv_rows import numbered_cells
-from nnunet_amt.cohort.case import CohortCase, ExcludedCase, Manifest, place_in_manifest
-from nnunet_amt.cohort.manifest_row import ExcludedRow, IncludedRow, problems_in
+from nnunet_amt.base.files import numbered_cells
+from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -44,6 +45,21 @@ _DATE = re.compile(
 )
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that obeys its schema."""
+
+    path: Path  # the file it was read from
+    cases: tuple[CohortCase, ...]  # included rows, in the manifest's order
+    excluded: tuple[ExcludedCase, ...]  # rows with an exclusion reason
+
+    @property
+    def excluded_by_reason(self) -> dict[str, int]:
+        """Excluded cases by reason, the most frequent first."""
+        counts = Counter(case.exclusion_reason for case in self.excluded)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -77,9 +93,11 @@ def read_manifest(path: Path) -> Manifest:
         try:
             row = rows[line] = _row(header, cells, path.name, line)
             if row.get("exclusion_reason"):
-                excluded.append(_excluded(row, line))
+                excluded.append(ExcludedCase(**ExcludedRow.model_validate(row).model_dump(), line=line))
             else:
-                cases.append(_included(row, line, path.parent))
+                fields = IncludedRow.model_validate(row).model_dump()
+                fields |= {column: path.parent / fields[column] for column in ("image", "mask")}
+                cases.append(CohortCase(**fields, line=line))
         except ValidationError as error:
             case_id = row.get("case_id")
             problems += [
@@ -90,7 +108,9 @@ def read_manifest(path: Path) -> Manifest:
             problems.append(str(error))
     problems += _problems_between_rows(path.name, cases, excluded)
     problems += _identifying_texts(path.name, rows)
-    _raise_first(problems)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ManifestError(problems[0] + more)
     if not cases:
         raise ManifestError(f"{path.name}: has no included case; give one row a case")
     return Manifest(path, tuple(cases), tuple(excluded))
@@ -153,23 +173,6 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
             place = place_in_manifest(name, line, column, dict(zip(header, cells, strict=False)).get("case_id"))
             raise ManifestError(f"{place}: holds a null character; {_SAVE_AS}")
     return {column: cell or None for column, cell in zip(header, cells, strict=False)}
-
-
-def _included(row: dict[str, str | None], line: int, folder: Path) -> CohortCase:
-    fields = IncludedRow.model_validate(row).model_dump()
-    fields["image"] = folder / fields["image"]
-    fields["mask"] = folder / fields["mask"]
-    return CohortCase(**fields, line=line)
-
-
-def _excluded(row: dict[str, str | None], line: int) -> ExcludedCase:
-    return ExcludedCase(**ExcludedRow.model_validate(row).model_dump(), line=line)
-
-
-def _raise_first(problems: list[str]) -> None:
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ManifestError(problems[0] + more)
 
 
 def _problems_between_rows(name: str, cases: Sequence[CohortCase], excluded: Sequence[ExcludedCase]) -> Iterator[str]:

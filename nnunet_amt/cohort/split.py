@@ -22,18 +22,10 @@ class InstitutionListError(ManifestError):
 
 @dataclass(frozen=True)
 class InstitutionList:
-    """Names of institutions and where they stand.
+    """Names of institutions and where they stand."""
 
-    Attributes
-    ----------
-    file_name
-        For messages.
-    lines
-        Line of each name, in the file's order.
-    """
-
-    file_name: str
-    lines: dict[str, int]
+    file_name: str  # for messages
+    lines: dict[str, int]  # line of each name, in the file's order
 
     def __iter__(self) -> Iterator[str]:
         """Give the names."""
@@ -44,17 +36,9 @@ class InstitutionList:
         return len(self.lines)
 
     def require_known(self, institutions: Collection[str]) -> None:
-        """Check that every name is one of the cohort's.
+        """Check that every name is one of the included cases' institutions.
 
-        Parameters
-        ----------
-        institutions
-            Of the included cases.
-
-        Raises
-        ------
-        InstitutionListError
-            The first name without a case, and how many more there are.
+        Otherwise an InstitutionListError gives the first name without a case, and how many more there are.
         """
         unknown = [name for name in self if name not in institutions]
         if not unknown:
@@ -70,17 +54,10 @@ class InstitutionList:
 
 
 def read_institutions(path: Path) -> InstitutionList:
-    """Read the institutions of the external test set.
+    """Read the institutions of the external test set: text in UTF-8, one name a line, spelt as in the manifest.
 
-    Parameters
-    ----------
-    path
-        Text in UTF-8, one name a line, spelt as in the manifest; blank lines are passed over.
-
-    Raises
-    ------
-    InstitutionListError
-        If the file cannot be read, is empty, or states a name twice.
+    Blank lines are passed over. Raises InstitutionListError if the file cannot be read, is empty, or states a name
+    twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -93,7 +70,9 @@ def read_institutions(path: Path) -> InstitutionList:
     lines: dict[str, int] = {}
     seen: dict[str, int] = {}
     for line, written in enumerate(text.splitlines(), start=1):
-        name = _unquoted(written.strip())
+        name = written.strip()
+        if len(name) > 1 and name[0] == name[-1] == '"':  # a spreadsheet puts them around names with a comma
+            name = name[1:-1].replace('""', '"').strip()
         if not name:
             continue
         first = seen.setdefault(_key(name), line)
@@ -103,13 +82,6 @@ def read_institutions(path: Path) -> InstitutionList:
     if not lines:
         raise InstitutionListError(f"{path.name}: names no institution; write one name a line")
     return InstitutionList(path.name, lines)
-
-
-def _unquoted(text: str) -> str:
-    """Take off the quotation marks that a spreadsheet puts around names with a comma."""
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('""', '"').strip()
-    return text
 
 
 def _key(name: str) -> str:

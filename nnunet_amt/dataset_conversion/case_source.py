@@ -26,13 +26,12 @@ from nnunet_amt.errors import (
     MissingExtraError,
     RoiNotFoundError,
 )
-from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, is_dicom_path
-from nnunet_amt.images.dicom.mask import DicomMask, open_dicom_mask, require_same_series
+from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, is_cut_zip, is_dicom_path
+from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, is_image_file_name, open_image_file
+from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, ReadingOptions, is_image_file_name, open_image_file
 from nnunet_amt.images.mask_file import LabelFile, open_label_file
-from nnunet_amt.images.resampling import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
 # Shorter names are too likely to be words of the message, and say nothing of a person.
@@ -89,20 +88,9 @@ class CaseSource:
 def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions = _AS_IT_IS) -> CaseSource:
     """Read the headers of a case's image and mask and check that they belong together.
 
-    Parameters
-    ----------
-    case
-        The file's ending tells NIfTI, NRRD and MHA; folders, zips and all else are taken for DICOM. Of several
-        CT series in one folder, the one that the RTSTRUCT or DICOM SEG refers to is taken.
-    manifest_name
-        For messages.
-    options
-        What may be resampled.
-
-    Raises
-    ------
-    BadInputError
-        One of its subclasses; the message begins with the manifest's line and column and the case.
+    The file's ending tells NIfTI, NRRD and MHA; folders, zips and all else are taken for DICOM. Of several CT series in
+    one folder, the one that the RTSTRUCT or DICOM SEG refers to is taken. What is refused is a subclass of
+    BadInputError, whose message begins with the manifest's line and column and the case.
     """
     headers_of = cache(lambda path: DicomFolder(path).headers())  # image and mask are often in one zip
     drawn: DicomMask | None = None

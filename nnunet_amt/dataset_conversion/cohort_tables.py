@@ -61,13 +61,7 @@ def markdown_page(table: Table) -> str:
 
 
 def table_1(cohort: pd.DataFrame, *, p_values: bool = False, patients: Sequence[int] = ()) -> Table:
-    """Lay out age, sex and diagnosis by split, as the paper's Table 1, with the published total beside ours.
-
-    Parameters
-    ----------
-    cohort, p_values, patients
-        See `write_cohort_tables`.
-    """
+    """Lay out age, sex and diagnosis by split, as the paper's Table 1, with the published total beside ours."""
     stated = _stated(cohort)
     sizes = [len(group) for group in _groups(stated)]
     institutions = [str(group["institution"].nunique()) for group in _groups(stated)]
@@ -75,7 +69,10 @@ def table_1(cohort: pd.DataFrame, *, p_values: bool = False, patients: Sequence[
     if patients and sum(patients) != len(stated):
         rows.append(_row("patients", "", [*map(str, patients), str(sum(patients))], _UNDEFINED))
     rows.append(_row("cases", "", list(map(str, sizes)), str(paper.INCLUDED_CASES)))
-    rows.append(_age_row(stated, p_values))
+    lows, highs = zip(*((low, high) for _, low, high in paper.AGES.values()), strict=True)
+    published = f"{_UNDEFINED} ({min(lows)}–{max(highs)})"  # the paper states medians by split only
+    medians = [_median_and_range(group["age"]) for group in _groups(stated)]
+    rows.append(_row("age, years", "median (range)", medians, published, _p_of_ages(stated) if p_values else None))
     rows += [*_sex_rows(stated, p_values), *_diagnosis_rows(stated, p_values)]
     if stated["age"].isna().any():
         missing = [_share(int(group["age"].isna().sum()), len(group)) for group in _groups(stated)]
@@ -151,13 +148,6 @@ def _groups(stated: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _row(title: str, value: str, ours: Sequence[str], published: str, p: str | None = None) -> Row:
     return Row(title, (value, *ours, published, *([] if p is None else [p])))
-
-
-def _age_row(stated: pd.DataFrame, p_values: bool) -> Row:
-    lows, highs = zip(*((low, high) for _, low, high in paper.AGES.values()), strict=True)
-    published = f"{_UNDEFINED} ({min(lows)}–{max(highs)})"  # the paper states medians by split only
-    ours = [_median_and_range(group["age"]) for group in _groups(stated)]
-    return _row("age, years", "median (range)", ours, published, _p_of_ages(stated) if p_values else None)
 
 
 def _sex_rows(stated: pd.DataFrame, p_values: bool) -> Iterator[Row]:

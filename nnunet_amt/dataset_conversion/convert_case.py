@@ -23,10 +23,9 @@ from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, ope
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import FLOOR_HU, pixel_files, to_hounsfield
+from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, to_hounsfield
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
-from nnunet_amt.images.resampling import ReadingOptions
 
 # Change it when the same files must be converted otherwise than before.
 _CONVERSION_VERSION = 4
@@ -34,20 +33,11 @@ _CONVERSION_VERSION = 4
 
 @dataclass(frozen=True)
 class OpenedCase:
-    """What the headers of a case said.
+    """What the headers of a case said."""
 
-    Attributes
-    ----------
-    identity
-        Keyed digest of what identifies the CT.
-    voxels
-        Of the CT.
-    packed
-        The `CaseSource`, small enough to hold those of a whole cohort: a thousand headers would take megabytes.
-    """
-
-    identity: str
-    voxels: int
+    identity: str  # keyed digest of what identifies the CT
+    voxels: int  # of the CT
+    # The `CaseSource`, small enough to hold those of a whole cohort: a thousand headers would take megabytes
     packed: bytes
 
     @classmethod
@@ -64,64 +54,31 @@ class OpenedCase:
 
 @dataclass(frozen=True)
 class CaseJob:
-    """A case and where it goes.
+    """A case and where it goes."""
 
-    Attributes
-    ----------
-    case
-        With its split.
-    name
-        Of the case in the dataset.
-    dataset
-        The folder to write to.
-    manifest_name
-        For messages.
-    secret
-        Keys the digests in the record, see `nnunet_amt.dataset_conversion.pseudonyms.record_secret`.
-    options
-        What the readers may do.
-    opened
-        What `read_headers` found; None before.
-    """
-
-    case: CohortCase
-    name: str
-    dataset: RawDataset
-    manifest_name: str
+    case: CohortCase  # with its split
+    name: str  # of the case in the dataset
+    dataset: RawDataset  # the folder to write to
+    manifest_name: str  # for messages
+    # Keys the digests in the record, see `nnunet_amt.dataset_conversion.pseudonyms.record_secret`
     secret: bytes = field(repr=False)
-    options: ReadingOptions = field(default_factory=ReadingOptions)
-    opened: OpenedCase | None = None
+    options: ReadingOptions = field(default_factory=ReadingOptions)  # what the readers may do
+    opened: OpenedCase | None = None  # what `read_headers` found; None before
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """What a finished case left behind; no path and no identifier is in it.
+    """What a finished case left behind; no path and no identifier is in it."""
 
-    Attributes
-    ----------
-    fingerprint
-        Digest of the input files and settings, keyed with the key file's secret.
-    source
-        Digest of what identifies the CT, its path or its series; keyed too.
-    pixels
-        SHA-256 of the written voxels: equal for the same CT given in two formats.
-    spacing
-        (x, y, z) in mm.
-    tumour_voxels, ignored_voxels
-        Voxels of label 1, and of label 2, which training leaves out.
-    manufacturer
-        See `nnunet_amt.cohort.manufacturer_in_header`; None for formats that do not keep it.
-    image_bytes, label_bytes
-        Sizes of the written files.
-    """
-
-    fingerprint: str
-    source: str
-    pixels: str
-    spacing: tuple[float, float, float]
+    fingerprint: str  # digest of the input files and settings, keyed with the key file's secret
+    source: str  # digest of what identifies the CT, its path or its series; keyed too
+    pixels: str  # SHA-256 of the written voxels: equal for the same CT given in two formats
+    spacing: tuple[float, float, float]  # (x, y, z) in mm
+    # Voxels of label 1, and of label 2, which training leaves out
     tumour_voxels: int
     ignored_voxels: int
-    manufacturer: str | None
+    manufacturer: str | None  # see `nnunet_amt.cohort.manufacturer_in_header`; None for formats that do not keep it
+    # Sizes of the written files
     image_bytes: int
     label_bytes: int
 
@@ -219,10 +176,13 @@ def convert_case(job: CaseJob) -> CaseRecord:
     write_nifti(label_path, mask, geometry=geometry)
     x, y, z = geometry.spacing
     tumour_voxels, ignored_voxels = _counts(mask)
+    # equal for the same CT given in two formats; the grid is left out, as rounding may differ between them
+    pixels = hashlib.sha256(f"{values.shape} {values.dtype.name}".encode())
+    pixels.update(np.ascontiguousarray(values).data)
     record = CaseRecord(
         fingerprint=before,
         source=digest(source.image.identity, job.secret),
-        pixels=_digest_of_pixels(values),
+        pixels=pixels.hexdigest(),
         spacing=(x, y, z),
         tumour_voxels=tumour_voxels,
         ignored_voxels=ignored_voxels,
@@ -238,13 +198,6 @@ def _counts(mask: NDArray[np.uint8]) -> tuple[int, int]:
     """Count the voxels of tumour and those to be ignored."""
     ignored = int(np.count_nonzero(mask == IGNORE_LABEL)) if mask.max() > 1 else 0
     return int(np.count_nonzero(mask.view(np.bool_))) - ignored, ignored  # of bools the count is far faster
-
-
-def _digest_of_pixels(values: NDArray) -> str:
-    """Equal for the same CT given in two formats; the grid is left out, as rounding may differ between them."""
-    content = hashlib.sha256(f"{values.shape} {values.dtype.name}".encode())
-    content.update(np.ascontiguousarray(values).data)
-    return content.hexdigest()
 
 
 @contextmanager

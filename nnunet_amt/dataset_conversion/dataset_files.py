@@ -1,8 +1,9 @@
-"""Write what stands beside the images of a raw dataset."""
+"""Write what stands beside the images of a raw dataset, and list the cases that could not be converted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
 from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
+from nnunet_amt.errors import (
+    AMTError,
+    GeometryMismatchError,
+    ImageReadError,
+    LabelValueError,
+    RoiNotFoundError,
+    WorkFailedError,
+)
 from nnunet_amt.images.image_file import FLOOR_HU
+from nnunet_amt.images.mask_file import EmptyMaskError, WholeMaskError
 
 AUDIT_FILE = "audit.json"
 AUDIT_COLUMNS = ("split", "cases", "patients", "institutions")
@@ -32,33 +42,30 @@ COHORT_COLUMNS = (
 )
 # How the labels were made, and whom to cite. No other note is copied: nnU-Net reads the file too.
 _COPIED_NOTES = ("label_origin", "cohort_reference")
+# In words that hold nothing of the case, as they go into the dataset and the flow figure.
+_REASONS: dict[type[AMTError], str] = {
+    ImageReadError: "CT or mask cannot be read",
+    GeometryMismatchError: "mask does not fit the CT",
+    EmptyMaskError: "mask is empty",
+    WholeMaskError: "mask covers the whole CT",
+    LabelValueError: "mask holds other labels",
+    RoiNotFoundError: "no ROI of that name",
+}
+_OTHER_REASON = "conversion failed"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """What the files say, in the dataset's names.
+    """What the files say, in the dataset's names."""
 
-    Attributes
-    ----------
-    cases
-        Included cases, with splits.
-    records
-        Of every case, by its name.
-    audit
-        Of the split.
-    excluded
-        Excluded cases by reason.
-    p_values
-        Whether Table 1 is to have them.
-    notes
-        Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``.
-    """
-
-    cases: Sequence[CohortCase]
-    records: Mapping[str, CaseRecord]
-    audit: SplitAudit
-    excluded: Mapping[str, int]
-    p_values: bool = False
+    cases: Sequence[CohortCase]  # included cases, with splits
+    records: Mapping[str, CaseRecord]  # of every case, by its name
+    audit: SplitAudit  # of the split
+    excluded: Mapping[str, int]  # excluded cases by reason
+    p_values: bool = False  # whether Table 1 is to have them
+    # Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -131,15 +138,7 @@ def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
 
 
 def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
-    """Say in words what was checked; a breach would have stopped the conversion.
-
-    Parameters
-    ----------
-    audit
-        Of a split without a leak.
-    compared_voxels
-        Cases whose voxels were compared.
-    """
+    """Say in words what was checked, in how many cases voxel for voxel; a breach would have stopped the conversion."""
     _, patients, institutions = audit.total
     external = audit.splits[-1].institutions
     others = institutions - external
@@ -153,16 +152,8 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
 def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int], compared_voxels: int) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
-    Parameters
-    ----------
-    folder
-        The dataset's.
-    audit
-        With codes in place of the institutions' names, see `SplitAudit.coded`.
-    excluded
-        Excluded cases by reason.
-    compared_voxels
-        Cases whose voxels were compared.
+    `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
+    `compared_voxels` those whose voxels were compared.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -182,3 +173,65 @@ def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int],
     path = folder / AUDIT_FILE
     write_json(path, content)
     return path
+
+
+@dataclass(frozen=True)
+class RefusedCase:
+    """A case that could not be converted."""
+
+    case: CohortCase  # as in the manifest
+    name: str  # of the case in the dataset
+    message: str  # what is wrong and what to do, with the manifest's line and case id
+    reason: str  # in a few words that hold nothing of the case
+
+    @classmethod
+    def of(cls, case: CohortCase, name: str, place: str, error: AMTError) -> RefusedCase:
+        """Take what `nnunet_amt.base.workers.attempt` gave; `place` goes before messages that do not say it."""
+        message = f"{place}: {error}" if isinstance(error, WorkFailedError) else str(error)
+        return cls(case, name, message, _REASONS.get(type(error), _OTHER_REASON))
+
+
+class CasesRefusedError(WorkFailedError):
+    """Cases, at least one, could not be converted, and are not to be left out for it; a file lists them."""
+
+    def __init__(self, refused: Sequence[RefusedCase], *, converted: int, listed_in: Path) -> None:
+        self.refused = tuple(refused)
+        them, cases = ("it", "the case") if len(refused) == 1 else ("them", "the cases")
+        self.summary = (
+            f"{converted} of {converted + len(refused)} cases are converted, {len(refused)} failed "
+            f"({listed_in} lists {them}): mend {cases} and run the same command again"
+            + (f", or leave {them} out with --exclude-unreadable" if converted else "")
+        )
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        super().__init__(f"{refused[0].message}{more}; {self.summary}")
+
+
+def write_reasons(path: Path, refused: Sequence[RefusedCase]) -> None:
+    """Write the refused cases by their names in the dataset into a file in it; remove the file if there are none."""
+    _write(path, ("case_id", "reason"), [(one.name, one.reason) for one in refused])
+
+
+def write_messages(path: Path, refused: Sequence[RefusedCase]) -> None:
+    """Do the same with the manifest's ids and whole messages, into a file outside the dataset."""
+    rows = [(one.case.line, one.case.case_id, one.message) for one in refused]
+    _write(path, ("line", "case_id", "message"), rows)
+
+
+def list_early(path: Path, refused: Sequence[RefusedCase], *, going_on: int) -> None:
+    """List cases that are refused already, see `write_messages`, before hours are spent on the `going_on` others."""
+    if refused and going_on:
+        write_messages(path, sorted(refused, key=lambda one: one.case.line))
+        logger.warning(
+            "failed so far: %d of %d cases, listed in %s; the others (%d) are converted now",
+            len(refused),
+            len(refused) + going_on,
+            path,
+            going_on,
+        )
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
+    if rows:
+        write_csv(path, columns, rows)
+    else:
+        path.unlink(missing_ok=True)

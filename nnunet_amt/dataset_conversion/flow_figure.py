@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import SplitAudit, SplitCounts
+from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,25 +31,14 @@ _SPLIT_TITLES = {"training": "Training", "tuning": "Tuning", "external": "Extern
 
 @dataclass(frozen=True)
 class FlowCounts:
-    """What the figure tells.
+    """What the figure tells."""
 
-    Attributes
-    ----------
-    excluded
-        Cases by reason.
-    included_cases, included_institutions
-        Of all splits.
-    splits
-        Training, tuning, external.
-    shared_institutions
-        Institutions of both training and tuning.
-    """
-
-    excluded: Mapping[str, int]
+    excluded: Mapping[str, int]  # cases by reason
+    # Of all splits
     included_cases: int
     included_institutions: int
-    splits: tuple[SplitCounts, ...]
-    shared_institutions: int = 0
+    splits: tuple[SplitCounts, ...]  # training, tuning, external
+    shared_institutions: int = 0  # institutions of both training and tuning
 
     @classmethod
     def of(cls, audit: SplitAudit, excluded: Mapping[str, int]) -> FlowCounts:
@@ -137,7 +127,7 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
     step = (_WIDTH_CM - 2 * margin - narrow) / 2
     note = _shared_note(counts)
     split_lines = {
-        row.split: (f"{_counted(row.cases, 'case')}", f"from {_counted(row.institutions, 'institution')}")
+        row.split: (counted(row.cases, "case"), f"from {counted(row.institutions, 'institution')}")
         for row in counts.splits
     }
     bottom = margin + (_LINE_CM + _PADDING_CM if note else 0)
@@ -147,14 +137,14 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
         y = bottom + _height(len(lines)) / 2
         boxes[split] = _Box(_SPLIT_TITLES[split], lines, x, y, narrow, _SPLIT_COLOURS[split])
     included_lines = (
-        _counted(counts.included_cases, "case"),
-        f"from {_counted(counts.included_institutions, 'institution')}",
+        counted(counts.included_cases, "case"),
+        f"from {counted(counts.included_institutions, 'institution')}",
     )
     y = boxes["training"].top + 1.5 * _GAP_CM + _height(len(included_lines)) / 2
     boxes["included"] = _Box("Included", included_lines, left, y, wide, _WHITE)
     between = max(2 * _GAP_CM, _height(len(reasons)) + _GAP_CM)
     y = boxes["included"].top + between + _height(1) / 2
-    identified_lines = (_counted(counts.identified_cases, "case"),)
+    identified_lines = (counted(counts.identified_cases, "case"),)
     boxes["identified"] = _Box("Identified", identified_lines, left, y, wide, _WHITE)
     y = (boxes["included"].top + boxes["identified"].bottom) / 2
     boxes["excluded"] = _Box("Excluded", reasons, right, y, wide, _GREY, numbers)
@@ -169,7 +159,7 @@ def _reason_lines(counts: FlowCounts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if len(reasons) > _MOST_REASONS:
         rest = reasons[_MOST_REASONS - 1 :]
         reasons = [*reasons[: _MOST_REASONS - 1], (f"{len(rest)} other reasons", sum(n for _, n in rest))]
-    rows = [("", _counted(counts.excluded_cases, "case"))]
+    rows = [("", counted(counts.excluded_cases, "case"))]
     for reason, number in reasons:
         characters = _REASON_CAPITALS if reason.isupper() else _REASON_CHARACTERS
         lines = textwrap.wrap(" ".join(reason.split()), characters, max_lines=2, placeholder=" …")
@@ -181,7 +171,7 @@ def _reason_lines(counts: FlowCounts) -> tuple[tuple[str, ...], tuple[str, ...]]
 def _shared_note(counts: FlowCounts) -> str:
     if not counts.shared_institutions:
         return ""
-    shared = _counted(counts.shared_institutions, "institution")
+    shared = counted(counts.shared_institutions, "institution")
     verb = "gives" if counts.shared_institutions == 1 else "give"
     return f"{shared} {verb} cases to both training and tuning; the external test set shares none."
 
@@ -232,7 +222,3 @@ def _draw_arrows(axes: Axes, boxes: dict[str, _Box]) -> None:
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     style = {"arrowstyle": "-|>", "color": "black", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", xy=end, xytext=start, arrowprops=style)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nnunet_amt.base.files import require_free_space
 from nnunet_amt.base.progress import Progress, silent
@@ -32,21 +32,20 @@ from nnunet_amt.dataset_conversion.convert_case import (
     read_headers,
     require_files,
 )
-from nnunet_amt.dataset_conversion.dataset_files import DatasetContent, write_dataset_files
-from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
-from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.dataset_conversion.refused_cases import (
+from nnunet_amt.dataset_conversion.dataset_files import (
     CasesRefusedError,
+    DatasetContent,
     RefusedCase,
     list_early,
-    reasons_of,
+    write_dataset_files,
     write_messages,
     write_reasons,
 )
+from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
+from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
-from nnunet_amt.images.image_file import itk_warnings_off
-from nnunet_amt.images.resampling import ReadingOptions
+from nnunet_amt.images.image_file import ReadingOptions, itk_warnings_off
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
 _BYTES_PER_VOXEL = 2 * 0.7
@@ -68,8 +67,6 @@ class ConversionSettings:
         See `nnunet_amt.cohort.assign_splits`.
     external_institutions
         File with one institution a line, of which all cases go to the external test set.
-    reading
-        What may be resampled.
     exclude_unreadable
         Count cases that cannot be converted as excluded, in place of an unfinished dataset.
     key_file
@@ -94,31 +91,15 @@ class ConversionSettings:
 
 @dataclass(frozen=True)
 class ConversionSummary:
-    """What a conversion did.
+    """What a conversion did."""
 
-    Attributes
-    ----------
-    dataset_folder
-        For example ``nnUNet_raw/Dataset711_AMT``.
-    audit
-        Cases, patients and institutions in each split.
-    excluded
-        Excluded cases by reason.
-    converted, already_done
-        Cases that this run wrote, and that an earlier run had.
-    refused
-        Cases that could not be converted and were excluded for it.
-    files
-        Written beside the images, and the key.
-    """
-
-    dataset_folder: Path
+    dataset_folder: Path  # for example ``nnUNet_raw/Dataset711_AMT``
     audit: SplitAudit
-    excluded: dict[str, int]
-    converted: int
-    already_done: int
-    refused: tuple[RefusedCase, ...]
-    files: tuple[Path, ...]
+    excluded: dict[str, int]  # by reason
+    converted: int  # cases that this run wrote
+    already_done: int  # cases that an earlier run had written
+    refused: tuple[RefusedCase, ...]  # that could not be converted and were excluded for it
+    files: tuple[Path, ...]  # written beside the images, and the key
 
 
 @dataclass
@@ -182,18 +163,22 @@ def convert(
         If cases could not be converted and are not to be excluded for it: the first, and where all of them stand.
     """
     settings = settings or ConversionSettings()
+    # of files only whether they were given
+    recorded = asdict(settings) | {"external_institutions": settings.external_institutions is not None}
     dataset = RawDataset.at(raw_folder.absolute(), dataset_id=dataset_id, dataset_name=dataset_name)
     with recorded_run(
         dataset.folder,
         "convert",
-        settings=_recorded_settings(settings),
+        settings={name: value for name, value in recorded.items() if name not in ("seed", "key_file")},
         seed=settings.seed,
         inputs={"manifest": RunInput(manifest, path_recorded=False)},
         outputs=_RECORDED_FILES,
         files_named=False,  # the dataset is passed on; its manifest and key are not, nor what they are called
     ) as notes:
         summary = _convert(manifest, dataset, settings, jobs, executor, progress)
-        notes.counts.update(_counts(summary))
+        by_split: dict[str, int] = {split.split: split.cases for split in summary.audit.splits}
+        notes.counts.update({"cases": sum(by_split.values()), **by_split})
+        notes.counts.update({"excluded": sum(summary.excluded.values()), "converted": summary.converted})
     return summary
 
 
@@ -217,15 +202,14 @@ def _convert(
         seed=settings.seed,
     )
     dataset.require_usable()
-    work = [
-        CaseJob(_absolute(case), names.cases[case.case_id], dataset, manifest.name, names.secret, settings.reading)
-        for case in cases
-    ]
+    work = []
+    for case in cases:  # workers may be in other folders
+        absolute = replace(case, image=case.image.absolute(), mask=case.mask.absolute())
+        name = names.cases[case.case_id]
+        work.append(CaseJob(absolute, name, dataset, manifest.name, names.secret, settings.reading))
     refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
-    with (
-        itk_warnings_off(),
-        open_workers(jobs=min(jobs, len(work)), executor=executor, progress=progress) as workers,
-    ):
+    processes = min(jobs, len(work))
+    with itk_warnings_off(), open_workers(jobs=processes, executor=executor, progress=progress) as workers:
         outcome = _convert_cases(dataset, work, workers, refused_file)
     with _prefixed(f"{manifest.name}: "):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
@@ -235,7 +219,8 @@ def _convert(
         with _prefixed(f"{manifest.name}: without the cases that could not be converted, "):
             audit = audit_splits(cases)
     dataset.keep_only({names.cases[case.case_id]: case.split for case in cases}, nobody_writes=executor is not None)
-    excluded = _by_frequency(Counter(cohort.excluded_by_reason) + reasons_of(outcome.refused))
+    reasons = Counter(cohort.excluded_by_reason) + Counter(one.reason for one in outcome.refused)
+    excluded = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
     content = DatasetContent(
         cases=names.in_dataset(cases),
         records={names.cases[case_id]: record for case_id, record in outcome.records.items()},
@@ -256,18 +241,6 @@ def _convert(
     )
 
 
-def _recorded_settings(settings: ConversionSettings) -> dict[str, Any]:
-    """Give the settings for the record: of files only whether they were given."""
-    files = {"external_institutions": settings.external_institutions is not None}
-    return {name: value for name, value in asdict(settings).items() if name not in ("seed", "key_file")} | files
-
-
-def _counts(summary: ConversionSummary) -> dict[str, int]:
-    by_split: dict[str, int] = {split.split: split.cases for split in summary.audit.splits}
-    excluded = sum(summary.excluded.values())
-    return {"cases": sum(by_split.values()), **by_split, "excluded": excluded, "converted": summary.converted}
-
-
 def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
     return assign_splits(
@@ -279,9 +252,12 @@ def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[C
     )
 
 
-def _absolute(case: CohortCase) -> CohortCase:
-    """Give the case with paths that workers in other folders understand."""
-    return replace(case, image=case.image.absolute(), mask=case.mask.absolute())
+def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
+    """List refused cases, in the dataset in words that name nobody; an error if they are not to be left out."""
+    write_reasons(dataset.folder / "failures.csv", outcome.refused)
+    write_messages(refused_file, outcome.refused)
+    if outcome.refused and not settings.exclude_unreadable:
+        raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
 
 
 def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, refused_file: Path) -> _Outcome:
@@ -321,24 +297,6 @@ def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> Non
             raise SplitLeakageError(
                 f"{place}: is the same CT as that of case {first.case_id!r} in line {first.line}; remove one of them"
             )
-
-
-def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
-    """Write what was refused into the dataset, in words that name nobody, and in full beside the key.
-
-    Raises
-    ------
-    CasesRefusedError
-        If the refused cases are not to be excluded.
-    """
-    write_reasons(dataset.folder / "failures.csv", outcome.refused)
-    write_messages(refused_file, outcome.refused)
-    if outcome.refused and not settings.exclude_unreadable:
-        raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
-
-
-def _by_frequency(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 @contextmanager

@@ -35,25 +35,14 @@ _ADVICE = "restore it from a copy, or name another key file"
 
 @dataclass(frozen=True)
 class DatasetNames:
-    """The way from the manifest's names to the dataset's.
+    """The way from the manifest's names to the dataset's."""
 
-    Attributes
-    ----------
-    cases, institutions
-        Name in the dataset by name in the manifest.
-    key_file
-        What leads back, and holds the secret.
-    secret
-        Keys the digests in the case records.
-    pseudonymous
-        Whether the dataset's names are not the manifest's.
-    """
-
+    # Name in the dataset by name in the manifest
     cases: Mapping[str, str]
     institutions: Mapping[str, str]
-    key_file: Path
-    secret: bytes = field(repr=False)
-    pseudonymous: bool = True
+    key_file: Path  # what leads back, and holds the secret
+    secret: bytes = field(repr=False)  # keys the digests in the case records
+    pseudonymous: bool = True  # whether the dataset's names are not the manifest's
 
     def in_dataset(self, cases: Sequence[CohortCase]) -> list[CohortCase]:
         """Give the cases with the dataset's names, sorted by them: the manifest's order may tell who they are."""
@@ -67,25 +56,10 @@ class DatasetNames:
 def name_for_dataset(
     cases: Sequence[CohortCase], key_file: Path, dataset_folder: Path, *, keep_case_ids: bool = False, seed: int = 711
 ) -> DatasetNames:
-    """Give pseudonyms to cases and institutions, or keep the manifest's names.
+    """Give pseudonyms to included cases and institutions; keep the manifest's names if they are pseudonyms already.
 
-    Parameters
-    ----------
-    cases
-        Included cases.
-    key_file
-        Which leads back from the pseudonyms.
-    dataset_folder
-        Which must not hold the key file.
-    keep_case_ids
-        The manifest's names are pseudonyms already.
-    seed
-        Of the pseudonyms' order.
-
-    Raises
-    ------
-    BadInputError
-        If the key file is damaged, or lies in the dataset's folder.
+    Raises BadInputError if the key file is damaged, or lies in the dataset's folder. The seed is that of the
+    pseudonyms' order.
     """
     require_outside(key_file, dataset_folder)
     if keep_case_ids:
@@ -118,23 +92,15 @@ def pseudonymise(
 
     They are on the disk before this returns. A case that has a pseudonym in the key file keeps it; others are numbered
     on from the highest, in an order that depends on the seed and on the case's row, patient id included. The hyphen is
-    deliberate: in nnU-Net ``_0001`` at the end of a name is the number of a channel.
+    deliberate: in nnU-Net ``_0001`` at the end of a name is the number of a channel. Raises BadInputError if the key
+    file is another kind of file or damaged, or the prefix is not allowed.
 
     Parameters
     ----------
-    cases
-        Included cases.
     key_file
         CSV of `KEY_COLUMNS`, readable by its owner alone. Lines are only ever added.
     prefix
         Letters and digits before the number.
-    seed
-        Of the order.
-
-    Raises
-    ------
-    BadInputError
-        If the key file is another kind of file or damaged, or the prefix is not allowed.
     """
     lots = {case.case_id: f"{case.case_id}/{case.patient_id}/{case.institution}" for case in cases}
     return _extend(key_file, "case", lots, prefix, seed)
@@ -154,11 +120,7 @@ def record_secret(key_file: Path) -> bytes:
     """Give the secret that keys the digests in the case records; drawn once, then read from the key file.
 
     Without it, whoever has a list of UIDs or file names could tell by their digests which of them are in the dataset.
-
-    Raises
-    ------
-    BadInputError
-        If the key file is another kind of file or damaged.
+    Raises BadInputError if the key file is another kind of file or damaged.
     """
     with _locked(key_file.parent):
         key = _read(key_file)
@@ -193,7 +155,8 @@ def _extend(key_file: Path, kind: Kind, lots: Mapping[str, str], prefix: str, se
     with _locked(key_file.parent):
         key = _read(key_file)
         known = key.pseudonyms[kind]
-        new = sorted((name for name in lots if name not in known), key=lambda name: _draw(seed, kind, lots[name]))
+        draws = {name: hashlib.sha256(f"{seed}/{kind}/{lot}".encode()).digest() for name, lot in lots.items()}
+        new = sorted((name for name in lots if name not in known), key=draws.__getitem__)
         start = key.highest(kind) + 1
         added = {name: f"{prefix}-{number:04d}" for number, name in enumerate(new, start=start)}
         if added:
@@ -268,7 +231,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _draw(seed: int, kind: str, lot: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{kind}/{lot}".encode()).digest()

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,24 +27,15 @@ _CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
 
 @dataclass(frozen=True)
 class RawDataset:
-    """One dataset below nnUNet_raw.
+    """One dataset below nnUNet_raw."""
 
-    Attributes
-    ----------
-    folder
-        For example ``nnUNet_raw/Dataset711_AMT``.
-    """
-
-    folder: Path
+    folder: Path  # for example ``nnUNet_raw/Dataset711_AMT``
 
     @classmethod
     def at(cls, raw_folder: Path, *, dataset_id: int, dataset_name: str) -> RawDataset:
         """Name the dataset's folder, and check that nnU-Net can tell it from others.
 
-        Raises
-        ------
-        BadInputError
-            If the id or the name is not allowed, or another dataset has the id.
+        Raises BadInputError if the id or the name is not allowed, or another dataset has the id.
         """
         if not 1 <= dataset_id <= 999:
             raise BadInputError(f"dataset id {dataset_id} is not allowed; choose one from 1 to 999")
@@ -93,7 +84,8 @@ class RawDataset:
             raise BadInputError(f"{self.folder}: cannot be written; choose another folder or change its rights")
         recorded = self._recorded_cases()
         ours = self._paths_of(recorded)
-        foreign = [path for path in self._case_files() if path not in ours or path.is_dir()]
+        files = [path for name in _CASE_FOLDERS for path in sorted((self.folder / name).glob("[!.]*"))]
+        foreign = [path for path in files if path not in ours or path.is_dir()]
         foreign += [path for path in map(self.record, recorded) if path.is_dir()]
         if foreign or (self._dataset_json.exists() and not self.record("any").parent.is_dir()):
             first = foreign[0].relative_to(self.folder) if foreign else self._dataset_json.name
@@ -136,10 +128,6 @@ class RawDataset:
 
     def _recorded_cases(self) -> list[str]:
         return sorted(path.stem for path in (self.folder / _RECORDS).glob("[!.]*.json"))
-
-    def _case_files(self) -> Iterator[Path]:
-        for name in _CASE_FOLDERS:
-            yield from sorted((self.folder / name).glob("[!.]*"))
 
     def _paths_of(self, case_ids: Iterable[str]) -> set[Path]:
         splits: tuple[Split, ...] = ("training", "external")

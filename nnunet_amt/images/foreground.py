@@ -125,7 +125,8 @@ def _filled_stretches(slabs: Iterable[np.ndarray], tumour_labels: Sequence[int])
                     stretch = []
             else:
                 tumour = high if tumour is None else tumour
-                if low < 0 or high != tumour or tumour not in tumour_labels or _holds_another(plane, tumour):
+                third = tumour > 1 and bool(np.any((plane != 0) & (plane != tumour)))  # between 0 and the highest
+                if low < 0 or high != tumour or tumour not in tumour_labels or third:
                     raise OtherLabelError
                 stretch.append(_filled_slice(number, plane, tumour))
             number += 1
@@ -142,11 +143,6 @@ def _filled_slice(number: int, plane: np.ndarray, tumour: int) -> _FilledSlice:
     columns = plane[y].max(axis=0).tobytes()
     x = slice(columns.find(tumour), columns.rfind(tumour) + 1)
     return _FilledSlice((number, y.start, x.start), plane[y, x] == tumour)
-
-
-def _holds_another(plane: np.ndarray, tumour: int) -> bool:
-    """Whether a plane whose highest value is `tumour` holds a third one between that and 0."""
-    return tumour > 1 and bool(np.any((plane != 0) & (plane != tumour)))
 
 
 def _block(stretch: Sequence[_FilledSlice]) -> MaskBox:

@@ -34,23 +34,30 @@ _PIXEL_FILE_KEY = re.compile(
 
 
 @dataclass(frozen=True)
-class ImageFile:
-    """A file whose header has been read and holds one volume with one value a voxel.
+class ReadingOptions:
+    """What may be resampled; what is not allowed here is refused.
 
     Attributes
     ----------
-    path, geometry
-        The file, and its grid with LPS axes.
-    manufacturer
-        None: these formats do not keep it.
-    oriented
-        Whether the header says which way the axes run; NIfTI may leave it open.
+    resample_masks
+        Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
+    resample_tilt
+        Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
     """
 
+    resample_masks: bool = False
+    resample_tilt: bool = False
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A file whose header has been read and holds one volume with one value a voxel."""
+
+    # The file, and its grid with LPS axes
     path: Path
     geometry: Geometry
-    manufacturer: str | None = None
-    oriented: bool = True
+    manufacturer: str | None = None  # none: these formats do not keep it
+    oriented: bool = True  # whether the header says which way the axes run; NIfTI may leave it open
 
     @property
     def identity(self) -> str:
@@ -74,10 +81,7 @@ class ImageFile:
 def open_image_file(path: Path) -> ImageFile:
     """Read the header of a NIfTI, NRRD or MHA file.
 
-    Raises
-    ------
-    ImageReadError
-        If the header cannot be read, or the file holds anything but one volume of numbers.
+    Raises ImageReadError if the header cannot be read, or the file holds anything but one volume of numbers.
     """
     if damage := header_damage(path):  # what SimpleITK would tell on standard error, or take for good
         raise ImageReadError(f"{path.name}: {damage}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from nnunet_amt.images.geometry import Geometry, described, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file
 from nnunet_amt.images.integrity import file_damage, header_damage
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
-from nnunet_amt.images.resampling import resampled_mask
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 # nnU-Net's ignore label: voxels of which nobody has said whether they are tumour. nnU-Net wants the highest label.
 IGNORE_LABEL = 2
@@ -38,10 +41,7 @@ class WholeMaskError(LabelValueError):
 def read_geometry(path: Path) -> Geometry:
     """Read the header of a label map.
 
-    Raises
-    ------
-    ImageReadError
-        If the file is no image, or not a three-dimensional one with a single value a voxel.
+    Raises ImageReadError if the file is no image, or not a three-dimensional one with a single value a voxel.
     """
     try:
         header = ordinary_header(path)
@@ -213,6 +213,33 @@ def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> La
     reader = header_reader(path)
     says_ignore = reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
     return LabelFile(file, bool(difference), says_ignore)
+
+
+def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: int = 0) -> sitk.Image:
+    """Give each voxel of a grid the label of the mask's voxel in which its centre lies.
+
+    Voxels that the mask does not cover get the label `outside`. Raises GeometryMismatchError if tumour (1) lies outside
+    the CT: it is another CT, or a part of it.
+    """
+    import SimpleITK as sitk
+
+    places = np.argwhere(sitk.GetArrayViewFromImage(mask) == 1)[:, ::-1]  # tumour, (x, y, z)
+    from_mask = Geometry.of(mask).axes * mask.GetSpacing()
+    index = geometry.continuous_index(places @ from_mask.T + mask.GetOrigin())
+    inside = ((index >= -0.5 - 1e-3) & (index <= np.array(geometry.size) - 0.5 + 1e-3)).all(axis=1)
+    if lost := int(np.count_nonzero(~inside)):
+        raise GeometryMismatchError(
+            f"{name}: {lost} of {len(places)} tumour voxels lie outside the CT, which has {described(geometry)}, "
+            f"the mask {described(Geometry.of(mask))}; give the CT that it was drawn on"
+        )
+    resample = sitk.ResampleImageFilter()
+    resample.SetSize([int(length) for length in geometry.size])
+    resample.SetOutputSpacing(geometry.spacing)
+    resample.SetOutputOrigin(geometry.origin)
+    resample.SetOutputDirection(geometry.direction)
+    resample.SetInterpolator(sitk.sitkNearestNeighbor)
+    resample.SetDefaultPixelValue(outside)
+    return resample.Execute(mask)
 
 
 def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -> NDArray[np.uint8]:

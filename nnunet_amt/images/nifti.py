@@ -58,35 +58,24 @@ class NiftiHeaderError(Exception):
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What a NIfTI-1 or NIfTI-2 header states, in whatever byte order.
+    """What a NIfTI-1 or NIfTI-2 header states, in whatever byte order."""
 
-    Attributes
-    ----------
-    magic, order
-        Version, and whether header and voxels are in one file; byte order, as `struct` and numpy call it.
-    size, voxel_type
-        Along the dimensions that are stated, 1 to 7, and the standard's code.
-    handedness, spacings
-        Of the first orientation (-1 turns its third axis), and voxel edge lengths along all seven dimensions.
-    offset
-        First byte of the voxels in the unpacked file.
-    slope, intercept, units
-        Of the values, and the standard's code of their units.
-    qform, sform
-        The two orientations, None where it is not stated: b, c, d of the quaternion and the origin; three rows of
-        four. Both RAS.
-    """
-
+    # Version, and whether header and voxels are in one file; byte order, as `struct` and numpy call it
     magic: bytes
     order: str
+    # Along the dimensions that are stated, 1 to 7, and the standard's code
     size: tuple[int, ...]
     voxel_type: int
+    # Of the first orientation (-1 turns its third axis), and voxel edge lengths along all seven dimensions
     handedness: float
     spacings: tuple[float, ...]
-    offset: float
+    offset: float  # first byte of the voxels in the unpacked file
+    # Of the values, and the standard's code of their units
     slope: float
     intercept: float
     units: int
+    # The two orientations, None where it is not stated: b, c, d of the quaternion and the origin; three rows of four.
+    # Both RAS.
     qform: tuple[float, ...] | None
     sform: tuple[float, ...] | None
 

@@ -99,21 +99,20 @@ def ordinary_header(path: Path) -> LabelHeader | None:
 def read_slabs(path: Path, header: LabelHeader) -> Iterator[np.ndarray]:
     """Give the voxels of all slices in turn; the file has been checked to its end when the last is given.
 
+    Raises BrokenFileError if the file ends too early or is damaged.
+
     Yields
     ------
     numpy.ndarray, (slices, y, x)
         In the byte order of this machine; not to be written to.
-
-    Raises
-    ------
-    BrokenFileError
-        If the file ends too early or is damaged.
     """
     z, y, x = header.shape
     slice_bytes = y * x * header.voxel_type.itemsize
     at_once = max(1, _SLAB_BYTES // slice_bytes)
     with path.open("rb") as file:
-        source = _source(file)
+        compressed = is_gzip(file.read(2))
+        file.seek(0)
+        source: _Source = _QuickGzipSource(file) if compressed else file
         if len(source.read(header.offset)) < header.offset:
             raise BrokenFileError
         for first in range(0, z, at_once):
@@ -177,12 +176,6 @@ def _agree(first: Sequence[float], second: Sequence[float]) -> bool:
 class _Source(Protocol):
     def read(self, size: int, /) -> bytes:
         """Give the next `size` bytes, fewer at the end only."""
-
-
-def _source(file: BinaryIO) -> _Source:
-    compressed = is_gzip(file.read(2))
-    file.seek(0)
-    return _QuickGzipSource(file) if compressed else file
 
 
 class _QuickGzipSource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +11,18 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report.page_parts import Section, content_policy, page_environment, stylesheet
-from nnunet_amt.report.sections.case_cards import (
-    CaseCard,
-    Pictures,
+from nnunet_amt.report.sections.cohort import cohort_section, done_section
+from nnunet_amt.report.sections.documentation import checklists_section, citing_section, settings_section
+from nnunet_amt.report.sections.failing import (
     best_cases,
     case_cards,
     case_pictures,
+    failing_section,
+    viewing_section,
     worst_cases,
 )
-from nnunet_amt.report.sections.checklists import checklists_section, citing_section
-from nnunet_amt.report.sections.cohort import cohort_section, done_section
-from nnunet_amt.report.sections.failing import failing_section, viewing_section
 from nnunet_amt.report.sections.opening import Opening, opening
 from nnunet_amt.report.sections.results import comparison_section, results_section
-from nnunet_amt.report.sections.settings import settings_section
 from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.study import find_study
@@ -37,17 +34,7 @@ _NO_VIEWER = ViewerPart("", "", (), (), {})
 
 @dataclass(frozen=True)
 class ReportResult:
-    """What was written.
-
-    Attributes
-    ----------
-    path
-        The page.
-    size
-        In bytes.
-    worst
-        The case that failed worst, and how; empty without a Dice.
-    """
+    """The page that was written, its size in bytes, and which case failed worst, and how; empty without a Dice."""
 
     path: Path
     size: int
@@ -60,14 +47,8 @@ class Page:
 
     Attributes
     ----------
-    opening
-        Above the sections.
-    sections
-        In order.
     made
         From what, and when that was made.
-    version
-        Of nnunet_amt.
     viewer
         Whether cases can be looked at slice by slice.
     policy
@@ -112,8 +93,6 @@ def write_report(
         Of the page; the dataset's name if not given.
     viewer
         Put the cases in, to be looked at slice by slice.
-    progress
-        Told of every case.
 
     Raises
     ------
@@ -124,7 +103,12 @@ def write_report(
         raise BadInputError(f"{output}: is a folder; give the name of a file, such as {output / 'report.html'}")
     content = read_study_content(find_study(folder, evaluation=evaluation))
     settings = {"title": title, "viewer": viewer}
-    inputs = {"evaluation": content.study.evaluation.path / "summary.json"}
+    study = content.study
+    inputs = {"evaluation": study.evaluation.path / "summary.json"}
+    if study.failures is not None:
+        inputs["failures"] = study.failures / "failures.json"
+    if study.comparison is not None:
+        inputs["comparison"] = study.comparison / "comparison.json"
     with recorded_run(output.parent, "report", settings=settings, inputs=inputs, outputs=[output.name]) as notes:
         page = make_page(content, title=title, viewer=viewer, progress=progress)
         text = page_environment().get_template("page.html.j2").render(page=page)
@@ -142,8 +126,14 @@ def make_page(
     pictures, no_pictures = case_pictures(content, [*worst_cases(content), *best_cases(content)], progress=progress)
     part, why_not = _viewer(content, viewer, progress)
     styles = tuple(text for text in (stylesheet("page.css"), part.styles, stylesheet("print.css")) if text)
+    worst = next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
+    evaluated = content.newest_run("evaluate")  # which dates the page, so that equal studies give equal pages
+    when = f" of {moment(str(evaluated['started']))}" if evaluated and evaluated.get("started") else ""
+    dataset = content.study.dataset
+    name = content.study.folder.resolve().name if dataset is None else dataset.name
+    title = title or f"Anterior mediastinal tumours on CT: {name}"
     return Page(
-        opening=opening(content, title=title or _title(content), worst=_worst(content, pictures)),
+        opening=opening(content, title=title, worst=worst),
         sections=(
             done_section(content),
             cohort_section(content),
@@ -155,7 +145,7 @@ def make_page(
             checklists_section(content),
             citing_section(content, niivue=any(script.startswith("/*! NiiVue") for script in part.scripts)),
         ),
-        made=_made(content),
+        made=f"From the evaluation{when}",
         version=__version__,
         viewer=bool(part.html),
         policy=content_policy(scripts=part.scripts, styles=styles, extra=part.csp),
@@ -174,20 +164,3 @@ def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[Vi
         return viewer_part(cases, progress=progress), ""
     except BadInputError as error:
         return _NO_VIEWER, f"The cases cannot be looked at: {content.without_folders(str(error))}."
-
-
-def _worst(content: StudyContent, pictures: Mapping[str, Pictures]) -> CaseCard | None:
-    return next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
-
-
-def _title(content: StudyContent) -> str:
-    dataset = content.study.dataset
-    name = content.study.folder.resolve().name if dataset is None else dataset.name
-    return f"Anterior mediastinal tumours on CT: {name}"
-
-
-def _made(content: StudyContent) -> str:
-    """Date the page by the evaluation, so that equal studies give equal pages."""
-    run = content.newest_run("evaluate")
-    when = f" of {moment(str(run['started']))}" if run and run.get("started") else ""
-    return f"From the evaluation{when}"

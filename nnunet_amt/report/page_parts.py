@@ -15,7 +15,6 @@ from nnunet_amt.errors import ImageReadError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _TICKS = re.compile(r"`([^`]+)`")
@@ -34,15 +33,7 @@ _ALWAYS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Missing:
-    """A part that the study does not hold.
-
-    Attributes
-    ----------
-    what
-        In a sentence: what is missing and why.
-    commands
-        What to type to have it, in the study's folder.
-    """
+    """A part that the study does not hold: what and why, in a sentence, and the commands that make it."""
 
     what: str
     commands: tuple[str, ...] = ()
@@ -50,19 +41,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page.
-
-    Attributes
-    ----------
-    anchor
-        Its id.
-    title
-        Its heading, without a number.
-    template
-        File below ``templates`` that lays it out.
-    content
-        What the template shows, there named ``content``.
-    """
+    """A section of the page: its id, its heading without a number, and the template that lays out the content."""
 
     anchor: str
     title: str
@@ -82,8 +61,6 @@ class Picture:
         In pixels.
     alt
         What is seen, for who cannot see it.
-    caption
-        What stands below it.
     """
 
     source: str
@@ -131,6 +108,11 @@ def png_picture(data: bytes, *, alt: str = "", caption: str = "") -> Picture:
 def page_environment() -> Environment:
     """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def code(text: str) -> Markup:
+        """Set what stands between backticks as code."""
+        return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -141,7 +123,7 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
-    environment.filters["code"] = _code
+    environment.filters["code"] = code
     return environment
 
 
@@ -176,10 +158,3 @@ def content_policy(
 def source_hash(text: str) -> str:
     """Give the source of an inlined script or style: ``'sha256-...'`` of its UTF-8 bytes."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _code(text: str) -> Markup:
-    """Set what stands between backticks as code."""
-    from markupsafe import Markup, escape
-
-    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))

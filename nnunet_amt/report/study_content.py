@@ -25,8 +25,9 @@ from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_s
 from nnunet_amt.evaluation.summary.cohort_groups import read_cohort_rows
 from nnunet_amt.report.case_story import Background, CohortRow
 from nnunet_amt.study import Study
-from nnunet_amt.study.facts import StudyFacts, facts_of
-from nnunet_amt.study.model_runs import chain_of_runs
+from nnunet_amt.study.facts import StudyFacts
+from nnunet_amt.study.model_facts import chain_of_runs
+from nnunet_amt.study.read_facts import facts_of
 from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]
@@ -42,10 +43,6 @@ class StudyContent:
 
     Attributes
     ----------
-    study
-        Where everything stands.
-    summary
-        Of the evaluation.
     cases
         Lowest Dice first.
     failed
@@ -58,13 +55,9 @@ class StudyContent:
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
     comparison
         ``comparison.json``; empty without one.
-    result_tables
-        Of the evaluation, and what is said of them.
     component_tables, failure_tables, cohort_tables
         Of the analysis of lesion definitions, the failure analysis and the dataset; None where they were not written,
         or by a version that wrote no tables for programs.
-    facts
-        What the checklists are answered from.
     runs
         Folder (relative to the study) and record of every run, oldest first; those of pictures and pages left out.
     chain

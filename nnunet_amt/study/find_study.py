@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.base.csv_rows import read_rows
-from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.files import read_record, read_rows, require_folder
+from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.errors import BadInputError, MissingEnvironmentError
+from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS
 from nnunet_amt.nnunet.environment import folder_from_environment
-from nnunet_amt.study.folders import FoundFolders, case_ids_of, find_folders, is_dataset
-from nnunet_amt.study.study import EvaluationFolder, Study, gather_runs, newest_run, read_from
+from nnunet_amt.study.study import EvaluationFolder, Study, gather_runs, read_from
 
 _USUAL_NAME = "evaluation"
+_RUNS_FILE = "nnunet_amt_runs"  # and .json, or _part0of8.json
+_DEEPEST = 6  # nnUNet_results/Dataset711_AMT/trainer/fold_0/validation is five folders down
+_CHANNEL = "_0000"
 _NOT_PREDICTIONS = ("labels", "masks", "images", "imagesTr", "imagesTs", "labelsTr", "labelsTs", "gt_segmentations")
+
+
+@dataclass(frozen=True)
+class _FoundFolders:
+    """Folders below a study by what they hold, those nearest to its top first.
+
+    Attributes
+    ----------
+    evaluations, failures, comparisons
+        Results of the three commands.
+    datasets
+        Raw datasets.
+    label_maps
+        Folders with at least one file that may be a label map; folders of CTs are not among them.
+    records
+        Folders with run records.
+    """
+
+    evaluations: tuple[Path, ...]
+    failures: tuple[Path, ...]
+    comparisons: tuple[Path, ...]
+    datasets: tuple[Path, ...]
+    label_maps: tuple[Path, ...]
+    records: tuple[Path, ...]
 
 
 def find_study(folder: Path, *, evaluation: Path | None = None) -> Study:
@@ -35,7 +64,7 @@ def find_study(folder: Path, *, evaluation: Path | None = None) -> Study:
         If there is no such folder, no evaluation in it, or several of which none is the usual one.
     """
     require_folder(folder, "give the folder of the study, which holds the evaluation")
-    found = find_folders(folder)
+    found = _find_folders(folder)
     chosen = _chosen(folder, found.evaluations, evaluation)
     paths = found.evaluations if chosen in found.evaluations else (chosen, *found.evaluations)
     datasets = (*found.datasets, *_datasets_of_nnunet())
@@ -73,25 +102,22 @@ def _chosen(study: Path, evaluations: Sequence[Path], asked: Path | None) -> Pat
     return usual or evaluations[0]
 
 
-def _evaluation_folder(path: Path, found: FoundFolders, datasets: Sequence[Path]) -> EvaluationFolder:
+def _evaluation_folder(path: Path, found: _FoundFolders, datasets: Sequence[Path]) -> EvaluationFolder:
     predictions, references, cohort = (
         read_from(path, "evaluate", name) for name in ("predictions", "references", "cohort")
     )
     cases = frozenset(row["case_id"] for row in read_rows(path / "cases.csv"))
-    references = references or _references_of(cases, datasets)
+    if references is None:
+        folders = (dataset / name for name in ("labelsTs", "labelsTr") for dataset in datasets)
+        references = next((folder for folder in folders if cases <= _case_ids_of(folder)), None)
     if cohort is None and references is not None and (references.parent / "cohort.csv").is_file():
         cohort = references.parent / "cohort.csv"
     return EvaluationFolder(path, predictions or _predictions_of(path, cases, found.label_maps), references, cohort)
 
 
-def _references_of(cases: frozenset[str], datasets: Sequence[Path]) -> Path | None:
-    folders = [dataset / name for name in ("labelsTs", "labelsTr") for dataset in datasets]
-    return next((folder for folder in folders if cases <= case_ids_of(folder)), None)
-
-
 def _predictions_of(evaluation: Path, cases: frozenset[str], label_maps: Sequence[Path]) -> Path | None:
     """Find label maps of the same cases; those beside the evaluation, or so named, come first."""
-    able = [folder for folder in label_maps if folder.name not in _NOT_PREDICTIONS and cases <= case_ids_of(folder)]
+    able = [folder for folder in label_maps if folder.name not in _NOT_PREDICTIONS and cases <= _case_ids_of(folder)]
     able.sort(key=lambda folder: (folder.parent != evaluation.parent, "predict" not in folder.name))
     return able[0] if able else None
 
@@ -101,13 +127,13 @@ def _datasets_of_nnunet() -> tuple[Path, ...]:
         raw = folder_from_environment("nnUNet_raw")
     except MissingEnvironmentError:  # a report needs none
         return ()
-    return tuple(sorted(filter(is_dataset, raw.glob("Dataset*"))))
+    return tuple(sorted(filter(_is_dataset, raw.glob("Dataset*"))))
 
 
 def _dataset_of(evaluation: EvaluationFolder, datasets: Sequence[Path]) -> Path | None:
     """Give the dataset that holds the references, or else the cohort file, or else is the only one."""
     for part in (evaluation.references, evaluation.cohort):
-        if part is not None and is_dataset(part.parent):
+        if part is not None and _is_dataset(part.parent):
             return part.parent
     return datasets[0] if len(datasets) == 1 and evaluation.references is None else None
 
@@ -124,12 +150,12 @@ def _images_of(evaluation: EvaluationFolder, dataset: Path | None, failures: Pat
 
 def _failures_of(evaluation: EvaluationFolder, folders: Sequence[Path]) -> Path | None:
     """Find the failure analysis of the same predictions: the voxel counts of every case are the same."""
-    counts = _voxel_counts(read_rows(evaluation.path / "cases.csv"))
-    return next((path for path in folders if _voxel_counts(read_rows(path / "failure_cases.csv")) == counts), None)
 
+    def voxel_counts(path: Path) -> dict[str, tuple[str | None, ...]]:
+        return {row["case_id"]: tuple(row.get(name) for name in ("tp", "fp", "fn")) for row in read_rows(path)}
 
-def _voxel_counts(rows: Iterable[dict[str, str]]) -> dict[str, tuple[str | None, ...]]:
-    return {row["case_id"]: tuple(row.get(name) for name in ("tp", "fp", "fn")) for row in rows}
+    counts = voxel_counts(evaluation.path / "cases.csv")
+    return next((path for path in folders if voxel_counts(path / "failure_cases.csv") == counts), None)
 
 
 def _comparison_of(evaluation: EvaluationFolder, folders: Sequence[Path]) -> Path | None:
@@ -141,3 +167,65 @@ def _comparison_of(evaluation: EvaluationFolder, folders: Sequence[Path]) -> Pat
             return folder
     silent = [folder for folder in folders if newest_run(folder, "compare") is None]
     return silent[0] if len(folders) == len(silent) == 1 else None
+
+
+def _find_folders(study: Path) -> _FoundFolders:
+    """Look through a study's folders, six deep; hidden ones, and so what killed runs left, are passed over."""
+    held = list(_walk(study))
+    return _FoundFolders(
+        evaluations=tuple(folder for folder, names in held if _is_evaluation(folder, names)),
+        failures=tuple(folder for folder, names in held if {"failures.json", "failure_cases.csv"} <= names),
+        comparisons=tuple(folder for folder, names in held if "comparison.json" in names),
+        datasets=tuple(folder for folder, names in held if "dataset.json" in names and _is_dataset(folder)),
+        label_maps=tuple(folder for folder, names in held if any(map(_case_id, names))),
+        records=tuple(folder for folder, names in held if any(name.startswith(_RUNS_FILE) for name in names)),
+    )
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder is a raw dataset of nnU-Net's."""
+    return (folder / "dataset.json").is_file() and any((folder / name).is_dir() for name in ("labelsTs", "labelsTr"))
+
+
+def _case_ids_of(folder: Path) -> frozenset[str]:
+    """Name the cases of a folder of label maps; none if it cannot be read."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return frozenset()
+    return frozenset(filter(None, map(_case_id, names)))
+
+
+def _walk(study: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Give every folder and the names of its files, level by level; a folder that is linked to twice once."""
+    level, seen = [study], set()
+    for _ in range(_DEEPEST + 1):
+        below = []
+        for folder in level:
+            place = os.path.realpath(folder)
+            if place in seen:
+                continue
+            seen.add(place)
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError:  # not ours to read
+                continue
+            yield folder, frozenset(entry.name for entry in entries if entry.is_file())
+            below += [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        level = below
+
+
+def _is_evaluation(folder: Path, names: frozenset[str]) -> bool:
+    """Tell our summary.json from nnU-Net's."""
+    if not names.issuperset({"summary.json", "cases.csv"}):
+        return False
+    software = read_record(folder / "summary.json").get("software")
+    return isinstance(software, dict) and software.get("name") == "nnunet_amt"
+
+
+def _case_id(name: str) -> str | None:
+    ending = next((ending for ending in LABEL_MAP_ENDINGS if name.endswith(ending)), None)
+    if ending is None or name.startswith("."):
+        return None
+    case_id = name[: -len(ending)]
+    return None if case_id.endswith(_CHANNEL) else case_id

@@ -11,26 +11,23 @@ from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.nnunet.environment import folders_below
-from nnunet_amt.study.settings import SETTINGS_FILE, StudySettings, read_settings, write_settings
+from nnunet_amt.study.settings import (
+    SETTINGS_FILE,
+    StudyFolders,
+    StudySettings,
+    manifest_path,
+    read_settings,
+    write_settings,
+)
 from nnunet_amt.study.stage import Stage, StageState, stage_states, stale_reason
-from nnunet_amt.study.stages import StudyFolders, manifest_path, study_stages
+from nnunet_amt.study.stages import study_stages
 
 OnStage = Callable[[int, int, Stage, bool], None]
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a run of a study did.
-
-    Attributes
-    ----------
-    folders
-        Where everything stands.
-    ran
-        What was worth saying of every stage that ran, by its name.
-    skipped
-        Names of the stages that were done already.
-    """
+    """What a run of a study did: what was worth saying of every stage that ran, and the names of those skipped."""
 
     folders: StudyFolders
     ran: dict[str, str]
@@ -63,7 +60,8 @@ def open_study(
     if manifest is None or (folder / SETTINGS_FILE).exists():
         require_folder(folder, "give the folder of a study, or a manifest and -o FOLDER to begin one")
         settings = read_settings(folder)
-        if manifest is not None and not _same_file(manifest, manifest_path(folder, settings)):
+        known = manifest_path(folder, settings)
+        if manifest is not None and not (known.exists() and manifest.samefile(known)):
             raise BadInputError(
                 f"{folder / SETTINGS_FILE}: is of another manifest ({settings.study.manifest}); give another folder, "
                 "or change the line in the file"
@@ -91,12 +89,6 @@ def run_study(
 
     Parameters
     ----------
-    folder
-        Of the study.
-    settings
-        Of `open_study`.
-    progress
-        Told of the steps of the stages.
     on_stage
         Told at every stage its number from 1, the number of stages, the stage, and whether it is skipped.
 
@@ -121,7 +113,3 @@ def run_study(
             continue
         ran[stage.name] = stage.run(progress)
     return StudyResult(StudyFolders.of(folder, settings), ran, tuple(skipped))
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    return second.exists() and first.samefile(second)

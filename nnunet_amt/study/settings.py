@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nnunet_amt import paper
-from nnunet_amt.base.files import write_text
+from nnunet_amt.base.files import read_toml, write_text
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SETTINGS_FILE = "study.toml"
+PAGE_NAME = "report.html"
 
 _HEAD = """\
 # The settings of a study: written at its first run, read at every further one. An option on the command line goes
@@ -180,6 +181,61 @@ class StudySettings(_Section):
         return _validated(content, "the command line")
 
 
+@dataclass(frozen=True)
+class StudyFolders:
+    """Where the parts of a study stand in its folder.
+
+    Attributes
+    ----------
+    folder
+        The study: ``nnUNet_raw``, ``nnUNet_preprocessed`` and ``nnUNet_results`` are in it, and all that is below.
+    raw, preprocessed
+        The dataset, before and after nnU-Net's preprocessing.
+    fold_folder
+        The trained fold: checkpoints and nnU-Net's log.
+    predictions
+        Label maps of the external test set.
+    evaluation, failures
+        Tables, figures and CSV files.
+    baseline
+        Stock nnU-Net's predictions and evaluations, and the comparison.
+    page
+        The report.
+    """
+
+    folder: Path
+    raw: Path
+    preprocessed: Path
+    fold_folder: Path
+    predictions: Path
+    evaluation: Path
+    failures: Path
+    baseline: Path
+    page: Path
+
+    @classmethod
+    def of(cls, folder: Path, settings: StudySettings) -> StudyFolders:
+        """Name the folders that a study with these settings has."""
+        dataset = f"Dataset{settings.study.dataset:03d}_{settings.study.name}"
+        model = f"{settings.train.trainer}__{PLANS_NAME}__{CONFIGURATION}"
+        return cls(
+            folder=folder,
+            raw=folder / "nnUNet_raw" / dataset,
+            preprocessed=folder / "nnUNet_preprocessed" / dataset,
+            fold_folder=folder / "nnUNet_results" / dataset / model / f"fold_{settings.train.fold}",
+            predictions=folder / "predictions",
+            evaluation=folder / "evaluation",
+            failures=folder / "evaluation_failures",
+            baseline=folder / "baseline",
+            page=folder / PAGE_NAME,
+        )
+
+
+def manifest_path(folder: Path, settings: StudySettings) -> Path:
+    """Find the cohort's table, which ``study.toml`` names relative to itself."""
+    return folder / settings.study.manifest
+
+
 def read_settings(folder: Path) -> StudySettings:
     """Read ``study.toml`` of a study.
 
@@ -188,20 +244,15 @@ def read_settings(folder: Path) -> StudySettings:
     BadInputError
         If it is missing, is no TOML, or holds a setting or a value that there is not: which, and what to do.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
     path = folder / SETTINGS_FILE
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except FileNotFoundError:
         raise BadInputError(
             f"{folder}: holds no {SETTINGS_FILE}, so it is no study yet; begin one with: "
             f"nnunet_amt study MANIFEST.csv -o {folder}"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise BadInputError(f"{path}: is not TOML ({error}); {_ADVICE}") from error
     return _validated(content, str(path))
 
@@ -224,14 +275,10 @@ def _lines(settings: StudySettings) -> Iterator[str]:
         yield f"[{section}]  # {(type(model).__doc__ or field.description or '').rstrip('.')}"
         for name, described in type(model).model_fields.items():
             value = getattr(model, name)
-            given = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
+            # JSON's strings, numbers, truth values and lists are a part of TOML
+            given = f"# {name} =" if value is None else f"{name} = {json.dumps(value, ensure_ascii=False)}"
             yield f"{given}  # {described.description}"
         yield ""
-
-
-def _toml(value: object) -> str:
-    """Write a value as TOML, of which JSON's strings, numbers, truth values and lists are a part."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _validated(content: Mapping[str, Any], where: str) -> StudySettings:

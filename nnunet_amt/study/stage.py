@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.base.run_record import RunInput, describe_input, recorded_settings
-from nnunet_amt.study.study import newest_run
+from nnunet_amt.base.run_record import RunInput, describe_input, newest_run, recorded_settings
 
 _HASHES = ("sha256", "names_and_sizes_sha256")
 
@@ -24,16 +23,12 @@ class Stage:
 
     Attributes
     ----------
-    name
-        As its command; in a run record the name of the stage.
-    purpose
-        What it does, for a reader.
+    name, purpose
+        As its command and in a run record; and what it does, for a reader.
     record
-        Folder in which it leaves its run record; None for a stage that leaves none.
-    writes
-        Its results.
+        Folder of its results and of its run record; None for a stage that leaves none.
     reads
-        Its inputs by their names in the run record.
+        Its inputs by their names in the run record; one that is not there must not have been there when it ran.
     settings
         What the run record must say of the settings for the results to be those that are asked for.
     run
@@ -47,7 +42,6 @@ class Stage:
     name: str
     purpose: str
     record: Path | None
-    writes: Path | None
     reads: Mapping[str, Path | RunInput]
     settings: Mapping[str, Any]
     run: Callable[[Progress], str]
@@ -57,15 +51,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageState:
-    """How far a stage is.
-
-    Attributes
-    ----------
-    stage
-        Which one.
-    why
-        Why it is to be run; None if it is done.
-    """
+    """How far a stage is: `why` it is to be run, None if it is done."""
 
     stage: Stage
     why: str | None
@@ -90,14 +76,8 @@ def stage_states(stages: Sequence[Stage]) -> tuple[StageState, ...]:
 def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
     """Say why the results of a stage are not those that are asked for now; None if they are.
 
-    Inputs and results are hashed as in the run record.
-
-    Parameters
-    ----------
-    stage
-        The stage.
-    stages
-        All of the study: a stage without results of its own is as far as the one that it prepares.
+    Inputs and results are hashed as in the run record. A stage without results of its own is as far as the one among
+    `stages` that it prepares.
     """
     if stage.needed_until is not None:
         prepared = next(other for other in stages if other.name == stage.needed_until)
@@ -109,7 +89,7 @@ def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
     if changed := [name for name, value in asked.items() if run["settings"].get(name) != value]:
         return f"asked for with another {', '.join(changed)}"
     for name, given in stage.reads.items():
-        if not _same(describe_input(given, stage.record), run["inputs"].get(name)):
+        if not _same(describe_input(given, stage.record), run["inputs"].get(name, {})):
             return f"its {name} changed"
     for name, recorded in run["outputs"].items():
         if not _same(describe_input(RunInput(stage.record / name, path_recorded=False), stage.record), recorded):
@@ -117,5 +97,5 @@ def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
     return None
 
 
-def _same(now: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> bool:
-    return recorded is not None and all(now.get(key) == recorded.get(key) for key in _HASHES)
+def _same(now: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
+    return all(now.get(key) == recorded.get(key) for key in _HASHES)

@@ -2,132 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.base.run_record import RunInput
+from nnunet_amt.base.run_record import RunInput, input_path, newest_run
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
-from nnunet_amt.study.settings import StudySettings
+from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
 
 # Stages are imported by the function that runs them: torch takes seconds, and --status should not.
 
-PAGE_NAME = "report.html"
-
-
-@dataclass(frozen=True)
-class StudyFolders:
-    """Where the parts of a study stand in its folder.
-
-    Attributes
-    ----------
-    folder
-        The study: ``nnUNet_raw``, ``nnUNet_preprocessed`` and ``nnUNet_results`` are in it, and all that is below.
-    dataset_name
-        Such as ``Dataset711_AMT``.
-    model_name
-        nnU-Net's name of the model's folder.
-    fold
-        ``0`` or ``all``.
-    """
-
-    folder: Path
-    dataset_name: str
-    model_name: str
-    fold: str
-
-    @classmethod
-    def of(cls, folder: Path, settings: StudySettings) -> StudyFolders:
-        """Name the folders that a study with these settings has."""
-        dataset = f"Dataset{settings.study.dataset:03d}_{settings.study.name}"
-        model = f"{settings.train.trainer}__{PLANS_NAME}__{CONFIGURATION}"
-        return cls(folder, dataset, model, settings.train.fold)
-
-    @property
-    def raw(self) -> Path:
-        """The raw dataset."""
-        return self.folder / "nnUNet_raw" / self.dataset_name
-
-    @property
-    def preprocessed(self) -> Path:
-        """The preprocessed dataset."""
-        return self.folder / "nnUNet_preprocessed" / self.dataset_name
-
-    @property
-    def fold_folder(self) -> Path:
-        """The trained fold: checkpoints and nnU-Net's log."""
-        return self.folder / "nnUNet_results" / self.dataset_name / self.model_name / f"fold_{self.fold}"
-
-    @property
-    def predictions(self) -> Path:
-        """Label maps of the external test set."""
-        return self.folder / "predictions"
-
-    @property
-    def evaluation(self) -> Path:
-        """Tables, figures and CSV files."""
-        return self.folder / "evaluation"
-
-    @property
-    def failures(self) -> Path:
-        """The failure analysis."""
-        return self.folder / "evaluation_failures"
-
-    @property
-    def baseline(self) -> Path:
-        """Stock nnU-Net's predictions and evaluations, and the comparison."""
-        return self.folder / "baseline"
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-        return self.folder / PAGE_NAME
-
 
 def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: int) -> tuple[Stage, ...]:
-    """List the stages of a study in the order in which they run.
-
-    Parameters
-    ----------
-    folder
-        The study; it holds ``study.toml``.
-    settings
-        Of the study.
-    device
-        For training and prediction, as nnU-Net is told.
-    jobs
-        Worker processes.
-    """
-    at, how = StudyFolders.of(folder, settings), _How(device, jobs)
+    """List the stages of a study in the order in which they run; `device` is as nnU-Net is told."""
+    at = StudyFolders.of(folder, settings)
     stages = [
-        _convert(at, settings, how),
-        _plan(at, settings, how),
+        _convert(at, settings, jobs),
+        _plan(at, settings, jobs),
         _doctor(settings),
-        _train(at, settings, how),
-        _predict(at, settings, how),
-        _evaluate(at, settings, how),
-        _failures(at, settings, how),
+        _train(at, settings, device),
+        _predict(at, settings, device),
+        _evaluate(at, settings, jobs),
+        _failures(at, settings, jobs),
     ]
     if settings.baseline.run:
-        stages.append(_baseline(at, settings, how))
+        stages.append(_baseline(at, settings, device, jobs))
     return (*stages, _report(at, settings))
 
 
-@dataclass(frozen=True)
-class _How:
-    device: str
-    jobs: int
-
-
-def manifest_path(folder: Path, settings: StudySettings) -> Path:
-    """Find the cohort's table, which ``study.toml`` names relative to itself."""
-    return folder / settings.study.manifest
-
-
-def _convert(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     manifest, chosen = manifest_path(at.folder, settings), settings.convert
 
     def beside(name: str | None) -> Path | None:
@@ -153,7 +60,7 @@ def _convert(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             dataset_id=settings.study.dataset,
             dataset_name=settings.study.name,
             settings=conversion,
-            jobs=how.jobs,
+            jobs=jobs,
             progress=progress,
         )
         cases = ", ".join(f"{split.cases} {split.split}" for split in summary.audit.splits)
@@ -163,28 +70,24 @@ def _convert(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="convert",
         purpose="the cohort to nnU-Net's raw format, with the institutional split and its audit",
         record=at.raw,
-        writes=at.raw,
         reads={"manifest": manifest},
         settings={
-            "external_cases": chosen.external_cases,
-            "tuning_cases": chosen.tuning_cases,
-            "exclude_unreadable": chosen.exclude_unreadable,
-            "keep_case_ids": chosen.keep_case_ids,
+            **chosen.model_dump(include={"external_cases", "tuning_cases", "exclude_unreadable", "keep_case_ids"}),
             "p_values": chosen.table1_p_values,
-            "reading": {"resample_masks": chosen.resample_masks, "resample_tilt": chosen.resample_tilt},
+            "reading": chosen.model_dump(include={"resample_masks", "resample_tilt"}),
         },
         run=run,
         looks_itself=True,  # at the files that the manifest names
     )
 
 
-def _plan(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+def _plan(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     spacing, patch_size = settings.plan.spacing, settings.plan.patch_size
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.planning import plan
 
-        summary = plan(settings.study.dataset, spacing=spacing, patch_size=patch_size, jobs=how.jobs, progress=progress)
+        summary = plan(settings.study.dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
         planned = (" x ".join(f"{edge:g}" for edge in edges) for edges in (summary.spacing, summary.patch_size))
         return "spacing {} mm, patch {} voxels (z, y, x)".format(*planned)
 
@@ -192,7 +95,6 @@ def _plan(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="plan",
         purpose="the dataset's fingerprint, the pinned plans, the preprocessed arrays",
         record=at.preprocessed,
-        writes=at.preprocessed,
         reads={"dataset": RunInput(at.raw, "names_and_sizes")},
         settings={"spacing": spacing, "patch_size": patch_size},
         run=run,
@@ -216,7 +118,6 @@ def _doctor(settings: StudySettings) -> Stage:
         name="doctor",
         purpose="what usually goes wrong, looked for before the training",
         record=None,
-        writes=None,
         reads={},
         settings={},
         run=run,
@@ -224,7 +125,7 @@ def _doctor(settings: StudySettings) -> Stage:
     )
 
 
-def _train(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
     chosen = settings.train
 
     def run(progress: Progress) -> str:
@@ -235,7 +136,7 @@ def _train(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             fold=chosen.fold,
             trainer=chosen.trainer,
             options=["--val_best", *chosen.options],  # the model that is selected is the one that is validated
-            device=how.device,
+            device=device,
             log_file=at.folder / "train.log",
             progress=progress,
         )
@@ -250,7 +151,6 @@ def _train(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="train",
         purpose="nnUNetv2_train with the paper's recipe",
         record=at.fold_folder,
-        writes=at.fold_folder,
         reads={
             "arrays": RunInput(at.preprocessed / f"{PLANS_NAME}_{CONFIGURATION}", "names_and_sizes"),
             "plans": at.preprocessed / f"{PLANS_NAME}.json",
@@ -262,7 +162,7 @@ def _train(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
     return stage
 
 
-def _predict(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
     chosen, images = settings.predict, at.raw / "imagesTs"
 
     def run(progress: Progress) -> str:
@@ -276,7 +176,7 @@ def _predict(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             trainer=settings.train.trainer,
             checkpoint=chosen.checkpoint,
             options=chosen.options,
-            device=how.device,
+            device=device,
             log_file=at.folder / "predict.log",
             progress=progress,
         )
@@ -286,18 +186,22 @@ def _predict(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="predict",
         purpose="nnUNetv2_predict on the external test set",
         record=at.predictions,
-        writes=at.predictions,
-        reads={
-            "images": RunInput(images, "names_and_sizes"),
-            "checkpoint": at.fold_folder / chosen.checkpoint,
-        },
+        reads={"images": RunInput(images, "names_and_sizes"), "checkpoint": at.fold_folder / chosen.checkpoint},
         settings={"trainer": settings.train.trainer, "fold": settings.train.fold, "checkpoint": chosen.checkpoint},
         run=run,
     )
 
 
-def _evaluate(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
-    evaluation, references, cohort = _evaluation_settings(settings), at.raw / "labelsTs", at.raw / "cohort.csv"
+def _evaluate(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
+    chosen, references, cohort = settings.evaluate, at.raw / "labelsTs", at.raw / "cohort.csv"
+    evaluation = EvaluationSettings(
+        surface_distances=chosen.surface_distances,
+        seed=chosen.seed,
+        cluster=chosen.cluster,
+        ci_always=chosen.ci_always,
+        subgroup_columns=chosen.subgroups,
+        **_counting(settings),
+    )
 
     def run(progress: Progress) -> str:
         from nnunet_amt.evaluation import evaluate
@@ -308,8 +212,8 @@ def _evaluate(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             at.evaluation,
             cohort=cohort,
             settings=evaluation,
-            component_analysis=settings.evaluate.components,
-            jobs=how.jobs,
+            component_analysis=chosen.components,
+            jobs=jobs,
             progress=progress,
         )
         return ""
@@ -318,48 +222,25 @@ def _evaluate(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="evaluate",
         purpose="voxel metrics, lesion matching, the FROC, the paper's Tables 3 and 4",
         record=at.evaluation,
-        writes=at.evaluation / "tables.html",
         reads={"predictions": at.predictions, "references": references, "cohort": cohort},
         settings=asdict(evaluation),
         run=run,
     )
 
 
-def _evaluation_settings(settings: StudySettings) -> EvaluationSettings:
-    chosen = settings.evaluate
-    return EvaluationSettings(
-        connectivity=chosen.connectivity,
-        minimum_predicted_voxels=chosen.minimum_predicted_voxels,
-        false_positive_rule=chosen.false_positive_rule,
-        surface_distances=chosen.surface_distances,
-        seed=chosen.seed,
-        cluster=chosen.cluster,
-        ci_always=chosen.ci_always,
-        subgroup_columns=chosen.subgroups,
-    )
+def _counting(settings: StudySettings) -> dict[str, Any]:
+    """Give what decides how lesions of single cases are counted: all of an evaluation that concerns its failures."""
+    return settings.evaluate.model_dump(include={"connectivity", "minimum_predicted_voxels", "false_positive_rule"})
 
 
-def _failures(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
-    evaluation, references, images = _evaluation_settings(settings), at.raw / "labelsTs", at.raw / "imagesTs"
-    # what else an evaluation may be told does not concern single failures
-    counted = replace(
-        EvaluationSettings(),
-        connectivity=evaluation.connectivity,
-        minimum_predicted_voxels=evaluation.minimum_predicted_voxels,
-        false_positive_rule=evaluation.false_positive_rule,
-    )
+def _failures(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
+    counted, references, images = EvaluationSettings(**_counting(settings)), at.raw / "labelsTs", at.raw / "imagesTs"
 
     def run(progress: Progress) -> str:
         from nnunet_amt.evaluation.failures import analyse_failures
 
         analyse_failures(
-            at.predictions,
-            references,
-            at.failures,
-            images=images,
-            settings=counted,
-            jobs=how.jobs,
-            progress=progress,
+            at.predictions, references, at.failures, images=images, settings=counted, jobs=jobs, progress=progress
         )
         return ""
 
@@ -367,18 +248,13 @@ def _failures(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="failures",
         purpose="the worst segmented tenth against the best, and how each case fails",
         record=at.failures,
-        writes=at.failures / "failures.md",
-        reads={
-            "predictions": at.predictions,
-            "references": references,
-            "images": RunInput(images, "names_and_sizes"),
-        },
+        reads={"predictions": at.predictions, "references": references, "images": RunInput(images, "names_and_sizes")},
         settings=asdict(counted),
         run=run,
     )
 
 
-def _baseline(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
+def _baseline(at: StudyFolders, settings: StudySettings, device: str, jobs: int) -> Stage:
     chosen = settings.baseline
 
     def run(progress: Progress) -> str:
@@ -389,9 +265,9 @@ def _baseline(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
             at.baseline,
             models=stock_models(chosen.models),
             trainer=chosen.trainer,
-            device=how.device,
+            device=device,
             fold=settings.train.fold,
-            jobs=how.jobs,
+            jobs=jobs,
         )
         run_baseline(
             asked,
@@ -406,7 +282,6 @@ def _baseline(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
         name="baseline",
         purpose="stock nnU-Net on the same split, compared with ours",
         record=at.baseline,
-        writes=at.baseline / "comparison" / "comparison.html",
         reads={"splits": at.raw / "splits_final.json"},
         settings={"trainer": chosen.trainer, "fold": settings.train.fold},
         run=run,
@@ -414,27 +289,28 @@ def _baseline(at: StudyFolders, settings: StudySettings, how: _How) -> Stage:
 
 
 def _report(at: StudyFolders, settings: StudySettings) -> Stage:
-    chosen = settings.report
+    chosen = settings.report.model_dump()
+    made = newest_run(at.folder, "report")
+
+    def last_read(name: str, usual: Path) -> Path:
+        """Follow the last page: the user may have other results in the study than its stages make."""
+        return (made and input_path(at.folder, made, name)) or usual
 
     def run(progress: Progress) -> str:
         from nnunet_amt.report import write_report
 
-        page = write_report(
-            at.folder,
-            at.page,
-            evaluation=at.evaluation,
-            title=chosen.title,
-            viewer=chosen.viewer,
-            progress=progress,
-        )
+        page = write_report(at.folder, at.page, evaluation=at.evaluation, progress=progress, **chosen)
         return f"failed worst: {page.worst}" if page.worst else ""
 
     return Stage(
         name="report",
         purpose="all of it on one page that opens offline",
         record=at.folder,
-        writes=at.page,
-        reads={"evaluation": at.evaluation / "summary.json"},
-        settings={"title": chosen.title, "viewer": chosen.viewer},
+        reads={
+            "evaluation": at.evaluation / "summary.json",
+            "failures": last_read("failures", at.failures / "failures.json"),
+            "comparison": last_read("comparison", at.baseline / "comparison" / "comparison.json"),
+        },
+        settings=chosen,
         run=run,
     )

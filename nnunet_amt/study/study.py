@@ -1,4 +1,4 @@
-"""A study's parts, and the run records of its folders and of those elsewhere that these lead to."""
+"""A study's parts: its folders, the files of its cases, and the run records that these lead to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnunet_amt.base.run_record import input_path, read_runs
+import numpy as np
+
+from nnunet_amt.base.run_record import input_path, newest_run, read_runs
+from nnunet_amt.errors import BadInputError, UnmatchedCasesError
+from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS
+from nnunet_amt.pictures.case_crop import CaseCrop, read_case_crop
+
+if TYPE_CHECKING:
+    from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 
 
 class StudyRun(NamedTuple):
@@ -82,12 +90,6 @@ class Study:
     records: tuple[StudyRun, ...]
 
 
-def newest_run(folder: Path, stage: str) -> dict[str, Any] | None:
-    """Give the newest run of a stage in a folder's record; None without one."""
-    runs = [run for run in read_runs(folder) if run["stage"] == stage]
-    return runs[-1] if runs else None
-
-
 def read_from(folder: Path, stage: str, name: str) -> Path | None:
     """Find what the newest run of a stage read under that name; None if it is not recorded, or not there any more."""
     run = newest_run(folder, stage)
@@ -121,6 +123,60 @@ def gather_runs(study: Path, folders: Iterable[Path]) -> tuple[StudyRun, ...]:
             for name in run["inputs"]:
                 pending += _around(input_path(folder, run, name))
     return tuple(sorted(runs, key=lambda found: found.run["started"]))
+
+
+def label_map_in(folder: Path | None, case_id: str) -> Path | None:
+    """Find the label map of a case; for a CT the case id ends with its channel, ``_0000``."""
+    if folder is None:
+        return None
+    return next((path for ending in LABEL_MAP_ENDINGS if (path := folder / f"{case_id}{ending}").is_file()), None)
+
+
+def study_crop(
+    study: Study, case: EvaluatedCase, *, foreground: int = 1, margin_mm: float = 20.0, minimum_mm: float = 0.0
+) -> CaseCrop:
+    """Read the crop of a case of the study's evaluation; see `read_case_crop`.
+
+    The voxels of both masks are counted and compared with ``cases.csv``, so that no picture is of other masks than
+    those that were evaluated. A CT that is not there is left out; a prediction may be missing where the evaluation
+    counted none.
+
+    Raises
+    ------
+    BadInputError
+        If the label maps are not known or hold other voxels; its subclasses as of `read_case_crop`.
+    """
+    evaluation = study.evaluation
+    reference = label_map_in(evaluation.references, case.case_id)
+    prediction = label_map_in(evaluation.predictions, case.case_id)
+    if reference is None or (prediction is None and case.tp + case.fp > 0):
+        which = "reference" if reference is None else "prediction"
+        folder = evaluation.references if reference is None else evaluation.predictions
+        where = "its folder is not known" if folder is None else f"it is not in {folder.name}"
+        raise UnmatchedCasesError(
+            f"{evaluation.path}: case {case.case_id}: no {which} for a picture, {where}; "
+            "put the label maps where they were, or run nnunet_amt evaluate again"
+        )
+    image = label_map_in(study.images, f"{case.case_id}_0000")
+    crop = read_case_crop(
+        image,
+        reference,
+        prediction,
+        case_id=case.case_id,
+        margin_mm=margin_mm,
+        minimum_mm=minimum_mm,
+        foreground=foreground,
+    )
+    both = int(np.count_nonzero(crop.reference & crop.prediction))
+    found = (both, int(np.count_nonzero(crop.prediction)) - both, int(np.count_nonzero(crop.reference)) - both)
+    if found != (case.tp, case.fp, case.fn):
+        counts = "TP {} FP {} FN {}"
+        raise BadInputError(
+            f"{evaluation.path}: case {case.case_id}: the label maps are others than those evaluated "
+            f"({counts.format(*found)} voxels, not {counts.format(case.tp, case.fp, case.fn)}); "
+            "run nnunet_amt evaluate again"
+        )
+    return crop
 
 
 def _around(read: Path | None) -> Iterator[Path]:

@@ -124,6 +124,7 @@ def test_a_worker_killed_in_a_case_loses_and_doubles_nothing(
     assert run_on(scheduler, tmp_path).already_done == 4
 
 
+@pytest.mark.slow
 def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     tmp_path: Path, scheduler: str, start_worker: Callable[..., None]
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_bad_case_is_named_as_it_is_without_a_cluster(
     assert texts[0] == texts[1]
 
 
+@pytest.mark.slow
 def test_paths_relative_to_our_folder_are_found_by_workers_in_another(
     tmp_path: Path, scheduler: str, start_worker: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

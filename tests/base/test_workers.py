@@ -73,7 +73,7 @@ def test_a_killed_process_costs_its_own_item_only() -> None:
     assert "most likely because memory ran out" in str(results[2])
 
 
-def test_an_unexpected_error_is_told_without_its_text() -> None:
+def test_an_unexpected_error_is_named_without_its_text() -> None:
     """The text of a foreign exception may hold a path or a name out of the file."""
     with open_workers(jobs=1, executor=None, progress=silent) as workers:
         [result] = workers.each(stumble, ["Planted^Name"], "stumbling")

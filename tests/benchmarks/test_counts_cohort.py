@@ -14,6 +14,8 @@ from nnunet_amt import paper
 from nnunet_amt.cohort import SplitAudit, assign_splits, audit_splits, read_manifest
 from nnunet_amt.dataset_conversion import convert
 
+pytestmark = pytest.mark.slow  # 711 cases are made and converted
+
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:

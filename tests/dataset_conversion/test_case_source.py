@@ -15,8 +15,8 @@ from nnunet_amt.cohort import CohortCase
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, without_file_names
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.image_file import ReadingOptions
 from nnunet_amt.images.mask_file import IGNORE_KEY, IGNORE_LABEL
-from nnunet_amt.images.resampling import ReadingOptions
 from tests.cohort.cases import make_case
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_image
 from tests.images.dicom.dicom_fixtures import ORIGIN, make_volume, square, write_ct_series, write_rtstruct

@@ -1,13 +1,183 @@
-"""audit.json: what was checked, and what is in the split."""
+"""Files beside the images: cases that cannot be converted, and what becomes of the cohort; audit.json."""
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from nnunet_amt.cohort import audit_splits
+from nnunet_amt.dataset_conversion import ConversionSettings, case_source, convert
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, CaseRecord, convert_case
 from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows, write_audit
+from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
+from nnunet_amt.images.image_file import open_image_file
 from tests.cohort.test_audit import CLEAN
+from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
+from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
+
+pytestmark = pytest.mark.usefixtures("without_figure")
+
+C3_FILES = {"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"}
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_cohort_with_bad_case(folder: Path) -> None:
+    """c3, in line 5, has an empty mask, in a file that is called by the patient's name."""
+    write_cohort(folder, {3: {"mask": "masks/Meier_Anna.nii.gz"}})
+    write_image(folder / "masks" / "Meier_Anna.nii.gz", make_mask() * 0)
+
+
+def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> None:
+    write_cohort_with_bad_case(tmp_path)
+    with pytest.raises(WorkFailedError) as error:
+        run(tmp_path)
+    assert error.value.exit_code == 1
+    assert (
+        f"3 of 4 cases are converted, 1 failed ({tmp_path / 'manifest_failures.csv'} lists it): mend the case"
+        in str(error.value)
+    )
+    [row] = rows_of(tmp_path / "manifest_failures.csv")
+    assert (row["line"], row["case_id"]) == ("5", "c3")
+    assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
+    write_image(tmp_path / "masks" / "Meier_Anna.nii.gz", make_mask())
+    summary = run(tmp_path)
+    assert (summary.converted, summary.already_done, summary.refused) == (1, 3, ())
+    assert not (tmp_path / "manifest_failures.csv").exists()
+    assert not (summary.dataset_folder / "failures.csv").exists()
+
+
+@pytest.mark.parametrize("cells", [{"image": "none.nii.gz"}, {"image": "scan", "mask": "rs", "roi": "tumour"}])
+def test_missing_files_and_rois_are_listed_before_any_case_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cells: dict[str, str]
+) -> None:
+    """Who mistypes a path or a name must not learn it after a night."""
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    write_cohort(tmp_path, {1: cells, 3: {"mask": "none.nii.gz"}})
+    listed_at_first = []
+
+    def see(job: CaseJob) -> CaseRecord:
+        listed_at_first.append([row["case_id"] for row in rows_of(tmp_path / "manifest_failures.csv")])
+        return convert_case(job)
+
+    monkeypatch.setattr("nnunet_amt.dataset_conversion.manifest2nnunet.convert_case", see)
+    with pytest.raises(WorkFailedError, match="2 of 4 cases are converted, 2 failed"):
+        run(tmp_path)
+    assert listed_at_first == [["c1", "c3"]] * 2
+    assert f"failed so far: 2 of 4 cases, listed in {tmp_path / 'manifest_failures.csv'}" in caplog.text
+
+
+def test_an_unreadable_case_can_be_counted_as_excluded(tmp_path: Path) -> None:
+    """Of four cases one fails: three are included, and audit, flow and exclusions say so."""
+    write_cohort_with_bad_case(tmp_path)
+    summary = run(tmp_path, exclude_unreadable=True)
+    reason = "mask is empty"
+    assert summary.excluded == {reason: 1}
+    assert [refused.case.case_id for refused in summary.refused] == ["c3"]
+    assert [split.cases for split in summary.audit.splits] == [1, 1, 1]
+    dataset = summary.dataset_folder
+    assert not C3_FILES & set(contents(dataset))
+    assert rows_of(dataset / "failures.csv") == [{"case_id": "c3", "reason": reason}]
+    assert rows_of(dataset / "exclusions.csv") == [{"reason": reason, "cases": "1"}]
+    audit = json.loads((dataset / "audit.json").read_text())
+    assert (audit["identified"], audit["excluded"], audit["included"]["cases"]) == (4, 1, 3)
+    assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 2
+    assert [row["case_id"] for row in rows_of(dataset / "cohort.csv")] == ["c0", "c1", "c2"]
+
+
+def test_a_case_that_was_good_once_goes_when_it_is_excluded(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    assert set(contents(run(tmp_path).dataset_folder)) >= CASE_FILES
+    write_image(tmp_path / "masks" / "3.nii.gz", make_mask() * 0)
+    assert not C3_FILES & set(contents(run(tmp_path, exclude_unreadable=True).dataset_folder))
+
+
+def test_files_that_are_away_for_a_while_cost_no_converted_case(tmp_path: Path) -> None:
+    """A share that is not mounted: every case fails, and what was converted before is still there."""
+    write_cohort(tmp_path)
+    run(tmp_path)
+    (tmp_path / "ct").rename(tmp_path / "unmounted")
+    with pytest.raises(WorkFailedError, match="0 of 4 cases are converted"):
+        run(tmp_path)
+    assert set(contents(tmp_path / "raw" / "Dataset711_AMT")) >= CASE_FILES
+    (tmp_path / "unmounted").rename(tmp_path / "ct")
+    assert run(tmp_path).already_done == 4
+
+
+def test_nothing_in_the_dataset_names_the_file_or_the_manifests_case(tmp_path: Path) -> None:
+    write_cohort_with_bad_case(tmp_path)
+    settings = ConversionSettings(exclude_unreadable=True)
+    summary = convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, settings=settings)
+    [row] = rows_of(summary.dataset_folder / "failures.csv")
+    assert row["case_id"].startswith("AMT-")
+    for name, content in contents(summary.dataset_folder).items():
+        assert "Meier" not in name
+        assert b"Meier" not in content
+    assert rows_of(tmp_path / "manifest_failures.csv")[0]["case_id"] == "c3"
+
+
+def test_a_split_that_loses_its_last_case_stops_the_conversion(tmp_path: Path) -> None:
+    write_cohort(tmp_path, {2: {"mask": "none.nii.gz"}})
+    with pytest.raises(ManifestError, match=r"without the cases that .*no case is in 'external'"):
+        run(tmp_path, exclude_unreadable=True)
+
+
+def test_an_unexpected_error_stops_no_other_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cohort(tmp_path)
+
+    def stumble(path: Path) -> object:
+        if path.name == "3.nii.gz":
+            raise KeyError(str(path))
+        return open_image_file(path)
+
+    monkeypatch.setattr(case_source, "open_image_file", stumble)
+    summary = run(tmp_path, exclude_unreadable=True)
+    assert summary.excluded == {"conversion failed": 1}
+    message = summary.refused[0].message
+    assert message.startswith("manifest.csv line 5, column 'image' (case 'c3'): unexpected KeyError in ")
+    assert str(tmp_path) not in message
+
+
+def test_a_full_disk_is_no_fault_of_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFullError("the disk is full")
+
+    write_cohort(tmp_path)
+    monkeypatch.setattr("nnunet_amt.dataset_conversion.convert_case.write_nifti", full)
+    with pytest.raises(DiskFullError):
+        run(tmp_path, exclude_unreadable=True)
+
+
+def test_the_key_file_must_lie_outside_the_dataset(tmp_path: Path) -> None:
+    write_cohort(tmp_path)
+    settings = ConversionSettings(key_file=tmp_path / "raw" / "Dataset711_AMT" / "key.csv")
+    with pytest.raises(BadInputError, match="lies in the dataset's folder"):
+        convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=711, settings=settings)
+
+
+def test_an_ignore_label_is_named_for_nnunet(tmp_path: Path) -> None:
+    """nnU-Net wants the ignore label to be the highest, and to be named only where it is used."""
+    import SimpleITK as sitk
+
+    write_cohort(tmp_path, {0: {"mask": "masks/0.nrrd"}})
+    mask = make_mask()
+    mask[0] = 2
+    write_image(tmp_path / "masks" / "0.nrrd", mask)
+    image = sitk.ReadImage(str(tmp_path / "masks" / "0.nrrd"))
+    image.SetMetaData("ignore_label", "2")
+    sitk.WriteImage(image, str(tmp_path / "masks" / "0.nrrd"))
+    dataset = run(tmp_path).dataset_folder
+    assert json.loads((dataset / "dataset.json").read_text())["labels"] == {"background": 0, "tumour": 1, "ignore": 2}
+    record = json.loads((dataset / ".conversion" / "c0.json").read_text())
+    assert (record["tumour_voxels"], record["ignored_voxels"]) == (24, 99)  # 9 x 11 in one slice
 
 
 def test_rows_for_the_screen_end_with_the_whole() -> None:

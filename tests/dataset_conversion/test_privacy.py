@@ -105,8 +105,8 @@ def test_the_key_lies_outside_the_dataset_for_its_owner_only(tmp_path: Path) -> 
     assert not list((tmp_path / "raw").rglob("*key*"))
 
 
-@pytest.mark.parametrize(("header", "told"), [(TEXT, "other"), (f"GE {TEXT}", "GE Healthcare")])
-def test_the_manufacturer_in_a_header_is_free_text_and_not_copied(tmp_path: Path, header: str, told: str) -> None:
+@pytest.mark.parametrize(("header", "known"), [(TEXT, "other"), (f"GE {TEXT}", "GE Healthcare")])
+def test_the_manufacturer_in_a_header_is_free_text_and_not_copied(tmp_path: Path, header: str, known: str) -> None:
     def name_maker(_: int, dataset: Dataset) -> None:
         dataset.Manufacturer = header
 
@@ -114,7 +114,7 @@ def test_the_manufacturer_in_a_header_is_free_text_and_not_copied(tmp_path: Path
     assert convert(tmp_path, "--keep-case-ids").returncode == 0
     dataset = tmp_path / "raw" / "Dataset711_AMT"
     rows = {row["case_id"]: row for row in csv.DictReader((dataset / "cohort.csv").open(encoding="utf-8"))}
-    assert rows["c0"]["manufacturer"] == told
+    assert rows["c0"]["manufacturer"] == known
     for file in ("cohort.csv", "table2.md", ".conversion/c0.json"):
         assert TEXT not in (dataset / file).read_text(encoding="utf-8").replace(f"{TEXT.capitalize()} hospital", "")
 

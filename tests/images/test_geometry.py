@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.images.geometry import Geometry, geometry_difference, lps_geometry, to_lps
+from nnunet_amt.images.geometry import Geometry, described, geometry_difference, lps_geometry, to_lps
 
 GRID = Geometry((4, 5, 6), (0.7, 0.7, 5.0), (-10.0, -20.0, 30.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
 
@@ -69,3 +69,8 @@ def test_every_voxel_keeps_its_place_in_the_patient(turn: np.ndarray, oblique: b
 def test_lps_images_are_left_alone() -> None:
     geometry = Geometry.of(image_with(np.eye(3)))
     assert geometry_difference(lps_geometry(geometry), geometry, tolerance=0.0) is None
+
+
+def test_a_grid_in_words() -> None:
+    grid = Geometry((512, 512, 60), (0.7, 0.7, 5.0), (-179.2, -0.0, 40.0), GRID.direction)
+    assert described(grid) == "512 x 512 x 60 voxels of 0.7 x 0.7 x 5 mm from (-179.2, 0, 40)"

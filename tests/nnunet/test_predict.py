@@ -16,7 +16,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.base.run_record import RECORD_FILE, file_sha256, input_path, read_runs
-from nnunet_amt.base.run_record.inputs import folder_sha256
+from nnunet_amt.base.run_record.entries import folder_sha256
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.nnunet.predict import array_script, predict, recorded_prediction

@@ -9,10 +9,9 @@ import pytest
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study import run_study as module
-from nnunet_amt.study.run_study import open_study, run_study, study_status
-from nnunet_amt.study.settings import StudySettings, read_settings
+from nnunet_amt.study.run_study import open_study, run_study
+from nnunet_amt.study.settings import read_settings
 from nnunet_amt.study.stage import Stage
-from nnunet_amt.study.stages import study_stages
 from tests.study.test_stage import copying
 
 
@@ -72,18 +71,6 @@ def test_what_is_not_there_is_named(tmp_path: Path, manifest: Path) -> None:
         open_study(tmp_path / "study", manifest=manifest, changes={"study": {"dataset": 0}})
 
 
-def test_the_stages_stand_in_their_order(tmp_path: Path) -> None:
-    """The baseline only where it is asked for, before the page that shows it."""
-    stages = study_stages(tmp_path, StudySettings(), device="cpu", jobs=1)
-    assert [stage.name for stage in stages] == [
-        *("convert", "plan", "doctor", "train", "predict", "evaluate", "failures", "report"),
-    ]
-    with_baseline = StudySettings().changed({"baseline": {"run": True}})
-    names = [stage.name for stage in study_stages(tmp_path, with_baseline, device="cpu", jobs=1)]
-    assert names[-3:] == ["failures", "baseline", "report"]
-    assert all(state.why for state in study_status(tmp_path, with_baseline))  # nothing ran yet
-
-
 def test_what_is_done_is_skipped_and_a_failure_keeps_what_was_done(
     tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,10 +87,11 @@ def test_what_is_done_is_skipped_and_a_failure_keeps_what_was_done(
             stage.record.mkdir(exist_ok=True)  # type: ignore[union-attr]
             return stage.run(progress) or f"{stage.name} said this"  # type: ignore[arg-type]
 
-        return Stage(stage.name, stage.purpose, stage.record, stage.writes, stage.reads, stage.settings, run)
+        return Stage(stage.name, stage.purpose, stage.record, stage.reads, stage.settings, run)
 
     first = counted(copying(folder, "first", manifest))
     second = counted(copying(folder, "second", folder / "first" / "copy.txt"))
+    monkeypatch.setattr("nnunet_amt.nnunet.environment.require_device", lambda device: device)  # without torch
     monkeypatch.setattr(module, "study_stages", lambda *args, **kwargs: (first, second))
     seen: list[tuple[int, int, str, bool]] = []
 

@@ -22,7 +22,7 @@ def copying(folder: Path, name: str, source: Path, *, times: int = 1) -> Stage:
             (target / "copy.txt").write_text(source.read_text() * times)
         return ""
 
-    return Stage(name, "copy", target, target / "copy.txt", {"text": source}, {"times": times}, run)
+    return Stage(name, "copy", target, {"text": source}, {"times": times}, run)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_those_after_one_that_is_not_done_wait_for_it(tmp_path: Path, source: Pa
 def test_a_stage_without_results_is_needed_until_the_one_it_prepares_is_done(tmp_path: Path, source: Path) -> None:
     """As the doctor before the training."""
     copy = copying(tmp_path, "copy", source)
-    look = Stage("look", "look", None, None, {}, {}, lambda progress: "", needed_until="copy")
+    look = Stage("look", "look", None, {}, {}, lambda progress: "", needed_until="copy")
     assert [state.why for state in stage_states((look, copy))] == ["needed before copy", "after look"]
     run(copy)
     assert [state.done for state in stage_states((look, copy))] == [True, True]

@@ -17,8 +17,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nnunet_amt.base.files import write_json
-from nnunet_amt.base.run_record.inputs import HOME_MARK, RunInput, command_line, describe_input
-from nnunet_amt.base.run_record.machine import describe_machine, peak_memory, software_versions
+from nnunet_amt.base.run_record.entries import (
+    HOME_MARK,
+    RunInput,
+    command_line,
+    describe_input,
+    describe_machine,
+    peak_memory,
+    software_versions,
+)
 
 RECORD_FILE = "nnunet_amt_runs.json"
 SCHEMA_VERSION = 1
@@ -47,6 +54,11 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     return sorted(runs, key=lambda run: run["started"])
 
 
+def newest_run(folder: Path, stage: str) -> dict[str, Any] | None:
+    """Give the newest run of a stage in a folder's record; None without one."""
+    return next((run for run in reversed(read_runs(folder)) if run["stage"] == stage), None)
+
+
 def read_record_file(path: Path) -> list[dict[str, Any]]:
     """Read the runs of one file; see `read_runs`."""
     try:
@@ -60,12 +72,7 @@ def read_record_file(path: Path) -> list[dict[str, Any]]:
         _LOGGER.warning("%s: is no record of version %d; a new one is begun with the next run", path, SCHEMA_VERSION)
         return []
     runs = content.get("runs")
-    return [run for run in runs if _is_run(run)] if isinstance(runs, list) else []
-
-
-def write_runs(path: Path, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Write a record, whole or not at all."""
-    write_json(path, {"schema_version": SCHEMA_VERSION, "runs": list(runs)})
+    return list(filter(_is_run, runs)) if isinstance(runs, list) else []
 
 
 def input_path(folder: Path, run: Mapping[str, Any], name: str) -> Path | None:
@@ -89,28 +96,16 @@ def _is_run(run: object) -> bool:
 
 @dataclass
 class RunNotes:
-    """What a stage adds to its record while it runs.
+    """What a stage adds to its record while it runs."""
 
-    Attributes
-    ----------
-    counts
-        Such as ``cases``.
-    cost
-        Such as ``seconds_per_case`` and ``parameters``. ``seconds`` and peak memory are measured without being asked.
-    settings
-        Beyond those that were known before.
-    inputs, outputs
-        Beyond those that were known before.
-    nothing_done
-        Set it if there was nothing to do: no run is recorded then.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # such as ``cases``
+    # Such as ``seconds_per_case`` and ``parameters``. ``seconds`` and peak memory are measured without being asked.
     cost: dict[str, float | None] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  # beyond those that were known before
+    # Beyond those that were known before
     inputs: dict[str, Path | RunInput] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
-    nothing_done: bool = False
+    nothing_done: bool = False  # set it if there was nothing to do: no run is recorded then
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     def seconds(self) -> float:
@@ -137,6 +132,7 @@ def recorded_run(
     """Time a stage and, if it ends well, write or extend ``nnunet_amt_runs.json`` in the folder of its results.
 
     A run that agrees with the last one of the record in settings, inputs and outputs is not added a second time.
+    Raises DiskFullError if the disk filled up while writing the record.
 
     Parameters
     ----------
@@ -171,11 +167,6 @@ def recorded_run(
     ------
     RunNotes
         To add counts and costs to.
-
-    Raises
-    ------
-    DiskFullError
-        If the disk filled up while writing the record.
     """
     started = datetime.now(timezone.utc)
     peak_before = peak_memory(of_children=in_children)
@@ -188,6 +179,10 @@ def recorded_run(
     peak = peak_memory(of_children=in_children)
     # the highest child of an earlier run of this process may be higher than those of this one
     measured = {} if peak is None or (in_children and peak == peak_before) else {"peak_memory_bytes": peak}
+    written = {
+        output: describe_input(RunInput(folder / output, path_recorded=False), folder)
+        for output in dict.fromkeys([*outputs, *notes.outputs])
+    }
     run = {
         "stage": stage,
         "command": command_line(files_named=files_named),
@@ -198,25 +193,17 @@ def recorded_run(
         "settings": {**recorded_settings(settings), **recorded_settings(notes.settings)},
         "seed": seed,
         "inputs": {name: describe_input(item, final) for name, item in {**(inputs or {}), **notes.inputs}.items()},
-        "outputs": _hashed(folder, [*outputs, *notes.outputs]),
+        "outputs": {output: entry for output, entry in written.items() if entry["sha256"] is not None},
         "counts": dict(notes.counts),
         "cost": {**measured, **{name: value for name, value in notes.cost.items() if value is not None}},
     }
     name = record_name(part)
     earlier = read_record_file(final / name)
     if not keep_earlier:
-        written = {*outputs, *notes.outputs}
-        earlier = [old for old in earlier if old["stage"] != stage and written.isdisjoint(old["outputs"])]
+        earlier = [old for old in earlier if old["stage"] != stage and written.keys().isdisjoint(old["outputs"])]
     elif earlier and all(earlier[-1].get(key) == run[key] for key in _SAME):
         return
-    write_runs(folder / name, [*earlier, run])
-
-
-def _hashed(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    hashed = {
-        name: describe_input(RunInput(folder / name, path_recorded=False), folder) for name in dict.fromkeys(names)
-    }
-    return {name: entry for name, entry in hashed.items() if entry["sha256"] is not None}
+    write_json(folder / name, {"schema_version": SCHEMA_VERSION, "runs": [*earlier, run]})
 
 
 def recorded_settings(settings: Any) -> dict[str, Any]:

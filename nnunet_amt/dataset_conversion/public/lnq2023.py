@@ -49,8 +49,6 @@ def write_manifest(
         The manifest; the label files go to a folder beside it.
     institution, split
         Of all cases.
-    progress
-        Called before every case and at the end.
 
     Raises
     ------
@@ -72,18 +70,13 @@ def write_manifest(
             continue
         label = folder / f"{as_case_id(name)}.nrrd"
         if not is_up_to_date(label, segmentation):
-            _write_label(label, segmentation, is_partly_annotated(name))
+            _write_label(label, segmentation, partly="-train-" in name)
         cases.append(PublicCase(as_case_id(name), name, image, label))
     notes = {"label_origin": _ORIGIN, "cohort_reference": "LNQ2023, https://lnq2023.grand-challenge.org"}
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
-def is_partly_annotated(name: str) -> bool:
-    """Tell by its name whether a case is of the training set, in which only some nodes are drawn."""
-    return "-train-" in name
-
-
-def _write_label(label: Path, segmentation: Path, partly: bool) -> None:
+def _write_label(label: Path, segmentation: Path, *, partly: bool) -> None:
     image = open_image_file(segmentation).read(label.parent)
     nodes = sitk.GetArrayViewFromImage(image) > 0  # (z, y, x); the nodes may be numbered
     background = IGNORE_LABEL if partly else 0

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.base.progress import Progress, silent
@@ -29,7 +28,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import (
 )
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import open_image_file
+from nnunet_amt.images.image_file import header_reader, open_image_file
 
 BOX_COLUMNS = ("public_id", "coordX", "coordY", "coordZ", "x_length", "y_length", "z_length")
 # What models submit has the same columns and this one.
@@ -74,8 +73,6 @@ def write_manifest(
         What the lesions are taken for: the whole box, or the ellipsoid that touches its faces.
     institution, split
         Of all cases.
-    progress
-        Called before every case and at the end.
 
     Raises
     ------
@@ -114,7 +111,7 @@ def write_manifest(
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 
 
-def filled(boxes: list[Box], size: tuple[int, ...], shape: Shape) -> NDArray[np.uint8]:
+def filled(boxes: list[Box], size: tuple[int, ...], *, shape: Shape) -> NDArray[np.uint8]:
     """Fill boxes, or the ellipsoids in them; a voxel belongs to it if its centre does.
 
     Parameters
@@ -195,10 +192,7 @@ def _number(path: Path, line: int, column: str, text: str | None) -> float:
 
 def _write_label(label: Path, image: Path, boxes: list[Box], shape: Shape, public_id: str) -> None:
     open_image_file(image)  # refuses what is no single volume
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(image))
-    reader.ReadImageInformation()
-    stored = Geometry.of(reader)  # boxes are in indices of the file, before any axis is turned
+    stored = Geometry.of(header_reader(image))  # boxes are in indices of the file, before any axis is turned
     geometry = Geometry(
         stored.size[:3],
         stored.spacing[:3],
@@ -206,9 +200,9 @@ def _write_label(label: Path, image: Path, boxes: list[Box], shape: Shape, publi
         tuple(np.reshape(stored.direction, (len(stored.size),) * 2)[:3, :3].ravel().tolist()),
     )
     for box in boxes:
-        if not filled([box], geometry.size, shape).any():
+        if not filled([box], geometry.size, shape=shape).any():
             raise ManifestError(
                 f"line {box.line} of the boxes: the {shape} of {public_id!r} covers no voxel of its CT, whose size is "
                 f"{geometry.size}; coordinates must be voxel indices (x, y, z)"
             )
-    write_label_file(label, filled(boxes, geometry.size, shape), geometry=geometry)
+    write_label_file(label, filled(boxes, geometry.size, shape=shape), geometry=geometry)

@@ -13,9 +13,9 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort import Split
 from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_case_id, reported, write_public_manifest
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder
+from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.mask import DicomMask, masks_among
+from nnunet_amt.images.dicom.mask import masks_among
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 
 
@@ -31,6 +31,8 @@ def write_manifest(
 ) -> Path:
     """Write a manifest with one case for each RTSTRUCT that has the ROI.
 
+    Raises ManifestError if there is no patient's folder, or no patient has the ROI.
+
     Parameters
     ----------
     source
@@ -43,18 +45,11 @@ def write_manifest(
         Of all cases.
     reference
         Whom to cite, for ``dataset.json``; another collection has another one.
-    progress
-        Called before every case and at the end.
 
     Returns
     -------
     Path
         `output`. Patients without CT, RTSTRUCT or ROI are excluded with the reason.
-
-    Raises
-    ------
-    ManifestError
-        If there is no patient's folder, or no patient has the ROI.
     """
     patients = sorted(folder for folder in source.iterdir() if folder.is_dir()) if source.is_dir() else []
     if not patients:

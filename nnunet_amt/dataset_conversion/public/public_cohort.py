@@ -28,50 +28,25 @@ _COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "r
 
 @dataclass(frozen=True)
 class PublicCase:
-    """A row of the manifest of a public cohort.
+    """A row of the manifest of a public cohort."""
 
-    Attributes
-    ----------
-    case_id, patient_id
-        As the cohort names them.
-    image, mask
-        The CT and its mask; None for excluded cases.
-    roi
-        ROI of an RTSTRUCT.
-    exclusion_reason
-        Why the case takes no part; None if it does.
-    """
-
+    # As the cohort names them
     case_id: str
     patient_id: str
+    # The CT and its mask; None for excluded cases
     image: Path | None = None
     mask: Path | None = None
-    roi: str | None = None
-    exclusion_reason: str | None = None
+    roi: str | None = None  # ROI of an RTSTRUCT
+    exclusion_reason: str | None = None  # why the case takes no part; None if it does
 
 
 def write_public_manifest(
     output: Path, *, cases: Sequence[PublicCase], institution: str, split: Split | None, notes: Mapping[str, str]
 ) -> Path:
-    """Write a manifest and its notes.
+    """Write a manifest, a CSV file whose paths are relative to its folder, and its notes, see `read_notes`.
 
-    Parameters
-    ----------
-    output
-        The manifest, a CSV file; the paths in it are relative to its folder.
-    cases
-        The rows.
-    institution
-        Of all cases: public cohorts do not tell their institutions apart.
-    split
-        Of all cases; None to have it drawn.
-    notes
-        What ``dataset.json`` must say of the cohort, see `read_notes`.
-
-    Raises
-    ------
-    ManifestError
-        If no case takes part.
+    All cases have one institution, as public cohorts do not tell theirs apart, and one split; None to have it drawn.
+    Raises ManifestError if no case takes part.
     """
     if all(case.exclusion_reason for case in cases):
         reasons = ", ".join(sorted({case.exclusion_reason or "" for case in cases})) or "there are no files"
@@ -89,17 +64,8 @@ def write_public_manifest(
 def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     """Join manifests to one: a public cohort counts as one institution, and a split needs several.
 
-    Parameters
-    ----------
-    manifests
-        As `write_public_manifest` wrote them, or a hospital's own. Their files stay where they are.
-    output
-        The joint manifest; its notes are those of all of them.
-
-    Raises
-    ------
-    ManifestError
-        If one of them cannot be read, or lacks a column.
+    They are as `write_public_manifest` wrote them, or a hospital's own, and their files stay where they are; the notes
+    are those of all of them. Raises ManifestError if one cannot be read, or lacks a column.
     """
     columns = dict.fromkeys(_COLUMNS)
     rows: list[dict[str, str]] = []
@@ -131,15 +97,8 @@ def notes_path(manifest: Path) -> Path:
 def read_notes(manifest: Path) -> dict[str, str]:
     """Read what the notes beside a manifest say, for ``dataset.json``: how the labels were made, and whom to cite.
 
-    Returns
-    -------
-    dict
-        For example ``label_origin`` and ``cohort_reference``; empty if there are no notes.
-
-    Raises
-    ------
-    ManifestError
-        If they are no JSON object of texts.
+    For example ``label_origin`` and ``cohort_reference``; empty if there are no notes. Raises ManifestError if they are
+    no JSON object of texts.
     """
     path = notes_path(manifest)
     if not path.exists():
@@ -158,9 +117,7 @@ def write_label_file(
 ) -> None:
     """Write labels (z, y, x) on a grid; `header` goes into the file's header (NRRD only)."""
     image = sitk.GetImageFromArray(labels)
-    image.SetSpacing(geometry.spacing)
-    image.SetOrigin(geometry.origin)
-    image.SetDirection(geometry.direction)
+    geometry.set_on(image)
     for key, value in (header or {}).items():
         image.SetMetaData(key, value)
     with atomic_path(path) as partial:

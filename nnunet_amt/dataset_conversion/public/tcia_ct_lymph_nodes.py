@@ -26,7 +26,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import (
 )
 from nnunet_amt.errors import BadInputError, ManifestError, MissingExtraError
 from nnunet_amt.images.dicom.files import DicomFolder
-from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
+from nnunet_amt.images.dicom.series import ct_series_among
 from nnunet_amt.images.image_file import open_image_file
 
 Region = Literal["mediastinal", "abdominal"]
@@ -52,6 +52,8 @@ def write_manifest(
 ) -> Path:
     """Write label files on the grids of the CTs, and the manifest.
 
+    Raises ManifestError if there is no mask.
+
     Parameters
     ----------
     source
@@ -62,18 +64,11 @@ def write_manifest(
         Which half of the collection.
     institution, split
         Of all cases.
-    progress
-        Called before every case and at the end.
 
     Returns
     -------
     Path
         `output`. Cases whose mask has another size than the CT, or whose CT is refused, are excluded with the reason.
-
-    Raises
-    ------
-    ManifestError
-        If there is no mask.
     """
     folder = output.parent / f"{output.stem}_labels"
     masks = visible_files(source, f"{_PREFIXES[region]}_LYMPH_*{_MASK}")
@@ -84,7 +79,9 @@ def write_manifest(
     cases = []
     for mask in reported(masks, progress, "making label files"):
         case_id = mask.name.removesuffix(_MASK)
-        image = _series_folder(source, case_id)
+        # masks, annotations and candidates have folders of the same name
+        found = [path for path in sorted(source.rglob(case_id)) if not path.parent.name.startswith(_NO_SERIES)]
+        image = next((path for path in found if path.is_dir()), None)
         if image is None:
             cases.append(PublicCase(case_id, case_id, exclusion_reason="no CT"))
             continue
@@ -98,18 +95,11 @@ def write_manifest(
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=_NOTES)
 
 
-def _series_folder(source: Path, case_id: str) -> Path | None:
-    """Find the patient's folder of DICOM files; masks, annotations and candidates have folders of the same name."""
-    for folder in sorted(source.rglob(case_id)):
-        if folder.is_dir() and not folder.parent.name.startswith(_NO_SERIES):
-            return folder
-    return None
-
-
 def _write_label(label: Path, mask: Path, image: Path) -> str | None:
     """Write the label file; if that cannot be done, say why."""
     try:
-        series = _series(image)
+        folder = DicomFolder(image)
+        series = ct_series_among(folder, folder.headers())
         nodes = sitk.GetArrayFromImage(open_image_file(mask).read(label.parent)) > 0  # (z, y, x): S, P, L
     except MissingExtraError:
         raise
@@ -122,8 +112,3 @@ def _write_label(label: Path, mask: Path, image: Path) -> str | None:
         return "empty mask"
     write_label_file(label, nodes.astype(np.uint8), geometry=geometry)
     return None
-
-
-def _series(image: Path) -> DicomSeries:
-    folder = DicomFolder(image)
-    return ct_series_among(folder, folder.headers())

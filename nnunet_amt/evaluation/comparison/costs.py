@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import require_folder
-from nnunet_amt.base.run_record import input_path, read_runs
+from nnunet_amt.base.run_record import input_path, newest_run, read_runs
 from nnunet_amt.errors import BadInputError
 
 Run = Mapping[str, Any]
@@ -52,7 +52,7 @@ class TrainingTime:
 
 def recorded_cohort(evaluation: Path) -> Path | None:
     """Give the cohort file that an evaluation was made with, if a record says so and it is still there."""
-    run = _newest_run(evaluation, "evaluate")
+    run = newest_run(evaluation, "evaluate")
     return None if run is None else input_path(evaluation, run, "cohort")
 
 
@@ -72,11 +72,11 @@ def read_cost(evaluation: Path, *, model_folder: Path | None = None) -> ModelCos
     BadInputError
         If `model_folder` holds neither a fold nor the logs of one.
     """
-    evaluated = _newest_run(evaluation, "evaluate")
+    evaluated = newest_run(evaluation, "evaluate")
     predictions = None if evaluated is None else input_path(evaluation, evaluated, "predictions")
     predicted = [] if predictions is None else _predictions_of_one_model(predictions)
     folds = _folds(predictions, predicted, model_folder)
-    trained = [run for run in (_newest_run(fold, "train") for fold in folds) if run is not None]
+    trained = [run for run in (newest_run(fold, "train") for fold in folds) if run is not None]
     times = [time for time in map(training_time, folds) if time is not None]
     keys = ("seconds_per_case_with_start", "seconds_per_case")
     timed = [_number(run, "cost", keys[0]) or _number(run, "cost", keys[1]) for run in predicted]
@@ -123,10 +123,6 @@ def _ended_epochs(text: str) -> Iterator[int]:
         elif begun is not None and _EPOCH_TIME.search(line):
             yield begun
             begun = None
-
-
-def _newest_run(folder: Path, stage: str) -> Run | None:
-    return next((run for run in reversed(read_runs(folder)) if run.get("stage") == stage), None)
 
 
 def _predictions_of_one_model(folder: Path) -> list[Run]:

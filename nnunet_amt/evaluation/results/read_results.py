@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from nnunet_amt.base.csv_rows import read_rows
-from nnunet_amt.base.files import read_record
+from nnunet_amt.base.files import read_record, read_rows
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.summary_json import read_summary

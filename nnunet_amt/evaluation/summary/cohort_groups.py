@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
+from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import BadInputError, ManifestError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.settings import EvaluationSettings
@@ -55,7 +55,7 @@ def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
     """
     numbered = numbered_rows(path, "the cohort.csv of these cases")
     _, columns = next(numbered, (1, []))
-    require_columns(path, columns, ("case_id",))
+    require_columns(path, columns, required=("case_id",))
     rows = _by_case(path, columns, numbered)
     missing = [case_id for case_id in case_ids if case_id not in rows]
     if missing:
@@ -70,7 +70,7 @@ def _by_case(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[
     found: dict[str, dict[str, str]] = {}
     lines: dict[str, int] = {}
     for line, cells in rows:
-        texts = row_texts(path, line, columns, cells)
+        texts = row_texts(path, line, columns=columns, cells=cells)
         case_id = texts["case_id"]
         if case_id and case_id in found:
             raise ManifestError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunet_amt.base.csv_rows import numbered_rows, require_columns, row_texts
+from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
@@ -98,10 +98,10 @@ def read_triage(path: Path) -> Triage:
     """
     rows = numbered_rows(path, _FILE)
     _, columns = next(rows, (1, []))
-    require_columns(path, columns, TRIAGE_COLUMNS[:-1])
+    require_columns(path, columns, required=TRIAGE_COLUMNS[:-1])
     verdicts: dict[Lesion, _Verdict] = {}
     for line, cells in rows:
-        texts = row_texts(path, line, columns, cells)
+        texts = row_texts(path, line, columns=columns, cells=cells)
         lesion = texts["case_id"], _number(path, line, texts, "lesion")
         verdict = _Verdict(line, _number(path, line, texts, "voxels"), _decision(path, line, texts["decision"]))
         earlier = verdicts.setdefault(lesion, verdict)

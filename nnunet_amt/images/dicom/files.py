@@ -1,4 +1,4 @@
-"""Read the headers of all DICOM files in a folder or a zip, whatever their names."""
+"""DICOM files in a folder or a zip, whatever their names: all their headers, and one of them that holds a mask."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import os
 import warnings
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import IO, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
 from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of
+from nnunet_amt.images.geometry import Geometry
 
 ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -34,20 +39,24 @@ class DicomFolder:
     def headers(self) -> list[DicomHeader]:
         """Read the header of every DICOM file; other files are passed over.
 
-        Raises
-        ------
-        ImageReadError
-            If there is no DICOM file, or one of them cannot be read.
+        That there is no DICOM file, or one that cannot be read, is an ImageReadError.
         """
         headers = []
         with self._opened() as archive:
             members = self._members(archive)
             for number, member in enumerate(members, start=1):
                 with self._file(archive, member) as file:
-                    if _is_dicom(file):
-                        shown = self._shown(number, len(members))
-                        headers.append(self._header(file, member, shown, self._size(archive, member)))
-        headers = [header for header in headers if header.sop_class != _MEDIA_DIRECTORY]
+                    if not _is_dicom(file):
+                        continue
+                    pydicom = pydicom_module()
+                    size = archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
+                    shown = self._shown(number, len(members))
+                    with refusing_damage(self, member):
+                        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
+                        at = file.tell()
+                        header = header_of(dataset, member=member, shown=shown, pixels_at=at, bytes_left=size - at)
+                if header.sop_class != _MEDIA_DIRECTORY:
+                    headers.append(header)
         if not headers:
             raise ImageReadError(f"{self.path.name}: holds no DICOM file")
         return headers
@@ -97,18 +106,16 @@ class DicomFolder:
             return sorted(info.filename for info in archive.infolist() if not info.is_dir())
         if self.path.is_file():
             return [self.path.name]
-        return sorted(str(path.relative_to(self.path)) for path in _files_below(self.path))
+
+        def fail(error: OSError) -> None:
+            raise error  # a folder that must not be listed is an error, not empty
+
+        below = [Path(parent, name) for parent, _, names in os.walk(self.path, onerror=fail) for name in names]
+        return sorted(str(path.relative_to(self.path)) for path in below if path.is_file())
 
     def _shown(self, number: int, count: int) -> str:
         is_the_file_itself = self.path.is_file() and not self.path.name.lower().endswith(".zip")
         return self.path.name if is_the_file_itself else f"file {number} of {count} (by name)"
-
-    def _header(self, file: IO[bytes], member: str, shown: str, size: int) -> DicomHeader:
-        pydicom = pydicom_module()
-        with refusing_damage(self, member):
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
-            at = file.tell()
-            return header_of(dataset, member=member, shown=shown, pixels_at=at, bytes_left=size - at)
 
     def _path_of(self, member: str) -> Path:
         return self.path if self.path.is_file() else self.path / member
@@ -116,18 +123,39 @@ class DicomFolder:
     def _file(self, archive: zipfile.ZipFile | None, member: str) -> IO[bytes]:
         return archive.open(member) if archive else self._path_of(member).open("rb")
 
-    def _size(self, archive: zipfile.ZipFile | None, member: str) -> int:
-        return archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
 
+@dataclass(frozen=True)
+class DicomMask(ABC):
+    """A file that holds a mask, and the structures in it that make up the tumour."""
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Give the files of a folder and its subfolders; one that must not be listed is an error, not empty."""
+    # Where the file is
+    folder: DicomFolder
+    member: str
+    # Of the chosen structures (ROIs or segments), in the same order
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    # CT series and slices that the file says it was drawn on, for comparison only
+    series_uids: frozenset[str]
+    sop_uids: frozenset[str]
 
-    def fail(error: OSError) -> None:
-        raise error
+    # What messages call the file and its structures.
+    kind: ClassVar[str]
+    structure: ClassVar[str]
+    sop_classes: ClassVar[frozenset[str]]
+    has_ignore_label: ClassVar[bool] = False
 
-    for parent, _, names in os.walk(folder, onerror=fail):
-        yield from (path for name in names if (path := Path(parent, name)).is_file())
+    @classmethod
+    @abstractmethod
+    def of(cls, folder: DicomFolder, member: str) -> DicomMask:
+        """Open a file with all its structures; ImageReadError if it is damaged."""
+
+    @abstractmethod
+    def require_fit(self, geometry: Geometry) -> None:
+        """Refuse, before any pixel is read, what cannot be laid on the CT's grid."""
+
+    @abstractmethod
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Merge the structures on the CT's grid to (z, y, x) of 0 and 1."""
 
 
 def is_dicom_path(path: Path) -> bool:

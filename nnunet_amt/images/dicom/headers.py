@@ -22,60 +22,41 @@ _UNITS = frozenset({"HU", "HU_MOD", "US", "OD", "MGML", "Z_EFF", "ED", "EDW", "P
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """What the conversion needs of a DICOM file's header; nothing in it tells who the patient is.
+    """What the conversion needs of a DICOM file's header; nothing in it tells who the patient is."""
 
-    Attributes
-    ----------
-    member
-        File name relative to the folder or inside the zip.
-    shown
-        What messages call the file. Names of DICOM files often hold UIDs or the patient's name.
-    sop_class, sop_uid, series_uid, modality, image_type, manufacturer
-        As in the header; empty where it is silent.
-    patient_digest
-        To tell that two slices are of two patients, within one process only; empty where the header is silent.
-    position, orientation, pixel_spacing, slice_thickness
-        Position (x, y, z), pixel spacing (between rows, between columns) and thickness in mm, orientation as row, then
-        column cosines; None where the header is silent.
-    samples, frames
-        Values a pixel, and slices in the file: 1 and 1 in a CT slice.
-    slope, intercept, rescale_type
-        Of the rescaling to HU, None where the header is silent; its unit, empty where it is silent, which means HU.
-    syntax
-        Transfer syntax: how the pixels are compressed.
-    missing_bytes
-        By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known.
-    bits, signed
-        Bits allocated, bits stored and the high bit of a value, and whether values are signed.
-    pixels_at
-        Where in the file the element of the pixels begins, in bytes.
-    """
-
-    member: str
-    shown: str
+    member: str  # file name relative to the folder or inside the zip
+    shown: str  # what messages call the file. Names of DICOM files often hold UIDs or the patient's name.
+    # As in the header; empty where it is silent
     sop_class: str
     sop_uid: str
     series_uid: str
     modality: str
     image_type: tuple[str, ...]
     manufacturer: str
+    # To tell that two slices are of two patients, within one process only; empty where the header is silent
     patient_digest: str
+    # Position (x, y, z), pixel spacing (between rows, between columns) and thickness in mm, orientation as row, then
+    # column cosines; None where the header is silent
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     pixel_spacing: tuple[float, ...] | None
     slice_thickness: float | None
     rows: int
     columns: int
+    # Values a pixel, and slices in the file: 1 and 1 in a CT slice
     samples: int
     frames: int
+    # Of the rescaling to HU, None where the header is silent; its unit, empty where it is silent, which means HU
     slope: float | None
     intercept: float | None
     rescale_type: str
-    syntax: str
+    syntax: str  # transfer syntax: how the pixels are compressed
+    # By how much the file is too short for its pixels; 0 for compressed ones, whose length is not known
     missing_bytes: int
+    # Bits allocated, bits stored and the high bit of a value, and whether values are signed
     bits: tuple[int, int, int]
     signed: bool
-    pixels_at: int
+    pixels_at: int  # where in the file the element of the pixels begins, in bytes
 
 
 def _text(value: Any) -> str:
@@ -138,12 +119,8 @@ HEADER_TAGS = ["SOPClassUID", *(tag for tag, _ in _FIELDS.values()), *_BITS]
 def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, bytes_left: int) -> DicomHeader:
     """Take what is needed of a pydicom dataset with `HEADER_TAGS` that was read up to its pixels.
 
-    `pixels_at` and `bytes_left` are the bytes of the file that were read, and those after them.
-
-    Raises
-    ------
-    EOFError
-        If the file ends within its header. pydicom raises others for damaged elements.
+    `pixels_at` and `bytes_left` are the bytes of the file that were read, and those after them. Raises EOFError if the
+    file ends within its header. pydicom raises others for damaged elements.
     """
     sop_class = _text(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
     if not sop_class or (sop_class == CT_IMAGE and not dataset.get("SeriesInstanceUID")):

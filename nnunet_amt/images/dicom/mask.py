@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.files import DicomFolder, DicomMask
 from nnunet_amt.images.dicom.headers import DicomHeader
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries
-
-DicomMask: TypeAlias = RtStruct | DicomSeg
 
 
 def open_dicom_mask(
@@ -24,8 +21,6 @@ def open_dicom_mask(
 
     Parameters
     ----------
-    folder, headers
-        The files.
     roi
         Regular expression that must match a whole name, or the name itself. If it is None, the file must have one
         structure with an area, or one segment.
@@ -46,8 +41,7 @@ def open_dicom_mask(
         )
     found: list[DicomMask] = []
     problems: list[RoiNotFoundError] = []
-    either: tuple[type[DicomMask], ...] = (RtStruct, DicomSeg)
-    for kind in either:
+    for kind in (RtStruct, DicomSeg):
         try:
             found += masks_among(folder, headers, kind=kind, roi=roi)
         except RoiNotFoundError as error:
@@ -87,7 +81,7 @@ def masks_among(
 def require_same_series(mask: DicomMask, series: DicomSeries) -> None:
     """Refuse a mask that names neither the series nor one of its slices; one that names none is believed to fit."""
     says = mask.series_uids or mask.sop_uids
-    if says and series.series_uid not in mask.series_uids and not series.sop_uids & mask.sop_uids:
+    if says and series.identity not in mask.series_uids and not series.sop_uids & mask.sop_uids:
         raise GeometryMismatchError(
             f"the {mask.kind} was drawn on another CT series; give the series that it refers to"
         )

@@ -1,8 +1,9 @@
-"""Read masks from the contours of an RTSTRUCT."""
+"""Read masks from the contours of an RTSTRUCT, filled even-odd: a pixel belongs to the inside if its centre does."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
-from nnunet_amt.images.dicom.contour_fill import fill_contours, without_repeats
-from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, refusing_damage
+from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask, refusing_damage
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.mask_file import require_tumour
 
@@ -20,33 +20,17 @@ _AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 _OFF_SLICE_SHARE = 0.2
 # Contours of the body run along the edge of the CT, and are rounded.
 _BEYOND_EDGE_PIXELS = 0.5
+_SAME_POINT_PIXELS = 1e-3
+_DECIMALS = 6  # of a pixel: so that rounding errors do not decide what lies on a contour
 
 
 @dataclass(frozen=True)
-class RtStruct:
-    """The structures of an RTSTRUCT that make up the tumour.
-
-    Attributes
-    ----------
-    folder, member
-        Where the file is.
-    numbers, names
-        ROI numbers and names of the chosen structures, in the same order.
-    series_uids, sop_uids
-        CT series and slices that the file says it was drawn on, for comparison only.
-    """
-
-    folder: DicomFolder
-    member: str
-    numbers: tuple[int, ...]
-    names: tuple[str, ...]
-    series_uids: frozenset[str]
-    sop_uids: frozenset[str]
+class RtStruct(DicomMask):
+    """The structures of an RTSTRUCT that make up the tumour."""
 
     kind = "RTSTRUCT"
     structure = "closed ROI"
     sop_classes = frozenset({RT_STRUCTURE_SET})
-    has_ignore_label = False
 
     @classmethod
     def of(cls, folder: DicomFolder, member: str) -> RtStruct:
@@ -103,21 +87,16 @@ def _encloses(contour: Any) -> bool:
 
 def _contours_of(dataset: Any, number: int) -> list[NDArray[np.float64]]:
     """Give the closed contours of an ROI, each (points, 3) in mm, LPS."""
-    return [
-        _points(contour)
-        for roi in dataset.ROIContourSequence
-        if int(roi.ReferencedROINumber) == number
-        for contour in roi.get("ContourSequence") or ()
-        if _encloses(contour)
-    ]
-
-
-def _points(contour: Any) -> NDArray[np.float64]:
-    """Give the points of a contour, (points, 3) in mm."""
-    data = contour.get_item("ContourData").value
-    # The bytes where pydicom has not parsed them yet: it looks at each of thousands of numbers three times.
-    numbers = np.array(data.split(b"\\")) if isinstance(data, bytes) else np.array(data)
-    return numbers.astype(float).reshape(-1, 3)
+    contours = []
+    for roi in dataset.ROIContourSequence:
+        if int(roi.ReferencedROINumber) != number:
+            continue
+        for contour in filter(_encloses, roi.get("ContourSequence") or ()):
+            data = contour.get_item("ContourData").value
+            # The bytes where pydicom has not parsed them yet: it looks at each of thousands of numbers three times.
+            numbers = np.array(data.split(b"\\")) if isinstance(data, bytes) else np.array(data)
+            contours.append(numbers.astype(float).reshape(-1, 3))
+    return contours
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
@@ -162,3 +141,59 @@ def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, number: int) -> i
             f"ROI number {number}: a contour at z {points[:, 2].mean():.2f} mm lies outside the CT; draw it on this CT"
         )
     return nearest
+
+
+def fill_contours(contours: Iterable[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Fill closed contours of one structure in one slice.
+
+    Along a row of pixels, each crossing of a contour changes between outside and inside. So a contour inside another
+    one is a hole, and what is drawn as one line that goes in and out again (a keyhole) is right too. Of the pixels
+    whose centre lies exactly on a contour, those on its left and upper side belong to the inside: structures that
+    share a border share no pixel.
+
+    Parameters
+    ----------
+    contours
+        Points of each contour, (points, 2), columns x and y, in pixels: (0, 0) is the centre of the first pixel.
+        The last point is joined to the first.
+    shape
+        Rows (y) and columns (x) of the slice; what lies outside is cut off.
+    """
+    rows, columns = shape
+    inside = np.zeros(shape, dtype=bool)
+    found = [_crossings(np.round(contour, _DECIMALS), rows) for contour in contours]
+    row = np.concatenate([row for row, _ in found]) if found else np.empty(0, np.intp)
+    if not row.size:
+        return inside
+    column = np.clip(np.ceil(np.concatenate([x for _, x in found])), 0, columns).astype(np.intp)
+    top, left = row.min(), column.min()  # outside of this box nothing is crossed
+    crossings = np.zeros((row.max() + 1 - top, column.max() + 1 - left), dtype=np.uint8)  # modulo 256 odd stays odd
+    np.add.at(crossings, (row - top, column - left), 1)
+    box = np.cumsum(crossings, axis=1, dtype=np.uint8)[:, : columns - left] % 2 == 1
+    inside[top : top + box.shape[0], left : left + box.shape[1]] = box
+    return inside
+
+
+def _crossings(points: NDArray[np.float64], rows: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Find where a closed contour crosses the centre lines of the rows: row and x of each crossing."""
+    (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
+    # Half open: a corner on a row's centre line is crossed once, not twice.
+    first = np.clip(np.ceil(np.minimum(y0, y1)), 0, rows).astype(np.intp)
+    last = np.clip(np.ceil(np.maximum(y0, y1)), 0, rows).astype(np.intp)
+    number = np.maximum(last - first, 0)  # of rows that each edge crosses
+    edge = np.repeat(np.arange(len(points)), number)
+    row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(number) - number, number)
+    across = (row - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
+    return row, np.round(x0[edge] + across, _DECIMALS)
+
+
+def without_repeats(contours: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Take contours that are stored more than once only once: filled even-odd, they would empty each other.
+
+    Points of each contour are (points, 2), in pixels. Start point and sense of rotation do not matter.
+    """
+    kept: dict[frozenset[tuple[int, ...]], NDArray[np.float64]] = {}
+    for contour in contours:
+        points = np.rint(contour / _SAME_POINT_PIXELS).astype(np.int64)
+        kept.setdefault(frozenset(map(tuple, points.tolist())), contour)
+    return list(kept.values())

@@ -11,43 +11,23 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError
-from nnunet_amt.images.dicom.files import SEGMENTATIONS, DicomFolder, refusing_damage
+from nnunet_amt.images.dicom.files import SEGMENTATIONS, DicomFolder, DicomMask, refusing_damage
 from nnunet_amt.images.geometry import Geometry, described
-from nnunet_amt.images.mask_file import require_tumour
-from nnunet_amt.images.resampling import resampled_mask
+from nnunet_amt.images.mask_file import require_tumour, resampled_mask
 
 # How far a pixel of a frame may lie from the centre of a voxel of the CT, in voxels: writers round positions.
 _OFF_GRID_VOXELS = 0.1
 
 
 @dataclass(frozen=True)
-class DicomSeg:
-    """The segments of a DICOM SEG that make up the tumour.
+class DicomSeg(DicomMask):
+    """The segments of a DICOM SEG that make up the tumour; with `resample` it may lie on another grid than the CT."""
 
-    Attributes
-    ----------
-    folder, member
-        Where the file is.
-    numbers, names
-        Segment numbers and labels of the chosen segments, in the same order.
-    series_uids, sop_uids
-        CT series and slices that the file says it was drawn on, for comparison only.
-    resample
-        Whether it may lie on another grid than the CT.
-    """
-
-    folder: DicomFolder
-    member: str
-    numbers: tuple[int, ...]
-    names: tuple[str, ...]
-    series_uids: frozenset[str]
-    sop_uids: frozenset[str]
     resample: bool = False
 
     kind = "DICOM SEG"
     structure = "segment"
     sop_classes = SEGMENTATIONS
-    has_ignore_label = False
 
     @classmethod
     def of(cls, folder: DicomFolder, member: str) -> DicomSeg:

@@ -13,30 +13,30 @@ from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.files import ENHANCED_CT_IMAGES, DicomFolder
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, checked_slices, series_geometry
-from nnunet_amt.images.dicom.slices import NOT_IN_SIMPLEITK, decoded_series, plain_series
+from nnunet_amt.images.dicom.slices import (
+    NOT_IN_SIMPLEITK,
+    Shifts,
+    decoded_series,
+    plain_series,
+    slice_shifts,
+    straight_geometry,
+    straightened,
+)
 from nnunet_amt.images.geometry import Geometry, lps_geometry, to_lps
-from nnunet_amt.images.resampling import ReadingOptions, Shifts, slice_shifts, straight_geometry, straightened
+from nnunet_amt.images.image_file import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
 
 
 @dataclass(frozen=True)
 class DicomSeries:
-    """A CT series that passed the gate on its headers.
+    """A CT series that passed the gate on its headers."""
 
-    Attributes
-    ----------
-    folder, slices
-        Where its files are, and their headers, sorted along the normal of the slices.
-    stored_geometry
-        The grid of the slices in that order.
-    shifts
-        Of a series that is to be straightened: how far its slices are shifted by the tilted gantry.
-    """
-
+    # Where its files are, and their headers, sorted along the normal of the slices
     folder: DicomFolder
     slices: tuple[DicomHeader, ...]
-    stored_geometry: Geometry
+    stored_geometry: Geometry  # the grid of the slices in that order
+    # Of a series that is to be straightened: how far its slices are shifted by the tilted gantry
     shifts: Shifts | None = None
 
     @property
@@ -50,14 +50,9 @@ class DicomSeries:
         return self.slices[0].manufacturer or None
 
     @property
-    def series_uid(self) -> str:
-        """SeriesInstanceUID, for comparison only."""
-        return self.slices[0].series_uid
-
-    @property
     def identity(self) -> str:
-        """Equal for two cases that were given the same series, also in two copies."""
-        return self.series_uid
+        """SeriesInstanceUID, for comparison only: equal for two cases that were given the same series, or copies."""
+        return self.slices[0].series_uid
 
     @property
     def sop_uids(self) -> frozenset[str]:
@@ -68,7 +63,7 @@ class DicomSeries:
         """Read the series in HU with LPS axes; `scratch` is an empty folder, for files out of a zip."""
         image = self._voxels(scratch)
         if self.shifts is not None:
-            return to_lps(straightened(image, self.shifts, self._read_geometry))
+            return to_lps(straightened(image, self.shifts, geometry=self._read_geometry))
         # The grid that passed the gate, not the one that the reader makes of the headers again.
         self.stored_geometry.set_on(image)
         return to_lps(image)
@@ -98,11 +93,13 @@ def ct_series_among(
     folder: DicomFolder,
     headers: Sequence[DicomHeader],
     *,
-    wanted: Collection[str] = (),
-    wanted_images: Collection[str] = (),
+    wanted: Collection[str] = frozenset(),
+    wanted_images: Collection[str] = frozenset(),
     options: ReadingOptions = _AS_IT_IS,
 ) -> DicomSeries:
     """Choose the CT series among the files of a folder, check its headers and sort its slices.
+
+    Raises ImageReadError if there is no CT series, more than one, or the series does not form an even grid.
 
     Parameters
     ----------
@@ -112,21 +109,21 @@ def ct_series_among(
         SeriesInstanceUIDs and SOPInstanceUIDs that a mask refers to; they decide between several CT series.
     options
         Whether a tilted series may be straightened.
-
-    Raises
-    ------
-    ImageReadError
-        If there is no CT series, more than one, or the series does not form an even grid.
     """
     name = folder.path.name
     by_series: dict[str, list[DicomHeader]] = defaultdict(list)
     for header in headers:
         if header.sop_class == CT_IMAGE:
             by_series[header.series_uid].append(header)
-    volumes = [slices for slices in by_series.values() if not all(map(_is_localiser, slices))]
+    volumes = [
+        slices for slices in by_series.values() if not all("LOCALIZER" in header.image_type for header in slices)
+    ]
     if not volumes:
         raise ImageReadError(f"{name}: holds no CT series; {_contents(headers)}")
-    chosen = _referred_to(volumes, set(wanted), set(wanted_images)) if len(volumes) > 1 else volumes
+    chosen = volumes
+    if len(volumes) > 1 and (wanted or wanted_images):  # what the mask names; if it names no series, by its images
+        chosen = [slices for slices in volumes if slices[0].series_uid in wanted]
+        chosen = chosen or [slices for slices in volumes if any(one.sop_uid in wanted_images for one in slices)]
     if len(chosen) != 1:
         reason = f", the mask refers to {'several' if chosen else 'none'} of them" if wanted or wanted_images else ""
         raise ImageReadError(
@@ -139,16 +136,6 @@ def ct_series_among(
     return DicomSeries(folder, tuple(slices), geometry, shifts if drifts else None)
 
 
-def _referred_to(
-    volumes: list[list[DicomHeader]], wanted: set[str], wanted_images: set[str]
-) -> list[list[DicomHeader]]:
-    """Of several series, those that a mask names, or, if it names none of them, those whose images it names."""
-    if not wanted and not wanted_images:
-        return volumes
-    named = [slices for slices in volumes if slices[0].series_uid in wanted]
-    return named or [slices for slices in volumes if any(header.sop_uid in wanted_images for header in slices)]
-
-
 def _listed(volumes: list[list[DicomHeader]]) -> str:
     """Tell series apart by what is in no way about the patient, the longest first."""
     lines = []
@@ -157,10 +144,6 @@ def _listed(volumes: list[list[DicomHeader]]) -> str:
         thick = f", {thickness:.3g} mm thick" if thickness else ""
         lines.append(f"{len(slices)} slices of {slices[0].columns} x {slices[0].rows}{thick}")
     return "; ".join(lines)
-
-
-def _is_localiser(header: DicomHeader) -> bool:
-    return "LOCALIZER" in header.image_type
 
 
 def _contents(headers: Sequence[DicomHeader]) -> str:

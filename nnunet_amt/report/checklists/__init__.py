@@ -5,25 +5,8 @@ from nnunet_amt.report.checklists.checklist import (
     STATUSES,
     AnsweredItem,
     Checklist,
-    ChecklistItem,
-    PossibleAnswer,
-    Status,
-    UnansweredChecklist,
     answered_items,
     checklist_csv,
-    checklists,
 )
 
-__all__ = [
-    "ANCHORS",
-    "STATUSES",
-    "AnsweredItem",
-    "Checklist",
-    "ChecklistItem",
-    "PossibleAnswer",
-    "Status",
-    "UnansweredChecklist",
-    "answered_items",
-    "checklist_csv",
-    "checklists",
-]
+__all__ = ["ANCHORS", "STATUSES", "AnsweredItem", "Checklist", "answered_items", "checklist_csv"]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
-from nnunet_amt.report.checklists.words import Writer, as_sentences, one_line, read_toml
+from nnunet_amt.base.files import read_toml
+from nnunet_amt.report.checklists.words import FOLDER, Writer, as_sentences, one_line
 from nnunet_amt.study.facts import StudyFacts
 
 Status = Literal["answered", "partly", "authors", "not applicable"]
@@ -68,12 +69,8 @@ class ChecklistItem:
 
     Attributes
     ----------
-    number
+    number, section
         As in the published checklist, such as ``"12c"``.
-    section
-        Heading of the published checklist.
-    asks
-        What it asks for, in our words.
     authors
         What the authors must write or add, which answers can quote.
     answers
@@ -115,14 +112,10 @@ class Checklist:
 
     Attributes
     ----------
-    title
-        Its short name, such as ``CLAIM 2024``.
     citation
         Whom to cite for it, with the DOI.
     note
         How it is read for a study of segmentation.
-    items
-        All of them.
     """
 
     title: str
@@ -138,31 +131,27 @@ class Checklist:
 def answered_items(facts: StudyFacts) -> tuple[Checklist, ...]:
     """Answer every item of CLAIM 2024 and of TRIPOD+AI.
 
-    Parameters
-    ----------
-    facts
-        Of the study; what they lack is left to the authors, with the command that would supply it.
+    What the facts lack is left to the authors, with the command that would supply it.
     """
     writer = Writer(facts)
+
+    def answered(item: ChecklistItem) -> AnsweredItem:
+        answer = next(answer for answer in item.answers if not answer.when or writer.holds(answer.when))
+        text = writer.text(answer.text)
+        if answer.status in _AUTHORS:
+            to_write = writer.text(answer.authors, authors=writer.text(item.authors))
+            text = f"{text} {_AUTHORS[answer.status]} {to_write}".strip()
+        return AnsweredItem(item.number, item.section, item.asks, answer.status, text, answer.anchor)
+
     return tuple(
-        Checklist(form.title, form.citation, form.note, tuple(_answered(item, writer) for item in form.items))
-        for form in checklists()
+        Checklist(form.title, form.citation, form.note, tuple(map(answered, form.items))) for form in checklists()
     )
-
-
-def _answered(item: ChecklistItem, writer: Writer) -> AnsweredItem:
-    answer = next(answer for answer in item.answers if not answer.when or writer.holds(answer.when))
-    text = writer.text(answer.text)
-    if answer.status in _AUTHORS:
-        to_write = writer.text(answer.authors, authors=writer.text(item.authors))
-        text = f"{text} {_AUTHORS[answer.status]} {to_write}".strip()
-    return AnsweredItem(item.number, item.section, item.asks, answer.status, text, answer.anchor)
 
 
 @cache
 def checklists() -> tuple[UnansweredChecklist, UnansweredChecklist]:
     """Read CLAIM 2024 and TRIPOD+AI."""
-    claim, tripod = read_toml("claim_2024.toml"), read_toml("tripod_ai.toml")
+    claim, tripod = (read_toml(FOLDER / name) for name in ("claim_2024.toml", "tripod_ai.toml"))
     answers_of_claim = {
         item["number"]: {key: item[key] for key in (*_SHARED, "answers") if key in item} for item in claim["items"]
     }
@@ -174,13 +163,12 @@ def checklists() -> tuple[UnansweredChecklist, UnansweredChecklist]:
 
 def _checklist(content: Mapping[str, Any]) -> UnansweredChecklist:
     title, citation, note = (one_line(content[name]) for name in ("title", "citation", "note"))
-    return UnansweredChecklist(title, citation, note, tuple(map(_item, content["items"])))
-
-
-def _item(content: Mapping[str, Any]) -> ChecklistItem:
-    number, section, asks = (one_line(content[name]) for name in ("number", "section", "asks"))
-    answers = tuple(_answer(content, answer) for answer in content["answers"])
-    return ChecklistItem(number, section, asks, as_sentences(content.get("authors", ())), answers)
+    items = []
+    for item in content["items"]:
+        number, section, asks = (one_line(item[name]) for name in ("number", "section", "asks"))
+        answers = tuple(_answer(item, answer) for answer in item["answers"])
+        items.append(ChecklistItem(number, section, asks, as_sentences(item.get("authors", ())), answers))
+    return UnansweredChecklist(title, citation, note, tuple(items))
 
 
 def _answer(item: Mapping[str, Any], answer: Mapping[str, Any]) -> PossibleAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt import __version__, paper
+from nnunet_amt.base.files import read_toml
 from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment, Template
     from jinja2.environment import TemplateExpression
 
+FOLDER = Path(__file__).parent  # of the TOML files that the checklists are written in
 _COLUMNS = {
     "histology": "diagnosis",
     "manufacturer": "scanner manufacturer",
@@ -36,13 +37,7 @@ _SET_NAMES = {
 
 
 class Writer:
-    """Writes out the templates for one study.
-
-    Parameters
-    ----------
-    facts
-        Of the study.
-    """
+    """Writes out the templates for one study."""
 
     def __init__(self, facts: StudyFacts) -> None:
         summary = facts.evaluation.summary if facts.evaluation else None
@@ -67,15 +62,6 @@ class Writer:
         return self.text(_phrases()[phrase])
 
 
-def read_toml(name: str) -> dict[str, Any]:
-    """Read one of the files that the checklists are written in."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-
-
 def as_sentences(text: str | Sequence[str]) -> tuple[str, ...]:
     """Give the templates of a text: one, or those of a list."""
     return tuple(map(one_line, [text] if isinstance(text, str) else text))
@@ -88,7 +74,7 @@ def one_line(text: str) -> str:
 
 @cache
 def _phrases() -> Mapping[str, tuple[str, ...]]:
-    return {name: as_sentences(text) for name, text in read_toml("phrases.toml").items()}
+    return {name: as_sentences(text) for name, text in read_toml(FOLDER / "phrases.toml").items()}
 
 
 @cache

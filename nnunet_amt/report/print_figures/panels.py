@@ -86,10 +86,12 @@ def successful_cases(cases: Sequence[EvaluatedCase], *, asked: Sequence[str] = (
         return _asked(good, asked, MOST_SUCCESSES, f"Figure 5, Dice above {paper.SUCCESSFUL_DICE:g}")
     good.sort(key=lambda case: (case.reference_ml, case.case_id))
     groups = min(MOST_SUCCESSES, len(good))
-    return tuple(
-        _of_middle_dice(good[len(good) * number // groups : len(good) * (number + 1) // groups])
-        for number in range(groups)
-    )
+    chosen = []
+    for number in range(groups):
+        group = good[len(good) * number // groups : len(good) * (number + 1) // groups]
+        ranked = sorted(group, key=lambda case: (case.dice or 0.0, case.case_id))
+        chosen.append(ranked[(len(ranked) - 1) // 2])
+    return tuple(chosen)
 
 
 def failed_cases(cases: Sequence[EvaluatedCase], *, asked: Sequence[str] = ()) -> FailedCases:
@@ -161,11 +163,6 @@ def failure_panels(
         panels.append(replace(panel, lines=(*panel.lines, _what_is_wrong(case)), pointed=pointed))
         progress(number + 1, len(every), "reading cases of figure 6")
     return _lettered(panels)
-
-
-def _of_middle_dice(group: Sequence[EvaluatedCase]) -> EvaluatedCase:
-    ranked = sorted(group, key=lambda case: (case.dice or 0.0, case.case_id))
-    return ranked[(len(ranked) - 1) // 2]
 
 
 def _asked(able: Sequence[EvaluatedCase], asked: Sequence[str], most: int, what: str) -> tuple[EvaluatedCase, ...]:

@@ -31,10 +31,8 @@ class Done:
 
     Attributes
     ----------
-    steps
-        In the order they were done.
-    terms
-        What the words of the results mean, each with its meaning.
+    steps, terms
+        What was done, in that order; and the words of the results, each with its meaning.
     """
 
     steps: tuple[Step, ...]
@@ -53,8 +51,6 @@ class Cohort:
         Tables 1 and 2.
     checks
         What was checked before the split was trusted.
-    missing
-        What the dataset lacks.
     """
 
     flow: Picture | None
@@ -94,19 +90,18 @@ def _cohort(content: StudyContent, dataset: Path) -> Cohort:
     missing = ["The flow figure is missing from the dataset."] if flow is None else []
     if content.cohort_tables is None:
         missing.append("Tables 1 and 2 are missing from the dataset, or were written by an earlier version.")
+    tables = []
+    for table in content.cohort_tables or ():
+        # variable and value, the first column of cells, name a row together
+        rows = tuple(Row(": ".join(filter(None, (row.title, row.cells[0]))), row.cells[1:]) for row in table.rows)
+        tables.append(Table(table.title, table.heading, table.columns[1:], rows, table.notes))
     again = content.command("convert", "MANIFEST.csv", "-d", dataset.name[7:10])
     return Cohort(
         flow=flow,
-        tables=tuple(map(_with_values_in_heads, content.cohort_tables or ())),
+        tables=tuple(tables),
         checks=tuple(str(check.get("check", "")) for check in content.audit.get("checks", ()) if check.get("passed")),
         missing=tuple(Missing(what, (again,)) for what in missing),
     )
-
-
-def _with_values_in_heads(table: Table) -> Table:
-    """Let variable and value, the first column of cells, name a row together."""
-    rows = tuple(Row(": ".join(filter(None, (row.title, row.cells[0]))), row.cells[1:]) for row in table.rows)
-    return Table(table.title, table.heading, table.columns[1:], rows, table.notes)
 
 
 def _cases(content: StudyContent) -> str:
@@ -154,19 +149,13 @@ def _training(model: ModelFacts | None) -> str:
     if model.parameters:
         sentences.append(f"The network has {model.parameters / 1e6:.2f} million parameters.")
     if model.epochs:
-        sentences.append(f"It was trained for {counted(model.epochs, 'epoch')}{_training_time(model)}.")
+        time = f", in {duration(model.training_seconds)}" if model.training_seconds else ""
+        device = f" on {model.training_device}" if model.training_device else ""
+        sentences.append(f"It was trained for {counted(model.epochs, 'epoch')}{time}{device}.")
     if model.checkpoint:
-        sentences.append(f"The checkpoint that predicted is {model.checkpoint}{_short_hash(model.checkpoint_sha256)}.")
+        shortened = f" (SHA-256 {model.checkpoint_sha256[:12]}…)" if model.checkpoint_sha256 else ""
+        sentences.append(f"The checkpoint that predicted is {model.checkpoint}{shortened}.")
     return " ".join(sentences)
-
-
-def _training_time(model: ModelFacts) -> str:
-    time = f", in {duration(model.training_seconds)}" if model.training_seconds else ""
-    return f"{time} on {model.training_device}" if model.training_device else time
-
-
-def _short_hash(sha256: str | None) -> str:
-    return f" (SHA-256 {sha256[:12]}…)" if sha256 else ""
 
 
 def _times(values: tuple[float, ...]) -> str:

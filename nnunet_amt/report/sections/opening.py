@@ -11,7 +11,7 @@ from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.results.tables import subgroup_title
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary
 from nnunet_amt.report.case_story import failure_kind
-from nnunet_amt.report.sections.case_cards import CaseCard
+from nnunet_amt.report.sections.failing import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.writing.numbers import value_text
@@ -23,17 +23,7 @@ NamedGroup = tuple[str, str, GroupSummary]
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A figure that everybody looks for first.
-
-    Attributes
-    ----------
-    name, meaning
-        What it is, in a few words each.
-    ours, interval
-        The figure and its 95% interval as text; the interval is empty where it is withheld.
-    published
-        The paper's, with its interval.
-    """
+    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's."""
 
     name: str
     meaning: str
@@ -48,12 +38,8 @@ class Opening:
 
     Attributes
     ----------
-    title
-        Of the page.
     sentences
         The result in plain words.
-    figures
-        The key figures.
     kinds
         How many cases fail how, in a sentence.
     worst

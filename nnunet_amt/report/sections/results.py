@@ -41,20 +41,14 @@ class Results:
 
     Attributes
     ----------
-    tables
-        In the form of Tables 3 and 4.
-    notes
-        What their rows, figures and signs mean.
+    tables, notes
+        In the form of Tables 3 and 4, and what their rows, figures and signs mean.
     froc, froc_table
         The curve, and its points.
-    figures
-        The others.
     more_tables
         Of analyses that were asked for.
     checks
         Sentences on whether the published rows average to their overall row.
-    missing
-        Figures that are not there.
     """
 
     tables: tuple[Table, ...]
@@ -69,17 +63,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What section 6 shows.
-
-    Attributes
-    ----------
-    sentences
-        The comparison in plain words.
-    tables, figures
-        Of the comparison.
-    missing
-        How to make it, if there is none.
-    """
+    """What section 6 shows: the comparison in plain words, tables and figures, or how to make it."""
 
     sentences: tuple[str, ...]
     tables: tuple[Table, ...]
@@ -97,7 +81,11 @@ def results_section(content: StudyContent) -> Section:
         missing.append(_evaluate_again(content, why, "--components"))
     tables = content.result_tables
     results = Results(
-        tables=tuple(map(_unbroken, tables.tables)),
+        # no line may end within the heads of narrow columns
+        tables=tuple(
+            replace(table, columns=tuple(column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns))
+            for table in tables.tables
+        ),
         notes=(*tables.notes, *tables.left_out),
         froc=froc,
         froc_table=_froc_table(overall),
@@ -121,11 +109,6 @@ def comparison_section(content: StudyContent) -> Section:
             figures=_pictures(folder, _COMPARISON_FIGURES),
         )
     return Section("comparison", "Against what", "comparison.html.j2", comparison)
-
-
-def _unbroken(table: Table) -> Table:
-    """Let no line end within the heads of narrow columns."""
-    return replace(table, columns=tuple(column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns))
 
 
 def _froc_words(overall: GroupSummary) -> str:

@@ -20,7 +20,7 @@ from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.pictures import CaseCrop, Voxel
 from nnunet_amt.pictures.case_crop import lps_array_axes
 from nnunet_amt.study import Study, study_crop
-from nnunet_amt.study.folders import label_map_in
+from nnunet_amt.study.study import label_map_in
 
 # (x, y, z) as shares of the crop's edges; x to the left, y to posterior, z to the head
 Point = tuple[float, float, float]
@@ -72,17 +72,7 @@ class LoadedCase:
 
 @dataclass(frozen=True)
 class ViewerCase:
-    """A case before its voxels are read.
-
-    Attributes
-    ----------
-    case_id
-        The dataset's pseudonym.
-    words
-        Dice, size and what else is said beside the name.
-    load
-        Reads the case; called once.
-    """
+    """A case before its voxels are read; `words` stand beside its name, `load` is called once."""
 
     case_id: str
     words: str
@@ -95,15 +85,6 @@ def viewer_cases(
     """Make cases of the study's evaluation ready to be looked at, in their order.
 
     No voxel is read yet; `ViewerCase.load` raises `BadInputError` where a case's files are not those evaluated.
-
-    Parameters
-    ----------
-    study
-        Where the files are.
-    cases
-        The worst first.
-    settings
-        Of the evaluation.
 
     Raises
     ------
@@ -126,12 +107,8 @@ def false_positives(
 
     Parameters
     ----------
-    crop
-        Of the case.
     reference, prediction
-        Its label maps, on one grid; None for an empty prediction.
-    settings
-        Of the evaluation.
+        Label maps of the case, on one grid; None for an empty prediction.
 
     Raises
     ------

@@ -55,13 +55,7 @@ def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
     """Pack CT and masks of a crop into no more than `budget` characters.
 
     What is too large is averaged over larger voxels until it fits, the CT apart from the masks; no axis becomes finer.
-
-    Parameters
-    ----------
-    crop
-        The case.
-    budget
-        Characters of base64 for both, `LEAST_BUDGET` or more.
+    The budget is in characters of base64 for both.
 
     Raises
     ------
@@ -70,9 +64,15 @@ def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
     """
     if budget < LEAST_BUDGET:
         raise ValueError(f"the budget is {budget} characters; the least is {LEAST_BUDGET}")
+
+    def joined(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        """Join two masks, or the shares of voxels that two masks fill."""
+        labels = REFERENCE_BIT * (reference >= 0.5) + PREDICTION_BIT * (prediction >= 0.5)
+        return np.asarray(labels, np.uint8)
+
     masks = crop.reference.astype(np.float32), crop.prediction.astype(np.float32)
     labels, labels_spacing = _fit(
-        masks, lambda shares: _text(_labels_of(*shares), crop), crop, int(budget * _LABELS_SHARE), _LABELS_CHARACTERS
+        masks, lambda shares: _text(joined(*shares), crop), crop, int(budget * _LABELS_SHARE), _LABELS_CHARACTERS
     )
     if crop.image is None:
         nothing = np.zeros(_shape_of(crop, max(crop.extent_mm) / _EMPTY_VOXELS), np.uint8)
@@ -160,12 +160,6 @@ def _shape_of(crop: CaseCrop, edge_mm: float) -> tuple[int, ...]:
 def _spacing(crop: CaseCrop, shape: tuple[int, ...]) -> Spacing:
     z, y, x = (extent / size for extent, size in zip(crop.extent_mm, shape, strict=True))
     return z, y, x
-
-
-def _labels_of(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Join two masks, or the shares of voxels that two masks fill."""
-    labels: np.ndarray = REFERENCE_BIT * (reference >= 0.5) + PREDICTION_BIT * (prediction >= 0.5)
-    return labels.astype(np.uint8)
 
 
 def _text(voxels: np.ndarray, crop: CaseCrop, slope: float = 1.0, intercept: float = 0.0) -> str:

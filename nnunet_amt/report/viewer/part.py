@@ -17,7 +17,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.summary.triage import CANDIDATE_THRESHOLD
 from nnunet_amt.pictures import shown_voxel
 from nnunet_amt.report.page_parts import Picture
-from nnunet_amt.report.viewer.cases import FalsePositive, LoadedCase, Point, ViewerCase
+from nnunet_amt.report.viewer.cases import FalsePositive, Point, ViewerCase
 from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop, encode_strip
 from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
@@ -96,15 +96,11 @@ def viewer_part(
 
     Parameters
     ----------
-    cases
-        One or more.
     budget
         Characters; each case has an equal share. It is exceeded only where a case has so many findings that their
         lines in the table take more than its share: some 200 of them among 164 cases.
     jobs
         Cases that are read and packed at the same time; None for as many as there are cores, four at most.
-    progress
-        Told of every case.
 
     Raises
     ------
@@ -120,12 +116,13 @@ def viewer_part(
         _logger.warning("NiiVue is not installed: the report shows still pictures; make viewer fetches it")
     encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, progress, jobs))
     found = _candidates(encoded)
-    scripts = [_asset(f"{name}.js") for name in _SCRIPTS]
+    scripts = [*([] if library is None else [library]), *(_asset(f"{name}.js") for name in _SCRIPTS)]
     return ViewerPart(
         html=_html(encoded, found),
         styles=_asset("viewer.css"),
-        scripts=tuple(map(_inlined, scripts if library is None else [library, *scripts])),
-        data=(*_blocks(encoded), _list_block(encoded, found)),
+        # what would end a script element, or begin a comment in it, is broken up; in JavaScript it stays the same
+        scripts=tuple(script.replace("</script", "<\\/script").replace("<!--", "<\\!--") for script in scripts),
+        data=tuple(_data_blocks(encoded, found)),
         csp={"img-src": ("data:",)},
     )
 
@@ -162,9 +159,11 @@ def _encode_all(cases: Sequence[ViewerCase], budget: int, progress: Progress, jo
 
 def _encode(case: ViewerCase, budget: int) -> _Encoded:
     loaded = case.load()
-    crop = loaded.crop
-    budget = max(budget - _FINDING_OVERHEAD * len(loaded.false_positives), 2 * LEAST_BUDGET)
-    strips = _strips(loaded, budget)
+    crop, findings = loaded.crop, loaded.false_positives
+    budget = max(budget - _FINDING_OVERHEAD * len(findings), 2 * LEAST_BUDGET)
+    each = int(budget * _STRIPS_SHARE[bool(findings)] / (1 + len(findings)))
+    places = (None, *(loaded.voxel_at(found.where) for found in findings))
+    strips = [encode_strip(crop, budget=each, at=place) for place in places]
     data = encode_crop(crop, budget=budget - sum(len(strip.source) for strip in strips if strip is not None))
     z, y, x = ((at + 0.5) / size for at, size in zip(shown_voxel(crop), crop.reference.shape, strict=True))
     return _Encoded(
@@ -172,26 +171,16 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
         data=data,
         strip=strips[0],
         focus=(x, y, z),
-        false_positives=loaded.false_positives,
+        false_positives=findings,
         finding_strips=tuple(strips[1:]),
         has_ct=crop.image is not None,
-        coarser_image=crop.image is not None and _is_coarser(data.image_spacing, loaded),
-        coarser_masks=_is_coarser(data.labels_spacing, loaded),
+        coarser_image=crop.image is not None and _is_coarser(data.image_spacing, crop.spacing),
+        coarser_masks=_is_coarser(data.labels_spacing, crop.spacing),
     )
 
 
-def _strips(loaded: LoadedCase, budget: int) -> list[Picture | None]:
-    """Draw the case, then each of its findings."""
-    findings = loaded.false_positives
-    each = int(budget * _STRIPS_SHARE[bool(findings)] / (1 + len(findings)))
-    return [
-        encode_strip(loaded.crop, budget=each),
-        *(encode_strip(loaded.crop, budget=each, at=loaded.voxel_at(found.where)) for found in findings),
-    ]
-
-
-def _is_coarser(spacing: tuple[float, float, float], loaded: LoadedCase) -> bool:
-    return any(new > 1.001 * old for new, old in zip(spacing, loaded.crop.spacing, strict=True))
+def _is_coarser(new: Sequence[float], old: Sequence[float]) -> bool:
+    return any(after > 1.001 * before for after, before in zip(new, old, strict=True))
 
 
 def _candidates(encoded: Sequence[_Encoded]) -> list[dict[str, Any]]:
@@ -212,32 +201,20 @@ def _candidates(encoded: Sequence[_Encoded]) -> list[dict[str, Any]]:
     ]
 
 
-def _blocks(encoded: Sequence[_Encoded]) -> Iterator[DataBlock]:
+def _data_blocks(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> Iterator[DataBlock]:
+    """Give the voxels of every case, then the list of cases and candidates that names their blocks."""
+    cases = []
     for number, one in enumerate(encoded):
-        for name in ("image", "labels"):
-            yield DataBlock(_block_id(name, number), "application/octet-stream;base64", getattr(one.data, name))
-
-
-def _list_block(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> DataBlock:
-    cases = [
-        {
-            "id": one.case.case_id,
-            "words": one.case.words,
-            "image": _block_id("image", number),
-            "labels": _block_id("labels", number),
-            "focus": [round(share, 4) for share in one.focus],
-        }
-        for number, one in enumerate(encoded)
-    ]
+        ids = {name: f"amt-{name}-{number}" for name in ("image", "labels")}
+        for name, block_id in ids.items():
+            yield DataBlock(block_id, "application/octet-stream;base64", getattr(one.data, name))
+        focus = [round(share, 4) for share in one.focus]
+        cases.append({"id": one.case.case_id, "words": one.case.words, **ids, "focus": focus})
     # decisions that a browser kept belong to these very candidates
     known = [[each[name] for name in ("case_id", "lesion", "voxels")] for each in candidates]
     key = sha256(json.dumps([[case["id"] for case in cases], known]).encode()).hexdigest()[:16]
     content = json.dumps({"key": key, "cases": cases, "candidates": list(candidates)})
-    return DataBlock("amt-viewer-cases", "application/json", content.replace("<", "\\u003c"))
-
-
-def _block_id(name: str, number: int) -> str:
-    return f"amt-{name}-{number}"
+    yield DataBlock("amt-viewer-cases", "application/json", content.replace("<", "\\u003c"))
 
 
 def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> str:
@@ -262,8 +239,3 @@ def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) 
 
 def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-def _inlined(script: str) -> str:
-    """Break up what would end a script element, or begin a comment in it; in JavaScript it stays the same."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -47,7 +47,7 @@ def test_boxes_are_in_voxels_of_the_file(tmp_path: Path) -> None:
 
 def test_an_ellipsoid_touches_the_faces_of_its_box() -> None:
     """Half axes of 2, 2 and 1 voxels about voxel (4, 4, 2): in the middle slice 13 voxels, above and below one."""
-    labels = filled([Box((4, 4, 2), (4, 4, 2), 2)], (9, 9, 5), "ellipsoid")
+    labels = filled([Box((4, 4, 2), (4, 4, 2), 2)], (9, 9, 5), shape="ellipsoid")
     assert labels.sum(axis=(1, 2)).tolist() == [0, 1, 13, 1, 0]
     assert labels[2, 4, 2] == labels[2, 4, 6] == labels[2, 2, 4] == labels[1, 4, 4] == 1
 

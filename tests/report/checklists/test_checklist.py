@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from nnunet_amt.report.checklists import (
+from nnunet_amt.report.checklists.checklist import (
     ANCHORS,
     STATUSES,
     AnsweredItem,

@@ -9,7 +9,7 @@ import pytest
 
 from nnunet_amt import paper
 from nnunet_amt.cohort import canonical_manufacturer, manufacturer_in_header
-from nnunet_amt.cohort.manifest_row import require_usable_pattern
+from nnunet_amt.cohort.case import require_usable_pattern
 
 
 @pytest.mark.parametrize(

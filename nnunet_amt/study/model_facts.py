@@ -1,20 +1,88 @@
-"""Read what is known of the model behind the evaluated predictions."""
+"""The model behind the evaluated predictions: the run records that lead to it, and what its files say of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record
-from nnunet_amt.study.facts.facts import ModelFacts
-from nnunet_amt.study.model_runs import ModelRuns, Run, model_runs
+from nnunet_amt.base.run_record import input_path, read_runs
+from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.study.study import Study
+
+Run = Mapping[str, Any]
 
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
 _EPOCH_DONE = "Epoch time:"
 _PROGRAM = "nnunet_amt "
+
+
+@dataclass(frozen=True)
+class ModelRuns:
+    """The model behind the evaluated predictions, as far as run records lead to it.
+
+    Attributes
+    ----------
+    predicted
+        The newest prediction.
+    folder
+        nnU-Net's folder of the model.
+    folds
+        Folders of its trainings that were used.
+    """
+
+    predicted: Run | None = None
+    folder: Path | None = None
+    folds: tuple[Path, ...] = ()
+
+    @property
+    def trained(self) -> list[Run]:
+        """Recorded trainings of the folds."""
+        return [run for run in _runs_in(self.folds) if run["stage"] == "train"]
+
+    @property
+    def fold_names(self) -> tuple[str, ...]:
+        """The folds that predicted: as the record says, or as its checkpoint lies, or the only one of the model."""
+        named = _recorded_folds(self.predicted)
+        return named or (tuple(map(_fold_name, self.folds)) if len(self.folds) == 1 else ())
+
+    def input(self, name: str) -> Mapping[str, Any]:
+        """Give what the record of the prediction says of one of its inputs; empty where it says nothing."""
+        entry = self.predicted["inputs"].get(name) if self.predicted else None
+        return entry if isinstance(entry, Mapping) else {}
+
+
+def model_runs(study: Study) -> ModelRuns:
+    """Find the newest prediction, the folder of its model, and the folds that are in it and were used."""
+    predictions = study.evaluation.predictions
+    predicted = next((run for run in reversed(_runs_in([predictions])) if run["stage"] == "predict"), None)
+    if predicted is None or predictions is None:
+        return ModelRuns()
+    folder = input_path(predictions, predicted, "model")
+    if folder is None:
+        return ModelRuns(predicted)
+    used = _recorded_folds(predicted)
+    folds = (fold for fold in sorted(folder.glob("fold_*")) if not used or _fold_name(fold) in used)
+    return ModelRuns(predicted, folder, tuple(folds))
+
+
+def chain_of_runs(study: Study) -> list[Run]:
+    """Give the runs that the evaluation rests on, of no other model, in order of time.
+
+    These are the runs beside the dataset, the plans, the trained network, the predictions, the evaluation, and beside
+    what looks further into it.
+    """
+    folds = model_runs(study).folds
+    trainings = [(fold, run) for fold in folds for run in read_runs(fold) if run["stage"] == "train"]
+    read = [input_path(fold, run, name) for fold, run in trainings for name in ("plans", "preprocessed")]
+    prepared = [path if path.is_dir() else path.parent for path in read if path is not None]
+    folders = [study.dataset, *folds, study.evaluation.predictions, study.evaluation.path]
+    folders += [study.failures, study.comparison, *prepared]
+    once = {folder.resolve(): folder for folder in folders if folder is not None}
+    return sorted(_runs_in(once.values()), key=lambda run: str(run["started"]))
 
 
 def model_facts(study: Study) -> ModelFacts | None:
@@ -126,3 +194,24 @@ def _device(trained: Sequence[Run]) -> str | None:
     if device == "cpu":
         return f"{machine['cores']} CPU cores" if "cores" in machine else "the CPU"
     return str(device) if device else None
+
+
+def _runs_in(folders: Iterable[Path | None]) -> list[Run]:
+    return [run for folder in folders if folder is not None for run in read_runs(folder)]
+
+
+def _recorded_folds(predicted: Run | None) -> tuple[str, ...]:
+    """Name the folds that predicted, as the record says, or as its checkpoint lies."""
+    settings = predicted["settings"] if predicted else {}
+    folds = settings.get("folds", settings.get("fold"))
+    if isinstance(folds, list) and folds:
+        return tuple(str(fold) for fold in folds)
+    if isinstance(folds, (str, int)):
+        return (str(folds),)
+    checkpoint = ModelRuns(predicted).input("checkpoint").get("path")
+    found = re.search(r"fold_(\w+)/[^/]+$", str(checkpoint or ""))
+    return (found[1],) if found else ()
+
+
+def _fold_name(fold: Path) -> str:
+    return fold.name.removeprefix("fold_")

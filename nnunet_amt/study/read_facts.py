@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.csv_rows import read_rows
-from nnunet_amt.base.files import read_record
-from nnunet_amt.base.run_record import file_sha256
+from nnunet_amt.base.files import read_record, read_rows
+from nnunet_amt.base.run_record import file_sha256, newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
-from nnunet_amt.study.facts.facts import (
+from nnunet_amt.study.facts import (
     DatasetFacts,
     EvaluationFacts,
     FailureFacts,
@@ -22,9 +21,8 @@ from nnunet_amt.study.facts.facts import (
     SetFacts,
     StudyFacts,
 )
-from nnunet_amt.study.facts.model_facts import model_facts
-from nnunet_amt.study.model_runs import chain_of_runs
-from nnunet_amt.study.study import Study, newest_run
+from nnunet_amt.study.model_facts import chain_of_runs, model_facts
+from nnunet_amt.study.study import Study
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
@@ -40,11 +38,6 @@ Rows = Sequence[Mapping[str, str]]
 def facts_of(study: Study) -> StudyFacts:
     """Gather the facts of a study; parts that are missing or were not made by nnunet_amt stay None.
 
-    Parameters
-    ----------
-    study
-        As `nnunet_amt.study.find_study` found it.
-
     Raises
     ------
     BadInputError
@@ -57,7 +50,7 @@ def facts_of(study: Study) -> StudyFacts:
         model=model_facts(study),
         evaluation=_evaluation(study, cohort, runs),
         failures=_failures(study.failures),
-        comparison=_comparison(study.comparison),
+        comparison=_compared_models(study.comparison),
         runs=_runs(runs),
         synthetic=_is_of_phantoms(study),
     )
@@ -75,6 +68,10 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         return None
     description, audit = read_record(folder / "dataset.json"), read_record(folder / "audit.json")
     converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
+    recorded = converted["settings"].get("reading") if converted else None
+    reading = recorded if isinstance(recorded, dict) else {}
+    passed = (check for check in audit.get("checks", []) if check.get("passed"))
+    compared = (_COMPARED.match(str(check.get("check"))) for check in passed)
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -87,30 +84,20 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         sets={name: _set(counts) for name, counts in audit.get("splits", {}).items()},
         total=_set(audit["included"]) if "included" in audit else None,
         shared_institutions=audit.get("institutions_of_both_training_and_tuning", 0),
-        compared_voxels=_compared(audit.get("checks", [])),
+        compared_voxels=next((int(match[1]) for match in compared if match), 0),
         cases=len(cohort),
         known={name: sum(bool(row[name]) for row in cohort) for name in (cohort[0] if cohort else {})},
         manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
         seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
-        resampled=_resampled(converted),
+        resampled=tuple(name for name in ("masks", "tilt") if reading.get(f"resample_{name}")),
         table_1=(folder / "table1.csv").is_file(),
     )
 
 
-def _resampled(run: Mapping[str, Any] | None) -> tuple[str, ...]:
-    reading = run["settings"].get("reading") if run else None
-    return tuple(name for name in ("masks", "tilt") if isinstance(reading, dict) and reading.get(f"resample_{name}"))
-
-
 def _set(counts: Mapping[str, int]) -> SetFacts:
     return SetFacts(counts["cases"], counts["patients"], counts["institutions"])
-
-
-def _compared(checks: Iterable[Mapping[str, Any]]) -> int:
-    found = (_COMPARED.match(str(check.get("check"))) for check in checks if check.get("passed"))
-    return next((int(match[1]) for match in found if match), 0)
 
 
 def _is_coded(row: Mapping[str, str]) -> bool:
@@ -171,8 +158,7 @@ def _feature_title(name: str) -> str:
     return feature.title.lower() + (" of the CT numbers" if feature.kind == "intensity" else "")
 
 
-def _comparison(folder: Path | None) -> tuple[str, ...] | None:
-    """Name the models of a comparison."""
+def _compared_models(folder: Path | None) -> tuple[str, ...] | None:
     if folder is None:
         return None
     models = read_record(folder / "comparison.json").get("models", [])

@@ -24,8 +24,6 @@ class DatasetFacts:
 
     Attributes
     ----------
-    name
-        Such as ``Dataset711_AMT``.
     converted_by
         Program and version that wrote it; None if it was not `nnunet_amt convert`.
     label_origin, reference
@@ -42,10 +40,8 @@ class DatasetFacts:
         That gave cases to both training and tuning.
     compared_voxels
         CTs that were compared voxel for voxel and found to differ; 0 if the audit does not say.
-    cases
-        Lines of cohort.csv.
-    known
-        Of each column of cohort.csv, in how many cases it says something.
+    cases, known
+        Lines of cohort.csv, and of each of its columns in how many it says something.
     manufacturers
         Cases by scanner manufacturer.
     slice_thickness_mm
@@ -56,8 +52,6 @@ class DatasetFacts:
         Of the conversion, by its record: it decides the split where that was drawn.
     resampled
         What the record of the conversion says was resampled: ``masks``, ``tilt``.
-    table_1
-        Whether Table 1 was written.
     """
 
     name: str
@@ -88,32 +82,20 @@ class ModelFacts:
 
     Attributes
     ----------
-    trainer, plans, configuration
-        nnU-Net's names.
     folds
         Trained networks whose predictions were averaged; one for a single model; empty if not known.
     network_class, features
         From the plans: its name, and its channels from the finest level to the coarsest.
     spacing, patch_size
         (z, y, x) in mm and in voxels.
-    batch_size
-        Crops a step.
     intensities
         Lowest and highest value that are rescaled to 0 and 1; None if the plans normalise otherwise.
-    normalisation
-        nnU-Net's name of it.
-    parameters
-        Trainable ones.
     epochs, steps_per_epoch
         Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
     checkpoint, checkpoint_sha256
         The file that predicted.
     pretrained
         Whether the training began from given weights; None if no record of it exists.
-    training_seconds
-        Of the recorded trainings.
-    training_device
-        Such as ``cpu`` or the GPU's name.
     usual_window
         Whether the record shows that nnU-Net's own overlap of the sliding window was kept.
     """
@@ -151,22 +133,16 @@ class EvaluationFacts:
 
     Attributes
     ----------
-    summary
-        Settings, metrics and subgroups.
     cases_by_set
         Evaluated cases by their set in cohort.csv; ``""`` for those that it does not list.
     institutions
         Of the evaluated cases; None without a cohort file.
     without_tumour
         Evaluated cases whose reference is empty.
-    version
-        Of nnunet_amt that evaluated.
     missing_as_empty
         Whether cases without a prediction would have counted as empty ones; None if not recorded.
     component_analysis
         Whether the lesion metrics stand there by connectivity and smallest size too.
-    institution_figure
-        Whether the Dice of each institution is drawn.
     accepted, candidates
         False positives that a reader took for lesions, and those shown; None without triage.
     """
@@ -230,8 +206,6 @@ class RunFacts:
         Versions by package; several where stages ran with different ones.
     devices
         Systems and devices that stages ran on.
-    seeds
-        By stage.
     """
 
     stages: tuple[str, ...] = ()

@@ -14,7 +14,8 @@ from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.checklists import answered_items
 from nnunet_amt.study import find_study
-from nnunet_amt.study.facts import FailureFacts, SetFacts, StudyFacts, facts_of
+from nnunet_amt.study.facts import FailureFacts, SetFacts, StudyFacts
+from nnunet_amt.study.read_facts import facts_of
 from tests.report.checklists.facts import group
 
 MODEL = "nnUNet_results/Dataset711_AMT/nnUNetTrainerAMT_5epochs__nnUNetAMTPlans__3d_fullres"

@@ -1,4 +1,4 @@
-"""What a record says of files: fingerprints of what a stage read, and paths and commands that name nobody.
+"""What a record says of files, of the command, of the software and of the machine.
 
 Fingerprints tell whether results still belong to what they were made from. The home folder, and with it whoever ran a
 stage, is no one's business to whom results are passed on.
@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import re
 import shlex
+import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
+
+from nnunet_amt import __version__
 
 HOME_MARK = "~"
 # Folders whose entries are named for people.
@@ -21,6 +28,13 @@ _HOMES = (PurePosixPath("/home"), PurePosixPath("/Users"))
 _OUR_NAMES = ("nnunet_amt", "nnunet_amt.exe")
 _LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _BLOCK = 1 << 20
+_PACKAGES = (
+    *("nnunetv2", "torch", "batchgenerators", "batchgeneratorsv2", "acvl-utils", "SimpleITK", "numpy", "scipy"),
+    *("connected-components-3d", "pandas", "matplotlib", "pydicom", "highdicom"),
+)
+_PATIENCE_SECONDS = 10
+# What batch normalisation counts along; no training step changes it by a gradient.
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -49,11 +63,8 @@ class RunInput:
 def describe_input(given: Path | RunInput, start: Path) -> dict[str, Any]:
     """Give the entry of an input in a record that stands in the folder `start`.
 
-    Returns
-    -------
-    dict
-        ``path``, where `shareable_path` gives one; ``sha256`` or ``names_and_sizes_sha256``, null if the input is
-        gone; ``files``, for a folder.
+    It has ``path``, where `shareable_path` gives one; ``sha256`` or ``names_and_sizes_sha256``, null if the input is
+    gone; ``files``, for a folder.
     """
     item = given if isinstance(given, RunInput) else RunInput(given)
     entry: dict[str, Any] = {}
@@ -80,14 +91,9 @@ def file_sha256(path: Path) -> str | None:
 
 
 def folder_sha256(folder: Path, names: Sequence[str] | None = None) -> tuple[str, int]:
-    """Hash the content of files in a folder, not of those in folders below it.
+    """Hash the content of files in a folder, not of those in folders below it; for `names` see `RunInput`.
 
-    Parameters
-    ----------
-    folder
-        The folder. Hidden files, half-written ones among them, and run records never count.
-    names
-        See `RunInput`.
+    Hidden files, half-written ones among them, and run records never count.
 
     Returns
     -------
@@ -129,14 +135,7 @@ def _sha256_of_lines(lines: Sequence[str]) -> tuple[str, int]:
 
 
 def shareable_path(path: Path, start: Path) -> str | None:
-    """Say how to get from a record's folder to what a stage read.
-
-    Parameters
-    ----------
-    path
-        A file or folder.
-    start
-        Folder that the record stands in at last.
+    """Say how to get from the folder that a record stands in at last, `start`, to what a stage read.
 
     Returns
     -------
@@ -160,14 +159,10 @@ def shareable_path(path: Path, start: Path) -> str | None:
 
 
 def shareable_words(words: Sequence[str], *, files_named: bool = True) -> list[str]:
-    """Give the words of a command without the folders and machines that they name.
+    """Give the words of a command, as the shell has parsed them, without the folders and machines that they name.
 
-    Parameters
-    ----------
-    words
-        As the shell has parsed them.
-    files_named
-        Keep the last name of an absolute path, and relative ones; otherwise a file becomes ``FILE`` with its ending.
+    With `files_named` the last name of an absolute path is kept, and relative ones; otherwise a file becomes ``FILE``
+    with its ending.
     """
     return [_shareable_word(word, files_named) for word in words]
 
@@ -211,7 +206,9 @@ def _shareable_value(value: str, files_named: bool) -> str:
     path, on_windows = Path(value), PureWindowsPath(value)
     name = on_windows.name if on_windows.is_absolute() else path.name
     if not files_named:
-        is_file = "/" in value or "\\" in value or (value not in ("", ".", "..") and _exists(path))
+        is_file = "/" in value or "\\" in value
+        with suppress(OSError):  # longer than a name may be
+            is_file = is_file or (value not in ("", ".", "..") and path.exists())
         return f"FILE{Path(name).suffix}" if is_file else value
     home = _home()
     if path.is_absolute() or on_windows.is_absolute() or (home is not None and home.name in path.parts[:-1]):
@@ -219,8 +216,75 @@ def _shareable_value(value: str, files_named: bool) -> str:
     return value
 
 
-def _exists(path: Path) -> bool:
+def software_versions() -> dict[str, str]:
+    """Versions of ours, of Python and of what is installed of the packages that results depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {"nnunet_amt": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def describe_machine(device: str | None) -> dict[str, Any]:
+    """Say what computed: ``cpu``, ``cuda`` or ``mps``; None for a stage that has no choice, which is the CPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine: dict[str, Any] = {"system": platform.system(), "cores": cores, "device": device or "cpu"}
+    if device == "cuda" and (name := _gpu_name()):
+        machine["gpu"] = name
+    return machine
+
+
+def _gpu_name() -> str | None:
+    """Ask torch where it is loaded already, else the driver's tool; the first device speaks for all."""
+    torch = sys.modules.get("torch")
+    with suppress(RuntimeError, AttributeError):  # a device that is full or was lost is no reason to lose the record
+        if torch is not None and torch.cuda.is_available():
+            return str(torch.cuda.get_device_name(0))
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
     try:
-        return path.exists()
-    except OSError:  # longer than a name may be
-        return False
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next((line.strip() for line in printed.splitlines() if line.strip()), None)
+
+
+def peak_memory(*, of_children: bool = False) -> int | None:
+    """Most memory that one process held at a time, in bytes, since it began.
+
+    With `of_children` it is the largest single one of the processes that we have started and waited for, or that they
+    have, and not their sum: for nnU-Net's commands. It is at least what this process held when it started them (Linux
+    counts it along). Otherwise the larger of that and this process. None where the system does not tell (Windows), or
+    where no child has ended.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    if of_children:
+        return children or None
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with suppress(OSError):  # Linux begins a process's ru_maxrss with that of the process that started it
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            own = int(found[1]) * 1024
+    return max(children, own)
+
+
+def number_of_parameters(weights: Mapping[str, Any]) -> int:
+    """Count what training adjusts in a checkpoint's ``network_weights``.
+
+    The running statistics of batch normalisation are left out. A tensor that stands there under several names, as in
+    nnU-Net's own networks, is counted once.
+    """
+    tensors = {name: value for name, value in weights.items() if name.rpartition(".")[2] not in _BUFFERS}
+    distinct = {(tensor.data_ptr(), tuple(tensor.shape)): tensor.numel() for tensor in tensors.values()}
+    return sum(distinct.values())

@@ -1,0 +1,59 @@
+"""The list of stages: their order, and which results of others a page is made from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from nnunet_amt.report import write_report
+from nnunet_amt.study.run_study import study_status
+from nnunet_amt.study.settings import StudySettings
+from nnunet_amt.study.stage import stale_reason
+from nnunet_amt.study.stages import study_stages
+from tests.report.studies import write_study
+
+
+def test_the_stages_stand_in_their_order(tmp_path: Path) -> None:
+    """The baseline only where it is asked for, before the page that shows it."""
+    stages = study_stages(tmp_path, StudySettings(), device="cpu", jobs=1)
+    assert [stage.name for stage in stages] == [
+        *("convert", "plan", "doctor", "train", "predict", "evaluate", "failures", "report"),
+    ]
+    with_baseline = StudySettings().changed({"baseline": {"run": True}})
+    names = [stage.name for stage in study_stages(tmp_path, with_baseline, device="cpu", jobs=1)]
+    assert names[-3:] == ["failures", "baseline", "report"]
+    assert all(state.why for state in study_status(tmp_path, with_baseline))  # nothing ran yet
+
+
+def test_a_page_is_made_again_when_failures_or_comparison_changed(tmp_path: Path) -> None:
+    """Also when they came after it or went, and wherever in the study the user put them."""
+    folder = write_study(tmp_path / "study")
+    settings = StudySettings().changed({"study": {"name": "Tiny"}, "report": {"viewer": False}})
+
+    def why() -> str | None:
+        return stale_reason(study_stages(folder, settings, device="cpu", jobs=1)[-1])
+
+    def write() -> None:
+        write_report(folder, folder / "report.html", evaluation=folder / "evaluation", viewer=False)
+        assert why() is None
+
+    assert why() == "not run yet"
+    write()
+    failures = folder / "evaluation_failures" / "failures.json"
+    failures.write_text(json.dumps({**json.loads(failures.read_text()), "looked_at": "again"}))
+    assert why() == "its failures changed"
+    write()
+    comparison = folder / "baseline" / "comparison" / "comparison.json"
+    comparison.parent.mkdir(parents=True)
+    comparison.write_text("{}")
+    assert why() == "its comparison changed"
+    write()
+    comparison.parent.rename(folder / "comparison")
+    assert why() == "its comparison changed"
+    write()
+    (folder / "comparison" / "comparison.json").write_text('{"sentences": []}')
+    assert why() == "its comparison changed"
+    shutil.rmtree(folder / "comparison")
+    assert why() == "its comparison changed"
+    write()
