@@ -16,9 +16,8 @@ import numpy as np
 from benchmarks.phantoms.distractors import DISTRACTORS, Distractors
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom.cohort import write_planned_cohort
-from nnunet_amt.phantom.patient import ContrastPhase
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
-from nnunet_amt.phantom.scanner import Kernel
+from nnunet_amt.phantom.scanner import ContrastPhase, Kernel
 from nnunet_amt.phantom.tumour import TumourRequest
 
 _Choice = TypeVar("_Choice")

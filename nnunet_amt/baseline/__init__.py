@@ -1,8 +1,7 @@
 """Stock nnU-Net on the same split: what the paper's recipe is to be compared with."""
 
-from nnunet_amt.baseline.commands import baseline_script
+from nnunet_amt.baseline.commands import STOCK_MODELS, BaselineSettings, StockModel, baseline_script, stock_models
 from nnunet_amt.baseline.run import BaselineResult, compare_with_ours, run_baseline
-from nnunet_amt.baseline.settings import STOCK_MODELS, BaselineSettings, StockModel, stock_models
 
 __all__ = [
     "STOCK_MODELS",

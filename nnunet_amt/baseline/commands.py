@@ -1,21 +1,121 @@
-"""The stock commands of the baseline, one by one and as a script, for a cluster or to see it all first.
+"""What a run of the baseline is asked for, and the stock commands that do it, one by one and as a script.
 
-They are as nnU-Net's documentation writes them: nothing is given that nnU-Net takes by itself.
+The commands are as nnU-Net's documentation writes them: nothing is given that nnU-Net takes by itself.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset
-from nnunet_amt.baseline.settings import BaselineSettings, StockModel
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.nnunet import commands as stock
-from nnunet_amt.nnunet.environment import FOLDER_VARIABLES
+from nnunet_amt.nnunet.commands import STOCK_PLANNER, STOCK_PLANS, STOCK_TRAINER
+from nnunet_amt.nnunet.environment import FOLDER_VARIABLES, is_of_nnunet
 from nnunet_amt.nnunet.process import cpu_friendly_environment
 
 _CPU_VARIABLES = ("nnUNet_n_proc_DA", "nnUNet_def_n_proc", "nnUNet_compile")
+
+
+@dataclass(frozen=True)
+class StockModel:
+    """A model that nnU-Net 2.8.1 configures by itself."""
+
+    key: str  # word on the command line, and name of a folder
+    title: str  # name in tables
+    planner: str  # class that plans it
+    plans: str  # name of the plans
+
+
+STOCK_MODELS = (
+    StockModel("default", "default nnU-Net", STOCK_PLANNER, STOCK_PLANS),
+    StockModel("resenc-m", "nnU-Net ResEnc-M", "nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans"),
+)
+
+
+def stock_models(keys: Sequence[str] = ()) -> tuple[StockModel, ...]:
+    """Find models by their keys, each once and in our order; all of them if no key is given.
+
+    Raises
+    ------
+    BadInputError
+        Names the key that is none.
+    """
+    known = [model.key for model in STOCK_MODELS]
+    for key in keys:
+        if key not in known:
+            raise BadInputError(f"--model {key}: must be one of {', '.join(known)}")
+    return tuple(model for model in STOCK_MODELS if not keys or model.key in keys)
+
+
+@dataclass(frozen=True)
+class BaselineSettings:
+    """What is asked for; the defaults are nnU-Net's own."""
+
+    dataset_id: int
+    output: Path  # for predictions and evaluations, a folder a model
+    models: tuple[StockModel, ...] = STOCK_MODELS
+    trainer: str = STOCK_TRAINER  # of nnU-Net's own; the shorter ones are for trying out
+    device: str = "cuda"
+    fold: str = "0"  # the split of the cohort, or "all"
+    spacing: tuple[float, float, float] | None = None  # (z, y, x) in mm instead of nnU-Net's choice
+    gpu_memory_target: float | None = None  # GB to plan patch and batch for instead of nnU-Net's 8
+    jobs: int | None = None  # of planning and preprocessing; nnU-Net's own numbers if not given
+
+    def predictions_folder(self, model: StockModel) -> Path:
+        """Folder of a model's label maps."""
+        return self.output / model.key / "predictions"
+
+    def evaluation_folder(self, model: StockModel) -> Path:
+        """Folder of a model's evaluation."""
+        return self.output / model.key / "evaluation"
+
+    def comparison_folder(self) -> Path:
+        """Folder of the comparison with ours."""
+        return self.output / "comparison"
+
+    def compared_names(self) -> list[str]:
+        """Name ours and the stock models, in the order of the comparison."""
+        return ["nnunet_amt", *(model.title for model in self.models)]
+
+    def planning_options(self) -> list[str]:
+        """Give the words that make nnU-Net plan otherwise than it would."""
+        words = []
+        if self.gpu_memory_target is not None:
+            words += ["-gpu_memory_target", f"{self.gpu_memory_target:g}"]
+        if self.spacing is not None:
+            words += ["-overwrite_target_spacing", *(f"{edge:g}" for edge in self.spacing)]
+        return words
+
+    def caveat(self) -> str | None:
+        """Say in what this is less than nnU-Net as its authors run it; None if it is not."""
+        options = " ".join(self.planning_options())
+        changed = ([f"--trainer {self.trainer}"] if self.trainer != STOCK_TRAINER else []) + (
+            [f"{options} in the planning"] if options else []
+        )
+        if not changed:
+            return None
+        epochs = re.search(r"_(\d+)epochs?\b", self.trainer)
+        short = f" and trains {epochs[1]} of its 1000 epochs" if epochs and int(epochs[1]) < 1000 else ""
+        return f"{' and '.join(changed)}: this is not nnU-Net's default{short}; do not take it for what nnU-Net can do"
+
+    def require_usable(self) -> None:
+        """Refuse what nnU-Net would end in a traceback for."""
+        # not `planning.SPACING_LIMITS_MM`: that module imports nnU-Net
+        if self.spacing is not None and not all(0.1 <= edge <= 20.0 for edge in self.spacing):
+            raise BadInputError(f"--spacing {list(self.spacing)}: must be three numbers from 0.1 to 20, z y x in mm")
+        if self.gpu_memory_target is not None and not 0 < self.gpu_memory_target < 1000:
+            raise BadInputError(f"--gpu-memory-target {self.gpu_memory_target:g}: must be above 0, in GB")
+        if not is_of_nnunet(self.trainer):
+            raise BadInputError(
+                f"--trainer {self.trainer}: is none of nnU-Net's own; the baseline is stock nnU-Net "
+                "(nnUNetTrainer, nnUNetTrainer_250epochs ...); for ours use: nnunet_amt train"
+            )
 
 
 def plan_and_preprocess_command(settings: BaselineSettings, model: StockModel) -> list[str]:
@@ -78,13 +178,19 @@ def baseline_script(settings: BaselineSettings, evaluation: Path | None = None) 
         *(f"export {name}={shlex.quote(str(Path(os.environ[name]).resolve()))}" for name in FOLDER_VARIABLES),
         "",
         "# Plans and arrays. A fingerprint that is there is kept; the arrays of 3d_fullres serve all planners.",
-        *(shlex.join(words) for words in _planning(settings)),
+        shlex.join(plan_and_preprocess_command(settings, settings.models[0])),
+        *(shlex.join(plan_command(settings, model)) for model in settings.models[1:]),
         "# The same cases as ours: nnU-Net trains on the split that stands beside the arrays.",
         shlex.join(["cmp", str(dataset.raw / "splits_final.json"), str(dataset.preprocessed / "splits_final.json")]),
-        *_cpu_lines(settings),
     ]
+    if settings.device == "cpu":
+        environment = cpu_friendly_environment(settings.device)
+        lines += ["", "# On a CPU: no more workers than cores. After planning, which takes 0 for a number of threads."]
+        lines += [f"export {name}={shlex.quote(environment[name])}" for name in _CPU_VARIABLES]
     for model in settings.models:
-        lines += ["", f"# {model.title}", *_model_lines(dataset, settings, model)]
+        lines += ["", f"# {model.title}", shlex.join(train_command(settings, model))]
+        lines.append(shlex.join(predict_command(settings, model, dataset.images, settings.predictions_folder(model))))
+        lines.append(shlex.join(evaluate_command(dataset, settings, model)))
     comparison = shlex.join(compare_command(settings, evaluation or Path("EVALUATION")))
     if evaluation is None:
         lines += ["", "# Against ours: put the folder that nnunet_amt evaluate wrote for it in place of EVALUATION."]
@@ -104,32 +210,3 @@ def compare_command(settings: BaselineSettings, evaluation: Path) -> list[str]:
     named = [word for name in settings.compared_names() for word in ("--names", name)]
     evaluations = [evaluation, *(settings.evaluation_folder(model) for model in settings.models)]
     return ["nnunet_amt", "compare", *map(str, evaluations), "-o", str(settings.comparison_folder()), *named]
-
-
-def _planning(settings: BaselineSettings) -> list[list[str]]:
-    first, *others = settings.models
-    return [
-        plan_and_preprocess_command(settings, first),
-        *(plan_command(settings, model) for model in others),
-    ]
-
-
-def _cpu_lines(settings: BaselineSettings) -> list[str]:
-    if settings.device != "cpu":
-        return []
-    environment = cpu_friendly_environment(settings.device)
-    exports = [f"export {name}={shlex.quote(environment[name])}" for name in _CPU_VARIABLES]
-    return [
-        "",
-        "# On a CPU: no more workers than cores. After planning, which takes 0 for a number of threads.",
-        *exports,
-    ]
-
-
-def _model_lines(dataset: BaselineDataset, settings: BaselineSettings, model: StockModel) -> list[str]:
-    words = [
-        train_command(settings, model),
-        predict_command(settings, model, dataset.images, settings.predictions_folder(model)),
-        evaluate_command(dataset, settings, model),
-    ]
-    return [shlex.join(command) for command in words]

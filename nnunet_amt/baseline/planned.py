@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.baseline.commands import BaselineSettings, StockModel
 from nnunet_amt.baseline.dataset import BaselineDataset, require_validated_on_split
-from nnunet_amt.baseline.settings import BaselineSettings, StockModel
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import checkpoint_to_continue_from, model_folder
@@ -61,7 +61,7 @@ class PlanningRecord:
         self.file = dataset.preprocessed / _RECORD
         record = read_record(self.file)
         self.planned: dict[str, dict[str, Any]] = record.get("planned", {})
-        self.arrays: dict[str, str] = record.get("arrays", {})
+        self.arrays: dict[str, str] = record.get("arrays", {})  # those that were finished, for whatever model
         for name, entry in self.planned.items():
             if entry["options"] != self.options:
                 self._refuse(name, f"planned with {_words(entry['options'])}, asked for is {_words(self.options)}")
@@ -80,10 +80,6 @@ class PlanningRecord:
         folder, state = self._arrays(model)
         files = (folder / f"{case.case_id}{ending}" for case in self.dataset.cases.training for ending in _ENDINGS)
         return self.arrays.get(folder.name) == state and all(file.is_file() for file in files)
-
-    def has_arrays(self) -> bool:
-        """Whether any arrays were finished, for this model or another."""
-        return bool(self.arrays)
 
     def planning(self, model: StockModel, finished: bool) -> None:
         """Write that planning begins or has ended."""
@@ -206,7 +202,7 @@ def require_stock_checkpoint(path: Path, trainer: str) -> dict[str, Any]:
 
 
 def _require_plans_unchanged(dataset: BaselineDataset, model: StockModel, folder: Path) -> None:
-    begun_with, today = folder / "plans.json", dataset.preprocessed / f"{model.plans}.json"
+    begun_with, today = folder / "plans.json", _plans_file(dataset, model)
     if not begun_with.is_file():
         raise BadInputError(f"{begun_with}: is missing; copy the whole model again, or move {folder} away")
     if not today.is_file():  # the preprocessed data may be elsewhere; a finished model needs none

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.base.run_record import RunNotes, recorded_run
+from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.baseline import commands
+from nnunet_amt.baseline.commands import BaselineSettings, StockModel
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset, put_split_in_place
 from nnunet_amt.baseline.planned import (
     PlanningRecord,
@@ -19,7 +19,6 @@ from nnunet_amt.baseline.planned import (
     require_stock_checkpoint,
     stock_training_state,
 )
-from nnunet_amt.baseline.settings import BaselineSettings, StockModel
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.comparison import ComparisonResult, compare
@@ -68,7 +67,21 @@ def run_baseline(
     dataset = find_dataset(settings.dataset_id, settings.fold)
     for model in settings.models:
         require_output(settings.predictions_folder(model), dataset.images)
-    with _recorded(dataset, settings):
+    # recorded in the folder of the results; a run in which nothing new came out is not added
+    with recorded_run(
+        settings.output,
+        "baseline",
+        settings={
+            "models": [model.title for model in settings.models],
+            "trainer": settings.trainer,
+            "fold": settings.fold,
+            "planning": settings.planning_options(),
+        },
+        inputs={"splits": dataset.raw / "splits_final.json"},
+        outputs=[f"{model.key}/evaluation/summary.json" for model in settings.models],
+        device=settings.device,
+        in_children=True,
+    ):
         plan_and_preprocess(dataset, settings, log_file=log_file, show=show)
         results = []
         for model in settings.models:
@@ -101,7 +114,7 @@ def plan_and_preprocess(
     for model in waiting:
         if not record.is_planned(model):
             record.planning(model, finished=False)
-            if not record.has_arrays():
+            if not record.arrays:
                 _run(commands.plan_and_preprocess_command(settings, model), settings, log_file, show, planning=True)
                 record.planning(model, finished=True)
                 record.preprocessing_ended(model)
@@ -163,24 +176,6 @@ def predict(
                 command, dataset.images, output, device=settings.device, log_file=log_file
             )
     return output
-
-
-def _recorded(dataset: BaselineDataset, settings: BaselineSettings) -> AbstractContextManager[RunNotes]:
-    """Record the whole in the folder of the results; a run in which nothing new came out is not added."""
-    return recorded_run(
-        settings.output,
-        "baseline",
-        settings={
-            "models": [model.title for model in settings.models],
-            "trainer": settings.trainer,
-            "fold": settings.fold,
-            "planning": settings.planning_options(),
-        },
-        inputs={"splits": dataset.raw / "splits_final.json"},
-        outputs=[f"{model.key}/evaluation/summary.json" for model in settings.models],
-        device=settings.device,
-        in_children=True,
-    )
 
 
 def _planned(settings: BaselineSettings, model: StockModel, folder: Path) -> dict[str, Any]:

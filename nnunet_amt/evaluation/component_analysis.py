@@ -102,16 +102,12 @@ def analyse_components(
         Folders with one label map a case.
     output
         Folder for `COMPONENT_FILES`.
-    minimum_sizes
-        Sizes below which a predicted component is dropped.
     settings
         The rule of false positives and the value of tumour; connectivity and smallest size are what is varied.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
         Cases that are read at the same time.
-    progress
-        Told of every checked header and every case.
 
     Raises
     ------
@@ -151,13 +147,7 @@ def write_component_analysis(
     jobs: int = 1,
     progress: Progress = silent,
 ) -> tuple[ComponentRow, ...]:
-    """Count pairs whose geometry has been checked, and write `COMPONENT_FILES` to a folder.
-
-    Raises
-    ------
-    ImageReadError, LabelValueError
-        If a file is damaged or holds other labels.
-    """
+    """Count pairs whose geometry has been checked, and write `COMPONENT_FILES`; see `analyse_components`."""
     rule = settings.false_positive_rule
 
     def count(pair: LabelMapPair) -> np.ndarray:
@@ -166,7 +156,9 @@ def write_component_analysis(
     counts = np.sum(for_each_pair(count, pairs, jobs=jobs, progress=progress, what="comparing components"), axis=0)
     rows = _rows(counts, minimum_sizes, len(pairs))
     table = component_table(rows, cases=len(pairs), rule=rule)
-    write_text(folder / "component_analysis.md", _markdown(table))
+    foot = f"nnunet_amt {__version__}. Research use only."
+    parts = [f"# {table.title}", *table.notes, pipe_table(table, alignments="r" * 9), foot]
+    write_text(folder / "component_analysis.md", "\n\n".join(parts) + "\n")
     write_csv(folder / "component_analysis.csv", [field.name for field in fields(ComponentRow)], map(asdict, rows))
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -203,11 +195,6 @@ def component_table(rows: Sequence[ComponentRow], *, cases: int, rule: FalsePosi
         table_rows.append(Row(str(row.connectivity), cells))
     title = f"Lesions of {counted(cases, 'case')} by connectivity and smallest size"
     return Table(title, "Connectivity", columns, tuple(table_rows), (note,))
-
-
-def _markdown(table: Table) -> str:
-    foot = f"nnunet_amt {__version__}. Research use only."
-    return "\n\n".join([f"# {table.title}", *table.notes, pipe_table(table, alignments="r" * 9), foot]) + "\n"
 
 
 def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize], rule: FalsePositiveRule) -> np.ndarray:

@@ -5,15 +5,13 @@ Ribs and vertebrae repeat with the same pitch, so all of them are drawn at once 
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 
-from nnunet_amt.phantom.patient import Patient
+from nnunet_amt.phantom.scanner import Patient, TableShape
 from nnunet_amt.phantom.shapes import Block, Canvas, Capsule, Ellipsoid, Floats, Shape, coverage, tube
 from nnunet_amt.phantom.thorax import ANGLES, BACK_OF_BODY, VERTEBRA_HEIGHT, Frame, bump, spine_y, sternum_y
-
-TableShape = Literal["curved", "flat"]
 
 FAT_HU = -104.0
 SKIN_HU = 15.0
@@ -61,19 +59,16 @@ def _paint_outer_muscles(canvas: Canvas, frame: Frame, patient: Patient, under_f
     thickness = patient.muscle * np.maximum.reduce(layers)
     outside = frame.cavity - SHELL
     share = frame.spread(thickness)
-    body = coverage(outside - share, canvas.block.pixel) * coverage(-outside, canvas.block.pixel)
-    canvas.paint(body * under_fat * (share > 0.5), patient.contrast.muscle - _marbling(canvas.block, patient))
-    _paint_fat_planes(canvas, frame, outside, share)
-
-
-def _marbling(block: Block, patient: Patient) -> Floats:
-    """Give the HU that fine fat takes from muscle, more of it in the old."""
+    block = canvas.block
+    body = coverage(outside - share, block.pixel) * coverage(-outside, block.pixel)
     streaks = np.sin(0.9 * block.x + 0.5 * block.y + 0.21 * block.z) * np.sin(0.35 * block.x - 0.8 * block.y)
-    result: Floats = np.float32(20.0 + 0.5 * patient.age) * np.maximum(streaks - 0.35, 0.0).astype(np.float32)
-    return result
+    # fine fat takes HU from muscle, more of it in the old
+    marbling: Floats = np.float32(20.0 + 0.5 * patient.age) * np.maximum(streaks - 0.35, 0.0).astype(np.float32)
+    canvas.paint(body * under_fat * (share > 0.5), patient.contrast.muscle - marbling)
+    _paint_fat_planes(canvas, outside, share)
 
 
-def _paint_fat_planes(canvas: Canvas, frame: Frame, outside: Floats, thickness: Floats) -> None:
+def _paint_fat_planes(canvas: Canvas, outside: Floats, thickness: Floats) -> None:
     """Thin fat between the pectoral muscles, and on the chest wall under the shoulder blade."""
     pixel = canvas.block.pixel
     planes = np.minimum(np.abs(outside - 0.55 * thickness), np.abs(outside - 0.6))
@@ -272,17 +267,12 @@ def _paint_arch(canvas: Canvas, window: tuple[slice, slice, slice], local: Block
     )
     depth: Floats | None = None
     for start, end, radius, up, half in parts:
-        flat = _flat_capsule(across, local.y, start, end) - np.float32(radius)
-        part = np.maximum(flat, np.abs(up) - np.float32(half))
+        u, v = end[0] - start[0], end[1] - start[1]
+        dx, dy = across - start[0], local.y - start[1]
+        along = np.clip((dx * u + dy * v) / (u * u + v * v), 0.0, 1.0)
+        capsule: Floats = np.hypot(dx - along * u, dy - along * v) - np.float32(radius)
+        part = np.maximum(capsule, np.abs(up) - np.float32(half))
         depth = part if depth is None else np.minimum(depth, part)
     depth = cast(Floats, depth)
     canvas.paint(coverage(depth, pixel), 430.0, window)
     canvas.paint(coverage(depth + 1.5, pixel), marrow + 40.0, window)
-
-
-def _flat_capsule(x: Floats, y: Floats, start: tuple[float, float], end: tuple[float, float]) -> Floats:
-    u, v = end[0] - start[0], end[1] - start[1]
-    dx, dy = x - start[0], y - start[1]
-    along = np.clip((dx * u + dy * v) / (u * u + v * v), 0.0, 1.0)
-    result: Floats = np.hypot(dx - along * u, dy - along * v)
-    return result

@@ -22,43 +22,18 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 MANIFEST_COLUMNS = (
-    "case_id",
-    "patient_id",
-    "institution",
-    "image",
-    "mask",
-    "split",
-    "age",
-    "sex",
-    "histology",
-    "manufacturer",
-    "slice_thickness_mm",
-    "exclusion_reason",
+    *("case_id", "patient_id", "institution", "image", "mask", "split"),
+    *("age", "sex", "histology", "manufacturer", "slice_thickness_mm", "exclusion_reason"),
 )
 _DESIGN_FILE = "phantom_design.json"
 _TYPICAL_SLICES = 56
 
 
 def write_phantom_cohort(folder: Path, *, design: CohortDesign, jobs: int = 1, progress: Progress = silent) -> Path:
-    """Write the images, masks and manifest of a phantom cohort.
+    """Write the images, masks and manifest of a phantom cohort with `jobs` processes; give the path of its manifest.
 
-    Files that are there already are kept; every file appears whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Where to write; made where missing.
-    design
-        What to write.
-    jobs
-        Processes to render with.
-    progress
-        Called after every case.
-
-    Returns
-    -------
-    Path
-        ``manifest.csv`` in `folder`; its paths are relative to `folder`.
+    Files that are there already are kept; every file appears whole or not at all. The paths in the manifest are
+    relative to `folder`.
 
     Raises
     ------
@@ -84,12 +59,17 @@ def write_planned_cohort(
     `difficulty` marks the folder, so that it takes the cases of no other plan.
     """
     _claim_folder(folder, design, difficulty)
-    missing = [case for case in cases if case.image and not _is_done(folder, case)]
+    missing = [
+        case for case in cases if case.image and not ((folder / case.image).exists() and (folder / case.mask).exists())
+    ]
     require_free_space(folder, len(missing) * _TYPICAL_SLICES * design.in_plane_pixels**2 * 3, "the phantom cohort")
     total = sum(1 for case in cases if case.image)
     for written, _ in enumerate(_written(folder, missing, design.seed, jobs), start=1):
         progress(total - len(missing) + written, total, "making phantoms")
-    return _write_manifest(folder, cases)
+    text, manifest = csv_text(MANIFEST_COLUMNS, map(_manifest_row, cases)), folder / "manifest.csv"
+    if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
+        write_text(manifest, text)
+    return manifest
 
 
 def _claim_folder(folder: Path, design: CohortDesign, difficulty: str | None) -> None:
@@ -109,10 +89,6 @@ def _claim_folder(folder: Path, design: CohortDesign, difficulty: str | None) ->
         raise BadInputError(
             f"{folder}: holds phantoms made with {found}, not {mark}; choose another folder or remove this one"
         )
-
-
-def _is_done(folder: Path, case: PlannedCase) -> bool:
-    return (folder / case.image).exists() and (folder / case.mask).exists()
 
 
 def _written(folder: Path, cases: list[PlannedCase], seed: int, jobs: int) -> Iterator[PlannedCase]:
@@ -144,14 +120,6 @@ def _write_image(path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], phan
     image.SetOrigin(phantom.origin)
     with atomic_path(path) as partial:
         sitk.WriteImage(image, str(partial), useCompression=True)
-
-
-def _write_manifest(folder: Path, cases: list[PlannedCase]) -> Path:
-    text = csv_text(MANIFEST_COLUMNS, map(_manifest_row, cases))
-    path = folder / "manifest.csv"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
-    return path
 
 
 def _manifest_row(case: PlannedCase) -> list[str]:

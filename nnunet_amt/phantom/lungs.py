@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.phantom.chest_wall import FAT_HU
-from nnunet_amt.phantom.patient import Patient
+from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Capsule, Ellipsoid, Floats, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, by_height
 
@@ -81,7 +81,11 @@ def paint_abdomen(canvas: Canvas, frame: Frame, diaphragm: Floats, patient: Pati
     _paint_liver(canvas, room, patient)
     spleen = np.maximum(room, Ellipsoid((98.0, 45.0, -165.0), (28.0, 46.0, 48.0), (0.8, -0.5, 0.0)).distance(block))
     canvas.paint(coverage(spleen, pixel), contrast.spleen)
-    _paint_stomach(canvas, room, patient)
+    outer = np.maximum(room, Ellipsoid((62.0, -12.0, -160.0), (40.0, 46.0, 40.0), (0.9, -0.4, 0.0)).distance(block))
+    canvas.paint(coverage(outer, pixel), 45.0 + 25.0 * contrast.strength)  # the stomach
+    canvas.paint(coverage(outer + 4.0, pixel), 18.0)
+    gas = np.maximum(outer + 4.0, block.y + 28.0)  # gas rises to the front of a patient on his back
+    canvas.paint(coverage(gas, pixel), -960.0)
 
 
 def _paint_liver(canvas: Canvas, room: Floats, patient: Patient) -> None:
@@ -99,15 +103,6 @@ def _paint_liver(canvas: Canvas, room: Floats, patient: Patient) -> None:
     if drawn:
         blood = 0.35 * contrast.liver + 0.65 * min(contrast.veins, contrast.liver + 45.0)
         canvas.paint(drawn[0] * (room[drawn[1]] < 0), blood, drawn[1])
-
-
-def _paint_stomach(canvas: Canvas, room: Floats, patient: Patient) -> None:
-    block = canvas.block
-    outer = np.maximum(room, Ellipsoid((62.0, -12.0, -160.0), (40.0, 46.0, 40.0), (0.9, -0.4, 0.0)).distance(block))
-    canvas.paint(coverage(outer, block.pixel), 45.0 + 25.0 * patient.contrast.strength)
-    canvas.paint(coverage(outer + 4.0, block.pixel), 18.0)
-    gas = np.maximum(outer + 4.0, block.y + 28.0)  # gas rises to the front of a patient on his back
-    canvas.paint(coverage(gas, block.pixel), -960.0)
 
 
 def grow_vessel_trees(rng: np.random.Generator, patient: Patient) -> VesselTree:

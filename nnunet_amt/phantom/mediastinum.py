@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnunet_amt.phantom.chest_wall import FAT_HU
-from nnunet_amt.phantom.patient import Patient
-from nnunet_amt.phantom.shapes import Canvas, Capsule, Ellipsoid, Floats, Point, Shape, Window, coverage, tube
+from nnunet_amt.phantom.scanner import Patient
+from nnunet_amt.phantom.shapes import WHOLE, Canvas, Capsule, Ellipsoid, Floats, Point, Shape, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, spine_y
 
 # Moves a point (x, y, z) of an organ with this radius (mm) out of the way
@@ -170,7 +170,7 @@ def build_mediastinum(
         fat=[],
         findings=findings,
     )
-    return Mediastinum(**{**vars(organs), "fat": _fat(organs, patient)})
+    return replace(organs, fat=_fat(organs, patient))
 
 
 def _heart(patient: Patient, push: Push) -> tuple[list[Shape], list[Shape], list[Shape]]:
@@ -266,8 +266,7 @@ def paint_findings(canvas: Canvas, frame: Frame, organs: Mediastinum) -> None:
     sac = _smooth_union(canvas, [(shape, 0.0) for shape in organs.sac], soft=16.0)
     if sac is None:
         return
-    whole: Window = (slice(None), slice(None), slice(None))
-    inside = np.maximum(sac, frame.inside_of_chest(canvas.block, whole) + 4.0)
+    inside = np.maximum(sac, frame.inside_of_chest(canvas.block, WHOLE) + 4.0)
     canvas.paint(coverage(inside, canvas.block.pixel), organs.findings.effusion_hu)
     heart = _smooth_union(canvas, [(shape, 1.5) for shape in organs.myocardium], soft=8.0)
     if heart is not None:

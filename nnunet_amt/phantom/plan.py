@@ -15,8 +15,8 @@ import numpy as np
 
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.phantom.patient import Sex
 from nnunet_amt.phantom.render import PhantomRequest
+from nnunet_amt.phantom.scanner import Sex
 from nnunet_amt.phantom.tumour import TumourRequest
 
 _Choice = TypeVar("_Choice", str, float)
@@ -32,31 +32,15 @@ _TWO_LESIONS = 0.12  # share of cases
 
 @dataclass(frozen=True)
 class CohortDesign:
-    """How large a phantom cohort is to be; the defaults are those of the demo.
-
-    Attributes
-    ----------
-    training, tuning, external
-        Included cases of each split.
-    excluded
-        Rows with a reason for exclusion and no files.
-    development_institutions
-        Institutions of the training cases; the tuning cases come from some of them.
-    external_institutions
-        Institutions of the external cases, none of them a development institution.
-    in_plane_pixels
-        Rows and columns of the images.
-    seed
-        The cohort's seed.
-    """
+    """How large a phantom cohort is to be; the defaults are those of the demo."""
 
     training: int = 24
     tuning: int = 4
     external: int = 12
-    excluded: int = 3
-    development_institutions: int = 4
-    external_institutions: int = 9
-    in_plane_pixels: int = 104
+    excluded: int = 3  # rows with a reason for exclusion and no files
+    development_institutions: int = 4  # institutions of the training cases; the tuning cases come from some of them
+    external_institutions: int = 9  # institutions of the external cases, none of them a development institution
+    in_plane_pixels: int = 104  # rows and columns of the images
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -106,17 +90,13 @@ def plan_cohort(design: CohortDesign) -> list[PlannedCase]:
     shared = development[: max(1, len(development) // 2)]
     cases = [_plan_case(design, "training", n, development[n % len(development)]) for n in range(design.training)]
     cases += [_plan_case(design, "tuning", n, shared[n % len(shared)]) for n in range(design.tuning)]
-    cases += [_plan_case(design, "external", n, _external_institution(outside, n)) for n in range(design.external)]
+    for n in range(design.external):
+        # one case each, then two thirds of the rest to the first institution, a third to the second, as large centres
+        place = n if n < len(outside) else (n - len(outside)) % 3 // 2 % len(outside)
+        cases.append(_plan_case(design, "external", n, outside[place]))
     homes = development + outside
     cases += [_plan_excluded(design, n, homes[(3 * n) % len(homes)]) for n in range(design.excluded)]
     return cases
-
-
-def _external_institution(institutions: list[str], number: int) -> str:
-    """One case each, then two thirds of the rest to the first institution, a third to the second, as large centres."""
-    if number < len(institutions):
-        return institutions[number]
-    return institutions[(number - len(institutions)) % 3 // 2 % len(institutions)]
 
 
 def _plan_case(design: CohortDesign, split: Split, number: int, institution: str) -> PlannedCase:

@@ -26,8 +26,17 @@ from nnunet_amt.phantom.mediastinum import (
     paint_mediastinal_fat,
     paint_organs,
 )
-from nnunet_amt.phantom.patient import ContrastPhase, Patient, Sex, draw_patient
-from nnunet_amt.phantom.scanner import VENDORS, Kernel, Scanner, draw_scanner, scan
+from nnunet_amt.phantom.scanner import (
+    VENDORS,
+    ContrastPhase,
+    Kernel,
+    Patient,
+    Scanner,
+    Sex,
+    draw_patient,
+    draw_scanner,
+    scan,
+)
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point
 from nnunet_amt.phantom.thorax import Frame
 from nnunet_amt.phantom.tumour import Tumour, TumourRequest, draw_tumours, paint_tumour, push_of
@@ -40,41 +49,19 @@ _SAMPLES_AT_ONCE = 300_000
 
 @dataclass(frozen=True)
 class PhantomRequest:
-    """What to render.
+    """What to render."""
 
-    Attributes
-    ----------
-    tumours
-        One request a lesion; empty for a thorax without tumour.
-    age, sex
-        Of the patient.
-    manufacturer
-        One of paper.MANUFACTURERS.
-    slice_thickness
-        Thickness and distance of slices in mm.
-    in_plane_pixels
-        Rows and columns of the image.
-    slices
-        Number of slices; None covers the thorax from the apices to the upper abdomen.
-    findings
-        Draws what the patient has besides tumours, from the strength of the contrast medium and a generator; None for
-        nothing.
-    contrast
-        Phase of the contrast medium; "any" draws a native scan or a venous one.
-    kernel
-        Reconstruction kernel.
-    """
-
-    tumours: tuple[TumourRequest, ...] = (TumourRequest("thymoma", 60.0),)
+    tumours: tuple[TumourRequest, ...] = (TumourRequest("thymoma", 60.0),)  # one a lesion; none is allowed
     age: int = 60
     sex: Sex = "M"
-    manufacturer: str = "Canon Medical Systems"
-    slice_thickness: float = 5.0
-    in_plane_pixels: int = 104
-    slices: int | None = None
+    manufacturer: str = "Canon Medical Systems"  # one of paper.MANUFACTURERS
+    slice_thickness: float = 5.0  # thickness and distance of slices in mm
+    in_plane_pixels: int = 104  # rows and columns of the image
+    slices: int | None = None  # number of slices; None covers the thorax from the apices to the upper abdomen
+    # what the patient has besides tumours, from the strength of the contrast medium and a generator
     findings: Callable[[float, np.random.Generator], Findings] | None = None
-    contrast: ContrastPhase = "any"
-    kernel: Kernel = "standard"
+    contrast: ContrastPhase = "any"  # phase of the contrast medium; "any" draws a native scan or a venous one
+    kernel: Kernel = "standard"  # reconstruction kernel
 
     def __post_init__(self) -> None:
         if self.manufacturer not in VENDORS:
@@ -142,19 +129,17 @@ class _Scene:
 def render_phantom(seed: int, index: int, request: PhantomRequest | None = None) -> Phantom:
     """Render case `index` of `seed`: the same three arguments always give the same voxels.
 
-    Parameters
-    ----------
-    seed, index
-        Non-negative; together they seed everything that the request leaves open.
-    request
-        What to render; by default a thymoma of 6 cm on a small grid.
+    `seed` and `index` are not negative; together they seed everything that the request leaves open. By default it is a
+    thymoma of 6 cm on a small grid.
     """
     request = request or PhantomRequest()
     # stream 2 draws the plan of a cohort
     anatomy_rng, noise_rng, findings_rng = (np.random.default_rng([seed, index, stream]) for stream in (0, 1, 4))
     scene = _set_scene(request, anatomy_rng, findings_rng)
     pixel = scene.scanner.field_of_view / request.in_plane_pixels
-    heights = _slice_heights(request, scene.patient)
+    top, bottom = TOP * scene.patient.scale[2], BOTTOM * scene.patient.scale[2]
+    count = request.slices or int(np.ceil((top - bottom) / request.slice_thickness))
+    heights = top - request.slice_thickness * np.arange(count - 1, -1, -1.0)  # mm above the carina, from the lowest up
     hu, shares = _draw(scene, heights, request.in_plane_pixels, pixel)
     image = scan(hu, heights, scene.scanner, pixel, noise_rng)
     mask = np.zeros(image.shape, np.uint8)
@@ -184,13 +169,6 @@ def _set_scene(request: PhantomRequest, rng: np.random.Generator, findings_rng: 
     vessels = grow_vessel_trees(rng, patient)
     phases = np.column_stack([rng.normal(0.0, 0.06, (4, 3)), rng.uniform(0, 2 * np.pi, 4)])
     return _Scene(patient, scanner, tumours, organs, vessels, phases)
-
-
-def _slice_heights(request: PhantomRequest, patient: Patient) -> NDArray[np.float64]:
-    """Give the height (mm above the carina) of every slice, from the lowest up."""
-    top, bottom = TOP * patient.scale[2], BOTTOM * patient.scale[2]
-    count = request.slices or int(np.ceil((top - bottom) / request.slice_thickness))
-    return top - request.slice_thickness * np.arange(count - 1, -1, -1.0)
 
 
 def _draw(

@@ -1,4 +1,4 @@
-"""How a scanner makes an image of what is there: field of view, slices, kernel, noise, vendor by vendor."""
+"""Who lies in the scanner, drawn within the range of adults, and how it makes an image of what is there."""
 
 from __future__ import annotations
 
@@ -8,11 +8,93 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.phantom.chest_wall import TableShape
 from nnunet_amt.phantom.shapes import Floats
+
+Sex = Literal["F", "M"]
+ContrastPhase = Literal["any", "native", "venous", "arterial", "delayed"]
+# Strength, and HU above unenhanced blood in arteries, pulmonary arteries and veins, each lowest and highest
+_Ranges = tuple[float, float]
+_PHASES: dict[str, tuple[_Ranges, _Ranges, _Ranges, _Ranges]] = {
+    "native": ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)),
+    "venous": ((0.45, 1.0), (60.0, 180.0), (60.0, 180.0), (60.0, 180.0)),
+    "arterial": ((0.35, 0.6), (210.0, 320.0), (130.0, 260.0), (20.0, 330.0)),
+    "delayed": ((0.4, 0.6), (45.0, 70.0), (45.0, 70.0), (50.0, 75.0)),
+}
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """HU of what takes up contrast medium."""
+
+    strength: float  # 0 for a native scan, 1 for a strong bolus
+    arteries: float  # blood in the aorta and left heart
+    pulmonary: float  # blood in the pulmonary arteries and right heart
+    veins: float
+    myocardium: float
+    muscle: float
+    liver: float
+    spleen: float
+    thyroid: float
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One body; all lengths below are multiples of, or additions to, the standard thorax."""
+
+    age: int  # years
+    sex: Sex
+    scale: tuple[float, float, float]  # (x, y, z) size of the thorax against the standard one
+    fat: float  # thickness of the subcutaneous fat in mm, at the side
+    heart: float  # size of the heart against the standard one
+    muscle: float  # thickness of the muscles against the standard ones
+    diaphragm: float  # height of the diaphragm above the standard one in mm
+    contrast: Contrast  # HU of blood and tissue
+
+
+def draw_patient(rng: np.random.Generator, age: int, sex: Sex, phase: ContrastPhase = "any") -> Patient:
+    """Draw a body for a person of this age (years) and sex."""
+    stature = rng.normal(1.0 if sex == "M" else 0.92, 0.035)
+    fat = float(np.clip(rng.gamma(6.0, 2.0 if sex == "M" else 2.5), 5.0, 28.0))
+    broad = float(np.clip(rng.normal(stature, 0.03), 0.84, 1.1))
+    deep = float(np.clip(rng.normal(stature + 0.001 * (age - 55), 0.04), 0.82, 1.12))
+    tall = float(np.clip(rng.normal(stature, 0.02), 0.88, 1.06))
+    return Patient(
+        age=age,
+        sex=sex,
+        scale=(broad, deep, tall),
+        fat=fat,
+        heart=float(np.clip(rng.normal(0.97 + 0.0015 * (age - 55), 0.06), 0.84, 1.12)),
+        muscle=float(np.clip(rng.normal(1.05 if sex == "M" else 0.85, 0.12) - 0.003 * (age - 55), 0.6, 1.35)),
+        diaphragm=float(np.clip(rng.normal(1.0, 5.0), -6.0, 12.0)),
+        contrast=_draw_contrast(rng, phase),
+    )
+
+
+def _draw_contrast(rng: np.random.Generator, phase: ContrastPhase) -> Contrast:
+    if phase == "any":
+        strength = gain = 0.0 if rng.random() < 0.3 else float(rng.uniform(0.45, 1.0))
+        arterial, pulmonary, venous = (120.0, 190.0), (100.0, 190.0), (90.0, 210.0)
+    else:
+        strengths, arterial, pulmonary, venous = _PHASES[phase]
+        strength, gain = float(rng.uniform(*strengths)), 1.0
+    blood = float(rng.uniform(36.0, 48.0))
+    arteries = blood + gain * rng.uniform(*arterial)
+    return Contrast(
+        strength=strength,
+        arteries=float(arteries),
+        pulmonary=float(blood + gain * rng.uniform(*pulmonary)),
+        veins=float(blood + gain * rng.uniform(*venous)),
+        myocardium=float(blood + 5.0 + strength * rng.uniform(45.0, 65.0)),
+        muscle=float(rng.uniform(48.0, 58.0) + 8.0 * strength),
+        liver=float(rng.uniform(48.0, 64.0) + strength * rng.uniform(30.0, 55.0)),
+        spleen=float(rng.uniform(44.0, 52.0) + strength * rng.uniform(50.0, 75.0)),
+        thyroid=float(rng.uniform(90.0, 115.0) + 40.0 * strength),
+    )
+
 
 AIR_FLOOR = -1024
 
+TableShape = Literal["curved", "flat"]
 Kernel = Literal["standard", "soft", "sharp"]
 # Factors of blur and noise, and what is added to the edge enhancement
 _KERNELS: dict[Kernel, tuple[float, float, float]] = {
@@ -24,30 +106,14 @@ _KERNELS: dict[Kernel, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class Vendor:
-    """What the scanners of one manufacturer have in common.
+    """What the scanners of one manufacturer have in common."""
 
-    Attributes
-    ----------
-    blur
-        Standard deviations in mm of the point spread of the usual kernel, lowest and highest.
-    edge
-        Edge enhancement of the kernel, 0 for none.
-    noise
-        Standard deviation in HU of a 5 mm slice at 0.7 mm pixels, lowest and highest.
-    bias
-        HU added to everything.
-    table
-        Shape of the patient's table.
-    circular
-        Whether pixels outside the circle of reconstruction are blanked.
-    """
-
-    blur: tuple[float, float]
-    edge: float
-    noise: tuple[float, float]
-    bias: float
-    table: TableShape
-    circular: bool
+    blur: tuple[float, float]  # standard deviations in mm of the point spread of the usual kernel, lowest and highest
+    edge: float  # edge enhancement of the kernel, 0 for none
+    noise: tuple[float, float]  # standard deviation in HU of a 5 mm slice at 0.7 mm pixels, lowest and highest
+    bias: float  # HU added to everything
+    table: TableShape  # shape of the patient's table
+    circular: bool  # whether pixels outside the circle of reconstruction are blanked
 
 
 VENDORS: dict[str, Vendor] = {
@@ -61,32 +127,17 @@ VENDORS: dict[str, Vendor] = {
 
 @dataclass(frozen=True)
 class Scanner:
-    """One scan protocol.
+    """One scan protocol."""
 
-    Attributes
-    ----------
-    manufacturer
-        One of paper.MANUFACTURERS.
-    blur, edge, noise, bias
-        See Vendor; one value each.
-    field_of_view
-        Width of the image in mm.
-    off_centre
-        (x, y) in mm by which the patient lies beside the middle of the image.
-    slice_thickness
-        Thickness and distance of the slices in mm.
-    table, circular
-        See Vendor.
-    """
-
-    manufacturer: str
+    manufacturer: str  # one of paper.MANUFACTURERS
+    # these and table and circular: see Vendor; one value each
     blur: float
     edge: float
     noise: float
     bias: float
-    field_of_view: float
-    off_centre: tuple[float, float]
-    slice_thickness: float
+    field_of_view: float  # width of the image in mm
+    off_centre: tuple[float, float]  # (x, y) in mm by which the patient lies beside the middle of the image
+    slice_thickness: float  # thickness and distance of the slices in mm
     table: TableShape
     circular: bool
 
@@ -119,25 +170,10 @@ def draw_scanner(
 def scan(
     hu: Floats, heights: NDArray[np.float64], scanner: Scanner, pixel: float, rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    """Give the image that the scanner makes of true HU.
+    """Give the image (z, y, x), not below -1024 HU, that the scanner makes of true HU averaged over each voxel.
 
-    Parameters
-    ----------
-    hu
-        (z, y, x) true HU, averaged over each voxel.
-    heights
-        (z,) height of every slice above the carina in mm: between the shoulders the image is noisier and streaked.
-    scanner
-        The protocol.
-    pixel
-        In-plane spacing in mm.
-    rng
-        Where the noise comes from.
-
-    Returns
-    -------
-    ndarray
-        (z, y, x) int16 HU, not below -1024.
+    `heights` (z,) are those of the slices above the carina in mm: between the shoulders the image is noisier and
+    streaked. `pixel` is the in-plane spacing in mm.
     """
     size = hu.shape[1]
     kernel, texture, streaks = _filters(size, pixel, scanner)

@@ -23,20 +23,13 @@ WHOLE: Window = (slice(None), slice(None), slice(None))
 
 @dataclass(frozen=True)
 class Block:
-    """The sample positions of a run of sub-slices, as broadcastable axes in mm.
+    """The sample positions of a run of sub-slices, as broadcastable axes in mm."""
 
-    Attributes
-    ----------
-    z, y, x
-        Shapes (nz, 1, 1), (1, ny, 1) and (1, 1, nx).
-    pixel
-        In-plane width of a pixel in mm, over which edges are ramped.
-    """
-
+    # z, y, x: shapes (nz, 1, 1), (1, ny, 1) and (1, 1, nx)
     z: Floats
     y: Floats
     x: Floats
-    pixel: float
+    pixel: float  # in-plane width of a pixel in mm, over which edges are ramped
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -136,25 +129,15 @@ def tube(points: Sequence[Point], radii: Sequence[float], parts: int = 3) -> lis
     padded = np.vstack([2 * controls[0] - controls[1], controls, 2 * controls[-1] - controls[-2]])
     chain = []
     for before, start, end, after in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        incoming, outgoing = (end - before) / 2, (after - start) / 2
+        cubic = 2 * start - 2 * end + incoming + outgoing
+        square = -3 * start + 3 * end - 2 * incoming - outgoing
         for step in range(parts):
-            chain.append(_spline(before, start, end, after, step / parts))
+            t = step / parts
+            chain.append(((cubic * t + square) * t + incoming) * t + start)
     chain.append(controls[-1])
     nodes = np.array(chain).tolist()
     return [Capsule((a[0], a[1], a[2]), (b[0], b[1], b[2]), a[3], b[3]) for a, b in pairwise(nodes)]
-
-
-def _spline(
-    before: NDArray[np.float64],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    after: NDArray[np.float64],
-    t: float,
-) -> NDArray[np.float64]:
-    incoming, outgoing = (end - before) / 2, (after - start) / 2
-    cubic = 2 * start - 2 * end + incoming + outgoing
-    square = -3 * start + 3 * end - 2 * incoming - outgoing
-    result: NDArray[np.float64] = ((cubic * t + square) * t + incoming) * t + start
-    return result
 
 
 def coverage(distance: NDArray[np.floating[Any]], pixel: float) -> Floats:
@@ -165,20 +148,11 @@ def coverage(distance: NDArray[np.floating[Any]], pixel: float) -> Floats:
 
 @dataclass
 class Canvas:
-    """What is being drawn: HU of a block, and how much of every sample each lesion still shows.
+    """What is being drawn: HU of a block, and how much of every sample each lesion still shows."""
 
-    Attributes
-    ----------
-    block
-        Where the samples lie.
-    hu
-        (z, y, x) HU.
-    lesions
-        A (z, y, x) visible share for every lesion painted so far; what is painted later hides it.
-    """
-
-    block: Block
-    hu: Floats
+    block: Block  # where the samples lie
+    hu: Floats  # (z, y, x) HU
+    # a (z, y, x) visible share for every lesion painted so far; what is painted later hides it
     lesions: list[Floats] = field(default_factory=list)
 
     def paint(self, alpha: Floats, hu: Floats | float, where: Window | NDArray[np.bool_] = WHOLE) -> None:
@@ -196,7 +170,8 @@ class Canvas:
         alpha: Floats = np.zeros(self.hu[box].shape, np.float32)
         for shape, window in parts:
             share = coverage(shape.distance(self.block.cut(window)) - grow, self.block.pixel)
-            inner = alpha[_relative(window, box)]
+            places = (slice(w.start - b.start, w.stop - b.start) for w, b in zip(window, box, strict=True))
+            inner = alpha[tuple(places)]
             np.maximum(inner, share, out=inner)
         return alpha, box
 
@@ -211,10 +186,4 @@ def _enclosing(windows: Sequence[Window]) -> Window:
     return tuple(  # type: ignore[return-value]
         slice(min(window[axis].start for window in windows), max(window[axis].stop for window in windows))
         for axis in range(3)
-    )
-
-
-def _relative(window: Window, box: Window) -> Window:
-    return tuple(  # type: ignore[return-value]
-        slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(window, box, strict=True)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.phantom.patient import Patient
+from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import Block, Floats, Window
 
 Doubles = NDArray[np.float64]
@@ -169,22 +169,13 @@ def _outline(radius: Doubles) -> Outline:
 
 @dataclass(frozen=True)
 class Frame:
-    """The thorax at the samples of a block.
+    """The thorax at the samples of a block."""
 
-    Attributes
-    ----------
-    heights
-        (z,) height of every sub-slice in mm.
-    skin, cavity
-        (z, y, x) signed distance in mm to the skin and to the nearer lung cavity.
-    bin
-        (y, x) row of ANGLES about the centre of the nearer cavity.
-    """
-
-    heights: Doubles
+    heights: Doubles  # (z,) height of every sub-slice in mm
+    # skin, cavity: (z, y, x) signed distance in mm to the skin and to the nearer lung cavity
     skin: Floats
     cavity: Floats
-    bin: NDArray[np.int32]
+    bin: NDArray[np.int32]  # (y, x) row of ANGLES about the centre of the nearer cavity
 
     @classmethod
     def of(cls, block: Block, patient: Patient) -> Frame:

@@ -10,42 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.phantom.mediastinum import Push
-from nnunet_amt.phantom.patient import Patient
+from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, coverage
 from nnunet_amt.phantom.thorax import Frame, sternum_y
+
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Tissue:
-    """What a tumour is made of.
+    """What a tumour is made of."""
 
-    Attributes
-    ----------
-    hu
-        HU of the solid part; of the fluid in a cyst.
-    mottle
-        Amplitude in HU of slow irregularities.
-    necrosis
-        Share, 0 to 1, of the inside that is necrotic or cystic, near 18 HU.
-    fat
-        Share, 0 to 1, that is fat.
-    calcified
-        Whether there is a coarse calcification.
-    cyst
-        Whether it is fluid in a wall.
-    """
-
-    hu: float
-    mottle: float
-    necrosis: float = 0.0
-    fat: float = 0.0
-    calcified: bool = False
-    cyst: bool = False
+    hu: float  # HU of the solid part; of the fluid in a cyst
+    mottle: float  # amplitude in HU of slow irregularities
+    necrosis: float = 0.0  # share, 0 to 1, of the inside that is necrotic or cystic, near 18 HU
+    fat: float = 0.0  # share, 0 to 1, that is fat
+    calcified: bool = False  # whether there is a coarse calcification
+    cyst: bool = False  # whether it is fluid in a wall
 
 
-def draw_tissue(histology: str, patient: Patient, rng: np.random.Generator) -> Tissue:
+def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Generator) -> Tissue:
     """Draw the densities that are usual for a diagnosis in this patient's phase of contrast medium."""
-    strength = patient.contrast.strength
+    strength, histology = patient.contrast.strength, request.histology
+    if request.isodense:
+        return Tissue(patient.contrast.myocardium + rng.uniform(-6.0, 6.0), 1.5)
     if histology == "thymic cyst":
         return Tissue(hu=rng.uniform(2.0, 25.0), mottle=1.0, cyst=True)
     if histology == "teratoma":
@@ -58,60 +46,27 @@ def draw_tissue(histology: str, patient: Patient, rng: np.random.Generator) -> T
     return Tissue(hu, 9.0, necrosis=rng.uniform(0.1, 0.35), calcified=bool(rng.random() < 0.2))
 
 
-def isodense_tissue(patient: Patient, rng: np.random.Generator) -> Tissue:
-    """Draw a tissue as dense as the patient's heart muscle, and almost as even."""
-    return Tissue(patient.contrast.myocardium + rng.uniform(-6.0, 6.0), 1.5)
-
-
-Doubles = NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class TumourRequest:
-    """What to draw.
+    """What to draw."""
 
-    Attributes
-    ----------
-    histology
-        The diagnosis, one of paper.DIAGNOSES.
-    diameter
-        The largest axial diameter in mm.
-    isodense
-        Whether it is as dense as the heart muscle, without necrosis, fat or calcification.
-    """
-
-    histology: str
-    diameter: float
-    isodense: bool = False
+    histology: str  # the diagnosis, one of paper.DIAGNOSES
+    diameter: float  # the largest axial diameter in mm
+    isodense: bool = False  # whether it is as dense as the heart muscle, without necrosis, fat or calcification
 
 
 @dataclass(frozen=True)
 class Tumour:
-    """An ellipsoid with lobes, in mm of the standard thorax.
+    """An ellipsoid with lobes, in mm of the standard thorax."""
 
-    Attributes
-    ----------
-    histology
-        The diagnosis.
-    centre, radii
-        (x, y, z) in mm.
-    lobes
-        (n, 5): unit direction x, y, z, height as a share of the radius, sharpness.
-    tissue
-        Its densities.
-    waves
-        (n, 4): wave vector (x, y, z) in 1/mm and phase of the irregularities inside.
-    pliable
-        1 if it pushes organs aside, less if it grows around them.
-    """
-
-    histology: str
+    histology: str  # the diagnosis
+    # centre, radii: (x, y, z) in mm
     centre: Point
     radii: Point
-    lobes: Floats
-    tissue: Tissue
-    waves: Floats
-    pliable: float
+    lobes: Floats  # (n, 5): unit direction x, y, z, height as a share of the radius, sharpness
+    tissue: Tissue  # its densities
+    waves: Floats  # (n, 4): wave vector (x, y, z) in 1/mm and phase of the irregularities inside
+    pliable: float  # 1 if it pushes organs aside, less if it grows around them
 
     def bounds(self, margin: float) -> tuple[Point, Point]:
         """Give the low and high corners (x, y, z) of the tumour grown by `margin` mm."""
@@ -138,10 +93,6 @@ class Tumour:
         """Give the radius along a unit `direction` (x, y, z, in units of `radii`), lobes included."""
         lobes = self.lobes.astype(float)
         return float(1.0 + (lobes[:, 3] * np.exp(lobes[:, 4] * (lobes[:, :3] @ direction - 1.0))).sum())
-
-    def scaled(self, factor: float) -> Tumour:
-        """Give the same tumour `factor` times as large about the same centre."""
-        return replace(self, radii=(self.radii[0] * factor, self.radii[1] * factor, self.radii[2] * factor))
 
     def axial_diameter(self, scale: Point) -> float:
         """Give the largest axial diameter in mm of a patient of this (x, y, z) scale, if nothing is in the way."""
@@ -194,16 +145,22 @@ def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Genera
     size = float(np.clip((half - 8.0) / 42.0, 0.0, 1.0))  # 0 small, 1 large
     flat = rng.uniform(0.72, 0.95) - 0.2 * size
     tall = rng.uniform(0.8, 1.15) - 0.1 * size
+    # drawn in this order
+    lobes, tissue = _lobes(request.histology, rng), _draw_tissue(request, patient, rng)
+    vectors = rng.normal(size=(6, 3))
+    vectors *= 2 * pi / (half * rng.uniform(0.6, 1.6, (6, 1))) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    phases = rng.uniform(0, 2 * pi, 6)
     tumour = Tumour(
         histology=request.histology,
         centre=(0.0, 0.0, 0.0),
         radii=(half / patient.scale[0], half * flat / patient.scale[1], half * tall / patient.scale[2]),
-        lobes=_lobes(request.histology, rng),
-        tissue=isodense_tissue(patient, rng) if request.isodense else draw_tissue(request.histology, patient, rng),
-        waves=_waves(rng, half),
+        lobes=lobes,
+        tissue=tissue,
+        waves=np.column_stack([vectors, phases]).astype(np.float32),
         pliable=0.35 if request.histology == "lymphoma" else 1.0,
     )
-    tumour = tumour.scaled(request.diameter / tumour.axial_diameter(patient.scale))
+    factor = request.diameter / tumour.axial_diameter(patient.scale)
+    tumour = replace(tumour, radii=(tumour.radii[0] * factor, tumour.radii[1] * factor, tumour.radii[2] * factor))
     return replace(tumour, centre=_place(tumour, rng, first))
 
 
@@ -230,12 +187,6 @@ def _place(tumour: Tumour, rng: np.random.Generator, first: bool) -> Point:
     front = float(sternum_y(np.array(z))) + 8.0 + 0.08 * abs(x)
     y = front + deep * rng.uniform(0.95, 1.1) + rng.uniform(0.0, 3.0)
     return float(x), float(y), float(z)
-
-
-def _waves(rng: np.random.Generator, half: float) -> Floats:
-    vectors = rng.normal(size=(6, 3))
-    vectors *= 2 * pi / (half * rng.uniform(0.6, 1.6, (6, 1))) / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.column_stack([vectors, rng.uniform(0, 2 * pi, 6)]).astype(np.float32)
 
 
 def push_of(tumours: Sequence[Tumour]) -> Push:

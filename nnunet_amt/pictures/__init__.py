@@ -1,8 +1,18 @@
 """Pictures of single cases: a crop of CT and masks, and overlays of it in three planes."""
 
-from nnunet_amt.pictures.case_crop import CaseCrop, read_case_crop
+from nnunet_amt.pictures.case_crop import (
+    EDGES,
+    PLANES,
+    CaseCrop,
+    Plane,
+    PlaneView,
+    Voxel,
+    focused,
+    plane_view,
+    read_case_crop,
+    shown_voxel,
+)
 from nnunet_amt.pictures.overlay import FILL_OPACITY, WINDOW, case_panel, dashes, outlines, overlay_png, windowed
-from nnunet_amt.pictures.planes import EDGES, PLANES, Plane, PlaneView, Voxel, focused, plane_view, shown_voxel
 
 __all__ = [
     "EDGES",

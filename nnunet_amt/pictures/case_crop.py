@@ -1,10 +1,11 @@
-"""The part of a case that pictures show: CT, reference and prediction around the tumour, on LPS axes."""
+"""The part of a case that pictures show, on LPS axes, cut in three planes as a radiologist holds a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,35 +21,32 @@ _EMPTY_SIDE_MM = 120.0
 _INT16 = np.iinfo(np.int16)
 
 Box = tuple[slice, slice, slice]  # z, y, x
+Plane = Literal["axial", "coronal", "sagittal"]
+Voxel = tuple[int, int, int]  # z, y, x
+
+PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
+# What lies at the left, right, upper and lower edge of a picture.
+EDGES: dict[Plane, tuple[str, str, str, str]] = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "H", "F"),
+    "sagittal": ("A", "P", "H", "F"),
+}
+_CUT_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 
 @dataclass(frozen=True, eq=False)
 class CaseCrop:
-    """A box of a case; x runs to the patient's left, y to posterior, z to the head.
-
-    Attributes
-    ----------
-    case_id
-        Name of the case.
-    image : numpy.ndarray of int16, (z, y, x)
-        HU; None where there is no CT.
-    reference, prediction : numpy.ndarray of bool, (z, y, x)
-        Both masks.
-    spacing
-        Voxel edge lengths (z, y, x) in mm.
-    lower
-        Index (z, y, x) of the box's first voxel in the whole case, along LPS axes too.
-    whole
-        Voxels (z, y, x) of the whole case.
-    """
+    """A box of a case; x runs to the patient's left, y to posterior, z to the head."""
 
     case_id: str
-    image: np.ndarray | None
+    image: np.ndarray | None  # (z, y, x): HU; None where there is no CT
+    # reference, prediction: (z, y, x): both masks
     reference: np.ndarray
     prediction: np.ndarray
-    spacing: tuple[float, float, float]
+    spacing: tuple[float, float, float]  # voxel edge lengths (z, y, x) in mm
+    # index (z, y, x) of the box's first voxel in the whole case, along LPS axes too
     lower: tuple[int, int, int] = (0, 0, 0)
-    whole: tuple[int, int, int] = (0, 0, 0)
+    whole: tuple[int, int, int] = (0, 0, 0)  # voxels (z, y, x) of the whole case
 
     @property
     def extent_mm(self) -> tuple[float, float, float]:
@@ -74,12 +72,8 @@ def read_case_crop(
 
     Parameters
     ----------
-    image
-        The CT; None where there is none.
-    reference, prediction
-        The label maps; no prediction stands for an empty one.
-    case_id
-        Name of the case.
+    image, reference, prediction
+        CT and label maps; no prediction stands for an empty one.
     margin_mm
         Around the union, cut off at the edge of the case.
     minimum_mm
@@ -165,7 +159,13 @@ def _cut_image(path: Path, box: Box, case_id: str) -> np.ndarray:
         header = ordinary_header(path)
         if header is None and (damage := file_damage(path)):
             raise ImageReadError(f"{path}: case {case_id}: {damage}")
-        voxels = _cut_by_simpleitk(path, box) if header is None else _cut_slabs(path, header, box)
+        if header is None:
+            import SimpleITK as sitk  # a third of a second that ordinary files do without
+
+            whole = sitk.ReadImage(str(path))  # a view into its voxels does not keep it alive
+            voxels: np.ndarray = sitk.GetArrayViewFromImage(whole)[box].copy()  # (z, y, x)
+        else:
+            voxels = _cut_slabs(path, header, box)
     except (BrokenFileError, RuntimeError, OSError) as error:
         raise ImageReadError(f"{path}: case {case_id}: cannot be read; copy or export the file again") from error
     if voxels.dtype.kind == "f":
@@ -185,15 +185,104 @@ def _cut_slabs(path: Path, header: LabelHeader, box: Box) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _cut_by_simpleitk(path: Path, box: Box) -> np.ndarray:
-    import SimpleITK as sitk  # a third of a second that ordinary files do without
-
-    image = sitk.ReadImage(str(path))  # a view into its voxels does not keep it alive
-    voxels: np.ndarray = sitk.GetArrayViewFromImage(image)[box].copy()  # (z, y, x)
-    return voxels
-
-
 def lps_array_axes(geometry: Geometry) -> tuple[list[int], list[int]]:
     """Give the old axis (z, y, x) of each new one, and the new axes that run the other way; nothing is resampled."""
     order, flips = lps_axes(geometry)  # (x, y, z)
     return [2 - axis for axis in reversed(order)], [2 - int(axis) for axis in np.flatnonzero(flips)[::-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneView:
+    """One slice of a crop, turned as it is shown.
+
+    The patient's right is at the left of an axial and a coronal picture, the front at the left of a sagittal one; the
+    front is up in an axial picture, the head in the other two.
+    """
+
+    plane: Plane
+    image: np.ndarray | None  # (rows, columns): HU; None without a CT
+    # reference, prediction: (rows, columns): both masks
+    reference: np.ndarray
+    prediction: np.ndarray
+    pixel: tuple[float, float]  # height and width of a pixel in mm
+
+    @property
+    def extent_mm(self) -> tuple[float, float]:
+        """Height and width in mm."""
+        rows, columns = self.reference.shape
+        return rows * self.pixel[0], columns * self.pixel[1]
+
+
+def shown_voxel(crop: CaseCrop, *, of: np.ndarray | None = None) -> Voxel:
+    """Choose the voxel (z, y, x) through which the three planes are laid.
+
+    It lies in the axial slice that holds most of a mask: of the mask's voxels in that slice it is the one nearest to
+    their middle. Without any mask it is the crop's middle.
+
+    Parameters
+    ----------
+    of : numpy.ndarray of bool, (z, y, x)
+        The mask to look for, such as ``crop.prediction & ~crop.reference`` for what is falsely positive; by default the
+        reference, or the prediction where there is no reference.
+    """
+    mask = of
+    if mask is None or not mask.any():
+        mask = crop.reference if crop.reference.any() else crop.prediction
+    if not mask.any():
+        z, y, x = (size // 2 for size in mask.shape)
+        return z, y, x
+    z = int(np.argmax(mask.sum(axis=(1, 2))))
+    inside = np.argwhere(mask[z])  # (y, x)
+    distance = np.linalg.norm((inside - inside.mean(axis=0)) * crop.spacing[1:], axis=1)
+    y, x = inside[np.argmin(distance)].tolist()
+    return z, y, x
+
+
+def focused(crop: CaseCrop, *, at: Voxel, margin_mm: float = 15.0, minimum_mm: float = 80.0) -> tuple[CaseCrop, Voxel]:
+    """Cut a crop down to what the three planes through a voxel show of both masks.
+
+    A false positive far from the tumour makes a crop so large that the tumour is a speck in it.
+
+    Parameters
+    ----------
+    at
+        The voxel (z, y, x); it is returned as one of the smaller crop.
+    margin_mm
+        Around the masks in these planes.
+    minimum_mm
+        Least edge length, where the crop is large enough.
+    """
+    masks = crop.reference | crop.prediction
+    seen = [np.argwhere(masks.take(at[axis], axis=axis)) for axis in range(3)]  # each lacks that axis
+    ranges = []
+    for axis, (size, step) in enumerate(zip(masks.shape, crop.spacing, strict=True)):
+        places = [points[:, axis - (axis > cut)] for cut, points in enumerate(seen) if cut != axis]
+        inside = np.concatenate([*places, [at[axis]]])
+        margin = int(np.ceil(margin_mm / step))
+        low, high = max(0, int(inside.min()) - margin), min(size, int(inside.max()) + 1 + margin)
+        length = max(high - low, min(size, int(np.ceil(minimum_mm / step))))
+        low = min(max(0, low - (length - (high - low)) // 2), size - length)
+        ranges.append(slice(low, low + length))
+    z, y, x = ranges
+    smaller = replace(
+        crop,
+        image=None if crop.image is None else crop.image[z, y, x],
+        reference=crop.reference[z, y, x],
+        prediction=crop.prediction[z, y, x],
+        lower=(crop.lower[0] + z.start, crop.lower[1] + y.start, crop.lower[2] + x.start),
+    )
+    return smaller, (at[0] - z.start, at[1] - y.start, at[2] - x.start)
+
+
+def plane_view(crop: CaseCrop, plane: Plane, *, at: Voxel | None = None) -> PlaneView:
+    """Cut a crop in the plane through a voxel (z, y, x) of it; by default through that of `shown_voxel`."""
+    axis = _CUT_AXIS[plane]
+    index = (at or shown_voxel(crop))[axis]
+    pixel = tuple(step for other, step in enumerate(crop.spacing) if other != axis)
+
+    def cut(voxels: np.ndarray) -> np.ndarray:
+        slice_ = voxels.take(index, axis=axis)
+        return slice_ if plane == "axial" else slice_[::-1]  # z runs to the head, the rows of a picture run down
+
+    image = None if crop.image is None else cut(crop.image)
+    return PlaneView(plane, image, cut(crop.reference), cut(crop.prediction), (pixel[0], pixel[1]))

@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnunet_amt.pictures.case_crop import CaseCrop
-from nnunet_amt.pictures.planes import EDGES, PLANES, Plane, PlaneView, Voxel, focused, plane_view, shown_voxel
+from nnunet_amt.pictures.case_crop import (
+    EDGES,
+    PLANES,
+    CaseCrop,
+    Plane,
+    PlaneView,
+    Voxel,
+    focused,
+    plane_view,
+    shown_voxel,
+)
 from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
 if TYPE_CHECKING:
@@ -50,14 +59,8 @@ def overlay_png(
 ) -> bytes:
     """Draw one plane of a crop with both masks, the letters of its edges and a scale bar; see `focused`.
 
-    Parameters
-    ----------
-    size
-        Pixels of the longer edge.
-    at
-        Voxel (z, y, x) that the plane goes through; that of `shown_voxel` by default.
-    window
-        Level and width in HU.
+    `size` is the longer edge in pixels, `window` level and width in HU; the plane goes through the voxel `at`, by
+    default that of `shown_voxel`.
     """
     crop, at = focused(crop, at=at or shown_voxel(crop))
     view = plane_view(crop, plane, at=at)
@@ -107,19 +110,10 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def dashes(line: np.ndarray, *, dash: float, gap: float) -> list[np.ndarray]:
-    """Cut a line into dashes along its length; a closed one is divided evenly, so that no dash is left over.
+    """Cut a line (points, 2) into dashes along its length, each (points, 2) with the corners that it goes round.
 
-    Parameters
-    ----------
-    line
-        (points, 2).
-    dash, gap
-        Their lengths, in the unit of the points; stretched a little to fit a closed line.
-
-    Returns
-    -------
-    list of numpy.ndarray, (points, 2)
-        Each with the corners that it goes round.
+    `dash` and `gap` are in the unit of the points, and stretched a little: a closed line is divided evenly, so that no
+    dash is left over.
     """
     steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
     reached = np.concatenate([[0.0], np.cumsum(steps)])
@@ -139,9 +133,18 @@ def dashes(line: np.ndarray, *, dash: float, gap: float) -> list[np.ndarray]:
 
 def _drawn(view: PlaneView, scale: float, window: tuple[float, float]) -> Image.Image:
     """Draw a view at so many pixels a millimetre."""
+    from PIL import Image
+
     height, width = (max(1, round(length * scale)) for length in view.extent_mm)
-    picture = _grey(view, (width, height), window)
-    _fill(picture, view.prediction)
+    if view.image is None:
+        picture = Image.new("RGB", (width, height), (_BACKGROUND,) * 3)
+    else:
+        grey = Image.fromarray(windowed(view.image, window=window))
+        picture = grey.resize((width, height), Image.Resampling.BICUBIC).convert("RGB")
+    if view.prediction.any():
+        filled = Image.fromarray(view.prediction.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BILINEAR)
+        opacity = round(FILL_OPACITY * 255)
+        picture.paste(BLUE, (0, 0), filled.point([opacity if value > 127 else 0 for value in range(256)]))
     pixel = np.array([view.pixel[1], view.pixel[0]]) * scale  # (column, row)
     _draw_lines(picture, [line * pixel for line in outlines(view.prediction)], BLUE, casing="white")
     dashed = [part for line in outlines(view.reference) for part in dashes(line * pixel, dash=_DASH, gap=_GAP)]
@@ -149,23 +152,6 @@ def _drawn(view: PlaneView, scale: float, window: tuple[float, float]) -> Image.
     _write_edges(picture, view.plane)
     _draw_scale_bar(picture, scale)
     return picture
-
-
-def _grey(view: PlaneView, size: tuple[int, int], window: tuple[float, float]) -> Image.Image:
-    from PIL import Image
-
-    if view.image is None:
-        return Image.new("RGB", size, (_BACKGROUND,) * 3)
-    return Image.fromarray(windowed(view.image, window=window)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-
-
-def _fill(picture: Image.Image, mask: np.ndarray) -> None:
-    from PIL import Image
-
-    if mask.any():
-        smooth = Image.fromarray(mask.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BILINEAR)
-        opacity = round(FILL_OPACITY * 255)
-        picture.paste(BLUE, (0, 0), smooth.point([opacity if value > 127 else 0 for value in range(256)]))
 
 
 def _draw_lines(picture: Image.Image, lines: list[np.ndarray], colour: str, casing: str) -> None:

@@ -116,7 +116,7 @@ def nnunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNNUNet:
     write_tiny_dataset(tmp_path / "nnUNet_raw")
     fake = FakeNNUNet(tmp_path)
     monkeypatch.setattr("nnunet_amt.nnunet.process.run_stock_command", fake)
-    monkeypatch.setattr(run, "evaluate", lambda *folders, progress: fake.evaluated.append(folders[2]))
+    monkeypatch.setattr(run, "evaluate", lambda *folders, cohort, progress: fake.evaluated.append(folders[2]))
     return fake
 
 

@@ -28,7 +28,7 @@ from nnunet_amt.phantom import (
     render_phantom,
     write_phantom_cohort,
 )
-from nnunet_amt.phantom.patient import ContrastPhase
+from nnunet_amt.phantom.scanner import ContrastPhase
 
 TINY = CohortDesign(2, 1, 2, 0, 2, 2, in_plane_pixels=32)
 

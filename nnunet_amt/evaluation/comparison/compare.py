@@ -81,10 +81,6 @@ def compare(
         leads there.
     model_folders
         nnU-Net's folder of the trained model, by name, for those whose costs no record leads to.
-    settings
-        None for the defaults.
-    progress
-        Told of every step.
 
     Raises
     ------
@@ -94,7 +90,11 @@ def compare(
     """
     settings, model_folders = settings or ComparisonSettings(), model_folders or {}
     names = model_names(evaluations, names)
-    _check_call(evaluations, output, names, model_folders)
+    for folder in evaluations:
+        require_apart(output, folder, "results of evaluate")
+    for name in model_folders:
+        if name not in names:
+            raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")
     models = [read_evaluated_model(folder, name=name) for folder, name in zip(evaluations, names, strict=True)]
     check_same_cases(models)
     cohort = cohort or recorded_cohort(models[0].folder)
@@ -177,16 +177,6 @@ def check_same_cases(models: Sequence[EvaluatedModel]) -> None:
                     "evaluate both with the same"
                 )
         _check_references(first, other)
-
-
-def _check_call(
-    evaluations: Sequence[Path], output: Path, names: Sequence[str], model_folders: Mapping[str, Path]
-) -> None:
-    for folder in evaluations:
-        require_apart(output, folder, "results of evaluate")
-    for name in model_folders:
-        if name not in names:
-            raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")
 
 
 def _cohort(

@@ -12,20 +12,18 @@ from nnunet_amt.evaluation.comparison.costs import ModelCost
 from nnunet_amt.evaluation.comparison.measures import (
     MEASURES,
     TABLE_MEASURES,
+    CaseVerdict,
     Estimate,
     Measure,
-    Ratios,
-    difference_ratios,
-    estimates,
-    ratios,
-)
-from nnunet_amt.evaluation.comparison.paired import (
-    CaseVerdict,
     PairedTest,
+    Ratios,
     Verdict,
     case_verdicts,
     corrected,
+    difference_ratios,
+    estimates,
     paired_tests,
+    ratios,
 )
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
@@ -139,20 +137,10 @@ def compare_models(
     institutions: Mapping[str, str] | None,
     settings: ComparisonSettings,
 ) -> Comparison:
-    """Estimate, test and count the differences of each other model from the first.
+    """Estimate, test and count the differences of each other model from the first, on the same cases.
 
-    Parameters
-    ----------
-    models
-        Of the same cases; the first is compared with each other one.
-    costs
-        Of each model.
-    groups
-        What is known of the cases, for the subgroups.
-    institutions
-        Of each case, where they are drawn; None to draw cases.
-    settings
-        Resamples, seed and the margin of a tie.
+    `groups` are what is known of the cases, for the subgroups; `institutions` those of the cases, where they are drawn
+    instead of cases.
     """
     first, *others = models
     differences = [difference_ratios(first, other) for other in others]

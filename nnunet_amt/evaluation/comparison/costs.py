@@ -21,33 +21,18 @@ _EPOCH_TIME = re.compile(r": +Epoch time: ([0-9.]+) s\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ModelCost:
-    """Costs of one model; None where nothing on disk says it.
+    """Costs of one model; None where nothing on disk says it."""
 
-    Attributes
-    ----------
-    parameters
-        Trainable numbers of one network.
-    training_seconds
-        Time of all epochs, over all folds that predict together; see `training_time`.
-    training_epochs
-        Epochs that the training came to, of the fold with the most.
-    training_device, prediction_device
-        Where they ran.
-    training_peak_bytes, prediction_peak_bytes
-        Main memory of the largest single process, not that of a GPU.
-    seconds_per_case
-        Of prediction, from file to file, with the program's start.
-    predicted_cases
-        Cases that `seconds_per_case` rests on.
-    """
-
-    parameters: int | None = None
+    parameters: int | None = None  # trainable numbers of one network
+    # time of all epochs, over all folds that predict together; see `training_time`
     training_seconds: float | None = None
-    training_epochs: int | None = None
+    training_epochs: int | None = None  # epochs that the training came to, of the fold with the most
+    # training_device, prediction_device: where they ran
     training_device: str | None = None
+    # training_peak_bytes, prediction_peak_bytes: main memory of the largest single process, not that of a GPU
     training_peak_bytes: int | None = None
-    seconds_per_case: float | None = None
-    predicted_cases: int | None = None
+    seconds_per_case: float | None = None  # of prediction, from file to file, with the program's start
+    predicted_cases: int | None = None  # cases that `seconds_per_case` rests on
     prediction_device: str | None = None
     prediction_peak_bytes: int | None = None
 
@@ -93,7 +78,9 @@ def read_cost(evaluation: Path, *, model_folder: Path | None = None) -> ModelCos
     folds = _folds(predictions, predicted, model_folder)
     trained = [run for run in (newest_run(fold, "train") for fold in folds) if run is not None]
     times = [time for time in map(training_time, folds) if time is not None]
-    seconds = [value for value in map(_seconds_per_case, predicted) if value is not None]
+    keys = ("seconds_per_case_with_start", "seconds_per_case")
+    timed = [_number(run, "cost", keys[0]) or _number(run, "cost", keys[1]) for run in predicted]
+    seconds = [value for value in timed if value is not None]
     cases = [_number(run, "counts", "cases") or 0 for run in predicted]
     whole = len(seconds) == len(cases) and sum(cases) > 0
     return ModelCost(
@@ -171,10 +158,6 @@ def _folds_in(folder: Path) -> list[Path]:
     if any(folder.glob("training_log_*.txt")):
         return [folder]
     return sorted(path for path in folder.glob("fold_*") if path.is_dir())
-
-
-def _seconds_per_case(run: Run) -> float | None:
-    return _number(run, "cost", "seconds_per_case_with_start") or _number(run, "cost", "seconds_per_case")
 
 
 def _device(run: Run) -> str | None:

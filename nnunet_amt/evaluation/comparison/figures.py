@@ -11,8 +11,7 @@ import numpy as np
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
-from nnunet_amt.evaluation.comparison.measures import Estimate
-from nnunet_amt.evaluation.comparison.paired import Verdict
+from nnunet_amt.evaluation.comparison.measures import Estimate, Verdict
 from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.writing.figure_style import (
     BLUE,
@@ -88,7 +87,7 @@ def froc_overlay(comparison: Comparison) -> Figure:
     The point at IoU 0.5 is large, with the interval of both its coordinates where they have one. With the "unmatched"
     rule all curves are parallel: each match lost at a stricter threshold is one false positive more.
     """
-    lines = len(comparison.results) + 1 + comparison.settings.published
+    lines = len(comparison.results) + 1 + comparison.settings.published  # of the legend
     with new_figure(COLUMN_MM, _PLOT_MM + _LEGEND_LINE_MM * lines) as figure:
         axes = figure.add_subplot()
         for place, result in enumerate(comparison.results):
@@ -124,24 +123,20 @@ def _draw_model(axes: Axes, result: ModelResult, place: int) -> None:
     style = model_style(place)
     x = _values([result.value("fp_per_scan", t) for t in THRESHOLDS])
     y = _values([result.value("sensitivity", t) for t in THRESHOLDS])
-    at_point = result.value("fp_per_scan", _IOU), result.value("sensitivity", _IOU)
+    rate, sensitivity = at_point = result.value("fp_per_scan", _IOU), result.value("sensitivity", _IOU)
     look: dict[str, Any] = {"color": style.colour, "linewidth": 1.0}
     axes.plot(x, y, style.marker, **look, linestyle=style.line, markersize=2.2)
-    _draw_cross(axes, at_point[0], at_point[1], style.colour)
+    if rate.value is not None and sensitivity.value is not None:
+        cross: dict[str, Any] = {"color": style.colour, "linewidth": 0.7, "alpha": 0.8, "zorder": 3}
+        if rate.ci95 is not None:
+            axes.plot(rate.ci95, [sensitivity.value] * 2, **cross)
+        if sensitivity.ci95 is not None:
+            axes.plot([rate.value] * 2, sensitivity.ci95, **cross)
     point = _values(at_point)
     size = max(_SMALLEST_POINT, _LARGEST_POINT - place)  # of points that coincide each leaves a rim of the one below
     axes.plot(point[:1], point[1:], style.marker, **look, markersize=size, markeredgecolor="white", zorder=5 + place)
     # the legend shows the curve's line with the marker of the point
     axes.plot([], [], style.marker, **look, linestyle=style.line, markersize=5.0, label=plain_text(result.name))
-
-
-def _draw_cross(axes: Axes, x: Estimate, y: Estimate, colour: str) -> None:
-    if x.value is None or y.value is None:
-        return
-    if x.ci95 is not None:
-        axes.plot(x.ci95, [y.value] * 2, color=colour, linewidth=0.7, alpha=0.8, zorder=3)
-    if y.ci95 is not None:
-        axes.plot([x.value] * 2, y.ci95, color=colour, linewidth=0.7, alpha=0.8, zorder=3)
 
 
 def _draw_published(axes: Axes) -> None:

@@ -1,35 +1,38 @@
-"""Every metric as a ratio of two sums over cases, so that models and their differences are resampled alike."""
+"""What models are compared by: every metric with its interval, tests of pairs, and which one has the better Dice.
+
+Every metric is a ratio of two sums over cases, so that models and their differences are resampled alike.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
-from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
+from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
+from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
+
+Verdict = Literal["win", "tie", "loss"]
+TEST_NAMES = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
+VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
+_ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric, at an IoU threshold if it needs one.
+    """A metric, at an IoU threshold if it needs one."""
 
-    Attributes
-    ----------
-    metric
-        ``dice``, ``iou``, ``precision``, ``recall``: mean over cases. ``sensitivity``, ``fp_per_scan``: pooled
-        over lesions and scans. ``sweep_sensitivity``, ``sweep_fp_per_scan``: the means of these over all thresholds.
-    iou_threshold
-        Of the pooled ones.
-    """
-
+    # ``dice``, ``iou``, ``precision``, ``recall``: mean over cases. ``sensitivity``, ``fp_per_scan``: pooled over
+    # lesions and scans. ``sweep_sensitivity``, ``sweep_fp_per_scan``: the means of these over all thresholds
     metric: str
-    iou_threshold: float | None = None
+    iou_threshold: float | None = None  # of the pooled ones
 
 
 _SENSITIVITY = tuple(Measure("sensitivity", t) for t in THRESHOLDS)
@@ -45,19 +48,13 @@ TABLE_MEASURES = (
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """What is summed over cases for each of some measures.
+    """What is summed over cases for each of some measures."""
 
-    Attributes
-    ----------
-    numerators, denominators : numpy.ndarray of float, (cases, measures)
-        The value of a measure is the sum of its numerators over that of its denominators, which also says what
-        the value rests on: cases in which it is defined, reference lesions, or scans.
-    case_means : numpy.ndarray of bool, (measures,)
-        Which of them are means over the cases in which they are defined, not ratios of pooled counts.
-    """
-
+    # numerators, denominators: (cases, measures): the value of a measure is the sum of its numerators over that of its
+    # denominators, which also says what the value rests on: cases in which it is defined, reference lesions, or scans
     numerators: np.ndarray
     denominators: np.ndarray
+    # (measures,): which of them are means over the cases in which they are defined, not ratios of pooled counts
     case_means: np.ndarray
 
     def of(self, cases: np.ndarray, measures: np.ndarray) -> Ratios:
@@ -68,21 +65,11 @@ class Ratios:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval.
+    """A value with its interval."""
 
-    Attributes
-    ----------
-    value
-        None where undefined.
-    ci95
-        Percentile bootstrap interval; None where it is withheld or undefined.
-    n
-        Cases in which it is defined, reference lesions, or scans.
-    """
-
-    value: float | None
-    ci95: tuple[float, float] | None
-    n: int
+    value: float | None  # None where undefined
+    ci95: tuple[float, float] | None  # percentile bootstrap interval; None where it is withheld or undefined
+    n: int  # cases in which it is defined, reference lesions, or scans
 
 
 def ratios(model: EvaluatedModel) -> Ratios:
@@ -106,21 +93,10 @@ def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
 def estimates(
     columns: Sequence[Ratios], *, settings: ComparisonSettings, clusters: Sequence[str] | None = None
 ) -> list[tuple[Estimate, ...]]:
-    """Compute the values and bootstrap all of them over the same resamples.
+    """Compute the values of models or differences on the same cases, and bootstrap all over the same resamples.
 
-    Parameters
-    ----------
-    columns
-        Models or differences on the same cases.
-    settings
-        Resamples, seed, and whether intervals are given for few cases.
-    clusters
-        Institution of each case, where institutions are drawn; None to draw cases.
-
-    Returns
-    -------
-    list of tuple of Estimate
-        Of each of `columns`, one a measure.
+    `clusters` are the institutions of the cases, where institutions are drawn. Of each of `columns` there is one
+    estimate a measure.
     """
     numerators = np.hstack([part.numerators for part in columns])
     denominators = np.hstack([part.denominators for part in columns])
@@ -173,3 +149,90 @@ def _intervals(
 
 def _fewest(settings: ComparisonSettings) -> int:
     return 2 if settings.ci_always else FEWEST_CASES
+
+
+@dataclass(frozen=True)
+class LesionTable:
+    """Numbers of reference lesions by who found them."""
+
+    both: int
+    only_first: int
+    only_other: int
+    neither: int
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A test of one metric."""
+
+    # metric, iou_threshold: as in `Measure`
+    metric: str
+    iou_threshold: float | None
+    test: str  # ``wilcoxon`` (over cases) or ``mcnemar`` (over reference lesions)
+    n: int  # pairs: cases in which both models have the metric, or reference lesions
+    p: float | None  # two-sided; None without any pair
+    p_holm: float | None = None  # `p` after Holm's correction for all tests of the comparison
+    lesions: LesionTable | None = None  # the table behind McNemar's test
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """A case for the other model, against the first; ``win``: the other is the better one.
+
+    A Dice is None where undefined (neither tumour nor prediction), and so is the difference (other minus first) then.
+    """
+
+    case_id: str
+    dice_first: float | None
+    dice_other: float | None
+    difference: float | None
+    verdict: Verdict
+
+
+def paired_tests(first: EvaluatedModel, other: EvaluatedModel) -> tuple[PairedTest, ...]:
+    """Test the voxel metrics and false positives case by case, and the detection lesion by lesion."""
+
+    def wilcoxon(metric: str, threshold: float | None, differences: np.ndarray) -> PairedTest:
+        return PairedTest(metric, threshold, "wilcoxon", differences.size, wilcoxon_p(differences))
+
+    tests = []
+    for column, name in enumerate(VOXEL_METRICS):
+        differences = other.voxel[:, column] - first.voxel[:, column]
+        tests.append(wilcoxon(name, None, differences[~np.isnan(differences)]))
+    for place, threshold in enumerate(TABLE_THRESHOLDS):
+        one, two = first.found[:, place], other.found[:, place]
+        counts = (int(found.sum()) for found in (one & two, one & ~two, ~one & two, ~one & ~two))
+        lesions = LesionTable(*counts)
+        p = mcnemar_p(lesions.only_first, lesions.only_other) if len(first.lesions) else None
+        tests.append(PairedTest("sensitivity", threshold, "mcnemar", len(first.lesions), p, lesions=lesions))
+        at = threshold_index(threshold)
+        tests.append(wilcoxon("fp_per_scan", threshold, (other.fp[:, at] - first.fp[:, at]).astype(float)))
+    return tuple(tests)
+
+
+def corrected(families: Sequence[Sequence[PairedTest]]) -> list[tuple[PairedTest, ...]]:
+    """Correct the p-values of all tests of all models together by Holm's method; undefined ones do not count."""
+    p_values = iter(holm([test.p for tests in families for test in tests if test.p is not None]))
+    return [
+        tuple(replace(test, p_holm=None if test.p is None else next(p_values)) for test in tests) for tests in families
+    ]
+
+
+def case_verdicts(first: EvaluatedModel, other: EvaluatedModel, *, tie_margin: float) -> tuple[CaseVerdict, ...]:
+    """Compare the Dice scores of every case.
+
+    Differences under `tie_margin` are ties (with a margin of 0, equal scores). In a case without tumour a model that
+    rightly predicts nothing has no Dice: it wins against one that predicts something, and ties with its like.
+    """
+    verdicts = []
+    for case_id, values in zip(first.case_ids, np.column_stack([first.dice, other.dice]).tolist(), strict=True):
+        one, two = (None if np.isnan(value) else value for value in values)
+        if one is None or two is None:
+            better: Verdict = "tie" if one == two else "win" if two is None else "loss"
+            verdicts.append(CaseVerdict(case_id, one, two, None, better))
+            continue
+        difference = two - one
+        tied = abs(difference) < tie_margin - _ROUNDING or abs(difference) <= _ROUNDING
+        better = "tie" if tied else "win" if difference > 0 else "loss"
+        verdicts.append(CaseVerdict(case_id, one, two, difference, better))
+    return tuple(verdicts)

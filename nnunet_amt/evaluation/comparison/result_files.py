@@ -10,8 +10,15 @@ from typing import Any
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison
-from nnunet_amt.evaluation.comparison.measures import MEASURES, TABLE_MEASURES, Estimate, Measure
-from nnunet_amt.evaluation.comparison.paired import TEST_NAMES, VERDICTS, PairedTest
+from nnunet_amt.evaluation.comparison.measures import (
+    MEASURES,
+    TABLE_MEASURES,
+    TEST_NAMES,
+    VERDICTS,
+    Estimate,
+    Measure,
+    PairedTest,
+)
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import DEFINING_SETTINGS, EvaluatedModel
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, p_text
@@ -19,13 +26,10 @@ from nnunet_amt.writing.table import Document
 
 SCHEMA_VERSION = 1
 _IOU = paper.OPERATING_POINT.iou_threshold
-_COUNTS = tuple(
-    f"{what}_{side}_{t:g}" for t in TABLE_THRESHOLDS for what in ("found", "fp") for side in ("first", "other")
-)
 CASES_COLUMNS = (
     *("case_id", "first", "other", "dice_first", "dice_other", "difference", "verdict"),
     *("tumour_size", "reference_lesions"),
-    *_COUNTS,
+    *(f"{what}_{side}_{t:g}" for t in TABLE_THRESHOLDS for what in ("found", "fp") for side in ("first", "other")),
 )
 METRICS_COLUMNS = (
     *("first", "other", "group", "subgroup", "cases", "metric", "iou_threshold", "n"),
@@ -36,21 +40,26 @@ Row = dict[str, Any]
 
 def plain_sentences(comparison: Comparison) -> tuple[str, ...]:
     """Say of each other model how it compares with the first: Dice, lesions, single cases."""
-    return tuple(
-        " ".join(
-            [
-                _dice_sentence(comparison, other),
-                *_lesion_sentences(comparison, other),
-                _case_sentence(comparison, other),
-            ]
+    margin = comparison.settings.tie_margin
+    tied = f"differs by less than {margin:g}" if margin else "is equal"
+    found = []
+    for other in comparison.others:
+        tally = other.tally
+        cases = (
+            f"Case by case its Dice is better in {tally['win']}, worse in {tally['loss']}, and {tied} in "
+            f"{tally['tie']} of {comparison.cases}."
         )
-        for other in comparison.others
-    )
+        sentences = [_dice_sentence(comparison, other), *_lesion_sentences(comparison, other), cases]
+        found.append(" ".join(sentences))
+    return tuple(found)
 
 
 def write_comparison_json(path: Path, comparison: Comparison, document: Document) -> None:
     """Write everything but the single cases; undefined, withheld and not recorded is null."""
-    first = comparison.first
+    first, published = comparison.first, None
+    if comparison.settings.published:
+        published = {"citation": paper.CITATION, "doi": paper.DOI, "paired": False}
+        published |= {"table_3": asdict(paper.TABLE_3[0]), "table_4": asdict(paper.TABLE_4[0])}
     content = {
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "nnunet_amt", "version": __version__},
@@ -65,13 +74,13 @@ def write_comparison_json(path: Path, comparison: Comparison, document: Document
         "models": [
             {
                 "name": result.name,
-                "metrics": [_estimate(*pair) for pair in zip(MEASURES, result.values, strict=True)],
+                "metrics": [asdict(m) | asdict(e) for m, e in zip(MEASURES, result.values, strict=True)],
                 "cost": asdict(result.cost),
             }
             for result in comparison.results
         ],
         "comparisons": [_comparison(other) for other in comparison.others],
-        "published": _published() if comparison.settings.published else None,
+        "published": published,
         "tables": [table.as_json() for table in document.tables],
         "figures": [f"{picture.file.stem}.{ending}" for picture in document.pictures for ending in ("png", "svg")],
     }
@@ -86,10 +95,6 @@ def write_metrics_csv(path: Path, comparison: Comparison) -> None:
 def write_cases_csv(path: Path, comparison: Comparison) -> None:
     """Write a row for each other model and case: both Dice scores, the verdict, lesions found and false positives."""
     write_csv(path, CASES_COLUMNS, (row for other in comparison.others for row in _case_rows(comparison.first, other)))
-
-
-def _estimate(measure: Measure, estimate: Estimate) -> Row:
-    return {**asdict(measure), "value": estimate.value, "ci95": estimate.ci95, "n": estimate.n}
 
 
 def _difference(measure: Measure, estimate: Estimate) -> Row:
@@ -157,11 +162,6 @@ def _case_rows(first: EvaluatedModel, other: ModelComparison) -> Iterator[Row]:
         yield row
 
 
-def _published() -> Row:
-    voxel, lesion = asdict(paper.TABLE_3[0]), asdict(paper.TABLE_4[0])
-    return {"citation": paper.CITATION, "doi": paper.DOI, "paired": False, "table_3": voxel, "table_4": lesion}
-
-
 def _dice_sentence(comparison: Comparison, other: ModelComparison) -> str:
     difference, first = other.difference("dice"), comparison.first.name
     if difference.value is None:
@@ -186,15 +186,6 @@ def _lesion_sentences(comparison: Comparison, other: ModelComparison) -> list[st
         evidence = _evidence(other, "fp_per_scan", _IOU, "fewer", "more")
         sentences.append(f"It marks {how} false positives per scan at IoU > {_IOU:g} ({evidence}).")
     return sentences
-
-
-def _case_sentence(comparison: Comparison, other: ModelComparison) -> str:
-    margin, tally = comparison.settings.tie_margin, other.tally
-    tied = f"differs by less than {margin:g}" if margin else "is equal"
-    return (
-        f"Case by case its Dice is better in {tally['win']}, worse in {tally['loss']}, and {tied} in {tally['tie']} "
-        f"of {comparison.cases}."
-    )
 
 
 def _evidence(

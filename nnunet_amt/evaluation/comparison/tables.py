@@ -6,10 +6,9 @@ from itertools import groupby
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
-from nnunet_amt.evaluation.comparison.measures import TABLE_MEASURES, Estimate, Measure
-from nnunet_amt.evaluation.comparison.paired import TEST_NAMES, VERDICTS
+from nnunet_amt.evaluation.comparison.measures import TABLE_MEASURES, TEST_NAMES, VERDICTS, Estimate, Measure
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
-from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
+from nnunet_amt.evaluation.results.tables import FALSE_POSITIVE_RULES, group_title, subgroup_title
 from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.writing.numbers import (
@@ -35,10 +34,6 @@ _TITLES = {
     "fp_per_scan": "False positives per scan",
     "sweep_sensitivity": "Sensitivity",
     "sweep_fp_per_scan": "False positives per scan",
-}
-_RULES = {
-    "unmatched": "a predicted lesion without a partner is a false positive",
-    "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
 }
 _IOU = paper.OPERATING_POINT.iou_threshold
 _MOST_SUBGROUPS = 12  # more make the table unreadable, and hold too few cases each to have intervals
@@ -68,7 +63,8 @@ def _accuracy(comparison: Comparison) -> Table:
     for title, measures in groupby(TABLE_MEASURES, key=_measure_group):
         rows.append(Row(title, kind="group"))
         for measure in measures:
-            cells = [_value(result.value(measure.metric, measure.iou_threshold)) for result in comparison.results]
+            found = (result.value(measure.metric, measure.iou_threshold) for result in comparison.results)
+            cells = [value_text(estimate.value, estimate.ci95) for estimate in found]
             if published is not None:
                 cells.append(published.get(measure, UNDEFINED))
             rows.append(Row(_TITLES[measure.metric], tuple(cells)))
@@ -77,7 +73,8 @@ def _accuracy(comparison: Comparison) -> Table:
         f"Mean (95% CI) of {comparison.cases} cases, pooled over {comparison.lesions} reference lesions. "
         f"{_interval_note(comparison)}",
         f"Lesions: components of {settings['connectivity']}-connectivity, predicted ones under "
-        f"{settings['minimum_predicted_voxels']} voxels dropped; {_RULES[str(settings['false_positive_rule'])]}.",
+        f"{settings['minimum_predicted_voxels']} voxels dropped; "
+        f"{FALSE_POSITIVE_RULES[str(settings['false_positive_rule'])]}.",
     ]
     if published is not None:
         columns.append("Published (other patients)")
@@ -107,7 +104,13 @@ def _differences(comparison: Comparison) -> Table:
     for other in comparison.others:
         for title, measures in groupby(TABLE_MEASURES, key=_measure_group):
             rows.append(Row(f"{other.name}: {title[0].lower()}{title[1:]}", kind="group"))
-            rows += [_difference_row(other, measure) for measure in measures]
+            for measure in measures:
+                difference = other.difference(measure.metric, measure.iou_threshold)
+                test = other.test(measure.metric, measure.iou_threshold)
+                tested = (UNDEFINED,) * 3
+                if test is not None:
+                    tested = TEST_NAMES[test.test], p_text(test.p), p_text(test.p_holm)
+                rows.append(Row(_TITLES[measure.metric], (_difference(difference), str(difference.n), *tested)))
     title = f"Differences: other model minus {comparison.first.name}"
     columns = ("Difference (95% CI)", "n", "Test", "p", "p (Holm)")
     notes = (
@@ -120,13 +123,6 @@ def _differences(comparison: Comparison) -> Table:
         f"p (Holm): corrected for all {comparison.tests} tests of this comparison, over models and metrics.",
     )
     return Table(title, "Metric", columns, tuple(rows), notes)
-
-
-def _difference_row(other: ModelComparison, measure: Measure) -> Row:
-    difference = other.difference(measure.metric, measure.iou_threshold)
-    test = other.test(measure.metric, measure.iou_threshold)
-    tested = (UNDEFINED,) * 3 if test is None else (TEST_NAMES[test.test], p_text(test.p), p_text(test.p_holm))
-    return Row(_TITLES[measure.metric], (_difference(difference), str(difference.n), *tested))
 
 
 def _lesions(comparison: Comparison) -> Table:
@@ -243,10 +239,6 @@ def _sweep(comparison: Comparison) -> Table:
     title = f"Differences along the IoU threshold: other model minus {comparison.first.name}"
     note = "Difference (95% CI); the intervals hold for one threshold at a time, and none is tested by its own."
     return Table(title, "IoU above", tuple(columns), tuple(rows), (note,))
-
-
-def _value(estimate: Estimate) -> str:
-    return value_text(estimate.value, estimate.ci95)
 
 
 def _difference(estimate: Estimate) -> str:

@@ -19,12 +19,12 @@ from nnunet_amt.evaluation.measure.lesions import (
     label_components,
     match_sweep,
 )
+from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
 from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing, outline_points
 
 # A reference of which less than this share was predicted is partly found only. The paper gives no figure.
 PARTIAL_BELOW = 0.5
-HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths
 _MM3_PER_CM3 = 1000.0
 
 SegmentationError = Literal["over", "under", "balanced"]
@@ -33,46 +33,27 @@ Detection = Literal["found", "partial", "missed"]
 
 @dataclass(frozen=True)
 class FailureMode:
-    """How a case fails.
+    """How a case fails."""
 
-    Attributes
-    ----------
-    segmentation
-        ``over`` if more voxels are falsely positive than falsely negative, ``under`` if fewer, ``balanced`` if as
-        many; None without any tumour voxel in either mask.
-    detection
-        Of the whole reference; None for a case without tumour.
-    partial_lesions, missed_lesions
-        Reference lesions that are partly found, or not at all.
-    """
-
+    # ``over`` if more voxels are falsely positive than falsely negative, ``under`` if fewer, ``balanced`` if as many;
+    # None without any tumour voxel in either mask
     segmentation: SegmentationError | None
-    detection: Detection | None
+    detection: Detection | None  # of the whole reference; None for a case without tumour
+    # partial_lesions, missed_lesions: reference lesions that are partly found, or not at all
     partial_lesions: int
     missed_lesions: int
 
 
 @dataclass(frozen=True)
 class FalsePositive:
-    """A predicted lesion without a partner at IoU > 0.1.
+    """A predicted lesion without a partner at IoU > 0.1."""
 
-    Attributes
-    ----------
-    lesion
-        Its number among the predicted lesions of the case, from 1.
-    voxels, volume_cm3
-        Its size.
-    distance_mm
-        From its surface to the nearest surface of a reference lesion; 0 if they overlap, None without a reference.
-    overlaps_reference
-        Whether it shares a voxel with a reference lesion, though too few for a match.
-    """
-
-    lesion: int
+    lesion: int  # its number among the predicted lesions of the case, from 1
     voxels: int
     volume_cm3: float
+    # from its surface to the nearest surface of a reference lesion; 0 if they overlap, None without a reference
     distance_mm: float | None
-    overlaps_reference: bool
+    overlaps_reference: bool  # whether it shares a voxel with a reference lesion, though too few for a match
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +73,8 @@ class FailureCase:
 def examine_case(masks: MaskPair, ct: Path | None, *, settings: EvaluationSettings) -> FailureCase:
     """Classify a case, list its false positives and describe its reference.
 
-    Parameters
-    ----------
-    masks
-        Both masks.
-    ct
-        The CT on their grid; None for shape features alone.
-    settings
-        Connectivity, the rule of false positives, and the smallest predicted lesion, which is dropped for these only.
+    `ct` lies on the grid of the masks; without one there are shape features alone. Predicted lesions under the smallest
+    size are dropped for the false positives only.
 
     Raises
     ------
@@ -132,14 +107,9 @@ def examine_case(masks: MaskPair, ct: Path | None, *, settings: EvaluationSettin
 
 
 def failure_mode(tp: int, fp: int, fn: int, *, covered_shares: Sequence[float] = ()) -> FailureMode:
-    """Classify a case by its voxel counts.
+    """Classify a case by its voxels in both masks, in the prediction only and in the reference only.
 
-    Parameters
-    ----------
-    tp, fp, fn
-        Voxels in both masks, in the prediction only, in the reference only.
-    covered_shares
-        Of each reference lesion, the share of its voxels that is predicted.
+    `covered_shares` are, of each reference lesion, the share of its voxels that is predicted.
     """
     lesions = [_detection(share) for share in covered_shares]
     segmentation: SegmentationError = "balanced" if fp == fn else "over" if fp > fn else "under"

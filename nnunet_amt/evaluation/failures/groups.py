@@ -53,43 +53,24 @@ class GroupValues:
 
 @dataclass(frozen=True)
 class FeatureComparison:
-    """A feature of the references in both groups.
-
-    Attributes
-    ----------
-    feature
-        Which.
-    bottom, top
-        Its values in the cases of lowest and of highest Dice.
-    p
-        Two-sided Mann-Whitney U test; None if one group has no value.
-    p_holm
-        `p` after Holm's correction for all features compared.
-    top_is_larger
-        Probability that a case drawn from the top group has the larger value, ties counted half: U / (n1 n2).
-    published_p
-        The paper's p-value of this feature, where it gives one.
-    """
+    """A feature of the references in both groups."""
 
     feature: Feature
+    # bottom, top: its values in the cases of lowest and of highest Dice
     bottom: GroupValues
     top: GroupValues
-    p: float | None
-    p_holm: float | None
+    p: float | None  # two-sided Mann-Whitney U test; None if one group has no value
+    p_holm: float | None  # `p` after Holm's correction for all features compared
+    # probability that a case drawn from the top group has the larger value, ties counted half: U / (n1 n2)
     top_is_larger: float | None
-    published_p: float | None
+    published_p: float | None  # the paper's p-value of this feature, where it gives one
 
 
 def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
     """Take the tenth of the cases with the lowest and the tenth with the highest Dice.
 
     The paper's "Quantitative analysis of failure modes". A tenth is rounded up: 17 of 164. Cases of equal Dice are
-    taken in the order of their ids, the first of them as the lowest.
-
-    Parameters
-    ----------
-    dice
-        Dice of each case, None where it is undefined.
+    taken in the order of their ids, the first of them as the lowest. `dice` is None where it is undefined.
 
     Raises
     ------
@@ -111,14 +92,9 @@ def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
 def compare_features(
     features: Sequence[Feature], bottom: Sequence[Mapping[str, float | None]], top: Sequence[Mapping[str, float | None]]
 ) -> tuple[FeatureComparison, ...]:
-    """Test each feature with the Mann-Whitney U test, two-sided.
+    """Test each feature with the Mann-Whitney U test, two-sided; Holm's correction is for all of `features`.
 
-    Parameters
-    ----------
-    features
-        What to compare; Holm's correction is for all of these.
-    bottom, top
-        Values of the cases of both groups.
+    `bottom` and `top` are the values of the cases of both groups.
     """
     pairs = [(_defined(feature.name, bottom), _defined(feature.name, top)) for feature in features]
     tests = [mann_whitney(low, high) for low, high in pairs]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.evaluation.failures.failure_case import HIT_TWENTIETHS, PARTIAL_BELOW, FailureCase
+from nnunet_amt.evaluation.failures.failure_case import PARTIAL_BELOW, FailureCase
 from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, GroupValues
+from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.writing.numbers import UNDEFINED, counted, short_p_text
 from nnunet_amt.writing.table import Row, Table

@@ -47,7 +47,7 @@ _SUBGROUP_TITLES = {
     ("tumour_size", "small"): f"small (< {_SMALL:g} cm)",
 }
 _PUBLISHED_LESION_METRICS = ("sensitivity_01", "fp_per_scan_01", "sensitivity_05", "fp_per_scan_05")
-_RULES = {
+FALSE_POSITIVE_RULES = {
     "unmatched": "a predicted lesion without a partner is a false positive",
     "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
 }
@@ -117,7 +117,7 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"{_interval_note(settings, overall)}",
         f"Lesions: components of {settings.connectivity}-connectivity, predicted ones under "
         f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
-        f"{_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
+        f"{FALSE_POSITIVEFALSE_POSITIVE_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
         *_triage_notes(overall),
         f"{UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
         "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "

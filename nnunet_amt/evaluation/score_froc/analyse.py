@@ -26,12 +26,8 @@ from nnunet_amt.evaluation.score_froc.result_files import (
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 SCORE_FROC_FILES = (
-    "score_froc.md",
-    "score_froc.json",
-    "score_froc.csv",
-    "score_froc_lesions.csv",
-    "score_froc.png",
-    "score_froc.svg",
+    *("score_froc.md", "score_froc.json", "score_froc.csv", "score_froc_lesions.csv"),
+    *("score_froc.png", "score_froc.svg"),
 )
 
 
@@ -73,8 +69,6 @@ def analyse_scores(
         Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
         Cases that are read at the same time; each holds the probabilities of a whole scan.
-    progress
-        Told of every checked header and every case.
 
     Raises
     ------
@@ -112,13 +106,7 @@ def write_scores(
     jobs: int,
     progress: Progress,
 ) -> tuple[tuple[ScoreFroc, ...], IouSweep]:
-    """Read pairs whose geometry has been checked, with their probabilities, and write `SCORE_FROC_FILES` to a folder.
-
-    Raises
-    ------
-    ImageReadError, LabelValueError, GeometryMismatchError
-        If a file is damaged, or probabilities are not of the prediction they stand beside.
-    """
+    """Read pairs whose geometry has been checked, and write `SCORE_FROC_FILES` to a folder; see `analyse_scores`."""
 
     def read(pair: LabelMapPair) -> CaseCandidates:
         return case_candidates(pair, files.get(pair.case_id), settings=settings)

@@ -28,31 +28,19 @@ from nnunet_amt.images.mask_file import read_geometry
 Confidence = Literal["mean", "max"]
 CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths
-_KEY = "probabilities"
-_TUMOUR = 1  # the label's class; 0 is the background
 # A tumour voxel has the larger of two probabilities; half-precision files round it.
 _LOWEST_OF_TUMOUR = 0.5 - 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class CaseCandidates:
-    """The lesions of a case.
-
-    Attributes
-    ----------
-    case_id
-        Name of the case.
-    levels : numpy.ndarray of int, (references, predictions)
-        The highest twentieth that the IoU of each pair exceeds, as `iou_levels` gives it.
-    voxels : numpy.ndarray of int, (predictions,)
-        Size of each predicted lesion.
-    confidences : dict of numpy.ndarray, (predictions,)
-        Mean and largest tumour probability of the voxels of each predicted lesion.
-    """
+    """The lesions of a case."""
 
     case_id: str
+    # (references, predictions): the highest twentieth that the IoU of each pair exceeds, as `iou_levels` gives it
     levels: np.ndarray
-    voxels: np.ndarray
+    voxels: np.ndarray  # (predictions,): size of each predicted lesion
+    # (predictions,): mean and largest tumour probability of the voxels of each predicted lesion
     confidences: dict[Confidence, np.ndarray]
 
     @property
@@ -125,17 +113,13 @@ def hits(levels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     A prediction is a hit if with it one reference more can be matched one to one at IoU > 0.1 than with the more
     confident ones alone. So among the predictions above any confidence there are as many hits as can be
     matched, and each reference counts once; a second prediction of the same reference is a false positive.
+    Predictions of equal confidence are taken in the order of their numbers.
 
     Parameters
     ----------
     levels : numpy.ndarray of int, (references, predictions)
         Of `CaseCandidates`.
     confidence : numpy.ndarray of float, (predictions,)
-        Of each prediction; equal ones are taken in the order of their numbers.
-
-    Returns
-    -------
-    numpy.ndarray of bool, (predictions,)
     """
     order = np.argsort(-confidence, kind="stable")
     found = np.zeros(len(confidence), dtype=bool)
@@ -168,7 +152,16 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
     LabelValueError
         If there are other classes than background and tumour, or values that are no probabilities.
     """
-    everything = _array(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "probabilities" not in archive:
+                found = ", ".join(archive.files) or "nothing"
+                raise ImageReadError(
+                    f"{path}: has no array 'probabilities' (it holds: {found}); give nnU-Net's own file"
+                )
+            everything: np.ndarray = archive["probabilities"]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
+        raise ImageReadError(f"{path}: is damaged or no file of nnU-Net's; predict this case again") from error
     if everything.ndim != 4 or everything.dtype.kind != "f":
         raise ImageReadError(
             f"{path}: holds an array of {everything.ndim} dimensions and type {everything.dtype}; nnU-Net's "
@@ -182,7 +175,7 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
         )
     if everything.shape[0] != 2:
         raise LabelValueError(f"{path}: holds {everything.shape[0]} classes; background and tumour are 2")
-    tumour: np.ndarray = everything[_TUMOUR]
+    tumour: np.ndarray = everything[1]  # the label's class; 0 is the background
     lowest, highest = float(tumour.min()), float(tumour.max())
     if not (lowest >= 0 and highest <= 1):  # also where one is NaN
         raise LabelValueError(f"{path}: holds values from {lowest:g} to {highest:g}; a probability is from 0 to 1")
@@ -210,15 +203,3 @@ def _piece_probabilities(probabilities: np.ndarray, piece: MaskBox) -> np.ndarra
     z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))
     values: np.ndarray = probabilities[z, y, x][piece.mask]
     return values.astype(np.float64)
-
-
-def _array(path: Path) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if _KEY not in archive:
-                found = ", ".join(archive.files) or "nothing"
-                raise ImageReadError(f"{path}: has no array {_KEY!r} (it holds: {found}); give nnU-Net's own file")
-            array: np.ndarray = archive[_KEY]
-            return array
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
-        raise ImageReadError(f"{path}: is damaged or no file of nnU-Net's; predict this case again") from error

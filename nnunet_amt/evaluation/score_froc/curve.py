@@ -21,28 +21,15 @@ CPM_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 @dataclass(frozen=True)
 class ScoreFroc:
-    """Operating points of one confidence, from the strictest to that which keeps every predicted lesion.
+    """Operating points of one confidence, from the strictest to that which keeps every predicted lesion."""
 
-    Attributes
-    ----------
-    confidence
-        What is swept.
-    threshold
-        Predicted lesions of this confidence or more are kept.
-    tp, fp
-        Matched reference lesions and false positives among the predicted lesions kept.
-    references
-        All reference lesions.
-    scans
-        All cases, those without lesions too.
-    """
-
-    confidence: Confidence
-    threshold: tuple[float, ...]
+    confidence: Confidence  # what is swept
+    threshold: tuple[float, ...]  # predicted lesions of this confidence or more are kept
+    # tp, fp: matched reference lesions and false positives among the predicted lesions kept
     tp: tuple[int, ...]
     fp: tuple[int, ...]
-    references: int
-    scans: int
+    references: int  # all reference lesions
+    scans: int  # all cases, those without lesions too
 
     @property
     def sensitivity(self) -> tuple[float | None, ...]:
@@ -92,16 +79,8 @@ def score_froc(
     """Sweep the confidence over all predicted lesions of all cases.
 
     There is one operating point for each confidence that occurs: lesions of equal confidence come and go together.
-    The last keeps every predicted lesion.
-
-    Parameters
-    ----------
-    cases
-        At least one.
-    confidence
-        Which confidence is swept.
-    rule
-        What a false positive is: every predicted lesion that is no hit, or only one apart from all references.
+    The last keeps every predicted lesion. By `rule` a false positive is every predicted lesion that is no hit, or only
+    one apart from all references.
     """
     scores = np.concatenate([case.confidences[confidence] for case in cases])
     is_hit = np.concatenate([hits(case.levels, case.confidences[confidence]) for case in cases])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,16 @@ def write_curves_csv(path: Path, curves: Sequence[ScoreFroc]) -> None:
 
 def write_lesions_csv(path: Path, cases: Sequence[CaseCandidates]) -> None:
     """Write a row a predicted lesion: its confidences, and whether it is a hit when each is swept."""
-    write_csv(path, LESION_COLUMNS, (row for case in cases for row in _lesion_rows(case)))
+    rows = []
+    for case in cases:
+        found = {name: hits(case.levels, case.confidences[name]) for name in CONFIDENCES}
+        for index, voxels in enumerate(case.voxels.tolist()):
+            row: dict[str, object] = {"case_id": case.case_id, "lesion": index + 1, "voxels": voxels}
+            for name in CONFIDENCES:
+                row[f"{name}_probability"] = float(case.confidences[name][index])
+                row[f"{name}_hit"] = bool(found[name][index])
+            rows.append(row)
+    write_csv(path, LESION_COLUMNS, rows)
 
 
 def write_score_froc_json(
@@ -158,16 +167,6 @@ def _sweep_table(sweep: IouSweep) -> Table:
     return Table("IoU sweep", "IoU above", ("Sensitivity", "FP/scan"), rows, (note,))
 
 
-def _lesion_rows(case: CaseCandidates) -> Iterable[dict[str, object]]:
-    found = {name: hits(case.levels, case.confidences[name]) for name in CONFIDENCES}
-    for index, voxels in enumerate(case.voxels.tolist()):
-        row: dict[str, object] = {"case_id": case.case_id, "lesion": index + 1, "voxels": voxels}
-        for name in CONFIDENCES:
-            row[f"{name}_probability"] = float(case.confidences[name][index])
-            row[f"{name}_hit"] = bool(found[name][index])
-        yield row
-
-
 def _shown(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:.2f}"
 
@@ -208,7 +207,7 @@ def _finish(figure: Figure, axes: Axes, curve: ScoreFroc) -> None:
     if message := _remark(curve):
         axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", va="center")
     counts = f"{counted(curve.scans, 'case')}, {counted(curve.references, 'lesion')}"
-    title = f"{counts}; score FROC: hits at IoU > {HIT_TWENTIETHS / 20:g}"
+    title = f"{counts}; score FROC: hits at IoU > {_HIT_IOU:g}"
     figure.legend(loc="outside upper left", frameon=False, title=title, alignment="left")
 
 

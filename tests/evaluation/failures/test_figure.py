@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_amt.evaluation.failures.analyse import feature_figure, write_feature_figures
 from nnunet_amt.evaluation.failures.failure_case import FailureCase, failure_mode
 from nnunet_amt.evaluation.failures.groups import compare_features, extreme_groups
-from nnunet_amt.evaluation.failures.result_files import feature_figure, write_feature_figures
 from nnunet_amt.evaluation.measure.case import voxel_metrics
 from nnunet_amt.evaluation.measure.features import SHAPE_FEATURES, Feature, FeatureValues
 
