@@ -86,29 +86,18 @@ def convert(
     from nnunet_amt.nnunet.environment import folder_from_environment
 
     settings = ConversionSettings(
-        seed=seed,
-        external_cases=external_cases,
-        tuning_cases=tuning_cases,
-        external_institutions=external_institutions,
-        reading=ReadingOptions(resample_masks, resample_tilt),
-        exclude_unreadable=exclude_unreadable,
-        key_file=key_file,
-        keep_case_ids=keep_case_ids,
+        seed=seed, external_cases=external_cases, tuning_cases=tuning_cases,
+        external_institutions=external_institutions, reading=ReadingOptions(resample_masks, resample_tilt),
+        exclude_unreadable=exclude_unreadable, key_file=key_file, keep_case_ids=keep_case_ids,
         p_values=table1_p_values,
-    )
+    )  # fmt: skip
     raw_folder = folder_from_environment("nnUNet_raw")
     try:
         with progress_bars() as progress:
             summary = convert_cohort(
-                manifest,
-                raw_folder,
-                dataset_id=dataset,
-                dataset_name=name,
-                settings=settings,
-                jobs=jobs,
-                executor=executor,
-                progress=progress,
-            )
+                manifest, raw_folder, dataset_id=dataset, dataset_name=name, settings=settings, jobs=jobs,
+                executor=executor, progress=progress,
+            )  # fmt: skip
     except CasesRefusedError as error:
         if len(error.refused) == 1:
             raise

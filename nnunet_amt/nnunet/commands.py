@@ -38,22 +38,19 @@ def plan_and_preprocess_command(
     dataset_id: int, *, planner: str = STOCK_PLANNER, options: Sequence[str] = (), jobs: int | None = None
 ) -> list[str]:
     """Plan and preprocess; nnU-Net keeps a fingerprint that is there."""
-    workers = [] if jobs is None else ["-npfp", str(jobs), "-np", str(jobs)]
-    return [
-        "nnUNetv2_plan_and_preprocess", "-d", str(dataset_id), "-c", CONFIGURATION,
-        *_planner(planner), *options, *workers,
-    ]  # fmt: skip
+    words = ["nnUNetv2_plan_and_preprocess", "-d", str(dataset_id), "-c", CONFIGURATION]
+    words += [*_unless(STOCK_PLANNER, "-pl", planner), *options]
+    return words if jobs is None else [*words, "-npfp", str(jobs), "-np", str(jobs)]
 
 
 def plan_command(dataset_id: int, *, planner: str = STOCK_PLANNER, options: Sequence[str] = ()) -> list[str]:
     """Plan only, where arrays of the same kind are there: nnU-Net's planners share them for 3d_fullres."""
-    return ["nnUNetv2_plan_experiment", "-d", str(dataset_id), *_planner(planner), *options]
+    return ["nnUNetv2_plan_experiment", "-d", str(dataset_id), *_unless(STOCK_PLANNER, "-pl", planner), *options]
 
 
 def preprocess_command(dataset_id: int, *, plans: str = STOCK_PLANS, jobs: int | None = None) -> list[str]:
     """Preprocess only, by plans that are there."""
-    named = [] if plans == STOCK_PLANS else ["-plans_name", plans]
-    workers = [] if jobs is None else ["-np", str(jobs)]
+    named, workers = _unless(STOCK_PLANS, "-plans_name", plans), [] if jobs is None else ["-np", str(jobs)]
     return ["nnUNetv2_preprocess", "-d", str(dataset_id), *named, "-c", CONFIGURATION, *workers]
 
 
@@ -97,15 +94,14 @@ def predict_command(
     ]  # fmt: skip
 
 
-def _planner(planner: str) -> list[str]:
-    return [] if planner == STOCK_PLANNER else ["-pl", planner]
-
-
 def _model(trainer: str, plans: str, checkpoint: str | None, device: str | None) -> list[str]:
-    words = [] if trainer == STOCK_TRAINER else ["-tr", trainer]
-    words += [] if plans == STOCK_PLANS else ["-p", plans]
-    words += [] if checkpoint is None else ["-chk", checkpoint]
-    return words + ([] if device is None else ["-device", device])
+    words = [*_unless(STOCK_TRAINER, "-tr", trainer), *_unless(STOCK_PLANS, "-p", plans)]
+    return [*words, *_unless(None, "-chk", checkpoint), *_unless(None, "-device", device)]
+
+
+def _unless(stock: str | None, option: str, value: str | None) -> list[str]:
+    """Give the option where nnU-Net would not take its value by itself."""
+    return [] if value is None or value == stock else [option, value]
 
 
 class _Reader(argparse.ArgumentParser):

@@ -30,10 +30,6 @@ def run_stock_command(
 
     Parameters
     ----------
-    command
-        The command as one would type it.
-    environment
-        Variables to run it with; our trainers are added.
     on_line
         Told every line of the output.
     log_file
@@ -64,13 +60,16 @@ def run_stock_command(
         start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
     )
     try:
-        tail = _follow(process, on_line, log_file) if piped else []
+        last_line = _follow(process, on_line, log_file) if piped else ""
         exit_code, peak = _wait(process)
     except BaseException:
-        _end_group(process)
+        # with its workers, at once: checkpoints are written whole, half a prediction is made again
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         raise
     if exit_code != 0:
-        last = f"; its last line: {tail[-1]}" if tail else ""
+        last = f"; its last line: {last_line}" if last_line else ""
         where = f"; all of its output is in {log_file}" if log_file else ""
         raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
     return peak
@@ -95,22 +94,19 @@ def cpu_friendly_environment(device: str) -> dict[str, str]:
     return environment
 
 
-def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | None, log_file: Path | None) -> list[str]:
+def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | None, log_file: Path | None) -> str:
     """Pass output on line by line; return its last line."""
-    tail: list[str] = []
-    if process.stdout is None:
-        return tail
+    last_line = ""
     log_path = log_file or Path(os.devnull)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("a", encoding="utf-8") as log:
-        for line in process.stdout:
+        for line in process.stdout or ():
             log.write(line)
             log.flush()
-            if line.strip():
-                tail = [line.strip()]
+            last_line = line.strip() or last_line
             if on_line is not None:
                 on_line(line)
-    return tail
+    return last_line
 
 
 def _executable(name: str) -> str:
@@ -119,10 +115,3 @@ def _executable(name: str) -> str:
     if found is None:
         raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
     return found
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End the command and its workers at once: checkpoints are written whole, half a prediction is made again."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -253,7 +253,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     def on_epoch_end(self) -> None:
         """Write the log, the checkpoints and the progress plot of this epoch."""
         self.logger.log("epoch_end_timestamps", time(), self.current_epoch)
-        self._print_epoch()
+        keys = ("train_losses", "val_losses", "epoch_start_timestamps", "epoch_end_timestamps")
+        train_loss, val_loss, started, ended = (self.logger.get_value(key, step=-1) for key in keys)
+        self.print_to_log_file(f"train_loss {train_loss:.4f}")
+        self.print_to_log_file(f"val_loss {val_loss:.4f}")
+        self.print_to_log_file(f"Epoch time: {ended - started:.2f} s")
         dice = self._tuning_dice_of_this_epoch
         if dice is not None and not isnan(dice) and (self._best_ema is None or dice > self._best_ema):
             self._best_ema = dice
@@ -264,16 +268,6 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self.local_rank == 0:
             self.logger.plot_progress_png(self.output_folder)
         self.current_epoch += 1
-
-    def _print_epoch(self) -> None:
-        keys = ("train_losses", "val_losses", "epoch_start_timestamps", "epoch_end_timestamps")
-        train_loss, val_loss, started, ended = (self.logger.get_value(key, step=-1) for key in keys)
-        for line in (
-            f"train_loss {train_loss:.4f}",
-            f"val_loss {val_loss:.4f}",
-            f"Epoch time: {ended - started:.2f} s",
-        ):
-            self.print_to_log_file(line)
 
     # ---- checkpoints --------------------------------------------------------------------------------------
 

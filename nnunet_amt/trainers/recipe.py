@@ -101,13 +101,7 @@ def endless_batches(loader: AMTDataLoader, pin_memory: bool) -> Iterator[dict]:
     if processes == 0:
         return SingleThreadedAugmenter(loader, None)
     batches = NonDetMultiThreadedAugmenter(
-        loader,
-        None,
-        processes,
-        num_cached=max(6, processes // 2),
-        seeds=None,
-        pin_memory=pin_memory,
-        wait_time=0.002,
+        loader, None, processes, num_cached=max(6, processes // 2), seeds=None, pin_memory=pin_memory, wait_time=0.002
     )
     next(batches)  # starts the workers before the first epoch is timed
     return batches
@@ -117,13 +111,7 @@ def endless_batches(loader: AMTDataLoader, pin_memory: bool) -> Iterator[dict]:
 
 
 def training_transforms(patch_size: Sequence[int]) -> BasicTransform:
-    """Build the transforms of a training sample: every sample is rotated and scaled, none is mirrored.
-
-    Parameters
-    ----------
-    patch_size
-        Size (z, y, x) of the patch that leaves the transforms, in voxels.
-    """
+    """Build the transforms of a sample, to a patch of so many voxels (z, y, x): rotated and scaled, never mirrored."""
     spatial = SpatialTransform(
         tuple(patch_size),
         patch_center_dist_from_border=0,

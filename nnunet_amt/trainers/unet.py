@@ -81,15 +81,11 @@ def initialise_glorot(module: nn.Module) -> None:
 
 
 def _encoding_level(channels: int, features: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(*(_convolution_block(channels if n == 0 else features, features) for n in range(blocks)))
-
-
-def _convolution_block(channels: int, features: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv3d(channels, features, kernel_size=3, padding=1),
-        nn.BatchNorm3d(features),
-        nn.ReLU(inplace=True),
-    )
+    level = nn.Sequential()
+    for block in range(blocks):
+        convolution = nn.Conv3d(channels if block == 0 else features, features, kernel_size=3, padding=1)
+        level.append(nn.Sequential(convolution, nn.BatchNorm3d(features), nn.ReLU(inplace=True)))
+    return level
 
 
 def _deconvolution_block(channels: int, features: int, kernel_size: int, stride: int) -> nn.Sequential:
