@@ -110,12 +110,7 @@ def components(
 ) -> None:
     """Show how much the lesion metrics depend on connectivity and smallest predicted size, in one table."""
     from nnunet_amt.base.run_record import RECORD_FILE
-    from nnunet_amt.evaluation.component_analysis import (
-        COMPONENT_FILES,
-        MINIMUM_SIZES,
-        MinimumSize,
-        analyse_components,
-    )
+    from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, MINIMUM_SIZES, MinimumSize, analyse_components
 
     sizes = [MinimumSize(voxels, "voxels") for voxels in minimum_voxels or ()]
     sizes += [MinimumSize(volume, "mm3") for volume in minimum_mm3 or ()]
@@ -132,8 +127,7 @@ def components(
 @one_line_errors
 def published(
     check: Annotated[
-        bool,
-        typer.Option("--check", help="Say which rows of Tables 3 and 4 do not average to their overall row."),
+        bool, typer.Option("--check", help="Say which rows of Tables 3 and 4 do not average to their overall row.")
     ] = False,
 ) -> None:
     """Show the paper's Tables 1 to 4, or check that their rows average to the overall row.

@@ -85,8 +85,7 @@ def predict(
     dataset: DatasetArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the predicted label maps.")],
     images: Annotated[
-        Path | None,
-        typer.Option("--input", help="Folder of <case>_0000.nii.gz; the external test set if not given."),
+        Path | None, typer.Option("--input", help="Folder of <case>_0000.nii.gz; the external test set if not given.")
     ] = None,
     fold: Fold = "0",
     trainer: Trainer = DEFAULT_TRAINER,

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from nnunet_amt.study.stage import StageState
 
 Study = Annotated[
-    Path,
-    typer.Argument(metavar="STUDY_DIR", help="Folder of the study, such as amt_demo: it holds the evaluation."),
+    Path, typer.Argument(metavar="STUDY_DIR", help="Folder of the study, such as amt_demo: it holds the evaluation.")
 ]
 Evaluation = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="The evaluation that is meant, where the study holds several.")

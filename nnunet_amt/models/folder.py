@@ -162,10 +162,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _require_fitting_weights(
-    path: Path,
-    weights: Mapping[str, Any],
-    description: Mapping[str, Any],
-    network: Callable[[int, int], nn.Module],
+    path: Path, weights: Mapping[str, Any], description: Mapping[str, Any], network: Callable[[int, int], nn.Module]
 ) -> None:
     """Compare the shapes of the weights with those of the network that nnU-Net will build for the dataset."""
     import torch
