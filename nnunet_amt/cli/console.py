@@ -32,15 +32,11 @@ EXIT_INTERRUPTED = 130
 # Between two lines of progress where the output is not a terminal, in seconds.
 LINE_INTERVAL = 5.0
 
-_FULL = "free some space and run the same command again"
-_FORBIDDEN = "choose a folder you may write to"
-_MISPLACED = "a file or folder stands where the other should be, or is missing"
+_MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN),
-    **dict.fromkeys(
-        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP), _MISPLACED
-    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and run the same command again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose a folder you may write to"),
+    **dict.fromkeys(_MISPLACED, "a file or folder stands where the other should be, or is missing"),
 }
 
 out = Console(highlight=False, soft_wrap=True)

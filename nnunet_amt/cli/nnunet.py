@@ -112,25 +112,18 @@ def predict(
             options=context.args, device=device,
         )  # fmt: skip
         typer.echo(script, nl=False)
-        err.print(
-            "note: write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE", markup=False
-        )
+        note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
+        err.print(f"note: {note}", markup=False)
         return
     predict_images(
         images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
         options=context.args, device=device, show=show_command,
     )  # fmt: skip
     show_written([output])
-    _show_next(images, output)
-
-
-def _show_next(images: Path, output: Path) -> None:
+    references, cohort = Path("REFERENCES"), ""
     if images.name == "imagesTs":
-        dataset_folder = images.parent
-        table = dataset_folder / "cohort.csv"  # a dataset from elsewhere has none
-        references, cohort = dataset_folder / "labelsTs", f" --cohort {table}" if table.is_file() else ""
-    else:
-        references, cohort = Path("REFERENCES"), ""
+        references, table = images.parent / "labelsTs", images.parent / "cohort.csv"
+        cohort = f" --cohort {table}" if table.is_file() else ""  # a dataset from elsewhere has none
     show_next(f"nnunet_amt evaluate {output} {references} -o evaluation{cohort}")
 
 
@@ -190,9 +183,9 @@ def baseline(
         typer.echo(baseline_script(settings, evaluation), nl=False)
         return
     settings = replace(settings, device=require_device(device))
-    with progress_bars() as report:
-        results = run_baseline(settings, progress=report, show=show_command)
-        compared = None if evaluation is None else compare_with_ours(settings, evaluation, progress=report)
+    with progress_bars() as progress:
+        results = run_baseline(settings, progress=progress, show=show_command)
+        compared = None if evaluation is None else compare_with_ours(settings, evaluation, progress=progress)
     for result in results:
         out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
         out.print(planned_choices(result.model_folder))
@@ -228,8 +221,8 @@ def doctor(
 
     colours = {"ok": "green", "warning": "yellow", "problem": "red"}
     problems = 0
-    with progress_bars() as report:
-        for finding in examine(dataset, checkpoint=checkpoint, progress=report):
+    with progress_bars() as progress:
+        for finding in examine(dataset, checkpoint=checkpoint, progress=progress):
             problems += finding.verdict == "problem"
             colour = colours[finding.verdict]
             advice = f" -> {finding.advice}" if finding.advice else ""

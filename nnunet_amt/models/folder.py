@@ -33,13 +33,7 @@ def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLAN
 
 
 def find_checkpoint(fold_folder: Path, name: str) -> Path:
-    """Give the path of a checkpoint, unread.
-
-    Raises
-    ------
-    BadInputError
-        If it is not there; the message names those that are.
-    """
+    """Give the path of a checkpoint, unread; where it is not there, say which are."""
     path = fold_folder / name
     if not path.is_file():
         results = fold_folder.parents[1]

@@ -63,13 +63,7 @@ def train_command(
     options: Sequence[str] = (),
     device: str | None = None,
 ) -> list[str]:
-    """Train; without a device nnU-Net takes CUDA.
-
-    Raises
-    ------
-    BadInputError
-        If ``-num_gpus`` is more than our trainers can use.
-    """
+    """Train, by ours on no more GPUs than they can use; without a device nnU-Net takes CUDA."""
     if trainer.startswith(DEFAULT_TRAINER) and (gpus := re.search(r"-num_gpus[ =](\d+)", " ".join(options))):
         require_sample_for_every_gpu(int(gpus[1]))
     return ["nnUNetv2_train", str(dataset_id), CONFIGURATION, fold, *_model(trainer, plans, None, device), *options]
@@ -112,13 +106,7 @@ class _Reader(argparse.ArgumentParser):
 
 
 def train_options(extra: Sequence[str]) -> argparse.Namespace:
-    """Read options for ``nnUNetv2_train``.
-
-    Raises
-    ------
-    BadInputError
-        If nnU-Net does not know one, or one is ours to give.
-    """
+    """Read options for ``nnUNetv2_train``, refusing one that nnU-Net does not know or that is ours to give."""
     reader = _Reader("nnUNetv2_train", add_help=False)
     reader.add_argument("-pretrained_weights")
     reader.add_argument("-num_gpus", type=int, default=1)
@@ -133,13 +121,7 @@ def train_options(extra: Sequence[str]) -> argparse.Namespace:
 
 
 def predict_options(extra: Sequence[str]) -> argparse.Namespace:
-    """Read options for ``nnUNetv2_predict``.
-
-    Raises
-    ------
-    BadInputError
-        If nnU-Net does not know one, or one is ours to give, or the part is not one of the parts.
-    """
+    """Read options for ``nnUNetv2_predict``, refusing one that nnU-Net does not know or that is ours to give."""
     reader = _Reader("nnUNetv2_predict", add_help=False)
     reader.add_argument("-step_size", type=float, default=0.5)
     reader.add_argument("-npp", type=int)
@@ -147,8 +129,9 @@ def predict_options(extra: Sequence[str]) -> argparse.Namespace:
     reader.add_argument("-prev_stage_predictions")
     reader.add_argument("-num_parts", type=int, default=1)
     reader.add_argument("-part_id", type=int, default=0)
-    flags = ("disable_tta", "verbose", "save_probabilities", "continue_prediction", "disable_progress_bar")
-    for flag in (*flags, "not_on_device"):
+    for flag in (
+        "disable_tta", "verbose", "save_probabilities", "continue_prediction", "disable_progress_bar", "not_on_device"
+    ):  # fmt: skip
         reader.add_argument(f"--{flag}", action="store_true")
     options = _read(reader, extra, _OWN_OF_PREDICT)
     if not 0 <= options.part_id < options.num_parts:

@@ -167,7 +167,7 @@ def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:
     except AMTError as error:
         yield Finding("cases", "problem", str(error))
         return
-    problems = []
+    problems: list[str] = []
     everything = [(case, False) for case in cases.training] + [(case, True) for case in cases.external]
     for done, (case, may_be_empty) in enumerate(everything, start=1):
         try:

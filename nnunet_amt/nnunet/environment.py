@@ -48,11 +48,6 @@ def dataset_name(dataset_id: int, folder: Path, made_by: str | None = None) -> s
     set are looked into here too.
 
     `made_by` is the command that puts it into `folder`, for the message; the conversion if not given.
-
-    Raises
-    ------
-    BadInputError
-        If `folder` holds none or several of this number.
     """
     pattern = f"Dataset{dataset_id:03d}_*"
     made_by = made_by or f"nnunet_amt convert MANIFEST.csv -d {dataset_id}"

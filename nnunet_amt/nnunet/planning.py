@@ -90,7 +90,7 @@ def plan(
         with quiet_nnunet():
             planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size)
             plans = planner.plan_experiment()
-        voxels = planner.largest_resampled_image()
+        voxels = max(int(np.prod(shape)) for shape in planner.resampled_shapes())
         number = preprocess(
             raw_folder / name, preprocessed, plans=plans, configuration=CONFIGURATION, largest_image=voxels,
             jobs=jobs, progress=progress,
@@ -121,7 +121,7 @@ class AMTPlanner(ExperimentPlanner):
     def plan_experiment(self) -> dict:
         """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
         spacing = self.determine_fullres_target_spacing()
-        shapes = self._resampled_shapes()
+        shapes = self.resampled_shapes()
         limits = [PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE) for edge in np.max(shapes, axis=0).tolist()]
         if self.patch_size and any(edge > limit for edge, limit in zip(self.patch_size, limits, strict=True)):
             raise BadInputError(
@@ -153,11 +153,8 @@ class AMTPlanner(ExperimentPlanner):
         write_json(folder / f"{self.plans_identifier}.json", plans)
         return plans
 
-    def largest_resampled_image(self) -> int:
-        """Voxels of the largest image of the dataset after resampling."""
-        return max(int(np.prod(shape)) for shape in self._resampled_shapes())
-
-    def _resampled_shapes(self) -> list[np.ndarray]:
+    def resampled_shapes(self) -> list[np.ndarray]:
+        """Shapes (z, y, x) of the images of the dataset after resampling."""
         spacing = self.determine_fullres_target_spacing()
         shapes, spacings = (self.dataset_fingerprint[key] for key in ("shapes_after_crop", "spacings"))
         return [compute_new_shape(shape, old, spacing) for shape, old in zip(shapes, spacings, strict=True)]

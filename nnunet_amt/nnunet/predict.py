@@ -50,11 +50,10 @@ _TASK = '"$SLURM_ARRAY_TASK_ID"'
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """What a prediction left: how many cases were finished before, how many it made, and the folder of label maps."""
+    """How many cases of a prediction were finished before, and how many it made."""
 
     kept: int
     predicted: int
-    output: Path
 
 
 def external_images(dataset_id: int) -> Path:
@@ -123,7 +122,7 @@ def predict(
             notes.cost["peak_memory_bytes"] = run_prediction(
                 command, images, output, part=part, device=device, on_line=on_line, log_file=log_file
             )
-    return PredictionResult(kept, cases - kept, output)
+    return PredictionResult(kept, cases - kept)
 
 
 def run_prediction(
@@ -139,11 +138,6 @@ def run_prediction(
     """Run ``nnUNetv2_predict``, and see that every label map is there: nnU-Net does not notice a disk that fills up.
 
     `part` is as in `cases_of_part`, the rest and the result as in `process.run_stock_command`.
-
-    Raises
-    ------
-    WorkFailedError, DiskFullError
-        If nnU-Net fails, or leaves a case out.
     """
     try:
         peak = process.run_stock_command(
@@ -176,12 +170,7 @@ def recorded_prediction(
     ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
     and the model is in it, and weighs the more the fewer the cases are.
 
-    Parameters
-    ----------
-    part
-        Number of the part, from 0 on, and of parts.
-    cases, to_do
-        All cases of the task or of its part, and those that are not there yet.
+    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet.
     """
     settings = {
         "trainer": trainer,
@@ -226,12 +215,7 @@ def prediction_script(
 ) -> str:
     """Write the script of a SLURM array that predicts in so many tasks, see `predict`; here nothing is predicted.
 
-    The device is not looked for here, where a GPU seldom is; ``auto`` is CUDA.
-
-    Raises
-    ------
-    BadInputError
-        As `predict`, as far as it can be seen beforehand.
+    The device is not looked for here, where a GPU seldom is; ``auto`` is CUDA. What `predict` refuses is refused here.
     """
     asked = predict_options(options)
     if device not in DEVICES:

@@ -24,13 +24,7 @@ _KNOWN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".zip")
 
 
 def require_images(folder: Path) -> list[str]:
-    """List the cases of a folder of images for nnU-Net.
-
-    Raises
-    ------
-    BadInputError
-        If the folder is not there or holds no ``<case>_0000.nii.gz``.
-    """
+    """List the cases of a folder that must hold images for nnU-Net, ``<case>_0000.nii.gz``."""
     require_folder(folder, "give a folder of images with --input")
     cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
     if cases:
@@ -121,12 +115,7 @@ def keep_finished_predictions(
 def require_predictions(images: Path, output: Path, *, part: tuple[int, int] = (0, 1)) -> None:
     """See that a prediction that has ended well left a whole label map of every case.
 
-    Raises
-    ------
-    WorkFailedError
-        If one is missing or cut off: on a full disk the writing of images fails without a word.
-    DiskFullError
-        If the disk has no room left.
+    On a full disk the writing of images fails without a word.
     """
     cases = cases_of_part(require_images(images), part)
     whole = sum(_is_whole(output / f"{case}.nii.gz") for case in cases)

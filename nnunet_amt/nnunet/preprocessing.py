@@ -40,14 +40,8 @@ def preprocess(
 ) -> int:
     """Preprocess the training and tuning cases of a dataset as nnU-Net does; give their number.
 
-    Cases that were preprocessed with the same plans from the same files are kept.
-
-    Parameters
-    ----------
-    raw_dataset, preprocessed_folder
-        The dataset's folders in nnUNet_raw and nnUNet_preprocessed.
-    largest_image
-        Voxels of the largest image after resampling, to ask for room on the disk.
+    Cases that were preprocessed with the same plans from the same files are kept. The folders are the dataset's in
+    nnUNet_raw and nnUNet_preprocessed; `largest_image` is in voxels after resampling, to ask for room on the disk.
 
     Raises
     ------

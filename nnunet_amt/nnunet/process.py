@@ -40,11 +40,6 @@ def run_stock_command(
     int or None
         Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
         was started; None where the system does not tell.
-
-    Raises
-    ------
-    WorkFailedError
-        If the command ends with another exit code than 0.
     """
     executable, piped = _executable(command[0]), on_line is not None or log_file is not None
     logger.info("running %s", shlex.join(command))

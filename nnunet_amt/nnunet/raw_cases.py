@@ -80,12 +80,7 @@ def list_cases(dataset: Path) -> RawCases:
 def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = False) -> tuple[float, float]:
     """Read the image and the label of a case in full; give the lowest and highest value of the image, in HU.
 
-    Parameters
-    ----------
-    labels
-        Values that the label may hold.
-    may_be_empty
-        Whether a label without tumour will do.
+    `labels` are the values that the label may hold; `may_be_empty` says that a label without tumour will do.
 
     Raises
     ------

@@ -81,8 +81,6 @@ def train(
 
     Parameters
     ----------
-    dataset_id
-        Number of the dataset, planned.
     fold
         ``0``, the split of the cohort, or ``all``.
     trainer
@@ -91,12 +89,8 @@ def train(
         Further words for ``nnUNetv2_train``, such as ``--npz`` or ``-num_gpus 2``.
     restart
         Begin anew where a training could be continued or is finished.
-    device
-        One of `nnunet_amt.nnunet.environment.DEVICES`.
     log_file
-        Where nnU-Net's output goes, while `progress` is told of it; without one it is left on the terminal.
-    progress
-        Told of every epoch with the last tuning Dice.
+        Where nnU-Net's output goes, while `progress` is told of every epoch; without one it is left on the terminal.
     show
         Told the command before it runs.
 

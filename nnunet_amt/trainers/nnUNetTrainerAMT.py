@@ -57,12 +57,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     Pinned by the paper: the network, Glorot initialisation, Adam at a constant 1e-3 without weight decay or
     gradient clipping, the Dice loss over the batch, the crops, rotation and scaling, no mirroring (neither in
     training nor in prediction), selection by the Dice of the tuning set. Ours: nnU-Net's 1000 epochs of 250
-    iterations and mixed precision on a GPU. `docs/fidelity.md` has the whole list.
-
-    Parameters
-    ----------
-    plans, configuration, fold, dataset_json, device
-        As in nnU-Net, which reads this very signature.
+    iterations and mixed precision on a GPU. `docs/fidelity.md` has the whole list. nnU-Net reads the very signature.
     """
 
     epochs = 1000

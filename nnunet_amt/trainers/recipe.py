@@ -164,14 +164,9 @@ def crop_size_before_augmentation(patch_size: Sequence[int]) -> list[int]:
 class TumourDiceLoss(nn.Module):
     """Negative soft Dice of the tumour over all samples of a batch.
 
-    nnU-Net's own Dice gathers one row a sample, and so fails where a batch of three is spread over two GPUs.
-
-    Parameters
-    ----------
-    ignore_label
-        Voxels of this label count neither as tumour nor as background; None where every voxel is annotated.
-    ddp
-        Whether the batch is spread over processes; then the Dice is that of all of them.
+    nnU-Net's own Dice gathers one row a sample, and so fails where a batch of three is spread over two GPUs. Voxels of
+    `ignore_label` count neither as tumour nor as background; with `ddp` the batch is spread over processes, and the
+    Dice is that of all of them.
     """
 
     def __init__(self, ignore_label: int | None = None, ddp: bool = False) -> None:

@@ -173,16 +173,10 @@ class CaseOverlap:
 def case_overlap(
     logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None = None, slab_voxels: int = SLAB_VOXELS
 ) -> CaseOverlap:
-    """Compare a prediction with its reference, slab by slab.
+    """Compare logits (head, z, y, x), background first, with their reference (z, y, x), slab by slab.
 
-    Parameters
-    ----------
-    logits
-        (head, z, y, x), background first.
-    reference
-        (z, y, x); tumour is everything above 0, nnU-Net's -1 outside the image counts as background.
-    ignore_label
-        Voxels of this label are left out.
+    Tumour is everything above 0, nnU-Net's -1 outside the image counts as background; voxels of `ignore_label` are
+    left out.
     """
     depth, height, width = reference.shape
     planes = max(1, slab_voxels // (height * width))

@@ -22,16 +22,8 @@ class AMTUNet(nn.Module):
     normalisation and ReLU that doubles the resolution, the skip connection, and a block of deconvolution
     (3x3x3, stride 1), batch normalisation and ReLU. A 1x1x1 convolution gives the logits.
 
-    Parameters
-    ----------
-    num_input_channels
-        1 for CT.
-    num_output_channels
-        Segmentation heads; 2 for background and tumour.
-    features_per_level
-        Channels from the finest to the coarsest level.
-    blocks_per_level
-        Convolution blocks on each level of the encoder.
+    Input channels are 1 for CT, output channels 2 for background and tumour; `features_per_level` go from the finest to
+    the coarsest level, and `blocks_per_level` are convolution blocks of the encoder.
     """
 
     def __init__(
