@@ -41,7 +41,10 @@ def run_stock_command(
         Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
         was started; None where the system does not tell.
     """
-    executable, piped = _executable(command[0]), on_line is not None or log_file is not None
+    beside_python, piped = Path(sys.executable).parent / command[0], on_line is not None or log_file is not None
+    executable = str(beside_python) if beside_python.is_file() else shutil.which(command[0])
+    if executable is None:
+        raise MissingEnvironmentError(f"{command[0]}: command not found; install nnU-Net with: pip install nnunetv2")
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
         [sys.executable, "-m", "nnunet_amt.base.processes", executable, *command[1:]],
@@ -102,11 +105,3 @@ def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | Non
             if on_line is not None:
                 on_line(line)
     return last_line
-
-
-def _executable(name: str) -> str:
-    beside_python = Path(sys.executable).parent / name
-    found = str(beside_python) if beside_python.is_file() else shutil.which(name)
-    if found is None:
-        raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
-    return found

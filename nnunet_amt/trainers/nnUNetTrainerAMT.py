@@ -41,7 +41,6 @@ from nnunet_amt.trainers.tuning import (
     TuningSchedule,
     cases_of_this_rank,
     describe_interval,
-    make_tuning_predictor,
     mean_dice,
     mean_soft_dice,
     of_all_ranks,
@@ -216,14 +215,18 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self._tuning_cases is None:
             _, self._tuning_cases = self.get_tr_and_val_datasets()
         if self._tuning_predictor is None:
-            self._tuning_predictor = make_tuning_predictor(
-                self.network.module if self.is_ddp else self.network,
-                self.plans_manager,
-                self.configuration_manager,
-                self.dataset_json,
-                self.__class__.__name__,
-                self.device,
+            # as prediction uses it: half-overlapping windows, one pass without mirroring
+            self._tuning_predictor = nnUNetPredictor(
+                use_mirroring=False,
+                device=self.device,
+                perform_everything_on_device=self.device.type == "cuda",
+                allow_tqdm=False,
             )
+            network = self.network.module if self.is_ddp else self.network
+            self._tuning_predictor.manual_initialization(
+                network, self.plans_manager, self.configuration_manager, None, self.dataset_json,
+                self.__class__.__name__, None,
+            )  # fmt: skip
         own = tuning_overlaps(
             self._tuning_predictor,
             self._tuning_cases,

@@ -48,7 +48,9 @@ class AMTDataLoader(nnUNetDataLoader):
         cases = list(super().get_indices())
         for sample, case in enumerate(cases):
             if self.get_do_oversample(sample) and not self._shows_tumour(case):
-                cases[sample] = self._another_case_with_tumour(case)
+                # from the cases with tumour, all alike; the case itself if there is no other
+                order = (self.indices[other] for other in np.random.permutation(len(self.indices)))
+                cases[sample] = next((other for other in order if self._shows_tumour(other)), case)
         return cases
 
     def get_bbox(
@@ -78,11 +80,6 @@ class AMTDataLoader(nnUNetDataLoader):
             *_, properties = self._data.load_case(case)
             self._has_tumour[case] = _tumour_voxels(properties["class_locations"]) is not None
         return self._has_tumour[case]
-
-    def _another_case_with_tumour(self, case: str) -> str:
-        """Draw from the cases with tumour, all alike; the case itself if there is no other."""
-        order = np.random.permutation(len(self.indices))
-        return next((self.indices[other] for other in order if self._shows_tumour(self.indices[other])), case)
 
 
 def _tumour_voxels(class_locations: dict | None) -> np.ndarray | None:
