@@ -67,11 +67,11 @@ def paired_cases(
     """
     if jobs < 1:
         raise BadInputError(f"jobs is {jobs}; give a whole number, 1 or more")
-    for folder in (predictions, references):
-        require_apart(output, folder, "the label maps")
     for what, further in (apart or {}).items():
         if further is not None and further not in (predictions, references):
             require_apart(output, further, what)
+    for folder in (predictions, references):
+        require_apart(output, folder, "the label maps")
     return find_pairs(predictions, references, missing_as_empty=missing_as_empty)
 
 
