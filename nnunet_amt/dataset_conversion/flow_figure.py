@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import SplitAudit, SplitCounts
-from nnunet_amt.writing.words import counted
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,9 +29,8 @@ from nnunet_amt.evaluation.measure.label_maps import (
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.writing.figure_style import BLUE, FONT_SIZE, ORANGE, plain_figure, save_plain_figure
-from nnunet_amt.writing.numbers import short_p_text
+from nnunet_amt.writing.numbers import counted, short_p_text
 from nnunet_amt.writing.table import Table
-from nnunet_amt.writing.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

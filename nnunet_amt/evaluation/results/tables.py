@@ -117,7 +117,7 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"{_interval_note(settings, overall)}",
         f"Lesions: components of {settings.connectivity}-connectivity, predicted ones under "
         f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
-        f"{FALSE_POSITIVEFALSE_POSITIVE_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
+        f"{FALSE_POSITIVE_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
         *_triage_notes(overall),
         f"{UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
         "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "

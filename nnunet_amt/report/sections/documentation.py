@@ -11,9 +11,8 @@ from nnunet_amt.report.checklists import ANCHORS, STATUSES, AnsweredItem, Checkl
 from nnunet_amt.report.page_parts import Missing, Section
 from nnunet_amt.report.study_content import Run, StudyContent
 from nnunet_amt.report.viewer import NIIVUE_VERSION
-from nnunet_amt.writing.numbers import duration, file_size, moment, number
+from nnunet_amt.writing.numbers import counted, duration, file_size, moment, number
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import counted
 
 _HASH_CHARACTERS = 16
 _MISSING = Missing(

@@ -22,9 +22,8 @@ from nnunet_amt.report.case_story import (
 from nnunet_amt.report.page_parts import Missing, Picture, Section, png_picture, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import LoadedCase, viewer_cases
-from nnunet_amt.writing.numbers import value_text
+from nnunet_amt.writing.numbers import joined, value_text
 from nnunet_amt.writing.table import Row, Table
-from nnunet_amt.writing.words import joined
 
 Pictures = tuple[Picture, ...]
 
