@@ -16,24 +16,13 @@ NEEDED_BYTES = 1_000_000_000
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What the demo makes and how long it trains.
-
-    Attributes
-    ----------
-    design
-        The phantom cohort.
-    trainer
-        Trainer class.
-    spacing
-        (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide.
-    patch_size
-        (z, y, x) in voxels.
-    """
+    """The phantom cohort that the demo makes, and how it trains."""
 
     design: CohortDesign = field(default_factory=CohortDesign)
     trainer: str = "nnUNetTrainerAMT_demo"
+    # (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide
     spacing: tuple[float, float, float] = (5.0, 5.0, 5.0)
-    patch_size: tuple[int, int, int] = (24, 40, 40)
+    patch_size: tuple[int, int, int] = (24, 40, 40)  # (z, y, x) in voxels
     dataset_id: int = 711
     dataset_name: str = "AMTPhantom"
 
@@ -48,21 +37,8 @@ def run_demo(
 ) -> StudyResult:
     """Make a phantom cohort and run a study of it; run again, it goes on where it stopped.
 
-    Parameters
-    ----------
-    output
-        Folder for everything; it becomes a study, with the cohort in ``phantom_cohort``.
-    settings
-        The embedded default if not given.
-    device
-        ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    progress, on_stage
-        See `run_study`.
-
-    Raises
-    ------
-    DiskFullError
-        If less than 1 GB is free.
+    `output` becomes a study, with the cohort in ``phantom_cohort``; `progress` and `on_stage` are as in `run_study`. It
+    needs 1 GB of free disk.
     """
     require_free_space(output, NEEDED_BYTES, "the demo")
     settings = settings or DemoSettings()

@@ -1,38 +1,21 @@
-"""The command line: every command in its group, and the small ones themselves."""
+"""The command line: every command in its group."""
 
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nnunet_amt import __version__
-from nnunet_amt.cli.analysis import components, failures, score_froc
-from nnunet_amt.cli.baseline import baseline
-from nnunet_amt.cli.console import (
-    err,
-    one_line_errors,
-    out,
-    progress_bars,
-    show_next,
-    show_written,
-)
-from nnunet_amt.cli.convert import convert
-from nnunet_amt.cli.doctor import doctor
+from nnunet_amt.cli.analysis import components, failures, published, score_froc
+from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
+from nnunet_amt.cli.console import err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
-from nnunet_amt.cli.options import DatasetId, Device, Jobs, NnunetCommand
-from nnunet_amt.cli.predict import predict
-from nnunet_amt.cli.public import join_manifests, public_cohort
-from nnunet_amt.cli.published import published
-from nnunet_amt.cli.report import figures, report
-from nnunet_amt.cli.study import show_study, stage_display, study
-from nnunet_amt.cli.train import train
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
+from nnunet_amt.cli.options import NnunetCommand
+from nnunet_amt.cli.study import demo, figures, report, study
 
 # Stages are imported by the command that runs them: torch takes seconds, and --help should not.
 
@@ -69,68 +52,6 @@ def _options(
     level = logging.INFO if verbose else logging.WARNING
     handler = RichHandler(console=err, show_path=False, show_time=False)
     logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
-
-
-@one_line_errors
-def demo(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the cohort, the model and the results.")
-    ] = Path("amt_demo"),
-    device: Device = "cpu",
-) -> None:
-    """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
-    from nnunet_amt.demo import run_demo
-
-    started = time.monotonic()
-    with stage_display() as (progress, on_stage):
-        result = run_demo(output, device=device, progress=progress, on_stage=on_stage)
-    out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
-    show_study(result, time.monotonic() - started)
-    manifest = output / "phantom_cohort" / "manifest.csv"
-    out.print(f"  nnunet_amt study MANIFEST.csv -o FOLDER    # your own cohort; columns as in {manifest}", markup=False)
-
-
-@one_line_errors
-def plan(
-    dataset: DatasetId,
-    spacing: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(help="Spacing z y x in mm to resample to; nnU-Net's choice (the median) if not given."),
-    ] = None,
-    patch_size: Annotated[
-        tuple[int, int, int] | None, typer.Option(help="Patch z y x in voxels, multiples of 8; 32 192 192 or smaller.")
-    ] = None,
-    jobs: Jobs = 1,
-) -> None:
-    """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
-    from nnunet_amt.nnunet.planning import plan as plan_dataset
-
-    with progress_bars() as progress:
-        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
-    mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
-    out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")
-    low, high = summary.intensities.minimum, summary.intensities.maximum
-    out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")
-    show_written([summary.plans_file])
-    show_next(f"nnunet_amt doctor -d {dataset}")
-
-
-@one_line_errors
-def env(
-    folder: Annotated[
-        Path | None, typer.Option(help="Put nnUNet_raw, nnUNet_preprocessed and nnUNet_results into this folder.")
-    ] = None,
-) -> None:
-    """Print the export lines for plain nnU-Net commands: eval "$(nnunet_amt env)"."""
-    from nnunet_amt.nnunet.environment import FOLDER_VARIABLES, export_lines, folders_below
-
-    if folder and folder.exists() and not folder.is_dir():
-        raise BadInputError(f"--folder {folder}: is a file; give a folder")
-    environment = {**os.environ, **(folders_below(folder) if folder else {})}
-    typer.echo("\n".join(export_lines(environment)))
-    missing = [name for name in FOLDER_VARIABLES if not environment.get(name)]
-    if missing:  # on stderr, which eval does not swallow
-        err.print(f"note: {', '.join(missing)} not set; set them, or use: nnunet_amt env --folder DIR", markup=False)
 
 
 # What --help lists, in this order; a command is called as its function, with dashes.

@@ -8,37 +8,35 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich import progress as rich_progress
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import AMTError
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-    from rich.table import Table
-
-    from nnunet_amt.dataset_conversion import ConversionSummary
     from nnunet_amt.evaluation.summary.summary import GroupSummary
+    from nnunet_amt.study.run_study import OnStage
+    from nnunet_amt.study.stage import Stage
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 # Between two lines of progress where the output is not a terminal, in seconds.
 LINE_INTERVAL = 5.0
 
-_FULL = "free some space and run the same command again"
-_FORBIDDEN = "choose a folder you may write to"
-_MISPLACED = "a file or folder stands where the other should be, or is missing"
+_MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN),
-    **dict.fromkeys(
-        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP), _MISPLACED
-    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and run the same command again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose a folder you may write to"),
+    **dict.fromkeys(_MISPLACED, "a file or folder stands where the other should be, or is missing"),
 }
 
 out = Console(highlight=False, soft_wrap=True)
@@ -56,22 +54,19 @@ def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Paramete
         try:
             return function(*args, **kwargs)
         except AMTError as error:
-            _fail(str(error), error.exit_code)
+            message, exit_code = str(error), error.exit_code
         except KeyboardInterrupt:
-            _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED)
+            message, exit_code = "interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED
         except OSError as error:
             if error.errno not in _ADVICE:
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror}; {_ADVICE[error.errno]}", EXIT_BAD_INPUT)
+            message, exit_code = f"{where}{error.strerror}; {_ADVICE[error.errno]}", EXIT_BAD_INPUT
+        err.print("[bold red]error:[/bold red] ", end="")
+        err.print(message, markup=False)
+        raise typer.Exit(exit_code)
 
     return wrapped
-
-
-def _fail(message: str, exit_code: int) -> NoReturn:
-    err.print("[bold red]error:[/bold red] ", end="")
-    err.print(message, markup=False)
-    raise typer.Exit(exit_code)
 
 
 def show_written(paths: Iterable[Path]) -> None:
@@ -93,36 +88,8 @@ def show_command(command: str) -> None:
     out.print(f"  {command}", markup=False)
 
 
-def show_failures(messages: Iterable[str]) -> None:
-    """Show what was wrong with cases, on stderr."""
-    for message in messages:
-        err.print(f"[red]failed[/red] {escape(message)}")
-
-
-def show_conversion(summary: ConversionSummary) -> None:
-    """Show the audit of the split, what was excluded, and what was written."""
-    from rich.table import Table
-
-    from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows
-
-    table = Table(*AUDIT_COLUMNS)
-    for row in audit_rows(summary.audit):
-        table.add_row(*row)
-    out.print(table)
-    for check in audit_checks(summary.audit, summary.converted + summary.already_done):
-        out.print(f"[green]checked[/green]  {escape(check)}")
-    for refused in summary.refused:
-        out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
-    for reason, count in summary.excluded.items():
-        out.print(f"excluded: {count} for {reason!r}", markup=False)
-    out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")
-    show_written([summary.dataset_folder, *summary.files])
-
-
 def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
     """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, the published ones beside them."""
-    from rich.table import Table
-
     from nnunet_amt.evaluation import threshold_index
 
     voxel, lesion, cases = overall.voxel, overall.lesion, overall.cases
@@ -159,8 +126,6 @@ def progress_bars() -> Iterator[Progress]:
     if not err.is_terminal:
         yield _line_progress()
         return
-    from rich import progress as rich_progress
-
     columns = (
         rich_progress.SpinnerColumn(),
         rich_progress.TextColumn("{task.description}"),
@@ -169,7 +134,7 @@ def progress_bars() -> Iterator[Progress]:
         rich_progress.TimeElapsedColumn(),
     )
     with rich_progress.Progress(*columns, console=err) as bars:
-        tasks: dict[str, TaskID] = {}
+        tasks: dict[str, rich_progress.TaskID] = {}
 
         def progress(done: int, total: int, what: str) -> None:
             # a title may change after a colon without beginning a new bar
@@ -191,3 +156,70 @@ def _line_progress() -> Progress:
             err.print(f"{what} {done}/{total}", markup=False)
 
     return progress
+
+
+def duration(seconds: float) -> str:
+    """Write a time as one would say it: 12 s, 3 min 20 s, 5 h 07 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class _StudyClock:
+    """What one line says of a running study: stage, step, elapsed, expected rest of the stage."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.begin("")
+
+    def begin(self, stage: str) -> None:
+        self.title, self.step = stage, ""
+        self.done = self.total = self.first_done = 0
+        self.step_started = time.monotonic()
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        if what.partition(":")[0] != self.step.partition(":")[0]:
+            self.first_done, self.step_started = done, time.monotonic()
+        self.step, self.done, self.total = what, done, total
+
+    def line(self) -> str:
+        now = time.monotonic()
+        steps = f" {self.step} {self.done}/{self.total}" if self.step else ""
+        made, rest = self.done - self.first_done, ""
+        if made > 0 and self.done < self.total:
+            seconds = (now - self.step_started) / made * (self.total - self.done)
+            rest = f", about {duration(seconds)} left in this step"
+        return f"{self.title}{steps}, {duration(now - self.started)}{rest}"
+
+
+@contextmanager
+def stage_display() -> Iterator[tuple[Progress, OnStage]]:
+    """Show one line over all stages while they run; where the output is no terminal, print it now and then."""
+    clock = _StudyClock()
+
+    def on_stage(number: int, stages: int, stage: Stage, skipped: bool) -> None:
+        clock.begin(f"{number}/{stages} {stage.name}")
+        err.print(f"{clock.title}: {'done already' if skipped else stage.purpose}", markup=False)
+
+    last_line = 0.0
+
+    def print_line(done: int, total: int, what: str) -> None:
+        nonlocal last_line
+        clock.progress(done, total, what)
+        if time.monotonic() - last_line >= LINE_INTERVAL or done == total:
+            last_line = time.monotonic()
+            err.print(clock.line(), markup=False)
+
+    if not err.is_terminal:
+        yield print_line, on_stage
+        return
+
+    class Shown:
+        def __rich__(self) -> Group:
+            bar = ProgressBar(total=max(clock.total, 1), completed=clock.done, width=40)
+            return Group(Text(clock.line(), overflow="ellipsis", no_wrap=True), bar)
+
+    with Live(Shown(), console=err, refresh_per_second=4, transient=True):
+        yield clock.progress, on_stage

@@ -8,38 +8,22 @@ from typing import Annotated
 
 import typer
 
+from nnunet_amt.cli import options
 from nnunet_amt.cli.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
-from nnunet_amt.cli.options import (
-    BootstrapSeed,
-    CIAlways,
-    Cluster,
-    Connectivity,
-    Executor,
-    FalsePositiveRule,
-    Foreground,
-    Jobs,
-    MinimumVoxels,
-    MissingAsEmpty,
-    Output,
-    Predictions,
-    References,
-    evaluation_settings,
-    require_choice,
-)
 from nnunet_amt.errors import BadInputError
 
 
 @one_line_errors
 def evaluate(
-    predictions: Predictions,
-    references: References,
-    output: Output,
+    predictions: options.Predictions,
+    references: options.References,
+    output: options.Output,
     cohort: Annotated[Path | None, typer.Option(metavar="FILE", help="cohort.csv, for subgroups.")] = None,
-    connectivity: Connectivity = 26,
-    minimum_voxels: MinimumVoxels = 10,
-    false_positive_rule: FalsePositiveRule = "unmatched",
-    foreground: Foreground = 1,
-    missing_as_empty: MissingAsEmpty = False,
+    connectivity: options.Connectivity = 26,
+    minimum_voxels: options.MinimumVoxels = 10,
+    false_positive_rule: options.FalsePositiveRule = "unmatched",
+    foreground: options.Foreground = 1,
+    missing_as_empty: options.MissingAsEmpty = False,
     surface_distances: Annotated[
         bool, typer.Option("--surface-distances", help="Hausdorff and average surface distances too; takes longer.")
     ] = False,
@@ -56,45 +40,29 @@ def evaluate(
             metavar="FILE", help="Decisions exported from the report: accepted findings are not counted as FP."
         ),
     ] = None,
-    seed: BootstrapSeed = 711,
+    seed: options.BootstrapSeed = 711,
     subgroup: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Another column of the cohort to make subgroups of; may be repeated."),
     ] = None,
-    cluster: Cluster = "case",
-    ci_always: CIAlways = False,
-    jobs: Jobs = 1,
-    executor: Executor = None,
+    cluster: options.Cluster = "case",
+    ci_always: options.CIAlways = False,
+    jobs: options.Jobs = 1,
+    executor: options.Executor = None,
 ) -> None:
     """Compute voxel metrics, lesion matching, the FROC and Tables 3 and 4 of the paper."""
     from nnunet_amt.evaluation import evaluate as evaluate_folders
 
-    settings = evaluation_settings(
-        connectivity,
-        minimum_voxels,
-        false_positive_rule,
-        foreground,
-        cluster,
-        surface_distances=surface_distances,
-        seed=seed,
-        ci_always=ci_always,
-        subgroup_columns=tuple(subgroup or ()),
-    )
+    settings = options.evaluation_settings(
+        connectivity, minimum_voxels, false_positive_rule, foreground, cluster, surface_distances=surface_distances,
+        seed=seed, ci_always=ci_always, subgroup_columns=tuple(subgroup or ()),
+    )  # fmt: skip
     with progress_bars() as progress:
         result = evaluate_folders(
-            predictions,
-            references,
-            output,
-            cohort=cohort,
-            probabilities=probabilities,
-            triage=triage,
-            settings=settings,
-            missing_as_empty=missing_as_empty,
-            component_analysis=components,
-            jobs=jobs,
-            executor=executor,
-            progress=progress,
-        )
+            predictions, references, output, cohort=cohort, probabilities=probabilities, triage=triage,
+            settings=settings, missing_as_empty=missing_as_empty, component_analysis=components, jobs=jobs,
+            executor=executor, progress=progress,
+        )  # fmt: skip
     out.print(overall_table(result.overall))
     if counted := result.overall.triage:
         out.print(
@@ -130,7 +98,7 @@ def compare(
             help="Two or more results of evaluate, of the same cases; each is compared with the first.",
         ),
     ],
-    output: Output,
+    output: options.Output,
     names: Annotated[
         list[str] | None,
         typer.Option(
@@ -154,15 +122,15 @@ def compare(
             help="nnU-Net's folder of a trained model, for its training time where no record leads there.",
         ),
     ] = None,
-    seed: BootstrapSeed = 711,
-    cluster: Cluster = "case",
-    ci_always: CIAlways = False,
+    seed: options.BootstrapSeed = 711,
+    cluster: options.Cluster = "case",
+    ci_always: options.CIAlways = False,
 ) -> None:
     """Compare evaluations of the same cases: paired differences with intervals and tests, FROC curves, costs."""
     from nnunet_amt.evaluation.comparison import ComparisonSettings
     from nnunet_amt.evaluation.comparison import compare as compare_evaluations
 
-    require_choice("--cluster", cluster, ("case", "institution"))
+    options.require_choice("--cluster", cluster, ("case", "institution"))
     settings = ComparisonSettings(
         seed=seed,
         cluster=cluster,  # type: ignore[arg-type]
@@ -173,14 +141,9 @@ def compare(
     model_folders = _model_folders(model_folder or [])
     with progress_bars() as progress:
         result = compare_evaluations(
-            evaluations,
-            output,
-            names=names,
-            cohort=cohort,
-            settings=settings,
-            model_folders=model_folders,
+            evaluations, output, names=names, cohort=cohort, settings=settings, model_folders=model_folders,
             progress=progress,
-        )
+        )  # fmt: skip
     for sentence in result.sentences:
         out.print(sentence, markup=False)
     show_written(result.files)

@@ -1,28 +1,39 @@
-"""The study command: from the manifest to the page, every stage that is not done."""
+"""The commands of a study: the whole of it, the demo, and what is made of its results: the page and the figures."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
-from rich.live import Live
 from rich.markup import escape
-from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
-from nnunet_amt.base.progress import Progress
-from nnunet_amt.cli.console import LINE_INTERVAL, err, one_line_errors, out, overall_table, show_next, show_written
+from nnunet_amt.cli.console import (
+    duration,
+    err,
+    one_line_errors,
+    out,
+    overall_table,
+    progress_bars,
+    show_next,
+    show_written,
+    stage_display,
+)
+from nnunet_amt.cli.options import Device, Output
 from nnunet_amt.errors import BadInputError
 
 if TYPE_CHECKING:
     from nnunet_amt.study.run_study import StudyResult
-    from nnunet_amt.study.stage import Stage, StageState
+    from nnunet_amt.study.stage import StageState
+
+Study = Annotated[
+    Path, typer.Argument(metavar="STUDY_DIR", help="Folder of the study, such as amt_demo: it holds the evaluation.")
+]
+Evaluation = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="The evaluation that is meant, where the study holds several.")
+]
 
 
 @one_line_errors
@@ -91,7 +102,14 @@ def study(
         train={"trainer": trainer},
         baseline={"run": baseline},
     )
-    folder, manifest = _folder_and_manifest(given, output)
+    if given.is_dir():
+        folder, manifest = given, None
+        if output is not None:
+            raise BadInputError(f"{given}: is a folder, a study to go on with; leave -o out, or give a manifest")
+    elif output is None:
+        raise BadInputError(f"{given}: give the folder of the new study too: nnunet_amt study {given} -o FOLDER")
+    else:
+        folder, manifest = output, given
     new = not (folder / SETTINGS_FILE).exists()
     settings = open_study(folder, manifest=manifest, changes=changes)
     if new:
@@ -102,10 +120,74 @@ def study(
     started = time.monotonic()
     with stage_display() as (progress, on_stage):
         result = run_study(folder, settings, progress=progress, on_stage=on_stage)
-    show_study(result, time.monotonic() - started)
+    _show_study(result, time.monotonic() - started)
 
 
-def show_study(result: StudyResult, seconds: float) -> None:
+@one_line_errors
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the cohort, the model and the results.")
+    ] = Path("amt_demo"),
+    device: Device = "cpu",
+) -> None:
+    """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
+    from nnunet_amt.demo import run_demo
+
+    started = time.monotonic()
+    with stage_display() as (progress, on_stage):
+        result = run_demo(output, device=device, progress=progress, on_stage=on_stage)
+    out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
+    _show_study(result, time.monotonic() - started)
+    manifest = output / "phantom_cohort" / "manifest.csv"
+    out.print(f"  nnunet_amt study MANIFEST.csv -o FOLDER    # your own cohort; columns as in {manifest}", markup=False)
+
+
+@one_line_errors
+def report(
+    study: Study,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page.")] = Path("report.html"),
+    evaluation: Evaluation = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the page.")] = None,
+    viewer: Annotated[
+        bool, typer.Option("--viewer/--no-viewer", help="Put the cases in, to look at slice by slice.")
+    ] = True,
+) -> None:
+    """Write one HTML page that opens offline: result, cohort, tables, failures, viewer, comparison, settings."""
+    from nnunet_amt.report import write_report
+    from nnunet_amt.writing.numbers import file_size
+
+    with progress_bars() as progress:
+        result = write_report(study, output, evaluation=evaluation, title=title, viewer=viewer, progress=progress)
+    if result.worst:
+        out.print(f"failed worst: {result.worst}", markup=False)
+    show_written([result.path])
+    out.print(f"  {file_size(result.size)}, opens without a network", markup=False)
+    show_next(f"open {result.path} in a browser")
+
+
+@one_line_errors
+def figures(
+    study: Study,
+    output: Output,
+    cases: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID[,ID]", help="Cases for Figures 5 and 6 instead of those that are chosen by rule."),
+    ] = None,
+    evaluation: Evaluation = None,
+) -> None:
+    """Draw the paper's Figures 2, 4, 5 and 6 (flow, FROC, successes, failures) for print, with captions."""
+    from nnunet_amt.report.print_figures import make_figures
+
+    asked = [case_id.strip() for word in cases or () for case_id in word.split(",") if case_id.strip()]
+    with progress_bars() as progress:
+        result = make_figures(study, output, cases=asked, evaluation=evaluation, progress=progress)
+    for reason in result.left_out:
+        err.print(f"left out: {reason}", markup=False)
+    show_written(result.files)
+    show_next(f"look at the figures and their captions in {output / 'figures.md'}")
+
+
+def _show_study(result: StudyResult, seconds: float) -> None:
     """Show what a run of a study did, its overall metrics, and where the results are."""
     from nnunet_amt.evaluation.results.summary_json import read_summary
 
@@ -121,16 +203,6 @@ def show_study(result: StudyResult, seconds: float) -> None:
     parts += [folders.baseline / "comparison"] if (folders.baseline / "comparison").is_dir() else []
     show_written([*parts, folders.page])
     show_next(f"open {folders.page} in a browser")
-
-
-def _folder_and_manifest(given: Path, output: Path | None) -> tuple[Path, Path | None]:
-    if given.is_dir():
-        if output is not None:
-            raise BadInputError(f"{given}: is a folder, a study to go on with; leave -o out, or give a manifest")
-        return given, None
-    if output is None:
-        raise BadInputError(f"{given}: give the folder of the new study too: nnunet_amt study {given} -o FOLDER")
-    return output, given
 
 
 def _changes(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -152,80 +224,3 @@ def _show_status(states: tuple[StageState, ...], folder: Path) -> None:
         show_next(f"nnunet_amt study {folder}    # begins with {waiting[0].stage.name}")
     else:
         show_next(f"everything is done; open {folder / PAGE_NAME} in a browser")
-
-
-def duration(seconds: float) -> str:
-    """Write a time as one would say it: 12 s, 3 min 20 s, 5 h 07 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes_left:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-class _StudyClock:
-    """What one line says of a running study: stage, step, elapsed, expected rest of the stage."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.title = ""
-        self._begin("", 0, 0)
-
-    def _begin(self, what: str, done: int, total: int) -> None:
-        self.step, self.done, self.total = what, done, total
-        self.first_done, self.step_started = done, time.monotonic()
-
-    def stage(self, number: int, stages: int, stage: Stage) -> None:
-        self.title = f"{number}/{stages} {stage.name}"
-        self._begin("", 0, 0)
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        if what.partition(":")[0] != self.step.partition(":")[0]:
-            self._begin(what, done, total)
-        self.step, self.done, self.total = what, done, total
-
-    def line(self) -> str:
-        now = time.monotonic()
-        steps = f" {self.step} {self.done}/{self.total}" if self.step else ""
-        made = self.done - self.first_done
-        rest = ""
-        if made > 0 and self.done < self.total:
-            seconds = (now - self.step_started) / made * (self.total - self.done)
-            rest = f", about {duration(seconds)} left in this step"
-        return f"{self.title}{steps}, {duration(now - self.started)}{rest}"
-
-
-@contextmanager
-def stage_display() -> Iterator[tuple[Progress, Any]]:
-    """Show one line over all stages while they run; where the output is no terminal, print it now and then."""
-    clock = _StudyClock()
-
-    def on_stage(number: int, stages: int, stage: Stage, skipped: bool) -> None:
-        clock.stage(number, stages, stage)
-        said = "done already" if skipped else stage.purpose
-        err.print(f"{clock.title}: {said}", markup=False)
-
-    if not err.is_terminal:
-        yield _printed_now_and_then(clock), on_stage
-        return
-
-    class Shown:
-        def __rich__(self) -> Group:
-            bar = ProgressBar(total=max(clock.total, 1), completed=clock.done, width=40)
-            return Group(Text(clock.line(), overflow="ellipsis", no_wrap=True), bar)
-
-    with Live(Shown(), console=err, refresh_per_second=4, transient=True):
-        yield clock.progress, on_stage
-
-
-def _printed_now_and_then(clock: _StudyClock) -> Progress:
-    last = 0.0
-
-    def progress(done: int, total: int, what: str) -> None:
-        nonlocal last
-        clock.progress(done, total, what)
-        if time.monotonic() - last >= LINE_INTERVAL or done == total:
-            last = time.monotonic()
-            err.print(clock.line(), markup=False)
-
-    return progress

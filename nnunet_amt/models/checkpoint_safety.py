@@ -29,16 +29,6 @@ _TRUST = "take models only from people you trust, or train your own with: nnunet
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint of nnU-Net's, refusing one that would run code; tensors stay on the disk until used.
 
-    Parameters
-    ----------
-    path
-        A file that ``torch.save`` wrote, by any trainer of nnU-Net.
-
-    Returns
-    -------
-    dict
-        What nnU-Net would get from it.
-
     Raises
     ------
     BadInputError
@@ -77,13 +67,7 @@ def foreign_globals(path: Path) -> list[str]:
 
 
 def require_whole_checkpoint(path: Path) -> None:
-    """Check that a checkpoint is a zip file, as torch writes, whose every member fits its checksum.
-
-    Raises
-    ------
-    BadInputError
-        If it is not there, damaged or of another format.
-    """
+    """Check that a checkpoint is a zip file, as torch writes, whose every member fits its checksum."""
     if not path.is_file():
         raise BadInputError(f"{path}: no such file; give a checkpoint of nnU-Net's, such as checkpoint_best.pth")
     with path.open("rb") as start:

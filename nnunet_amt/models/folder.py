@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
@@ -19,9 +18,13 @@ from nnunet_amt.models.plans import (
     require_same_plans,
 )
 
+if TYPE_CHECKING:
+    from torch import nn
+
 # What nnU-Net's predictor takes from a checkpoint of version 2.
 _NEEDED = ("network_weights", "trainer_name", "init_args")
 _ENDING = ".nii.gz"
+_MISSING = "is missing, nnU-Net cannot predict without it"
 
 
 def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLANS_NAME) -> Path:
@@ -30,13 +33,7 @@ def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLAN
 
 
 def find_checkpoint(fold_folder: Path, name: str) -> Path:
-    """Give the path of a checkpoint, unread.
-
-    Raises
-    ------
-    BadInputError
-        If it is not there; the message names those that are.
-    """
+    """Give the path of a checkpoint, unread; where it is not there, say which are."""
     path = fold_folder / name
     if not path.is_file():
         results = fold_folder.parents[1]
@@ -58,31 +55,12 @@ def checkpoint_to_continue_from(fold_folder: Path) -> Path | None:
 
 
 def may_continue(extra: Sequence[str], fold_folder: Path) -> bool:
-    """Whether ``--c`` is to be added: there is a checkpoint, and no option that it cannot stand beside.
-
-    Raises
-    ------
-    BadInputError
-        If the checkpoint is damaged or would run code.
-    """
-    apart = {"--c", "--val", "-pretrained_weights"}
+    """Whether ``--c`` is to be added: there is a checkpoint, harmless, and no option that it cannot stand beside."""
     checkpoint = checkpoint_to_continue_from(fold_folder)
-    if checkpoint is None or not apart.isdisjoint(extra):
+    if checkpoint is None or not {"--c", "--val", "-pretrained_weights"}.isdisjoint(extra):
         return False
     read_checkpoint(checkpoint)
     return True
-
-
-def loaded_by_training(options: argparse.Namespace, fold_folder: Path) -> list[Path]:
-    """List the files that ``nnUNetv2_train`` will load with these options, as far as they are there."""
-    files = [Path(options.pretrained_weights)] if options.pretrained_weights else []
-    if options.c and (checkpoint := checkpoint_to_continue_from(fold_folder)):
-        files.append(checkpoint)
-    if options.val:
-        files.append(fold_folder / "checkpoint_final.pth")
-    if options.val_best:
-        files.append(fold_folder / "checkpoint_best.pth")
-    return [path for path in files if path.is_file()]
 
 
 def require_plans_of_model(model: Path, plans_file: Path) -> None:
@@ -92,17 +70,13 @@ def require_plans_of_model(model: Path, plans_file: Path) -> None:
         require_same_plans(read_plans(begun_with), read_plans(plans_file), CONFIGURATION, str(model))
 
 
-def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str) -> Path:
+def require_model(
+    model: Path, *, fold: str, checkpoint: str, trainer: str, network: Callable[[int, int], nn.Module]
+) -> Path:
     """Look into a model's folder as a prediction needs it; give the path of the checkpoint.
 
-    Parameters
-    ----------
-    model
-        Folder ``<trainer>__<plans>__<configuration>`` in nnUNet_results.
-    fold, checkpoint
-        A number or ``all``, and a file name in the fold's folder.
-    trainer
-        Class that the model was asked for by.
+    `trainer` is the class that the model was asked for by; `network` makes the network of our plans for so many
+    channels and labels, for its weights to be compared.
 
     Raises
     ------
@@ -113,11 +87,16 @@ def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str) -> P
     if folds and fold not in folds:
         raise BadInputError(f"--fold {fold}: {model} has no such fold; it has {', '.join(folds)}")
     path = find_checkpoint(model / f"fold_{fold}", checkpoint)
-    description, plans = _read_description(model / "dataset.json"), _read_plans(model / "plans.json")
+    description = _read_description(model / "dataset.json")
+    plans_file = model / "plans.json"
+    if not plans_file.is_file():
+        raise BadInputError(f"{plans_file}: {_MISSING}; copy the whole model folder again, or train again")
+    plans = read_plans(plans_file)
+    require_ours(plans, plans_file)
     content = read_checkpoint(path)
     require_state(path, content, trainer)
     require_same_plans(content["init_args"]["plans"], plans, CONFIGURATION, str(path))
-    _require_fitting_network(path, content["network_weights"], description)
+    _require_fitting_weights(path, content["network_weights"], description, network)
     return path
 
 
@@ -164,7 +143,7 @@ def require_ours(plans: Mapping[str, Any], path: Path) -> None:
 def _read_description(path: Path) -> dict[str, Any]:
     advice = "copy the whole model folder again, or train the model again"
     if not path.is_file():
-        raise BadInputError(f"{path}: is missing, nnU-Net cannot predict without it; {advice}")
+        raise BadInputError(f"{path}: {_MISSING}; {advice}")
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         ending = description["file_ending"]
@@ -176,21 +155,11 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _read_plans(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise BadInputError(
-            f"{path}: is missing, nnU-Net cannot predict without it; copy the whole model folder again, or train again"
-        )
-    plans = read_plans(path)
-    require_ours(plans, path)
-    return plans
-
-
-def _require_fitting_network(path: Path, weights: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+def _require_fitting_weights(
+    path: Path, weights: Mapping[str, Any], description: Mapping[str, Any], network: Callable[[int, int], nn.Module]
+) -> None:
     """Compare the shapes of the weights with those of the network that nnU-Net will build for the dataset."""
     import torch
-
-    from nnunet_amt.trainers.unet import AMTUNet
 
     labels = [name for name in description["labels"] if name != "ignore"]
     try:
@@ -204,8 +173,8 @@ def _require_fitting_network(path: Path, weights: Mapping[str, Any], description
             f"({', '.join(labels)}); put the dataset.json of this model back, or train anew"
         )
     with torch.device("meta"):  # shapes only
-        network = AMTUNet(len(description["channel_names"]), len(labels))
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        fitting = network(len(description["channel_names"]), len(labels))
+    expected = {name: tuple(tensor.shape) for name, tensor in fitting.state_dict().items()}
     different = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
     if different:
         first = different[0]

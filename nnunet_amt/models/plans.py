@@ -23,13 +23,7 @@ _ADVICE = "make them with: nnunet_amt plan -d ID"
 
 
 def require_amt_plans(plans: dict, configuration: str) -> None:
-    """Refuse plans that would train something else than the paper's recipe.
-
-    Raises
-    ------
-    BadInputError
-        Names the key, its value and the rule.
-    """
+    """Refuse plans that would train something else than the paper's recipe."""
     name = plans.get("plans_name")
     if configuration not in plans.get("configurations", {}):
         raise BadInputError(f"plans {name!r}: configuration {configuration!r} is not in them; use {CONFIGURATION!r}")
@@ -52,13 +46,7 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
 
 
 def read_plans(path: Path) -> dict:
-    """Read a plans file.
-
-    Raises
-    ------
-    BadInputError
-        If it is damaged.
-    """
+    """Read a plans file, refusing a damaged one."""
     try:
         plans = json.loads(path.read_text(encoding="utf-8"))
         complete = isinstance(plans, dict) and all(isinstance(plans[key], dict) for key in _SECTIONS)
@@ -74,17 +62,8 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
 
     nnU-Net would write the new plans beside the old weights, and predict with a pair that does not fit.
 
-    Parameters
-    ----------
-    old, new
-        Plans that the weights were trained with, and those of today.
-    where
-        What holds the weights, for the message.
-
-    Raises
-    ------
-    BadInputError
-        If spacing, patch, network, resampling or intensities differ.
+    `old` are the plans that the weights in `where` were trained with. Spacing, patch, network, resampling and
+    intensities must be the same.
     """
     keys = ("patch_size", "spacing", "batch_size", "architecture", "normalization_schemes", "resampling_fn_data")
     pairs = {key: tuple(plans["configurations"][configuration].get(key) for plans in (old, new)) for key in keys}
@@ -108,11 +87,7 @@ def require_tumour_labels(dataset_json: dict) -> None:
 def require_fold(splits_file: Path, fold: int) -> None:
     """Refuse a fold that is not in the split of the cohort.
 
-    Raises
-    ------
-    BadInputError
-        If the file is missing or has fewer folds: nnU-Net would draw a split by case, which no institution and
-        no patient is kept apart in.
+    nnU-Net would draw a split by case, in which no institution and no patient is kept apart.
     """
     folds = len(json.loads(splits_file.read_text(encoding="utf-8"))) if splits_file.is_file() else 0
     if fold >= folds:

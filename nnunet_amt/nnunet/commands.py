@@ -38,22 +38,19 @@ def plan_and_preprocess_command(
     dataset_id: int, *, planner: str = STOCK_PLANNER, options: Sequence[str] = (), jobs: int | None = None
 ) -> list[str]:
     """Plan and preprocess; nnU-Net keeps a fingerprint that is there."""
-    workers = [] if jobs is None else ["-npfp", str(jobs), "-np", str(jobs)]
-    return [
-        "nnUNetv2_plan_and_preprocess", "-d", str(dataset_id), "-c", CONFIGURATION,
-        *_planner(planner), *options, *workers,
-    ]  # fmt: skip
+    words = ["nnUNetv2_plan_and_preprocess", "-d", str(dataset_id), "-c", CONFIGURATION]
+    words += [*_unless(STOCK_PLANNER, "-pl", planner), *options]
+    return words if jobs is None else [*words, "-npfp", str(jobs), "-np", str(jobs)]
 
 
 def plan_command(dataset_id: int, *, planner: str = STOCK_PLANNER, options: Sequence[str] = ()) -> list[str]:
     """Plan only, where arrays of the same kind are there: nnU-Net's planners share them for 3d_fullres."""
-    return ["nnUNetv2_plan_experiment", "-d", str(dataset_id), *_planner(planner), *options]
+    return ["nnUNetv2_plan_experiment", "-d", str(dataset_id), *_unless(STOCK_PLANNER, "-pl", planner), *options]
 
 
 def preprocess_command(dataset_id: int, *, plans: str = STOCK_PLANS, jobs: int | None = None) -> list[str]:
     """Preprocess only, by plans that are there."""
-    named = [] if plans == STOCK_PLANS else ["-plans_name", plans]
-    workers = [] if jobs is None else ["-np", str(jobs)]
+    named, workers = _unless(STOCK_PLANS, "-plans_name", plans), [] if jobs is None else ["-np", str(jobs)]
     return ["nnUNetv2_preprocess", "-d", str(dataset_id), *named, "-c", CONFIGURATION, *workers]
 
 
@@ -66,13 +63,7 @@ def train_command(
     options: Sequence[str] = (),
     device: str | None = None,
 ) -> list[str]:
-    """Train; without a device nnU-Net takes CUDA.
-
-    Raises
-    ------
-    BadInputError
-        If ``-num_gpus`` is more than our trainers can use.
-    """
+    """Train, by ours on no more GPUs than they can use; without a device nnU-Net takes CUDA."""
     if trainer.startswith(DEFAULT_TRAINER) and (gpus := re.search(r"-num_gpus[ =](\d+)", " ".join(options))):
         require_sample_for_every_gpu(int(gpus[1]))
     return ["nnUNetv2_train", str(dataset_id), CONFIGURATION, fold, *_model(trainer, plans, None, device), *options]
@@ -97,15 +88,14 @@ def predict_command(
     ]  # fmt: skip
 
 
-def _planner(planner: str) -> list[str]:
-    return [] if planner == STOCK_PLANNER else ["-pl", planner]
-
-
 def _model(trainer: str, plans: str, checkpoint: str | None, device: str | None) -> list[str]:
-    words = [] if trainer == STOCK_TRAINER else ["-tr", trainer]
-    words += [] if plans == STOCK_PLANS else ["-p", plans]
-    words += [] if checkpoint is None else ["-chk", checkpoint]
-    return words + ([] if device is None else ["-device", device])
+    words = [*_unless(STOCK_TRAINER, "-tr", trainer), *_unless(STOCK_PLANS, "-p", plans)]
+    return [*words, *_unless(None, "-chk", checkpoint), *_unless(None, "-device", device)]
+
+
+def _unless(stock: str | None, option: str, value: str | None) -> list[str]:
+    """Give the option where nnU-Net would not take its value by itself."""
+    return [] if value is None or value == stock else [option, value]
 
 
 class _Reader(argparse.ArgumentParser):
@@ -116,13 +106,7 @@ class _Reader(argparse.ArgumentParser):
 
 
 def train_options(extra: Sequence[str]) -> argparse.Namespace:
-    """Read options for ``nnUNetv2_train``.
-
-    Raises
-    ------
-    BadInputError
-        If nnU-Net does not know one, or one is ours to give.
-    """
+    """Read options for ``nnUNetv2_train``, refusing one that nnU-Net does not know or that is ours to give."""
     reader = _Reader("nnUNetv2_train", add_help=False)
     reader.add_argument("-pretrained_weights")
     reader.add_argument("-num_gpus", type=int, default=1)
@@ -137,13 +121,7 @@ def train_options(extra: Sequence[str]) -> argparse.Namespace:
 
 
 def predict_options(extra: Sequence[str]) -> argparse.Namespace:
-    """Read options for ``nnUNetv2_predict``.
-
-    Raises
-    ------
-    BadInputError
-        If nnU-Net does not know one, or one is ours to give, or the part is not one of the parts.
-    """
+    """Read options for ``nnUNetv2_predict``, refusing one that nnU-Net does not know or that is ours to give."""
     reader = _Reader("nnUNetv2_predict", add_help=False)
     reader.add_argument("-step_size", type=float, default=0.5)
     reader.add_argument("-npp", type=int)
@@ -151,8 +129,9 @@ def predict_options(extra: Sequence[str]) -> argparse.Namespace:
     reader.add_argument("-prev_stage_predictions")
     reader.add_argument("-num_parts", type=int, default=1)
     reader.add_argument("-part_id", type=int, default=0)
-    flags = ("disable_tta", "verbose", "save_probabilities", "continue_prediction", "disable_progress_bar")
-    for flag in (*flags, "not_on_device"):
+    for flag in (
+        "disable_tta", "verbose", "save_probabilities", "continue_prediction", "disable_progress_bar", "not_on_device"
+    ):  # fmt: skip
         reader.add_argument(f"--{flag}", action="store_true")
     options = _read(reader, extra, _OWN_OF_PREDICT)
     if not 0 <= options.part_id < options.num_parts:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
-from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME, read_plans, require_amt_plans
 from nnunet_amt.nnunet.environment import (
     FOLDER_VARIABLES,
     TRAINER_VARIABLE,
@@ -56,7 +56,11 @@ def examine(
     if dataset_id is not None:
         yield _plans(dataset_id)
         yield from _cases(dataset_id, progress)
-        yield from _checkpoints_of(dataset_id, progress)
+        checkpoints: list[Path] = []
+        with contextlib.suppress(AMTError):  # told by the check of the folders
+            results = folder_from_environment("nnUNet_results")
+            checkpoints = sorted(results.glob(f"Dataset{dataset_id:03d}_*/*/fold_*/checkpoint_*.pth"))
+        yield from _checkpoints(checkpoints, progress)
     if checkpoint is not None:
         yield from _checkpoints([checkpoint], progress)
 
@@ -89,9 +93,9 @@ def _device() -> Finding:
     except (ImportError, OSError) as error:
         return Finding("device", "problem", f"{type(error).__name__}: {error}", "reinstall torch")
     if torch.cuda.is_available():
-        return Finding("device", "ok", f"{torch.cuda.get_device_name(0)}")
-    cores = os.cpu_count()
-    return Finding("device", "warning", f"no CUDA device, {cores} CPU cores", "fine for the demo, slow for a cohort")
+        return Finding("device", "ok", torch.cuda.get_device_name(0))
+    seen = f"no CUDA device, {os.cpu_count()} CPU cores"
+    return Finding("device", "warning", seen, "fine for the demo, slow for a cohort")
 
 
 def _trainer() -> Finding:
@@ -137,8 +141,6 @@ def _folder(variable: str) -> Finding:
 
 
 def _plans(dataset_id: int) -> Finding:
-    from nnunet_amt.models.plans import read_plans, require_amt_plans
-
     advice = f"nnunet_amt plan -d {dataset_id}"
     try:
         preprocessed = folder_from_environment("nnUNet_preprocessed")
@@ -161,16 +163,11 @@ def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:
     """Read every image and label of the raw dataset in full and compare their grids."""
     try:
         raw = folder_from_environment("nnUNet_raw")
-        dataset = raw / dataset_name(dataset_id, raw)
+        cases = list_cases(raw / dataset_name(dataset_id, raw))
     except AMTError as error:
         yield Finding("cases", "problem", str(error))
         return
-    try:
-        cases = list_cases(dataset)
-    except AMTError as error:
-        yield Finding("cases", "problem", str(error))
-        return
-    problems = []
+    problems: list[str] = []
     everything = [(case, False) for case in cases.training] + [(case, True) for case in cases.external]
     for done, (case, may_be_empty) in enumerate(everything, start=1):
         try:
@@ -186,19 +183,10 @@ def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:
         yield Finding("cases", "ok", f"{len(everything)} images and labels can be read and fit")
 
 
-def _checkpoints_of(dataset_id: int, progress: Progress) -> Iterator[Finding]:
-    """Look into the checkpoints of every model of the dataset; none is fine, it is not trained yet then."""
-    try:
-        results = folder_from_environment("nnUNet_results")
-    except AMTError:  # told by the check of the folders
-        return
-    paths = sorted(results.glob(f"Dataset{dataset_id:03d}_*/*/fold_*/checkpoint_*.pth"))
-    if paths:
-        yield from _checkpoints(paths, progress)
-
-
 def _checkpoints(paths: list[Path], progress: Progress) -> Iterator[Finding]:
     """Tell which checkpoints are damaged or would run code when nnU-Net loads them."""
+    if not paths:  # not trained yet
+        return
     try:
         import torch  # noqa: F401 - what it needs
 

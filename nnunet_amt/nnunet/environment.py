@@ -28,13 +28,7 @@ def folders_below(base: Path) -> dict[str, str]:
 
 
 def folder_from_environment(name: str) -> Path:
-    """Read one of nnU-Net's folder variables.
-
-    Raises
-    ------
-    MissingEnvironmentError
-        If the variable is not set, or what it names is a file.
-    """
+    """Read one of nnU-Net's folder variables, which must be set and name no file."""
     value = os.environ.get(name)
     if not value:
         raise MissingEnvironmentError(
@@ -53,19 +47,7 @@ def dataset_name(dataset_id: int, folder: Path, made_by: str | None = None) -> s
     nnU-Net itself looks into all three folders and stops if they know several names for a number, so all that are
     set are looked into here too.
 
-    Parameters
-    ----------
-    dataset_id
-        Number of the dataset.
-    folder
-        Where it must be.
-    made_by
-        The command that puts it there, for the message; the conversion if not given.
-
-    Raises
-    ------
-    BadInputError
-        If `folder` holds none or several of this number.
+    `made_by` is the command that puts it into `folder`, for the message; the conversion if not given.
     """
     pattern = f"Dataset{dataset_id:03d}_*"
     made_by = made_by or f"nnunet_amt convert MANIFEST.csv -d {dataset_id}"
@@ -120,31 +102,18 @@ def require_known_trainer(name: str) -> None:
 
 def is_of_nnunet(trainer: str) -> bool:
     """Whether nnU-Net defines a trainer; it is read, not imported: some variants need what may not be installed."""
-    found = importlib.util.find_spec("nnunetv2")
-    folders = (
-        [Path(folder, "training", "nnUNetTrainer") for folder in (found.submodule_search_locations or [])]
-        if found
-        else []
-    )
     definition = re.compile(rf"^class {re.escape(trainer)}\b", re.MULTILINE)
-    modules = (module for folder in folders for module in folder.rglob("*.py"))
+    found = importlib.util.find_spec("nnunetv2")
+    folders = (found.submodule_search_locations if found else None) or []
+    modules = (module for folder in folders for module in Path(folder, "training", "nnUNetTrainer").rglob("*.py"))
     return any(definition.search(module.read_text(encoding="utf-8")) for module in modules)
 
 
 def require_device(device: str, num_gpus: int = 1) -> str:
     """Give the device that nnU-Net is told, having seen that torch can use it.
 
-    Parameters
-    ----------
-    device
-        One of `DEVICES`; ``auto`` is CUDA where there is one, else the CPU.
-    num_gpus
-        CUDA devices that are asked for.
-
-    Raises
-    ------
-    BadInputError
-        If torch cannot use the device, or has fewer; the message says why.
+    `device` is one of `DEVICES`, where ``auto`` is CUDA if there is one, else the CPU; `num_gpus` are the CUDA devices
+    that are asked for.
     """
     if device not in DEVICES:
         raise BadInputError(f"--device {device}: must be one of {', '.join(DEVICES)}")

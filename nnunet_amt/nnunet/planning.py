@@ -64,14 +64,10 @@ def plan(
 
     Parameters
     ----------
-    dataset_id
-        Number of the dataset in nnUNet_raw.
     spacing
         (z, y, x) in mm to resample to; None: nnU-Net's choice, the median of the dataset.
     patch_size
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
-    progress
-        Told of every image and case done.
 
     Raises
     ------
@@ -81,34 +77,29 @@ def plan(
     _check_arguments(spacing, patch_size)
     raw_folder = folder_from_environment("nnUNet_raw")
     name = dataset_name(dataset_id, raw_folder)
-    preprocessed_folder = folder_from_environment("nnUNet_preprocessed") / name
+    preprocessed = folder_from_environment("nnUNet_preprocessed") / name
     folder_from_environment("nnUNet_results")  # asked for now, not after an hour of work
     cases = list_cases(raw_folder / name)
-    preprocessed_folder.mkdir(parents=True, exist_ok=True)
+    preprocessed.mkdir(parents=True, exist_ok=True)
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
     asked = {"spacing": spacing, "patch_size": patch_size}
-    with recorded_run(preprocessed_folder, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
-        intensities = fingerprint(preprocessed_folder, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
+    with recorded_run(preprocessed, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
+        intensities = fingerprint(preprocessed, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
         # nnU-Net would keep an outdated split and stop at the difference
-        shutil.copy(raw_folder / name / "splits_final.json", preprocessed_folder / "splits_final.json")
+        shutil.copy(raw_folder / name / "splits_final.json", preprocessed / "splits_final.json")
         with quiet_nnunet():
             planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size)
             plans = planner.plan_experiment()
-        voxels = planner.largest_resampled_image()
+        voxels = max(int(np.prod(shape)) for shape in planner.resampled_shapes())
         number = preprocess(
-            raw_folder / name, preprocessed_folder, plans=plans, configuration=CONFIGURATION, largest_image=voxels,
+            raw_folder / name, preprocessed, plans=plans, configuration=CONFIGURATION, largest_image=voxels,
             jobs=jobs, progress=progress,
         )  # fmt: skip
         settings = plans["configurations"][CONFIGURATION]
         notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
         notes.counts["cases"] = number
-    return PlanSummary(
-        preprocessed_folder / f"{PLANS_NAME}.json",
-        tuple(settings["spacing"]),
-        tuple(settings["patch_size"]),
-        intensities,
-        number,
-    )
+    plans_file = preprocessed / f"{PLANS_NAME}.json"
+    return PlanSummary(plans_file, tuple(settings["spacing"]), tuple(settings["patch_size"]), intensities, number)
 
 
 class AMTPlanner(ExperimentPlanner):
@@ -130,8 +121,13 @@ class AMTPlanner(ExperimentPlanner):
     def plan_experiment(self) -> dict:
         """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
         spacing = self.determine_fullres_target_spacing()
-        shapes = self._resampled_shapes()
-        _check_patch_fits(self.patch_size, np.max(shapes, axis=0).tolist())
+        shapes = self.resampled_shapes()
+        limits = [PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE) for edge in np.max(shapes, axis=0).tolist()]
+        if self.patch_size and any(edge > limit for edge, limit in zip(self.patch_size, limits, strict=True)):
+            raise BadInputError(
+                f"patch size {list(self.patch_size)}: is larger than every image at this spacing; at most {limits}, "
+                "z y x"
+            )
         median_shape = [round(edge) for edge in np.median(shapes, axis=0)]
         true_foreground = self.dataset_fingerprint["foreground_intensity_properties_per_channel"]
         plans = {
@@ -157,11 +153,8 @@ class AMTPlanner(ExperimentPlanner):
         write_json(folder / f"{self.plans_identifier}.json", plans)
         return plans
 
-    def largest_resampled_image(self) -> int:
-        """Voxels of the largest image of the dataset after resampling."""
-        return max(int(np.prod(shape)) for shape in self._resampled_shapes())
-
-    def _resampled_shapes(self) -> list[np.ndarray]:
+    def resampled_shapes(self) -> list[np.ndarray]:
+        """Shapes (z, y, x) of the images of the dataset after resampling."""
         spacing = self.determine_fullres_target_spacing()
         shapes, spacings = (self.dataset_fingerprint[key] for key in ("shapes_after_crop", "spacings"))
         return [compute_new_shape(shape, old, spacing) for shape, old in zip(shapes, spacings, strict=True)]
@@ -186,10 +179,7 @@ class AMTPlanner(ExperimentPlanner):
             "resampling_fn_probabilities_kwargs": {"is_seg": False, **resampling},
             "architecture": {
                 "network_class_name": NETWORK_CLASS,
-                "arch_kwargs": {
-                    "features_per_level": list(FEATURES_PER_LEVEL),
-                    "blocks_per_level": BLOCKS_PER_LEVEL,
-                },
+                "arch_kwargs": {"features_per_level": list(FEATURES_PER_LEVEL), "blocks_per_level": BLOCKS_PER_LEVEL},
                 "_kw_requires_import": [],
             },
             "batch_dice": True,
@@ -220,14 +210,6 @@ def default_patch_size(median_shape: Sequence[int]) -> list[int]:
         min(target, PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE))
         for target, edge in zip(TARGET_PATCH_SIZE, median_shape, strict=True)
     ]
-
-
-def _check_patch_fits(patch_size: Sequence[int] | None, largest: Sequence[int]) -> None:
-    limits = [PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE) for edge in largest]
-    if patch_size is not None and any(edge > limit for edge, limit in zip(patch_size, limits, strict=True)):
-        raise BadInputError(
-            f"patch size {list(patch_size)}: is larger than every image at this spacing; at most {limits}, z y x"
-        )
 
 
 def _check_arguments(spacing: Sequence[float] | None, patch_size: Sequence[int] | None) -> None:

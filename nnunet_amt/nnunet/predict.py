@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,17 +45,15 @@ from nnunet_amt.nnunet.predictions import (
 
 BEST_CHECKPOINT = "checkpoint_best.pth"
 
-_PREDICTED = re.compile(r"^done with ")
 _TASK = '"$SLURM_ARRAY_TASK_ID"'
 
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """What a prediction left: cases that were finished before, those of this run, and the folder of the label maps."""
+    """How many cases of a prediction were finished before, and how many it made."""
 
     kept: int
     predicted: int
-    output: Path
 
 
 def external_images(dataset_id: int) -> Path:
@@ -91,16 +88,10 @@ def predict(
         Which model, and the file name of its checkpoint.
     options
         Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
-    device
-        One of `nnunet_amt.nnunet.environment.DEVICES`.
     jobs
         Processes that read images, and as many that write label maps; nnU-Net's own numbers if not given.
-    log_file
-        Where nnU-Net's output goes, while `progress` is told of it; without one it is left on the terminal.
-    progress
-        Told of every case done.
-    show
-        Told the command before it runs.
+    device, log_file, progress, show
+        As in `nnunet_amt.nnunet.train.train`; `progress` is told of every case done.
 
     Raises
     ------
@@ -112,11 +103,9 @@ def predict(
     asked = predict_options(options)
     device = require_device(device)
     checkpoint_file = _require_model(dataset_id, fold, trainer, checkpoint)
-    parts = asked.num_parts, asked.part_id
-    kept = keep_finished_predictions(
-        images, output, checkpoint_file, options=without_parts(asked), num_parts=parts[0], part_id=parts[1]
-    )
-    cases = len(cases_of_part(require_images(images), *parts))
+    part = asked.part_id, asked.num_parts
+    kept = keep_finished_predictions(images, output, checkpoint_file, options=without_parts(asked), part=part)
+    cases = len(cases_of_part(require_images(images), part))
     progress(kept, cases, "prediction")
     workers = [] if jobs is None else ["-npp", str(jobs), "-nps", str(jobs)]
     command = predict_command(
@@ -124,16 +113,16 @@ def predict(
         options=["--continue_prediction", *workers, *options], device=device,
     )  # fmt: skip
     with recorded_prediction(
-        images, output, checkpoint_file, trainer=trainer, options=options, part=(parts[1], parts[0]),
+        images, output, checkpoint_file, trainer=trainer, options=options, part=part,
         cases=cases, to_do=cases - kept, device=device,
     ) as notes:  # fmt: skip
         if kept < cases or not cases or asked.save_probabilities:  # of probabilities nnU-Net knows which are missing
             show(shlex.join(command))
             on_line = None if log_file is None else _case_lines(kept, cases, progress)
             notes.cost["peak_memory_bytes"] = run_prediction(
-                command, images, output, parts=parts, device=device, on_line=on_line, log_file=log_file
+                command, images, output, part=part, device=device, on_line=on_line, log_file=log_file
             )
-    return PredictionResult(kept, cases - kept, output)
+    return PredictionResult(kept, cases - kept)
 
 
 def run_prediction(
@@ -141,19 +130,14 @@ def run_prediction(
     images: Path,
     output: Path,
     *,
-    parts: tuple[int, int] = (1, 0),
+    part: tuple[int, int] = (0, 1),
     device: str,
     on_line: Callable[[str], None] | None = None,
     log_file: Path | None = None,
 ) -> int | None:
     """Run ``nnUNetv2_predict``, and see that every label map is there: nnU-Net does not notice a disk that fills up.
 
-    `parts` are their number and which of them, from 0 on; the rest is as in `process.run_stock_command`.
-
-    Raises
-    ------
-    WorkFailedError, DiskFullError
-        If nnU-Net fails, or leaves a case out.
+    `part` is as in `cases_of_part`, the rest and the result as in `process.run_stock_command`.
     """
     try:
         peak = process.run_stock_command(
@@ -162,7 +146,7 @@ def run_prediction(
     except WorkFailedError:
         require_room(output)
         raise
-    require_predictions(images, output, num_parts=parts[0], part_id=parts[1])
+    require_predictions(images, output, part=part)
     return peak
 
 
@@ -175,7 +159,7 @@ def recorded_prediction(
     trainer: str,
     plans: str = PLANS_NAME,
     options: Sequence[str] = (),
-    part: tuple[int, int] | None = None,
+    part: tuple[int, int] = (0, 1),
     cases: int,
     to_do: int,
     device: str,
@@ -186,31 +170,27 @@ def recorded_prediction(
     ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
     and the model is in it, and weighs the more the fewer the cases are.
 
-    Parameters
-    ----------
-    part
-        Number of the part, from 0 on, and of parts; see `nnunet_amt.base.run_record.record.record_name`.
-    cases, to_do
-        All cases of the task or of its part, and those that are not there yet.
+    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet.
     """
-    model = checkpoint.parents[1]
-    settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "checkpoint": checkpoint.name}
-    fold = checkpoint.parent.name.removeprefix("fold_")
+    settings = {
+        "trainer": trainer,
+        "plans": plans,
+        "configuration": CONFIGURATION,
+        "checkpoint": checkpoint.name,
+        "fold": checkpoint.parent.name.removeprefix("fold_"),
+        "device": device,
+        "options": shareable_words(options),
+    }
     inputs: dict[str, Path | RunInput] = {
         "images": RunInput(images, "names_and_sizes"),
-        "model": RunInput(model, names=("plans.json", "dataset.json")),
+        "model": RunInput(checkpoint.parents[1], names=("plans.json", "dataset.json")),
         "checkpoint": checkpoint,
     }
+    outputs = (".",) if part[1] == 1 else ()  # other parts may be writing
     with recorded_run(
-        output,
-        "predict",
-        settings={**settings, "fold": fold, "device": device, "options": shareable_words(options)},
-        inputs=inputs,
-        outputs=(".",) if part is None or part[1] == 1 else (),  # other parts may be writing
-        device=device,
-        in_children=True,
-        part=part,
-    ) as notes:
+        output, "predict", settings=settings, inputs=inputs, outputs=outputs, device=device,
+        in_children=True, part=part,
+    ) as notes:  # fmt: skip
         yield notes
         # a run that was killed after its last case has left none
         recorded = any(run["stage"] == "predict" for run in read_runs(output))
@@ -235,12 +215,7 @@ def prediction_script(
 ) -> str:
     """Write the script of a SLURM array that predicts in so many tasks, see `predict`; here nothing is predicted.
 
-    The device is not looked for here, where a GPU seldom is; ``auto`` is CUDA.
-
-    Raises
-    ------
-    BadInputError
-        As `predict`, as far as it can be seen beforehand.
+    The device is not looked for here, where a GPU seldom is; ``auto`` is CUDA. What `predict` refuses is refused here.
     """
     asked = predict_options(options)
     if device not in DEVICES:
@@ -266,11 +241,6 @@ def array_script(
 
     Submitted again, it predicts what is missing only. `arguments` are those of ``nnunet_amt predict``, with absolute
     paths, without ``-num_parts`` and ``-part_id``; `environment` gives nnU-Net's folders.
-
-    Raises
-    ------
-    BadInputError
-        If there are more tasks than images.
     """
     if not 1 <= parts <= cases:
         raise BadInputError(f"--slurm-array {parts}: must be 1 to {cases}, the number of images")
@@ -307,11 +277,12 @@ def _trained_dataset(dataset_id: int) -> str:
 
 def _require_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) -> Path:
     """Give the checkpoint of a model of ours that may be used."""
+    from nnunet_amt.trainers.unet import AMTUNet
+
     name = _trained_dataset(dataset_id)
     require_known_trainer(trainer)
-    results = folder_from_environment("nnUNet_results")
-    model = model_folder(results, dataset=name, trainer=trainer)
-    return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer)
+    model = model_folder(folder_from_environment("nnUNet_results"), dataset=name, trainer=trainer)
+    return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer, network=AMTUNet)
 
 
 def _case_lines(done: int, total: int, progress: Progress) -> Callable[[str], None]:
@@ -319,7 +290,7 @@ def _case_lines(done: int, total: int, progress: Progress) -> Callable[[str], No
 
     def on_line(line: str) -> None:
         nonlocal done
-        if _PREDICTED.match(line):
+        if line.startswith("done with "):
             done += 1
             progress(done, total, "prediction")
 

@@ -24,26 +24,25 @@ _KNOWN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".zip")
 
 
 def require_images(folder: Path) -> list[str]:
-    """List the cases of a folder of images for nnU-Net.
-
-    Raises
-    ------
-    BadInputError
-        If the folder is not there or holds no ``<case>_0000.nii.gz``.
-    """
+    """List the cases of a folder that must hold images for nnU-Net, ``<case>_0000.nii.gz``."""
     require_folder(folder, "give a folder of images with --input")
     cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
-    if not cases:
-        raise BadInputError(
-            f"{folder}: holds no image named <case>{_IMAGE_ENDING}, nnU-Net takes no other names (there are: "
-            f"{_endings(folder)}); rename or convert the images"
-        )
-    return cases
+    if cases:
+        return cases
+    # counted by their endings: names may be those of patients
+    files = [path.name.lower() for path in folder.iterdir() if path.is_file()]
+    counts = Counter(next((ending for ending in _KNOWN_ENDINGS if name.endswith(ending)), "other") for name in files)
+    found = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(3)) or "no files"
+    raise BadInputError(
+        f"{folder}: holds no image named <case>{_IMAGE_ENDING}, nnU-Net takes no other names (there are: {found}); "
+        "rename or convert the images"
+    )
 
 
-def cases_of_part(cases: Sequence[str], num_parts: int = 1, part_id: int = 0) -> list[str]:
-    """Take the cases that nnU-Net predicts in one part of ``-num_parts``: every so many of the sorted ones."""
-    return sorted(cases)[part_id::num_parts]
+def cases_of_part(cases: Sequence[str], part: tuple[int, int]) -> list[str]:
+    """Take the cases that nnU-Net predicts in one `part`, its number and of how many: every so many of the sorted."""
+    number, parts = part
+    return sorted(cases)[number::parts]
 
 
 def require_output(output: Path, images: Path) -> None:
@@ -63,9 +62,9 @@ def require_output(output: Path, images: Path) -> None:
 
 
 def keep_finished_predictions(
-    images: Path, output: Path, checkpoint: Path, *, options: Sequence[str] = (), num_parts: int = 1, part_id: int = 0
+    images: Path, output: Path, checkpoint: Path, *, options: Sequence[str] = (), part: tuple[int, int] = (0, 1)
 ) -> int:
-    """Prepare a prediction folder for ``--continue_prediction``.
+    """Prepare a prediction folder for ``--continue_prediction``; give the number of predictions that stay.
 
     What stays is finished, of this model, these options and these images; everything else that nnU-Net would
     take for finished is removed. What each prediction is of is written beside them.
@@ -78,58 +77,54 @@ def keep_finished_predictions(
         In its fold's folder, with the model's ``plans.json`` one up.
     options
         Further options that change the predictions.
-    num_parts, part_id
-        Only the cases of this part are looked at.
-
-    Returns
-    -------
-    int
-        Number of predictions that stay.
+    part
+        Only the cases of this part are looked at; see `cases_of_part`.
 
     Raises
     ------
     BadInputError
-        If the folder holds label maps of these cases that were not made by this command.
+        If the folder holds label maps of these cases that were not made by this command: references, or predictions
+        of plain nnU-Net.
     """
-    cases = cases_of_part(require_images(images), num_parts, part_id)
+    cases = cases_of_part(require_images(images), part)
     require_output(output, images)
     # by content: training again rewrites these files, and a model may come from another machine
     model = [*(file_sha256(path) or "" for path in (checkpoint, checkpoint.parents[1] / "plans.json")), *options]
     digest = hashlib.sha256(json.dumps(model).encode()).hexdigest()
-    _refuse_foreign_label_maps(output, cases)
+    records = {case: read_record(output / _RECORDS / f"{case}.json") for case in cases}
+    foreign = [case for case in cases if (output / f"{case}.nii.gz").is_file() and not records[case]]
+    if foreign:
+        raise BadInputError(
+            f"{output}: holds {len(foreign)} label maps that this command did not make ({foreign[0]}.nii.gz); they "
+            "would be overwritten; give another folder with --output, or move them away"
+        )
     kept = 0
     for case in cases:
-        prediction, record_file = output / f"{case}.nii.gz", _record_file(output, case)
-        record = {"model": digest, "image": _state(images / f"{case}{_IMAGE_ENDING}")}
-        same = read_record(record_file) == record
-        if same and prediction.is_file() and file_damage(prediction) is None:
+        prediction, image = output / f"{case}.nii.gz", images / f"{case}{_IMAGE_ENDING}"
+        state = image.stat()
+        record = {"model": digest, "image": [str(image.resolve()), state.st_size, state.st_mtime_ns]}
+        if records[case] == record and _is_whole(prediction):
             kept += 1
             continue
         prediction.unlink(missing_ok=True)
-        if not same:
-            write_json(record_file, record)
+        if records[case] != record:
+            write_json(output / _RECORDS / f"{case}.json", record)
     return kept
 
 
-def require_predictions(images: Path, output: Path, *, num_parts: int = 1, part_id: int = 0) -> None:
+def require_predictions(images: Path, output: Path, *, part: tuple[int, int] = (0, 1)) -> None:
     """See that a prediction that has ended well left a whole label map of every case.
 
-    Raises
-    ------
-    WorkFailedError
-        If one is missing or cut off: on a full disk the writing of images fails without a word.
-    DiskFullError
-        If the disk has no room left.
+    On a full disk the writing of images fails without a word.
     """
-    cases = cases_of_part(require_images(images), num_parts, part_id)
-    wrong = [case for case in cases if _is_unfinished(output / f"{case}.nii.gz")]
-    if not wrong:
-        return
-    require_room(output)
-    raise WorkFailedError(
-        f"{output}: {len(wrong)} of {len(cases)} predictions are missing or cut off; run the same command again, what "
-        "is finished is kept"
-    )
+    cases = cases_of_part(require_images(images), part)
+    whole = sum(_is_whole(output / f"{case}.nii.gz") for case in cases)
+    if whole < len(cases):
+        require_room(output)
+        raise WorkFailedError(
+            f"{output}: {len(cases) - whole} of {len(cases)} predictions are missing or cut off; run the same command "
+            "again, what is finished is kept"
+        )
 
 
 def require_room(output: Path) -> None:
@@ -140,32 +135,5 @@ def require_room(output: Path) -> None:
         )
 
 
-def _is_unfinished(prediction: Path) -> bool:
-    return not prediction.is_file() or file_damage(prediction) is not None
-
-
-def _refuse_foreign_label_maps(output: Path, cases: Sequence[str]) -> None:
-    """Refuse a folder whose label maps another hand put there: references, or predictions of plain nnU-Net."""
-    foreign = [
-        case for case in cases if (output / f"{case}.nii.gz").is_file() and not read_record(_record_file(output, case))
-    ]
-    if foreign:
-        raise BadInputError(
-            f"{output}: holds {len(foreign)} label maps that this command did not make ({foreign[0]}.nii.gz); they "
-            "would be overwritten; give another folder with --output, or move them away"
-        )
-
-
-def _record_file(output: Path, case: str) -> Path:
-    return output / _RECORDS / f"{case}.json"
-
-
-def _endings(folder: Path) -> str:
-    """Count the files by their endings: names may be those of patients."""
-    files = [path.name.lower() for path in folder.iterdir() if path.is_file()]
-    counts = Counter(next((ending for ending in _KNOWN_ENDINGS if name.endswith(ending)), "other") for name in files)
-    return ", ".join(f"{count} {ending}" for ending, count in counts.most_common(3)) or "no files"
-
-
-def _state(path: Path) -> list:
-    return [str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns]
+def _is_whole(prediction: Path) -> bool:
+    return prediction.is_file() and file_damage(prediction) is None

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,20 +24,8 @@ from nnunet_amt.errors import DiskFullError, WorkFailedError
 
 # What nnU-Net writes for a case, in the order in which we put it in place: the last one says that all is there.
 _ENDINGS = ("_seg.b2nd", ".b2nd", ".pkl")
-
-
 # nnU-Net keeps images as float32 and labels as int16, compressed by half or more.
 _BYTES_PER_VOXEL = 3
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What every worker needs to preprocess a case."""
-
-    plans: dict
-    configuration: str
-    dataset_json: dict
-    folder: Path
 
 
 def preprocess(
@@ -51,23 +38,10 @@ def preprocess(
     jobs: int = 1,
     progress: Progress = silent,
 ) -> int:
-    """Preprocess the training and tuning cases of a dataset as nnU-Net does.
+    """Preprocess the training and tuning cases of a dataset as nnU-Net does; give their number.
 
-    Cases that were preprocessed with the same plans from the same files are kept.
-
-    Parameters
-    ----------
-    raw_dataset, preprocessed_folder
-        The dataset's folders in nnUNet_raw and nnUNet_preprocessed.
-    largest_image
-        Voxels of the largest image after resampling, to ask for room on the disk.
-    progress
-        Told of every case done.
-
-    Returns
-    -------
-    int
-        Number of preprocessed cases.
+    Cases that were preprocessed with the same plans from the same files are kept. The folders are the dataset's in
+    nnUNet_raw and nnUNet_preprocessed; `largest_image` is in voxels after resampling, to ask for room on the disk.
 
     Raises
     ------
@@ -79,22 +53,28 @@ def preprocess(
     dataset_json = json.loads((raw_dataset / "dataset.json").read_text(encoding="utf-8"))
     cases = get_filenames_of_train_images_and_targets(str(raw_dataset), dataset_json)
     folder = preprocessed_folder / plans["configurations"][configuration]["data_identifier"]
-    state = _state(plans, configuration, cases)
-    _keep_what_fits(folder, state)
+    _keep_what_fits(folder, _state(plans, configuration, cases))
     todo = [name for name in cases if not all((folder / f"{name}{ending}").is_file() for ending in _ENDINGS)]
     require_free_space(folder, len(todo) * largest_image * _BYTES_PER_VOXEL, f"preprocessing {len(todo)} cases")
-    work = _Work(plans, configuration, dataset_json, folder)
-    run_case = partial(_preprocess_case, work)
-    progress(len(cases) - len(todo), len(cases), "preprocessing")
+    kept = len(cases) - len(todo)
+    run_case = partial(
+        _preprocess_case, plans=plans, configuration=configuration, dataset_json=dataset_json, folder=folder
+    )
+    progress(kept, len(cases), "preprocessing")
     try:
-        for done, _ in enumerate(_mapped(run_case, [(name, cases[name]) for name in todo], jobs), start=1):
-            progress(len(cases) - len(todo) + done, len(cases), "preprocessing")
+        for done, _ in enumerate(_mapped(run_case, [(name, cases[name]) for name in todo], jobs), start=kept + 1):
+            progress(done, len(cases), "preprocessing")
     except BrokenProcessPool as error:
         raise WorkFailedError(
             f"{folder}: a preprocessing worker was killed, usually for lack of memory; run again with fewer --jobs"
         ) from error
     shutil.rmtree(_temporary_folder(folder), ignore_errors=True)
-    _copy_references(cases, preprocessed_folder / "gt_segmentations", dataset_json["file_ending"])
+    for name, case in cases.items():  # where nnU-Net's final validation looks for the references
+        target = preprocessed_folder / "gt_segmentations" / f"{name}{dataset_json['file_ending']}"
+        source = Path(case["label"])
+        if not target.is_file() or target.stat().st_mtime_ns < source.stat().st_mtime_ns:
+            with atomic_path(target) as partial_copy:
+                shutil.copy(source, partial_copy)
     return len(cases)
 
 
@@ -107,22 +87,24 @@ def _mapped(run_case: partial, items: list[tuple[str, dict]], jobs: int) -> Iter
         yield from pool.map(run_case, items)
 
 
-def _preprocess_case(work: _Work, case: tuple[str, dict]) -> None:
+def _preprocess_case(
+    case: tuple[str, dict], *, plans: dict, configuration: str, dataset_json: dict, folder: Path
+) -> None:
     name, files = case
-    plans_manager = PlansManager(work.plans)
-    temporary = _temporary_folder(work.folder) / f"{os.getpid()}-{name}"
+    manager = PlansManager(plans)
+    temporary = _temporary_folder(folder) / f"{os.getpid()}-{name}"
     temporary.mkdir(parents=True)
-    configuration = plans_manager.get_configuration(work.configuration)
+    settings = manager.get_configuration(configuration)
     try:
         DefaultPreprocessor(verbose=False).run_case_save(
-            str(temporary / name), files["images"], files["label"], plans_manager, configuration, work.dataset_json
+            str(temporary / name), files["images"], files["label"], manager, settings, dataset_json
         )
     except RuntimeError as error:  # what blosc2 makes of a full disk
-        if not is_nearly_full(work.folder):
+        if not is_nearly_full(folder):
             raise
-        raise DiskFullError(f"{work.folder}: the disk is full; free some space and run again") from error
+        raise DiskFullError(f"{folder}: the disk is full; free some space and run again") from error
     for ending in _ENDINGS:
-        (temporary / f"{name}{ending}").replace(work.folder / f"{name}{ending}")
+        (temporary / f"{name}{ending}").replace(folder / f"{name}{ending}")
     temporary.rmdir()
 
 
@@ -136,10 +118,8 @@ def _state(plans: dict, configuration: str, cases: dict[str, dict]) -> dict:
         name: [[Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in (*case["images"], case["label"])]
         for name, case in cases.items()
     }
-    return {
-        "settings_sha256": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
-        "files": files,
-    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return {"settings_sha256": digest, "files": files}
 
 
 def _temporary_folder(folder: Path) -> Path:
@@ -162,13 +142,3 @@ def _keep_what_fits(folder: Path, state: dict) -> None:
             for ending in reversed(_ENDINGS):
                 (folder / f"{name}{ending}").unlink(missing_ok=True)
     write_json(state_file, state)
-
-
-def _copy_references(cases: dict[str, dict], folder: Path, file_ending: str) -> None:
-    """Put the references where nnU-Net's final validation looks for them."""
-    for name, case in cases.items():
-        target = folder / f"{name}{file_ending}"
-        source = Path(case["label"])
-        if not target.is_file() or target.stat().st_mtime_ns < source.stat().st_mtime_ns:
-            with atomic_path(target) as temporary:
-                shutil.copy(source, temporary)

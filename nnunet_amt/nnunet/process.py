@@ -30,10 +30,6 @@ def run_stock_command(
 
     Parameters
     ----------
-    command
-        The command as one would type it.
-    environment
-        Variables to run it with; our trainers are added.
     on_line
         Told every line of the output.
     log_file
@@ -44,13 +40,11 @@ def run_stock_command(
     int or None
         Most memory that the largest single one of its processes held, in bytes, and not less than we held when it
         was started; None where the system does not tell.
-
-    Raises
-    ------
-    WorkFailedError
-        If the command ends with another exit code than 0.
     """
-    executable, piped = _executable(command[0]), on_line is not None or log_file is not None
+    beside_python, piped = Path(sys.executable).parent / command[0], on_line is not None or log_file is not None
+    executable = str(beside_python) if beside_python.is_file() else shutil.which(command[0])
+    if executable is None:
+        raise MissingEnvironmentError(f"{command[0]}: command not found; install nnU-Net with: pip install nnunetv2")
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
         [sys.executable, "-m", "nnunet_amt.base.processes", executable, *command[1:]],
@@ -64,13 +58,16 @@ def run_stock_command(
         start_new_session=True,  # Ctrl-C reaches us, and we end its workers with it
     )
     try:
-        tail = _follow(process, on_line, log_file) if piped else []
+        last_line = _follow(process, on_line, log_file) if piped else ""
         exit_code, peak = _wait(process)
     except BaseException:
-        _end_group(process)
+        # with its workers, at once: checkpoints are written whole, half a prediction is made again
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         raise
     if exit_code != 0:
-        last = f"; its last line: {tail[-1]}" if tail else ""
+        last = f"; its last line: {last_line}" if last_line else ""
         where = f"; all of its output is in {log_file}" if log_file else ""
         raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
     return peak
@@ -95,34 +92,16 @@ def cpu_friendly_environment(device: str) -> dict[str, str]:
     return environment
 
 
-def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | None, log_file: Path | None) -> list[str]:
+def _follow(process: subprocess.Popen[str], on_line: Callable[[str], None] | None, log_file: Path | None) -> str:
     """Pass output on line by line; return its last line."""
-    tail: list[str] = []
-    if process.stdout is None:
-        return tail
+    last_line = ""
     log_path = log_file or Path(os.devnull)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("a", encoding="utf-8") as log:
-        for line in process.stdout:
+        for line in process.stdout or ():
             log.write(line)
             log.flush()
-            if line.strip():
-                tail = [line.strip()]
+            last_line = line.strip() or last_line
             if on_line is not None:
                 on_line(line)
-    return tail
-
-
-def _executable(name: str) -> str:
-    beside_python = Path(sys.executable).parent / name
-    found = str(beside_python) if beside_python.is_file() else shutil.which(name)
-    if found is None:
-        raise MissingEnvironmentError(f"{name}: command not found; install nnU-Net with: pip install nnunetv2")
-    return found
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End the command and its workers at once: checkpoints are written whole, half a prediction is made again."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    return last_line

@@ -51,13 +51,7 @@ class RawCases:
 
 
 def list_cases(dataset: Path) -> RawCases:
-    """List the cases of a raw dataset and check that its description, its split and its files tell the same.
-
-    Raises
-    ------
-    BadInputError
-        If a file is missing, cannot be understood, or names other cases than there are.
-    """
+    """List the cases of a raw dataset, whose description, split and files must tell the same."""
     description = _read_json(dataset / "dataset.json")
     splits = _read_json(dataset / "splits_final.json")
     try:
@@ -86,19 +80,20 @@ def list_cases(dataset: Path) -> RawCases:
 def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = False) -> tuple[float, float]:
     """Read the image and the label of a case in full; give the lowest and highest value of the image, in HU.
 
-    Parameters
-    ----------
-    labels
-        Values that the label may hold.
-    may_be_empty
-        Whether a label without tumour will do.
+    `labels` are the values that the label may hold; `may_be_empty` says that a label without tumour will do.
 
     Raises
     ------
     ImageReadError, GeometryMismatchError, LabelValueError
         The case and what is wrong with it.
     """
-    image, label = (_read(case, path) for path in (case.image, case.label))
+    try:
+        path = case.image
+        image = read_image(path)
+        path = case.label
+        label = read_image(path)
+    except ImageReadError as error:
+        raise ImageReadError(f"case {case.case_id}: {path} is damaged or no image; convert it again") from error
     difference = geometry_difference(Geometry.of(image), Geometry.of(label))
     if difference:
         raise GeometryMismatchError(f"case {case.case_id}: image and label differ: {difference}; convert it again")
@@ -145,10 +140,7 @@ def fingerprint(folder: Path, *, dataset_id: int, cases: RawCases, jobs: int, pr
         fingerprint_progress(len(cases.training), progress),
     ):
         extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
-    write_json(
-        record_file,
-        {"raw_files_sha256": state, "minimum": intensities.minimum, "maximum": intensities.maximum},
-    )
+    write_json(record_file, {"raw_files_sha256": state, **vars(intensities)})
     return intensities
 
 
@@ -165,12 +157,7 @@ def raw_files_state(cases: RawCases) -> str:
 def intensity_range(cases: RawCases, *, jobs: int = 1, progress: Progress = silent) -> IntensityRange:
     """Lowest and highest value over the whole training and tuning images ("Data pre-processing").
 
-    Every image and label is read and checked on the way, before anything is computed from them.
-
-    Raises
-    ------
-    BadInputError
-        Names the first case that is not what it must be.
+    Every image and label is read and checked on the way; the first that is not what it must be is named.
     """
     minimum, maximum = np.inf, -np.inf
     with ThreadPoolExecutor(jobs) as pool:
@@ -184,26 +171,15 @@ def intensity_range(cases: RawCases, *, jobs: int = 1, progress: Progress = sile
 
 
 def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:
-    images = {
-        path.name.removesuffix(_IMAGE_ENDING): path for path in (dataset / f"images{subset}").glob(f"*{_IMAGE_ENDING}")
-    }
-    labels = {
-        path.name.removesuffix(_LABEL_ENDING): path for path in (dataset / f"labels{subset}").glob(f"*{_LABEL_ENDING}")
-    }
+    images, labels = (
+        {path.name.removesuffix(ending): path for path in (dataset / f"{kind}{subset}").glob(f"*{ending}")}
+        for kind, ending in (("images", _IMAGE_ENDING), ("labels", _LABEL_ENDING))
+    )
     alone = sorted(images.keys() ^ labels.keys())
     if alone:
-        raise BadInputError(
-            f"{dataset}: case {alone[0]!r} has no {'label' if alone[0] in images else 'image'} in "
-            f"{'labels' if alone[0] in images else 'images'}{subset}; {_AGAIN}"
-        )
+        lacks, kind = ("label", "labels") if alone[0] in images else ("image", "images")
+        raise BadInputError(f"{dataset}: case {alone[0]!r} has no {lacks} in {kind}{subset}; {_AGAIN}")
     return tuple(RawCase(case, images[case], labels[case]) for case in sorted(images))
-
-
-def _read(case: RawCase, path: Path) -> sitk.Image:
-    try:
-        return read_image(path)
-    except ImageReadError as error:
-        raise ImageReadError(f"case {case.case_id}: {path} is damaged or no image; convert it again") from error
 
 
 def _read_json(path: Path) -> dict:

@@ -25,7 +25,6 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import (
     checkpoint_to_continue_from,
-    loaded_by_training,
     may_continue,
     model_folder,
     require_plans_of_model,
@@ -82,8 +81,6 @@ def train(
 
     Parameters
     ----------
-    dataset_id
-        Number of the dataset, planned.
     fold
         ``0``, the split of the cohort, or ``all``.
     trainer
@@ -92,12 +89,8 @@ def train(
         Further words for ``nnUNetv2_train``, such as ``--npz`` or ``-num_gpus 2``.
     restart
         Begin anew where a training could be continued or is finished.
-    device
-        One of `nnunet_amt.nnunet.environment.DEVICES`.
     log_file
-        Where nnU-Net's output goes, while `progress` is told of it; without one it is left on the terminal.
-    progress
-        Told of every epoch with the last tuning Dice.
+        Where nnU-Net's output goes, while `progress` is told of every epoch; without one it is left on the terminal.
     show
         Told the command before it runs.
 
@@ -118,7 +111,7 @@ def train(
         if log_file is not None:
             epochs = epochs_of(trainer)
             progress(epochs, epochs, "training")
-        return _trained(model, fold_folder, was_finished=True)
+        return TrainedFold(model, fold_folder, _checkpoints(fold_folder), was_finished=True)
     words = list(options)
     if not restart and not asked.c and may_continue(words, fold_folder):
         asked.c = True
@@ -133,17 +126,13 @@ def train(
         notes.cost["peak_memory_bytes"] = process.run_stock_command(
             command, process.cpu_friendly_environment(device), on_line=on_line, log_file=log_file
         )
-    return _trained(model, fold_folder, was_finished=False)
+    return TrainedFold(model, fold_folder, _checkpoints(fold_folder), was_finished=False)
 
 
 def training_state(fold_folder: Path) -> TrainingState:
     """Say how far the training in a fold's folder is, ours or nnU-Net's own.
 
-    Returns
-    -------
-    str
-        ``not begun``; ``begun``, with a checkpoint to continue from; ``trained`` to the last epoch; or ``finished``,
-        trained and validated.
+    ``begun`` has a checkpoint to continue from, ``trained`` is at the last epoch, ``finished`` is validated too.
     """
     checkpoint = checkpoint_to_continue_from(fold_folder)
     if checkpoint is None:
@@ -153,13 +142,8 @@ def training_state(fold_folder: Path) -> TrainingState:
     return "finished" if (fold_folder / "validation" / "summary.json").is_file() else "trained"
 
 
-def is_trained(fold_folder: Path) -> bool:
-    """Whether a training is finished: trained to its last epoch and validated."""
-    return training_state(fold_folder) == "finished"
-
-
 def epochs_of(trainer: str) -> int:
-    """Give the number of epochs of a trainer, as far as it is known: of nnU-Net's and others' by their names."""
+    """Give the number of epochs of a trainer, as far as it is known: of others' than ours by their names."""
     from nnunet_amt.nnunet.hook import amt_trainers
 
     ours = getattr(amt_trainers, trainer, None)
@@ -185,7 +169,14 @@ def recorded_training(
     The record is in the folder of the fold in that of the `model`. nnU-Net draws its seeds itself: none is recorded.
     """
     fold_folder, splits = model / f"fold_{fold}", preprocessed / _SPLITS
-    settings = {"trainer": trainer, "plans": plans, "configuration": CONFIGURATION, "fold": fold}
+    settings = {
+        "trainer": trainer,
+        "plans": plans,
+        "configuration": CONFIGURATION,
+        "fold": fold,
+        "device": device,
+        "options": shareable_words(options),
+    }
     inputs: dict[str, Path | RunInput] = {
         "preprocessed": RunInput(preprocessed, "names_and_sizes"),
         "plans": preprocessed / f"{plans}.json",
@@ -195,13 +186,7 @@ def recorded_training(
     if arrays.is_dir():  # nnU-Net's own plans may share those of others
         inputs["arrays"] = RunInput(arrays, "names_and_sizes")
     with recorded_run(
-        fold_folder,
-        "train",
-        settings={**settings, "device": device, "options": shareable_words(options)},
-        inputs=inputs,
-        outputs=_CHECKPOINTS,
-        device=device,
-        in_children=True,
+        fold_folder, "train", settings=settings, inputs=inputs, outputs=_CHECKPOINTS, device=device, in_children=True
     ) as notes:
         yield notes
         written = [fold_folder / name for name in _CHECKPOINTS if (fold_folder / name).is_file()]
@@ -229,7 +214,7 @@ def _planned_dataset(dataset_id: int, fold: str, trainer: str) -> tuple[Path, Pa
 
 def _nothing_left(asked: argparse.Namespace, fold_folder: Path) -> bool:
     """Whether nnU-Net would only repeat the validation that it ended its training with."""
-    if any((asked.c, asked.val, asked.npz, asked.pretrained_weights)) or not is_trained(fold_folder):
+    if any((asked.c, asked.val, asked.npz, asked.pretrained_weights)) or training_state(fold_folder) != "finished":
         return False
     # validated by the last checkpoint, unless the best was asked for
     runs = [run for run in read_runs(fold_folder) if run["stage"] == "train"]
@@ -246,10 +231,17 @@ def _require_files_to_load(asked: argparse.Namespace, fold_folder: Path, trainer
             f"--val: {fold_folder} holds no {FINAL_CHECKPOINT}, its training is not finished; go on with: "
             f"nnunet_amt train {dataset_id}"
         )
-    for path in loaded_by_training(asked, fold_folder):
-        content = read_checkpoint(path)
-        if path.parent == fold_folder:
-            require_state(path, content, trainer)
+    loaded = (
+        Path(weights) if weights else None,
+        checkpoint_to_continue_from(fold_folder) if asked.c else None,
+        fold_folder / FINAL_CHECKPOINT if asked.val else None,
+        fold_folder / "checkpoint_best.pth" if asked.val_best else None,
+    )
+    for path in loaded:
+        if path is not None and path.is_file():
+            content = read_checkpoint(path)
+            if path.parent == fold_folder:
+                require_state(path, content, trainer)
 
 
 def _epoch_lines(epochs: int, progress: Progress) -> Callable[[str], None]:
@@ -269,8 +261,8 @@ def _epoch_lines(epochs: int, progress: Progress) -> Callable[[str], None]:
     return on_line
 
 
-def _trained(model: Path, fold_folder: Path, *, was_finished: bool) -> TrainedFold:
-    return TrainedFold(model, fold_folder, tuple(sorted(fold_folder.glob("checkpoint_*.pth"))), was_finished)
+def _checkpoints(fold_folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(fold_folder.glob("checkpoint_*.pth")))
 
 
 def _cases_of_fold(splits_file: Path, fold: str) -> dict[str, int]:

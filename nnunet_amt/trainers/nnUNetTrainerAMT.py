@@ -41,7 +41,6 @@ from nnunet_amt.trainers.tuning import (
     TuningSchedule,
     cases_of_this_rank,
     describe_interval,
-    make_tuning_predictor,
     mean_dice,
     mean_soft_dice,
     of_all_ranks,
@@ -57,12 +56,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     Pinned by the paper: the network, Glorot initialisation, Adam at a constant 1e-3 without weight decay or
     gradient clipping, the Dice loss over the batch, the crops, rotation and scaling, no mirroring (neither in
     training nor in prediction), selection by the Dice of the tuning set. Ours: nnU-Net's 1000 epochs of 250
-    iterations and mixed precision on a GPU. `docs/fidelity.md` has the whole list.
-
-    Parameters
-    ----------
-    plans, configuration, fold, dataset_json, device
-        As in nnU-Net, which reads this very signature.
+    iterations and mixed precision on a GPU. `docs/fidelity.md` has the whole list. nnU-Net reads the very signature.
     """
 
     epochs = 1000
@@ -221,14 +215,18 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self._tuning_cases is None:
             _, self._tuning_cases = self.get_tr_and_val_datasets()
         if self._tuning_predictor is None:
-            self._tuning_predictor = make_tuning_predictor(
-                self.network.module if self.is_ddp else self.network,
-                self.plans_manager,
-                self.configuration_manager,
-                self.dataset_json,
-                self.__class__.__name__,
-                self.device,
+            # as prediction uses it: half-overlapping windows, one pass without mirroring
+            self._tuning_predictor = nnUNetPredictor(
+                use_mirroring=False,
+                device=self.device,
+                perform_everything_on_device=self.device.type == "cuda",
+                allow_tqdm=False,
             )
+            network = self.network.module if self.is_ddp else self.network
+            self._tuning_predictor.manual_initialization(
+                network, self.plans_manager, self.configuration_manager, None, self.dataset_json,
+                self.__class__.__name__, None,
+            )  # fmt: skip
         own = tuning_overlaps(
             self._tuning_predictor,
             self._tuning_cases,
@@ -253,7 +251,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     def on_epoch_end(self) -> None:
         """Write the log, the checkpoints and the progress plot of this epoch."""
         self.logger.log("epoch_end_timestamps", time(), self.current_epoch)
-        self._print_epoch()
+        keys = ("train_losses", "val_losses", "epoch_start_timestamps", "epoch_end_timestamps")
+        train_loss, val_loss, started, ended = (self.logger.get_value(key, step=-1) for key in keys)
+        self.print_to_log_file(f"train_loss {train_loss:.4f}")
+        self.print_to_log_file(f"val_loss {val_loss:.4f}")
+        self.print_to_log_file(f"Epoch time: {ended - started:.2f} s")
         dice = self._tuning_dice_of_this_epoch
         if dice is not None and not isnan(dice) and (self._best_ema is None or dice > self._best_ema):
             self._best_ema = dice
@@ -264,16 +266,6 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self.local_rank == 0:
             self.logger.plot_progress_png(self.output_folder)
         self.current_epoch += 1
-
-    def _print_epoch(self) -> None:
-        keys = ("train_losses", "val_losses", "epoch_start_timestamps", "epoch_end_timestamps")
-        train_loss, val_loss, started, ended = (self.logger.get_value(key, step=-1) for key in keys)
-        for line in (
-            f"train_loss {train_loss:.4f}",
-            f"val_loss {val_loss:.4f}",
-            f"Epoch time: {ended - started:.2f} s",
-        ):
-            self.print_to_log_file(line)
 
     # ---- checkpoints --------------------------------------------------------------------------------------
 

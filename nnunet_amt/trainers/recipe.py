@@ -48,7 +48,9 @@ class AMTDataLoader(nnUNetDataLoader):
         cases = list(super().get_indices())
         for sample, case in enumerate(cases):
             if self.get_do_oversample(sample) and not self._shows_tumour(case):
-                cases[sample] = self._another_case_with_tumour(case)
+                # from the cases with tumour, all alike; the case itself if there is no other
+                order = (self.indices[other] for other in np.random.permutation(len(self.indices)))
+                cases[sample] = next((other for other in order if self._shows_tumour(other)), case)
         return cases
 
     def get_bbox(
@@ -79,11 +81,6 @@ class AMTDataLoader(nnUNetDataLoader):
             self._has_tumour[case] = _tumour_voxels(properties["class_locations"]) is not None
         return self._has_tumour[case]
 
-    def _another_case_with_tumour(self, case: str) -> str:
-        """Draw from the cases with tumour, all alike; the case itself if there is no other."""
-        order = np.random.permutation(len(self.indices))
-        return next((self.indices[other] for other in order if self._shows_tumour(self.indices[other])), case)
-
 
 def _tumour_voxels(class_locations: dict | None) -> np.ndarray | None:
     """Voxels (channel, z, y, x) of any foreground label; None if the case has none."""
@@ -101,13 +98,7 @@ def endless_batches(loader: AMTDataLoader, pin_memory: bool) -> Iterator[dict]:
     if processes == 0:
         return SingleThreadedAugmenter(loader, None)
     batches = NonDetMultiThreadedAugmenter(
-        loader,
-        None,
-        processes,
-        num_cached=max(6, processes // 2),
-        seeds=None,
-        pin_memory=pin_memory,
-        wait_time=0.002,
+        loader, None, processes, num_cached=max(6, processes // 2), seeds=None, pin_memory=pin_memory, wait_time=0.002
     )
     next(batches)  # starts the workers before the first epoch is timed
     return batches
@@ -117,13 +108,7 @@ def endless_batches(loader: AMTDataLoader, pin_memory: bool) -> Iterator[dict]:
 
 
 def training_transforms(patch_size: Sequence[int]) -> BasicTransform:
-    """Build the transforms of a training sample: every sample is rotated and scaled, none is mirrored.
-
-    Parameters
-    ----------
-    patch_size
-        Size (z, y, x) of the patch that leaves the transforms, in voxels.
-    """
+    """Build the transforms of a sample, to a patch of so many voxels (z, y, x): rotated and scaled, never mirrored."""
     spatial = SpatialTransform(
         tuple(patch_size),
         patch_center_dist_from_border=0,
@@ -176,14 +161,9 @@ def crop_size_before_augmentation(patch_size: Sequence[int]) -> list[int]:
 class TumourDiceLoss(nn.Module):
     """Negative soft Dice of the tumour over all samples of a batch.
 
-    nnU-Net's own Dice gathers one row a sample, and so fails where a batch of three is spread over two GPUs.
-
-    Parameters
-    ----------
-    ignore_label
-        Voxels of this label count neither as tumour nor as background; None where every voxel is annotated.
-    ddp
-        Whether the batch is spread over processes; then the Dice is that of all of them.
+    nnU-Net's own Dice gathers one row a sample, and so fails where a batch of three is spread over two GPUs. Voxels of
+    `ignore_label` count neither as tumour nor as background; with `ddp` the batch is spread over processes, and the
+    Dice is that of all of them.
     """
 
     def __init__(self, ignore_label: int | None = None, ddp: bool = False) -> None:

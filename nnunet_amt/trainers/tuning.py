@@ -17,8 +17,6 @@ import torch.distributed as dist
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
-from torch import nn
 
 # Share of the training time that the selection may take ...
 TUNING_TIME_FRACTION = 0.1
@@ -72,22 +70,6 @@ def describe_interval(interval: int, share: float) -> str:
 
 
 # ---- prediction -----------------------------------------------------------------------------------------------
-
-
-def make_tuning_predictor(
-    network: nn.Module,
-    plans_manager: PlansManager,
-    configuration_manager: ConfigurationManager,
-    dataset_json: dict,
-    trainer: str,
-    device: torch.device,
-) -> nnUNetPredictor:
-    """Build nnU-Net's predictor as prediction uses it: half-overlapping windows, one pass without mirroring."""
-    predictor = nnUNetPredictor(
-        use_mirroring=False, device=device, perform_everything_on_device=device.type == "cuda", allow_tqdm=False
-    )
-    predictor.manual_initialization(network, plans_manager, configuration_manager, None, dataset_json, trainer, None)
-    return predictor
 
 
 def tuning_overlaps(
@@ -173,16 +155,10 @@ class CaseOverlap:
 def case_overlap(
     logits: torch.Tensor, reference: np.ndarray, ignore_label: int | None = None, slab_voxels: int = SLAB_VOXELS
 ) -> CaseOverlap:
-    """Compare a prediction with its reference, slab by slab.
+    """Compare logits (head, z, y, x), background first, with their reference (z, y, x), slab by slab.
 
-    Parameters
-    ----------
-    logits
-        (head, z, y, x), background first.
-    reference
-        (z, y, x); tumour is everything above 0, nnU-Net's -1 outside the image counts as background.
-    ignore_label
-        Voxels of this label are left out.
+    Tumour is everything above 0, nnU-Net's -1 outside the image counts as background; voxels of `ignore_label` are
+    left out.
     """
     depth, height, width = reference.shape
     planes = max(1, slab_voxels // (height * width))

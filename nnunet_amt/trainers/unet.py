@@ -22,16 +22,8 @@ class AMTUNet(nn.Module):
     normalisation and ReLU that doubles the resolution, the skip connection, and a block of deconvolution
     (3x3x3, stride 1), batch normalisation and ReLU. A 1x1x1 convolution gives the logits.
 
-    Parameters
-    ----------
-    num_input_channels
-        1 for CT.
-    num_output_channels
-        Segmentation heads; 2 for background and tumour.
-    features_per_level
-        Channels from the finest to the coarsest level.
-    blocks_per_level
-        Convolution blocks on each level of the encoder.
+    Input channels are 1 for CT, output channels 2 for background and tumour; `features_per_level` go from the finest to
+    the coarsest level, and `blocks_per_level` are convolution blocks of the encoder.
     """
 
     def __init__(
@@ -81,15 +73,11 @@ def initialise_glorot(module: nn.Module) -> None:
 
 
 def _encoding_level(channels: int, features: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(*(_convolution_block(channels if n == 0 else features, features) for n in range(blocks)))
-
-
-def _convolution_block(channels: int, features: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv3d(channels, features, kernel_size=3, padding=1),
-        nn.BatchNorm3d(features),
-        nn.ReLU(inplace=True),
-    )
+    level = nn.Sequential()
+    for block in range(blocks):
+        convolution = nn.Conv3d(channels if block == 0 else features, features, kernel_size=3, padding=1)
+        level.append(nn.Sequential(convolution, nn.BatchNorm3d(features), nn.ReLU(inplace=True)))
+    return level
 
 
 def _deconvolution_block(channels: int, features: int, kernel_size: int, stride: int) -> nn.Sequential:

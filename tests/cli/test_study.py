@@ -1,14 +1,16 @@
-"""The study command: what it is given, what it says, how it shows time. Its stages have tests of their own."""
+"""The commands study and report: what they are given, what they say. Stages and page have tests of their own."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
-from nnunet_amt.cli.study import duration
+from tests.report.studies import write_study
 
 RUNNER = CliRunner()
 
@@ -47,10 +49,26 @@ def test_a_manifest_needs_a_folder_and_a_folder_none(tmp_path: Path, manifest: P
     assert "is no study yet" in empty.output
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (18_420, "5 h 07 min")],
-)
-def test_a_duration_is_written_as_one_says_it(seconds: float, text: str) -> None:
-    """Rounded to seconds, and from an hour on to minutes."""
-    assert duration(seconds) == text
+def test_report_says_what_was_written_and_what_failed_worst(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study")
+    page = tmp_path / "page.html"
+    result = RUNNER.invoke(app, ["report", str(study), "-o", str(page), "--no-viewer", "--title", "T"])
+    assert result.exit_code == 0, result.output
+    assert "failed worst: AMT-0003 (Dice 0.00, missed completely)" in result.output
+    assert f"open {page} in a browser" in result.output
+    assert "The viewer was left out of this page" in page.read_text()
+
+
+def test_mistakes_of_report_are_one_line(tmp_path: Path) -> None:
+    for words in ([str(tmp_path / "none")], [str(tmp_path)], [str(tmp_path), "-o", str(tmp_path)]):
+        result = RUNNER.invoke(app, ["report", *words])
+        assert result.exit_code == 2
+        assert result.output.startswith("error: ")
+        assert result.output.count("\n") == 1
+
+
+def test_the_report_needs_neither_torch_nor_nnunet() -> None:
+    slow = ("torch", "nnunetv2", "matplotlib", "pandas")
+    script = f"import sys, nnunet_amt.report; print([name for name in {slow} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

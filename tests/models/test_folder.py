@@ -19,7 +19,9 @@ from tests.models.model_fixtures import write_model
 
 def refusal(checkpoint: Path, fold: str = "0") -> str:
     with pytest.raises(BadInputError) as raised:
-        require_model(checkpoint.parents[1], fold=fold, checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER)
+        require_model(
+            checkpoint.parents[1], fold=fold, checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER, network=AMTUNet
+        )
     message = str(raised.value)
     assert "\n" not in message
     return message
@@ -31,7 +33,9 @@ def change(path: Path, **content: Any) -> None:
 
 def test_model_that_fits(planned_base: Path, tmp_path: Path) -> None:
     checkpoint = write_model(tmp_path, planned_base)
-    found = require_model(checkpoint.parents[1], fold="0", checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER)
+    found = require_model(
+        checkpoint.parents[1], fold="0", checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER, network=AMTUNet
+    )
     assert found == checkpoint
 
 

@@ -27,7 +27,7 @@ from tests.models.model_fixtures import write_model
 PARAMETERS = sum(parameter.numel() for parameter in AMTUNet(1, 2).parameters())
 
 
-def _predict(base: Path, checkpoint: Path, output: Path, to_do: int, part: tuple[int, int] | None = None) -> None:
+def _predict(base: Path, checkpoint: Path, output: Path, to_do: int, part: tuple[int, int] = (0, 1)) -> None:
     images = base / "nnUNet_raw" / TINY_DATASET / "imagesTs"
     with recorded_prediction(
         images, output, checkpoint, trainer=DEFAULT_TRAINER, part=part, cases=4, to_do=to_do, device="cpu"

@@ -139,16 +139,16 @@ def test_parts_leave_each_other_alone(tmp_path: Path) -> None:
     checkpoint, images, output = model_images_and_output(tmp_path, "abcde")
     mask = np.zeros((3, 3, 3), np.uint8)
     for part in (0, 1):
-        assert keep_finished_predictions(images, output, checkpoint, num_parts=2, part_id=part) == 0
+        assert keep_finished_predictions(images, output, checkpoint, part=(part, 2)) == 0
     for case in "ac":
         write_image(output / f"{case}.nii.gz", mask)
     (output / "b.nii.gz").write_bytes(b"half")
-    assert keep_finished_predictions(images, output, checkpoint, num_parts=2, part_id=0) == 2
+    assert keep_finished_predictions(images, output, checkpoint, part=(0, 2)) == 2
     assert (output / "b.nii.gz").read_bytes() == b"half"
-    assert keep_finished_predictions(images, output, checkpoint, num_parts=2, part_id=1) == 0
+    assert keep_finished_predictions(images, output, checkpoint, part=(1, 2)) == 0
     assert not (output / "b.nii.gz").exists()
     # divided otherwise, or not at all, what is finished stays too
-    assert keep_finished_predictions(images, output, checkpoint, num_parts=3, part_id=0) == 1
+    assert keep_finished_predictions(images, output, checkpoint, part=(0, 3)) == 1
     assert keep_finished_predictions(images, output, checkpoint) == 2
 
 
@@ -160,7 +160,7 @@ def test_part_of_another_model_forgets_the_whole_only_for_its_cases(tmp_path: Pa
         write_image(output / f"{case}.nii.gz", np.zeros((3, 3, 3), np.uint8))
     first = checkpoint.read_bytes()
     checkpoint.write_bytes(b"another model")
-    assert keep_finished_predictions(images, output, checkpoint, num_parts=2, part_id=0) == 0
+    assert keep_finished_predictions(images, output, checkpoint, part=(0, 2)) == 0
     write_image(output / "a.nii.gz", np.zeros((3, 3, 3), np.uint8))
     checkpoint.write_bytes(first)
     assert keep_finished_predictions(images, output, checkpoint) == 1
@@ -176,7 +176,7 @@ def test_prediction_that_left_half_a_file_has_failed(tmp_path: Path, monkeypatch
     require_predictions(images, output)
     whole = (output / "b.nii.gz").read_bytes()
     (output / "b.nii.gz").write_bytes(whole[: len(whole) // 2])
-    require_predictions(images, output, num_parts=2, part_id=0)  # another part's
+    require_predictions(images, output, part=(0, 2))  # another part's
     with pytest.raises(WorkFailedError, match="1 of 2 predictions are missing or cut off; run the same command again"):
         require_predictions(images, output)
     monkeypatch.setattr("nnunet_amt.nnunet.predictions.is_nearly_full", lambda folder: True)

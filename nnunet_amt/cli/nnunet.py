@@ -1,0 +1,253 @@
+"""The commands around nnU-Net: plan, train and predict by it, its own models as a baseline, and the set-up."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from nnunet_amt.cli.console import (
+    err,
+    one_line_errors,
+    out,
+    overall_table,
+    progress_bars,
+    show_command,
+    show_next,
+    show_written,
+)
+from nnunet_amt.cli.options import DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer, require_choice
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans import DEFAULT_TRAINER
+
+
+@one_line_errors
+def plan(
+    dataset: DatasetId,
+    spacing: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Spacing z y x in mm to resample to; nnU-Net's choice (the median) if not given."),
+    ] = None,
+    patch_size: Annotated[
+        tuple[int, int, int] | None, typer.Option(help="Patch z y x in voxels, multiples of 8; 32 192 192 or smaller.")
+    ] = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
+    from nnunet_amt.nnunet.planning import plan as plan_dataset
+
+    with progress_bars() as progress:
+        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
+    mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
+    out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")
+    low, high = summary.intensities.minimum, summary.intensities.maximum
+    out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")
+    show_written([summary.plans_file])
+    show_next(f"nnunet_amt doctor -d {dataset}")
+
+
+@one_line_errors
+def train(
+    context: typer.Context,
+    dataset: DatasetArgument,
+    fold: Fold = "0",
+    trainer: Trainer = DEFAULT_TRAINER,
+    device: Device = "auto",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a training could be continued or is finished.")
+    ] = False,
+) -> None:
+    """Run nnUNetv2_train with our trainer found; -num_gpus and its other options are passed on.
+
+    Run again, it goes on where it stopped. A checkpoint that would run code is refused.
+    """
+    from nnunet_amt.nnunet.train import train as train_fold
+
+    trained = train_fold(
+        dataset, fold=fold, trainer=trainer, options=context.args, restart=restart, device=device, show=show_command
+    )
+    if trained.was_finished:
+        out.print("this training is finished and validated; --restart trains anew, --val validates once more")
+    else:
+        show_written(list(trained.checkpoints))
+    chosen = "" if trainer == DEFAULT_TRAINER else f" --trainer {trainer}"
+    show_next(f"nnunet_amt predict {dataset}{chosen} --output predictions")
+
+
+@one_line_errors
+def predict(
+    context: typer.Context,
+    dataset: DatasetArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the predicted label maps.")],
+    images: Annotated[
+        Path | None, typer.Option("--input", help="Folder of <case>_0000.nii.gz; the external test set if not given.")
+    ] = None,
+    fold: Fold = "0",
+    trainer: Trainer = DEFAULT_TRAINER,
+    checkpoint: Annotated[
+        str, typer.Option(metavar="NAME", help="File name of the checkpoint.")
+    ] = "checkpoint_best.pth",
+    device: Device = "auto",
+    slurm_array: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Predict nothing; print a script for sbatch that does it in N tasks."),
+    ] = None,
+) -> None:
+    """Run nnUNetv2_predict with our trainer found; -step_size and its other options are passed on.
+
+    Run again, it keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
+    """
+    from nnunet_amt.nnunet.predict import external_images, prediction_script
+    from nnunet_amt.nnunet.predict import predict as predict_images
+
+    images = images or external_images(dataset)
+    if slurm_array is not None:
+        script = prediction_script(
+            images, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
+            options=context.args, device=device,
+        )  # fmt: skip
+        typer.echo(script, nl=False)
+        note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
+        err.print(f"note: {note}", markup=False)
+        return
+    predict_images(
+        images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
+        options=context.args, device=device, show=show_command,
+    )  # fmt: skip
+    show_written([output])
+    references, cohort = Path("REFERENCES"), ""
+    if images.name == "imagesTs":
+        references, table = images.parent / "labelsTs", images.parent / "cohort.csv"
+        cohort = f" --cohort {table}" if table.is_file() else ""  # a dataset from elsewhere has none
+    show_next(f"nnunet_amt evaluate {output} {references} -o evaluation{cohort}")
+
+
+@one_line_errors
+def baseline(
+    dataset: DatasetId,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for predictions and evaluations, a folder a model.")
+    ] = Path("baseline"),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="default|resenc-m", help="nnU-Net's own model; may be repeated; both if not given."),
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Our results of nnunet_amt evaluate, to compare with at the end."),
+    ] = None,
+    print_only: Annotated[
+        bool, typer.Option("--print-only", help="Print the whole as a bash script; run nothing.")
+    ] = False,
+    trainer: Annotated[
+        str, typer.Option(metavar="CLASS", help="One of nnU-Net's own, such as nnUNetTrainer_250epochs.")
+    ] = "nnUNetTrainer",
+    fold: Fold = "0",
+    device: Device = "auto",
+    spacing: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Spacing z y x in mm, passed as -overwrite_target_spacing; nnU-Net's choice if not given."),
+    ] = None,
+    gpu_memory_target: Annotated[
+        float | None,
+        typer.Option(metavar="GB", help="Passed as -gpu_memory_target: patch and batch; nnU-Net's 8 if not given."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes of the preprocessing.")
+    ] = None,
+) -> None:
+    """Run stock nnU-Net (default and ResEnc-M) on the same split, predict and evaluate the external test set.
+
+    Only nnU-Net's own commands run, and each is shown. Run again, it goes on where it stopped.
+    """
+    from nnunet_amt.baseline import BaselineSettings, baseline_script, compare_with_ours, run_baseline, stock_models
+    from nnunet_amt.baseline.commands import compare_command
+    from nnunet_amt.baseline.dataset import find_dataset, require_evaluation_of
+    from nnunet_amt.baseline.planned import planned_choices
+    from nnunet_amt.nnunet.environment import DEVICES, require_device
+
+    require_choice("--device", device, DEVICES)
+    models = stock_models(model or ())
+    settings = BaselineSettings(dataset, output, models, trainer, device, fold, spacing, gpu_memory_target, jobs)
+    settings.require_usable()
+    if evaluation is not None:
+        require_evaluation_of(find_dataset(dataset, fold), evaluation)
+    if print_only:
+        # it may run elsewhere, where nnU-Net's own choice is right
+        settings = replace(settings, device="cuda" if device == "auto" else device)
+        typer.echo(baseline_script(settings, evaluation), nl=False)
+        return
+    settings = replace(settings, device=require_device(device))
+    with progress_bars() as progress:
+        results = run_baseline(settings, progress=progress, show=show_command)
+        compared = None if evaluation is None else compare_with_ours(settings, evaluation, progress=progress)
+    for result in results:
+        out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
+        out.print(planned_choices(result.model_folder))
+        out.print(overall_table(result.evaluation.overall, result.model.title))
+    written = [folder for result in results for folder in (result.predictions, result.evaluation_folder)]
+    if caveat := settings.caveat():
+        err.print(f"note: {caveat}", markup=False)
+    if compared is None:
+        show_written(written)
+        show_next(shlex.join(compare_command(settings, Path("EVALUATION"))))
+        return
+    for sentence in compared.sentences:
+        out.print(sentence, markup=False)
+    show_written([*written, compared.output])
+    show_next(f"look at {compared.output / 'comparison.html'}")
+
+
+@one_line_errors
+def doctor(
+    dataset: Annotated[
+        int | None,
+        typer.Option(
+            "--dataset", "-d", min=1, max=999, metavar="N", help="Look into its files, plans and checkpoints too."
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint from elsewhere: would it run code when loaded? It is not loaded for that."),
+    ] = None,
+) -> None:
+    """Check what usually goes wrong before an hour of GPU is spent; exit code 1 if something would."""
+    from nnunet_amt.nnunet.doctor import examine
+
+    colours = {"ok": "green", "warning": "yellow", "problem": "red"}
+    problems = 0
+    with progress_bars() as progress:
+        for finding in examine(dataset, checkpoint=checkpoint, progress=progress):
+            problems += finding.verdict == "problem"
+            colour = colours[finding.verdict]
+            advice = f" -> {finding.advice}" if finding.advice else ""
+            out.print(f"[{colour}]{finding.verdict:8}[/{colour}] {finding.check}: {escape(finding.seen + advice)}")
+    if problems:
+        out.print(f"{problems} problem{'s' if problems > 1 else ''} found")
+        raise typer.Exit(1)
+    out.print("no problem found")
+    if dataset or not checkpoint:
+        show_next(f"nnunet_amt train {dataset}" if dataset else "nnunet_amt convert MANIFEST.csv -d 711")
+
+
+@one_line_errors
+def env(
+    folder: Annotated[
+        Path | None, typer.Option(help="Put nnUNet_raw, nnUNet_preprocessed and nnUNet_results into this folder.")
+    ] = None,
+) -> None:
+    """Print the export lines for plain nnU-Net commands: eval "$(nnunet_amt env)"."""
+    from nnunet_amt.nnunet.environment import FOLDER_VARIABLES, export_lines, folders_below
+
+    if folder and folder.exists() and not folder.is_dir():
+        raise BadInputError(f"--folder {folder}: is a file; give a folder")
+    environment = {**os.environ, **(folders_below(folder) if folder else {})}
+    typer.echo("\n".join(export_lines(environment)))
+    missing = [name for name in FOLDER_VARIABLES if not environment.get(name)]
+    if missing:  # on stderr, which eval does not swallow
+        err.print(f"note: {', '.join(missing)} not set; set them, or use: nnunet_amt env --folder DIR", markup=False)
