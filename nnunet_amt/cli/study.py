@@ -89,8 +89,9 @@ def study(
 ) -> None:
     """Run a whole study: convert, plan, doctor, train, predict, evaluate, failures, report.
 
-    What is done already with the same inputs is skipped, so that the same command goes on after a crash. Every setting
-    stands in FOLDER/study.toml, written at the first run; an option here goes before it.
+    What is done already with the same inputs is skipped, so that the same command goes on after a crash.
+
+    Every setting stands in FOLDER/study.toml, written at the first run; an option here goes before it.
     """
     from nnunet_amt.study.run_study import open_study, run_study, study_status
     from nnunet_amt.study.settings import SETTINGS_FILE
