@@ -30,6 +30,8 @@ from nnunet_amt.phantom import (
 )
 from nnunet_amt.phantom.scanner import ContrastPhase
 
+pytestmark = pytest.mark.slow  # chests in full size are drawn, for benchmarks only
+
 TINY = CohortDesign(2, 1, 2, 0, 2, 2, in_plane_pixels=32)
 
 

@@ -230,6 +230,7 @@ def test_other_spacing_is_preprocessed_anew(base: Path) -> None:
     assert all(after != before[name] for name, after in array_times(base).items())
 
 
+@pytest.mark.slow
 def test_changed_image_is_preprocessed_again_alone_if_the_intensities_stay(base: Path) -> None:
     image = base / "nnUNet_raw" / TINY_DATASET / "imagesTr" / "c_0000.nii.gz"
     os.utime(image)
@@ -266,6 +267,7 @@ def test_missing_folder_variable_is_asked_for_before_the_work(base: Path, monkey
         plan(711)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["nnunet_amt_fingerprint.json", "dataset_fingerprint.json", f"{PLANS_NAME}_{CONFIGURATION}_state.json"]
 )
