@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -115,8 +116,11 @@ def study(
     settings = open_study(folder, manifest=manifest, changes=changes)
     if new:
         out.print(f"settings: {folder / SETTINGS_FILE}", markup=False)
+    given_words = [] if new else _words(changes)
+    if given_words:
+        err.print(f"note: {shlex.join(given_words)} holds for this run; {folder / SETTINGS_FILE} stays", markup=False)
     if status:
-        _show_status(study_status(folder, settings), folder)
+        _show_status(study_status(folder, settings), folder, given_words)
         return
     started = time.monotonic()
     with stage_display() as (progress, on_stage):
@@ -212,16 +216,32 @@ def _changes(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {section: values for section, values in given.items() if values}
 
 
-def _show_status(states: tuple[StageState, ...], folder: Path) -> None:
+def _words(changes: dict[str, dict[str, Any]]) -> list[str]:
+    """Give settings as the options that they were given by."""
+    from nnunet_amt.study.settings import option_of
+
+    words: list[str] = []
+    for section, values in changes.items():
+        for name, value in values.items():
+            option = option_of(section, name)
+            if isinstance(value, bool):
+                words.append(option if value else f"--no-{option[2:]}")
+            else:
+                words += [option, *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    return words
+
+
+def _show_status(states: tuple[StageState, ...], folder: Path, options: list[str]) -> None:
     from nnunet_amt.study.settings import PAGE_NAME
 
-    table = Table("", "stage", "what it does", "")
+    table = Table("state", "stage", "what it does", "why")
     for state in states:
         mark = "[green]done[/green]" if state.done else "to do"
         table.add_row(mark, state.stage.name, state.stage.purpose, state.why or "")
     out.print(table)
     waiting = [state for state in states if not state.done]
     if waiting:
-        show_next(f"nnunet_amt study {folder}    # begins with {waiting[0].stage.name}")
+        command = shlex.join(["nnunet_amt", "study", str(folder), *options])
+        show_next(f"{command}    # begins with {waiting[0].stage.name}")
     else:
         show_next(f"everything is done; open {folder / PAGE_NAME} in a browser")

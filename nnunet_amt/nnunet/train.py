@@ -256,6 +256,9 @@ def _epoch_lines(epochs: int, progress: Progress) -> Callable[[str], None]:
             progress(int(found[1]), epochs, f"training{dice}")
         elif "Training done" in line:
             progress(epochs, epochs, f"training{dice}")
+            progress(0, 1, "validating")
+        elif "Validation complete" in line:
+            progress(1, 1, "validating")
 
     progress(0, epochs, "training")
     return on_line

@@ -10,7 +10,8 @@ from pathlib import Path
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.nnunet.environment import folders_below
+from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.nnunet.environment import folders_below, require_known_trainer
 from nnunet_amt.study.settings import (
     SETTINGS_FILE,
     StudyFolders,
@@ -66,11 +67,24 @@ def open_study(
                 f"{folder / SETTINGS_FILE}: is of another manifest ({settings.study.manifest}); give another folder, "
                 "or change the line in the file"
             )
-        return settings.changed(changes)
-    folder.mkdir(parents=True, exist_ok=True)
+        return _with_known_trainer(settings.changed(changes))
     named = os.path.relpath(manifest.resolve(), folder.resolve())
-    settings = StudySettings().changed({**changes, "study": {**changes.get("study", {}), "manifest": named}})
+    changes = {**changes, "study": {**changes.get("study", {}), "manifest": named}}
+    settings = _with_known_trainer(StudySettings().changed(changes))
+    folder.mkdir(parents=True, exist_ok=True)
     write_settings(folder, settings)
+    return settings
+
+
+def _with_known_trainer(settings: StudySettings) -> StudySettings:
+    """Refuse a trainer now that the training would not find after hours of conversion."""
+    trainer = settings.train.trainer
+    require_known_trainer(trainer)
+    if not trainer.startswith(DEFAULT_TRAINER):
+        raise BadInputError(
+            f"--trainer {trainer}: a study is trained by one of ours, {DEFAULT_TRAINER} or {DEFAULT_TRAINER}_5epochs, "
+            "_20epochs, ...; a trainer from elsewhere is for: nnunet_amt train"
+        )
     return settings
 
 

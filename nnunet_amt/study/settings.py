@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,10 +27,13 @@ _HEAD = """\
 # before this file, for that run. A stage whose settings here have changed runs again, and all that stand on it.
 # A line that begins with # and a name is a setting that is not given; its comment says what holds then.
 """
-_ADVICE = "mend the line, or delete the file to begin with the defaults"
+_ADVICE = "mend the line"
 
-Triple = tuple[float, float, float]
-IntegerTriple = tuple[int, int, int]
+# As `nnunet.planning` has them, which would import nnU-Net: better told now than after the conversion.
+Millimetres = Annotated[float, Field(ge=0.1, le=20.0, allow_inf_nan=False)]
+Voxels = Annotated[int, Field(ge=8, multiple_of=8)]
+Triple = tuple[Millimetres, Millimetres, Millimetres]
+IntegerTriple = tuple[Voxels, Voxels, Voxels]
 
 
 class _Section(BaseModel):
@@ -178,7 +182,7 @@ class StudySettings(_Section):
         content = self.model_dump()
         for section, values in changes.items():
             content[section] |= values
-        return _validated(content, "the command line")
+        return _validated(content)
 
 
 @dataclass(frozen=True)
@@ -233,7 +237,7 @@ class StudyFolders:
 
 def manifest_path(folder: Path, settings: StudySettings) -> Path:
     """Find the cohort's table, which ``study.toml`` names relative to itself."""
-    return folder / settings.study.manifest
+    return Path(os.path.normpath(folder / settings.study.manifest))
 
 
 def read_settings(folder: Path) -> StudySettings:
@@ -254,7 +258,7 @@ def read_settings(folder: Path) -> StudySettings:
         ) from None
     except ValueError as error:
         raise BadInputError(f"{path}: is not TOML ({error}); {_ADVICE}") from error
-    return _validated(content, str(path))
+    return _validated(content, path)
 
 
 def write_settings(folder: Path, settings: StudySettings) -> Path:
@@ -281,11 +285,28 @@ def _lines(settings: StudySettings) -> Iterator[str]:
         yield ""
 
 
-def _validated(content: Mapping[str, Any], where: str) -> StudySettings:
+def option_of(section: str, name: str) -> str:
+    """Name the option of ``nnunet_amt study`` that stands for a setting."""
+    return f"--{section if name == 'run' else name.replace('_', '-')}"
+
+
+def _validated(content: Mapping[str, Any], path: Path | None = None) -> StudySettings:
+    """Check settings of a file; without one they are those of the command line."""
     try:
         return StudySettings.model_validate(content)
     except ValidationError as error:
-        raise BadInputError(f"{where}: {_what_is_wrong(error.errors()[0])}; {_ADVICE}") from None
+        found = error.errors()[0]
+        if path is None:
+            section, name = (str(part) for part in found["loc"][:2])
+            message = f"{option_of(section, name)} {content[section][name]!r}: {_rule(found)}; give another value"
+            raise BadInputError(message) from None
+        raise BadInputError(f"{path}: {_what_is_wrong(found)}; {_ADVICE}") from None
+
+
+def _rule(error: ErrorDetails) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return f"must be of the form {error['ctx']['pattern']}"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _what_is_wrong(error: ErrorDetails) -> str:
@@ -295,4 +316,4 @@ def _what_is_wrong(error: ErrorDetails) -> str:
         models = {name: field.annotation for name, field in StudySettings.model_fields.items()}
         known = models[section].model_fields if names else models  # type: ignore[union-attr]
         return f"{place}: there is no such {'setting' if names else 'section'}; there are {', '.join(known)}"
-    return f"{place} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{place} = {error['input']!r}: {_rule(error)}"

@@ -35,6 +35,16 @@ def test_status_of_a_new_study_writes_the_settings_and_runs_nothing(tmp_path: Pa
     assert again.output.count("to do") == 9
 
 
+def test_an_option_for_this_run_is_in_the_next_command_and_not_in_the_file(tmp_path: Path, manifest: Path) -> None:
+    """Or the command that is shown would go on with other settings than those that were looked at."""
+    folder = tmp_path / "study"
+    RUNNER.invoke(app, ["study", str(manifest), "-o", str(folder), "--status"])
+    result = RUNNER.invoke(app, ["study", str(folder), "--spacing", "6", "3", "3", "--no-baseline", "--status"])
+    assert f"nnunet_amt study {folder} --spacing 6.0 3.0 3.0 --no-baseline    # begins with convert" in result.output
+    assert "--spacing 6.0 3.0 3.0 --no-baseline holds for this run" in result.output
+    assert "# spacing =" in (folder / "study.toml").read_text()
+
+
 def test_a_manifest_needs_a_folder_and_a_folder_none(tmp_path: Path, manifest: Path) -> None:
     """Each mistake in one line with exit code 2."""
     without = RUNNER.invoke(app, ["study", str(manifest)])

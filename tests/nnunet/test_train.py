@@ -119,7 +119,13 @@ def test_log_file_takes_the_output_and_progress_is_read_from_it(
     """Epochs with the last tuning Dice; what follows a colon changes a bar's title and begins no new one."""
     set_nnunet_folders(monkeypatch, planned_base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
-    lines = ("x: Epoch 0 \n", "x: Tuning Dice 0.1234, mean\n", "x: Epoch 1\n", "Training done.\n")
+    lines = (
+        "x: Epoch 0 \n",
+        "x: Tuning Dice 0.1234, mean\n",
+        "x: Epoch 1\n",
+        "Training done.\n",
+        "Validation complete\n",
+    )
 
     def run_stock(command: list[str], environment: object, on_line: Callable[[str], None], log_file: Path) -> int:
         assert log_file == tmp_path / "train.log"
@@ -135,7 +141,8 @@ def test_log_file_takes_the_output_and_progress_is_read_from_it(
         711, device="cpu", log_file=tmp_path / "train.log", progress=lambda *step: steps.append(step), show=shown.append
     )
     dice = "training: tuning Dice 0.1234"
-    assert steps == [(0, 1000, "training"), (0, 1000, "training"), (1, 1000, dice), (1000, 1000, dice)]
+    told = [(0, 1000, "training"), (0, 1000, "training"), (1, 1000, dice), (1000, 1000, dice)]
+    assert steps == [*told, (0, 1, "validating"), (1, 1, "validating")]
     assert shown == ["nnUNetv2_train 711 3d_fullres 0 -tr nnUNetTrainerAMT -p nnUNetAMTPlans -device cpu"]
     assert (trained.fold_folder.parent, trained.was_finished) == (trained.model, False)
     assert [path.name for path in trained.checkpoints] == ["checkpoint_best.pth"]

@@ -67,8 +67,26 @@ def test_what_is_not_there_is_named(tmp_path: Path, manifest: Path) -> None:
     assert not (tmp_path / "study").exists()
     with pytest.raises(BadInputError, match=r"give the folder of a study"):
         open_study(tmp_path / "none")
-    with pytest.raises(BadInputError, match=r"the command line: \[study\] dataset = 0"):
+    with pytest.raises(BadInputError, match=r"^--dataset 0: input should be greater than or equal to 1; give another"):
         open_study(tmp_path / "study", manifest=manifest, changes={"study": {"dataset": 0}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"plan": {"spacing": (0.0, 5.0, 5.0)}}, r"^--spacing \(0.0, 5.0, 5.0\): input should be greater than"),
+        ({"study": {"name": "a b"}}, r"^--name 'a b': must be of the form"),
+        ({"train": {"trainer": "foo"}}, r"^--trainer foo: a study is trained by one of ours, nnUNetTrainerAMT or"),
+        ({"train": {"trainer": "nnUNetTrainerAMT_6epochs"}}, r"^--trainer nnUNetTrainerAMT_6epochs: there is no such"),
+    ],
+)
+def test_a_value_that_a_later_stage_would_refuse_is_refused_before_the_first(
+    tmp_path: Path, manifest: Path, changes: dict[str, dict[str, object]], message: str
+) -> None:
+    """Not after a night of conversion; and it is not written into the settings either."""
+    with pytest.raises(BadInputError, match=message):
+        open_study(tmp_path / "study", manifest=manifest, changes=changes)
+    assert not (tmp_path / "study").exists()
 
 
 def test_what_is_done_is_skipped_and_a_failure_keeps_what_was_done(

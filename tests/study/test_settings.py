@@ -58,6 +58,9 @@ def test_a_setting_that_was_not_given_can_be_uncommented(tmp_path: Path) -> None
         ("dataset = 711", "dataset = 1000", "[study] dataset = 1000: input should be less than or equal to 999"),
         ('device = "auto"', 'device = "gpu"', "[study] device = 'gpu': input should be 'auto', 'cpu', 'cuda' or 'mps'"),
         ("# spacing =", "spacing = [5, 5]", "[plan] spacing = "),
+        ("# spacing =", "spacing = [0, 5, 5]", "[plan] spacing = 0: input should be greater than or equal to 0.1"),
+        ("# spacing =", "spacing = [nan, 5, 5]", "[plan] spacing = nan: input should be a finite number"),
+        ("# patch_size =", "patch_size = [8, 15, 16]", "[plan] patch_size = 15: input should be a multiple of 8"),
         ("viewer = true", "viewer = maybe", "is not TOML"),
     ],
 )
@@ -69,6 +72,7 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, mess
     assert "study.toml" in str(error.value)
     assert "\n" not in str(error.value)
     assert "mend the line" in str(error.value)
+    assert "delete" not in str(error.value)  # of a study that may have trained for days
 
 
 def test_a_folder_without_settings_is_no_study(tmp_path: Path) -> None:
