@@ -208,7 +208,7 @@ def stage_display() -> Iterator[tuple[Progress, OnStage]]:
     def print_line(done: int, total: int, what: str) -> None:
         nonlocal last_line
         clock.progress(done, total, what)
-        if time.monotonic() - last_line >= LINE_INTERVAL or done == total:
+        if total and (time.monotonic() - last_line >= LINE_INTERVAL or done == total):  # none of 0 says nothing
             last_line = time.monotonic()
             err.print(clock.line(), markup=False)
 
