@@ -21,14 +21,14 @@ demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (5 t
 viewer: $(NIIVUE)  ## Fetch NiiVue with npm, for the report's viewer
 
 test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (8 minutes on 2 CPU cores)
-	$(BIN)/python -m pytest -m "not slow and not real and not browser"
+	$(BIN)/python -m pytest -m "not slow and not real and not browser and not timed"
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there
 	$(BIN)/python -m pytest -m "(slow or real) and not browser"
 
 test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headless Chromium; Debian's is installed where root may
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser -m "not timed"
 
 chromium:
 	command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
@@ -51,6 +51,7 @@ bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion again
 	$(BIN)/python -m benchmarks.bench_conversion
 	$(BIN)/python -m benchmarks.bench_evaluation
 	$(BIN)/python -m benchmarks.bench_intervals
+	$(BIN)/python -m pytest -m timed    # the page of 164 cases, where make test-browser has installed a browser
 
 bench-speed: $(VENV)/installed  ## Time training and prediction against default nnU-Net, on the GPU if there is one
 	$(BIN)/python -m benchmarks.bench_training --folder .bench-speed --json .bench-speed/training.json

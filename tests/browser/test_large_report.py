@@ -40,6 +40,7 @@ _PRESS = """async () => {
 }"""
 
 
+@pytest.mark.timed
 def test_it_can_be_used_within_three_seconds(
     open_report: OpenReport, browser: Browser, large_report: Path, small_report: Path
 ) -> None:
