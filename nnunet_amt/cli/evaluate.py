@@ -112,6 +112,12 @@ def compare(
     published: Annotated[
         bool, typer.Option("--published", help="Put the paper's results beside them; they are of other patients.")
     ] = False,
+    primary: Annotated[
+        str,
+        typer.Option(
+            metavar="METRIC", help="The one endpoint named before looking: dice, iou, recall, sensitivity_0.5, ..."
+        ),
+    ] = "dice",
     tie_margin: Annotated[
         float, typer.Option("--tie-margin", metavar="DICE", help="Smaller differences of a case's Dice are ties.")
     ] = 0.01,
@@ -135,6 +141,7 @@ def compare(
         seed=seed,
         cluster=cluster,  # type: ignore[arg-type]
         ci_always=ci_always,
+        primary=primary,
         tie_margin=tie_margin,
         published=published,
     )

@@ -85,6 +85,14 @@ class ModelComparison:
         """Look up a measure."""
         return self.differences[MEASURES.index(Measure(metric, iou_threshold))]
 
+    @property
+    def disagrees(self) -> PairedTest | None:
+        """The test of the Dice, where its mean is better by one model, and a typical case by the other."""
+        test, mean = self.test("dice"), self.difference("dice").value
+        if test is None or mean is None or test.shift is None:
+            return None
+        return test if round(mean, 3) * round(test.shift, 3) < 0 else None
+
     def test(self, metric: str, iou_threshold: float | None = None) -> PairedTest | None:
         """Look up a test; None if the measure is not tested."""
         wanted = (metric, iou_threshold)
@@ -124,9 +132,10 @@ class Comparison:
         return len(self.first.lesions)
 
     @property
-    def tests(self) -> int:
-        """Number of tests that Holm's correction is for."""
-        return sum(test.p is not None for other in self.others for test in other.tests)
+    def secondary_tests(self) -> int:
+        """Number of tests beside those of the primary endpoint, which Holm's correction is for."""
+        tests = (test for other in self.others for test in other.tests if test.endpoint != self.settings.primary)
+        return sum(test.p is not None for test in tests)
 
 
 def compare_models(
@@ -150,7 +159,10 @@ def compare_models(
     compared = zip(
         others,
         values[len(models) :],
-        corrected([paired_tests(first, other) for other in others]),
+        corrected(
+            [paired_tests(first, other, settings=settings, clusters=clusters) for other in others],
+            primary=settings.primary,
+        ),
         [case_verdicts(first, other, tie_margin=settings.tie_margin) for other in others],
         subgroups,
         strict=True,

@@ -5,7 +5,7 @@ Every metric is a ratio of two sums over cases, so that models and their differe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,10 +17,10 @@ from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
-from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
+from nnunet_amt.statistics.tests import hodges_lehmann, holm, mcnemar_p, permutation_p, wilcoxon_p
 
 Verdict = Literal["win", "tie", "loss"]
-TEST_NAMES = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
+TEST_NAMES = {"permutation": "permutation", "mcnemar": "McNemar"}
 VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
 _ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 
@@ -163,16 +163,26 @@ class LesionTable:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A test of one metric."""
+    """A test of one metric, and beside it how the ranks of its differences see it."""
 
     # metric, iou_threshold: as in `Measure`
     metric: str
     iou_threshold: float | None
-    test: str  # ``wilcoxon`` (over cases) or ``mcnemar`` (over reference lesions)
+    # ``permutation``: of the mean difference, over cases or over what is drawn; ``mcnemar``: over reference lesions
+    test: str
     n: int  # pairs: cases in which both models have the metric, or reference lesions
     p: float | None  # two-sided; None without any pair
-    p_holm: float | None = None  # `p` after Holm's correction for all tests of the comparison
+    p_holm: float | None = None  # `p` after Holm's correction, see `corrected`
     lesions: LesionTable | None = None  # the table behind McNemar's test
+    # Hodges-Lehmann's shift and Wilcoxon's p-value: of the differences case by case, a typical one, not their mean.
+    # Without p where whole institutions are drawn, as Wilcoxon's test takes cases for independent
+    shift: float | None = None
+    p_wilcoxon: float | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """What `ComparisonSettings.primary` calls the metric."""
+        return self.metric if self.iou_threshold is None else f"{self.metric}_{self.iou_threshold:g}"
 
 
 @dataclass(frozen=True)
@@ -189,32 +199,66 @@ class CaseVerdict:
     verdict: Verdict
 
 
-def paired_tests(first: EvaluatedModel, other: EvaluatedModel) -> tuple[PairedTest, ...]:
-    """Test the voxel metrics and false positives case by case, and the detection lesion by lesion."""
+def paired_tests(
+    first: EvaluatedModel,
+    other: EvaluatedModel,
+    *,
+    settings: ComparisonSettings,
+    clusters: Sequence[str] | None = None,
+) -> tuple[PairedTest, ...]:
+    """Test the voxel metrics and false positives case by case, and the detection lesion by lesion.
 
-    def wilcoxon(metric: str, threshold: float | None, differences: np.ndarray) -> PairedTest:
-        return PairedTest(metric, threshold, "wilcoxon", differences.size, wilcoxon_p(differences))
+    Where `clusters` of the cases are drawn, all that is tested are the differences of whole clusters.
+    """
+
+    def of_cases(metric: str, threshold: float | None, differences: np.ndarray) -> PairedTest:
+        known = ~np.isnan(differences)
+        shift, wilcoxon = hodges_lehmann(differences[known]), wilcoxon_p(differences[known])
+        if clusters is not None:
+            wilcoxon = None
+        return PairedTest(
+            *(metric, threshold, "permutation", int(known.sum()), mean_p(differences, clusters)),
+            shift=shift,
+            p_wilcoxon=wilcoxon,
+        )
+
+    def mean_p(differences: np.ndarray, clusters: Sequence[str] | None) -> float | None:
+        known = np.flatnonzero(~np.isnan(differences))
+        sums = differences[known]
+        if clusters is not None and known.size:
+            sums = sums_of_clusters(sums[:, None], [clusters[i] for i in known])[:, 0]
+        return permutation_p(sums, resamples=settings.permutations, seed=settings.seed)
 
     tests = []
     for column, name in enumerate(VOXEL_METRICS):
-        differences = other.voxel[:, column] - first.voxel[:, column]
-        tests.append(wilcoxon(name, None, differences[~np.isnan(differences)]))
+        tests.append(of_cases(name, None, other.voxel[:, column] - first.voxel[:, column]))
     for place, threshold in enumerate(TABLE_THRESHOLDS):
+        at = threshold_index(threshold)
         one, two = first.found[:, place], other.found[:, place]
         counts = (int(found.sum()) for found in (one & two, one & ~two, ~one & two, ~one & ~two))
-        lesions = LesionTable(*counts)
+        lesions, kind = LesionTable(*counts), "mcnemar"
         p = mcnemar_p(lesions.only_first, lesions.only_other) if len(first.lesions) else None
-        tests.append(PairedTest("sensitivity", threshold, "mcnemar", len(first.lesions), p, lesions=lesions))
-        at = threshold_index(threshold)
-        tests.append(wilcoxon("fp_per_scan", threshold, (other.fp[:, at] - first.fp[:, at]).astype(float)))
+        if clusters is not None and p is not None:
+            kind, p = "permutation", mean_p((other.tp[:, at] - first.tp[:, at]).astype(float), clusters)
+        tests.append(PairedTest("sensitivity", threshold, kind, len(first.lesions), p, lesions=lesions))
+        tests.append(of_cases("fp_per_scan", threshold, (other.fp[:, at] - first.fp[:, at]).astype(float)))
     return tuple(tests)
 
 
-def corrected(families: Sequence[Sequence[PairedTest]]) -> list[tuple[PairedTest, ...]]:
-    """Correct the p-values of all tests of all models together by Holm's method; undefined ones do not count."""
-    p_values = iter(holm([test.p for tests in families for test in tests if test.p is not None]))
+def corrected(families: Sequence[Sequence[PairedTest]], *, primary: str) -> list[tuple[PairedTest, ...]]:
+    """Correct p-values by Holm's method: those of the primary endpoint together, and all others of all models together.
+
+    So with two models that of the primary endpoint stays as it is. Undefined ones do not count.
+    """
+
+    def p_values(of_primary: bool) -> Iterator[float]:
+        tests = (test for family in families for test in family if (test.endpoint == primary) == of_primary)
+        return iter(holm([test.p for test in tests if test.p is not None]))
+
+    found = {of_primary: p_values(of_primary) for of_primary in (True, False)}
     return [
-        tuple(replace(test, p_holm=None if test.p is None else next(p_values)) for test in tests) for tests in families
+        tuple(replace(test, p_holm=None if test.p is None else next(found[test.endpoint == primary])) for test in tests)
+        for tests in families
     ]
 
 

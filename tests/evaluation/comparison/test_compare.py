@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -77,7 +78,7 @@ def test_it_writes_what_it_says(study: Path) -> None:
 
 
 def test_json(content: dict[str, Any]) -> None:
-    assert (content["schema_version"], content["cases"], content["reference_lesions"]) == (1, 4, 3)
+    assert (content["schema_version"], content["cases"], content["reference_lesions"]) == (2, 4, 3)
     assert (content["first"], content["difference"]) == ("first", "other minus first")
     assert [model["name"] for model in content["models"]] == ["first", "other", "copy"]
     assert content["settings"]["connectivity"] == 26
@@ -86,14 +87,14 @@ def test_json(content: dict[str, Any]) -> None:
     assert other["other"] == "other"
     dice = metric(other["metrics"], "dice")
     assert dice["difference"] == pytest.approx(0.55 / 3)
-    assert (dice["n"], dice["ci95"], dice["test"], dice["p"]) == (3, None, "wilcoxon", pytest.approx(1.0))
+    assert (dice["n"], dice["ci95"], dice["test"], dice["p"]) == (3, None, "permutation", pytest.approx(1.0))
     assert metric(other["metrics"], "fp_per_scan", 0.6)["difference"] == 0.75
     assert metric(other["metrics"], "fp_per_scan", 0.6)["test"] is None
     lost = {"iou_threshold": 0.5, "both": 2, "only_first": 0, "only_other": 1, "neither": 0}
     assert {key: other["mcnemar"][1][key] for key in lost} == lost
     assert other["win_tie_loss"] == {"win": 1, "tie": 0, "loss": 3}
     assert content["models"][0]["cost"] == dict.fromkeys(content["models"][0]["cost"])
-    assert content["tests"] == 16
+    assert content["secondary_tests"] == 14
 
 
 def test_a_copy_is_equal_in_everything(content: dict[str, Any]) -> None:
@@ -160,12 +161,33 @@ def test_markdown_opens_with_the_result_in_words(study: Path) -> None:
     lines = (study / "out" / "comparison.md").read_text().splitlines()
     assert lines[:3:2] == [
         "# Comparison of 3 models on 4 cases",
-        "On 3 cases the mean Dice of other is 0.183 higher than that of first (no interval; Wilcoxon p = 1.00, "
-        "Holm 1.00). Of 3 reference lesions it finds 3 at IoU > 0.5, first 2 (McNemar p = 1.00, Holm 1.00). "
-        "It marks 0.500 more false positives per scan at IoU > 0.5 (no interval; Wilcoxon p = 0.50, Holm 1.00). "
+        "On 3 cases the mean Dice of other is 0.183 higher than that of first (no interval; permutation p = 1.00). "
+        "Of 3 reference lesions it finds 3 at IoU > 0.5, first 2 (McNemar p = 1.00). "
+        "It marks 0.500 more false positives per scan at IoU > 0.5 (no interval; permutation p = 0.50, Holm 1.00). "
         "Case by case its Dice is better in 1, worse in 3, and differs by less than 0.01 in 0 of 4.",
     ]
     assert not re.search("significan", "\n".join(lines), re.IGNORECASE)
+
+
+def test_mean_and_ranks_that_disagree_are_said_in_words(tmp_path: Path) -> None:
+    """The other finds 82 voxels of 100 instead of 80 in 33 cases (+0.012), and 5 in three (-0.79)."""
+    first = {f"c{i:02d}": ([(0, 80)], [(0, 100)]) for i in range(36)}
+    other = {name: ([(0, 82 if i < 33 else 5)], [(0, 100)]) for i, name in enumerate(first)}
+    folders = [write_evaluation(tmp_path / name, cases) for name, cases in (("first", first), ("other", other))]
+    (sentence,) = compare(folders, tmp_path / "out", settings=SETTINGS).sentences
+    assert "the mean Dice of other is 0.055 lower than that of first" in sentence
+    assert "Mean and ranks disagree: in a typical case its Dice is 0.012 higher" in sentence
+
+
+def test_another_primary_endpoint_is_marked_and_an_unknown_one_refused(study: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, primary="sensitivity_0.5")
+    result = compare([study / name for name in ("first", "other")], tmp_path / "out", settings=settings)
+    content = json.loads((result.output / "comparison.json").read_text())
+    titles = [row["title"] for row in content["tables"][1]["rows"]]
+    assert [title for title in titles if "primary" in title] == ["Sensitivity (primary)"]
+    assert "(Sensitivity at IoU > 0.5)" in " ".join(content["tables"][1]["notes"])
+    with pytest.raises(BadInputError, match="primary is 'sensitivity'; choose one of dice, iou"):
+        ComparisonSettings(primary="sensitivity")
 
 
 def test_the_page_needs_no_other_file(study: Path) -> None:
