@@ -207,4 +207,4 @@ def describe_without_tumour(overlaps: Sequence[CaseOverlap]) -> str:
     if not without:
         return ""
     marked = sum(overlap.dice is not None for overlap in without)
-    return f"; {len(without)} have no tumour: {marked} falsely marked, with a Dice of 0, the others not counted"
+    return f"; without a tumour: {len(without)}, falsely marked: {marked} (Dice 0), the others do not count"

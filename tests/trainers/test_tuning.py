@@ -141,9 +141,8 @@ def test_volumes_without_a_tumour_are_told_with_the_dice() -> None:
     assert [(overlap.dice, overlap.has_tumour) for overlap in (right, wrong)] == [(None, False), (0.0, False)]
     overlaps = [CaseOverlap(1.0, 0.5), right, wrong]
     assert (mean_dice(overlaps), mean_soft_dice(overlaps)) == (0.5, 0.5)
-    assert describe_without_tumour(overlaps) == (
-        "; 2 have no tumour: 1 falsely marked, with a Dice of 0, the others not counted"
-    )
+    expected = "; without a tumour: 2, falsely marked: 1 (Dice 0), the others do not count"
+    assert describe_without_tumour(overlaps) == expected
     assert describe_without_tumour(overlaps[:1]) == ""
 
 
