@@ -120,6 +120,8 @@ def _show_conversion(summary: ConversionSummary) -> None:
         out.print(f"[green]checked[/green]  {escape(check)}")
     for refused in summary.refused:
         out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
+    if summary.split_drawn_without:
+        out.print(f"the split is drawn without the {summary.split_drawn_without} that could not be converted")
     for reason, count in summary.excluded.items():
         out.print(f"excluded: {count} for {reason!r}", markup=False)
     out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")

@@ -134,13 +134,18 @@ def demo(
         Path, typer.Option("--output", "-o", help="Folder for the cohort, the model and the results.")
     ] = Path("amt_demo"),
     device: Device = "cpu",
+    no_tumour: Annotated[
+        int, typer.Option("--no-tumour", min=0, metavar="N", help="Phantoms without a tumour besides the others.")
+    ] = 0,
 ) -> None:
     """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
-    from nnunet_amt.demo import run_demo
+    from nnunet_amt.demo import DemoSettings, run_demo
+    from nnunet_amt.phantom import CohortDesign
 
     started = time.monotonic()
+    settings = DemoSettings(design=CohortDesign(no_tumour=no_tumour))
     with stage_display() as (progress, on_stage):
-        result = run_demo(output, device=device, progress=progress, on_stage=on_stage)
+        result = run_demo(output, settings=settings, device=device, progress=progress, on_stage=on_stage)
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     _show_study(result, time.monotonic() - started)
     manifest = output / "phantom_cohort" / "manifest.csv"

@@ -26,6 +26,7 @@ OPTIONAL_COLUMNS = (
     "histology",
     "manufacturer",
     "slice_thickness_mm",
+    "no_tumour",
     "exclusion_reason",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
@@ -96,7 +97,7 @@ def read_manifest(path: Path) -> Manifest:
                 excluded.append(ExcludedCase(**ExcludedRow.model_validate(row).model_dump(), line=line))
             else:
                 fields = IncludedRow.model_validate(row).model_dump()
-                fields |= {column: path.parent / fields[column] for column in ("image", "mask")}
+                fields |= {name: path.parent / fields[name] for name in ("image", "mask") if fields[name]}
                 cases.append(CohortCase(**fields, line=line))
         except ValidationError as error:
             case_id = row.get("case_id")
@@ -148,7 +149,7 @@ def _header(path: Path, cells: list[str]) -> list[str]:
         raise ManifestError(f"{path.name} line 1, column {name!r}: is missing; {hint}")
     for name in names:
         near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
-        if name not in known and near:
+        if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
             raise ManifestError(f"{path.name} line 1, column {name!r}: is unknown; did you mean {near[0]!r}?")
     if ignored := [name for name in names if name not in known]:
         logger.info("%s: columns not used: %s", path.name, ", ".join(ignored))
@@ -248,7 +249,7 @@ def _repeated_masks(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
     """
     first_cases: dict[Path, CohortCase] = {}
     for case in cases:
-        if not case.mask.name.lower().endswith(_LABEL_FILE_ENDINGS):
+        if case.mask is None or not case.mask.name.lower().endswith(_LABEL_FILE_ENDINGS):
             continue
         first = first_cases.setdefault(case.mask, case)
         if first.image != case.image:

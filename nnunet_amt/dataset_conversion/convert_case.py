@@ -86,7 +86,8 @@ class CaseRecord:
 def fingerprint(job: CaseJob) -> str:
     """Digest names, sizes and times of a case's files, and all settings that change what is written."""
     parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
-    for path in (job.case.image, job.case.mask):
+    parts += ["no tumour"] * job.case.no_tumour
+    for path in filter(None, (job.case.image, job.case.mask)):
         for file in _files(path):
             status = file.stat()
             parts.append((file.name, status.st_size, status.st_mtime_ns))
@@ -109,11 +110,8 @@ def finished_record(job: CaseJob) -> CaseRecord | None:
             return None
     except OSError:
         return None  # converting it again tells what is wrong, in words that name no file
-    sizes = (
-        (job.dataset.image(job.name, job.case.split), record.image_bytes),
-        (job.dataset.label(job.name, job.case.split), record.label_bytes),
-    )
-    whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+    paths, sizes = job.dataset.standing(job.name, job.case.split), (record.image_bytes, record.label_bytes)
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
     return record if whole else None
 
 
@@ -138,7 +136,8 @@ def require_files(job: CaseJob) -> None:
     """Refuse a case whose image or mask is not there; nothing is opened."""
     for column, path in (("image", job.case.image), ("mask", job.case.mask)):
         with in_column(job.manifest_name, job.case, column):
-            require_existing(path)
+            if path is not None:
+                require_existing(path)
 
 
 @quiet_readers()

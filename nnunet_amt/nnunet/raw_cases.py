@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.base.files import read_record, read_rows, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
@@ -39,6 +39,7 @@ class RawCase:
     case_id: str
     image: Path
     label: Path
+    no_tumour: bool = False  # by the cohort file; the label must be empty then
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,12 @@ def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = Fa
         raise LabelValueError(
             f"case {case.case_id}: {case.label.name} holds {shown}; allowed are {sorted(labels)}; convert it again"
         )
-    if 1 not in values and not may_be_empty:
+    if 1 in values and case.no_tumour:
+        raise LabelValueError(
+            f"case {case.case_id}: {case.label.name} holds a tumour, though no_tumour in cohort.csv is yes; "
+            "convert it again"
+        )
+    if 1 not in values and not (may_be_empty or case.no_tumour):
         raise LabelValueError(f"case {case.case_id}: {case.label.name} holds no tumour; convert it again")
     extremes = sitk.MinimumMaximumImageFilter()
     extremes.Execute(image)
@@ -179,7 +185,14 @@ def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:
     if alone:
         lacks, kind = ("label", "labels") if alone[0] in images else ("image", "images")
         raise BadInputError(f"{dataset}: case {alone[0]!r} has no {lacks} in {kind}{subset}; {_AGAIN}")
-    return tuple(RawCase(case, images[case], labels[case]) for case in sorted(images))
+    without = _without_tumour(dataset / "cohort.csv")
+    return tuple(RawCase(case, images[case], labels[case], case in without) for case in sorted(images))
+
+
+def _without_tumour(cohort: Path) -> frozenset[str]:
+    """Give the cases of which the cohort file, if there is one, says that they have no tumour."""
+    rows = read_rows(cohort) if cohort.is_file() else []
+    return frozenset(row["case_id"] for row in rows if row.get("no_tumour") == "yes")
 
 
 def _read_json(path: Path) -> dict:

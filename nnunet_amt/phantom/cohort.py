@@ -66,7 +66,9 @@ def write_planned_cohort(
     total = sum(1 for case in cases if case.image)
     for written, _ in enumerate(_written(folder, missing, design.seed, jobs), start=1):
         progress(total - len(missing) + written, total, "making phantoms")
-    text, manifest = csv_text(MANIFEST_COLUMNS, map(_manifest_row, cases)), folder / "manifest.csv"
+    columns = (*MANIFEST_COLUMNS, *(["no_tumour"] if any(case.no_tumour for case in cases) else []))
+    rows = (_manifest_row(case)[: len(columns)] for case in cases)
+    text, manifest = csv_text(columns, rows), folder / "manifest.csv"
     if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
         write_text(manifest, text)
     return manifest
@@ -107,7 +109,8 @@ def _written(folder: Path, cases: list[PlannedCase], seed: int, jobs: int) -> It
 
 def _write_case(folder: Path, case: PlannedCase, seed: int) -> PlannedCase:
     phantom = render_phantom(seed, case.index, case.request)
-    _write_image(folder / case.mask, phantom.mask, phantom)
+    if case.mask:
+        _write_image(folder / case.mask, phantom.mask, phantom)
     _write_image(folder / case.image, phantom.image, phantom)
     return case
 
@@ -134,8 +137,9 @@ def _manifest_row(case: PlannedCase) -> list[str]:
         case.split or "",
         str(request.age) if known else "",
         request.sex,
-        request.tumours[0].histology if known else "",
+        request.tumours[0].histology if known and request.tumours else "",
         request.manufacturer,
         f"{request.slice_thickness:g}",
         case.exclusion_reason,
+        "yes" if case.no_tumour else "no",
     ]

@@ -64,7 +64,8 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
             progress=progress,
         )
         cases = ", ".join(f"{split.cases} {split.split}" for split in summary.audit.splits)
-        return f"{cases} cases; {sum(summary.excluded.values())} excluded"
+        without = f", {summary.audit.without_tumour} of them without a tumour" if summary.audit.without_tumour else ""
+        return f"{cases} cases{without}; {sum(summary.excluded.values())} excluded"
 
     return Stage(
         name="convert",

@@ -46,7 +46,10 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     )
     [row] = rows_of(tmp_path / "manifest_failures.csv")
     assert (row["line"], row["case_id"]) == ("5", "c3")
-    assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
+    assert row["message"].endswith(
+        "is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or no_tumour = yes if the CT "
+        "shows none"
+    )
     write_image(tmp_path / "masks" / "Meier_Anna.nii.gz", make_mask())
     summary = run(tmp_path)
     assert (summary.converted, summary.already_done, summary.refused) == (1, 3, ())

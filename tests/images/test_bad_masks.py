@@ -66,7 +66,8 @@ MASKS = {
     "contours of nothing": Bad(
         structure({"GTV": [square(0, (2.2, 2.8), (2.2, 2.8))]}),
         "mask",
-        "the RTSTRUCT's ROI number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the RTSTRUCT's ROI number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or "
+        "no_tumour = yes if the CT shows none",
     ),
     "RTSTRUCT of another series": Bad(
         structure({"GTV": AREA}, series="other"),
@@ -126,7 +127,8 @@ MASKS = {
     "empty segment": Bad(
         segmentation({"GTV": TUMOUR & False, "Heart": TUMOUR}),
         "mask",
-        "the DICOM SEG's segment number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the DICOM SEG's segment number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or "
+        "no_tumour = yes if the CT shows none",
         image="ct",
         mask="seg.dcm",
     ),
@@ -170,7 +172,8 @@ FILES = {
     "empty mask": Bad(
         files(mask=make_mask() * 0),
         "mask",
-        "the file is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the file is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or "
+        "no_tumour = yes if the CT shows none",
     ),
     "second label": Bad(
         files(mask=make_mask() * 2),

@@ -101,6 +101,21 @@ def test_case_that_cannot_be_used(dataset: Path, change: Callable[[Path], object
     assert message in str(raised.value)
 
 
+def test_a_training_case_that_the_cohort_file_calls_healthy_may_be_empty_and_must_be(dataset: Path) -> None:
+    (dataset / "cohort.csv").write_text("case_id,split,no_tumour\na,training,yes\nb,training,no\n")
+    a, b, *_ = list_cases(dataset).training
+    assert (a.no_tumour, b.no_tumour) == (True, False)
+    with pytest.raises(
+        BadInputError, match=r"case a: a\.nii\.gz holds a tumour, though no_tumour in cohort\.csv is yes"
+    ):
+        check_case(a, frozenset({0, 1}))
+    for case in (a, b):
+        write_image(case.label, tiny_case(0)[1] * 0, SPACING)
+    assert check_case(a, frozenset({0, 1})) == (-1000, 1500)
+    with pytest.raises(BadInputError, match=r"case b: .* holds no tumour"):
+        check_case(b, frozenset({0, 1}))
+
+
 def test_external_case_without_tumour_will_do(dataset: Path) -> None:
     label = dataset / "labelsTs" / "f.nii.gz"
     write_image(label, np.zeros_like(sitk.GetArrayFromImage(sitk.ReadImage(str(label)))), SPACING)

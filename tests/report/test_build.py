@@ -15,7 +15,7 @@ import pytest
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report import write_report
-from tests.report.studies import SECRET, TITLE, PageReader
+from tests.report.studies import HEALTHY, SECRET, TITLE, PageReader, write_study
 
 SECTIONS = ("result", "done", "cohort", "results", "failures", "cases", "comparison", "settings", "checklists", "cite")
 
@@ -75,6 +75,31 @@ def test_pictures_stand_in_the_page_with_words_for_who_cannot_see_them(page: Pag
         data = base64.b64decode(picture["src"].partition(",")[2])
         assert struct.unpack(">II", data[16:24]) == (int(picture["width"]), int(picture["height"]))
         assert len(picture["alt"]) > 20
+
+
+def test_cases_without_a_tumour_are_told_apart_in_every_part(tmp_path: Path) -> None:
+    """Of five cases two have none; one of them is marked. The Dice of the tumours is (1 + 2/3 + 0) / 3 = 0.56."""
+    study = write_study(tmp_path / "study", healthy=True)
+    result = write_report(study, tmp_path / "report.html", title=TITLE)
+    page = PageReader(result.path.read_text(encoding="utf-8"))
+    text = page.text()
+    for words in (
+        "On average of the CTs with a tumour its outline of the tumour and the reference agree with a Dice score of ",
+        "Of 2 CTs without a tumour, 1 is free of false positives: a specificity by scan of 0.50 (95% CI, Wilson, 0.09",
+        "Dice score of 0.56",
+        "mean over the cases with a tumour",
+        "share of the 2 CTs without a tumour that have no false positive",
+        "2 cases of them have no tumour.",
+        "1 holds no tumour, yet something is predicted; 1 holds no tumour, and nothing is predicted",
+        "Scans without a tumour",
+        "0.50 (Wilson 0.09–0.91)",
+        "Of 5 evaluated cases, 2 hold no tumour.",
+        "There is no tumour in the reference, yet 0.2 ml are predicted.",
+    ):
+        assert words in text, words
+    assert "there is no specificity" not in text
+    assert "what the model does on CTs without one is not known" not in text
+    assert all(any(name in block for *_, block in page.blocks) for name in HEALTHY)  # the viewer holds both
 
 
 def test_the_worst_case_and_the_reason_stand_at_the_top(page: PageReader) -> None:

@@ -28,7 +28,7 @@ from nnunet_amt.evaluation.comparison.measures import (
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
-from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES
+from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES, tumour_group
 
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _PLACES_IN_TABLE = np.array([MEASURES.index(measure) for measure in TABLE_MEASURES])
@@ -187,7 +187,8 @@ def _subgroup_differences(
     before = [group for group in groups if group.name == _FIRST_GROUP]
     after = [group for group in groups if group.name != _FIRST_GROUP]
     found: list[list[SubgroupDifference]] = [[] for _ in differences]
-    for group in (*before, sizes, *after):
+    tumours = tumour_group(dict(zip(first.case_ids, first.references.tolist(), strict=True)))
+    for group in (*tumours, *before, sizes, *after):
         for name in group.order:
             places = [i for i, case_id in enumerate(first.case_ids) if group.subgroup_of[case_id] == name]
             if not places:

@@ -21,6 +21,7 @@ from nnunet_amt.evaluation.comparison.measures import (
 )
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import DEFINING_SETTINGS, EvaluatedModel
+from nnunet_amt.evaluation.results.summary_json import specificity_json
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, p_text
 from nnunet_amt.writing.table import Document
 
@@ -79,6 +80,7 @@ def write_comparison_json(path: Path, comparison: Comparison, document: Document
                 "name": result.name,
                 "metrics": [asdict(m) | asdict(e) for m, e in zip(MEASURES, result.values, strict=True)],
                 "cost": asdict(result.cost),
+                **specificity_json(result.model.specificity),
             }
             for result in comparison.results
         ],

@@ -23,6 +23,7 @@ from nnunet_amt.writing.numbers import (
     UNDEFINED,
     counted,
     difference_text,
+    interval_text,
     long_duration,
     memory_text,
     p_text,
@@ -56,6 +57,7 @@ def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
         _accuracy(comparison),
         _differences(comparison),
         _lesions(comparison),
+        *_scans_without_tumour(comparison),
         _verdicts(comparison),
         _costs(comparison),
         *(_subgroups(comparison, other) for other in comparison.others),
@@ -83,6 +85,12 @@ def _accuracy(comparison: Comparison) -> Table:
         f"{settings['minimum_predicted_voxels']} voxels dropped; "
         f"{FALSE_POSITIVE_RULES[str(settings['false_positive_rule'])]}.",
     ]
+    if (scans := comparison.first.specificity) is not None:
+        notes.append(
+            f"{counted(scans.scans, 'case')} {'has' if scans.scans == 1 else 'have'} no tumour: counted in the false "
+            "positives per scan; Dice, IoU and precision are 0 in one in which a model predicts something, and "
+            "undefined, as recall is, elsewhere. The subgroup 'with a tumour' is free of them."
+        )
     if published is not None:
         columns.append("Published (other patients)")
         notes.append(
@@ -178,6 +186,18 @@ def _lesions(comparison: Comparison) -> Table:
     if comparison.clusters is not None:
         note = "p: permutation test of the lesions found in each institution, see the table of differences."
     return Table(title, "Threshold", columns, tuple(rows), (note,))
+
+
+def _scans_without_tumour(comparison: Comparison) -> tuple[Table, ...]:
+    rows = []
+    for result in comparison.results:
+        if (found := result.model.specificity) is not None:
+            share = f"{found.value:.3f} ({interval_text(found.wilson95)})"
+            cells = (str(found.scans), str(found.negative), share, f"{found.false_positives / found.scans:.3f}")
+            rows.append(Row(result.name, cells))
+    columns = ("Scans", "Without a false positive", "Specificity by scan (95% CI)", "FP per scan")
+    note = "CI: Wilson's interval of each model by itself. The difference is not tested."
+    return (Table("Scans without a tumour", "Model", columns, tuple(rows), (note,)),) if rows else ()
 
 
 def _verdicts(comparison: Comparison) -> Table:

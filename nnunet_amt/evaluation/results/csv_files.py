@@ -189,7 +189,7 @@ def _best_partner(case: CaseEvaluation, source: Source, index: int, ious: np.nda
 def write_metrics_csv(path: Path, *, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
     """Write a row a group, metric and threshold; undefined and withheld is empty.
 
-    The group and subgroup of all cases are both ``overall``.
+    The group and subgroup of all cases are both ``overall``. The specificity is there where cases have no tumour.
     """
     rows: list[Row] = []
     for group, subgroup, summary in [("overall", "overall", overall), *subgroups]:
@@ -198,6 +198,9 @@ def write_metrics_csv(path: Path, *, overall: GroupSummary, subgroups: Sequence[
         for name in ("sensitivity", "fp_per_scan"):
             for threshold, metric in zip(summary.lesion.threshold, getattr(summary.lesion, name), strict=True):
                 rows.append({**head, "metric": name, "iou_threshold": threshold, **_metric_cells(metric)})
+        if (found := summary.specificity) is not None:
+            cells = {"n": found.scans, "mean": found.value, **_limits("wilson95", found.wilson95)}
+            rows.append({**head, "metric": "specificity", **cells})
     write_csv(path, METRICS_COLUMNS, rows)
 
 

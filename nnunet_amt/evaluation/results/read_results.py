@@ -17,6 +17,7 @@ from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS
 from nnunet_amt.evaluation.settings import FalsePositiveRule
+from nnunet_amt.evaluation.summary.summary import SpecificitySummary, specificity_of
 
 # What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.
 DEFINING_SETTINGS = ("connectivity", "minimum_predicted_voxels", "false_positive_rule")
@@ -249,6 +250,11 @@ class EvaluatedModel:
         """Dice of each case; NaN where undefined."""
         dice: np.ndarray = self.voxel[:, 0]
         return dice
+
+    @property
+    def specificity(self) -> SpecificitySummary | None:
+        """By scan, of the cases without a tumour; None where every case has one."""
+        return specificity_of(self.fp[self.references == 0, 0].tolist())
 
 
 def read_evaluated_model(folder: Path, *, name: str) -> EvaluatedModel:

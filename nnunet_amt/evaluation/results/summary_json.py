@@ -13,6 +13,7 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.subgroups import TUMOUR_GROUP, WITH_TUMOUR
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
     GroupSummary,
@@ -21,6 +22,7 @@ from nnunet_amt.evaluation.summary.summary import (
     MetricSummary,
     NamedGroup,
     SensitivitySummary,
+    SpecificitySummary,
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
@@ -37,7 +39,8 @@ def write_summary_json(
 ) -> None:
     """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
 
-    The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``.
+    The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``; there is a
+    ``specificity`` where cases have no tumour.
     """
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -56,6 +59,7 @@ def _group_json(summary: GroupSummary) -> dict[str, Any]:
         "cases": summary.cases,
         "clusters": summary.clusters,
         "voxel": {name: asdict(metric) for name, metric in summary.voxel.items()},
+        **specificity_json(summary.specificity),
         "lesion": {
             "references": lesion.references,
             "threshold": lesion.threshold,
@@ -67,6 +71,11 @@ def _group_json(summary: GroupSummary) -> dict[str, Any]:
             **_columns_json("fp_per_scan", lesion.fp_per_scan),
         },
     }
+
+
+def specificity_json(found: SpecificitySummary | None) -> dict[str, Any]:
+    """Give the entry ``specificity``; none where every case has a tumour."""
+    return {} if found is None else {"specificity": asdict(found) | {"value": found.value}}
 
 
 def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list[Any]]:
@@ -84,6 +93,16 @@ class EvaluationSummary:
     settings: EvaluationSettings
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
+
+    @property
+    def tumour_dice(self) -> CaseMetricSummary:
+        """Dice over the cases with a tumour: in the others one of 0 tells of a false alarm, not of an outline."""
+        if self.overall.specificity is None:
+            return self.overall.voxel["dice"]
+        parts = {(group, name): summary for group, name, summary in self.subgroups}
+        with_tumour = parts.get((TUMOUR_GROUP, WITH_TUMOUR))
+        nothing = CaseMetricSummary(None, None, None, 0, None, None, None)
+        return nothing if with_tumour is None else with_tumour.voxel["dice"]
 
 
 def read_summary(path: Path) -> EvaluationSummary:
@@ -152,13 +171,20 @@ def _read_group(content: Mapping[str, Any]) -> GroupSummary:
         parts = {part: metric[part] for part in ("mean", "sd", "n", "median", "q1", "q3")}
         voxel[name] = CaseMetricSummary(ci95=_read_interval(metric["ci95"]), **parts)
     triage = content.get("triage")  # of the whole only, and only where a reader decided
+    specificity = content.get("specificity")  # only where cases have no tumour
     return GroupSummary(
         cases=content["cases"],
         voxel=voxel,
         lesion=_read_lesion(content["lesion"], content["cases"]),
         clusters=content["clusters"],
         triage=None if triage is None else TriageSummary(**_with_tuples(triage)),
+        specificity=None if specificity is None else _read_specificity(specificity),
     )
+
+
+def _read_specificity(content: Mapping[str, Any]) -> SpecificitySummary:
+    low, high = content["wilson95"]
+    return SpecificitySummary(content["scans"], content["negative"], content["false_positives"], (low, high))
 
 
 def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:

@@ -31,6 +31,7 @@ TABLES_SCHEMA_VERSION = 1
 SOURCES: dict[RowKind, str] = {"row": "ours", "published": "published"}
 _MOST_VALUES = 12  # of a group without published rows; more make the table unreadable
 _GROUP_TITLES = {
+    "tumour": "Tumour",
     "manufacturer": "Scanner manufacturer",
     "tumour_size": "Tumour size",
     "histology": "Histology",
@@ -66,6 +67,7 @@ def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgro
         tables=(
             Table("Segmentation by voxels (form of Table 3)", "Subgroup", ("Cases", *voxel_columns), voxel_rows),
             Table("Detection by lesions (form of Table 4)", "Subgroup", ("Cases", *lesion_columns), lesion_rows),
+            *_specificity_tables(groups),
         ),
         left_out=left_out,
     )
@@ -119,6 +121,7 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
         f"{FALSE_POSITIVE_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
         *_triage_notes(overall),
+        *_tumour_notes(overall),
         f"{UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
         "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
         "are not all of the row's.",
@@ -139,6 +142,38 @@ def _triage_notes(overall: GroupSummary) -> tuple[str, ...]:
         "Accepted ones are counted neither as false positives nor as found lesions; voxel metrics do not change. "
         f"Without triage: FP per scan {without}.",
     )
+
+
+def _tumour_notes(overall: GroupSummary) -> tuple[str, ...]:
+    found = overall.specificity
+    if found is None:
+        return ()
+    false, dice = found.scans - found.negative, overall.voxel["dice"]
+    return (
+        f"Without a tumour: {counted(found.scans, 'case')}, counted in the false positives per scan. Dice, IoU, "
+        "precision and recall do not measure such a case: where something is predicted the first three are 0, "
+        f"elsewhere all are undefined. The overall row holds those 0 (its Dice rests on {dice.n} of "
+        f"{counted(overall.cases, 'case')}), the row 'with a tumour' does not; in the rows of such cases they are left "
+        f"out ({UNDEFINED}). Specificity: share of the scans without a tumour that have no false positive lesion, with "
+        f"Wilson's interval ({counted(false, 'scan')} of {found.scans} {'has' if false == 1 else 'have'} one or more).",
+    )
+
+
+def _specificity_tables(groups: Sequence[NamedGroup]) -> tuple[Table, ...]:
+    """Lay out the scans without a tumour, of all and of the subgroups that hold such; nothing without any."""
+    rows = []
+    for group, members in groupby(groups, key=lambda named: named[0]):
+        found = [(name, summary.specificity) for _, name, summary in members if summary.specificity is not None]
+        if not found or group in ("tumour", "tumour_size"):  # the same scans again
+            continue
+        if group != "overall":
+            rows.append(Row(group_title(group), kind="group"))
+        for name, scans in found:
+            share = f"{scans.value:.2f} (Wilson {interval_text(scans.wilson95, digits=2)})"
+            cells = (str(scans.scans), str(scans.negative), share, f"{scans.false_positives / scans.scans:.2f}")
+            rows.append(Row(subgroup_title(group, name), cells))
+    columns = ("Scans", "Without a false positive", "Specificity by scan", "FP per scan")
+    return (Table("Scans without a tumour", "Subgroup", columns, tuple(rows)),) if rows else ()
 
 
 def _interval_note(settings: EvaluationSettings, overall: GroupSummary) -> str:
@@ -184,6 +219,8 @@ def _rows(
 
 
 def _voxel_cells(summary: GroupSummary) -> tuple[str, ...]:
+    if summary.specificity is not None and not summary.lesion.references:
+        return (UNDEFINED,) * len(VOXEL_METRICS)  # no case has a tumour: see the notes
     return tuple(_metric_text(summary.voxel[name], summary.cases) for name in VOXEL_METRICS)
 
 

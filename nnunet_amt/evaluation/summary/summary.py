@@ -90,6 +90,34 @@ class LesionSummary:
 
 
 @dataclass(frozen=True)
+class SpecificitySummary:
+    """The share of the scans without a tumour in which nothing is marked falsely.
+
+    Attributes
+    ----------
+    scans
+        Cases whose reference is empty; one or more.
+    negative
+        Those without a false positive lesion: nothing is predicted that is large enough to count, or that a reader has
+        not accepted.
+    false_positives
+        Lesions in the others; the same number at every IoU threshold.
+    wilson95
+        Wilson's interval of the share; it takes scans for independent.
+    """
+
+    scans: int
+    negative: int
+    false_positives: int
+    wilson95: Interval
+
+    @property
+    def value(self) -> float:
+        """The specificity by scan."""
+        return self.negative / self.scans
+
+
+@dataclass(frozen=True)
 class GroupSummary:
     """All metrics of a group of cases.
 
@@ -105,6 +133,8 @@ class GroupSummary:
         Institutions that resamples were drawn from; None if cases were drawn.
     triage
         What a reader decided on the candidate false positives; of all cases only, None without decisions.
+    specificity
+        By scan; None where every case has a tumour.
     """
 
     cases: int
@@ -112,6 +142,7 @@ class GroupSummary:
     lesion: LesionSummary
     clusters: int | None = None
     triage: TriageSummary | None = None
+    specificity: SpecificitySummary | None = None
 
 
 NamedGroup = tuple[str, str, GroupSummary]  # group, subgroup and its metrics
@@ -161,7 +192,19 @@ def summarise(
         voxel=_voxel_summaries(columns.voxel, samples, fewest),
         lesion=_lesion_summary(columns, samples, fewest),
         clusters=None if clusters is None else len(set(clusters)),
+        specificity=specificity_of(
+            [int(case.lesions.fp[0]) for case in cases if not len(case.counts.reference_voxels)]
+        ),
     )
+
+
+def specificity_of(false_positives: Sequence[int]) -> SpecificitySummary | None:
+    """Summarise scans without a tumour by the false positive lesions in each; None where there is no such scan."""
+    if not false_positives:
+        return None
+    negative = sum(count == 0 for count in false_positives)
+    wilson = wilson_interval(negative, len(false_positives))
+    return SpecificitySummary(len(false_positives), negative, sum(false_positives), wilson)
 
 
 def _resample(columns: _Columns, settings: EvaluationSettings, clusters: Sequence[str] | None) -> _Samples | None:

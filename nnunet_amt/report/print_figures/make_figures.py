@@ -154,7 +154,7 @@ def flow_figure_of(dataset: Path) -> Figure:
     try:
         audit = json.loads(path.read_text(encoding="utf-8"))
         splits = tuple(
-            SplitCounts(split, row["cases"], row["patients"], row["institutions"])
+            SplitCounts(split, row["cases"], row["patients"], row["institutions"], row.get("without_tumour", 0))
             for split, row in audit["splits"].items()
         )
         counts = FlowCounts(

@@ -95,6 +95,10 @@ def test_json(content: dict[str, Any]) -> None:
     assert other["win_tie_loss"] == {"win": 1, "tie": 0, "loss": 3}
     assert content["models"][0]["cost"] == dict.fromkeys(content["models"][0]["cost"])
     assert content["secondary_tests"] == 14
+    assert content["models"][0]["specificity"]["value"] == 1.0
+    marked = content["models"][1]["specificity"]
+    assert (marked["scans"], marked["negative"], marked["false_positives"], marked["value"]) == (1, 0, 1, 0.0)
+    assert marked["wilson95"] == [0.0, pytest.approx(0.7935, abs=1e-4)]
 
 
 def test_a_copy_is_equal_in_everything(content: dict[str, Any]) -> None:
@@ -124,6 +128,7 @@ def test_tables_are_ready_text(content: dict[str, Any]) -> None:
         "Accuracy on the same 4 cases",
         "Differences: other model minus first",
         "The 3 reference lesions, by who found them",
+        "Scans without a tumour",
         "Case by case, Dice of the other model against first",
         "Cost beside accuracy",
         "Differences by subgroup: other minus first",
@@ -137,13 +142,19 @@ def test_tables_are_ready_text(content: dict[str, Any]) -> None:
             assert all(isinstance(cell, str) and cell for cell in row["cells"])
     lesions = content["tables"][2]["rows"][2]
     assert (lesions["title"], lesions["cells"][:5]) == ("IoU > 0.5", ["2", "0", "1", "0", "1.00"])
-    verdicts = content["tables"][3]["rows"][0]
+    scans = {row["title"]: row["cells"] for row in content["tables"][3]["rows"]}
+    # in d the first marks nothing, the other 10 voxels: Wilson of 1 of 1 and of 0 of 1
+    assert scans["first"] == scans["copy"] == ["1", "1", "1.000 (0.207–1.000)", "0.000"]
+    assert scans["other"] == ["1", "0", "0.000 (0.000–0.793)", "1.000"]
+    verdicts = content["tables"][4]["rows"][0]
     assert verdicts["cells"] == ["1", "0", "3", "b (+1.000)", "a (−0.250)"]
 
 
 def test_subgroups_come_from_the_cohort_of_the_first_evaluation(content: dict[str, Any]) -> None:
     found = {(row["group"], row["subgroup"]): row for row in content["comparisons"][0]["subgroups"]}
     assert [(*key, row["cases"]) for key, row in found.items()] == [
+        ("tumour", "with a tumour", 3),
+        ("tumour", "without a tumour", 1),
         ("manufacturer", "Siemens", 2),
         ("manufacturer", "not stated", 2),
         ("tumour_size", "small", 3),
@@ -195,7 +206,7 @@ def test_the_page_needs_no_other_file(study: Path) -> None:
     assert page.count("data:image/png;base64,") == page.count("<img ") == 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert str(study) not in page
-    assert page.count("<table>") == page.count("<caption>") == 8
+    assert page.count("<table>") == page.count("<caption>") == 9
     assert 'font: 15px/1.45 system-ui, "Segoe UI"' in page  # the style is not escaped
 
 
@@ -214,7 +225,7 @@ def test_rows_of_cases(study: Path) -> None:
 
 def test_rows_of_metrics(study: Path) -> None:
     found = rows(study, "comparison_metrics.csv")
-    assert len(found) == 2 * (4 + 2 * 19 + 2 + 6 * 10)
+    assert len(found) == 2 * (4 + 2 * 19 + 2 + 8 * 10)
     first = found[0]
     assert [first[name] for name in ("first", "other", "group", "cases", "metric", "n")] == [
         *("first", "other", "overall", "4", "dice", "3"),

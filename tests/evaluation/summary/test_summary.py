@@ -62,6 +62,36 @@ def test_a_case_without_lesions_counts_as_a_scan_but_not_as_a_lesion() -> None:
     assert [summary.voxel[name].n for name in ("dice", "iou", "precision", "recall")] == [2, 2, 2, 2]
 
 
+def marked() -> CaseEvaluation:
+    """No tumour, and two lesions invented, a third too small to count."""
+    return evaluated(row_mask(60, (0, 15), (20, 35), (40, 45)), row_mask(60))
+
+
+def test_specificity_is_the_share_of_scans_without_a_tumour_and_without_a_false_positive() -> None:
+    """Of three such scans two are free: 2/3; Wilson's interval by hand. FP per scan is over all five scans: 3/5."""
+    summary = summarise([found(), missed(), empty(), marked(), empty()], settings=SETTINGS)
+    specificity = summary.specificity
+    assert specificity is not None
+    assert (specificity.scans, specificity.negative, specificity.false_positives) == (3, 2, 2)
+    z2 = float(stats.norm.ppf(0.975)) ** 2
+    middle, half = (2 / 3 + z2 / 6) / (1 + z2 / 3), np.sqrt(z2 * (2 / 27 + z2 / 36)) / (1 + z2 / 3)
+    assert specificity.value == 2 / 3
+    assert specificity.wilson95 == pytest.approx((middle - half, middle + half))
+    assert summary.lesion.fp_per_scan[0].mean == 0.6
+    assert (summary.voxel["dice"].mean, summary.voxel["dice"].n) == (1 / 3, 3)  # 1, 0, and 0 where there is nothing
+
+
+def test_a_mark_that_is_too_small_to_count_is_no_false_positive() -> None:
+    dot = evaluated(row_mask(60, (0, 9)), row_mask(60))
+    specificity = summarise([dot], settings=SETTINGS).specificity
+    assert specificity is not None
+    assert (specificity.negative, specificity.wilson95[1]) == (1, 1.0)
+
+
+def test_without_such_scans_there_is_no_specificity() -> None:
+    assert summarise([found(), missed()], settings=SETTINGS).specificity is None
+
+
 def test_no_lesion_anywhere_is_undefined_not_zero() -> None:
     summary = summarise([empty(), empty()], settings=SETTINGS)
     assert summary.voxel["dice"] == summary.voxel["recall"]
