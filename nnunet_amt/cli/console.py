@@ -114,7 +114,7 @@ def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
     if found is not None:
         caption.append(f"{found.scans} without a tumour: Dice 0 where something is predicted, else none")
     if voxel["dice"].ci95 is None and cases > 1:
-        caption[0] = "mean (95% CI, from 20 cases on)"
+        caption[0] = "mean (95% CI; of the first four from 20 cases on)"
     table.caption = "   ".join(caption)
     return table
 

@@ -139,7 +139,7 @@ def test_summary(folder: Path) -> None:
     assert all(len(lesion[name]) == 19 for name in lesion if name != "references")
     assert set(lesion) == {
         *("threshold", "tp", "fp", "fn", "references"),
-        *("sensitivity", "sensitivity_sd", "sensitivity_ci95", "sensitivity_wilson95"),
+        *("sensitivity", "sensitivity_sd", "sensitivity_ci95"),
         *("fp_per_scan", "fp_per_scan_sd", "fp_per_scan_ci95"),
     }
     assert lesion["threshold"][1] == 0.1

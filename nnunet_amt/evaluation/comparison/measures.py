@@ -15,7 +15,7 @@ from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
-from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, fp_interval, sensitivity_interval
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
 from nnunet_amt.statistics.tests import hodges_lehmann, holm, mcnemar_p, permutation_p, wilcoxon_p
 
@@ -56,11 +56,12 @@ class Ratios:
     denominators: np.ndarray
     # (measures,): which of them are means over the cases in which they are defined, not ratios of pooled counts
     case_means: np.ndarray
+    paired: bool  # differences of two models, which only the bootstrap gives intervals of
 
     def of(self, cases: np.ndarray, measures: np.ndarray) -> Ratios:
         """Give some of the cases and measures, by their places."""
         part = np.ix_(cases, measures)
-        return Ratios(self.numerators[part], self.denominators[part], self.case_means[measures])
+        return Ratios(self.numerators[part], self.denominators[part], self.case_means[measures], self.paired)
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ class Estimate:
     """A value with its interval."""
 
     value: float | None  # None where undefined
-    ci95: tuple[float, float] | None  # percentile bootstrap interval; None where it is withheld or undefined
+    ci95: tuple[float, float] | None  # see `MetricSummary.ci95`; of differences the bootstrap's
     n: int  # cases in which it is defined, reference lesions, or scans
 
 
 def ratios(model: EvaluatedModel) -> Ratios:
     """Give the `MEASURES` of one model."""
     defined = ~np.isnan(model.voxel)
-    return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp)
+    return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp, paired=False)
 
 
 def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
@@ -85,9 +86,8 @@ def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
     both, so differences of counts over them are differences of the ratios.
     """
     both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel)
-    return _ratios(
-        first, np.where(both, other.voxel - first.voxel, 0.0), both, other.tp - first.tp, other.fp - first.fp
-    )
+    voxel = np.where(both, other.voxel - first.voxel, 0.0)
+    return _ratios(first, voxel, both, other.tp - first.tp, other.fp - first.fp, paired=True)
 
 
 def estimates(
@@ -101,9 +101,11 @@ def estimates(
     numerators = np.hstack([part.numerators for part in columns])
     denominators = np.hstack([part.denominators for part in columns])
     low, high = _intervals(numerators, denominators, settings, clusters)
-    n = denominators.sum(axis=0)
+    n, drawn = denominators.sum(axis=0), denominators
+    if clusters is not None:
+        drawn = sums_of_clusters(denominators, clusters)
     case_means = np.concatenate([part.case_means for part in columns])
-    enough = np.where(case_means, n, len(denominators)) >= _fewest(settings)  # as in evaluate
+    enough = np.where(case_means, (drawn > 0).sum(axis=0), len(drawn)) >= _fewest(settings)  # as in evaluate
     found = [
         Estimate(
             value=float(numerator / count) if count else None,
@@ -113,10 +115,29 @@ def estimates(
         for i, (numerator, count) in enumerate(zip(numerators.sum(axis=0), n, strict=True))
     ]
     size = columns[0].numerators.shape[1]
-    return [tuple(found[start : start + size]) for start in range(0, len(found), size)]
+    groups = [tuple(found[start : start + size]) for start in range(0, len(found), size)]
+    return [
+        group if part.paired else _of_one_model(part, group, clustered=clusters is not None)
+        for part, group in zip(columns, groups, strict=True)
+    ]
 
 
-def _ratios(model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray) -> Ratios:
+def _of_one_model(part: Ratios, found: Sequence[Estimate], *, clustered: bool) -> tuple[Estimate, ...]:
+    """Give sensitivities and false positives per scan the intervals that `evaluate` gives them."""
+    estimates = []
+    for measure, estimate, count in zip(MEASURES, found, part.numerators.sum(axis=0), strict=True):
+        interval = estimate.ci95
+        if measure.metric == "sensitivity" and estimate.n:
+            interval = sensitivity_interval(int(count), estimate.n, interval, clustered)
+        elif measure.metric == "fp_per_scan":
+            interval = fp_interval(int(count), estimate.n, interval, clustered)
+        estimates.append(replace(estimate, ci95=interval))
+    return tuple(estimates)
+
+
+def _ratios(
+    model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray, *, paired: bool
+) -> Ratios:
     thresholds = len(THRESHOLDS)
     references = np.repeat(model.references[:, None], thresholds, axis=1)
     scans = np.ones((len(model.case_ids), thresholds))
@@ -125,6 +146,7 @@ def _ratios(model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: n
         numerators=np.hstack([voxel, tp, fp, sweep]).astype(float),
         denominators=np.hstack([defined, references, scans, references[:, :1], scans[:, :1]]).astype(float),
         case_means=np.array([measure.metric in VOXEL_METRICS for measure in MEASURES]),
+        paired=paired,
     )
 
 
@@ -133,8 +155,6 @@ def _intervals(
 ) -> tuple[np.ndarray, np.ndarray]:
     width = numerators.shape[1]
     nothing = np.full(width, np.nan)
-    if len(numerators) < _fewest(settings):
-        return nothing, nothing
     # many columns agree (scans, lesions, neighbouring thresholds): they are summed once
     rows, column = np.unique(np.hstack([numerators, denominators]), axis=1, return_inverse=True)
     column = column.ravel()

@@ -15,8 +15,13 @@ from nnunet_amt.evaluation.comparison.measures import (
     PairedTest,
 )
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
-from nnunet_amt.evaluation.results.tables import FALSE_POSITIVE_RULES, group_title, subgroup_title
-from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
+from nnunet_amt.evaluation.results.tables import (
+    FALSE_POSITIVE_RULES,
+    LESION_INTERVALS,
+    group_title,
+    subgroup_title,
+    withheld_words,
+)
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.writing.numbers import (
     NOT_RECORDED,
@@ -103,15 +108,12 @@ def _accuracy(comparison: Comparison) -> Table:
 
 def _interval_note(comparison: Comparison) -> str:
     settings, clusters = comparison.settings, comparison.clusters
-    drawn = "cases" if clusters is None else f"{clusters} institutions with all of their cases"
-    note = f"CI: percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed {settings.seed}; "
-    if settings.ci_always:
-        note += f"under {FEWEST_CASES} cases it is too narrow to rely on."
-    else:
-        note += f"withheld under {FEWEST_CASES} cases, where it is too narrow to rely on."
-    if clusters is not None and clusters < FEWEST_CLUSTERS:
-        note += f" It is too narrow here everywhere: {FEWEST_CLUSTERS} institutions are the fewest to resample."
-    return note
+    how = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
+    if clusters is not None:
+        drawn = f"CI: percentile bootstrap over {clusters} institutions with all of their cases, {how}; "
+        return f"{drawn}{withheld_words('institutions', settings.ci_always)}, and where it has no width."
+    withheld = withheld_words("cases", settings.ci_always)
+    return f"CI of voxel metrics: percentile bootstrap over cases, {how}; {withheld}. {LESION_INTERVALS}"
 
 
 def _differences(comparison: Comparison) -> Table:

@@ -100,8 +100,7 @@ def froc_figure(overall: GroupSummary) -> Figure:
         figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
         _label_thresholds(axes, overall.lesion)
         if overall.cases < FEWEST_CASES:
-            given = any(metric.ci95 is not None for metric in overall.lesion.fp_per_scan)
-            text = f"only {counted(overall.cases, 'case')}: {'intervals are too narrow' if given else 'no intervals'}"
+            text = f"only {counted(overall.cases, 'case')}"
             axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
     return figure
 

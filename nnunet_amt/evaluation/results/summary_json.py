@@ -21,12 +21,11 @@ from nnunet_amt.evaluation.summary.summary import (
     LesionSummary,
     MetricSummary,
     NamedGroup,
-    SensitivitySummary,
     SpecificitySummary,
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3  # 2: the intervals of lesion metrics were the bootstrap's
 _ADVICE = "run nnunet_amt evaluate again"
 
 
@@ -67,7 +66,6 @@ def _group_json(summary: GroupSummary) -> dict[str, Any]:
             "fp": lesion.fp,
             "fn": lesion.fn,
             **_columns_json("sensitivity", lesion.sensitivity),
-            "sensitivity_wilson95": [metric.wilson95 for metric in lesion.sensitivity],
             **_columns_json("fp_per_scan", lesion.fp_per_scan),
         },
     }
@@ -195,10 +193,8 @@ def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
         fp=tuple(content["fp"]),
         fn=tuple(content["fn"]),
         sensitivity=tuple(
-            SensitivitySummary(mean, sd, _read_interval(ci95), references, _read_interval(wilson95))
-            for (mean, sd, ci95), wilson95 in zip(
-                _read_columns(content, "sensitivity"), content["sensitivity_wilson95"], strict=True
-            )
+            MetricSummary(mean, sd, _read_interval(ci95), references)
+            for mean, sd, ci95 in _read_columns(content, "sensitivity")
         ),
         fp_per_scan=tuple(
             MetricSummary(mean, sd, _read_interval(ci95), scans)

@@ -13,13 +13,11 @@ from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import (
     FEWEST_CASES,
     GroupSummary,
     MetricSummary,
     NamedGroup,
-    SensitivitySummary,
 )
 from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text
 from nnunet_amt.writing.table import Document, Row, RowKind, Table, document_from_json
@@ -52,6 +50,11 @@ FALSE_POSITIVE_RULES = {
     "unmatched": "a predicted lesion without a partner is a false positive",
     "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
 }
+
+LESION_INTERVALS = (
+    "CI of sensitivities: Wilson's; of false positives per scan: the bootstrap's over scans from 60 scans and 10 false "
+    "positives on, and below at least the exact one of Poisson's law."
+)
 
 
 def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
@@ -122,8 +125,7 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"{FALSE_POSITIVE_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
         *_triage_notes(overall),
         *_tumour_notes(overall),
-        f"{UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
-        "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
+        f"{UNDEFINED}: undefined, or withheld. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
         "are not all of the row's.",
     )
 
@@ -176,16 +178,22 @@ def _specificity_tables(groups: Sequence[NamedGroup]) -> tuple[Table, ...]:
     return (Table("Scans without a tumour", "Subgroup", columns, tuple(rows)),) if rows else ()
 
 
+def withheld_words(drawn: str, always: bool) -> str:
+    """Say under how many of what is drawn the bootstrap is withheld, or too narrow."""
+    if always:
+        return f"under {FEWEST_CASES} {drawn} it is too narrow to rely on"
+    return f"withheld (–) under {FEWEST_CASES} {drawn}, where it is too narrow to rely on"
+
+
 def _interval_note(settings: EvaluationSettings, overall: GroupSummary) -> str:
-    drawn = "cases" if overall.clusters is None else f"{overall.clusters} institutions with all of their cases"
-    note = f"CI: percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed {settings.seed}; "
-    if settings.ci_always:
-        note += f"under {FEWEST_CASES} cases it is too narrow to rely on."
-    else:
-        note += f"withheld (–) under {FEWEST_CASES} cases, where it is too narrow to rely on."
-    if overall.clusters is not None and overall.clusters < FEWEST_CLUSTERS:
-        note += f" It is too narrow here everywhere: {FEWEST_CLUSTERS} institutions are the fewest to resample."
-    return note
+    how = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
+    if overall.clusters is not None:
+        drawn = f"{overall.clusters} institutions with all of their cases"
+        note = f"CI: percentile bootstrap over {drawn}, {how}; "
+        return note + withheld_words("institutions", settings.ci_always) + ", and where it has no width."
+    note = f"CI of voxel metrics: percentile bootstrap over cases, {how}; "
+    note += withheld_words("cases", settings.ci_always)
+    return f"{note}. {LESION_INTERVALS}"
 
 
 def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple[str, ...]]:
@@ -248,7 +256,5 @@ def _metric_text(metric: MetricSummary, expected_n: int) -> str:
         return UNDEFINED
     deviation = "" if metric.sd is None else f"±{metric.sd:.2f}"
     intervals = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
-    if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
-        intervals += f"; Wilson {interval_text(metric.wilson95, digits=2)}"
     n = "" if metric.n == expected_n else f" [{metric.n}]"
     return f"{metric.mean:.2f}{deviation} ({intervals}){n}"

@@ -118,7 +118,7 @@ def test_everything_comes_back_as_it_was_written(
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({"schema_version": 1}, "has the schema version 1, this release reads 2"),
+        ({"schema_version": 1}, "has the schema version 1, this release reads 3"),
         ({"voxel": {}}, "lacks 'dice'"),
         ({"lesion": 3}, "does not hold what evaluate writes"),
         ({"settings": {"connectivity": 7}}, "connectivity is 7"),

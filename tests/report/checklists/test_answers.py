@@ -28,7 +28,15 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, gro
         ("24", ["uniform Glorot", "No pretrained weights"]),
         ("25", ["0.001", "batches of 3", "1,000 epochs of 250 steps by the training log", "10.0 hours on NVIDIA H200"]),
         ("26", ["checkpoint_best.pth (SHA-256 abab"]),
-        ("29", ["10,000 resamples of cases, seed 42", "withheld under 20 cases", "Mann-Whitney"]),
+        (
+            "29",
+            [
+                "10,000 resamples of cases, seed 42",
+                "withheld under 20 of these",
+                "Of sensitivities Wilson's interval",
+                "Mann-Whitney",
+            ],
+        ),
         ("33", ["160 cases from 119 institutions that gave no case"]),
         ("38", ["180 reference lesions", "at IoU > 0.5 sensitivity 0.90 (95% CI 0.86 to 0.94)", "no specificity"]),
         (
