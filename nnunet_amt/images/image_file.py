@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.geometry import Geometry, lps_geometry, require_plausible_spacing, to_lps
+from nnunet_amt.images.hounsfield import hounsfield_doubt
 from nnunet_amt.images.integrity import header_damage, require_whole_file
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _PIXEL_FILE_KEY = re.compile(
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """What may be resampled; what is not allowed here is refused.
+    """What may be resampled or taken in spite of doubts; what is not allowed here is refused.
 
     Attributes
     ----------
@@ -43,10 +44,13 @@ class ReadingOptions:
         Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
     resample_tilt
         Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
+    keep_intensities
+        Take CTs whose values do not look like HU, see `to_hounsfield`.
     """
 
     resample_masks: bool = False
     resample_tilt: bool = False
+    keep_intensities: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,11 @@ def pixel_files(header: Path) -> Sequence[Path]:
     return sorted(path for path in header.parent.iterdir() if path.is_file() and path != header)
 
 
-def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
+def to_hounsfield(values: NDArray, *, keep_intensities: bool = False) -> NDArray[np.signedinteger]:
     """Round the values of a CT, any axis order, to whole HU, int16 or int32, and raise what is below `FLOOR_HU` to it.
 
-    What cannot be Hounsfield units is an ImageReadError.
+    What cannot be Hounsfield units is an ImageReadError; so is what is not likely to be, see `hounsfield_doubt`, unless
+    `keep_intensities` insists on it.
     """
     if values.dtype == np.uint8:
         raise ImageReadError("values have 8 bits (0 to 255): the image is a windowed picture, not in HU")
@@ -194,6 +199,8 @@ def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
         )
     if highest > np.iinfo(np.int32).max:
         raise ImageReadError(f"the highest value is {highest}: the image is not in HU")
+    if not keep_intensities and (doubt := hounsfield_doubt(values)):
+        raise ImageReadError(f"{doubt}; export the CT again in HU, or insist on its values (--keep-intensities)")
     kind = np.dtype(np.int16 if highest <= np.iinfo(np.int16).max else np.int32)
     if values.dtype.kind == "u":  # has no place for the floor, and nothing below it
         return values.astype(kind)
