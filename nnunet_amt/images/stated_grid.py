@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, takewhile
 from math import acos, degrees, isfinite
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def _require_one_scale(header: NiftiHeader) -> None:
 
 def _nrrd_grid(path: Path) -> Geometry:
     fields: dict[str, str] = {}
-    for line in _header_lines(path):
+    for line in takewhile(bool, _header_lines(path)):
         if found := _NRRD_FIELD.fullmatch(line):
             fields.setdefault(found[1].lower().replace(" ", ""), found[2])
     size = [int(length) for length in fields["sizes"].split()]
@@ -175,7 +175,10 @@ def _metaimage_grid(path: Path) -> Geometry:
     axes = _one_of(fields, _META_AXES, _UNORIENTED)
     origin = _one_of(fields, _META_ORIGINS, "it may lie anywhere; export it again with its position")
     rows = np.reshape(axes, (count, count))[:3, :3]  # of the axes
-    return _grid(size, spacing, origin[:3], (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T)
+    lengths = np.linalg.norm(rows, axis=1)
+    if not np.allclose(lengths, 1.0, rtol=0.0, atol=GEOMETRY_TOLERANCE):
+        raise _UnclearError(f"has axes of lengths {_by(lengths)} (TransformMatrix), must be 1; export it again")
+    return _grid(size, spacing, origin[:3], (rows / lengths[:, None]).T)
 
 
 def _one_of(fields: dict[str, str], names: Sequence[str], unless: str) -> Numbers:
@@ -196,6 +199,8 @@ def _grid(
     size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], axes: NDArray[np.float64]
 ) -> Geometry:
     """Make a grid of its axes, unit vectors as columns, and see that they are at right angles."""
+    if not np.isfinite(origin).all():
+        raise ValueError(origin)
     for one, other in combinations(range(3), 2):
         cosine = float(axes[:, one] @ axes[:, other])
         if not abs(cosine) <= GEOMETRY_TOLERANCE:
@@ -233,10 +238,9 @@ def _require_millimetres(unit: str, field: str) -> None:
 
 
 def _header_lines(path: Path) -> Iterator[str]:
-    """Give the lines of a text header, up to an empty one."""
     with path.open("rb") as file:
-        while line := file.readline(_LONGEST_LINE).decode(errors="replace").strip():
-            yield line
+        while line := file.readline(_LONGEST_LINE):
+            yield line.decode(errors="replace").strip()
 
 
 def _numbers(text: str) -> Numbers:
