@@ -24,7 +24,7 @@ from nnunet_amt.images.geometry import (
     require_plausible_spacing,
 )
 from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file, read_grid, read_image
-from nnunet_amt.images.integrity import file_damage
+from nnunet_amt.images.integrity import file_damage, is_nifti_name
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
 if TYPE_CHECKING:
@@ -228,9 +228,12 @@ def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> La
             f"{described(file.geometry)}, the CT {described(grid)}); export it on the CT's grid, or have it resampled "
             "(--resample-masks)"
         )
+    return LabelFile(file, bool(difference), not is_nifti_name(path) and _says_ignore(path))
+
+
+def _says_ignore(path: Path) -> bool:
     reader = header_reader(path)
-    says_ignore = reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
-    return LabelFile(file, bool(difference), says_ignore)
+    return reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
 
 
 def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: int = 0) -> sitk.Image:

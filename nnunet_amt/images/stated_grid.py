@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, takewhile
-from math import acos, degrees, isfinite
+from math import acos, degrees, isfinite, prod
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +50,10 @@ class _UnclearError(Exception):
     """A header contradicts itself or leaves something open: what, and what to do."""
 
 
-def stated_grid(path: Path, *, name: str) -> Geometry:
+def stated_grid(path: Path, *, name: str) -> Geometry | None:
     """Read the grid of the one volume in a file, its axes as they are stored; LPS.
+
+    None if numbers are missing or make no sense: SimpleITK says what of.
 
     Parameters
     ----------
@@ -75,14 +77,18 @@ def stated_grid(path: Path, *, name: str) -> Geometry:
         return grid_of(path)
     except _UnclearError as unclear:
         raise ImageReadError(f"{name}: {unclear}") from unclear
-    except (ValueError, KeyError, IndexError) as error:
-        raise ImageReadError(f"{name}: its header lacks numbers that it must have; export it again") from error
+    except (ValueError, KeyError, IndexError):
+        return None
 
 
 def _nifti_grid(path: Path) -> Geometry:
     if path.name.lower().endswith(".nii") and is_packed(path):
         raise _UnclearError("is compressed with gzip, but its name ends with .nii; name it .nii.gz, or unpack it")
     header = nifti_header(path)
+    if header.dtype is None:
+        raise _UnclearError(
+            f"has voxels of type {header.voxel_type} (colours, complex or longer numbers), must have one number each"
+        )
     _require_one_scale(header)
     size, spacing = _volume(header.size), header.spacings[:3]
     if unit := _NIFTI_UNITS.get(header.units & 7):
@@ -116,13 +122,12 @@ def _nifti_grid(path: Path) -> Geometry:
 def _require_one_scale(header: NiftiHeader) -> None:
     """Refuse a slope or an intercept that some programs apply and others do not."""
     slope, intercept = header.slope, header.intercept
-    unscaled = slope == 0 or not isfinite(slope)
-    if unscaled and isfinite(intercept) and intercept != 0:
+    if not header.is_scaled and isfinite(intercept) and intercept != 0:
         raise _UnclearError(
             f"states scl_slope {slope:g} (not scaled) and scl_inter {intercept:g}: some programs add that to every "
             f"value, others do not; export it again, with scl_slope 1 if {intercept:g} is to be added, else scl_inter 0"
         )
-    if not unscaled and not isfinite(intercept):
+    if header.is_scaled and not isfinite(intercept):
         raise _UnclearError(f"states scl_slope {slope:g} and scl_inter {intercept:g}; export it again with numbers")
 
 
@@ -132,10 +137,18 @@ def _nrrd_grid(path: Path) -> Geometry:
         if found := _NRRD_FIELD.fullmatch(line):
             fields.setdefault(found[1].lower().replace(" ", ""), found[2])
     size = [int(length) for length in fields["sizes"].split()]
+    if len(size) < 3:
+        _volume(size)
     if "spacedirections" not in fields:
         stated = f"has spacings ({fields['spacings']})" if "spacings" in fields else "states neither spacings"
         joint = "but no" if "spacings" in fields else "nor"
         raise _UnclearError(f"{stated} {joint} 'space directions': {_UNORIENTED}")
+    vectors = [_numbers(vector.strip("()")) for vector in _NRRD_VECTOR.findall(fields["spacedirections"].lower())]
+    values = prod(length for length, vector in zip(size, vectors, strict=True) if not vector)  # along "none"
+    if values != 1:
+        raise _UnclearError(f"has {values} values a voxel, must have one")
+    along = [axis for axis, vector in enumerate(vectors) if vector]
+    size = _volume([size[axis] for axis in along])
     space = fields.get("space", "").lower()
     if space not in _NRRD_SPACES:
         found_space = repr(fields["space"]) if "space" in fields else "not stated"
@@ -145,9 +158,6 @@ def _nrrd_grid(path: Path) -> Geometry:
         )
     for unit in re.findall(r'"([^"]*)"', fields.get("spaceunits", ""))[:3]:
         _require_millimetres(unit, "space units")
-    vectors = [_numbers(vector.strip("()")) for vector in _NRRD_VECTOR.findall(fields["spacedirections"].lower())]
-    along = [axis for axis, vector in enumerate(vectors) if vector or size[axis] > 1]  # "none" and 1: no axis at all
-    size = _volume([size[axis] for axis in along])
     rows = np.array([vectors[axis][:3] for axis in along[:3]], float)  # of the axes, in the file's space
     if "spaceorigin" not in fields:
         raise _UnclearError("has no 'space origin': it may lie anywhere; export it again with its position")
@@ -174,7 +184,8 @@ def _metaimage_grid(path: Path) -> Geometry:
     _require_lengths(spacing)
     axes = _one_of(fields, _META_AXES, _UNORIENTED)
     origin = _one_of(fields, _META_ORIGINS, "it may lie anywhere; export it again with its position")
-    rows = np.reshape(axes, (count, count))[:3, :3]  # of the axes
+    # Of the axes. AnatomicalOrientation is not looked at: nobody goes by it, and many write RAI whatever the matrix is.
+    rows = np.reshape(axes, (count, count))[:3, :3]
     lengths = np.linalg.norm(rows, axis=1)
     if not np.allclose(lengths, 1.0, rtol=0.0, atol=GEOMETRY_TOLERANCE):
         raise _UnclearError(f"has axes of lengths {_by(lengths)} (TransformMatrix), must be 1; export it again")

@@ -149,7 +149,7 @@ def test_every_reader_gives_the_grid_that_is_stated(tmp_path: Path, write: Calla
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "qform against sform": (
         lambda folder: nifti(folder / "a.nii.gz", sform=MIRRORED),
-        "a.nii.gz: its qform and sform disagree, origin (-12.5, 3.25, 40) against (-9.7, 3.25, 40) (qform against "
+        "its qform and sform disagree, origin (-12.5, 3.25, 40) against (-9.7, 3.25, 40) (qform against "
         "sform, LPS): which one holds nobody can tell; export it again, or keep the right one alone",
     ),
     "only turned": (
@@ -319,3 +319,12 @@ def test_a_header_in_several_gzip_streams_is_read(tmp_path: Path) -> None:
     content = nifti(tmp_path / "a.nii", voxels=VOXELS.astype(np.float32)).read_bytes()
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(content[:100]) + gzip.compress(content[100:]))
     assert geometry_difference(read_geometry(tmp_path / "b.nii.gz"), GRID) is None
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "f4", "f8"])
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, -1024.0), (0.5, 0.25), (1 / 3, -1000.7), (-2.0, 100.0)])
+def test_scaled_values_are_those_of_itk(tmp_path: Path, kind: str, slope: float, intercept: float) -> None:
+    voxels = np.random.default_rng(0).integers(0, 200, (3, 4, 5)).astype(kind)
+    path = with_fields(nifti(tmp_path / "a.nii", voxels=voxels), (112, "2f", (slope, intercept)))
+    theirs = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_image(path)), theirs)
