@@ -152,10 +152,8 @@ def _float_complaint(voxels: np.ndarray) -> str:
     values = np.unique(voxels)
     if not np.isfinite(values).all():
         advice = "NaN and infinity are no labels; write the tumour as 1 and everything else as 0, as integers"
-    elif np.any(np.floor(values) != values):
-        advice = "these are no labels but probabilities or resampled values: threshold them first"
     else:
-        advice = "save them as integers"
+        advice = "these are no labels but probabilities or resampled values: threshold them first"
     return f"holds floating point numbers ({_shown(values)}); a mask holds 0 and 1 only, as integers; {advice}"
 
 

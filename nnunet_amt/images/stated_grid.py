@@ -218,7 +218,7 @@ def _grid(
             angle = degrees(acos(max(-1.0, min(1.0, cosine))))
             raise _UnclearError(
                 f"is sheared: its axes {'xyz'[one]} and {'xyz'[other]} meet at {angle:.2f} degrees, must be at right "
-                "angles (90.00, within 0.05); export it again, or resample it onto an upright grid, the CT and its "
+                "angles (90.00, within 0.06); export it again, or resample it onto an upright grid, the CT and its "
                 "mask alike"
             )
     if np.abs(axes.T @ axes - np.eye(3)).max() > _ROUNDING:
