@@ -27,6 +27,12 @@ _UNORIENTED = "left and right may be swapped; export it again with its orientati
 _ROUNDING = 1e-6  # of cosines between axes; beyond it, up to `GEOMETRY_TOLERANCE`, they are put at right angles
 _LONGEST_LINE = 1 << 20
 _NIFTI_UNITS = {1: "metres", 3: "micrometres"}
+# Texts of headers that messages may show: others may name a patient.
+_HARMLESS = re.compile(
+    r"(scanner-xyz|3d-(right|left)-handed)(-time)?|u|µ|[uµnckm]?m|micro(n|met(er|re))s?|(centi)?met(er|re)s?|in(ch)?|"
+    r"pixels?|voxels?",
+    re.IGNORECASE,
+)
 _MILLIMETRE_NAMES = ("", "mm", "millimeter", "millimeters", "millimetre", "millimetres", "???")
 # Which way the first two axes of a NRRD file's space run along LPS; in space and time too.
 _NRRD_SPACES = {
@@ -140,9 +146,10 @@ def _nrrd_grid(path: Path) -> Geometry:
     if len(size) < 3:
         _volume(size)
     if "spacedirections" not in fields:
-        stated = f"has spacings ({fields['spacings']})" if "spacings" in fields else "states neither spacings"
-        joint = "but no" if "spacings" in fields else "nor"
-        raise _UnclearError(f"{stated} {joint} 'space directions': {_UNORIENTED}")
+        spacings = "neither spacings nor"
+        if "spacings" in fields:
+            spacings = f"spacings ({_by(_numbers(fields['spacings']))}) but no"
+        raise _UnclearError(f"has {spacings} 'space directions': {_UNORIENTED}")
     vectors = [_numbers(vector.strip("()")) for vector in _NRRD_VECTOR.findall(fields["spacedirections"].lower())]
     values = prod(length for length, vector in zip(size, vectors, strict=True) if not vector)  # along "none"
     if values != 1:
@@ -151,9 +158,8 @@ def _nrrd_grid(path: Path) -> Geometry:
     size = _volume([size[axis] for axis in along])
     space = fields.get("space", "").lower()
     if space not in _NRRD_SPACES:
-        found_space = repr(fields["space"]) if "space" in fields else "not stated"
         raise _UnclearError(
-            f"its 'space' is {found_space}, must be left-posterior-superior, right-anterior-superior or "
+            f"its 'space' is {_shown(fields['space']) if space else 'not stated'}, must be left-posterior-superior, right-anterior-superior or "
             f"left-anterior-superior: {_UNORIENTED}"
         )
     for unit in re.findall(r'"([^"]*)"', fields.get("spaceunits", ""))[:3]:
@@ -245,7 +251,7 @@ def _require_lengths(spacing: Sequence[float]) -> None:
 
 def _require_millimetres(unit: str, field: str) -> None:
     if unit.strip().lower() not in _MILLIMETRE_NAMES:
-        raise _UnclearError(f"states its lengths in {unit!r} ({field}), must be in mm; export it again in mm")
+        raise _UnclearError(f"states its lengths in {_shown(unit)} ({field}), must be in mm; export it again in mm")
 
 
 def _header_lines(path: Path) -> Iterator[str]:
@@ -257,6 +263,10 @@ def _header_lines(path: Path) -> Iterator[str]:
 def _numbers(text: str) -> Numbers:
     """Read numbers between spaces or commas; there are none in ``none``."""
     return [float(word) for word in text.replace(",", " ").split() if word != "none"]
+
+
+def _shown(text: str) -> str:
+    return repr(text) if _HARMLESS.fullmatch(text) else "a text that is not shown"
 
 
 def _by(lengths: Sequence[float]) -> str:

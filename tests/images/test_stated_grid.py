@@ -220,14 +220,14 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "NRRD without directions": (
         lambda folder: text_header(folder / "a.nrrd", NRRD, changed=("space directions: (0.7,0,0) (0,0.8,0) (0,0,5)",
                                                                      "spacings: 0.7 0.8 5")),
-        "has spacings (0.7 0.8 5) but no 'space directions': left and right may be swapped",
+        "has spacings (0.7 x 0.8 x 5) but no 'space directions': left and right may be swapped",
     ),
     "NRRD without anything": (
         lambda folder: text_header(
             folder / "a.nrrd", NRRD.replace("space: left-posterior-superior\n", "").replace("space origin", "#"),
             without="space directions",
         ),
-        "states neither spacings nor 'space directions'",
+        "has neither spacings nor 'space directions'",
     ),
     "NRRD without space": (
         lambda folder: text_header(folder / "a.nrrd", NRRD, changed=("space: left-posterior-superior",
@@ -241,6 +241,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "NRRD of a scanner": (
         lambda folder: text_header(folder / "a.nrrd", NRRD, changed=("left-posterior-superior", "scanner-xyz")),
         "its 'space' is 'scanner-xyz', must be",
+    ),
+    "NRRD in a room of another name": (
+        lambda folder: text_header(folder / "a.nrrd", NRRD, changed=("left-posterior-superior", "Doe^Jane")),
+        "its 'space' is a text that is not shown, must be",
     ),
     "NRRD without origin": (
         lambda folder: text_header(folder / "a.nrrd", NRRD, without="space origin"),
