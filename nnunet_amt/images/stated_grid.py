@@ -158,8 +158,9 @@ def _nrrd_grid(path: Path) -> Geometry:
     size = _volume([size[axis] for axis in along])
     space = fields.get("space", "").lower()
     if space not in _NRRD_SPACES:
+        found_space = _shown(fields["space"]) if space else "not stated"
         raise _UnclearError(
-            f"its 'space' is {_shown(fields['space']) if space else 'not stated'}, must be left-posterior-superior, right-anterior-superior or "
+            f"its 'space' is {found_space}, must be left-posterior-superior, right-anterior-superior or "
             f"left-anterior-superior: {_UNORIENTED}"
         )
     for unit in re.findall(r'"([^"]*)"', fields.get("spaceunits", ""))[:3]:
