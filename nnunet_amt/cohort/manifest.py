@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from nnunet_amt.base.files import numbered_cells
 from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
+from nnunet_amt.cohort.spelling import closed_up, letters
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -186,8 +186,8 @@ def _problems_between_rows(name: str, cases: Sequence[CohortCase], excluded: Seq
     Each is a message with the manifest's `name`, line, column and case.
     """
     yield from _repeated_case_ids(name, cases, excluded)
-    yield from _spelt_twice(name, cases, "institution", _letters, "capitals, spaces, accents, punctuation or zeros")
-    yield from _spelt_twice(name, cases, "patient_id", _closed_up, "capitals, spaces, zeros or forms of characters")
+    yield from _spelt_twice(name, cases, "institution", letters, "capitals, spaces, accents, punctuation or zeros")
+    yield from _spelt_twice(name, cases, "patient_id", closed_up, "capitals, spaces, zeros or forms of characters")
     yield from _shortened_ids(name, cases)
     yield from _unlike_persons(name, cases)
     yield from _repeated_masks(name, cases)
@@ -198,7 +198,7 @@ def _repeated_case_ids(name: str, cases: Sequence[CohortCase], excluded: Sequenc
     rows: list[CohortCase | ExcludedCase] = [*cases, *excluded]
     for row in sorted(rows, key=lambda row: row.line):
         # Some file systems do not tell capitals apart, and spreadsheets make 7 of 007.
-        first = first_lines.setdefault(_closed_up(row.case_id), row.line)
+        first = first_lines.setdefault(closed_up(row.case_id), row.line)
         if first != row.line:
             place = place_in_manifest(name, row.line, "case_id", row.case_id)
             yield f"{place}: line {first} has the same case_id; each row needs its own"
@@ -215,30 +215,6 @@ def _spelt_twice(
         if getattr(first, column) != value:
             place = place_in_manifest(name, case.line, column, case.case_id)
             yield f"{place}: differs from line {first.line} in {what} only; spell both alike"
-
-
-def _closed_up(value: str) -> str:
-    """Leave out capitals, spaces, the ways in which Unicode writes one letter, digit or dash, and zeros of numbers.
-
-    Spreadsheets make 123 or 123.0 of 00123; 1.01 is not 1.1.
-    """
-    text = unicodedata.normalize("NFKC", value).casefold()
-    characters = (_plain(char) for char in text if unicodedata.category(char) != "Cf" and not char.isspace())
-    whole = re.sub(r"^(\d+)[.,]0+$", r"\1", "".join(characters))
-    return re.sub(r"(?<![\d.,])0+(?=\d)", "", whole)
-
-
-def _plain(char: str) -> str:
-    if unicodedata.category(char) == "Pd":
-        return "-"
-    return str(unicodedata.decimal(char)) if char.isdecimal() else char
-
-
-def _letters(value: str) -> str:
-    """Leave out accents and punctuation too: "St. Mary's" is "St Marys". Between digits it stays: 1.1 is not 11."""
-    spelt = unicodedata.normalize("NFKD", _closed_up(value))
-    plain = "".join(char for char in spelt if not unicodedata.combining(char))
-    return re.sub(r"(?<!\d)[\W_]+|[\W_]+(?!\d)", "", plain).casefold() or _closed_up(value)
 
 
 def _shortened_ids(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:

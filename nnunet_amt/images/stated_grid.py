@@ -214,7 +214,7 @@ def _one_of(fields: dict[str, str], names: Sequence[str], unless: str) -> Number
 
 
 def _grid(
-    size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], axes: NDArray[np.float64]
+    size: Sequence[int], spacing: Sequence[float] | NDArray, origin: Sequence[float] | NDArray, axes: NDArray
 ) -> Geometry:
     """Make a grid of its axes, unit vectors as columns, and see that they are at right angles."""
     if not np.isfinite(origin).all():

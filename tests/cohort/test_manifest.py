@@ -111,7 +111,15 @@ def test_one_patient_may_have_cts_of_fifty_years_and_a_sex_that_is_stated_once(t
 
 
 @pytest.mark.parametrize(
-    "names", [("Site 1.1", "Site 11"), ("hospital_a", "hospital_b"), ("北病院", "南病院"), ("!", "?")]
+    "names",
+    [
+        ("Site 1.1", "Site 11"),
+        ("Site 1 12", "Site 11 2"),
+        ("Site 10", "Site 1"),
+        ("hospital_a", "hospital_b"),
+        ("北病院", "南病院"),
+        ("!", "?"),
+    ],
 )
 def test_names_that_differ_in_letters_or_numbers_are_two_institutions(tmp_path: Path, names: tuple[str, str]) -> None:
     rows = [f"c{number},p{number},{name},i{number},m{number}" for number, name in enumerate(names)]
