@@ -30,6 +30,7 @@ OPTIONAL_COLUMNS = (
     "exclusion_reason",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
+_WORDS_FOR_NOTHING = {"nan", "none", "null", "<na>", "n/a"}  # they would make one patient of several
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 # Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
 _MOST_YEARS_APART = 50
@@ -170,6 +171,9 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
         if cell in _SPREADSHEET_ERRORS:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: holds the spreadsheet's error {cell}; mend the formula or empty the cell")
+        if column in _IDENTIFIERS and cell.lower() in _WORDS_FOR_NOTHING:
+            place = place_in_manifest(name, line, column)
+            raise ManifestError(f"{place}: is {cell!r}, a program's word for an empty cell; enter what belongs there")
         if column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS and len(cell.splitlines()) > 1:
             case_id = dict(zip(header, cells, strict=False)).get("case_id")
             place = place_in_manifest(name, line, column, case_id)

@@ -127,6 +127,11 @@ BAD_FILES = {
         "manifest.csv line 3, column 'institution': holds the spreadsheet's error #N/A; mend the formula or empty the "
         "cell",
     ),
+    "patient whose id a program has lost": (
+        TWO.replace("p2", "NaN"),
+        "manifest.csv line 3, column 'patient_id': is 'NaN', a program's word for an empty cell; enter what belongs "
+        "there",
+    ),
     "case twice": (
         f"{TWO}\n{ROW}",
         "manifest.csv line 4, column 'case_id' (case 'c1'): line 2 has the same case_id; each row needs its own",
