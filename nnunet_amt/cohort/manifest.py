@@ -167,11 +167,13 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
             f"{name} line {line}: has {len(cells)} cells, the header has {len(header)}; "
             "put cells that hold a comma between quotation marks"
         )
+    excluded = dict(zip(header, cells, strict=False)).get("exclusion_reason")
     for column, cell in zip(header, cells, strict=False):
         if cell in _SPREADSHEET_ERRORS:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: holds the spreadsheet's error {cell}; mend the formula or empty the cell")
-        if column in _IDENTIFIERS and cell.lower() in _WORDS_FOR_NOTHING:
+        needed = ("case_id", "exclusion_reason") if excluded else _IDENTIFIERS
+        if column in needed and cell.lower() in _WORDS_FOR_NOTHING:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: is {cell!r}, a program's word for an empty cell; enter what belongs there")
         if column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS and len(cell.splitlines()) > 1:

@@ -132,6 +132,11 @@ BAD_FILES = {
         "manifest.csv line 3, column 'patient_id': is 'NaN', a program's word for an empty cell; enter what belongs "
         "there",
     ),
+    "a reason that is none": (
+        f"{HEADER},exclusion_reason\n{ROW},nan",
+        "manifest.csv line 2, column 'exclusion_reason': is 'nan', a program's word for an empty cell; enter what "
+        "belongs there",
+    ),
     "case twice": (
         f"{TWO}\n{ROW}",
         "manifest.csv line 4, column 'case_id' (case 'c1'): line 2 has the same case_id; each row needs its own",
