@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nnunet_amt.base.files import numbered_cells
+from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
+from nnunet_amt.cohort.spelling import closed_up, letters
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -30,6 +31,7 @@ OPTIONAL_COLUMNS = (
     "exclusion_reason",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
+_WORDS_FOR_NOTHING = {"nan", "none", "null", "<na>", "n/a"}  # they would make one patient of several
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 # Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
 _MOST_YEARS_APART = 50
@@ -69,7 +71,8 @@ def read_manifest(path: Path) -> Manifest:
     Parameters
     ----------
     path
-        A CSV file in UTF-8, with a header line. It must have the `REQUIRED_COLUMNS` and may have the
+        A CSV file with a header line; see `decoded_table` and `table_text` for the encodings and separators that are
+        understood. It must have the `REQUIRED_COLUMNS` and may have the
         `OPTIONAL_COLUMNS`; others are ignored. File names in it are relative to its folder. A row with an
         ``exclusion_reason`` needs no more than a ``case_id``.
 
@@ -85,7 +88,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     text = _decoded(path)
     lines = numbered_cells(text, path.name)
-    header = _header(path, next(lines, (1, []))[1])
+    header = _header(path, *next(lines, (1, [])))
     cases: list[CohortCase] = []
     excluded: list[ExcludedCase] = []
     problems: list[str] = []
@@ -125,47 +128,55 @@ def _decoded(path: Path) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise ManifestError(f"{path.name}: is a spreadsheet, not a CSV file; {_SAVE_AS}")
     try:
-        return content.decode("utf-8-sig")
+        return decoded_table(content, name=path.name)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ManifestError(f"{path.name} line {line}: is not in UTF-8; {_SAVE_AS}") from error
 
 
-def _header(path: Path, cells: list[str]) -> list[str]:
+def _header(path: Path, line: int, cells: list[str]) -> list[str]:
     names = [cell.lower() for cell in cells]
     while names and not names[-1]:
         names.pop()
-    for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and separator in names[0]:
-            raise ManifestError(f"{path.name} line 1: columns are separated by {word}; {_SAVE_AS}, with commas")
+    place = f"{path.name} line {line}"
+    if len(names) == 1 and re.search("[,;\t]", names[0]):
+        raise ManifestError(f"{place}: is one cell that holds separators; take away the quotation marks around lines")
     known = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
     for name in names:
         if names.count(name) > 1:
-            raise ManifestError(f"{path.name} line 1, column {name!r}: stands there twice; remove one")
+            raise ManifestError(f"{place}, column {name!r}: stands there twice; remove one")
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     for name in missing:
         near = difflib.get_close_matches(name, [other for other in names if other not in known], 1)
         hint = f"rename {near[0]!r}" if near else f"the header must have {', '.join(REQUIRED_COLUMNS)}"
-        raise ManifestError(f"{path.name} line 1, column {name!r}: is missing; {hint}")
+        raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
         near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
         if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
-            raise ManifestError(f"{path.name} line 1, column {name!r}: is unknown; did you mean {near[0]!r}?")
+            raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
     if ignored := [name for name in names if name not in known]:
         logger.info("%s: columns not used: %s", path.name, ", ".join(ignored))
     return names
 
 
 def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str, str | None]:
+    # Excel leaves out separators at the end of rows whose last cells are empty.
+    if not set(header[len(cells) :]) & set(REQUIRED_COLUMNS):
+        cells = cells + [""] * (len(header) - len(cells))
     if any(cells[len(header) :]) or len(cells) < len(header):
         raise ManifestError(
             f"{name} line {line}: has {len(cells)} cells, the header has {len(header)}; "
             "put cells that hold a comma between quotation marks"
         )
+    excluded = dict(zip(header, cells, strict=False)).get("exclusion_reason")
     for column, cell in zip(header, cells, strict=False):
         if cell in _SPREADSHEET_ERRORS:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: holds the spreadsheet's error {cell}; mend the formula or empty the cell")
+        needed = ("case_id", "exclusion_reason") if excluded else _IDENTIFIERS
+        if column in needed and cell.lower() in _WORDS_FOR_NOTHING:
+            place = place_in_manifest(name, line, column)
+            raise ManifestError(f"{place}: is {cell!r}, a program's word for an empty cell; enter what belongs there")
         if column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS and len(cell.splitlines()) > 1:
             case_id = dict(zip(header, cells, strict=False)).get("case_id")
             place = place_in_manifest(name, line, column, case_id)
@@ -182,8 +193,9 @@ def _problems_between_rows(name: str, cases: Sequence[CohortCase], excluded: Seq
     Each is a message with the manifest's `name`, line, column and case.
     """
     yield from _repeated_case_ids(name, cases, excluded)
-    yield from _spelt_twice(name, cases, "institution", _letters, "capitals, spaces, accents or punctuation")
-    yield from _spelt_twice(name, cases, "patient_id", _closed_up, "capitals or spaces")
+    yield from _spelt_twice(name, cases, "institution", letters, "capitals, spaces, accents, punctuation or zeros")
+    yield from _spelt_twice(name, cases, "patient_id", closed_up, "capitals, spaces, zeros or forms of characters")
+    yield from _shortened_ids(name, cases)
     yield from _unlike_persons(name, cases)
     yield from _repeated_masks(name, cases)
 
@@ -192,8 +204,8 @@ def _repeated_case_ids(name: str, cases: Sequence[CohortCase], excluded: Sequenc
     first_lines: dict[str, int] = {}
     rows: list[CohortCase | ExcludedCase] = [*cases, *excluded]
     for row in sorted(rows, key=lambda row: row.line):
-        # Some file systems do not tell capitals apart.
-        first = first_lines.setdefault(row.case_id.lower(), row.line)
+        # Some file systems do not tell capitals apart, and spreadsheets make 7 of 007.
+        first = first_lines.setdefault(closed_up(row.case_id), row.line)
         if first != row.line:
             place = place_in_manifest(name, row.line, "case_id", row.case_id)
             yield f"{place}: line {first} has the same case_id; each row needs its own"
@@ -212,15 +224,15 @@ def _spelt_twice(
             yield f"{place}: differs from line {first.line} in {what} only; spell both alike"
 
 
-def _closed_up(value: str) -> str:
-    """Leave out capitals and spaces, and the ways in which Unicode writes one letter."""
-    return "".join(unicodedata.normalize("NFKC", value).split()).casefold()
-
-
-def _letters(value: str) -> str:
-    """Leave out accents and punctuation too: "St. Mary's" is "St Marys". Between digits it stays: 1.1 is not 11."""
-    plain = "".join(char for char in unicodedata.normalize("NFKD", value) if not unicodedata.combining(char))
-    return re.sub(r"(?<!\d)[\W_]+|[\W_]+(?!\d)", "", plain).casefold() or _closed_up(value)
+def _shortened_ids(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
+    """Find patients' ids of which a spreadsheet has kept the first digits: two patients may have become one."""
+    for case in cases:
+        if re.fullmatch(r"\d([.,]\d+)?E\+?\d+", case.patient_id, re.IGNORECASE):
+            place = place_in_manifest(name, case.line, "patient_id", case.case_id)
+            yield (
+                f"{place}: is a number that a spreadsheet has shortened (as 1.23E+05), its last digits are lost; "
+                "format the column as text and enter it again"
+            )
 
 
 def _unlike_persons(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:

@@ -129,9 +129,7 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
                 )
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
-            file = open_image_file(case.image)
-            file.require_orientation()
-            image: ImageSource = file
+            image: ImageSource = open_image_file(case.image)
         else:
             series, images = (drawn.series_uids, drawn.sop_uids) if drawn else (frozenset(), frozenset())
             image = ct_series_among(

@@ -19,7 +19,7 @@ from nnunet_amt.errors import (
     UnmatchedCasesError,
 )
 from nnunet_amt.evaluation import evaluate
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, check_headers, find_pairs
 from nnunet_amt.images.mask_file import read_foreground
 from tests.evaluation.builders import write_label_map, write_pair
 
@@ -122,11 +122,11 @@ def test_a_hair_of_difference_is_no_difference(tmp_path: Path) -> None:
 def test_two_dimensions_and_colour_are_refused(tmp_path: Path) -> None:
     flat = tmp_path / "flat.nii.gz"
     sitk.WriteImage(sitk.GetImageFromArray(MASK[0]), str(flat))
-    with pytest.raises(ImageReadError, match="has 2 dimensions and 1 values a voxel"):
+    with pytest.raises(ImageReadError, match=r"has size \(8, 7\), must be one three-dimensional volume"):
         check_headers([LabelMapPair("flat", flat, flat)])
     colour = tmp_path / "colour.mha"
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 2, 2, 3), np.uint8), isVector=True), str(colour))
-    with pytest.raises(ImageReadError, match="has 3 dimensions and 3 values a voxel"):
+    with pytest.raises(ImageReadError, match="has 3 values a voxel, must have one"):
         check_headers([LabelMapPair("colour", colour, colour)])
 
 
@@ -136,7 +136,7 @@ def test_two_dimensions_and_colour_are_refused(tmp_path: Path) -> None:
         (40, "<h", 9, "is damaged (its header states 9 dimensions)"),
         (42, "<h", -8, "is damaged (its header states the size -8 x 7 x 6)"),
         (70, "<h", 77, "is damaged (its header states the voxel type 77)"),
-        (80, "<f", -1.0, "has the spacing (-1.0, "),
+        (80, "<f", -1.0, "has the spacing -1 x 2 x 5 mm, all must be above 0"),
         (108, "<f", np.nan, "is damaged (its header states that the voxels begin at byte nan)"),
         (280, "<f", np.nan, "is damaged (its header holds a NaN or infinite orientation)"),
         (344, "4s", b"abcd", "is damaged (its header is not NIfTI's)"),
@@ -156,6 +156,37 @@ def test_an_odd_header_is_told_in_one_line_and_nothing_beside_it(
     assert str(raised.value).startswith(f"{tmp_path}/predictions/a.nii: ")
     assert "\n" not in str(raised.value)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "values", "message"),
+    [
+        (
+            280,
+            "<f",
+            [1.0],
+            "its qform and sform disagree, direction (1, 0, 0, 0, 1, 0, 0, 0, 1) against (-1, 0, 0, 0, 1",
+        ),
+        (252, "<2h", [0, 0], "does not say which way its axes run (qform_code and sform_code are 0)"),
+        (123, "B", [3], "states its lengths in micrometres (xyzt_units 3) and the spacing 1 x 2 x 5"),
+        (112, "<2f", [0.0, -1024.0], "states scl_slope 0 (not scaled) and scl_inter -1024"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["predictions", "references"])
+def test_a_header_that_programs_understand_in_two_ways_is_refused(
+    tmp_path: Path, folder: str, place: int, form: str, values: list[float], message: str
+) -> None:
+    """As in the conversion: otherwise one of the two masks may lie mirrored on the other."""
+    for name in ("predictions", "references"):
+        content = bytearray(write_label_map(tmp_path / name / "a.nii", MASK).read_bytes())
+        if name == folder:
+            struct.pack_into(form, content, place, *values)
+        (tmp_path / name / "a.nii").write_bytes(content)
+    with pytest.raises(ImageReadError, match=re.escape(message)) as raised:
+        check_headers(find_pairs(tmp_path / "predictions", tmp_path / "references"))
+    assert str(raised.value).startswith(f"{tmp_path}/{folder}/a.nii: ")
+    with pytest.raises(ImageReadError, match=re.escape(message)):
+        check_ct_headers({"a": tmp_path / folder / "a.nii"}, [LabelMapPair("a", None, tmp_path / folder / "a.nii")])
 
 
 def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
