@@ -7,21 +7,26 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import sys
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt.base.processes import is_running
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError
 
 CsvRow = Mapping[str, object] | Iterable[object]
 
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
+
+_MACHINE = re.compile(r"[0-9a-f]{8}")
 
 
 @contextmanager
@@ -69,6 +74,18 @@ def partial_name(name: str) -> str:
 def machine_mark() -> str:
     """Eight hexadecimal digits that tell this machine from others."""
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def is_being_written(partial: Path, *, old_after: float) -> bool:
+    """Whether the process that made a temporary file or folder, see `partial_name`, is at work.
+
+    Of other machines' processes the age must tell, in seconds: what is `old_after`, nobody writes any more.
+    """
+    process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
+    machine = rest.partition("-")[0]
+    if _MACHINE.fullmatch(machine) and machine != machine_mark():
+        return time.time() - partial.stat().st_mtime < old_after
+    return process.isdigit() and int(process) != os.getpid() and is_running(int(process))
 
 
 def read_record(path: Path) -> dict[str, Any]:
