@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from nnunet_amt.cli.console import (
     err,
+    line_progress,
     one_line_errors,
     out,
     overall_table,
@@ -100,10 +101,12 @@ def predict(
 ) -> None:
     """Run nnUNetv2_predict with our trainer found; -step_size and its other options are passed on.
 
+    Images go through the checks of convert, and the label maps lie on their axes, whichever these are.
     Run again, it keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
     """
-    from nnunet_amt.nnunet.predict import external_images, prediction_script
+    from nnunet_amt.nnunet.predict import external_images
     from nnunet_amt.nnunet.predict import predict as predict_images
+    from nnunet_amt.nnunet.predict_array import prediction_script
 
     images = images or external_images(dataset)
     if slurm_array is not None:
@@ -117,7 +120,7 @@ def predict(
         return
     predict_images(
         images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-        options=context.args, device=device, show=show_command,
+        options=context.args, device=device, progress=line_progress(), show=show_command,
     )  # fmt: skip
     show_written([output])
     references, cohort = Path("REFERENCES"), ""

@@ -53,9 +53,10 @@ class ReadingOptions:
 class ImageFile:
     """A file whose header has been read and holds one volume with one value a voxel."""
 
-    # The file, and its grid with LPS axes
+    # The file, its grid with LPS axes, and that with the axes that it has
     path: Path
     geometry: Geometry
+    stored: Geometry
     manufacturer: str | None = None  # none: these formats do not keep it
     oriented: bool = True  # whether the header says which way the axes run; NIfTI may leave it open
 
@@ -99,7 +100,8 @@ def open_image_file(path: Path) -> ImageFile:
         raise ImageReadError(f"{path.name}: has size {geometry.size}, must be one three-dimensional volume")
     require_plausible_spacing(geometry.spacing, name=path.name)
     codes = [reader.GetMetaData(key) for key in _ORIENTATION_CODES if reader.HasMetaDataKey(key)]
-    return ImageFile(path, lps_geometry(geometry), oriented=not codes or any(code != "0" for code in codes))
+    oriented = not codes or any(code != "0" for code in codes)
+    return ImageFile(path, lps_geometry(geometry), geometry, oriented=oriented)
 
 
 def read_image(path: Path) -> sitk.Image:
