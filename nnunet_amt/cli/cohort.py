@@ -61,6 +61,9 @@ def convert(
     resample_tilt: Annotated[
         bool, typer.Option("--resample-tilt", help="Straighten CTs that were scanned with a tilted gantry.")
     ] = False,
+    keep_intensities: Annotated[
+        bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
+    ] = False,
     exclude_unreadable: Annotated[
         bool, typer.Option("--exclude-unreadable", help="Count cases that cannot be converted as excluded.")
     ] = False,
@@ -87,7 +90,8 @@ def convert(
 
     settings = ConversionSettings(
         seed=seed, external_cases=external_cases, tuning_cases=tuning_cases,
-        external_institutions=external_institutions, reading=ReadingOptions(resample_masks, resample_tilt),
+        external_institutions=external_institutions,
+        reading=ReadingOptions(resample_masks, resample_tilt, keep_intensities=keep_intensities),
         exclude_unreadable=exclude_unreadable, key_file=key_file, keep_case_ids=keep_case_ids,
         p_values=table1_p_values,
     )  # fmt: skip

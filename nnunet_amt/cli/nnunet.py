@@ -94,6 +94,9 @@ def predict(
         str, typer.Option(metavar="NAME", help="File name of the checkpoint.")
     ] = "checkpoint_best.pth",
     device: Device = "auto",
+    keep_intensities: Annotated[
+        bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
+    ] = False,
     slurm_array: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Predict nothing; print a script for sbatch that does it in N tasks."),
@@ -112,7 +115,7 @@ def predict(
     if slurm_array is not None:
         script = prediction_script(
             images, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            options=context.args, device=device,
+            options=context.args, keep_intensities=keep_intensities, device=device,
         )  # fmt: skip
         typer.echo(script, nl=False)
         note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
@@ -120,7 +123,8 @@ def predict(
         return
     predict_images(
         images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-        options=context.args, device=device, progress=line_progress(), show=show_command,
+        options=context.args, keep_intensities=keep_intensities, device=device, progress=line_progress(),
+        show=show_command,
     )  # fmt: skip
     show_written([output])
     references, cohort = Path("REFERENCES"), ""

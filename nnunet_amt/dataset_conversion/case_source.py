@@ -105,9 +105,7 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
             drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, roi=case.roi, resample=options.resample_masks)
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
-            file = open_image_file(case.image)
-            file.require_orientation()
-            image: ImageSource = file
+            image: ImageSource = open_image_file(case.image)
         else:
             series, images = (drawn.series_uids, drawn.sop_uids) if drawn else (frozenset(), frozenset())
             image = ct_series_among(

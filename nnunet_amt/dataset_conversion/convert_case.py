@@ -166,7 +166,8 @@ def convert_case(job: CaseJob) -> CaseRecord:
     write_text(dataset.record(job.name), "{}\n")  # from here on the case's files are ours to remove
     with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(job.name)) as scratch:
         image = source.image.read(scratch)
-        values = to_hounsfield(sitk.GetArrayViewFromImage(image))  # (z, y, x)
+        voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x)
+        values = to_hounsfield(voxels, keep_intensities=job.options.keep_intensities)
     geometry = Geometry.of(image)
     with in_column(job.manifest_name, case, "mask"):
         mask = source.mask.read(geometry)  # (z, y, x)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnunet_amt.images.geometry import ArrayAxes
+
 Box = tuple[slice, slice, slice]
 Corner = tuple[int, int, int]
 Spacing = tuple[float, float, float]
+AXIAL: ArrayAxes = (0, 1, 2)
 
 
 class OtherLabelError(Exception):
@@ -42,20 +45,29 @@ class Foreground:
 
     A tumour and a few specks far from it span most of a thorax together; apart they are a hundredth of it, and all
     that comes after takes time by the voxel. Boxes are in the order of their lower corners, none for an empty mask;
-    the spacing is (x, y, z) in mm.
+    the spacing is (x, y, z) in mm. Both are of the array as it is stored; its axes that run along the patient's z, y
+    and x are `axes`, see `lps_array_axes`.
     """
 
     boxes: tuple[MaskBox, ...]
     spacing: Spacing
+    axes: ArrayAxes = AXIAL
 
     @classmethod
-    def of(cls, voxels: np.ndarray, spacing: Spacing, *, tumour_labels: Sequence[int] = (1,)) -> Foreground:
+    def of(
+        cls, voxels: np.ndarray, spacing: Spacing, axes: ArrayAxes = AXIAL, *, tumour_labels: Sequence[int] = (1,)
+    ) -> Foreground:
         """Cut up a label map (z, y, x); the boxes do not share its memory. See `of_slabs`."""
-        return cls.of_slabs([voxels], spacing, tumour_labels=tumour_labels)
+        return cls.of_slabs([voxels], spacing, axes, tumour_labels=tumour_labels)
 
     @classmethod
     def of_slabs(
-        cls, slabs: Iterable[np.ndarray], spacing: Spacing, *, tumour_labels: Sequence[int] = (1,)
+        cls,
+        slabs: Iterable[np.ndarray],
+        spacing: Spacing,
+        axes: ArrayAxes = AXIAL,
+        *,
+        tumour_labels: Sequence[int] = (1,),
     ) -> Foreground:
         """Cut up a label map that comes a few slices at a time, looking through each of them once.
 
@@ -69,7 +81,12 @@ class Foreground:
         boxes: list[MaskBox] = []
         for stretch in _filled_stretches(slabs, tumour_labels):
             boxes += _separated(_block(stretch))
-        return cls(tuple(sorted(boxes, key=lambda box: box.lower)), spacing)
+        return cls(tuple(sorted(boxes, key=lambda box: box.lower)), spacing, axes)
+
+    def axial(self, mask: np.ndarray) -> tuple[np.ndarray, Spacing]:
+        """Turn a mask cut out of this map so that slices along its first axis are axial; with its spacing (x, y, z)."""
+        z, y, x = (self.spacing[2 - axis] for axis in self.axes)
+        return mask.transpose(self.axes), (x, y, z)
 
 
 def joined(boxes: Sequence[MaskBox]) -> MaskBox:

@@ -15,6 +15,7 @@ from nnunet_amt.errors import ImageReadError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+ArrayAxes = tuple[int, int, int]
 # Millimetres for origin and spacing, no unit for the direction cosines.
 GEOMETRY_TOLERANCE = 1e-3
 # Wide enough for micro-CT of specimens and for surveys of thick slices; what is outside is in another unit than mm.
@@ -69,17 +70,18 @@ def geometry_difference(first: Geometry, second: Geometry, *, tolerance: float =
     for name in ("size", "spacing", "origin", "direction"):
         one, other = getattr(first, name), getattr(second, name)
         if len(one) != len(other) or not all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True)):
-            return f"{name} ({_listed(one)}) against ({_listed(other)})"
+            return f"{name} ({listed(one)}) against ({listed(other)})"
     return None
 
 
 def described(geometry: Geometry) -> str:
     """Say what a grid is: ``512 x 512 x 60 voxels of 0.7 x 0.7 x 5 mm from (-179, -179, 40)``."""
     size = " x ".join(map(str, geometry.size))
-    return f"{size} voxels of {_listed(geometry.spacing, ' x ')} mm from ({_listed(geometry.origin)})"
+    return f"{size} voxels of {listed(geometry.spacing, ' x ')} mm from ({listed(geometry.origin)})"
 
 
-def _listed(numbers: Sequence[float], separator: str = ", ") -> str:
+def listed(numbers: Sequence[float], separator: str = ", ") -> str:
+    """Show numbers with six digits, for a message."""
     return separator.join(f"{number + 0.0:.6g}" for number in numbers)  # adding 0 turns -0 into 0
 
 
@@ -101,6 +103,15 @@ def lps_axes(geometry: Geometry) -> tuple[list[int], np.ndarray]:
     axes = geometry.axes
     order = max(permutations(range(3)), key=lambda order: sum(abs(axes[i, order[i]]) for i in range(3)))
     return list(order), np.array([axes[i, order[i]] < 0 for i in range(3)])
+
+
+def lps_array_axes(geometry: Geometry) -> tuple[ArrayAxes, list[int]]:
+    """Give the axis (z, y, x) of an array that runs to the head or feet, to back or front, to left or right.
+
+    And those of the new axes that run the other way than LPS; nothing is resampled.
+    """
+    (x, y, z), flips = lps_axes(geometry)
+    return (2 - z, 2 - y, 2 - x), [2 - int(axis) for axis in np.flatnonzero(flips)[::-1]]
 
 
 def lps_geometry(geometry: Geometry) -> Geometry:

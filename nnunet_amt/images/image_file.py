@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.geometry import Geometry, lps_geometry, require_plausible_spacing, to_lps
-from nnunet_amt.images.integrity import header_damage, require_whole_file
+from nnunet_amt.images.hounsfield import hounsfield_doubt
+from nnunet_amt.images.integrity import header_damage, is_nifti_name, require_whole_file
+from nnunet_amt.images.stated_grid import stated_grid
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -23,7 +25,6 @@ IMAGE_FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 # Scanners and exports fill the outside of the field of view with -3024 to -1000 HU; air is -1000.
 FLOOR_HU = -1024
 
-_ORIENTATION_CODES = ("qform_code", "sform_code")
 # In HU a chest holds air, far below 0, and contrast medium or bone, far above 255.
 _HIGHEST_OF_PICTURES = 255
 _DETACHED_HEADER_ENDINGS = (".mhd", ".nhdr")
@@ -35,7 +36,7 @@ _PIXEL_FILE_KEY = re.compile(
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """What may be resampled; what is not allowed here is refused.
+    """What may be resampled or taken in spite of doubts; what is not allowed here is refused.
 
     Attributes
     ----------
@@ -43,10 +44,13 @@ class ReadingOptions:
         Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
     resample_tilt
         Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
+    keep_intensities
+        Take CTs whose values do not look like HU, see `to_hounsfield`.
     """
 
     resample_masks: bool = False
     resample_tilt: bool = False
+    keep_intensities: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,61 +62,81 @@ class ImageFile:
     geometry: Geometry
     stored: Geometry
     manufacturer: str | None = None  # none: these formats do not keep it
-    oriented: bool = True  # whether the header says which way the axes run; NIfTI may leave it open
 
     @property
     def identity(self) -> str:
         """Equal for two cases that were given the same file."""
         return str(self.path.resolve())
 
-    def require_orientation(self) -> None:
-        """Refuse a NIfTI file whose axes nobody has named: SimpleITK guesses, and left may become right."""
-        if not self.oriented:
-            raise ImageReadError(
-                f"{self.path.name}: does not say which way its axes run (qform_code and sform_code are 0): left and "
-                "right may be swapped; export it again with its orientation"
-            )
-
     def read(self, scratch: Path) -> sitk.Image:
         """Read the volume with LPS axes; `scratch` is not used. See `read_image` for what is refused."""
-        image = read_image(self.path)
-        return to_lps(image if image.GetDimension() == 3 else image[:, :, :, 0])
+        return to_lps(read_image(self.path))
 
 
 def open_image_file(path: Path) -> ImageFile:
     """Read the header of a NIfTI, NRRD or MHA file.
 
-    Raises ImageReadError if the header cannot be read, or the file holds anything but one volume of numbers.
+    Raises ImageReadError if the header cannot be read, or is refused by `read_grid`, or the volume is flat.
+    """
+    stored = read_grid(path, name=path.name)
+    if min(stored.size) < 2:
+        raise ImageReadError(f"{path.name}: has size {stored.size}, must be one three-dimensional volume")
+    return ImageFile(path, lps_geometry(stored), stored)
+
+
+def read_grid(path: Path, *, name: str) -> Geometry:
+    """Read the header of a CT or a label map and give its grid, the axes as they are stored.
+
+    Raises ImageReadError, of a file that messages call `name`, if the header cannot be read, holds anything but one
+    volume with one value a voxel, or is refused by `stated_grid`.
     """
     if damage := header_damage(path):  # what SimpleITK would tell on standard error, or take for good
-        raise ImageReadError(f"{path.name}: {damage}")
+        raise ImageReadError(f"{name}: {damage}")
+    grid = stated_grid(path, name=name) if is_nifti_name(path) else None
     try:
         reader = header_reader(path)
     except RuntimeError as error:
-        raise ImageReadError(f"{path.name}: cannot be read as an image ({_reason(error)})") from error
+        raise ImageReadError(f"{name}: cannot be read as an image ({_reason(error)}); export it again") from error
     if reader.GetNumberOfComponents() != 1:
-        raise ImageReadError(f"{path.name}: has {reader.GetNumberOfComponents()} values a voxel, must have one")
-    geometry = Geometry.of(reader)
-    if len(geometry.size) == 4 and geometry.size[3] == 1:
-        direction = tuple(geometry.direction[4 * row + column] for row in range(3) for column in range(3))
-        geometry = Geometry(geometry.size[:3], geometry.spacing[:3], geometry.origin[:3], direction)
-    if len(geometry.size) != 3 or min(geometry.size) < 2:
-        raise ImageReadError(f"{path.name}: has size {geometry.size}, must be one three-dimensional volume")
-    require_plausible_spacing(geometry.spacing, name=path.name)
-    codes = [reader.GetMetaData(key) for key in _ORIENTATION_CODES if reader.HasMetaDataKey(key)]
-    oriented = not codes or any(code != "0" for code in codes)
-    return ImageFile(path, lps_geometry(geometry), geometry, oriented=oriented)
+        raise ImageReadError(f"{name}: has {reader.GetNumberOfComponents()} values a voxel, must have one")
+    grid = grid or stated_grid(path, name=name)  # of a text header that can be read
+    require_plausible_spacing(grid.spacing, name=name)
+    return grid
 
 
-def read_image(path: Path) -> sitk.Image:
-    """Read an image file as it is; ImageReadError if its voxels cannot be read, or not all of them."""
+def read_image(path: Path, *, name: str | None = None) -> sitk.Image:
+    """Read an image file on the grid that it states, see `read_grid`, its axes as they are stored.
+
+    ImageReadError, of a file that messages call `name`, if its voxels cannot be read, or not all of them.
+    """
     import SimpleITK as sitk
 
-    require_whole_file(path)
+    name = name or path.name
+    require_whole_file(path, name=name)
+    grid = read_grid(path, name=name)
     try:
-        return sitk.ReadImage(str(path))
+        image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise ImageReadError(f"{path.name}: voxels cannot be read ({_reason(error)})") from error
+        raise ImageReadError(f"{name}: voxels cannot be read ({_reason(error)})") from error
+    while image.GetDimension() > 3:  # of length 1
+        image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
+    grid.set_on(image)
+    return image
+
+
+def read_ct_file(path: Path, *, keep_intensities: bool = False) -> tuple[NDArray[np.signedinteger], ImageFile]:
+    """Read a CT as the conversion does: whole HU, (z, y, x), LPS axes; and what its header said.
+
+    Raises ImageReadError for what `open_image_file`, `read_image` and `to_hounsfield` refuse.
+    """
+    import SimpleITK as sitk
+
+    file = open_image_file(path)
+    image = file.read(path.parent)
+    try:
+        return to_hounsfield(sitk.GetArrayViewFromImage(image), keep_intensities=keep_intensities), file
+    except ImageReadError as error:
+        raise ImageReadError(f"{path.name}: {error}") from error
 
 
 def header_reader(path: Path) -> sitk.ImageFileReader:
@@ -172,10 +196,11 @@ def pixel_files(header: Path) -> Sequence[Path]:
     return sorted(path for path in header.parent.iterdir() if path.is_file() and path != header)
 
 
-def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
+def to_hounsfield(values: NDArray, *, keep_intensities: bool = False) -> NDArray[np.signedinteger]:
     """Round the values of a CT, any axis order, to whole HU, int16 or int32, and raise what is below `FLOOR_HU` to it.
 
-    What cannot be Hounsfield units is an ImageReadError.
+    What cannot be Hounsfield units is an ImageReadError; so is what is not likely to be, see `hounsfield_doubt`, unless
+    `keep_intensities` insists on it.
     """
     if values.dtype == np.uint8:
         raise ImageReadError("values have 8 bits (0 to 255): the image is a windowed picture, not in HU")
@@ -196,6 +221,8 @@ def to_hounsfield(values: NDArray) -> NDArray[np.signedinteger]:
         )
     if highest > np.iinfo(np.int32).max:
         raise ImageReadError(f"the highest value is {highest}: the image is not in HU")
+    if not keep_intensities and (doubt := hounsfield_doubt(values)):
+        raise ImageReadError(f"{doubt}; export the CT again in HU, or insist on its values (--keep-intensities)")
     kind = np.dtype(np.int16 if highest <= np.iinfo(np.int16).max else np.int32)
     if values.dtype.kind == "u":  # has no place for the floor, and nothing below it
         return values.astype(kind)

@@ -47,10 +47,10 @@ class StatedChecksum:
         return zlib.crc32(voxels.data, self.header) == self.whole
 
 
-def require_whole_file(path: Path) -> None:
-    """Raise ImageReadError for a file that is damaged; see `file_damage`."""
+def require_whole_file(path: Path, *, name: str | None = None) -> None:
+    """Raise ImageReadError for a file that is damaged; see `file_damage`. Messages call it `name`."""
     if damage := file_damage(path):
-        raise ImageReadError(f"{path.name}: {damage}")
+        raise ImageReadError(f"{name or path.name}: {damage}")
 
 
 def file_damage(path: Path) -> str | None:
@@ -72,6 +72,23 @@ def file_damage(path: Path) -> str | None:
 def header_damage(path: Path) -> str | None:
     """Look at the header of a NIfTI file alone, before SimpleITK does; otherwise as `file_damage`."""
     return _damage(path, lambda file: _read_nifti_header(_unpacked(file, _HEADER_CHUNK)), lambda file: None)
+
+
+def nifti_header(path: Path) -> NiftiHeader:
+    """Read the header of a NIfTI file that `header_damage` has found whole."""
+    with path.open("rb") as file:
+        return _read_nifti_header(_unpacked(file, _HEADER_CHUNK))[0]
+
+
+def is_nifti_name(path: Path) -> bool:
+    """Tell by its name whether a path is a NIfTI file."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file begins as a gzip stream, whatever it is called."""
+    with path.open("rb") as file:
+        return is_gzip(file.read(2))
 
 
 def stated_checksum(path: Path) -> StatedChecksum | None:
@@ -101,7 +118,7 @@ def stated_checksum(path: Path) -> StatedChecksum | None:
 def _damage(path: Path, check_nifti: Callable, check_others: Callable) -> str | None:
     try:
         with path.open("rb") as file:
-            if path.name.lower().endswith((".nii", ".nii.gz")):
+            if is_nifti_name(path):
                 check_nifti(file)
             elif path.suffix.lower() in (".nrrd", ".mha"):
                 check_others(file)

@@ -6,7 +6,6 @@ people drew: on any axes, of any type of number, and perhaps with voxels to be i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError
-from nnunet_amt.images.foreground import Foreground, OtherLabelError
-from nnunet_amt.images.geometry import Geometry, described, geometry_difference
-from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file
-from nnunet_amt.images.integrity import file_damage, header_damage
+from nnunet_amt.images.foreground import Foreground, OtherLabelError, Spacing
+from nnunet_amt.images.geometry import (
+    ArrayAxes,
+    Geometry,
+    described,
+    geometry_difference,
+    lps_array_axes,
+    require_plausible_spacing,
+)
+from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file, read_grid, read_image
+from nnunet_amt.images.integrity import file_damage
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
 if TYPE_CHECKING:
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 IGNORE_LABEL = 2
 # A label file (NRRD or MHA) that uses it says so in its header: ``ignore_label:=2``.
 IGNORE_KEY = "ignore_label"
+_NEARLY_WHOLE = 1e-3
 
 
 class EmptyMaskError(LabelValueError):
@@ -39,34 +46,25 @@ class WholeMaskError(LabelValueError):
 
 
 def read_geometry(path: Path) -> Geometry:
-    """Read the header of a label map.
+    """Read the header of a label map or of its CT; the grid has the axes as they are stored.
 
-    Raises ImageReadError if the file is no image, or not a three-dimensional one with a single value a voxel.
+    Raises ImageReadError for what `read_grid` refuses.
     """
     try:
         header = ordinary_header(path)
     except OSError as error:  # SimpleITK says of a file without permission that it does not exist
         raise ImageReadError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    if header is not None:
-        return header.geometry
-    if damage := header_damage(path):
-        raise ImageReadError(f"{path}: {damage}")
-    try:
-        reader = header_reader(path)
-    except RuntimeError as error:
-        raise ImageReadError(f"{path}: cannot be read as an image ({_first_cause(error)}); export it again") from error
-    if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
-        found = f"{reader.GetDimension()} dimensions and {reader.GetNumberOfComponents()} values a voxel"
-        raise ImageReadError(f"{path}: has {found}; a label map has 3 dimensions and 1 value a voxel")
-    if min(reader.GetSpacing()) <= 0:
-        raise ImageReadError(f"{path}: has the spacing {reader.GetSpacing()}; all three must be above 0 mm")
-    return Geometry.of(reader)
+    if header is None:
+        return read_grid(path, name=str(path))
+    require_plausible_spacing(header.geometry.spacing, name=str(path))
+    return header.geometry
 
 
 def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foreground:
     """Read a label map and keep what is tumour.
 
-    Ordinary NIfTI files are unpacked and looked through slab by slab; SimpleITK reads all others.
+    Ordinary NIfTI files are unpacked and looked through slab by slab; SimpleITK reads all others, on the grid that
+    `read_geometry` gives.
 
     Parameters
     ----------
@@ -78,16 +76,15 @@ def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foregro
     ImageReadError
         If the voxels cannot be read, the file is damaged, or a voxel is NaN or infinite.
     LabelValueError
-        If a voxel is neither 0 nor tumour, or voxels are stored as floating point numbers.
+        If a voxel is neither 0 nor tumour, or a floating point number that is no whole one.
     """
     place = f"{path}: case {case_id}"
     try:
         header = ordinary_header(path)
         if header is None:
             return _foreground_by_simpleitk(path, place, (1, foreground))
-        spacing = header.geometry.spacing
         slabs = read_slabs(path, header)
-        return Foreground.of_slabs(slabs, (spacing[0], spacing[1], spacing[2]), tumour_labels=(1, foreground))
+        return Foreground.of_slabs(slabs, *_orientation(header.geometry), tumour_labels=(1, foreground))
     except OtherLabelError as error:
         raise LabelValueError(f"{place}: {_label_complaint(_values(path, header), foreground)}") from error
     except BrokenFileError as error:
@@ -100,35 +97,55 @@ def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foregro
 
 
 def _foreground_by_simpleitk(path: Path, place: str, tumour_labels: tuple[int, int]) -> Foreground:
+    image = read_image(path, name=place)
+    geometry, voxels = Geometry.of(image), _labels_of(image)
+    if voxels.dtype.kind == "f":
+        if not (np.isfinite(voxels).all() and (voxels == np.rint(voxels)).all()):
+            raise LabelValueError(f"{place}: {_float_complaint(voxels)}")
+        voxels = voxels.astype(np.int64)
+    return Foreground.of(voxels, *_orientation(geometry), tumour_labels=tumour_labels)
+
+
+def _orientation(geometry: Geometry) -> tuple[Spacing, ArrayAxes]:
+    x, y, z = geometry.spacing
+    return (x, y, z), lps_array_axes(geometry)[0]
+
+
+def _labels_of(image: sitk.Image) -> NDArray:
+    """Give the voxels of a label map, (z, y, x); floating point numbers that are nearly whole as whole ones."""
     import SimpleITK as sitk  # most evaluations do without its third of a second
 
-    if damage := file_damage(path):
-        raise ImageReadError(f"{place}: {damage}")
-    image = sitk.ReadImage(str(path))
-    voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
-    if voxels.dtype.kind not in "ui":
-        raise LabelValueError(f"{place}: {_float_complaint(voxels)}")
-    return Foreground.of(voxels, image.GetSpacing(), tumour_labels=tumour_labels)
+    return nearly_whole(sitk.GetArrayFromImage(image))
+
+
+def nearly_whole(values: NDArray) -> NDArray:
+    """Put whole numbers, as floating point numbers, in the place of those that are within 0.001 of one.
+
+    Programs that resample or scale a mask leave 0.9999999 in the place of 1.
+    """
+    if values.dtype.kind != "f":
+        return values
+    nearest = np.rint(values)
+    with np.errstate(invalid="ignore"):  # infinite ones
+        return np.where(np.abs(values - nearest) <= _NEARLY_WHOLE, nearest, values)
 
 
 def _values(path: Path, header: LabelHeader | None) -> np.ndarray:
     if header is None:
-        import SimpleITK as sitk
-
-        return np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
+        return np.unique(_labels_of(read_image(path)))
     return np.unique(np.concatenate([np.unique(slab) for slab in read_slabs(path, header)]))
 
 
 def _label_complaint(values: np.ndarray, foreground: int) -> str:
-    others = [value for value in values.tolist() if value != 0]
+    others = values[values != 0]
     if foreground != 1:
         rule = f"with --foreground {foreground} a mask holds 0 and {foreground}, or 0 and 1"
     else:
         rule = "a mask holds 0 and 1 only"
     advice = "write the tumour as 1 and everything else as 0"
     if len(others) == 1 and others[0] > 0:
-        advice = f"if {others[0]} is tumour: --foreground {others[0]}"
-    return f"holds the values {_shown(values.tolist())}; {rule}; {advice}"
+        advice = f"if {_shown(others)} is tumour: --foreground {_shown(others)}"
+    return f"holds the values {_shown(values)}; {rule}; {advice}"
 
 
 def _float_complaint(voxels: np.ndarray) -> str:
@@ -139,11 +156,12 @@ def _float_complaint(voxels: np.ndarray) -> str:
         advice = "these are no labels but probabilities or resampled values: threshold them first"
     else:
         advice = "save them as integers"
-    return f"holds floating point numbers ({_shown(values.tolist())}); a mask holds 0 and 1 only, as integers; {advice}"
+    return f"holds floating point numbers ({_shown(values)}); a mask holds 0 and 1 only, as integers; {advice}"
 
 
-def _shown(values: Sequence[float]) -> str:
-    texts = [f"{value:.6g}" for value in (values if len(values) <= 5 else [*values[:3], values[-1]])]
+def _shown(values: NDArray) -> str:
+    """Name values as they are: 0.9999999 is not 1."""
+    texts = [str(value).removesuffix(".0") for value in (values if len(values) <= 5 else [*values[:3], values[-1]])]
     return ", ".join(texts) if len(values) <= 5 else f"{', '.join(texts[:3])} ... {texts[-1]} ({len(values)} of them)"
 
 
@@ -245,15 +263,17 @@ def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: 
 def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -> NDArray[np.uint8]:
     """Turn an array of labels, any axis order, into a mask of 0 and 1, and 2 where `IGNORE_LABEL` may be in it.
 
-    Other values, or no 1 among them, are a LabelValueError.
+    Floating point numbers may be off by 0.001, see `nearly_whole`. Other values, or no 1 among them, are a
+    LabelValueError.
     """
+    values = nearly_whole(values)
     mask = values == 1
     ignored = (values == IGNORE_LABEL) & has_ignore_label
     others = values[~mask & ~ignored & (values != 0)]
     if others.size:
         found = np.unique(others)
         hint = "; divide it by 255" if found.tolist() == [255] and not mask.any() else ""
-        shown = ", ".join(f"{value:g}" for value in found[:5]) + (", ..." if found.size > 5 else "")
+        shown = _shown(found[:5]) + (", ..." if found.size > 5 else "")
         raise LabelValueError(
             f"{name}: holds {others.size} voxels with other values than 0 (background) and 1 (tumour): {shown}{hint}"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -38,6 +39,7 @@ _NIFTI_1 = "i36x8h14x2h2x8f3f3xB128x2h6f12f16x4s"
 # The same, but for the magic and the type, which stand before the dimensions.
 _NIFTI_2 = "i4s4x2h8q24x8dq2d152x2i6d12d4xi36x"
 _SECONDS = 8
+_HALF_TURN = 1e-7  # of the real part of a quaternion, which is rounded away below it
 _SCANNER = 1
 
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
@@ -154,6 +156,25 @@ def _nonsense(header: NiftiHeader, dimensions: int, length: int) -> str | None:
     if not all(map(math.isfinite, (*(header.qform or ()), *(header.sform or ())))):
         return "its header holds a NaN or infinite orientation"
     return None
+
+
+def quaternion_axes(quaternion: Sequence[float], handedness: float) -> list[float]:
+    """Turn a quaternion's b, c, d into nine cosines row by row, columns are axes (RAS): the standard's "method 2".
+
+    The inverse of `_quaternion`.
+    """
+    b, c, d = quaternion
+    square = 1.0 - (b * b + c * c + d * d)
+    if square < _HALF_TURN:  # a is rounded away: as NIfTI's own library does
+        length = math.hypot(b, c, d)
+        b, c, d = b / length, c / length, d / length
+    a = math.sqrt(square) if square >= _HALF_TURN else 0.0
+    sign = -1.0 if handedness < 0 else 1.0
+    return [
+        *(a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c) * sign),
+        *(2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b) * sign),
+        *(2 * (b * d - a * c), 2 * (c * d + a * b), (a * a + d * d - b * b - c * c) * sign),
+    ]
 
 
 def is_gzip(start: bytes) -> bool:

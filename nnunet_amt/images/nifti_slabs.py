@@ -6,7 +6,6 @@ size takes the memory of one slab.
 
 from __future__ import annotations
 
-import math
 import operator
 import sys
 import zlib
@@ -29,12 +28,12 @@ from nnunet_amt.images.nifti import (
     NiftiHeaderError,
     is_gzip,
     parse_header,
+    quaternion_axes,
 )
 
 _FIRST_BYTES = 1 << 12
-# Where the two orientations of a header, or an orientation and the spacing, differ by more, SimpleITK decides.
+# Where the two orientations of a header, or an orientation and the spacing, differ by more, `stated_grid` decides.
 _AGREEMENT = 1e-6
-_HALF_TURN = 1e-7
 _SLAB_BYTES = 1 << 19
 _DRAIN_BYTES = 1 << 20
 _DAMAGED: tuple[type[Exception], ...] = (BadGzipFile, EOFError, isal_zlib.IsalError)  # type: ignore[assignment]
@@ -72,13 +71,15 @@ def ordinary_header(path: Path) -> LabelHeader | None:
     -------
     LabelHeader or None
         None for everything that is not plain: no single-file NIfTI-1, not three dimensions, no integers, scaled
-        values, a unit other than mm, no orientation, a shear, two orientations that differ, a damaged header.
-        SimpleITK is to be asked then.
+        values, a unit other than mm, no orientation, a shear, two orientations that differ, a damaged header, a name
+        that does not say that it is compressed. `stated_grid` says what holds then, or that nothing does.
     """
     if not path.name.endswith((".nii", ".nii.gz")):
         return None
     with path.open("rb") as file:
         head = file.read(_FIRST_BYTES)
+    if path.suffix == ".nii" and is_gzip(head):
+        return None
     try:
         if is_gzip(head):  # isal takes longer to begin
             head = zlib.decompressobj(wbits=GZIP_WINDOW).decompress(head, NIFTI_1_BYTES)
@@ -86,7 +87,7 @@ def ordinary_header(path: Path) -> LabelHeader | None:
     except (zlib.error, NiftiHeaderError):
         return None
     plain = header.magic == b"n+1\0" and len(header.size) == 3 and header.units & 7 in (0, MILLIMETRES)
-    unscaled = (header.slope == 1 and header.intercept == 0) or header.slope == 0
+    unscaled = header.slope in (0, 1) and header.intercept == 0
     offset = int(header.offset)
     placed = VOXELS_AT <= offset < sys.maxsize and offset == header.offset
     voxel_type = header.dtype
@@ -134,7 +135,7 @@ def _geometry(header: NiftiHeader) -> Geometry | None:
         return None
     found: list[tuple[Direction, Sequence[float]]] = []  # with the origin, both RAS
     if header.qform is not None:
-        found.append((_rotation(header.qform[:3], header.handedness), header.qform[3:]))
+        found.append((quaternion_axes(header.qform[:3], header.handedness), header.qform[3:]))
     if header.sform is not None:
         rows = header.sform
         found.append(([rows[4 * row + axis] / spacing[axis] for row in range(3) for axis in range(3)], rows[3::4]))
@@ -145,22 +146,6 @@ def _geometry(header: NiftiHeader) -> Geometry | None:
         return None
     x, y, z = origin  # NIfTI's axes are RAS
     return Geometry(header.size, spacing, (-x, -y, z), (*(-cosine for cosine in direction[:6]), *direction[6:]))
-
-
-def _rotation(quaternion: Sequence[float], handedness: float) -> Direction:
-    """Turn the quaternion b, c, d into the axes as columns, by the NIfTI-1 standard's "method 2"."""
-    b, c, d = quaternion
-    square = 1.0 - (b * b + c * c + d * d)
-    if square < _HALF_TURN:  # a is rounded away: as NIfTI's own library does
-        length = math.hypot(b, c, d)
-        b, c, d = b / length, c / length, d / length
-    a = math.sqrt(square) if square >= _HALF_TURN else 0.0
-    sign = -1.0 if handedness < 0 else 1.0
-    return [
-        *(a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c) * sign),
-        *(2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b) * sign),
-        *(2 * (b * d - a * c), 2 * (c * d + a * b), (a * a + d * d - b * b - c * c) * sign),
-    ]
 
 
 def _is_orthonormal(direction: Direction) -> bool:

@@ -32,16 +32,9 @@ from nnunet_amt.base.files import (
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt, open_workers
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.errors import AMTError, BadInputError, ImageReadError, WorkFailedError
+from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
-from nnunet_amt.images.image_file import (
-    ImageFile,
-    ReadingOptions,
-    itk_warnings_off,
-    open_image_file,
-    read_image,
-    to_hounsfield,
-)
+from nnunet_amt.images.image_file import ImageFile, itk_warnings_off, open_image_file, read_ct_file, read_image
 from nnunet_amt.images.mask_file import read_geometry
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.nnunet.predictions import cases_of_part, image_name, require_images
@@ -100,7 +93,7 @@ def open_images(folder: Path, part: tuple[int, int] = (0, 1)) -> InputImages:
         return InputImages(folder, tuple(cases), tuple(chosen), None)
     paths = [folder / image_name(case) for case in chosen]
     with itk_warnings_off():
-        files = _all_good(folder, paths, [attempt(_open, path) for path in paths])
+        files = _all_good(folder, paths, [attempt(open_image_file, path) for path in paths])
     return InputImages(folder, tuple(cases), tuple(chosen), tuple(files))
 
 
@@ -114,19 +107,13 @@ def _is_converted(folder: Path, cases: Sequence[str]) -> bool:
     return all(size == (folder / image_name(case)).stat().st_size for case, size in zip(cases, sizes, strict=True))
 
 
-def _open(path: Path) -> ImageFile:
-    file = open_image_file(path)
-    file.require_orientation()
-    return file
-
-
 @contextmanager
 def prepared_images(
     images: InputImages,
     cases: Sequence[str],
     output: Path,
     *,
-    options: ReadingOptions,
+    keep_intensities: bool = False,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Iterator[Path]:
@@ -134,6 +121,13 @@ def prepared_images(
 
     It is a temporary one below `output`, or that of the `images` where the conversion has written them. The names of
     all cases are in it, as nnU-Net divides them into parts.
+
+    Parameters
+    ----------
+    keep_intensities
+        Take images whose values do not look like HU, see `to_hounsfield`.
+    jobs, progress
+        See `open_workers`.
 
     Raises
     ------
@@ -152,7 +146,7 @@ def prepared_images(
     folder = output / partial_name("images")
     folder.mkdir()
     try:
-        if work := [_Preparation(file, folder / file.path.name, options) for file in chosen]:
+        if work := [_Preparation(file.path, folder / file.path.name, keep_intensities) for file in chosen]:
             processes = min(jobs, len(work))
             with itk_warnings_off(), open_workers(jobs=processes, executor=None, progress=progress) as workers:
                 results = workers.each(_prepare, work, "checking images")
@@ -166,19 +160,15 @@ def prepared_images(
 
 @dataclass(frozen=True)
 class _Preparation:
-    file: ImageFile
+    image: Path
     target: Path
-    options: ReadingOptions
+    keep_intensities: bool
 
 
 def _prepare(work: _Preparation) -> None:
     """Read, check and write one CT as the conversion does."""
-    image = work.file.read(work.target.parent)
-    try:
-        values = to_hounsfield(sitk.GetArrayViewFromImage(image))  # (z, y, x)
-    except ImageReadError as error:
-        raise ImageReadError(f"{work.file.path.name}: {error}") from error
-    write_nifti(work.target, values, geometry=Geometry.of(image))
+    values, file = read_ct_file(work.image, keep_intensities=work.keep_intensities)
+    write_nifti(work.target, values, geometry=file.geometry)
 
 
 def _all_good(folder: Path, paths: Sequence[Path], results: Sequence[Result | AMTError]) -> list[Result]:

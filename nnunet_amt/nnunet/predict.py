@@ -19,7 +19,6 @@ from nnunet_amt.base.run_record import (
     shareable_words,
 )
 from nnunet_amt.errors import WorkFailedError
-from nnunet_amt.images.image_file import ReadingOptions
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import model_folder, require_model
 from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
@@ -44,8 +43,6 @@ BEST_CHECKPOINT = "checkpoint_best.pth"
 
 # As many images are prepared at a time as nnU-Net reads.
 _NNUNET_READERS = 3
-
-_AS_IT_IS = ReadingOptions()
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +69,7 @@ def predict(
     trainer: str = DEFAULT_TRAINER,
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
-    reading: ReadingOptions = _AS_IT_IS,
+    keep_intensities: bool = False,
     device: str = "auto",
     jobs: int | None = None,
     log_file: Path | None = None,
@@ -94,8 +91,8 @@ def predict(
         Which model, and the file name of its checkpoint.
     options
         Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
-    reading
-        What of the images is taken that would be refused.
+    keep_intensities
+        Take images whose values do not look like HU, as the conversion does.
     jobs
         Processes that read images, and as many that write label maps; nnU-Net's own numbers if not given.
     device, log_file, progress, show
@@ -130,7 +127,7 @@ def predict(
         if to_do or not cases:
             readers = jobs or asked.npp or _NNUNET_READERS
             with prepared_images(
-                inputs, list(unfinished), output, options=reading, jobs=readers, progress=progress
+                inputs, list(unfinished), output, keep_intensities=keep_intensities, jobs=readers, progress=progress
             ) as folder:
                 begin_predictions(output, unfinished)
                 command = predict_command(
@@ -145,6 +142,8 @@ def predict(
         lay_back(inputs, output, probabilities=asked.save_probabilities)
         if inputs.turned:
             notes.counts["images_brought_to_lps"] = len(inputs.turned)
+        if keep_intensities:
+            notes.settings["keep_intensities"] = True
     return PredictionResult(cases - to_do, to_do)
 
 

@@ -29,6 +29,7 @@ def prediction_script(
     trainer: str = DEFAULT_TRAINER,
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
+    keep_intensities: bool = False,
     device: str = "auto",
 ) -> str:
     """Write the script of a SLURM array that predicts in so many tasks, see `predict`; here nothing is predicted.
@@ -48,7 +49,7 @@ def prediction_script(
     arguments = [
         str(dataset_id), "--input", str(images.resolve()), "--output", str(output.resolve()),
         "--fold", fold, "--trainer", trainer, "--checkpoint", checkpoint, "--device", device,
-        *with_whole_path(options, asked.prev_stage_predictions),
+        *(["--keep-intensities"] if keep_intensities else []), *with_whole_path(options, asked.prev_stage_predictions),
     ]  # fmt: skip
     return array_script(parts, cases, arguments, environment={**os.environ, **folders}, device=device)
 

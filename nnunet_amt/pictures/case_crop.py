@@ -11,8 +11,8 @@ import numpy as np
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
 from nnunet_amt.images.foreground import Foreground
-from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference, lps_axes
-from nnunet_amt.images.integrity import file_damage
+from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference, lps_array_axes
+from nnunet_amt.images.image_file import read_image
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
@@ -157,12 +157,10 @@ def _cut_mask(mask: Foreground, box: Box) -> np.ndarray:
 def _cut_image(path: Path, box: Box, case_id: str) -> np.ndarray:
     try:
         header = ordinary_header(path)
-        if header is None and (damage := file_damage(path)):
-            raise ImageReadError(f"{path}: case {case_id}: {damage}")
         if header is None:
             import SimpleITK as sitk  # a third of a second that ordinary files do without
 
-            whole = sitk.ReadImage(str(path))  # a view into its voxels does not keep it alive
+            whole = read_image(path, name=f"{path}: case {case_id}")  # a view into its voxels does not keep it alive
             voxels: np.ndarray = sitk.GetArrayViewFromImage(whole)[box].copy()  # (z, y, x)
         else:
             voxels = _cut_slabs(path, header, box)
@@ -183,12 +181,6 @@ def _cut_slabs(path: Path, header: LabelHeader, box: Box) -> np.ndarray:
         if first >= z.stop:
             break
     return np.concatenate(parts)
-
-
-def lps_array_axes(geometry: Geometry) -> tuple[list[int], list[int]]:
-    """Give the old axis (z, y, x) of each new one, and the new axes that run the other way; nothing is resampled."""
-    order, flips = lps_axes(geometry)  # (x, y, z)
-    return [2 - axis for axis in reversed(order)], [2 - int(axis) for axis in np.flatnonzero(flips)[::-1]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ class CaseCounts:
     intersections : numpy.ndarray of int64, (references, predictions)
         Voxels that a reference lesion and a predicted lesion share.
     reference_diameters_mm, prediction_diameters_mm : numpy.ndarray of float
-        Largest in-plane diameter of each lesion.
+        Largest diameter of each lesion in an axial slice of the patient, whatever the order of the array's axes.
     reference_maximum_diameters_mm, prediction_maximum_diameters_mm : numpy.ndarray of float
         Largest diameter of each lesion in space.
     dropped_predictions
@@ -131,8 +131,8 @@ def count_masks(
     overlap = int(table.sum())
     kept = np.flatnonzero(prediction_voxels >= settings.minimum_predicted_voxels)
     kept_predictions = [predictions[index] for index in kept]
-    reference_axial, reference_maximum = _diameters(references, reference.spacing)
-    prediction_axial, prediction_maximum = _diameters(kept_predictions, reference.spacing)
+    reference_axial, reference_maximum = _diameters(references, reference)
+    prediction_axial, prediction_maximum = _diameters(kept_predictions, reference)
     counts = CaseCounts(
         case_id=case_id,
         voxel_volume_mm3=float(np.prod(reference.spacing)),
@@ -172,8 +172,8 @@ def _voxels(components: Sequence[MaskBox]) -> np.ndarray:
     return np.array([np.count_nonzero(component.mask) for component in components], dtype=np.int64)
 
 
-def _diameters(components: Sequence[MaskBox], spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
-    found = [largest_diameters(component.mask, spacing) for component in components]
+def _diameters(components: Sequence[MaskBox], grid: Foreground) -> tuple[np.ndarray, np.ndarray]:
+    found = [largest_diameters(*grid.axial(component.mask)) for component in components]
     return np.array([each.axial for each in found], float), np.array([each.maximum for each in found], float)
 
 

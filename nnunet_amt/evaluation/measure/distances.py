@@ -52,7 +52,7 @@ def largest_diameters(mask: np.ndarray, spacing: Spacing) -> Diameters:
     Parameters
     ----------
     mask : numpy.ndarray of bool, (z, y, x)
-        One lesion. Axial slices are those along z, the image's own slice axis.
+        One lesion. Axial slices are those along z; see `Foreground.axial`.
     spacing
         Voxel edge lengths (x, y, z) in mm.
 

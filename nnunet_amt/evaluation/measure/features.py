@@ -12,6 +12,7 @@ import numpy as np
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.images.foreground import Foreground, joined
+from nnunet_amt.images.image_file import read_image
 from nnunet_amt.images.integrity import file_damage, stated_checksum
 
 # Undefined is None: an empty reference has no feature, a constant one no skewness.
@@ -64,7 +65,8 @@ def shape_features(reference: Foreground) -> FeatureValues:
     along the axes; sphericity is the surface of a ball of the same volume over it, and may exceed 1 a little.
     Elongation and flatness are the square roots of the second and third over the
     largest principal moment, 1 for a ball and smaller for a longer or flatter shape, None for a single voxel. (ITK's
-    own elongation and flatness are other ratios, above 1.) Diameters run between points of the outline.
+    own elongation and flatness are other ratios, above 1.) Diameters run between points of the outline; the axial
+    one in an axial slice of the patient, whatever the order of the array's axes.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def shape_features(reference: Foreground) -> FeatureValues:
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(image)
     third, second, largest = (max(0.0, moment) for moment in statistics.GetPrincipalMoments(1))
-    diameters = largest_diameters(whole.mask, reference.spacing)
+    diameters = largest_diameters(*reference.axial(whole.mask))
     return {
         "volume_cm3": statistics.GetPhysicalSize(1) / _MM3_PER_CM3,
         "maximum_3d_diameter_mm": diameters.maximum,
@@ -137,7 +139,7 @@ def intensity_features(values: np.ndarray, voxel_volume_mm3: float) -> FeatureVa
 
 
 def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
-    """Read a CT and give the HU of the voxels of a mask on its grid, (voxels,).
+    """Read a CT and give the HU of the voxels of a mask on its grid, (voxels,), which `check_ct_headers` has compared.
 
     Raises
     ------
@@ -148,11 +150,12 @@ def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
 
     try:
         checksum = stated_checksum(path)  # of a .nii.gz; spares decompressing it a second time
-        image = sitk.ReadImage(str(path))
+        image = sitk.ReadImage(str(path)) if checksum else read_image(path, name=str(path))
     except (RuntimeError, OSError) as error:
         raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
     voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
-    if (checksum is None or not checksum.fits(voxels)) and (damage := file_damage(path)):
+    voxels = voxels.reshape(voxels.shape[-3:])  # one volume of four dimensions
+    if checksum and not checksum.fits(voxels) and (damage := file_damage(path)):
         raise ImageReadError(f"{path}: {damage}")
     values = []
     for piece in mask.boxes:

@@ -15,10 +15,9 @@ from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_decis
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import candidates
 from nnunet_amt.images.foreground import MaskBox
-from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.geometry import Geometry, lps_array_axes
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.pictures import CaseCrop, Voxel
-from nnunet_amt.pictures.case_crop import lps_array_axes
 from nnunet_amt.study import Study, study_crop
 from nnunet_amt.study.study import label_map_in
 

@@ -34,8 +34,8 @@ Change = Callable[[int, Dataset], None]
 
 
 def make_volume(slices: int = 6, rows: int = 10, columns: int = 12) -> NDArray[np.int16]:
-    """Give an array (z, y, x) in HU in which no two voxels are alike."""
-    return np.arange(slices * rows * columns, dtype=np.int16).reshape(slices, rows, columns) - 1000
+    """Give an array (z, y, x) in HU in which no two voxels are alike; a part of them is soft tissue."""
+    return np.arange(slices * rows * columns, dtype=np.int16).reshape(slices, rows, columns) - 500
 
 
 def series_uid(name: str) -> str:

@@ -1,0 +1,102 @@
+"""What can be the HU of a chest, and what lost its intercept, its window or its unit on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nnunet_amt.errors import ImageReadError
+from nnunet_amt.images.hounsfield import hounsfield_doubt
+from nnunet_amt.images.image_file import FLOOR_HU, to_hounsfield
+
+# Mean and standard deviation in HU, and the share of voxels: of a whole chest, and of a crop of the mediastinum.
+AIR, LUNG, FAT, TISSUE, VESSEL, BONE = (-1000, 20), (-850, 60), (-100, 20), (45, 25), (330, 40), (400, 250)
+CHEST = {AIR: 0.4, LUNG: 0.25, FAT: 0.1, TISSUE: 0.2, VESSEL: 0.02, BONE: 0.03}
+MEDIASTINUM = {FAT: 0.1, TISSUE: 0.75, VESSEL: 0.15}
+TUMOUR = {FAT: 0.01, TISSUE: 0.99}
+SPINE = {FAT: 0.05, TISSUE: 0.45, BONE: 0.5}
+LUNG_CROP = {LUNG: 0.96, TISSUE: 0.04}
+
+
+def made_of(parts: dict[tuple[int, int], float], size: int = 40_000) -> NDArray[np.int16]:
+    """Give voxels in HU, not below -1024, as scanners store them."""
+    random = np.random.default_rng(711)
+    voxels = [random.normal(mean, sd, round(share * size)) for (mean, sd), share in parts.items()]
+    return np.concatenate(voxels).clip(-1024, 3071).round().astype(np.int16)
+
+
+def padded(voxels: NDArray, padding: int) -> NDArray:
+    """Put a padding around a field of view that is a disc in its square: 21% of the square lie outside of it."""
+    return np.concatenate([voxels, np.full(round(len(voxels) * 0.27), padding, voxels.dtype)])
+
+
+@pytest.mark.parametrize("parts", [CHEST, MEDIASTINUM, TUMOUR, SPINE, LUNG_CROP])
+def test_chests_and_crops_of_them_are_hu(parts: dict[tuple[int, int], float]) -> None:
+    voxels = made_of(parts)
+    assert hounsfield_doubt(voxels) is None
+    np.testing.assert_array_equal(to_hounsfield(voxels), voxels)
+
+
+@pytest.mark.parametrize("padding", [-1000, -1024, -2000, -2048, -3024, 0])
+def test_whatever_lies_outside_the_field_of_view_decides_nothing(padding: int) -> None:
+    assert hounsfield_doubt(padded(made_of(CHEST), padding)) is None
+    lost = made_of(CHEST) + np.int16(1024)
+    assert "1024 had been added" in str(hounsfield_doubt(padded(lost, padding)))
+
+
+@pytest.mark.parametrize("metal", [3071, 14_000, 30_710])
+def test_metal_and_contrast_medium_are_no_offset(metal: int) -> None:
+    """A pacemaker, sternal wires and their streaks are less than one voxel in a hundred."""
+    voxels = made_of(CHEST)
+    voxels[:: len(voxels) // 200] = metal
+    assert hounsfield_doubt(voxels) is None
+
+
+LOST = {
+    "intercept": lambda hu: hu + 1024,
+    "intercept of 1000": lambda hu: hu + 1000,
+    "signed read as unsigned": lambda hu: hu.astype(np.int32) + 32768,
+    "upside down": lambda hu: 3071 - hu,
+    "12 bits over the range": lambda hu: (hu.astype(float) + 1024) / 4095 * 4095,
+    "mediastinal window": lambda hu: hu.clip(-160, 240),
+    "lung window": lambda hu: hu.clip(-1350, 150),
+    "window as 0 to 1000": lambda hu: (hu.clip(-160, 240) + 160) * 2.5,
+    "intercept twice": lambda hu: hu - 1024,
+    "intercept twice, then the floor": lambda hu: (hu - 1024).clip(-1024),
+    "16 bits wrapped": lambda hu: hu.astype(np.int32) - 32768,
+}
+
+
+@pytest.mark.parametrize("change", LOST.values(), ids=LOST.keys())
+def test_a_chest_that_is_not_in_hu_is_refused(change: Callable[[NDArray], NDArray]) -> None:
+    voxels = np.rint(change(made_of(CHEST))).astype(np.int32)
+    with pytest.raises(ImageReadError, match=r"of the voxels .*; export the CT again in HU, or insist .*--keep-inten"):
+        to_hounsfield(voxels)
+    assert to_hounsfield(voxels, keep_intensities=True).max() == max(FLOOR_HU, voxels.max())
+
+
+@pytest.mark.parametrize("parts", [MEDIASTINUM, TUMOUR, SPINE])
+@pytest.mark.parametrize("added", [1000, 1024])
+def test_an_offset_is_seen_in_crops_without_air(parts: dict[tuple[int, int], float], added: int) -> None:
+    assert "had been added" in str(hounsfield_doubt(made_of(parts) + np.int16(added)))
+
+
+def test_an_offset_is_seen_in_a_crop_of_the_lung() -> None:
+    """Too little in it is dense, but nothing is as light as air."""
+    assert "a chest holds air, or at least fat, below that" in str(
+        hounsfield_doubt(made_of(LUNG_CROP) + np.int16(1024))
+    )
+
+
+def test_the_message_has_the_shares() -> None:
+    """Of 100 voxels 60 are air and 40 tissue; 1024 was added to all."""
+    with pytest.raises(ImageReadError) as error:
+        to_hounsfield(np.array([24] * 60 + [1064] * 40, np.int16))
+    assert str(error.value) == (
+        "40% of the voxels are above 800, in a chest at most 10% (bone, metal), and 0.0% lie between -900 and -200 "
+        "(lung): as if 1000 or 1024 had been added to the HU, such as where RescaleIntercept was lost; export the CT "
+        "again in HU, or insist on its values (--keep-intensities)"
+    )
