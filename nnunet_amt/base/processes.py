@@ -65,16 +65,14 @@ def without_current_folder(environment: Mapping[str, str]) -> dict[str, str]:
     """
     safe = {**environment, "PYTHONSAFEPATH": "1"}
     for name in set(_SEARCH_PATHS) & set(environment):
-        absolute = [_OWN_FOLDER if _is_own(entry) else entry for entry in environment[name].split(os.pathsep)]
-        kept = [entry for entry in absolute if Path(entry).is_absolute()]
+        entries = environment[name].split(os.pathsep)
+        if name == "PYTHONPATH":
+            entries = [_OWN_FOLDER if str(Path(entry).resolve()) == _OWN_FOLDER else entry for entry in entries]
+        kept = [entry for entry in entries if Path(entry).is_absolute()]
         safe[name] = os.pathsep.join(kept)
         if not kept:
             del safe[name]
     return safe
-
-
-def _is_own(entry: str) -> bool:
-    return str(Path(entry).resolve()) == _OWN_FOLDER
 
 
 def end_with_parent() -> None:

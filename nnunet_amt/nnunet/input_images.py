@@ -217,7 +217,7 @@ def lay_back(images: InputImages, output: Path, *, probabilities: bool = False) 
             raise WorkFailedError(
                 f"{prediction}: does not lie on the grid of its image: {difference}; remove it and run again"
             )
-        labels = from_lps(sitk.GetArrayViewFromImage(read_image(prediction)), file.stored)  # (z, y, x)
+        labels = from_lps(sitk.GetArrayFromImage(read_image(prediction)), file.stored)  # (z, y, x)
         if probabilities:
             _lay_back_probabilities(output, case, file.stored)
         write_nifti(prediction, labels, geometry=file.stored)

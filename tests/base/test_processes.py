@@ -39,7 +39,10 @@ if __name__ == "__main__":
     ],
 )
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PATH", "LD_LIBRARY_PATH"])
-def test_entries_that_depend_on_the_folder_are_left_out(name: str, entries: list[str], left: list[str] | None) -> None:
+def test_entries_that_depend_on_the_folder_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, entries: list[str], left: list[str] | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
     safe = without_current_folder({name: os.pathsep.join(entries), "OTHER": "."})
     assert safe.get(name) == (None if left is None else os.pathsep.join(left))
     assert (safe["OTHER"], safe["PYTHONSAFEPATH"]) == (".", "1")
