@@ -104,8 +104,8 @@ def predict(
 ) -> None:
     """Run nnUNetv2_predict with our trainer found; -step_size and its other options are passed on.
 
-    Images go through the checks of convert, and the label maps lie on their axes, whichever these are.
-    Run again, it keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
+    Images go through the checks of convert, and the label maps lie on their axes, whichever these are. Run again, it
+    keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
     """
     from nnunet_amt.nnunet.predict import external_images
     from nnunet_amt.nnunet.predict import predict as predict_images

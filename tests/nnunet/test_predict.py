@@ -119,7 +119,7 @@ def test_script_is_bash_and_quotes_what_has_blanks(tmp_path: Path) -> None:
     # sbatch reads its lines only above the first command
     commands = [number for number, line in enumerate(lines) if line and not line.startswith("#")]
     # a folder that somebody sent may be the one that it is submitted in
-    assert lines.index("cd /") < next(number for number in commands if "predict" in lines[number])
+    assert lines.index("cd /") < next(number for number in commands if " -m nnunet_amt predict" in lines[number])
     assert max(number for number, line in enumerate(lines) if line.startswith("#SBATCH")) < commands[0]
     (tmp_path / "script.sh").write_text(script)
     subprocess.run(["bash", "-n", tmp_path / "script.sh"], check=True)
