@@ -7,26 +7,22 @@ import errno
 import io
 import json
 import os
-import re
 import shutil
 import socket
 import sys
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.processes import is_running
+from nnunet_amt.base.spreadsheet_text import bare_cell, decoded_table, table_text
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError
 
 CsvRow = Mapping[str, object] | Iterable[object]
 
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
-
-_MACHINE = re.compile(r"[0-9a-f]{8}")
 
 
 @contextmanager
@@ -74,18 +70,6 @@ def partial_name(name: str) -> str:
 def machine_mark() -> str:
     """Eight hexadecimal digits that tell this machine from others."""
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
-
-
-def is_being_written(partial: Path, *, old_after: float) -> bool:
-    """Whether the process that made a temporary file or folder, see `partial_name`, is at work.
-
-    Of other machines' processes the age must tell, in seconds: what is `old_after`, nobody writes any more.
-    """
-    process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
-    machine = rest.partition("-")[0]
-    if _MACHINE.fullmatch(machine) and machine != machine_mark():
-        return time.time() - partial.stat().st_mtime < old_after
-    return process.isdigit() and int(process) != os.getpid() and is_running(int(process))
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -192,7 +176,7 @@ def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
     Parameters
     ----------
     path
-        UTF-8, with or without a byte order mark.
+        See `decoded_table` and `table_text` for what is understood.
     which
         The file that is wanted, for the message.
     """
@@ -200,14 +184,15 @@ def numbered_rows(path: Path, which: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def numbered_cells(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Do the same with the text of a file that messages call `name`."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
+    """Do the same with the text of a file that messages call `name`, whatever separates its cells."""
+    table = table_text(text)
+    reader = csv.reader(io.StringIO(table.text, newline=""), delimiter=table.separator, strict=True)
+    line = 1 + table.skipped
     try:
         for cells in reader:
-            if any(stripped := [cell.strip() for cell in cells]):
+            if any(stripped := [bare_cell(cell) for cell in cells]):
                 yield line, stripped
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + table.skipped
     except csv.Error as error:
         raise ManifestError(f"{name} line {line}: is not CSV ({error}); check its quotation marks") from error
 
@@ -223,8 +208,7 @@ def require_columns(path: Path, columns: Sequence[str], *, required: Sequence[st
     for column in required:
         if column not in columns:
             found = ", ".join(columns) or "none"
-            advice = "save it with commas, not semicolons" if len(columns) == 1 and ";" in columns[0] else "name it so"
-            raise ManifestError(f"{path} line 1: has no column {column!r} (its columns: {found}); {advice}")
+            raise ManifestError(f"{path} line 1: has no column {column!r} (its columns: {found}); name it so")
     for column in columns:
         if column and columns.count(column) > 1:
             raise ManifestError(f"{path} line 1, column {column!r}: stands there twice; remove one")
@@ -233,8 +217,10 @@ def require_columns(path: Path, columns: Sequence[str], *, required: Sequence[st
 def row_texts(path: Path, line: int, *, columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     """Name the cells of a row by their columns; cells without a column name are left out.
 
-    Raises ManifestError if there are more or fewer cells than columns.
+    Raises ManifestError if there are more or fewer cells than columns; empty ones at its end do not count.
     """
+    while len(cells) > len(columns) and not cells[-1]:
+        cells = cells[:-1]
     if len(cells) != len(columns):
         raise ManifestError(
             f"{path} line {line}: has {len(cells)} cells, the header has {len(columns)}; "
@@ -245,7 +231,7 @@ def row_texts(path: Path, line: int, *, columns: Sequence[str], cells: Sequence[
 
 def _text_of(path: Path, which: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded_table(path.read_bytes(), name=str(path))
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); give {which}") from error
     except UnicodeDecodeError as error:

@@ -196,7 +196,12 @@ def _no_expression(reason: str) -> str:
 
 
 _CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_CONFUSING_END = re.compile(r"(_\d{4}|\.nii|\.gz|\.nrrd|\.mha|\.)$", re.IGNORECASE)
+# What nnU-Net 2.8 puts after a case's name: channels, and in preprocessed folders (`nnunet_dataset.py`) the labels'
+# ``_seg``, so that it lists no case whose name ends so; the endings of its files, and of images that it reads.
+_CONFUSING_END = re.compile(
+    r"(_\d{4}|_seg|\.(nii|gz|nrrd|nhdr|mha|mhd|gipl|png|bmp|tiff?|b2nd|np[yz]|pkl|json)|\.)$", re.IGNORECASE
+)
+_NNUNETS_OWN = ("postprocessing",)  # it writes postprocessing.pkl beside the .pkl of each prediction
 _NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?[A-Za-z]{1,5})?", re.IGNORECASE)
 # Wrong values that messages may show.
 _HARMLESS = {
@@ -224,8 +229,11 @@ class _Row(BaseModel):
                 "must be 1 to 100 of the characters A-Z a-z 0-9 _ . - and begin with a letter or a digit, "
                 "as files are named by it"
             )
-        if _CONFUSING_END.search(value):
-            raise ValueError("must not end like a channel number (_0000) or a file ending, as nnU-Net adds those to it")
+        if _CONFUSING_END.search(value) or value.lower() in _NNUNETS_OWN:
+            raise ValueError(
+                "must not end like a channel number (_0000), a label (_seg) or a file ending, as nnU-Net adds those to "
+                "it"
+            )
         return value
 
 
@@ -250,6 +258,11 @@ class IncludedRow(_Row):
     histology: str | None = None
     manufacturer: str | None = None
     slice_thickness_mm: float | None = Field(default=None, gt=0, le=100, allow_inf_nan=False)
+
+    @field_validator("age", "slice_thickness_mm", mode="before")
+    @classmethod
+    def _decimal_point(cls, value: str | None) -> str | None:
+        return re.sub(r"^(\d+),(\d+)$", r"\1.\2", value) if value else value  # thousands would be too many anyway
 
     @field_validator("split", mode="before")
     @classmethod

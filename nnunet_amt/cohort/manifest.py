@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nnunet_amt.base.files import numbered_cells
+from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
 from nnunet_amt.errors import ManifestError
 
@@ -68,7 +69,8 @@ def read_manifest(path: Path) -> Manifest:
     Parameters
     ----------
     path
-        A CSV file in UTF-8, with a header line. It must have the `REQUIRED_COLUMNS` and may have the
+        A CSV file with a header line; see `decoded_table` and `table_text` for the encodings and separators that are
+        understood. It must have the `REQUIRED_COLUMNS` and may have the
         `OPTIONAL_COLUMNS`; others are ignored. File names in it are relative to its folder. A row with an
         ``exclusion_reason`` needs no more than a ``case_id``.
 
@@ -84,7 +86,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     text = _decoded(path)
     lines = numbered_cells(text, path.name)
-    header = _header(path, next(lines, (1, []))[1])
+    header = _header(path, *next(lines, (1, [])))
     cases: list[CohortCase] = []
     excluded: list[ExcludedCase] = []
     problems: list[str] = []
@@ -124,38 +126,41 @@ def _decoded(path: Path) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise ManifestError(f"{path.name}: is a spreadsheet, not a CSV file; {_SAVE_AS}")
     try:
-        return content.decode("utf-8-sig")
+        return decoded_table(content, name=path.name)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ManifestError(f"{path.name} line {line}: is not in UTF-8; {_SAVE_AS}") from error
 
 
-def _header(path: Path, cells: list[str]) -> list[str]:
+def _header(path: Path, line: int, cells: list[str]) -> list[str]:
     names = [cell.lower() for cell in cells]
     while names and not names[-1]:
         names.pop()
-    for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and separator in names[0]:
-            raise ManifestError(f"{path.name} line 1: columns are separated by {word}; {_SAVE_AS}, with commas")
+    place = f"{path.name} line {line}"
+    if len(names) == 1 and re.search("[,;\t]", names[0]):
+        raise ManifestError(f"{place}: is one cell that holds separators; take away the quotation marks around lines")
     known = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
     for name in names:
         if names.count(name) > 1:
-            raise ManifestError(f"{path.name} line 1, column {name!r}: stands there twice; remove one")
+            raise ManifestError(f"{place}, column {name!r}: stands there twice; remove one")
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     for name in missing:
         near = difflib.get_close_matches(name, [other for other in names if other not in known], 1)
         hint = f"rename {near[0]!r}" if near else f"the header must have {', '.join(REQUIRED_COLUMNS)}"
-        raise ManifestError(f"{path.name} line 1, column {name!r}: is missing; {hint}")
+        raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
         near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
         if name not in known and near:
-            raise ManifestError(f"{path.name} line 1, column {name!r}: is unknown; did you mean {near[0]!r}?")
+            raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
     if ignored := [name for name in names if name not in known]:
         logger.info("%s: columns not used: %s", path.name, ", ".join(ignored))
     return names
 
 
 def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str, str | None]:
+    # Excel leaves out separators at the end of rows whose last cells are empty.
+    if not set(header[len(cells) :]) & set(REQUIRED_COLUMNS):
+        cells = cells + [""] * (len(header) - len(cells))
     if any(cells[len(header) :]) or len(cells) < len(header):
         raise ManifestError(
             f"{name} line {line}: has {len(cells)} cells, the header has {len(header)}; "
@@ -181,8 +186,9 @@ def _problems_between_rows(name: str, cases: Sequence[CohortCase], excluded: Seq
     Each is a message with the manifest's `name`, line, column and case.
     """
     yield from _repeated_case_ids(name, cases, excluded)
-    yield from _spelt_twice(name, cases, "institution", _letters, "capitals, spaces, accents or punctuation")
-    yield from _spelt_twice(name, cases, "patient_id", _closed_up, "capitals or spaces")
+    yield from _spelt_twice(name, cases, "institution", _letters, "capitals, spaces, accents, punctuation or zeros")
+    yield from _spelt_twice(name, cases, "patient_id", _closed_up, "capitals, spaces, zeros or forms of characters")
+    yield from _shortened_ids(name, cases)
     yield from _unlike_persons(name, cases)
     yield from _repeated_masks(name, cases)
 
@@ -191,8 +197,8 @@ def _repeated_case_ids(name: str, cases: Sequence[CohortCase], excluded: Sequenc
     first_lines: dict[str, int] = {}
     rows: list[CohortCase | ExcludedCase] = [*cases, *excluded]
     for row in sorted(rows, key=lambda row: row.line):
-        # Some file systems do not tell capitals apart.
-        first = first_lines.setdefault(row.case_id.lower(), row.line)
+        # Some file systems do not tell capitals apart, and spreadsheets make 7 of 007.
+        first = first_lines.setdefault(_closed_up(row.case_id), row.line)
         if first != row.line:
             place = place_in_manifest(name, row.line, "case_id", row.case_id)
             yield f"{place}: line {first} has the same case_id; each row needs its own"
@@ -212,14 +218,38 @@ def _spelt_twice(
 
 
 def _closed_up(value: str) -> str:
-    """Leave out capitals and spaces, and the ways in which Unicode writes one letter."""
-    return "".join(unicodedata.normalize("NFKC", value).split()).casefold()
+    """Leave out capitals, spaces, the ways in which Unicode writes one letter, digit or dash, and zeros of numbers.
+
+    Spreadsheets make 123 or 123.0 of 00123; 1.01 is not 1.1.
+    """
+    text = unicodedata.normalize("NFKC", value).casefold()
+    characters = (_plain(char) for char in text if unicodedata.category(char) != "Cf" and not char.isspace())
+    whole = re.sub(r"^(\d+)[.,]0+$", r"\1", "".join(characters))
+    return re.sub(r"(?<![\d.,])0+(?=\d)", "", whole)
+
+
+def _plain(char: str) -> str:
+    if unicodedata.category(char) == "Pd":
+        return "-"
+    return str(unicodedata.decimal(char)) if char.isdecimal() else char
 
 
 def _letters(value: str) -> str:
     """Leave out accents and punctuation too: "St. Mary's" is "St Marys". Between digits it stays: 1.1 is not 11."""
-    plain = "".join(char for char in unicodedata.normalize("NFKD", value) if not unicodedata.combining(char))
+    spelt = unicodedata.normalize("NFKD", _closed_up(value))
+    plain = "".join(char for char in spelt if not unicodedata.combining(char))
     return re.sub(r"(?<!\d)[\W_]+|[\W_]+(?!\d)", "", plain).casefold() or _closed_up(value)
+
+
+def _shortened_ids(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
+    """Find patients' ids of which a spreadsheet has kept the first digits: two patients may have become one."""
+    for case in cases:
+        if re.fullmatch(r"\d([.,]\d+)?E\+?\d+", case.patient_id, re.IGNORECASE):
+            place = place_in_manifest(name, case.line, "patient_id", case.case_id)
+            yield (
+                f"{place}: is a number that a spreadsheet has shortened (as 1.23E+05), its last digits are lost; "
+                "format the column as text and enter it again"
+            )
 
 
 def _unlike_persons(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:

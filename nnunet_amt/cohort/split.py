@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt import paper
+from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, Split
 from nnunet_amt.errors import BadInputError, ManifestError
 
@@ -54,13 +55,13 @@ class InstitutionList:
 
 
 def read_institutions(path: Path) -> InstitutionList:
-    """Read the institutions of the external test set: text in UTF-8, one name a line, spelt as in the manifest.
+    """Read the institutions of the external test set: text, one name a line, spelt as in the manifest.
 
     Blank lines are passed over. Raises InstitutionListError if the file cannot be read, is empty, or states a name
     twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded_table(path.read_bytes(), name=path.name)
     except OSError as error:
         raise InstitutionListError(f"{path.name}: cannot be read ({error.strerror}); check its path") from error
     except UnicodeDecodeError as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.base.files import PARTIAL_MARK, is_being_written, partial_name
+from nnunet_amt.base.files import PARTIAL_MARK, machine_mark, partial_name
+from nnunet_amt.base.processes import is_running
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
 
@@ -18,6 +21,7 @@ _CHANNEL = "_0000"
 _RECORDS = ".conversion"
 # Writing a case takes seconds.
 _OLD_SECONDS = 600
+_MACHINE = re.compile(r"[0-9a-f]{8}")
 _CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
 
 
@@ -136,7 +140,7 @@ class RawDataset:
 
     def _remove_leftovers(self, nobody_writes: bool) -> None:
         for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
-            if not nobody_writes and is_being_written(path, old_after=_OLD_SECONDS):
+            if not nobody_writes and is_being_written(path):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -157,6 +161,15 @@ class RawDataset:
 def _subset(split: Split | None) -> str:
     """nnU-Net trains on Tr, tuning cases among them, and never sees Ts."""
     return "Ts" if split == "external" else "Tr"
+
+
+def is_being_written(partial: Path, *, old_seconds: float = _OLD_SECONDS) -> bool:
+    """Whether the process that made a temporary file is at work; of other machines' the file's age must tell."""
+    process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
+    machine = rest.partition("-")[0]
+    if _MACHINE.fullmatch(machine) and machine != machine_mark():
+        return time.time() - partial.stat().st_mtime < old_seconds
+    return process.isdigit() and int(process) != os.getpid() and is_running(int(process))
 
 
 def _takes_files(folder: Path) -> bool:

@@ -24,9 +24,11 @@ _MOST_DENSE = 0.1
 _LUNG_HU = (-900, -200)
 _LUNG_TO_DENSE = 0.1
 # A window cuts the values off at its ends: many voxels have its lowest or highest value, and others lie next to it.
-_MOST_AT_AN_END = 0.01
+# Above and below these, scanners have ends of their own: for metal, and for what is outside of their field of view.
+_ENDS_OF_SCANNERS_HU = (-900, 1500)
+_MOST_AT_AN_END = 0.002
+_FEW_VOXELS = 10
 _NEXT_TO_AN_END_HU = 10
-_AIR_HU = -900
 
 
 def hounsfield_doubt(values: NDArray) -> str | None:
@@ -55,17 +57,19 @@ def hounsfield_doubt(values: NDArray) -> str | None:
 
 
 def _window(values: NDArray) -> str | None:
-    """Say at which end, if any, values were cut off; that of air and below is the floor of a scanner or an export."""
+    """Say at which end, if any, values were cut off."""
     lowest, highest = int(values.min()), int(values.max())
-    ends = [(highest, "highest", values >= highest - _NEXT_TO_AN_END_HU)]
-    if lowest > _AIR_HU:
-        ends.append((lowest, "lowest", values <= lowest + _NEXT_TO_AN_END_HU))
-    for end, name, near in ends:
-        at_end = _share(values == end)
-        if at_end > _MOST_AT_AN_END and _share(near) > at_end:
+    ends = {}
+    if lowest > _ENDS_OF_SCANNERS_HU[0]:
+        ends["lowest", lowest] = values <= lowest + _NEXT_TO_AN_END_HU
+    if highest < _ENDS_OF_SCANNERS_HU[1]:
+        ends["highest", highest] = values >= highest - _NEXT_TO_AN_END_HU
+    for (name, end), near in ends.items():
+        at_end = np.count_nonzero(values == end)
+        if at_end > max(_FEW_VOXELS, _MOST_AT_AN_END * values.size) and np.count_nonzero(near) > at_end:
             return (
-                f"{at_end:.0%} of the voxels have the {name} value, {end}, in a CT at most {_MOST_AT_AN_END:.0%}: the "
-                "image is windowed, its values are cut off there"
+                f"{at_end / values.size:.1%} of the voxels have the {name} value, {end}, in a CT at most "
+                f"{_MOST_AT_AN_END:.1%}: the image is windowed, its values are cut off there"
             )
     return None
 

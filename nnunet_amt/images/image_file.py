@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.geometry import Geometry, lps_geometry, require_plausible_spacing, to_lps
 from nnunet_amt.images.hounsfield import hounsfield_doubt
-from nnunet_amt.images.integrity import header_damage, is_nifti_name, require_whole_file
+from nnunet_amt.images.integrity import (
+    header_damage,
+    is_nifti_name,
+    nifti_header,
+    nifti_voxels,
+    require_whole_file,
+)
+from nnunet_amt.images.nifti import NiftiHeader
 from nnunet_amt.images.stated_grid import stated_grid
 
 if TYPE_CHECKING:
@@ -90,16 +97,18 @@ def read_grid(path: Path, *, name: str) -> Geometry:
     Raises ImageReadError, of a file that messages call `name`, if the header cannot be read, holds anything but one
     volume with one value a voxel, or is refused by `stated_grid`.
     """
-    if damage := header_damage(path):  # what SimpleITK would tell on standard error, or take for good
+    if damage := header_damage(path):
         raise ImageReadError(f"{name}: {damage}")
-    grid = stated_grid(path, name=name) if is_nifti_name(path) else None
-    try:
-        reader = header_reader(path)
-    except RuntimeError as error:
-        raise ImageReadError(f"{name}: cannot be read as an image ({_reason(error)}); export it again") from error
-    if reader.GetNumberOfComponents() != 1:
-        raise ImageReadError(f"{name}: has {reader.GetNumberOfComponents()} values a voxel, must have one")
-    grid = grid or stated_grid(path, name=name)  # of a text header that can be read
+    grid = stated_grid(path, name=name)
+    if not is_nifti_name(path):
+        try:
+            reader = header_reader(path)
+        except RuntimeError as error:
+            raise ImageReadError(f"{name}: cannot be read as an image ({_reason(error)}); export it again") from error
+        if reader.GetNumberOfComponents() != 1:
+            raise ImageReadError(f"{name}: has {reader.GetNumberOfComponents()} values a voxel, must have one")
+    if grid is None:
+        raise ImageReadError(f"{name}: its header lacks numbers that it must have; export it again")
     require_plausible_spacing(grid.spacing, name=name)
     return grid
 
@@ -112,8 +121,12 @@ def read_image(path: Path, *, name: str | None = None) -> sitk.Image:
     import SimpleITK as sitk
 
     name = name or path.name
-    require_whole_file(path, name=name)
     grid = read_grid(path, name=name)
+    if is_nifti_name(path):
+        image = sitk.GetImageFromArray(_scaled(nifti_voxels(path, name=name), nifti_header(path)))
+        grid.set_on(image)
+        return image
+    require_whole_file(path, name=name)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
@@ -122,6 +135,15 @@ def read_image(path: Path, *, name: str | None = None) -> sitk.Image:
         image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
     grid.set_on(image)
     return image
+
+
+def _scaled(voxels: NDArray, header: NiftiHeader) -> NDArray:
+    """Apply slope and intercept to the voxels of one volume, (..., z, y, x), in single precision as ITK does."""
+    volume = voxels.reshape(voxels.shape[-3:])
+    if not header.is_scaled:
+        return volume
+    scaled = volume.astype(np.float64) * header.slope + header.intercept
+    return scaled if volume.dtype == np.float64 else scaled.astype(np.float32)
 
 
 def read_ct_file(path: Path, *, keep_intensities: bool = False) -> tuple[NDArray[np.signedinteger], ImageFile]:

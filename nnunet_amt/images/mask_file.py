@@ -24,7 +24,7 @@ from nnunet_amt.images.geometry import (
     require_plausible_spacing,
 )
 from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file, read_grid, read_image
-from nnunet_amt.images.integrity import file_damage
+from nnunet_amt.images.integrity import file_damage, is_nifti_name
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
 if TYPE_CHECKING:
@@ -152,10 +152,8 @@ def _float_complaint(voxels: np.ndarray) -> str:
     values = np.unique(voxels)
     if not np.isfinite(values).all():
         advice = "NaN and infinity are no labels; write the tumour as 1 and everything else as 0, as integers"
-    elif np.any(np.floor(values) != values):
-        advice = "these are no labels but probabilities or resampled values: threshold them first"
     else:
-        advice = "save them as integers"
+        advice = "these are no labels but probabilities or resampled values: threshold them first"
     return f"holds floating point numbers ({_shown(values)}); a mask holds 0 and 1 only, as integers; {advice}"
 
 
@@ -228,9 +226,12 @@ def open_label_file(path: Path, *, grid: Geometry, resample: bool = False) -> La
             f"{described(file.geometry)}, the CT {described(grid)}); export it on the CT's grid, or have it resampled "
             "(--resample-masks)"
         )
+    return LabelFile(file, bool(difference), not is_nifti_name(path) and _says_ignore(path))
+
+
+def _says_ignore(path: Path) -> bool:
     reader = header_reader(path)
-    says_ignore = reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
-    return LabelFile(file, bool(difference), says_ignore)
+    return reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
 
 
 def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: int = 0) -> sitk.Image:

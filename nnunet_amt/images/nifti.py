@@ -97,6 +97,11 @@ class NiftiHeader:
         return self.dtype is not None and self.dtype.kind == "f"
 
     @property
+    def is_scaled(self) -> bool:
+        """Whether slope and intercept change the values; a slope of 0, or none, says that they do not."""
+        return self.slope != 0 and math.isfinite(self.slope) and (self.slope, self.intercept) != (1, 0)
+
+    @property
     def end(self) -> int:
         """First byte after the voxels in the unpacked file."""
         return int(self.offset) + self.voxels * _BITS[self.voxel_type] // 8

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
-from math import acos, degrees, isfinite
+from itertools import combinations, takewhile
+from math import acos, degrees, isfinite, prod
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,12 @@ _UNORIENTED = "left and right may be swapped; export it again with its orientati
 _ROUNDING = 1e-6  # of cosines between axes; beyond it, up to `GEOMETRY_TOLERANCE`, they are put at right angles
 _LONGEST_LINE = 1 << 20
 _NIFTI_UNITS = {1: "metres", 3: "micrometres"}
+# Texts of headers that messages may show: others may name a patient.
+_HARMLESS = re.compile(
+    r"(scanner-xyz|3d-(right|left)-handed)(-time)?|u|µ|[uµnckm]?m|micro(n|met(er|re))s?|(centi)?met(er|re)s?|in(ch)?|"
+    r"pixels?|voxels?",
+    re.IGNORECASE,
+)
 _MILLIMETRE_NAMES = ("", "mm", "millimeter", "millimeters", "millimetre", "millimetres", "???")
 # Which way the first two axes of a NRRD file's space run along LPS; in space and time too.
 _NRRD_SPACES = {
@@ -50,8 +56,10 @@ class _UnclearError(Exception):
     """A header contradicts itself or leaves something open: what, and what to do."""
 
 
-def stated_grid(path: Path, *, name: str) -> Geometry:
+def stated_grid(path: Path, *, name: str) -> Geometry | None:
     """Read the grid of the one volume in a file, its axes as they are stored; LPS.
+
+    None if numbers are missing or make no sense: SimpleITK says what of.
 
     Parameters
     ----------
@@ -75,14 +83,18 @@ def stated_grid(path: Path, *, name: str) -> Geometry:
         return grid_of(path)
     except _UnclearError as unclear:
         raise ImageReadError(f"{name}: {unclear}") from unclear
-    except (ValueError, KeyError, IndexError) as error:
-        raise ImageReadError(f"{name}: its header lacks numbers that it must have; export it again") from error
+    except (ValueError, KeyError, IndexError):
+        return None
 
 
 def _nifti_grid(path: Path) -> Geometry:
     if path.name.lower().endswith(".nii") and is_packed(path):
         raise _UnclearError("is compressed with gzip, but its name ends with .nii; name it .nii.gz, or unpack it")
     header = nifti_header(path)
+    if header.dtype is None:
+        raise _UnclearError(
+            f"has voxels of type {header.voxel_type} (colours, complex or longer numbers), must have one number each"
+        )
     _require_one_scale(header)
     size, spacing = _volume(header.size), header.spacings[:3]
     if unit := _NIFTI_UNITS.get(header.units & 7):
@@ -116,38 +128,42 @@ def _nifti_grid(path: Path) -> Geometry:
 def _require_one_scale(header: NiftiHeader) -> None:
     """Refuse a slope or an intercept that some programs apply and others do not."""
     slope, intercept = header.slope, header.intercept
-    unscaled = slope == 0 or not isfinite(slope)
-    if unscaled and isfinite(intercept) and intercept != 0:
+    if not header.is_scaled and isfinite(intercept) and intercept != 0:
         raise _UnclearError(
             f"states scl_slope {slope:g} (not scaled) and scl_inter {intercept:g}: some programs add that to every "
             f"value, others do not; export it again, with scl_slope 1 if {intercept:g} is to be added, else scl_inter 0"
         )
-    if not unscaled and not isfinite(intercept):
+    if header.is_scaled and not isfinite(intercept):
         raise _UnclearError(f"states scl_slope {slope:g} and scl_inter {intercept:g}; export it again with numbers")
 
 
 def _nrrd_grid(path: Path) -> Geometry:
     fields: dict[str, str] = {}
-    for line in _header_lines(path):
+    for line in takewhile(bool, _header_lines(path)):
         if found := _NRRD_FIELD.fullmatch(line):
             fields.setdefault(found[1].lower().replace(" ", ""), found[2])
     size = [int(length) for length in fields["sizes"].split()]
+    if len(size) < 3:
+        _volume(size)
     if "spacedirections" not in fields:
-        stated = f"has spacings ({fields['spacings']})" if "spacings" in fields else "states neither spacings"
-        joint = "but no" if "spacings" in fields else "nor"
-        raise _UnclearError(f"{stated} {joint} 'space directions': {_UNORIENTED}")
+        spacings = "neither spacings nor"
+        if "spacings" in fields:
+            spacings = f"spacings ({_by(_numbers(fields['spacings']))}) but no"
+        raise _UnclearError(f"has {spacings} 'space directions': {_UNORIENTED}")
+    vectors = [_numbers(vector.strip("()")) for vector in _NRRD_VECTOR.findall(fields["spacedirections"].lower())]
+    values = prod(length for length, vector in zip(size, vectors, strict=True) if not vector)  # along "none"
+    if values != 1:
+        raise _UnclearError(f"has {values} values a voxel, must have one")
+    along = [axis for axis, vector in enumerate(vectors) if vector]
+    size = _volume([size[axis] for axis in along])
     space = fields.get("space", "").lower()
     if space not in _NRRD_SPACES:
-        found_space = repr(fields["space"]) if "space" in fields else "not stated"
         raise _UnclearError(
-            f"its 'space' is {found_space}, must be left-posterior-superior, right-anterior-superior or "
+            f"its 'space' is {_shown(fields['space']) if space else 'not stated'}, must be left-posterior-superior, right-anterior-superior or "
             f"left-anterior-superior: {_UNORIENTED}"
         )
     for unit in re.findall(r'"([^"]*)"', fields.get("spaceunits", ""))[:3]:
         _require_millimetres(unit, "space units")
-    vectors = [_numbers(vector.strip("()")) for vector in _NRRD_VECTOR.findall(fields["spacedirections"].lower())]
-    along = [axis for axis, vector in enumerate(vectors) if vector or size[axis] > 1]  # "none" and 1: no axis at all
-    size = _volume([size[axis] for axis in along])
     rows = np.array([vectors[axis][:3] for axis in along[:3]], float)  # of the axes, in the file's space
     if "spaceorigin" not in fields:
         raise _UnclearError("has no 'space origin': it may lie anywhere; export it again with its position")
@@ -174,8 +190,12 @@ def _metaimage_grid(path: Path) -> Geometry:
     _require_lengths(spacing)
     axes = _one_of(fields, _META_AXES, _UNORIENTED)
     origin = _one_of(fields, _META_ORIGINS, "it may lie anywhere; export it again with its position")
-    rows = np.reshape(axes, (count, count))[:3, :3]  # of the axes
-    return _grid(size, spacing, origin[:3], (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T)
+    # Of the axes. AnatomicalOrientation is not looked at: nobody goes by it, and many write RAI whatever the matrix is.
+    rows = np.reshape(axes, (count, count))[:3, :3]
+    lengths = np.linalg.norm(rows, axis=1)
+    if not np.allclose(lengths, 1.0, rtol=0.0, atol=GEOMETRY_TOLERANCE):
+        raise _UnclearError(f"has axes of lengths {_by(lengths)} (TransformMatrix), must be 1; export it again")
+    return _grid(size, spacing, origin[:3], (rows / lengths[:, None]).T)
 
 
 def _one_of(fields: dict[str, str], names: Sequence[str], unless: str) -> Numbers:
@@ -196,13 +216,15 @@ def _grid(
     size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], axes: NDArray[np.float64]
 ) -> Geometry:
     """Make a grid of its axes, unit vectors as columns, and see that they are at right angles."""
+    if not np.isfinite(origin).all():
+        raise ValueError(origin)
     for one, other in combinations(range(3), 2):
         cosine = float(axes[:, one] @ axes[:, other])
         if not abs(cosine) <= GEOMETRY_TOLERANCE:
             angle = degrees(acos(max(-1.0, min(1.0, cosine))))
             raise _UnclearError(
                 f"is sheared: its axes {'xyz'[one]} and {'xyz'[other]} meet at {angle:.2f} degrees, must be at right "
-                "angles (90.00, within 0.05); export it again, or resample it onto an upright grid, the CT and its "
+                "angles (90.00, within 0.06); export it again, or resample it onto an upright grid, the CT and its "
                 "mask alike"
             )
     if np.abs(axes.T @ axes - np.eye(3)).max() > _ROUNDING:
@@ -229,19 +251,22 @@ def _require_lengths(spacing: Sequence[float]) -> None:
 
 def _require_millimetres(unit: str, field: str) -> None:
     if unit.strip().lower() not in _MILLIMETRE_NAMES:
-        raise _UnclearError(f"states its lengths in {unit!r} ({field}), must be in mm; export it again in mm")
+        raise _UnclearError(f"states its lengths in {_shown(unit)} ({field}), must be in mm; export it again in mm")
 
 
 def _header_lines(path: Path) -> Iterator[str]:
-    """Give the lines of a text header, up to an empty one."""
     with path.open("rb") as file:
-        while line := file.readline(_LONGEST_LINE).decode(errors="replace").strip():
-            yield line
+        while line := file.readline(_LONGEST_LINE):
+            yield line.decode(errors="replace").strip()
 
 
 def _numbers(text: str) -> Numbers:
     """Read numbers between spaces or commas; there are none in ``none``."""
     return [float(word) for word in text.replace(",", " ").split() if word != "none"]
+
+
+def _shown(text: str) -> str:
+    return repr(text) if _HARMLESS.fullmatch(text) else "a text that is not shown"
 
 
 def _by(lengths: Sequence[float]) -> str:

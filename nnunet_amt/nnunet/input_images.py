@@ -21,17 +21,10 @@ from typing import TypeVar
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.base.files import (
-    PARTIAL_MARK,
-    atomic_path,
-    is_being_written,
-    partial_name,
-    read_record,
-    require_free_space,
-)
+from nnunet_amt.base.files import PARTIAL_MARK, atomic_path, partial_name, read_record, require_free_space
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt, open_workers
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset, is_being_written
 from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, itk_warnings_off, open_image_file, read_ct_file, read_image
@@ -190,7 +183,7 @@ def _all_good(folder: Path, paths: Sequence[Path], results: Sequence[Result | AM
 def _remove_leftovers(output: Path) -> None:
     """Remove what killed runs left half done."""
     for path in output.glob(f"{PARTIAL_MARK}*"):
-        if is_being_written(path, old_after=_OLD_SECONDS):
+        if is_being_written(path, old_seconds=_OLD_SECONDS):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

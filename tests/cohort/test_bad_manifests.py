@@ -15,7 +15,9 @@ EMPTY = "is empty; every included case needs it (or an exclusion_reason)"
 CASE_ID = (
     "must be 1 to 100 of the characters A-Z a-z 0-9 _ . - and begin with a letter or a digit, as files are named by it"
 )
-CONFUSING = "must not end like a channel number (_0000) or a file ending, as nnU-Net adds those to it"
+CONFUSING = "must not end like a channel number (_0000), a label (_seg) or a file ending, as nnU-Net adds those to it"
+SPELLING = "capitals, spaces, accents, punctuation or zeros only; spell both alike"
+ID_SPELLING = "capitals, spaces, zeros or forms of characters only; spell both alike"
 QUOTES = "put cells that hold a comma between quotation marks"
 NUMBER = "must be a number with a decimal point"
 
@@ -30,6 +32,9 @@ BAD_CELLS = [
     ("case_id", "amt_0012", f"{CONFUSING} (got 'amt_0012')"),
     ("case_id", "a.nii.gz", f"{CONFUSING} (got 'a.nii.gz')"),
     ("case_id", "a.", f"{CONFUSING} (got 'a.')"),
+    ("case_id", "P001_seg", f"{CONFUSING} (got 'P001_seg')"),
+    ("case_id", "postprocessing", f"{CONFUSING} (got 'postprocessing')"),
+    ("case_id", "１２３", f"{CASE_ID} (got '１２３')"),
     ("patient_id", "", EMPTY),
     ("institution", "", EMPTY),
     ("image", "", EMPTY),
@@ -52,7 +57,8 @@ BAD_CELLS = [
     ("age", "inf", f"{NUMBER} (got 'inf')"),
     ("age", "-1", "must be at least 0.0 (got '-1')"),
     ("age", "121", "must be at most 120.0 (got '121')"),
-    ("age", '"61,5"', f"{NUMBER} (got '61,5')"),
+    ("age", '"61,5,2"', f"{NUMBER} (the value is not shown, as it may be a name or a date)"),
+    ("slice_thickness_mm", '"1,250.5"', f"{NUMBER} (the value is not shown, as it may be a name or a date)"),
     ("sex", "x", "must be 'F', 'M' or 'O' (got 'x')"),
     ("sex", "1", "must be 'F', 'M' or 'O' (got '1')"),
     ("slice_thickness_mm", "0", "must be above 0.0 (got '0')"),
@@ -70,15 +76,22 @@ def test_bad_cells(tmp_path: Path, column: str, value: str, words: str) -> None:
 
 TWO = f"{HEADER}\n{ROW}\nc2,p2,South,i2.nii.gz,m2.nii.gz"
 BAD_FILES = {
-    "semicolons": (
-        TWO.replace(",", ";"),
-        f"manifest.csv line 1: columns are separated by semicolons; {SAVE_AS}, with commas",
+    "lines between quotation marks": (
+        "\n".join(f'"{line}"' for line in TWO.splitlines()),
+        "manifest.csv line 1: is one cell that holds separators; take away the quotation marks around lines",
     ),
-    "tabs": (TWO.replace(",", "\t"), f"manifest.csv line 1: columns are separated by tabs; {SAVE_AS}, with commas"),
+    "a line that names another separator": (
+        f"sep=;\n{TWO}",
+        "manifest.csv line 2: is one cell that holds separators; take away the quotation marks around lines",
+    ),
     "spreadsheet": (b"PK\x03\x04\x14\x00", f"manifest.csv: is a spreadsheet, not a CSV file; {SAVE_AS}"),
     "old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1", f"manifest.csv: is a spreadsheet, not a CSV file; {SAVE_AS}"),
-    "Latin-1": (TWO.replace("South", "Süd").encode("latin-1"), f"manifest.csv line 3: is not in UTF-8; {SAVE_AS}"),
-    "UTF-16": (TWO.encode("utf-16"), f"manifest.csv line 1: is not in UTF-8; {SAVE_AS}"),
+    "Shift-JIS": (
+        TWO.replace("South", "南病院").encode("shift-jis"),
+        f"manifest.csv line 3: is not in UTF-8; {SAVE_AS}",
+    ),
+    "Cyrillic": (TWO.replace("South", "Больница").encode("cp1251"), f"manifest.csv line 3: is not in UTF-8; {SAVE_AS}"),
+    "Polish": (TWO.replace("South", "Łódź").encode("cp1250"), f"manifest.csv line 3: is not in UTF-8; {SAVE_AS}"),
     "empty": (
         "",
         "manifest.csv line 1, column 'case_id': is missing; the header must have case_id, patient_id, institution, "
@@ -128,18 +141,15 @@ BAD_FILES = {
     ),
     "institution in two spellings": (
         TWO.replace("South", "NORTH"),
-        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals, spaces, accents or "
-        "punctuation only; spell both alike",
+        f"manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in {SPELLING}",
     ),
     "institution with and without a full stop": (
         TWO.replace("North", "St. Mary's").replace("South", "St Marys"),
-        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals, spaces, accents or "
-        "punctuation only; spell both alike",
+        f"manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in {SPELLING}",
     ),
     "institution with a letter that Unicode writes in two ways": (
         TWO.replace("North", "Charit\u00e9").replace("South", "Charite\u0301"),
-        "manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in capitals, spaces, accents or "
-        "punctuation only; spell both alike",
+        f"manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in {SPELLING}",
     ),
     "one mask for two CTs": (
         TWO.replace("m2.nii.gz", "m.nii.gz").replace("m1.nii.gz", "m.nii.gz"),
@@ -152,8 +162,20 @@ BAD_FILES = {
     ),
     "patient in two spellings": (
         TWO.replace("p2", "P 1"),
-        "manifest.csv line 3, column 'patient_id' (case 'c2'): differs from line 2 in capitals or spaces only; "
-        "spell both alike",
+        f"manifest.csv line 3, column 'patient_id' (case 'c2'): differs from line 2 in {ID_SPELLING}",
+    ),
+    "institution whose zero a spreadsheet has left out": (
+        TWO.replace("North", "012").replace("South", "12"),
+        f"manifest.csv line 3, column 'institution' (case 'c2'): differs from line 2 in {SPELLING}",
+    ),
+    "patient whose id a spreadsheet has shortened": (
+        TWO.replace("p2", "1.23E+05"),
+        "manifest.csv line 3, column 'patient_id' (case 'c2'): is a number that a spreadsheet has shortened (as "
+        "1.23E+05), its last digits are lost; format the column as text and enter it again",
+    ),
+    "case twice, once without zeros": (
+        TWO.replace("c1,", "007,").replace("c2,", "7,"),
+        "manifest.csv line 3, column 'case_id' (case '7'): line 2 has the same case_id; each row needs its own",
     ),
     "patient of two sexes": (
         f"{HEADER},sex\n{ROW},F\nc2,p1,North,i2,m2,\nc3,p1,North,i3,m3,m",

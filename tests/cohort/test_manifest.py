@@ -74,14 +74,14 @@ def test_excluded_rows_need_no_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "case_id",
-    [".hidden", "_a", "a" * 101, "a\tb", "a.NII", "a.mha", "a.GZ"],
+    [".hidden", "_a", "a" * 101, "a\tb", "a.NII", "a.mha", "a.GZ", "a_SEG", "a.b2nd", "a.npz", "a.pkl", "a.tif"],
 )
 def test_case_ids_must_be_safe_file_names_that_nnunet_cannot_misread(tmp_path: Path, case_id: str) -> None:
     with pytest.raises(ManifestError, match="column 'case_id'"):
         read_manifest(write(tmp_path, f"{FULL_HEADER}\n{full_row(case_id=case_id)}\n"))
 
 
-@pytest.mark.parametrize("case_id", ["a", "7", "AMT-001_a.b", "amt_00001", "a" * 100])
+@pytest.mark.parametrize("case_id", ["a", "7", "AMT-001_a.b", "amt_00001", "a" * 100, "a_seg1", "seg", "a_segment"])
 def test_other_case_ids_are_allowed(tmp_path: Path, case_id: str) -> None:
     assert read_manifest(write(tmp_path, f"{FULL_HEADER}\n{full_row(case_id=case_id)}\n")).cases[0].case_id == case_id
 
@@ -123,3 +123,104 @@ def test_structures_of_several_cts_may_be_in_one_folder_and_two_rows_may_name_on
     """An RTSTRUCT says which CT it was drawn on; one CT in two rows is for the audit to refuse."""
     rows = ["c1,p1,North,i1,rt", "c2,p2,South,i2,rt", "c3,p3,West,i3.nii,m3.nii", "c4,p3,West,i3.nii,m3.nii"]
     assert len(read_manifest(write(tmp_path, "\n".join([HEADER, *rows]))).cases) == 4
+
+
+@pytest.mark.parametrize("case_id", ["P001_seg", "P001_SEG", "P001", "P001_0000", "P001.b2nd", "seg", "a.b", "a_seg_b"])
+def test_the_ids_that_are_taken_are_those_that_nnunet_lists(tmp_path: Path, case_id: str) -> None:
+    """Its own listings of a preprocessed and of a raw folder that hold one case and a `P001` beside it."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+    from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder
+
+    cases = {case_id, "P001"}
+    for name in cases:
+        for ending in (".b2nd", "_seg.b2nd", ".pkl", "_0000.nii.gz"):
+            folder = tmp_path / ("raw" if ending.endswith("gz") else "preprocessed")
+            folder.mkdir(exist_ok=True)
+            (folder / f"{name.lower()}{ending}").touch()  # as where capitals do not count
+    listed = nnUNetDatasetBlosc2.get_identifiers(str(tmp_path / "preprocessed"))
+    images = create_lists_from_splitted_dataset_folder(str(tmp_path / "raw"), ".nii.gz", num_processes=1)
+    understood = sorted(listed) == sorted({name.lower() for name in cases}) and all(len(one) == 1 for one in images)
+    try:
+        read_manifest(write(tmp_path, f"{FULL_HEADER}\n{full_row(case_id=case_id)}\n"))
+    except ManifestError:
+        assert not understood or "." in case_id or case_id.endswith("_0000")  # refused too, for the readers of names
+    else:
+        assert understood
+
+
+ONE_PATIENT = {
+    "00123": [
+        "123",
+        "123.0",
+        "123,0",
+        "0123",
+        "１２３",
+        "００１２３",
+        " 123 ",
+        "1 23",
+        "\u200b123",
+        "\u0661\u0662\u0663",
+    ],
+    "P-001": ["p-001", "P-1", "P - 001", "P\u2013001", "P\u2011001", "P\u00a0-001", "Ｐ-001"],
+    "Müller7": ["Mu\u0308ller7", "MÜLLER7", "müller 7", "Müller07"],
+}
+
+
+@pytest.mark.parametrize(("one", "other"), [(one, other) for one, others in ONE_PATIENT.items() for other in others])
+def test_two_spellings_of_one_patient_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    """They would be put into two splits; the ids are not shown."""
+    text = f'{HEADER}\n{ROW.replace("p1", one)}\nc2,"{other}",South,i2,m2\n'
+    with pytest.raises(
+        ManifestError, match=r"line 3, column 'patient_id' .*: differs from line 2 in capitals, sp"
+    ) as error:
+        read_manifest(write(tmp_path, text))
+    assert one not in str(error.value)
+
+
+@pytest.mark.parametrize("other", ['"=""00123"""', '="00123"', "\ufeff00123", "\u00a000123 "])
+def test_what_spreadsheets_put_around_an_id_does_not_count(tmp_path: Path, other: str) -> None:
+    text = f"{HEADER}\n{ROW.replace('p1', '00123')}\nc2,{other},South,i2,m2\n"
+    assert {case.patient_id for case in read_manifest(write(tmp_path, text)).cases} == {"00123"}
+
+
+@pytest.mark.parametrize(
+    "ids", [("1.1", "1.10"), ("1.01", "1.1"), ("10", "1"), ("100", "10.0"), ("P1A", "P1B"), ("1-1", "11")]
+)
+def test_ids_that_are_other_numbers_are_two_patients(tmp_path: Path, ids: tuple[str, str]) -> None:
+    rows = [f"c{number},{name},North,i{number},m{number}" for number, name in enumerate(ids)]
+    assert len(read_manifest(write(tmp_path, "\n".join([HEADER, *rows]))).cases) == 2
+
+
+TABLE = f"{HEADER},age,remarks\nc1,p1,Größe & Süd,i1.nii.gz,m1.nii.gz,61.5,\nc2,p2,Süd,i2,m2,\n"
+EXCEL = {
+    "semicolons and decimal commas": TABLE.replace(",", ";").replace("61.5", "61,5"),
+    "tabs": TABLE.replace(",", "\t"),
+    "a line that names the separator": "sep=;\r\n" + TABLE.replace(",", ";").replace("\n", "\r\n"),
+    "the same between quotation marks": '"sep=,"\n' + TABLE,
+    "a tab as the named separator": "sep=\t\n" + TABLE.replace(",", "\t"),
+    "decimal comma between quotation marks": TABLE.replace("61.5", '"61,5"'),
+    "every cell between quotation marks": "\n".join(
+        '"' + line.replace(",", '","') + '"' for line in TABLE.splitlines()
+    ),
+    "empty columns and rows": TABLE.replace("\n", ",,,\n") + ",,,,,,,,,\n\n",
+    "Windows-1252": TABLE.encode("cp1252"),
+    "UTF-16": TABLE.encode("utf-16"),
+    "UTF-16 with tabs": b"\xfe\xff" + TABLE.replace(",", "\t").encode("utf-16-be"),
+    "old Mac line ends": TABLE.replace("\n", "\r"),
+}
+
+
+@pytest.mark.parametrize("content", EXCEL.values(), ids=EXCEL.keys())
+def test_habits_of_spreadsheets_are_understood(tmp_path: Path, content: str | bytes) -> None:
+    """The second row lacks its last cells, as Excel leaves them out."""
+    first, second = read_manifest(write(tmp_path, content)).cases
+    assert (first.institution, first.age, second.institution, second.age) == ("Größe & Süd", 61.5, "Süd", None)
+    named = isinstance(content, str) and content.lstrip('"').startswith("sep=")
+    assert (first.line, second.line) == ((3, 4) if named else (2, 3))
+
+
+def test_windows_1252_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_manifest(write(tmp_path, TABLE.encode("cp1252")))
+    assert (
+        "manifest.csv: is not in UTF-8, read as Windows-1252; save it as CSV UTF-8 if names look wrong" in caplog.text
+    )

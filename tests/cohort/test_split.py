@@ -173,7 +173,7 @@ def test_a_listed_institution_that_shares_a_patient_is_a_leak(tmp_path: Path) ->
 BAD_LISTS = {
     "empty": ("\n \n", "external.txt: names no institution; write one name a line"),
     "twice": ("East\nWest\neast\n", "external.txt line 3: line 1 has the same institution; remove one"),
-    "encoding": ("Süd".encode("latin-1"), "external.txt: is not in UTF-8; save it as plain text in UTF-8"),
+    "encoding": ("南病院".encode("shift-jis"), "external.txt: is not in UTF-8; save it as plain text in UTF-8"),
     "spreadsheet": (b"PK\x03\x04\x14\x00", "external.txt: is no text file; save it as plain text in UTF-8"),
 }
 

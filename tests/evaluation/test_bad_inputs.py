@@ -45,9 +45,9 @@ TABLE: list[tuple[Damage, str]] = [
         "write the tumour as 1 and everything else as 0",
     ),
     (
-        rewritten(voxels=MASK.astype(np.float32)),
-        "P/b.nii.gz: case b: holds floating point numbers (0, 1); a mask holds 0 and 1 only, as integers; "
-        "save them as integers",
+        rewritten(voxels=MASK * 0.998),
+        "P/b.nii.gz: case b: holds floating point numbers (0, 0.998); a mask holds 0 and 1 only, as integers; "
+        "these are no labels but probabilities or resampled values: threshold them first",
     ),
     (
         rewritten(voxels=MASK * 0.25),

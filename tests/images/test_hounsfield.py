@@ -63,6 +63,7 @@ LOST = {
     "12 bits over the range": lambda hu: (hu.astype(float) + 1024) / 4095 * 4095,
     "mediastinal window": lambda hu: hu.clip(-160, 240),
     "lung window": lambda hu: hu.clip(-1350, 150),
+    "wide window": lambda hu: hu.clip(-1000, 400),
     "window as 0 to 1000": lambda hu: (hu.clip(-160, 240) + 160) * 2.5,
     "intercept twice": lambda hu: hu - 1024,
     "intercept twice, then the floor": lambda hu: (hu - 1024).clip(-1024),
@@ -76,6 +77,19 @@ def test_a_chest_that_is_not_in_hu_is_refused(change: Callable[[NDArray], NDArra
     with pytest.raises(ImageReadError, match=r"of the voxels .*; export the CT again in HU, or insist .*--keep-inten"):
         to_hounsfield(voxels)
     assert to_hounsfield(voxels, keep_intensities=True).max() == max(FLOOR_HU, voxels.max())
+
+
+def test_a_flat_part_is_no_window() -> None:
+    """A phantom or a masked tumour may be all of one value, with none next to it."""
+    voxels = made_of({AIR: 0.5, FAT: 0.2})
+    assert hounsfield_doubt(np.concatenate([voxels, np.full(12_000, 40, np.int16)])) is None
+
+
+def test_a_few_equal_voxels_are_no_window() -> None:
+    """Of 396 voxels two may be the highest."""
+    voxels = np.random.default_rng(1).integers(-300, 300, 396)
+    voxels[:2] = 300
+    assert hounsfield_doubt(voxels) is None
 
 
 @pytest.mark.parametrize("parts", [MEDIASTINUM, TUMOUR, SPINE])

@@ -35,9 +35,9 @@ def test_compressed_files_are_read(tmp_path: Path, ending: str) -> None:
 
 def test_a_file_of_four_dimensions_with_one_volume_is_taken(tmp_path: Path) -> None:
     volume = sitk.GetImageFromArray(make_ct(0))
-    sitk.WriteImage(sitk.JoinSeries([volume]), str(tmp_path / "one.nrrd"))
+    sitk.WriteImage(sitk.JoinSeries([volume]), str(tmp_path / "one.mha"))
     sitk.WriteImage(sitk.JoinSeries([volume, volume]), str(tmp_path / "two.nii.gz"))
-    file = open_image_file(tmp_path / "one.nrrd")
+    file = open_image_file(tmp_path / "one.mha")
     assert file.geometry.size == (11, 9, 4)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(file.read(tmp_path)), make_ct(0))
     with pytest.raises(ImageReadError, match=r"two\.nii\.gz: has size \(11, 9, 4, 2\)"):

@@ -37,6 +37,11 @@ def whole(foreground: Foreground, shape: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
+@pytest.fixture
+def grid(tmp_path: Path) -> Geometry:
+    return open_image_file(write_image(tmp_path / "ct.nii.gz", make_ct(0))).geometry
+
+
 @pytest.mark.parametrize("slab_bytes", [1, 700, 1 << 20])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("code", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"])
@@ -97,12 +102,64 @@ def test_two_values_are_never_both_tumour(
         read_foreground(path, case_id="a", foreground=2)
 
 
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha"])
+@pytest.mark.parametrize("one", [1.0, 0.9999999, 1.0000001, 0.9991, 1.0009])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_floating_point_masks_are_refused(tmp_path: Path, dtype: type) -> None:
-    path = write_label_map(tmp_path / "a.nii.gz", SPARSE.astype(dtype))
-    message = "a: holds floating point numbers (0, 1); a mask holds 0 and 1 only, as integers; save them as integers"
+def test_floating_point_masks_are_taken_within_a_thousandth(
+    tmp_path: Path, grid: Geometry, dtype: type, one: float, ending: str
+) -> None:
+    """Both readers; the background may be off too."""
+    path = write_label_map(tmp_path / f"a{ending}", np.where(SPARSE, one, one - 1).astype(dtype))
+    assert np.array_equal(whole(read_foreground(path, case_id="a"), SPARSE.shape), SPARSE == 1)
+    path = write_image(tmp_path / f"m{ending}", np.where(make_mask(), one, one - 1).astype(dtype))
+    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid), make_mask())
+
+
+@pytest.mark.parametrize(("one", "shown"), [(0.9989, "0.9989"), (1.0011, "1.0011"), (1.9985, "1.9985"), (0.5, "0.5")])
+def test_numbers_that_are_not_nearly_whole_are_shown_as_they_are(
+    tmp_path: Path, grid: Geometry, one: float, shown: str
+) -> None:
+    path = write_label_map(tmp_path / "a.nii.gz", SPARSE * one)
+    message = f"a: holds floating point numbers (0, {shown}); a mask holds 0 and 1 only, as integers; these are no"
     with pytest.raises(LabelValueError, match=re.escape(message)):
         read_foreground(path, case_id="a")
+    path = write_image(tmp_path / "m.nii.gz", make_mask() * one)
+    with pytest.raises(LabelValueError, match=re.escape(f"and 1 (tumour): {shown}")):
+        open_label_file(path, grid=grid).read(grid)
+
+
+def test_values_of_seven_digits_are_not_rounded_in_messages() -> None:
+    with pytest.raises(LabelValueError, match=re.escape("and 1 (tumour): 1000001, 1234567.125")):
+        tumour_mask(np.array([0, 1, 1000001, 1234567.125]), name="m.nii.gz")
+
+
+def test_a_mask_of_scaled_integers_is_read(tmp_path: Path) -> None:
+    """255 times a slope of 1/255 is 0.99999998 in single precision."""
+    image = nibabel.Nifti1Image(SPARSE.T * np.uint8(255), np.diag([-1.0, -2.0, 5.0, 1.0]))
+    image.header.set_slope_inter(1 / 255, 0)
+    image = nibabel.Nifti1Image(SPARSE.T * np.uint8(255), image.affine, image.header)
+    content = bytearray(image.to_bytes())
+    content[112:120] = np.array([1 / 255, 0.0], "<f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(content)
+    assert np.array_equal(whole(read_foreground(tmp_path / "a.nii", case_id="a"), SPARSE.shape), SPARSE == 1)
+
+
+AXIAL_FIRST = ((1, 0, 0, 0, 1, 0, 0, 0, 1), (0, 1, 2))
+SAGITTAL_FIRST = ((0, 0, 1, 1, 0, 0, 0, 1, 0), (1, 2, 0))  # x runs to the back, y to the head, z to the left
+CORONAL_FIRST = ((1, 0, 0, 0, 0, 1, 0, -1, 0), (1, 0, 2))  # x to the left, y to the feet, z to the back
+
+
+@pytest.mark.parametrize(("direction", "axes"), [AXIAL_FIRST, SAGITTAL_FIRST, CORONAL_FIRST])
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd"])
+def test_a_mask_knows_which_of_its_axes_are_the_patients(
+    tmp_path: Path, ending: str, direction: tuple[int, ...], axes: tuple[int, int, int]
+) -> None:
+    path = write_label_map(tmp_path / f"a{ending}", BLOCK, direction=direction)  # 2 x 3 x 4 voxels of 5, 2 and 1 mm
+    foreground = read_foreground(path, case_id="a")
+    assert foreground.axes == axes
+    turned, spacing = foreground.axial(foreground.boxes[0].mask)
+    assert turned.shape == tuple((2, 3, 4)[axis] for axis in axes)
+    assert spacing == tuple((5.0, 2.0, 1.0)[axis] for axis in axes)[::-1]
 
 
 @pytest.mark.parametrize("follows", [b"\1", b"\x1f", b"no gzip stream" * 9, b"\0" * 9 + b"text"])
@@ -118,11 +175,6 @@ def test_a_checksum_that_does_not_fit_is_noticed_before_what_follows_it(tmp_path
     (tmp_path / "a.nii.gz").write_bytes(packed + b"no gzip stream")
     with pytest.raises(ImageReadError, match=r"a\.nii\.gz"):
         read_foreground(tmp_path / "a.nii.gz", case_id="a")
-
-
-@pytest.fixture
-def grid(tmp_path: Path) -> Geometry:
-    return open_image_file(write_image(tmp_path / "ct.nii.gz", make_ct(0))).geometry
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32, np.float64])

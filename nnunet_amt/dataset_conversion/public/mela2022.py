@@ -27,8 +27,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import (
     write_public_manifest,
 )
 from nnunet_amt.errors import ManifestError
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import header_reader, open_image_file
+from nnunet_amt.images.image_file import open_image_file
 
 BOX_COLUMNS = ("public_id", "coordX", "coordY", "coordZ", "x_length", "y_length", "z_length")
 # What models submit has the same columns and this one.
@@ -191,14 +190,7 @@ def _number(path: Path, line: int, column: str, text: str | None) -> float:
 
 
 def _write_label(label: Path, image: Path, boxes: list[Box], shape: Shape, public_id: str) -> None:
-    open_image_file(image)  # refuses what is no single volume
-    stored = Geometry.of(header_reader(image))  # boxes are in indices of the file, before any axis is turned
-    geometry = Geometry(
-        stored.size[:3],
-        stored.spacing[:3],
-        stored.origin[:3],
-        tuple(np.reshape(stored.direction, (len(stored.size),) * 2)[:3, :3].ravel().tolist()),
-    )
+    geometry = open_image_file(image).stored  # boxes are in indices of the file, before any axis is turned
     for box in boxes:
         if not filled([box], geometry.size, shape=shape).any():
             raise ManifestError(

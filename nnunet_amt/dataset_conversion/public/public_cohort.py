@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
@@ -15,8 +13,9 @@ from typing import TypeVar
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, write_csv, write_json
+from nnunet_amt.base.files import atomic_path, numbered_cells, write_csv, write_json
 from nnunet_amt.base.progress import Progress
+from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
@@ -72,8 +71,11 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     notes: dict[str, list[str]] = {}
     for manifest in manifests:
         read_manifest(manifest)  # names what is wrong with it
-        for row in csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8-sig"), newline="")):
-            cells = {(name or "").strip().lower(): (cell or "").strip() for name, cell in row.items() if name}
+        lines = numbered_cells(decoded_table(manifest.read_bytes(), name=manifest.name), manifest.name)
+        header = [name.lower() for name in next(lines)[1]]
+        for _, row in lines:
+            given = (*row, *[""] * len(header))  # cells at the end of a row may be left out
+            cells = {name: cell for name, cell in zip(header, given, strict=False) if name}
             for column in ("image", "mask"):
                 cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
             columns |= dict.fromkeys(cells)

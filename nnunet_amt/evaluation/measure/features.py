@@ -9,11 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from nnunet_amt.errors import ImageReadError
 from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.images.foreground import Foreground, joined
 from nnunet_amt.images.image_file import read_image
-from nnunet_amt.images.integrity import file_damage, stated_checksum
 
 # Undefined is None: an empty reference has no feature, a constant one no skewness.
 FeatureValues = dict[str, float | None]
@@ -148,15 +146,8 @@ def hounsfield_values(path: Path, mask: Foreground) -> np.ndarray:
     """
     import SimpleITK as sitk
 
-    try:
-        checksum = stated_checksum(path)  # of a .nii.gz; spares decompressing it a second time
-        image = sitk.ReadImage(str(path)) if checksum else read_image(path, name=str(path))
-    except (RuntimeError, OSError) as error:
-        raise ImageReadError(f"{path}: cannot be read as an image; copy or export the file again") from error
+    image = read_image(path, name=str(path))
     voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x), no copy
-    voxels = voxels.reshape(voxels.shape[-3:])  # one volume of four dimensions
-    if checksum and not checksum.fits(voxels) and (damage := file_damage(path)):
-        raise ImageReadError(f"{path}: {damage}")
     values = []
     for piece in mask.boxes:
         z, y, x = (slice(low, high) for low, high in zip(piece.lower, piece.upper, strict=True))

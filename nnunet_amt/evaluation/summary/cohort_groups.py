@@ -12,6 +12,7 @@ import numpy as np
 
 from nnunet_amt import paper
 from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
+from nnunet_amt.base.spreadsheet_text import as_decimal_point
 from nnunet_amt.errors import BadInputError, ManifestError, UnmatchedCasesError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.settings import EvaluationSettings
@@ -68,9 +69,9 @@ def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
 
 
 def as_number(text: str) -> float | None:
-    """Read a finite number; None where the text is none."""
+    """Read a finite number, with a decimal point or comma; None where the text is none."""
     try:
-        number = float(text)
+        number = float(as_decimal_point(text))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -15,7 +15,7 @@ from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.measure import case as case_module
 from nnunet_amt.evaluation.measure.case import VoxelMetrics, evaluate_cases, voxel_metrics
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, find_pairs
-from tests.evaluation.builders import count, row_mask, write_pair
+from tests.evaluation.builders import count, row_mask, write_label_map, write_pair
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,29 @@ def test_overlap_of_random_masks_is_that_of_the_simpleitk_filter() -> None:
 
 
 SETTINGS = EvaluationSettings()
+
+
+@pytest.mark.parametrize(
+    ("order", "direction"),
+    [
+        ((0, 1, 2), (1, 0, 0, 0, 1, 0, 0, 0, 1)),
+        ((2, 0, 1), (0, 0, 1, 1, 0, 0, 0, 1, 0)),  # sagittal slices: x to the back, y to the head, z to the left
+        ((1, 0, 2), (1, 0, 0, 0, 0, 1, 0, 1, 0)),  # coronal slices: y to the head, z to the back
+        ((0, 1, 2), (1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8)),  # oblique: axial slices are the nearest to those
+    ],
+)
+def test_diameters_and_size_are_those_of_axial_slices_however_a_mask_is_stored(
+    tmp_path: Path, order: tuple[int, int, int], direction: tuple[float, ...]
+) -> None:
+    """A column of 12 x 4 x 1 voxels of 10, 10 and 1 mm: 4 cm in the axial plane, 12 cm from head to feet."""
+    column = np.zeros((14, 6, 3), np.uint8)  # (z, y, x) of the patient
+    column[1:13, 1:5, 1] = 1
+    spacing = tuple((10.0, 10.0, 1.0)[axis] for axis in order)[::-1]
+    path = write_label_map(tmp_path / "a.nii.gz", column.transpose(order), spacing, direction=direction)
+    counts = evaluate_cases([LabelMapPair("a", path, path)], settings=SETTINGS)[0].counts
+    assert counts.size_mm == pytest.approx(40)
+    assert counts.prediction_diameters_mm.tolist() == pytest.approx([40])
+    assert counts.reference_maximum_diameters_mm[0] >= 120
 
 
 @pytest.fixture

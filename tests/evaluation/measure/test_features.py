@@ -14,7 +14,7 @@ from nnunet_amt.evaluation.measure.features import (
     intensity_features,
     shape_features,
 )
-from nnunet_amt.images.foreground import Spacing
+from nnunet_amt.images.foreground import Foreground, Spacing
 from tests.evaluation.failures.shapes import CT_SPACING, box, ellipsoid, foreground
 
 
@@ -144,3 +144,16 @@ def test_simpleitk_agrees_where_it_does_not_use_a_histogram() -> None:
     assert ours["mean_hu"] == pytest.approx(statistics.GetMean(1))
     assert ours["sd_hu"] == pytest.approx(statistics.GetStandardDeviation(1) * ((n - 1) / n) ** 0.5)  # ITK: ddof 1
     assert (ours["minimum_hu"], ours["maximum_hu"]) == (statistics.GetMinimum(1), statistics.GetMaximum(1))
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 0), (2, 0, 1), (1, 0, 2), (2, 1, 0), (0, 2, 1)])
+def test_the_axial_diameter_is_that_of_the_patient_whatever_the_order_of_the_array(axes: tuple[int, int, int]) -> None:
+    """A column of 8 x 1 x 1 voxels of 5, 2 and 1 mm along z, y, x: 40 mm long, and 2 mm wide in the axial plane."""
+    column = np.zeros((10, 3, 4), np.uint8)
+    column[1:9, 1, 1] = 1
+    stored = np.argsort(axes)  # array axis i of the file is axis stored[i] of the patient
+    spacing = tuple((5.0, 2.0, 1.0)[axis] for axis in stored)[::-1]
+    mask = Foreground.of(np.ascontiguousarray(column.transpose(stored)), spacing, axes)
+    features = shape_features(mask)
+    assert features["axial_diameter_mm"] == pytest.approx(2)
+    assert features["maximum_3d_diameter_mm"] == pytest.approx(40)

@@ -122,11 +122,11 @@ def test_a_hair_of_difference_is_no_difference(tmp_path: Path) -> None:
 def test_two_dimensions_and_colour_are_refused(tmp_path: Path) -> None:
     flat = tmp_path / "flat.nii.gz"
     sitk.WriteImage(sitk.GetImageFromArray(MASK[0]), str(flat))
-    with pytest.raises(ImageReadError, match="has 2 dimensions and 1 values a voxel"):
+    with pytest.raises(ImageReadError, match=r"has size \(8, 7\), must be one three-dimensional volume"):
         check_headers([LabelMapPair("flat", flat, flat)])
     colour = tmp_path / "colour.mha"
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 2, 2, 3), np.uint8), isVector=True), str(colour))
-    with pytest.raises(ImageReadError, match="has 3 dimensions and 3 values a voxel"):
+    with pytest.raises(ImageReadError, match="has 3 values a voxel, must have one"):
         check_headers([LabelMapPair("colour", colour, colour)])
 
 
@@ -136,7 +136,7 @@ def test_two_dimensions_and_colour_are_refused(tmp_path: Path) -> None:
         (40, "<h", 9, "is damaged (its header states 9 dimensions)"),
         (42, "<h", -8, "is damaged (its header states the size -8 x 7 x 6)"),
         (70, "<h", 77, "is damaged (its header states the voxel type 77)"),
-        (80, "<f", -1.0, "has the spacing (-1.0, "),
+        (80, "<f", -1.0, "has the spacing -1 x 2 x 5 mm, all must be above 0"),
         (108, "<f", np.nan, "is damaged (its header states that the voxels begin at byte nan)"),
         (280, "<f", np.nan, "is damaged (its header holds a NaN or infinite orientation)"),
         (344, "4s", b"abcd", "is damaged (its header is not NIfTI's)"),

@@ -154,7 +154,6 @@ def test_the_same_row_twice_is_one_decision(folder: Path) -> None:
     ("text", "message"),
     [
         ("case_id,lesion,decision\n", "line 1: has no column 'voxels' (its columns: case_id, lesion, decision)"),
-        ("case_id;lesion;voxels;decision\n", "save it with commas, not semicolons"),
         (f"{HEADER}\nnobody,1,10,accept,\n", "line 2, column 'case_id': no case 'nobody' is evaluated here"),
         (
             f"{HEADER}\nhalf,3,10,accept,\n",
