@@ -12,7 +12,7 @@ import logging
 import pickle
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -36,6 +36,8 @@ from nnunet_amt.nnunet.predictions import cases_of_part, image_name, require_ima
 _PREPARATION = "images=1"
 # int16 voxels of a CT compress to about 0.6 of their size.
 _BYTES_PER_VOXEL = 2 * 0.7
+# NIfTI keeps positions with seven digits.
+_ROUNDING_MM = 0.01
 # A prediction on another machine takes no longer than this.
 _OLD_SECONDS = 7 * 24 * 3600
 
@@ -183,12 +185,13 @@ def _all_good(folder: Path, paths: Sequence[Path], results: Sequence[Result | AM
 def _remove_leftovers(output: Path) -> None:
     """Remove what killed runs left half done."""
     for path in output.glob(f"{PARTIAL_MARK}*"):
-        if is_being_written(path, old_seconds=_OLD_SECONDS):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another task does the same
+            if is_being_written(path, old_seconds=_OLD_SECONDS):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def lay_back(images: InputImages, output: Path, *, probabilities: bool = False) -> None:
@@ -204,9 +207,9 @@ def lay_back(images: InputImages, output: Path, *, probabilities: bool = False) 
     for case, file in images.turned.items():
         prediction = output / f"{case}.nii.gz"
         grid = read_geometry(prediction)
-        if geometry_difference(grid, file.stored) is None:
+        if geometry_difference(grid, file.stored, tolerance=_ROUNDING_MM) is None:
             continue
-        if difference := geometry_difference(grid, file.geometry):
+        if difference := geometry_difference(grid, file.geometry, tolerance=_ROUNDING_MM):
             raise WorkFailedError(
                 f"{prediction}: does not lie on the grid of its image: {difference}; remove it and run again"
             )

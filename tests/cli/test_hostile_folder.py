@@ -1,4 +1,7 @@
-"""Every command that starts processes, run in a folder that holds code of a stranger: none of it is imported."""
+"""Commands that start processes, run in a folder that holds code of a stranger: none of it is imported.
+
+The baseline starts nnU-Net's commands as the training does, and the study and the demo run these stages in turn.
+"""
 
 from __future__ import annotations
 
@@ -65,13 +68,6 @@ def test_planning_training_and_prediction(tmp_path: Path, hostile: HostileFolder
     script.write_text(run(hostile, tmp_path, *predict, "--output", "in parts", "--slurm-array", "1"))
     run(hostile, tmp_path, "bash", script, SLURM_ARRAY_TASK_ID="0")
     assert len(list((hostile.path / "in parts").glob("*.nii.gz"))) == 5
-
-
-@pytest.mark.slow
-def test_baseline(tmp_path: Path, hostile: HostileFolder) -> None:
-    write_tiny_dataset(tmp_path / "nnUNet_raw")
-    options = ["--trainer", "nnUNetTrainer_1epoch", "--device", "cpu", "--model", "default", "--jobs", "2"]
-    run(hostile, tmp_path, console_script(), "baseline", "-d", "711", "-o", "baseline", *options)
 
 
 @pytest.mark.slow
