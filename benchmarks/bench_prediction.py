@@ -137,7 +137,7 @@ def _command_seconds(folder: Path, images: Path, way: Way, device: str) -> float
     shutil.rmtree(output, ignore_errors=True)
     recipe = way.recipe
     command = predict_command(
-        images, output, dataset_id=DATASET_ID, trainer=recipe.trainer, plans=recipe.plans,
+        images.absolute(), output.absolute(), dataset_id=DATASET_ID, trainer=recipe.trainer, plans=recipe.plans,
         checkpoint="checkpoint_final.pth", options=way.extra, device=device,
     )  # fmt: skip
     started = perf_counter()

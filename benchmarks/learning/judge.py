@@ -36,8 +36,8 @@ def _predict(study: Study, recipe: Recipe, progress: Progress) -> None:
     if done == total:
         return
     command = predict_command(
-        images, predictions, dataset_id=study.dataset_id, trainer=recipe.trainer, plans=recipe.plans,
-        checkpoint=recipe.checkpoint, options=["--continue_prediction", "-npp", "1", "-nps", "1"],
+        images.absolute(), predictions.absolute(), dataset_id=study.dataset_id, trainer=recipe.trainer,
+        plans=recipe.plans, checkpoint=recipe.checkpoint, options=["--continue_prediction", "-npp", "1", "-nps", "1"],
         device=study.device,
     )  # fmt: skip
 

@@ -1,21 +1,78 @@
-"""Processes that must not outlive the one that started them.
+"""Processes that must not outlive the one that started them, nor take code from the folder that they are started in.
 
-``python -m nnunet_amt.base.processes COMMAND ...`` runs a command so. Its parent holds the other end of its standard
-input. When the parent is gone, however it ended, the whole process group goes: the command and its workers, which
-would otherwise train on unseen or idle for ever. The process must lead its group (``start_new_session=True``).
+Run as a file, ``python -I processes.py COMMAND ...``, this module runs a command so. Its parent holds the other end of
+its standard input. When the parent is gone, however it ended, the whole process group goes: the command and its
+workers, which would otherwise train on unseen or idle for ever. The process must lead its group
+(``start_new_session=True``). Nothing but the standard library may be imported here: an isolated Python knows no more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.util
 import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# An empty or relative entry on one of these is a folder of whatever folder a program is started in.
+_SEARCH_PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+# Our own code is below it; whoever has it on a search path runs it already.
+_OWN_FOLDER = str(Path(__file__).resolve().parents[2])
+
+
+def keep_current_folder_out() -> None:
+    """Let neither this process, from now on, nor those that it starts import from the current folder.
+
+    A study that somebody sent may hold a ``subprocess.py`` or a ``torch/``. Python puts the folder that it is started
+    in first on its search path with ``-m`` and ``-c``, and every worker process of `multiprocessing` is started with
+    ``-c``. What was imported before this is called, no one can help.
+    """
+    with contextlib.suppress(FileNotFoundError):  # of a current folder that is gone nothing is imported
+        _clean_search_path(str(Path.cwd()))
+    safe = without_current_folder(os.environ)
+    for name in set(_SEARCH_PATHS) - set(safe):
+        os.environ.pop(name, None)
+    os.environ.update(safe)
+    if sys.version_info < (3, 11):  # does not know PYTHONSAFEPATH; workers get our search path in any case
+        flags = multiprocessing.util._args_from_interpreter_flags
+        multiprocessing.util._args_from_interpreter_flags = lambda: ["-I", *flags()]
+
+
+def _clean_search_path(here: str) -> None:
+    """Take off `sys.path` what ``-m`` and ``-c`` put first, and what relative entries of PYTHONPATH became."""
+    with_m = getattr(sys.modules["__main__"], "__spec__", None) is not None
+    if sys.path[:1] == [""] or (sys.path[:1] == [here] != [_OWN_FOLDER] and with_m):
+        del sys.path[0]
+    entries = os.environ["PYTHONPATH"].split(os.pathsep) if os.environ.get("PYTHONPATH") else []
+    kept = {_OWN_FOLDER, *entries, *sysconfig.get_paths().values()}
+    for folder in (str(Path(entry).absolute()) for entry in entries if not Path(entry).is_absolute()):
+        if folder in sys.path and folder not in kept:
+            sys.path.remove(folder)
+
+
+def without_current_folder(environment: Mapping[str, str]) -> dict[str, str]:
+    """Copy an environment so that no program in it takes code from the folder that it is started in.
+
+    Empty and relative entries of search paths are left out, but for the folder that this package itself comes from;
+    and Python (3.11 and later) is told not to put that folder first.
+    """
+    safe = {**environment, "PYTHONSAFEPATH": "1"}
+    for name in set(_SEARCH_PATHS) & set(environment):
+        entries = environment[name].split(os.pathsep)
+        if name == "PYTHONPATH":
+            entries = [_OWN_FOLDER if str(Path(entry).resolve()) == _OWN_FOLDER else entry for entry in entries]
+        kept = [entry for entry in entries if Path(entry).is_absolute()]
+        safe[name] = os.pathsep.join(kept)
+        if not kept:
+            del safe[name]
+    return safe
 
 
 def end_with_parent() -> None:

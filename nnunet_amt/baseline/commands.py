@@ -176,6 +176,7 @@ def baseline_script(settings: BaselineSettings, evaluation: Path | None = None) 
         *([f"# Note: {caveat}."] if (caveat := settings.caveat()) else []),
         "set -euo pipefail",
         *(f"export {name}={shlex.quote(str(Path(os.environ[name]).resolve()))}" for name in FOLDER_VARIABLES),
+        "export PYTHONSAFEPATH=1  # no worker process imports from the folder that this is run in",
         "",
         "# Plans and arrays. A fingerprint that is there is kept; the arrays of 3d_fullres serve all planners.",
         shlex.join(plan_and_preprocess_command(settings, settings.models[0])),

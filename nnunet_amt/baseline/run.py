@@ -170,7 +170,8 @@ def predict(
     ) as notes:  # fmt: skip
         notes.settings |= {**_planned(settings, model, checkpoint.parents[1]), "mirroring": True}
         if kept < total:
-            command = commands.predict_command(settings, model, dataset.images, output, keep=kept > 0)
+            images = dataset.images.absolute()
+            command = commands.predict_command(settings, model, images, output.absolute(), keep=kept > 0)
             show(shlex.join(command))
             notes.cost["peak_memory_bytes"] = run_prediction(
                 command, dataset.images, output, device=settings.device, log_file=log_file

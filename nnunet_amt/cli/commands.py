@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nnunet_amt import __version__
+from nnunet_amt.base.processes import keep_current_folder_out
 from nnunet_amt.cli.analysis import components, failures, published, score_froc
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import err, out
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    keep_current_folder_out()
     app(prog_name="nnunet_amt")
 
 

@@ -129,7 +129,7 @@ def _with_interval(mean: float | None, interval: tuple[float, float] | None) -> 
 def progress_bars() -> Iterator[Progress]:
     """Draw a bar for everything that is reported; where the output is no terminal, print a line now and then."""
     if not err.is_terminal:
-        yield _line_progress()
+        yield line_progress()
         return
     columns = (
         rich_progress.SpinnerColumn(),
@@ -151,7 +151,8 @@ def progress_bars() -> Iterator[Progress]:
         yield progress
 
 
-def _line_progress() -> Progress:
+def line_progress() -> Progress:
+    """Print a line now and then, where a bar would be in the way of what nnU-Net prints."""
     last: dict[str, float] = {}
 
     def progress(done: int, total: int, what: str) -> None:

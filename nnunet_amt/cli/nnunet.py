@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from nnunet_amt.cli.console import (
     err,
+    line_progress,
     one_line_errors,
     out,
     overall_table,
@@ -93,6 +94,9 @@ def predict(
         str, typer.Option(metavar="NAME", help="File name of the checkpoint.")
     ] = "checkpoint_best.pth",
     device: Device = "auto",
+    keep_intensities: Annotated[
+        bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
+    ] = False,
     slurm_array: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Predict nothing; print a script for sbatch that does it in N tasks."),
@@ -100,16 +104,18 @@ def predict(
 ) -> None:
     """Run nnUNetv2_predict with our trainer found; -step_size and its other options are passed on.
 
-    Run again, it keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
+    Images go through the checks of convert, and the label maps lie on their axes, whichever these are. Run again, it
+    keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
     """
-    from nnunet_amt.nnunet.predict import external_images, prediction_script
+    from nnunet_amt.nnunet.predict import external_images
     from nnunet_amt.nnunet.predict import predict as predict_images
+    from nnunet_amt.nnunet.predict_array import prediction_script
 
     images = images or external_images(dataset)
     if slurm_array is not None:
         script = prediction_script(
             images, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            options=context.args, device=device,
+            options=context.args, keep_intensities=keep_intensities, device=device,
         )  # fmt: skip
         typer.echo(script, nl=False)
         note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
@@ -117,7 +123,8 @@ def predict(
         return
     predict_images(
         images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-        options=context.args, device=device, show=show_command,
+        options=context.args, keep_intensities=keep_intensities, device=device, progress=line_progress(),
+        show=show_command,
     )  # fmt: skip
     show_written([output])
     references, cohort = Path("REFERENCES"), ""

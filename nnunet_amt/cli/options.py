@@ -32,7 +32,7 @@ Executor = Annotated[
 Fold = Annotated[
     str, typer.Option(metavar="0|all", help="0 is the training/tuning split of the cohort; all trains on both.")
 ]
-Trainer = Annotated[str, typer.Option(metavar="CLASS", help="Such as nnUNetTrainerAMT_100epochs.")]
+Trainer = Annotated[str, typer.Option(metavar="CLASS", help="Such as nnUNetTrainerAMT_20epochs.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="auto takes cuda where there is one, else cpu.")]
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results.")]

@@ -56,6 +56,11 @@ _REASONS: dict[type[AMTError], str] = {
     RoiNotFoundError: "no ROI of that name",
 }
 _OTHER_REASON = "conversion failed"
+# nnU-Net passes over a key that it does not know, and copies the file into the folder of every model.
+_IMAGES_TO_PREDICT = (
+    f"LPS axes (x to the patient's left, y to posterior, z to the head), whole HU, values below {FLOOR_HU} raised to "
+    "it. nnunet_amt predict brings images to this and results back to their axes; plain nnUNetv2_predict does not."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +136,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
         "converted_by": f"nnunet_amt {__version__}",
         "intensity_floor_hu": FLOOR_HU,
+        "images_to_predict": _IMAGES_TO_PREDICT,
         "channel_names": {"0": "CT"},
         "labels": labels,
         "numTraining": len(fold["train"]) + len(fold["val"]),

@@ -158,7 +158,7 @@ class RawDataset:
 
     def _remove_leftovers(self, nobody_writes: bool) -> None:
         for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
-            if not nobody_writes and _is_being_written(path):
+            if not nobody_writes and is_being_written(path):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -185,12 +185,12 @@ def _subset(split: Split | None) -> str:
     return "Ts" if split == "external" else "Tr"
 
 
-def _is_being_written(partial: Path) -> bool:
+def is_being_written(partial: Path, *, old_seconds: float = _OLD_SECONDS) -> bool:
     """Whether the process that made a temporary file is at work; of other machines' the file's age must tell."""
     process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
     machine = rest.partition("-")[0]
     if _MACHINE.fullmatch(machine) and machine != machine_mark():
-        return time.time() - partial.stat().st_mtime < _OLD_SECONDS
+        return time.time() - partial.stat().st_mtime < old_seconds
     return process.isdigit() and int(process) != os.getpid() and is_running(int(process))
 
 

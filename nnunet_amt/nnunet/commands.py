@@ -152,6 +152,14 @@ def without_parts(options: argparse.Namespace) -> list[str]:
     return sorted(f"{name}={value}" for name, value in vars(options).items() if name not in labour)
 
 
+def with_whole_path(words: Sequence[str], path: str | None) -> list[str]:
+    """Make a path among options absolute: nnU-Net does not run in the folder that it was given in."""
+    if path is None:
+        return list(words)
+    whole = str(Path(path).absolute())
+    return [word.removesuffix(path) + whole if word == path or word.endswith(f"={path}") else word for word in words]
+
+
 def _read(reader: _Reader, extra: Sequence[str], own: dict[str, str]) -> argparse.Namespace:
     for name in own:
         reader.add_argument(name, nargs="+", dest=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shlex
@@ -15,6 +16,8 @@ from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 FOLDER_VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 TRAINER_VARIABLE = "nnUNet_extTrainer"
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+logger = logging.getLogger(__name__)
 
 
 def hook_folder() -> Path:
@@ -69,8 +72,15 @@ def _names(folder: Path, pattern: str) -> set[str]:
 
 
 def environment_with_trainer(environment: Mapping[str, str]) -> dict[str, str]:
-    """Copy an environment and add our trainers to nnU-Net's search path, keeping what is on it."""
-    on_path = [folder for folder in environment.get(TRAINER_VARIABLE, "").split(os.pathsep) if folder]
+    """Copy an environment and add our trainers to nnU-Net's search path, keeping what is on it.
+
+    Relative entries are left out: nnU-Net would import every module of a folder in the folder that it is started in.
+    """
+    given = [folder for folder in environment.get(TRAINER_VARIABLE, "").split(os.pathsep) if folder]
+    on_path = [folder for folder in given if Path(folder).is_absolute()]
+    for folder in given:
+        if folder not in on_path:
+            logger.warning("%s: %r is left out; give the whole path of a folder of trainers", TRAINER_VARIABLE, folder)
     hook = str(hook_folder())
     if hook not in on_path:
         on_path.append(hook)

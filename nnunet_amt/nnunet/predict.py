@@ -1,11 +1,10 @@
-"""Prediction by nnU-Net's own command, here or as the tasks of a SLURM array, with the model looked at first."""
+"""Prediction by nnU-Net's own command, with the model and the images looked at first."""
 
 from __future__ import annotations
 
-import os
+import logging
 import shlex
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,33 +18,33 @@ from nnunet_amt.base.run_record import (
     recorded_run,
     shareable_words,
 )
-from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import model_folder, require_model
 from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
 from nnunet_amt.nnunet import process
-from nnunet_amt.nnunet.commands import predict_command, predict_options, without_parts
+from nnunet_amt.nnunet.commands import predict_command, predict_options, with_whole_path, without_parts
 from nnunet_amt.nnunet.environment import (
-    DEVICES,
-    FOLDER_VARIABLES,
     dataset_name,
-    export_lines,
     folder_from_environment,
     require_device,
     require_known_trainer,
 )
+from nnunet_amt.nnunet.input_images import lay_back, open_images, prepared_images
 from nnunet_amt.nnunet.predictions import (
-    cases_of_part,
-    keep_finished_predictions,
-    require_images,
-    require_output,
+    begin_predictions,
+    left_out,
     require_predictions,
     require_room,
+    unfinished_predictions,
 )
 
 BEST_CHECKPOINT = "checkpoint_best.pth"
 
-_TASK = '"$SLURM_ARRAY_TASK_ID"'
+# As many images are prepared at a time as nnU-Net reads.
+_NNUNET_READERS = 3
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ def predict(
     trainer: str = DEFAULT_TRAINER,
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
+    keep_intensities: bool = False,
     device: str = "auto",
     jobs: int | None = None,
     log_file: Path | None = None,
@@ -77,6 +77,9 @@ def predict(
     show: Callable[[str], None] = lambda command: None,
 ) -> PredictionResult:
     """Predict by ``nnUNetv2_predict``; run again, it keeps finished predictions of the same model and options.
+
+    Images that the conversion has not written go through its checks, are brought to LPS axes and whole HU for nnU-Net,
+    and their label maps lie on their own axes; see `nnunet_amt.nnunet.input_images`.
 
     Parameters
     ----------
@@ -88,6 +91,8 @@ def predict(
         Which model, and the file name of its checkpoint.
     options
         Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
+    keep_intensities
+        Take images whose values do not look like HU, as the conversion does.
     jobs
         Processes that read images, and as many that write label maps; nnU-Net's own numbers if not given.
     device, log_file, progress, show
@@ -102,27 +107,44 @@ def predict(
     """
     asked = predict_options(options)
     device = require_device(device)
-    checkpoint_file = _require_model(dataset_id, fold, trainer, checkpoint)
-    part = asked.part_id, asked.num_parts
-    kept = keep_finished_predictions(images, output, checkpoint_file, options=without_parts(asked), part=part)
-    cases = len(cases_of_part(require_images(images), part))
-    progress(kept, cases, "prediction")
-    workers = [] if jobs is None else ["-npp", str(jobs), "-nps", str(jobs)]
-    command = predict_command(
-        images, output, dataset_id=dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME, checkpoint=checkpoint,
-        options=["--continue_prediction", *workers, *options], device=device,
+    checkpoint_file = find_model(dataset_id, fold, trainer, checkpoint)
+    images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
+    inputs = open_images(images, part)
+    if others := left_out(images):
+        logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
+    unfinished = unfinished_predictions(
+        images, output, checkpoint_file, options=[*without_parts(asked), *inputs.preparation],
+        probabilities=asked.save_probabilities, part=part,
     )  # fmt: skip
+    cases, to_do = len(inputs.part_of_cases), len(unfinished)
+    progress(cases - to_do, cases, "prediction")
+    workers = [] if jobs is None else ["-npp", str(jobs), "-nps", str(jobs)]
+    words = with_whole_path(["--continue_prediction", *workers, *options], asked.prev_stage_predictions)
     with recorded_prediction(
         images, output, checkpoint_file, trainer=trainer, options=options, part=part,
-        cases=cases, to_do=cases - kept, device=device,
+        cases=cases, to_do=to_do, device=device,
     ) as notes:  # fmt: skip
-        if kept < cases or not cases or asked.save_probabilities:  # of probabilities nnU-Net knows which are missing
-            show(shlex.join(command))
-            on_line = None if log_file is None else _case_lines(kept, cases, progress)
-            notes.cost["peak_memory_bytes"] = run_prediction(
-                command, images, output, part=part, device=device, on_line=on_line, log_file=log_file
-            )
-    return PredictionResult(kept, cases - kept)
+        if to_do or not cases:
+            readers = jobs or asked.npp or _NNUNET_READERS
+            with prepared_images(
+                inputs, list(unfinished), output, keep_intensities=keep_intensities, jobs=readers, progress=progress
+            ) as folder:
+                begin_predictions(output, unfinished)
+                command = predict_command(
+                    folder, output, dataset_id=dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME,
+                    checkpoint=checkpoint, options=words, device=device,
+                )  # fmt: skip
+                show(shlex.join(command))
+                on_line = None if log_file is None else _case_lines(cases - to_do, cases, progress)
+                notes.cost["peak_memory_bytes"] = run_prediction(
+                    command, images, output, part=part, device=device, on_line=on_line, log_file=log_file
+                )
+        lay_back(inputs, output, probabilities=asked.save_probabilities)
+        if inputs.turned:
+            notes.counts["images_brought_to_lps"] = len(inputs.turned)
+        if keep_intensities:
+            notes.settings["keep_intensities"] = True
+    return PredictionResult(cases - to_do, to_do)
 
 
 def run_prediction(
@@ -201,82 +223,12 @@ def recorded_prediction(
             notes.cost["parameters"] = number_of_parameters(read_checkpoint(checkpoint)["network_weights"])
 
 
-def prediction_script(
-    images: Path,
-    output: Path,
-    parts: int,
-    *,
-    dataset_id: int,
-    fold: str = "0",
-    trainer: str = DEFAULT_TRAINER,
-    checkpoint: str = BEST_CHECKPOINT,
-    options: Sequence[str] = (),
-    device: str = "auto",
-) -> str:
-    """Write the script of a SLURM array that predicts in so many tasks, see `predict`; here nothing is predicted.
-
-    The device is not looked for here, where a GPU seldom is; ``auto`` is CUDA. What `predict` refuses is refused here.
-    """
-    asked = predict_options(options)
-    if device not in DEVICES:
-        raise BadInputError(f"--device {device}: must be one of {', '.join(DEVICES)}")
-    device = "cuda" if device == "auto" else device
-    _require_model(dataset_id, fold, trainer, checkpoint)
-    require_output(output, images)
-    if asked.num_parts != 1:
-        raise BadInputError("--slurm-array: gives -num_parts and -part_id itself; leave them out")
-    cases = len(require_images(images))
-    folders = {name: str(Path(os.environ[name]).resolve()) for name in FOLDER_VARIABLES if os.environ.get(name)}
-    arguments = [
-        str(dataset_id), "--input", str(images.resolve()), "--output", str(output.resolve()),
-        "--fold", fold, "--trainer", trainer, "--checkpoint", checkpoint, "--device", device, *options,
-    ]  # fmt: skip
-    return array_script(parts, cases, arguments, environment={**os.environ, **folders}, device=device)
-
-
-def array_script(
-    parts: int, cases: int, arguments: Sequence[str], *, environment: Mapping[str, str], device: str
-) -> str:
-    """Write a bash script for ``sbatch`` that runs ``nnunet_amt predict`` on one part of the cases a task.
-
-    Submitted again, it predicts what is missing only. `arguments` are those of ``nnunet_amt predict``, with absolute
-    paths, without ``-num_parts`` and ``-part_id``; `environment` gives nnU-Net's folders.
-    """
-    if not 1 <= parts <= cases:
-        raise BadInputError(f"--slurm-array {parts}: must be 1 to {cases}, the number of images")
-    predict = shlex.join([sys.executable, "-m", "nnunet_amt", "predict", *arguments])
-    gpu = ["#SBATCH --gres=gpu:1"] if device == "cuda" else []
-    lines = [
-        "#!/bin/bash",
-        "#SBATCH --job-name=nnunet_amt_predict",
-        f"#SBATCH --array=0-{parts - 1}",
-        "#SBATCH --output=nnunet_amt_predict_%A_%a.log",
-        *gpu,
-        "# For your cluster: change these lines, and take one # away to make them count.",
-        "##SBATCH --partition=NAME",
-        "##SBATCH --time=04:00:00",
-        "##SBATCH --cpus-per-task=8",
-        "##SBATCH --mem=32G",
-        "",
-        "set -euo pipefail",
-        ': "${SLURM_ARRAY_TASK_ID:?is not set; submit this file with sbatch}"',
-        *export_lines(environment),
-        "",
-        f"# {cases} cases in {parts} tasks. Each runs nnUNetv2_predict -num_parts {parts} -part_id {_TASK}",
-        "# after checking the model and taking away what a killed task left half written.",
-        "# Submit this file again to predict what is missing; finished predictions are kept.",
-        f"{predict} \\",
-        f"    -num_parts {parts} -part_id {_TASK}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _trained_dataset(dataset_id: int) -> str:
     return dataset_name(dataset_id, folder_from_environment("nnUNet_results"), f"nnunet_amt train {dataset_id}")
 
 
-def _require_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) -> Path:
-    """Give the checkpoint of a model of ours that may be used."""
+def find_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) -> Path:
+    """Give the checkpoint of a model of ours that may be used; BadInputError if it may not."""
     from nnunet_amt.trainers.unet import AMTUNet
 
     name = _trained_dataset(dataset_id)

@@ -8,35 +8,99 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nnunet_amt.base.files import is_nearly_full, read_record, require_folder, write_json
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
+from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS
 from nnunet_amt.images.integrity import file_damage
+
+Record = dict[str, Any]
 
 _IMAGE_ENDING = "_0000.nii.gz"
 _RECORDS = "prediction_records"
-_KNOWN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".zip")
+_CASE_NAME = re.compile(r".+_0000\.nii\.gz", re.DOTALL)
+_CHANNEL = re.compile(r"_(\d{4})\.nii\.gz$")
+_KNOWN_ENDINGS = (*IMAGE_FILE_ENDINGS, ".dcm", ".ima", ".zip", ".hdr", ".img")
+
+
+def image_name(case: str) -> str:
+    """Give the name that the image of a case must have."""
+    return f"{case}{_IMAGE_ENDING}"
 
 
 def require_images(folder: Path) -> list[str]:
-    """List the cases of a folder that must hold images for nnU-Net, ``<case>_0000.nii.gz``."""
+    """List the cases of a folder of images for nnU-Net, all of which must be named ``<case>_0000.nii.gz``.
+
+    Hidden files, folders and what is no image do not count; see `left_out`.
+    """
     require_folder(folder, "give a folder of images with --input")
-    cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
-    if cases:
-        return cases
-    # counted by their endings: names may be those of patients
-    files = [path.name.lower() for path in folder.iterdir() if path.is_file()]
-    counts = Counter(next((ending for ending in _KNOWN_ENDINGS if name.endswith(ending)), "other") for name in files)
-    found = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(3)) or "no files"
-    raise BadInputError(
-        f"{folder}: holds no image named <case>{_IMAGE_ENDING}, nnU-Net takes no other names (there are: {found}); "
-        "rename or convert the images"
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+    cases = [name.removesuffix(_IMAGE_ENDING) for name in names if _CASE_NAME.fullmatch(name)]
+    if not cases:
+        # counted by their endings: names may be those of patients
+        counts = Counter(_ending(name) for name in names)
+        found = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(3)) or "no files"
+        raise BadInputError(
+            f"{folder}: holds no image named <case>{_IMAGE_ENDING}, nnU-Net takes no other names (there are: {found}); "
+            "rename or convert the images"
+        )
+    complaints = [f"{name} ({why})" for name in names if (why := _complaint(folder / name))] + _twins(cases)
+    if complaints:
+        more = f" and {len(complaints) - 5} more" if len(complaints) > 5 else ""
+        raise BadInputError(
+            f"{folder}: holds {', '.join(complaints[:5])}{more}; nnU-Net takes one file a case, named "
+            f"<case>{_IMAGE_ENDING}; rename or convert the images, or take them away"
+        )
+    return cases
+
+
+def _complaint(path: Path) -> str | None:
+    """Say why a file cannot be predicted by its name, or because it is not there; None for others than images."""
+    name = path.name
+    if _CASE_NAME.fullmatch(name):
+        return None if path.is_file() else "a link to nothing: get the file"
+    if name == _IMAGE_ENDING:
+        return "no case before _0000"
+    if _CASE_NAME.fullmatch(name.lower()):
+        return f"{_IMAGE_ENDING} must be in small letters"
+    if channel := _CHANNEL.search(name):
+        return f"channel {channel[1]}: the model takes one, _0000"
+    if name.endswith(".nii.gz"):
+        return "no _0000"
+    return None if _ending(name) == "other" else f"not {_IMAGE_ENDING}"
+
+
+def _twins(cases: Sequence[str]) -> list[str]:
+    """Name the cases that some disks take for another one: the same but for capitals or how letters are encoded."""
+    first: dict[str, str] = {}
+    names = ((case, first.setdefault(unicodedata.normalize("NFKC", case).casefold(), case)) for case in cases)
+    return [
+        f"{image_name(case)} (the same name as {image_name(other)} to some disks)"
+        for case, other in names
+        if case != other
+    ]
+
+
+def _ending(name: str) -> str:
+    return next((ending for ending in _KNOWN_ENDINGS if name.lower().endswith(ending)), "other")
+
+
+def left_out(folder: Path) -> str | None:
+    """Say what in a folder of images will not be predicted; None if nothing is left out."""
+    kinds = Counter(
+        "hidden file" if path.name.startswith(".") else "folder" if path.is_dir() else "other file"
+        for path in folder.iterdir()
+        if path.name.startswith(".") or path.is_dir() or _ending(path.name) == "other"
     )
+    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(kinds.items())) or None
 
 
 def cases_of_part(cases: Sequence[str], part: tuple[int, int]) -> list[str]:
@@ -66,8 +130,25 @@ def keep_finished_predictions(
 ) -> int:
     """Prepare a prediction folder for ``--continue_prediction``; give the number of predictions that stay.
 
-    What stays is finished, of this model, these options and these images; everything else that nnU-Net would
-    take for finished is removed. What each prediction is of is written beside them.
+    See `unfinished_predictions` for what does; everything else that nnU-Net would take for finished is removed.
+    """
+    unfinished = unfinished_predictions(images, output, checkpoint, options=options, part=part)
+    begin_predictions(output, unfinished)
+    return len(cases_of_part(require_images(images), part)) - len(unfinished)
+
+
+def unfinished_predictions(
+    images: Path,
+    output: Path,
+    checkpoint: Path,
+    *,
+    options: Sequence[str] = (),
+    probabilities: bool = False,
+    part: tuple[int, int] = (0, 1),
+) -> dict[str, Record]:
+    """Find the cases that are still to be predicted, each with the record of what its prediction will be of.
+
+    The others are finished: of this model, these options and these images.
 
     Parameters
     ----------
@@ -77,6 +158,8 @@ def keep_finished_predictions(
         In its fold's folder, with the model's ``plans.json`` one up.
     options
         Further options that change the predictions.
+    probabilities
+        Whether a case is finished only with its ``<case>.npz``.
     part
         Only the cases of this part are looked at; see `cases_of_part`.
 
@@ -91,25 +174,33 @@ def keep_finished_predictions(
     # by content: training again rewrites these files, and a model may come from another machine
     model = [*(file_sha256(path) or "" for path in (checkpoint, checkpoint.parents[1] / "plans.json")), *options]
     digest = hashlib.sha256(json.dumps(model).encode()).hexdigest()
-    records = {case: read_record(output / _RECORDS / f"{case}.json") for case in cases}
-    foreign = [case for case in cases if (output / f"{case}.nii.gz").is_file() and not records[case]]
+    found = {case: read_record(_record_file(output, case)) for case in cases}
+    foreign = [case for case in cases if (output / f"{case}.nii.gz").is_file() and not found[case]]
     if foreign:
         raise BadInputError(
             f"{output}: holds {len(foreign)} label maps that this command did not make ({foreign[0]}.nii.gz); they "
             "would be overwritten; give another folder with --output, or move them away"
         )
-    kept = 0
+    unfinished = {}
     for case in cases:
-        prediction, image = output / f"{case}.nii.gz", images / f"{case}{_IMAGE_ENDING}"
+        image = images / image_name(case)
         state = image.stat()
-        record = {"model": digest, "image": [str(image.resolve()), state.st_size, state.st_mtime_ns]}
-        if records[case] == record and _is_whole(prediction):
-            kept += 1
-            continue
-        prediction.unlink(missing_ok=True)
-        if records[case] != record:
-            write_json(output / _RECORDS / f"{case}.json", record)
-    return kept
+        record: Record = {"model": digest, "image": [str(image.resolve()), state.st_size, state.st_mtime_ns]}
+        whole = _is_whole(output / f"{case}.nii.gz") and (not probabilities or (output / f"{case}.npz").is_file())
+        if found[case] != record or not whole:
+            unfinished[case] = record
+    return unfinished
+
+
+def begin_predictions(output: Path, unfinished: Mapping[str, Record]) -> None:
+    """Remove what nnU-Net would take for finished, and write beside it what each prediction will be of."""
+    for case, record in unfinished.items():
+        (output / f"{case}.nii.gz").unlink(missing_ok=True)
+        write_json(_record_file(output, case), record)
+
+
+def _record_file(output: Path, case: str) -> Path:
+    return output / _RECORDS / f"{case}.json"
 
 
 def require_predictions(images: Path, output: Path, *, part: tuple[int, int] = (0, 1)) -> None:

@@ -1,4 +1,4 @@
-"""Run the stock nnU-Net commands so that they find our trainer and die with us."""
+"""Run the stock nnU-Net commands so that they find our trainer, die with us, and run nobody else's code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from nnunet_amt.base import processes
+from nnunet_amt.base.processes import without_current_folder
 from nnunet_amt.errors import MissingEnvironmentError, WorkFailedError
-from nnunet_amt.nnunet.environment import environment_with_trainer
+from nnunet_amt.nnunet.environment import FOLDER_VARIABLES, environment_with_trainer
 
 logger = logging.getLogger(__name__)
+
+_SUPERVISOR = Path(processes.__file__).resolve()
 
 
 def run_stock_command(
@@ -28,8 +32,14 @@ def run_stock_command(
 ) -> int | None:
     """Run a command of nnU-Net in an environment where it finds our trainer.
 
+    It runs in the root of the file system: on Python 3.10 nnU-Net's workers would import from the current folder.
+
     Parameters
     ----------
+    command
+        Paths in it must be absolute.
+    environment
+        Relative paths of nnU-Net's folders are made absolute.
     on_line
         Told every line of the output.
     log_file
@@ -42,14 +52,16 @@ def run_stock_command(
         was started; None where the system does not tell.
     """
     beside_python, piped = Path(sys.executable).parent / command[0], on_line is not None or log_file is not None
-    executable = str(beside_python) if beside_python.is_file() else shutil.which(command[0])
+    safe = _safe_environment(environment)
+    executable = str(beside_python) if beside_python.is_file() else shutil.which(command[0], path=_search_path(safe))
     if executable is None:
         raise MissingEnvironmentError(f"{command[0]}: command not found; install nnU-Net with: pip install nnunetv2")
     logger.info("running %s", shlex.join(command))
     process = subprocess.Popen(
-        [sys.executable, "-m", "nnunet_amt.base.processes", executable, *command[1:]],
+        [sys.executable, "-I", str(_SUPERVISOR), executable, *command[1:]],
         # unbuffered: through a pipe nnU-Net's lines would come in lumps
-        env={**environment_with_trainer(environment), "PYTHONUNBUFFERED": "1"},
+        env={**safe, "PYTHONUNBUFFERED": "1"},
+        cwd=_SUPERVISOR.anchor,
         stdin=subprocess.PIPE,  # held open: the supervisor ends everything when it closes
         stdout=subprocess.PIPE if piped else None,
         stderr=subprocess.STDOUT if piped else None,
@@ -71,6 +83,16 @@ def run_stock_command(
         where = f"; all of its output is in {log_file}" if log_file else ""
         raise WorkFailedError(f"{command[0]} ended with exit code {exit_code}{last}{where}")
     return peak
+
+
+def _safe_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    safe = without_current_folder(environment_with_trainer(environment))
+    folders = {name: str(Path(safe[name]).absolute()) for name in FOLDER_VARIABLES if safe.get(name)}
+    return {**safe, **folders}
+
+
+def _search_path(environment: Mapping[str, str]) -> str:
+    return environment.get("PATH", os.defpath)
 
 
 def _wait(process: subprocess.Popen[str]) -> tuple[int, int | None]:

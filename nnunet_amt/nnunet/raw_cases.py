@@ -19,8 +19,8 @@ import SimpleITK as sitk
 from nnunet_amt.base.files import read_record, read_rows, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
-from nnunet_amt.images.geometry import Geometry, geometry_difference
-from nnunet_amt.images.image_file import read_image
+from nnunet_amt.images.geometry import Geometry, axis_code, geometry_difference
+from nnunet_amt.images.image_file import FLOOR_HU, read_image
 from nnunet_amt.nnunet.patches import fingerprint_progress, pools_that_end_with_parent, quiet_nnunet
 
 logger = logging.getLogger(__name__)
@@ -98,6 +98,10 @@ def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = Fa
     difference = geometry_difference(Geometry.of(image), Geometry.of(label))
     if difference:
         raise GeometryMismatchError(f"case {case.case_id}: image and label differ: {difference}; convert it again")
+    if (axes := axis_code(Geometry.of(image))) != "LPS":  # what is predicted is brought to LPS
+        raise GeometryMismatchError(
+            f"case {case.case_id}: {case.image.name} has axes that run {axes}, must be LPS; convert it again"
+        )
     values = set(np.unique(sitk.GetArrayViewFromImage(label)).tolist())
     if not values <= labels:
         shown = ", ".join(f"{value:g}" for value in sorted(values - labels)[:3])
@@ -113,7 +117,12 @@ def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = Fa
         raise LabelValueError(f"case {case.case_id}: {case.label.name} holds no tumour; convert it again")
     extremes = sitk.MinimumMaximumImageFilter()
     extremes.Execute(image)
-    return extremes.GetMinimum(), extremes.GetMaximum()
+    low, high = extremes.GetMinimum(), extremes.GetMaximum()
+    if low < FLOOR_HU:  # what is predicted is raised to it
+        raise ImageReadError(
+            f"case {case.case_id}: {case.image.name} holds {low:g} HU, must be {FLOOR_HU} or more; convert it again"
+        )
+    return low, high
 
 
 @dataclass(frozen=True)

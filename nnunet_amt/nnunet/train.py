@@ -39,7 +39,7 @@ from nnunet_amt.models.plans import (
     require_fold,
 )
 from nnunet_amt.nnunet import process
-from nnunet_amt.nnunet.commands import train_command, train_options
+from nnunet_amt.nnunet.commands import train_command, train_options, with_whole_path
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment, require_device, require_known_trainer
 
 FINAL_CHECKPOINT = "checkpoint_final.pth"
@@ -119,7 +119,10 @@ def train(
     _require_files_to_load(asked, fold_folder, trainer, dataset_id)
     if asked.c:
         require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
-    command = train_command(dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME, options=words, device=device)
+    command = train_command(
+        dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME, device=device,
+        options=with_whole_path(words, asked.pretrained_weights),
+    )  # fmt: skip
     show(shlex.join(command))
     on_line = None if log_file is None else _epoch_lines(epochs_of(trainer), progress)
     with recorded_training(preprocessed, model, trainer=trainer, fold=fold, options=words, device=device) as notes:

@@ -51,7 +51,9 @@ def test_every_command_has_help(command: str) -> None:
 def test_help_shows_choices_and_defaults_in_80_columns(command: str, shown: list[str]) -> None:
     output = runner.invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).output
     assert max(map(len, output.splitlines())) <= 80
-    assert all(words in output for words in shown)
+    assert "…" not in output  # a name that is cut off cannot be typed
+    in_one_line = " ".join(output.replace("│", " ").split())
+    assert all(words in in_one_line for words in shown)
 
 
 def test_help_lists_every_command() -> None:

@@ -89,6 +89,8 @@ def test_the_dataset_has_the_layout_that_nnunet_reads(tmp_path: Path) -> None:
     assert (description["numTraining"], description["file_ending"]) == (3, ".nii.gz")
     assert description["overwrite_image_reader_writer"] == "SimpleITKIO"
     assert description["intensity_floor_hu"] == -1024
+    assert description["images_to_predict"].startswith("LPS axes (x to the patient's left")
+    assert "plain nnUNetv2_predict does not" in description["images_to_predict"]
     assert json.loads((dataset / "splits_final.json").read_text()) == [{"train": ["c0", "c3"], "val": ["c1"]}]
 
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunet_amt.images.geometry import Geometry, described, geometry_difference, lps_geometry, to_lps
+from nnunet_amt.images.geometry import (
+    Geometry,
+    axis_code,
+    described,
+    from_lps,
+    geometry_difference,
+    lps_geometry,
+    to_lps,
+)
 
 GRID = Geometry((4, 5, 6), (0.7, 0.7, 5.0), (-10.0, -20.0, 30.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
 
@@ -64,6 +72,20 @@ def test_every_voxel_keeps_its_place_in_the_patient(turn: np.ndarray, oblique: b
     axes = np.reshape(turned.GetDirection(), (3, 3))
     assert (np.diag(axes) > 0.7).all()
     assert geometry_difference(lps_geometry(Geometry.of(image)), Geometry.of(turned), tolerance=1e-9) is None
+    array = sitk.GetArrayFromImage(turned)  # (z, y, x)
+    back = from_lps(np.stack([array, array + 1]), Geometry.of(image))
+    assert np.array_equal(back[1], sitk.GetArrayFromImage(image) + 1)
+
+
+@pytest.mark.parametrize("code", ["LPS", "LAS", "RAS", "PSR", "SLA", "IPL"])
+def test_axes_are_called_as_nibabel_calls_them(code: str) -> None:
+    """By the side that each runs to; oblique ones by the side that they run to most nearly."""
+    direction = np.zeros((3, 3))
+    for axis, letter in enumerate(code):
+        towards = "LPSRAI".index(letter)
+        direction[towards % 3, axis] = 1 if towards < 3 else -1
+    assert axis_code(Geometry.of(image_with(direction))) == code
+    assert axis_code(Geometry.of(image_with(TILT @ direction))) == code
 
 
 def test_lps_images_are_left_alone() -> None:

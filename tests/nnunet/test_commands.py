@@ -5,10 +5,18 @@ What decides what is loaded is not passed on.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.nnunet.commands import predict_options, train_command, train_options, without_parts
+from nnunet_amt.nnunet.commands import (
+    predict_options,
+    train_command,
+    train_options,
+    with_whole_path,
+    without_parts,
+)
 
 
 def test_train_command_is_what_one_would_type() -> None:
@@ -63,6 +71,13 @@ def test_bad_options_of_train_are_one_line(extra: list[str], message: str) -> No
     with pytest.raises(BadInputError) as raised:
         train_options(extra)
     assert message in str(raised.value)
+
+
+def test_path_among_options_is_whole_for_nnunet_which_runs_elsewhere() -> None:
+    whole = str(Path.cwd() / "w.pth")
+    assert with_whole_path(["--npz", "-pretrained_weights", "w.pth"], "w.pth")[1:] == ["-pretrained_weights", whole]
+    assert with_whole_path(["-pretrained_weights=w.pth"], "w.pth") == [f"-pretrained_weights={whole}"]
+    assert with_whole_path(["--npz"], None) == ["--npz"]
 
 
 def test_division_of_labour_does_not_change_predictions() -> None:

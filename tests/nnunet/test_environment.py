@@ -39,6 +39,16 @@ def test_our_trainers_are_added_once() -> None:
     assert environment_with_trainer(once) == once
 
 
+def test_trainers_of_a_relative_folder_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """nnU-Net imports all modules of a folder: with . those of whatever folder it is started in."""
+    value = environment_with_trainer({"nnUNet_extTrainer": os.pathsep.join([".", "/mine", "mine"])})[
+        "nnUNet_extTrainer"
+    ]
+    assert value == os.pathsep.join(["/mine", str(hook_folder())])
+    told = "nnUNet_extTrainer: '.' is left out; give the whole path of a folder of trainers"
+    assert [record.message for record in caplog.records] == [told, told.replace("'.'", "'mine'")]
+
+
 def test_export_lines_can_be_evaluated_by_a_shell_even_with_spaces(tmp_path: Path) -> None:
     lines = export_lines(folders_below(tmp_path / "a 'b' c"))
     shown = subprocess.run(

@@ -19,7 +19,8 @@ from nnunet_amt.base.run_record import RECORD_FILE, file_sha256, input_path, rea
 from nnunet_amt.base.run_record.entries import folder_sha256
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
-from nnunet_amt.nnunet.predict import array_script, predict, recorded_prediction
+from nnunet_amt.nnunet.predict import predict, recorded_prediction
+from nnunet_amt.nnunet.predict_array import array_script
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 from tests.models.model_fixtures import write_model
@@ -99,7 +100,8 @@ def test_finished_prediction_starts_nothing_and_keeps_what_is_there(
     ]  # fmt: skip
     assert [(result.kept, result.predicted) for result in results] == [(0, 1), (1, 0)]
     assert [command[-5:] for command in commands] == [["--continue_prediction", "-npp", "1", "-nps", "1"]]
-    assert steps == [(0, 1, "prediction"), (1, 1, "prediction"), (1, 1, "prediction")]
+    begun = [(0, 1, "prediction"), (0, 1, "checking images"), (1, 1, "checking images")]
+    assert steps == [*begun, (1, 1, "prediction"), (1, 1, "prediction")]
     [run] = read_runs(output)
     assert run["settings"]["options"] == []  # how many workers there were changes no label map
 
@@ -116,6 +118,8 @@ def test_script_is_bash_and_quotes_what_has_blanks(tmp_path: Path) -> None:
     assert "--output 'a b/$(c)'" in script
     # sbatch reads its lines only above the first command
     commands = [number for number, line in enumerate(lines) if line and not line.startswith("#")]
+    # a folder that somebody sent may be the one that it is submitted in
+    assert lines.index("cd /") < next(number for number in commands if " -m nnunet_amt predict" in lines[number])
     assert max(number for number, line in enumerate(lines) if line.startswith("#SBATCH")) < commands[0]
     (tmp_path / "script.sh").write_text(script)
     subprocess.run(["bash", "-n", tmp_path / "script.sh"], check=True)

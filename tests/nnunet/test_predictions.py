@@ -11,6 +11,7 @@ import pytest
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.nnunet.predictions import (
     keep_finished_predictions,
+    left_out,
     require_images,
     require_output,
     require_predictions,
@@ -29,6 +30,51 @@ def test_images_must_have_nnunets_names(tmp_path: Path) -> None:
         require_images(tmp_path)
     with pytest.raises(BadInputError, match="is a file; give a folder of images"):
         require_images(tmp_path / "c.mha")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["b.nii.gz"], r"holds b.nii.gz \(no _0000\); nnU-Net takes one file a case, named <case>_0000.nii.gz"),
+        (["b_0001.nii.gz"], r"b_0001.nii.gz \(channel 0001: the model takes one, _0000\)"),
+        (["a_0001.nii.gz"], r"a_0001.nii.gz \(channel 0001"),
+        (["b_0000.NII.GZ", "c_0000.Nii.gz"], r"b_0000.NII.GZ \(_0000.nii.gz must be in small letters\), c_0000.Nii.gz"),
+        (["b_0000.nii"], r"b_0000.nii \(not _0000.nii.gz\)"),
+        (["b_0000.nrrd", "c_0000.mha", "d.dcm"], r"b_0000.nrrd \(not .*, c_0000.mha \(not .*, d.dcm \(not "),
+        (["b_000.nii.gz"], r"b_000.nii.gz \(no _0000\)"),
+        (["b-0000.nii.gz"], r"b-0000.nii.gz \(no _0000\)"),
+        (["_0000.nii.gz"], r"_0000.nii.gz \(no case before _0000\)"),
+        (["A_0000.nii.gz"], r"a_0000.nii.gz \(the same name as A_0000.nii.gz to some disks\)"),
+        (["\u00fc_0000.nii.gz", "u\u0308_0000.nii.gz"], r"\(the same name as .* to some disks\)"),
+        ([f"{i}.nii.gz" for i in range(9)], r"4.nii.gz \(no _0000\) and 4 more; nnU-Net"),
+    ],
+)
+def test_one_name_that_nnunet_does_not_take_is_told_before_it_stumbles(
+    tmp_path: Path, names: list[str], told: str
+) -> None:
+    """nnU-Net cuts as many letters off every name: with b.nii.gz it ends in an IndexError, after loading the model."""
+    for name in ("a_0000.nii.gz", *names):
+        (tmp_path / name).touch()
+    with pytest.raises(BadInputError, match=told) as raised:
+        require_images(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_image_that_is_a_link_to_nothing_is_not_passed_over(tmp_path: Path) -> None:
+    """As git-annex leaves files that it has not fetched; nnU-Net predicts the others without a word."""
+    (tmp_path / "a_0000.nii.gz").touch()
+    (tmp_path / "b_0000.nii.gz").symlink_to(tmp_path / "annex" / "b")
+    with pytest.raises(BadInputError, match=r"b_0000.nii.gz \(a link to nothing: get the file\)"):
+        require_images(tmp_path)
+
+
+def test_what_is_no_image_does_not_count(tmp_path: Path) -> None:
+    """macOS leaves files that begin with ._ on foreign disks, one for every file."""
+    for name in ("b_0000.nii.gz", "a_0000.nii.gz", "._a_0000.nii.gz", ".DS_Store", "dataset.json", "list.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "c_0000.nii.gz").mkdir()
+    assert require_images(tmp_path) == ["a", "b"]
+    assert left_out(tmp_path) == "1 folder, 2 hidden files, 2 other files"
 
 
 def test_output_that_cannot_take_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

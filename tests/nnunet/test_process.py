@@ -13,6 +13,7 @@ import pytest
 
 from nnunet_amt.errors import MissingEnvironmentError, WorkFailedError
 from nnunet_amt.nnunet.process import run_stock_command
+from tests.hostile_folder import ROOT, HostileFolder, environment
 
 PYTHON = Path(sys.executable).name
 
@@ -29,6 +30,39 @@ def test_failed_command_is_one_line_with_its_last_line(tmp_path: Path) -> None:
 def test_unknown_command_says_what_to_install() -> None:
     with pytest.raises(MissingEnvironmentError, match="nnUNetv2_nothing: command not found"):
         run_stock_command(["nnUNetv2_nothing"], os.environ)
+
+
+SHOWS_A_WORKER = """
+import multiprocessing, os
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(max, (1, 2)), os.environ.get("PYTHONPATH"), os.environ["nnUNet_raw"])
+"""
+
+
+@pytest.mark.parametrize("entry", ["", ".", "./"])
+def test_neither_command_nor_its_workers_import_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    """Not the process that watches over it either, which was the first to run a stranger's subprocess.py."""
+    hostile = HostileFolder(tmp_path / "received study")
+    monkeypatch.chdir(hostile.path)
+    (tmp_path / "command.py").write_text(SHOWS_A_WORKER)
+    lines: list[str] = []
+    variables = environment(entry, nnUNet_raw="raw")
+    run_stock_command([PYTHON, str(tmp_path / "command.py")], variables, on_line=lines.append)
+    assert (lines, hostile.imported()) == ([f"2 {ROOT} {hostile.path / 'raw'}\n"], [])
+
+
+def test_command_of_the_current_folder_is_not_taken_for_one_of_nnunet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty entry of PATH is the current folder."""
+    (tmp_path / "nnUNetv2_nothing").write_text("#!/bin/sh\necho hostile\n")
+    (tmp_path / "nnUNetv2_nothing").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingEnvironmentError, match="nnUNetv2_nothing: command not found"):
+        run_stock_command(["nnUNetv2_nothing"], {**os.environ, "PATH": f":.:{os.environ['PATH']}"})
 
 
 def test_command_finds_our_trainers() -> None:

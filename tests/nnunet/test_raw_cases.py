@@ -77,6 +77,17 @@ def damaged(dataset: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 
 
+def store_as_las(dataset: Path) -> None:
+    """As dcm2niix writes it: what `predict` brings to LPS would not be what the model was trained on."""
+    for name in ("imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"):
+        sitk.WriteImage(sitk.Flip(sitk.ReadImage(str(dataset / name)), [False, True, False]), str(dataset / name))
+
+
+def with_padding(array: np.ndarray) -> np.ndarray:
+    """Fill the outside of the field of view as some scanners do; `predict` would raise it to the floor."""
+    return np.where(array < -950, -3024, array).astype(np.int16)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -89,6 +100,11 @@ def damaged(dataset: Path, name: str) -> None:
             "differ: spacing",
         ),
         (lambda dataset: write_image(dataset / "labelsTr/a.nii.gz", tiny_case(0)[1][1:], SPACING), "differ: size"),
+        (lambda dataset: store_as_las(dataset), "a_0000.nii.gz has axes that run LAS, must be LPS; convert it again"),
+        (
+            lambda dataset: write_image(dataset / "imagesTr/a_0000.nii.gz", with_padding(tiny_case(0)[0]), SPACING),
+            "a_0000.nii.gz holds -3024 HU, must be -1024 or more; convert it again",
+        ),
     ],
 )
 def test_case_that_cannot_be_used(dataset: Path, change: Callable[[Path], object], message: str) -> None:

@@ -1,0 +1,118 @@
+"""Nothing that a command starts takes code from the folder that it is started in.
+
+A folder of a study may come from anyone; a ``subprocess.py`` in it was imported by every worker process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.base.processes import without_current_folder
+from tests.hostile_folder import ROOT, HostileFolder, console_script, environment
+
+# A process that cleans up after itself as the command line does, and then starts a worker.
+STARTS_A_WORKER = """
+import sys
+from nnunet_amt.base.processes import keep_current_folder_out
+if __name__ == "__main__":
+    keep_current_folder_out()
+    import multiprocessing
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(max, (1, 2)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("entries", "left"),
+    [
+        (["", "/a"], ["/a"]),
+        (["/a", "."], ["/a"]),
+        (["./x", "..", "/a", "x/y", "/b"], ["/a", "/b"]),
+        (["/a/../b"], ["/a/../b"]),
+        ([""], None),
+    ],
+)
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PATH", "LD_LIBRARY_PATH"])
+def test_entries_that_depend_on_the_folder_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, entries: list[str], left: list[str] | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    safe = without_current_folder({name: os.pathsep.join(entries), "OTHER": "."})
+    assert safe.get(name) == (None if left is None else os.pathsep.join(left))
+    assert (safe["OTHER"], safe["PYTHONSAFEPATH"]) == (".", "1")
+
+
+def test_checkout_that_is_on_the_path_by_a_relative_entry_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own code comes from it: it is as trusted as we are."""
+    monkeypatch.chdir(ROOT)
+    assert without_current_folder({"PYTHONPATH": "."})["PYTHONPATH"] == str(ROOT.resolve())
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> HostileFolder:
+    return HostileFolder(tmp_path / "received study")
+
+
+def test_folder_is_hostile(hostile: HostileFolder) -> None:
+    """Without the measures it is imported from, or the other tests say nothing."""
+    command = [sys.executable, "-c", "import json"]
+    subprocess.run(command, cwd=hostile.path, env=environment(), capture_output=True, check=False)
+    assert hostile.imported() == ["json.py"]
+
+
+def pythons() -> list[str]:
+    """The Python of the tests, and one of 3.10, which knows no PYTHONSAFEPATH, where there is one."""
+    old = shutil.which("python3.10")
+    works = old and subprocess.run([old, "-c", ""], capture_output=True, check=False).returncode == 0
+    return [sys.executable, *([old] if works and sys.version_info >= (3, 11) else [])]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_worker_of_a_command_takes_nothing_from_the_folder(tmp_path: Path, hostile: HostileFolder, python: str) -> None:
+    script = tmp_path / "bin" / "command"
+    script.parent.mkdir()
+    script.write_text(STARTS_A_WORKER)
+    shown = subprocess.run(
+        [python, script], cwd=hostile.path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (shown.stdout, hostile.imported()) == ("2\n", []), shown.stderr
+
+
+@pytest.mark.parametrize("entry", ["", ".", "./"])
+def test_what_a_relative_entry_gave_us_our_workers_do_not_get(tmp_path: Path, entry: str) -> None:
+    """Python has imported `sitecustomize` before we begin, once; a worker would be the second."""
+    hostile = HostileFolder(tmp_path / "received study", modules=("sitecustomize",), packages=())
+    script = tmp_path / "bin" / "command"
+    script.parent.mkdir()
+    script.write_text(STARTS_A_WORKER)
+    shown = subprocess.run(
+        [sys.executable, script], cwd=hostile.path, env=environment(entry), capture_output=True, text=True, check=False
+    )
+    assert (shown.stdout, hostile.imported()) == ("2\n", ["sitecustomize.py"]), shown.stderr
+
+
+def test_command_that_is_run_as_a_module_imports_no_more_from_the_folder(tmp_path: Path) -> None:
+    """``python -m`` puts it first; of what is imported later, and by workers, nothing comes from there."""
+    hostile = HostileFolder(tmp_path / "received study", modules=("imported_later",), packages=())
+    (tmp_path / "code").mkdir()
+    late = STARTS_A_WORKER.replace("        print(", "        import imported_later\n        print(")
+    (tmp_path / "code" / "command.py").write_text(late)
+    shown = subprocess.run(
+        [sys.executable, "-m", "command"], cwd=hostile.path, env=environment(str(tmp_path / "code")),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "No module named 'imported_later'" in shown.stderr
+    assert hostile.imported() == []
+
+
+def test_help_in_a_hostile_folder(hostile: HostileFolder) -> None:
+    shown = subprocess.run(
+        [console_script(), "--help"], cwd=hostile.path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (shown.returncode, hostile.imported()) == (0, []), shown.stderr
