@@ -61,6 +61,10 @@ def convert(
     resample_tilt: Annotated[
         bool, typer.Option("--resample-tilt", help="Straighten CTs that were scanned with a tilted gantry.")
     ] = False,
+    interpolate_contours: Annotated[
+        bool,
+        typer.Option("--interpolate-contours", help="Make up contours that are missing between others of an RTSTRUCT."),
+    ] = False,
     exclude_unreadable: Annotated[
         bool, typer.Option("--exclude-unreadable", help="Count cases that cannot be converted as excluded.")
     ] = False,
@@ -87,7 +91,8 @@ def convert(
 
     settings = ConversionSettings(
         seed=seed, external_cases=external_cases, tuning_cases=tuning_cases,
-        external_institutions=external_institutions, reading=ReadingOptions(resample_masks, resample_tilt),
+        external_institutions=external_institutions,
+        reading=ReadingOptions(resample_masks, resample_tilt, interpolate_contours=interpolate_contours),
         exclude_unreadable=exclude_unreadable, key_file=key_file, keep_case_ids=keep_case_ids,
         p_values=table1_p_values,
     )  # fmt: skip
@@ -110,7 +115,12 @@ def convert(
 
 def _show_conversion(summary: ConversionSummary) -> None:
     """Show the audit of the split, what was excluded, and what was written."""
-    from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows
+    from nnunet_amt.dataset_conversion.dataset_files import (
+        AUDIT_COLUMNS,
+        audit_checks,
+        audit_rows,
+        interpolated_in_words,
+    )
 
     table = Table(*AUDIT_COLUMNS)
     for row in audit_rows(summary.audit):
@@ -118,6 +128,8 @@ def _show_conversion(summary: ConversionSummary) -> None:
     out.print(table)
     for check in audit_checks(summary.audit, summary.converted + summary.already_done):
         out.print(f"[green]checked[/green]  {escape(check)}")
+    if summary.interpolated:
+        out.print(f"[yellow]interpolated[/yellow] {interpolated_in_words(summary.interpolated)}; audit.json names them")
     for refused in summary.refused:
         out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
     for reason, count in summary.excluded.items():

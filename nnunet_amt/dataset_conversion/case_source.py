@@ -102,7 +102,13 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
         mask_headers = [] if is_label_file else headers_of(case.mask)
     if not is_label_file:
         with in_column(manifest_name, case, "mask"):
-            drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, roi=case.roi, resample=options.resample_masks)
+            drawn = open_dicom_mask(
+                DicomFolder(case.mask),
+                mask_headers,
+                roi=case.roi,
+                resample=options.resample_masks,
+                interpolate=options.interpolate_contours,
+            )
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
             file = open_image_file(case.image)

@@ -18,6 +18,7 @@ from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_fig
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.errors import (
     AMTError,
+    ContourError,
     GeometryMismatchError,
     ImageReadError,
     LabelValueError,
@@ -49,6 +50,7 @@ _REASONS: dict[type[AMTError], str] = {
     EmptyMaskError: "mask is empty",
     WholeMaskError: "mask covers the whole CT",
     LabelValueError: "mask holds other labels",
+    ContourError: "contours contradict each other or are missing",
     RoiNotFoundError: "no ROI of that name",
 }
 _OTHER_REASON = "conversion failed"
@@ -68,6 +70,13 @@ class DatasetContent:
     # Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``
     notes: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def interpolated(self) -> dict[str, int]:
+        """Of the cases with slices of the mask that nobody has drawn: how many these are."""
+        return {
+            case.case_id: slices for case in self.cases if (slices := self.records[case.case_id].interpolated_slices)
+        }
+
 
 def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
     """Write cohort, exclusions, audit, flow figure, tables, split, and last ``dataset.json``.
@@ -80,7 +89,13 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     write_csv(files[0], COHORT_COLUMNS, rows)
     write_csv(files[1], ("reason", "cases"), content.excluded.items())
     files.append(
-        write_audit(folder, audit=content.audit, excluded=content.excluded, compared_voxels=len(content.records))
+        write_audit(
+            folder,
+            audit=content.audit,
+            excluded=content.excluded,
+            compared_voxels=len(content.records),
+            interpolated=content.interpolated,
+        )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
     patients = [split.patients for split in content.audit.splits]
@@ -103,11 +118,15 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
     if any(record.ignored_voxels for record in content.records.values()):
         labels["ignore"] = 2
         about_ignored = " Label 2 marks what nobody has annotated; nnU-Net leaves it out of training."
+    about_interpolated = ""
+    if content.interpolated:
+        about_interpolated = f" {interpolated_in_words(content.interpolated)} (audit.json names them)."
     return {
         "name": name,
         "description": (
             "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
-            f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
+            f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set."
+            f"{about_ignored}{about_interpolated}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
@@ -149,11 +168,27 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     ]
 
 
-def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int], compared_voxels: int) -> Path:
+def interpolated_in_words(interpolated: Mapping[str, int]) -> str:
+    """Say how many slices of masks nobody has drawn; `interpolated` are those of each case that has any."""
+    slices, cases = sum(interpolated.values()), len(interpolated)
+    return (
+        f"Contours are interpolated, not drawn, on {slices} slice{'s' if slices > 1 else ''} of {cases} "
+        f"case{'s' if cases > 1 else ''}"
+    )
+
+
+def write_audit(
+    folder: Path,
+    *,
+    audit: SplitAudit,
+    excluded: Mapping[str, int],
+    compared_voxels: int,
+    interpolated: Mapping[str, int] | None = None,
+) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
-    `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
-    `compared_voxels` those whose voxels were compared.
+    `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason,
+    `compared_voxels` those whose voxels were compared, `interpolated` slices by the name of the case.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -169,6 +204,7 @@ def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int],
         },
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
+        "slices_with_interpolated_contours_by_case": dict(interpolated or {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

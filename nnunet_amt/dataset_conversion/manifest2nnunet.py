@@ -99,6 +99,7 @@ class ConversionSummary:
     converted: int  # cases that this run wrote
     already_done: int  # cases that an earlier run had written
     refused: tuple[RefusedCase, ...]  # that could not be converted and were excluded for it
+    interpolated: dict[str, int]  # of cases, by their names in the dataset: slices of the mask that nobody has drawn
     files: tuple[Path, ...]  # written beside the images, and the key
 
 
@@ -179,6 +180,7 @@ def convert(
         by_split: dict[str, int] = {split.split: split.cases for split in summary.audit.splits}
         notes.counts.update({"cases": sum(by_split.values()), **by_split})
         notes.counts.update({"excluded": sum(summary.excluded.values()), "converted": summary.converted})
+        notes.counts["interpolated_slices"] = sum(summary.interpolated.values())
     return summary
 
 
@@ -237,6 +239,7 @@ def _convert(
         converted=len(outcome.records) - outcome.already_done,
         already_done=outcome.already_done,
         refused=tuple(outcome.refused),
+        interpolated=content.interpolated,
         files=(*files, names.key_file),
     )
 

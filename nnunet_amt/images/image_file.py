@@ -43,10 +43,13 @@ class ReadingOptions:
         Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
     resample_tilt
         Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
+    interpolate_contours
+        Make up contours that are missing in an RTSTRUCT of those below and above, by their signed distances.
     """
 
     resample_masks: bool = False
     resample_tilt: bool = False
+    interpolate_contours: bool = False
 
 
 @dataclass(frozen=True)

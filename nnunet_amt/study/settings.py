@@ -73,6 +73,9 @@ class ConvertSection(_Section):
         default=False, description="Bring masks of another grid to the CT's, nearest neighbour."
     )
     resample_tilt: bool = Field(default=False, description="Straighten CTs that were scanned with a tilted gantry.")
+    interpolate_contours: bool = Field(
+        default=False, description="Make up contours that are missing between others of an RTSTRUCT."
+    )
     exclude_unreadable: bool = Field(default=False, description="Count cases that cannot be converted as excluded.")
     keep_case_ids: bool = Field(
         default=False, description="The manifest's case ids and institutions are pseudonyms already."
