@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import ContourError, GeometryMismatchError
 from nnunet_amt.images.dicom.contour_gaps import SourcePlanes, close_gap, find_gaps, stretch
-from nnunet_amt.images.dicom.contours import ON_PATH, Points, at_centres, fill_contours
+from nnunet_amt.images.dicom.contours import ON_PATH, at_centres, fill_contours
+from nnunet_amt.images.dicom.outlines import Points
 from nnunet_amt.images.geometry import Geometry
 
 XOR_TYPE = "CLOSEDPLANAR_XOR"
