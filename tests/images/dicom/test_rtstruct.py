@@ -212,6 +212,31 @@ def test_a_backslash_after_the_last_coordinate_is_no_coordinate(tmp_path: Path) 
     assert read(tmp_path / "rs").sum() == 12
 
 
+def test_a_file_that_is_cut_off_is_never_taken_for_one_with_fewer_contours(tmp_path: Path) -> None:
+    """pydicom gives the contours that it got; wherever the file ends, it is refused, within them in these words."""
+    path = tmp_path / "rs"
+    write_rtstruct(path, {name: [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 2)] for name in ("Heart", "GTV")})
+    whole = path.read_bytes()
+    begin = whole.index(b"\x06\x30\x39\x00SQ") + 12  # of what ROIContourSequence holds, to the end of the file
+    for end in range(begin, len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ImageReadError) as raised:
+            read(path)
+        assert str(raised.value) == (
+            f"rs is cut off: it ends after {end - begin} of {len(whole) - begin} bytes of its ROIContourSequence; "
+            "copy or export it again"
+        )
+
+
+def test_contours_of_no_roi_are_refused(tmp_path: Path) -> None:
+    def change(dataset: Dataset) -> None:
+        del dataset.ROIContourSequence[0].ReferencedROINumber
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=change)
+    with pytest.raises(ImageReadError, match=r"^rs has contours that do not say of which ROI they are"):
+        read(tmp_path / "rs")
+
+
 def name_images(*uids: str, at_contours: bool = False) -> Callable[[Dataset], None]:
     """Name images; an empty UID stands for an empty item."""
 
