@@ -141,7 +141,7 @@ def none_chosen(file: str, structure: str, *, roi: str | None, names: Collection
     if alike := sum(bool(re.fullmatch(roi, name, re.IGNORECASE)) for name in names):
         return f"{found}, {alike} named {roi!r} if capitals do not count; write '(?i){roi}'"
     if near := sorted({name for name in names if _plain(name) == _plain(roi)}):
-        offered = " or ".join(map(repr, near))
+        offered = " or ".join(map(_to_be_copied, near))
         return (
             f"{found}, none named {roi!r}, but {offered}, which differs in spaces, capitals or the form of its letters "
             "only; write it so"
@@ -160,6 +160,12 @@ def _plain(name: str) -> str:
     """Take the spaces, capitals and forms of letters (composed or not, full width) out of a name."""
     letters = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(letter for letter in letters if not letter.isspace() and unicodedata.category(letter) != "Cf")
+
+
+def _to_be_copied(name: str) -> str:
+    """Write a name so that it is found as it is shown: a pattern stands for odd spaces, which messages do not keep."""
+    words = name.split()
+    return repr(name) if name == " ".join(words) else "'" + r"\s+".join(map(re.escape, words)) + "'"
 
 
 def _matches_plainly(roi: str, name: str) -> bool:

@@ -54,9 +54,11 @@ def test_a_name_that_differs_in_spaces_capitals_or_forms_only_is_offered(asked: 
     """It tells nothing that was not asked for; written as offered, it is found."""
     assert chosen_by_name({1: name}, roi=asked) == {}
     message = none_chosen("RTSTRUCT", "closed ROI", roi=asked, names=["Miller Jane", name])
-    assert f"the RTSTRUCT has 2 closed ROIs, none named {asked!r}, but {name!r}, which differs in" in message
+    assert f"the RTSTRUCT has 2 closed ROIs, none named {asked!r}, but '" in message
+    assert "', which differs in spaces, capitals or the form of its letters only; write it so" in message
     assert "Miller" not in message
-    assert chosen_by_name({1: name}, roi=name) == {1: name}
+    offered = " ".join(message.split()).partition(", but '")[2].partition("', which")[0]  # as it is shown
+    assert chosen_by_name({1: name}, roi=offered) == {1: name}
 
 
 def test_of_a_pattern_that_would_match_without_spaces_only_the_number_is_told() -> None:
