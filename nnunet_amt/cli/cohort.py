@@ -64,6 +64,10 @@ def convert(
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
     ] = False,
+    interpolate_contours: Annotated[
+        bool,
+        typer.Option("--interpolate-contours", help="Make up contours that are missing between others of an RTSTRUCT."),
+    ] = False,
     exclude_unreadable: Annotated[
         bool, typer.Option("--exclude-unreadable", help="Count cases that cannot be converted as excluded.")
     ] = False,
@@ -91,7 +95,12 @@ def convert(
     settings = ConversionSettings(
         seed=seed, external_cases=external_cases, tuning_cases=tuning_cases,
         external_institutions=external_institutions,
-        reading=ReadingOptions(resample_masks, resample_tilt, keep_intensities=keep_intensities),
+        reading=ReadingOptions(
+            resample_masks=resample_masks,
+            resample_tilt=resample_tilt,
+            keep_intensities=keep_intensities,
+            interpolate_contours=interpolate_contours,
+        ),
         exclude_unreadable=exclude_unreadable, key_file=key_file, keep_case_ids=keep_case_ids,
         p_values=table1_p_values,
     )  # fmt: skip
@@ -114,7 +123,12 @@ def convert(
 
 def _show_conversion(summary: ConversionSummary) -> None:
     """Show the audit of the split, what was excluded, and what was written."""
-    from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows
+    from nnunet_amt.dataset_conversion.dataset_files import (
+        AUDIT_COLUMNS,
+        audit_checks,
+        audit_rows,
+        interpolated_in_words,
+    )
 
     table = Table(*AUDIT_COLUMNS)
     for row in audit_rows(summary.audit):
@@ -122,6 +136,8 @@ def _show_conversion(summary: ConversionSummary) -> None:
     out.print(table)
     for check in audit_checks(summary.audit, summary.converted + summary.already_done):
         out.print(f"[green]checked[/green]  {escape(check)}")
+    if summary.interpolated:
+        out.print(f"[yellow]interpolated[/yellow] {interpolated_in_words(summary.interpolated)}; audit.json names them")
     for refused in summary.refused:
         out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
     if summary.split_drawn_without:

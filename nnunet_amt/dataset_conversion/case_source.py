@@ -125,7 +125,11 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
             _require_known_kind(case.mask)
             if not is_image_file_name(case.mask):
                 drawn = open_dicom_mask(
-                    DicomFolder(case.mask), headers_of(case.mask), roi=case.roi, resample=options.resample_masks
+                    DicomFolder(case.mask),
+                    headers_of(case.mask),
+                    roi=case.roi,
+                    resample=options.resample_masks,
+                    interpolate=options.interpolate_contours,
                 )
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):

@@ -22,13 +22,14 @@ from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
+from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, to_hounsfield
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 4
+_CONVERSION_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class CaseRecord:
     # Sizes of the written files
     image_bytes: int
     label_bytes: int
+    interpolated_slices: int = 0  # of the mask, on which nobody has drawn
 
 
 def fingerprint(job: CaseJob) -> str:
@@ -170,6 +172,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
     geometry = Geometry.of(image)
     with in_column(job.manifest_name, case, "mask"):
         mask = source.mask.read(geometry)  # (z, y, x)
+        interpolated = source.mask.interpolated_slices(geometry) if isinstance(source.mask, RtStruct) else 0
     image_path = dataset.image(job.name, case.split)
     label_path = dataset.label(job.name, case.split)
     write_nifti(image_path, values, geometry=geometry)
@@ -189,6 +192,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
         manufacturer=manufacturer_in_header(source.image.manufacturer),
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
+        interpolated_slices=interpolated,
     )
     write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
     return record

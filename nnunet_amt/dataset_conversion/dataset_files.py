@@ -20,6 +20,7 @@ from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.dataset_conversion.readable_split import MovedCase
 from nnunet_amt.errors import (
     AMTError,
+    ContourError,
     GeometryMismatchError,
     ImageReadError,
     LabelValueError,
@@ -53,6 +54,7 @@ _REASONS: dict[type[AMTError], str] = {
     WholeMaskError: "mask covers the whole CT",
     TumourInMaskError: "mask holds a tumour where none is stated",
     LabelValueError: "mask holds other labels",
+    ContourError: "contours contradict each other or are missing",
     RoiNotFoundError: "no ROI of that name",
 }
 _OTHER_REASON = "conversion failed"
@@ -79,6 +81,13 @@ class DatasetContent:
     split_drawn_without: int = 0  # refused cases that a drawn split would have had
     moved: Sequence[MovedCase] = ()  # cases of an earlier run that are in another set now
 
+    @property
+    def interpolated(self) -> dict[str, int]:
+        """Of the cases with slices of the mask that nobody has drawn: how many these are."""
+        return {
+            case.case_id: slices for case in self.cases if (slices := self.records[case.case_id].interpolated_slices)
+        }
+
 
 def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
     """Write cohort, exclusions, audit, flow figure, tables, split, and last ``dataset.json``.
@@ -100,6 +109,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             compared_voxels=len(content.records),
             split_drawn_without=content.split_drawn_without,
             moved=content.moved,
+            interpolated=content.interpolated,
         )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
@@ -124,13 +134,15 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         labels["ignore"] = 2
         about_ignored = " Label 2 marks what nobody has annotated; nnU-Net leaves it out of training."
     without = content.audit.without_tumour
-    about_empty = f" Labels without a tumour are empty ({NO_TUMOUR_COLUMN} in cohort.csv)." if without else ""
+    about_others = f" Labels without a tumour are empty ({NO_TUMOUR_COLUMN} in cohort.csv)." if without else ""
+    if content.interpolated:
+        about_others += f" {interpolated_in_words(content.interpolated)} (audit.json names them)."
     return {
         "name": name,
         "description": (
             "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
             f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
-            f"{about_empty}"
+            f"{about_others}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
@@ -177,6 +189,15 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     ]
 
 
+def interpolated_in_words(interpolated: Mapping[str, int]) -> str:
+    """Say how many slices of masks nobody has drawn; `interpolated` are those of each case that has any."""
+    slices, cases = sum(interpolated.values()), len(interpolated)
+    return (
+        f"Contours are interpolated, not drawn, on {slices} slice{'s' if slices > 1 else ''} of {cases} "
+        f"case{'s' if cases > 1 else ''}"
+    )
+
+
 def write_audit(
     folder: Path,
     *,
@@ -185,6 +206,7 @@ def write_audit(
     compared_voxels: int,
     split_drawn_without: int = 0,
     moved: Sequence[MovedCase] = (),
+    interpolated: Mapping[str, int] | None = None,
 ) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
@@ -209,6 +231,7 @@ def write_audit(
         **({"moved_since_the_last_run": [asdict(case) for case in moved]} if moved else {}),
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
+        **({"slices_with_interpolated_contours_by_case": dict(interpolated)} if interpolated else {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

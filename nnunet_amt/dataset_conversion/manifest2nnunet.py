@@ -98,6 +98,7 @@ class ConversionSummary:
     converted: int  # cases that this run wrote
     already_done: int  # cases that an earlier run had written
     refused: tuple[RefusedCase, ...]  # that could not be converted and were excluded for it
+    interpolated: dict[str, int]  # of cases, by their names in the dataset: slices of the mask that nobody has drawn
     files: tuple[Path, ...]  # written beside the images, and the key
     split_drawn_without: int = 0  # refused cases that a drawn split would have had
     moved: tuple[MovedCase, ...] = ()  # cases of an earlier run that are in another set now
@@ -184,6 +185,7 @@ def convert(
             "without_tumour": summary.audit.without_tumour,
             "split_drawn_without": summary.split_drawn_without,
             "moved": len(summary.moved),
+            "interpolated_slices": sum(summary.interpolated.values()),
         }
         notes.counts.update({what: number for what, number in further.items() if number})
     return summary
@@ -249,6 +251,7 @@ def _convert(
         converted=len(outcome.records) - outcome.already_done,
         already_done=outcome.already_done,
         refused=tuple(outcome.refused),
+        interpolated=content.interpolated,
         files=(*files, names.key_file),
         split_drawn_without=drawn_without,
         moved=moved,

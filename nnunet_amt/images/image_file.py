@@ -53,11 +53,14 @@ class ReadingOptions:
         Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
     keep_intensities
         Take CTs whose values do not look like HU, see `to_hounsfield`.
+    interpolate_contours
+        Make up contours that are missing in an RTSTRUCT of those below and above, by their signed distances.
     """
 
     resample_masks: bool = False
     resample_tilt: bool = False
     keep_intensities: bool = False
+    interpolate_contours: bool = False
 
 
 @dataclass(frozen=True)

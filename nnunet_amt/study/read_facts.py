@@ -26,6 +26,7 @@ from nnunet_amt.study.study import Study
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
+_RESAMPLED = {"masks": "resample_masks", "tilt": "resample_tilt", "contours": "interpolate_contours"}
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d+),")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
 _SIGNIFICANT = 0.05
@@ -91,7 +92,7 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
         seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
-        resampled=tuple(name for name in ("masks", "tilt") if reading.get(f"resample_{name}")),
+        resampled=tuple(name for name, option in _RESAMPLED.items() if reading.get(option)),
         table_1=(folder / "table1.csv").is_file(),
     )
 

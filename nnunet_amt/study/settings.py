@@ -74,6 +74,9 @@ class ConvertSection(_Section):
     )
     resample_tilt: bool = Field(default=False, description="Straighten CTs that were scanned with a tilted gantry.")
     keep_intensities: bool = Field(default=False, description="Take CTs whose values do not look like HU.")
+    interpolate_contours: bool = Field(
+        default=False, description="Make up contours that are missing between others of an RTSTRUCT."
+    )
     exclude_unreadable: bool = Field(default=False, description="Count cases that cannot be converted as excluded.")
     keep_case_ids: bool = Field(
         default=False, description="The manifest's case ids and institutions are pseudonyms already."

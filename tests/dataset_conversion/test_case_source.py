@@ -76,6 +76,27 @@ def test_an_rtstruct_may_name_the_images_at_its_contours_only(tmp_path: Path) ->
     assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
 
 
+def test_a_series_that_lacks_images_of_the_rtstruct_is_refused(tmp_path: Path) -> None:
+    """Eight images are named, and the first six lie in the folder: the tumour may go on in the others."""
+    uids = [dcmread(file).SOPInstanceUID for file in write_ct_series(tmp_path / "ct", make_volume(8))]
+
+    def name_images(dataset: Dataset) -> None:
+        series = (
+            dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].RTReferencedSeriesSequence[0]
+        )
+        series.ContourImageSequence = [Dataset() for _ in uids]
+        for item, uid in zip(series.ContourImageSequence, uids, strict=True):
+            item.ReferencedSOPInstanceUID = uid
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=name_images)
+    assert opened(tmp_path / "ct", tmp_path / "rs").image.geometry.size[2] == 8
+    for file in (tmp_path / "ct").iterdir():
+        if dcmread(file).SOPInstanceUID in uids[6:]:
+            file.unlink()
+    with pytest.raises(GeometryMismatchError, match="names 8 images of the CT series, 2 of them are not among the 6"):
+        opened(tmp_path / "ct", tmp_path / "rs")
+
+
 def write_tilted(folder: Path) -> None:
     """Slices that move two rows (1.4 mm) to the back from one to the next; the same square in the pixels of each."""
     positions = [(ORIGIN[0], ORIGIN[1] + 1.4 * z, ORIGIN[2] + 2.5 * z) for z in range(6)]

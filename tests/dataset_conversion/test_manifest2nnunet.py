@@ -128,6 +128,7 @@ def test_the_record_tells_the_settings_and_counts_but_not_the_manifest(tmp_path:
         "resample_masks": False,
         "resample_tilt": False,
         "keep_intensities": False,
+        "interpolate_contours": False,
     }
     assert recorded["inputs"] == {"manifest": {"sha256": file_sha256(tmp_path / "manifest.csv")}}
     hashed = {name: entry["sha256"] for name, entry in recorded["outputs"].items()}

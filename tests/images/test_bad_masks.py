@@ -66,8 +66,7 @@ MASKS = {
     "contours of nothing": Bad(
         structure({"GTV": [square(0, (2.2, 2.8), (2.2, 2.8))]}),
         "mask",
-        "the RTSTRUCT's ROI number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or "
-        "no_tumour = yes if the CT shows none",
+        "ROI number 1, slice at z 100.00 mm: ends empty though it has contours (1), which hold no pixel's centre; draw this slice anew, or delete them there",
     ),
     "RTSTRUCT of another series": Bad(
         structure({"GTV": AREA}, series="other"),

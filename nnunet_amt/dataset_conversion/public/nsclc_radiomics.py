@@ -58,7 +58,9 @@ def write_manifest(
     for patient in reported(patients, progress, "looking for RTSTRUCTs"):
         cases += _cases_of(patient, roi)
     notes = {
-        "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",
+        "label_origin": (
+            f"Labels are the contours of the ROIs named {roi!r}, filled by pixel centres, those on a contour included."
+        ),
         "cohort_reference": reference,
     }
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)

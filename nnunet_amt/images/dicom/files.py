@@ -28,6 +28,7 @@ SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.
 _READERS = ("pydicom", "highdicom")
 _ZIP_MAGIC = b"PK\x03\x04"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+_TYPES_OF_FIRST_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"DT", b"SH", b"LO", b"SQ", b"AE")
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,10 @@ def refusing_damage(folder: DicomFolder, member: str) -> Iterator[None]:
 
 
 def _is_dicom(file: IO[bytes]) -> bool:
-    """Look for the mark after the preamble; old exports without one begin with group 0002 or 0008."""
+    """Look for the mark after the preamble; old exports without one begin with an element of group 0002 or 0008."""
     head = file.read(132)
     file.seek(0, os.SEEK_SET)
-    old_style = head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
-    return head[128:132] == b"DICM" or old_style
+    has_first_tag = head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
+    length = int.from_bytes(head[4:8], "little")  # where the type of the value is not in front of it
+    has_length = head[4:6] in _TYPES_OF_FIRST_VALUES or (length % 2 == 0 and length < 1 << 16)
+    return head[128:132] == b"DICM" or (len(head) > 8 and has_first_tag and has_length)
