@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_amt.base.files import is_nearly_full, read_record, require_folder, write_json
+from nnunet_amt.base.files import is_nearly_full, read_record, require_folder, why_unreadable, write_json
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.integrity import file_damage
@@ -26,9 +26,12 @@ _KNOWN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".zip")
 def require_images(folder: Path) -> list[str]:
     """List the cases of a folder that must hold images for nnU-Net, ``<case>_0000.nii.gz``."""
     require_folder(folder, "give a folder of images with --input")
-    cases = sorted(path.name.removesuffix(_IMAGE_ENDING) for path in folder.glob(f"*{_IMAGE_ENDING}"))
-    if cases:
-        return cases
+    images = sorted(folder.glob(f"*{_IMAGE_ENDING}"))
+    for path in images:
+        if reason := why_unreadable(path):
+            raise BadInputError(f"{path}: {reason}")
+    if images:
+        return [path.name.removesuffix(_IMAGE_ENDING) for path in images]
     # counted by their endings: names may be those of patients
     files = [path.name.lower() for path in folder.iterdir() if path.is_file()]
     counts = Counter(next((ending for ending in _KNOWN_ENDINGS if name.endswith(ending)), "other") for name in files)

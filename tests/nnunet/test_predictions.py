@@ -31,6 +31,22 @@ def test_images_must_have_nnunets_names(tmp_path: Path) -> None:
         require_images(tmp_path / "c.mha")
 
 
+def test_images_that_cannot_be_followed_are_refused(tmp_path: Path) -> None:
+    """nnU-Net would end in the middle, or predict fewer cases."""
+    write_image(tmp_path / "a_0000.nii.gz", np.zeros((2, 3, 4), np.int16))
+    image = tmp_path / "b_0000.nii.gz"
+    image.symlink_to("not there")
+    with pytest.raises(BadInputError, match=r"b_0000\.nii\.gz: is a link to nothing; fetch the file"):
+        require_images(tmp_path)
+    image.unlink()
+    image.mkdir()
+    with pytest.raises(BadInputError, match=r"b_0000\.nii\.gz: is a folder where a file should be"):
+        require_images(tmp_path)
+    image.rmdir()
+    image.symlink_to("a_0000.nii.gz")
+    assert require_images(tmp_path) == ["a", "b"]
+
+
 def test_output_that_cannot_take_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInputError, match="is the folder of the images"):
         require_output(tmp_path / "images" / ".." / "images", tmp_path / "images")
