@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask, refusing_damage
+from nnunet_amt.images.dicom.headers import digest_of_id
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.mask_file import require_tumour
 
@@ -38,7 +39,15 @@ class RtStruct(DicomMask):
         with refusing_damage(folder, member):
             dataset = folder.dataset(member)
             areas = _names_of_areas(dataset)
-            return cls(folder, member, tuple(areas), tuple(areas.values()), *_referenced(dataset))
+            return cls(
+                folder,
+                member,
+                tuple(areas),
+                tuple(areas.values()),
+                *_referenced(dataset),
+                patient_digest=digest_of_id(dataset.get("PatientID")),
+                frames_of_reference=_frames_of_reference(dataset),
+            )
 
     def require_fit(self, geometry: Geometry) -> None:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
@@ -111,6 +120,16 @@ def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
         for contour in roi.get("ContourSequence") or ():
             images |= {str(image.ReferencedSOPInstanceUID) for image in contour.get("ContourImageSequence") or ()}
     return frozenset(series), frozenset(images)
+
+
+def _frames_of_reference(dataset: Any) -> frozenset[str]:
+    """Frames of reference that the file, its images or any of its structures are said to lie in."""
+    named = {str(dataset.get("FrameOfReferenceUID") or "")}
+    for item in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+        named.add(str(item.get("FrameOfReferenceUID") or ""))
+    for item in dataset.get("StructureSetROISequence") or ():
+        named.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
+    return frozenset(named - {""})
 
 
 def _require_within(index: NDArray, geometry: Geometry, number: int) -> None:
