@@ -28,7 +28,7 @@ from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 4
+_CONVERSION_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class CaseRecord:
     # Sizes of the written files
     image_bytes: int
     label_bytes: int
+    # What was trusted of a mask that names another CT than the case's, "FrameOfReferenceUID" or "geometry"
+    trusted: str | None = None
 
 
 def fingerprint(job: CaseJob) -> str:
@@ -189,6 +191,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
         manufacturer=manufacturer_in_header(source.image.manufacturer),
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
+        trusted=source.trusted,
     )
     write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
     return record

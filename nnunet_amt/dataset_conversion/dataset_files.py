@@ -79,8 +79,21 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
     write_csv(files[0], COHORT_COLUMNS, rows)
     write_csv(files[1], ("reason", "cases"), content.excluded.items())
+    trusted = {name: record.trusted for name, record in sorted(content.records.items()) if record.trusted}
+    if trusted:
+        logger.warning(
+            "masks that name another CT, taken by where they lie (--trust-geometry): %d (%s); audit.json lists them",
+            len(trusted),
+            ", ".join(list(trusted)[:3]) + (", ..." if len(trusted) > 3 else ""),
+        )
     files.append(
-        write_audit(folder, audit=content.audit, excluded=content.excluded, compared_voxels=len(content.records))
+        write_audit(
+            folder,
+            audit=content.audit,
+            excluded=content.excluded,
+            compared_voxels=len(content.records),
+            trusted=trusted,
+        )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
     patients = [split.patients for split in content.audit.splits]
@@ -149,11 +162,19 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     ]
 
 
-def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int], compared_voxels: int) -> Path:
+def write_audit(
+    folder: Path,
+    *,
+    audit: SplitAudit,
+    excluded: Mapping[str, int],
+    compared_voxels: int,
+    trusted: Mapping[str, str] | None = None,
+) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
-    `compared_voxels` those whose voxels were compared.
+    `compared_voxels` those whose voxels were compared. `trusted` are cases whose mask names another CT, and what was
+    taken for it.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -169,6 +190,7 @@ def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int],
         },
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
+        **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

@@ -43,10 +43,13 @@ class ReadingOptions:
         Bring label files and DICOM SEGs of another grid to their CT's, by the nearest neighbour.
     resample_tilt
         Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
+    trust_geometry
+        Take an RTSTRUCT or DICOM SEG that names other UIDs than the CT has, if it is of the same patient and fits.
     """
 
     resample_masks: bool = False
     resample_tilt: bool = False
+    trust_geometry: bool = False
 
 
 @dataclass(frozen=True)

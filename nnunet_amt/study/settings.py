@@ -73,6 +73,10 @@ class ConvertSection(_Section):
         default=False, description="Bring masks of another grid to the CT's, nearest neighbour."
     )
     resample_tilt: bool = Field(default=False, description="Straighten CTs that were scanned with a tilted gantry.")
+    trust_geometry: bool = Field(
+        default=False,
+        description="Take RTSTRUCTs and SEGs that name other UIDs than the CT's, if patient and place fit.",
+    )
     exclude_unreadable: bool = Field(default=False, description="Count cases that cannot be converted as excluded.")
     keep_case_ids: bool = Field(
         default=False, description="The manifest's case ids and institutions are pseudonyms already."

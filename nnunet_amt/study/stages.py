@@ -48,7 +48,11 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
             external_cases=chosen.external_cases,
             tuning_cases=chosen.tuning_cases,
             external_institutions=beside(chosen.external_institutions),
-            reading=ReadingOptions(chosen.resample_masks, chosen.resample_tilt),
+            reading=ReadingOptions(
+                resample_masks=chosen.resample_masks,
+                resample_tilt=chosen.resample_tilt,
+                trust_geometry=chosen.trust_geometry,
+            ),
             exclude_unreadable=chosen.exclude_unreadable,
             key_file=beside(chosen.key_file),
             keep_case_ids=chosen.keep_case_ids,
@@ -74,7 +78,7 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         settings={
             **chosen.model_dump(include={"external_cases", "tuning_cases", "exclude_unreadable", "keep_case_ids"}),
             "p_values": chosen.table1_p_values,
-            "reading": chosen.model_dump(include={"resample_masks", "resample_tilt"}),
+            "reading": chosen.model_dump(include={"resample_masks", "resample_tilt", "trust_geometry"}),
         },
         run=run,
         looks_itself=True,  # at the files that the manifest names

@@ -122,7 +122,11 @@ def test_the_record_tells_the_settings_and_counts_but_not_the_manifest(tmp_path:
     counts = {"cases": 4, "training": 2, "tuning": 1, "external": 1, "excluded": 0, "converted": 4}
     assert recorded["counts"] == counts
     assert recorded["settings"]["external_institutions"] is False
-    assert recorded["settings"]["reading"] == {"resample_masks": False, "resample_tilt": False}
+    assert recorded["settings"]["reading"] == {
+        "resample_masks": False,
+        "resample_tilt": False,
+        "trust_geometry": False,
+    }
     assert recorded["inputs"] == {"manifest": {"sha256": file_sha256(tmp_path / "manifest.csv")}}
     hashed = {name: entry["sha256"] for name, entry in recorded["outputs"].items()}
     assert hashed == {name: file_sha256(dataset / name) for name in hashed}
