@@ -162,7 +162,11 @@ def why_unreadable(path: Path) -> str | None:
 
     None of an ordinary file, and of one that may not be read: whoever opens it has the system's word for that.
     """
-    if path.is_file():
+    try:
+        is_file = path.is_file()
+    except PermissionError as error:
+        return f"cannot be read ({error.strerror}); check its permissions"
+    if is_file:
         pointer = "is a pointer in place of the file; fetch the file (git annex get, git lfs pull)"
         return pointer if _points(path) else None
     if path.is_symlink() and path.is_dir():

@@ -87,6 +87,14 @@ def test_what_lies_below_is_listed_with_what_cannot_be_followed(tmp_path: Path) 
     assert str(found["nothing"]).startswith("is a link to nothing; fetch")
 
 
+def test_a_folder_that_may_not_be_entered_hides_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, **_: object) -> None:  # the administrator may enter any folder, so chmod is no test
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert files.why_unreadable(tmp_path / "a") == "cannot be read (Permission denied); check its permissions"
+
+
 def test_why_a_path_is_no_file_with_content(tmp_path: Path) -> None:
     (tmp_path / "annex").write_text("/annex/objects/MD5E-s9--0.nii.gz\n")
     (tmp_path / "lfs").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")

@@ -167,7 +167,13 @@ def visible_files(source: Path, pattern: str) -> list[Path]:
     A linked subfolder, and a file of that pattern that has no content, is a ManifestError: cases would be left out.
     """
     found = []
-    for path in (path for path in files_below(source) if not path.name.startswith(".")):
+    try:
+        below = files_below(source)
+    except OSError as error:
+        raise ManifestError(
+            f"{source.name}: a folder in it cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    for path in (path for path in below if not path.name.startswith(".")):
         reason = why_unreadable(path)
         if reason and (path.is_dir() or fnmatch(path.name, pattern)):
             raise ManifestError(f"{path.relative_to(source)} {reason}")
@@ -184,4 +190,7 @@ def _write_rows(
 
 
 def _relative(path: Path | None, folder: Path) -> str:
-    return "" if path is None else Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    """Give a path from a folder on; a link keeps its name, as what it leads to may have none that tells the format."""
+    if path is None:
+        return ""
+    return Path(os.path.relpath(path.parent.resolve() / path.name, folder.resolve())).as_posix()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.files import DicomFolder, pydicom_module
+from nnunet_amt.images.dicom.slices import decoded_pixels
 from nnunet_amt.images.dicom.stream import BIG_ENDIAN, UNCOMPRESSED, DicomFileError, damaged
 
 _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -148,15 +149,7 @@ def pixels_of(dataset: Any, frame: SegFrame, segments: Sequence[int]) -> NDArray
         else:
             unpacked = np.frombuffer(content, f"<u{bits // 8}")
         return np.isin(unpacked[: shape[0] * shape[1]].reshape(shape), stored)
-    from pydicom.pixels.utils import pixel_array
-
-    try:
-        return np.isin(pixel_array(dataset, index=frame.number - 1).reshape(shape), stored)
-    except NotImplementedError as error:
-        name = pydicom_module().uid.UID(syntax).name
-        raise DicomFileError(f"has pixels in a form that is not read ({name}); export it uncompressed") from error
-    except Exception as error:
-        raise damaged(f"the pixels of frame {frame.number} cannot be decoded") from error
+    return np.isin(decoded_pixels(dataset, frame.number - 1).reshape(shape), stored)
 
 
 def _bits_of(dataset: Any, start: int, shape: tuple[int, int]) -> NDArray[np.bool_]:

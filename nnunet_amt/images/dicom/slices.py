@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.images.dicom.files import DicomFolder, refusing_damage
+from nnunet_amt.images.dicom.files import DicomFolder, pydicom_module, refusing_damage
 from nnunet_amt.images.dicom.headers import DicomHeader
-from nnunet_amt.images.dicom.stream import BIG_ENDIAN, IMPLICIT_VR, UNCOMPRESSED
+from nnunet_amt.images.dicom.stream import BIG_ENDIAN, IMPLICIT_VR, UNCOMPRESSED, DicomFileError, damaged
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import FLOOR_HU
 
@@ -163,9 +163,22 @@ def decoded_series(folder: DicomFolder, slices: Sequence[DicomHeader]) -> NDArra
     for z, header in enumerate(slices):
         dataset = folder.dataset(header.member)
         with refusing_damage(folder, header.member):
-            volume[z] = dataset.pixel_array
+            volume[z] = decoded_pixels(dataset, 0)
         volume[z] = volume[z] * (1.0 if header.slope is None else header.slope) + (header.intercept or 0.0)
     return volume
+
+
+def decoded_pixels(dataset: Any, frame: int) -> NDArray:
+    """Decode one frame (from 0) of a pydicom dataset, (y, x); DicomFileError if that cannot be done."""
+    from pydicom.pixels.utils import pixel_array
+
+    try:
+        return pixel_array(dataset, index=frame)
+    except Exception as error:  # of decoders of many hands
+        if isinstance(error, NotImplementedError) or "missing dependencies" in str(error):
+            name = pydicom_module().uid.UID(dataset.file_meta.TransferSyntaxUID).name
+            raise DicomFileError(f"has pixels in a form that is not read ({name}); export it uncompressed") from error
+        raise damaged(f"the pixels of frame {frame + 1} cannot be decoded") from error
 
 
 def slice_shifts(positions: Sequence[Sequence[float]], geometry: Geometry) -> Shifts:
