@@ -190,7 +190,7 @@ def write_audit(
         },
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
-        **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
+        "masks_that_name_another_ct": dict(trusted or {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

@@ -164,11 +164,21 @@ def ct_series_among(
         raise ImageReadError(
             f"{name}: holds {len(volumes)} CT series ({_listed(volumes)}){reason}; keep one series in the folder"
         )
-    slices = checked_slices(chosen[0], name=name)
+    slices = checked_slices(_without_copies(folder, chosen[0]), name=name)
     geometry = series_geometry(slices, name=name, tilt_allowed=options.resample_tilt)
     shifts = slice_shifts([header.position or () for header in slices], geometry)
     drifts = max(abs(shift) for pair in shifts for shift in pair) > LARGEST_DRIFT_PIXELS
     return DicomSeries(folder, tuple(slices), geometry, shifts if drifts else None)
+
+
+def _without_copies(folder: DicomFolder, slices: Sequence[DicomHeader]) -> list[DicomHeader]:
+    """Take a file that is there more than once, byte for byte, only once: a folder that was exported into itself."""
+    counts = Counter(header.sop_uid for header in slices)
+    kept: dict[str, DicomHeader] = {}
+    for header in slices:
+        again = header.sop_uid and counts[header.sop_uid] > 1
+        kept.setdefault(folder.content_digest(header.member) if again else header.member, header)
+    return list(kept.values())
 
 
 def _may_be_stacked(slices: Sequence[DicomHeader]) -> bool:

@@ -181,6 +181,17 @@ def test_a_series_without_a_uid_is_known_by_its_folder(tmp_path: Path) -> None:
     np.testing.assert_array_equal(voxels(open_series(tmp_path / "a"), tmp_path / "scratch"), make_volume())
 
 
+def test_copies_of_the_slices_count_once(tmp_path: Path) -> None:
+    """The folder lies in itself once more, as after a second download. Two reconstructions are no copies."""
+    write_ct_series(tmp_path / "ct")
+    shutil.copytree(tmp_path / "ct", tmp_path / "again")
+    (tmp_path / "again").rename(tmp_path / "ct" / "ct")
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "ct"), tmp_path / "scratch"), make_volume())
+    write_ct_series(tmp_path / "ct" / "ct", make_volume() + 1)  # of the same UIDs
+    with pytest.raises(ImageReadError, match="12 images lie at 6 places, 2 at each: several phases or copies"):
+        open_series(tmp_path / "ct")
+
+
 CORONAL, SAGITTAL = (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 
 
