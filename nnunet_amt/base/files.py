@@ -23,6 +23,8 @@ CsvRow = Mapping[str, object] | Iterable[object]
 
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
+_POINTERS = (b"/annex/objects/", b"version https://git-lfs.github.com/spec/")
+_LONGEST_POINTER = 32_768
 
 
 @contextmanager
@@ -137,6 +139,55 @@ def require_folder(folder: Path, advice: str) -> None:
     """Refuse what is not there or is a file, with the advice which folder to give."""
     if not folder.is_dir():
         raise BadInputError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}; {advice}")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List what lies in a folder and its subfolders, but no subfolder, sorted.
+
+    Linked subfolders, which are not entered, and links to nothing are listed too: `why_unreadable` tells what is to be
+    said of them. Raises OSError if a subfolder cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error  # a folder that must not be listed is an error, not empty
+
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        found += [Path(parent, name) for name in names]
+        found += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+    return sorted(found)
+
+
+def why_unreadable(path: Path) -> str | None:
+    """Say what a path is that is no file with content, and what to do: ``"is a link to nothing; ..."``.
+
+    None of an ordinary file, and of one that may not be read: whoever opens it has the system's word for that.
+    """
+    try:
+        is_file = path.is_file()
+    except PermissionError as error:
+        return f"cannot be read ({error.strerror}); check its permissions"
+    if is_file:
+        pointer = "is a pointer in place of the file; fetch the file (git annex get, git lfs pull)"
+        return pointer if _points(path) else None
+    if path.is_symlink() and path.is_dir():
+        return "is a linked folder, which is not followed; give the folder itself, or copy it to where the link stands"
+    if path.is_symlink():
+        return "is a link to nothing; fetch the file that it stands for (git annex get), or copy it there"
+    if path.is_dir():
+        return "is a folder where a file should be; rename or remove it"
+    return "is no ordinary file; remove it" if path.exists() else "does not exist"
+
+
+def _points(path: Path) -> bool:
+    """Tell whether git-annex or Git LFS has left a text of where the content is in place of it."""
+    if path.stat().st_size > _LONGEST_POINTER:
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(max(_POINTERS, key=len))).startswith(_POINTERS)
+    except OSError:
+        return False
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:

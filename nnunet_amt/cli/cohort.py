@@ -68,6 +68,13 @@ def convert(
         bool,
         typer.Option("--interpolate-contours", help="Make up contours that are missing between others of an RTSTRUCT."),
     ] = False,
+    trust_geometry: Annotated[
+        bool,
+        typer.Option(
+            "--trust-geometry",
+            help="Take an RTSTRUCT or DICOM SEG that names other UIDs than the CT's, if patient and place fit.",
+        ),
+    ] = False,
     exclude_unreadable: Annotated[
         bool, typer.Option("--exclude-unreadable", help="Count cases that cannot be converted as excluded.")
     ] = False,
@@ -94,14 +101,15 @@ def convert(
 
     settings = ConversionSettings(
         seed=seed, external_cases=external_cases, tuning_cases=tuning_cases,
-        external_institutions=external_institutions,
+        external_institutions=external_institutions, exclude_unreadable=exclude_unreadable,
         reading=ReadingOptions(
             resample_masks=resample_masks,
             resample_tilt=resample_tilt,
             keep_intensities=keep_intensities,
             interpolate_contours=interpolate_contours,
+            trust_geometry=trust_geometry,
         ),
-        exclude_unreadable=exclude_unreadable, key_file=key_file, keep_case_ids=keep_case_ids,
+        key_file=key_file, keep_case_ids=keep_case_ids,
         p_values=table1_p_values,
     )  # fmt: skip
     raw_folder = folder_from_environment("nnUNet_raw")

@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import why_unreadable
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
 from nnunet_amt.errors import (
@@ -29,6 +30,7 @@ from nnunet_amt.errors import (
 )
 from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, is_cut_zip, is_dicom_path
 from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
+from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, ReadingOptions, is_image_file_name, open_image_file
@@ -102,6 +104,8 @@ class CaseSource:
 
     image: ImageSource
     mask: MaskSource
+    # What was trusted of a mask that names another CT, see `require_same_series`
+    trusted: str | None = None
 
     @property
     def has_ignore_label(self) -> bool:
@@ -147,11 +151,14 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
         return CaseSource(image, NoTumour())
     with in_column(manifest_name, case, "mask"):
         mask: MaskSource = _label_file(case.mask, image, options) if drawn is None else drawn
+        trusted = None
         if drawn is not None:
             if isinstance(image, DicomSeries):
-                require_same_series(drawn, image)
+                trusted = require_same_series(drawn, image, trust_geometry=options.trust_geometry)
+            if trusted and isinstance(drawn, DicomSeg):  # resampled, it would fit any CT
+                mask = drawn = replace(drawn, resample=False)
             drawn.require_fit(image.geometry)
-        return CaseSource(image, NoTumour(mask) if case.no_tumour else mask)
+        return CaseSource(image, NoTumour(mask) if case.no_tumour else mask, trusted)
 
 
 @contextmanager
@@ -188,10 +195,15 @@ def _without_names(message: str, case: CohortCase) -> str:
 
 
 def require_existing(path: Path) -> None:
-    """Refuse a path that leads nowhere, with a hint if it is written as on Windows."""
-    if not path.exists():
+    """Refuse a path that leads nowhere, with a hint if it is written as on Windows, or to no file with content."""
+    if path.is_dir():
+        return
+    reason = why_unreadable(path)
+    if reason == "does not exist":
         hint = "; write / in place of \\" if "\\" in path.name else ""
         raise ImageReadError(f"{path.name} does not exist{hint}; paths are relative to the manifest's folder")
+    if reason:
+        raise ImageReadError(f"{path.name} {reason}")
 
 
 def _require_known_kind(path: Path) -> None:

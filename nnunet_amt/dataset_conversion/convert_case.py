@@ -83,6 +83,8 @@ class CaseRecord:
     image_bytes: int
     label_bytes: int
     interpolated_slices: int = 0  # of the mask, on which nobody has drawn
+    # What was trusted of a mask that names another CT than the case's, "FrameOfReferenceUID" or "geometry"
+    trusted: str | None = None
 
 
 def fingerprint(job: CaseJob) -> str:
@@ -193,6 +195,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
         interpolated_slices=interpolated,
+        trusted=source.trusted,
     )
     write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
     return record

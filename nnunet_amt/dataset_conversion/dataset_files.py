@@ -101,6 +101,13 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
     write_csv(files[0], columns, rows)
     write_csv(files[1], ("reason", "cases"), content.excluded.items())
+    trusted = {name: record.trusted for name, record in sorted(content.records.items()) if record.trusted}
+    if trusted:
+        logger.warning(
+            "masks that name another CT, taken by where they lie (--trust-geometry): %d (%s); audit.json lists them",
+            len(trusted),
+            ", ".join(list(trusted)[:3]) + (", ..." if len(trusted) > 3 else ""),
+        )
     files.append(
         write_audit(
             folder,
@@ -110,6 +117,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             split_drawn_without=content.split_drawn_without,
             moved=content.moved,
             interpolated=content.interpolated,
+            trusted=trusted,
         )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
@@ -207,12 +215,14 @@ def write_audit(
     split_drawn_without: int = 0,
     moved: Sequence[MovedCase] = (),
     interpolated: Mapping[str, int] | None = None,
+    trusted: Mapping[str, str] | None = None,
 ) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
-    `compared_voxels` those whose voxels were compared. Of the others see `DatasetContent`; what there is none of is
-    left out, as are the cases without a tumour.
+    `compared_voxels` those whose voxels were compared. Of the others see `DatasetContent`; `trusted` are cases whose
+    mask names another CT, and what was taken for it. What there is none of is left out, as are the cases without a
+    tumour.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -232,6 +242,7 @@ def write_audit(
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
         **({"slices_with_interpolated_contours_by_case": dict(interpolated)} if interpolated else {}),
+        **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

@@ -77,6 +77,10 @@ class ConvertSection(_Section):
     interpolate_contours: bool = Field(
         default=False, description="Make up contours that are missing between others of an RTSTRUCT."
     )
+    trust_geometry: bool = Field(
+        default=False,
+        description="Take RTSTRUCTs and SEGs that name other UIDs than the CT's, if patient and place fit.",
+    )
     exclude_unreadable: bool = Field(default=False, description="Count cases that cannot be converted as excluded.")
     keep_case_ids: bool = Field(
         default=False, description="The manifest's case ids and institutions are pseudonyms already."

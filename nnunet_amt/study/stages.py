@@ -15,7 +15,7 @@ from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
 
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
-_READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours"}
+_READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
 
 # Stages are imported by the function that runs them: torch takes seconds, and --status should not.
 

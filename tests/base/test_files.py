@@ -72,3 +72,38 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
 def test_csv_has_empty_cells_for_none_and_for_what_a_row_lacks(tmp_path: Path) -> None:
     files.write_csv(tmp_path / "t.csv", ("a", "b"), [{"a": 1, "b": None}, {"b": "x, y"}])
     assert (tmp_path / "t.csv").read_bytes() == b'a,b\n1,\n,"x, y"\n'
+
+
+def test_what_lies_below_is_listed_with_what_cannot_be_followed(tmp_path: Path) -> None:
+    """A linked folder is listed and not entered: it may lead in a circle."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_text("content")
+    (tmp_path / "a" / "circle").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "nothing").symlink_to("not there")
+    found = {str(path.relative_to(tmp_path)): files.why_unreadable(path) for path in files.files_below(tmp_path)}
+    assert list(found) == ["a/b/file", "a/circle", "nothing"]
+    assert found["a/b/file"] is None
+    assert str(found["a/circle"]).startswith("is a linked folder, which is not followed; give")
+    assert str(found["nothing"]).startswith("is a link to nothing; fetch")
+
+
+def test_a_folder_that_may_not_be_entered_hides_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, **_: object) -> None:  # the administrator may enter any folder, so chmod is no test
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert files.why_unreadable(tmp_path / "a") == "cannot be read (Permission denied); check its permissions"
+
+
+def test_why_a_path_is_no_file_with_content(tmp_path: Path) -> None:
+    (tmp_path / "annex").write_text("/annex/objects/MD5E-s9--0.nii.gz\n")
+    (tmp_path / "lfs").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (tmp_path / "link").symlink_to("annex")
+    for name in ("annex", "lfs", "link"):
+        assert str(files.why_unreadable(tmp_path / name)).startswith("is a pointer in place of the file; fetch")
+    assert files.why_unreadable(tmp_path) == "is a folder where a file should be; rename or remove it"
+    assert files.why_unreadable(tmp_path / "none") == "does not exist"
+    (tmp_path / "long").write_text("/annex/objects/" + 40_000 * "x")
+    (tmp_path / "empty").touch()
+    for name in ("long", "empty"):
+        assert files.why_unreadable(tmp_path / name) is None

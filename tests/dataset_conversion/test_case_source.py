@@ -127,6 +127,22 @@ def test_label_files_cannot_be_straightened(tmp_path: Path) -> None:
         opened(tmp_path / "ct", tmp_path / "m.nrrd", resample_tilt=True, resample_masks=True)
 
 
+@pytest.mark.parametrize("column", ["image", "mask"])
+def test_links_to_nothing_and_pointers_are_told(tmp_path: Path, column: str) -> None:
+    """git-annex leaves a link, or, where links are no use, a text; both are there, and hold no image."""
+    files = {"image": tmp_path / "ct.nrrd", "mask": tmp_path / "m.nrrd"}
+    write_image(files["image"], make_ct(0))
+    write_image(files["mask"], make_mask())
+    files[column].write_text("/annex/objects/MD5E-s600--c0ffee.nrrd\n")
+    place = rf"column '{column}' \(case 'c0'\): "
+    with pytest.raises(ImageReadError, match=rf"{place}the file is a pointer in place of the file; fetch"):
+        opened(files["image"], files["mask"])
+    files[column].unlink()
+    files[column].symlink_to(".git/annex/objects/none")
+    with pytest.raises(ImageReadError, match=rf"{place}the file is a link to nothing; fetch"):
+        opened(files["image"], files["mask"])
+
+
 def test_masks_on_another_grid_only_with_the_option(tmp_path: Path) -> None:
     write_image(tmp_path / "ct.nrrd", make_ct(0))
     write_image(tmp_path / "m.nrrd", make_mask()[1:3], origin=(-12.5, 3.25, 45.0))

@@ -129,6 +129,7 @@ def test_the_record_tells_the_settings_and_counts_but_not_the_manifest(tmp_path:
         "resample_tilt": False,
         "keep_intensities": False,
         "interpolate_contours": False,
+        "trust_geometry": False,
     }
     assert recorded["inputs"] == {"manifest": {"sha256": file_sha256(tmp_path / "manifest.csv")}}
     hashed = {name: entry["sha256"] for name, entry in recorded["outputs"].items()}

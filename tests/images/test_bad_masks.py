@@ -141,7 +141,7 @@ MASKS = {
     "SEG without places": Bad(
         segmentation({"GTV": TUMOUR}, change=no_position_in_seg),
         "mask",
-        "the file is damaged (KeyError); export it again",
+        "the file does not say where frame 1 lies (ImagePositionPatient: 3 numbers); export it again",
         image="ct",
         mask="seg.dcm",
     ),

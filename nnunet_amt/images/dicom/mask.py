@@ -108,15 +108,48 @@ def _say_the_same(dataset: Any, other: Any) -> bool:
         return False
 
 
-def require_same_series(mask: DicomMask, series: DicomSeries) -> None:
-    """Refuse a mask that names neither the series nor one of its slices; one that names none is believed to fit."""
-    says = mask.series_uids or mask.sop_uids
-    if says and series.identity not in mask.series_uids and not series.sop_uids & mask.sop_uids:
+def require_same_series(mask: DicomMask, series: DicomSeries, *, trust_geometry: bool = False) -> str | None:
+    """Refuse a mask of another patient, or one drawn on another CT; one that names no CT is believed to fit.
+
+    Parameters
+    ----------
+    trust_geometry
+        Take a mask of the same patient whatever UIDs it names, as those of a CT that was anonymised twice are new ones.
+        That it lies on the grid of the CT is for its reader to see.
+
+    Returns
+    -------
+    str or None
+        What was trusted in place of UIDs that differ: ``"FrameOfReferenceUID"``, if both files name the same, or else
+        ``"geometry"``. None where nothing had to be.
+
+    Raises
+    ------
+    GeometryMismatchError
+        Without the ids: they are of patients.
+    """
+    if mask.patient_digest and series.patient_digest not in ("", mask.patient_digest):
         raise GeometryMismatchError(
-            f"the {mask.kind} was drawn on another CT series; give the series that it refers to"
+            f"the {mask.kind} is of another patient than the CT (PatientID differs); give the one that was drawn on "
+            "this CT"
         )
     if isinstance(mask, RtStruct):
-        mask.require_all_images(series.identity, series.sop_uids)
+        mask.require_all_images(series.slices[0].series_uid, series.sop_uids)
+    says = mask.series_uids or mask.sop_uids
+    named = not says or series.slices[0].series_uid in mask.series_uids or bool(series.sop_uids & mask.sop_uids)
+    frame = series.frame_of_reference
+    same_frame = frame in mask.frames_of_reference
+    if named and (same_frame or not frame or not mask.frames_of_reference):
+        return None
+    if trust_geometry:
+        return "FrameOfReferenceUID" if same_frame else "geometry"
+    what = (
+        "in another frame of reference than the CT's (FrameOfReferenceUID differs)" if named else "on another CT series"
+    )
+    raise GeometryMismatchError(
+        f"the {mask.kind} was drawn {what}; give the series that it refers to, or, if this is that series with new "
+        "UIDs, take it by where it lies (--trust-geometry)"
+    )
 
 
 def chosen_by_name(names: Mapping[int, str], *, roi: str | None) -> dict[int, str]:

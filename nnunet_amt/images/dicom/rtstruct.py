@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
 from nnunet_amt.images.dicom.contour_gaps import SourcePlanes
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask, refusing_damage
+from nnunet_amt.images.dicom.headers import digest_of_id
 from nnunet_amt.images.dicom.roi_volume import CLOSED_TYPES, Contour, Roi
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.mask_file import require_tumour
@@ -43,8 +44,17 @@ class RtStruct(DicomMask):
             _require_whole(dataset, folder.shown(member))
             areas = _names_of_areas(dataset)
             series, images = _referenced(dataset)
-        sop_uids = frozenset().union(*images.values())
-        return cls(folder, member, tuple(areas), tuple(areas.values()), series, sop_uids, images=images)
+            return cls(
+                folder,
+                member,
+                tuple(areas),
+                tuple(areas.values()),
+                series,
+                frozenset().union(*images.values()),
+                patient_digest=digest_of_id(dataset.get("PatientID")),
+                frames_of_reference=_frames_of_reference(dataset),
+                images=images,
+            )
 
     def require_fit(self, geometry: Geometry) -> None:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
@@ -166,6 +176,16 @@ def _coordinates_of(contour: Any) -> NDArray:
         whole = data.strip(b" \0").rstrip(b"\\")
         data = whole.split(b"\\") if whole else None
     return np.array([] if data in (None, "") else data).reshape(-1)
+
+
+def _frames_of_reference(dataset: Any) -> frozenset[str]:
+    """Frames of reference that the file, its images or any of its structures are said to lie in."""
+    named = {str(dataset.get("FrameOfReferenceUID") or "")}
+    for item in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+        named.add(str(item.get("FrameOfReferenceUID") or ""))
+    for item in dataset.get("StructureSetROISequence") or ():
+        named.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
+    return frozenset(named - {""})
 
 
 def _decimals_of(texts: NDArray) -> int:

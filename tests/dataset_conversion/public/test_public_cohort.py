@@ -61,6 +61,16 @@ def test_a_joint_manifest_finds_the_files_of_its_parts_and_keeps_their_notes(tmp
     assert "lnq:" not in origin  # a file's name may be a patient's
 
 
+def test_a_linked_image_keeps_its_name_in_the_joint_manifest(tmp_path: Path) -> None:
+    """git-annex calls what its links lead to by a checksum, without an ending that tells the format."""
+    manifest = write_cohort(tmp_path / "own")
+    image = tmp_path / "own" / "ct" / "0.nii.gz"
+    image.rename(tmp_path / "MD5-s600--c0ffee")
+    image.symlink_to(tmp_path / "MD5-s600--c0ffee")
+    joint = join_manifests([manifest], tmp_path / "both" / "cohort.csv")
+    assert len(masks(joint)) == 4
+
+
 def test_case_ids_are_such_as_the_manifest_takes() -> None:
     """nnU-Net adds _0000 to the names of images: a case must not end like it."""
     assert as_case_id("mela_0001") == "mela-0001"

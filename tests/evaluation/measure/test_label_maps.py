@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,40 @@ def test_a_case_in_two_formats(tmp_path: Path) -> None:
     write_label_map(predictions / "a.nrrd", MASK)
     with pytest.raises(BadInputError, match=r"case a stands there twice, as a\.nii\.gz and a\.nrrd"):
         find_pairs(predictions, references)
+
+
+def link_to_nothing(path: Path) -> None:
+    path.symlink_to(".git/annex/objects/aa/bb/SHA256E-s600--c0ffee.nii.gz")
+
+
+def pointer(path: Path) -> None:
+    path.write_text("/annex/objects/SHA256E-s600--c0ffee.nii.gz\n")
+
+
+@pytest.mark.parametrize("side", ["predictions", "references"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (link_to_nothing, "is a link to nothing; fetch the file"),
+        (pointer, "is a pointer in place of the file; fetch the file"),
+        (Path.mkdir, "is a folder where a file should be; rename or remove it"),
+        (os.mkfifo, "is no ordinary file; remove it"),
+    ],
+)
+def test_what_is_called_a_label_map_is_never_passed_over(
+    tmp_path: Path, side: str, make: Callable[[Path], object], message: str
+) -> None:
+    """With the same case missing on the other side, the evaluation would be of fewer cases and say nothing."""
+    folders(tmp_path, "a b", "a b")
+    make(tmp_path / side / "c.nii.gz")
+    with pytest.raises(BadInputError, match=rf"{side}/c\.nii\.gz: {message}"):
+        find_pairs(tmp_path / "predictions", tmp_path / "references", missing_as_empty=True)
+
+
+def test_links_that_lead_to_label_maps_are_followed(tmp_path: Path) -> None:
+    predictions, references = folders(tmp_path, "a", "a b")
+    (predictions / "b.nii.gz").symlink_to(references / "b.nii.gz")
+    assert len(find_pairs(predictions, references)) == 2
 
 
 @pytest.mark.parametrize(
