@@ -102,8 +102,8 @@ def fill_contours(
 
 def _by_exclusion(outlines: Sequence[Points], filled: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
     inside = np.zeros(shape, dtype=bool)
-    for one in filled:
-        inside ^= one
+    for pixels in filled:
+        inside ^= pixels
     for one, other in _overlapping(outlines, filled):
         if distances(outlines[one], outlines[other])[2] <= _SAME:
             raise ContourError("two CLOSEDPLANAR_XOR contours coincide, so that nothing is left of them")

@@ -117,7 +117,11 @@ def test_a_name_may_be_given_as_it_is_written(tmp_path: Path) -> None:
 def test_structures_of_points_and_lines_are_none_that_can_be_chosen(tmp_path: Path) -> None:
     """A contour of two points encloses nothing, and beside another it takes nothing away."""
     corner = square(0, (2.5, 6.5), (1.5, 4.5))
-    rois = {"GTV": [corner, corner[:6]], "isocentre": [("POINT", corner[:3])], "line": [corner[:6]]}
+    rois: dict[str, list[list[float] | tuple[str, list[float]]]] = {
+        "GTV": [corner, corner[:6]],
+        "isocentre": [("POINT", corner[:3])],
+        "line": [corner[:6]],
+    }
     write_rtstruct(tmp_path / "rs", rois)
     assert read(tmp_path / "rs").sum() == 12
     for name in ("isocentre", "line"):
@@ -131,7 +135,8 @@ def test_structures_of_points_and_lines_are_none_that_can_be_chosen(tmp_path: Pa
 )
 def test_contours_that_are_not_closed_are_refused_among_closed_ones(tmp_path: Path, kind: str) -> None:
     """They stand for slices of the tumour; the type of one may be anything, so only the known ones are shown."""
-    contours = [square(1, (2.5, 6.5), (1.5, 4.5)), (kind, square(2, (2.5, 6.5), (1.5, 4.5)))]
+    contours: list[list[float] | tuple[str, list[float]]] = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    contours.append((kind, square(2, (2.5, 6.5), (1.5, 4.5))))
     write_rtstruct(tmp_path / "rs", {"GTV": contours})
     shown = kind if "PLANAR" in kind or kind == "POINT" else "of an unknown type"
     with pytest.raises(ContourError) as raised:
