@@ -113,17 +113,17 @@ class _Area:
         """Where it lies in the slice."""
         return self.rows, self.columns
 
-    def overlaps(self, other: _Area) -> bool:
-        """Tell whether two have a pixel in common; their boxes must."""
+    def shared_with(self, other: _Area) -> Points:
+        """Give the centres of the pixels that two have in common, (pixels, xy); their boxes must meet."""
         top, left = max(self.rows.start, other.rows.start), max(self.columns.start, other.columns.start)
         bottom, right = min(self.rows.stop, other.rows.stop), min(self.columns.stop, other.columns.stop)
-        parts = [
+        mine, others = (
             area.pixels[
                 top - area.rows.start : bottom - area.rows.start, left - area.columns.start : right - area.columns.start
             ]
             for area in (self, other)
-        ]
-        return bool((parts[0] & parts[1]).any())
+        )
+        return (np.argwhere(mine & others) + np.array([top, left]))[:, ::-1].astype(float)
 
 
 def _by_exclusion(outlines: Sequence[Points], areas: Sequence[_Area], shape: tuple[int, int]) -> Pixels:
@@ -152,6 +152,9 @@ def _by_nesting(outlines: Sequence[Points], areas: Sequence[_Area], shape: tuple
             holders[one].add(other)
         elif outer.max() > _SAME:
             holders[other].add(one)
+        elif _share_more_than_a_border(one, other, outlines, areas):  # one fills a bay of the other, along its path
+            smaller, larger = sorted((one, other), key=lambda number: np.count_nonzero(areas[number].pixels))
+            holders[smaller].add(larger)
     kept = [number for number in range(len(outlines)) if number not in repeats]
     inside = np.zeros(shape, dtype=bool)
     for number in sorted(kept, key=lambda number: len(holders[number] - repeats)):  # those that hold others first
@@ -167,11 +170,17 @@ def _overlapping(areas: Sequence[_Area]) -> list[tuple[int, int]]:
     ends = np.array([(*map(_ends, area.box),) for area in areas]).reshape(-1, 2, 2)  # (area, axis, start and stop)
     meet = (ends[:, None, :, 0] < ends[None, :, :, 1]).all(axis=2)
     pairs = np.argwhere(np.triu(meet & meet.T, 1)).tolist()
-    return [(one, other) for one, other in pairs if areas[one].overlaps(areas[other])]
+    return [(one, other) for one, other in pairs if len(areas[one].shared_with(areas[other]))]
 
 
 def _ends(stretch: slice) -> tuple[int, int]:
     return stretch.start, stretch.stop
+
+
+def _share_more_than_a_border(one: int, other: int, outlines: Sequence[Points], areas: Sequence[_Area]) -> bool:
+    """Tell whether two of whose paths none runs within the other enclose the same, and not by rounding only."""
+    shared = areas[one].shared_with(areas[other])
+    return bool(np.minimum(*(depths(shared, outlines[number]) for number in (one, other))).max() > _SAME)
 
 
 def _require_nested(inner: NDArray[np.float64], outer: NDArray[np.float64], apart: float) -> None:

@@ -20,7 +20,7 @@ from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
-from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
+from tests.images.dicom.dicom_fixtures import AXIAL, ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
 
 GRID = Geometry((12, 10, 6), SPACING, ORIGIN, (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -195,6 +195,40 @@ def test_a_contour_that_contradicts_itself_is_refused(
     with pytest.raises(ImageReadError) as raised:
         read(tmp_path / "rs")
     assert str(raised.value) == f"ROI number 1: {message}"
+
+
+@pytest.mark.parametrize(("distance", "orientation"), [(2.5, AXIAL), (5.0, AXIAL), (None, AXIAL), (2.5, None)])
+def test_planes_that_are_named_make_a_gap_definite(
+    tmp_path: Path, distance: float | None, orientation: tuple[float, ...] | None
+) -> None:
+    """Contours on every second slice: three lesions if every slice was drawn on, else contours are missing."""
+
+    def change(dataset: Dataset) -> None:
+        planes = Dataset()
+        if distance:
+            planes.SpacingBetweenSlices = distance
+        if orientation:
+            planes.ImageOrientationPatient = list(orientation)
+        dataset.ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence = [planes]
+
+    contours = [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3, 5)]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=change)
+    if distance == 2.5 and orientation:
+        assert read(tmp_path / "rs").sum(axis=(1, 2)).tolist() == [0, 12, 0, 12, 0, 12]
+    else:
+        with pytest.raises(ContourError, match=r"missing on 2 slices between others \(z 105\.00 mm, z 110\.00 mm\)"):
+            read(tmp_path / "rs")
+
+
+def test_missing_contours_are_interpolated_if_they_may_be(tmp_path: Path) -> None:
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3)]})
+    folder = DicomFolder(tmp_path / "rs")
+    for interpolate in (True, False):
+        structure = open_dicom_mask(folder, folder.headers(), roi=None, interpolate=interpolate)
+        assert isinstance(structure, RtStruct)
+        assert structure.interpolate is interpolate
+        assert not interpolate or structure.interpolated_slices(GRID) == 1
+        assert not interpolate or structure.read(GRID).sum() == 36
 
 
 def test_a_coordinate_that_is_no_number_is_shown(tmp_path: Path) -> None:
