@@ -16,7 +16,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTDoseStorage
 
 from nnunet_amt.errors import ContourError, GeometryMismatchError, ImageReadError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.files import DicomFolder, is_dicom_path
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
@@ -349,6 +349,7 @@ def test_a_file_without_preamble_is_known_by_its_first_element(
     """Its first element may be any of group 0008: SOPClassUID where no other stands before it."""
     write_rtstruct(tmp_path / "whole", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
     dataset = pydicom.dcmread(tmp_path / "whole")
+    dataset.preamble = None
     del dataset.file_meta
     values = {
         "InstanceCreationDate": "20200102",
@@ -358,6 +359,8 @@ def test_a_file_without_preamble_is_known_by_its_first_element(
     if first:
         setattr(dataset, first, values[first])
     dataset.save_as(tmp_path / "rs", implicit_vr=implicit, little_endian=True)
+    assert (tmp_path / "rs").read_bytes().startswith(b"\x08\x00")
+    assert is_dicom_path(tmp_path / "rs")
     assert read(tmp_path / "rs").sum() == 12
 
 
