@@ -129,7 +129,7 @@ def close_gap(slices: Slices, gap: Gap, *, pixel_spacing: tuple[float, float]) -
     `pixel_spacing` is between rows and between columns, in mm.
     """
     either = gap.lower | gap.upper
-    rows, columns = stretch(either.any(axis=1)), stretch(either.any(axis=0))
+    rows, columns = stretch(either, 0), stretch(either, 1)
     lower, upper = (_signed_distance(piece[rows, columns], pixel_spacing) for piece in (gap.lower, gap.upper))
     for number in gap.between:
         share = (number - gap.below) / (gap.above - gap.below)
@@ -156,7 +156,7 @@ def _signed_distance(piece: NDArray[np.bool_], spacing: tuple[float, float]) -> 
     return signed
 
 
-def stretch(profile: NDArray[np.bool_]) -> slice:
-    """From the first to the last that is true; at least one is."""
-    found = np.flatnonzero(profile)
+def stretch(pixels: NDArray[np.bool_], axis: int) -> slice:
+    """From the first row (axis 0) or column (1) that holds something to the last; at least one does."""
+    found = np.flatnonzero(pixels.any(axis=1 - axis))
     return slice(int(found[0]), int(found[-1]) + 1)

@@ -7,7 +7,7 @@ outline through the centres of the boundary pixels gives what was outlined, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,11 +85,11 @@ def fill_contours(
         two XOR contours cancel each other.
     """
     outlines = [np.round(contour, _DECIMALS) for contour in contours]
-    filled = [_enclosed(outline, shape) for outline in outlines]
+    areas = [_enclosed(outline, shape) for outline in outlines]
     if exclusive:
-        kept, inside = list(range(len(outlines))), _by_exclusion(outlines, filled, shape)
+        kept, inside = list(range(len(outlines))), _by_exclusion(outlines, areas, shape)
     else:
-        kept, inside = _by_nesting(outlines, filled, shape)
+        kept, inside = _by_nesting(outlines, areas, shape)
     for number in kept:
         row, column = near_path(outlines[number], shape, within=on_path)
         if not traced and has_area(outlines[number]):
@@ -100,23 +100,47 @@ def fill_contours(
     return inside
 
 
-def _by_exclusion(outlines: Sequence[Points], filled: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
+@dataclass(frozen=True, eq=False)
+class _Area:
+    """What one outline encloses: the pixels of a box in the slice."""
+
+    rows: slice
+    columns: slice
+    pixels: Pixels
+
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Where it lies in the slice."""
+        return self.rows, self.columns
+
+    def shared_with(self, other: _Area) -> Points:
+        """Give the centres of the pixels that two have in common, (pixels, xy); their boxes must meet."""
+        top, left = max(self.rows.start, other.rows.start), max(self.columns.start, other.columns.start)
+        bottom, right = min(self.rows.stop, other.rows.stop), min(self.columns.stop, other.columns.stop)
+        mine, others = (
+            area.pixels[
+                top - area.rows.start : bottom - area.rows.start, left - area.columns.start : right - area.columns.start
+            ]
+            for area in (self, other)
+        )
+        return (np.argwhere(mine & others) + np.array([top, left]))[:, ::-1].astype(float)
+
+
+def _by_exclusion(outlines: Sequence[Points], areas: Sequence[_Area], shape: tuple[int, int]) -> Pixels:
     inside = np.zeros(shape, dtype=bool)
-    for one in filled:
-        inside ^= one
-    for one, other in _overlapping(outlines, filled):
+    for area in areas:
+        inside[area.box] ^= area.pixels
+    for one, other in _overlapping(areas):
         if distances(outlines[one], outlines[other])[2] <= _SAME:
             raise ContourError("two CLOSEDPLANAR_XOR contours coincide, so that nothing is left of them")
     return inside
 
 
-def _by_nesting(
-    outlines: Sequence[Points], filled: Sequence[Pixels], shape: tuple[int, int]
-) -> tuple[list[int], Pixels]:
+def _by_nesting(outlines: Sequence[Points], areas: Sequence[_Area], shape: tuple[int, int]) -> tuple[list[int], Pixels]:
     """Give the numbers of the outlines without repeats, and what is inside an odd number of them."""
     repeats: set[int] = set()
     holders: dict[int, set[int]] = {number: set() for number in range(len(outlines))}
-    for one, other in _overlapping(outlines, filled):
+    for one, other in _overlapping(areas):
         if repeats & {one, other}:
             continue
         inner, outer, apart = distances(outlines[one], outlines[other])
@@ -128,26 +152,35 @@ def _by_nesting(
             holders[one].add(other)
         elif outer.max() > _SAME:
             holders[other].add(one)
+        elif _share_more_than_a_border(one, other, outlines, areas):  # one fills a bay of the other, along its path
+            smaller, larger = sorted((one, other), key=lambda number: np.count_nonzero(areas[number].pixels))
+            holders[smaller].add(larger)
     kept = [number for number in range(len(outlines)) if number not in repeats]
     inside = np.zeros(shape, dtype=bool)
     for number in sorted(kept, key=lambda number: len(holders[number] - repeats)):  # those that hold others first
         if len(holders[number] - repeats) % 2:
-            inside &= ~filled[number]
+            inside[areas[number].box] &= ~areas[number].pixels
         else:
-            inside |= filled[number]
+            inside[areas[number].box] |= areas[number].pixels
     return kept, inside
 
 
-def _overlapping(outlines: Sequence[Points], filled: Sequence[Pixels]) -> list[tuple[int, int]]:
+def _overlapping(areas: Sequence[_Area]) -> list[tuple[int, int]]:
     """Give the pairs that share a pixel; how others lie to each other changes nothing."""
-    corners = [(outline.min(axis=0), outline.max(axis=0)) for outline in outlines]
-    return [
-        (one, other)
-        for one, other in combinations(range(len(outlines)), 2)
-        if (corners[one][0] <= corners[other][1]).all()
-        and (corners[other][0] <= corners[one][1]).all()
-        and (filled[one] & filled[other]).any()
-    ]
+    ends = np.array([(*map(_ends, area.box),) for area in areas]).reshape(-1, 2, 2)  # (area, axis, start and stop)
+    meet = (ends[:, None, :, 0] < ends[None, :, :, 1]).all(axis=2)
+    pairs = np.argwhere(np.triu(meet & meet.T, 1)).tolist()
+    return [(one, other) for one, other in pairs if len(areas[one].shared_with(areas[other]))]
+
+
+def _ends(stretch: slice) -> tuple[int, int]:
+    return stretch.start, stretch.stop
+
+
+def _share_more_than_a_border(one: int, other: int, outlines: Sequence[Points], areas: Sequence[_Area]) -> bool:
+    """Tell whether two of whose paths none runs within the other enclose the same, and not by rounding only."""
+    shared = areas[one].shared_with(areas[other])
+    return bool(np.minimum(*(depths(shared, outlines[number]) for number in (one, other))).max() > _SAME)
 
 
 def _require_nested(inner: NDArray[np.float64], outer: NDArray[np.float64], apart: float) -> None:
@@ -161,42 +194,42 @@ def _require_nested(inner: NDArray[np.float64], outer: NDArray[np.float64], apar
         )
 
 
-def _enclosed(outline: Points, shape: tuple[int, int]) -> Pixels:
+def _enclosed(outline: Points, shape: tuple[int, int]) -> _Area:
     """Give the pixels at which the outline is crossed an odd number of times on the way from the left.
 
     Half open, so that neighbours that share a border share no pixel; what lies on the path is added later. Raises
     ContourError if it runs twice round many pixels, and so neither holds them nor leaves them out. A few are left out,
     where a hand went over its own line: so they are in the official mask of the IBSI phantom.
     """
-    rows, columns = shape
-    inside = np.zeros(shape, dtype=bool)
-    row, x, turn = crossings(outline, rows)
-    if not row.size:
-        return inside
-    column = np.clip(np.ceil(x), 0, columns).astype(np.intp)
-    top, left = row.min(), column.min()  # outside of this box nothing is crossed
-    box = (row.max() + 1 - top, column.max() + 1 - left)
-    crossed, turns = np.zeros(box, np.int32), np.zeros(box, np.int32)
-    np.add.at(crossed, (row - top, column - left), 1)
-    np.add.at(turns, (row - top, column - left), turn)
-    odd = np.cumsum(crossed, axis=1)[:, : columns - left] % 2 == 1
-    twice = int((~odd & (np.cumsum(turns, axis=1)[:, : columns - left] != 0)).sum())
+    left, top = np.clip(np.ceil(outline.min(axis=0)), 0, shape[::-1]).astype(int).tolist()
+    right, bottom = np.clip(np.floor(outline.max(axis=0)) + 1, (left, top), np.maximum(shape[::-1], (left, top)))
+    rows, columns = slice(top, int(bottom)), slice(left, int(right))
+    row, x, turn = crossings(outline, shape[0])
+    place = (row - top, np.clip(np.ceil(x), left, right).astype(np.intp) - left)
+    crossed, turns = (np.zeros((rows.stop - top, columns.stop - left + 1), np.int32) for _ in range(2))
+    np.add.at(crossed, place, 1)
+    np.add.at(turns, place, turn)
+    odd = np.cumsum(crossed, axis=1)[:, :-1] % 2 == 1
+    twice = int((~odd & (np.cumsum(turns, axis=1)[:, :-1] != 0)).sum())
     if twice and (not odd.any() or (twice > max(_SLIP, _SLIP_SHARE * odd.sum()) and crosses_itself(outline))):
         raise ContourError(
             f"a contour crosses itself and runs twice round {twice} pixels, which may be tumour or a hole"
         )
-    inside[top : top + box[0], left : left + odd.shape[1]] = odd
-    return _without_cuts(inside, outline)
+    area = _Area(rows, columns, odd)
+    _close_cuts(area, outline, shape)
+    return area
 
 
-def _without_cuts(inside: Pixels, outline: Points) -> Pixels:
+def _close_cuts(area: _Area, outline: Points, shape: tuple[int, int]) -> None:
     """Add the pixels whose centre lies in the narrow cut of a keyhole, with the inside on both of its sides."""
-    row, column = near_path(outline, (inside.shape[0], inside.shape[1]), within=_CUT / 2)
-    left_out = ~inside[row, column]
+    row, column = near_path(outline, shape, within=_CUT / 2)
+    in_box = (row >= area.rows.start) & (row < area.rows.stop)
+    in_box &= (column >= area.columns.start) & (column < area.columns.stop)
+    row, column = row[in_box], column[in_box]
+    left_out = ~area.pixels[row - area.rows.start, column - area.columns.start]
     row, column = row[left_out], column[left_out]
     around = (np.stack([column, row], axis=1)[:, None] + _AROUND).reshape(-1, 2)
     enclosed = depths(around, outline).reshape(len(row), len(_AROUND)) > _BESIDE_CUT
     axes = np.count_nonzero(enclosed & np.roll(enclosed, len(_AROUND) // 2, axis=1), axis=1) // 2
     in_cut = axes >= _AXES_ACROSS_CUT
-    inside[row[in_cut], column[in_cut]] = True
-    return inside
+    area.pixels[row[in_cut] - area.rows.start, column[in_cut] - area.columns.start] = True

@@ -146,9 +146,9 @@ class Roi:
         if not drawn:
             return []
         planes_apart = self.planes.slices_apart(stack.geometry, stack.axis) if self.planes else None
-        used = slices[drawn].any(axis=0)
+        used: NDArray[np.bool_] = np.any(slices[list(drawn)], axis=0)
         # A view of what is used: what follows takes time by the pixel.
-        box = slices[:, stretch(used.any(axis=1)), stretch(used.any(axis=0))]
+        box = slices[:, stretch(used, 0), stretch(used, 1)]
         gaps = find_gaps(box, drawn, distance=stack.distance, planes_apart=planes_apart)
         refused = {number for gap in gaps if not (interpolate and gap.can_be_closed) for number in gap.between}
         if refused:

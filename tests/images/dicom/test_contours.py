@@ -151,6 +151,13 @@ def test_a_ring_of_one_pixel_outlined_through_its_centres() -> None:
     assert filled(rectangle(0, 0, 4, 4), inner) == ring
 
 
+def test_a_hole_may_run_along_the_outline_it_is_in_all_the_way() -> None:
+    """A wall of one pixel round a hole, with a tail: traced along centres its outline goes round both sides at once."""
+    ring = [(1, 2), (2, 1), (3, 2), (2, 3)]  # x, y of the four pixels round the hole at (2, 2)
+    outer = polygon(*ring, (1, 2), (0, 2))
+    assert filled(outer, polygon(*ring), traced=True) == {(y, x) for x, y in (*ring, (0, 2))}
+
+
 def test_a_hole_may_touch_the_outline_it_is_in() -> None:
     """They share half of the left side; its centres lie on both paths."""
     assert filled(rectangle(0.5, 0.5, 6.5, 4.5), rectangle(0.5, 1.5, 3.5, 3.5)) == (

@@ -16,11 +16,11 @@ from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTDoseStorage
 
 from nnunet_amt.errors import ContourError, GeometryMismatchError, ImageReadError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.files import DicomFolder, is_dicom_path
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
-from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
+from tests.images.dicom.dicom_fixtures import AXIAL, ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
 
 GRID = Geometry((12, 10, 6), SPACING, ORIGIN, (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -117,7 +117,11 @@ def test_a_name_may_be_given_as_it_is_written(tmp_path: Path) -> None:
 def test_structures_of_points_and_lines_are_none_that_can_be_chosen(tmp_path: Path) -> None:
     """A contour of two points encloses nothing, and beside another it takes nothing away."""
     corner = square(0, (2.5, 6.5), (1.5, 4.5))
-    rois = {"GTV": [corner, corner[:6]], "isocentre": [("POINT", corner[:3])], "line": [corner[:6]]}
+    rois: dict[str, list[list[float] | tuple[str, list[float]]]] = {
+        "GTV": [corner, corner[:6]],
+        "isocentre": [("POINT", corner[:3])],
+        "line": [corner[:6]],
+    }
     write_rtstruct(tmp_path / "rs", rois)
     assert read(tmp_path / "rs").sum() == 12
     for name in ("isocentre", "line"):
@@ -131,7 +135,8 @@ def test_structures_of_points_and_lines_are_none_that_can_be_chosen(tmp_path: Pa
 )
 def test_contours_that_are_not_closed_are_refused_among_closed_ones(tmp_path: Path, kind: str) -> None:
     """They stand for slices of the tumour; the type of one may be anything, so only the known ones are shown."""
-    contours = [square(1, (2.5, 6.5), (1.5, 4.5)), (kind, square(2, (2.5, 6.5), (1.5, 4.5)))]
+    contours: list[list[float] | tuple[str, list[float]]] = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    contours.append((kind, square(2, (2.5, 6.5), (1.5, 4.5))))
     write_rtstruct(tmp_path / "rs", {"GTV": contours})
     shown = kind if "PLANAR" in kind or kind == "POINT" else "of an unknown type"
     with pytest.raises(ContourError) as raised:
@@ -190,6 +195,40 @@ def test_a_contour_that_contradicts_itself_is_refused(
     with pytest.raises(ImageReadError) as raised:
         read(tmp_path / "rs")
     assert str(raised.value) == f"ROI number 1: {message}"
+
+
+@pytest.mark.parametrize(("distance", "orientation"), [(2.5, AXIAL), (5.0, AXIAL), (None, AXIAL), (2.5, None)])
+def test_planes_that_are_named_make_a_gap_definite(
+    tmp_path: Path, distance: float | None, orientation: tuple[float, ...] | None
+) -> None:
+    """Contours on every second slice: three lesions if every slice was drawn on, else contours are missing."""
+
+    def change(dataset: Dataset) -> None:
+        planes = Dataset()
+        if distance:
+            planes.SpacingBetweenSlices = distance
+        if orientation:
+            planes.ImageOrientationPatient = list(orientation)
+        dataset.ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence = [planes]
+
+    contours = [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3, 5)]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=change)
+    if distance == 2.5 and orientation:
+        assert read(tmp_path / "rs").sum(axis=(1, 2)).tolist() == [0, 12, 0, 12, 0, 12]
+    else:
+        with pytest.raises(ContourError, match=r"missing on 2 slices between others \(z 105\.00 mm, z 110\.00 mm\)"):
+            read(tmp_path / "rs")
+
+
+def test_missing_contours_are_interpolated_if_they_may_be(tmp_path: Path) -> None:
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3)]})
+    folder = DicomFolder(tmp_path / "rs")
+    for interpolate in (True, False):
+        structure = open_dicom_mask(folder, folder.headers(), roi=None, interpolate=interpolate)
+        assert isinstance(structure, RtStruct)
+        assert structure.interpolate is interpolate
+        assert not interpolate or structure.interpolated_slices(GRID) == 1
+        assert not interpolate or structure.read(GRID).sum() == 36
 
 
 def test_a_coordinate_that_is_no_number_is_shown(tmp_path: Path) -> None:
@@ -310,6 +349,7 @@ def test_a_file_without_preamble_is_known_by_its_first_element(
     """Its first element may be any of group 0008: SOPClassUID where no other stands before it."""
     write_rtstruct(tmp_path / "whole", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
     dataset = pydicom.dcmread(tmp_path / "whole")
+    dataset.preamble = None
     del dataset.file_meta
     values = {
         "InstanceCreationDate": "20200102",
@@ -319,6 +359,8 @@ def test_a_file_without_preamble_is_known_by_its_first_element(
     if first:
         setattr(dataset, first, values[first])
     dataset.save_as(tmp_path / "rs", implicit_vr=implicit, little_endian=True)
+    assert (tmp_path / "rs").read_bytes().startswith(b"\x08\x00")
+    assert is_dicom_path(tmp_path / "rs")
     assert read(tmp_path / "rs").sum() == 12
 
 
