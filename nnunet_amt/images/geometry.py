@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
 
@@ -138,3 +139,17 @@ def to_lps(image: sitk.Image) -> sitk.Image:
     if flips.any():
         image = sitk.Flip(image, flips.tolist())
     return image
+
+
+def from_lps(values: NDArray, geometry: Geometry) -> NDArray:
+    """Undo `to_lps`: bring voxels of LPS axes, (..., z, y, x), back to the axes of the grid that they came from."""
+    order, flips = lps_axes(geometry)
+    turned = np.flip(values, [-1 - axis for axis in range(3) if flips[axis]])
+    return np.moveaxis(turned, [-1, -2, -3], [-1 - axis for axis in order])
+
+
+def axis_code(geometry: Geometry) -> str:
+    """Say which way the axes (x, y, z) of a grid run most nearly, as in ``LPS``: to left, posterior, the head."""
+    order, flips = lps_axes(geometry)
+    letters = {axis: "RAI"[i] if flips[i] else "LPS"[i] for i, axis in enumerate(order)}
+    return "".join(letters[axis] for axis in range(3))
