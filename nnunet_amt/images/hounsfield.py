@@ -36,7 +36,8 @@ _AT_THE_TOP_OF_METAL = 0.01
 def hounsfield_doubt(values: NDArray) -> str | None:
     """Say why values, whole numbers in any axis order, cannot be the HU of a chest; None if they can.
 
-    For example ``"37% of the voxels are above 800, in a chest hardly 10%: as if 1024 had been added to the HU"``.
+    For example ``"99.95% of the voxels are -30 or above, the lowest is 0: a chest holds air, or at least fat, below
+    that"``.
     """
     dense, lung = _share(values > _DENSE_HU), _share((values > _LUNG_HU[0]) & (values < _LUNG_HU[1]))
     if dense > _MOST_DENSE and lung < _LUNG_TO_DENSE * dense:

@@ -116,7 +116,7 @@ def test_a_ct_is_read_in_hu_on_lps_axes(tmp_path: Path, ending: str) -> None:
     values, file = read_ct_file(path)
     np.testing.assert_array_equal(values, make_ct(0)[:, :, ::-1])
     assert values.dtype.name == "int16"
-    assert file.geometry.direction == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert file.geometry.direction == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
     assert file.stored.direction == pytest.approx((-1, 0, 0, 0, 1, 0, 0, 0, 1))
     assert file.geometry.origin[0] == pytest.approx(ORIGIN[0] - 10 * SPACING[0])
 
