@@ -112,7 +112,7 @@ def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
         table.add_row("specificity by scan", _with_interval(found.value, found.wilson95), "–")
     caption = ["mean (95% CI)", "* at IoU above 0.5", "** other patients"]
     if found is not None:
-        caption.append(f"{found.scans} without a tumour: Dice 0 where something is predicted, else none")
+        caption.append(f"of {found.scans} without a tumour the last two alone")
     if voxel["dice"].ci95 is None and cases > 1:
         caption[0] = "mean (95% CI, from 20 cases on)"
     table.caption = "   ".join(caption)

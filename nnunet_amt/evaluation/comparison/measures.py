@@ -74,17 +74,17 @@ class Estimate:
 
 def ratios(model: EvaluatedModel) -> Ratios:
     """Give the `MEASURES` of one model."""
-    defined = ~np.isnan(model.voxel)
+    defined = ~np.isnan(model.voxel) & _has_tumour(model)
     return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp)
 
 
 def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
     """Give the differences of `MEASURES`, the other model's minus the first's.
 
-    Voxel metrics are compared in the cases in which both models have them. Reference lesions and scans are the same for
-    both, so differences of counts over them are differences of the ratios.
+    Voxel metrics are compared in cases with a tumour in which both models have them. Reference lesions and scans are
+    the same for both, so differences of counts over them are differences of the ratios.
     """
-    both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel)
+    both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel) & _has_tumour(first)
     return _ratios(
         first, np.where(both, other.voxel - first.voxel, 0.0), both, other.tp - first.tp, other.fp - first.fp
     )
@@ -114,6 +114,11 @@ def estimates(
     ]
     size = columns[0].numerators.shape[1]
     return [tuple(found[start : start + size]) for start in range(0, len(found), size)]
+
+
+def _has_tumour(model: EvaluatedModel) -> np.ndarray:
+    """Whether each case has a reference lesion, (cases, 1): without one no voxel metric measures an outline."""
+    return np.asarray(model.references[:, None] > 0)
 
 
 def _ratios(model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray) -> Ratios:
@@ -197,7 +202,7 @@ def paired_tests(first: EvaluatedModel, other: EvaluatedModel) -> tuple[PairedTe
 
     tests = []
     for column, name in enumerate(VOXEL_METRICS):
-        differences = other.voxel[:, column] - first.voxel[:, column]
+        differences = (other.voxel[:, column] - first.voxel[:, column])[_has_tumour(first)[:, 0]]
         tests.append(wilcoxon(name, None, differences[~np.isnan(differences)]))
     for place, threshold in enumerate(TABLE_THRESHOLDS):
         one, two = first.found[:, place], other.found[:, place]

@@ -51,7 +51,7 @@ def differences(models: list[EvaluatedModel]) -> Estimates:
 
 def test_values_of_one_model(models: list[EvaluatedModel]) -> None:
     values = by_measure(estimates([ratios(models[1])], settings=FEW)[0])
-    assert values["dice", None].value == about((0.75 + 1 + 0.8 + 0) / 4)
+    assert values["dice", None].value == about((0.75 + 1 + 0.8) / 3)
     assert values["recall", None] == Estimate(about((0.6 + 1 + 1) / 3), None, 3)
     assert values["sensitivity", 0.5] == Estimate(1.0, None, 3)
     assert values["fp_per_scan", 0.5] == Estimate(0.5, None, 4)
