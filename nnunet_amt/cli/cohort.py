@@ -14,6 +14,7 @@ from rich.table import Table
 from nnunet_amt.cli.console import err, one_line_errors, out, progress_bars, show_next, show_written
 from nnunet_amt.cli.options import DatasetId, Executor, Jobs
 from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from nnunet_amt.dataset_conversion import ConversionSummary
@@ -149,7 +150,8 @@ def _show_conversion(summary: ConversionSummary) -> None:
     for refused in summary.refused:
         out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
     if summary.split_drawn_without:
-        out.print(f"the split is drawn without the {summary.split_drawn_without} that could not be converted")
+        unreadable = counted(summary.split_drawn_without, "case")
+        out.print(f"the split is drawn without {unreadable} that could not be converted")
     for reason, count in summary.excluded.items():
         out.print(f"excluded: {count} for {reason!r}", markup=False)
     out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")

@@ -157,7 +157,7 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
 def _case_lines(counts: FlowCounts, cases: int, without_tumour: int, institutions: int) -> tuple[str, ...]:
     """Say how many cases a box holds; where there are any without a tumour, how many of them in every box."""
     without = (f"{without_tumour} without a tumour",) if counts.without_tumour else ()
-    return counted(cases, "case"), *without, f"from {counted(institutions, 'institution')}"
+    return counted(cases, "case"), f"from {counted(institutions, 'institution')}", *without
 
 
 def _reason_lines(counts: FlowCounts) -> tuple[tuple[str, ...], tuple[str, ...]]:

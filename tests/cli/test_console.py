@@ -40,6 +40,16 @@ def test_few_cases_have_none_and_it_says_from_when_on() -> None:
     assert "from 20 cases on" in "".join(lines)
 
 
+def test_the_specificity_stands_there_where_cases_have_no_tumour() -> None:
+    """Of one scan without a tumour none is free: Wilson from 0 to 0.79."""
+    found, marked = (evaluated(row_mask(60, (0, 20)), row_mask(60, *runs)) for runs in (((0, 20),), ()))
+    lines = shown([found, marked])
+    [row] = [line for line in lines if "specificity by scan" in line]
+    assert "0.00 (0.00–0.79)" in row
+    assert any("1 without a tumour: counted in the last two rows" in line for line in lines)
+    assert not any("specificity" in line for line in shown([found]))
+
+
 def test_what_is_undefined_is_a_dash() -> None:
     empty = evaluated(row_mask(60), row_mask(60))
     assert sum("│ –" in line for line in shown([empty])) == 6  # 5 of ours, 1 of the paper's

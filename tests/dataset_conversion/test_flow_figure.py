@@ -86,7 +86,7 @@ def test_cases_without_a_tumour_stand_in_every_box(tmp_path: Path) -> None:
     """20 in each set are 60 of the 711; a set without any says 0."""
     _, svg = write_flow_figure(tmp_path / "a", HEALTHY)
     texts = words(svg)
-    assert texts[:3] == ["Training", "485 cases", "20 without a tumour"]
+    assert texts[:4] == ["Training", "485 cases", "from 13 institutions", "20 without a tumour"]
     assert [text for text in texts if "without" in text] == ["20 without a tumour"] * 3 + ["60 without a tumour"]
     one = replace(PAPER, splits=(replace(PAPER.splits[0], without_tumour=1), *PAPER.splits[1:]))
     _, svg = write_flow_figure(tmp_path / "b", one)

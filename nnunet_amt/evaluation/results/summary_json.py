@@ -13,7 +13,6 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.subgroups import TUMOUR_GROUP, WITH_TUMOUR
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
     GroupSummary,
@@ -91,16 +90,6 @@ class EvaluationSummary:
     settings: EvaluationSettings
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
-
-    @property
-    def tumour_dice(self) -> CaseMetricSummary:
-        """Dice over the cases with a tumour: in the others one of 0 tells of a false alarm, not of an outline."""
-        if self.overall.specificity is None:
-            return self.overall.voxel["dice"]
-        parts = {(group, name): summary for group, name, summary in self.subgroups}
-        with_tumour = parts.get((TUMOUR_GROUP, WITH_TUMOUR))
-        nothing = CaseMetricSummary(None, None, None, 0, None, None, None)
-        return nothing if with_tumour is None else with_tumour.voxel["dice"]
 
 
 def read_summary(path: Path) -> EvaluationSummary:
