@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
 
@@ -17,8 +18,10 @@ DEFAULT_TRAINER = "nnUNetTrainerAMT"
 NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
 # Pooling between the levels halves every edge.
 PATCH_MULTIPLE = 2 ** (NETWORK_LEVELS - 1)
+# The form of splits_final.json: the cases of each fold.
+SPLITS = [{"train": [str], "val": [str]}]
 
-_SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
+_PLANS = {"configurations": {str: dict}, "foreground_intensity_properties_per_channel": {str: {str: NUMBER}}}
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 
 
@@ -47,13 +50,7 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
 
 def read_plans(path: Path) -> dict:
     """Read a plans file, refusing a damaged one."""
-    try:
-        plans = json.loads(path.read_text(encoding="utf-8"))
-        complete = isinstance(plans, dict) and all(isinstance(plans[key], dict) for key in _SECTIONS)
-    except (ValueError, KeyError):
-        complete = False
-    if not complete:
-        raise BadInputError(f"{path}: is damaged; {_ADVICE}")
+    plans: dict = read_json(path, form=_PLANS, advice=_ADVICE)
     return plans
 
 
@@ -89,7 +86,7 @@ def require_fold(splits_file: Path, fold: int) -> None:
 
     nnU-Net would draw a split by case, in which no institution and no patient is kept apart.
     """
-    folds = len(json.loads(splits_file.read_text(encoding="utf-8"))) if splits_file.is_file() else 0
+    folds = len(read_json(splits_file, form=SPLITS, advice=_ADVICE)) if splits_file.is_file() else 0
     if fold >= folds:
         raise BadInputError(f"fold {fold}: {splits_file} has {folds}; train fold 0, the split of the cohort, or 'all'")
 
