@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +12,8 @@ from typing import TypeVar
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, write_csv, write_json
+from nnunet_amt.base.files import atomic_path, numbered_rows, write_csv, write_json
+from nnunet_amt.base.json_file import parse_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
@@ -72,8 +70,10 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     notes: dict[str, list[str]] = {}
     for manifest in manifests:
         read_manifest(manifest)  # names what is wrong with it
-        for row in csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8-sig"), newline="")):
-            cells = {(name or "").strip().lower(): (cell or "").strip() for name, cell in row.items() if name}
+        lines = numbered_rows(manifest, "a manifest")
+        _, names = next(lines, (1, []))
+        for _, row in lines:
+            cells = {name.lower(): cell for name, cell in zip(names, row, strict=False) if name}
             for column in ("image", "mask"):
                 cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
             columns |= dict.fromkeys(cells)
@@ -104,7 +104,7 @@ def read_notes(manifest: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
+        notes = parse_json(path)
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path.name}: is no JSON ({type(error).__name__}); correct or remove it") from error
     if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
