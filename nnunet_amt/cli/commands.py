@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
 from typing import Annotated
 
@@ -31,7 +32,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(ending, _end_tidily)
     app(prog_name="nnunet_amt")
+
+
+def _end_tidily(number: int, _: object) -> None:
+    """End as after an error, so that what is half-written goes."""
+    raise SystemExit(128 + number)
 
 
 def _show_version(asked: bool) -> None:

@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
@@ -129,7 +131,8 @@ def fingerprint(folder: Path, *, dataset_id: int, cases: RawCases, jobs: int, pr
     record_file = folder / FINGERPRINT_RECORD
     state = raw_files_state(cases)
     record = read_record(record_file)
-    if record.get("raw_files_sha256") == state and read_record(folder / "dataset_fingerprint.json"):
+    whole = misfit(record, {"raw_files_sha256": str, "minimum": NUMBER, "maximum": NUMBER}) is None
+    if whole and record["raw_files_sha256"] == state and read_record(folder / "dataset_fingerprint.json"):
         logger.info("the raw images are those of the last run, their fingerprint is kept")
         return IntensityRange(record["minimum"], record["maximum"])
     record_file.unlink(missing_ok=True)
@@ -182,10 +185,7 @@ def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:
     return tuple(RawCase(case, images[case], labels[case]) for case in sorted(images))
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: missing; finish the conversion with: nnunet_amt convert") from error
-    except ValueError as error:
-        raise BadInputError(f"{path}: is no JSON; {_AGAIN}") from error
+def _read_json(path: Path) -> Any:
+    if not path.is_file():
+        raise BadInputError(f"{path}: missing; finish the conversion with: nnunet_amt convert")
+    return read_json(path, form=(dict, list), advice=_AGAIN)
