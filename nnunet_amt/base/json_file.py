@@ -87,7 +87,7 @@ def misfit(content: Any, form: Any, where: str = "") -> str | None:
     if isinstance(form, tuple):
         reasons = [misfit(content, one, where) for one in form]
         return None if None in reasons else reasons[-1]
-    if isinstance(form, list) and isinstance(content, list):
+    if isinstance(form, list) and isinstance(content, (list, tuple)):  # a tuple before it is written
         return _first(misfit(item, form[0], f"{where}[{i}]") for i, item in enumerate(content))
     if isinstance(form, dict) and isinstance(content, dict):
         return _misfit_of_object(content, form, where)

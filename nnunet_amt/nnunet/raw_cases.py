@@ -23,6 +23,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.image_file import read_image
+from nnunet_amt.models.plans import SPLITS
 from nnunet_amt.nnunet.patches import fingerprint_progress, pools_that_end_with_parent, quiet_nnunet
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class RawCases:
 def list_cases(dataset: Path) -> RawCases:
     """List the cases of a raw dataset, whose description, split and files must tell the same."""
     description = _read_json(dataset / "dataset.json")
-    splits = _read_json(dataset / "splits_final.json")
+    splits = _read_json(dataset / "splits_final.json", SPLITS)
     try:
         labels = frozenset(int(value) for value in description["labels"].values())
         number, ending = int(description["numTraining"]), description["file_ending"]
@@ -185,7 +186,7 @@ def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:
     return tuple(RawCase(case, images[case], labels[case]) for case in sorted(images))
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, form: Any = dict) -> Any:
     if not path.is_file():
         raise BadInputError(f"{path}: missing; finish the conversion with: nnunet_amt convert")
-    return read_json(path, form=(dict, list), advice=_AGAIN)
+    return read_json(path, form=form, advice=_AGAIN)
