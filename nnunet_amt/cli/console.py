@@ -24,6 +24,7 @@ from rich.text import Text
 from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.errors import AMTError, DiskFullError
+from nnunet_amt.writing.numbers import duration
 
 if TYPE_CHECKING:
     from nnunet_amt.evaluation.summary.summary import GroupSummary
@@ -168,15 +169,6 @@ def _line_progress() -> Progress:
             err.print(f"{what} {done}/{total}", markup=False)
 
     return progress
-
-
-def duration(seconds: float) -> str:
-    """Write a time as one would say it: 12 s, 3 min 20 s, 5 h 07 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes_left:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 class _StudyClock:

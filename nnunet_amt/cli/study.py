@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from nnunet_amt.cli.console import (
-    duration,
     err,
     one_line_errors,
     out,
@@ -24,6 +23,7 @@ from nnunet_amt.cli.console import (
 )
 from nnunet_amt.cli.options import Device, Output
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.writing.numbers import duration, file_size
 
 if TYPE_CHECKING:
     from nnunet_amt.study.run_study import StudyResult
@@ -160,7 +160,6 @@ def report(
 ) -> None:
     """Write one HTML page that opens offline: result, cohort, tables, failures, viewer, comparison, settings."""
     from nnunet_amt.report import write_report
-    from nnunet_amt.writing.numbers import file_size
 
     with progress_bars() as progress:
         result = write_report(study, output, evaluation=evaluation, title=title, viewer=viewer, progress=progress)

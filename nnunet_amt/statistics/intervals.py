@@ -1,4 +1,4 @@
-"""Intervals: the percentile bootstrap over cases, and Wilson's for proportions."""
+"""Intervals: the percentile bootstrap over cases, Wilson's for proportions, the exact one of a rate of events."""
 
 from __future__ import annotations
 
@@ -109,3 +109,23 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     middle = (proportion + z2 / (2 * trials)) / (1 + z2 / trials)
     half = math.sqrt(z2 * (proportion * (1 - proportion) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
     return (0.0 if successes == 0 else middle - half), (1.0 if successes == trials else middle + half)
+
+
+def poisson_interval(events: int, scans: int) -> tuple[float, float]:
+    """Give the exact 95% interval of a number of events a scan (Garwood, Biometrika 1936).
+
+    It has a width where there was no event at all, which resampling scans cannot give. The events are taken for
+    independent of each other; where some scans gather them it is too narrow, and the bootstrap over scans is wider.
+
+    Raises
+    ------
+    ValueError
+        If there are no scans, or events were fewer than none.
+    """
+    if events < 0 or scans < 1:
+        raise ValueError(f"{events} in {scans} scans is no rate")
+    from scipy.stats import chi2  # slow to import
+
+    tail = (1 - _CONFIDENCE) / 2
+    low = float(chi2.ppf(tail, 2 * events)) / 2 if events else 0.0
+    return low / scans, float(chi2.ppf(1 - tail, 2 * events + 2)) / 2 / scans

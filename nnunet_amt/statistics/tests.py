@@ -1,4 +1,4 @@
-"""Tests, two-sided: Wilcoxon's and McNemar's of pairs, Mann and Whitney's of two groups; Holm's correction for many."""
+"""Tests, two-sided, of pairs (permutation, Wilcoxon, McNemar) and two groups (Mann-Whitney); Holm for many of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,62 @@ from collections.abc import Sequence
 import numpy as np
 
 _DECIMALS = 12  # differences that are equal on paper, such as 0.3 - 0.2 and 0.2 - 0.1, must be ties
+_MOST_EXACT = 20  # differences of which all changes of sign are gone through: a million
+_BLOCK_SIGNS = 4_000_000  # signs held at once: 4 MB, whatever the number of differences
+
+
+def permutation_p(differences: np.ndarray, *, resamples: int = 100_000, seed: int = 0) -> float | None:
+    """Permutation test of a mean of paired differences being zero, two-sided (Fisher 1935).
+
+    Under the null hypothesis the two of a pair could change places, so every difference could as well have the other
+    sign. The p-value is the share of changes of sign whose mean is at least as far from zero: of all of them up to 20
+    differences, beyond that of `resamples` random ones and the one observed (Phipson and Smyth 2010).
+
+    Parameters
+    ----------
+    differences : numpy.ndarray of float, (pairs,)
+        Defined ones. Where pairs come in clusters, such as patients with several CTs, give the sums of the clusters:
+        the pairs of a cluster change places together.
+    resamples
+        Random changes of sign.
+    seed
+        Seed of these.
+
+    Returns
+    -------
+    float or None
+        The p-value; None if there are no differences.
+    """
+    if not differences.size:
+        return None
+    differences = np.round(differences, _DECIMALS)
+    differences = differences[differences != 0]  # their sign changes no mean
+    if not differences.size:
+        return 1.0
+    observed = abs(differences.sum())
+    tolerance = 10.0**-_DECIMALS * differences.size
+    if differences.size <= _MOST_EXACT:
+        sums = np.zeros(1)
+        for difference in differences:
+            sums = np.concatenate([sums + difference, sums - difference])
+        return float(np.mean(np.abs(sums) >= observed - tolerance))
+    generator = np.random.default_rng(seed)
+    as_far = 0
+    for start in range(0, resamples, block := max(1, _BLOCK_SIGNS // differences.size)):
+        signs = generator.integers(2, size=(min(block, resamples - start), differences.size), dtype=np.int8) * 2 - 1
+        as_far += int(np.count_nonzero(np.abs(signs @ differences) >= observed - tolerance))
+    return (as_far + 1) / (resamples + 1)
+
+
+def hodges_lehmann(differences: np.ndarray) -> float | None:
+    """Estimate the shift that Wilcoxon's signed ranks test: the median of the means of all pairs of differences.
+
+    Each difference is also paired with itself (Hodges and Lehmann 1963); None if there are none.
+    """
+    if not differences.size:
+        return None
+    first, other = np.triu_indices(differences.size)
+    return float(np.median((differences[first] + differences[other]) / 2))
 
 
 def wilcoxon_p(differences: np.ndarray) -> float | None:

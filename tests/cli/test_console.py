@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from nnunet_amt.cli import console
-from nnunet_amt.cli.console import duration, overall_table
+from nnunet_amt.cli.console import overall_table
 from nnunet_amt.errors import BadInputError, DiskFullError
 from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
@@ -49,15 +49,6 @@ def test_few_cases_have_none_and_it_says_from_when_on() -> None:
 def test_what_is_undefined_is_a_dash() -> None:
     empty = evaluated(row_mask(60), row_mask(60))
     assert sum("│ –" in line for line in shown([empty])) == 5  # all but the false positives per scan
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (18_420, "5 h 07 min")],
-)
-def test_a_duration_is_written_as_one_says_it(seconds: float, text: str) -> None:
-    """Rounded to seconds, and from an hour on to minutes."""
-    assert duration(seconds) == text
 
 
 def test_what_to_type_next_is_what_a_shell_takes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from scipy import stats
 from nnunet_amt.statistics import intervals
 from nnunet_amt.statistics.intervals import (
     percentile_interval,
+    poisson_interval,
     resampled_sums,
     standard_deviation,
     sums_of_clusters,
@@ -90,6 +91,19 @@ def test_wilson_of_nothing_is_refused() -> None:
     for counts in ((0, 0), (3, 2), (-1, 2)):
         with pytest.raises(ValueError, match="is no proportion"):
             wilson_interval(*counts)
+
+
+def test_poisson_is_that_of_garwoods_table() -> None:
+    """No event: 0 to -ln 0.025 = 3.689; one: 0.0253 to 5.572; ten: 4.795 to 18.39."""
+    assert poisson_interval(0, 1) == pytest.approx((0.0, 3.6889), abs=1e-4)
+    assert poisson_interval(1, 1) == pytest.approx((0.02532, 5.5716), abs=1e-4)
+    assert poisson_interval(10, 20) == pytest.approx((4.7954 / 20, 18.3904 / 20), abs=1e-5)
+
+
+def test_poisson_of_nothing_is_refused() -> None:
+    for counts in ((0, 0), (-1, 2)):
+        with pytest.raises(ValueError, match="is no rate"):
+            poisson_interval(*counts)
 
 
 def test_cases_of_a_cluster_are_drawn_together() -> None:

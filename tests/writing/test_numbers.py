@@ -86,7 +86,11 @@ def test_counts_and_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.44, "0.4 s"), (12.0, "12 s"), (200.0, "3 min 20 s"), (18120.0, "5 h 2 min")]
+    ("seconds", "text"),
+    [
+        *((0.44, "0.4 s"), (12.0, "12 s"), (59.4, "59 s"), (59.6, "1 min 0 s")),
+        *((200.0, "3 min 20 s"), (18_120.0, "5 h 2 min"), (18_420.0, "5 h 7 min")),
+    ],
 )
 def test_durations_in_full(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -127,6 +127,15 @@ def test_of_another_trainer_nothing_of_the_recipe_is_told() -> None:
             assert not [word for word in recipe if word in item.answer], item
 
 
+def test_results_without_subgroups_end_no_sentence_in_the_middle() -> None:
+    """An evaluation without a cohort table has none to name."""
+    summary = replace(EVALUATION.summary, subgroups=())
+    claim, tripod = map(_by_number, answered_items(replace(STUDY, evaluation=replace(EVALUATION, summary=summary))))
+    assert "Results are not shown by subgroups." in claim["30"].answer
+    assert " ." not in claim["30"].answer
+    assert "By subgroup" not in tripod["23a"].answer
+
+
 def test_phantoms_are_called_phantoms() -> None:
     claim, tripod = map(_by_number, answered_items(SYNTHETIC))
     assert "no patient took part" in claim["7"].answer
