@@ -100,6 +100,8 @@ def _is_gone(process_id: int, written: Path) -> bool:
 def files_together(folder: Path) -> Iterator[Path]:
     """Give a folder to write files to, which go to `folder` one right after the other if the block ends well.
 
+    Raises DiskFullError if the disk filled up while writing.
+
     Yields
     ------
     Path
@@ -113,6 +115,8 @@ def files_together(folder: Path) -> Iterator[Path]:
         yield staging
         for written in sorted(staging.iterdir()):
             written.replace(folder / written.name)
+    except DiskFullError as error:  # names a file that is gone by now
+        raise DiskFullError(_disk_full_message(folder)) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

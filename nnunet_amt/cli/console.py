@@ -37,9 +37,9 @@ EXIT_INTERRUPTED = 130
 LINE_INTERVAL = 5.0
 
 _MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADVICE = {
-    **dict.fromkeys(_FULL, "free some space and run the same command again"),
+    **dict.fromkeys(FULL, "free some space and run the same command again"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose a folder you may write to"),
     **dict.fromkeys(_MISPLACED, "a file or folder stands where the other should be, or is missing"),
 }
@@ -69,7 +69,7 @@ def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Paramete
                 raise
             where = f"{error.filename}: " if error.filename else ""
             message = f"{where}{error.strerror}; {_ADVICE[error.errno]}"
-            exit_code = DiskFullError.exit_code if error.errno in _FULL else EXIT_BAD_INPUT
+            exit_code = DiskFullError.exit_code if error.errno in FULL else EXIT_BAD_INPUT
         err.print("[bold red]error:[/bold red] ", end="")
         err.print(printable(message), markup=False)
         raise typer.Exit(exit_code)

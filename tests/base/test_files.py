@@ -106,6 +106,14 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == "a"
 
 
+def test_files_together_on_a_full_disk_name_the_folder(tmp_path: Path) -> None:
+    """What is half-written is gone when the line is read."""
+    with pytest.raises(DiskFullError) as raised, files.files_together(tmp_path) as folder:
+        raise DiskFullError(f"{folder / 'page.html'}: the disk is full")
+    assert str(raised.value).startswith(f"{tmp_path}: the disk is full; free some space")
+    assert names(tmp_path) == []
+
+
 def test_rows_of_another_length_or_column_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "cases.csv"
     for text, said in (
