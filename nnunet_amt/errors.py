@@ -59,5 +59,5 @@ class MissingExtraError(BadInputError):
     """An optional dependency is needed and not installed."""
 
 
-class DiskFullError(BadInputError):
+class DiskFullError(WorkFailedError):
     """The disk that is written to has no room."""

@@ -127,7 +127,7 @@ def convert(
             err.print(f"[red]failed[/red] {escape(refused.message)}")
         raise WorkFailedError(error.summary) from error
     _show_conversion(summary)
-    show_next(f"nnunet_amt plan -d {dataset}")
+    show_next("nnunet_amt", "plan", "-d", str(dataset))
 
 
 def _show_conversion(summary: ConversionSummary) -> None:
@@ -237,9 +237,8 @@ def public_cohort(
     with itk_warnings_off(), progress_bars() as progress:
         module.write_manifest(folder, output, split=split.value if split else None, progress=progress, **own)
     show_written([output])
-    show_next(
-        f"nnunet_amt join-manifests {output} OTHER.csv -o cohort.csv    # it is one institution; a split needs more"
-    )
+    command = ("nnunet_amt", "join-manifests", output, "OTHER.csv", "-o", "cohort.csv")
+    show_next(*command, note="    # it is one institution; a split needs more")
 
 
 @one_line_errors
@@ -253,4 +252,4 @@ def join_manifests(
     if output.resolve() in {manifest.resolve() for manifest in manifests}:
         raise BadInputError(f"--output {output}: is one of the manifests; choose another name")
     show_written([join(manifests, output)])
-    show_next(f"nnunet_amt convert {output} -d 711")
+    show_next("nnunet_amt", "convert", output, "-d", "711")

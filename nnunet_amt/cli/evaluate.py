@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from nnunet_amt.cli import options
-from nnunet_amt.cli.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
+from nnunet_amt.cli.console import (
+    one_line_errors,
+    out,
+    overall_table,
+    printable,
+    progress_bars,
+    show_next,
+    show_written,
+)
 from nnunet_amt.errors import BadInputError
 
 
@@ -70,8 +78,9 @@ def evaluate(
             f"{counted.dismissed} dismissed, {counted.undecided} undecided"
         )
     show_written(result.files)
-    show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}; the worst cases:")
-    out.print(f"  {_failures_command(predictions, references, output, foreground, missing_as_empty)}", markup=False)
+    show_next("look", "at", output / "tables.html", "and", output / "froc.png", note="; the worst cases:")
+    command = _failures_command(predictions, references, output, foreground, missing_as_empty)
+    out.print(f"  {printable(command)}", markup=False)
 
 
 def _failures_command(
@@ -154,7 +163,7 @@ def compare(
     for sentence in result.sentences:
         out.print(sentence, markup=False)
     show_written(result.files)
-    show_next(f"look at {output / 'comparison.html'}")
+    show_next("look", "at", output / "comparison.html")
 
 
 def _model_folders(words: list[str]) -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, csv_text, require_free_space, write_json, write_text
+from nnunet_amt.base.files import atomic_path, csv_text, read_record, require_free_space, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
@@ -83,10 +82,7 @@ def _claim_folder(folder: Path, design: CohortDesign, difficulty: str | None) ->
     if not path.exists():
         write_json(path, mark)
         return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
+    found = read_record(path)
     if found != mark:
         raise BadInputError(
             f"{folder}: holds phantoms made with {found}, not {mark}; choose another folder or remove this one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,7 +263,7 @@ def read_settings(folder: Path) -> StudySettings:
     except FileNotFoundError:
         raise BadInputError(
             f"{folder}: holds no {SETTINGS_FILE}, so it is no study yet; begin one with: "
-            f"nnunet_amt study MANIFEST.csv -o {folder}"
+            f"nnunet_amt study MANIFEST.csv -o {shlex.quote(str(folder))}"
         ) from None
     except ValueError as error:
         raise BadInputError(f"{path}: is not TOML ({error}); {_ADVICE}") from error

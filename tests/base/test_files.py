@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from nnunet_amt.base import files
-from nnunet_amt.errors import DiskFullError
+from nnunet_amt.errors import BadInputError, DiskFullError
 
 
 def names(folder: Path) -> list[str]:
@@ -107,3 +110,55 @@ def test_why_a_path_is_no_file_with_content(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     for name in ("long", "empty"):
         assert files.why_unreadable(tmp_path / name) is None
+def left_by(process: int, name: str, machine: str | None = None) -> str:
+    return f".partial-{process}-{machine or files.machine_mark()}-{name}"
+
+
+def test_what_a_killed_run_left_goes_with_the_next_file(tmp_path: Path) -> None:
+    """Of a process that is gone; not of one that runs, of another machine's, or somebody else's file."""
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    number = int(gone.stdout)
+    kept = {left_by(os.getppid(), "a"), left_by(number, "a", "01234567"), ".partial-", ".partial-x", "a.txt"}
+    (tmp_path / left_by(number, "folder")).mkdir()
+    for name in (*kept, left_by(number, "a.txt"), f"{left_by(number, 'folder')}/page.html"):
+        (tmp_path / name).touch()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert set(names(tmp_path)) == kept
+
+
+def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    with files.files_together(tmp_path) as folder:
+        (folder / "b").write_text("b")
+        files.write_text(folder / "a", "a")
+        assert [name for name in names(tmp_path) if not name.startswith(".")] == []
+    assert names(tmp_path) == ["a", "b"]
+    with pytest.raises(ValueError, match="half"), files.files_together(tmp_path) as folder:
+        (folder / "a").write_text("new")
+        raise ValueError("half")
+    assert names(tmp_path) == ["a", "b"]
+    assert (tmp_path / "a").read_text() == "a"
+
+
+def test_files_together_on_a_full_disk_name_the_folder(tmp_path: Path) -> None:
+    """What is half-written is gone when the line is read."""
+    with pytest.raises(DiskFullError) as raised, files.files_together(tmp_path) as folder:
+        raise DiskFullError(f"{folder / 'page.html'}: the disk is full")
+    assert str(raised.value).startswith(f"{tmp_path}: the disk is full; free some space")
+    assert names(tmp_path) == []
+
+
+def test_rows_of_another_length_or_column_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    for text, said in (
+        ("case_id,a\nx\n", "row 1: has 1 cells, the header has 2"),
+        ("case_id,a\nx,1,2\n", "row 1: has 3 cells"),
+        ("case_id,a,a\nx,y,z\n", "a column stands there twice"),
+        ("case_id\nx\n", "has no column 'a'"),
+        ('case_id,a\n"x,1\n', "cannot be read"),
+        ("", "has no column 'case_id'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(BadInputError) as raised:
+            files.read_rows(path, "a")
+        assert said in str(raised.value)
+        assert "\n" not in str(raised.value)

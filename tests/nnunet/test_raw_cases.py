@@ -53,10 +53,10 @@ def remove(name: str) -> Callable[[Path], None]:
     [
         (remove("dataset.json"), "dataset.json: missing; finish the conversion"),
         (remove("splits_final.json"), "splits_final.json: missing"),
-        (write("dataset.json", "{"), "dataset.json: is no JSON"),
+        (write("dataset.json", "{"), "dataset.json: is damaged (no JSON"),
         (write("dataset.json", "{}"), "lacks what it must hold"),
-        (write("splits_final.json", "xx"), "splits_final.json: is no JSON"),
-        (write("splits_final.json", "[{}]"), "lacks what it must hold"),
+        (write("splits_final.json", "xx"), "splits_final.json: is damaged (no JSON"),
+        (write("splits_final.json", "[{}]"), "splits_final.json: is damaged ([0].train is missing)"),
         (write("splits_final.json", '[{"train": ["a", "b", "c", "zz"], "val": ["d", "e"]}]'), "the first is 'zz'"),
         (edit_json("dataset.json", numTraining=9), "says 9 training cases, there are 5"),
         (edit_json("dataset.json", file_ending=".nrrd"), "file_ending '.nrrd' of dataset.json must be '.nii.gz'"),

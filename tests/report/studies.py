@@ -34,6 +34,7 @@ AUDIT = {
     "excluded": 1,
     "excluded_by_reason": {"incomplete CT": 1},
     "included": {"cases": 5, "patients": 5, "institutions": 3},
+    "institutions_of_both_training_and_tuning": 0,
     "splits": {
         "training": {"cases": 2, "patients": 2, "institutions": 1},
         "tuning": {"cases": 0, "patients": 0, "institutions": 0},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -15,9 +14,9 @@ from typing import TypeVar
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, files_below, numbered_cells, why_unreadable, write_csv, write_json
+from nnunet_amt.base.files import atomic_path, files_below, numbered_rows, why_unreadable, write_csv, write_json
+from nnunet_amt.base.json_file import parse_json
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
@@ -89,11 +88,11 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     notes: dict[str, list[str]] = {}
     for manifest in manifests:
         read_manifest(manifest)  # names what is wrong with it
-        lines = numbered_cells(decoded_table(manifest.read_bytes(), name=manifest.name), manifest.name)
-        header = [name.lower() for name in next(lines)[1]]
+        lines = numbered_rows(manifest, "a manifest")
+        _, names = next(lines, (1, []))
         for _, row in lines:
-            given = (*row, *[""] * len(header))  # cells at the end of a row may be left out
-            cells = {name: cell for name, cell in zip(header, given, strict=False) if name}
+            given = (*row, *[""] * len(names))  # cells at the end of a row may be left out
+            cells = {name.lower(): cell for name, cell in zip(names, given, strict=False) if name}
             for column in ("image", "mask"):
                 cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
             columns |= dict.fromkeys(cells)
@@ -124,7 +123,7 @@ def read_notes(manifest: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
+        notes = parse_json(path)
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path.name}: is no JSON ({type(error).__name__}); correct or remove it") from error
     if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json
+from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
@@ -26,6 +27,37 @@ from nnunet_amt.evaluation.summary.triage import TriageSummary
 
 SCHEMA_VERSION = 3  # 2: the intervals of lesion metrics were the bootstrap's
 _ADVICE = "run nnunet_amt evaluate again"
+# The form of what is read; ``summary.schema.json`` says more.
+_NUMBER = (*NUMBER, None)
+_INTERVAL = ([NUMBER], None)
+_METRIC = {**dict.fromkeys(("mean", "sd", "median", "q1", "q3"), _NUMBER), "n": int, "ci95": _INTERVAL}
+_LESION = {
+    "references": int,
+    "threshold": [NUMBER],
+    **{name: [int] for name in ("tp", "fp", "fn")},
+    **{name: [_NUMBER] for name in ("sensitivity", "sensitivity_sd", "fp_per_scan", "fp_per_scan_sd")},
+    **{name: [_INTERVAL] for name in ("sensitivity_ci95", "sensitivity_wilson95", "fp_per_scan_ci95")},
+}
+_GROUP = {
+    "cases": int,
+    "clusters": (int, None),
+    "voxel": dict.fromkeys(VOXEL_METRICS, _METRIC),
+    "lesion": _LESION,
+}
+_TRIAGE = {
+    **dict.fromkeys(("file", "sha256"), str),
+    **dict.fromkeys(("candidates", "accepted", "dismissed"), int),
+    "threshold": [NUMBER],
+    "fp_without_triage": [int],
+    "fp_per_scan_without_triage": [NUMBER],
+}
+_SUMMARY = {
+    **_GROUP,
+    "software?": {"version?": str},
+    "settings": {"ci_always?": bool, "surface_distances?": bool, "subgroup_columns?": [str]},
+    "triage?": _TRIAGE,
+    "subgroups": [{**_GROUP, "group": str, "subgroup": str}],
+}
 
 
 def write_summary_json(
@@ -85,11 +117,12 @@ def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list
 
 @dataclass(frozen=True)
 class EvaluationSummary:
-    """The content of a summary.json, as `evaluate` had it in memory."""
+    """The content of a summary.json, as `evaluate` had it in memory, and the version that wrote it."""
 
     settings: EvaluationSettings
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
+    version: str = field(default="not recorded", compare=False)
 
 
 def read_summary(path: Path) -> EvaluationSummary:
@@ -107,36 +140,25 @@ def read_summary(path: Path) -> EvaluationSummary:
     """
     if path.is_dir():
         path = path / "summary.json"
-    content = _content(path)
+    content = read_json(path, advice=_ADVICE)
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise BadInputError(
             f"{path}: has the schema version {version!r}, this release reads {SCHEMA_VERSION}; {_ADVICE}"
         )
+    if reason := misfit(content, _SUMMARY):
+        raise BadInputError(f"{path}: does not hold what evaluate writes ({reason}); {_ADVICE}")
     try:
         return EvaluationSummary(
             settings=_read_settings(content["settings"]),
             overall=_read_group(content),
             subgroups=tuple((part["group"], part["subgroup"], _read_group(part)) for part in content["subgroups"]),
+            version=content.get("software", {}).get("version", EvaluationSummary.version),
         )
     except BadInputError as error:
         raise BadInputError(f"{path}: settings: {error}") from error
-    except KeyError as error:
-        raise BadInputError(f"{path}: lacks {error}; {_ADVICE}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise BadInputError(f"{path}: does not hold what evaluate writes ({error}); {_ADVICE}") from error
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror}); {_ADVICE}") from error
-    except ValueError as error:
-        raise BadInputError(f"{path}: is no JSON ({error}); {_ADVICE}") from error
-    if not isinstance(content, dict):
-        raise BadInputError(f"{path}: is no summary of an evaluation; {_ADVICE}")
-    return content
 
 
 def _read_settings(content: Mapping[str, Any]) -> EvaluationSettings:
@@ -175,7 +197,9 @@ def _read_specificity(content: Mapping[str, Any]) -> SpecificitySummary:
 
 
 def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
-    references = content["references"]
+    references, counts = content["references"], [content[count] for count in ("tp", "fp", "fn")]
+    if tuple(content["threshold"]) != THRESHOLDS or any(len(values) != len(THRESHOLDS) for values in counts):
+        raise ValueError(f"its thresholds are not the {len(THRESHOLDS)} of this release, with counts for each")
     return LesionSummary(
         threshold=tuple(content["threshold"]),
         tp=tuple(content["tp"]),

@@ -7,7 +7,8 @@ from itertools import groupby
 from pathlib import Path
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.base.files import read_record, write_json, write_text
+from nnunet_amt.base.files import write_json, write_text
+from nnunet_amt.base.json_file import read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
@@ -92,13 +93,13 @@ def read_tables(folder: Path) -> Document:
     BadInputError
         If both files are missing or broken.
     """
-    content = read_record(folder / "tables.json")
+    path, advice = folder / "tables.json", "run nnunet_amt evaluate again"
+    content = read_json(path, advice=advice) if path.is_file() else {}
     if content.get("schema_version") == TABLES_SCHEMA_VERSION:
         try:
             return document_from_json(content)
-        except (KeyError, TypeError) as error:
-            advice = "run nnunet_amt evaluate again"
-            raise BadInputError(f"{folder / 'tables.json'}: is not what evaluate writes ({error}); {advice}") from error
+        except ValueError as error:
+            raise BadInputError(f"{path}: is not what evaluate writes ({error}); {advice}") from error
     summary = read_summary(folder)
     return result_tables(settings=summary.settings, overall=summary.overall, subgroups=summary.subgroups)
 

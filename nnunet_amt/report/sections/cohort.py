@@ -93,7 +93,7 @@ def _cohort(content: StudyContent, dataset: Path) -> Cohort:
     tables = []
     for table in content.cohort_tables or ():
         # variable and value, the first column of cells, name a row together
-        rows = tuple(Row(": ".join(filter(None, (row.title, row.cells[0]))), row.cells[1:]) for row in table.rows)
+        rows = tuple(Row(": ".join(filter(None, (row.title, *row.cells[:1]))), row.cells[1:]) for row in table.rows)
         tables.append(Table(table.title, table.heading, table.columns[1:], rows, table.notes))
     again = content.command("convert", "MANIFEST.csv", "-d", dataset.name[7:10])
     return Cohort(

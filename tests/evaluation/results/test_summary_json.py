@@ -119,7 +119,7 @@ def test_everything_comes_back_as_it_was_written(
     ("broken", "said"),
     [
         ({"schema_version": 1}, "has the schema version 1, this release reads 3"),
-        ({"voxel": {}}, "lacks 'dice'"),
+        ({"voxel": {}}, "does not hold what evaluate writes (voxel.dice is missing)"),
         ({"lesion": 3}, "does not hold what evaluate writes"),
         ({"settings": {"connectivity": 7}}, "connectivity is 7"),
         ({"settings": {"colour": "blue"}}, "'colour' is not known to this release"),
