@@ -251,7 +251,7 @@ def paired_tests(
         known = np.flatnonzero(~np.isnan(differences))
         sums = differences[known]
         if clusters is not None and known.size:
-            sums = sums_of_clusters(sums[:, None], [clusters[i] for i in known])[:, 0]
+            sums = sums_of_clusters(sums[:, None], [clusters[i] for i in known.tolist()])[:, 0]
         return permutation_p(sums, resamples=settings.permutations, seed=settings.seed)
 
     tests = []

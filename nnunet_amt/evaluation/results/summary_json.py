@@ -36,13 +36,14 @@ _LESION = {
     "threshold": [NUMBER],
     **{name: [int] for name in ("tp", "fp", "fn")},
     **{name: [_NUMBER] for name in ("sensitivity", "sensitivity_sd", "fp_per_scan", "fp_per_scan_sd")},
-    **{name: [_INTERVAL] for name in ("sensitivity_ci95", "sensitivity_wilson95", "fp_per_scan_ci95")},
+    **{name: [_INTERVAL] for name in ("sensitivity_ci95", "fp_per_scan_ci95")},
 }
 _GROUP = {
     "cases": int,
     "clusters": (int, None),
     "voxel": dict.fromkeys(VOXEL_METRICS, _METRIC),
     "lesion": _LESION,
+    "specificity?": {**dict.fromkeys(("scans", "negative", "false_positives"), int), "wilson95": [NUMBER]},
 }
 _TRIAGE = {
     **dict.fromkeys(("file", "sha256"), str),
