@@ -124,7 +124,7 @@ def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
         table.add_row("specificity by scan", _with_interval(found.value, found.wilson95), "")
     caption = ["mean (95% CI)", "* at IoU above 0.5", "** other patients"]
     if found is not None:
-        caption.append(f"{found.scans} without a tumour: counted in the last two rows only")
+        caption.append(f"{found.scans} without a tumour: Dice 0 where something is predicted, else none")
     if voxel["dice"].ci95 is None and cases > 1:
         caption[0] = "mean (95% CI; of the first four from 20 cases on)"
     table.caption = "   ".join(caption)

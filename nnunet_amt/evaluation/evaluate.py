@@ -73,8 +73,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
-    An empty reference is a case without a tumour: it counts in the false positives per scan and in the specificity, and
-    in no mean of the voxel metrics.
+    An empty reference is a case without a tumour: it counts in the false positives per scan and in the specificity. Its
+    Dice is 0 where something is predicted and undefined elsewhere, and a subgroup tells the means without it.
 
     Everything that can be checked without reading voxels is checked for all cases first. The results replace
     those of an earlier evaluation in `output` all at once, or not at all.

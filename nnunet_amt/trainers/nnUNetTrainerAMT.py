@@ -200,9 +200,10 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             overlaps = self.evaluate_tuning_set()
             seconds = perf_counter() - started
             dice, soft_dice = mean_dice(overlaps), mean_soft_dice(overlaps)
-            volumes = sum(overlap.has_tumour for overlap in overlaps)
             without = describe_without_tumour(overlaps)
-            self.print_to_log_file(f"Tuning Dice {dice:.4f}, mean of {volumes} whole volumes, {seconds:.1f} s{without}")
+            self.print_to_log_file(
+                f"Tuning Dice {dice:.4f}, mean of {len(overlaps)} whole volumes, {seconds:.1f} s{without}"
+            )
             self._plan_next_evaluation(seconds)
         else:
             dice = self.logger.get_value("mean_fg_dice", step=-1)

@@ -190,21 +190,21 @@ def _slab_sums(logits: torch.Tensor, reference: np.ndarray, ignore_label: int | 
 
 
 def mean_dice(overlaps: Sequence[CaseOverlap]) -> float:
-    """Mean Dice over the cases with a tumour, as in the evaluation; NaN where none has one."""
-    known = [overlap.dice for overlap in overlaps if overlap.has_tumour and overlap.dice is not None]
+    """Mean Dice over the cases that have one; NaN where none has."""
+    known = [overlap.dice for overlap in overlaps if overlap.dice is not None]
     return float(np.mean(known)) if known else float("nan")
 
 
 def mean_soft_dice(overlaps: Sequence[CaseOverlap]) -> float:
-    """Mean Dice of the probabilities over the cases with a tumour; NaN where none has one."""
+    """Mean Dice of the probabilities over the cases with a tumour, as that of the others is near 0; NaN without any."""
     known = [overlap.soft_dice for overlap in overlaps if overlap.has_tumour]
     return float(np.mean(known)) if known else float("nan")
 
 
 def describe_without_tumour(overlaps: Sequence[CaseOverlap]) -> str:
-    """Say how many volumes have no tumour and so no part in the mean Dice, and how many of them are falsely marked."""
+    """Say how the volumes without a tumour count in the mean Dice; nothing where there is none."""
     without = [overlap for overlap in overlaps if not overlap.has_tumour]
     if not without:
         return ""
     marked = sum(overlap.dice is not None for overlap in without)
-    return f"; not counted, as they have no tumour: {len(without)}, of which falsely marked: {marked}"
+    return f"; without a tumour: {len(without)}, falsely marked: {marked} (Dice 0), the others do not count"

@@ -52,7 +52,7 @@ def test_the_specificity_stands_there_where_cases_have_no_tumour() -> None:
     lines = shown([found, marked])
     [row] = [line for line in lines if "specificity by scan" in line]
     assert "0.00 (0.00–0.79)" in row
-    assert any("1 without a tumour: counted in the last two rows" in line for line in lines)
+    assert any("1 without a tumour: Dice 0 where something is predicted" in line for line in lines)
     assert not any("specificity" in line for line in shown([found]))
 
 

@@ -75,17 +75,17 @@ class Estimate:
 
 def ratios(model: EvaluatedModel) -> Ratios:
     """Give the `MEASURES` of one model."""
-    defined = ~np.isnan(model.voxel) & _has_tumour(model)
+    defined = ~np.isnan(model.voxel)
     return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp, paired=False)
 
 
 def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
     """Give the differences of `MEASURES`, the other model's minus the first's.
 
-    Voxel metrics are compared in cases with a tumour in which both models have them. Reference lesions and scans are
-    the same for both, so differences of counts over them are differences of the ratios.
+    Voxel metrics are compared in the cases in which both models have them. Reference lesions and scans are the same for
+    both, so differences of counts over them are differences of the ratios.
     """
-    both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel) & _has_tumour(first)
+    both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel)
     voxel = np.where(both, other.voxel - first.voxel, 0.0)
     return _ratios(first, voxel, both, other.tp - first.tp, other.fp - first.fp, paired=True)
 
@@ -120,11 +120,6 @@ def estimates(
         group if part.paired else _of_one_model(part, group, clustered=clusters is not None)
         for part, group in zip(columns, groups, strict=True)
     ]
-
-
-def _has_tumour(model: EvaluatedModel) -> np.ndarray:
-    """Whether each case has a reference lesion, (cases, 1): without one no voxel metric measures an outline."""
-    return np.asarray(model.references[:, None] > 0)
 
 
 def _of_one_model(part: Ratios, found: Sequence[Estimate], *, clustered: bool) -> tuple[Estimate, ...]:
@@ -257,7 +252,7 @@ def paired_tests(
     tests = []
     for column, name in enumerate(VOXEL_METRICS):
         differences = other.voxel[:, column] - first.voxel[:, column]
-        tests.append(of_cases(name, None, np.where(_has_tumour(first)[:, 0], differences, np.nan)))
+        tests.append(of_cases(name, None, differences))
     for place, threshold in enumerate(TABLE_THRESHOLDS):
         at = threshold_index(threshold)
         one, two = first.found[:, place], other.found[:, place]

@@ -93,7 +93,8 @@ def _accuracy(comparison: Comparison) -> Table:
     if (scans := comparison.first.specificity) is not None:
         notes.append(
             f"{counted(scans.scans, 'case')} {'has' if scans.scans == 1 else 'have'} no tumour: counted in the false "
-            "positives per scan, and in no mean or test of Dice, IoU, precision and recall."
+            "positives per scan; Dice, IoU and precision are 0 in one in which a model predicts something, and "
+            "undefined, as recall is, elsewhere. The subgroup 'with a tumour' is free of them."
         )
     if published is not None:
         columns.append("Published (other patients)")

@@ -72,8 +72,7 @@ def write_figures(
     }
     if institutions is not None:
         drawings["institutions"] = lambda: institution_figure(
-            forest_rows(cases, institutions, overall, settings=settings),
-            without_tumour=len(cases) - len(_with_tumour(cases)),
+            forest_rows(cases, institutions, overall, settings=settings), falsely_marked=_falsely_marked(cases)
         )
     for done, (name, draw) in enumerate(drawings.items(), start=1):
         save_figure(draw(), folder, name)
@@ -237,29 +236,29 @@ def forest_rows(
     return (*rows, ForestRow("All cases", overall.voxel["dice"], _dice_of(cases)))
 
 
-def _with_tumour(cases: Sequence[CaseEvaluation]) -> list[CaseEvaluation]:
-    """Give the cases with a tumour."""
-    return [case for case in cases if case.counts.size_mm is not None]
+def _falsely_marked(cases: Sequence[CaseEvaluation]) -> int:
+    """Count the cases without a tumour whose Dice is 0, because something is predicted."""
+    return sum(case.counts.size_mm is None and case.voxel.dice is not None for case in cases)
 
 
-def institution_figure(rows: Sequence[ForestRow], *, without_tumour: int = 0) -> Figure:
+def institution_figure(rows: Sequence[ForestRow], *, falsely_marked: int = 0) -> Figure:
     """Draw mean and 95% interval of the Dice of each row, from top to bottom, its single cases behind them.
 
-    The figure says how many cases are in no row, because they have no tumour.
+    The figure says how many cases without a tumour are at 0, because something is predicted (`falsely_marked`).
     """
     with new_figure(COLUMN_MM, _FRAME_MM + _ROW_MM * len(rows)) as figure:
         axes = figure.add_subplot()
         for position, row in enumerate(rows):
             _draw_row(axes, position, row, is_total=position == len(rows) - 1)
         _finish_forest(figure, axes, rows)
-        if without_tumour:
-            note = f"{counted(without_tumour, 'case')} without a tumour not shown"
+        if falsely_marked:
+            note = f"{counted(falsely_marked, 'case')} at 0 without a tumour: something is predicted"
             figure.supxlabel(note, fontsize=SMALL_FONT_SIZE, color=GREY, x=0.99, ha="right")
     return figure
 
 
 def _dice_of(cases: Sequence[CaseEvaluation]) -> tuple[float, ...]:
-    return tuple(case.voxel.dice for case in _with_tumour(cases) if case.voxel.dice is not None)
+    return tuple(case.voxel.dice for case in cases if case.voxel.dice is not None)
 
 
 def _draw_row(axes: Axes, position: int, row: ForestRow, is_total: bool) -> None:

@@ -14,6 +14,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.subgroups import TUMOUR_GROUP, WITH_TUMOUR
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
     GroupSummary,
@@ -124,6 +125,16 @@ class EvaluationSummary:
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
     version: str = field(default="not recorded", compare=False)
+
+    @property
+    def tumour_dice(self) -> CaseMetricSummary:
+        """Dice over the cases with a tumour: in the others one of 0 tells of a false alarm, not of an outline."""
+        if self.overall.specificity is None:
+            return self.overall.voxel["dice"]
+        parts = {(group, name): summary for group, name, summary in self.subgroups}
+        with_tumour = parts.get((TUMOUR_GROUP, WITH_TUMOUR))
+        nothing = CaseMetricSummary(None, None, None, 0, None, None, None)
+        return nothing if with_tumour is None else with_tumour.voxel["dice"]
 
 
 def read_summary(path: Path) -> EvaluationSummary:

@@ -151,12 +151,14 @@ def _tumour_notes(overall: GroupSummary) -> tuple[str, ...]:
     found = overall.specificity
     if found is None:
         return ()
-    false = found.scans - found.negative
+    false, dice = found.scans - found.negative, overall.voxel["dice"]
     return (
-        f"Without a tumour: {counted(found.scans, 'case')}, counted in the false positives per scan, and in no mean of "
-        "Dice, IoU, precision and recall, which measure the outline of a tumour. Specificity: share of the scans "
-        "without a tumour that have no false positive lesion, with Wilson's interval "
-        f"({counted(false, 'scan')} of {found.scans} {'has' if false == 1 else 'have'} one or more).",
+        f"Without a tumour: {counted(found.scans, 'case')}, counted in the false positives per scan. Dice, IoU, "
+        "precision and recall do not measure such a case: where something is predicted the first three are 0, "
+        f"elsewhere all are undefined. The overall row holds those 0 (its Dice rests on {dice.n} of "
+        f"{counted(overall.cases, 'case')}), the row 'with a tumour' does not; in the rows of such cases they are left "
+        f"out ({UNDEFINED}). Specificity: share of the scans without a tumour that have no false positive lesion, with "
+        f"Wilson's interval ({counted(false, 'scan')} of {found.scans} {'has' if false == 1 else 'have'} one or more).",
     )
 
 
@@ -226,6 +228,8 @@ def _rows(
 
 
 def _voxel_cells(summary: GroupSummary) -> tuple[str, ...]:
+    if summary.specificity is not None and not summary.lesion.references:
+        return (UNDEFINED,) * len(VOXEL_METRICS)  # no case has a tumour: see the notes
     return tuple(_metric_text(summary.voxel[name], summary.cases) for name in VOXEL_METRICS)
 
 

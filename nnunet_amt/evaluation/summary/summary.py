@@ -161,12 +161,12 @@ class _Samples:
 def summarise(
     cases: Sequence[CaseEvaluation], *, settings: EvaluationSettings, institutions: Mapping[str, str] | None = None
 ) -> GroupSummary:
-    """Average the voxel metrics over cases with a tumour, pool the lesions, and bootstrap both over the same resamples.
+    """Average the voxel metrics over cases, pool the lesions, and bootstrap both over the same resamples.
 
     There is at least one case. The institutions, by case id, are needed where they are drawn.
     """
     columns = _Columns(
-        voxel=np.array([_tumour_metrics(case) for case in cases], dtype=float),
+        voxel=np.array([[getattr(case.voxel, name) for name in VOXEL_METRICS] for case in cases], dtype=float),
         tp=np.array([case.lesions.tp for case in cases], dtype=float),
         fp=np.array([case.lesions.fp for case in cases], dtype=float),
         references=np.array([len(case.counts.reference_voxels) for case in cases], dtype=float),
@@ -185,12 +185,6 @@ def summarise(
             [int(case.lesions.fp[0]) for case in cases if not len(case.counts.reference_voxels)]
         ),
     )
-
-
-def _tumour_metrics(case: CaseEvaluation) -> list[float | None]:
-    """Give the voxel metrics; none without a tumour: a Dice of 0 there tells of a false mark, not of an outline."""
-    has_tumour = len(case.counts.reference_voxels) > 0
-    return [getattr(case.voxel, name) if has_tumour else None for name in VOXEL_METRICS]
 
 
 def specificity_of(false_positives: Sequence[int]) -> SpecificitySummary | None:

@@ -104,7 +104,7 @@ def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
     overall = content.summary.overall
-    dice = overall.voxel["dice"]
+    dice = content.summary.tumour_dice
     at = threshold_index(0.1)
     lesion, scans = overall.lesion, overall.specificity
     whom = f"The model was tested on {counted(overall.cases, 'CT')}"
@@ -153,7 +153,7 @@ def _interval_words(metric: MetricSummary) -> str:
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     overall, theirs = content.summary.overall, paper.TABLE_4[0]
-    dice, what = overall.voxel["dice"], "agreement of the outlines, mean over the cases"
+    dice, what = content.summary.tumour_dice, "agreement of the outlines, mean over the cases"
     what += " with a tumour" if overall.specificity else ""
     rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [("Dice score", what, dice, paper.TABLE_3[0].dice)]
     for iou, sensitivity, fp_per_scan in (

@@ -52,7 +52,7 @@ def differences(models: list[EvaluatedModel]) -> Estimates:
 
 def test_values_of_one_model(models: list[EvaluatedModel]) -> None:
     values = by_measure(estimates([ratios(models[1])], settings=FEW)[0])
-    assert values["dice", None].value == about((0.75 + 1 + 0.8) / 3)
+    assert values["dice", None].value == about((0.75 + 1 + 0.8 + 0) / 4)
     assert values["recall", None] == Estimate(about((0.6 + 1 + 1) / 3), None, 3)
     # Wilson's of 3 of 3 begins at 3 / (3 + 3.8415); Garwood's of two events is 0.2422 to 7.2247.
     assert values["sensitivity", 0.5] == Estimate(1.0, (about(0.43850, abs=1e-5), 1.0), 3)

@@ -9,7 +9,7 @@ import pytest
 from nnunet_amt.evaluation.summary.summary import SpecificitySummary
 from nnunet_amt.report.checklists import AnsweredItem, answered_items
 from nnunet_amt.study.facts import StudyFacts
-from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
+from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, group
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,15 @@ def test_a_specificity_is_told_with_its_interval() -> None:
     """20 of 160 scans have no tumour; 18 of them are free of false positives."""
     scans = SpecificitySummary(20, 18, 3, (0.699, 0.972))
     overall = replace(EVALUATION.summary.overall, specificity=scans)
-    summary = replace(EVALUATION.summary, overall=overall)
+    with_tumour = ("tumour", "with a tumour", group(140, 0.86, (0.84, 0.88)))
+    summary = replace(EVALUATION.summary, overall=overall, subgroups=(with_tumour, *EVALUATION.summary.subgroups))
     answers = _claim(replace(STUDY, evaluation=replace(EVALUATION, summary=summary, without_tumour=20)))
     assert (
         "Of 20 scans without a tumour 18 are free of false positives: specificity by scan 0.90 (Wilson's 95% CI 0.70 "
         "to 0.97)."
     ) in answers["38"].answer
     assert "no specificity" not in answers["38"].answer
-    assert "Cases without a tumour are in none of these means." in answers["37"].answer
+    assert "over the cases with a tumour alone the mean Dice is 0.86 (95% CI 0.84 to 0.88)." in answers["37"].answer
     assert "Of the specificity Wilson's interval" in answers["29"].answer
     assert "Of 160 evaluated cases, 20 hold no tumour." in answers["35"].answer
 
