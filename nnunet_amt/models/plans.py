@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
@@ -37,7 +38,7 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
     network = architecture.get("network_class_name") if isinstance(architecture, dict) else None
     if network != NETWORK_CLASS:
         raise BadInputError(f"plans {name!r}: network {network!r} must be {NETWORK_CLASS!r}; {_ADVICE}")
-    intensities = plans.get("foreground_intensity_properties_per_channel")
+    intensities: Any = plans.get("foreground_intensity_properties_per_channel")
     reason = misfit(settings, _SETTINGS) or misfit(intensities, {"0": _INTENSITIES})
     if reason or intensities["0"]["std"] == 0:
         raise BadInputError(f"plans {name!r}: are damaged ({reason or 'std is 0'}); {_ADVICE}")

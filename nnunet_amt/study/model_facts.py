@@ -178,7 +178,7 @@ def _epochs(folds: Sequence[Path]) -> int | None:
 def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
     """Read the steps from what nnU-Net's trainer wrote of itself, as text; None for several folds."""
     steps = read_record(folds[0] / "debug.json").get("num_iterations_per_epoch") if len(folds) == 1 else None
-    return int(steps) if re.fullmatch(r"\d{1,9}", str(steps)) else None
+    return int(str(steps)) if re.fullmatch(r"\d{1,9}", str(steps)) else None
 
 
 def _given(runs: Sequence[Run], option: str) -> bool | None:

@@ -110,6 +110,8 @@ def test_why_a_path_is_no_file_with_content(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     for name in ("long", "empty"):
         assert files.why_unreadable(tmp_path / name) is None
+
+
 def left_by(process: int, name: str, machine: str | None = None) -> str:
     return f".partial-{process}-{machine or files.machine_mark()}-{name}"
 

@@ -198,7 +198,7 @@ def _read_group(content: Mapping[str, Any]) -> GroupSummary:
         voxel=voxel,
         lesion=_read_lesion(content["lesion"], content["cases"]),
         clusters=content["clusters"],
-        triage=None if triage is None else TriageSummary(**_with_tuples(triage)),
+        triage=None if triage is None else _read_triage(triage),
         specificity=None if specificity is None else _read_specificity(specificity),
     )
 
@@ -208,10 +208,18 @@ def _read_specificity(content: Mapping[str, Any]) -> SpecificitySummary:
     return SpecificitySummary(content["scans"], content["negative"], content["false_positives"], (low, high))
 
 
+def _read_triage(content: Mapping[str, Any]) -> TriageSummary:
+    triage = TriageSummary(**_with_tuples(content))
+    if not len(triage.threshold) == len(triage.fp_without_triage) == len(triage.fp_per_scan_without_triage):
+        raise ValueError("its triage has not a value for each threshold")
+    return triage
+
+
 def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
-    references, counts = content["references"], [content[count] for count in ("tp", "fp", "fn")]
-    if tuple(content["threshold"]) != THRESHOLDS or any(len(values) != len(THRESHOLDS) for values in counts):
-        raise ValueError(f"its thresholds are not the {len(THRESHOLDS)} of this release, with counts for each")
+    references = content["references"]
+    columns = [content[name] for name in ("tp", "fp", "fn", "sensitivity", "fp_per_scan")]
+    if tuple(content["threshold"]) != THRESHOLDS or any(len(values) != len(THRESHOLDS) for values in columns):
+        raise ValueError(f"its thresholds are not the {len(THRESHOLDS)} of this release, with values for each")
     return LesionSummary(
         threshold=tuple(content["threshold"]),
         tp=tuple(content["tp"]),
