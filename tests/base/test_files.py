@@ -164,3 +164,11 @@ def test_rows_of_another_length_or_column_are_refused(tmp_path: Path) -> None:
             files.read_rows(path, "a")
         assert said in str(raised.value)
         assert "\n" not in str(raised.value)
+
+
+def test_a_record_keeps_the_time_of_a_file(tmp_path: Path) -> None:
+    """In nanoseconds since 1970 it has 19 digits; a record that is not read means that all work is done again."""
+    record = {"time": tmp_path.stat().st_mtime_ns}
+    assert len(str(record["time"])) == 19
+    files.write_json(tmp_path / "record.json", record)
+    assert files.read_record(tmp_path / "record.json") == record

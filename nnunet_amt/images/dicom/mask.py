@@ -133,13 +133,13 @@ def require_same_series(mask: DicomMask, series: DicomSeries, *, trust_geometry:
             f"the {mask.kind} is of another patient than the CT (PatientID differs); give the one that was drawn on "
             "this CT"
         )
-    if isinstance(mask, RtStruct):
-        mask.require_all_images(series.slices[0].series_uid, series.sop_uids)
     says = mask.series_uids or mask.sop_uids
     named = not says or series.slices[0].series_uid in mask.series_uids or bool(series.sop_uids & mask.sop_uids)
     frame = series.frame_of_reference
     same_frame = frame in mask.frames_of_reference
     if named and (same_frame or not frame or not mask.frames_of_reference):
+        if isinstance(mask, RtStruct):
+            mask.require_all_images(series.slices[0].series_uid, series.sop_uids)
         return None
     if trust_geometry:
         return "FrameOfReferenceUID" if same_frame else "geometry"
