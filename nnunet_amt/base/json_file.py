@@ -18,7 +18,7 @@ from nnunet_amt.errors import BadInputError
 
 NUMBER = (int, float)
 _MOST_BYTES = 500_000_000
-_LONGEST_INTEGER = 18  # digits: what every program reads as an integer
+_LONGEST_INTEGER = 20  # digits: 64 bits, as times in nanoseconds need
 _SHOWN = 40
 
 
