@@ -18,7 +18,7 @@ from nnunet_amt.errors import BadInputError
 
 NUMBER = (int, float)
 _MOST_BYTES = 500_000_000
-_LONGEST_INTEGER = 19  # digits: what fits into 64 bits, as a file's time in nanoseconds
+_LONGEST_INTEGER = 20  # digits: 64 bits, as times in nanoseconds need
 _SHOWN = 40
 
 

@@ -75,6 +75,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(WHOLE))
     assert read_json(path, form=FORM, advice="") == WHOLE
+    path.write_text('{"time": 1795876800123456789}')  # in nanoseconds
+    assert read_record(path) == {"time": 1795876800123456789}
 
 
 def test_toml_that_is_nested_too_deep_is_no_toml(tmp_path: Path) -> None:

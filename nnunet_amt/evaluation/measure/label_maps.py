@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import category
 
 from nnunet_amt.base.files import require_folder, why_unreadable
 from nnunet_amt.base.progress import Progress, silent
@@ -209,6 +210,11 @@ def _label_maps(folder: Path) -> dict[str, Path]:
         if reason := why_unreadable(path):
             raise BadInputError(f"{path}: {reason}")
         case_id = path.name[: -len(ending)]
+        if any(not c.isprintable() and category(c) != "Zs" for c in case_id):
+            raise BadInputError(
+                f"{folder}: the name {path.name!r} holds bytes that are no text, or signs that move the line; rename "
+                "the file in both folders"
+            )
         if case_id in found:
             raise BadInputError(
                 f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"

@@ -153,7 +153,8 @@ def flow_figure_of(dataset: Path) -> Figure:
     from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, flow_figure
 
     path = dataset / _AUDIT
-    form = {name.removesuffix("?"): expected for name, expected in AUDIT.items()}  # all of it
+    drawn = ("excluded_by_reason", "included", "splits", "institutions_of_both_training_and_tuning")
+    form = {name: AUDIT[f"{name}?"] for name in drawn}
     audit = read_json(path, form=form, advice="run nnunet_amt convert again")
     splits = tuple(
         SplitCounts(split, row["cases"], row["patients"], row["institutions"], row.get("without_tumour", 0))

@@ -22,7 +22,7 @@ from nnunet_amt.errors import (
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, check_headers, find_pairs
 from nnunet_amt.images.mask_file import read_foreground
-from tests.evaluation.builders import write_label_map, write_pair
+from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 MASK = np.pad(np.ones((2, 3, 4), dtype=np.uint8), 2)
 NOISE = (np.random.default_rng(0).random((8, 32, 32)) < 0.5).astype(np.uint8)  # hardly to be compressed
@@ -237,3 +237,15 @@ def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(BadInputError, match=r"predictions: cannot be read \(Permission denied\); check"):
         find_pairs(tmp_path / "predictions", tmp_path / "references")
+
+
+@pytest.mark.parametrize("name", [b"a\xff", b"a\nerror: b", b"a\x1b[2J", "a\u202eb".encode(), b"a\tb"])
+def test_names_that_are_no_text_are_refused_in_one_line(tmp_path: Path, name: bytes) -> None:
+    """They could be written to no table, or would write over the line that tells of them."""
+    write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+    for folder in (tmp_path / "predictions", tmp_path / "references"):
+        (folder / "a.nii.gz").rename(folder / f"{os.fsdecode(name)}.nii.gz")
+    with pytest.raises(BadInputError) as raised:
+        find_pairs(tmp_path / "predictions", tmp_path / "references")
+    assert "rename the file in both folders" in str(raised.value)
+    assert str(raised.value).isprintable()
