@@ -21,7 +21,6 @@ from nnunet_amt.images.mask_file import require_tumour
 _UNNAMED_SERIES = ""  # of images that are named at contours only
 _LONGEST_SHOWN = 20
 _MOST_DECIMALS = 16
-_UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class RtStruct(DicomMask):
         """Open a file with all its structures that enclose something; ImageReadError if it is damaged."""
         with refusing_damage(folder, member):
             dataset = folder.dataset(member)
-            _require_whole(dataset, folder.shown(member))
+            _require_numbers(dataset, folder.shown(member))
             areas = _names_of_areas(dataset)
             series, images = _referenced(dataset)
             return cls(
@@ -102,16 +101,8 @@ class RtStruct(DicomMask):
         return mask, interpolated
 
 
-def _require_whole(dataset: Any, shown: str) -> None:
-    """Refuse a file that ends within its structures: pydicom would give those that it got."""
-    for keyword in ("StructureSetROISequence", "ROIContourSequence"):
-        element = dataset.get_item(keyword)
-        stated, value = getattr(element, "length", None), getattr(element, "value", None)
-        if isinstance(value, bytes) and stated not in (None, _UNDEFINED_LENGTH) and len(value) < stated:
-            raise ImageReadError(
-                f"{shown} is cut off: it ends after {len(value)} of {stated} bytes of its {keyword}; copy or export it "
-                "again"
-            )
+def _require_numbers(dataset: Any, shown: str) -> None:
+    """Refuse contours of which nobody can tell whose they are."""
     for roi in _items(dataset, "ROIContourSequence"):
         if roi.get("ReferencedROINumber") is None and any(_items(roi, "ContourSequence")):
             raise ImageReadError(

@@ -262,7 +262,7 @@ def test_a_file_that_is_cut_off_is_never_taken_for_one_with_fewer_contours(tmp_p
         with pytest.raises(ImageReadError) as raised:
             read(path)
         assert str(raised.value) == (
-            f"rs is cut off: it ends after {end - begin} of {len(whole) - begin} bytes of its ROIContourSequence; "
+            f"rs is damaged (it ends after {end - begin} of {len(whole) - begin} bytes of its ROIContourSequence); "
             "copy or export it again"
         )
 
