@@ -209,10 +209,10 @@ def _require_whole_last_element(dataset: Any) -> None:
     """Refuse a file that was cut off: pydicom gives as much of its last element as there is."""
     last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     value, length = getattr(last, "value", None), getattr(last, "length", 0)
-    is_cut = isinstance(value, bytes) and length != _UNDEFINED_LENGTH and len(value) < length
     if last is None:
         raise damaged("it has no elements")
-    if is_cut and last.tag.group < 0x7FE0:  # whether the pixels are whole, their reader sees
+    is_pixels = last.tag.group >= 0x7FE0  # whether these are whole, their reader sees
+    if isinstance(value, bytes) and length != _UNDEFINED_LENGTH and len(value) < length and not is_pixels:
         name = pydicom_module().datadict.keyword_for_tag(last.tag) or f"element {last.tag}"
         raise damaged(f"it ends after {len(value)} of {length} bytes of its {name}")
 
