@@ -144,7 +144,7 @@ def to_lps(image: sitk.Image) -> sitk.Image:
 def from_lps(values: NDArray, geometry: Geometry) -> NDArray:
     """Undo `to_lps`: bring voxels of LPS axes, (..., z, y, x), back to the axes of the grid that they came from."""
     order, flips = lps_axes(geometry)
-    turned = np.flip(values, [-1 - axis for axis in range(3) if flips[axis]])
+    turned = np.flip(values, tuple(-1 - axis for axis in range(3) if flips[axis]))
     return np.moveaxis(turned, [-1, -2, -3], [-1 - axis for axis in order])
 
 

@@ -61,7 +61,7 @@ def test_planning_training_and_prediction(tmp_path: Path, hostile: HostileFolder
     run(hostile, tmp_path, command, "plan", "-d", "711", "--patch-size", "8", "16", "16", "--jobs", "2")
     run(hostile, tmp_path, command, "train", "711", "--trainer", TRAINER, "--device", "cpu")
     images = tmp_path / "nnUNet_raw" / TINY_DATASET / "imagesTr"
-    predict = [command, "predict", "711", "--trainer", TRAINER, "--device", "cpu", "--input", images]
+    predict: list[str | Path] = [command, "predict", "711", "--trainer", TRAINER, "--device", "cpu", "--input", images]
     run(hostile, tmp_path, *predict, "--output", "predictions")
     assert len(list((hostile.path / "predictions").glob("*.nii.gz"))) == 5
     script = hostile.path / "array.sh"

@@ -48,7 +48,7 @@ class FakeNNUNet:
 
     commands: list[list[str]] = field(default_factory=list)
     seen: dict[str, sitk.Image] = field(default_factory=dict)
-    after_case: Callable[[str], None] = lambda case: None
+    after_case: Callable[[str], object] = lambda case: None
 
     def __call__(self, command: list[str], environment: object, **_: object) -> None:
         self.commands.append(command)
@@ -134,7 +134,7 @@ def test_an_image_that_nibabel_wrote_and_nibabel_reads_again(tmp_path: Path, nnu
     image.set_sform(image.affine, 1)
     nib.save(image, tmp_path / "in" / "a_0000.nii.gz")
     predicted(tmp_path)
-    mask = nib.load(tmp_path / "out" / "a.nii.gz")
+    mask = nib.Nifti1Image.from_filename(tmp_path / "out" / "a.nii.gz")
     assert nib.aff2axcodes(mask.affine) == tuple(code)
     assert np.allclose(mask.affine, image.affine, atol=1e-3)
     assert np.array_equal(np.asarray(mask.dataobj), np.asarray(image.dataobj) > 0)
