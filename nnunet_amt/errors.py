@@ -43,6 +43,10 @@ class RoiNotFoundError(BadInputError):
     """No contour of an RTSTRUCT answers to the given name."""
 
 
+class ContourError(BadInputError):
+    """The contours of an RTSTRUCT contradict each other, or some are missing: what they enclose is not told."""
+
+
 class UnmatchedCasesError(BadInputError):
     """Predictions and references are not of the same cases."""
 
@@ -55,5 +59,5 @@ class MissingExtraError(BadInputError):
     """An optional dependency is needed and not installed."""
 
 
-class DiskFullError(BadInputError):
+class DiskFullError(WorkFailedError):
     """The disk that is written to has no room."""

@@ -7,15 +7,20 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import sys
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nnunet_amt.base.csv_cells import guarded_cell, unguarded_cell
+from nnunet_amt.base.json_file import parse_json
+from nnunet_amt.base.processes import is_running
 from nnunet_amt.base.spreadsheet_text import bare_cell, decoded_table, table_text
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError
 
@@ -23,6 +28,11 @@ CsvRow = Mapping[str, object] | Iterable[object]
 
 PARTIAL_MARK = ".partial-"
 NEARLY_FULL_BYTES = 1_000_000
+_POINTERS = (b"/annex/objects/", b"version https://git-lfs.github.com/spec/")
+_LONGEST_POINTER = 32_768
+_WRITER = re.compile(rf"{re.escape(PARTIAL_MARK)}(\d+)-([0-9a-f]{{8}})-.+")
+_STARTED = time.time()
+_looked_through: set[Path] = set()  # folders, by this process, for what killed runs left
 
 
 @contextmanager
@@ -30,7 +40,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; rename it to `path` if the block ends well.
 
     The temporary name, see `partial_name`, keeps the ending of `path`, because writers choose their format by it.
-    Raises DiskFullError if the disk filled up while writing.
+    What runs that were killed left beside it goes. Raises DiskFullError if the disk filled up while writing.
 
     Parameters
     ----------
@@ -43,6 +53,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         The temporary name. It is gone after the block, renamed or removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
     partial = path.with_name(partial_name(path.name))
     try:
         yield partial
@@ -67,6 +78,52 @@ def partial_name(name: str) -> str:
     return f"{PARTIAL_MARK}{os.getpid()}-{machine_mark()}-{name}"
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes of this machine left half-written in a folder, once before we write there."""
+    if folder in _looked_through:  # a dataset's folder holds thousands of files
+        return
+    _looked_through.add(folder)
+    for entry in folder.glob(f"{PARTIAL_MARK}*"):
+        writer = _WRITER.fullmatch(entry.name)
+        with suppress(OSError):  # another run does the same, or it is not ours
+            if writer is None or writer[2] != machine_mark() or not _is_gone(int(writer[1]), entry):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def _is_gone(process_id: int, written: Path) -> bool:
+    """Whether a process has ended; one before us may have had our number, as in a container all have."""
+    return written.stat().st_mtime < _STARTED if process_id == os.getpid() else not is_running(process_id)
+
+
+@contextmanager
+def files_together(folder: Path) -> Iterator[Path]:
+    """Give a folder to write files to, which go to `folder` one right after the other if the block ends well.
+
+    Raises DiskFullError if the disk filled up while writing.
+
+    Yields
+    ------
+    Path
+        A folder in `folder`, gone after the block.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
+    staging = folder / partial_name("files")
+    staging.mkdir()
+    try:
+        yield staging
+        for written in sorted(staging.iterdir()):
+            written.replace(folder / written.name)
+    except DiskFullError as error:  # names a file that is gone by now
+        raise DiskFullError(_disk_full_message(folder)) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
 def machine_mark() -> str:
     """Eight hexadecimal digits that tell this machine from others."""
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
@@ -75,7 +132,7 @@ def machine_mark() -> str:
 def read_record(path: Path) -> dict[str, Any]:
     """Read a JSON object that an earlier run left; empty if it is missing or broken: the work is done again then."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -89,13 +146,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     FileNotFoundError
         If there is none.
     ValueError
-        If it is not TOML, or not UTF-8.
+        If it is not TOML, not UTF-8, or nested too deep.
     """
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -105,16 +165,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[CsvRow]) -> str:
-    """Lay rows out as CSV under a line of column names; None and what a row lacks are empty cells."""
+    """Lay rows out as CSV under a line of column names; None and what a row lacks are empty cells.
+
+    No cell is one that a spreadsheet runs, see `guarded_cell`; the readers below give the texts back as they were.
+    """
     text = io.StringIO()
-    in_order = csv.writer(text, lineterminator="\n")
-    by_name = csv.DictWriter(text, columns, lineterminator="\n")
-    by_name.writeheader()
-    for row in rows:
-        if isinstance(row, Mapping):
-            by_name.writerow(row)
-        else:
-            in_order.writerow(row)
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (columns, *rows):
+        if isinstance(row, Mapping) and not row.keys() <= set(columns):
+            raise ValueError(f"columns {sorted(row.keys() - set(columns))} are not among {list(columns)}")
+        cells = [guarded_cell(cell) for cell in (map(row.get, columns) if isinstance(row, Mapping) else row)]
+        ends_line = any("\r" in cell for cell in cells)  # for a reader, which the plain writer does not know
+        (quoted if ends_line else plain).writerow(cells)
     return text.getvalue()
 
 
@@ -137,6 +200,55 @@ def require_folder(folder: Path, advice: str) -> None:
     """Refuse what is not there or is a file, with the advice which folder to give."""
     if not folder.is_dir():
         raise BadInputError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}; {advice}")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List what lies in a folder and its subfolders, but no subfolder, sorted.
+
+    Linked subfolders, which are not entered, and links to nothing are listed too: `why_unreadable` tells what is to be
+    said of them. Raises OSError if a subfolder cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error  # a folder that must not be listed is an error, not empty
+
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        found += [Path(parent, name) for name in names]
+        found += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+    return sorted(found)
+
+
+def why_unreadable(path: Path) -> str | None:
+    """Say what a path is that is no file with content, and what to do: ``"is a link to nothing; ..."``.
+
+    None of an ordinary file, and of one that may not be read: whoever opens it has the system's word for that.
+    """
+    try:
+        is_file = path.is_file()
+    except PermissionError as error:
+        return f"cannot be read ({error.strerror}); check its permissions"
+    if is_file:
+        pointer = "is a pointer in place of the file; fetch the file (git annex get, git lfs pull)"
+        return pointer if _points(path) else None
+    if path.is_symlink() and path.is_dir():
+        return "is a linked folder, which is not followed; give the folder itself, or copy it to where the link stands"
+    if path.is_symlink():
+        return "is a link to nothing; fetch the file that it stands for (git annex get), or copy it there"
+    if path.is_dir():
+        return "is a folder where a file should be; rename or remove it"
+    return "is no ordinary file; remove it" if path.exists() else "does not exist"
+
+
+def _points(path: Path) -> bool:
+    """Tell whether git-annex or Git LFS has left a text of where the content is in place of it."""
+    if path.stat().st_size > _LONGEST_POINTER:
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(max(_POINTERS, key=len))).startswith(_POINTERS)
+    except OSError:
+        return False
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:
@@ -190,7 +302,7 @@ def numbered_cells(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     line = 1 + table.skipped
     try:
         for cells in reader:
-            if any(stripped := [bare_cell(cell) for cell in cells]):
+            if any(stripped := [unguarded_cell(bare_cell(cell)) for cell in cells]):
                 yield line, stripped
             line = reader.line_num + 1 + table.skipped
     except csv.Error as error:
@@ -245,18 +357,25 @@ def _text_of(path: Path, which: str) -> str:
     return text
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read a CSV file with a column ``case_id``.
+def read_rows(path: Path, *needed: str) -> list[dict[str, str]]:
+    """Read a CSV file that a program of ours wrote, with a column ``case_id`` and others that are needed.
 
-    Raises BadInputError if it cannot be read or has no such column.
+    Raises BadInputError if it cannot be read, lacks a column, or a row has more or fewer cells than the header.
     """
+    again = "make these results again"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [[unguarded_cell(cell) for cell in cells] for cells in csv.reader(file, strict=True) if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         cause = error.strerror if isinstance(error, OSError) else error
-        raise BadInputError(f"{path}: cannot be read ({cause}); make these results again") from error
-    if "case_id" not in (reader.fieldnames or ()):
-        raise BadInputError(f"{path}: has no column 'case_id'; make these results again")
-    return rows
+        raise BadInputError(f"{path}: cannot be read ({cause}); {again}") from error
+    columns = rows[0] if rows else []
+    for column in ("case_id", *needed):
+        if column not in columns:
+            raise BadInputError(f"{path}: has no column {column!r}; {again}")
+    if len(set(columns)) < len(columns):
+        raise BadInputError(f"{path}: a column stands there twice ({', '.join(columns)}); {again}")
+    for number, cells in enumerate(rows[1:], start=1):
+        if len(cells) != len(columns):
+            raise BadInputError(f"{path} row {number}: has {len(cells)} cells, the header has {len(columns)}; {again}")
+    return [dict(zip(columns, cells, strict=True)) for cells in rows[1:]]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.base.files import read_record
+from nnunet_amt.base.files import read_record, read_rows
+from nnunet_amt.base.json_file import parse_json, read_json
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import require_fold
+from nnunet_amt.models.plans import SPLITS, require_fold
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 from nnunet_amt.nnunet.predictions import require_images
 from nnunet_amt.nnunet.raw_cases import FINGERPRINT_RECORD, RawCases, list_cases, raw_files_state
@@ -85,7 +84,10 @@ def require_validated_on_split(dataset: BaselineDataset, fold_folder: Path, fold
     """
     if fold == "all":
         return
-    expected = set(json.loads((dataset.raw / _SPLITS).read_text(encoding="utf-8"))[int(fold)]["val"])
+    splits = read_json(dataset.raw / _SPLITS, form=SPLITS, advice="convert the cohort again")
+    if int(fold) >= len(splits):
+        raise BadInputError(f"{dataset.raw / _SPLITS}: has {len(splits)} folds, no {fold}; convert the cohort again")
+    expected = set(splits[int(fold)]["val"])
     validated = {path.name.removesuffix(".nii.gz") for path in (fold_folder / "validation").glob("*.nii.gz")}
     if validated != expected:
         raise BadInputError(
@@ -99,8 +101,7 @@ def require_evaluation_of(dataset: BaselineDataset, evaluation: Path) -> None:
     table = evaluation / "cases.csv"
     if not table.is_file() or not (evaluation / "summary.json").is_file():
         raise BadInputError(f"--evaluation {evaluation}: holds no results of nnunet_amt evaluate; give their folder")
-    with table.open(encoding="utf-8", newline="") as lines:
-        evaluated = {row.get("case_id") for row in csv.DictReader(lines)}
+    evaluated = {row["case_id"] for row in read_rows(table)}
     external = {case.case_id for case in dataset.cases.external}
     if evaluated != external:
         raise BadInputError(
@@ -122,7 +123,7 @@ def _require_same_split(dataset: BaselineDataset) -> None:
 def _read_json(path: Path) -> object:
     """Read a JSON file of any kind; None if it is broken."""
     try:
-        content: object = json.loads(path.read_text(encoding="utf-8"))
+        content: object = parse_json(path)
     except (OSError, ValueError):
         return None
     return content

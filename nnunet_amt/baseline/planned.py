@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.baseline.commands import BaselineSettings, StockModel
 from nnunet_amt.baseline.dataset import BaselineDataset, require_validated_on_split
 from nnunet_amt.errors import BadInputError, WorkFailedError
@@ -29,6 +30,8 @@ _ARRAY_KEYS = (
     *("resampling_fn_data", "resampling_fn_data_kwargs", "resampling_fn_seg", "resampling_fn_seg_kwargs"),
 )
 _PLAN_KEYS = ("transpose_forward", "foreground_intensity_properties_per_channel")
+_PLANNED = {"options": [str], "finished": bool, "fingerprint_sha256": str}
+_FORM = {"planned?": {str: _PLANNED}, "arrays?": {str: str}}
 
 
 def stock_plans(dataset: BaselineDataset, model: StockModel) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def stock_plans(dataset: BaselineDataset, model: StockModel) -> dict[str, Any]:
         If they have no configuration of full resolution.
     """
     plans = read_plans(_plans_file(dataset, model))
-    if CONFIGURATION not in plans["configurations"]:
+    if not isinstance(plans["configurations"].get(CONFIGURATION, {}).get("data_identifier"), str):
         raise WorkFailedError(f"{_plans_file(dataset, model)}: nnU-Net planned no {CONFIGURATION}; are these CTs 2D?")
     return plans
 
@@ -59,7 +62,8 @@ class PlanningRecord:
         self.dataset = dataset
         self.options = settings.planning_options()
         self.file = dataset.preprocessed / _RECORD
-        record = read_record(self.file)
+        advice = f"move it and the plans of its models out of {dataset.preprocessed} to plan anew"
+        record = read_json(self.file, form=_FORM, advice=advice) if self.file.is_file() else {}
         self.planned: dict[str, dict[str, Any]] = record.get("planned", {})
         self.arrays: dict[str, str] = record.get("arrays", {})  # those that were finished, for whatever model
         for name, entry in self.planned.items():
@@ -216,6 +220,7 @@ def _require_plans_unchanged(dataset: BaselineDataset, model: StockModel, folder
 
 def planned_choices(model: Path) -> str:
     """Say in one line what nnU-Net has chosen for a model: spacing, patch, batch."""
-    plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))["configurations"][CONFIGURATION]
+    form = {"configurations": {CONFIGURATION: {"spacing": [NUMBER], "patch_size": [int], "batch_size": int}}}
+    plans = read_json(model / "plans.json", form=form, advice="predict again")["configurations"][CONFIGURATION]
     spacing, patch = (" x ".join(f"{edge:g}" for edge in plans[key]) for key in ("spacing", "patch_size"))
     return f"spacing {spacing} mm, patch {patch} voxels (z, y, x), batches of {plans['batch_size']}"

@@ -53,7 +53,7 @@ def failures(
     group = f"{size} case{'' if size == 1 else 's'}"
     out.print(f"compared: {group} of lowest against {group} of highest Dice")
     show_written(result.files)
-    show_next(f"look at {output / 'failures.md'} and {output / 'failure_features.png'}")
+    show_next("look", "at", output / "failures.md", "and", output / "failure_features.png")
 
 
 @one_line_errors
@@ -87,7 +87,7 @@ def score_froc(
         cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
         out.print(f"CPM of the {curve.confidence} probability: {cpm}")
     show_written(result.files)
-    show_next(f"look at {output / 'score_froc.md'} and {output / 'score_froc.png'}")
+    show_next("look", "at", output / "score_froc.md", "and", output / "score_froc.png")
 
 
 @one_line_errors
@@ -121,7 +121,7 @@ def components(
             missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
         )  # fmt: skip
     show_written([output / name for name in (*COMPONENT_FILES, RECORD_FILE)])
-    show_next(f"look at {output / 'component_analysis.md'}")
+    show_next("look", "at", output / "component_analysis.md")
 
 
 @one_line_errors

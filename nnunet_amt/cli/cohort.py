@@ -14,6 +14,7 @@ from rich.table import Table
 from nnunet_amt.cli.console import err, one_line_errors, out, progress_bars, show_next, show_written
 from nnunet_amt.cli.options import DatasetId, Executor, Jobs
 from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from nnunet_amt.dataset_conversion import ConversionSummary
@@ -64,6 +65,17 @@ def convert(
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
     ] = False,
+    interpolate_contours: Annotated[
+        bool,
+        typer.Option("--interpolate-contours", help="Make up contours that are missing between others of an RTSTRUCT."),
+    ] = False,
+    trust_geometry: Annotated[
+        bool,
+        typer.Option(
+            "--trust-geometry",
+            help="Take an RTSTRUCT or DICOM SEG that names other UIDs than the CT's, if patient and place fit.",
+        ),
+    ] = False,
     exclude_unreadable: Annotated[
         bool, typer.Option("--exclude-unreadable", help="Count cases that cannot be converted as excluded.")
     ] = False,
@@ -90,9 +102,15 @@ def convert(
 
     settings = ConversionSettings(
         seed=seed, external_cases=external_cases, tuning_cases=tuning_cases,
-        external_institutions=external_institutions,
-        reading=ReadingOptions(resample_masks, resample_tilt, keep_intensities=keep_intensities),
-        exclude_unreadable=exclude_unreadable, key_file=key_file, keep_case_ids=keep_case_ids,
+        external_institutions=external_institutions, exclude_unreadable=exclude_unreadable,
+        reading=ReadingOptions(
+            resample_masks=resample_masks,
+            resample_tilt=resample_tilt,
+            keep_intensities=keep_intensities,
+            interpolate_contours=interpolate_contours,
+            trust_geometry=trust_geometry,
+        ),
+        key_file=key_file, keep_case_ids=keep_case_ids,
         p_values=table1_p_values,
     )  # fmt: skip
     raw_folder = folder_from_environment("nnUNet_raw")
@@ -109,12 +127,17 @@ def convert(
             err.print(f"[red]failed[/red] {escape(refused.message)}")
         raise WorkFailedError(error.summary) from error
     _show_conversion(summary)
-    show_next(f"nnunet_amt plan -d {dataset}")
+    show_next("nnunet_amt", "plan", "-d", str(dataset))
 
 
 def _show_conversion(summary: ConversionSummary) -> None:
     """Show the audit of the split, what was excluded, and what was written."""
-    from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows
+    from nnunet_amt.dataset_conversion.dataset_files import (
+        AUDIT_COLUMNS,
+        audit_checks,
+        audit_rows,
+        interpolated_in_words,
+    )
 
     table = Table(*AUDIT_COLUMNS)
     for row in audit_rows(summary.audit):
@@ -122,8 +145,13 @@ def _show_conversion(summary: ConversionSummary) -> None:
     out.print(table)
     for check in audit_checks(summary.audit, summary.converted + summary.already_done):
         out.print(f"[green]checked[/green]  {escape(check)}")
+    if summary.interpolated:
+        out.print(f"[yellow]interpolated[/yellow] {interpolated_in_words(summary.interpolated)}; audit.json names them")
     for refused in summary.refused:
         out.print(f"[yellow]excluded[/yellow] {escape(refused.message)}")
+    if summary.split_drawn_without:
+        unreadable = counted(summary.split_drawn_without, "case")
+        out.print(f"the split is drawn without {unreadable} that could not be converted")
     for reason, count in summary.excluded.items():
         out.print(f"excluded: {count} for {reason!r}", markup=False)
     out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")
@@ -209,9 +237,8 @@ def public_cohort(
     with itk_warnings_off(), progress_bars() as progress:
         module.write_manifest(folder, output, split=split.value if split else None, progress=progress, **own)
     show_written([output])
-    show_next(
-        f"nnunet_amt join-manifests {output} OTHER.csv -o cohort.csv    # it is one institution; a split needs more"
-    )
+    command = ("nnunet_amt", "join-manifests", output, "OTHER.csv", "-o", "cohort.csv")
+    show_next(*command, note="    # it is one institution; a split needs more")
 
 
 @one_line_errors
@@ -225,4 +252,4 @@ def join_manifests(
     if output.resolve() in {manifest.resolve() for manifest in manifests}:
         raise BadInputError(f"--output {output}: is one of the manifests; choose another name")
     show_written([join(manifests, output)])
-    show_next(f"nnunet_amt convert {output} -d 711")
+    show_next("nnunet_amt", "convert", output, "-d", "711")

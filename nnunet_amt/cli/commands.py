@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,11 +13,12 @@ from nnunet_amt import __version__
 from nnunet_amt.base.processes import keep_current_folder_out
 from nnunet_amt.cli.analysis import components, failures, published, score_froc
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
-from nnunet_amt.cli.console import err, out
+from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
 from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
 from nnunet_amt.cli.options import NnunetCommand
 from nnunet_amt.cli.study import demo, figures, report, study
+from nnunet_amt.errors import DiskFullError
 
 # Stages are imported by the command that runs them: torch takes seconds, and --help should not.
 
@@ -33,7 +35,20 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line."""
     keep_current_folder_out()
-    app(prog_name="nnunet_amt")
+    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(ending, _end_tidily)
+    try:
+        app(prog_name="nnunet_amt")
+    except OSError as error:  # where help and version are written to
+        if error.errno not in FULL:
+            raise
+        err.print(f"error: {error.strerror}; free some space and run the same command again", markup=False)
+        raise SystemExit(DiskFullError.exit_code) from error
+
+
+def _end_tidily(number: int, _: object) -> None:
+    """End as after an error, so that what is half-written goes."""
+    raise SystemExit(128 + number)
 
 
 def _show_version(asked: bool) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import functools
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from unicodedata import category
 
 import typer
 from rich import progress as rich_progress
@@ -20,7 +23,7 @@ from rich.text import Text
 
 from nnunet_amt import paper
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.errors import AMTError
+from nnunet_amt.errors import AMTError, DiskFullError
 from nnunet_amt.writing.numbers import duration
 
 if TYPE_CHECKING:
@@ -34,8 +37,9 @@ EXIT_INTERRUPTED = 130
 LINE_INTERVAL = 5.0
 
 _MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and run the same command again"),
+    **dict.fromkeys(FULL, "free some space and run the same command again"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose a folder you may write to"),
     **dict.fromkeys(_MISPLACED, "a file or folder stands where the other should be, or is missing"),
 }
@@ -53,7 +57,9 @@ def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Paramete
     @functools.wraps(function)
     def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            sys.stdout.flush()  # a full disk is told of here, not when Python ends
+            return result
         except AMTError as error:
             message, exit_code = str(error), error.exit_code
         except KeyboardInterrupt:
@@ -62,25 +68,31 @@ def one_line_errors(function: Callable[Parameters, Result]) -> Callable[Paramete
             if error.errno not in _ADVICE:
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            message, exit_code = f"{where}{error.strerror}; {_ADVICE[error.errno]}", EXIT_BAD_INPUT
+            message = f"{where}{error.strerror}; {_ADVICE[error.errno]}"
+            exit_code = DiskFullError.exit_code if error.errno in FULL else EXIT_BAD_INPUT
         err.print("[bold red]error:[/bold red] ", end="")
-        err.print(message, markup=False)
+        err.print(printable(message), markup=False)
         raise typer.Exit(exit_code)
 
     return wrapped
+
+
+def printable(text: str) -> str:
+    """Give text as one line: the name of a file may hold line feeds, or what moves the cursor of a terminal."""
+    return "".join(c if c.isprintable() or category(c) == "Zs" else repr(c)[1:-1] for c in text)
 
 
 def show_written(paths: Iterable[Path]) -> None:
     """List what a command wrote."""
     out.print("[bold]written[/bold]")
     for path in paths:
-        out.print(f"  {path}", markup=False)
+        out.print(f"  {printable(str(path))}", markup=False)
 
 
-def show_next(command: str) -> None:
-    """Say what to type next."""
+def show_next(*words: str | Path, note: str = "") -> None:
+    """Say what to type next, or to look at: words are put as a shell takes them, a note behind is not."""
     out.print("[bold]next[/bold]")
-    out.print(f"  {command}", markup=False)
+    out.print(f"  {printable(shlex.join(map(str, words)))}{note}", markup=False)
 
 
 def show_command(command: str) -> None:
@@ -108,9 +120,13 @@ def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
     ):
         interval = (published.ci_low, published.ci_high)
         table.add_row(name, _with_interval(metric.mean, metric.ci95), _with_interval(published.mean, interval))
+    if (found := overall.specificity) is not None:
+        table.add_row("specificity by scan", _with_interval(found.value, found.wilson95), "")
     caption = ["mean (95% CI)", "* at IoU above 0.5", "** other patients"]
+    if found is not None:
+        caption.append(f"{found.scans} without a tumour: Dice 0 where something is predicted, else none")
     if voxel["dice"].ci95 is None and cases > 1:
-        caption[0] = "mean (95% CI, from 20 cases on)"
+        caption[0] = "mean (95% CI; of the first four from 20 cases on)"
     table.caption = "   ".join(caption)
     return table
 

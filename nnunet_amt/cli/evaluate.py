@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from nnunet_amt.cli import options
-from nnunet_amt.cli.console import one_line_errors, out, overall_table, progress_bars, show_next, show_written
+from nnunet_amt.cli.console import (
+    one_line_errors,
+    out,
+    overall_table,
+    printable,
+    progress_bars,
+    show_next,
+    show_written,
+)
 from nnunet_amt.errors import BadInputError
 
 
@@ -70,8 +78,9 @@ def evaluate(
             f"{counted.dismissed} dismissed, {counted.undecided} undecided"
         )
     show_written(result.files)
-    show_next(f"look at {output / 'tables.html'} (with subgroups) and {output / 'froc.png'}; the worst cases:")
-    out.print(f"  {_failures_command(predictions, references, output, foreground, missing_as_empty)}", markup=False)
+    show_next("look", "at", output / "tables.html", "and", output / "froc.png", note="; the worst cases:")
+    command = _failures_command(predictions, references, output, foreground, missing_as_empty)
+    out.print(f"  {printable(command)}", markup=False)
 
 
 def _failures_command(
@@ -112,6 +121,12 @@ def compare(
     published: Annotated[
         bool, typer.Option("--published", help="Put the paper's results beside them; they are of other patients.")
     ] = False,
+    primary: Annotated[
+        str,
+        typer.Option(
+            metavar="METRIC", help="The one endpoint named before looking: dice, iou, recall, sensitivity_0.5, ..."
+        ),
+    ] = "dice",
     tie_margin: Annotated[
         float, typer.Option("--tie-margin", metavar="DICE", help="Smaller differences of a case's Dice are ties.")
     ] = 0.01,
@@ -135,6 +150,7 @@ def compare(
         seed=seed,
         cluster=cluster,  # type: ignore[arg-type]
         ci_always=ci_always,
+        primary=primary,
         tie_margin=tie_margin,
         published=published,
     )
@@ -147,7 +163,7 @@ def compare(
     for sentence in result.sentences:
         out.print(sentence, markup=False)
     show_written(result.files)
-    show_next(f"look at {output / 'comparison.html'}")
+    show_next("look", "at", output / "comparison.html")
 
 
 def _model_folders(words: list[str]) -> dict[str, Path]:

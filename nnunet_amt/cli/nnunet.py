@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +48,7 @@ def plan(
     low, high = summary.intensities.minimum, summary.intensities.maximum
     out.print(f"intensities {low:g} to {high:g} HU become 0 to 1; {summary.cases} cases preprocessed")
     show_written([summary.plans_file])
-    show_next(f"nnunet_amt doctor -d {dataset}")
+    show_next("nnunet_amt", "doctor", "-d", str(dataset))
 
 
 @one_line_errors
@@ -127,11 +126,12 @@ def predict(
         show=show_command,
     )  # fmt: skip
     show_written([output])
-    references, cohort = Path("REFERENCES"), ""
+    references: Path = Path("REFERENCES")
+    cohort: list[str | Path] = []
     if images.name == "imagesTs":
         references, table = images.parent / "labelsTs", images.parent / "cohort.csv"
-        cohort = f" --cohort {table}" if table.is_file() else ""  # a dataset from elsewhere has none
-    show_next(f"nnunet_amt evaluate {output} {references} -o evaluation{cohort}")
+        cohort = ["--cohort", table] if table.is_file() else []  # a dataset from elsewhere has none
+    show_next("nnunet_amt", "evaluate", output, references, "-o", "evaluation", *cohort)
 
 
 @one_line_errors
@@ -202,12 +202,12 @@ def baseline(
         err.print(f"note: {caveat}", markup=False)
     if compared is None:
         show_written(written)
-        show_next(shlex.join(compare_command(settings, Path("EVALUATION"))))
+        show_next(*compare_command(settings, Path("EVALUATION")))
         return
     for sentence in compared.sentences:
         out.print(sentence, markup=False)
     show_written([*written, compared.output])
-    show_next(f"look at {compared.output / 'comparison.html'}")
+    show_next("look", "at", compared.output / "comparison.html")
 
 
 @one_line_errors
@@ -239,7 +239,7 @@ def doctor(
         raise typer.Exit(1)
     out.print("no problem found")
     if dataset or not checkpoint:
-        show_next(f"nnunet_amt train {dataset}" if dataset else "nnunet_amt convert MANIFEST.csv -d 711")
+        show_next("nnunet_amt", *(("train", str(dataset)) if dataset else ("convert", "MANIFEST.csv", "-d", "711")))
 
 
 @one_line_errors

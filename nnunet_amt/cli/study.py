@@ -109,7 +109,8 @@ def study(
         if output is not None:
             raise BadInputError(f"{given}: is a folder, a study to go on with; leave -o out, or give a manifest")
     elif output is None:
-        raise BadInputError(f"{given}: give the folder of the new study too: nnunet_amt study {given} -o FOLDER")
+        command = shlex.join(["nnunet_amt", "study", str(given), "-o", "FOLDER"])
+        raise BadInputError(f"{given}: give the folder of the new study too: {command}")
     else:
         folder, manifest = output, given
     new = not (folder / SETTINGS_FILE).exists()
@@ -134,13 +135,18 @@ def demo(
         Path, typer.Option("--output", "-o", help="Folder for the cohort, the model and the results.")
     ] = Path("amt_demo"),
     device: Device = "cpu",
+    no_tumour: Annotated[
+        int, typer.Option("--no-tumour", min=0, metavar="N", help="Phantoms without a tumour besides the others.")
+    ] = 0,
 ) -> None:
     """Make a phantom cohort and run every stage on it: 5 to 8 minutes on two CPU cores."""
-    from nnunet_amt.demo import run_demo
+    from nnunet_amt.demo import DemoSettings, run_demo
+    from nnunet_amt.phantom import CohortDesign
 
     started = time.monotonic()
+    settings = DemoSettings(design=CohortDesign(no_tumour=no_tumour))
     with stage_display() as (progress, on_stage):
-        result = run_demo(output, device=device, progress=progress, on_stage=on_stage)
+        result = run_demo(output, settings=settings, device=device, progress=progress, on_stage=on_stage)
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     _show_study(result, time.monotonic() - started)
     manifest = output / "phantom_cohort" / "manifest.csv"
@@ -166,7 +172,7 @@ def report(
         out.print(f"failed worst: {result.worst}", markup=False)
     show_written([result.path])
     out.print(f"  {file_size(result.size)}, opens without a network", markup=False)
-    show_next(f"open {result.path} in a browser")
+    show_next("open", result.path, note=" in a browser")
 
 
 @one_line_errors
@@ -188,7 +194,7 @@ def figures(
     for reason in result.left_out:
         err.print(f"left out: {reason}", markup=False)
     show_written(result.files)
-    show_next(f"look at the figures and their captions in {output / 'figures.md'}")
+    show_next("look", "at", output / "figures.md", note=", the captions of the figures")
 
 
 def _show_study(result: StudyResult, seconds: float) -> None:
@@ -206,7 +212,7 @@ def _show_study(result: StudyResult, seconds: float) -> None:
     parts = [folders.raw, folders.fold_folder, folders.predictions, folders.evaluation, folders.failures]
     parts += [folders.baseline / "comparison"] if (folders.baseline / "comparison").is_dir() else []
     show_written([*parts, folders.page])
-    show_next(f"open {folders.page} in a browser")
+    show_next("open", folders.page, note=" in a browser")
 
 
 def _changes(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -240,7 +246,6 @@ def _show_status(states: tuple[StageState, ...], folder: Path, options: list[str
     out.print(table)
     waiting = [state for state in states if not state.done]
     if waiting:
-        command = shlex.join(["nnunet_amt", "study", str(folder), *options])
-        show_next(f"{command}    # begins with {waiting[0].stage.name}")
+        show_next("nnunet_amt", "study", folder, *options, note=f"    # begins with {waiting[0].stage.name}")
     else:
-        show_next(f"everything is done; open {folder / PAGE_NAME} in a browser")
+        show_next("open", folder / PAGE_NAME, note=" in a browser; everything is done")

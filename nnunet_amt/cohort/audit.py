@@ -18,6 +18,7 @@ class SplitCounts:
     cases: int
     patients: int
     institutions: int
+    without_tumour: int = 0  # of the cases
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class SplitAudit:
         cases = sum(split.cases for split in self.splits)
         patients = sum(split.patients for split in self.splits)  # no patient is in two
         return cases, patients, len(self.cases_by_institution)
+
+    @property
+    def without_tumour(self) -> int:
+        """Cases of all splits that show no tumour."""
+        return sum(split.without_tumour for split in self.splits)
 
     @property
     def shared_institutions(self) -> int:
@@ -55,11 +61,10 @@ def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
         If an institution is in the external test set and elsewhere, or a patient is in two splits: the first
         breach, and how many more there are. Patients are not named: the message gives case ids and lines.
     ManifestError
-        If a split has no case.
+        If a split has no case, or none with a tumour.
     """
     for split in SPLITS:
-        if not any(case.split == split for case in cases):
-            raise ManifestError(f"column 'split': no case is in {split!r}; each of {', '.join(SPLITS)} needs one")
+        _require_cases(split, [case for case in cases if case.split == split])
     _raise_first([*_divided_patients(cases), *_divided_institutions(cases)])
     by_institution: dict[str, Counter[Split]] = {name: Counter() for name in sorted({c.institution for c in cases})}
     for case in cases:
@@ -70,8 +75,20 @@ def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
     for split in SPLITS:
         inside = [case for case in cases if case.split == split]
         patients, institutions = {case.patient_id for case in inside}, {case.institution for case in inside}
-        totals.append(SplitCounts(split, len(inside), len(patients), len(institutions)))
+        without = sum(case.no_tumour for case in inside)
+        totals.append(SplitCounts(split, len(inside), len(patients), len(institutions), without))
     return SplitAudit(tuple(totals), counts)
+
+
+def _require_cases(split: Split, cases: Sequence[CohortCase]) -> None:
+    """Refuse a split that nothing can be learnt, chosen or measured on."""
+    if not cases:
+        raise ManifestError(f"column 'split': no case is in {split!r}; each of {', '.join(SPLITS)} needs one")
+    if all(case.no_tumour for case in cases):
+        raise ManifestError(
+            f"column 'split': no case in {split!r} has a tumour ({len(cases)} with no_tumour = yes); each of "
+            f"{', '.join(SPLITS)} needs one"
+        )
 
 
 def audit_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> None:

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from nnunet_amt import paper
 
@@ -32,7 +32,7 @@ class CohortCase:
     image
         A NIfTI, NRRD or MHA file, or a DICOM series as a folder or a zip.
     mask
-        A label file, or an RTSTRUCT: the file itself, or a folder or zip that holds it.
+        A label file, or an RTSTRUCT: the file itself, or a folder or zip that holds it. None only with `no_tumour`.
     split
         Set of the case; None until `assign_splits` has drawn it.
     roi
@@ -47,13 +47,15 @@ class CohortCase:
         In mm.
     line
         Line of the manifest, the header being line 1.
+    no_tumour
+        Whether the manifest says that the CT shows no tumour: its reference is empty.
     """
 
     case_id: str
     patient_id: str
     institution: str
     image: Path
-    mask: Path
+    mask: Path | None
     split: Split | None
     roi: str | None
     age: float | None
@@ -62,6 +64,7 @@ class CohortCase:
     manufacturer: str | None
     slice_thickness_mm: float | None
     line: int
+    no_tumour: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,10 +211,25 @@ _HARMLESS = {
     "age": _NUMBER_AND_UNIT,
     "slice_thickness_mm": _NUMBER_AND_UNIT,
     "sex": re.compile(r"\w|wom[ae]n|man|d|divers|weiblich|männlich|frau|mann|unknown|n/?a", re.IGNORECASE),
+    "no_tumour": re.compile(r"\d|x|unknown|none|maybe|n/?a", re.IGNORECASE),
     "split": re.compile(r"\d|train|tune|val|valid|validation|dev|test|testing|ext|internal", re.IGNORECASE),
 }
+# As people, spreadsheets and pandas write them.
+_YES = frozenset({"yes", "y", "true", "1", "1.0", "ja", "wahr"})
+_NO = frozenset({"no", "n", "false", "0", "0.0", "nein", "falsch"})
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 _HISTOLOGIES = {name.lower(): name for name in paper.DIAGNOSES}
+
+
+def yes_or_no(text: str | None) -> bool:
+    """Read a cell such as ``yes``, ``1``, ``TRUE``, ``no`` or ``0``; an empty one says no.
+
+    ValueError for any other, with a reason to be shown to the table's author.
+    """
+    word = (text or "").strip().casefold()
+    if word and word not in _YES | _NO:
+        raise ValueError("must be yes or no")
+    return word in _YES
 
 
 class _Row(BaseModel):
@@ -250,7 +268,8 @@ class IncludedRow(_Row):
     patient_id: str
     institution: str
     image: str
-    mask: str
+    no_tumour: bool = False  # before the mask and the histology, which must fit it
+    mask: str | None = Field(default=None, validate_default=True)
     split: Split | None = None
     roi: str | None = None
     age: float | None = Field(default=None, ge=0, le=120, allow_inf_nan=False)
@@ -274,10 +293,28 @@ class IncludedRow(_Row):
     def _letter(cls, value: str | None) -> str | None:
         return _SEXES.get(value.lower(), value) if value else value
 
+    @field_validator("no_tumour", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: str | None) -> bool:
+        return yes_or_no(value)
+
+    @field_validator("mask")
+    @classmethod
+    def _given(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("no_tumour") is False:
+            raise ValueError(
+                "is empty; every included case needs it (or an exclusion_reason, or no_tumour = yes for a CT without "
+                "a tumour)"
+            )
+        return value
+
     @field_validator("histology")
     @classmethod
-    def _diagnosis(cls, value: str | None) -> str | None:
-        return _HISTOLOGIES.get(" ".join(value.lower().split()), value) if value else value
+    def _diagnosis(cls, value: str | None, info: ValidationInfo) -> str | None:
+        known = _HISTOLOGIES.get(" ".join(value.lower().split()), value) if value else value
+        if known in paper.DIAGNOSES and info.data.get("no_tumour"):
+            raise ValueError("contradicts no_tumour = yes; empty one of the two cells")
+        return known
 
     @field_validator("manufacturer")
     @classmethod

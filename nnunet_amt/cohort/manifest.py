@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from nnunet_amt.base.files import numbered_cells
 from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
+from nnunet_amt.cohort.spelling import closed_up, letters
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -27,9 +27,11 @@ OPTIONAL_COLUMNS = (
     "histology",
     "manufacturer",
     "slice_thickness_mm",
+    "no_tumour",
     "exclusion_reason",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
+_WORDS_FOR_NOTHING = {"nan", "none", "null", "<na>", "n/a"}  # they would make one patient of several
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 # Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
 _MOST_YEARS_APART = 50
@@ -98,7 +100,7 @@ def read_manifest(path: Path) -> Manifest:
                 excluded.append(ExcludedCase(**ExcludedRow.model_validate(row).model_dump(), line=line))
             else:
                 fields = IncludedRow.model_validate(row).model_dump()
-                fields |= {column: path.parent / fields[column] for column in ("image", "mask")}
+                fields |= {name: path.parent / fields[name] for name in ("image", "mask") if fields[name]}
                 cases.append(CohortCase(**fields, line=line))
         except ValidationError as error:
             case_id = row.get("case_id")
@@ -150,7 +152,7 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
         raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
         near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
-        if name not in known and near:
+        if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
             raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
     if ignored := [name for name in names if name not in known]:
         logger.info("%s: columns not used: %s", path.name, ", ".join(ignored))
@@ -166,10 +168,15 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
             f"{name} line {line}: has {len(cells)} cells, the header has {len(header)}; "
             "put cells that hold a comma between quotation marks"
         )
+    excluded = dict(zip(header, cells, strict=False)).get("exclusion_reason")
     for column, cell in zip(header, cells, strict=False):
         if cell in _SPREADSHEET_ERRORS:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: holds the spreadsheet's error {cell}; mend the formula or empty the cell")
+        needed = ("case_id", "exclusion_reason") if excluded else _IDENTIFIERS
+        if column in needed and cell.lower() in _WORDS_FOR_NOTHING:
+            place = place_in_manifest(name, line, column)
+            raise ManifestError(f"{place}: is {cell!r}, a program's word for an empty cell; enter what belongs there")
         if column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS and len(cell.splitlines()) > 1:
             case_id = dict(zip(header, cells, strict=False)).get("case_id")
             place = place_in_manifest(name, line, column, case_id)
@@ -186,8 +193,8 @@ def _problems_between_rows(name: str, cases: Sequence[CohortCase], excluded: Seq
     Each is a message with the manifest's `name`, line, column and case.
     """
     yield from _repeated_case_ids(name, cases, excluded)
-    yield from _spelt_twice(name, cases, "institution", _letters, "capitals, spaces, accents, punctuation or zeros")
-    yield from _spelt_twice(name, cases, "patient_id", _closed_up, "capitals, spaces, zeros or forms of characters")
+    yield from _spelt_twice(name, cases, "institution", letters, "capitals, spaces, accents, punctuation or zeros")
+    yield from _spelt_twice(name, cases, "patient_id", closed_up, "capitals, spaces, zeros or forms of characters")
     yield from _shortened_ids(name, cases)
     yield from _unlike_persons(name, cases)
     yield from _repeated_masks(name, cases)
@@ -198,7 +205,7 @@ def _repeated_case_ids(name: str, cases: Sequence[CohortCase], excluded: Sequenc
     rows: list[CohortCase | ExcludedCase] = [*cases, *excluded]
     for row in sorted(rows, key=lambda row: row.line):
         # Some file systems do not tell capitals apart, and spreadsheets make 7 of 007.
-        first = first_lines.setdefault(_closed_up(row.case_id), row.line)
+        first = first_lines.setdefault(closed_up(row.case_id), row.line)
         if first != row.line:
             place = place_in_manifest(name, row.line, "case_id", row.case_id)
             yield f"{place}: line {first} has the same case_id; each row needs its own"
@@ -215,30 +222,6 @@ def _spelt_twice(
         if getattr(first, column) != value:
             place = place_in_manifest(name, case.line, column, case.case_id)
             yield f"{place}: differs from line {first.line} in {what} only; spell both alike"
-
-
-def _closed_up(value: str) -> str:
-    """Leave out capitals, spaces, the ways in which Unicode writes one letter, digit or dash, and zeros of numbers.
-
-    Spreadsheets make 123 or 123.0 of 00123; 1.01 is not 1.1.
-    """
-    text = unicodedata.normalize("NFKC", value).casefold()
-    characters = (_plain(char) for char in text if unicodedata.category(char) != "Cf" and not char.isspace())
-    whole = re.sub(r"^(\d+)[.,]0+$", r"\1", "".join(characters))
-    return re.sub(r"(?<![\d.,])0+(?=\d)", "", whole)
-
-
-def _plain(char: str) -> str:
-    if unicodedata.category(char) == "Pd":
-        return "-"
-    return str(unicodedata.decimal(char)) if char.isdecimal() else char
-
-
-def _letters(value: str) -> str:
-    """Leave out accents and punctuation too: "St. Mary's" is "St Marys". Between digits it stays: 1.1 is not 11."""
-    spelt = unicodedata.normalize("NFKD", _closed_up(value))
-    plain = "".join(char for char in spelt if not unicodedata.combining(char))
-    return re.sub(r"(?<!\d)[\W_]+|[\W_]+(?!\d)", "", plain).casefold() or _closed_up(value)
 
 
 def _shortened_ids(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
@@ -278,7 +261,7 @@ def _repeated_masks(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
     """
     first_cases: dict[Path, CohortCase] = {}
     for case in cases:
-        if not case.mask.name.lower().endswith(_LABEL_FILE_ENDINGS):
+        if case.mask is None or not case.mask.name.lower().endswith(_LABEL_FILE_ENDINGS):
             continue
         first = first_cases.setdefault(case.mask, case)
         if first.image != case.image:

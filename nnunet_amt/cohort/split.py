@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +35,10 @@ class InstitutionList:
     def __len__(self) -> int:
         """Count the names."""
         return len(self.lines)
+
+    def among(self, institutions: Collection[str]) -> InstitutionList:
+        """Give those of the names that are among `institutions`."""
+        return replace(self, lines={name: line for name, line in self.lines.items() if name in institutions})
 
     def require_known(self, institutions: Collection[str]) -> None:
         """Check that every name is one of the included cases' institutions.
@@ -101,8 +105,9 @@ def assign_splits(
 
     Where the manifest gives the split, it is taken as it stands. Otherwise whole institutions go to the
     external test set: the listed ones; without a list those with the fewest cases first, so that it holds as
-    many institutions as possible. Of the rest, patients are drawn at random for tuning. Institutions that
-    share a patient stay together where they are not listed.
+    many institutions as possible. Of the rest, patients are drawn at random for tuning, those without a tumour in
+    proportion; each set gets a tumour where there are enough. Institutions that share a patient stay together where
+    they are not listed.
 
     Parameters
     ----------
@@ -179,42 +184,58 @@ def _listed_institutions(cases: Sequence[CohortCase], listed: InstitutionList) -
 
 def _external_institutions(cases: Sequence[CohortCase], seed: int, wanted: int | None) -> set[str]:
     groups = _institutions_sharing_patients(cases)
-    if len(groups) < 2:
+    with_tumour = {group for group in groups if any(case.institution in group and not case.no_tumour for case in cases)}
+    if len(with_tumour) < 2:
+        what = "institution" if len(groups) == len(with_tumour) else "institution with tumours"
         raise ManifestError(
-            f"column 'institution': {len(groups)} institution (or group that shares patients) cannot be "
+            f"column 'institution': {len(with_tumour)} {what} (or group that shares patients) cannot be "
             "divided into training and external test set; add cases of another institution"
         )
     target = _target(wanted, len(cases), paper.EXTERNAL_CASES / paper.INCLUDED_CASES, "external")
     sizes = {group: sum(case.institution in group for case in cases) for group in groups}
     order = sorted(groups, key=lambda group: (sizes[group], _draw(seed, "institution", min(group))))
+    order.remove(next(group for group in reversed(order) if group in with_tumour))  # the largest stays for training
     external: set[str] = set()
     taken = 0
-    for group in order[:-1]:  # the largest stays for training
+    for group in order:
         if external and abs(taken + sizes[group] - target) >= abs(taken - target):
             break
         external |= group
         taken += sizes[group]
+    if not any(group <= external for group in with_tumour):
+        external |= next(group for group in order if group in with_tumour)
     return external
 
 
 def _tuning_patients(cases: Sequence[CohortCase], seed: int, wanted: int | None) -> set[str]:
+    with_tumour = {case.patient_id for case in cases if not case.no_tumour}
     sizes: dict[str, int] = defaultdict(int)
+    others: dict[str, int] = defaultdict(int)  # of patients of whom no CT shows a tumour
     for case in cases:
-        sizes[case.patient_id] += 1
+        (sizes if case.patient_id in with_tumour else others)[case.patient_id] += 1
     if len(sizes) < 2:
+        whose = f"{'one' if len(sizes) == 1 else 'no'} patient{' with a tumour' if others else ''}"
         raise ManifestError(
-            "column 'patient_id': one patient is left for training and tuning together; add patients or give "
-            "the split in a column 'split'"
+            f"column 'patient_id': {whose} is left for training and tuning together; "
+            "add patients or give the split in a column 'split'"
         )
     share = paper.TUNING_CASES / (paper.TRAINING_CASES + paper.TUNING_CASES)
     target = _target(wanted, len(cases), share, "tuning")
-    tuning: set[str] = set()
+    of_others = round(target * sum(others.values()) / len(cases))
+    tuning = _drawn_patients(sizes, target - of_others, seed, most=len(sizes) - 1)  # one stays for training
+    tuning = tuning or {min(sizes, key=lambda patient: (sizes[patient], _draw(seed, "patient", patient)))}
+    return tuning | _drawn_patients(others, of_others, seed, most=len(others))
+
+
+def _drawn_patients(sizes: Mapping[str, int], target: int, seed: int, *, most: int) -> set[str]:
+    """Draw patients, `most` at most, of no more than `target` cases together; their cases are given by patient."""
+    drawn: set[str] = set()
     taken = 0
     for patient in sorted(sizes, key=lambda patient: _draw(seed, "patient", patient)):
-        if len(tuning) + 1 < len(sizes) and taken + sizes[patient] <= target:
-            tuning.add(patient)
+        if len(drawn) < most and taken + sizes[patient] <= target:
+            drawn.add(patient)
             taken += sizes[patient]
-    return tuning or {min(sizes, key=lambda patient: (sizes[patient], _draw(seed, "patient", patient)))}
+    return drawn
 
 
 def _target(wanted: int | None, total: int, share: float, split: Split) -> int:

@@ -6,8 +6,8 @@ import errno
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import why_unreadable
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
 from nnunet_amt.errors import (
@@ -23,15 +24,17 @@ from nnunet_amt.errors import (
     DiskFullError,
     GeometryMismatchError,
     ImageReadError,
+    LabelValueError,
     MissingExtraError,
     RoiNotFoundError,
 )
 from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, is_cut_zip, is_dicom_path
 from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
+from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, ReadingOptions, is_image_file_name, open_image_file
-from nnunet_amt.images.mask_file import LabelFile, open_label_file
+from nnunet_amt.images.mask_file import EmptyMaskError, LabelFile, open_label_file
 
 _AS_IT_IS = ReadingOptions()
 # Shorter names are too likely to be words of the message, and say nothing of a person.
@@ -72,12 +75,37 @@ class MaskSource(Protocol):
         """Read the mask, (z, y, x), on the CT's grid: 0, 1, and 2 only with `has_ignore_label`."""
 
 
+class TumourInMaskError(LabelValueError):
+    """A mask holds a tumour, and the manifest says that there is none."""
+
+
+@dataclass(frozen=True)
+class NoTumour:
+    """The mask of a CT that shows no tumour by the manifest; a mask that it names all the same must be empty."""
+
+    given: MaskSource | None = None
+
+    has_ignore_label = False
+
+    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
+        """Give an empty mask, (z, y, x); TumourInMaskError if the one given holds a tumour."""
+        if self.given is not None:
+            with suppress(EmptyMaskError):
+                voxels = int(np.count_nonzero(self.given.read(geometry) == 1))
+                raise TumourInMaskError(
+                    f"holds {voxels} voxels of tumour, though no_tumour is yes; empty one of the two cells"
+                )
+        return np.zeros(geometry.size[::-1], np.uint8)
+
+
 @dataclass(frozen=True)
 class CaseSource:
     """A case whose files have been found, and whose headers fit together."""
 
     image: ImageSource
     mask: MaskSource
+    # What was trusted of a mask that names another CT, see `require_same_series`
+    trusted: str | None = None
 
     @property
     def has_ignore_label(self) -> bool:
@@ -97,12 +125,16 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
     with in_column(manifest_name, case, "image"):
         _require_known_kind(case.image)
     with in_column(manifest_name, case, "mask"):
-        _require_known_kind(case.mask)
-        is_label_file = is_image_file_name(case.mask)
-        mask_headers = [] if is_label_file else headers_of(case.mask)
-    if not is_label_file:
-        with in_column(manifest_name, case, "mask"):
-            drawn = open_dicom_mask(DicomFolder(case.mask), mask_headers, roi=case.roi, resample=options.resample_masks)
+        if case.mask is not None:
+            _require_known_kind(case.mask)
+            if not is_image_file_name(case.mask):
+                drawn = open_dicom_mask(
+                    DicomFolder(case.mask),
+                    headers_of(case.mask),
+                    roi=case.roi,
+                    resample=options.resample_masks,
+                    interpolate=options.interpolate_contours,
+                )
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
             image: ImageSource = open_image_file(case.image)
@@ -115,13 +147,18 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
                 wanted_images=images,
                 options=options,
             )
+    if case.mask is None:
+        return CaseSource(image, NoTumour())
     with in_column(manifest_name, case, "mask"):
-        if drawn is None:
-            return CaseSource(image, _label_file(case.mask, image, options))
-        if isinstance(image, DicomSeries):
-            require_same_series(drawn, image)
-        drawn.require_fit(image.geometry)
-        return CaseSource(image, drawn)
+        mask: MaskSource = _label_file(case.mask, image, options) if drawn is None else drawn
+        trusted = None
+        if drawn is not None:
+            if isinstance(image, DicomSeries):
+                trusted = require_same_series(drawn, image, trust_geometry=options.trust_geometry)
+            if trusted and isinstance(drawn, DicomSeg):  # resampled, it would fit any CT
+                mask = drawn = replace(drawn, resample=False)
+            drawn.require_fit(image.geometry)
+        return CaseSource(image, NoTumour(mask) if case.no_tumour else mask, trusted)
 
 
 @contextmanager
@@ -148,19 +185,25 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
 
 def _without_names(message: str, case: CohortCase) -> str:
     """Call what the manifest names "the file" or "the folder". Short names, such as CT, may be words of a message."""
-    for path in (case.image, case.mask):
+    paths = [path for path in (case.image, case.mask) if path is not None]
+    for path in paths:
         if message.startswith(path.name):
             message = f"the {'folder' if path.is_dir() else 'file'}{message[len(path.name) :]}"
-    long = [path for path in (case.image, case.mask) if len(path.name) >= _LONG_NAME]
+    long = [path for path in paths if len(path.name) >= _LONG_NAME]
     message = without_file_names(message, *long)
     return _NO_SUBJECT.sub("", _OPENING.sub(r"\1 ", message))
 
 
 def require_existing(path: Path) -> None:
-    """Refuse a path that leads nowhere, with a hint if it is written as on Windows."""
-    if not path.exists():
+    """Refuse a path that leads nowhere, with a hint if it is written as on Windows, or to no file with content."""
+    if path.is_dir():
+        return
+    reason = why_unreadable(path)
+    if reason == "does not exist":
         hint = "; write / in place of \\" if "\\" in path.name else ""
         raise ImageReadError(f"{path.name} does not exist{hint}; paths are relative to the manifest's folder")
+    if reason:
+        raise ImageReadError(f"{path.name} {reason}")
 
 
 def _require_known_kind(path: Path) -> None:

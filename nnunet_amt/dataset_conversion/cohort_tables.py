@@ -23,6 +23,7 @@ _SEXES = {"F": "female", "M": "male", "O": "other"}
 _MOST_VALUES = 20  # rows of one variable; rarer values are summed up
 _SMALLEST_P = 0.001
 _WORDS = frozenset({0})  # the column Value
+_NO_TUMOUR = "no tumour"  # stands in place of the diagnosis of a case without one
 
 
 def write_cohort_tables(
@@ -36,7 +37,7 @@ def write_cohort_tables(
         Where to.
     cohort
         A row a case, with the columns split, institution, age, sex, histology and manufacturer; an empty or missing
-        value is one that nobody stated.
+        value is one that nobody stated. A column no_tumour, yes or no, may tell cases without a tumour.
     p_values
         Add tests of the differences between the splits to Table 1.
     patients
@@ -69,6 +70,9 @@ def table_1(cohort: pd.DataFrame, *, p_values: bool = False, patients: Sequence[
     if patients and sum(patients) != len(stated):
         rows.append(_row("patients", "", [*map(str, patients), str(sum(patients))], _UNDEFINED))
     rows.append(_row("cases", "", list(map(str, sizes)), str(paper.INCLUDED_CASES)))
+    if stated["no_tumour"].any():
+        without = [_share(int(group["no_tumour"].sum()), len(group)) for group in _groups(stated)]
+        rows.append(_row("cases", "without a tumour", without, _UNDEFINED))
     lows, highs = zip(*((low, high) for _, low, high in paper.AGES.values()), strict=True)
     published = f"{_UNDEFINED} ({min(lows)}–{max(highs)})"  # the paper states medians by split only
     medians = [_median_and_range(group["age"]) for group in _groups(stated)]
@@ -103,6 +107,9 @@ def table_2(cohort: pd.DataFrame) -> Table:
     if _NOT_STATED in counts:
         order.append(_NOT_STATED)
     rows = [Row("cases", ("", str(len(names)), str(paper.EXTERNAL_CASES)))]
+    without = int(stated.loc[stated["split"] == "external", "no_tumour"].sum())
+    if without:
+        rows.append(Row("cases", ("without a tumour", _share(without, len(names)), _UNDEFINED)))
     for name in order:
         published = paper.MANUFACTURERS.get(name)
         theirs = _UNDEFINED if published is None else _share(published, paper.EXTERNAL_CASES)
@@ -125,9 +132,15 @@ def _stated(cohort: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(index=range(len(cohort)))
+    frame["no_tumour"] = list(cohort["no_tumour"] == "yes") if "no_tumour" in cohort else False
     for column in ("split", "institution", "sex", "histology", "manufacturer"):
         values = [_NOT_STATED if pd.isna(value) or value == "" else str(value) for value in cohort[column]]
-        frame[column] = _summed_up(values) if column == "histology" else values
+        if column == "histology":
+            values = _summed_up(values)
+            values = [
+                _NO_TUMOUR if no_tumour else value for value, no_tumour in zip(values, frame["no_tumour"], strict=True)
+            ]
+        frame[column] = values
     frame["age"] = pd.to_numeric(pd.Series(list(cohort["age"])), errors="coerce").astype(float)
     return frame
 
@@ -162,8 +175,8 @@ def _sex_rows(stated: pd.DataFrame, p_values: bool) -> Iterator[Row]:
 def _diagnosis_rows(stated: pd.DataFrame, p_values: bool) -> Iterator[Row]:
     p = _p_of_counts(stated, "histology") if p_values else None
     present = set(stated["histology"])
-    others = sorted(present - {*paper.DIAGNOSES, _NOT_STATED})
-    for name in (name for name in (*paper.DIAGNOSES, *others, _NOT_STATED) if name in present):
+    others = sorted(present - {*paper.DIAGNOSES, _NO_TUMOUR, _NOT_STATED})
+    for name in (name for name in (*paper.DIAGNOSES, *others, _NO_TUMOUR, _NOT_STATED) if name in present):
         theirs = paper.DIAGNOSES.get(name)
         published = _UNDEFINED if theirs is None else _share(sum(theirs), paper.INCLUDED_CASES)
         yield _row("diagnosis", name, _counts(stated, "histology", name), published, p)

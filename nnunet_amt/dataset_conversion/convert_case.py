@@ -22,13 +22,14 @@ from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
+from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, to_hounsfield
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 4
+_CONVERSION_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,16 @@ class CaseRecord:
     # Sizes of the written files
     image_bytes: int
     label_bytes: int
+    interpolated_slices: int = 0  # of the mask, on which nobody has drawn
+    # What was trusted of a mask that names another CT than the case's, "FrameOfReferenceUID" or "geometry"
+    trusted: str | None = None
 
 
 def fingerprint(job: CaseJob) -> str:
     """Digest names, sizes and times of a case's files, and all settings that change what is written."""
     parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
-    for path in (job.case.image, job.case.mask):
+    parts += ["no tumour"] * job.case.no_tumour
+    for path in filter(None, (job.case.image, job.case.mask)):
         for file in _files(path):
             status = file.stat()
             parts.append((file.name, status.st_size, status.st_mtime_ns))
@@ -109,11 +114,8 @@ def finished_record(job: CaseJob) -> CaseRecord | None:
             return None
     except OSError:
         return None  # converting it again tells what is wrong, in words that name no file
-    sizes = (
-        (job.dataset.image(job.name, job.case.split), record.image_bytes),
-        (job.dataset.label(job.name, job.case.split), record.label_bytes),
-    )
-    whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+    paths, sizes = job.dataset.standing(job.name, job.case.split), (record.image_bytes, record.label_bytes)
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
     return record if whole else None
 
 
@@ -138,7 +140,8 @@ def require_files(job: CaseJob) -> None:
     """Refuse a case whose image or mask is not there; nothing is opened."""
     for column, path in (("image", job.case.image), ("mask", job.case.mask)):
         with in_column(job.manifest_name, job.case, column):
-            require_existing(path)
+            if path is not None:
+                require_existing(path)
 
 
 @quiet_readers()
@@ -171,6 +174,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
     geometry = Geometry.of(image)
     with in_column(job.manifest_name, case, "mask"):
         mask = source.mask.read(geometry)  # (z, y, x)
+        interpolated = source.mask.interpolated_slices(geometry) if isinstance(source.mask, RtStruct) else 0
     image_path = dataset.image(job.name, case.split)
     label_path = dataset.label(job.name, case.split)
     write_nifti(image_path, values, geometry=geometry)
@@ -190,6 +194,8 @@ def convert_case(job: CaseJob) -> CaseRecord:
         manufacturer=manufacturer_in_header(source.image.manufacturer),
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
+        interpolated_slices=interpolated,
+        trusted=source.trusted,
     )
     write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
     return record

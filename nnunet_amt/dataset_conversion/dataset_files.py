@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +12,15 @@ import pandas as pd
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.cohort import CohortCase, SplitAudit, manufacturer_in_header
+from nnunet_amt.dataset_conversion.case_source import TumourInMaskError
 from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
 from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
+from nnunet_amt.dataset_conversion.readable_split import MovedCase
 from nnunet_amt.errors import (
     AMTError,
+    ContourError,
     GeometryMismatchError,
     ImageReadError,
     LabelValueError,
@@ -40,6 +43,7 @@ COHORT_COLUMNS = (
     "manufacturer",
     "slice_thickness_mm",
 )
+NO_TUMOUR_COLUMN = "no_tumour"  # a further one, yes or no, where there are such cases
 # How the labels were made, and whom to cite. No other note is copied: nnU-Net reads the file too.
 _COPIED_NOTES = ("label_origin", "cohort_reference")
 # In words that hold nothing of the case, as they go into the dataset and the flow figure.
@@ -48,7 +52,9 @@ _REASONS: dict[type[AMTError], str] = {
     GeometryMismatchError: "mask does not fit the CT",
     EmptyMaskError: "mask is empty",
     WholeMaskError: "mask covers the whole CT",
+    TumourInMaskError: "mask holds a tumour where none is stated",
     LabelValueError: "mask holds other labels",
+    ContourError: "contours contradict each other or are missing",
     RoiNotFoundError: "no ROI of that name",
 }
 _OTHER_REASON = "conversion failed"
@@ -72,6 +78,15 @@ class DatasetContent:
     p_values: bool = False  # whether Table 1 is to have them
     # Beside the manifest; of them `_COPIED_NOTES` go into ``dataset.json``
     notes: Mapping[str, str] = field(default_factory=dict)
+    split_drawn_without: int = 0  # refused cases that a drawn split would have had
+    moved: Sequence[MovedCase] = ()  # cases of an earlier run that are in another set now
+
+    @property
+    def interpolated(self) -> dict[str, int]:
+        """Of the cases with slices of the mask that nobody has drawn: how many these are."""
+        return {
+            case.case_id: slices for case in self.cases if (slices := self.records[case.case_id].interpolated_slices)
+        }
 
 
 def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
@@ -80,16 +95,34 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     The files are given in that order.
     """
     folder = dataset.folder
-    rows = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
+    columns = (*COHORT_COLUMNS, *([NO_TUMOUR_COLUMN] if content.audit.without_tumour else ()))
+    cells = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
+    rows = [row[: len(columns)] for row in cells]
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
-    write_csv(files[0], COHORT_COLUMNS, rows)
+    write_csv(files[0], columns, rows)
     write_csv(files[1], ("reason", "cases"), content.excluded.items())
+    trusted = {name: record.trusted for name, record in sorted(content.records.items()) if record.trusted}
+    if trusted:
+        logger.warning(
+            "masks that name another CT, taken by where they lie (--trust-geometry): %d (%s); audit.json lists them",
+            len(trusted),
+            ", ".join(list(trusted)[:3]) + (", ..." if len(trusted) > 3 else ""),
+        )
     files.append(
-        write_audit(folder, audit=content.audit, excluded=content.excluded, compared_voxels=len(content.records))
+        write_audit(
+            folder,
+            audit=content.audit,
+            excluded=content.excluded,
+            compared_voxels=len(content.records),
+            split_drawn_without=content.split_drawn_without,
+            moved=content.moved,
+            interpolated=content.interpolated,
+            trusted=trusted,
+        )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
     patients = [split.patients for split in content.audit.splits]
-    cohort = pd.DataFrame(rows, columns=list(COHORT_COLUMNS))
+    cohort = pd.DataFrame(rows, columns=list(columns))
     files += write_cohort_tables(folder, cohort=cohort, p_values=content.p_values, patients=patients)
     fold = {
         "train": sorted(case.case_id for case in content.cases if case.split == "training"),
@@ -108,11 +141,16 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
     if any(record.ignored_voxels for record in content.records.values()):
         labels["ignore"] = 2
         about_ignored = " Label 2 marks what nobody has annotated; nnU-Net leaves it out of training."
+    without = content.audit.without_tumour
+    about_others = f" Labels without a tumour are empty ({NO_TUMOUR_COLUMN} in cohort.csv)." if without else ""
+    if content.interpolated:
+        about_others += f" {interpolated_in_words(content.interpolated)} (audit.json names them)."
     return {
         "name": name,
         "description": (
             "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
             f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
+            f"{about_others}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
@@ -122,25 +160,29 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         "channel_names": {"0": "CT"},
         "labels": labels,
         "numTraining": len(fold["train"]) + len(fold["val"]),
+        **({"cases_without_tumour": without} if without else {}),
         "file_ending": FILE_ENDING,
         "overwrite_image_reader_writer": "SimpleITKIO",
     }
 
 
 def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:
-    """One row in the order of `COHORT_COLUMNS`; what the manifest leaves out is taken from the image."""
+    """One row in the order of `COHORT_COLUMNS`, and `NO_TUMOUR_COLUMN`; what is not given is taken from the image."""
     age = "" if case.age is None else f"{case.age:g}"
     manufacturer = case.manufacturer or manufacturer_in_header(record.manufacturer)
     thickness = record.spacing[2] if case.slice_thickness_mm is None else case.slice_thickness_mm
     row = (case.case_id, case.institution, case.split, age, case.sex, case.histology, manufacturer)
-    return [*row, f"{thickness:.6g}"]
+    return [*row, f"{thickness:.6g}", "yes" if case.no_tumour else "no"]
 
 
 def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
     """Lay out the counts for a table on the screen: a row a split and one for all, in the order of `AUDIT_COLUMNS`."""
-    counts = [(str(row.split), row.cases, row.patients, row.institutions) for row in audit.splits]
-    counts.append(("all", *audit.total))
-    return [(name, str(cases), str(patients), str(places)) for name, cases, patients, places in counts]
+    counts = [(str(row.split), row.cases, row.patients, row.institutions, row.without_tumour) for row in audit.splits]
+    counts.append(("all", *audit.total, audit.without_tumour))
+    return [
+        (name, f"{cases} ({without} without tumour)" if without else str(cases), str(patients), str(places))
+        for name, cases, patients, places, without in counts
+    ]
 
 
 def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
@@ -155,11 +197,32 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     ]
 
 
-def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int], compared_voxels: int) -> Path:
+def interpolated_in_words(interpolated: Mapping[str, int]) -> str:
+    """Say how many slices of masks nobody has drawn; `interpolated` are those of each case that has any."""
+    slices, cases = sum(interpolated.values()), len(interpolated)
+    return (
+        f"Contours are interpolated, not drawn, on {slices} slice{'s' if slices > 1 else ''} of {cases} "
+        f"case{'s' if cases > 1 else ''}"
+    )
+
+
+def write_audit(
+    folder: Path,
+    *,
+    audit: SplitAudit,
+    excluded: Mapping[str, int],
+    compared_voxels: int,
+    split_drawn_without: int = 0,
+    moved: Sequence[MovedCase] = (),
+    interpolated: Mapping[str, int] | None = None,
+    trusted: Mapping[str, str] | None = None,
+) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
-    `compared_voxels` those whose voxels were compared.
+    `compared_voxels` those whose voxels were compared. Of the others see `DatasetContent`; `trusted` are cases whose
+    mask names another CT, and what was taken for it. What there is none of is left out, as are the cases without a
+    tumour.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -171,10 +234,15 @@ def write_audit(folder: Path, *, audit: SplitAudit, excluded: Mapping[str, int],
         "included": {"cases": cases, "patients": patients, "institutions": institutions},
         "splits": {
             row.split: {"cases": row.cases, "patients": row.patients, "institutions": row.institutions}
+            | ({"without_tumour": row.without_tumour} if audit.without_tumour else {})
             for row in audit.splits
         },
+        **({"split_drawn_without_unreadable": split_drawn_without} if split_drawn_without else {}),
+        **({"moved_since_the_last_run": [asdict(case) for case in moved]} if moved else {}),
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
+        **({"slices_with_interpolated_contours_by_case": dict(interpolated)} if interpolated else {}),
+        **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

@@ -40,6 +40,11 @@ class FlowCounts:
     splits: tuple[SplitCounts, ...]  # training, tuning, external
     shared_institutions: int = 0  # institutions of both training and tuning
 
+    @property
+    def without_tumour(self) -> int:
+        """Included cases that show no tumour."""
+        return sum(split.without_tumour for split in self.splits)
+
     @classmethod
     def of(cls, audit: SplitAudit, excluded: Mapping[str, int]) -> FlowCounts:
         """Take the counts from an audit and the excluded cases by reason."""
@@ -127,8 +132,7 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
     step = (_WIDTH_CM - 2 * margin - narrow) / 2
     note = _shared_note(counts)
     split_lines = {
-        row.split: (counted(row.cases, "case"), f"from {counted(row.institutions, 'institution')}")
-        for row in counts.splits
+        row.split: _case_lines(counts, row.cases, row.without_tumour, row.institutions) for row in counts.splits
     }
     bottom = margin + (_LINE_CM + _PADDING_CM if note else 0)
     boxes: dict[str, _Box] = {}
@@ -136,10 +140,7 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
         x = _WIDTH_CM / 2 + (number - 1) * step
         y = bottom + _height(len(lines)) / 2
         boxes[split] = _Box(_SPLIT_TITLES[split], lines, x, y, narrow, _SPLIT_COLOURS[split])
-    included_lines = (
-        counted(counts.included_cases, "case"),
-        f"from {counted(counts.included_institutions, 'institution')}",
-    )
+    included_lines = _case_lines(counts, counts.included_cases, counts.without_tumour, counts.included_institutions)
     y = boxes["training"].top + 1.5 * _GAP_CM + _height(len(included_lines)) / 2
     boxes["included"] = _Box("Included", included_lines, left, y, wide, _WHITE)
     between = max(2 * _GAP_CM, _height(len(reasons)) + _GAP_CM)
@@ -151,6 +152,12 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
     if note:
         boxes["note"] = _Box("", (note,), _WIDTH_CM / 2, margin + _LINE_CM / 2, _WIDTH_CM, "none")
     return boxes, boxes["identified"].top + margin
+
+
+def _case_lines(counts: FlowCounts, cases: int, without_tumour: int, institutions: int) -> tuple[str, ...]:
+    """Say how many cases a box holds; where there are any without a tumour, how many of them in every box."""
+    without = (f"{without_tumour} without a tumour",) if counts.without_tumour else ()
+    return counted(cases, "case"), f"from {counted(institutions, 'institution')}", *without
 
 
 def _reason_lines(counts: FlowCounts) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,16 +12,7 @@ from nnunet_amt.base.files import require_free_space
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.base.workers import Workers, open_workers
-from nnunet_amt.cohort import (
-    CohortCase,
-    InstitutionListError,
-    SplitAudit,
-    assign_splits,
-    audit_splits,
-    audit_voxels,
-    read_institutions,
-    read_manifest,
-)
+from nnunet_amt.cohort import CohortCase, SplitAudit, audit_voxels, read_institutions, read_manifest
 from nnunet_amt.cohort.case import place_in_manifest
 from nnunet_amt.dataset_conversion.convert_case import (
     CaseJob,
@@ -44,7 +34,15 @@ from nnunet_amt.dataset_conversion.dataset_files import (
 from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
 from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.errors import AMTError, BadInputError, SplitLeakageError
+from nnunet_amt.dataset_conversion.readable_split import (
+    MovedCase,
+    SplitRule,
+    earlier_places,
+    is_given,
+    moved_cases,
+    prefixed,
+)
+from nnunet_amt.errors import AMTError, SplitLeakageError
 from nnunet_amt.images.image_file import ReadingOptions, itk_warnings_off
 
 # int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
@@ -68,7 +66,8 @@ class ConversionSettings:
     external_institutions
         File with one institution a line, of which all cases go to the external test set.
     exclude_unreadable
-        Count cases that cannot be converted as excluded, in place of an unfinished dataset.
+        Count cases that cannot be converted as excluded, in place of an unfinished dataset. A split that the manifest
+        does not give is drawn of the others then.
     key_file
         Where the pseudonyms' key and the records' secret are kept; beside the manifest by default.
     keep_case_ids
@@ -99,7 +98,10 @@ class ConversionSummary:
     converted: int  # cases that this run wrote
     already_done: int  # cases that an earlier run had written
     refused: tuple[RefusedCase, ...]  # that could not be converted and were excluded for it
+    interpolated: dict[str, int]  # of cases, by their names in the dataset: slices of the mask that nobody has drawn
     files: tuple[Path, ...]  # written beside the images, and the key
+    split_drawn_without: int = 0  # refused cases that a drawn split would have had
+    moved: tuple[MovedCase, ...] = ()  # cases of an earlier run that are in another set now
 
 
 @dataclass
@@ -179,6 +181,13 @@ def convert(
         by_split: dict[str, int] = {split.split: split.cases for split in summary.audit.splits}
         notes.counts.update({"cases": sum(by_split.values()), **by_split})
         notes.counts.update({"excluded": sum(summary.excluded.values()), "converted": summary.converted})
+        further = {
+            "without_tumour": summary.audit.without_tumour,
+            "split_drawn_without": summary.split_drawn_without,
+            "moved": len(summary.moved),
+            "interpolated_slices": sum(summary.interpolated.values()),
+        }
+        notes.counts.update({what: number for what, number in further.items() if number})
     return summary
 
 
@@ -191,9 +200,8 @@ def _convert(
     progress: Progress,
 ) -> ConversionSummary:
     cohort, notes = read_manifest(manifest), read_notes(manifest)
-    with _prefixed(f"{manifest.name}: "):
-        cases = _split(cohort.cases, settings)
-        audit = audit_splits(cases)
+    rule = _split_rule(manifest, settings)
+    cases, audit = rule.of_all(cohort.cases)
     names = name_for_dataset(
         cases,
         settings.key_file or default_key_file(manifest),
@@ -202,23 +210,27 @@ def _convert(
         seed=settings.seed,
     )
     dataset.require_usable()
+    earlier = earlier_places(dataset, names.cases.values())
     work = []
     for case in cases:  # workers may be in other folders
-        absolute = replace(case, image=case.image.absolute(), mask=case.mask.absolute())
+        absolute = replace(case, image=case.image.absolute(), mask=case.mask and case.mask.absolute())
         name = names.cases[case.case_id]
         work.append(CaseJob(absolute, name, dataset, manifest.name, names.secret, settings.reading))
     refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
     processes = min(jobs, len(work))
     with itk_warnings_off(), open_workers(jobs=processes, executor=executor, progress=progress) as workers:
-        outcome = _convert_cases(dataset, work, workers, refused_file)
-    with _prefixed(f"{manifest.name}: "):
+        outcome = _convert_cases(
+            dataset, work, workers, refused_file, rule if settings.exclude_unreadable else None, cohort.cases
+        )
+    with prefixed(f"{manifest.name}: "):
         audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
     _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:
-        cases = tuple(case for case in cases if case.case_id in outcome.records)
-        with _prefixed(f"{manifest.name}: without the cases that could not be converted, "):
-            audit = audit_splits(cases)
-    dataset.keep_only({names.cases[case.case_id]: case.split for case in cases}, nobody_writes=executor is not None)
+        cases, audit = rule.of_readable(cohort.cases, outcome.records.keys(), listed_in=refused_file)
+    splits = {names.cases[case.case_id]: case.split for case in cases}
+    dataset.keep_only(splits, nobody_writes=executor is not None)
+    moved = moved_cases(earlier, splits)
+    drawn_without = 0 if is_given(cohort.cases) else len(outcome.refused)
     reasons = Counter(cohort.excluded_by_reason) + Counter(one.reason for one in outcome.refused)
     excluded = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
     content = DatasetContent(
@@ -228,6 +240,8 @@ def _convert(
         excluded=excluded,
         p_values=settings.p_values,
         notes=notes,
+        split_drawn_without=drawn_without,
+        moved=[case for case in moved if case.was_finished],
     )
     files = write_dataset_files(dataset, content)
     return ConversionSummary(
@@ -237,31 +251,38 @@ def _convert(
         converted=len(outcome.records) - outcome.already_done,
         already_done=outcome.already_done,
         refused=tuple(outcome.refused),
+        interpolated=content.interpolated,
         files=(*files, names.key_file),
+        split_drawn_without=drawn_without,
+        moved=moved,
     )
 
 
-def _split(cases: Sequence[CohortCase], settings: ConversionSettings) -> tuple[CohortCase, ...]:
+def _split_rule(manifest: Path, settings: ConversionSettings) -> SplitRule:
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
-    return assign_splits(
-        cases,
-        external_institutions=listed,
-        external_cases=settings.external_cases,
-        tuning_cases=settings.tuning_cases,
-        seed=settings.seed,
-    )
+    return SplitRule(manifest.name, listed, settings.external_cases, settings.tuning_cases, settings.seed)
 
 
 def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
     """List refused cases, in the dataset in words that name nobody; an error if they are not to be left out."""
     write_reasons(dataset.folder / "failures.csv", outcome.refused)
     write_messages(refused_file, outcome.refused)
-    if outcome.refused and not settings.exclude_unreadable:
+    if outcome.refused and not (settings.exclude_unreadable and outcome.records):
         raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
 
 
-def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Workers, refused_file: Path) -> _Outcome:
-    """Look for all files, read the headers of cases that are not done, check what all together tell, convert them."""
+def _convert_cases(
+    dataset: RawDataset,
+    work: Sequence[CaseJob],
+    workers: Workers,
+    refused_file: Path,
+    rule: SplitRule | None,
+    cases: Sequence[CohortCase],
+) -> _Outcome:
+    """Look for all files, read the headers of cases that are not done, check what all together tell, convert them.
+
+    By `rule`, where unreadable cases are to be left out, the split is drawn of those of `cases` whose headers are good.
+    """
     records = {job.case.case_id: record for job in work if (record := finished_record(job))}
     outcome = _Outcome(records, already_done=len(records))
     to_do = [job for job in work if job.case.case_id not in records]
@@ -275,11 +296,17 @@ def _convert_cases(dataset: RawDataset, work: Sequence[CaseJob], workers: Worker
     _refuse_twins(work, identities)
     if len(outcome.refused) > missing:
         list_early(refused_file, outcome.refused, going_on=len(opened))
+    readable = {job.case.case_id for job, _ in opened} | records.keys()
+    if rule is not None and outcome.refused and readable:
+        write_messages(refused_file, outcome.refused)
+        divided, _ = rule.of_readable(cases, readable, listed_in=refused_file)
+        work = _placed(work, divided)
+    placed = {job.case.case_id: job for job in work}
     if opened:
         needed = sum(headers.voxels for _, headers in opened) * _BYTES_PER_VOXEL
         require_free_space(dataset.folder, int(needed), f"the conversion of {len(opened)} cases")
     dataset.begin({job.name: job.case.split for job in work})
-    to_do = [replace(job, opened=headers) for job, headers in opened]
+    to_do = [replace(placed[job.case.case_id], opened=headers) for job, headers in opened]
     written = outcome.divide(to_do, workers.each(convert_case, to_do, "converting cases"))
     records |= {job.case.case_id: record for job, record in written}
     outcome.refused.sort(key=lambda refused: refused.case.line)
@@ -299,12 +326,8 @@ def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> Non
             )
 
 
-@contextmanager
-def _prefixed(before: str) -> Iterator[None]:
-    """Put the manifest's name before the message of an error in the block."""
-    try:
-        yield
-    except InstitutionListError:
-        raise  # it names another file
-    except BadInputError as error:
-        raise type(error)(f"{before}{error}") from error
+def _placed(work: Sequence[CaseJob], divided: Sequence[CohortCase]) -> list[CaseJob]:
+    """Give jobs the splits of the cases; one that is not among these keeps its own."""
+    splits = {case.case_id: case.split for case in divided}
+    cases = (replace(job.case, split=splits.get(job.case.case_id, job.case.split)) for job in work)
+    return [replace(job, case=case) for job, case in zip(work, cases, strict=True)]

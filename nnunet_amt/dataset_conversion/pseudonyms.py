@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from nnunet_amt.base.csv_cells import guarded_cell, unguarded_cell
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.errors import BadInputError
@@ -179,7 +180,7 @@ def _append(key_file: Path, key: _Key, rows: Sequence[tuple[str, str, str]]) -> 
         writer.writerow(KEY_COLUMNS)
     elif not key.text.endswith("\n"):
         text.write("\n")
-    writer.writerows(rows)
+    writer.writerows([guarded_cell(cell) for cell in row] for row in rows)
     with atomic_path(key_file) as partial:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
         with os.fdopen(descriptor, "wb") as file:
@@ -206,7 +207,7 @@ def _read(key_file: Path) -> _Key:
     for cells in reader:
         if not any(cells):
             continue
-        kind, name, pseudonym = cells if len(cells) == len(KEY_COLUMNS) else ("", "", "")
+        kind, name, pseudonym = map(unguarded_cell, cells) if len(cells) == len(KEY_COLUMNS) else ("", "", "")
         known = key.pseudonyms.get(kind)  # type: ignore[call-overload]
         if known is None or not name or not pseudonym:
             raise BadInputError(f"key file {key_file.name} line {reader.line_num}: is damaged; {_ADVICE}")

@@ -58,6 +58,24 @@ class RawDataset:
         """Path of a case's mask."""
         return self.folder / f"labels{_subset(split)}" / f"{case_id}{FILE_ENDING}"
 
+    def standing(self, case_id: str, split: Split | None) -> tuple[Path, Path]:
+        """Paths of a case's CT and mask where they are: where `split` puts them, or else on the other side.
+
+        `keep_only` brings them over; a killed run may have done so with one of the two.
+        """
+        here = self.image(case_id, split), self.label(case_id, split)
+        other: Split = "training" if split == "external" else "external"
+        there = self.image(case_id, other), self.label(case_id, other)
+        image, label = (
+            one if one.is_file() or not two.is_file() else two for one, two in zip(here, there, strict=True)
+        )
+        return image, label
+
+    def folder_of(self, case_id: str) -> str | None:
+        """Name the folder that holds a case's CT, ``imagesTr`` or ``imagesTs``; None if it is in neither."""
+        image, _ = self.standing(case_id, "training")
+        return image.parent.name if image.is_file() else None
+
     def record(self, case_id: str) -> Path:
         """Path of the note that the case is converted, and from what."""
         return self.folder / _RECORDS / f"{case_id}.json"
@@ -95,7 +113,7 @@ class RawDataset:
             )
 
     def begin(self, splits: Mapping[str, Split | None]) -> None:
-        """Make the folders; remove what killed runs left, and cases that are no longer where they were.
+        """Make the folders; remove what killed runs left, and other cases; move those that changed sides.
 
         ``dataset.json`` goes first and comes back last, so nothing takes an unfinished dataset for a whole one.
 
@@ -110,7 +128,7 @@ class RawDataset:
             raise BadInputError(f"{self.folder}: cannot be written ({error.strerror})") from error
 
     def keep_only(self, splits: Mapping[str, Split | None], *, nobody_writes: bool = False) -> None:
-        """Remove what killed processes left, and all but these cases where they belong; see `begin`.
+        """Remove what killed processes left, and all but these cases, and put these where they belong; see `begin`.
 
         Parameters
         ----------
@@ -149,10 +167,14 @@ class RawDataset:
 
     def _remove_outdated(self, splits: Mapping[str, Split | None]) -> None:
         for case_id in self._recorded_cases():
-            wanted = set()
+            wanted: tuple[Path, ...] = ()
             if case_id in splits:
-                wanted = {self.image(case_id, splits[case_id]), self.label(case_id, splits[case_id])}
-            for path in self._paths_of([case_id]) - wanted:
+                split = splits[case_id]
+                wanted = self.image(case_id, split), self.label(case_id, split)
+                for now, path in zip(self.standing(case_id, split), wanted, strict=True):
+                    if now != path and now.is_file():
+                        now.replace(path)
+            for path in self._paths_of([case_id]) - {*wanted}:
                 path.unlink(missing_ok=True)
             if not wanted:
                 self.record(case_id).unlink()

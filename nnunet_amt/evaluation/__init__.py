@@ -4,7 +4,7 @@ from nnunet_amt.evaluation.evaluate import RESULT_FILES, EvaluationResult, evalu
 from nnunet_amt.evaluation.measure.case import CaseCounts, CaseEvaluation
 from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.summary import GroupSummary, LesionSummary, MetricSummary
+from nnunet_amt.evaluation.summary.summary import GroupSummary, LesionSummary, MetricSummary, SpecificitySummary
 
 __all__ = [
     "RESULT_FILES",
@@ -15,6 +15,7 @@ __all__ = [
     "GroupSummary",
     "LesionSummary",
     "MetricSummary",
+    "SpecificitySummary",
     "evaluate",
     "threshold_index",
 ]

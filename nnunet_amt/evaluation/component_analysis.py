@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -29,7 +29,8 @@ from nnunet_amt.evaluation.measure.lesions import (
     match_sweep,
 )
 from nnunet_amt.evaluation.settings import Connectivity, EvaluationSettings, FalsePositiveRule
-from nnunet_amt.writing.numbers import UNDEFINED, counted
+from nnunet_amt.evaluation.summary.summary import specificity_of
+from nnunet_amt.writing.numbers import UNDEFINED, counted, value_text
 from nnunet_amt.writing.table import Row, Table
 from nnunet_amt.writing.table_formats import pipe_table
 
@@ -79,6 +80,9 @@ class ComponentRow:
     fp_per_scan_01: float
     sensitivity_05: float | None
     fp_per_scan_05: float
+    # By scan, of the cases without a tumour: those that have no predicted lesion; None where every case has a tumour
+    specificity: float | None = None
+    specificity_wilson95: tuple[float, float] | None = None
 
 
 def analyse_components(
@@ -153,19 +157,20 @@ def write_component_analysis(
     def count(pair: LabelMapPair) -> np.ndarray:
         return _count_case(read_mask_pair(pair, tumour=settings.foreground), minimum_sizes, rule)
 
-    counts = np.sum(for_each_pair(count, pairs, jobs=jobs, progress=progress, what="comparing components"), axis=0)
-    rows = _rows(counts, minimum_sizes, len(pairs))
+    of_cases = for_each_pair(count, pairs, jobs=jobs, progress=progress, what="comparing components")
+    rows = _rows(np.stack(of_cases), minimum_sizes)
     table = component_table(rows, cases=len(pairs), rule=rule)
     foot = f"nnunet_amt {__version__}. Research use only."
-    parts = [f"# {table.title}", *table.notes, pipe_table(table, alignments="r" * 9), foot]
+    parts = [f"# {table.title}", *table.notes, pipe_table(table, alignments="r" * (1 + len(table.columns))), foot]
     write_text(folder / "component_analysis.md", "\n\n".join(parts) + "\n")
-    write_csv(folder / "component_analysis.csv", [field.name for field in fields(ComponentRow)], map(asdict, rows))
+    known = [_known(row) for row in rows]
+    write_csv(folder / "component_analysis.csv", list(known[0]), known)
     content = {
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "nnunet_amt", "version": __version__},
         "settings": {"false_positive_rule": rule, "foreground": settings.foreground},
         "cases": len(pairs),
-        "rows": [asdict(row) for row in rows],
+        "rows": known,
         "tables": [table.as_json()],
     }
     write_json(folder / "component_analysis.json", content)
@@ -180,9 +185,11 @@ def component_table(rows: Sequence[ComponentRow], *, cases: int, rule: FalsePosi
         f"an IoU above the threshold; every predicted lesion {which} is a false positive (FP). The paper "
         "drops predicted components under 10 voxels and does not state its connectivity."
     )
+    specificity = any(row.specificity is not None for row in rows)
     columns = (
         *("Smallest", "Reference lesions", "Predicted lesions", "Dropped"),
         *(f"{metric}, IoU > {threshold}" for threshold in (0.1, 0.5) for metric in ("Sensitivity", "FP per scan")),
+        *(["Specificity by scan"] if specificity else []),
     )
     table_rows = []
     for row in rows:
@@ -191,10 +198,22 @@ def component_table(rows: Sequence[ComponentRow], *, cases: int, rule: FalsePosi
             f"{row.minimum_size:g} {row.unit}",
             *map(str, (row.reference_lesions, row.predicted_lesions, row.dropped_predictions)),
             *(UNDEFINED if value is None else f"{value:.3f}" for value in metrics),
+            *([value_text(row.specificity, row.specificity_wilson95)] if specificity else []),
         )
         table_rows.append(Row(str(row.connectivity), cells))
     title = f"Lesions of {counted(cases, 'case')} by connectivity and smallest size"
-    return Table(title, "Connectivity", columns, tuple(table_rows), (note,))
+    further = "Specificity: share of the scans without a tumour that have no predicted lesion (Wilson's 95% interval)."
+    return Table(title, "Connectivity", columns, tuple(table_rows), (note, *([further] if specificity else [])))
+
+
+def _known(row: ComponentRow) -> dict[str, object]:
+    """Give the fields of a row; those of the specificity only where cases have no tumour."""
+    cells = asdict(row)
+    limits = cells.pop("specificity_wilson95")
+    if limits is None:
+        del cells["specificity"]
+        return cells
+    return cells | {"specificity_wilson95_low": limits[0], "specificity_wilson95_high": limits[1]}
 
 
 def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize], rule: FalsePositiveRule) -> np.ndarray:
@@ -223,11 +242,15 @@ def _count_case(masks: MaskPair, minimum_sizes: Sequence[MinimumSize], rule: Fal
     return counts
 
 
-def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) -> tuple[ComponentRow, ...]:
+def _rows(of_cases: np.ndarray, minimum_sizes: Sequence[MinimumSize]) -> tuple[ComponentRow, ...]:
+    """Sum the counts of the cases, (cases, connectivities, sizes, 7); see `_count_case`."""
     rows = []
+    counts, cases = of_cases.sum(axis=0), len(of_cases)
+    without = of_cases[of_cases[:, 0, 0, 0] == 0]  # no reference lesion under any definition
     for i, connectivity in enumerate(_CONNECTIVITIES):
         for j, size in enumerate(minimum_sizes):
             references, predictions, kept, found_01, found_05, false_01, false_05 = counts[i, j].tolist()
+            specificity = specificity_of(without[:, i, j, 2].tolist())
             rows.append(
                 ComponentRow(
                     connectivity=connectivity,
@@ -240,6 +263,8 @@ def _rows(counts: np.ndarray, minimum_sizes: Sequence[MinimumSize], cases: int) 
                     fp_per_scan_01=false_01 / cases,
                     sensitivity_05=found_05 / references if references else None,
                     fp_per_scan_05=false_05 / cases,
+                    specificity=None if specificity is None else specificity.value,
+                    specificity_wilson95=None if specificity is None else specificity.wilson95,
                 )
             )
     return tuple(rows)

@@ -25,7 +25,13 @@ from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, write_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
+from nnunet_amt.evaluation.summary.cohort_groups import (
+    CohortGroup,
+    check_tumours,
+    cohort_groups,
+    institutions_of,
+    read_cohort_rows,
+)
 from nnunet_amt.evaluation.summary.subgroups import check_subgroups_add_up, sensitivity_by_volume, split_into_subgroups
 from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
 from nnunet_amt.evaluation.summary.triage import Triage, apply_triage, read_triage
@@ -67,6 +73,9 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluate predicted label maps against reference label maps.
 
+    An empty reference is a case without a tumour: it counts in the false positives per scan and in the specificity. Its
+    Dice is 0 where something is predicted and undefined elsewhere, and a subgroup tells the means without it.
+
     Everything that can be checked without reading voxels is checked for all cases first. The results replace
     those of an earlier evaluation in `output` all at once, or not at all.
 
@@ -103,8 +112,8 @@ def evaluate(
     ------
     BadInputError
         If a folder is missing, or the output cannot be written; its subclasses if cases do not pair up, the
-        cohort file lacks them, geometries differ, a file is damaged or holds other labels than 0 and 1, or `triage`
-        was made for other predictions.
+        cohort file lacks them or its column no_tumour contradicts the references, geometries differ, a file is damaged
+        or holds other labels than 0 and 1, or `triage` was made for other predictions.
     WorkFailedError
         If a worker was killed.
     """
@@ -112,7 +121,8 @@ def evaluate(
     apart = {"the probabilities": probabilities}
     pairs = paired_cases(predictions, references, output, apart=apart, missing_as_empty=missing_as_empty, jobs=jobs)
     case_ids = [pair.case_id for pair in pairs]
-    groups = cohort_groups(None if cohort is None else read_cohort_rows(cohort, case_ids=case_ids), settings=settings)
+    rows = None if cohort is None else read_cohort_rows(cohort, case_ids=case_ids)
+    groups = cohort_groups(rows, settings=settings)
     institutions = institutions_of(groups, settings=settings)
     decisions = None if triage is None else read_triage(triage)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
@@ -130,6 +140,8 @@ def evaluate(
     )  # fmt: skip
     with results as folder:
         cases = evaluate_cases(pairs, settings=settings, jobs=jobs, executor=executor, progress=progress)
+        if cohort is not None and rows is not None:
+            check_tumours(cohort, rows, empty=[case.case_id for case in cases if case.counts.size_mm is None])
         cases, overall, subgroups = _summarised(cases, decisions, groups, institutions, settings)
         _write(folder, cases, overall, subgroups, settings)
         if figures:

@@ -12,6 +12,11 @@ from nnunet_amt.errors import BadInputError
 Connectivity = Literal[6, 18, 26]
 FalsePositiveRule = Literal["unmatched", "no_overlap"]
 ResamplingUnit = Literal["case", "institution"]
+# Metrics that comparisons test, the lesion metrics with their IoU threshold.
+PRIMARY_ENDPOINTS = (
+    *("dice", "iou", "precision", "recall"),
+    *("sensitivity_0.1", "fp_per_scan_0.1", "sensitivity_0.5", "fp_per_scan_0.5"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,12 +85,17 @@ class ComparisonSettings:
     ----------
     bootstrap_resamples
         Resamples of cases (or institutions) for the intervals.
+    permutations
+        Random changes of sign for a test of more than 20 differences; of fewer all are gone through.
     seed
-        Seed of the resamples.
+        Seed of both.
     cluster
-        What a resample draws: cases, or whole institutions with all of their cases.
+        What a resample draws, and a test takes for independent: cases, or whole institutions with all of their cases.
     ci_always
         Give intervals also under 20 cases; they are too narrow there.
+    primary
+        The one endpoint, of `PRIMARY_ENDPOINTS`, that was named before looking; the tests of the others are corrected
+        for their number.
     tie_margin
         Two Dice scores of a case are a tie if they differ by less than this.
     published
@@ -98,15 +108,17 @@ class ComparisonSettings:
     """
 
     bootstrap_resamples: int = 10_000
+    permutations: int = 100_000
     seed: int = 711
     cluster: ResamplingUnit = "case"
     ci_always: bool = False
+    primary: str = "dice"
     tie_margin: float = 0.01
     published: bool = False
 
     def __post_init__(self) -> None:
-        _require_choices(self, cluster=get_args(ResamplingUnit))
-        _require_whole_numbers(self, bootstrap_resamples=1, seed=0)
+        _require_choices(self, cluster=get_args(ResamplingUnit), primary=PRIMARY_ENDPOINTS)
+        _require_whole_numbers(self, bootstrap_resamples=1, permutations=1, seed=0)
         if not (math.isfinite(self.tie_margin) and 0 <= self.tie_margin < 1):
             raise BadInputError(f"tie_margin is {self.tie_margin:g}; give a number from 0 to less than 1")
 

@@ -23,18 +23,21 @@ _MOST_DENSE = 0.1
 # A chest with so much metal still has its lungs, and what was added to their HU leaves nothing here.
 _LUNG_HU = (-900, -200)
 _LUNG_TO_DENSE = 0.1
-# A window cuts the values off at its ends: many voxels have its lowest or highest value, and others lie next to it.
-# Above and below these, scanners have ends of their own: for metal, and for what is outside of their field of view.
-_ENDS_OF_SCANNERS_HU = (-900, 1500)
-_MOST_AT_AN_END = 0.002
+# A window cuts the values off at its ends: many voxels have its lowest or highest value, and others lie next to it; at
+# its lower end perhaps none, where a chest has no fat.
+_AT_A_CUT, _AT_A_CUT_ALONE = 0.002, 0.05
 _FEW_VOXELS = 10
-_NEXT_TO_AN_END_HU = 10
+_NEXT_TO_A_CUT_HU = 10
+# What is below is the floor of a scanner or an export; above it metal is cut off, in few voxels.
+_AIR_HU, _METAL_HU = -900, 1500
+_AT_THE_TOP_OF_METAL = 0.01
 
 
 def hounsfield_doubt(values: NDArray) -> str | None:
     """Say why values, whole numbers in any axis order, cannot be the HU of a chest; None if they can.
 
-    For example ``"37% of the voxels are above 800, in a chest hardly 10%: as if 1024 had been added to the HU"``.
+    For example ``"99.95% of the voxels are -30 or above, the lowest is 0: a chest holds air, or at least fat, below
+    that"``.
     """
     dense, lung = _share(values > _DENSE_HU), _share((values > _LUNG_HU[0]) & (values < _LUNG_HU[1]))
     if dense > _MOST_DENSE and lung < _LUNG_TO_DENSE * dense:
@@ -57,21 +60,29 @@ def hounsfield_doubt(values: NDArray) -> str | None:
 
 
 def _window(values: NDArray) -> str | None:
-    """Say at which end, if any, values were cut off."""
+    """Say at which end, if any, values were cut off or filled in."""
     lowest, highest = int(values.min()), int(values.max())
-    ends = {}
-    if lowest > _ENDS_OF_SCANNERS_HU[0]:
-        ends["lowest", lowest] = values <= lowest + _NEXT_TO_AN_END_HU
-    if highest < _ENDS_OF_SCANNERS_HU[1]:
-        ends["highest", highest] = values >= highest - _NEXT_TO_AN_END_HU
-    for (name, end), near in ends.items():
-        at_end = np.count_nonzero(values == end)
-        if at_end > max(_FEW_VOXELS, _MOST_AT_AN_END * values.size) and np.count_nonzero(near) > at_end:
-            return (
-                f"{at_end / values.size:.1%} of the voxels have the {name} value, {end}, in a CT at most "
-                f"{_MOST_AT_AN_END:.1%}: the image is windowed, its values are cut off there"
-            )
+    at_lowest, at_highest = _share(values == lowest), _share(values == highest)
+    least = max(_AT_A_CUT, _FEW_VOXELS / values.size)
+    if highest >= _METAL_HU and at_highest > _AT_THE_TOP_OF_METAL:
+        return (
+            f"{at_highest:.1%} of the voxels have the highest value, {highest}, in a CT at most "
+            f"{_AT_THE_TOP_OF_METAL:.0%} (metal): as if the outside of the field of view had been filled with it"
+        )
+    if highest < _METAL_HU and at_highest > least and _share(values >= highest - _NEXT_TO_A_CUT_HU) > at_highest:
+        return _cut_off(at_highest, "highest", highest)
+    if lowest > _AIR_HU and at_lowest > least:
+        continues = _share(values <= lowest + _NEXT_TO_A_CUT_HU) > at_lowest
+        if continues or at_lowest > _AT_A_CUT_ALONE:
+            return _cut_off(at_lowest, "lowest", lowest)
     return None
+
+
+def _cut_off(share: float, which: str, value: int) -> str:
+    return (
+        f"{share:.1%} of the voxels have the {which} value, {value}, in a CT at most {_AT_A_CUT:.1%}: the image is "
+        "windowed, its values are cut off there"
+    )
 
 
 def _share(chosen: NDArray[np.bool_]) -> float:

@@ -53,11 +53,17 @@ class ReadingOptions:
         Straighten CT series of a tilted gantry: each slice is shifted in its own plane, by linear interpolation.
     keep_intensities
         Take CTs whose values do not look like HU, see `to_hounsfield`.
+    interpolate_contours
+        Make up contours that are missing in an RTSTRUCT of those below and above, by their signed distances.
+    trust_geometry
+        Take an RTSTRUCT or DICOM SEG that names other UIDs than the CT has, if it is of the same patient and fits.
     """
 
     resample_masks: bool = False
     resample_tilt: bool = False
     keep_intensities: bool = False
+    interpolate_contours: bool = False
+    trust_geometry: bool = False
 
 
 @dataclass(frozen=True)

@@ -296,4 +296,7 @@ def require_tumour(mask: NDArray, *, name: str) -> None:
 
 def _require_any(mask: NDArray, name: str) -> None:
     if not mask.any():
-        raise EmptyMaskError(f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
+        raise EmptyMaskError(
+            f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or no_tumour = yes "
+            "if the CT shows none"
+        )

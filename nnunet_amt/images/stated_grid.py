@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference, listed
+from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, axis_code, geometry_difference, listed
 from nnunet_amt.images.integrity import is_nifti_name, is_packed, nifti_header
 from nnunet_amt.images.nifti import MILLIMETRES, NiftiHeader, quaternion_axes
 
@@ -48,6 +48,9 @@ _NRRD_FIELD = re.compile(r"([^:]+):(?!=)\s*(.*)")
 _NRRD_VECTOR = re.compile(r"none|\([^)]*\)")
 _META_FIELD = re.compile(r"(\w+)\s*[=:]\s*(.*)")
 _META_AXES, _META_ORIGINS = ("TransformMatrix", "Rotation", "Orientation"), ("Offset", "Position", "Origin")
+
+_ANATOMY_OF_ALL = "RAI"
+_TO_LPS, _OPPOSITE = str.maketrans("RAI", "LPS"), str.maketrans("RAILPS", "LPSRAI")
 
 Numbers = list[float]
 
@@ -158,8 +161,9 @@ def _nrrd_grid(path: Path) -> Geometry:
     size = _volume([size[axis] for axis in along])
     space = fields.get("space", "").lower()
     if space not in _NRRD_SPACES:
+        found_space = _shown(fields["space"]) if space else "not stated"
         raise _UnclearError(
-            f"its 'space' is {_shown(fields['space']) if space else 'not stated'}, must be left-posterior-superior, right-anterior-superior or "
+            f"its 'space' is {found_space}, must be left-posterior-superior, right-anterior-superior or "
             f"left-anterior-superior: {_UNORIENTED}"
         )
     for unit in re.findall(r'"([^"]*)"', fields.get("spaceunits", ""))[:3]:
@@ -190,12 +194,26 @@ def _metaimage_grid(path: Path) -> Geometry:
     _require_lengths(spacing)
     axes = _one_of(fields, _META_AXES, _UNORIENTED)
     origin = _one_of(fields, _META_ORIGINS, "it may lie anywhere; export it again with its position")
-    # Of the axes. AnatomicalOrientation is not looked at: nobody goes by it, and many write RAI whatever the matrix is.
     rows = np.reshape(axes, (count, count))[:3, :3]
     lengths = np.linalg.norm(rows, axis=1)
     if not np.allclose(lengths, 1.0, rtol=0.0, atol=GEOMETRY_TOLERANCE):
         raise _UnclearError(f"has axes of lengths {_by(lengths)} (TransformMatrix), must be 1; export it again")
-    return _grid(size, spacing, origin[:3], (rows / lengths[:, None]).T)
+    grid = _grid(size, spacing, origin[:3], (rows / lengths[:, None]).T)
+    _require_anatomy(fields.get("AnatomicalOrientation", _ANATOMY_OF_ALL).upper(), axis_code(grid))
+    return grid
+
+
+def _require_anatomy(stated: str, code: str) -> None:
+    """Refuse a MetaImage's name of its axes that its matrix contradicts.
+
+    ITK names axes by where they come from, others by where they lead to; and many write RAI whatever the matrix is.
+    """
+    is_code = sorted(stated.translate(_TO_LPS)) == ["L", "P", "S"]
+    if is_code and stated not in (code, code.translate(_OPPOSITE), _ANATOMY_OF_ALL):
+        raise _UnclearError(
+            f"states the AnatomicalOrientation {stated}, and by its TransformMatrix axes that come from "
+            f"{code.translate(_OPPOSITE)}: left and right may be swapped; export it again"
+        )
 
 
 def _one_of(fields: dict[str, str], names: Sequence[str], unless: str) -> Numbers:
@@ -213,7 +231,7 @@ def _one_of(fields: dict[str, str], names: Sequence[str], unless: str) -> Number
 
 
 def _grid(
-    size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], axes: NDArray[np.float64]
+    size: Sequence[int], spacing: Sequence[float] | NDArray, origin: Sequence[float] | NDArray, axes: NDArray
 ) -> Geometry:
     """Make a grid of its axes, unit vectors as columns, and see that they are at right angles."""
     if not np.isfinite(origin).all():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnunet_amt.base.json_file import read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _NEEDED = ("network_weights", "trainer_name", "init_args")
 _ENDING = ".nii.gz"
 _MISSING = "is missing, nnU-Net cannot predict without it"
+_DESCRIPTION = {"labels": {str: (int, [int])}, "channel_names": {str: str}, "file_ending": str}
 
 
 def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLANS_NAME) -> Path:
@@ -127,16 +128,18 @@ def require_state(path: Path, content: Mapping[str, Any], trainer: str) -> None:
 def require_ours(plans: Mapping[str, Any], path: Path) -> None:
     """Refuse plans of another planner, or of a version that named things otherwise."""
     advice = "use nnUNetv2_predict for other models than ours, or make the plans with: nnunet_amt plan"
-    name = plans.get("plans_name")
-    settings = plans.get("configurations", {}).get(CONFIGURATION, {})
-    if "UNet_class_name" in settings:
-        raise BadInputError(f"{path}: its plans are of an nnU-Net older than 2.5 (UNet_class_name); {advice}")
-    network = settings.get("architecture", {}).get("network_class_name")
-    if name != PLANS_NAME or network != NETWORK_CLASS:
-        raise BadInputError(f"{path}: its plans are {name!r} with network {network!r}, not our {PLANS_NAME}; {advice}")
     try:
+        name = plans.get("plans_name")
+        settings = plans.get("configurations", {}).get(CONFIGURATION, {})
+        if "UNet_class_name" in settings:
+            raise BadInputError(f"{path}: its plans are of an nnU-Net older than 2.5 (UNet_class_name); {advice}")
+        network = settings.get("architecture", {}).get("network_class_name")
+        if name != PLANS_NAME or network != NETWORK_CLASS:
+            raise BadInputError(
+                f"{path}: its plans are {name!r} with network {network!r}, not our {PLANS_NAME}; {advice}"
+            )
         require_amt_plans(dict(plans), CONFIGURATION)
-    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BadInputError(f"{path}: its plans lack {error}, another version wrote them; {advice}") from error
 
 
@@ -144,12 +147,8 @@ def _read_description(path: Path) -> dict[str, Any]:
     advice = "copy the whole model folder again, or train the model again"
     if not path.is_file():
         raise BadInputError(f"{path}: {_MISSING}; {advice}")
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        ending = description["file_ending"]
-        dict(description["labels"]), dict(description["channel_names"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"{path}: is damaged, or lacks labels, channel_names or file_ending; {advice}") from error
+    description: dict[str, Any] = read_json(path, form=_DESCRIPTION, advice=advice)
+    ending = description["file_ending"]
     if ending != _ENDING:
         raise BadInputError(f"{path}: file_ending {ending!r} must be {_ENDING!r}; {advice}")
     return description

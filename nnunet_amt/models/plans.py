@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
 
@@ -17,8 +19,12 @@ DEFAULT_TRAINER = "nnUNetTrainerAMT"
 NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
 # Pooling between the levels halves every edge.
 PATCH_MULTIPLE = 2 ** (NETWORK_LEVELS - 1)
+# The form of splits_final.json: the cases of each fold.
+SPLITS = [{"train": [str], "val": [str]}]
 
-_SECTIONS = ("configurations", "foreground_intensity_properties_per_channel")
+_PLANS = {"configurations": {str: dict}, "foreground_intensity_properties_per_channel": {str: {str: NUMBER}}}
+_SETTINGS = {"batch_size": int, "patch_size": [int], "spacing": [NUMBER], "normalization_schemes": [str]}
+_INTENSITIES = dict.fromkeys(("percentile_00_5", "percentile_99_5", "mean", "std"), NUMBER)
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 
 
@@ -28,9 +34,14 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
     if configuration not in plans.get("configurations", {}):
         raise BadInputError(f"plans {name!r}: configuration {configuration!r} is not in them; use {CONFIGURATION!r}")
     settings = plans["configurations"][configuration]
-    network = settings.get("architecture", {}).get("network_class_name")
+    architecture = settings.get("architecture") if isinstance(settings, dict) else None
+    network = architecture.get("network_class_name") if isinstance(architecture, dict) else None
     if network != NETWORK_CLASS:
         raise BadInputError(f"plans {name!r}: network {network!r} must be {NETWORK_CLASS!r}; {_ADVICE}")
+    intensities: Any = plans.get("foreground_intensity_properties_per_channel")
+    reason = misfit(settings, _SETTINGS) or misfit(intensities, {"0": _INTENSITIES})
+    if reason or intensities["0"]["std"] == 0:
+        raise BadInputError(f"plans {name!r}: are damaged ({reason or 'std is 0'}); {_ADVICE}")
     if settings["batch_size"] != BATCH_SIZE:
         raise BadInputError(f"plans {name!r}: batch_size {settings['batch_size']} must be {BATCH_SIZE}; {_ADVICE}")
     if any(edge % PATCH_MULTIPLE for edge in settings["patch_size"]):
@@ -38,22 +49,16 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
             f"plans {name!r}: every edge of patch_size {list(settings['patch_size'])} must be a multiple of "
             f"{PATCH_MULTIPLE}; {_ADVICE}"
         )
-    intensities = plans["foreground_intensity_properties_per_channel"]["0"]
-    low, high = intensities["percentile_00_5"], intensities["percentile_99_5"]
-    rescaled = tuple((bound - intensities["mean"]) / intensities["std"] for bound in (low, high))
+    channel = intensities["0"]
+    low, high = channel["percentile_00_5"], channel["percentile_99_5"]
+    rescaled = tuple((bound - channel["mean"]) / channel["std"] for bound in (low, high))
     if settings["normalization_schemes"] != ["CTNormalization"] or rescaled != FEATURE_RANGE:
         raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {_ADVICE}")
 
 
 def read_plans(path: Path) -> dict:
     """Read a plans file, refusing a damaged one."""
-    try:
-        plans = json.loads(path.read_text(encoding="utf-8"))
-        complete = isinstance(plans, dict) and all(isinstance(plans[key], dict) for key in _SECTIONS)
-    except (ValueError, KeyError):
-        complete = False
-    if not complete:
-        raise BadInputError(f"{path}: is damaged; {_ADVICE}")
+    plans: dict = read_json(path, form=_PLANS, advice=_ADVICE)
     return plans
 
 
@@ -89,7 +94,7 @@ def require_fold(splits_file: Path, fold: int) -> None:
 
     nnU-Net would draw a split by case, in which no institution and no patient is kept apart.
     """
-    folds = len(json.loads(splits_file.read_text(encoding="utf-8"))) if splits_file.is_file() else 0
+    folds = len(read_json(splits_file, form=SPLITS, advice=_ADVICE)) if splits_file.is_file() else 0
     if fold >= folds:
         raise BadInputError(f"fold {fold}: {splits_file} has {folds}; train fold 0, the split of the cohort, or 'all'")
 

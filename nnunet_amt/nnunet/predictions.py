@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.files import is_nearly_full, read_record, require_folder, write_json
+from nnunet_amt.base.files import is_nearly_full, read_record, require_folder, why_unreadable, write_json
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS
@@ -66,7 +66,7 @@ def _complaint(path: Path) -> str | None:
     """Say why a file cannot be predicted by its name, or because it is not there; None for others than images."""
     name = path.name
     if _CASE_NAME.fullmatch(name):
-        return None if path.is_file() else "a link to nothing: get the file"
+        return why_unreadable(path)
     if name == _IMAGE_ENDING:
         return "no case before _0000"
     if _CASE_NAME.fullmatch(name.lower()):

@@ -18,6 +18,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
 from nnunet_amt.base.files import PARTIAL_MARK, atomic_path, is_nearly_full, read_record, require_free_space, write_json
+from nnunet_amt.base.json_file import misfit, read_json
 from nnunet_amt.base.processes import end_with_parent
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import DiskFullError, WorkFailedError
@@ -50,7 +51,7 @@ def preprocess(
     WorkFailedError
         If a worker died, usually for lack of memory.
     """
-    dataset_json = json.loads((raw_dataset / "dataset.json").read_text(encoding="utf-8"))
+    dataset_json = read_json(raw_dataset / "dataset.json", advice="convert the cohort again")
     cases = get_filenames_of_train_images_and_targets(str(raw_dataset), dataset_json)
     folder = preprocessed_folder / plans["configurations"][configuration]["data_identifier"]
     _keep_what_fits(folder, _state(plans, configuration, cases))
@@ -131,6 +132,8 @@ def _keep_what_fits(folder: Path, state: dict) -> None:
     """Remove arrays of other settings, of changed files, of cases that are gone, and half-written ones."""
     state_file = folder.with_name(f"{folder.name}_state.json")
     old = read_record(state_file)
+    if misfit(old, {"settings_sha256": str, "files": dict}) is not None:
+        old = {}
     if folder.exists() and old.get("settings_sha256") != state["settings_sha256"]:
         state_file.unlink(missing_ok=True)  # first: a kill in the middle must not leave a state that fits
         shutil.rmtree(folder)
@@ -138,7 +141,7 @@ def _keep_what_fits(folder: Path, state: dict) -> None:
     shutil.rmtree(_temporary_folder(folder), ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     for name, files in old.get("files", {}).items():
-        if state["files"].get(name) != files:
+        if state["files"].get(name) != files and Path(name).name == name:  # in this folder, whoever wrote it
             for ending in reversed(_ENDINGS):
                 (folder / f"{name}{ending}").unlink(missing_ok=True)
     write_json(state_file, state)

@@ -12,15 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from nnunet_amt.base.files import read_record, write_json
+from nnunet_amt.base.files import read_record, read_rows, write_json
+from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, axis_code, geometry_difference
 from nnunet_amt.images.image_file import FLOOR_HU, read_image
+from nnunet_amt.models.plans import SPLITS
 from nnunet_amt.nnunet.patches import fingerprint_progress, pools_that_end_with_parent, quiet_nnunet
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ class RawCase:
     case_id: str
     image: Path
     label: Path
+    no_tumour: bool = False  # by the cohort file; the label must be empty then
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class RawCases:
 def list_cases(dataset: Path) -> RawCases:
     """List the cases of a raw dataset, whose description, split and files must tell the same."""
     description = _read_json(dataset / "dataset.json")
-    splits = _read_json(dataset / "splits_final.json")
+    splits = _read_json(dataset / "splits_final.json", SPLITS)
     try:
         labels = frozenset(int(value) for value in description["labels"].values())
         number, ending = int(description["numTraining"]), description["file_ending"]
@@ -107,7 +111,12 @@ def check_case(case: RawCase, labels: frozenset[int], *, may_be_empty: bool = Fa
         raise LabelValueError(
             f"case {case.case_id}: {case.label.name} holds {shown}; allowed are {sorted(labels)}; convert it again"
         )
-    if 1 not in values and not may_be_empty:
+    if 1 in values and case.no_tumour:
+        raise LabelValueError(
+            f"case {case.case_id}: {case.label.name} holds a tumour, though no_tumour in cohort.csv is yes; "
+            "convert it again"
+        )
+    if 1 not in values and not (may_be_empty or case.no_tumour):
         raise LabelValueError(f"case {case.case_id}: {case.label.name} holds no tumour; convert it again")
     extremes = sitk.MinimumMaximumImageFilter()
     extremes.Execute(image)
@@ -138,7 +147,8 @@ def fingerprint(folder: Path, *, dataset_id: int, cases: RawCases, jobs: int, pr
     record_file = folder / FINGERPRINT_RECORD
     state = raw_files_state(cases)
     record = read_record(record_file)
-    if record.get("raw_files_sha256") == state and read_record(folder / "dataset_fingerprint.json"):
+    whole = misfit(record, {"raw_files_sha256": str, "minimum": NUMBER, "maximum": NUMBER}) is None
+    if whole and record["raw_files_sha256"] == state and read_record(folder / "dataset_fingerprint.json"):
         logger.info("the raw images are those of the last run, their fingerprint is kept")
         return IntensityRange(record["minimum"], record["maximum"])
     record_file.unlink(missing_ok=True)
@@ -188,13 +198,17 @@ def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:
     if alone:
         lacks, kind = ("label", "labels") if alone[0] in images else ("image", "images")
         raise BadInputError(f"{dataset}: case {alone[0]!r} has no {lacks} in {kind}{subset}; {_AGAIN}")
-    return tuple(RawCase(case, images[case], labels[case]) for case in sorted(images))
+    without = _without_tumour(dataset / "cohort.csv")
+    return tuple(RawCase(case, images[case], labels[case], case in without) for case in sorted(images))
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: missing; finish the conversion with: nnunet_amt convert") from error
-    except ValueError as error:
-        raise BadInputError(f"{path}: is no JSON; {_AGAIN}") from error
+def _without_tumour(cohort: Path) -> frozenset[str]:
+    """Give the cases of which the cohort file, if there is one, says that they have no tumour."""
+    rows = read_rows(cohort) if cohort.is_file() else []
+    return frozenset(row["case_id"] for row in rows if row.get("no_tumour") == "yes")
+
+
+def _read_json(path: Path, form: Any = dict) -> Any:
+    if not path.is_file():
+        raise BadInputError(f"{path}: missing; finish the conversion with: nnunet_amt convert")
+    return read_json(path, form=form, advice=_AGAIN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import (
     RunInput,
@@ -34,6 +34,7 @@ from nnunet_amt.models.plans import (
     CONFIGURATION,
     DEFAULT_TRAINER,
     PLANS_NAME,
+    SPLITS,
     read_plans,
     require_amt_plans,
     require_fold,
@@ -275,9 +276,9 @@ def _cases_of_fold(splits_file: Path, fold: str) -> dict[str, int]:
     """Count the cases of a fold as nnU-Net will take them: ``all`` trains and tunes on every one."""
     if not splits_file.is_file():  # nnU-Net needs none for "all"
         return {}
-    splits = json.loads(splits_file.read_text(encoding="utf-8"))
+    splits = read_json(splits_file, form=SPLITS, advice="plan the dataset again")
     if fold == "all":
-        cases = len({*splits[0]["train"], *splits[0]["val"]})
+        cases = len({case for split in splits[:1] for case in (*split["train"], *split["val"])})
         return {"training": cases, "tuning": cases}
     chosen = splits[int(fold)]
     return {"training": len(chosen["train"]), "tuning": len(chosen["val"])}

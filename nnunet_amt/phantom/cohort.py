@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, csv_text, require_free_space, write_json, write_text
+from nnunet_amt.base.files import atomic_path, csv_text, read_record, require_free_space, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
@@ -66,7 +65,9 @@ def write_planned_cohort(
     total = sum(1 for case in cases if case.image)
     for written, _ in enumerate(_written(folder, missing, design.seed, jobs), start=1):
         progress(total - len(missing) + written, total, "making phantoms")
-    text, manifest = csv_text(MANIFEST_COLUMNS, map(_manifest_row, cases)), folder / "manifest.csv"
+    columns = (*MANIFEST_COLUMNS, *(["no_tumour"] if any(case.no_tumour for case in cases) else []))
+    rows = (_manifest_row(case)[: len(columns)] for case in cases)
+    text, manifest = csv_text(columns, rows), folder / "manifest.csv"
     if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
         write_text(manifest, text)
     return manifest
@@ -81,10 +82,7 @@ def _claim_folder(folder: Path, design: CohortDesign, difficulty: str | None) ->
     if not path.exists():
         write_json(path, mark)
         return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
+    found = read_record(path)
     if found != mark:
         raise BadInputError(
             f"{folder}: holds phantoms made with {found}, not {mark}; choose another folder or remove this one"
@@ -107,7 +105,8 @@ def _written(folder: Path, cases: list[PlannedCase], seed: int, jobs: int) -> It
 
 def _write_case(folder: Path, case: PlannedCase, seed: int) -> PlannedCase:
     phantom = render_phantom(seed, case.index, case.request)
-    _write_image(folder / case.mask, phantom.mask, phantom)
+    if case.mask:
+        _write_image(folder / case.mask, phantom.mask, phantom)
     _write_image(folder / case.image, phantom.image, phantom)
     return case
 
@@ -134,8 +133,9 @@ def _manifest_row(case: PlannedCase) -> list[str]:
         case.split or "",
         str(request.age) if known else "",
         request.sex,
-        request.tumours[0].histology if known else "",
+        request.tumours[0].histology if known and request.tumours else "",
         request.manufacturer,
         f"{request.slice_thickness:g}",
         case.exclusion_reason,
+        "yes" if case.no_tumour else "no",
     ]

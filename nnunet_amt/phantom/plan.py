@@ -6,7 +6,7 @@ can be made again by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal, TypeVar
@@ -23,7 +23,13 @@ _Choice = TypeVar("_Choice", str, float)
 
 Split = Literal["training", "tuning", "external"]
 
-_FIRST_INDEX: dict[str, int] = {"training": 0, "tuning": 100_000, "external": 200_000, "excluded": 300_000}
+_FIRST_INDEX: dict[str, int] = {
+    "training": 0,
+    "tuning": 100_000,
+    "external": 200_000,
+    "excluded": 300_000,
+    "no_tumour": 400_000,
+}
 _EXCLUSION_REASONS = ("incomplete CT", "missing clinical data", "poor CT image quality")
 # Shares of slice thickness in mm over development cases; external cases are all 5 mm, as in the paper
 _DEVELOPMENT_THICKNESS = ((5.0, 0.70), (7.0, 0.25), (10.0, 0.05))
@@ -42,6 +48,7 @@ class CohortDesign:
     external_institutions: int = 9  # institutions of the external cases, none of them a development institution
     in_plane_pixels: int = 104  # rows and columns of the images
     seed: int = 0
+    no_tumour: int = 0  # cases without a tumour besides, one after the other for training, external and tuning
 
     def __post_init__(self) -> None:
         rules = (
@@ -49,6 +56,7 @@ class CohortDesign:
             ("tuning", self.tuning, 0, None),
             ("external", self.external, 0, None),
             ("excluded", self.excluded, 0, None),
+            ("no_tumour", self.no_tumour, 0, None),
             ("development_institutions", self.development_institutions, 1, self.training),
             ("external_institutions", self.external_institutions, min(1, self.external), self.external),
             ("in_plane_pixels", self.in_plane_pixels, 32, 1024),
@@ -79,8 +87,13 @@ class PlannedCase:
 
     @property
     def mask(self) -> str:
-        """Path of the mask below the manifest's folder; empty for an excluded case."""
-        return "" if self.exclusion_reason else f"masks/{self.case_id}.nii.gz"
+        """Path of the mask below the manifest's folder; empty for an excluded case, and for one without a tumour."""
+        return "" if self.exclusion_reason or self.no_tumour else f"masks/{self.case_id}.nii.gz"
+
+    @property
+    def no_tumour(self) -> bool:
+        """Whether the patient has none."""
+        return not self.request.tumours
 
 
 def plan_cohort(design: CohortDesign) -> list[PlannedCase]:
@@ -94,6 +107,7 @@ def plan_cohort(design: CohortDesign) -> list[PlannedCase]:
         # one case each, then two thirds of the rest to the first institution, a third to the second, as large centres
         place = n if n < len(outside) else (n - len(outside)) % 3 // 2 % len(outside)
         cases.append(_plan_case(design, "external", n, outside[place]))
+    cases += _plan_without_tumour(design, {"training": development, "external": outside, "tuning": shared})
     homes = development + outside
     cases += [_plan_excluded(design, n, homes[(3 * n) % len(homes)]) for n in range(design.excluded)]
     return cases
@@ -121,6 +135,26 @@ def _plan_case(design: CohortDesign, split: Split, number: int, institution: str
             in_plane_pixels=design.in_plane_pixels,
         ),
     )
+
+
+def _plan_without_tumour(design: CohortDesign, homes: Mapping[Split, Sequence[str]]) -> list[PlannedCase]:
+    """Lay out the cases without a tumour over the splits that have others, in institutions of these (`homes`)."""
+    splits = [split for split in homes if getattr(design, split)]
+    cases = []
+    for number in range(design.no_tumour):
+        index = _FIRST_INDEX["no_tumour"] + number
+        rng = np.random.default_rng([design.seed, index, 2])
+        split, place = splits[number % len(splits)], number // len(splits)
+        request = PhantomRequest(
+            tumours=(),
+            age=_draw_age("thymoma", rng),
+            sex=_draw_sex(rng),
+            manufacturer=list(paper.MANUFACTURERS)[int(rng.integers(len(paper.MANUFACTURERS)))],
+            in_plane_pixels=design.in_plane_pixels,
+        )
+        names = f"no_tumour_{number + 1:03d}", f"patient_no_tumour_{number + 1:03d}"
+        cases.append(PlannedCase(*names, homes[split][place % len(homes[split])], split, index, request))
+    return cases
 
 
 def _plan_excluded(design: CohortDesign, number: int, institution: str) -> PlannedCase:

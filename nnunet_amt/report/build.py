@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt import __version__
-from nnunet_amt.base.files import write_text
+from nnunet_amt.base.files import files_together, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
@@ -86,7 +86,7 @@ def write_report(
     folder
         The study, see `nnunet_amt.study.find_study`.
     output
-        The page, written whole or not at all.
+        The page, written whole or not at all, together with the record of the run beside it.
     evaluation
         The evaluation that is meant, where there are several.
     title
@@ -109,10 +109,15 @@ def write_report(
         inputs["failures"] = study.failures / "failures.json"
     if study.comparison is not None:
         inputs["comparison"] = study.comparison / "comparison.json"
-    with recorded_run(output.parent, "report", settings=settings, inputs=inputs, outputs=[output.name]) as notes:
+    with (
+        files_together(output.parent) as folder,  # the page and the record that tells of it
+        recorded_run(
+            folder, "report", settings=settings, inputs=inputs, outputs=[output.name], final_folder=output.parent
+        ) as notes,
+    ):
         page = make_page(content, title=title, viewer=viewer, progress=progress)
         text = page_environment().get_template("page.html.j2").render(page=page)
-        write_text(output, text)
+        write_text(folder / output.name, text)
         notes.counts["cases"] = len(content.cases)
     worst = page.opening.worst
     words = "" if worst is None else f"{worst.story.case_id} (Dice {worst.story.dice}, {worst.story.kind})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shlex
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.files import read_record
+from nnunet_amt.base.files import read_rows
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.read_results import (
     EvaluatedCase,
@@ -28,6 +27,7 @@ from nnunet_amt.study import Study
 from nnunet_amt.study.facts import StudyFacts
 from nnunet_amt.study.model_facts import chain_of_runs
 from nnunet_amt.study.read_facts import facts_of
+from nnunet_amt.study.study_files import AUDIT, COMPARISON, DESCRIPTION, read_part
 from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]
@@ -54,7 +54,7 @@ class StudyContent:
     audit, description
         Of the dataset: ``audit.json`` and ``dataset.json``; empty without a dataset.
     comparison
-        ``comparison.json``; empty without one.
+        Sentences and tables of ``comparison.json``; None without one.
     component_tables, failure_tables, cohort_tables
         Of the analysis of lesion definitions, the failure analysis and the dataset; None where they were not written,
         or by a version that wrote no tables for programs.
@@ -72,7 +72,7 @@ class StudyContent:
     training: Sequence[CohortRow]
     audit: Mapping[str, Any]
     description: Mapping[str, Any]
-    comparison: Mapping[str, Any]
+    comparison: tuple[tuple[str, ...], tuple[Table, ...]] | None
     result_tables: Document
     component_tables: tuple[Table, ...] | None
     failure_tables: tuple[Table, ...] | None
@@ -145,9 +145,9 @@ def read_study_content(study: Study) -> StudyContent:
         failed=read_failed_cases(failures),
         tested={} if evaluation.cohort is None else read_cohort_rows(evaluation.cohort, case_ids=case_ids),
         training=() if dataset is None else _training_rows(dataset / "cohort.csv"),
-        audit={} if dataset is None else read_record(dataset / "audit.json"),
-        description={} if dataset is None else read_record(dataset / "dataset.json"),
-        comparison={} if study.comparison is None else read_record(study.comparison / "comparison.json"),
+        audit={} if dataset is None else read_part(dataset / "audit.json", AUDIT, "convert"),
+        description={} if dataset is None else read_part(dataset / "dataset.json", DESCRIPTION, "convert"),
+        comparison=None if study.comparison is None else _comparison(study.comparison / "comparison.json"),
         result_tables=read_tables(evaluation.path),
         component_tables=_tables(evaluation.path / "component_analysis.json", "evaluate"),
         failure_tables=None if failures is None else _tables(failures / "failures.json", "failures"),
@@ -167,17 +167,25 @@ def shown_path(path: Path, folder: Path) -> str:
 def _training_rows(path: Path) -> Sequence[CohortRow]:
     if not path.is_file():
         return ()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [row for row in csv.DictReader(file) if row.get("split") == "training"]
+    return [row for row in read_rows(path) if row.get("split") == "training"]
 
 
 def _tables(path: Path, command: str) -> tuple[Table, ...] | None:
     """Read the tables of a results file: a list of them, or one under ``tables``; None if it holds none."""
+    content = read_part(path, ({"tables?": [dict]}, [dict]), command)
+    tables = content.get("tables") if isinstance(content, dict) else content
+    return None if tables is None else _tables_of(path, tables, command)
+
+
+def _comparison(path: Path) -> tuple[tuple[str, ...], tuple[Table, ...]]:
+    content = read_part(path, COMPARISON, "compare")
+    return tuple(content.get("sentences", ())), _tables_of(path, content.get("tables", ()), "compare")
+
+
+def _tables_of(path: Path, tables: Sequence[Mapping[str, Any]], command: str) -> tuple[Table, ...]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        tables = content.get("tables") if isinstance(content, dict) else content
-        return None if tables is None else tuple(map(table_from_json, tables))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return tuple(map(table_from_json, tables))
+    except ValueError as error:
         raise BadInputError(
             f"{path}: is not what {command} writes ({error}); run nnunet_amt {command} again"
         ) from error

@@ -10,6 +10,7 @@ import numpy as np
 
 _BLOCK_WEIGHTS = 2_000_000  # weights held at once: 16 MB, whatever the number of cases
 _CONFIDENCE = 0.95
+_FEW_SCANS, _FEW_EVENTS = 60, 10
 _PERCENTILES = (50 * (1 - _CONFIDENCE), 50 * (1 + _CONFIDENCE))
 
 
@@ -129,3 +130,22 @@ def poisson_interval(events: int, scans: int) -> tuple[float, float]:
     tail = (1 - _CONFIDENCE) / 2
     low = float(chi2.ppf(tail, 2 * events)) / 2 if events else 0.0
     return low / scans, float(chi2.ppf(1 - tail, 2 * events + 2)) / 2 / scans
+
+
+def rate_interval(events: int, scans: int, bootstrap: tuple[float, float] | None) -> tuple[float, float]:
+    """Give the 95% interval of events a scan: the bootstrap's over scans, where these and the events are many.
+
+    Under 60 scans or 10 events the bootstrap is too narrow, and without an event it has no width: there the exact
+    interval is given, or what is wider of both, as some scans may gather events (``benchmarks/bench_coverage.py``).
+
+    Parameters
+    ----------
+    bootstrap
+        Its interval; None where there is none.
+    """
+    exact = poisson_interval(events, scans)
+    if bootstrap is None:
+        return exact
+    if scans >= _FEW_SCANS and events >= _FEW_EVENTS:
+        return bootstrap
+    return min(exact[0], bootstrap[0]), max(exact[1], bootstrap[1])

@@ -51,7 +51,7 @@ class DatasetFacts:
     seed
         Of the conversion, by its record: it decides the split where that was drawn.
     resampled
-        What the record of the conversion says was resampled: ``masks``, ``tilt``.
+        What the record of the conversion says was resampled: ``masks``, ``tilt``, ``contours``.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _chosen(study: Path, evaluations: Sequence[Path], asked: Path | None) -> Pat
     if not evaluations:
         raise BadInputError(
             f"{study}: no evaluation in it; make one: "
-            f"nnunet_amt evaluate PREDICTIONS REFERENCES -o {study / _USUAL_NAME}"
+            f"nnunet_amt evaluate PREDICTIONS REFERENCES -o {shlex.quote(str(study / _USUAL_NAME))}"
         )
     usual = next((path for path in (study, study / _USUAL_NAME) if path in evaluations), None)
     if usual is None and len(evaluations) > 1:
@@ -216,11 +217,12 @@ def _walk(study: Path) -> Iterator[tuple[Path, frozenset[str]]]:
 
 
 def _is_evaluation(folder: Path, names: frozenset[str]) -> bool:
-    """Tell our summary.json from nnU-Net's."""
+    """Tell our summary.json from nnU-Net's; a damaged one is ours, so that no other evaluation is taken for it."""
     if not names.issuperset({"summary.json", "cases.csv"}):
         return False
-    software = read_record(folder / "summary.json").get("software")
-    return isinstance(software, dict) and software.get("name") == "nnunet_amt"
+    content = read_record(folder / "summary.json")
+    software = content.get("software")
+    return not content or (isinstance(software, dict) and software.get("name") == "nnunet_amt")
 
 
 def _case_id(name: str) -> str | None:

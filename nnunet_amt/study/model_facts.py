@@ -12,10 +12,11 @@ from nnunet_amt.base.files import read_record
 from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.study.study import Study
+from nnunet_amt.study.study_files import PLANS, read_part
 
 Run = Mapping[str, Any]
 
-_EPOCH = re.compile(r": Epoch (\d+)\s*$")
+_EPOCH = re.compile(r": Epoch (\d{1,9})\s*$")
 _EPOCH_DONE = "Epoch time:"
 _PROGRAM = "nnunet_amt "
 
@@ -114,7 +115,7 @@ def model_facts(study: Study) -> ModelFacts | None:
         checkpoint=_last_name(checkpoint.get("path") or (model.predicted or {}).get("settings", {}).get("checkpoint")),
         checkpoint_sha256=checkpoint.get("sha256"),
         pretrained=_given(trained, "pretrained_weights"),
-        training_seconds=sum(float(run["seconds"]) for run in trained) if trained else None,
+        training_seconds=sum(float(run.get("seconds", 0.0)) for run in trained) if trained else None,
         training_device=_device(trained),
         usual_window=_given([model.predicted] if model.predicted else [], "step_size") is False,
     )
@@ -123,8 +124,8 @@ def model_facts(study: Study) -> ModelFacts | None:
 def _plans(model: Path | None, predictions: Path | None) -> dict[str, Any]:
     """Read the plans of the model, of which nnU-Net leaves a copy beside its predictions."""
     for folder in (model, predictions):
-        if folder is not None and (plans := read_record(folder / "plans.json")):
-            return plans
+        if folder is not None and (plans := read_part(folder / "plans.json", PLANS, "predict")):
+            return dict(plans)
     return {}
 
 
@@ -177,7 +178,7 @@ def _epochs(folds: Sequence[Path]) -> int | None:
 def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
     """Read the steps from what nnU-Net's trainer wrote of itself, as text; None for several folds."""
     steps = read_record(folds[0] / "debug.json").get("num_iterations_per_epoch") if len(folds) == 1 else None
-    return int(steps) if isinstance(steps, (str, int)) and str(steps).isdecimal() else None
+    return int(str(steps)) if re.fullmatch(r"\d{1,9}", str(steps)) else None
 
 
 def _given(runs: Sequence[Run], option: str) -> bool | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.files import read_record, read_rows
+from nnunet_amt.base.files import read_rows
 from nnunet_amt.base.run_record import file_sha256, newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
@@ -23,10 +23,12 @@ from nnunet_amt.study.facts import (
 )
 from nnunet_amt.study.model_facts import chain_of_runs, model_facts
 from nnunet_amt.study.study import Study
+from nnunet_amt.study.study_files import AUDIT, COMPARISON, DESCRIPTION, FAILURES, read_part
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
-_COMPARED = re.compile(r"CTs compared voxel for voxel: (\d+),")
+_RESAMPLED = {"masks": "resample_masks", "tilt": "resample_tilt", "contours": "interpolate_contours"}
+_COMPARED = re.compile(r"CTs compared voxel for voxel: (\d{1,9}),")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
 _SIGNIFICANT = 0.05
 _PHANTOM_MARK = "phantom_design.json"  # the phantom program leaves it beside its manifest
@@ -66,12 +68,13 @@ def _cohort_rows(study: Study) -> Rows:
 def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
     if folder is None:
         return None
-    description, audit = read_record(folder / "dataset.json"), read_record(folder / "audit.json")
+    description = read_part(folder / "dataset.json", DESCRIPTION, "convert")
+    audit = read_part(folder / "audit.json", AUDIT, "convert")
     converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
     recorded = converted["settings"].get("reading") if converted else None
     reading = recorded if isinstance(recorded, dict) else {}
-    passed = (check for check in audit.get("checks", []) if check.get("passed"))
-    compared = (_COMPARED.match(str(check.get("check"))) for check in passed)
+    passed = (check for check in audit.get("checks", []) if check["passed"])
+    compared = (_COMPARED.match(check["check"]) for check in passed)
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -91,7 +94,7 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
         coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
         seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
-        resampled=tuple(name for name in ("masks", "tilt") if reading.get(f"resample_{name}")),
+        resampled=tuple(name for name, option in _RESAMPLED.items() if reading.get(option)),
         table_1=(folder / "table1.csv").is_file(),
     )
 
@@ -115,14 +118,14 @@ def _evaluation(study: Study, cohort: Rows, runs: Sequence[Mapping[str, Any]]) -
     by_id = {row["case_id"]: row for row in cohort}
     known = [by_id.get(case.case_id, {}) for case in cases]
     evaluated = [run for run in runs if run["stage"] == "evaluate"]
-    software, triage = read_record(folder / "summary.json").get("software", {}), summary.overall.triage
+    triage = summary.overall.triage
     return EvaluationFacts(
         summary=summary,
         cases_by_set=dict(Counter(row.get("split", "") for row in known)) if cohort else {},
         institutions=len({row["institution"] for row in known})
         if all(row.get("institution") for row in known)
         else None,
-        version=str(software.get("version", "not recorded")),
+        version=summary.version,
         without_tumour=sum(case.reference_lesions == 0 for case in cases),
         missing_as_empty=evaluated[-1]["settings"].get("missing_as_empty") if evaluated else None,
         component_analysis=(folder / "component_analysis.json").is_file(),
@@ -135,7 +138,8 @@ def _evaluation(study: Study, cohort: Rows, runs: Sequence[Mapping[str, Any]]) -
 def _failures(folder: Path | None) -> FailureFacts | None:
     if folder is None:
         return None
-    content, cases = read_record(folder / "failures.json"), read_rows(folder / "failure_cases.csv")
+    content = read_part(folder / "failures.json", FAILURES, "failures")
+    cases = read_rows(folder / "failure_cases.csv", "segmentation", "group", "detection")
     how = Counter(case["segmentation"] for case in cases)
     return FailureFacts(
         group_size=sum(case["group"] == "bottom" for case in cases),
@@ -161,8 +165,8 @@ def _feature_title(name: str) -> str:
 def _compared_models(folder: Path | None) -> tuple[str, ...] | None:
     if folder is None:
         return None
-    models = read_record(folder / "comparison.json").get("models", [])
-    return tuple(str(model.get("name")) for model in models)
+    models = read_part(folder / "comparison.json", COMPARISON, "compare").get("models", [])
+    return tuple(model["name"] for model in models)
 
 
 def _runs(runs: Sequence[Mapping[str, Any]]) -> RunFacts:
@@ -203,7 +207,7 @@ def _is_of_phantoms(study: Study) -> bool:
     manifests = [manifest for manifest in manifests if manifest.is_file()]
     if study.dataset is None:
         return bool(manifests)
-    origin = str(read_record(study.dataset / "dataset.json").get("label_origin", ""))
+    origin = read_part(study.dataset / "dataset.json", DESCRIPTION, "convert").get("label_origin") or ""
     if _PHANTOM_WORD in study.dataset.name.lower() or _PHANTOM_WORD in origin.lower():
         return True
     return any(_was_converted(manifest, study.dataset) for manifest in manifests)
@@ -215,5 +219,5 @@ def _was_converted(manifest: Path, dataset: Path) -> bool:
     entry = run["inputs"].get("manifest") if run else None
     if isinstance(entry, dict) and "sha256" in entry:
         return entry["sha256"] == file_sha256(manifest)
-    cases = manifest.read_text(encoding="utf-8").count("\n") - 1
-    return read_record(dataset / "audit.json").get("identified") == cases
+    cases = manifest.read_bytes().count(b"\n") - 1
+    return bool(read_part(dataset / "audit.json", AUDIT, "convert").get("identified") == cases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,13 @@ class ConvertSection(_Section):
     )
     resample_tilt: bool = Field(default=False, description="Straighten CTs that were scanned with a tilted gantry.")
     keep_intensities: bool = Field(default=False, description="Take CTs whose values do not look like HU.")
+    interpolate_contours: bool = Field(
+        default=False, description="Make up contours that are missing between others of an RTSTRUCT."
+    )
+    trust_geometry: bool = Field(
+        default=False,
+        description="Take RTSTRUCTs and SEGs that name other UIDs than the CT's, if patient and place fit.",
+    )
     exclude_unreadable: bool = Field(default=False, description="Count cases that cannot be converted as excluded.")
     keep_case_ids: bool = Field(
         default=False, description="The manifest's case ids and institutions are pseudonyms already."
@@ -255,7 +263,7 @@ def read_settings(folder: Path) -> StudySettings:
     except FileNotFoundError:
         raise BadInputError(
             f"{folder}: holds no {SETTINGS_FILE}, so it is no study yet; begin one with: "
-            f"nnunet_amt study MANIFEST.csv -o {folder}"
+            f"nnunet_amt study MANIFEST.csv -o {shlex.quote(str(folder))}"
         ) from None
     except ValueError as error:
         raise BadInputError(f"{path}: is not TOML ({error}); {_ADVICE}") from error

@@ -14,6 +14,9 @@ from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
 
+# The fields of `nnunet_amt.images.image_file.ReadingOptions`
+_READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
+
 # Stages are imported by the function that runs them: torch takes seconds, and --status should not.
 
 
@@ -48,9 +51,7 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
             external_cases=chosen.external_cases,
             tuning_cases=chosen.tuning_cases,
             external_institutions=beside(chosen.external_institutions),
-            reading=ReadingOptions(
-                chosen.resample_masks, chosen.resample_tilt, keep_intensities=chosen.keep_intensities
-            ),
+            reading=ReadingOptions(**chosen.model_dump(include=_READING)),
             exclude_unreadable=chosen.exclude_unreadable,
             key_file=beside(chosen.key_file),
             keep_case_ids=chosen.keep_case_ids,
@@ -66,7 +67,8 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
             progress=progress,
         )
         cases = ", ".join(f"{split.cases} {split.split}" for split in summary.audit.splits)
-        return f"{cases} cases; {sum(summary.excluded.values())} excluded"
+        without = f", {summary.audit.without_tumour} of them without a tumour" if summary.audit.without_tumour else ""
+        return f"{cases} cases{without}; {sum(summary.excluded.values())} excluded"
 
     return Stage(
         name="convert",
@@ -76,7 +78,7 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         settings={
             **chosen.model_dump(include={"external_cases", "tuning_cases", "exclude_unreadable", "keep_case_ids"}),
             "p_values": chosen.table1_p_values,
-            "reading": chosen.model_dump(include={"resample_masks", "resample_tilt", "keep_intensities"}),
+            "reading": chosen.model_dump(include=_READING),
         },
         run=run,
         looks_itself=True,  # at the files that the manifest names

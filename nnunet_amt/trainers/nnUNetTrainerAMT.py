@@ -41,6 +41,7 @@ from nnunet_amt.trainers.tuning import (
     TuningSchedule,
     cases_of_this_rank,
     describe_interval,
+    describe_without_tumour,
     mean_dice,
     mean_soft_dice,
     of_all_ranks,
@@ -199,7 +200,10 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             overlaps = self.evaluate_tuning_set()
             seconds = perf_counter() - started
             dice, soft_dice = mean_dice(overlaps), mean_soft_dice(overlaps)
-            self.print_to_log_file(f"Tuning Dice {dice:.4f}, mean of {len(overlaps)} whole volumes, {seconds:.1f} s")
+            without = describe_without_tumour(overlaps)
+            self.print_to_log_file(
+                f"Tuning Dice {dice:.4f}, mean of {len(overlaps)} whole volumes, {seconds:.1f} s{without}"
+            )
             self._plan_next_evaluation(seconds)
         else:
             dice = self.logger.get_value("mean_fg_dice", step=-1)

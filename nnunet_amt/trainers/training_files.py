@@ -96,5 +96,5 @@ def best_dice_in(folder: Path) -> float | None:
     path = folder / "checkpoint_best.pth"
     if not path.is_file():
         return None
-    dice: float | None = read_checkpoint(path)["_best_ema"]
-    return dice
+    dice = read_checkpoint(path).get("_best_ema")
+    return dice if isinstance(dice, float) else None

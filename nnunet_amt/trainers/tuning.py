@@ -150,6 +150,7 @@ class CaseOverlap:
 
     dice: float | None  # of the label maps; None where reference and prediction are both empty
     soft_dice: float  # of the tumour probabilities, for the loss curve
+    has_tumour: bool = True  # whether the reference is not empty
 
 
 def case_overlap(
@@ -171,6 +172,7 @@ def case_overlap(
     return CaseOverlap(
         dice=2.0 * shared / total if total else None,
         soft_dice=2.0 * soft_shared / soft_total if soft_total else 1.0,
+        has_tumour=tumour > 0,
     )
 
 
@@ -194,5 +196,15 @@ def mean_dice(overlaps: Sequence[CaseOverlap]) -> float:
 
 
 def mean_soft_dice(overlaps: Sequence[CaseOverlap]) -> float:
-    """Mean Dice of the probabilities; NaN without cases."""
-    return float(np.mean([overlap.soft_dice for overlap in overlaps])) if overlaps else float("nan")
+    """Mean Dice of the probabilities over the cases with a tumour, as that of the others is near 0; NaN without any."""
+    known = [overlap.soft_dice for overlap in overlaps if overlap.has_tumour]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def describe_without_tumour(overlaps: Sequence[CaseOverlap]) -> str:
+    """Say how the volumes without a tumour count in the mean Dice; nothing where there is none."""
+    without = [overlap for overlap in overlaps if not overlap.has_tumour]
+    if not without:
+        return ""
+    marked = sum(overlap.dice is not None for overlap in without)
+    return f"; without a tumour: {len(without)}, falsely marked: {marked} (Dice 0), the others do not count"

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from nnunet_amt.base.files import csv_text
+from nnunet_amt.base.json_file import misfit
 
 RowKind = Literal["row", "group", "published"]
+_TABLE = {
+    "title": str,
+    "heading?": str,
+    "columns": [str],
+    "rows": [{"title": str, "cells?": [str], "kind?": str}],
+    "notes?": [str],
+}
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,7 @@ class Table:
 
     def as_csv(self) -> str:
         """Give the titles of the columns and the rows as CSV."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow((self.heading, *self.columns))
-        writer.writerows((row.title, *row.cells) for row in self.rows)
-        return text.getvalue()
+        return csv_text((self.heading, *self.columns), ((row.title, *row.cells) for row in self.rows))
 
 
 def table_from_json(content: Mapping[str, Any]) -> Table:
@@ -86,14 +90,18 @@ def table_from_json(content: Mapping[str, Any]) -> Table:
 
     Raises
     ------
-    KeyError, TypeError
+    ValueError
         If it is none; the reader of the file says which file that is.
     """
-    rows = tuple(
-        Row(str(row["title"]), tuple(map(str, row.get("cells", ()))), row.get("kind", "row")) for row in content["rows"]
-    )
-    columns = tuple(map(str, content["columns"]))
-    return Table(str(content["title"]), str(content.get("heading", "")), columns, rows, tuple(content.get("notes", ())))
+    if reason := misfit(content, _TABLE):
+        raise ValueError(f"no table: {reason}")
+    columns = tuple(content["columns"])
+    rows = tuple(Row(row["title"], tuple(row.get("cells", ())), row.get("kind", "row")) for row in content["rows"])
+    for number, row in enumerate(rows, start=1):
+        cells = 0 if row.kind == "group" else len(columns)
+        if row.kind not in get_args(RowKind) or len(row.cells) != cells:
+            raise ValueError(f"no table: row {number} of {content['title']!r} has not the cells of its columns")
+    return Table(content["title"], content.get("heading", ""), columns, rows, tuple(content.get("notes", ())))
 
 
 @dataclass(frozen=True)
@@ -162,9 +170,11 @@ class Document:
 
 def document_from_json(content: Mapping[str, Any]) -> Document:
     """Take tables and notes from a results file; raises as `table_from_json`."""
+    if reason := misfit(content, {"title": str, "tables": [dict], "notes": [str], "left_out": [str]}):
+        raise ValueError(f"no tables: {reason}")
     return Document(
-        title=str(content["title"]),
+        title=content["title"],
         tables=tuple(map(table_from_json, content["tables"])),
-        notes=tuple(map(str, content["notes"])),
-        left_out=tuple(map(str, content["left_out"])),
+        notes=tuple(content["notes"]),
+        left_out=tuple(content["left_out"]),
     )

@@ -101,12 +101,15 @@ _SPECIAL = {
 }
 _ANY_SPECIAL = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
 _LINE_BREAKS = re.compile(r"\s+")
+_LINE_ENDS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
+# Not the stars of emphasis, nor an "n < 5" or "[3]" of ours: they are what they look like.
+_MARKDOWN = re.compile(r"[\\|`]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|(?<=\])[(\[:]")
 _RULES = {"l": "---", "r": "---:"}
 
 
 def escape_markdown(text: str) -> str:
-    """Write text so that no part of it ends a cell."""
-    return text.replace("|", "\\|")
+    """Write text on one line so that no part of it ends a cell, is a link or a picture, or is read as HTML."""
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", _LINE_ENDS.sub(" ", text))
 
 
 def pipe_table(table: Table, *, alignments: str = "", sources: Mapping[RowKind, str] | None = None) -> str:
@@ -136,8 +139,8 @@ def pipe_table(table: Table, *, alignments: str = "", sources: Mapping[RowKind, 
 
 def markdown_document(document: Document, *, alignments: str = "", sources: Mapping[RowKind, str] | None = None) -> str:
     """Lay out sentences and pictures first, then the notes, then the tables, all laid out by `pipe_table`."""
-    parts = [f"# {document.title}", *map(escape_markdown, document.sentences)]
-    parts += [f"![{picture.text}]({picture.file.name})" for picture in document.pictures]
+    parts = [f"# {escape_markdown(document.title)}", *map(escape_markdown, document.sentences)]
+    parts += [f"![{escape_markdown(picture.text)}]({picture.file.name})" for picture in document.pictures]
     parts += _list(document.notes)
     for table in document.tables:
         parts += [f"## {escape_markdown(table.title)}", pipe_table(table, alignments=alignments, sources=sources)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from nnunet_amt.base import files
-from nnunet_amt.errors import DiskFullError
+from nnunet_amt.errors import BadInputError, DiskFullError
 
 
 def names(folder: Path) -> list[str]:
@@ -72,3 +75,100 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
 def test_csv_has_empty_cells_for_none_and_for_what_a_row_lacks(tmp_path: Path) -> None:
     files.write_csv(tmp_path / "t.csv", ("a", "b"), [{"a": 1, "b": None}, {"b": "x, y"}])
     assert (tmp_path / "t.csv").read_bytes() == b'a,b\n1,\n,"x, y"\n'
+
+
+def test_what_lies_below_is_listed_with_what_cannot_be_followed(tmp_path: Path) -> None:
+    """A linked folder is listed and not entered: it may lead in a circle."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_text("content")
+    (tmp_path / "a" / "circle").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "nothing").symlink_to("not there")
+    found = {str(path.relative_to(tmp_path)): files.why_unreadable(path) for path in files.files_below(tmp_path)}
+    assert list(found) == ["a/b/file", "a/circle", "nothing"]
+    assert found["a/b/file"] is None
+    assert str(found["a/circle"]).startswith("is a linked folder, which is not followed; give")
+    assert str(found["nothing"]).startswith("is a link to nothing; fetch")
+
+
+def test_a_folder_that_may_not_be_entered_hides_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, **_: object) -> None:  # the administrator may enter any folder, so chmod is no test
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert files.why_unreadable(tmp_path / "a") == "cannot be read (Permission denied); check its permissions"
+
+
+def test_why_a_path_is_no_file_with_content(tmp_path: Path) -> None:
+    (tmp_path / "annex").write_text("/annex/objects/MD5E-s9--0.nii.gz\n")
+    (tmp_path / "lfs").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (tmp_path / "link").symlink_to("annex")
+    for name in ("annex", "lfs", "link"):
+        assert str(files.why_unreadable(tmp_path / name)).startswith("is a pointer in place of the file; fetch")
+    assert files.why_unreadable(tmp_path) == "is a folder where a file should be; rename or remove it"
+    assert files.why_unreadable(tmp_path / "none") == "does not exist"
+    (tmp_path / "long").write_text("/annex/objects/" + 40_000 * "x")
+    (tmp_path / "empty").touch()
+    for name in ("long", "empty"):
+        assert files.why_unreadable(tmp_path / name) is None
+
+
+def left_by(process: int, name: str, machine: str | None = None) -> str:
+    return f".partial-{process}-{machine or files.machine_mark()}-{name}"
+
+
+def test_what_a_killed_run_left_goes_with_the_next_file(tmp_path: Path) -> None:
+    """Of a process that is gone; not of one that runs, of another machine's, or somebody else's file."""
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    number = int(gone.stdout)
+    kept = {left_by(os.getppid(), "a"), left_by(number, "a", "01234567"), ".partial-", ".partial-x", "a.txt"}
+    (tmp_path / left_by(number, "folder")).mkdir()
+    for name in (*kept, left_by(number, "a.txt"), f"{left_by(number, 'folder')}/page.html"):
+        (tmp_path / name).touch()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert set(names(tmp_path)) == kept
+
+
+def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    with files.files_together(tmp_path) as folder:
+        (folder / "b").write_text("b")
+        files.write_text(folder / "a", "a")
+        assert [name for name in names(tmp_path) if not name.startswith(".")] == []
+    assert names(tmp_path) == ["a", "b"]
+    with pytest.raises(ValueError, match="half"), files.files_together(tmp_path) as folder:
+        (folder / "a").write_text("new")
+        raise ValueError("half")
+    assert names(tmp_path) == ["a", "b"]
+    assert (tmp_path / "a").read_text() == "a"
+
+
+def test_files_together_on_a_full_disk_name_the_folder(tmp_path: Path) -> None:
+    """What is half-written is gone when the line is read."""
+    with pytest.raises(DiskFullError) as raised, files.files_together(tmp_path) as folder:
+        raise DiskFullError(f"{folder / 'page.html'}: the disk is full")
+    assert str(raised.value).startswith(f"{tmp_path}: the disk is full; free some space")
+    assert names(tmp_path) == []
+
+
+def test_rows_of_another_length_or_column_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    for text, said in (
+        ("case_id,a\nx\n", "row 1: has 1 cells, the header has 2"),
+        ("case_id,a\nx,1,2\n", "row 1: has 3 cells"),
+        ("case_id,a,a\nx,y,z\n", "a column stands there twice"),
+        ("case_id\nx\n", "has no column 'a'"),
+        ('case_id,a\n"x,1\n', "cannot be read"),
+        ("", "has no column 'case_id'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(BadInputError) as raised:
+            files.read_rows(path, "a")
+        assert said in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_record_keeps_the_time_of_a_file(tmp_path: Path) -> None:
+    """In nanoseconds since 1970 it has 19 digits; a record that is not read means that all work is done again."""
+    record = {"time": tmp_path.stat().st_mtime_ns}
+    assert len(str(record["time"])) == 19
+    files.write_json(tmp_path / "record.json", record)
+    assert files.read_record(tmp_path / "record.json") == record

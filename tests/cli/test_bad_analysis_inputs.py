@@ -204,6 +204,5 @@ def test_one_case_is_too_few_to_compare(folder: Path) -> None:
     for path in folder.glob("*/b*"):
         path.unlink()
     assert refused(folder, "failures") == (
-        "Dice is defined in 1 of 1 cases; comparing the worst with the best takes 2 or more, with a tumour or a "
-        "prediction in each"
+        "Dice is defined in 1 of 1 cases; comparing the worst with the best takes 2 or more, with a tumour in each"
     )

@@ -126,7 +126,7 @@ def test_bad_input_is_exit_2_and_one_line(
     [
         (WorkFailedError("it broke"), 1, "it broke"),
         (KeyboardInterrupt(), 130, "goes on where it stopped"),
-        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), 2, "/a/b: No space left on device"),
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), 1, "/a/b: No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "/a/b"), 2, "/a/b: Permission denied"),
     ],
 )

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
+from nnunet_amt.demo import DemoSettings
+from nnunet_amt.errors import BadInputError
 from tests.report.studies import write_study
 
 RUNNER = CliRunner()
@@ -57,6 +59,21 @@ def test_a_manifest_needs_a_folder_and_a_folder_none(tmp_path: Path, manifest: P
     empty = RUNNER.invoke(app, ["study", str(tmp_path / "study")])
     assert empty.exit_code == 2
     assert "is no study yet" in empty.output
+
+
+@pytest.mark.parametrize(("words", "number"), [([], 0), (["--no-tumour", "6"], 6)])
+def test_the_demo_adds_phantoms_without_a_tumour_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], number: int
+) -> None:
+    asked: list[int] = []
+
+    def run_demo(_: Path, *, settings: DemoSettings, **__: object) -> None:
+        asked.append(settings.design.no_tumour)
+        raise BadInputError("that will do")
+
+    monkeypatch.setattr("nnunet_amt.demo.run_demo", run_demo)
+    assert RUNNER.invoke(app, ["demo", "-o", str(tmp_path / "demo"), *words]).exit_code == 2
+    assert asked == [number]
 
 
 def test_report_says_what_was_written_and_what_failed_worst(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ __all__ = ["cohort_of", "make_case"]
 
 
 def make_case(
-    case_id: str, institution: str, patient_id: str | None = None, split: Split | None = None, line: int = 2
+    case_id: str,
+    institution: str,
+    patient_id: str | None = None,
+    split: Split | None = None,
+    line: int = 2,
+    no_tumour: bool = False,
 ) -> CohortCase:
     return CohortCase(
         case_id=case_id,
@@ -27,6 +32,7 @@ def make_case(
         manufacturer=None,
         slice_thickness_mm=None,
         line=line,
+        no_tumour=no_tumour,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nnunet_amt.cohort import SplitCounts, audit_splits, audit_voxels
@@ -49,6 +51,20 @@ def test_a_patient_in_two_splits_is_refused_without_showing_who() -> None:
 def test_every_split_needs_a_case(split: str) -> None:
     with pytest.raises(ManifestError, match=f"no case is in '{split}'"):
         audit_splits([case for case in CLEAN if case.split != split])
+
+
+@pytest.mark.parametrize("split", ["training", "tuning", "external"])
+def test_every_split_needs_a_tumour(split: str) -> None:
+    """Nothing can be learnt from, selected by, or found in a set of healthy people alone."""
+    cases = [replace(case, no_tumour=case.split == split) for case in CLEAN]
+    with pytest.raises(ManifestError, match=rf"no case in '{split}' has a tumour \(\d with no_tumour = yes\)"):
+        audit_splits(cases)
+
+
+def test_cases_without_a_tumour_are_counted() -> None:
+    audit = audit_splits([*CLEAN, make_case("f", "North", "p1", "training", no_tumour=True)])
+    assert [split.without_tumour for split in audit.splits] == [1, 0, 0]
+    assert (audit.without_tumour, audit.splits[0].cases) == (1, 3)
 
 
 def test_the_total_counts_a_shared_institution_once() -> None:

@@ -38,7 +38,11 @@ BAD_CELLS = [
     ("patient_id", "", EMPTY),
     ("institution", "", EMPTY),
     ("image", "", EMPTY),
-    ("mask", "", EMPTY),
+    ("mask", "", "is empty; every included case needs it (or an exclusion_reason, or no_tumour = yes for a CT "
+     "without a tumour)"),
+    ("no_tumour", "x", "must be yes or no (got 'x')"),
+    ("no_tumour", "2", "must be yes or no (got '2')"),
+    ("no_tumour", "Meier", "must be yes or no (the value is not shown, as it may be a name or a date)"),
     ("split", "test", "must be 'training', 'tuning' or 'external' (got 'test')"),
     ("split", "train", "must be 'training', 'tuning' or 'external' (got 'train')"),
     ("roi", "GTV(", "is no regular expression: missing ), unterminated subpattern at position 3; put a backslash "
@@ -72,6 +76,15 @@ def test_bad_cells(tmp_path: Path, column: str, value: str, words: str) -> None:
     case_id = value.strip('"') if column == "case_id" else "c1"
     path = write(tmp_path, f"{FULL_HEADER}\n{full_row(**{column: value})}\n")
     assert refusal(path) == f"manifest.csv line 2, column '{column}' (case {case_id!r}): {words}"
+
+
+@pytest.mark.parametrize("histology", ["thymoma", "Thymic  Cyst"])
+def test_a_diagnosis_and_no_tumour_contradict_each_other(tmp_path: Path, histology: str) -> None:
+    row = full_row(mask="", no_tumour="yes", histology=histology)
+    assert refusal(write(tmp_path, f"{FULL_HEADER}\n{row}\n")) == (
+        "manifest.csv line 2, column 'histology' (case 'c1'): contradicts no_tumour = yes; empty one of the two cells "
+        f"(got {histology!r})"
+    )
 
 
 TWO = f"{HEADER}\n{ROW}\nc2,p2,South,i2.nii.gz,m2.nii.gz"
@@ -126,6 +139,16 @@ BAD_FILES = {
         TWO.replace("South", "#N/A"),
         "manifest.csv line 3, column 'institution': holds the spreadsheet's error #N/A; mend the formula or empty the "
         "cell",
+    ),
+    "patient whose id a program has lost": (
+        TWO.replace("p2", "NaN"),
+        "manifest.csv line 3, column 'patient_id': is 'NaN', a program's word for an empty cell; enter what belongs "
+        "there",
+    ),
+    "a reason that is none": (
+        f"{HEADER},exclusion_reason\n{ROW},nan",
+        "manifest.csv line 2, column 'exclusion_reason': is 'nan', a program's word for an empty cell; enter what "
+        "belongs there",
     ),
     "case twice": (
         f"{TWO}\n{ROW}",

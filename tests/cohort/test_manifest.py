@@ -10,7 +10,7 @@ from nnunet_amt.cohort import read_manifest
 from nnunet_amt.errors import ManifestError
 
 HEADER = "case_id,patient_id,institution,image,mask"
-FULL_HEADER = HEADER + ",split,roi,age,sex,histology,manufacturer,slice_thickness_mm,exclusion_reason"
+FULL_HEADER = HEADER + ",split,roi,age,sex,histology,manufacturer,slice_thickness_mm,no_tumour,exclusion_reason"
 ROW = "c1,p1,North,i1.nii.gz,m1.nii.gz"
 
 
@@ -45,6 +45,32 @@ def test_optional_columns_may_be_absent_or_empty(tmp_path: Path) -> None:
 def test_a_diagnosis_outside_the_paper_is_kept_as_written(tmp_path: Path) -> None:
     path = write(tmp_path, f"{FULL_HEADER}\n{full_row(histology='Castleman disease')}\n")
     assert read_manifest(path).cases[0].histology == "Castleman disease"
+
+
+@pytest.mark.parametrize("word", ["yes", "YES", "y", "true", "TRUE", "1", "1.0", " Yes ", "WAHR", "ja"])
+def test_a_case_without_a_tumour_needs_no_mask(tmp_path: Path, word: str) -> None:
+    row = full_row(mask="", no_tumour=word)
+    case = read_manifest(write(tmp_path, f"{FULL_HEADER}\n{row}\n")).cases[0]
+    assert (case.no_tumour, case.mask, case.image) == (True, None, tmp_path / "i1.nii.gz")
+
+
+@pytest.mark.parametrize("word", ["", "no", "No", "n", "false", "FALSE", "0", "0.0", "FALSCH", "nein"])
+def test_other_cases_have_a_tumour(tmp_path: Path, word: str) -> None:
+    assert not read_manifest(write(tmp_path, f"{FULL_HEADER}\n{full_row(no_tumour=word)}\n")).cases[0].no_tumour
+
+
+def test_two_cases_without_a_mask_do_not_share_one(tmp_path: Path) -> None:
+    rows = [full_row(mask="", no_tumour="yes"), full_row(case_id="c2", image="i2.nii.gz", mask="", no_tumour="1")]
+    cases = read_manifest(write(tmp_path, "\n".join([FULL_HEADER, *rows]))).cases
+    assert [case.mask for case in cases] == [None, None]
+
+
+def test_a_column_of_another_meaning_is_not_taken_for_it(tmp_path: Path) -> None:
+    """A column 'tumour' is none of ours, 'no_tumor' is meant for ours."""
+    assert read_manifest(write(tmp_path, f"{HEADER},tumour\n{ROW},yes\n")).cases[0].no_tumour is False
+    for name in ("no_tumor", "no tumour", "No-Tumour", "notumour"):
+        with pytest.raises(ManifestError, match="is unknown; did you mean 'no_tumour'"):
+            read_manifest(write(tmp_path, f"{HEADER},{name}\n{ROW},yes\n"))
 
 
 def test_what_excel_writes_is_read(tmp_path: Path) -> None:
@@ -111,7 +137,15 @@ def test_one_patient_may_have_cts_of_fifty_years_and_a_sex_that_is_stated_once(t
 
 
 @pytest.mark.parametrize(
-    "names", [("Site 1.1", "Site 11"), ("hospital_a", "hospital_b"), ("北病院", "南病院"), ("!", "?")]
+    "names",
+    [
+        ("Site 1.1", "Site 11"),
+        ("Site 1 12", "Site 11 2"),
+        ("Site 10", "Site 1"),
+        ("hospital_a", "hospital_b"),
+        ("北病院", "南病院"),
+        ("!", "?"),
+    ],
 )
 def test_names_that_differ_in_letters_or_numbers_are_two_institutions(tmp_path: Path, names: tuple[str, str]) -> None:
     rows = [f"c{number},p{number},{name},i{number},m{number}" for number, name in enumerate(names)]

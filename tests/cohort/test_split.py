@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,34 @@ def test_institutions_that_share_a_patient_stay_together() -> None:
     ]
     assert institutions_in(assign_splits(cases, external_cases=1), "external") == {"D"}
     assert institutions_in(assign_splits(cases, external_cases=6), "external") == {"A", "B", "C", "D"}
+
+
+def test_healthy_patients_are_divided_in_proportion() -> None:
+    """Of 20 patients 10 are healthy: of 4 tuning cases 2, whatever the draw."""
+    cases = [make_case(f"c{number}", "A", no_tumour=number % 2 == 1) for number in range(20)]
+    cases += cohort_of({"B": 1})
+    for seed in range(10):
+        tuning = [case for case in assign_splits(cases, seed=seed, tuning_cases=4) if case.split == "tuning"]
+        assert sorted(case.no_tumour for case in tuning) == [False, False, True, True]
+
+
+def test_each_set_gets_a_tumour_where_there_are_enough() -> None:
+    """A is a screening centre, the smallest, D one too, the largest: B joins A in the test set, C stays to train on."""
+    healthy = [replace(case, no_tumour=True) for case in cohort_of({"A": 1, "D": 9})]
+    cases = [*healthy, *cohort_of({"B": 2, "C": 3})]
+    for seed in range(5):
+        divided = assign_splits(cases, seed=seed, external_cases=1)
+        assert institutions_in(divided, "external") == {"A", "B"}
+        audit_splits(divided)
+
+
+def test_two_patients_with_tumours_are_needed_for_training_and_tuning() -> None:
+    cases = [make_case("a", "A"), make_case("b", "A", no_tumour=True), make_case("c", "B")]
+    with pytest.raises(ManifestError, match="one patient with a tumour is left for training and tuning"):
+        assign_splits(cases)
+    alone = [make_case("a", "A"), make_case("b", "B", no_tumour=True)]
+    with pytest.raises(ManifestError, match=r"1 institution with tumours \(or group"):
+        assign_splits(alone)
 
 
 def test_a_given_split_is_taken_as_it_stands() -> None:

@@ -76,6 +76,27 @@ def test_an_rtstruct_may_name_the_images_at_its_contours_only(tmp_path: Path) ->
     assert sitk.GetArrayFromImage(case.image.read(tmp_path / "s"))[0, 0, 0] == make_volume()[0, 0, 0]
 
 
+def test_a_series_that_lacks_images_of_the_rtstruct_is_refused(tmp_path: Path) -> None:
+    """Eight images are named, and the first six lie in the folder: the tumour may go on in the others."""
+    uids = [dcmread(file).SOPInstanceUID for file in write_ct_series(tmp_path / "ct", make_volume(8))]
+
+    def name_images(dataset: Dataset) -> None:
+        series = (
+            dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].RTReferencedSeriesSequence[0]
+        )
+        series.ContourImageSequence = [Dataset() for _ in uids]
+        for item, uid in zip(series.ContourImageSequence, uids, strict=True):
+            item.ReferencedSOPInstanceUID = uid
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=name_images)
+    assert opened(tmp_path / "ct", tmp_path / "rs").image.geometry.size[2] == 8
+    for file in (tmp_path / "ct").iterdir():
+        if dcmread(file).SOPInstanceUID in uids[6:]:
+            file.unlink()
+    with pytest.raises(GeometryMismatchError, match="names 8 images of the CT series, 2 of them are not among the 6"):
+        opened(tmp_path / "ct", tmp_path / "rs")
+
+
 def write_tilted(folder: Path) -> None:
     """Slices that move two rows (1.4 mm) to the back from one to the next; the same square in the pixels of each."""
     positions = [(ORIGIN[0], ORIGIN[1] + 1.4 * z, ORIGIN[2] + 2.5 * z) for z in range(6)]
@@ -104,6 +125,22 @@ def test_label_files_cannot_be_straightened(tmp_path: Path) -> None:
     write_image(tmp_path / "m.nrrd", TUMOUR.astype(np.uint8), spacing=(0.8, 0.7, 2.5), origin=ORIGIN)
     with pytest.raises(GeometryMismatchError, match=r"no label file can be straightened with it; give an RTSTRUCT"):
         opened(tmp_path / "ct", tmp_path / "m.nrrd", resample_tilt=True, resample_masks=True)
+
+
+@pytest.mark.parametrize("column", ["image", "mask"])
+def test_links_to_nothing_and_pointers_are_told(tmp_path: Path, column: str) -> None:
+    """git-annex leaves a link, or, where links are no use, a text; both are there, and hold no image."""
+    files = {"image": tmp_path / "ct.nrrd", "mask": tmp_path / "m.nrrd"}
+    write_image(files["image"], make_ct(0))
+    write_image(files["mask"], make_mask())
+    files[column].write_text("/annex/objects/MD5E-s600--c0ffee.nrrd\n")
+    place = rf"column '{column}' \(case 'c0'\): "
+    with pytest.raises(ImageReadError, match=rf"{place}the file is a pointer in place of the file; fetch"):
+        opened(files["image"], files["mask"])
+    files[column].unlink()
+    files[column].symlink_to(".git/annex/objects/none")
+    with pytest.raises(ImageReadError, match=rf"{place}the file is a link to nothing; fetch"):
+        opened(files["image"], files["mask"])
 
 
 def test_masks_on_another_grid_only_with_the_option(tmp_path: Path) -> None:

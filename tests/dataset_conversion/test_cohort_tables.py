@@ -67,6 +67,19 @@ def test_table_1() -> None:
     assert {row[:2]: row[2:] for row in rows_of(table)} == TABLE_1
 
 
+def test_cases_without_a_tumour_have_rows_of_their_own() -> None:
+    """Of 4 external cases 2 have none, one of them called 'normal'; nobody counts them by a diagnosis."""
+    cohort = COHORT.assign(no_tumour=["no"] * 6 + ["yes", "no", "yes"])
+    cohort.loc[8, "histology"] = "normal"
+    table = table_1(cohort)
+    assert cells(table, "cases", "without a tumour") == ("0 (0.0%)", "0 (0.0%)", "2 (50.0%)", "2 (22.2%)", "–")
+    assert cells(table, "diagnosis", "no tumour") == ("0 (0.0%)", "0 (0.0%)", "2 (50.0%)", "2 (22.2%)", "–")
+    assert {row[1] for row in rows_of(table) if row[0] == "diagnosis"}.isdisjoint({"normal", "not stated"})
+    assert cells(table_2(cohort), "cases", "without a tumour") == ("2 (50.0%)", "–")
+    none = COHORT.assign(no_tumour="no")
+    assert (rows_of(table_1(none)), rows_of(table_2(none))) == (rows_of(table_1(COHORT)), rows_of(table_2(COHORT)))
+
+
 def test_rows_stand_in_the_papers_order() -> None:
     assert [row[:2] for row in rows_of(table_1(COHORT)) if row[0] in ("sex", "diagnosis")] == [
         ("sex", "female"),

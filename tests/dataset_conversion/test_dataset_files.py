@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_amt.base.run_record import read_runs
 from nnunet_amt.cohort import audit_splits
 from nnunet_amt.dataset_conversion import ConversionSettings, case_source, convert
 from nnunet_amt.dataset_conversion.convert_case import CaseJob, CaseRecord, convert_case
-from nnunet_amt.dataset_conversion.dataset_files import AUDIT_COLUMNS, audit_checks, audit_rows, write_audit
+from nnunet_amt.dataset_conversion.dataset_files import (
+    AUDIT_COLUMNS,
+    audit_checks,
+    audit_rows,
+    interpolated_in_words,
+    write_audit,
+)
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
-from nnunet_amt.images.image_file import open_image_file
+from nnunet_amt.images.image_file import ReadingOptions, open_image_file
 from tests.cohort.test_audit import CLEAN
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
@@ -46,7 +53,10 @@ def test_a_failed_case_is_recorded_and_the_others_are_kept(tmp_path: Path) -> No
     )
     [row] = rows_of(tmp_path / "manifest_failures.csv")
     assert (row["line"], row["case_id"]) == ("5", "c3")
-    assert row["message"].endswith("is empty, no voxel is tumour; draw it or give the case an exclusion_reason")
+    assert row["message"].endswith(
+        "is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or no_tumour = yes if the CT "
+        "shows none"
+    )
     write_image(tmp_path / "masks" / "Meier_Anna.nii.gz", make_mask())
     summary = run(tmp_path)
     assert (summary.converted, summary.already_done, summary.refused) == (1, 3, ())
@@ -178,6 +188,32 @@ def test_an_ignore_label_is_named_for_nnunet(tmp_path: Path) -> None:
     assert json.loads((dataset / "dataset.json").read_text())["labels"] == {"background": 0, "tumour": 1, "ignore": 2}
     record = json.loads((dataset / ".conversion" / "c0.json").read_text())
     assert (record["tumour_voxels"], record["ignored_voxels"]) == (24, 99)  # 9 x 11 in one slice
+
+
+def test_slices_that_nobody_has_drawn_are_told_in_every_place(tmp_path: Path) -> None:
+    """Contours on slices 1, 3 and 5: 12 voxels on each, and as many on 2 and 4 if they may be interpolated."""
+    write_cohort(tmp_path, {0: {"image": "scan", "mask": "rs"}})
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3, 5)]})
+    summary = run(tmp_path, exclude_unreadable=True)
+    assert (summary.excluded, summary.interpolated) == ({"contours contradict each other or are missing": 1}, {})
+    summary = run(tmp_path, reading=ReadingOptions(interpolate_contours=True))
+    assert summary.interpolated == {"c0": 2}
+    assert interpolated_in_words(summary.interpolated) == (
+        "Contours are interpolated, not drawn, on 2 slices of 1 case"
+    )
+    dataset = summary.dataset_folder
+    record = json.loads((dataset / ".conversion" / "c0.json").read_text())
+    assert (record["tumour_voxels"], record["interpolated_slices"]) == (60, 2)
+    audit = json.loads((dataset / "audit.json").read_text())
+    assert audit["slices_with_interpolated_contours_by_case"] == {"c0": 2}
+    assert (
+        "Contours are interpolated, not drawn, on 2 slices of 1 case (audit.json names them)."
+        in (json.loads((dataset / "dataset.json").read_text())["description"])
+    )
+    [*_, recorded] = read_runs(dataset)
+    assert recorded["counts"]["interpolated_slices"] == 2
+    assert recorded["settings"]["reading"]["interpolate_contours"] is True
 
 
 def test_rows_for_the_screen_end_with_the_whole() -> None:

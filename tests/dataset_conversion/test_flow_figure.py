@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -78,6 +79,20 @@ def test_one_is_singular_and_nothing_excluded_is_said(tmp_path: Path) -> None:
     assert not any(re.match("1 (cases|institutions)", text) for text in texts)
 
 
+HEALTHY = replace(PAPER, splits=tuple(replace(split, without_tumour=20) for split in PAPER.splits))
+
+
+def test_cases_without_a_tumour_stand_in_every_box(tmp_path: Path) -> None:
+    """20 in each set are 60 of the 711; a set without any says 0."""
+    _, svg = write_flow_figure(tmp_path / "a", HEALTHY)
+    texts = words(svg)
+    assert texts[:4] == ["Training", "485 cases", "from 13 institutions", "20 without a tumour"]
+    assert [text for text in texts if "without" in text] == ["20 without a tumour"] * 3 + ["60 without a tumour"]
+    one = replace(PAPER, splits=(replace(PAPER.splits[0], without_tumour=1), *PAPER.splits[1:]))
+    _, svg = write_flow_figure(tmp_path / "b", one)
+    assert [text[0] for text in words(svg) if "without a tumour" in text] == ["1", "0", "0", "1"]
+
+
 def test_many_reasons_are_summed_up(tmp_path: Path) -> None:
     """Of twelve, seven are shown; the last five are 33 + 32 + 31 + 30 + 29 = 155."""
     _, svg = write_flow_figure(tmp_path, FlowCounts(LONG, 5, 3, PAPER.splits))
@@ -90,8 +105,9 @@ def test_many_reasons_are_summed_up(tmp_path: Path) -> None:
     "excluded",
     [dict(EXCLUSIONS), LONG, {"POOR IMAGE QUALITY OF THE MEDIASTINAL WINDOW " * 3: 5}, {"$a_1$ \\frac": 99_999}],
 )
-def test_no_text_leaves_its_box(excluded: dict[str, int]) -> None:
-    figure = flow_figure(FlowCounts(excluded, 711, 136, PAPER.splits, 2))
+@pytest.mark.parametrize("splits", [PAPER.splits, HEALTHY.splits], ids=["tumours", "healthy ones too"])
+def test_no_text_leaves_its_box(excluded: dict[str, int], splits: tuple[SplitCounts, ...]) -> None:
+    figure = flow_figure(FlowCounts(excluded, 711, 136, splits, 2))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     [axes] = figure.axes

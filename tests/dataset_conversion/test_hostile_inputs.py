@@ -104,7 +104,15 @@ DICOM = {
         "the RTSTRUCT's ROI number 1 covers the whole CT, all 720 voxels are tumour; draw it or give the case an exclusion_reason",
     ),
     "two lines in the name of an ROI": Bad(
-        structure({"GTV\nleft": [square(0, (2.2, 2.8), (2.2, 2.8))]}), "mask", "is empty", roi=None
+        structure({"GTV\nleft": [square(0, (2.2, 2.8), (2.2, 2.8))]}),
+        "mask",
+        "ROI number 1, slice at z 100.00 mm: ends empty though it has contours (1), which hold no pixel's centre; draw this slice anew, or delete them there",
+        roi=None,
+    ),
+    "contours on every second slice": Bad(
+        structure({"GTV": [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3)]}),
+        "mask",
+        "ROI number 1: contours are missing on 1 slice between others (z 105.00 mm); draw them",
     ),
     "cut zip": Bad(cut_zip, "image", "the zip is damaged or not whole; copy or export it again", image="packed.zip"),
 }

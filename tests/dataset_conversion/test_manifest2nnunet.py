@@ -128,6 +128,8 @@ def test_the_record_tells_the_settings_and_counts_but_not_the_manifest(tmp_path:
         "resample_masks": False,
         "resample_tilt": False,
         "keep_intensities": False,
+        "interpolate_contours": False,
+        "trust_geometry": False,
     }
     assert recorded["inputs"] == {"manifest": {"sha256": file_sha256(tmp_path / "manifest.csv")}}
     hashed = {name: entry["sha256"] for name, entry in recorded["outputs"].items()}
@@ -179,6 +181,39 @@ def test_without_a_split_column_the_small_institution_is_external(tmp_path: Path
     assert [path.name for path in (dataset / "imagesTs").iterdir()] == ["c2_0000.nii.gz"]
     [fold] = json.loads((dataset / "splits_final.json").read_text())
     assert (len(fold["train"]), len(fold["val"])) == (2, 1)
+
+
+def test_a_case_without_a_tumour_is_a_case_with_an_empty_reference(tmp_path: Path) -> None:
+    """c4 of training and c5 of the test set show no tumour; an empty mask may be given too."""
+    rows = list(csv.DictReader(write_cohort(tmp_path).open(encoding="utf-8")))
+    for number, split, institution, mask in ((4, "training", "North", ""), (5, "external", "East", "empty.nii.gz")):
+        image = write_image(tmp_path / "ct" / f"{number}.nii.gz", make_ct(number)).relative_to(tmp_path)
+        ids = {"case_id": f"c{number}", "patient_id": f"Patient-{number}", "institution": institution}
+        rows.append(ids | {"image": str(image), "mask": mask, "split": split, "no_tumour": "yes"})
+    write_image(tmp_path / "empty.nii.gz", make_mask() * 0)
+    write_manifest(tmp_path / "manifest.csv", rows)
+    summary = run(tmp_path)
+    dataset = summary.dataset_folder
+    assert [split.without_tumour for split in summary.audit.splits] == [1, 0, 1]
+    for name in ("labelsTr/c4.nii.gz", "labelsTs/c5.nii.gz"):
+        label = sitk.ReadImage(str(dataset / name))
+        assert not sitk.GetArrayViewFromImage(label).any()
+        assert label.GetSize() == (11, 9, 4)
+    table = list(csv.DictReader((dataset / "cohort.csv").open(encoding="utf-8")))
+    assert [row["no_tumour"] for row in table] == ["no", "no", "no", "no", "yes", "yes"]
+    description = json.loads((dataset / "dataset.json").read_text())
+    assert (description["cases_without_tumour"], description["numTraining"]) == (2, 4)
+    assert "Labels without a tumour are empty (no_tumour in cohort.csv)." in description["description"]
+    audit = json.loads((dataset / "audit.json").read_text())
+    assert {split: row["without_tumour"] for split, row in audit["splits"].items()} == {
+        "training": 1,
+        "tuning": 0,
+        "external": 1,
+    }
+    assert read_runs(dataset)[-1]["counts"]["without_tumour"] == 2
+    assert (dataset / "flow.svg").read_text().count(" without a tumour") == 4  # of all and of each split
+    assert "without a tumour" in (dataset / "table1.md").read_text()
+    assert run(tmp_path).already_done == 6
 
 
 def test_dicom_and_rtstruct_in_one_zip(tmp_path: Path) -> None:

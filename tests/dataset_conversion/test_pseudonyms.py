@@ -210,3 +210,17 @@ def test_a_damaged_secret_is_refused(tmp_path: Path) -> None:
     key.write_text(key.read_text()[:-9] + "\n")
     with pytest.raises(BadInputError, match=r"key file key\.csv: its line 'secret' is damaged; restore it from a copy"):
         record_secret(key)
+
+
+def test_names_that_a_spreadsheet_would_run_are_texts_in_the_key_and_lead_back(tmp_path: Path) -> None:
+    """The key file is the one that is opened with a spreadsheet program."""
+    key = tmp_path / "key.csv"
+    names = ("=HYPERLINK(1)", "+1", "-a", "@x", "'=1", "-5", "＝1")
+    cases = [make_case(f"c{i}", name) for i, name in enumerate(names)]
+    codes = institution_codes(cases, key)
+    with key.open(newline="") as file:
+        written = [row["name"] for row in csv.DictReader(file)]
+    assert sorted(written) == sorted(["'=HYPERLINK(1)", "'+1", "'-a", "'@x", "''=1", "-5", "'＝1"])
+    before = key.read_bytes()
+    assert institution_codes(cases, key) == codes
+    assert key.read_bytes() == before, "every name was found again"

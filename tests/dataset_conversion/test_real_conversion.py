@@ -104,7 +104,7 @@ def test_a_series_that_was_scanned_feet_first(tmp_path: Path) -> None:
 
 
 def test_an_rtstruct_of_another_patient_is_refused() -> None:
-    with pytest.raises(GeometryMismatchError, match="drawn on another CT series"):
+    with pytest.raises(GeometryMismatchError, match="is of another patient than the CT"):
         opened(real_data(LIDC_SLICES), real_data(PATIENT_2), "GTV-1")
 
 
@@ -143,7 +143,7 @@ def test_overlapping_segments_of_a_real_seg() -> None:
 
 
 def test_a_seg_of_another_ct_is_refused() -> None:
-    with pytest.raises(GeometryMismatchError, match="the DICOM SEG was drawn on another CT series"):
+    with pytest.raises(GeometryMismatchError, match="the DICOM SEG is of another patient than the CT"):
         opened(real_data(LIDC_SLICES), real_data(DICOM_SEG) / "liver.dcm", "Liver")
 
 

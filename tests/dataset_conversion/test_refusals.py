@@ -41,7 +41,11 @@ BAD_CASES = {
         "the file holds 24 voxels with other values than 0 (background) and 1 (tumour): 2",
     ),
     "0 and 255": ({"mask": "white.nii.gz"}, "255; divide it by 255"),
-    "empty mask": ({"mask": "empty.nii.gz"}, "the file is empty, no voxel is tumour"),
+    "empty mask": (
+        {"mask": "empty.nii.gz"},
+        "the file is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or no_tumour = yes if "
+        "the CT shows none",
+    ),
 }
 
 
@@ -62,6 +66,19 @@ def test_a_bad_case_is_named_and_stops_no_other(tmp_path: Path, cells: dict[str,
     dataset = tmp_path / "raw" / "Dataset711_AMT"
     assert CASE_FILES - set(contents(dataset)) == {"imagesTr/c1_0000.nii.gz", "labelsTr/c1.nii.gz"}
     assert not (dataset / "dataset.json").exists()
+
+
+@pytest.mark.parametrize("mask", ["masks/3.nii.gz", "rs"])
+def test_a_tumour_in_the_mask_of_a_case_that_has_none_is_refused(tmp_path: Path, mask: str) -> None:
+    """24 voxels in a file; in an RTSTRUCT 12."""
+    image = {"image": "scan"} if mask == "rs" else {}
+    write_cohort(tmp_path, {3: {"mask": mask, "no_tumour": "1", **image}})
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    assert failed(tmp_path).startswith(
+        f"manifest.csv line 5, column 'mask' (case 'c3'): holds {12 if mask == 'rs' else 24} voxels of tumour, though "
+        "no_tumour is yes; empty one of the two cells"
+    )
 
 
 LEAKS = {

@@ -201,6 +201,21 @@ def test_a_case_that_changes_sides_leaves_nothing_behind(converted_copy: Path) -
     assert files.isdisjoint({"imagesTr/c3_0000.nii.gz", "labelsTr/c3.nii.gz"})
 
 
+@pytest.mark.parametrize("moved", [("images",), ("labels",), ("images", "labels")])
+def test_a_move_that_was_killed_is_taken_back_without_converting_again(
+    converted_copy: Path, moved: tuple[str, ...]
+) -> None:
+    """Files of a case go from side to side one by one: a kill may leave one on each."""
+    dataset = converted_copy / "raw" / "Dataset711_AMT"
+    whole = contents(dataset)
+    for kind in moved:
+        [path] = (dataset / f"{kind}Tr").glob("c3*")
+        path.rename(dataset / f"{kind}Ts" / path.name)
+    summary = run(converted_copy)
+    assert (summary.converted, summary.already_done, summary.moved) == (0, 4, ())
+    assert contents(dataset) == whole
+
+
 def test_a_case_that_is_excluded_later_is_removed(converted_copy: Path) -> None:
     write_cohort(converted_copy, {3: {"exclusion_reason": "withdrawn"}})
     dataset = run(converted_copy).dataset_folder

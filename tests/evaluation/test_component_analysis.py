@@ -73,6 +73,7 @@ def test_it_writes_one_table_in_three_forms(folder: Path) -> None:
         "Connectivity",
     )
     assert ready["rows"][13]["cells"] == ["10 voxels", "2", "3", "2", "0.500", "1.000", "0.500", "1.000"]
+    assert "specificity" not in table[0]  # every case has a tumour
     text = (folder / "out" / "component_analysis.md").read_text()
     assert "| 26 | 10 voxels | 2 | 3 | 2 | 0.500 | 1.000 | 0.500 | 1.000 |" in text
 
@@ -100,6 +101,21 @@ def test_without_lesions_the_sensitivity_is_undefined(tmp_path: Path) -> None:
     assert (row.sensitivity_01, row.fp_per_scan_01) == (None, 1.0)
     text = (tmp_path / "out" / "component_analysis.md").read_text()
     assert "| 6 | 0 voxels | 0 | 1 | 0 | – | 1.000 | – | 1.000 |" in text
+
+
+def test_scans_without_a_tumour_have_a_specificity_for_each_definition(tmp_path: Path) -> None:
+    """Of two such scans one holds a mark of 12 voxels: it counts as a lesion until 30 voxels are asked for."""
+    write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+    write_pair(tmp_path, "b", row_mask(60, (0, 12)), row_mask(60))
+    write_pair(tmp_path, "c", row_mask(60), row_mask(60))
+    sizes = [MinimumSize(10, "voxels"), MinimumSize(30, "voxels")]
+    rows = analyse_components(tmp_path / "predictions", tmp_path / "references", tmp_path / "out", minimum_sizes=sizes)
+    assert [row.specificity for row in rows[:2]] == [0.5, 1.0]
+    assert [row.fp_per_scan_05 for row in rows[:2]] == [pytest.approx(1 / 3), 0.0]
+    with (tmp_path / "out" / "component_analysis.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [table[0][name][:4] for name in ("specificity", "specificity_wilson95_low")] == ["0.5", "0.09"]
+    assert "| 0.500 (0.095–0.905) |" in (tmp_path / "out" / "component_analysis.md").read_text()
 
 
 def test_a_negative_size_is_refused(folder: Path) -> None:

@@ -113,6 +113,7 @@ def test_summary(folder: Path) -> None:
         "clusters",
         "voxel",
         "lesion",
+        "specificity",  # of the case without tumour
         "subgroups",
     }
     assert summary["software"] == {"name": "nnunet_amt", "version": __version__}
@@ -138,12 +139,14 @@ def test_summary(folder: Path) -> None:
     assert all(len(lesion[name]) == 19 for name in lesion if name != "references")
     assert set(lesion) == {
         *("threshold", "tp", "fp", "fn", "references"),
-        *("sensitivity", "sensitivity_sd", "sensitivity_ci95", "sensitivity_wilson95"),
+        *("sensitivity", "sensitivity_sd", "sensitivity_ci95"),
         *("fp_per_scan", "fp_per_scan_sd", "fp_per_scan_ci95"),
     }
     assert lesion["threshold"][1] == 0.1
     groups = [(group["group"], group["subgroup"], group["cases"]) for group in summary["subgroups"]]
     assert groups == [
+        ("tumour", "with a tumour", 3),
+        ("tumour", "without a tumour", 1),
         ("manufacturer", "Siemens", 4),
         ("tumour_size", "medium", 1),
         ("tumour_size", "small", 2),
@@ -151,7 +154,8 @@ def test_summary(folder: Path) -> None:
         ("sex", "F", 2),
         ("sex", "M", 2),
     ]
-    without = summary["subgroups"][3]
+    without = summary["subgroups"][5]
+    assert without["specificity"] == summary["specificity"] == summary["subgroups"][1]["specificity"]
     assert without["voxel"]["dice"] == {"mean": None, "sd": None, "ci95": None, "n": 0} | dict.fromkeys(
         ("median", "q1", "q3")
     )
@@ -160,7 +164,7 @@ def test_summary(folder: Path) -> None:
 def test_subgroups_average_to_the_whole(folder: Path) -> None:
     label_maps = folder / "predictions", folder / "references"
     result = evaluate(*label_maps, folder / "out", cohort=folder / "cohort.csv", settings=SETTINGS, figures=False)
-    for group in ("tumour_size", "sex", "manufacturer"):
+    for group in ("tumour", "tumour_size", "sex", "manufacturer"):
         parts = [summary for name, _, summary in result.subgroups if name == group]
         assert sum(part.cases for part in parts) == 4
         assert np.sum([part.lesion.tp for part in parts], axis=0).tolist() == list(result.overall.lesion.tp)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.cli.commands import app
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation import RESULT_FILES, EvaluationSettings, evaluate
 from tests.evaluation.builders import row_mask, write_pair
 
@@ -73,6 +73,20 @@ def test_options_of_the_command_reach_the_results(folder: Path) -> None:
     ]
     assert (summary["clusters"], summary["settings"]["cluster"]) == (4, "institution")
     assert summary["voxel"]["dice"]["ci95"] is not None
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_cohort_file_that_contradicts_the_references_leaves_the_results_as_they_are(folder: Path) -> None:
+    cohort = folder / "healthy.csv"
+    rows = [f"{case_id},{'yes' if case_id == 'without' else 'no'}" for case_id in CASE_IDS]
+    cohort.write_text("\n".join(["case_id,no_tumour", *rows]))
+    run(folder, cohort)
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    assert json.loads(before["summary.json"])["specificity"]["scans"] == 1
+    cohort.write_text(cohort.read_text().replace("half,no", "half,yes"))
+    with pytest.raises(UnmatchedCasesError, match=r"healthy\.csv, column 'no_tumour': says yes of 1 case \(half\)"):
+        run(folder, cohort)
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
 
 
 def test_a_subgroup_that_cannot_be_made_is_told_before_any_case_is_read(folder: Path) -> None:

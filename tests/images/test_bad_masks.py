@@ -66,7 +66,7 @@ MASKS = {
     "contours of nothing": Bad(
         structure({"GTV": [square(0, (2.2, 2.8), (2.2, 2.8))]}),
         "mask",
-        "the RTSTRUCT's ROI number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "ROI number 1, slice at z 100.00 mm: ends empty though it has contours (1), which hold no pixel's centre; draw this slice anew, or delete them there",
     ),
     "RTSTRUCT of another series": Bad(
         structure({"GTV": AREA}, series="other"),
@@ -126,7 +126,8 @@ MASKS = {
     "empty segment": Bad(
         segmentation({"GTV": TUMOUR & False, "Heart": TUMOUR}),
         "mask",
-        "the DICOM SEG's segment number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the DICOM SEG's segment number 1 is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or "
+        "no_tumour = yes if the CT shows none",
         image="ct",
         mask="seg.dcm",
     ),
@@ -140,7 +141,7 @@ MASKS = {
     "SEG without places": Bad(
         segmentation({"GTV": TUMOUR}, change=no_position_in_seg),
         "mask",
-        "the file is damaged (KeyError); export it again",
+        "the file does not say where frame 1 lies (ImagePositionPatient: 3 numbers); export it again",
         image="ct",
         mask="seg.dcm",
     ),
@@ -170,7 +171,8 @@ FILES = {
     "empty mask": Bad(
         files(mask=make_mask() * 0),
         "mask",
-        "the file is empty, no voxel is tumour; draw it or give the case an exclusion_reason",
+        "the file is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or "
+        "no_tumour = yes if the CT shows none",
     ),
     "second label": Bad(
         files(mask=make_mask() * 2),

@@ -79,10 +79,24 @@ def test_a_chest_that_is_not_in_hu_is_refused(change: Callable[[NDArray], NDArra
     assert to_hounsfield(voxels, keep_intensities=True).max() == max(FLOOR_HU, voxels.max())
 
 
+@pytest.mark.parametrize("padding", [3071, 31_743, 62_512])
+def test_padding_that_became_the_highest_value_is_refused(padding: int) -> None:
+    """As of unsigned pixels whose padding was not taken for such; in -1000 to -3024 it would be the floor."""
+    doubt = hounsfield_doubt(padded(made_of(CHEST).astype(np.int32), padding))
+    assert f"21.3% of the voxels have the highest value, {padding}, in a CT at most 1% (metal)" in str(doubt)
+
+
 def test_a_flat_part_is_no_window() -> None:
     """A phantom or a masked tumour may be all of one value, with none next to it."""
     voxels = made_of({AIR: 0.5, FAT: 0.2})
     assert hounsfield_doubt(np.concatenate([voxels, np.full(12_000, 40, np.int16)])) is None
+
+
+def test_air_that_is_cut_off_is_seen_where_there_is_no_fat() -> None:
+    """Nothing lies between the lungs, at the lower end now, and the soft tissue."""
+    voxels = made_of({AIR: 0.5, LUNG: 0.2, TISSUE: 0.3})
+    assert hounsfield_doubt(voxels) is None
+    assert "have the lowest value, -160" in str(hounsfield_doubt(voxels.clip(-160, 240)))
 
 
 def test_a_few_equal_voxels_are_no_window() -> None:

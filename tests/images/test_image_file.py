@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.image_file import open_image_file, to_hounsfield
+from nnunet_amt.images.image_file import open_image_file, read_ct_file, to_hounsfield
 from tests.dataset_conversion.cohort_fixtures import ORIGIN, SPACING, make_ct, write_image
 
 ENDINGS = ("nii", "nii.gz", "nrrd", "nhdr", "mha", "mhd")
@@ -107,3 +107,24 @@ def test_what_cannot_be_hu_is_refused(values: np.ndarray, message: str) -> None:
     for keep_intensities in (False, True):  # no insisting makes numbers of them
         with pytest.raises(ImageReadError, match=message):
             to_hounsfield(values, keep_intensities=keep_intensities)
+
+
+@pytest.mark.parametrize("ending", ["nii.gz", "nrrd", "mha"])
+def test_a_ct_is_read_in_hu_on_lps_axes(tmp_path: Path, ending: str) -> None:
+    """Stored from left to right: the columns come in the other order."""
+    path = write_image(tmp_path / f"ct.{ending}", make_ct(0), direction=(-1, 0, 0, 0, 1, 0, 0, 0, 1))
+    values, file = read_ct_file(path)
+    np.testing.assert_array_equal(values, make_ct(0)[:, :, ::-1])
+    assert values.dtype.name == "int16"
+    assert file.geometry.direction == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert file.stored.direction == pytest.approx((-1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert file.geometry.origin[0] == pytest.approx(ORIGIN[0] - 10 * SPACING[0])
+
+
+def test_a_ct_that_is_not_in_hu_is_named(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "ct.nii.gz", make_ct(0).clip(-200) + np.int16(1024))
+    with pytest.raises(ImageReadError, match=r"^ct\.nii\.gz: \d+% of the voxels are above 800, in a chest at most 10%"):
+        read_ct_file(path)
+    assert read_ct_file(path, keep_intensities=True)[0].min() == 824
+    with pytest.raises(ImageReadError, match=r"^ct\.nii\.gz: holds NaN or infinite values \(1 of 396 voxels\)"):
+        read_ct_file(write_image(path, np.where(np.arange(396).reshape(4, 9, 11) == 7, np.nan, make_ct(0))))

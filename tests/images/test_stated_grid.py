@@ -129,6 +129,15 @@ GOOD: dict[str, Callable[[Path], Path]] = {
     "MHA by other names": lambda folder: text_header(
         folder / "a.mha", MHA.replace("Offset", "Position"), changed=("TransformMatrix", "Orientation")
     ),
+    "MHA with a name of its axes": lambda folder: text_header(
+        folder / "a.mha", MHA, changed=("DimSize", "AnatomicalOrientation = RAI\nDimSize")
+    ),
+    "MHA named by where axes lead to": lambda folder: text_header(
+        folder / "a.mha", MHA, changed=("DimSize", "AnatomicalOrientation = LPS\nDimSize")
+    ),
+    "MHA whose axes have no name": lambda folder: text_header(
+        folder / "a.mha", MHA, changed=("DimSize", "AnatomicalOrientation = ???\nDimSize")
+    ),
     "MHA in mm": lambda folder: text_header(folder / "a.mha", MHA, changed=("DimSize", "DistanceUnits = mm\nDimSize")),
 }  # fmt: skip
 
@@ -272,6 +281,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: text_header(folder / "a.mha", MHA, without="Offset"),
         "has no Offset: it may lie anywhere",
     ),
+    "MHA whose name of the axes is another": (
+        lambda folder: text_header(folder / "a.mha", MHA, changed=("DimSize", "AnatomicalOrientation = LPI\nDimSize")),
+        "states the AnatomicalOrientation LPI, and by its TransformMatrix axes that come from RAI",
+    ),
     "MHA of two origins": (
         lambda folder: text_header(folder / "a.mha", MHA, changed=("DimSize", "Position = 0 0 0\nDimSize")),
         "states Offset -12.5, 3.25, 40 and Position 0, 0, 0; export it again with one",
@@ -312,6 +325,18 @@ def test_oblique_grids_of_itk_are_read_in_every_format(tmp_path: Path) -> None:
         path = write_image(tmp_path / name, VOXELS, SPACING, origin=ORIGIN, direction=direction)
         expected = Geometry((5, 4, 3), SPACING, ORIGIN, direction)
         assert geometry_difference(open_image_file(path).stored, expected, tolerance=1e-5) is None
+
+
+@pytest.mark.parametrize("axes", [np.diag(signs)[:, list(order)] for signs in ((1, 1, 1), (-1, 1, 1), (1, -1, -1))
+                                  for order in ((0, 1, 2), (1, 2, 0), (2, 1, 0))])  # fmt: skip
+def test_what_itk_writes_is_never_contradictory(tmp_path: Path, axes: np.ndarray) -> None:
+    """Nor where the axes' name is RAI for all."""
+    direction = tuple(axes.ravel().tolist())
+    for name in ("a.nii", "a.nrrd", "a.mha"):
+        path = write_image(tmp_path / name, VOXELS, SPACING, origin=ORIGIN, direction=direction)
+        assert open_image_file(path).stored.direction == pytest.approx(direction)
+    path.write_bytes(re.sub(rb"AnatomicalOrientation = ...", b"AnatomicalOrientation = RAI", path.read_bytes()))
+    assert open_image_file(path).stored.direction == pytest.approx(direction)
 
 
 def test_axes_off_by_rounding_are_put_at_right_angles(tmp_path: Path) -> None:

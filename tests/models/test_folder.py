@@ -47,7 +47,7 @@ def test_fold_that_is_not_there_names_those_that_are(planned_base: Path, tmp_pat
 
 def test_missing_and_damaged_descriptions(planned_base: Path, tmp_path: Path) -> None:
     checkpoint = write_model(tmp_path, planned_base)
-    for name, damage in (("dataset.json", "lacks labels, channel_names"), ("plans.json", "is damaged")):
+    for name, damage in (("dataset.json", "is damaged (labels is missing)"), ("plans.json", "is damaged")):
         path = checkpoint.parents[1] / name
         content = path.read_text()
         path.write_text("{}")

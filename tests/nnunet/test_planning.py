@@ -109,8 +109,8 @@ def raw_cases(folder: Path, *images: np.ndarray) -> RawCases:
     for number, image in enumerate(images):
         mask = np.zeros(image.shape, np.uint8)
         mask[0, 1, 1] = 1
-        paths = (write_image(folder / f"{number}{name}.nii.gz", array) for name, array in (("i", image), ("m", mask)))
-        cases.append(RawCase(str(number), *paths))
+        paths = [write_image(folder / f"{number}{name}.nii.gz", array) for name, array in (("i", image), ("m", mask))]
+        cases.append(RawCase(str(number), paths[0], paths[1]))
     return RawCases(tuple(cases), (), frozenset({0, 1}))
 
 

@@ -64,7 +64,7 @@ def test_image_that_is_a_link_to_nothing_is_not_passed_over(tmp_path: Path) -> N
     """As git-annex leaves files that it has not fetched; nnU-Net predicts the others without a word."""
     (tmp_path / "a_0000.nii.gz").touch()
     (tmp_path / "b_0000.nii.gz").symlink_to(tmp_path / "annex" / "b")
-    with pytest.raises(BadInputError, match=r"b_0000.nii.gz \(a link to nothing: get the file\)"):
+    with pytest.raises(BadInputError, match=r"b_0000.nii.gz \(is a link to nothing; fetch the file"):
         require_images(tmp_path)
 
 

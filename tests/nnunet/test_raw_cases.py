@@ -53,10 +53,10 @@ def remove(name: str) -> Callable[[Path], None]:
     [
         (remove("dataset.json"), "dataset.json: missing; finish the conversion"),
         (remove("splits_final.json"), "splits_final.json: missing"),
-        (write("dataset.json", "{"), "dataset.json: is no JSON"),
+        (write("dataset.json", "{"), "dataset.json: is damaged (no JSON"),
         (write("dataset.json", "{}"), "lacks what it must hold"),
-        (write("splits_final.json", "xx"), "splits_final.json: is no JSON"),
-        (write("splits_final.json", "[{}]"), "lacks what it must hold"),
+        (write("splits_final.json", "xx"), "splits_final.json: is damaged (no JSON"),
+        (write("splits_final.json", "[{}]"), "splits_final.json: is damaged ([0].train is missing)"),
         (write("splits_final.json", '[{"train": ["a", "b", "c", "zz"], "val": ["d", "e"]}]'), "the first is 'zz'"),
         (edit_json("dataset.json", numTraining=9), "says 9 training cases, there are 5"),
         (edit_json("dataset.json", file_ending=".nrrd"), "file_ending '.nrrd' of dataset.json must be '.nii.gz'"),
@@ -115,6 +115,21 @@ def test_case_that_cannot_be_used(dataset: Path, change: Callable[[Path], object
         check_case(cases.training[0], cases.labels)
     assert str(raised.value).startswith("case a: ")
     assert message in str(raised.value)
+
+
+def test_a_training_case_that_the_cohort_file_calls_healthy_may_be_empty_and_must_be(dataset: Path) -> None:
+    (dataset / "cohort.csv").write_text("case_id,split,no_tumour\na,training,yes\nb,training,no\n")
+    a, b, *_ = list_cases(dataset).training
+    assert (a.no_tumour, b.no_tumour) == (True, False)
+    with pytest.raises(
+        BadInputError, match=r"case a: a\.nii\.gz holds a tumour, though no_tumour in cohort\.csv is yes"
+    ):
+        check_case(a, frozenset({0, 1}))
+    for case in (a, b):
+        write_image(case.label, tiny_case(0)[1] * 0, SPACING)
+    assert check_case(a, frozenset({0, 1})) == (-1000, 1500)
+    with pytest.raises(BadInputError, match=r"case b: .* holds no tumour"):
+        check_case(b, frozenset({0, 1}))
 
 
 def test_external_case_without_tumour_will_do(dataset: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunet_amt import paper
+from nnunet_amt.cohort import read_manifest
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom import MANIFEST_COLUMNS, CohortDesign, plan_cohort, write_phantom_cohort
 
@@ -57,6 +59,27 @@ def test_excluded_rows_say_why_and_have_no_files(cohort: Path) -> None:
     assert [row["exclusion_reason"] for row in excluded] == ["incomplete CT", "missing clinical data"]
     assert all(row["image"] == row["mask"] == "" for row in excluded)
     assert excluded[1]["age"] == excluded[1]["histology"] == ""
+
+
+def test_phantoms_without_a_tumour_are_added_on_request(cohort: Path, tmp_path: Path) -> None:
+    """One after the other for training, external and tuning; the others stay as they are, byte for byte."""
+    manifest = write_phantom_cohort(tmp_path, design=replace(TINY, no_tumour=3))
+    rows = rows_of(manifest)
+    healthy = [row for row in rows if row["no_tumour"] == "yes"]
+    assert [row["case_id"] for row in healthy] == [f"no_tumour_{number:03d}" for number in (1, 2, 3)]
+    assert [row["split"] for row in healthy] == ["training", "external", "tuning"]
+    assert all(row["mask"] == row["histology"] == "" and (tmp_path / row["image"]).is_file() for row in healthy)
+    others = [{name: row[name] for name in MANIFEST_COLUMNS} for row in rows if row["no_tumour"] == "no"]
+    assert others == rows_of(cohort)
+    for row in others[:5]:
+        for name in ("image", "mask"):
+            assert (tmp_path / row[name]).read_bytes() == (cohort.parent / row[name]).read_bytes()
+    by_split = {
+        split: {row["institution"] for row in rows if row["split"] == split} for split in ("training", "external")
+    }
+    assert not by_split["training"] & by_split["external"]
+    assert read_manifest(manifest).cases[-1].no_tumour
+    assert not list((tmp_path / "masks").glob("no_tumour*"))
 
 
 def test_no_external_institution_is_a_development_institution() -> None:

@@ -34,6 +34,7 @@ AUDIT = {
     "excluded": 1,
     "excluded_by_reason": {"incomplete CT": 1},
     "included": {"cases": 5, "patients": 5, "institutions": 3},
+    "institutions_of_both_training_and_tuning": 0,
     "splits": {
         "training": {"cases": 2, "patients": 2, "institutions": 1},
         "tuning": {"cases": 0, "patients": 0, "institutions": 0},
@@ -47,6 +48,17 @@ AMT-0003,institution-0003,external,70,F,thymoma,Siemens,2
 AMT-0004,institution-0001,training,70,F,thymoma,Siemens,2
 AMT-0005,institution-0001,training,70,M,thymoma,Siemens,2
 """
+
+
+HEALTHY_AUDIT = {
+    **AUDIT,
+    "identified": 8,
+    "included": {"cases": 7, "patients": 7, "institutions": 3},
+    "splits": {**AUDIT["splits"], "external": {"cases": 5, "patients": 5, "institutions": 2, "without_tumour": 2}},  # type: ignore[dict-item]
+}
+HEALTHY_COHORT = "".join(
+    f"{row},{'no_tumour' if row.startswith('case_id') else 'no'}\n" for row in COHORT.splitlines()
+) + "".join(f"AMT-000{number},institution-0003,external,40,F,,Siemens,2,yes\n" for number in (6, 7))
 
 
 def box(*edges: tuple[int, int, int, int, int, int]) -> np.ndarray:
@@ -66,17 +78,22 @@ CASES = {
 }
 
 
-def write_study(folder: Path) -> Path:
-    """Write dataset, predictions, evaluation and failure analysis below a folder."""
+# Two more, of people without a tumour: in the first nothing is predicted, in the second 100 voxels are.
+HEALTHY = {"AMT-0006": box(), "AMT-0007": box((2, 20, 20, 6, 25, 25))}
+
+
+def write_study(folder: Path, *, healthy: bool = False) -> Path:
+    """Write dataset, predictions, evaluation and failure analysis below a folder; those of `HEALTHY` too if asked."""
     dataset = folder / "nnUNet_raw" / "Dataset711_Tiny"
-    for case_id, prediction in CASES.items():
+    for case_id, prediction in (CASES | (HEALTHY if healthy else {})).items():
         image = np.where(REFERENCE, 50, -900).astype(np.int16)
+        reference = REFERENCE * (case_id in CASES)
         write_image(dataset / "imagesTs" / f"{case_id}_0000.nii.gz", image, SPACING)
-        write_image(dataset / "labelsTs" / f"{case_id}.nii.gz", REFERENCE, SPACING)
+        write_image(dataset / "labelsTs" / f"{case_id}.nii.gz", reference, SPACING)
         write_image(folder / "predictions" / f"{case_id}.nii.gz", prediction, SPACING)
     (dataset / "dataset.json").write_text(json.dumps({"name": "Dataset711_Tiny", "labels": {"tumour": 1}}))
-    (dataset / "audit.json").write_text(json.dumps(AUDIT))
-    (dataset / "cohort.csv").write_text(COHORT)
+    (dataset / "audit.json").write_text(json.dumps(HEALTHY_AUDIT if healthy else AUDIT))
+    (dataset / "cohort.csv").write_text(HEALTHY_COHORT if healthy else COHORT)
     (dataset / "cohort_tables.json").write_text(json.dumps([TABLE_1]))
     settings = EvaluationSettings(bootstrap_resamples=50)
     references, predictions = dataset / "labelsTs", folder / "predictions"

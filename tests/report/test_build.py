@@ -8,6 +8,8 @@ import json
 import re
 import shutil
 import struct
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report import write_report
-from tests.report.studies import SECRET, TITLE, PageReader
+from tests.report.studies import HEALTHY, SECRET, TITLE, PageReader, write_study
 
 SECTIONS = ("result", "done", "cohort", "results", "failures", "cases", "comparison", "settings", "checklists", "cite")
 
@@ -75,6 +77,31 @@ def test_pictures_stand_in_the_page_with_words_for_who_cannot_see_them(page: Pag
         data = base64.b64decode(picture["src"].partition(",")[2])
         assert struct.unpack(">II", data[16:24]) == (int(picture["width"]), int(picture["height"]))
         assert len(picture["alt"]) > 20
+
+
+def test_cases_without_a_tumour_are_told_apart_in_every_part(tmp_path: Path) -> None:
+    """Of five cases two have none; one of them is marked. The Dice of the tumours is (1 + 2/3 + 0) / 3 = 0.56."""
+    study = write_study(tmp_path / "study", healthy=True)
+    result = write_report(study, tmp_path / "report.html", title=TITLE)
+    page = PageReader(result.path.read_text(encoding="utf-8"))
+    text = page.text()
+    for words in (
+        "On average of the CTs with a tumour its outline of the tumour and the reference agree with a Dice score of ",
+        "Of 2 CTs without a tumour, 1 is free of false positives: a specificity by scan of 0.50 (95% CI, Wilson, 0.09",
+        "Dice score of 0.56",
+        "mean over the cases with a tumour",
+        "share of the 2 CTs without a tumour that have no false positive",
+        "2 cases of them have no tumour.",
+        "1 holds no tumour, yet something is predicted; 1 holds no tumour, and nothing is predicted",
+        "Scans without a tumour",
+        "0.50 (Wilson 0.09–0.91)",
+        "Of 5 evaluated cases, 2 hold no tumour.",
+        "There is no tumour in the reference, yet 0.2 ml are predicted.",
+    ):
+        assert words in text, words
+    assert "there is no specificity" not in text
+    assert "what the model does on CTs without one is not known" not in text
+    assert all(any(name in block for *_, block in page.blocks) for name in HEALTHY)  # the viewer holds both
 
 
 def test_the_worst_case_and_the_reason_stand_at_the_top(page: PageReader) -> None:
@@ -183,3 +210,80 @@ def test_a_broken_results_file_is_named(study: Path, tmp_path: Path) -> None:
     cases.write_text(cases.read_text().replace("lesion_tp_0.5", "lesions"))
     with pytest.raises(BadInputError, match=r"cases.csv: .*lesion_tp_0.5.*run nnunet_amt evaluate again"):
         write_report(tmp_path / "study", tmp_path / "report.html")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from nnunet_amt.cli.commands import main
+number, *sys.argv[1:] = sys.argv[1:]
+replace, left = Path.replace, [int(number)]
+def replace_or_die(path, target):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), 9)
+    return replace(path, target)
+Path.replace = replace_or_die
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_report_leaves_page_and_record_of_one_run(study: Path, tmp_path: Path) -> None:
+    """Before any file has its final name; what was half-written then goes with the next run."""
+    folder = tmp_path / "pages"
+    words = ["report", str(study), "-o", str(folder / "page.html"), "--no-viewer", "--title"]
+    subprocess.run([sys.executable, "-c", KILLED, "99", *words, "old"], check=True, capture_output=True)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(before) == {"page.html", "nnunet_amt_runs.json"}
+    for number in ("1", "2", "3"):  # the page is written, its record, the page takes its name
+        died = subprocess.run([sys.executable, "-c", KILLED, number, *words, "new"], check=False, capture_output=True)
+        assert died.returncode == -9
+        assert {name: (folder / name).read_bytes() for name in before} == before
+        assert any(path.name.startswith(".partial-") for path in folder.iterdir())
+    subprocess.run([sys.executable, "-c", KILLED, "99", *words, "new"], check=True, capture_output=True)
+    assert {path.name for path in folder.iterdir()} == set(before)
+    assert "<title>new</title>" in (folder / "page.html").read_text()
+    assert json.loads((folder / "nnunet_amt_runs.json").read_text())["runs"][-1]["settings"]["title"] == "new"
+
+
+def test_a_report_that_is_ended_leaves_nothing(study: Path, tmp_path: Path) -> None:
+    """As a shutdown ends it; with kill -9 the next run tidies up."""
+    script = KILLED.replace("os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)")
+    words = ["report", str(study), "-o", str(tmp_path / "pages" / "page.html"), "--no-viewer"]
+    ended = subprocess.run([sys.executable, "-c", script, "1", *words], check=False, capture_output=True, text=True)
+    assert ended.returncode == 143
+    assert "Traceback" not in ended.stderr
+    assert list((tmp_path / "pages").iterdir()) == []
+
+
+INJECTION = '"><img src=x onerror=alert(1)></script><script>alert(1)</script>'
+
+
+def test_texts_of_others_are_texts_on_the_page(study: Path, tmp_path: Path) -> None:
+    """Notes, names and commands that hold HTML: none becomes an element, and every one can be read."""
+    copied = tmp_path / "study"
+    shutil.copytree(study, copied)
+    dataset = next((copied / "nnUNet_raw").iterdir())
+    cohort = dataset / "cohort.csv"
+    cohort.write_text(cohort.read_text().replace("Siemens", "<b>Siemens</b>").replace("thymoma", "a</td><i>b"))
+    for path, name in ((dataset / "dataset.json", "label_origin"), (dataset / "audit.json", "excluded_by_reason")):
+        value = INJECTION if name == "label_origin" else {INJECTION: 1}
+        path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    runs = copied / "evaluation" / "nnunet_amt_runs.json"
+    content = json.loads(runs.read_text())
+    content["runs"][-1] |= {
+        "command": INJECTION,
+        "software": {INJECTION: INJECTION},
+        "settings": {INJECTION: INJECTION},
+    }
+    runs.write_text(json.dumps(content))
+    page = PageReader(
+        write_report(copied, tmp_path / "page.html", title=INJECTION, viewer=False).path.read_text(encoding="utf-8")
+    )
+    assert not [
+        attributes for _, attributes in page.elements if "onerror" in attributes or attributes.get("src") == "x"
+    ]
+    assert not any(block.strip() == "alert(1)" for _, _, block in page.blocks)
+    assert page.text().count(INJECTION) >= 4
+    assert "<b>Siemens</b>" in page.text()

@@ -179,12 +179,14 @@ def test_a_record_of_the_conversion_decides_about_phantoms(study: Path) -> None:
     (cohort / "manifest.csv").write_text("case_id\n" + "P1\n" * 6)
     record = _run("convert", "2026-11-19", inputs={"manifest": {"sha256": "00" * 32}})
     record["seed"] = 5
-    record["settings"] = {"reading": {"resample_tilt": True, "resample_masks": False}}
+    record["settings"] = {
+        "reading": {"resample_tilt": True, "resample_masks": False, "interpolate_contours": True},
+    }
     _write_runs(study / "nnUNet_raw" / "Dataset711_AMT", record)
     facts = _facts(study)
     assert not facts.synthetic
     assert facts.dataset is not None
-    assert facts.dataset.resampled == ("tilt",)
+    assert facts.dataset.resampled == ("tilt", "contours")
     assert facts.dataset.seed == 5
 
 

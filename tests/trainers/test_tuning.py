@@ -19,6 +19,7 @@ from nnunet_amt.trainers.tuning import (
     TuningSchedule,
     case_overlap,
     describe_interval,
+    describe_without_tumour,
     mean_dice,
     mean_soft_dice,
     read_ahead,
@@ -131,6 +132,18 @@ def test_empty_reference_and_prediction_have_no_dice_and_do_not_count() -> None:
     assert math.isnan(mean_dice([CaseOverlap(None, 1.0)]))
     assert mean_soft_dice([CaseOverlap(None, 1.0), CaseOverlap(0.5, 0.5)]) == 0.75
     assert math.isnan(mean_soft_dice([]))
+
+
+def test_volumes_without_a_tumour_are_told_with_the_dice() -> None:
+    """A false mark is a Dice of 0, as in the evaluation; the loss curve leaves out what would always be near 0."""
+    empty, marked = np.zeros((1, 2, 2), np.int16), np.ones((1, 2, 2), np.int16)
+    right, wrong = case_overlap(logits_of(empty), empty), case_overlap(logits_of(marked), empty)
+    assert [(overlap.dice, overlap.has_tumour) for overlap in (right, wrong)] == [(None, False), (0.0, False)]
+    overlaps = [CaseOverlap(1.0, 0.5), right, wrong]
+    assert (mean_dice(overlaps), mean_soft_dice(overlaps)) == (0.5, 0.5)
+    expected = "; without a tumour: 2, falsely marked: 1 (Dice 0), the others do not count"
+    assert describe_without_tumour(overlaps) == expected
+    assert describe_without_tumour(overlaps[:1]) == ""
 
 
 def test_voxels_that_nobody_annotated_are_left_out() -> None:

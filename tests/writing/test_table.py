@@ -47,7 +47,7 @@ def test_a_document_holds_everything_in_order(tmp_path: Path) -> None:
     picture = Picture(tmp_path / "dice.png", "The Dice of each <case>", wide=True)
     document = Document("Title", (TABLE,), ("A & B.",), (picture,), ("All|of it.",), ("Left.",), foot="End.")
     parts = markdown_document(document).split("\n\n")
-    expected = ["# Title", "A & B.", "![The Dice of each <case>](dice.png)", "- All\\|of it.", "## Models, a\\|b"]
+    expected = ["# Title", "A & B.", "![The Dice of each \\<case>](dice.png)", "- All\\|of it.", "## Models, a\\|b"]
     assert parts[:5] == expected
     assert parts[6:] == ["- Mean\\|median.", "Left.", "End.\n"]
     page = html_document(document, number_columns={0}, row_class="ours")

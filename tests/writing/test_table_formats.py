@@ -14,7 +14,7 @@ from nnunet_amt.evaluation.results.tables import result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.writing.table import Document
-from nnunet_amt.writing.table_formats import escape_latex, html_document, latex_document
+from nnunet_amt.writing.table_formats import escape_latex, escape_markdown, html_document, latex_document
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=100)
@@ -96,3 +96,25 @@ def test_html_holds_the_cells_as_they_are_and_loads_nothing() -> None:
     assert page.rows[1] == ["Overall", *tables.tables[0].rows[0].cells]
     assert page.rows[1][1] == "2"
     assert [len(row) for row in page.rows] == [6, 6, 6, 1, 6, 1, 6] * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("a|b", r"a\|b"),
+        ("a\\|b", r"a\\\|b"),  # a backslash before the bar would end the cell after all
+        ("a\nb\r\n| c |", r"a b \| c \|"),
+        ("<script>alert(1)</script>", r"\<script>alert(1)\</script>"),
+        ("[x](javascript:alert(1))", r"[x]\(javascript:alert(1))"),
+        ("![x](http://a.b/c.png)", r"![x]\(http://a.b/c.png)"),
+        ("[x]: http://a.b", r"[x]\: http://a.b"),
+        ("&lt;b&gt; `c`", r"\&lt;b\&gt; \`c\`"),
+        (
+            "small (< 5 cm), IoU > 0.5, 0.80 [3], **bold**, a_b, A&B 3 & 4",
+            "small (< 5 cm), IoU > 0.5, 0.80 [3], **bold**, a_b, A\\&B 3 & 4",
+        ),
+    ],
+)
+def test_markdown_of_other_peoples_texts_is_text(given: str, written: str) -> None:
+    """What is not in CommonMark's way stays as it is."""
+    assert escape_markdown(given) == written

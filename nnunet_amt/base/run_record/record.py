@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
@@ -17,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nnunet_amt.base.files import write_json
+from nnunet_amt.base.json_file import NUMBER, misfit, parse_json
 from nnunet_amt.base.run_record.entries import (
     HOME_MARK,
     RunInput,
@@ -32,6 +32,21 @@ SCHEMA_VERSION = 1
 # Two runs that agree in these did the same, whenever and however fast.
 _SAME = ("stage", "settings", "seed", "inputs", "outputs")
 _PART = re.compile(r"nnunet_amt_runs_part\d+of\d+\.json")
+_ENTRY = {"path?": str, "sha256?": (str, None), "files?": int, "names_and_sizes_sha256?": (str, None)}
+_RUN = {
+    "stage": str,
+    "started": str,
+    "command?": str,
+    "seconds?": NUMBER,
+    "software?": {str: str},
+    "machine?": {"system?": str, "cores?": int, "device?": str, "gpu?": str},
+    "settings": dict,
+    "seed?": (int, None),
+    "inputs": {str: _ENTRY},
+    "outputs": {str: _ENTRY},
+    "counts": {str: NUMBER},
+    "cost": {str: (*NUMBER, None)},
+}
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,7 +77,7 @@ def newest_run(folder: Path, stage: str) -> dict[str, Any] | None:
 def read_record_file(path: Path) -> list[dict[str, Any]]:
     """Read the runs of one file; see `read_runs`."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path)
     except FileNotFoundError:
         return []
     except (OSError, ValueError):
@@ -71,8 +86,12 @@ def read_record_file(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         _LOGGER.warning("%s: is no record of version %d; a new one is begun with the next run", path, SCHEMA_VERSION)
         return []
-    runs = content.get("runs")
-    return list(filter(_is_run, runs)) if isinstance(runs, list) else []
+    runs = content.get("runs", [])
+    runs = runs if isinstance(runs, list) else [runs]
+    damaged = [reason for run in runs if (reason := misfit(run, _RUN)) is not None]
+    if damaged:
+        _LOGGER.warning("%s: %d runs in it are damaged (%s); they are left out", path, len(damaged), damaged[0])
+    return [run for run in runs if misfit(run, _RUN) is None]
 
 
 def input_path(folder: Path, run: Mapping[str, Any], name: str) -> Path | None:
@@ -86,12 +105,6 @@ def input_path(folder: Path, run: Mapping[str, Any], name: str) -> Path | None:
         return None
     path = Path(recorded).expanduser() if recorded.startswith(f"{HOME_MARK}/") else folder.resolve() / recorded
     return path.resolve() if path.exists() else None
-
-
-def _is_run(run: object) -> bool:
-    if not isinstance(run, dict) or not all(isinstance(run.get(key), str) for key in ("stage", "started")):
-        return False
-    return all(isinstance(run.get(key), dict) for key in ("inputs", "outputs", "counts", "cost", "settings"))
 
 
 @dataclass

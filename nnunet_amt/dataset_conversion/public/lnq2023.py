@@ -72,6 +72,10 @@ def write_manifest(
         if not is_up_to_date(label, segmentation):
             _write_label(label, segmentation, partly="-train-" in name)
         cases.append(PublicCase(as_case_id(name), name, image, label))
+    for segmentation in visible_files(source, f"*{_SEGMENTATION}"):
+        name = segmentation.name.removesuffix(_SEGMENTATION)
+        if not segmentation.with_name(f"{name}{_CT}").exists():
+            cases.append(PublicCase(as_case_id(name), name, exclusion_reason="no CT"))
     notes = {"label_origin": _ORIGIN, "cohort_reference": "LNQ2023, https://lnq2023.grand-challenge.org"}
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
 

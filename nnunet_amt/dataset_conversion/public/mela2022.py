@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import numbered_rows, row_texts
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort import Split
 from nnunet_amt.dataset_conversion.public.public_cohort import (
@@ -157,7 +158,10 @@ def _tables(source: Path) -> list[Path]:
 
 def _header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return [name.strip() for name in next(csv.reader(file), [])]
+        try:
+            return [name.strip() for name in next(csv.reader(file), [])]
+        except csv.Error:  # another table's
+            return []
 
 
 def _read_boxes(path: Path, by_case: dict[str, list[Box]]) -> None:
@@ -167,16 +171,15 @@ def _read_boxes(path: Path, by_case: dict[str, list[Box]]) -> None:
         raise ManifestError(
             f"{path.name} line 1, column {missing[0]!r}: is missing; it must have {','.join(BOX_COLUMNS)}"
         )
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, header)
-        next(reader)
-        for row in reader:
-            line = reader.line_num
-            x, y, z, *lengths = (_number(path, line, name, row[name]) for name in BOX_COLUMNS[1:])
-            for name, value in zip(BOX_COLUMNS[4:], lengths, strict=True):
-                if value <= 0:
-                    raise ManifestError(f"{path.name} line {line}, column {name!r}: must be above 0 (got {value:g})")
-            by_case[row["public_id"].strip()].append(Box((x, y, z), (lengths[0], lengths[1], lengths[2]), line))
+    rows = numbered_rows(path, "the table of the boxes")
+    next(rows)
+    for line, cells in rows:
+        row = row_texts(path, line, columns=header, cells=cells)
+        x, y, z, *lengths = (_number(path, line, name, row[name]) for name in BOX_COLUMNS[1:])
+        for name, value in zip(BOX_COLUMNS[4:], lengths, strict=True):
+            if value <= 0:
+                raise ManifestError(f"{path.name} line {line}, column {name!r}: must be above 0 (got {value:g})")
+        by_case[row["public_id"]].append(Box((x, y, z), (lengths[0], lengths[1], lengths[2]), line))
 
 
 def _number(path: Path, line: int, column: str, text: str | None) -> float:

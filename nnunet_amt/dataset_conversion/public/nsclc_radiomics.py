@@ -5,6 +5,7 @@ Layout: ``LUNG1-001/<study>/<series>/*.dcm``, or all files of a patient in one f
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMa
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.mask import masks_among
 from nnunet_amt.images.dicom.rtstruct import RtStruct
+
+logger = logging.getLogger(__name__)
 
 
 def write_manifest(
@@ -51,14 +54,22 @@ def write_manifest(
     Path
         `output`. Patients without CT, RTSTRUCT or ROI are excluded with the reason.
     """
-    patients = sorted(folder for folder in source.iterdir() if folder.is_dir()) if source.is_dir() else []
+    beside = [path for path in sorted(source.iterdir()) if not path.name.startswith(".")] if source.is_dir() else []
+    patients = [path for path in beside if path.is_dir()]
     if not patients:
         raise ManifestError(f"{source.name}: holds no patients' folders; give the folder above them")
     cases: list[PublicCase] = []
     for patient in reported(patients, progress, "looking for RTSTRUCTs"):
         cases += _cases_of(patient, roi)
+    for path in beside:  # a zip whose patient is there unpacked too is left over from the download
+        packed = path.suffix.lower() == ".zip" and path.is_file() and source / path.stem not in patients
+        if packed or not path.exists():
+            reason = "zip, not unpacked" if packed else "link to nothing"
+            cases.append(PublicCase(as_case_id(path.stem), path.stem, exclusion_reason=reason))
     notes = {
-        "label_origin": f"Labels are the contours of the ROIs named {roi!r}, filled even-odd by pixel centres.",
+        "label_origin": (
+            f"Labels are the contours of the ROIs named {roi!r}, filled by pixel centres, those on a contour included."
+        ),
         "cohort_reference": reference,
     }
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=notes)
@@ -72,7 +83,8 @@ def _cases_of(patient: Path, roi: str) -> list[PublicCase]:
         structures = masks_among(folder, headers, kind=RtStruct, roi=roi)
     except RoiNotFoundError:
         return [PublicCase(case_id, patient.name, exclusion_reason=f"no ROI named {roi}")]
-    except ImageReadError:
+    except ImageReadError as error:
+        logger.warning("%s: left out, %s", case_id, error)
         return [PublicCase(case_id, patient.name, exclusion_reason="no DICOM file, or a damaged one")]
     kinds = {header.sop_class for header in headers}
     for kind, name in ((CT_IMAGE, "CT"), (RT_STRUCTURE_SET, "RTSTRUCT")):

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import TypeVar
 
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, numbered_cells, write_csv, write_json
+from nnunet_amt.base.files import atomic_path, files_below, numbered_rows, why_unreadable, write_csv, write_json
+from nnunet_amt.base.json_file import parse_json
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
 
 Item = TypeVar("Item")
 
+_NAMED_AT_MOST = 5
 _COLUMNS = ("case_id", "patient_id", "institution", "image", "mask", "split", "roi", "exclusion_reason")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ def write_public_manifest(
     """Write a manifest, a CSV file whose paths are relative to its folder, and its notes, see `read_notes`.
 
     All cases have one institution, as public cohorts do not tell theirs apart, and one split; None to have it drawn.
-    Raises ManifestError if no case takes part.
+    Cases that take no part are in it with their reason, and a warning tells of them. Raises ManifestError if no case
+    takes part.
     """
     if all(case.exclusion_reason for case in cases):
         reasons = ", ".join(sorted({case.exclusion_reason or "" for case in cases})) or "there are no files"
@@ -57,6 +62,18 @@ def write_public_manifest(
         row = (case.case_id, case.patient_id, institution, *paths, given, case.roi or "", case.exclusion_reason or "")
         rows.append(row)
     _write_rows(output, rows, notes)
+    for reason in dict.fromkeys(case.exclusion_reason for case in cases if case.exclusion_reason):
+        named = [case.case_id for case in cases if case.exclusion_reason == reason]
+        more = ", ..." if len(named) > _NAMED_AT_MOST else ""
+        logger.warning(
+            "%s: %d of %d cases are left out, %s: %s%s",
+            output.name,
+            len(named),
+            len(cases),
+            reason,
+            ", ".join(named[:_NAMED_AT_MOST]),
+            more,
+        )
     return output
 
 
@@ -71,11 +88,11 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     notes: dict[str, list[str]] = {}
     for manifest in manifests:
         read_manifest(manifest)  # names what is wrong with it
-        lines = numbered_cells(decoded_table(manifest.read_bytes(), name=manifest.name), manifest.name)
-        header = [name.lower() for name in next(lines)[1]]
+        lines = numbered_rows(manifest, "a manifest")
+        _, names = next(lines, (1, []))
         for _, row in lines:
-            given = (*row, *[""] * len(header))  # cells at the end of a row may be left out
-            cells = {name: cell for name, cell in zip(header, given, strict=False) if name}
+            given = (*row, *[""] * len(names))  # cells at the end of a row may be left out
+            cells = {name.lower(): cell for name, cell in zip(names, given, strict=False) if name}
             for column in ("image", "mask"):
                 cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
             columns |= dict.fromkeys(cells)
@@ -106,7 +123,7 @@ def read_notes(manifest: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
+        notes = parse_json(path)
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path.name}: is no JSON ({type(error).__name__}); correct or remove it") from error
     if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
@@ -146,8 +163,24 @@ def reported(items: Sequence[Item], progress: Progress, what: str) -> Iterator[I
 
 
 def visible_files(source: Path, pattern: str) -> list[Path]:
-    """Find files below a folder, sorted; not those that macOS adds to its archives (``._name``)."""
-    return sorted(path for path in source.rglob(pattern) if not path.name.startswith("."))
+    """Find files below a folder, sorted; not those that macOS adds to its archives (``._name``).
+
+    A linked subfolder, and a file of that pattern that has no content, is a ManifestError: cases would be left out.
+    """
+    found = []
+    try:
+        below = files_below(source)
+    except OSError as error:
+        raise ManifestError(
+            f"{source.name}: a folder in it cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    for path in (path for path in below if not path.name.startswith(".")):
+        reason = why_unreadable(path)
+        if reason and (path.is_dir() or fnmatch(path.name, pattern)):
+            raise ManifestError(f"{path.relative_to(source)} {reason}")
+        if fnmatch(path.name, pattern):
+            found.append(path)
+    return found
 
 
 def _write_rows(
@@ -158,4 +191,7 @@ def _write_rows(
 
 
 def _relative(path: Path | None, folder: Path) -> str:
-    return "" if path is None else Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    """Give a path from a folder on; a link keeps its name, as what it leads to may have none that tells the format."""
+    if path is None:
+        return ""
+    return Path(os.path.relpath(path.parent.resolve() / path.name, folder.resolve())).as_posix()

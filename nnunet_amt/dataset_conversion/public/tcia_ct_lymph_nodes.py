@@ -92,6 +92,10 @@ def write_manifest(
             cases.append(PublicCase(case_id, case_id, exclusion_reason=reason.split(":")[0]))
         else:
             cases.append(PublicCase(case_id, case_id, image, label))
+    with_mask = {case.case_id for case in cases}
+    for case_id in sorted({path.name for path in source.rglob(f"{_PREFIXES[region]}_LYMPH_*") if path.is_dir()}):
+        if case_id not in with_mask:
+            cases.append(PublicCase(case_id, case_id, exclusion_reason="no mask"))
     return write_public_manifest(output, cases=cases, institution=institution, split=split, notes=_NOTES)
 
 

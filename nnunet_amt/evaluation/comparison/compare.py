@@ -32,7 +32,13 @@ from nnunet_amt.evaluation.results.read_results import (
 )
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import ComparisonSettings
-from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, cohort_groups, institutions_of, read_cohort_rows
+from nnunet_amt.evaluation.summary.cohort_groups import (
+    CohortGroup,
+    check_tumours,
+    cohort_groups,
+    institutions_of,
+    read_cohort_rows,
+)
 from nnunet_amt.writing.table import Document
 from nnunet_amt.writing.table_formats import html_document, markdown_document
 
@@ -184,6 +190,9 @@ def _cohort(
 ) -> tuple[Sequence[CohortGroup], Mapping[str, str] | None]:
     """Give the groups of the cohort, and the institutions where they are to be drawn."""
     rows = None if cohort is None else read_cohort_rows(cohort, case_ids=first.case_ids)
+    if cohort is not None and rows is not None:
+        empty = [name for name, number in zip(first.case_ids, first.references, strict=True) if not number]
+        check_tumours(cohort, rows, empty=empty)
     columns = () if rows is None else tuple(first.settings.get("subgroup_columns", ()))
     group_settings = settings.for_groups(columns)
     groups = cohort_groups(rows, settings=group_settings)

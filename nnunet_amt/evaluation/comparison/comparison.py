@@ -28,7 +28,7 @@ from nnunet_amt.evaluation.comparison.measures import (
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
-from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES
+from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES, tumour_group
 
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _PLACES_IN_TABLE = np.array([MEASURES.index(measure) for measure in TABLE_MEASURES])
@@ -85,6 +85,14 @@ class ModelComparison:
         """Look up a measure."""
         return self.differences[MEASURES.index(Measure(metric, iou_threshold))]
 
+    @property
+    def disagrees(self) -> PairedTest | None:
+        """The test of the Dice, where its mean is better by one model, and a typical case by the other."""
+        test, mean = self.test("dice"), self.difference("dice").value
+        if test is None or mean is None or test.shift is None:
+            return None
+        return test if round(mean, 3) * round(test.shift, 3) < 0 else None
+
     def test(self, metric: str, iou_threshold: float | None = None) -> PairedTest | None:
         """Look up a test; None if the measure is not tested."""
         wanted = (metric, iou_threshold)
@@ -124,9 +132,10 @@ class Comparison:
         return len(self.first.lesions)
 
     @property
-    def tests(self) -> int:
-        """Number of tests that Holm's correction is for."""
-        return sum(test.p is not None for other in self.others for test in other.tests)
+    def secondary_tests(self) -> int:
+        """Number of tests beside those of the primary endpoint, which Holm's correction is for."""
+        tests = (test for other in self.others for test in other.tests if test.endpoint != self.settings.primary)
+        return sum(test.p is not None for test in tests)
 
 
 def compare_models(
@@ -150,7 +159,10 @@ def compare_models(
     compared = zip(
         others,
         values[len(models) :],
-        corrected([paired_tests(first, other) for other in others]),
+        corrected(
+            [paired_tests(first, other, settings=settings, clusters=clusters) for other in others],
+            primary=settings.primary,
+        ),
         [case_verdicts(first, other, tie_margin=settings.tie_margin) for other in others],
         subgroups,
         strict=True,
@@ -175,7 +187,8 @@ def _subgroup_differences(
     before = [group for group in groups if group.name == _FIRST_GROUP]
     after = [group for group in groups if group.name != _FIRST_GROUP]
     found: list[list[SubgroupDifference]] = [[] for _ in differences]
-    for group in (*before, sizes, *after):
+    tumours = tumour_group(dict(zip(first.case_ids, first.references.tolist(), strict=True)))
+    for group in (*tumours, *before, sizes, *after):
         for name in group.order:
             places = [i for i, case_id in enumerate(first.case_ids) if group.subgroup_of[case_id] == name]
             if not places:

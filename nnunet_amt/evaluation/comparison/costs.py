@@ -15,8 +15,8 @@ from nnunet_amt.errors import BadInputError
 
 Run = Mapping[str, Any]
 # nnU-Net 2.8.1, nnUNetTrainer: "<date> <time>: Epoch 12 " and "<date> <time>: Epoch time: 34.5 s "
-_EPOCH = re.compile(r": +Epoch (\d+)\s*$", re.MULTILINE)
-_EPOCH_TIME = re.compile(r": +Epoch time: ([0-9.]+) s\s*$", re.MULTILINE)
+_EPOCH = re.compile(r": +Epoch (\d{1,9})\s*$", re.MULTILINE)
+_EPOCH_TIME = re.compile(r": +Epoch time: (\d{1,9}(?:\.\d{0,9})?) s\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

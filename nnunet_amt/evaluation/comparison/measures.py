@@ -5,7 +5,7 @@ Every metric is a ratio of two sums over cases, so that models and their differe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,12 +15,12 @@ from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
-from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, fp_interval, sensitivity_interval
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
-from nnunet_amt.statistics.tests import holm, mcnemar_p, wilcoxon_p
+from nnunet_amt.statistics.tests import hodges_lehmann, holm, mcnemar_p, permutation_p, wilcoxon_p
 
 Verdict = Literal["win", "tie", "loss"]
-TEST_NAMES = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
+TEST_NAMES = {"permutation": "permutation", "mcnemar": "McNemar"}
 VERDICTS: tuple[Verdict, ...] = ("win", "tie", "loss")
 _ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 
@@ -56,11 +56,12 @@ class Ratios:
     denominators: np.ndarray
     # (measures,): which of them are means over the cases in which they are defined, not ratios of pooled counts
     case_means: np.ndarray
+    paired: bool  # differences of two models, which only the bootstrap gives intervals of
 
     def of(self, cases: np.ndarray, measures: np.ndarray) -> Ratios:
         """Give some of the cases and measures, by their places."""
         part = np.ix_(cases, measures)
-        return Ratios(self.numerators[part], self.denominators[part], self.case_means[measures])
+        return Ratios(self.numerators[part], self.denominators[part], self.case_means[measures], self.paired)
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ class Estimate:
     """A value with its interval."""
 
     value: float | None  # None where undefined
-    ci95: tuple[float, float] | None  # percentile bootstrap interval; None where it is withheld or undefined
+    ci95: tuple[float, float] | None  # see `MetricSummary.ci95`; of differences the bootstrap's
     n: int  # cases in which it is defined, reference lesions, or scans
 
 
 def ratios(model: EvaluatedModel) -> Ratios:
     """Give the `MEASURES` of one model."""
     defined = ~np.isnan(model.voxel)
-    return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp)
+    return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp, paired=False)
 
 
 def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
@@ -85,9 +86,8 @@ def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
     both, so differences of counts over them are differences of the ratios.
     """
     both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel)
-    return _ratios(
-        first, np.where(both, other.voxel - first.voxel, 0.0), both, other.tp - first.tp, other.fp - first.fp
-    )
+    voxel = np.where(both, other.voxel - first.voxel, 0.0)
+    return _ratios(first, voxel, both, other.tp - first.tp, other.fp - first.fp, paired=True)
 
 
 def estimates(
@@ -101,9 +101,11 @@ def estimates(
     numerators = np.hstack([part.numerators for part in columns])
     denominators = np.hstack([part.denominators for part in columns])
     low, high = _intervals(numerators, denominators, settings, clusters)
-    n = denominators.sum(axis=0)
+    n, drawn = denominators.sum(axis=0), denominators
+    if clusters is not None:
+        drawn = sums_of_clusters(denominators, clusters)
     case_means = np.concatenate([part.case_means for part in columns])
-    enough = np.where(case_means, n, len(denominators)) >= _fewest(settings)  # as in evaluate
+    enough = np.where(case_means, (drawn > 0).sum(axis=0), len(drawn)) >= _fewest(settings)  # as in evaluate
     found = [
         Estimate(
             value=float(numerator / count) if count else None,
@@ -113,10 +115,29 @@ def estimates(
         for i, (numerator, count) in enumerate(zip(numerators.sum(axis=0), n, strict=True))
     ]
     size = columns[0].numerators.shape[1]
-    return [tuple(found[start : start + size]) for start in range(0, len(found), size)]
+    groups = [tuple(found[start : start + size]) for start in range(0, len(found), size)]
+    return [
+        group if part.paired else _of_one_model(part, group, clustered=clusters is not None)
+        for part, group in zip(columns, groups, strict=True)
+    ]
 
 
-def _ratios(model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray) -> Ratios:
+def _of_one_model(part: Ratios, found: Sequence[Estimate], *, clustered: bool) -> tuple[Estimate, ...]:
+    """Give sensitivities and false positives per scan the intervals that `evaluate` gives them."""
+    estimates = []
+    for measure, estimate, count in zip(MEASURES, found, part.numerators.sum(axis=0), strict=True):
+        interval = estimate.ci95
+        if measure.metric == "sensitivity" and estimate.n:
+            interval = sensitivity_interval(int(count), estimate.n, interval, clustered)
+        elif measure.metric == "fp_per_scan":
+            interval = fp_interval(int(count), estimate.n, interval, clustered)
+        estimates.append(replace(estimate, ci95=interval))
+    return tuple(estimates)
+
+
+def _ratios(
+    model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: np.ndarray, fp: np.ndarray, *, paired: bool
+) -> Ratios:
     thresholds = len(THRESHOLDS)
     references = np.repeat(model.references[:, None], thresholds, axis=1)
     scans = np.ones((len(model.case_ids), thresholds))
@@ -125,6 +146,7 @@ def _ratios(model: EvaluatedModel, voxel: np.ndarray, defined: np.ndarray, tp: n
         numerators=np.hstack([voxel, tp, fp, sweep]).astype(float),
         denominators=np.hstack([defined, references, scans, references[:, :1], scans[:, :1]]).astype(float),
         case_means=np.array([measure.metric in VOXEL_METRICS for measure in MEASURES]),
+        paired=paired,
     )
 
 
@@ -133,8 +155,6 @@ def _intervals(
 ) -> tuple[np.ndarray, np.ndarray]:
     width = numerators.shape[1]
     nothing = np.full(width, np.nan)
-    if len(numerators) < _fewest(settings):
-        return nothing, nothing
     # many columns agree (scans, lesions, neighbouring thresholds): they are summed once
     rows, column = np.unique(np.hstack([numerators, denominators]), axis=1, return_inverse=True)
     column = column.ravel()
@@ -163,16 +183,26 @@ class LesionTable:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A test of one metric."""
+    """A test of one metric, and beside it how the ranks of its differences see it."""
 
     # metric, iou_threshold: as in `Measure`
     metric: str
     iou_threshold: float | None
-    test: str  # ``wilcoxon`` (over cases) or ``mcnemar`` (over reference lesions)
+    # ``permutation``: of the mean difference, over cases or over what is drawn; ``mcnemar``: over reference lesions
+    test: str
     n: int  # pairs: cases in which both models have the metric, or reference lesions
     p: float | None  # two-sided; None without any pair
-    p_holm: float | None = None  # `p` after Holm's correction for all tests of the comparison
+    p_holm: float | None = None  # `p` after Holm's correction, see `corrected`
     lesions: LesionTable | None = None  # the table behind McNemar's test
+    # Hodges-Lehmann's shift and Wilcoxon's p-value: of the differences case by case, a typical one, not their mean.
+    # Without p where whole institutions are drawn, as Wilcoxon's test takes cases for independent
+    shift: float | None = None
+    p_wilcoxon: float | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """What `ComparisonSettings.primary` calls the metric."""
+        return self.metric if self.iou_threshold is None else f"{self.metric}_{self.iou_threshold:g}"
 
 
 @dataclass(frozen=True)
@@ -189,32 +219,67 @@ class CaseVerdict:
     verdict: Verdict
 
 
-def paired_tests(first: EvaluatedModel, other: EvaluatedModel) -> tuple[PairedTest, ...]:
-    """Test the voxel metrics and false positives case by case, and the detection lesion by lesion."""
+def paired_tests(
+    first: EvaluatedModel,
+    other: EvaluatedModel,
+    *,
+    settings: ComparisonSettings,
+    clusters: Sequence[str] | None = None,
+) -> tuple[PairedTest, ...]:
+    """Test the voxel metrics and false positives case by case, and the detection lesion by lesion.
 
-    def wilcoxon(metric: str, threshold: float | None, differences: np.ndarray) -> PairedTest:
-        return PairedTest(metric, threshold, "wilcoxon", differences.size, wilcoxon_p(differences))
+    Where `clusters` of the cases are drawn, all that is tested are the differences of whole clusters.
+    """
+
+    def of_cases(metric: str, threshold: float | None, differences: np.ndarray) -> PairedTest:
+        known = ~np.isnan(differences)
+        shift, wilcoxon = hodges_lehmann(differences[known]), wilcoxon_p(differences[known])
+        if clusters is not None:
+            wilcoxon = None
+        return PairedTest(
+            *(metric, threshold, "permutation", int(known.sum()), mean_p(differences, clusters)),
+            shift=shift,
+            p_wilcoxon=wilcoxon,
+        )
+
+    def mean_p(differences: np.ndarray, clusters: Sequence[str] | None) -> float | None:
+        known = np.flatnonzero(~np.isnan(differences))
+        sums = differences[known]
+        if clusters is not None and known.size:
+            sums = sums_of_clusters(sums[:, None], [clusters[i] for i in known.tolist()])[:, 0]
+        return permutation_p(sums, resamples=settings.permutations, seed=settings.seed)
 
     tests = []
     for column, name in enumerate(VOXEL_METRICS):
         differences = other.voxel[:, column] - first.voxel[:, column]
-        tests.append(wilcoxon(name, None, differences[~np.isnan(differences)]))
+        tests.append(of_cases(name, None, differences))
     for place, threshold in enumerate(TABLE_THRESHOLDS):
+        at = threshold_index(threshold)
         one, two = first.found[:, place], other.found[:, place]
         counts = (int(found.sum()) for found in (one & two, one & ~two, ~one & two, ~one & ~two))
-        lesions = LesionTable(*counts)
+        lesions, kind = LesionTable(*counts), "mcnemar"
         p = mcnemar_p(lesions.only_first, lesions.only_other) if len(first.lesions) else None
-        tests.append(PairedTest("sensitivity", threshold, "mcnemar", len(first.lesions), p, lesions=lesions))
-        at = threshold_index(threshold)
-        tests.append(wilcoxon("fp_per_scan", threshold, (other.fp[:, at] - first.fp[:, at]).astype(float)))
+        if clusters is not None and p is not None:
+            kind, p = "permutation", mean_p((other.tp[:, at] - first.tp[:, at]).astype(float), clusters)
+        tests.append(PairedTest("sensitivity", threshold, kind, len(first.lesions), p, lesions=lesions))
+        tests.append(of_cases("fp_per_scan", threshold, (other.fp[:, at] - first.fp[:, at]).astype(float)))
     return tuple(tests)
 
 
-def corrected(families: Sequence[Sequence[PairedTest]]) -> list[tuple[PairedTest, ...]]:
-    """Correct the p-values of all tests of all models together by Holm's method; undefined ones do not count."""
-    p_values = iter(holm([test.p for tests in families for test in tests if test.p is not None]))
+def corrected(families: Sequence[Sequence[PairedTest]], *, primary: str) -> list[tuple[PairedTest, ...]]:
+    """Correct p-values by Holm's method: those of the primary endpoint together, and all others of all models together.
+
+    So with two models that of the primary endpoint stays as it is. Undefined ones do not count.
+    """
+
+    def p_values(of_primary: bool) -> Iterator[float]:
+        tests = (test for family in families for test in family if (test.endpoint == primary) == of_primary)
+        return iter(holm([test.p for test in tests if test.p is not None]))
+
+    found = {of_primary: p_values(of_primary) for of_primary in (True, False)}
     return [
-        tuple(replace(test, p_holm=None if test.p is None else next(p_values)) for test in tests) for tests in families
+        tuple(replace(test, p_holm=None if test.p is None else next(found[test.endpoint == primary])) for test in tests)
+        for tests in families
     ]
 
 

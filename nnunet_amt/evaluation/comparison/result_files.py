@@ -21,10 +21,12 @@ from nnunet_amt.evaluation.comparison.measures import (
 )
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import DEFINING_SETTINGS, EvaluatedModel
+from nnunet_amt.evaluation.results.summary_json import specificity_json
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, p_text
 from nnunet_amt.writing.table import Document
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: p was Wilcoxon's, and Holm's correction was for all tests together
+_TESTED = ("test", "p", "p_holm", "shift", "p_wilcoxon")
 _IOU = paper.OPERATING_POINT.iou_threshold
 CASES_COLUMNS = (
     *("case_id", "first", "other", "dice_first", "dice_other", "difference", "verdict"),
@@ -33,7 +35,7 @@ CASES_COLUMNS = (
 )
 METRICS_COLUMNS = (
     *("first", "other", "group", "subgroup", "cases", "metric", "iou_threshold", "n"),
-    *("value_first", "value_other", "difference", "ci95_low", "ci95_high", "test", "p", "p_holm"),
+    *("value_first", "value_other", "difference", "ci95_low", "ci95_high", *_TESTED),
 )
 Row = dict[str, Any]
 
@@ -50,6 +52,8 @@ def plain_sentences(comparison: Comparison) -> tuple[str, ...]:
             f"{tally['tie']} of {comparison.cases}."
         )
         sentences = [_dice_sentence(comparison, other), *_lesion_sentences(comparison, other), cases]
+        if (test := other.disagrees) is not None:
+            sentences.append(_disagreement(test))
         found.append(" ".join(sentences))
     return tuple(found)
 
@@ -67,7 +71,7 @@ def write_comparison_json(path: Path, comparison: Comparison, document: Document
         "cases": comparison.cases,
         "reference_lesions": comparison.lesions,
         "clusters": comparison.clusters,
-        "tests": comparison.tests,
+        "secondary_tests": comparison.secondary_tests,
         "first": first.name,
         "difference": "other minus first",
         "sentences": list(document.sentences),
@@ -76,6 +80,7 @@ def write_comparison_json(path: Path, comparison: Comparison, document: Document
                 "name": result.name,
                 "metrics": [asdict(m) | asdict(e) for m, e in zip(MEASURES, result.values, strict=True)],
                 "cost": asdict(result.cost),
+                **specificity_json(result.model.specificity),
             }
             for result in comparison.results
         ],
@@ -105,7 +110,7 @@ def _comparison(other: ModelComparison) -> Row:
     metrics = []
     for measure, estimate in zip(MEASURES, other.differences, strict=True):
         test = other.test(measure.metric, measure.iou_threshold)
-        tested = {name: None if test is None else getattr(test, name) for name in ("test", "p", "p_holm")}
+        tested = {name: None if test is None else getattr(test, name) for name in _TESTED}
         metrics.append(_difference(measure, estimate) | tested)
     return {
         "other": other.other.name,
@@ -136,7 +141,7 @@ def _metric_rows(comparison: Comparison, other: ModelComparison) -> Iterator[Row
         test = other.test(*wanted)
         row = head | {"group": "overall", "subgroup": "overall", "cases": comparison.cases}
         row |= {f"value_{side}": results[head[side]].value(*wanted).value for side in ("first", "other")}
-        row |= {name: getattr(test, name) for name in ("test", "p", "p_holm")} if test is not None else {}
+        row |= {name: getattr(test, name) for name in _TESTED} if test is not None else {}
         yield row | _cells(measure, estimate)
     for subgroup in other.subgroups:
         row = head | {name: getattr(subgroup, name) for name in ("group", "subgroup", "cases")}
@@ -171,6 +176,15 @@ def _dice_sentence(comparison: Comparison, other: ModelComparison) -> str:
     return f"{where} the mean Dice of {other.name} is {how} that of {first} ({_evidence(other, 'dice', None)})."
 
 
+def _disagreement(test: PairedTest) -> str:
+    how = difference_words(test.shift or 0.0, "lower", "higher", "the same")
+    wilcoxon = "" if test.p_wilcoxon is None else f", Wilcoxon {_p(test.p_wilcoxon)}"
+    return (
+        f"Mean and ranks disagree: in a typical case its Dice is {how} (Hodges-Lehmann shift{wilcoxon}), but a few "
+        "cases that differ much the other way outweigh it in the mean. Look at these before calling one model better."
+    )
+
+
 def _lesion_sentences(comparison: Comparison, other: ModelComparison) -> list[str]:
     test, rate = other.test("sensitivity", _IOU), other.difference("fp_per_scan", _IOU)
     sentences = []
@@ -197,5 +211,11 @@ def _evidence(
 
 
 def _p_values(test: PairedTest) -> str:
-    p, holm = (text if text.startswith("<") else f"= {text}" for text in (p_text(test.p), p_text(test.p_holm)))
-    return f"{TEST_NAMES[test.test]} p {p}, Holm {holm.removeprefix('= ')}"
+    """Give the p-value, and after Holm's correction where that changes it."""
+    found = f"{TEST_NAMES[test.test]} {_p(test.p)}"
+    return found if test.p_holm == test.p else f"{found}, Holm {p_text(test.p_holm)}"
+
+
+def _p(p: float | None) -> str:
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

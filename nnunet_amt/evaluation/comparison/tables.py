@@ -6,16 +6,29 @@ from itertools import groupby
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
-from nnunet_amt.evaluation.comparison.measures import TABLE_MEASURES, TEST_NAMES, VERDICTS, Estimate, Measure
+from nnunet_amt.evaluation.comparison.measures import (
+    TABLE_MEASURES,
+    TEST_NAMES,
+    VERDICTS,
+    Estimate,
+    Measure,
+    PairedTest,
+)
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
-from nnunet_amt.evaluation.results.tables import FALSE_POSITIVE_RULES, group_title, subgroup_title
-from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
+from nnunet_amt.evaluation.results.tables import (
+    FALSE_POSITIVE_RULES,
+    LESION_INTERVALS,
+    group_title,
+    subgroup_title,
+    withheld_words,
+)
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.writing.numbers import (
     NOT_RECORDED,
     UNDEFINED,
     counted,
     difference_text,
+    interval_text,
     long_duration,
     memory_text,
     p_text,
@@ -49,6 +62,7 @@ def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
         _accuracy(comparison),
         _differences(comparison),
         _lesions(comparison),
+        *_scans_without_tumour(comparison),
         _verdicts(comparison),
         _costs(comparison),
         *(_subgroups(comparison, other) for other in comparison.others),
@@ -76,6 +90,12 @@ def _accuracy(comparison: Comparison) -> Table:
         f"{settings['minimum_predicted_voxels']} voxels dropped; "
         f"{FALSE_POSITIVE_RULES[str(settings['false_positive_rule'])]}.",
     ]
+    if (scans := comparison.first.specificity) is not None:
+        notes.append(
+            f"{counted(scans.scans, 'case')} {'has' if scans.scans == 1 else 'have'} no tumour: counted in the false "
+            "positives per scan; Dice, IoU and precision are 0 in one in which a model predicts something, and "
+            "undefined, as recall is, elsewhere. The subgroup 'with a tumour' is free of them."
+        )
     if published is not None:
         columns.append("Published (other patients)")
         notes.append(
@@ -88,15 +108,12 @@ def _accuracy(comparison: Comparison) -> Table:
 
 def _interval_note(comparison: Comparison) -> str:
     settings, clusters = comparison.settings, comparison.clusters
-    drawn = "cases" if clusters is None else f"{clusters} institutions with all of their cases"
-    note = f"CI: percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed {settings.seed}; "
-    if settings.ci_always:
-        note += f"under {FEWEST_CASES} cases it is too narrow to rely on."
-    else:
-        note += f"withheld under {FEWEST_CASES} cases, where it is too narrow to rely on."
-    if clusters is not None and clusters < FEWEST_CLUSTERS:
-        note += f" It is too narrow here everywhere: {FEWEST_CLUSTERS} institutions are the fewest to resample."
-    return note
+    how = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
+    if clusters is not None:
+        drawn = f"CI: percentile bootstrap over {clusters} institutions with all of their cases, {how}; "
+        return f"{drawn}{withheld_words('institutions', settings.ci_always)}, and where it has no width."
+    withheld = withheld_words("cases", settings.ci_always)
+    return f"CI of voxel metrics: percentile bootstrap over cases, {how}; {withheld}. {LESION_INTERVALS}"
 
 
 def _differences(comparison: Comparison) -> Table:
@@ -107,22 +124,50 @@ def _differences(comparison: Comparison) -> Table:
             for measure in measures:
                 difference = other.difference(measure.metric, measure.iou_threshold)
                 test = other.test(measure.metric, measure.iou_threshold)
-                tested = (UNDEFINED,) * 3
+                tested, title = (UNDEFINED,) * 5, _TITLES[measure.metric]
                 if test is not None:
-                    tested = TEST_NAMES[test.test], p_text(test.p), p_text(test.p_holm)
-                rows.append(Row(_TITLES[measure.metric], (_difference(difference), str(difference.n), *tested)))
+                    tested = TEST_NAMES[test.test], p_text(test.p), p_text(test.p_holm), *_ranks(test)
+                    title += " (primary)" if test.endpoint == comparison.settings.primary else ""
+                rows.append(Row(title, (_difference(difference), str(difference.n), *tested)))
     title = f"Differences: other model minus {comparison.first.name}"
-    columns = ("Difference (95% CI)", "n", "Test", "p", "p (Holm)")
+    columns = ("Difference (95% CI)", "n", "Test", "p", "p (Holm)", "Typical case", "p (Wilcoxon)")
     notes = (
         f"Other model minus {comparison.first.name}: above 0 the other has the higher value, which is better for all "
         "but false positives. Intervals are of the paired difference: each resample draws the same cases for both.",
         "n: cases in which both models have the metric (precision is undefined without a prediction, all four without "
         "tumour and prediction), reference lesions for sensitivity, scans for false positives.",
-        "Wilcoxon: signed rank test over cases, two-sided, zeros by Pratt's method; for false positives over the "
-        "number in each scan. McNemar: exact test over reference lesions. The means over the thresholds have no test.",
-        f"p (Holm): corrected for all {comparison.tests} tests of this comparison, over models and metrics.",
+        _test_note(comparison),
+        f"Primary: the endpoint that was named before looking ({_primary_title(comparison)}); with one other model its "
+        "p needs no correction. p (Holm) of all other endpoints: corrected for their "
+        f"{comparison.secondary_tests} tests, over models and metrics.",
+        "Typical case: Hodges-Lehmann's shift, the median of the means of all pairs of differences, which a few large "
+        "ones cannot move; p (Wilcoxon): the signed rank test of it, two-sided, zeros by Pratt's method. Secondary, "
+        "not corrected; mean and typical case may point to different models."
+        + (" Wilcoxon's test takes cases for independent and is left out." if comparison.clusters is not None else ""),
     )
     return Table(title, "Metric", columns, tuple(rows), notes)
+
+
+def _ranks(test: PairedTest) -> tuple[str, str]:
+    return UNDEFINED if test.shift is None else signed(test.shift), p_text(test.p_wilcoxon)
+
+
+def _primary_title(comparison: Comparison) -> str:
+    metric, _, threshold = comparison.settings.primary.rpartition("_")
+    return f"{_TITLES[metric]} at IoU > {threshold}" if metric in _TITLES else _TITLES[comparison.settings.primary]
+
+
+def _test_note(comparison: Comparison) -> str:
+    note = (
+        "Permutation: test of the mean difference, two-sided; any pair could as well have changed places. All changes "
+        f"of sign to 20 pairs, else {comparison.settings.permutations} random ones. "
+    )
+    if comparison.clusters is None:
+        return f"{note}McNemar: exact test over reference lesions. The means over the thresholds have no test."
+    return (
+        f"{note}The pairs of an institution change places together, and lesions with them: {comparison.clusters} "
+        "institutions are tested, not cases. The means over the thresholds have no test."
+    )
 
 
 def _lesions(comparison: Comparison) -> Table:
@@ -140,7 +185,21 @@ def _lesions(comparison: Comparison) -> Table:
         "independent, which those of one patient are not quite: where cases have several lesions p is somewhat too "
         "small."
     )
+    if comparison.clusters is not None:
+        note = "p: permutation test of the lesions found in each institution, see the table of differences."
     return Table(title, "Threshold", columns, tuple(rows), (note,))
+
+
+def _scans_without_tumour(comparison: Comparison) -> tuple[Table, ...]:
+    rows = []
+    for result in comparison.results:
+        if (found := result.model.specificity) is not None:
+            share = f"{found.value:.3f} ({interval_text(found.wilson95)})"
+            cells = (str(found.scans), str(found.negative), share, f"{found.false_positives / found.scans:.3f}")
+            rows.append(Row(result.name, cells))
+    columns = ("Scans", "Without a false positive", "Specificity by scan (95% CI)", "FP per scan")
+    note = "CI: Wilson's interval of each model by itself. The difference is not tested."
+    return (Table("Scans without a tumour", "Model", columns, tuple(rows), (note,)),) if rows else ()
 
 
 def _verdicts(comparison: Comparison) -> Table:

@@ -82,7 +82,8 @@ def analyse_failures(
     """Compare the references of the worst segmented tenth with those of the best, and classify every case.
 
     The paper's "Quantitative analysis of failure modes" and "Per-case analysis of successes and failures". The
-    results replace those of an earlier analysis in `output` all at once, or not at all.
+    results replace those of an earlier analysis in `output` all at once, or not at all. Cases without a tumour are in
+    neither tenth; what is predicted in them stands among the false positives.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def analyse_failures(
     Raises
     ------
     BadInputError
-        If a folder is missing, fewer than two cases have a Dice, or the output cannot be written; its subclasses
+        If a folder is missing, fewer than two cases have a tumour, or the output cannot be written; its subclasses
         if cases do not pair up, geometries differ, or a file is damaged or holds other labels than 0 and 1.
     """
     settings = settings or EvaluationSettings()
@@ -128,7 +129,8 @@ def analyse_failures(
     )  # fmt: skip
     with results as folder:
         cases = for_each_pair(examine, pairs, jobs=jobs, progress=progress, what="analysing failures")
-        groups = extreme_groups({case.case_id: case.voxel.dice for case in cases})
+        # a Dice of 0 where there is no tumour tells nothing of what makes tumours hard
+        groups = extreme_groups({case.case_id: case.voxel.dice if case.tp + case.fn else None for case in cases})
         features = {case.case_id: case.features for case in cases}
         bottom, top = ([features[case_id] for case_id in members] for members in (groups.bottom, groups.top))
         comparisons = compare_features(FEATURES if cts else SHAPE_FEATURES, bottom, top)

@@ -27,7 +27,7 @@ _PUBLISHED = {
 class ExtremeGroups:
     """Case ids of both groups, lowest and highest Dice first, and of those that belong to none.
 
-    A group has as many as the other; `undefined` are the cases with neither tumour nor prediction.
+    A group has as many as the other; `undefined` are the cases without a tumour.
     """
 
     bottom: tuple[str, ...]
@@ -82,7 +82,7 @@ def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
     if len(ranked) < 2:
         raise BadInputError(
             f"Dice is defined in {len(ranked)} of {len(dice)} cases; "
-            "comparing the worst with the best takes 2 or more, with a tumour or a prediction in each"
+            "comparing the worst with the best takes 2 or more, with a tumour in each"
         )
     size = -(-len(ranked) * paper.FAILURE_GROUP_PERCENT // 100)  # ceil, in whole numbers
     case_ids = [case_id for _, case_id in ranked]

@@ -83,8 +83,8 @@ def _group_notes(cases: Sequence[FailureCase], groups: ExtremeGroups) -> tuple[s
     )
     if groups.undefined:
         notes.append(
-            f"Left out: {counted(len(groups.undefined), 'case')} with neither tumour nor prediction, whose Dice is "
-            "undefined."
+            f"Left out: {counted(len(groups.undefined), 'case')} without a tumour, whose Dice measures nothing; in "
+            f"{sum(case.fp > 0 for case in cases if not case.tp + case.fn)} of them something is predicted."
         )
     return tuple(notes)
 
@@ -138,6 +138,8 @@ def _mode_table(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:
         "bottom": [case for case in cases if case.case_id in groups.bottom],
         "top": [case for case in cases if case.case_id in groups.top],
     }
+    if without := [case for case in cases if not case.tp + case.fn]:
+        members["without a tumour"] = without
     rows = []
     for name, group in members.items():
         modes: Counter[str | None] = Counter(case.mode.segmentation for case in group)

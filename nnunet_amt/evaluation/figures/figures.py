@@ -72,7 +72,7 @@ def write_figures(
     }
     if institutions is not None:
         drawings["institutions"] = lambda: institution_figure(
-            forest_rows(cases, institutions, overall, settings=settings)
+            forest_rows(cases, institutions, overall, settings=settings), falsely_marked=_falsely_marked(cases)
         )
     for done, (name, draw) in enumerate(drawings.items(), start=1):
         save_figure(draw(), folder, name)
@@ -100,8 +100,7 @@ def froc_figure(overall: GroupSummary) -> Figure:
         figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
         _label_thresholds(axes, overall.lesion)
         if overall.cases < FEWEST_CASES:
-            given = any(metric.ci95 is not None for metric in overall.lesion.fp_per_scan)
-            text = f"only {counted(overall.cases, 'case')}: {'intervals are too narrow' if given else 'no intervals'}"
+            text = f"only {counted(overall.cases, 'case')}"
             axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
     return figure
 
@@ -237,13 +236,24 @@ def forest_rows(
     return (*rows, ForestRow("All cases", overall.voxel["dice"], _dice_of(cases)))
 
 
-def institution_figure(rows: Sequence[ForestRow]) -> Figure:
-    """Draw mean and 95% interval of the Dice of each row, from top to bottom, its single cases behind them."""
+def _falsely_marked(cases: Sequence[CaseEvaluation]) -> int:
+    """Count the cases without a tumour whose Dice is 0, because something is predicted."""
+    return sum(case.counts.size_mm is None and case.voxel.dice is not None for case in cases)
+
+
+def institution_figure(rows: Sequence[ForestRow], *, falsely_marked: int = 0) -> Figure:
+    """Draw mean and 95% interval of the Dice of each row, from top to bottom, its single cases behind them.
+
+    The figure says how many cases without a tumour are at 0, because something is predicted (`falsely_marked`).
+    """
     with new_figure(COLUMN_MM, _FRAME_MM + _ROW_MM * len(rows)) as figure:
         axes = figure.add_subplot()
         for position, row in enumerate(rows):
             _draw_row(axes, position, row, is_total=position == len(rows) - 1)
         _finish_forest(figure, axes, rows)
+        if falsely_marked:
+            note = f"{counted(falsely_marked, 'case')} at 0 without a tumour: something is predicted"
+            figure.supxlabel(note, fontsize=SMALL_FONT_SIZE, color=GREY, x=0.99, ha="right")
     return figure
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import category
 
-from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.files import require_folder, why_unreadable
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, UnmatchedCasesError
@@ -198,7 +199,7 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
 def _label_maps(folder: Path) -> dict[str, Path]:
     try:
         require_folder(folder, "give the folder that holds the label maps")
-        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+        paths = sorted(folder.iterdir())
     except OSError as error:
         raise BadInputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
     found: dict[str, Path] = {}
@@ -206,7 +207,14 @@ def _label_maps(folder: Path) -> dict[str, Path]:
         ending = next((ending for ending in LABEL_MAP_ENDINGS if path.name.endswith(ending)), None)
         if ending is None or path.name.startswith("."):
             continue
+        if reason := why_unreadable(path):
+            raise BadInputError(f"{path}: {reason}")
         case_id = path.name[: -len(ending)]
+        if any(not c.isprintable() and category(c) != "Zs" for c in case_id):
+            raise BadInputError(
+                f"{folder}: the name {path.name!r} holds bytes that are no text, or signs that move the line; rename "
+                "the file in both folders"
+            )
         if case_id in found:
             raise BadInputError(
                 f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"

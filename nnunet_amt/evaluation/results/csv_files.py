@@ -19,7 +19,6 @@ from nnunet_amt.evaluation.summary.summary import (
     LesionSummary,
     MetricSummary,
     NamedGroup,
-    SensitivitySummary,
 )
 from nnunet_amt.statistics.intervals import wilson_interval
 
@@ -46,7 +45,7 @@ _MM3_PER_ML = 1000.0
 Source = Literal["reference", "prediction"]
 METRICS_COLUMNS = (
     *("group", "subgroup", "cases", "metric", "iou_threshold", "n", "mean", "sd", "ci95_low", "ci95_high"),
-    *("wilson95_low", "wilson95_high", "median", "q1", "q3"),
+    *("median", "q1", "q3"),
 )
 VOLUME_BINS_COLUMNS = (
     *("from_cm3", "below_cm3", "iou_threshold", "lesions", "found", "sensitivity"),
@@ -189,7 +188,7 @@ def _best_partner(case: CaseEvaluation, source: Source, index: int, ious: np.nda
 def write_metrics_csv(path: Path, *, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> None:
     """Write a row a group, metric and threshold; undefined and withheld is empty.
 
-    The group and subgroup of all cases are both ``overall``.
+    The group and subgroup of all cases are both ``overall``. The specificity is there where cases have no tumour.
     """
     rows: list[Row] = []
     for group, subgroup, summary in [("overall", "overall", overall), *subgroups]:
@@ -198,6 +197,9 @@ def write_metrics_csv(path: Path, *, overall: GroupSummary, subgroups: Sequence[
         for name in ("sensitivity", "fp_per_scan"):
             for threshold, metric in zip(summary.lesion.threshold, getattr(summary.lesion, name), strict=True):
                 rows.append({**head, "metric": name, "iou_threshold": threshold, **_metric_cells(metric)})
+        if (found := summary.specificity) is not None:
+            cells = {"n": found.scans, "mean": found.value, **_limits("ci95", found.wilson95)}
+            rows.append({**head, "metric": "specificity", **cells})
     write_csv(path, METRICS_COLUMNS, rows)
 
 
@@ -205,8 +207,6 @@ def _metric_cells(metric: MetricSummary) -> Row:
     cells: Row = {"n": metric.n, "mean": metric.mean, "sd": metric.sd, **_limits("ci95", metric.ci95)}
     if isinstance(metric, CaseMetricSummary):
         cells |= {"median": metric.median, "q1": metric.q1, "q3": metric.q3}
-    if isinstance(metric, SensitivitySummary):
-        cells |= _limits("wilson95", metric.wilson95)
     return cells
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,13 @@ from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.csv_files import CASE_THRESHOLDS_COLUMNS
 from nnunet_amt.evaluation.settings import FalsePositiveRule
+from nnunet_amt.evaluation.summary.summary import SpecificitySummary, specificity_of
 
 # What a lesion, and a false positive, is; the other settings of an evaluation do not touch its counts.
 DEFINING_SETTINGS = ("connectivity", "minimum_predicted_voxels", "false_positive_rule")
 READ_FILES = ("summary.json", "cases.csv", "lesions.csv", "case_thresholds.csv")  # of `read_evaluated_model`
 _AGAIN = "evaluate the predictions again with this version"
+_LARGEST_COUNT = 10**12
 Value = TypeVar("Value")
 
 
@@ -109,8 +111,8 @@ def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None
     def take_lesion(row: Mapping[str, str]) -> None:
         if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
             return
-        overlaps = float(row["best_iou"]) > 0.0
-        lesion = FalsePositiveLesion(int(row["lesion"]), int(row["voxels"]), float(row["volume_ml"]), overlaps)
+        overlaps = _value(row["best_iou"]) > 0.0
+        lesion = FalsePositiveLesion(_count(row["lesion"]), _count(row["voxels"]), _value(row["volume_ml"]), overlaps)
         if not (overlaps and false_positives == "no_overlap"):
             lost.setdefault(row["case_id"], []).append(lesion)
 
@@ -119,7 +121,10 @@ def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None
 
     if false_positives is not None:
         _taken(folder / "lesions.csv", take_lesion, "evaluate")
-    return tuple(_taken(folder / "cases.csv", take_case, "evaluate"))
+    cases = tuple(_taken(folder / "cases.csv", take_case, "evaluate"))
+    if not cases or len({case.case_id for case in cases}) < len(cases):
+        raise BadInputError(f"{folder / 'cases.csv'}: is empty, or holds a case twice; run nnunet_amt evaluate again")
+    return cases
 
 
 def worst_first(case: EvaluatedCase) -> tuple[bool, float, float, str]:
@@ -140,13 +145,13 @@ def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:
     distances: dict[str, dict[int, float]] = {}
 
     def take_distance(row: Mapping[str, str]) -> None:
-        case_id, lesion, distance = row["case_id"], int(row["lesion"]), _number(row["distance_mm"])
+        case_id, lesion, distance = row["case_id"], _count(row["lesion"]), _number(row["distance_mm"])
         if distance is not None:
             distances.setdefault(case_id, {})[lesion] = distance
 
     def failed(row: Mapping[str, str]) -> tuple[str, FailedCase]:
         case_id = row["case_id"]
-        features = {feature.name: float(row[feature.name]) for feature in FEATURES if row.get(feature.name)}
+        features = {feature.name: _value(row[feature.name]) for feature in FEATURES if row.get(feature.name)}
         return case_id, FailedCase(features, distances.get(case_id, {}))
 
     _taken(failures / "false_positives.csv", take_distance, "failures")
@@ -162,27 +167,25 @@ def read_decisions(folder: Path) -> dict[tuple[str, int], str]:
         If lesions.csv is missing or broken.
     """
     path = folder / "lesions.csv"
-    try:
-        return {(row["case_id"], int(row["lesion"])): row["triage"] for row in read_rows(path) if row.get("triage")}
-    except (BadInputError, ValueError, KeyError) as error:
-        raise BadInputError(f"{path}: cannot be read; run nnunet_amt evaluate again") from error
+    decided = _taken(path, lambda row: (row["case_id"], _count(row["lesion"]), row.get("triage", "")), "evaluate")
+    return {(case_id, lesion): decision for case_id, lesion, decision in decided if decision}
 
 
 def _case(row: Mapping[str, str], false_positives: Sequence[FalsePositiveLesion]) -> EvaluatedCase:
     return EvaluatedCase(
         case_id=row["case_id"],
-        tp=int(row["tp"]),
-        fp=int(row["fp"]),
-        fn=int(row["fn"]),
+        tp=_count(row["tp"]),
+        fp=_count(row["fp"]),
+        fn=_count(row["fn"]),
         dice=_number(row["dice"]),
         iou=_number(row["iou"]),
         precision=_number(row["precision"]),
         recall=_number(row["recall"]),
-        reference_lesions=int(row["reference_lesions"]),
-        found_01=int(row["lesion_tp_0.1"]),
-        found_05=int(row["lesion_tp_0.5"]),
-        reference_ml=float(row["reference_ml"]),
-        prediction_ml=float(row["prediction_ml"]),
+        reference_lesions=_count(row["reference_lesions"]),
+        found_01=_count(row["lesion_tp_0.1"]),
+        found_05=_count(row["lesion_tp_0.5"]),
+        reference_ml=_value(row["reference_ml"]),
+        prediction_ml=_value(row["prediction_ml"]),
         size_mm=_number(row["size_mm"]),
         tumour_size=row["tumour_size"],
         false_positives=tuple(false_positives),
@@ -190,16 +193,32 @@ def _case(row: Mapping[str, str], false_positives: Sequence[FalsePositiveLesion]
 
 
 def _number(text: str) -> float | None:
-    return float(text) if text else None
+    return _value(text) if text else None
+
+
+def _value(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no number")
+    return value
+
+
+def _count(text: str) -> int:
+    """Read a whole number that 0 and the voxels of a CT lie around."""
+    count = int(text)
+    if not 0 <= count <= _LARGEST_COUNT:
+        raise ValueError(f"{text!r} is no count")
+    return count
 
 
 def _taken(path: Path, take: Callable[[Mapping[str, str]], Value], command: str) -> list[Value]:
     """Take every row of a CSV file that a command of ours wrote."""
     try:
         return [take(row) for row in read_rows(path)]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
+        reason = f"no column {error}" if isinstance(error, KeyError) else error
         advice = f"run nnunet_amt {command} again"
-        raise BadInputError(f"{path}: is not what {command} writes ({error}); {advice}") from error
+        raise BadInputError(f"{path}: is not what {command} writes ({reason}); {advice}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +269,11 @@ class EvaluatedModel:
         dice: np.ndarray = self.voxel[:, 0]
         return dice
 
+    @property
+    def specificity(self) -> SpecificitySummary | None:
+        """By scan, of the cases without a tumour; None where every case has one."""
+        return specificity_of(self.fp[self.references == 0, 0].tolist())
+
 
 def read_evaluated_model(folder: Path, *, name: str) -> EvaluatedModel:
     """Read the results of ``nnunet_amt evaluate`` in `folder`, of a model called `name` in tables and figures.
@@ -276,11 +300,9 @@ def read_evaluated_model(folder: Path, *, name: str) -> EvaluatedModel:
 def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedModel:
     cases = sorted(read_cases(folder), key=lambda case: case.case_id)
     case_ids = tuple(case.case_id for case in cases)
-    if not cases or len(set(case_ids)) < len(case_ids):
-        raise ValueError("cases.csv is empty, or holds a case twice")
     lesions = sorted(
         (row for row in _rows(folder / "lesions.csv") if row["source"] == "reference"),
-        key=lambda row: (row["case_id"], int(row["lesion"])),
+        key=lambda row: (row["case_id"], _count(row["lesion"])),
     )
     found = [[bool(row[f"matched_partner_{t:g}"]) for t in TABLE_THRESHOLDS] for row in lesions]
     tp, fp = _threshold_counts(_rows(folder / "case_thresholds.csv"), case_ids)
@@ -297,7 +319,7 @@ def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedMod
         tumour_size=tuple(case.tumour_size for case in cases),
         tp=tp,
         fp=fp,
-        lesions=tuple((row["case_id"], int(row["lesion"]), int(row["voxels"])) for row in lesions),
+        lesions=tuple((row["case_id"], _count(row["lesion"]), _count(row["voxels"])) for row in lesions),
         found=np.array(found, dtype=bool).reshape(len(lesions), len(TABLE_THRESHOLDS)),
     )
     at = [threshold_index(t) for t in TABLE_THRESHOLDS]
@@ -308,13 +330,9 @@ def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedMod
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, strict=True))
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path.parent}: has no {path.name}, as results of older versions; {_AGAIN}") from error
-    except (OSError, csv.Error) as error:
-        raise BadInputError(f"{path}: cannot be read ({error}); {_AGAIN}") from error
+    if not path.is_file():
+        raise BadInputError(f"{path.parent}: has no {path.name}, as results of older versions; {_AGAIN}")
+    return read_rows(path)
 
 
 def _threshold_counts(rows: list[dict[str, str]], case_ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -325,7 +343,7 @@ def _threshold_counts(rows: list[dict[str, str]], case_ids: tuple[str, ...]) -> 
     counts = np.full((2, len(case_ids), len(THRESHOLDS)), -1, dtype=np.int64)
     for row in rows:
         at = place[row["case_id"]], threshold_index(float(row["threshold"]))
-        counts[:, at[0], at[1]] = int(row["tp"]), int(row["fp"])
+        counts[:, at[0], at[1]] = _count(row["tp"]), _count(row["fp"])
     if (counts < 0).any():
         raise ValueError("case_thresholds.csv lacks a case or a threshold")
     return counts[0], counts[1]

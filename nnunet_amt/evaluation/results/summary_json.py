@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json
+from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
+from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.subgroups import TUMOUR_GROUP, WITH_TUMOUR
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
     GroupSummary,
@@ -20,12 +22,44 @@ from nnunet_amt.evaluation.summary.summary import (
     LesionSummary,
     MetricSummary,
     NamedGroup,
-    SensitivitySummary,
+    SpecificitySummary,
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3  # 2: the intervals of lesion metrics were the bootstrap's
 _ADVICE = "run nnunet_amt evaluate again"
+# The form of what is read; ``summary.schema.json`` says more.
+_NUMBER = (*NUMBER, None)
+_INTERVAL = ([NUMBER], None)
+_METRIC = {**dict.fromkeys(("mean", "sd", "median", "q1", "q3"), _NUMBER), "n": int, "ci95": _INTERVAL}
+_LESION = {
+    "references": int,
+    "threshold": [NUMBER],
+    **{name: [int] for name in ("tp", "fp", "fn")},
+    **{name: [_NUMBER] for name in ("sensitivity", "sensitivity_sd", "fp_per_scan", "fp_per_scan_sd")},
+    **{name: [_INTERVAL] for name in ("sensitivity_ci95", "fp_per_scan_ci95")},
+}
+_GROUP = {
+    "cases": int,
+    "clusters": (int, None),
+    "voxel": dict.fromkeys(VOXEL_METRICS, _METRIC),
+    "lesion": _LESION,
+    "specificity?": {**dict.fromkeys(("scans", "negative", "false_positives"), int), "wilson95": [NUMBER]},
+}
+_TRIAGE = {
+    **dict.fromkeys(("file", "sha256"), str),
+    **dict.fromkeys(("candidates", "accepted", "dismissed"), int),
+    "threshold": [NUMBER],
+    "fp_without_triage": [int],
+    "fp_per_scan_without_triage": [NUMBER],
+}
+_SUMMARY = {
+    **_GROUP,
+    "software?": {"version?": str},
+    "settings": {"ci_always?": bool, "surface_distances?": bool, "subgroup_columns?": [str]},
+    "triage?": _TRIAGE,
+    "subgroups": [{**_GROUP, "group": str, "subgroup": str}],
+}
 
 
 def write_summary_json(
@@ -37,7 +71,8 @@ def write_summary_json(
 ) -> None:
     """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
 
-    The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``.
+    The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``; there is a
+    ``specificity`` where cases have no tumour.
     """
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -56,6 +91,7 @@ def _group_json(summary: GroupSummary) -> dict[str, Any]:
         "cases": summary.cases,
         "clusters": summary.clusters,
         "voxel": {name: asdict(metric) for name, metric in summary.voxel.items()},
+        **specificity_json(summary.specificity),
         "lesion": {
             "references": lesion.references,
             "threshold": lesion.threshold,
@@ -63,10 +99,14 @@ def _group_json(summary: GroupSummary) -> dict[str, Any]:
             "fp": lesion.fp,
             "fn": lesion.fn,
             **_columns_json("sensitivity", lesion.sensitivity),
-            "sensitivity_wilson95": [metric.wilson95 for metric in lesion.sensitivity],
             **_columns_json("fp_per_scan", lesion.fp_per_scan),
         },
     }
+
+
+def specificity_json(found: SpecificitySummary | None) -> dict[str, Any]:
+    """Give the entry ``specificity``; none where every case has a tumour."""
+    return {} if found is None else {"specificity": asdict(found) | {"value": found.value}}
 
 
 def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list[Any]]:
@@ -79,11 +119,22 @@ def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list
 
 @dataclass(frozen=True)
 class EvaluationSummary:
-    """The content of a summary.json, as `evaluate` had it in memory."""
+    """The content of a summary.json, as `evaluate` had it in memory, and the version that wrote it."""
 
     settings: EvaluationSettings
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
+    version: str = field(default="not recorded", compare=False)
+
+    @property
+    def tumour_dice(self) -> CaseMetricSummary:
+        """Dice over the cases with a tumour: in the others one of 0 tells of a false alarm, not of an outline."""
+        if self.overall.specificity is None:
+            return self.overall.voxel["dice"]
+        parts = {(group, name): summary for group, name, summary in self.subgroups}
+        with_tumour = parts.get((TUMOUR_GROUP, WITH_TUMOUR))
+        nothing = CaseMetricSummary(None, None, None, 0, None, None, None)
+        return nothing if with_tumour is None else with_tumour.voxel["dice"]
 
 
 def read_summary(path: Path) -> EvaluationSummary:
@@ -101,36 +152,25 @@ def read_summary(path: Path) -> EvaluationSummary:
     """
     if path.is_dir():
         path = path / "summary.json"
-    content = _content(path)
+    content = read_json(path, advice=_ADVICE)
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise BadInputError(
             f"{path}: has the schema version {version!r}, this release reads {SCHEMA_VERSION}; {_ADVICE}"
         )
+    if reason := misfit(content, _SUMMARY):
+        raise BadInputError(f"{path}: does not hold what evaluate writes ({reason}); {_ADVICE}")
     try:
         return EvaluationSummary(
             settings=_read_settings(content["settings"]),
             overall=_read_group(content),
             subgroups=tuple((part["group"], part["subgroup"], _read_group(part)) for part in content["subgroups"]),
+            version=content.get("software", {}).get("version", EvaluationSummary.version),
         )
     except BadInputError as error:
         raise BadInputError(f"{path}: settings: {error}") from error
-    except KeyError as error:
-        raise BadInputError(f"{path}: lacks {error}; {_ADVICE}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise BadInputError(f"{path}: does not hold what evaluate writes ({error}); {_ADVICE}") from error
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror}); {_ADVICE}") from error
-    except ValueError as error:
-        raise BadInputError(f"{path}: is no JSON ({error}); {_ADVICE}") from error
-    if not isinstance(content, dict):
-        raise BadInputError(f"{path}: is no summary of an evaluation; {_ADVICE}")
-    return content
 
 
 def _read_settings(content: Mapping[str, Any]) -> EvaluationSettings:
@@ -152,27 +192,42 @@ def _read_group(content: Mapping[str, Any]) -> GroupSummary:
         parts = {part: metric[part] for part in ("mean", "sd", "n", "median", "q1", "q3")}
         voxel[name] = CaseMetricSummary(ci95=_read_interval(metric["ci95"]), **parts)
     triage = content.get("triage")  # of the whole only, and only where a reader decided
+    specificity = content.get("specificity")  # only where cases have no tumour
     return GroupSummary(
         cases=content["cases"],
         voxel=voxel,
         lesion=_read_lesion(content["lesion"], content["cases"]),
         clusters=content["clusters"],
-        triage=None if triage is None else TriageSummary(**_with_tuples(triage)),
+        triage=None if triage is None else _read_triage(triage),
+        specificity=None if specificity is None else _read_specificity(specificity),
     )
+
+
+def _read_specificity(content: Mapping[str, Any]) -> SpecificitySummary:
+    low, high = content["wilson95"]
+    return SpecificitySummary(content["scans"], content["negative"], content["false_positives"], (low, high))
+
+
+def _read_triage(content: Mapping[str, Any]) -> TriageSummary:
+    triage = TriageSummary(**_with_tuples(content))
+    if not len(triage.threshold) == len(triage.fp_without_triage) == len(triage.fp_per_scan_without_triage):
+        raise ValueError("its triage has not a value for each threshold")
+    return triage
 
 
 def _read_lesion(content: Mapping[str, Any], scans: int) -> LesionSummary:
     references = content["references"]
+    columns = [content[name] for name in ("tp", "fp", "fn", "sensitivity", "fp_per_scan")]
+    if tuple(content["threshold"]) != THRESHOLDS or any(len(values) != len(THRESHOLDS) for values in columns):
+        raise ValueError(f"its thresholds are not the {len(THRESHOLDS)} of this release, with values for each")
     return LesionSummary(
         threshold=tuple(content["threshold"]),
         tp=tuple(content["tp"]),
         fp=tuple(content["fp"]),
         fn=tuple(content["fn"]),
         sensitivity=tuple(
-            SensitivitySummary(mean, sd, _read_interval(ci95), references, _read_interval(wilson95))
-            for (mean, sd, ci95), wilson95 in zip(
-                _read_columns(content, "sensitivity"), content["sensitivity_wilson95"], strict=True
-            )
+            MetricSummary(mean, sd, _read_interval(ci95), references)
+            for mean, sd, ci95 in _read_columns(content, "sensitivity")
         ),
         fp_per_scan=tuple(
             MetricSummary(mean, sd, _read_interval(ci95), scans)

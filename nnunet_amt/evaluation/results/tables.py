@@ -7,19 +7,18 @@ from itertools import groupby
 from pathlib import Path
 
 from nnunet_amt import __version__, paper
-from nnunet_amt.base.files import read_record, write_json, write_text
+from nnunet_amt.base.files import write_json, write_text
+from nnunet_amt.base.json_file import read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.evaluation.summary.cohort_groups import FEWEST_CLUSTERS
 from nnunet_amt.evaluation.summary.summary import (
     FEWEST_CASES,
     GroupSummary,
     MetricSummary,
     NamedGroup,
-    SensitivitySummary,
 )
 from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text
 from nnunet_amt.writing.table import Document, Row, RowKind, Table, document_from_json
@@ -31,6 +30,7 @@ TABLES_SCHEMA_VERSION = 1
 SOURCES: dict[RowKind, str] = {"row": "ours", "published": "published"}
 _MOST_VALUES = 12  # of a group without published rows; more make the table unreadable
 _GROUP_TITLES = {
+    "tumour": "Tumour",
     "manufacturer": "Scanner manufacturer",
     "tumour_size": "Tumour size",
     "histology": "Histology",
@@ -52,6 +52,11 @@ FALSE_POSITIVE_RULES = {
     "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
 }
 
+LESION_INTERVALS = (
+    "CI of sensitivities: Wilson's; of false positives per scan: the bootstrap's over scans from 60 scans and 10 false "
+    "positives on, and below at least the exact one of Poisson's law."
+)
+
 
 def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
     """Lay out the metrics of all cases and of subgroups, those of a group together, in both tables."""
@@ -66,6 +71,7 @@ def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgro
         tables=(
             Table("Segmentation by voxels (form of Table 3)", "Subgroup", ("Cases", *voxel_columns), voxel_rows),
             Table("Detection by lesions (form of Table 4)", "Subgroup", ("Cases", *lesion_columns), lesion_rows),
+            *_specificity_tables(groups),
         ),
         left_out=left_out,
     )
@@ -87,13 +93,13 @@ def read_tables(folder: Path) -> Document:
     BadInputError
         If both files are missing or broken.
     """
-    content = read_record(folder / "tables.json")
+    path, advice = folder / "tables.json", "run nnunet_amt evaluate again"
+    content = read_json(path, advice=advice) if path.is_file() else {}
     if content.get("schema_version") == TABLES_SCHEMA_VERSION:
         try:
             return document_from_json(content)
-        except (KeyError, TypeError) as error:
-            advice = "run nnunet_amt evaluate again"
-            raise BadInputError(f"{folder / 'tables.json'}: is not what evaluate writes ({error}); {advice}") from error
+        except ValueError as error:
+            raise BadInputError(f"{path}: is not what evaluate writes ({error}); {advice}") from error
     summary = read_summary(folder)
     return result_tables(settings=summary.settings, overall=summary.overall, subgroups=summary.subgroups)
 
@@ -119,8 +125,8 @@ def _notes(settings: EvaluationSettings, overall: GroupSummary) -> tuple[str, ..
         f"{settings.minimum_predicted_voxels} voxels dropped, matched one to one at an IoU above the threshold; "
         f"{FALSE_POSITIVE_RULES[settings.false_positive_rule]} (rule {settings.false_positive_rule}).",
         *_triage_notes(overall),
-        f"{UNDEFINED}: undefined, or withheld. Wilson: Wilson's interval, given where all or no lesions are found and "
-        "resampling them has no width. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
+        *_tumour_notes(overall),
+        f"{UNDEFINED}: undefined, or withheld. [n]: cases (for sensitivity: lesions) that a value rests on, where they "
         "are not all of the row's.",
     )
 
@@ -141,16 +147,54 @@ def _triage_notes(overall: GroupSummary) -> tuple[str, ...]:
     )
 
 
+def _tumour_notes(overall: GroupSummary) -> tuple[str, ...]:
+    found = overall.specificity
+    if found is None:
+        return ()
+    false, dice = found.scans - found.negative, overall.voxel["dice"]
+    return (
+        f"Without a tumour: {counted(found.scans, 'case')}, counted in the false positives per scan. Dice, IoU, "
+        "precision and recall do not measure such a case: where something is predicted the first three are 0, "
+        f"elsewhere all are undefined. The overall row holds those 0 (its Dice rests on {dice.n} of "
+        f"{counted(overall.cases, 'case')}), the row 'with a tumour' does not; in the rows of such cases they are left "
+        f"out ({UNDEFINED}). Specificity: share of the scans without a tumour that have no false positive lesion, with "
+        f"Wilson's interval ({counted(false, 'scan')} of {found.scans} {'has' if false == 1 else 'have'} one or more).",
+    )
+
+
+def _specificity_tables(groups: Sequence[NamedGroup]) -> tuple[Table, ...]:
+    """Lay out the scans without a tumour, of all and of the subgroups that hold such; nothing without any."""
+    rows = []
+    for group, members in groupby(groups, key=lambda named: named[0]):
+        found = [(name, summary.specificity) for _, name, summary in members if summary.specificity is not None]
+        if not found or group in ("tumour", "tumour_size"):  # the same scans again
+            continue
+        if group != "overall":
+            rows.append(Row(group_title(group), kind="group"))
+        for name, scans in found:
+            share = f"{scans.value:.2f} (Wilson {interval_text(scans.wilson95, digits=2)})"
+            cells = (str(scans.scans), str(scans.negative), share, f"{scans.false_positives / scans.scans:.2f}")
+            rows.append(Row(subgroup_title(group, name), cells))
+    columns = ("Scans", "Without a false positive", "Specificity by scan", "FP per scan")
+    return (Table("Scans without a tumour", "Subgroup", columns, tuple(rows)),) if rows else ()
+
+
+def withheld_words(drawn: str, always: bool) -> str:
+    """Say under how many of what is drawn the bootstrap is withheld, or too narrow."""
+    if always:
+        return f"under {FEWEST_CASES} {drawn} it is too narrow to rely on"
+    return f"withheld (–) under {FEWEST_CASES} {drawn}, where it is too narrow to rely on"
+
+
 def _interval_note(settings: EvaluationSettings, overall: GroupSummary) -> str:
-    drawn = "cases" if overall.clusters is None else f"{overall.clusters} institutions with all of their cases"
-    note = f"CI: percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed {settings.seed}; "
-    if settings.ci_always:
-        note += f"under {FEWEST_CASES} cases it is too narrow to rely on."
-    else:
-        note += f"withheld (–) under {FEWEST_CASES} cases, where it is too narrow to rely on."
-    if overall.clusters is not None and overall.clusters < FEWEST_CLUSTERS:
-        note += f" It is too narrow here everywhere: {FEWEST_CLUSTERS} institutions are the fewest to resample."
-    return note
+    how = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
+    if overall.clusters is not None:
+        drawn = f"{overall.clusters} institutions with all of their cases"
+        note = f"CI: percentile bootstrap over {drawn}, {how}; "
+        return note + withheld_words("institutions", settings.ci_always) + ", and where it has no width."
+    note = f"CI of voxel metrics: percentile bootstrap over cases, {how}; "
+    note += withheld_words("cases", settings.ci_always)
+    return f"{note}. {LESION_INTERVALS}"
 
 
 def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple[str, ...]]:
@@ -184,6 +228,8 @@ def _rows(
 
 
 def _voxel_cells(summary: GroupSummary) -> tuple[str, ...]:
+    if summary.specificity is not None and not summary.lesion.references:
+        return (UNDEFINED,) * len(VOXEL_METRICS)  # no case has a tumour: see the notes
     return tuple(_metric_text(summary.voxel[name], summary.cases) for name in VOXEL_METRICS)
 
 
@@ -211,7 +257,5 @@ def _metric_text(metric: MetricSummary, expected_n: int) -> str:
         return UNDEFINED
     deviation = "" if metric.sd is None else f"±{metric.sd:.2f}"
     intervals = UNDEFINED if metric.ci95 is None else interval_text(metric.ci95, digits=2)
-    if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
-        intervals += f"; Wilson {interval_text(metric.wilson95, digits=2)}"
     n = "" if metric.n == expected_n else f" [{metric.n}]"
     return f"{metric.mean:.2f}{deviation} ({intervals}){n}"

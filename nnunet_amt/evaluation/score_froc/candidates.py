@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import IO, Literal, get_args
 
 import numpy as np
 
 from nnunet_amt.base.files import require_folder
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
+from nnunet_amt.errors import (
+    BadInputError,
+    GeometryMismatchError,
+    ImageReadError,
+    LabelValueError,
+    UnmatchedCasesError,
+)
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases, read_mask_pair
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
@@ -30,6 +38,13 @@ CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 HIT_TWENTIETHS = 2  # IoU above 0.1, as exact twentieths
 # A tumour voxel has the larger of two probabilities; half-precision files round it.
 _LOWEST_OF_TUMOUR = 0.5 - 1e-3
+_MEMBER = "probabilities.npy"
+_SHOWN = 5
+# What zipfile, zlib and NumPy, which parses a head as Python, raise of a file that is none of theirs.
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, RuntimeError, LookupError, TypeError, SyntaxError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +158,9 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
     numpy.ndarray of float, (z, y, x)
         Between 0 and 1.
 
+    The head of the array is read first: a few bytes of a damaged or foreign file can promise more than fits into the
+    memory.
+
     Raises
     ------
     ImageReadError
@@ -153,33 +171,60 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
         If there are other classes than background and tumour, or values that are no probabilities.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "probabilities" not in archive:
-                found = ", ".join(archive.files) or "nothing"
-                raise ImageReadError(
-                    f"{path}: has no array 'probabilities' (it holds: {found}); give nnU-Net's own file"
-                )
-            everything: np.ndarray = archive["probabilities"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
+        with zipfile.ZipFile(path) as archive:
+            member = _member(path, archive)
+            with archive.open(member) as head:
+                shape, dtype = _head(head)
+                behind_head = member.file_size - head.tell()
+            _require_probabilities(path, pair, shape, dtype)
+            if behind_head != math.prod(shape) * dtype.itemsize:
+                raise ValueError("another size than its head says")
+            with archive.open(member) as file:
+                everything: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    except BadInputError:
+        raise
+    except _DAMAGE as error:
         raise ImageReadError(f"{path}: is damaged or no file of nnU-Net's; predict this case again") from error
-    if everything.ndim != 4 or everything.dtype.kind != "f":
-        raise ImageReadError(
-            f"{path}: holds an array of {everything.ndim} dimensions and type {everything.dtype}; nnU-Net's "
-            "probabilities have 4 (classes, z, y, x) and are floating point"
-        )
-    size = read_geometry(pair.reference).size  # (x, y, z), the same as of the prediction
-    if everything.shape[1:] != size[::-1]:
-        raise GeometryMismatchError(
-            f"case {pair.case_id}: {path} against {pair.prediction}: size {everything.shape[:0:-1]} against {size} "
-            "(x, y, z); both must be of one prediction"
-        )
-    if everything.shape[0] != 2:
-        raise LabelValueError(f"{path}: holds {everything.shape[0]} classes; background and tumour are 2")
     tumour: np.ndarray = everything[1]  # the label's class; 0 is the background
     lowest, highest = float(tumour.min()), float(tumour.max())
     if not (lowest >= 0 and highest <= 1):  # also where one is NaN
         raise LabelValueError(f"{path}: holds values from {lowest:g} to {highest:g}; a probability is from 0 to 1")
     return tumour
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [member for member in archive.infolist() if member.filename == _MEMBER]
+    if len(members) != 1:
+        found = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:_SHOWN]) or "nothing"
+        raise ImageReadError(f"{path}: has no array 'probabilities' (it holds: {found}); give nnU-Net's own file")
+    return members[0]
+
+
+def _head(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Read shape and type of an array, whose values follow."""
+    read_head = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(file)]
+    shape, _, dtype = read_head(file)
+    return shape, dtype
+
+
+def _require_probabilities(path: Path, pair: LabelMapPair, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Refuse an array of anything but two probabilities a voxel of the prediction."""
+    if len(shape) != 4 or dtype.kind != "f":
+        raise ImageReadError(
+            f"{path}: holds an array of {len(shape)} dimensions and type {dtype}; nnU-Net's "
+            "probabilities have 4 (classes, z, y, x) and are floating point"
+        )
+    size = read_geometry(pair.reference).size  # (x, y, z), the same as of the prediction
+    if shape[1:] != size[::-1]:
+        raise GeometryMismatchError(
+            f"case {pair.case_id}: {path} against {pair.prediction}: size {shape[:0:-1]} against {size} "
+            "(x, y, z); both must be of one prediction"
+        )
+    if shape[0] != 2:
+        raise LabelValueError(f"{path}: holds {shape[0]} classes; background and tumour are 2")
 
 
 def require_same_prediction(probabilities: np.ndarray, prediction: Foreground, path: Path, pair: LabelMapPair) -> None:

@@ -30,6 +30,7 @@ class ScoreFroc:
     fp: tuple[int, ...]
     references: int  # all reference lesions
     scans: int  # all cases, those without lesions too
+    scans_without_tumour: int = 0
 
     @property
     def sensitivity(self) -> tuple[float | None, ...]:
@@ -96,6 +97,7 @@ def score_froc(
         fp=tuple(fp.tolist()),
         references=sum(len(case.levels) for case in cases),
         scans=len(cases),
+        scans_without_tumour=sum(not len(case.levels) for case in cases),
     )
 
 

@@ -80,6 +80,7 @@ def write_score_froc_json(
         },
         "scans": curves[0].scans,
         "references": curves[0].references,
+        **({"scans_without_tumour": without} if (without := curves[0].scans_without_tumour) else {}),
         "score_froc": {
             curve.confidence: {
                 "cpm": curve.cpm,
@@ -151,10 +152,21 @@ def _rate_table(curves: Sequence[ScoreFroc], settings: EvaluationSettings) -> Ta
         f"the mean over the {len(CPM_RATES)} rates.",
         "*: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of "
         "the last point.",
+        *_tumour_notes(curves[0]),
     )
     title = f"Score FROC of {curves[0].scans} cases with {curves[0].references} reference lesions"
     columns = (*(f"{rate:g} FP/scan" for rate in CPM_RATES), "CPM", "Most FP/scan")
     return Table(title, "Confidence", columns, tuple(rows), notes)
+
+
+def _tumour_notes(curve: ScoreFroc) -> tuple[str, ...]:
+    without = curve.scans_without_tumour
+    if not without:
+        return ()
+    return (
+        f"{counted(without, 'case')} of {curve.scans} {'has' if without == 1 else 'have'} no tumour: counted in the "
+        "false positives per scan, and in no sensitivity.",
+    )
 
 
 def _sweep_table(sweep: IouSweep) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ _YEARS = 10
 _THICKNESS_LIMITS_MM = (1.5, 3.0)
 _MICROMETRE = 1e-3  # headers say 1.4999999 of 1.5 mm
 _LOGGER = logging.getLogger(__name__)
+NO_TUMOUR_COLUMN = "no_tumour"
+_NO_TUMOUR = "no tumour"  # in place of the histology of a case without one
 FEWEST_CLUSTERS = 20  # under which resampling them gives too narrow intervals
 NOT_STATED = "not stated"
 _NAMED_COLUMNS = ("manufacturer", "histology", "institution", "sex")
@@ -66,6 +68,51 @@ def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
             "add the rows or give the cohort.csv of these cases"
         )
     return {case_id: rows[case_id] for case_id in case_ids}
+
+
+def check_tumours(path: Path, rows: CohortRows, *, empty: Collection[str]) -> None:
+    """Refuse references that are not what the cohort file's column no_tumour says, if it has one.
+
+    `empty` are the cases whose reference holds no tumour.
+
+    Raises
+    ------
+    UnmatchedCasesError
+        Naming the cases: the file or the references are those of others, or one of them is wrong.
+    BadInputError
+        If a cell says neither yes nor no.
+    """
+    if not any(NO_TUMOUR_COLUMN in row for row in rows.values()):
+        return
+    stated = _without_tumour(rows)
+    for says, found, case_ids in (
+        ("yes", "holds a tumour", sorted(stated - set(empty))),
+        ("no", "is empty", sorted(set(empty) - stated)),
+    ):
+        if case_ids:
+            raise UnmatchedCasesError(
+                f"{path}, column {NO_TUMOUR_COLUMN!r}: says {says} of {named_cases(case_ids)}, whose reference "
+                f"{found}; correct the column, or give the references of these cases"
+            )
+
+
+def _without_tumour(rows: CohortRows) -> frozenset[str]:
+    """Give the cases of which the cohort file says that they have no tumour."""
+    if not any(row.get(NO_TUMOUR_COLUMN) for row in rows.values()):
+        return frozenset()
+    from nnunet_amt.cohort.case import yes_or_no  # pydantic takes its time, and most files have no such column
+
+    found = set()
+    for case_id, row in rows.items():
+        text = row.get(NO_TUMOUR_COLUMN, "")
+        try:
+            if yes_or_no(text):
+                found.add(case_id)
+        except ValueError as error:
+            raise BadInputError(
+                f"cohort file, column {NO_TUMOUR_COLUMN!r} (case {case_id}): is {text!r}; it {error}"
+            ) from error
+    return frozenset(found)
 
 
 def as_number(text: str) -> float | None:
@@ -139,8 +186,9 @@ def cohort_groups(cohort: CohortRows | None, *, settings: EvaluationSettings) ->
     """Make a group of each usual column that says something of a case, and of each column that was asked for.
 
     The usual columns are manufacturer, histology, institution, sex, age (in decades) and slice_thickness_mm (in
-    three bands). As in the paper, histologies other than its four are put together as "others". A column that
-    was asked for is taken as it stands, or in thirds of the cases if it holds more than six different numbers.
+    three bands). As in the paper, histologies other than its four are put together as "others"; cases without a
+    tumour, by the column no_tumour, have none. A column that was asked for is taken as it stands, or in thirds of the
+    cases if it holds more than six different numbers.
 
     Raises
     ------
@@ -201,6 +249,8 @@ def _check_asked(name: str, cohort: CohortRows) -> None:
 
 def _group(name: str, cohort: CohortRows) -> CohortGroup:
     texts = {case_id: row.get(name, "") for case_id, row in cohort.items()}
+    if name == "histology":
+        texts |= dict.fromkeys(_without_tumour(cohort), _NO_TUMOUR)
     if name in _BANDED_COLUMNS:
         return _banded(name, texts)
     if name in _NAMED_COLUMNS:
@@ -220,6 +270,8 @@ def _named(name: str, texts: Mapping[str, str]) -> CohortGroup:
     """Take texts as they are, in the paper's spelling and order where it has such rows."""
     published = {row.subgroup.casefold(): row.subgroup for row in paper.TABLE_3 if row.group == name}
     others = published.get("others")
+    if name == "histology":
+        published[_NO_TUMOUR] = _NO_TUMOUR  # last of those, and none of the others
     subgroup_of = {
         case_id: published.get(text.casefold(), others or text) if text else NOT_STATED
         for case_id, text in texts.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -19,6 +19,8 @@ from nnunet_amt.evaluation.summary.summary import GroupSummary, MetricSummary, N
 
 NO_LESION = "no lesion"
 SIZE_CLASSES = ("large", "medium", "small", NO_LESION)  # the paper's order
+# Whether there is a tumour; a group only where there is none in some case.
+TUMOUR_GROUP, WITH_TUMOUR, WITHOUT_TUMOUR = "tumour", "with a tumour", "without a tumour"
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _MM_PER_CM = 10.0
 _RELATIVE = 1e-9  # sums of floating point numbers depend on their order
@@ -58,18 +60,28 @@ def split_into_subgroups(
 ) -> tuple[Subgroup, ...]:
     """Split the cases by tumour size, which is measured on the reference, and by each group of the cohort.
 
-    They come group by group, manufacturer and tumour size first as in the paper's tables.
+    They come group by group, manufacturer and tumour size first as in the paper's tables; where cases have no tumour,
+    these and the others stand before all.
     """
     sizes = CohortGroup("tumour_size", {case.case_id: tumour_size(case) for case in cases}, SIZE_CLASSES)
     first = [group for group in cohort_groups if group.name == _FIRST_GROUP]
     rest = [group for group in cohort_groups if group.name != _FIRST_GROUP]
     subgroups = []
-    for group in (*first, sizes, *rest):
+    lesions = {case.case_id: len(case.counts.reference_voxels) for case in cases}
+    for group in (*tumour_group(lesions), *first, sizes, *rest):
         members: dict[str, list[CaseEvaluation]] = {name: [] for name in group.order}
         for case in cases:
             members[group.subgroup_of[case.case_id]].append(case)
         subgroups += [Subgroup(group.name, name, tuple(found)) for name, found in members.items() if found]
     return tuple(subgroups)
+
+
+def tumour_group(reference_lesions: Mapping[str, int]) -> tuple[CohortGroup, ...]:
+    """Group cases, of which the reference lesions are given by id, by whether they have any; nothing if all have."""
+    if all(reference_lesions.values()):
+        return ()
+    names = {case_id: WITH_TUMOUR if number else WITHOUT_TUMOUR for case_id, number in reference_lesions.items()}
+    return (CohortGroup(TUMOUR_GROUP, names, (WITH_TUMOUR, WITHOUT_TUMOUR)),)
 
 
 def tumour_size(case: CaseEvaluation) -> str:

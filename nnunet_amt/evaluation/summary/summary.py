@@ -13,6 +13,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 from nnunet_amt.statistics.intervals import (
     percentile_interval,
+    rate_interval,
     resampled_sums,
     standard_deviation,
     sums_of_clusters,
@@ -36,8 +37,9 @@ class MetricSummary:
     sd
         Standard deviation: of the cases (ddof 1) for a voxel metric, of the bootstrap for a lesion metric.
     ci95
-        Percentile bootstrap interval; None where it is withheld (under 20 cases, see
-        `EvaluationSettings.ci_always`) and for fewer than two cases.
+        95% interval. Of a voxel metric the percentile bootstrap's, None where it is withheld: under 20 of what is
+        drawn, see `EvaluationSettings.ci_always`, and under two. Of a sensitivity Wilson's, of false positives per scan
+        that of `rate_interval`; where institutions are drawn the bootstrap's, None also where it has no width.
     n
         Cases in which the metric is defined, or for sensitivity the reference lesions.
     """
@@ -64,19 +66,6 @@ class CaseMetricSummary(MetricSummary):
 
 
 @dataclass(frozen=True)
-class SensitivitySummary(MetricSummary):
-    """The share of lesions that are found.
-
-    Attributes
-    ----------
-    wilson95
-        Wilson's interval where all or no lesions are found, because resampling gives no width there; else None.
-    """
-
-    wilson95: Interval | None
-
-
-@dataclass(frozen=True)
 class LesionSummary:
     """Pooled lesion counts; each tuple has one entry a threshold, in the order of `threshold`."""
 
@@ -84,9 +73,37 @@ class LesionSummary:
     tp: tuple[int, ...]
     fp: tuple[int, ...]
     fn: tuple[int, ...]
-    sensitivity: tuple[SensitivitySummary, ...]
+    sensitivity: tuple[MetricSummary, ...]
     fp_per_scan: tuple[MetricSummary, ...]
     references: int
+
+
+@dataclass(frozen=True)
+class SpecificitySummary:
+    """The share of the scans without a tumour in which nothing is marked falsely.
+
+    Attributes
+    ----------
+    scans
+        Cases whose reference is empty; one or more.
+    negative
+        Those without a false positive lesion: nothing is predicted that is large enough to count, or that a reader has
+        not accepted.
+    false_positives
+        Lesions in the others; the same number at every IoU threshold.
+    wilson95
+        Wilson's interval of the share; it takes scans for independent.
+    """
+
+    scans: int
+    negative: int
+    false_positives: int
+    wilson95: Interval
+
+    @property
+    def value(self) -> float:
+        """The specificity by scan."""
+        return self.negative / self.scans
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,8 @@ class GroupSummary:
         Institutions that resamples were drawn from; None if cases were drawn.
     triage
         What a reader decided on the candidate false positives; of all cases only, None without decisions.
+    specificity
+        By scan; None where every case has a tumour.
     """
 
     cases: int
@@ -112,6 +131,7 @@ class GroupSummary:
     lesion: LesionSummary
     clusters: int | None = None
     triage: TriageSummary | None = None
+    specificity: SpecificitySummary | None = None
 
 
 NamedGroup = tuple[str, str, GroupSummary]  # group, subgroup and its metrics
@@ -158,10 +178,22 @@ def summarise(
     fewest = 2 if settings.ci_always else FEWEST_CASES
     return GroupSummary(
         cases=len(cases),
-        voxel=_voxel_summaries(columns.voxel, samples, fewest),
-        lesion=_lesion_summary(columns, samples, fewest),
+        voxel=_voxel_summaries(columns.voxel, samples, fewest, clusters),
+        lesion=_lesion_summary(columns, samples, fewest, clusters),
         clusters=None if clusters is None else len(set(clusters)),
+        specificity=specificity_of(
+            [int(case.lesions.fp[0]) for case in cases if not len(case.counts.reference_voxels)]
+        ),
     )
+
+
+def specificity_of(false_positives: Sequence[int]) -> SpecificitySummary | None:
+    """Summarise scans without a tumour by the false positive lesions in each; None where there is no such scan."""
+    if not false_positives:
+        return None
+    negative = sum(count == 0 for count in false_positives)
+    wilson = wilson_interval(negative, len(false_positives))
+    return SpecificitySummary(len(false_positives), negative, sum(false_positives), wilson)
 
 
 def _resample(columns: _Columns, settings: EvaluationSettings, clusters: Sequence[str] | None) -> _Samples | None:
@@ -186,10 +218,14 @@ def _resample(columns: _Columns, settings: EvaluationSettings, clusters: Sequenc
         return _Samples(voxel_sum / voxel_n, tp_sum / reference_sum, fp_sum / scans, tp_of_threshold, fp_of_threshold)
 
 
-def _voxel_summaries(voxel: np.ndarray, samples: _Samples | None, fewest: int) -> dict[str, CaseMetricSummary]:
-    n = (~np.isnan(voxel)).sum(axis=0)
+def _voxel_summaries(
+    voxel: np.ndarray, samples: _Samples | None, fewest: int, clusters: Sequence[str] | None
+) -> dict[str, CaseMetricSummary]:
+    defined = ~np.isnan(voxel)
+    n = defined.sum(axis=0)
+    drawn = n if clusters is None else (sums_of_clusters(defined.astype(float), clusters) > 0).sum(axis=0)
     deviations = standard_deviation(voxel)
-    intervals = _intervals(None if samples is None else samples.voxel, n >= fewest)
+    intervals = _intervals(None if samples is None else samples.voxel, drawn >= fewest)
     summaries = {}
     for column, name in enumerate(VOXEL_METRICS):
         values = voxel[:, column][~np.isnan(voxel[:, column])]
@@ -206,30 +242,48 @@ def _voxel_summaries(voxel: np.ndarray, samples: _Samples | None, fewest: int) -
     return summaries
 
 
-def _lesion_summary(columns: _Columns, samples: _Samples | None, fewest: int) -> LesionSummary:
+def _lesion_summary(
+    columns: _Columns, samples: _Samples | None, fewest: int, clusters: Sequence[str] | None
+) -> LesionSummary:
     cases, references = len(columns.tp), int(columns.references.sum())
     tp, fp = columns.tp.sum(axis=0).astype(int).tolist(), columns.fp.sum(axis=0).astype(int).tolist()
     of_tp: list[_Bootstrap] = [(None, None)] * len(THRESHOLDS)
     of_fp = of_tp
     if samples is not None:
-        of_tp = _bootstraps(samples.sensitivity, samples.tp_of_threshold, enough=cases >= fewest)
-        of_fp = _bootstraps(samples.fp_per_scan, samples.fp_of_threshold, enough=cases >= fewest)
-    sensitivity = []
-    for found, bootstrap in zip(tp, of_tp, strict=True):
+        enough = (cases if clusters is None else len(set(clusters))) >= fewest
+        of_tp = _bootstraps(samples.sensitivity, samples.tp_of_threshold, enough=enough)
+        of_fp = _bootstraps(samples.fp_per_scan, samples.fp_of_threshold, enough=enough)
+    sensitivity, fp_per_scan = [], []
+    for found, (deviation, bootstrap) in zip(tp, of_tp, strict=True):
         share = found / references if references else None
-        wilson = wilson_interval(found, references) if references and found in (0, references) else None
-        sensitivity.append(SensitivitySummary(share, *bootstrap, references, wilson))
+        interval = None if share is None else sensitivity_interval(found, references, bootstrap, clusters is not None)
+        sensitivity.append(MetricSummary(share, deviation, interval, references))
+    for count, (deviation, bootstrap) in zip(fp, of_fp, strict=True):
+        interval = fp_interval(count, cases, bootstrap, clusters is not None)
+        fp_per_scan.append(MetricSummary(count / cases, deviation, interval, cases))
     return LesionSummary(
         threshold=THRESHOLDS,
         tp=tuple(tp),
         fp=tuple(fp),
         fn=tuple(references - found for found in tp),
         sensitivity=tuple(sensitivity),
-        fp_per_scan=tuple(
-            MetricSummary(count / cases, *bootstrap, cases) for count, bootstrap in zip(fp, of_fp, strict=True)
-        ),
+        fp_per_scan=tuple(fp_per_scan),
         references=references,
     )
+
+
+def sensitivity_interval(found: int, references: int, bootstrap: Interval | None, clustered: bool) -> Interval | None:
+    """Give the interval of a sensitivity, see `MetricSummary.ci95`; the bootstrap's is None where it is withheld."""
+    return _with_width(bootstrap) if clustered else wilson_interval(found, references)
+
+
+def fp_interval(false_positives: int, scans: int, bootstrap: Interval | None, clustered: bool) -> Interval | None:
+    """Give the interval of false positives per scan, see `MetricSummary.ci95`."""
+    return _with_width(bootstrap) if clustered else rate_interval(false_positives, scans, bootstrap)
+
+
+def _with_width(interval: Interval | None) -> Interval | None:
+    return None if interval is None or interval[0] == interval[1] else interval
 
 
 def _bootstraps(samples: np.ndarray, column_of_threshold: np.ndarray, *, enough: bool) -> list[_Bootstrap]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
 import logging
-import os
+import re
+import stat
+import struct
 import warnings
 import zipfile
 import zlib
@@ -18,8 +23,10 @@ from typing import IO, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import files_below, why_unreadable
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
-from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of
+from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of, stated_syntax
+from nnunet_amt.images.dicom.stream import DicomFileError, damaged, is_dicom, unpacked
 from nnunet_amt.images.geometry import Geometry
 
 ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
@@ -28,6 +35,10 @@ SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.
 _READERS = ("pydicom", "highdicom")
 _ZIP_MAGIC = b"PK\x03\x04"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+_TYPES_OF_FIRST_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"DT", b"SH", b"LO", b"SQ", b"AE")
+_DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_MISSING_ELEMENT = re.compile(r"has no attribute '([A-Z]\w+)'$")
 
 
 @dataclass(frozen=True)
@@ -45,27 +56,27 @@ class DicomFolder:
         with self._opened() as archive:
             members = self._members(archive)
             for number, member in enumerate(members, start=1):
-                with self._file(archive, member) as file:
-                    if not _is_dicom(file):
-                        continue
-                    pydicom = pydicom_module()
-                    size = archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
-                    shown = self._shown(number, len(members))
-                    with refusing_damage(self, member):
-                        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
-                        at = file.tell()
-                        header = header_of(dataset, member=member, shown=shown, pixels_at=at, bytes_left=size - at)
-                if header.sop_class != _MEDIA_DIRECTORY:
+                with refusing_damage(self, member):
+                    header = self._header(archive, member, self._shown(number, len(members)))
+                if header is not None and header.sop_class != _MEDIA_DIRECTORY:
                     headers.append(header)
         if not headers:
             raise ImageReadError(f"{self.path.name}: holds no DICOM file")
         return headers
 
     def dataset(self, member: str) -> Any:
-        """Read one file whole, as a pydicom dataset."""
+        """Read one file whole, as a pydicom dataset that states how it is encoded."""
         pydicom = pydicom_module()
-        with self._opened() as archive, self._file(archive, member) as file, refusing_damage(self, member):
-            return pydicom.dcmread(file, force=True)
+        with self._opened() as archive, refusing_damage(self, member), self._file(archive, member) as file:
+            dataset = pydicom.dcmread(file, force=True)
+            _require_whole_last_element(dataset)
+            dataset.file_meta.TransferSyntaxUID = stated_syntax(dataset)
+            return dataset
+
+    def content_digest(self, member: str) -> str:
+        """Digest the bytes of one file, to tell copies."""
+        with self._opened() as archive, refusing_damage(self, member), self._file(archive, member) as file:
+            return hashlib.sha256(file.read()).hexdigest()
 
     def shown(self, member: str) -> str:
         """Give what messages call a file: its place in the order of the names, which may hold UIDs or the patient's.
@@ -77,14 +88,16 @@ class DicomFolder:
         return self._shown(members.index(member) + 1, len(members))
 
     def files_on_disk(self, members: list[str], scratch: Path) -> list[Path]:
-        """Give paths of members in the given order, unpacked into `scratch` if they are in a zip."""
-        if not zipfile.is_zipfile(self.path):
-            return [self._path_of(member) for member in members]
+        """Give paths of members in the given order, unpacked into `scratch` if they are in a zip or deflated."""
         paths = []
         with self._opened() as archive:
             for number, member in enumerate(members):
-                paths.append(scratch / f"{number:05d}.dcm")  # never by the member's own name, which may lead outside
-                with self._file(archive, member) as file:
+                with refusing_damage(self, member), self._file(archive, member) as file:
+                    if archive is None and not isinstance(file, io.BytesIO):
+                        paths.append(self._path_of(member))
+                        continue
+                    # never by the member's own name, which may lead outside
+                    paths.append(scratch / f"{number:05d}.dcm")
                     paths[-1].write_bytes(file.read())
         return paths
 
@@ -96,32 +109,62 @@ class DicomFolder:
                     yield archive
             else:
                 yield None
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-            locked = isinstance(error, RuntimeError) and "password" in str(error)
-            reason = "needs a password; unpack it into a folder" if locked else "is damaged; copy or export it again"
-            raise ImageReadError(f"{self.path.name}: the zip {reason}") from error
+        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+            raise ImageReadError(f"{self.path.name}: the zip is damaged; copy or export it again") from error
 
     def _members(self, archive: zipfile.ZipFile | None) -> list[str]:
+        """List files, and what cannot be followed: to pass over a link to nothing would leave a slice out."""
         if archive:
             return sorted(info.filename for info in archive.infolist() if not info.is_dir())
-        if self.path.is_file():
+        if not self.path.is_dir():
             return [self.path.name]
+        try:
+            return sorted(str(path.relative_to(self.path)) for path in files_below(self.path))
+        except OSError as error:
+            raise ImageReadError(
+                f"{self.path.name}: a folder in it cannot be read ({error.strerror}); check its permissions"
+            ) from error
 
-        def fail(error: OSError) -> None:
-            raise error  # a folder that must not be listed is an error, not empty
-
-        below = [Path(parent, name) for parent, _, names in os.walk(self.path, onerror=fail) for name in names]
-        return sorted(str(path.relative_to(self.path)) for path in below if path.is_file())
+    def _header(self, archive: zipfile.ZipFile | None, member: str, shown: str) -> DicomHeader | None:
+        """Read the header of a file; None if it is no DICOM."""
+        if archive is None and (reason := why_unreadable(self._path_of(member))):
+            if Path(member).name.startswith("."):  # locks of editors and the like
+                return None
+            raise DicomFileError(reason)
+        if archive and stat.S_ISLNK(archive.getinfo(member).external_attr >> 16):
+            raise DicomFileError("is a link, and leads nowhere from within a zip; pack the files themselves")
+        with self._file(archive, member) as file:
+            if not is_dicom(file):
+                name = Path(member).name.lower()
+                if name.endswith(_DICOM_ENDINGS) and not name.startswith("."):
+                    raise damaged("it is called DICOM, and does not begin like it" if file.read(1) else "it is empty")
+                return None
+            pydicom = pydicom_module()
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
+            size = self._size_of(archive, member, file)
+            return header_of(dataset, member=member, shown=shown, pixels_at=file.tell(), size=size)
 
     def _shown(self, number: int, count: int) -> str:
-        is_the_file_itself = self.path.is_file() and not self.path.name.lower().endswith(".zip")
+        is_the_file_itself = not self.path.is_dir() and not self.path.name.lower().endswith(".zip")
         return self.path.name if is_the_file_itself else f"file {number} of {count} (by name)"
 
     def _path_of(self, member: str) -> Path:
-        return self.path if self.path.is_file() else self.path / member
+        return self.path / member if self.path.is_dir() else self.path
 
-    def _file(self, archive: zipfile.ZipFile | None, member: str) -> IO[bytes]:
-        return archive.open(member) if archive else self._path_of(member).open("rb")
+    @contextmanager
+    def _file(self, archive: zipfile.ZipFile | None, member: str) -> Iterator[IO[bytes]]:
+        try:
+            opened = archive.open(member) if archive else self._path_of(member).open("rb")
+        except (NotImplementedError, RuntimeError) as error:  # zipfile's, of methods and locks that it does not know
+            reason = "needs a password" if "password" in str(error) else "is packed in a way that is not read"
+            raise ImageReadError(f"{self.path.name}: the zip {reason}; unpack it into a folder") from error
+        with opened as file:
+            yield unpacked(file)
+
+    def _size_of(self, archive: zipfile.ZipFile | None, member: str, file: IO[bytes]) -> int:
+        if isinstance(file, io.BytesIO):
+            return len(file.getbuffer())
+        return archive.getinfo(member).file_size if archive else self._path_of(member).stat().st_size
 
 
 @dataclass(frozen=True)
@@ -137,6 +180,10 @@ class DicomMask(ABC):
     # CT series and slices that the file says it was drawn on, for comparison only
     series_uids: frozenset[str]
     sop_uids: frozenset[str]
+    # Whom and what it says it lies in, for comparison with the CT only: see `DicomHeader`; several frames of reference
+    # where structures have their own
+    patient_digest: str
+    frames_of_reference: frozenset[str]
 
     # What messages call the file and its structures.
     kind: ClassVar[str]
@@ -158,12 +205,24 @@ class DicomMask(ABC):
         """Merge the structures on the CT's grid to (z, y, x) of 0 and 1."""
 
 
+def _require_whole_last_element(dataset: Any) -> None:
+    """Refuse a file that was cut off: pydicom gives as much of its last element as there is."""
+    last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
+    value, length = getattr(last, "value", None), getattr(last, "length", 0)
+    if last is None:
+        raise damaged("it has no elements")
+    is_pixels = last.tag.group >= 0x7FE0  # whether these are whole, their reader sees
+    if isinstance(value, bytes) and length != _UNDEFINED_LENGTH and len(value) < length and not is_pixels:
+        name = pydicom_module().datadict.keyword_for_tag(last.tag) or f"element {last.tag}"
+        raise damaged(f"it ends after {len(value)} of {length} bytes of its {name}")
+
+
 def is_dicom_path(path: Path) -> bool:
     """Tell whether a path is a folder, a zip, or a file that begins like DICOM."""
     if path.is_dir():
         return True
     with path.open("rb") as file:
-        if _is_dicom(file):
+        if is_dicom(file):
             return True
     return zipfile.is_zipfile(path)
 
@@ -206,22 +265,36 @@ def quiet_readers() -> Iterator[None]:
 
 @contextmanager
 def refusing_damage(folder: DicomFolder, member: str) -> Iterator[None]:
-    """Raise ImageReadError for whatever pydicom raises on a damaged file, while reading it or later on access.
+    """Raise ImageReadError for whatever is wrong with a file, while pydicom reads it or later on access.
 
-    Its warnings are not shown: see `quiet_readers`.
+    Its warnings are not shown: see `quiet_readers`. Nor are its words, which quote the header. That a file is damaged
+    is said only if it cannot be decoded.
     """
     try:
         with quiet_readers():
             yield
     except (AMTError, MemoryError):
         raise
+    except zipfile.BadZipFile:
+        raise  # of the zip, not of the file in it
     except Exception as error:
-        raise ImageReadError(f"{folder.shown(member)} is damaged ({type(error).__name__}); export it again") from error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageReadError(f"{folder.shown(member)} {_trouble(error)}") from error
 
 
-def _is_dicom(file: IO[bytes]) -> bool:
-    """Look for the mark after the preamble; old exports without one begin with group 0002 or 0008."""
-    head = file.read(132)
-    file.seek(0, os.SEEK_SET)
-    old_style = head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
-    return head[128:132] == b"DICM" or old_style
+def _trouble(error: Exception) -> str:
+    """Say what an exception of pydicom's means, in words that hold nothing of the header."""
+    if isinstance(error, DicomFileError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno:
+        return f"cannot be read ({error.strerror}); check its permissions"
+    if missing := _MISSING_ELEMENT.search(str(error)) if isinstance(error, AttributeError) else None:
+        return f"lacks {missing.group(1)}; export it again"
+    if isinstance(error, zlib.error):
+        return str(damaged("its packed bytes cannot be unpacked"))
+    if isinstance(error, (OSError, EOFError, struct.error)):
+        return str(damaged("it ends within an element"))
+    if isinstance(error, NotImplementedError):
+        return str(damaged("an element has a type that DICOM does not know"))
+    return str(damaged("an element's value is not what its type says"))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
+from nnunet_amt.images.dicom.stream import (
+    BIG_ENDIAN,
+    EXPLICIT_VR,
+    IMPLICIT_VR,
+    UNCOMPRESSED,
+    DicomFileError,
+    damaged,
+)
+
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+# What a file is taken for that has a Modality and no SOPClassUID.
+_CLASSES = {"CT": CT_IMAGE, "RTSTRUCT": "1.2.840.10008.5.1.4.1.1.481.3", "SEG": "1.2.840.10008.5.1.4.1.1.66.4"}
 
 _SALT = os.urandom(16)  # without it short ids could be guessed from their digests
 # DICOM PS3.3: defined terms of Modality (the usual ones), and of RescaleType.
@@ -33,8 +44,9 @@ class DicomHeader:
     modality: str
     image_type: tuple[str, ...]
     manufacturer: str
-    # To tell that two slices are of two patients, within one process only; empty where the header is silent
+    # To tell that two files are of two patients, within one process only; empty where the header is silent
     patient_digest: str
+    frame_of_reference: str  # UID of the coordinate system, for comparison only; empty where the header is silent
     # Position (x, y, z), pixel spacing (between rows, between columns) and thickness in mm, orientation as row, then
     # column cosines; None where the header is silent
     position: tuple[float, ...] | None
@@ -57,6 +69,10 @@ class DicomHeader:
     bits: tuple[int, int, int]
     signed: bool
     pixels_at: int  # where in the file the element of the pixels begins, in bytes
+    # Stored values that stand for no measurement: the lowest, modulo 2**bits allocated, and how many follow it; None
+    # where the header names none
+    padding: tuple[int, int] | None
+    unreadable: tuple[str, ...]  # elements whose value is not what it must be, with the value if it is of digits
 
 
 def _text(value: Any) -> str:
@@ -64,7 +80,9 @@ def _text(value: Any) -> str:
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) and value else tuple(map(str, value or ()))
+    if value in (None, ""):
+        return ()
+    return (value,) if isinstance(value, str) else tuple(map(str, value if hasattr(value, "__iter__") else (value,)))
 
 
 def _number(value: Any) -> float | None:
@@ -77,7 +95,8 @@ def _numbers(value: Any) -> tuple[float, ...] | None:
     return tuple(float(one) for one in (value if hasattr(value, "__iter__") else (value,)))
 
 
-def _digest(value: Any) -> str:
+def digest_of_id(value: Any) -> str:
+    """Digest a PatientID, see `DicomHeader.patient_digest`."""
     text = _text(value).strip()
     return hashlib.sha256(_SALT + text.encode(errors="replace")).hexdigest() if text else ""
 
@@ -98,7 +117,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "modality": ("Modality", _term_of(_MODALITIES)),
     "image_type": ("ImageType", _words),
     "manufacturer": ("Manufacturer", _text),
-    "patient_digest": ("PatientID", _digest),
+    "patient_digest": ("PatientID", digest_of_id),
+    "frame_of_reference": ("FrameOfReferenceUID", _text),
     "position": ("ImagePositionPatient", _numbers),
     "orientation": ("ImageOrientationPatient", _numbers),
     "pixel_spacing": ("PixelSpacing", _numbers),
@@ -113,37 +133,92 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "signed": ("PixelRepresentation", lambda value: int(value or 0) == 1),
 }
 _BITS = ("BitsAllocated", "BitsStored", "HighBit")
-HEADER_TAGS = ["SOPClassUID", *(tag for tag, _ in _FIELDS.values()), *_BITS]
+_PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+HEADER_TAGS = ["SOPClassUID", *(tag for tag, _ in _FIELDS.values()), *_BITS, *_PADDING]
+_HARMLESS = re.compile(r"[-+\d.,eE\\ ]{1,60}")
 
 
-def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, bytes_left: int) -> DicomHeader:
+def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, size: int) -> DicomHeader:
     """Take what is needed of a pydicom dataset with `HEADER_TAGS` that was read up to its pixels.
 
-    `pixels_at` and `bytes_left` are the bytes of the file that were read, and those after them. Raises EOFError if the
-    file ends within its header. pydicom raises others for damaged elements.
+    Elements that cannot be understood are only named: whether they are needed, the gate knows.
+
+    Parameters
+    ----------
+    pixels_at, size
+        Bytes of the file that were read, and of all of it.
+
+    Raises
+    ------
+    DicomFileError
+        If the file does not say what it is, or ends within its header.
     """
-    sop_class = _text(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
-    if not sop_class or (sop_class == CT_IMAGE and not dataset.get("SeriesInstanceUID")):
-        raise EOFError
-    allocated, stored, high_bit = (int(dataset.get(tag) or 0) for tag in _BITS)
+    fields: dict[str, Any] = {}
+    unreadable: list[str] = []
+    for name, (tag, taken) in _FIELDS.items():
+        fields[name] = _taken(dataset, tag, taken, unreadable)
+    stated, in_meta = _text(dataset.get("SOPClassUID")), _text(dataset.file_meta.get("MediaStorageSOPClassUID"))
+    sop_class = stated or in_meta or _CLASSES.get(fields["modality"], "")
+    if in_meta == CT_IMAGE:  # also where the class itself is cut off or damaged: it would not be missed as a slice
+        sop_class = CT_IMAGE
+    is_cut = sop_class in ("", CT_IMAGE) or not (in_meta or fields["modality"])
+    if pixels_at >= size and is_cut:
+        raise damaged(f"it ends after {size} bytes, within its header")
+    if not sop_class and not fields["modality"] and fields["rows"]:  # an image, and perhaps a slice
+        raise DicomFileError("does not say what it is (SOPClassUID, Modality); export it again")
+    allocated, stored, high_bit = (_taken(dataset, tag, lambda value: int(value or 0), unreadable) for tag in _BITS)
+    syntax = stated_syntax(dataset)
+    bits = fields["rows"] * fields["columns"] * allocated * fields["frames"]
+    header_bytes = 8 if syntax == IMPLICIT_VR else 12
+    missing = max(0, bits // 8 - max(0, size - pixels_at - header_bytes)) if syntax in UNCOMPRESSED else 0
     return DicomHeader(
         member=member,
         shown=shown,
         sop_class=sop_class,
-        syntax=_text(dataset.file_meta.get("TransferSyntaxUID")),
-        missing_bytes=_missing_bytes(dataset, bytes_left),
+        syntax=syntax,
+        missing_bytes=missing,
         bits=(allocated, stored, high_bit),
         pixels_at=pixels_at,
-        **{name: taken(dataset.get(tag)) for name, (tag, taken) in _FIELDS.items()},
+        padding=_taken(dataset, "PixelPaddingValue", lambda value: _padding(value, dataset, allocated), []),
+        unreadable=tuple(unreadable),
+        **fields,
     )
 
 
-def _missing_bytes(dataset: Any, bytes_left: int) -> int:
-    """How many bytes of uncompressed pixels are not in the file, if `bytes_left` follow its header."""
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is not None and syntax.is_compressed:
-        return 0
-    element_header = 8 if syntax is None or syntax.is_implicit_VR else 12
-    sizes = [int(dataset.get(tag) or 0) for tag in ("Rows", "Columns", "BitsAllocated")]
-    bits = prod(sizes) * int(dataset.get("NumberOfFrames") or 1)
-    return max(0, bits // 8 - max(0, bytes_left - element_header))
+def stated_syntax(dataset: Any) -> str:
+    """Give the transfer syntax; where the file states none, the uncompressed one that pydicom has found it to be in."""
+    stated = _text(dataset.file_meta.get("TransferSyntaxUID"))
+    implicit, little = dataset.original_encoding
+    return stated or (IMPLICIT_VR if implicit else EXPLICIT_VR if little else BIG_ENDIAN)
+
+
+def _taken(dataset: Any, tag: str, taken: Callable[[Any], Any], unreadable: list[str]) -> Any:
+    """Take an element's value; one that cannot be taken counts as none, and is named in `unreadable`."""
+    try:
+        return taken(dataset.get(tag))
+    except Exception:  # pydicom raises whatever the conversion of the value raises
+        value = getattr(dataset.get_item(tag), "value", None)  # bytes, or what pydicom could make of them
+        text = value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else "\\".join(_words(value))
+        unreadable.append(f"{tag} '{text}'" if _HARMLESS.fullmatch(text) else tag)
+        return taken(None)
+
+
+def _padding(value: Any, dataset: Any, allocated: int) -> tuple[int, int] | None:
+    """Bring PixelPaddingValue, and the limit of its range, to what `DicomHeader.padding` holds."""
+    ends = [_whole(end) for end in (value, dataset.get("PixelPaddingRangeLimit"))]
+    if ends[0] is None or not allocated:
+        return None
+    numbers = [end for end in ends if end is not None]
+    # -2000 is written as 63536 too, whatever the pixels are: of both readings of a range the shorter one is meant.
+    modulus = 1 << allocated
+    unsigned = sorted(number % modulus for number in numbers)
+    signed = sorted((number + modulus // 2) % modulus - modulus // 2 for number in numbers)
+    low, high = min(((way[0], way[-1]) for way in (unsigned, signed)), key=lambda way: way[1] - way[0])
+    return low % modulus, high - low
+
+
+def _whole(value: Any) -> int | None:
+    """Give a whole number, whatever type an element has in a file: pydicom leaves some as bytes, little endian."""
+    if isinstance(value, bytes):
+        return int.from_bytes(value[:2], "little") if len(value) >= 2 else None
+    return None if value is None or value == "" else int(value)

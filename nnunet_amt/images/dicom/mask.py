@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import DicomFolder, DicomMask
+from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, quiet_readers
 from nnunet_amt.images.dicom.headers import DicomHeader
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.dicom.seg import DicomSeg
@@ -15,7 +17,12 @@ from nnunet_amt.images.dicom.series import DicomSeries
 
 
 def open_dicom_mask(
-    folder: DicomFolder, headers: Sequence[DicomHeader], *, roi: str | None, resample: bool = False
+    folder: DicomFolder,
+    headers: Sequence[DicomHeader],
+    *,
+    roi: str | None,
+    resample: bool = False,
+    interpolate: bool = False,
 ) -> DicomMask:
     """Find the one file that has structures or segments which `roi` names.
 
@@ -26,6 +33,8 @@ def open_dicom_mask(
         structure with an area, or one segment.
     resample
         Whether a DICOM SEG may lie on another grid than the CT.
+    interpolate
+        Whether contours that are missing in an RTSTRUCT are made up of those below and above.
 
     Raises
     ------
@@ -54,6 +63,8 @@ def open_dicom_mask(
             f"{folder.path.name}: {len(found)} files ({kinds}) have such an ROI; give the file of one of them"
         )
     mask = found[0]
+    if isinstance(mask, RtStruct):
+        return replace(mask, interpolate=interpolate)
     return replace(mask, resample=resample) if isinstance(mask, DicomSeg) else mask
 
 
@@ -62,7 +73,8 @@ def masks_among(
 ) -> list[DicomMask]:
     """Find the RTSTRUCTs, or the DICOM SEGs, that have structures which `roi` names; see `open_dicom_mask`.
 
-    That there are such files, but none with a structure of that name, is a RoiNotFoundError.
+    Of a file that is there more than once the first is given. That there are such files, but none with a structure of
+    that name, is a RoiNotFoundError.
     """
     found: list[DicomMask] = []
     names: list[str] = []
@@ -75,16 +87,69 @@ def masks_among(
             found.append(replace(whole, numbers=tuple(chosen), names=tuple(chosen.values())))
     if members and not found:
         raise RoiNotFoundError(none_chosen(kind.kind, kind.structure, roi=roi, names=names))
-    return found
+    return _without_copies(folder, found) if len(found) > 1 else found
 
 
-def require_same_series(mask: DicomMask, series: DicomSeries) -> None:
-    """Refuse a mask that names neither the series nor one of its slices; one that names none is believed to fit."""
-    says = mask.series_uids or mask.sop_uids
-    if says and series.identity not in mask.series_uids and not series.sop_uids & mask.sop_uids:
+def _without_copies(folder: DicomFolder, masks: Sequence[DicomMask]) -> list[DicomMask]:
+    """Leave out files that say the same, element by element, as one before them, whatever they are called."""
+    kept: list[tuple[DicomMask, Any]] = []
+    for mask in masks:
+        dataset = folder.dataset(mask.member)
+        if not any(_say_the_same(dataset, other) for _, other in kept):
+            kept.append((mask, dataset))
+    return [mask for mask, _ in kept]
+
+
+def _say_the_same(dataset: Any, other: Any) -> bool:
+    try:
+        with quiet_readers():
+            return bool(dataset == other)
+    except Exception:  # an element that pydicom cannot decode, which may have nothing to do with the mask
+        return False
+
+
+def require_same_series(mask: DicomMask, series: DicomSeries, *, trust_geometry: bool = False) -> str | None:
+    """Refuse a mask of another patient, or one drawn on another CT; one that names no CT is believed to fit.
+
+    Parameters
+    ----------
+    trust_geometry
+        Take a mask of the same patient whatever UIDs it names, as those of a CT that was anonymised twice are new ones.
+        That it lies on the grid of the CT is for its reader to see.
+
+    Returns
+    -------
+    str or None
+        What was trusted in place of UIDs that differ: ``"FrameOfReferenceUID"``, if both files name the same, or else
+        ``"geometry"``. None where nothing had to be.
+
+    Raises
+    ------
+    GeometryMismatchError
+        Without the ids: they are of patients.
+    """
+    if mask.patient_digest and series.patient_digest not in ("", mask.patient_digest):
         raise GeometryMismatchError(
-            f"the {mask.kind} was drawn on another CT series; give the series that it refers to"
+            f"the {mask.kind} is of another patient than the CT (PatientID differs); give the one that was drawn on "
+            "this CT"
         )
+    says = mask.series_uids or mask.sop_uids
+    named = not says or series.slices[0].series_uid in mask.series_uids or bool(series.sop_uids & mask.sop_uids)
+    frame = series.frame_of_reference
+    same_frame = frame in mask.frames_of_reference
+    if named and (same_frame or not frame or not mask.frames_of_reference):
+        if isinstance(mask, RtStruct):
+            mask.require_all_images(series.slices[0].series_uid, series.sop_uids)
+        return None
+    if trust_geometry:
+        return "FrameOfReferenceUID" if same_frame else "geometry"
+    what = (
+        "in another frame of reference than the CT's (FrameOfReferenceUID differs)" if named else "on another CT series"
+    )
+    raise GeometryMismatchError(
+        f"the {mask.kind} was drawn {what}; give the series that it refers to, or, if this is that series with new "
+        "UIDs, take it by where it lies (--trust-geometry)"
+    )
 
 
 def chosen_by_name(names: Mapping[int, str], *, roi: str | None) -> dict[int, str]:
@@ -97,8 +162,9 @@ def chosen_by_name(names: Mapping[int, str], *, roi: str | None) -> dict[int, st
 def none_chosen(file: str, structure: str, *, roi: str | None, names: Collection[str]) -> str:
     """Say why no structure was chosen.
 
-    The names that there are are not shown: people write anything into them, patients' names too. A file is for example
-    an ``"RTSTRUCT"``, its structure a ``"closed ROI"``: points and lines are ROIs too, and no tumours.
+    The names that there are are not shown, as people write anything into them, patients' names too; but one that is the
+    name asked for, up to spaces, capitals and the form of its letters, tells nothing new. A file is for example an
+    ``"RTSTRUCT"``, its structure a ``"closed ROI"``: points and lines are ROIs too, and no tumours.
     """
     if not names:
         return f"the {file} has no {structure}; draw the tumour or give the case an exclusion_reason"
@@ -107,6 +173,36 @@ def none_chosen(file: str, structure: str, *, roi: str | None, names: Collection
         return f"{found} and column 'roi' is empty; name there what is tumour"
     if alike := sum(bool(re.fullmatch(roi, name, re.IGNORECASE)) for name in names):
         return f"{found}, {alike} named {roi!r} if capitals do not count; write '(?i){roi}'"
+    if near := sorted({name for name in names if _plain(name) == _plain(roi)}):
+        offered = " or ".join(map(_to_be_copied, near))
+        return (
+            f"{found}, none named {roi!r}, but {offered}, which differs in spaces, capitals or the form of its letters "
+            "only; write it so"
+        )
+    if alike := sum(_matches_plainly(roi, name) for name in names):
+        return (
+            f"{found}, none named {roi!r}, {alike} if spaces, capitals and the form of letters did not count; "
+            "write it as in the program that wrote the file"
+        )
     return (
         f"{found}, none named {roi!r}; look the names up in the program that wrote it (not shown: they may name people)"
     )
+
+
+def _plain(name: str) -> str:
+    """Take the spaces, capitals and forms of letters (composed or not, full width) out of a name."""
+    letters = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in letters if not letter.isspace() and unicodedata.category(letter) != "Cf")
+
+
+def _to_be_copied(name: str) -> str:
+    """Write a name so that it is found as it is shown: a pattern stands for odd spaces, which messages do not keep."""
+    words = name.split()
+    return repr(name) if name == " ".join(words) else "'" + r"\s+".join(map(re.escape, words)) + "'"
+
+
+def _matches_plainly(roi: str, name: str) -> bool:
+    try:
+        return bool(re.fullmatch(_plain(roi), _plain(name), re.IGNORECASE))
+    except re.error:
+        return False  # without its spaces or capitals it is no pattern

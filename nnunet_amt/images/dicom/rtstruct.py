@@ -1,32 +1,35 @@
-"""Read masks from the contours of an RTSTRUCT, filled even-odd: a pixel belongs to the inside if its centre does."""
+"""Read masks from the contours of an RTSTRUCT; what they enclose is told in `roi_volume` and `contours`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
+from nnunet_amt.images.dicom.contour_gaps import SourcePlanes
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask, refusing_damage
+from nnunet_amt.images.dicom.headers import digest_of_id
+from nnunet_amt.images.dicom.roi_volume import CLOSED_TYPES, Contour, Roi
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.mask_file import require_tumour
 
-_AREA_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
-# How far from a slice its contours may lie, as a share of the slice distance.
-_OFF_SLICE_SHARE = 0.2
-# Contours of the body run along the edge of the CT, and are rounded.
-_BEYOND_EDGE_PIXELS = 0.5
-_SAME_POINT_PIXELS = 1e-3
-_DECIMALS = 6  # of a pixel: so that rounding errors do not decide what lies on a contour
+_UNNAMED_SERIES = ""  # of images that are named at contours only
+_LONGEST_SHOWN = 20
+_MOST_DECIMALS = 16
 
 
 @dataclass(frozen=True)
 class RtStruct(DicomMask):
-    """The structures of an RTSTRUCT that make up the tumour."""
+    """The structures of an RTSTRUCT that make up the tumour; with `interpolate` missing contours are made up."""
+
+    interpolate: bool = False
+    # SOPInstanceUIDs of the images that it was drawn on, by SeriesInstanceUID, for comparison only
+    images: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     kind = "RTSTRUCT"
     structure = "closed ROI"
@@ -37,11 +40,33 @@ class RtStruct(DicomMask):
         """Open a file with all its structures that enclose something; ImageReadError if it is damaged."""
         with refusing_damage(folder, member):
             dataset = folder.dataset(member)
+            _require_numbers(dataset, folder.shown(member))
             areas = _names_of_areas(dataset)
-            return cls(folder, member, tuple(areas), tuple(areas.values()), *_referenced(dataset))
+            series, images = _referenced(dataset)
+            return cls(
+                folder,
+                member,
+                tuple(areas),
+                tuple(areas.values()),
+                series,
+                frozenset().union(*images.values()),
+                patient_digest=digest_of_id(dataset.get("PatientID")),
+                frames_of_reference=_frames_of_reference(dataset),
+                images=images,
+            )
 
     def require_fit(self, geometry: Geometry) -> None:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
+
+    def require_all_images(self, series_uid: str, sop_uids: Collection[str]) -> None:
+        """Refuse a series of which images are not there that the RTSTRUCT names: there may be tumour on them."""
+        for named in (self.images.get(key, frozenset()) for key in (series_uid, _UNNAMED_SERIES)):
+            missing = named.difference(sop_uids)
+            if missing and len(missing) < len(named):
+                raise GeometryMismatchError(
+                    f"the RTSTRUCT names {len(named)} images of the CT series, {len(missing)} of them are not "
+                    f"among the {len(sop_uids)} that there are; give the whole series"
+                )
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Fill the contours and merge the structures on the CT's grid to (z, y, x) of 0 and 1.
@@ -50,150 +75,182 @@ class RtStruct(DicomMask):
         ------
         GeometryMismatchError
             If a contour lies between slices or outside the CT.
+        ContourError
+            If contours cross or are missing, or are not closed; see `Roi.on`.
         LabelValueError, ImageReadError
-            If no voxel centre is inside a contour, or all are; if the file is damaged, or a coordinate is no number.
+            If all voxels are tumour; if the file is damaged, or a coordinate is no number.
         """
+        mask, _ = self._read(geometry)
+        return mask.astype(np.uint8)
+
+    def interpolated_slices(self, geometry: Geometry) -> int:
+        """Count the slices of the CT on which `read` interpolates contours that nobody has drawn."""
+        return len(self._read(geometry)[1]) if self.interpolate else 0
+
+    def _read(self, geometry: Geometry) -> tuple[NDArray[np.bool_], set[int]]:
         dataset = self.folder.dataset(self.member)
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
+        interpolated: set[int] = set()
         for number in self.numbers:
-            by_slice: dict[int, list[NDArray]] = defaultdict(list)
             with refusing_damage(self.folder, self.member):
-                contours = _contours_of(dataset, number)
-            for points in contours:
-                index = geometry.continuous_index(points)
-                _require_within(index, geometry, number)
-                by_slice[_slice_of(index[:, 2], points, geometry, number)].append(index[:, :2])
-            for z, in_slice in by_slice.items():
-                mask[z] |= fill_contours(without_repeats(in_slice), (mask.shape[1], mask.shape[2]))
+                roi = _roi_of(dataset, number)
+            drawn, added = roi.on(geometry, interpolate=self.interpolate)
+            mask |= drawn
+            interpolated.update(added)
         require_tumour(mask, name=f"the RTSTRUCT's ROI number {', '.join(map(str, self.numbers))}")
-        return mask.astype(np.uint8)
+        return mask, interpolated
+
+
+def _require_numbers(dataset: Any, shown: str) -> None:
+    """Refuse contours of which nobody can tell whose they are."""
+    for roi in _items(dataset, "ROIContourSequence"):
+        if roi.get("ReferencedROINumber") is None and any(_items(roi, "ContourSequence")):
+            raise ImageReadError(
+                f"{shown} has contours that do not say of which ROI they are (ReferencedROINumber); export it again"
+            )
+
+
+def _items(dataset: Any, keyword: str) -> Iterator[Any]:
+    """Give the items of a sequence; none if it is not there, and no empty ones, which some programs write."""
+    return (item for item in dataset.get(keyword) or () if len(item))
 
 
 def _names_of_areas(dataset: Any) -> dict[int, str]:
     """ROI number to name, of the structures that have at least one closed contour."""
-    names = {int(item.ROINumber): str(item.ROIName) for item in dataset.get("StructureSetROISequence") or ()}
+    names = {
+        int(item.ROINumber): str(item.get("ROIName") or "").strip()  # spaces before and after it mean nothing in DICOM
+        for item in _items(dataset, "StructureSetROISequence")
+        if item.get("ROINumber") is not None
+    }
     with_area = {
         int(roi.ReferencedROINumber)
-        for roi in dataset.get("ROIContourSequence") or ()
-        if any(map(_encloses, roi.get("ContourSequence") or ()))
+        for roi in _items(dataset, "ROIContourSequence")
+        if roi.get("ReferencedROINumber") is not None and any(map(_encloses, _items(roi, "ContourSequence")))
     }
     return {number: name for number, name in names.items() if number in with_area}
 
 
 def _encloses(contour: Any) -> bool:
-    """Points and open lines enclose nothing; some programs write closed contours of two points."""
-    return contour.get("ContourGeometricType") in _AREA_TYPES and int(contour.get("NumberOfContourPoints") or 3) > 2
+    """Points and open lines enclose nothing; some programs write closed contours of no, one or two points."""
+    if _type_of(contour) not in CLOSED_TYPES or "ContourData" not in contour:
+        return False
+    stated = contour.get("NumberOfContourPoints")
+    return stated in (None, "") or int(stated) > 2
 
 
-def _contours_of(dataset: Any, number: int) -> list[NDArray[np.float64]]:
-    """Give the closed contours of an ROI, each (points, 3) in mm, LPS."""
-    contours = []
-    for roi in dataset.ROIContourSequence:
-        if int(roi.ReferencedROINumber) != number:
+def _type_of(contour: Any) -> str:
+    return str(contour.get("ContourGeometricType") or "").strip().upper()
+
+
+def _roi_of(dataset: Any, number: int) -> Roi:
+    """Take all contours of an ROI that have points."""
+    contours: list[Contour] = []
+    planes: SourcePlanes | None = None
+    for roi in _items(dataset, "ROIContourSequence"):
+        if roi.get("ReferencedROINumber") != number:
             continue
-        for contour in filter(_encloses, roi.get("ContourSequence") or ()):
-            data = contour.get_item("ContourData").value
-            # The bytes where pydicom has not parsed them yet: it looks at each of thousands of numbers three times.
-            numbers = np.array(data.split(b"\\")) if isinstance(data, bytes) else np.array(data)
-            contours.append(numbers.astype(float).reshape(-1, 3))
-    return contours
+        planes = _planes_of(roi) or planes
+        for contour in _items(roi, "ContourSequence"):
+            texts = _coordinates_of(contour)
+            points = _points_of(contour, texts, number)
+            if len(points):
+                contours.append(Contour(_type_of(contour), points, _decimals_of(texts)))
+    return Roi(number, tuple(contours), planes)
 
 
-def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
-    series, images = set(), set()
-    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ():
-        for study in frame.get("RTReferencedStudySequence") or ():
-            for item in study.get("RTReferencedSeriesSequence") or ():
-                series.add(str(item.get("SeriesInstanceUID")))
-                images |= {str(image.ReferencedSOPInstanceUID) for image in item.get("ContourImageSequence") or ()}
-    # Some programs name the images at their contours only; there are thousands of them.
-    for roi in (dataset.get("ROIContourSequence") or ()) if not series else ():
-        for contour in roi.get("ContourSequence") or ():
-            images |= {str(image.ReferencedSOPInstanceUID) for image in contour.get("ContourImageSequence") or ()}
-    return frozenset(series), frozenset(images)
+def _coordinates_of(contour: Any) -> NDArray:
+    """Give the coordinates of a contour as they are written, one after the other."""
+    element = contour.get_item("ContourData")
+    data = None if element is None else element.value
+    if isinstance(data, bytes):
+        # The bytes where pydicom has not parsed them yet: it looks at each of thousands of numbers three times.
+        whole = data.strip(b" \0").rstrip(b"\\")
+        data = whole.split(b"\\") if whole else None
+    return np.array([] if data in (None, "") else data).reshape(-1)
 
 
-def _require_within(index: NDArray, geometry: Geometry, number: int) -> None:
-    """Refuse contours of no number, and those that leave the CT in its plane: filled, they would be cut off."""
-    if not np.isfinite(index).all():
+def _frames_of_reference(dataset: Any) -> frozenset[str]:
+    """Frames of reference that the file, its images or any of its structures are said to lie in."""
+    named = {str(dataset.get("FrameOfReferenceUID") or "")}
+    for item in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+        named.add(str(item.get("FrameOfReferenceUID") or ""))
+    for item in dataset.get("StructureSetROISequence") or ():
+        named.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
+    return frozenset(named - {""})
+
+
+def _decimals_of(texts: NDArray) -> int:
+    """Count the decimals of the number that has the most."""
+    written = (text.decode() if isinstance(text, bytes) else str(text) for text in texts.tolist())
+    return max(_MOST_DECIMALS if "e" in text.lower() else len(text.partition(".")[2].strip()) for text in written)
+
+
+def _points_of(contour: Any, texts: NDArray, number: int) -> NDArray[np.float64]:
+    """Give the points of a contour with these coordinates, (points, 3) in mm, LPS."""
+    try:
+        numbers = texts.astype(float)
+    except ValueError:
+        raise ImageReadError(
+            f"ROI number {number}: a contour has coordinates that are no numbers, such as {_no_number(texts)!r}; "
+            "export it again"
+        ) from None
+    if not np.isfinite(numbers).all():
         raise ImageReadError(
             f"ROI number {number}: a contour has coordinates that are NaN or infinite; export it again"
         )
-    in_plane = index[:, :2]
-    beyond = max(float((-0.5 - in_plane).max()), float((in_plane + 0.5 - geometry.size[:2]).max()))
-    if beyond > _BEYOND_EDGE_PIXELS:
-        raise GeometryMismatchError(
-            f"ROI number {number}: a contour lies outside the CT, up to {beyond:.1f} pixels beyond its edge; "
-            "draw it on this CT"
+    if len(numbers) % 3:
+        raise ImageReadError(
+            f"ROI number {number}: a contour has {len(numbers)} coordinates, must be three for every point; "
+            "export it again"
         )
-
-
-def _slice_of(z: NDArray, points: NDArray, geometry: Geometry, number: int) -> int:
-    """Index of the slice that a contour lies on."""
-    nearest = round(float(z.mean()))
-    if np.abs(z - nearest).max() > _OFF_SLICE_SHARE:
-        raise GeometryMismatchError(
-            f"ROI number {number}: a contour at z {points[:, 2].min():.2f} to {points[:, 2].max():.2f} mm lies between "
-            f"the slices of the CT, which are {geometry.spacing[2]:.3g} mm apart; draw it on this CT"
+    stated = contour.get("NumberOfContourPoints")
+    if stated not in (None, "") and int(stated) != len(numbers) // 3:
+        raise ImageReadError(
+            f"ROI number {number}: a contour has {len(numbers) // 3} points, NumberOfContourPoints says {stated}; "
+            "export it again"
         )
-    if not 0 <= nearest < geometry.size[2]:
-        raise GeometryMismatchError(
-            f"ROI number {number}: a contour at z {points[:, 2].mean():.2f} mm lies outside the CT; draw it on this CT"
-        )
-    return nearest
+    return numbers.reshape(-1, 3)
 
 
-def fill_contours(contours: Iterable[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Fill closed contours of one structure in one slice.
-
-    Along a row of pixels, each crossing of a contour changes between outside and inside. So a contour inside another
-    one is a hole, and what is drawn as one line that goes in and out again (a keyhole) is right too. Of the pixels
-    whose centre lies exactly on a contour, those on its left and upper side belong to the inside: structures that
-    share a border share no pixel.
-
-    Parameters
-    ----------
-    contours
-        Points of each contour, (points, 2), columns x and y, in pixels: (0, 0) is the centre of the first pixel.
-        The last point is joined to the first.
-    shape
-        Rows (y) and columns (x) of the slice; what lies outside is cut off.
-    """
-    rows, columns = shape
-    inside = np.zeros(shape, dtype=bool)
-    found = [_crossings(np.round(contour, _DECIMALS), rows) for contour in contours]
-    row = np.concatenate([row for row, _ in found]) if found else np.empty(0, np.intp)
-    if not row.size:
-        return inside
-    column = np.clip(np.ceil(np.concatenate([x for _, x in found])), 0, columns).astype(np.intp)
-    top, left = row.min(), column.min()  # outside of this box nothing is crossed
-    crossings = np.zeros((row.max() + 1 - top, column.max() + 1 - left), dtype=np.uint8)  # modulo 256 odd stays odd
-    np.add.at(crossings, (row - top, column - left), 1)
-    box = np.cumsum(crossings, axis=1, dtype=np.uint8)[:, : columns - left] % 2 == 1
-    inside[top : top + box.shape[0], left : left + box.shape[1]] = box
-    return inside
+def _no_number(texts: NDArray) -> str:
+    """Give the first text that is no number."""
+    for text in texts.tolist():
+        try:
+            float(text)
+        except ValueError:
+            shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+            return shown[:_LONGEST_SHOWN]
+    return ""
 
 
-def _crossings(points: NDArray[np.float64], rows: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Find where a closed contour crosses the centre lines of the rows: row and x of each crossing."""
-    (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
-    # Half open: a corner on a row's centre line is crossed once, not twice.
-    first = np.clip(np.ceil(np.minimum(y0, y1)), 0, rows).astype(np.intp)
-    last = np.clip(np.ceil(np.maximum(y0, y1)), 0, rows).astype(np.intp)
-    number = np.maximum(last - first, 0)  # of rows that each edge crosses
-    edge = np.repeat(np.arange(len(points)), number)
-    row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(number) - number, number)
-    across = (row - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
-    return row, np.round(x0[edge] + across, _DECIMALS)
+def _planes_of(roi: Any) -> SourcePlanes | None:
+    """Say on which planes an ROI was drawn."""
+    for item in _items(roi, "SourcePixelPlanesCharacteristicsSequence"):
+        distance, orientation = item.get("SpacingBetweenSlices"), item.get("ImageOrientationPatient")
+        if distance is not None and orientation is not None and len(orientation) == 6:
+            return SourcePlanes(float(distance), tuple(map(float, orientation)))
+    return None
 
 
-def without_repeats(contours: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Take contours that are stored more than once only once: filled even-odd, they would empty each other.
+def _referenced(dataset: Any) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+    """Give the SeriesInstanceUIDs that are named, and the images of each."""
+    series: set[str] = set()
+    images: dict[str, set[str]] = defaultdict(set)
+    for frame in _items(dataset, "ReferencedFrameOfReferenceSequence"):
+        for study in _items(frame, "RTReferencedStudySequence"):
+            for item in _items(study, "RTReferencedSeriesSequence"):
+                uid = str(item.get("SeriesInstanceUID") or "")
+                series |= {uid} - {""}
+                images[uid] |= _images_of(item)
+    # Some programs name the images at their contours only; there are thousands of them.
+    if not any(images.values()):
+        for roi in _items(dataset, "ROIContourSequence"):
+            for contour in _items(roi, "ContourSequence"):
+                images[_UNNAMED_SERIES] |= _images_of(contour)
+    return frozenset(series), {uid: frozenset(named) for uid, named in images.items() if named}
 
-    Points of each contour are (points, 2), in pixels. Start point and sense of rotation do not matter.
-    """
-    kept: dict[frozenset[tuple[int, ...]], NDArray[np.float64]] = {}
-    for contour in contours:
-        points = np.rint(contour / _SAME_POINT_PIXELS).astype(np.int64)
-        kept.setdefault(frozenset(map(tuple, points.tolist())), contour)
-    return list(kept.values())
+
+def _images_of(item: Any) -> set[str]:
+    """Give the SOPInstanceUIDs in a ContourImageSequence, of which some programs leave items empty."""
+    uids = {str(image.get("ReferencedSOPInstanceUID") or "") for image in _items(item, "ContourImageSequence")}
+    return uids - {""}

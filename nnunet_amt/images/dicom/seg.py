@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,12 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, MissingExtraError
+from nnunet_amt.errors import GeometryMismatchError
 from nnunet_amt.images.dicom.files import SEGMENTATIONS, DicomFolder, DicomMask, refusing_damage
+from nnunet_amt.images.dicom.headers import digest_of_id
+from nnunet_amt.images.dicom.seg_frames import SegFrame, frames_of, pixels_of, read_segmentation
+from nnunet_amt.images.dicom.series_gate import ROUNDED_COSINES
+from nnunet_amt.images.dicom.stream import DicomFileError
 from nnunet_amt.images.geometry import Geometry, described
 from nnunet_amt.images.mask_file import require_tumour, resampled_mask
 
@@ -31,19 +35,25 @@ class DicomSeg(DicomMask):
 
     @classmethod
     def of(cls, folder: DicomFolder, member: str) -> DicomSeg:
-        """Open a file with all its segments; ImageReadError if it is damaged or fractional."""
-        dataset = _segmentation(folder, member)
+        """Open a file with all its segments; ImageReadError if what a mask needs is not in it, or it is fractional."""
         with refusing_damage(folder, member):
-            # LABELMAPs may list their background as segment 0
-            numbers = tuple(int(number) for number in dataset.segment_numbers if int(number) > 0)
-            names = tuple(str(dataset.get_segment_description(number).segment_label) for number in numbers)
-            return cls(folder, member, numbers, names, *_referenced(dataset))
+            dataset = read_segmentation(folder, member)
+            names = _names_of_segments(dataset)
+            frame = str(dataset.get("FrameOfReferenceUID") or "")
+            return cls(
+                folder,
+                member,
+                tuple(names),
+                tuple(names.values()),
+                *_referenced(dataset),
+                patient_digest=digest_of_id(dataset.get("PatientID")),
+                frames_of_reference=frozenset({frame} - {""}),
+            )
 
     def require_fit(self, geometry: Geometry) -> None:
         """Refuse, before any pixel is read, frames that lie off the CT's voxels and must not be resampled."""
-        dataset = _segmentation(self.folder, self.member)
         with refusing_damage(self.folder, self.member):
-            frames = list(_frames(dataset, self.numbers))
+            frames = list(frames_of(read_segmentation(self.folder, self.member), self.numbers))
         if not self.resample:
             for frame in frames:
                 _steps(frame, geometry)
@@ -58,86 +68,69 @@ class DicomSeg(DicomMask):
         LabelValueError, ImageReadError
             If the segments are empty, or the pixels cannot be read.
         """
-        dataset = _segmentation(self.folder, self.member)
         name = f"the DICOM SEG's segment number {', '.join(map(str, self.numbers))}"
         with refusing_damage(self.folder, self.member):
+            dataset = read_segmentation(self.folder, self.member)
+            frames = list(frames_of(dataset, self.numbers))
             try:
-                mask = _placed(dataset, self.numbers, geometry, name)
+                mask = _placed(dataset, frames, self.numbers, geometry, name)
             except GeometryMismatchError:
                 if not self.resample:
                     raise
-                volume = _as_volume(dataset, self.numbers)
+                volume = _as_volume(dataset, frames, self.numbers)
                 mask = sitk.GetArrayFromImage(resampled_mask(volume, geometry, name=name)).astype(bool)
         require_tumour(mask, name=name)
         return mask.astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """One frame: its number from 1, and where it lies; (x, y, z) in mm."""
-
-    number: int
-    rows: int
-    columns: int
-    corner: NDArray[np.float64]  # centre of the first pixel
-    right: NDArray[np.float64]  # from one column to the next
-    down: NDArray[np.float64]  # from one row to the next
-
-
-def _segmentation(folder: DicomFolder, member: str) -> Any:
-    try:
-        from highdicom.seg import Segmentation
-    except ImportError as error:
-        raise MissingExtraError("reading DICOM SEG needs the extra: pip install 'nnunet_amt[dicom]'") from error
-    with refusing_damage(folder, member):
-        dataset = Segmentation.from_dataset(folder.dataset(member), copy=False)
-        if dataset.segmentation_type.value == "FRACTIONAL":
-            raise ImageReadError(
-                f"{folder.shown(member)}: the DICOM SEG holds probabilities (FRACTIONAL); store it as BINARY"
-            )
-    return dataset
+def _names_of_segments(dataset: Any) -> dict[int, str]:
+    """Segment number to name; a LABELMAP may list its background as segment 0."""
+    names: dict[int, str] = {}
+    for place, item in enumerate(dataset.get("SegmentSequence") or (), start=1):
+        number = int(place if item.get("SegmentNumber") in (None, "") else item.SegmentNumber)
+        if number in names:
+            raise DicomFileError(f"has two segments of number {number}; export it again")
+        names[number] = str(item.get("SegmentLabel") or "")
+    return {number: name for number, name in names.items() if number > 0}
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """Series and images that a SEG names, wherever: at its top, in those of other studies, or frame by frame."""
     series, images = set(), set()
-    for item in dataset.get("ReferencedSeriesSequence") or ():
-        series.add(str(item.get("SeriesInstanceUID")))
-        images |= {str(image.ReferencedSOPInstanceUID) for image in item.get("ReferencedInstanceSequence") or ()}
+    studies = dataset.get("StudiesContainingOtherReferencedInstancesSequence") or ()
+    for referring in (dataset, *studies):
+        for item in referring.get("ReferencedSeriesSequence") or ():
+            series.add(str(item.get("SeriesInstanceUID") or ""))
+            images |= _images_of(item, "ReferencedInstanceSequence")
     for groups in dataset.get("PerFrameFunctionalGroupsSequence") or ():
         for derivation in groups.get("DerivationImageSequence") or ():
-            images |= {str(image.ReferencedSOPInstanceUID) for image in derivation.get("SourceImageSequence") or ()}
-    return frozenset(series), frozenset(images)
+            images |= _images_of(derivation, "SourceImageSequence")
+    return frozenset(series - {""}), frozenset(images)
 
 
-def _frames(dataset: Any, segments: Sequence[int]) -> Iterator[_Frame]:
-    """Give the frames of the segments; a frame of a LABELMAP is of all segments at once."""
-    shared = dataset.SharedFunctionalGroupsSequence[0]
-    for number, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence, start=1):
-        if dataset.segmentation_type.value != "LABELMAP":
-            identification = _group("SegmentIdentificationSequence", groups, shared)
-            if int(identification.ReferencedSegmentNumber) not in segments:
-                continue
-        cosines = np.array(_group("PlaneOrientationSequence", groups, shared).ImageOrientationPatient, dtype=float)
-        between_rows, between_columns = _group("PixelMeasuresSequence", groups, shared).PixelSpacing
-        corner = np.array(_group("PlanePositionSequence", groups, shared).ImagePositionPatient, dtype=float)
-        rows, columns = int(dataset.Rows), int(dataset.Columns)
-        right, down = cosines[:3] * float(between_columns), cosines[3:] * float(between_rows)
-        yield _Frame(number, rows, columns, corner, right, down)
+def _images_of(item: Any, keyword: str) -> set[str]:
+    return {str(image.get("ReferencedSOPInstanceUID") or "") for image in item.get(keyword) or ()} - {""}
 
 
-def _group(keyword: str, groups: Any, shared: Any) -> Any:
-    """Take a functional group of a frame, or that of all frames."""
-    return (groups if keyword in groups else shared)[keyword][0]
+def _steps(frame: SegFrame, geometry: Geometry) -> NDArray[np.int64]:
+    """Give the voxel (x, y, z) of a frame's first pixel, and the steps to its next column and row; (3, 3).
 
-
-def _steps(frame: _Frame, geometry: Geometry) -> NDArray[np.int64]:
-    """Give the voxel (x, y, z) of a frame's first pixel, and the steps to its next column and row; (3, 3)."""
+    Refuses frames that lie on another grid: whose first pixel is no voxel, whose last is none for its size, or whose
+    axes lean against the CT's by more than rounded cosines explain.
+    """
     axes = geometry.axes * geometry.spacing
     exact = np.linalg.solve(axes, np.stack([frame.corner - geometry.origin, frame.right, frame.down], axis=1)).T
     whole = np.rint(exact).astype(np.int64)
-    corners = np.array([(1, x, y) for x in (0, frame.columns - 1) for y in (0, frame.rows - 1)])
-    off = np.abs(corners @ (exact - whole)).max()
-    if off > _OFF_GRID_VOXELS or (np.abs(whole[1:]).sum(axis=1) != 1).any():
+    off = float(np.abs(exact[0] - whole[0]).max())
+    leaning = 0.0
+    for step, count in ((1, frame.columns), (2, frame.rows)):
+        in_mm = axes @ whole[step]
+        actual = (frame.right, frame.down)[step - 1]
+        length = float(np.linalg.norm(in_mm)) or 1.0
+        off = max(off, abs(float(np.linalg.norm(actual)) / length - 1.0) * (count - 1))
+        leaning = max(leaning, float(np.linalg.norm(actual / np.linalg.norm(actual) - in_mm / length)))
+    is_one_step = (np.abs(whole[1:]).sum(axis=1) == 1).all()
+    if off > _OFF_GRID_VOXELS or leaning > ROUNDED_COSINES or not is_one_step:
         right, down = np.linalg.norm(frame.right), np.linalg.norm(frame.down)
         corner = ", ".join(f"{place:.6g}" for place in frame.corner)
         raise GeometryMismatchError(
@@ -148,14 +141,15 @@ def _steps(frame: _Frame, geometry: Geometry) -> NDArray[np.int64]:
     return whole
 
 
-def _placed(dataset: Any, segments: Sequence[int], geometry: Geometry, name: str) -> NDArray[np.bool_]:
+def _placed(
+    dataset: Any, frames: Sequence[SegFrame], segments: Sequence[int], geometry: Geometry, name: str
+) -> NDArray[np.bool_]:
     """Set the voxels (z, y, x) of the CT on which pixels of the segments lie."""
     mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
-    stored = segments if dataset.segmentation_type.value == "LABELMAP" else (1,)
     outside = total = 0
-    for frame in _frames(dataset, segments):
+    for frame in frames:
         steps = _steps(frame, geometry)
-        pixels = np.argwhere(np.isin(dataset.get_stored_frame(frame.number), stored))  # (row, column)
+        pixels = np.argwhere(pixels_of(dataset, frame, segments))  # (row, column)
         voxels = steps[0] + pixels[:, 1:] * steps[1] + pixels[:, :1] * steps[2]  # (x, y, z)
         inside = ((voxels >= 0) & (voxels < geometry.size)).all(axis=1)
         outside, total = outside + int(np.count_nonzero(~inside)), total + len(pixels)
@@ -169,14 +163,37 @@ def _placed(dataset: Any, segments: Sequence[int], geometry: Geometry, name: str
     return mask
 
 
-def _as_volume(dataset: Any, segments: Sequence[int]) -> sitk.Image:
-    """Stack the frames to a volume on their own grid."""
-    volume = dataset.get_volume(segment_numbers=list(segments), combine_segments=False)
-    values = volume.array.reshape(*volume.spatial_shape, -1).any(axis=-1)  # (z, y, x) in the order of the frames
-    affine = np.array(volume.affine)  # columns: steps along the array's axes in mm
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)[::-1]
-    image = sitk.GetImageFromArray(values.astype(np.uint8))
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(affine[:3, 3].tolist())
-    image.SetDirection((affine[:3, 2::-1] / spacing).ravel().tolist())
+def _as_volume(dataset: Any, frames: Sequence[SegFrame], segments: Sequence[int]) -> sitk.Image:
+    """Stack the frames to a volume on their own grid; slices of which no frame is stored are empty."""
+    first = frames[0]
+    if any(not np.allclose([one.right, one.down], [first.right, first.down], atol=1e-4) for one in frames):
+        raise DicomFileError("has frames of several orientations or pixel spacings, and cannot be resampled")
+    edges = np.linalg.norm([first.right, first.down], axis=1)
+    normal = np.cross(first.right / edges[0], first.down / edges[1])
+    from_first = np.array([frame.corner - first.corner for frame in frames])
+    heights = from_first @ normal
+    if np.abs(from_first - np.outer(heights, normal)).max() > _OFF_GRID_VOXELS * edges.min():
+        raise DicomFileError("has frames that do not lie one above the other, and cannot be resampled")
+    distance = _distance_of(first, heights)
+    places = np.rint((heights - heights.min()) / distance).astype(int)
+    values = np.zeros((places.max() + 1, first.rows, first.columns), np.uint8)  # (z, y, x)
+    for frame, z in zip(frames, places, strict=True):
+        values[z] |= pixels_of(dataset, frame, segments)
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing([*edges.tolist(), distance])
+    image.SetOrigin((first.corner + heights.min() * normal).tolist())
+    axes = np.stack([first.right / edges[0], first.down / edges[1], normal], axis=1)
+    image.SetDirection(axes.ravel().tolist())
     return image
+
+
+def _distance_of(frame: SegFrame, heights: NDArray[np.float64]) -> float:
+    """Find how far the slices lie apart, in mm: as stated if the frames fit that, else the smallest distance of two."""
+    steps = np.diff(np.unique(np.round(heights, 3)))
+    for distance in (frame.distance, float(steps.min()) if steps.size else frame.thickness):
+        if distance is None:
+            continue
+        in_steps = steps / distance
+        if (np.abs(in_steps - np.rint(in_steps)) <= _OFF_GRID_VOXELS).all() and (in_steps > 0.5).all():
+            return distance
+    raise DicomFileError("has slices at uneven distances, or one that does not say how thick it is; export it again")

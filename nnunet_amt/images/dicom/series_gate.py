@@ -17,6 +17,8 @@ from nnunet_amt.images.dicom.headers import DicomHeader
 from nnunet_amt.images.geometry import Geometry, require_plausible_spacing
 
 _COSINE_TOLERANCE = 1e-3
+# Cosines written with three digits are off by up to half of the last: so far may two axes seem to lean, in radians.
+ROUNDED_COSINES = 2e-3
 _PIXEL_SPACING_TOLERANCE = 1e-3  # mm
 # Headers round positions: a distance may differ from the usual one by 0.02 mm and 2% of it.
 _DISTANCE_TOLERANCE_MM = 0.02
@@ -47,9 +49,8 @@ def series_geometry(slices: Sequence[DicomHeader], *, name: str, tilt_allowed: b
     ImageReadError
         Naming doubled, missing or uneven slices or the gantry tilt, with the numbers.
     """
-    row, column = _axes(slices[0])
-    normal = np.cross(row, column)
     positions = np.array([_position(header) for header in slices])  # (slice, xyz)
+    row, column, normal = _upright_axes(slices[0], positions)
     along = positions @ normal
     distances = np.diff(along)
     _check_distances(distances, along, name)
@@ -64,6 +65,28 @@ def series_geometry(slices: Sequence[DicomHeader], *, name: str, tilt_allowed: b
         tuple(positions[0].tolist()),
         tuple(direction.ravel().tolist()),
     )
+
+
+def _upright_axes(header: DicomHeader, positions: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Give row, column and normal of a stack at right angles and of length 1, which rounded cosines are not quite.
+
+    Where the slices drift by no more than such rounding explains, the normal is the line that they lie on: over a
+    whole thorax positions tell it better than cosines do. All else that drifts is for `_check_drift`.
+    """
+    row, column = _axes(header)
+    normal = _unit(np.cross(row, column))
+    line = positions[-1] - positions[0]
+    off = line - (line @ normal) * normal
+    lean = float(np.linalg.norm(off))
+    allowed = LARGEST_DRIFT_PIXELS * min(header.pixel_spacing or (0.0,))
+    if allowed < lean <= ROUNDED_COSINES * abs(float(line @ normal)):
+        normal = _unit(line) * np.sign(line @ normal)
+    row = _unit(row - (row @ normal) * normal)
+    return row, np.cross(normal, row), normal
+
+
+def _unit(vector: NDArray) -> NDArray:
+    return vector / np.linalg.norm(vector)
 
 
 # Each rule is looked at only where those before it hold.
@@ -87,11 +110,17 @@ def _rules_of_all(slices: Sequence[DicomHeader]) -> Rules:
     yield _in_common([header.pixel_spacing for header in slices], _PIXEL_SPACING_TOLERANCE, "pixel spacings")
     yield _in_common([header.orientation for header in slices], _COSINE_TOLERANCE, "orientations")
     row, column = _axes(slices[0])
-    yield abs(row @ column) < _COSINE_TOLERANCE, "rows and columns of the slices are not at right angles"
+    yield abs(row @ column) < ROUNDED_COSINES, "rows and columns of the slices are not at right angles"
+
+
+# Elements that neither the grid nor the values need.
+_NOT_NEEDED = ("SliceThickness", "ImageType", "Manufacturer", "PatientID", "SOPInstanceUID", "RescaleType", "Modality")
 
 
 def _rules_of_place(header: DicomHeader) -> Rules:
     """Say of a slice whether it tells where it lies, in numbers that can be true."""
+    for element in header.unreadable:
+        yield element.split()[0] in _NOT_NEEDED, f"has {element}, which is not what DICOM has there; export it again"
     place = (header.position, header.orientation, header.pixel_spacing)
     yield (
         all(numbers is not None for numbers in place),

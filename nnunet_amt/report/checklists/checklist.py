@@ -5,14 +5,12 @@ How items and their answers are written stands at the head of ``claim_2024.toml`
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
-from nnunet_amt.base.files import read_toml
+from nnunet_amt.base.files import csv_text, read_toml
 from nnunet_amt.report.checklists.words import FOLDER, Writer, as_sentences, one_line
 from nnunet_amt.study.facts import StudyFacts
 
@@ -32,7 +30,6 @@ ANCHORS = {
     "#cite": "How to cite",
 }
 _CSV_COLUMNS = ("item", "section", "asks", "status", "answer", "section of the report", "page of the manuscript")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _AUTHORS: Mapping[str, str] = {"partly": "Authors add:", "authors": "Authors:"}  # what they write follows
 _SHARED = ("text", "authors", "anchor")  # what an item can say for all of its answers
 
@@ -183,15 +180,9 @@ def _answer(item: Mapping[str, Any], answer: Mapping[str, Any]) -> PossibleAnswe
 
 
 def checklist_csv(checklist: Checklist) -> str:
-    """Lay a checklist out as CSV, a row an item, with an empty column for the pages of the manuscript.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
-    for item in checklist.items:
-        where = ANCHORS.get(item.anchor, "")
-        cells = (item.number, item.section, item.asks, item.status, item.answer, where, "")
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells])
-    return text.getvalue()
+    """Lay a checklist out as CSV, a row an item, with an empty column for the pages of the manuscript."""
+    rows = (
+        (item.number, item.section, item.asks, item.status, item.answer, ANCHORS.get(item.anchor, ""), "")
+        for item in checklist.items
+    )
+    return csv_text(_CSV_COLUMNS, rows)

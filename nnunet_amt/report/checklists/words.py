@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import read_toml
 from nnunet_amt.evaluation.measure.lesions import threshold_index
-from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SensitivitySummary
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, MetricSummary, SpecificitySummary
 from nnunet_amt.study.facts import DatasetFacts, SetFacts, StudyFacts
 from nnunet_amt.writing import numbers
 from nnunet_amt.writing.numbers import joined
@@ -159,13 +159,13 @@ def unknown_columns(dataset: DatasetFacts) -> list[str]:
     return [f"{column_name(column)} of {number:,}" for column, number in empty.items() if number]
 
 
-def with_interval(metric: MetricSummary) -> str:
-    """Write the mean and its interval: Wilson's where the bootstrap has no width, or the word that there is none."""
+def with_interval(metric: MetricSummary | SpecificitySummary) -> str:
+    """Write the mean and its interval, or the word that there is none."""
+    if isinstance(metric, SpecificitySummary):
+        low, high = metric.wilson95
+        return f"{metric.value:.2f} (Wilson's 95% CI {low:.2f} to {high:.2f})"
     if metric.mean is None:
         return "undefined"
-    if isinstance(metric, SensitivitySummary) and metric.wilson95 is not None:
-        low, high = metric.wilson95
-        return f"{metric.mean:.2f} (Wilson's 95% CI {low:.2f} to {high:.2f})"
     if metric.ci95 is None:
         return f"{metric.mean:.2f} (interval withheld)"
     low, high = metric.ci95

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_text
+from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput
-from nnunet_amt.errors import BadInputError, UnmatchedCasesError
+from nnunet_amt.errors import UnmatchedCasesError
 from nnunet_amt.evaluation.figures.figures import froc_figure
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
@@ -30,8 +30,10 @@ from nnunet_amt.report.print_figures.panels import (
     successful_cases,
 )
 from nnunet_amt.study import Study, find_study
+from nnunet_amt.study.study_files import AUDIT
 from nnunet_amt.writing.figure_style import save_figure
 from nnunet_amt.writing.numbers import value_text
+from nnunet_amt.writing.table_formats import escape_markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,23 +153,20 @@ def flow_figure_of(dataset: Path) -> Figure:
     from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, flow_figure
 
     path = dataset / _AUDIT
-    try:
-        audit = json.loads(path.read_text(encoding="utf-8"))
-        splits = tuple(
-            SplitCounts(split, row["cases"], row["patients"], row["institutions"])
-            for split, row in audit["splits"].items()
-        )
-        counts = FlowCounts(
-            excluded=audit["excluded_by_reason"],
-            included_cases=audit["included"]["cases"],
-            included_institutions=audit["included"]["institutions"],
-            splits=splits,
-            shared_institutions=audit["institutions_of_both_training_and_tuning"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(
-            f"{path}: is not what the conversion writes ({error}); run nnunet_amt convert again"
-        ) from error
+    drawn = ("excluded_by_reason", "included", "splits", "institutions_of_both_training_and_tuning")
+    form = {name: AUDIT[f"{name}?"] for name in drawn}
+    audit = read_json(path, form=form, advice="run nnunet_amt convert again")
+    splits = tuple(
+        SplitCounts(split, row["cases"], row["patients"], row["institutions"], row.get("without_tumour", 0))
+        for split, row in audit["splits"].items()
+    )
+    counts = FlowCounts(
+        excluded=audit["excluded_by_reason"],
+        included_cases=audit["included"]["cases"],
+        included_institutions=audit["included"]["institutions"],
+        splits=splits,
+        shared_institutions=audit["institutions_of_both_training_and_tuning"],
+    )
     return flow_figure(counts)
 
 
@@ -180,8 +179,8 @@ def _draw_flow(drawing: _Drawing, _: Progress) -> None:
         )
         return
     caption = (
-        f"Flow of cases of {dataset.name}: identified, excluded by reason, included, and divided so that no "
-        "institution of the external test set gives a case to training or tuning."
+        f"Flow of cases of {escape_markdown(dataset.name)}: identified, excluded by reason, included, and divided so "
+        "that no institution of the external test set gives a case to training or tuning."
     )
     drawing.add("figure_2", flow_figure_of(dataset), caption)
 
@@ -242,7 +241,7 @@ def _captions_file(captions: Mapping[str, str], left_out: Iterable[str]) -> str:
     parts = ["# Figures"]
     for name, caption in captions.items():
         parts += [f"## {name.replace('_', ' ').capitalize()}", f"![]({name}.png)", caption]
-    parts += [f"- {reason}" for reason in left_out]
+    parts += [f"- {escape_markdown(reason)}" for reason in left_out]
     parts.append(f"Numbered as in {paper.CITATION} (doi:{paper.DOI}). nnunet_amt {__version__}. Research use only.")
     return "\n\n".join(parts) + "\n"
 
@@ -304,5 +303,5 @@ def _table(panels: Sequence[Panel], words: Callable[[Panel], str]) -> str:
     for panel in panels:
         metrics = [value_text(getattr(panel.case, name), digits=2) for name in ("dice", "precision", "recall")]
         cells = [panel.letter, panel.case.case_id, *metrics, str(panel.slice_number), words(panel)]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(map(escape_markdown, cells))} |")
     return "\n".join(lines)

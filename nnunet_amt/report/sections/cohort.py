@@ -66,7 +66,8 @@ def done_section(content: StudyContent) -> Section:
         Step("Prediction", _prediction(content)),
         Step("Evaluation", _evaluation(content.summary.settings)),
     )
-    return Section("done", "What was done", "done.html.j2", Done(steps, _terms()))
+    terms = _terms(specificity=content.summary.overall.specificity is not None)
+    return Section("done", "What was done", "done.html.j2", Done(steps, terms))
 
 
 def cohort_section(content: StudyContent) -> Section:
@@ -92,7 +93,7 @@ def _cohort(content: StudyContent, dataset: Path) -> Cohort:
     tables = []
     for table in content.cohort_tables or ():
         # variable and value, the first column of cells, name a row together
-        rows = tuple(Row(": ".join(filter(None, (row.title, row.cells[0]))), row.cells[1:]) for row in table.rows)
+        rows = tuple(Row(": ".join(filter(None, (row.title, *row.cells[:1]))), row.cells[1:]) for row in table.rows)
         tables.append(Table(table.title, table.heading, table.columns[1:], rows, table.notes))
     again = content.command("convert", "MANIFEST.csv", "-d", dataset.name[7:10])
     return Cohort(
@@ -118,6 +119,10 @@ def _cases(content: StudyContent) -> str:
             f"{content.audit.get('excluded', 0)} excluded, {included.get('cases', 0)} included from "
             f"{counted(int(included.get('institutions', 0)), 'institution')}: {', '.join(parts)}."
         )
+        if without := sum(split.get("without_tumour", 0) for split in splits.values()):
+            sentences.append(f"{counted(without, 'case')} of them {'has' if without == 1 else 'have'} no tumour.")
+        if unreadable := content.audit.get("split_drawn_without_unreadable"):
+            sentences.append(f"The split was drawn without {counted(unreadable, 'case')} that could not be converted.")
     else:
         sentences.append(
             "No audit of a dataset was found with this study, so nothing is told of how cases were chosen."
@@ -187,8 +192,9 @@ def _evaluation(settings: EvaluationSettings) -> str:
     )
 
 
-def _terms() -> tuple[Step, ...]:
+def _terms(*, specificity: bool) -> tuple[Step, ...]:
     small, large = paper.SIZE_LIMITS_CM
+    by_scan = Step("Specificity by scan", "share of the CTs without a tumour in which no false positive is marked.")
     return (
         Step("Reference", "the outline of the tumour that the prediction is held against, drawn orange and dashed."),
         Step("Prediction", "the outline that the model drew, blue and solid."),
@@ -200,6 +206,7 @@ def _terms() -> tuple[Step, ...]:
         Step("Precision, recall", "share of the prediction that is tumour; share of the tumour that is predicted."),
         Step("Sensitivity", "share of the reference lesions that are matched, at the IoU given."),
         Step("False positives per scan", "predicted lesions that match no reference lesion, per CT."),
+        *([by_scan] if specificity else []),
         Step("Tumour size", f"largest axial diameter: small under {small:g} cm, medium to {large:g} cm, large above."),
     )
 
@@ -212,6 +219,7 @@ def _flow_words(audit: Mapping[str, Any]) -> str:
     included = audit.get("included", {})
     splits = "; ".join(
         f"{name}: {counted(split['cases'], 'case')} of {counted(split['institutions'], 'institution')}"
+        + (f" ({split['without_tumour']} without a tumour)" if split.get("without_tumour") else "")
         for name, split in audit.get("splits", {}).items()
     )
     return (

@@ -14,7 +14,7 @@ from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.failing import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
-from nnunet_amt.writing.numbers import counted, value_text
+from nnunet_amt.writing.numbers import UNDEFINED, counted, value_text
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
 NamedGroup = tuple[str, str, GroupSummary]
@@ -104,9 +104,9 @@ def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
     overall = content.summary.overall
-    dice = overall.voxel["dice"]
+    dice = content.summary.tumour_dice
     at = threshold_index(0.1)
-    lesion = overall.lesion
+    lesion, scans = overall.lesion, overall.specificity
     whom = f"The model was tested on {counted(overall.cases, 'CT')}"
     if content.institutions is not None:
         whom += f" of {counted(content.institutions, 'institution')}"
@@ -120,14 +120,21 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         sentences.append(short)
     if dice.mean is not None:
         sentences.append(
-            f"On average its outline of the tumour and the reference agree with a Dice score of {dice.mean:.2f}"
-            f"{_interval_words(dice)}; 1 is perfect agreement, 0 none."
+            f"On average {'of the CTs with a tumour ' if scans else ''}its outline of the tumour and the reference "
+            f"agree with a Dice score of {dice.mean:.2f}{_interval_words(dice)}; 1 is perfect agreement, 0 none."
         )
     if lesion.references:
         rate = lesion.fp_per_scan[at].mean
         per_scan = "" if rate is None else f", with {rate:.2f} false positives per scan"
         sentences.append(
             f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')} at an overlap of IoU > 0.1{per_scan}."
+        )
+    if scans is not None:
+        sentences.append(
+            f"Of {counted(scans.scans, 'CT')} without a tumour, {scans.negative} "
+            f"{'is' if scans.negative == 1 else 'are'} free of false positives: a specificity by scan of "
+            f"{scans.value:.2f} (95% CI, Wilson, "
+            f"{scans.wilson95[0]:.2f} to {scans.wilson95[1]:.2f})."
         )
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     sentences.append(
@@ -146,7 +153,8 @@ def _interval_words(metric: MetricSummary) -> str:
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     overall, theirs = content.summary.overall, paper.TABLE_4[0]
-    dice, what = overall.voxel["dice"], "agreement of the outlines, mean over the cases"
+    dice, what = content.summary.tumour_dice, "agreement of the outlines, mean over the cases"
+    what += " with a tumour" if overall.specificity else ""
     rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [("Dice score", what, dice, paper.TABLE_3[0].dice)]
     for iou, sensitivity, fp_per_scan in (
         (0.1, theirs.sensitivity_01, theirs.fp_per_scan_01),
@@ -156,7 +164,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         found, added = overall.lesion.sensitivity[at], overall.lesion.fp_per_scan[at]
         rows.append((f"Sensitivity, {where}", "share of the lesions that are found", found, sensitivity))
         rows.append((f"FP per scan, {where}", "predicted lesions that match none", added, fp_per_scan))
-    return tuple(
+    figures = [
         KeyFigure(
             name=name,
             meaning=meaning,
@@ -165,7 +173,13 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
             published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})",
         )
         for name, meaning, metric, published in rows
-    )
+    ]
+    if (scans := overall.specificity) is not None:
+        low, high = scans.wilson95
+        meaning = f"share of the {counted(scans.scans, 'CT')} without a tumour that have no false positive"
+        specificity = value_text(scans.value, digits=2)
+        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", UNDEFINED))
+    return tuple(figures)
 
 
 def _kinds(content: StudyContent) -> str:

@@ -13,7 +13,7 @@ from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.writing.numbers import value_text
-from nnunet_amt.writing.table import Row, Table, table_from_json
+from nnunet_amt.writing.table import Row, Table
 
 _FROC_CAPTION = (
     "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
@@ -99,13 +99,13 @@ def results_section(content: StudyContent) -> Section:
 
 def comparison_section(content: StudyContent) -> Section:
     """Lay out comparison.json; without one say how to make it."""
-    folder, record = content.study.comparison, content.comparison
-    if folder is None or not record:
+    folder = content.study.comparison
+    if folder is None or content.comparison is None:
         comparison = Comparison((), (), (), (_no_comparison(content),))
     else:
         comparison = Comparison(
-            sentences=tuple(map(str, record.get("sentences", ()))),
-            tables=tuple(map(table_from_json, record.get("tables", ()))),
+            sentences=content.comparison[0],
+            tables=content.comparison[1],
             figures=_pictures(folder, _COMPARISON_FIGURES),
         )
     return Section("comparison", "Against what", "comparison.html.j2", comparison)

@@ -42,6 +42,26 @@ def test_only_what_is_drawn_partly_has_the_ignore_label(source: Path, tmp_path: 
     assert "ignore label 2" in read_notes(manifest)["label_origin"]
 
 
+def test_what_is_left_out_is_told(source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Also a segmentation whose CT was not downloaded."""
+    write_image(source / "val" / "lnq2023-val-0002-seg.nrrd", make_mask())
+    manifest = write_manifest(source, tmp_path / "lnq.csv")
+    assert exclusions(manifest) == {"lnq2023-train-0002": "no segmentation", "lnq2023-val-0002": "no CT"}
+    assert "lnq.csv: 1 of 4 cases are left out, no segmentation: lnq2023-train-0002" in caplog.text
+    assert "lnq.csv: 1 of 4 cases are left out, no CT: lnq2023-val-0002" in caplog.text
+
+
+def test_files_that_cannot_be_followed_are_refused(source: Path, tmp_path: Path) -> None:
+    link = source / "val" / "lnq2023-val-0003-ct.nrrd"
+    link.symlink_to(".git/annex/objects/none")
+    with pytest.raises(ManifestError, match=r"val/lnq2023-val-0003-ct\.nrrd is a link to nothing; fetch"):
+        write_manifest(source, tmp_path / "lnq.csv")
+    link.unlink()
+    (source / "test").symlink_to(source / "val", target_is_directory=True)
+    with pytest.raises(ManifestError, match="test is a linked folder, which is not followed; give"):
+        write_manifest(source, tmp_path / "lnq.csv")
+
+
 def test_the_split_may_be_given(source: Path, tmp_path: Path) -> None:
     manifest = write_manifest(source, tmp_path / "lnq.csv", split="external", institution="Boston")
     assert {(case.split, case.institution) for case in read_manifest(manifest).cases} == {("external", "Boston")}

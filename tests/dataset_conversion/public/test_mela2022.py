@@ -94,7 +94,7 @@ def test_the_manifest_may_lie_among_the_images(tmp_path: Path) -> None:
         ("mela_0009,5,3,1,4,3,2", "MELA: holds no CT of 'mela_0009', which has boxes"),
         ("mela_0001,5,3,x,4,3,2", r"train\.csv line 2, column 'coordZ': must be a number of voxels \(got 'x'\)"),
         ("mela_0001,5,3,nan,4,3,2", "column 'coordZ': must be a number"),
-        ("mela_0001,5,3", "line 2, column 'coordZ': must be a number"),
+        ("mela_0001,5,3", "line 2: has 3 cells, the header has 7"),
         ("mela_0001,5,3,1,4,0,2", r"line 2, column 'y_length': must be above 0 \(got 0\)"),
         ("mela_0001,50,3,1,4,3,2", r"line 2 .* covers no voxel of its CT, whose size is \(11, 9, 4\)"),
     ],

@@ -70,6 +70,26 @@ def test_patients_without_what_is_needed_are_excluded(tmp_path: Path) -> None:
     }
 
 
+def test_what_lies_beside_the_patients_folders_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A patient still packed, and one whose folder is a link to nothing; tables and notes are no patients."""
+    source = tmp_path / "LUNG1"
+    for patient in ("A", "B"):
+        write_ct_series(source / patient / "ct", series=patient)
+        write_rtstruct(source / patient / "rs", {"GTV-1": AREA}, series=patient)
+    for name in ("A.zip", "C.zip", "LICENSE", "metadata.csv", ".DS_Store"):
+        (source / name).write_bytes(b"-")
+    (source / "D").symlink_to("not there")
+    min((source / "B" / "ct").iterdir()).write_text("/annex/objects/MD5E-s600--0\n")
+    manifest = write_manifest(source, tmp_path / "m.csv")
+    assert exclusions(manifest) == {
+        "B": "no DICOM file, or a damaged one",
+        "C": "zip, not unpacked",
+        "D": "link to nothing",
+    }
+    assert "m.csv: 1 of 4 cases are left out, zip, not unpacked: C" in caplog.text
+    assert "B: left out, file 1 of 7 (by name) is a pointer in place of the file" in caplog.text
+
+
 def test_a_folder_without_patients_or_without_the_roi_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="holds no patients' folders"):
         write_manifest(tmp_path, tmp_path / "m.csv")

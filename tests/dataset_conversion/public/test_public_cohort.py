@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.cohort import read_manifest
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
 from nnunet_amt.dataset_conversion.public import lnq2023, mela2022
 from nnunet_amt.dataset_conversion.public.public_cohort import as_case_id, join_manifests, notes_path, read_notes
@@ -61,6 +62,16 @@ def test_a_joint_manifest_finds_the_files_of_its_parts_and_keeps_their_notes(tmp
     assert "lnq:" not in origin  # a file's name may be a patient's
 
 
+def test_a_linked_image_keeps_its_name_in_the_joint_manifest(tmp_path: Path) -> None:
+    """git-annex calls what its links lead to by a checksum, without an ending that tells the format."""
+    manifest = write_cohort(tmp_path / "own")
+    image = tmp_path / "own" / "ct" / "0.nii.gz"
+    image.rename(tmp_path / "MD5-s600--c0ffee")
+    image.symlink_to(tmp_path / "MD5-s600--c0ffee")
+    joint = join_manifests([manifest], tmp_path / "both" / "cohort.csv")
+    assert len(masks(joint)) == 4
+
+
 def test_case_ids_are_such_as_the_manifest_takes() -> None:
     """nnU-Net adds _0000 to the names of images: a case must not end like it."""
     assert as_case_id("mela_0001") == "mela-0001"
@@ -110,3 +121,13 @@ def test_other_tables_cannot_be_joined(tmp_path: Path) -> None:
     for name, problem in (("empty.csv", "column 'case_id': is missing"), ("none.csv", "cannot be read")):
         with pytest.raises(ManifestError, match=f"{name[:-4]}.*{problem}"):
             join_manifests([tmp_path / name], tmp_path / "both.csv")
+
+
+def test_manifests_that_a_spreadsheet_has_saved_are_joined(tmp_path: Path) -> None:
+    """With semicolons in UTF-16, and without the empty cells at the end of a row; the paths lead from the new place."""
+    text = "sep=;\ncase_id;patient_id;institution;image;mask;split;age\nc1;p1;Süd;ct/1.nii;m/1.nii;training;61,5\n"
+    (tmp_path / "own.csv").write_bytes((text + "c2;p2;Nord;ct/2.nii;m/2.nii;tuning\n").encode("utf-16"))
+    joint = join_manifests([tmp_path / "own.csv"], tmp_path / "both" / "cohort.csv")
+    first, second = read_manifest(joint).cases
+    assert (first.institution, first.age, first.image.resolve()) == ("Süd", 61.5, (tmp_path / "ct" / "1.nii").resolve())
+    assert (second.institution, second.age, second.split) == ("Nord", None, "tuning")

@@ -71,6 +71,14 @@ def test_what_does_not_fit_is_excluded_with_its_reason(tmp_path: Path, caplog: p
     assert "slices are missing (1)" in caplog.text
 
 
+def test_a_ct_without_a_mask_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    add_case(tmp_path / "TCIA", "MED_LYMPH_001", numbered())
+    add_case(tmp_path / "TCIA", "MED_LYMPH_002", None)
+    manifest = write_manifest(tmp_path / "TCIA", tmp_path / "nodes.csv")
+    assert exclusions(manifest) == {"MED_LYMPH_002": "no mask"}
+    assert "nodes.csv: 1 of 2 cases are left out, no mask: MED_LYMPH_002" in caplog.text
+
+
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="holds no file MED_LYMPH_"):
         write_manifest(tmp_path, tmp_path / "nodes.csv")

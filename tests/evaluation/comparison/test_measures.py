@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,9 @@ def test_values_of_one_model(models: list[EvaluatedModel]) -> None:
     values = by_measure(estimates([ratios(models[1])], settings=FEW)[0])
     assert values["dice", None].value == about((0.75 + 1 + 0.8 + 0) / 4)
     assert values["recall", None] == Estimate(about((0.6 + 1 + 1) / 3), None, 3)
-    assert values["sensitivity", 0.5] == Estimate(1.0, None, 3)
-    assert values["fp_per_scan", 0.5] == Estimate(0.5, None, 4)
+    # Wilson's of 3 of 3 begins at 3 / (3 + 3.8415); Garwood's of two events is 0.2422 to 7.2247.
+    assert values["sensitivity", 0.5] == Estimate(1.0, (about(0.43850, abs=1e-5), 1.0), 3)
+    assert values["fp_per_scan", 0.5] == Estimate(0.5, (about(0.06055, abs=1e-5), about(1.80617, abs=1e-5)), 4)
 
 
 def test_differences_are_the_others_minus_the_firsts(models: list[EvaluatedModel]) -> None:
@@ -138,23 +140,59 @@ def test_whole_institutions_can_be_drawn(tmp_path: Path) -> None:
     model = many(tmp_path, 20)
     other = replace(model, voxel=model.voxel - np.repeat([0.0, 0.4], 10)[:, None])
     institutions = ["h1"] * 10 + ["h2"] * 10
-    dice = estimates([difference_ratios(model, other)], settings=FEW, clusters=institutions)[0][0]
+    settings = replace(FEW, ci_always=True)  # two are too few
+    dice = estimates([difference_ratios(model, other)], settings=settings, clusters=institutions)[0][0]
     assert dice.value == about(-0.2)
     assert dice.ci95 == (about(-0.4), about(0))
+    assert estimates([difference_ratios(model, other)], settings=FEW, clusters=institutions)[0][0].ci95 is None
     narrow = estimates([difference_ratios(model, other)], settings=FEW)[0][0].ci95
     assert narrow is not None
     assert narrow[0] > -0.35
 
 
-def test_holm_counts_the_tests_of_all_models_together() -> None:
-    first = PairedTest("dice", None, "wilcoxon", 9, 0.01), PairedTest("iou", None, "wilcoxon", 9, 0.04)
-    second = PairedTest("dice", None, "wilcoxon", 9, 0.03), PairedTest("iou", None, "wilcoxon", 0, None)
-    found = corrected([first, second])
-    # 3 x 0.01; 2 x 0.03; 1 x 0.04, but no less than the one before.
+def test_the_primary_endpoint_is_corrected_for_models_and_all_others_together() -> None:
+    first = PairedTest("dice", None, "permutation", 9, 0.01), PairedTest("iou", None, "permutation", 9, 0.04)
+    second = PairedTest("dice", None, "permutation", 9, 0.03), PairedTest("recall", None, "permutation", 9, 0.03)
+    found = corrected([first, second], primary="dice")
+    # Dice: 2 x 0.01; 1 x 0.03. The others: 2 x 0.03; 1 x 0.04, but no less than the one before.
     assert [[test.p_holm for test in tests] for tests in found] == [
+        [pytest.approx(0.02), pytest.approx(0.06)],
         [pytest.approx(0.03), pytest.approx(0.06)],
-        [pytest.approx(0.06), None],
     ]
+    (alone,) = corrected([first], primary="dice")
+    assert [test.p_holm for test in alone] == [0.01, 0.04]  # one test each
+
+
+def test_undefined_tests_do_not_count() -> None:
+    tests = PairedTest("iou", None, "permutation", 9, 0.01), PairedTest("recall", None, "permutation", 0, None)
+    ((one, none),) = corrected([tests], primary="dice")
+    assert (one.p_holm, none.p_holm) == (0.01, None)
+
+
+def test_whole_institutions_change_places(tmp_path: Path) -> None:
+    """Four hospitals, three of them in favour of the other model, are four differences, however many their cases."""
+    model = many(tmp_path, 20)
+    differences = np.repeat([0.1, 0.1, 0.1, -0.1], 5)
+    other = replace(model, voxel=model.voxel + differences[:, None])
+    clusters = [f"h{i // 5}" for i in range(20)]
+    dice = paired_tests(model, other, settings=FEW, clusters=clusters)[0]
+    # sums 0.5, 0.5, 0.5 and -0.5: |1.0| or more is all but the 6 changes of sign that cancel out
+    assert (dice.test, dice.p, dice.p_wilcoxon) == ("permutation", pytest.approx(10 / 16), None)
+    alone = paired_tests(model, other, settings=FEW)[0]
+    assert alone.p == pytest.approx(2 * sum(comb(20, k) for k in range(6)) / 2**20)  # 15 of 20 up
+    assert alone.p_wilcoxon is not None
+
+
+def test_better_in_33_of_36_cases_though_lower_in_the_mean(tmp_path: Path) -> None:
+    """The mean is 0.049 lower and by no means surprising; the ranks alone would have called it a clear gain."""
+    model = many(tmp_path, 36)
+    differences = np.array([0.01] * 33 + [-0.7] * 3)
+    other = replace(model, voxel=model.voxel + differences[:, None])
+    dice = paired_tests(model, other, settings=ComparisonSettings())[0]
+    assert dice.shift == pytest.approx(0.01)
+    assert dice.p == pytest.approx(0.25, abs=0.01)  # the three on one side: a quarter of the changes of sign
+    assert dice.p_wilcoxon is not None
+    assert dice.p_wilcoxon < 0.001
 
 
 def test_what_is_tested(tmp_path: Path) -> None:
@@ -162,18 +200,21 @@ def test_what_is_tested(tmp_path: Path) -> None:
     models = [
         read_evaluated_model(write_evaluation(tmp_path / name, cases), name=name) for name, cases in contents.items()
     ]
-    found = {(test.metric, test.iou_threshold): test for test in paired_tests(*models)}
+    found = {(test.metric, test.iou_threshold): test for test in paired_tests(*models, settings=FEW)}
     assert list(found) == [
         *[(name, None) for name in ("dice", "iou", "precision", "recall")],
         *[(name, t) for t in (0.1, 0.5) for name in ("sensitivity", "fp_per_scan")],
     ]
     assert [found[name, None].n for name in ("dice", "precision", "recall")] == [3, 2, 3]
-    # -0.25, +1 and -0.2: ranks 2, 3 and 1, up 3 and down 3.
+    # -0.25, +1 and -0.2: sum 0.55; as far are 1.45, 1.05 and 0.95 either way too, which is all.
     assert found["dice", None].p == pytest.approx(1.0)
+    # Ranks 2, 3 and 1, up 3 and down 3. Means of pairs: -0.25, -0.225, -0.2, 0.375, 0.4 and 1.
+    assert found["dice", None].p_wilcoxon == pytest.approx(1.0)
+    assert found["dice", None].shift == pytest.approx((-0.2 + 0.375) / 2)
     sensitivity = found["sensitivity", 0.5]
     assert (sensitivity.test, sensitivity.n, sensitivity.p) == ("mcnemar", 3, pytest.approx(1.0))
     assert sensitivity.lesions == LesionTable(both=2, only_first=0, only_other=1, neither=0)
-    # 0, 0, +1, +1 false positives: ranks 3.5 and 3.5 of two signs; both up or both down in 2 of 4.
+    # 0, 0, +1, +1 false positives: both up or both down in 2 of 4.
     assert (found["fp_per_scan", 0.5].n, found["fp_per_scan", 0.5].p) == (4, pytest.approx(0.5))
 
 
@@ -185,7 +226,11 @@ def test_lesions_that_both_or_neither_find(tmp_path: Path) -> None:
     models = [
         read_evaluated_model(write_evaluation(tmp_path / str(i), c), name=str(i)) for i, c in enumerate([first, other])
     ]
-    (test,) = [test for test in paired_tests(*models) if (test.metric, test.iou_threshold) == ("sensitivity", 0.1)]
+    (test,) = [
+        test
+        for test in paired_tests(*models, settings=FEW)
+        if (test.metric, test.iou_threshold) == ("sensitivity", 0.1)
+    ]
     assert test.lesions == LesionTable(both=1, only_first=0, only_other=5, neither=1)
     assert test.p == pytest.approx(0.0625)
 
@@ -195,7 +240,7 @@ def test_without_lesions_there_is_no_test_of_them(tmp_path: Path) -> None:
         read_evaluated_model(write_evaluation(tmp_path / name, {"d": (run, [])}), name=name)
         for name, run in (("first", []), ("other", [(0, 10)]))
     ]
-    p_values = {test.metric: test.p for test in paired_tests(*models)}
+    p_values = {test.metric: test.p for test in paired_tests(*models, settings=FEW)}
     assert (p_values["sensitivity"], p_values["dice"]) == (None, None)
     assert p_values["fp_per_scan"] == 1.0
 

@@ -91,6 +91,22 @@ def test_groups_and_modes(analysed: Path) -> None:
     assert table["m"]["volume_cm3"] == ""
 
 
+def test_a_case_without_a_tumour_is_in_no_group_and_has_a_row_of_its_own(tmp_path: Path) -> None:
+    """In "n" 15 voxels are predicted where nothing is: a Dice of 0, and no tumour to learn anything from."""
+    write_cases(tmp_path)
+    write_pair(tmp_path, "n", row_mask(60, (10, 25)), row_mask(60))
+    write_ct(tmp_path, "n", 0)
+    analysis = run(tmp_path)
+    assert (analysis.groups.bottom, analysis.groups.undefined) == (("a", "b"), ("m", "n"))
+    text = (tmp_path / "out" / "failures.md").read_text()
+    assert (
+        "Left out: 2 cases without a tumour, whose Dice measures nothing; in 1 of them something is predicted." in text
+    )
+    # of 2 cases one is over-segmented, none has a tumour to be found or missed
+    assert "| without a tumour | 2 | 1 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
+    assert "In cases without tumour, so without a distance: 1." in text
+
+
 def test_false_positives(analysed: Path) -> None:
     (found,) = rows(analysed, "false_positives.csv")
     assert [found[name] for name in ("case_id", "lesion", "voxels")] == ["c", "2", "15"]
@@ -121,7 +137,9 @@ def test_features(analysed: Path) -> None:
 def test_summary_says_what_it_rests_on(analysed: Path) -> None:
     text = (analysed / "out" / "failures.md").read_text()
     assert "the 2 cases of lowest Dice, 0.00 to 0.40" in text
-    assert "Left out: 1 case with neither tumour nor prediction" in text
+    assert (
+        "Left out: 1 case without a tumour, whose Dice measures nothing; in 0 of them something is predicted." in text
+    )
     assert "With 2 cases a group no difference can be told from chance" in text
     assert "| all | 13 | 1 | 9 | 2 | 10 | 1 | 1 | 1 |" in text
 
@@ -132,7 +150,7 @@ def test_tables_are_ready_text(analysed: Path) -> None:
     assert [(table["title"], len(table["columns"]), len(table["rows"])) for table in tables] == [
         ("Failure analysis of 13 cases", 0, 0),
         ("What sets the tumours of the worst cases apart", 6, 19),
-        ("How the cases fail", 8, 3),
+        ("How the cases fail", 8, 4),
         ("False positive lesions", 0, 0),
         ("The worst cases", 7, 2),
     ]

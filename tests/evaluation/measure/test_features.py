@@ -152,8 +152,8 @@ def test_the_axial_diameter_is_that_of_the_patient_whatever_the_order_of_the_arr
     column = np.zeros((10, 3, 4), np.uint8)
     column[1:9, 1, 1] = 1
     stored = np.argsort(axes)  # array axis i of the file is axis stored[i] of the patient
-    spacing = tuple((5.0, 2.0, 1.0)[axis] for axis in stored)[::-1]
-    mask = Foreground.of(np.ascontiguousarray(column.transpose(stored)), spacing, axes)
+    z, y, x = ((5.0, 2.0, 1.0)[axis] for axis in stored)
+    mask = Foreground.of(np.ascontiguousarray(column.transpose(stored)), (x, y, z), axes)
     features = shape_features(mask)
     assert features["axial_diameter_mm"] == pytest.approx(2)
     assert features["maximum_3d_diameter_mm"] == pytest.approx(40)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from nnunet_amt.errors import (
     UnmatchedCasesError,
 )
 from nnunet_amt.evaluation import evaluate
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_headers, find_pairs
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, check_ct_headers, check_headers, find_pairs
 from nnunet_amt.images.mask_file import read_foreground
-from tests.evaluation.builders import write_label_map, write_pair
+from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
 MASK = np.pad(np.ones((2, 3, 4), dtype=np.uint8), 2)
 NOISE = (np.random.default_rng(0).random((8, 32, 32)) < 0.5).astype(np.uint8)  # hardly to be compressed
@@ -91,6 +92,40 @@ def test_a_case_in_two_formats(tmp_path: Path) -> None:
         find_pairs(predictions, references)
 
 
+def link_to_nothing(path: Path) -> None:
+    path.symlink_to(".git/annex/objects/aa/bb/SHA256E-s600--c0ffee.nii.gz")
+
+
+def pointer(path: Path) -> None:
+    path.write_text("/annex/objects/SHA256E-s600--c0ffee.nii.gz\n")
+
+
+@pytest.mark.parametrize("side", ["predictions", "references"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (link_to_nothing, "is a link to nothing; fetch the file"),
+        (pointer, "is a pointer in place of the file; fetch the file"),
+        (Path.mkdir, "is a folder where a file should be; rename or remove it"),
+        (os.mkfifo, "is no ordinary file; remove it"),
+    ],
+)
+def test_what_is_called_a_label_map_is_never_passed_over(
+    tmp_path: Path, side: str, make: Callable[[Path], object], message: str
+) -> None:
+    """With the same case missing on the other side, the evaluation would be of fewer cases and say nothing."""
+    folders(tmp_path, "a b", "a b")
+    make(tmp_path / side / "c.nii.gz")
+    with pytest.raises(BadInputError, match=rf"{side}/c\.nii\.gz: {message}"):
+        find_pairs(tmp_path / "predictions", tmp_path / "references", missing_as_empty=True)
+
+
+def test_links_that_lead_to_label_maps_are_followed(tmp_path: Path) -> None:
+    predictions, references = folders(tmp_path, "a", "a b")
+    (predictions / "b.nii.gz").symlink_to(references / "b.nii.gz")
+    assert len(find_pairs(predictions, references)) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -158,6 +193,37 @@ def test_an_odd_header_is_told_in_one_line_and_nothing_beside_it(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("place", "form", "values", "message"),
+    [
+        (
+            280,
+            "<f",
+            [1.0],
+            "its qform and sform disagree, direction (1, 0, 0, 0, 1, 0, 0, 0, 1) against (-1, 0, 0, 0, 1",
+        ),
+        (252, "<2h", [0, 0], "does not say which way its axes run (qform_code and sform_code are 0)"),
+        (123, "B", [3], "states its lengths in micrometres (xyzt_units 3) and the spacing 1 x 2 x 5"),
+        (112, "<2f", [0.0, -1024.0], "states scl_slope 0 (not scaled) and scl_inter -1024"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["predictions", "references"])
+def test_a_header_that_programs_understand_in_two_ways_is_refused(
+    tmp_path: Path, folder: str, place: int, form: str, values: list[float], message: str
+) -> None:
+    """As in the conversion: otherwise one of the two masks may lie mirrored on the other."""
+    for name in ("predictions", "references"):
+        content = bytearray(write_label_map(tmp_path / name / "a.nii", MASK).read_bytes())
+        if name == folder:
+            struct.pack_into(form, content, place, *values)
+        (tmp_path / name / "a.nii").write_bytes(content)
+    with pytest.raises(ImageReadError, match=re.escape(message)) as raised:
+        check_headers(find_pairs(tmp_path / "predictions", tmp_path / "references"))
+    assert str(raised.value).startswith(f"{tmp_path}/{folder}/a.nii: ")
+    with pytest.raises(ImageReadError, match=re.escape(message)):
+        check_ct_headers({"a": tmp_path / folder / "a.nii"}, [LabelMapPair("a", None, tmp_path / folder / "a.nii")])
+
+
 def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pair(tmp_path, "a", MASK, MASK)
     pairs = find_pairs(tmp_path / "predictions", tmp_path / "references")
@@ -171,3 +237,15 @@ def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(BadInputError, match=r"predictions: cannot be read \(Permission denied\); check"):
         find_pairs(tmp_path / "predictions", tmp_path / "references")
+
+
+@pytest.mark.parametrize("name", [b"a\xff", b"a\nerror: b", b"a\x1b[2J", "a\u202eb".encode(), b"a\tb"])
+def test_names_that_are_no_text_are_refused_in_one_line(tmp_path: Path, name: bytes) -> None:
+    """They could be written to no table, or would write over the line that tells of them."""
+    write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+    for folder in (tmp_path / "predictions", tmp_path / "references"):
+        (folder / "a.nii.gz").rename(folder / f"{os.fsdecode(name)}.nii.gz")
+    with pytest.raises(BadInputError) as raised:
+        find_pairs(tmp_path / "predictions", tmp_path / "references")
+    assert "rename the file in both folders" in str(raised.value)
+    assert str(raised.value).isprintable()

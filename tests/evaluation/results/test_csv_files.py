@@ -56,6 +56,18 @@ FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
 MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
 
 
+def test_metrics_csv_has_the_specificity_where_cases_have_no_tumour(tmp_path: Path) -> None:
+    """Of two scans one is free of false positives; Wilson of 1 of 2 is symmetric about a half."""
+    empty, marked = (evaluated(row_mask(60, *runs), row_mask(60)) for runs in ((), ((0, 20),)))
+    overall = summarise([FOUND, empty, marked], settings=SETTINGS)
+    write_metrics_csv(tmp_path / "metrics.csv", overall=overall, subgroups=[])
+    row = list(csv.DictReader((tmp_path / "metrics.csv").open(encoding="utf-8")))[-1]
+    assert [row[name] for name in ("metric", "iou_threshold", "cases", "n", "mean", "sd")] == [
+        *("specificity", "", "3", "2", "0.5", "")
+    ]
+    assert float(row["ci95_low"]) == pytest.approx(1 - float(row["ci95_high"]))
+
+
 def test_metrics_csv_has_every_metric_threshold_and_group(tmp_path: Path) -> None:
     write_metrics_csv(
         tmp_path / "metrics.csv",
@@ -71,5 +83,5 @@ def test_metrics_csv_has_every_metric_threshold_and_group(tmp_path: Path) -> Non
     assert expected.items() <= dice.items()
     assert float(dice["sd"]) == pytest.approx(0.5**0.5)
     assert (dice["q1"], dice["q3"], dice["iou_threshold"], dice["ci95_low"]) == ("0.25", "0.75", "", "")
-    assert (sensitivity["iou_threshold"], sensitivity["mean"], sensitivity["wilson95_high"]) == ("0.05", "1.0", "1.0")
-    assert float(sensitivity["wilson95_low"]) == pytest.approx(1 / (1 + 1.959964**2), abs=1e-6)
+    assert (sensitivity["iou_threshold"], sensitivity["mean"], sensitivity["ci95_high"]) == ("0.05", "1.0", "1.0")
+    assert float(sensitivity["ci95_low"]) == pytest.approx(1 / (1 + 1.959964**2), abs=1e-6)

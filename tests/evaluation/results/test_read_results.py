@@ -178,3 +178,26 @@ def test_names_that_tell_nothing_apart_are_refused(folders: list[str], names: li
     with pytest.raises(BadInputError) as caught:
         model_names([Path(folder) for folder in folders], names)
     assert message in str(caught.value)
+
+
+def test_case_ids_that_a_spreadsheet_would_run_are_guarded_and_come_back(tmp_path: Path) -> None:
+    """In every CSV file of an evaluation, and in what is compared."""
+    ids = ("=1+1", "+1", "@x", "'=1")
+    folder = write_evaluation(tmp_path / "a", dict(zip(ids, FIRST.values(), strict=True)))
+    for name in ("cases.csv", "lesions.csv", "case_thresholds.csv"):
+        written = (folder / name).read_text()
+        assert "\n'=1+1," in written
+        assert "\n=" not in written
+    assert {case.case_id for case in read_cases(folder)} == set(ids)
+    assert read_evaluated_model(folder, name="a").case_ids == tuple(sorted(ids))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e3", "9" * 400, "x", ""])
+def test_counts_that_are_none_are_named(first: Path, value: str) -> None:
+    path = first / "cases.csv"
+    header, row, *others = path.read_text().splitlines()
+    path.write_text("\n".join([header, ",".join(["a", value, *row.split(",")[2:]]), *others]) + "\n")
+    with pytest.raises(
+        BadInputError, match=r"cases.csv: is not what evaluate writes \(.*run nnunet_amt evaluate again"
+    ):
+        read_cases(first)

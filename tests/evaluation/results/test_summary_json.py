@@ -26,6 +26,7 @@ SCHEMA = json.loads(Path(summary_json.__file__).with_name("summary.schema.json")
 FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
 MISSED = evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
 EMPTY = evaluated(row_mask(60), row_mask(60))
+MARKED = evaluated(row_mask(60, (40, 55)), row_mask(60))
 
 
 def written_content(path: Path, cases: list[CaseEvaluation], settings: EvaluationSettings) -> dict[str, Any]:
@@ -40,17 +41,27 @@ def written_content(path: Path, cases: list[CaseEvaluation], settings: Evaluatio
     [
         ([FOUND], {}),
         ([EMPTY], {}),
+        ([FOUND, MARKED, EMPTY], {}),
         ([FOUND, MISSED, EMPTY], {"ci_always": True, "subgroup_columns": ("stage",)}),
         ([FOUND, MISSED] * 10, {"false_positive_rule": "no_overlap"}),
         ([FOUND, MISSED], {"cluster": "institution"}),
     ],
-    ids=["one case", "nothing defined", "all intervals", "twenty cases", "institutions"],
+    ids=["one case", "nothing defined", "specificity", "all intervals", "twenty cases", "institutions"],
 )
 def test_it_obeys_its_schema(tmp_path: Path, cases: list[CaseEvaluation], options: dict[str, Any]) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     content = written_content(tmp_path, cases, EvaluationSettings(bootstrap_resamples=50, **options))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.Draft202012Validator(SCHEMA).validate(content)
+
+
+def test_a_specificity_is_there_where_cases_have_no_tumour(tmp_path: Path) -> None:
+    settings = EvaluationSettings(bootstrap_resamples=50)
+    found = written_content(tmp_path, [FOUND, MARKED, EMPTY], settings)["specificity"]
+    assert (found["scans"], found["negative"], found["false_positives"], found["value"]) == (2, 1, 1, 0.5)
+    content = written_content(tmp_path, [FOUND, MISSED], settings)
+    assert "specificity" not in content
+    assert "specificity" not in content["subgroups"][0]
 
 
 def test_the_schema_refuses_what_is_not_in_it(tmp_path: Path) -> None:
@@ -89,7 +100,7 @@ def written_summary(path: Path, cases: list[CaseEvaluation], settings: Evaluatio
 @pytest.mark.parametrize(
     ("cases", "settings"),
     [
-        ([FOUND, HALF, EMPTY], EvaluationSettings(bootstrap_resamples=50, ci_always=True)),
+        ([FOUND, HALF, EMPTY, MARKED], EvaluationSettings(bootstrap_resamples=50, ci_always=True)),
         ([EMPTY], EvaluationSettings(bootstrap_resamples=50)),
         ([FOUND], EvaluationSettings(bootstrap_resamples=50, cluster="institution", subgroup_columns=("sex", "age"))),
     ],
@@ -107,9 +118,12 @@ def test_everything_comes_back_as_it_was_written(
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({"schema_version": 1}, "has the schema version 1, this release reads 2"),
-        ({"voxel": {}}, "lacks 'dice'"),
+        ({"schema_version": 1}, "has the schema version 1, this release reads 3"),
+        ({"voxel": {}}, "does not hold what evaluate writes (voxel.dice is missing)"),
         ({"lesion": 3}, "does not hold what evaluate writes"),
+        ({"cases": "1"}, 'cases is "1"'),
+        ({"subgroups": [{"group": "sex"}]}, "subgroups[0].cases is missing"),
+        ({"triage": {"file": 1}}, "triage.file is 1"),
         ({"settings": {"connectivity": 7}}, "connectivity is 7"),
         ({"settings": {"colour": "blue"}}, "'colour' is not known to this release"),
     ],

@@ -58,6 +58,38 @@ def test_what_is_undefined_is_a_dash() -> None:
     assert ours == ["Overall", "ours", "2", "–", "–", "–", "–"]
 
 
+def test_scans_without_a_tumour_have_rows_and_a_table_of_their_own() -> None:
+    """Of two such scans one is marked twice. Its Dice of 0 is in no row of its own, and not with those of tumours."""
+    nothing = evaluated(row_mask(60), row_mask(60))
+    marked = evaluated(row_mask(60, (0, 15), (30, 45)), row_mask(60))
+    with_tumour, without = [FOUND, MISSED], [nothing, marked]
+    subgroups = [
+        ("tumour", "with a tumour", summarise(with_tumour, settings=SETTINGS)),
+        ("tumour", "without a tumour", summarise(without, settings=SETTINGS)),
+        ("sex", "F", summarise([FOUND], settings=SETTINGS)),
+        ("sex", "M", summarise([MISSED, *without], settings=SETTINGS)),
+    ]
+    text = tables_text(SETTINGS, summarise([*with_tumour, *without], settings=SETTINGS), subgroups)
+    table = rows(text)
+    voxel, lesion = ({row[0]: row for row in part} for part in (table[:9], table[9:18]))
+    assert voxel["Overall"][3].startswith("0.33±")  # 1, 0 and 0
+    assert voxel["with a tumour"][3].startswith("0.50±")
+    assert voxel["without a tumour"][2:] == ["2", "–", "–", "–", "–"]
+    assert lesion["Overall"][4].startswith("0.50±")  # two false positives in four scans
+    assert lesion["without a tumour"][3:5] == ["–", lesion["without a tumour"][4]]
+    assert lesion["without a tumour"][4].startswith("1.00±")
+    scans = [row for row in table if row[1:3] == ["ours", "2"] and row[0] in ("Overall", "M")][-2:]
+    assert scans == [[name, "ours", "2", "1", "0.50 (Wilson 0.09–0.91)", "1.00"] for name in ("Overall", "M")]
+    assert "Without a tumour: 2 cases, counted in the false positives per scan." in text
+    assert "(its Dice rests on 3 of 4 cases), the row 'with a tumour' does not" in text
+
+
+def test_where_every_case_has_a_tumour_nothing_is_said_of_others() -> None:
+    text = tables_text(SETTINGS, summarise([FOUND, MISSED], settings=SETTINGS), [])
+    assert "ithout a tumour" not in text
+    assert "pecificity" not in text
+
+
 def test_subgroups_that_the_paper_lacks_stand_alone_and_bars_do_not_break_the_table() -> None:
     summary = summarise([FOUND, FOUND], settings=SETTINGS)
     text = tables_text(SETTINGS, summary, [("institution", "A|B", summary), ("sex", "F", summary)])
@@ -81,17 +113,15 @@ def test_intervals_are_withheld_under_twenty_cases_and_the_note_says_so() -> Non
     assert "withheld (–) under" not in tables_text(SETTINGS, summarise([FOUND], settings=SETTINGS), [])
 
 
-def test_wilson_stands_beside_all_found() -> None:
-    """Of 2 lesions 2: from 2 / (2 + 3.84) = 0.34."""
+def test_all_found_has_an_interval_with_a_width() -> None:
+    """Of 2 lesions 2: from 2 / (2 + 3.84) = 0.34. No false positive in 2 scans: up to 3.689 / 2 = 1.84."""
     settings = EvaluationSettings(bootstrap_resamples=100)
     table = rows(tables_text(settings, summarise([FOUND, FOUND], settings=settings), []))
-    assert table[6][3] == "1.00±0.00 (–; Wilson 0.34–1.00)"
-    table = rows(tables_text(SETTINGS, summarise([FOUND, FOUND], settings=SETTINGS), []))
-    assert table[6][3] == "1.00±0.00 (1.00–1.00; Wilson 0.34–1.00)"
+    assert table[6][3:5] == ["1.00±0.00 (0.34–1.00)", "0.00±0.00 (0.00–1.84)"]
 
 
 def test_few_institutions_to_draw_are_warned_of() -> None:
     settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
     text = tables_text(settings, summarise([FOUND, FOUND], settings=settings, institutions={"case": "H1"}), [])
     assert "percentile bootstrap over 1 institutions with all of their cases" in text
-    assert "20 institutions are the fewest to resample" in text
+    assert "withheld (–) under 20 institutions" in text

@@ -117,6 +117,7 @@ def test_scans_without_lesions_count_in_the_rate_and_without_any_lesion_nothing_
     assert curve.fp_per_scan == (0.5,)
     assert curve.sensitivity == (None,)
     assert curve.cpm is None
+    assert score_froc([case([], [], 1), case([], [], 0)], "mean").scans_without_tumour == 1
     empty = score_froc([case([], [], 1)], "mean")
     assert (empty.threshold, empty.cpm, empty.reaches(0.125)) == ((), 0.0, False)
 

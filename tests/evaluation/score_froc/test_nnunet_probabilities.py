@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, read_mask_pair
 from nnunet_amt.evaluation.score_froc.candidates import read_probabilities, require_same_prediction
 from tests.conftest import TINY_DATASET, set_nnunet_folders
+from tests.evaluation.builders import row_mask, write_pair
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -47,3 +51,54 @@ def test_a_case_exported_by_nnunet(
     assert tumour[voxels == 1].min() >= 0.5 - 1e-3
     assert tumour[voxels == 0].max() <= 0.5 + 1e-3
     assert 0.4 < np.mean(voxels) < 0.6  # both classes are there
+
+
+def head(shape: str, kind: str = "<f4") -> bytes:
+    """Give the head of an array file, which says what follows."""
+    text = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+SHAPE = "(2, 1, 1, 60)"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (head("(2, 100000, 100000, 100000)"), "size (100000, 100000, 100000) against (60, 1, 1)"),
+        (head(SHAPE), "is damaged or no file of nnU-Net's"),
+        (head(SHAPE) + bytes(60_000_000), "is damaged or no file of nnU-Net's"),
+        (head(SHAPE, "|O") + bytes(960), "4 dimensions and type object"),
+        (head(SHAPE, "(9,)f4") + bytes(480), "type ('<f4', (9,))"),
+        (head("(2,)"), "an array of 1 dimensions"),
+        (head("(2, -1, 1, 60)"), "size (60, 1, -1) against"),
+        (head("2"), "is damaged"),
+        (head("(" * 3000), "is damaged"),
+        (b"\x93NUMPY\x09\x00", "is damaged"),
+        (b"", "is damaged"),
+    ],
+)
+def test_the_head_is_read_before_the_values(tmp_path: Path, content: bytes, said: str) -> None:
+    """A file of some hundred kilobytes that says it is of terabytes, or unpacks to sixty megabytes, costs no memory."""
+    write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("probabilities.npy", content)
+    pair = LabelMapPair("a", tmp_path / "predictions" / "a.nii.gz", tmp_path / "references" / "a.nii.gz")
+    tracemalloc.start()
+    with pytest.raises(BadInputError) as raised:
+        read_probabilities(tmp_path / "a.npz", pair)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert peak < 20_000_000
+
+
+def test_an_array_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+    with pytest.warns(UserWarning), zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("probabilities.npy", head(SHAPE) + bytes(480))
+        archive.writestr("probabilities.npy", head(SHAPE) + bytes(480))
+    pair = LabelMapPair("a", tmp_path / "predictions" / "a.nii.gz", tmp_path / "references" / "a.nii.gz")
+    with pytest.raises(BadInputError, match="has no array 'probabilities'"):
+        read_probabilities(tmp_path / "a.npz", pair)

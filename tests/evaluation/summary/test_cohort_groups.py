@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import (
     CohortGroup,
     CohortRows,
     age_band,
+    check_tumours,
     cohort_groups,
     institutions_of,
     slice_thickness_band,
@@ -90,6 +92,40 @@ def test_few_numbers_are_names_in_their_own_order_and_many_are_thirds() -> None:
     assert group(rows("grade", "10", "9", "", "9.0"), "grade").order == ("9", "10", "not stated")
     kilovolts = group(rows("kvp", *(str(number) for number in range(80, 89))), "kvp")
     assert kilovolts.order == ("80 to 82", "83 to 85", "86 to 88")
+
+
+def with_tumours(*words: str) -> dict[str, dict[str, str]]:
+    return rows("no_tumour", *words)
+
+
+def test_a_case_without_a_tumour_has_no_histology() -> None:
+    """'normal' would count among the paper's others, an empty cell as not stated."""
+    texts = ("thymoma", "", "normal", "", "Castleman disease")
+    cohort = {f"c{i}": {"histology": text, "no_tumour": "yes" if i in (2, 3) else "no"} for i, text in enumerate(texts)}
+    histology = next(
+        group for group in cohort_groups(cohort, settings=EvaluationSettings()) if group.name == "histology"
+    )
+    assert [histology.subgroup_of[f"c{i}"] for i in range(5)] == [
+        *("thymoma", "not stated", "no tumour", "no tumour", "others")
+    ]
+    assert histology.order[-2:] == ("no tumour", "not stated")
+
+
+def test_the_cohort_file_and_the_references_must_tell_the_same() -> None:
+    path = Path("cohort.csv")
+    for words in (("yes", "no"), ("1", ""), ("TRUE", "0")):
+        check_tumours(path, with_tumours(*words), empty=["c0"])
+    check_tumours(path, rows("sex", "F", "M"), empty=["c0"])  # says nothing of it
+    with pytest.raises(
+        UnmatchedCasesError, match=r"'no_tumour': says yes of 1 case \(c0\), whose reference holds a tumour"
+    ):
+        check_tumours(path, with_tumours("yes", "no"), empty=[])
+    with pytest.raises(
+        UnmatchedCasesError, match=r"says no of 1 case \(c1\), whose reference is empty; correct the column"
+    ):
+        check_tumours(path, with_tumours("yes", ""), empty=["c0", "c1"])
+    with pytest.raises(BadInputError, match=r"column 'no_tumour' \(case c1\): is 'maybe'; it must be yes or no"):
+        check_tumours(path, with_tumours("yes", "maybe"), empty=["c0"])
 
 
 def test_asking_for_a_usual_column_makes_it_once() -> None:

@@ -60,6 +60,8 @@ def test_tumour_size(diameters_mm: tuple[float, ...], expected: str) -> None:
 def test_size_needs_no_cohort() -> None:
     subgroups = split_into_subgroups([case_of("a", 90), case_of("b", 10), case_of("c")])
     assert [(s.group, s.name, len(s.cases)) for s in subgroups] == [
+        ("tumour", "with a tumour", 2),
+        ("tumour", "without a tumour", 1),
         ("tumour_size", "large", 1),
         ("tumour_size", "small", 1),
         ("tumour_size", "no lesion", 1),

@@ -9,6 +9,7 @@ from scipy import stats
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary, summarise
+from nnunet_amt.statistics.intervals import poisson_interval, wilson_interval
 from tests.evaluation.builders import evaluated, row_mask
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=2000, ci_always=True)
@@ -41,14 +42,15 @@ def test_means_pools_and_deviations() -> None:
     assert [metric.mean for metric in summary.lesion.fp_per_scan] == [0.25] * 19
     # FP/scan of a resample is a count of draws with probability 1/4 among 4: SD sqrt(4 * 3/16) / 4.
     assert summary.lesion.fp_per_scan[0].sd == pytest.approx(np.sqrt(0.75) / 4, rel=0.06)
-    assert summary.lesion.sensitivity[0].ci95 == (0.25, 1.0)  # P(0 of 4 found) = 0.4%, P(all) = 32%
+    assert summary.lesion.sensitivity[0].ci95 == pytest.approx(wilson_interval(3, 4))
+    # One event: Garwood's 0.0253 to 5.572 of 4 scans. The bootstrap says 0 (32% of resamples have none) to 0.75.
+    assert summary.lesion.fp_per_scan[0].ci95 == pytest.approx((0.0, 5.5716 / 4), abs=1e-4)
 
 
 def test_one_resample_serves_all_metrics() -> None:
-    # Sensitivity and FP/scan of these cases add up to 1 in each resample, so their limits mirror each other.
-    lesion = summarise([found()] * 5 + [missed()] * 3, settings=SETTINGS).lesion
-    low, high = lesion.sensitivity[0].ci95 or (np.nan, np.nan)
-    assert lesion.fp_per_scan[0].ci95 == pytest.approx((1 - high, 1 - low))
+    """Dice of these cases is 1 or 0 with the lesion, so both have one SD in the same resamples."""
+    summary = summarise([found()] * 5 + [missed()] * 3, settings=SETTINGS)
+    assert summary.lesion.sensitivity[0].sd == pytest.approx(summary.lesion.fp_per_scan[0].sd)
 
 
 def test_a_case_without_lesions_counts_as_a_scan_but_not_as_a_lesion() -> None:
@@ -56,27 +58,58 @@ def test_a_case_without_lesions_counts_as_a_scan_but_not_as_a_lesion() -> None:
     assert summary.lesion.references == 2
     assert summary.lesion.sensitivity[0].mean == 0.5
     assert summary.lesion.fp_per_scan[0].mean == 0.25
-    # The case with the false positive is drawn three times or more in 5% of the resamples, four times in 0.4%.
-    assert summary.lesion.fp_per_scan[0].ci95 == (0.0, 0.75)
+    assert summary.lesion.fp_per_scan[0].ci95 == pytest.approx((0.0, 5.5716 / 4), abs=1e-4)
     assert summary.voxel["dice"].mean == 0.5
     assert [summary.voxel[name].n for name in ("dice", "iou", "precision", "recall")] == [2, 2, 2, 2]
+
+
+def marked() -> CaseEvaluation:
+    """No tumour, and two lesions invented, a third too small to count."""
+    return evaluated(row_mask(60, (0, 15), (20, 35), (40, 45)), row_mask(60))
+
+
+def test_specificity_is_the_share_of_scans_without_a_tumour_and_without_a_false_positive() -> None:
+    """Of three such scans two are free: 2/3; Wilson's interval by hand. FP per scan is over all five scans: 3/5."""
+    summary = summarise([found(), missed(), empty(), marked(), empty()], settings=SETTINGS)
+    specificity = summary.specificity
+    assert specificity is not None
+    assert (specificity.scans, specificity.negative, specificity.false_positives) == (3, 2, 2)
+    z2 = float(stats.norm.ppf(0.975)) ** 2
+    middle, half = (2 / 3 + z2 / 6) / (1 + z2 / 3), np.sqrt(z2 * (2 / 27 + z2 / 36)) / (1 + z2 / 3)
+    assert specificity.value == 2 / 3
+    assert specificity.wilson95 == pytest.approx((middle - half, middle + half))
+    assert summary.lesion.fp_per_scan[0].mean == 0.6
+    assert (summary.voxel["dice"].mean, summary.voxel["dice"].n) == (1 / 3, 3)  # 1, 0, and 0 where there is nothing
+
+
+def test_a_mark_that_is_too_small_to_count_is_no_false_positive() -> None:
+    dot = evaluated(row_mask(60, (0, 9)), row_mask(60))
+    specificity = summarise([dot], settings=SETTINGS).specificity
+    assert specificity is not None
+    assert (specificity.negative, specificity.wilson95[1]) == (1, 1.0)
+
+
+def test_without_such_scans_there_is_no_specificity() -> None:
+    assert summarise([found(), missed()], settings=SETTINGS).specificity is None
 
 
 def test_no_lesion_anywhere_is_undefined_not_zero() -> None:
     summary = summarise([empty(), empty()], settings=SETTINGS)
     assert summary.voxel["dice"] == summary.voxel["recall"]
-    assert (summary.voxel["dice"].median, summary.lesion.sensitivity[0].wilson95) == (None, None)
+    assert summary.voxel["dice"].median is None
     assert (summary.voxel["dice"].mean, summary.voxel["dice"].ci95, summary.voxel["dice"].n) == (None, None, 0)
     assert (summary.lesion.sensitivity[0].mean, summary.lesion.sensitivity[0].ci95) == (None, None)
     assert summary.lesion.fp_per_scan[0].mean == 0.0
 
 
-def test_a_single_case_has_no_interval() -> None:
+def test_a_single_case_has_no_bootstrap() -> None:
+    """Its one lesion and its one scan are counts, which have an exact interval: of none in one scan, 0 to 3.689."""
     summary = summarise([found()], settings=SETTINGS)
     assert summary.voxel["dice"].mean == 1.0
     assert summary.voxel["dice"].sd is None
     assert summary.voxel["dice"].ci95 is None
-    assert summary.lesion.fp_per_scan[0].ci95 is None
+    assert summary.lesion.fp_per_scan[0].ci95 == pytest.approx((0.0, 3.6889), abs=1e-4)
+    assert summary.lesion.sensitivity[0].ci95 == pytest.approx(wilson_interval(1, 1))
 
 
 def test_the_order_of_the_cases_changes_no_estimate() -> None:
@@ -93,7 +126,10 @@ def intervals(summary: GroupSummary) -> list[object]:
 
 def test_intervals_are_withheld_under_twenty_cases() -> None:
     settings = EvaluationSettings(bootstrap_resamples=100)
-    assert intervals(summarise([found()] * 18 + [missed()], settings=settings)) == [None] * (4 + 19 + 19)
+    few = summarise([found()] * 18 + [missed()], settings=settings)
+    assert intervals(few)[:4] == [None] * 4  # Wilson's and the exact one are no bootstrap
+    assert few.lesion.sensitivity[0].ci95 == pytest.approx(wilson_interval(18, 19))
+    assert few.lesion.fp_per_scan[0].ci95 == pytest.approx(poisson_interval(1, 19))
     assert None not in intervals(summarise([found()] * 19 + [missed()], settings=settings))
 
 
@@ -110,14 +146,34 @@ def test_the_sd_of_lesion_metrics_is_given_for_few_cases_too() -> None:
     assert summary.lesion.fp_per_scan[0].sd == pytest.approx(np.sqrt(1 / 8), rel=0.06)
 
 
-def test_wilson_stands_beside_all_and_none_only() -> None:
-    def wilson_of(*cases: CaseEvaluation) -> tuple[float, float] | None:
-        return summarise(cases, settings=SETTINGS).lesion.sensitivity[0].wilson95
-
+def test_no_interval_of_a_lesion_metric_has_no_width() -> None:
+    """All found and no false positive: resampling gives 1 to 1 and 0 to 0, whatever the number of cases."""
     z2 = float(stats.norm.ppf(0.975)) ** 2
-    assert wilson_of(found(), found(), empty()) == pytest.approx((2 / (2 + z2), 1.0))
-    assert wilson_of(missed()) == pytest.approx((0.0, z2 / (1 + z2)))
-    assert wilson_of(found(), missed()) is None
+    lesion = summarise([found()] * 20, settings=EvaluationSettings(bootstrap_resamples=100)).lesion
+    assert lesion.sensitivity[0].ci95 == pytest.approx((20 / (20 + z2), 1.0))
+    assert lesion.fp_per_scan[0].ci95 == pytest.approx((0.0, 3.6889 / 20), abs=1e-5)
+
+
+def test_many_false_positives_in_many_scans_are_resampled() -> None:
+    """Ten scans of 60 gather all 20: the scans are drawn, and are wider apart than 20 independent events."""
+    gathered = evaluated(row_mask(60, (0, 15), (20, 35)), row_mask(60))
+    lesion = summarise([empty()] * 50 + [gathered] * 10, settings=EvaluationSettings(bootstrap_resamples=2000)).lesion
+    low, high = lesion.fp_per_scan[0].ci95 or (np.nan, np.nan)
+    exact = poisson_interval(20, 60)
+    assert (low, high) != pytest.approx(exact)
+    assert low < exact[0]
+    assert high > exact[1]
+
+
+def test_under_twenty_institutions_nothing_is_given() -> None:
+    """40 cases of 19 institutions: what is drawn counts, for lesions too, and where it has no width it is withheld."""
+    cases = [named(f"case{i}", 20) for i in range(40)]
+    settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
+    for institutions, given in ((19, False), (20, True)):
+        of = {case.case_id: f"H{i % institutions}" for i, case in enumerate(cases)}
+        summary = summarise(cases, settings=settings, institutions=of)
+        assert (summary.voxel["dice"].ci95 is not None) == given
+        assert summary.lesion.sensitivity[0].ci95 is None  # all found
 
 
 def test_median_and_quartiles_leave_out_the_undefined() -> None:

@@ -71,6 +71,18 @@ def test_an_accepted_lesion_is_neither_a_false_nor_a_true_positive(folder: Path)
     assert lesions_column(folder, plain) == [None] * 6
 
 
+@pytest.mark.parametrize("rule", ["unmatched", "no_overlap"])
+def test_an_accepted_lesion_where_there_is_no_tumour_leaves_the_scan_free(tmp_path: Path, rule: str) -> None:
+    """Two lesions are marked: with one accepted the scan has a false positive still, with both it has none."""
+    marked = evaluated(row_mask(60, (0, 15), (30, 45)), row_mask(60), case_id="d")
+    rows = ["d,1,15,accept,", "d,2,15,accept,"]
+    for text, negative, false_positives in (([], 0, 2), (rows[:1], 0, 1), (rows, 1, 0)):
+        triage = read_triage(decisions(tmp_path, "\n".join([HEADER, *text])))
+        specificity = summarise(apply_triage(triage, [marked], rule=rule)[0], settings=SETTINGS).specificity  # type: ignore[arg-type]
+        assert specificity is not None
+        assert (specificity.negative, specificity.false_positives) == (negative, false_positives)
+
+
 @pytest.mark.parametrize("decision", ["dismiss", "undecided"])
 def test_what_is_not_accepted_stays_a_false_positive(folder: Path, decision: str) -> None:
     triaged = decided(folder, ACCEPT.replace("accept", decision))
@@ -104,7 +116,7 @@ def test_summary_tables_and_legend_say_what_was_decided_and_how_it_was_without(f
     with (folder / "out" / "cases.csv").open(newline="") as file:
         half = next(csv.DictReader(file))
     assert (half["lesion_fp_0.1"], half["lesion_fp_0.5"], half["predicted_lesions"]) == ("0", "0", "2")
-    assert [group["lesion"]["fp"][1] for group in summary["subgroups"]] == [0, 0, 0]
+    assert [group["lesion"]["fp"][1] for group in summary["subgroups"]] == [0] * 5
     note = "Without triage: FP per scan 0.25 at IoU 0.1, 0.25 at IoU 0.5."
     for name in ("tables.md", "tables.html", "tables.tex"):
         assert note in (folder / "out" / name).read_text(encoding="utf-8"), name

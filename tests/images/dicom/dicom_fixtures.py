@@ -12,12 +12,21 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RTStructureSetStorage,
+    generate_uid,
+)
 
 __all__ = [
     "AXIAL",
     "SPACING",
     "make_volume",
+    "save_encoded",
     "series_uid",
     "square",
     "write_ct_series",
@@ -147,6 +156,15 @@ def write_rtstruct(
         change(dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
+
+
+def save_encoded(dataset: Dataset, path: Path, syntax: str) -> None:
+    """Write a dataset that was read from a file in another encoding without compression; not its pixels' order."""
+    for _ in dataset.iterall():  # what is still as it was read would be written in the old order of bytes
+        pass
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
+    pydicom.dcmwrite(path, dataset, implicit_vr=implicit, little_endian=little, force_encoding=True)
 
 
 def _ct_slice(pixels: NDArray[np.int16], series: str, z: int) -> Dataset:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import RTDoseStorage
+from pydicom.tag import Tag
+from pydicom.uid import ImplicitVRLittleEndian, RTDoseStorage
 
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError, LabelValueError, RoiNotFoundError
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.errors import ContourError, GeometryMismatchError, ImageReadError, RoiNotFoundError
+from nnunet_amt.images.dicom.files import DicomFolder, is_dicom_path
 from nnunet_amt.images.dicom.mask import open_dicom_mask
-from nnunet_amt.images.dicom.rtstruct import RtStruct, fill_contours, without_repeats
+from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
-from tests.images.dicom.dicom_fixtures import ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
+from tests.images.dicom.dicom_fixtures import AXIAL, ORIGIN, SPACING, series_uid, square, write_other, write_rtstruct
 
 GRID = Geometry((12, 10, 6), SPACING, ORIGIN, (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -58,9 +63,35 @@ def test_a_hole_and_two_contours_on_one_slice(tmp_path: Path) -> None:
 
 
 def test_a_contour_stored_twice_does_not_empty_itself(tmp_path: Path) -> None:
+    """The same, 0.011 mm off, and with a point more on its first side."""
     contour = square(3, (2.5, 6.5), (1.5, 4.5))
-    write_rtstruct(tmp_path / "rs", {"GTV": [contour, contour]})
-    assert read(tmp_path / "rs").sum() == 12
+    middle = [(a + b) / 2 for a, b in zip(contour[:3], contour[3:6], strict=True)]
+    for again in (contour, [value + 0.011 for value in contour], [*contour[:3], *middle, *contour[3:]]):
+        write_rtstruct(tmp_path / "rs", {"GTV": [contour, again]})
+        np.testing.assert_array_equal(read(tmp_path / "rs"), box(slice(3, 4), slice(2, 5), slice(3, 7)))
+
+
+def test_contours_of_the_type_xor_are_combined_by_xor(tmp_path: Path) -> None:
+    """Columns 3 to 6 and 5 to 8 of three rows share two: XOR leaves four columns, plain closed contours cross."""
+    pair = [square(3, (2.5, 6.5), (1.5, 4.5)), square(3, (4.5, 8.5), (1.5, 4.5))]
+    write_rtstruct(tmp_path / "xor", {"GTV": [("CLOSEDPLANAR_XOR", contour) for contour in pair]})
+    mask = box(slice(3, 4), slice(2, 5), slice(3, 9))
+    mask[:, :, 5:7] = 0
+    np.testing.assert_array_equal(read(tmp_path / "xor"), mask)
+    write_rtstruct(tmp_path / "closed", {"GTV": pair})
+    with pytest.raises(ContourError, match=r"^ROI number 1, slice at z 107\.50 mm: two contours cross .*; draw this"):
+        read(tmp_path / "closed")
+
+
+def test_outlines_through_pixel_centres_give_what_was_outlined(tmp_path: Path) -> None:
+    """A box of 4 x 3 pixels on two slices, one of its pixels and a pair of them on the next, a row on the last."""
+    point = square(3, (4, 4), (3, 3))[:3]
+    contours = [square(z, (3, 6), (2, 4)) for z in (1, 2)]
+    contours += [point, square(4, (4, 5), (3, 3))[:6], square(5, (3, 6), (3, 3))[:6]]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours})
+    expected = box(slice(1, 3), slice(2, 5), slice(3, 7))
+    expected[3, 3, 4] = expected[4, 3, 4:6] = expected[5, 3, 3:7] = 1
+    np.testing.assert_array_equal(read(tmp_path / "rs"), expected)
 
 
 def test_matching_rois_are_merged_and_their_overlap_stays_full(tmp_path: Path) -> None:
@@ -83,20 +114,254 @@ def test_a_name_may_be_given_as_it_is_written(tmp_path: Path) -> None:
     assert read(tmp_path / "rs", "GTV (new)+").sum() == 12
 
 
-def test_points_open_lines_and_contours_of_two_points_enclose_nothing(tmp_path: Path) -> None:
+def test_structures_of_points_and_lines_are_none_that_can_be_chosen(tmp_path: Path) -> None:
+    """A contour of two points encloses nothing, and beside another it takes nothing away."""
     corner = square(0, (2.5, 6.5), (1.5, 4.5))
-    write_rtstruct(
-        tmp_path / "rs",
-        {
-            "GTV": [corner, ("POINT", corner[:3]), ("OPEN_PLANAR", square(1, (0, 9), (0, 9))), corner[:6]],
-            "isocentre": [("POINT", corner[:3])],
-            "line": [corner[:6]],
-        },
-    )
+    rois: dict[str, list[list[float] | tuple[str, list[float]]]] = {
+        "GTV": [corner, corner[:6]],
+        "isocentre": [("POINT", corner[:3])],
+        "line": [corner[:6]],
+    }
+    write_rtstruct(tmp_path / "rs", rois)
     assert read(tmp_path / "rs").sum() == 12
     for name in ("isocentre", "line"):
         with pytest.raises(RoiNotFoundError, match=f"the RTSTRUCT has 1 closed ROI, none named '{name}'"):
             open_structure(tmp_path / "rs", name)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of values that are none of the type CS
+@pytest.mark.parametrize(
+    "kind", ["OPEN_PLANAR", "POINT", "OPEN_NONPLANAR", "CLOSED_NONPLANAR", "INTERPOLATED_PLANAR", "DOE^JANE", ""]
+)
+def test_contours_that_are_not_closed_are_refused_among_closed_ones(tmp_path: Path, kind: str) -> None:
+    """They stand for slices of the tumour; the type of one may be anything, so only the known ones are shown."""
+    contours: list[list[float] | tuple[str, list[float]]] = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    contours.append((kind, square(2, (2.5, 6.5), (1.5, 4.5))))
+    write_rtstruct(tmp_path / "rs", {"GTV": contours})
+    shown = kind if "PLANAR" in kind or kind == "POINT" else "of an unknown type"
+    with pytest.raises(ContourError) as raised:
+        read(tmp_path / "rs")
+    assert str(raised.value) == (
+        f"ROI number 1: of 2 contours 1 are not closed in a plane (1 {shown}), at z 105.00 mm; draw them closed, or "
+        "take them out of the ROI"
+    )
+
+
+def edit_contours(**elements: object) -> Callable[[Dataset], None]:
+    """Change elements of the last contour of the first ROI; None takes one out."""
+
+    def change(dataset: Dataset) -> None:
+        contour = dataset.ROIContourSequence[0].ContourSequence[-1]
+        for keyword, value in elements.items():
+            if value is None:
+                delattr(contour, keyword)
+            else:
+                setattr(contour, keyword, value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"NumberOfContourPoints": 0, "ContourData": None},
+        {"NumberOfContourPoints": 0, "ContourData": ""},
+        {"NumberOfContourPoints": None, "ContourData": None},
+        {"NumberOfContourPoints": None, "ContourData": None, "ContourGeometricType": "POINT"},
+        {"NumberOfContourPoints": None, "ContourData": None, "ContourGeometricType": None},
+    ],
+    ids=str,
+)
+def test_a_contour_without_points_is_none(tmp_path: Path, elements: dict[str, object]) -> None:
+    contours = [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 2)]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=edit_contours(**elements))
+    np.testing.assert_array_equal(read(tmp_path / "rs"), box(slice(1, 2), slice(2, 5), slice(3, 7)))
+
+
+@pytest.mark.parametrize(
+    ("elements", "message"),
+    [
+        ({"NumberOfContourPoints": 5}, "a contour has 4 points, NumberOfContourPoints says 5; export it again"),
+        ({"ContourData": None}, "a contour has 0 points, NumberOfContourPoints says 4; export it again"),
+        ({"ContourData": ["1"] * 11}, "a contour has 11 coordinates, must be three for every point; export it again"),
+    ],
+    ids=["another number of points", "no points where four are stated", "eleven coordinates"],
+)
+def test_a_contour_that_contradicts_itself_is_refused(
+    tmp_path: Path, elements: dict[str, object], message: str
+) -> None:
+    contours = [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 2)]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=edit_contours(**elements))
+    with pytest.raises(ImageReadError) as raised:
+        read(tmp_path / "rs")
+    assert str(raised.value) == f"ROI number 1: {message}"
+
+
+@pytest.mark.parametrize(("distance", "orientation"), [(2.5, AXIAL), (5.0, AXIAL), (None, AXIAL), (2.5, None)])
+def test_planes_that_are_named_make_a_gap_definite(
+    tmp_path: Path, distance: float | None, orientation: tuple[float, ...] | None
+) -> None:
+    """Contours on every second slice: three lesions if every slice was drawn on, else contours are missing."""
+
+    def change(dataset: Dataset) -> None:
+        planes = Dataset()
+        if distance:
+            planes.SpacingBetweenSlices = distance
+        if orientation:
+            planes.ImageOrientationPatient = list(orientation)
+        dataset.ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence = [planes]
+
+    contours = [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3, 5)]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=change)
+    if distance == 2.5 and orientation:
+        assert read(tmp_path / "rs").sum(axis=(1, 2)).tolist() == [0, 12, 0, 12, 0, 12]
+    else:
+        with pytest.raises(ContourError, match=r"missing on 2 slices between others \(z 105\.00 mm, z 110\.00 mm\)"):
+            read(tmp_path / "rs")
+
+
+def test_missing_contours_are_interpolated_if_they_may_be(tmp_path: Path) -> None:
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 3)]})
+    folder = DicomFolder(tmp_path / "rs")
+    for interpolate in (True, False):
+        structure = open_dicom_mask(folder, folder.headers(), roi=None, interpolate=interpolate)
+        assert isinstance(structure, RtStruct)
+        assert structure.interpolate is interpolate
+        assert not interpolate or structure.interpolated_slices(GRID) == 1
+        assert not interpolate or structure.read(GRID).sum() == 36
+
+
+def test_a_coordinate_that_is_no_number_is_shown(tmp_path: Path) -> None:
+    """With a decimal comma, written in place of a number of the same length."""
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    content = (tmp_path / "rs").read_bytes()
+    (tmp_path / "rs").write_bytes(content.replace(b"102.5000", b"102,5000"))
+    with pytest.raises(ImageReadError, match=r"^ROI number 1: .* no numbers, such as '102,5000'; export it again$"):
+        read(tmp_path / "rs")
+
+
+def test_a_backslash_after_the_last_coordinate_is_no_coordinate(tmp_path: Path) -> None:
+    data = "\\".join(f"{value:.3f}" for value in square(1, (2.5, 6.5), (1.5, 4.5))) + "\\"
+
+    def change(dataset: Dataset) -> None:
+        contour = dataset.ROIContourSequence[0].ContourSequence[0]
+        contour.add(RawDataElement(Tag("ContourData"), "DS", len(data), data.encode(), 0, False, True))
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=change)
+    assert read(tmp_path / "rs").sum() == 12
+
+
+def test_a_file_that_is_cut_off_is_never_taken_for_one_with_fewer_contours(tmp_path: Path) -> None:
+    """pydicom gives the contours that it got; wherever the file ends, it is refused, within them in these words."""
+    path = tmp_path / "rs"
+    write_rtstruct(path, {name: [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 2)] for name in ("Heart", "GTV")})
+    whole = path.read_bytes()
+    begin = whole.index(b"\x06\x30\x39\x00SQ") + 12  # of what ROIContourSequence holds, to the end of the file
+    for end in range(begin, len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ImageReadError) as raised:
+            read(path)
+        assert str(raised.value) == (
+            f"rs is damaged (it ends after {end - begin} of {len(whole) - begin} bytes of its ROIContourSequence); "
+            "copy or export it again"
+        )
+
+
+def test_contours_of_no_roi_are_refused(tmp_path: Path) -> None:
+    def change(dataset: Dataset) -> None:
+        del dataset.ROIContourSequence[0].ReferencedROINumber
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=change)
+    with pytest.raises(ImageReadError, match=r"^rs has contours that do not say of which ROI they are"):
+        read(tmp_path / "rs")
+
+
+def name_images(*uids: str, at_contours: bool = False) -> Callable[[Dataset], None]:
+    """Name images; an empty UID stands for an empty item."""
+
+    def change(dataset: Dataset) -> None:
+        items = []
+        for uid in uids:
+            items.append(Dataset())
+            if uid:
+                items[-1].ReferencedSOPInstanceUID = uid
+        series = (
+            dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].RTReferencedSeriesSequence[0]
+        )
+        place = dataset.ROIContourSequence[0].ContourSequence[0] if at_contours else series
+        place.ContourImageSequence = items
+
+    return change
+
+
+@pytest.mark.parametrize("at_contours", [False, True])
+@pytest.mark.parametrize("uids", [("", "1.2.3"), ("1.2.3", ""), ("", "", "1.2.3", "")], ids=str)
+def test_empty_items_among_the_images_are_passed_over(tmp_path: Path, uids: tuple[str, ...], at_contours: bool) -> None:
+    """Exports of a planning system begin the list of images with one."""
+    contours = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=name_images(*uids, at_contours=at_contours))
+    structure = open_structure(tmp_path / "rs", "GTV")
+    assert structure.sop_uids == {"1.2.3"}
+    assert structure.read(GRID).sum() == 12
+
+
+def test_items_that_say_nothing_are_passed_over_wherever_they_stand(tmp_path: Path) -> None:
+    def change(dataset: Dataset) -> None:
+        frames = dataset.ReferencedFrameOfReferenceSequence
+        studies = frames[0].RTReferencedStudySequence
+        studies[0].RTReferencedSeriesSequence.insert(0, Dataset())
+        for sequence in (frames, studies, dataset.StructureSetROISequence, dataset.ROIContourSequence):
+            sequence.insert(0, Dataset())
+        dataset.ROIContourSequence[1].ContourSequence.insert(0, Dataset())
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))], "empty": []}, change=change)
+    structure = open_structure(tmp_path / "rs", None)
+    assert structure.series_uids == {series_uid("ct")}
+    assert structure.read(GRID).sum() == 12
+
+
+def test_images_that_are_named_must_be_there(tmp_path: Path) -> None:
+    """Of eight images, six are there: tumour may be on the others. Images of another series say nothing of this one."""
+    uids = [f"1.2.{number}" for number in range(8)]
+    contours = [square(1, (2.5, 6.5), (1.5, 4.5))]
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=name_images(*uids))
+    structure = open_structure(tmp_path / "rs", "GTV")
+    structure.require_all_images(series_uid("ct"), uids)
+    structure.require_all_images(series_uid("ct"), [*uids, "1.2.8"])
+    structure.require_all_images("another", uids[:6])
+    with pytest.raises(GeometryMismatchError, match=r"names 8 images of the CT series, 2 of them are not among the 6"):
+        structure.require_all_images(series_uid("ct"), uids[:6])
+    write_rtstruct(tmp_path / "rs", {"GTV": contours}, series="x", change=name_images(*uids, at_contours=True))
+    with pytest.raises(GeometryMismatchError, match=r"names 8 images of the CT series, 2 of them are not among the 6"):
+        open_structure(tmp_path / "rs", "GTV").require_all_images("another", uids[:6])
+
+
+def test_spaces_around_a_name_mean_nothing(tmp_path: Path) -> None:
+    write_rtstruct(tmp_path / "rs", {" GTV ": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    assert read(tmp_path / "rs").sum() == 12
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("first", ["InstanceCreationDate", "InstanceCreationTime", "SpecificCharacterSet", None])
+def test_a_file_without_preamble_is_known_by_its_first_element(
+    tmp_path: Path, first: str | None, implicit: bool
+) -> None:
+    """Its first element may be any of group 0008: SOPClassUID where no other stands before it."""
+    write_rtstruct(tmp_path / "whole", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    dataset = pydicom.dcmread(tmp_path / "whole")
+    dataset.preamble = None
+    del dataset.file_meta
+    values = {
+        "InstanceCreationDate": "20200102",
+        "InstanceCreationTime": "120000",
+        "SpecificCharacterSet": "ISO_IR 100",
+    }
+    if first:
+        setattr(dataset, first, values[first])
+    dataset.save_as(tmp_path / "rs", implicit_vr=implicit, little_endian=True)
+    assert (tmp_path / "rs").read_bytes().startswith(b"\x08\x00")
+    assert is_dicom_path(tmp_path / "rs")
+    assert read(tmp_path / "rs").sum() == 12
 
 
 def test_an_unknown_roi_lists_those_that_there_are(tmp_path: Path) -> None:
@@ -126,6 +391,23 @@ def test_of_several_rtstructs_the_one_with_the_roi_is_taken(tmp_path: Path) -> N
         open_structure(tmp_path / "all", "GTV|Heart")
 
 
+def test_copies_of_one_rtstruct_are_one(tmp_path: Path) -> None:
+    """Byte for byte or in another encoding; one whose contours differ is another, though its UID is the same."""
+    write_rtstruct(tmp_path / "all" / "a", {"GTV": [square(0, (0.5, 4.5), (0.5, 3.5))]})
+    (tmp_path / "all" / "sub").mkdir()
+    shutil.copy(tmp_path / "all" / "a", tmp_path / "all" / "sub" / "copy")
+    dataset = pydicom.dcmread(tmp_path / "all" / "a")
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.save_as(tmp_path / "all" / "b", enforce_file_format=True)
+    structure = open_structure(tmp_path / "all", "GTV")
+    assert structure.member == "a"
+    assert structure.read(GRID).sum() == 12
+    dataset.ROIContourSequence[0].ContourSequence[0].ContourData[0] += 0.1
+    dataset.save_as(tmp_path / "all" / "b")
+    with pytest.raises(ImageReadError, match=r"2 files \(RTSTRUCT\) have such an ROI"):
+        open_structure(tmp_path / "all", "GTV")
+
+
 def test_what_it_was_drawn_on_is_known(tmp_path: Path) -> None:
     write_rtstruct(tmp_path / "rs", {"GTV": [square(0, (0.5, 4.5), (0.5, 3.5))]}, series="scan")
     assert open_structure(tmp_path / "rs", "GTV").series_uids == {series_uid("scan")}
@@ -148,10 +430,14 @@ def test_contours_must_lie_on_slices(tmp_path: Path) -> None:
         read(tmp_path / "outside")
 
 
-def test_a_contour_between_pixel_centres_gives_an_empty_mask(tmp_path: Path) -> None:
-    write_rtstruct(tmp_path / "rs", {"GTV": [square(0, (2.2, 2.8), (2.2, 2.8))]})
-    with pytest.raises(LabelValueError, match="ROI number 1: is empty"):
-        read(tmp_path / "rs")
+def test_a_slice_that_ends_empty_though_it_has_contours_is_refused(tmp_path: Path) -> None:
+    """Between centres, beside a sound slice or alone; a line of two points that passes no centre too."""
+    between = square(3, (2.2, 2.8), (2.2, 2.8))
+    for contours in ([between], [square(2, (0.5, 4.5), (0.5, 4.5)), between], [between[:6], between[6:]]):
+        write_rtstruct(tmp_path / "rs", {"GTV": [*contours, square(4, (0.5, 4.5), (0.5, 4.5))]})
+        with pytest.raises(ContourError) as raised:
+            read(tmp_path / "rs")
+        assert str(raised.value).startswith("ROI number 1, slice at z 107.50 mm: ends empty though it has contours (")
 
 
 def test_a_turned_grid(tmp_path: Path) -> None:
@@ -167,97 +453,3 @@ def test_folders_without_an_rtstruct_say_what_they_have(tmp_path: Path) -> None:
     write_other(tmp_path / "dose", "RTDOSE", RTDoseStorage)
     with pytest.raises(ImageReadError, match=r"dose: holds no RTSTRUCT and no DICOM SEG \(it has RTDOSE\)"):
         open_structure(tmp_path / "dose", "GTV")
-
-
-def test_damaged_contours_are_refused(tmp_path: Path) -> None:
-    def cut(dataset: Dataset) -> None:
-        contour = dataset.ROIContourSequence[0].ContourSequence[0]
-        contour.ContourData = contour.ContourData[:-1]
-
-    write_rtstruct(tmp_path / "rs", {"GTV": [square(0, (0.5, 4.5), (0.5, 3.5))]}, change=cut)
-    with pytest.raises(ImageReadError, match="rs is damaged"):
-        read(tmp_path / "rs")
-
-
-def polygon(*points: tuple[float, float]) -> NDArray[np.float64]:
-    return np.array(points, dtype=float)
-
-
-def rectangle(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float64]:
-    return polygon((x0, y0), (x1, y0), (x1, y1), (x0, y1))
-
-
-def filled(*contours: NDArray[np.float64], shape: tuple[int, int] = (6, 8)) -> set[tuple[int, int]]:
-    """Give the (row, column) of the pixels inside."""
-    return {(int(row), int(column)) for row, column in np.argwhere(fill_contours(contours, shape))}
-
-
-def block(rows: range, columns: range) -> set[tuple[int, int]]:
-    return {(row, column) for row in rows for column in columns}
-
-
-def test_pixels_are_inside_if_their_centre_is() -> None:
-    """From 0.6 to 3.4 there are the centres 1, 2, 3."""
-    assert filled(rectangle(0.6, 1.4, 3.4, 4.6)) == block(range(2, 5), range(1, 4))
-
-
-def test_a_triangle() -> None:
-    """Below the line x + y = 4.5: row y holds the columns 0 to 4 - y."""
-    expected = {(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2)}
-    expected |= {(3, 0), (3, 1), (4, 0)}
-    assert filled(polygon((-0.5, -0.5), (5.0, -0.5), (-0.5, 5.0))) == expected
-
-
-def test_corners_on_centre_lines_are_crossed_once() -> None:
-    """A diamond about (3, 2) with corners on centres; the left and upper border belongs to it."""
-    diamond = polygon((3, 0), (5, 2), (3, 4), (1, 2))
-    expected = block(range(1, 2), range(2, 4)) | block(range(2, 3), range(1, 5)) | block(range(3, 4), range(2, 4))
-    assert filled(diamond) == expected
-
-
-@pytest.mark.parametrize("middle", [2.0, 3.0, 3.5])
-def test_neighbours_share_no_pixel_and_leave_none_out(middle: float) -> None:
-    left, right = rectangle(0, 0, middle, 4), rectangle(middle, 0, 6, 4)
-    assert filled(left).isdisjoint(filled(right))
-    assert filled(left) | filled(right) == filled(rectangle(0, 0, 6, 4)) == block(range(4), range(6))
-
-
-def test_a_contour_inside_another_is_a_hole_and_one_inside_that_an_island() -> None:
-    outer, hole, island = rectangle(0.5, 0.5, 6.5, 5.5), rectangle(1.5, 1.5, 5.5, 4.5), rectangle(2.5, 2.5, 3.5, 3.5)
-    ring = block(range(1, 6), range(1, 7)) - block(range(2, 5), range(2, 6))
-    assert filled(outer, hole) == ring
-    assert filled(island, outer, hole) == ring | {(3, 3)}
-
-
-def test_a_keyhole_contour_is_a_ring() -> None:
-    """One line round the outside, in along a cut, round the hole the other way, and out along the same cut."""
-    keyhole = polygon(
-        (0.5, 0.5), (6.5, 0.5), (6.5, 5.5), (0.5, 5.5), (0.5, 2.5),
-        (1.5, 2.5), (1.5, 4.5), (5.5, 4.5), (5.5, 1.5), (1.5, 1.5), (1.5, 2.5), (0.5, 2.5),
-    )  # fmt: skip
-    assert filled(keyhole) == block(range(1, 6), range(1, 7)) - block(range(2, 5), range(2, 6))
-
-
-def test_two_contours_apart_are_both_filled() -> None:
-    assert filled(rectangle(-0.5, -0.5, 1.5, 1.5), rectangle(4.5, 3.5, 6.5, 5.5)) == (
-        block(range(2), range(2)) | block(range(4, 6), range(5, 7))
-    )
-
-
-def test_what_lies_outside_the_slice_is_cut_off() -> None:
-    assert filled(rectangle(-9, -9, 1.5, 0.5)) == block(range(1), range(2))
-    assert filled(rectangle(6.5, 4.5, 99, 99)) == block(range(5, 6), range(7, 8))
-    assert filled(rectangle(20, 20, 30, 30)) == set()
-    assert filled(rectangle(-9, -9, 99, 99)) == block(range(6), range(8))
-
-
-def test_sense_of_rotation_and_a_repeated_last_point_do_not_matter() -> None:
-    shape = polygon((0.2, 0.3), (5.7, 1.1), (3.3, 4.9))
-    assert filled(shape) == filled(shape[::-1]) == filled(np.vstack([shape, shape[:1]]))
-
-
-def test_repeats_are_found_whatever_their_start_and_sense() -> None:
-    shape = rectangle(0.5, 0.5, 3.5, 3.5)
-    again = np.roll(shape, 2, axis=0)[::-1] + 1e-5
-    assert len(without_repeats([shape, again, shape])) == 1
-    assert len(without_repeats([shape, shape + 0.1])) == 2

@@ -11,8 +11,18 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEG2000Lossless, RLELossless, RTPlanStorage
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+    RTDoseStorage,
+    RTPlanStorage,
+)
 
 from nnunet_amt.errors import ImageReadError, MissingExtraError
 from nnunet_amt.images.dicom.files import DicomFolder, is_dicom_path
@@ -20,7 +30,9 @@ from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from tests.images.dicom.dicom_fixtures import (
     ORIGIN,
     SPACING,
+    Change,
     make_volume,
+    save_encoded,
     series_uid,
     write_ct_series,
     write_other,
@@ -94,10 +106,164 @@ def test_compressed_series_give_the_same_voxels(tmp_path: Path, syntax: str) -> 
     np.testing.assert_array_equal(voxels(open_series(tmp_path), tmp_path / "scratch"), volume)
 
 
-def test_old_files_without_a_preamble_are_read(tmp_path: Path) -> None:
-    for path in write_ct_series(tmp_path):
-        path.write_bytes(path.read_bytes()[132:])
-    assert open_series(tmp_path).geometry.size == (12, 10, 6)
+def encoded(path: Path, syntax: str) -> None:
+    """Write a slice again in another encoding without compression."""
+    dataset = dcmread(path)
+    if syntax == ExplicitVRBigEndian:
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<i2").astype(">i2").tobytes()
+    save_encoded(dataset, path, syntax)
+
+
+def half_a_slope(z: int, dataset: Dataset) -> None:
+    """What is not read word for word, but by SimpleITK or pydicom."""
+    dataset.PixelData = (np.frombuffer(dataset.PixelData, "<i2") * 2).astype("<i2").tobytes()
+    dataset.RescaleSlope = 0.5
+
+
+@pytest.mark.parametrize("change", [None, half_a_slope])
+@pytest.mark.parametrize("start", ["with preamble", "with the mark alone", "without preamble", "without meta"])
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+)
+def test_every_encoding_with_and_without_preamble_gives_the_same_voxels(
+    tmp_path: Path, syntax: str, start: str, change: Change | None
+) -> None:
+    for path in write_ct_series(tmp_path / "ct", change=change):
+        encoded(path, syntax)
+        content = path.read_bytes()
+        begin = {"with preamble": 0, "with the mark alone": 128, "without preamble": 132}.get(
+            start, 144 + int.from_bytes(content[140:144], "little")
+        )
+        if begin > 132 and syntax == DeflatedExplicitVRLittleEndian:
+            return  # nothing says what its bytes are
+        path.write_bytes(content[begin:])
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "ct"), tmp_path / "scratch"), make_volume())
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+def test_and_so_does_a_zip_of_them(tmp_path: Path, syntax: str) -> None:
+    for path in write_ct_series(tmp_path / "ct"):
+        encoded(path, syntax)
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "ct"))
+    np.testing.assert_array_equal(voxels(open_series(packed), tmp_path / "scratch"), make_volume())
+
+
+def test_files_that_name_no_class_are_told_by_their_modality(tmp_path: Path) -> None:
+    def forget(z: int, dataset: Dataset) -> None:
+        del dataset.SOPClassUID
+
+    for path in write_ct_series(tmp_path / "ct", change=forget):
+        content = path.read_bytes()
+        path.write_bytes(content[144 + int.from_bytes(content[140:144], "little") :])
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "ct"), tmp_path / "scratch"), make_volume())
+
+
+def test_an_image_that_names_neither_may_be_a_slice(tmp_path: Path) -> None:
+    def forget(z: int, dataset: Dataset) -> None:
+        del dataset.SOPClassUID, dataset.Modality
+
+    first = write_ct_series(tmp_path / "ct", change=forget)[0]
+    content = first.read_bytes()
+    first.write_bytes(content[144 + int.from_bytes(content[140:144], "little") :])
+    with pytest.raises(ImageReadError, match=r"does not say what it is \(SOPClassUID, Modality\)"):
+        open_series(tmp_path / "ct")
+
+
+def test_a_series_without_a_uid_is_known_by_its_folder(tmp_path: Path) -> None:
+    """Two such cases are not taken for one CT."""
+
+    def forget(z: int, dataset: Dataset) -> None:
+        del dataset.SeriesInstanceUID
+
+    for name in ("a", "b"):
+        write_ct_series(tmp_path / name, change=forget)
+    assert open_series(tmp_path / "a").identity != open_series(tmp_path / "b").identity
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "a"), tmp_path / "scratch"), make_volume())
+
+
+def test_copies_of_the_slices_count_once(tmp_path: Path) -> None:
+    """The folder lies in itself once more, as after a second download. Two reconstructions are no copies."""
+    write_ct_series(tmp_path / "ct")
+    shutil.copytree(tmp_path / "ct", tmp_path / "again")
+    (tmp_path / "again").rename(tmp_path / "ct" / "ct")
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "ct"), tmp_path / "scratch"), make_volume())
+    write_ct_series(tmp_path / "ct" / "ct", make_volume() + 1)  # of the same UIDs
+    with pytest.raises(ImageReadError, match="12 images lie at 6 places, 2 at each: several phases or copies"):
+        open_series(tmp_path / "ct")
+
+
+CORONAL, SAGITTAL = (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
+
+
+def coronal(z: int, dataset: Dataset) -> None:
+    dataset.ImageOrientationPatient = list(CORONAL)
+
+
+def two_views(z: int, dataset: Dataset) -> None:
+    dataset.ImageOrientationPatient = list((CORONAL, SAGITTAL)[z])
+
+
+def at_one_place(z: int, dataset: Dataset) -> None:
+    dataset.ImagePositionPatient = [0, 0, 100]
+
+
+def screenshot(z: int, dataset: Dataset) -> None:
+    """A dose report, stored as CT: it lies nowhere."""
+    del dataset.ImagePositionPatient, dataset.ImageOrientationPatient, dataset.PixelSpacing
+
+
+@pytest.mark.parametrize(
+    ("images", "change"), [(1, coronal), (2, two_views), (5, at_one_place), (1, screenshot), (2, screenshot), (1, None)]
+)
+def test_a_scout_that_does_not_say_so_is_no_second_series(tmp_path: Path, images: int, change: Change | None) -> None:
+    """Nor are images that watch the contrast medium arrive, all at one place."""
+    write_ct_series(tmp_path / "all")
+    write_ct_series(tmp_path / "all", make_volume(images) + 1, series="scout", change=change)
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "all"), tmp_path / "scratch"), make_volume())
+
+
+def test_the_top_slice_under_another_uid_is_not_taken_for_a_scout(tmp_path: Path) -> None:
+    """Passed over, it would leave a CT that is one slice shorter."""
+
+    def next_above(z: int, dataset: Dataset) -> None:
+        dataset.ImagePositionPatient = [ORIGIN[0], ORIGIN[1], ORIGIN[2] + 6 * SPACING[2]]
+
+    write_ct_series(tmp_path / "all")
+    write_ct_series(tmp_path / "all", make_volume(1) + 1, series="lost", change=next_above)
+    with pytest.raises(ImageReadError, match=r"holds 2 CT series \(6 slices of 12 x 10; 1 slices of 12 x 10\)"):
+        open_series(tmp_path / "all")
+
+
+def test_a_mask_on_the_scout_is_still_on_another_series(tmp_path: Path) -> None:
+    write_ct_series(tmp_path / "all")
+    write_ct_series(tmp_path / "all", make_volume(1) + 1, series="scout", change=coronal)
+    assert open_series(tmp_path / "all", "scout").identity == series_uid("ct")  # whoever compares the two refuses it
+
+
+def test_of_two_series_that_a_mask_names_its_images_decide(tmp_path: Path) -> None:
+    """A SEG may name the CT, and the one that it was reformatted from."""
+    write_ct_series(tmp_path, series="native")
+    files = write_ct_series(tmp_path, make_volume(4) + 1, series="contrast")
+    folder = DicomFolder(tmp_path)
+    series = ct_series_among(
+        folder,
+        folder.headers(),
+        wanted=[series_uid("native"), series_uid("contrast")],
+        wanted_images=[str(dcmread(files[0]).SOPInstanceUID)],
+    )
+    assert series.identity == series_uid("contrast")
+
+
+def test_other_files_of_the_folder_may_be_odd(tmp_path: Path) -> None:
+    """A dose whose spacing is no number is not needed."""
+    write_ct_series(tmp_path / "ct")
+    write_other(tmp_path / "ct" / "dose", "RTDOSE", RTDoseStorage)
+    dose = dcmread(tmp_path / "ct" / "dose")
+    dose.add_new(0x00280030, "LO", "a\\b")
+    dose.save_as(tmp_path / "ct" / "dose")
+    content = (tmp_path / "ct" / "dose").read_bytes()
+    (tmp_path / "ct" / "dose").write_bytes(content.replace(b"\x28\x00\x30\x00LO", b"\x28\x00\x30\x00DS"))
+    np.testing.assert_array_equal(voxels(open_series(tmp_path / "ct"), tmp_path / "scratch"), make_volume())
 
 
 def test_each_slice_has_its_own_rescaling(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from nnunet_amt.evaluation.summary.summary import (
     GroupSummary,
     LesionSummary,
     MetricSummary,
-    SensitivitySummary,
 )
 from nnunet_amt.study.facts import (
     DatasetFacts,
@@ -25,7 +24,7 @@ from nnunet_amt.study.facts import (
 
 def group(cases: int, dice: float, interval: tuple[float, float] | None = (0.71, 0.79)) -> GroupSummary:
     """A group with one Dice for all voxel metrics, 90% sensitivity and half a false positive a scan."""
-    sensitivity = SensitivitySummary(0.9, 0.01, (0.86, 0.94), 180, None)
+    sensitivity = MetricSummary(0.9, 0.01, (0.86, 0.94), 180)
     return GroupSummary(
         cases=cases,
         voxel={name: CaseMetricSummary(dice, 0.1, interval, cases, dice, dice, dice) for name in VOXEL_METRICS},

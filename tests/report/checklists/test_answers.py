@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from nnunet_amt.evaluation.summary.summary import SpecificitySummary
 from nnunet_amt.report.checklists import AnsweredItem, answered_items
 from nnunet_amt.study.facts import StudyFacts
-from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
+from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, group
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,15 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY
         ("24", ["uniform Glorot", "No pretrained weights"]),
         ("25", ["0.001", "batches of 3", "1,000 epochs of 250 steps by the training log", "10.0 hours on NVIDIA H200"]),
         ("26", ["checkpoint_best.pth (SHA-256 abab"]),
-        ("29", ["10,000 resamples of cases, seed 42", "withheld under 20 cases", "Mann-Whitney"]),
+        (
+            "29",
+            [
+                "10,000 resamples of cases, seed 42",
+                "withheld under 20 of these",
+                "Of sensitivities Wilson's interval",
+                "Mann-Whitney",
+            ],
+        ),
         ("33", ["160 cases from 119 institutions that gave no case"]),
         ("38", ["180 reference lesions", "at IoU > 0.5 sensitivity 0.90 (95% CI 0.86 to 0.94)", "no specificity"]),
         (
@@ -89,6 +98,23 @@ def test_the_notes_about_labels_are_quoted() -> None:
     item = _claim(replace(STUDY, dataset=noted))["14"]
     assert item.status == "partly"
     assert '"outlined by two radiologists"' in item.answer
+
+
+def test_a_specificity_is_told_with_its_interval() -> None:
+    """20 of 160 scans have no tumour; 18 of them are free of false positives."""
+    scans = SpecificitySummary(20, 18, 3, (0.699, 0.972))
+    overall = replace(EVALUATION.summary.overall, specificity=scans)
+    with_tumour = ("tumour", "with a tumour", group(140, 0.86, (0.84, 0.88)))
+    summary = replace(EVALUATION.summary, overall=overall, subgroups=(with_tumour, *EVALUATION.summary.subgroups))
+    answers = _claim(replace(STUDY, evaluation=replace(EVALUATION, summary=summary, without_tumour=20)))
+    assert (
+        "Of 20 scans without a tumour 18 are free of false positives: specificity by scan 0.90 (Wilson's 95% CI 0.70 "
+        "to 0.97)."
+    ) in answers["38"].answer
+    assert "no specificity" not in answers["38"].answer
+    assert "over the cases with a tumour alone the mean Dice is 0.86 (95% CI 0.84 to 0.88)." in answers["37"].answer
+    assert "Of the specificity Wilson's interval" in answers["29"].answer
+    assert "Of 160 evaluated cases, 20 hold no tumour." in answers["35"].answer
 
 
 def test_a_readers_triage_is_told_with_the_metric() -> None:

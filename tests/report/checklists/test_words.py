@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from jinja2 import UndefinedError
 
-from nnunet_amt.evaluation.summary.summary import MetricSummary, SensitivitySummary
+from nnunet_amt.evaluation.summary.summary import MetricSummary, SpecificitySummary
 from nnunet_amt.report.checklists import answered_items
 from nnunet_amt.report.checklists.words import Writer, training_time, unknown_columns, with_interval
 from nnunet_amt.study.facts import StudyFacts
@@ -52,8 +52,8 @@ def test_an_interval_is_named_by_its_kind() -> None:
     assert with_interval(MetricSummary(None, None, None, 0)) == "undefined"
     assert with_interval(MetricSummary(0.5, 0.1, None, 3)) == "0.50 (interval withheld)"
     assert with_interval(MetricSummary(0.5, 0.1, (0.4, 0.6), 30)) == "0.50 (95% CI 0.40 to 0.60)"
-    all_found = SensitivitySummary(1.0, 0.0, (1.0, 1.0), 30, (0.89, 1.0))
-    assert with_interval(all_found) == "1.00 (Wilson's 95% CI 0.89 to 1.00)"
+    specific = SpecificitySummary(30, 30, 0, (0.89, 1.0))
+    assert with_interval(specific) == "1.00 (Wilson's 95% CI 0.89 to 1.00)"
 
 
 def test_times_are_rounded_for_reading() -> None:

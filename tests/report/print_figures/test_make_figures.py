@@ -161,7 +161,7 @@ def test_the_flow_is_that_of_the_conversion(drawn: Path) -> None:
 
 def test_a_broken_audit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text("{}")
-    with pytest.raises(BadInputError, match="is not what the conversion writes"):
+    with pytest.raises(BadInputError, match=r"audit.json: is damaged \("):
         flow_figure_of(tmp_path)
 
 

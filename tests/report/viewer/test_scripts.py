@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import nnunet_amt.report.viewer
+from nnunet_amt.base.csv_cells import guarded_cell
 from nnunet_amt.evaluation.summary.triage import read_triage
 
 ASSETS = Path(nnunet_amt.report.viewer.__file__).parent / "assets"
@@ -42,6 +43,10 @@ NOTES = (
     "''=1",
     "'quoted'",
     " spaces ",
+    "＝1",
+    "\n=1",
+    "-5",
+    "'-5",
     "a\nb",
     "\t=1",
     "é",
@@ -50,17 +55,17 @@ NOTES = (
 
 def test_notes_survive_the_way_out_and_back_and_are_no_formulas(tmp_path: Path) -> None:
     rows = [
-        {"case_id": f"c,{i}", "lesion": 1, "voxels": 10 + i, "decision": "accept", "note": note}
+        {"case_id": f"=c,{i}", "lesion": 1, "voxels": 10 + i, "decision": "accept", "note": note}
         for i, note in enumerate(NOTES)
     ]
     text, back = run(("triage_csv",), "[amt.toCsv(given), amt.fromCsv(amt.toCsv(given))]", rows)
     assert [row["note"] for row in back] == list(NOTES)
     cells = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [row["case_id"] for row in cells] == [row["case_id"] for row in rows]
-    assert not [row["note"] for row in cells if row["note"].startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert [row["case_id"] for row in cells] == [f"'{row['case_id']}" for row in rows]
+    assert [row["note"] for row in cells] == list(map(guarded_cell, NOTES)), "as in every other file of ours"
     path = tmp_path / "decisions.csv"
     path.write_text(text, encoding="utf-8", newline="")
-    assert len(read_triage(path).verdicts) == len(NOTES)
+    assert {case_id for case_id, _ in read_triage(path).verdicts} == {row["case_id"] for row in rows}
 
 
 def test_a_file_that_a_spreadsheet_saved_is_read_and_another_one_refused() -> None:

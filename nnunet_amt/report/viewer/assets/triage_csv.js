@@ -3,17 +3,24 @@
 (function () {
   const amt = (window.amtViewer = window.amtViewer || {});
   const COLUMNS = ["case_id", "lesion", "voxels", "decision", "note"];
-  // a spreadsheet would run a cell that begins so; the guard is an apostrophe, and a guarded apostrophe one more
-  const RISKY = /^'*[=+\-@\t\r]/;
-  const GUARDED = /^'+[=+\-@\t\r]/;
+  // as in base/csv_cells.py: a spreadsheet would run a cell that begins so; the guard is an apostrophe
+  const FORMULA = new RegExp(
+    "^(?:[\\t\\r\\n]|[ \\x00-\\x1f\\x7f\\x85\\u00a0\\u1680\\u2000-\\u200f\\u2028\\u2029\\u202f\\u205f\\u2060\\u3000\\ufeff]*" +
+      "[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20\\ufe62\\ufe63\\ufe66\\ufe6b\\u2212])",
+  );
+  const NEGATIVE_NUMBER = /^-(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+  const beginsFormula = (text) => {
+    const inside = text.replace(/^'+/, "");
+    return FORMULA.test(inside) && !NEGATIVE_NUMBER.test(inside);
+  };
 
-  amt.guarded = (note) => (RISKY.test(note) ? `'${note}` : note);
-  amt.unguarded = (note) => (GUARDED.test(note) ? note.slice(1) : note);
+  amt.guarded = (text) => (beginsFormula(text) ? `'${text}` : text);
+  amt.unguarded = (text) => (text.startsWith("'") && beginsFormula(text) ? text.slice(1) : text);
 
   const cell = (value) => (/[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
 
   amt.toCsv = function (rows) {
-    const lines = rows.map((row) => COLUMNS.map((name) => (name === "note" ? amt.guarded(row.note) : String(row[name]))));
+    const lines = rows.map((row) => COLUMNS.map((name) => amt.guarded(String(row[name]))));
     return [COLUMNS, ...lines].map((cells) => cells.map(cell).join(",") + "\r\n").join("");
   };
 
@@ -24,8 +31,7 @@
     if (missing) throw new Error(`the file has no column ${missing}; choose one that this page exported`);
     return rows.map((cells, i) => {
       if (cells.length !== columns.length) throw new Error(`row ${i + 2} of the file has ${cells.length} cells`);
-      const row = Object.fromEntries(columns.map((name, at) => [name, cells[at]]));
-      return { ...row, note: amt.unguarded(row.note || "") };
+      return { note: "", ...Object.fromEntries(columns.map((name, at) => [name, amt.unguarded(cells[at])])) };
     });
   };
 
