@@ -154,6 +154,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
+        "subjects": content.notes.get("subjects", "patients"),
         "converted_by": f"nnunet_amt {__version__}",
         "intensity_floor_hu": FLOOR_HU,
         "images_to_predict": _IMAGES_TO_PREDICT,

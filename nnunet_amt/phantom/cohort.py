@@ -25,6 +25,7 @@ MANIFEST_COLUMNS = (
     *("age", "sex", "histology", "manufacturer", "slice_thickness_mm", "exclusion_reason"),
 )
 _DESIGN_FILE = "phantom_design.json"
+_NOTES_FILE = "manifest.notes.json"  # beside manifest.csv; see `nnunet_amt.dataset_conversion`
 _TYPICAL_SLICES = 56
 
 
@@ -70,6 +71,8 @@ def write_planned_cohort(
     text, manifest = csv_text(columns, rows), folder / "manifest.csv"
     if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
         write_text(manifest, text)
+    if not (folder / _NOTES_FILE).exists():
+        write_json(folder / _NOTES_FILE, {"subjects": "phantoms"})  # which the conversion writes into dataset.json
     return manifest
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_rows
-from nnunet_amt.base.run_record import file_sha256, newest_run
+from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
@@ -31,8 +31,6 @@ _RESAMPLED = {"masks": "resample_masks", "tilt": "resample_tilt", "contours": "i
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d{1,9}),")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
 _SIGNIFICANT = 0.05
-_PHANTOM_MARK = "phantom_design.json"  # the phantom program leaves it beside its manifest
-_PHANTOM_WORD = "phantom"
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -54,7 +52,7 @@ def facts_of(study: Study) -> StudyFacts:
         failures=_failures(study.failures),
         comparison=_compared_models(study.comparison),
         runs=_runs(runs),
-        synthetic=_is_of_phantoms(study),
+        synthetic=_is_of_phantoms(study.dataset),
     )
 
 
@@ -194,30 +192,8 @@ def _machine(machine: Mapping[str, Any]) -> str:
     return ", ".join(str(part) for part in (machine.get("system"), device, cores) if part)
 
 
-def _is_of_phantoms(study: Study) -> bool:
-    """Whether the evaluated dataset was made of phantoms.
-
-    It was if its name or the origin of its labels says so, or if it was converted from the manifest of phantoms in the
-    study. Phantoms may also lie there, to try things out, beside a dataset of patients.
-    """
-    manifests = [
-        mark.parent / "manifest.csv"
-        for mark in (study.folder / _PHANTOM_MARK, *study.folder.glob(f"*/{_PHANTOM_MARK}"))
-    ]
-    manifests = [manifest for manifest in manifests if manifest.is_file()]
-    if study.dataset is None:
-        return bool(manifests)
-    origin = read_part(study.dataset / "dataset.json", DESCRIPTION, "convert").get("label_origin") or ""
-    if _PHANTOM_WORD in study.dataset.name.lower() or _PHANTOM_WORD in origin.lower():
-        return True
-    return any(_was_converted(manifest, study.dataset) for manifest in manifests)
-
-
-def _was_converted(manifest: Path, dataset: Path) -> bool:
-    """Compare the manifest with the record of the conversion, or where there is none the number of its cases."""
-    run = newest_run(dataset, "convert")
-    entry = run["inputs"].get("manifest") if run else None
-    if isinstance(entry, dict) and "sha256" in entry:
-        return entry["sha256"] == file_sha256(manifest)
-    cases = manifest.read_bytes().count(b"\n") - 1
-    return bool(read_part(dataset / "audit.json", AUDIT, "convert").get("identified") == cases)
+def _is_of_phantoms(dataset: Path | None) -> bool:
+    """Whether the conversion wrote that the dataset's CTs are of phantoms; nothing is concluded from names."""
+    if dataset is None:
+        return False
+    return read_part(dataset / "dataset.json", DESCRIPTION, "convert").get("subjects") == "phantoms"

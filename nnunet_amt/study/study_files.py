@@ -23,6 +23,7 @@ AUDIT = {
     "institutions_of_both_training_and_tuning?": int,
 }
 DESCRIPTION = {
+    "subjects?": _TEXT,
     "converted_by?": _TEXT,
     "label_origin?": _TEXT,
     "cohort_reference?": _TEXT,

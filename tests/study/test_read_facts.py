@@ -160,23 +160,23 @@ def test_plans_that_rescale_to_something_else_give_no_range(study: Path) -> None
     assert model.normalisation == "CTNormalization"
 
 
-@pytest.mark.parametrize(("lines", "synthetic"), [(6, True), (7, False)])
-def test_phantoms_beside_a_dataset_are_its_source_only_if_they_were_converted(
-    study: Path, lines: int, synthetic: bool
-) -> None:
-    """The audit counts six cases: a manifest of seven phantoms is another one's."""
-    cohort = study / "phantoms"
-    cohort.mkdir()
-    write_json(cohort / "phantom_design.json", {"seed": 1})
-    (cohort / "manifest.csv").write_text("case_id\n" + "P1\n" * lines)
+@pytest.mark.parametrize(
+    ("subjects", "synthetic"), [("phantoms", True), ("patients", False), (None, False)], ids=["drawn", "real", "unsaid"]
+)
+def test_what_the_cases_are_is_what_the_conversion_wrote(study: Path, subjects: str | None, synthetic: bool) -> None:
+    """A manifest of phantoms in the study, and a dataset that is called after them, say nothing of its cases."""
+    (study / "phantom_cohort").mkdir()
+    write_json(study / "phantom_cohort" / "phantom_design.json", {"seed": 1})
+    (study / "phantom_cohort" / "manifest.csv").write_text("case_id\n" + "P1\n" * 6)
+    (study / "manifest.csv").write_text("case_id\n" + "P1\n" * 6)
+    path = study / "nnUNet_raw" / "Dataset711_AMT" / "dataset.json"
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    content.pop("subjects", None)
+    write_json(path, content | ({"subjects": subjects} if subjects else {}))
     assert _facts(study).synthetic is synthetic
 
 
-def test_a_record_of_the_conversion_decides_about_phantoms(study: Path) -> None:
-    cohort = study / "phantoms"
-    cohort.mkdir()
-    write_json(cohort / "phantom_design.json", {"seed": 1})
-    (cohort / "manifest.csv").write_text("case_id\n" + "P1\n" * 6)
+def test_the_record_of_the_conversion_tells_seed_and_resampling(study: Path) -> None:
     record = _run("convert", "2026-11-19", inputs={"manifest": {"sha256": "00" * 32}})
     record["seed"] = 5
     record["settings"] = {
@@ -184,7 +184,6 @@ def test_a_record_of_the_conversion_decides_about_phantoms(study: Path) -> None:
     }
     _write_runs(study / "nnUNet_raw" / "Dataset711_AMT", record)
     facts = _facts(study)
-    assert not facts.synthetic
     assert facts.dataset is not None
     assert facts.dataset.resampled == ("tilt", "contours")
     assert facts.dataset.seed == 5

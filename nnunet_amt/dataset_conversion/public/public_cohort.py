@@ -86,6 +86,7 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
     columns = dict.fromkeys(_COLUMNS)
     rows: list[dict[str, str]] = []
     notes: dict[str, list[str]] = {}
+    subjects: set[str] = set()
     for manifest in manifests:
         read_manifest(manifest)  # names what is wrong with it
         lines = numbered_rows(manifest, "a manifest")
@@ -99,10 +100,13 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
             if any(cells.values()):
                 rows.append(cells)
         own = read_notes(manifest)
+        subjects.add(own.pop("subjects", "patients"))
         cohort = own.get("cohort_reference", "").partition(",")[0]
         for key, value in own.items():
             named = cohort and key != "cohort_reference"
             notes.setdefault(key, []).append(f"{cohort}: {value}" if named else value)
+    if subjects != {"patients"}:
+        notes["subjects"] = [" and ".join(sorted(subjects))]
     table = [[row.get(column, "") for column in columns] for row in rows]
     _write_rows(output, table, {key: " ".join(values) for key, values in notes.items()}, tuple(columns))
     return output
@@ -114,10 +118,10 @@ def notes_path(manifest: Path) -> Path:
 
 
 def read_notes(manifest: Path) -> dict[str, str]:
-    """Read what the notes beside a manifest say, for ``dataset.json``: how the labels were made, and whom to cite.
+    """Read what the notes beside a manifest say, for ``dataset.json``: what the CTs are of, and how labels were made.
 
-    For example ``label_origin`` and ``cohort_reference``; empty if there are no notes. Raises ManifestError if they are
-    no JSON object of texts.
+    For example ``subjects`` (``"phantoms"``; without it patients), ``label_origin`` and ``cohort_reference``; empty if
+    there are no notes. Raises ManifestError if they are no JSON object of texts.
     """
     path = notes_path(manifest)
     if not path.exists():

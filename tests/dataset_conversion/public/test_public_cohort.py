@@ -62,6 +62,16 @@ def test_a_joint_manifest_finds_the_files_of_its_parts_and_keeps_their_notes(tmp
     assert "lnq:" not in origin  # a file's name may be a patient's
 
 
+def test_phantoms_joined_with_patients_are_not_called_phantoms_alone(tmp_path: Path) -> None:
+    drawn, real = write_cohort(tmp_path / "drawn"), write_cohort(tmp_path / "real")
+    notes_path(drawn).write_text('{"subjects": "phantoms"}')
+    real.write_text(real.read_text().replace("\nc", "\nreal-").replace("Patient-", "Other-"))
+    joint = join_manifests([drawn], tmp_path / "a" / "cohort.csv")
+    assert read_notes(joint) == {"subjects": "phantoms"}
+    joint = join_manifests([drawn, real], tmp_path / "b" / "cohort.csv")
+    assert read_notes(joint) == {"subjects": "patients and phantoms"}
+
+
 def test_a_linked_image_keeps_its_name_in_the_joint_manifest(tmp_path: Path) -> None:
     """git-annex calls what its links lead to by a checksum, without an ending that tells the format."""
     manifest = write_cohort(tmp_path / "own")
@@ -96,6 +106,7 @@ def test_notes_beside_a_manifest_are_told_in_the_dataset_and_nothing_else_of_the
     folder = convert(manifest, tmp_path / "raw", dataset_id=711).dataset_folder
     description = json.loads((folder / "dataset.json").read_text())
     assert (description["label_origin"], description["cohort_reference"]) == ("Drawn by hand.", "doi:10.1/x")
+    assert description["subjects"] == "patients"
     assert description["labels"] == {"background": 0, "tumour": 1}
     assert "patient" not in description
 
