@@ -21,6 +21,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 # An empty or relative entry on one of these is a folder of whatever folder a program is started in.
 _SEARCH_PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 # Our own code is below it; whoever has it on a search path runs it already.
@@ -73,6 +74,29 @@ def without_current_folder(environment: Mapping[str, str]) -> dict[str, str]:
         if not kept:
             del safe[name]
     return safe
+
+
+def end_tidily_when_told() -> None:
+    """End on SIGTERM and SIGHUP as after an error from now on, so that what is half-written goes.
+
+    What is ignored, as SIGHUP is under ``nohup``, stays so. Forked processes are ended as they were: a worker that
+    waits for a lock would not see that it is told, and whoever waits for its end would wait for ever.
+    """
+    for ending in _ENDINGS:
+        if signal.getsignal(ending) == signal.SIG_DFL:
+            signal.signal(ending, _end_tidily)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_end_at_once_when_told)
+
+
+def _end_tidily(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _end_at_once_when_told() -> None:
+    for ending in _ENDINGS:
+        if signal.getsignal(ending) is _end_tidily:
+            signal.signal(ending, signal.SIG_DFL)
 
 
 def end_with_parent() -> None:

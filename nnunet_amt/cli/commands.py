@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from nnunet_amt import __version__
-from nnunet_amt.base.processes import keep_current_folder_out
+from nnunet_amt.base.processes import end_tidily_when_told, keep_current_folder_out
 from nnunet_amt.cli.analysis import components, failures, published, score_froc
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import FULL, err, out
@@ -35,8 +34,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line."""
     keep_current_folder_out()
-    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(ending, _end_tidily)
+    end_tidily_when_told()
     try:
         app(prog_name="nnunet_amt")
     except OSError as error:  # where help and version are written to
@@ -44,11 +42,6 @@ def main() -> None:
             raise
         err.print(f"error: {error.strerror}; free some space and run the same command again", markup=False)
         raise SystemExit(DiskFullError.exit_code) from error
-
-
-def _end_tidily(number: int, _: object) -> None:
-    """End as after an error, so that what is half-written goes."""
-    raise SystemExit(128 + number)
 
 
 def _show_version(asked: bool) -> None:

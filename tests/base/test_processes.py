@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,26 @@ def test_help_in_a_hostile_folder(hostile: HostileFolder) -> None:
         [console_script(), "--help"], cwd=hostile.path, env=environment(), capture_output=True, text=True, check=False
     )
     assert (shown.returncode, hostile.imported()) == (0, []), shown.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("hangup", ["SIG_DFL", "SIG_IGN"])
+def test_told_to_end_is_for_this_process_and_not_for_forked_workers(hangup: str) -> None:
+    """nnU-Net ends its pools by SIGTERM; a worker with a handler in Python may wait for a lock and not hear it."""
+    code = f"""
+import os, signal
+from nnunet_amt.base.processes import end_tidily_when_told
+signal.signal(signal.SIGHUP, signal.{hangup})
+end_tidily_when_told()
+ours = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGHUP)]
+print(callable(ours[0]), ours[1] == signal.SIG_IGN, flush=True)
+if not os.fork():
+    print([int(signal.getsignal(s)) for s in (signal.SIGTERM, signal.SIGHUP)], flush=True)
+    os._exit(0)
+os.wait()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ignored = hangup == "SIG_IGN"  # as under nohup
+    assert found.stdout.splitlines() == [f"True {ignored}", f"[0, {int(ignored)}]"]
+    assert found.returncode == 128 + signal.SIGTERM
