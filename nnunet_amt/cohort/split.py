@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ _SAVE_AS = "save it as plain text in UTF-8, one name a line"
 
 class InstitutionListError(ManifestError):
     """A list of institutions cannot be used; the message begins with its name."""
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,10 @@ def _external_institutions(cases: Sequence[CohortCase], seed: int, wanted: int |
         taken += sizes[group]
     if not any(group <= external for group in with_tumour):
         external |= next(group for group in order if group in with_tumour)
+    if wanted is not None and (taken := sum(case.institution in external for case in cases)) != wanted:
+        logger.warning(
+            "%d cases were asked for the external test set; whole institutions come nearest with %d", wanted, taken
+        )
     return external
 
 

@@ -188,6 +188,11 @@ def _metaimage_grid(path: Path) -> Geometry:
     size = _volume([int(length) for length in fields["DimSize"].split()])
     count = len(fields["DimSize"].split())
     _require_millimetres(fields.get("DistanceUnits", ""), "DistanceUnits")
+    for name, neutral in (("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)):
+        if name in fields and _numbers(fields[name]) != [neutral]:
+            raise _UnclearError(
+                f"has {name} {fields[name].strip()}, which some programs apply; export it again with the values applied"
+            )
     if "ElementSpacing" not in fields:
         raise _UnclearError("has no ElementSpacing: the size of its voxels is unknown; export it again with it")
     spacing = _numbers(fields["ElementSpacing"])[:3]

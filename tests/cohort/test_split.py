@@ -59,6 +59,14 @@ def test_the_smallest_institutions_go_to_the_external_test_set(
     assert institutions_in(cases, "external") == external
 
 
+def test_a_number_that_whole_institutions_do_not_give_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    assign_splits(cohort_of({"A": 1, "B": 6}), external_cases=2)
+    assert "2 cases were asked for the external test set; whole institutions come nearest with 1" in caplog.text
+    caplog.clear()
+    assign_splits(cohort_of({"A": 2, "B": 6}), external_cases=2)
+    assert caplog.text == ""
+
+
 def test_the_split_depends_on_the_seed_but_not_on_the_order_of_rows() -> None:
     cases = cohort_of({f"I{number}": 2 for number in range(12)})
     splits = {case.case_id: case.split for case in assign_splits(cases, seed=1)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -126,10 +127,68 @@ def test_another_frame_of_reference_is_refused(tmp_path: Path, kind: str) -> Non
 
 
 def test_the_frame_of_an_rtstruct_may_stand_at_its_structures(tmp_path: Path) -> None:
-    """One of several that it names must be the CT's."""
-    mask = write_case(tmp_path, "RTSTRUCT", ct=new_uids, mask=frame_of_structures("1.2.3.6"))
+    """Theirs hold for them, whatever the file says of itself."""
+
+    def change(dataset: Dataset) -> None:
+        dataset.FrameOfReferenceUID = "1.2.3.6"
+        frame_of_structures("1.2.3.5")(dataset)
+
+    mask = write_case(tmp_path, "RTSTRUCT", ct=new_uids, mask=change)
     case = opened(tmp_path / "ct", mask, "GTV", trust_geometry=True)
     assert case.trusted == "FrameOfReferenceUID"
+
+
+def test_a_structure_of_another_frame_is_refused_whatever_the_file_says(tmp_path: Path) -> None:
+    """Drawn on a registered MR: the file lies in the CT's frame, the structure does not."""
+    mask = write_case(tmp_path, "RTSTRUCT", mask=frame_of_structures("1.2.3.99"))
+    with pytest.raises(GeometryMismatchError, match="in another frame of reference than the CT's"):
+        opened(tmp_path / "ct", mask, "GTV")
+
+
+@KINDS
+def test_a_series_of_which_named_images_are_missing_is_refused(tmp_path: Path, kind: str) -> None:
+    """Tumour may be on the slice that is not there; with new image UIDs none is, and the place can be trusted."""
+
+    def name_images(dataset: Dataset) -> None:
+        if kind == "RTSTRUCT":
+            study = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+            study.RTReferencedSeriesSequence[0].ContourImageSequence = [
+                image_item(uid) for uid in sorted(series_images(tmp_path / "ct"))
+            ]
+
+    mask = write_case(tmp_path, kind, mask=name_images)
+    assert opened(tmp_path / "ct", mask, "GTV") is not None
+    images = series_images(tmp_path / "ct")
+    images[max(images, key=lambda uid: slice_of(images[uid]))].unlink()
+    with pytest.raises(GeometryMismatchError, match=rf"the {kind} names \d images of the CT series, 1 of them are not"):
+        opened(tmp_path / "ct", mask, "GTV", trust_geometry=True)
+    other = write_case(tmp_path / "b", kind, mask=name_images if kind == "DICOM SEG" else unnamed_images)
+    for path in (tmp_path / "b" / "ct").iterdir():
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.save_as(path)
+    with pytest.raises(GeometryMismatchError, match=r"if this is it with new UIDs, .*\(--trust-geometry\)"):
+        opened(tmp_path / "b" / "ct", other, "GTV")
+    assert opened(tmp_path / "b" / "ct", other, "GTV", trust_geometry=True).trusted == "FrameOfReferenceUID"
+
+
+def image_item(uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPInstanceUID = uid
+    return item
+
+
+def unnamed_images(dataset: Dataset) -> None:
+    study = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+    study.RTReferencedSeriesSequence[0].ContourImageSequence = [image_item(f"1.2.{n}") for n in range(4)]
+
+
+def series_images(folder: Path) -> dict[str, Path]:
+    return {str(dcmread(path).SOPInstanceUID): path for path in folder.iterdir()}
+
+
+def slice_of(path: Path) -> float:
+    return float(dcmread(path).ImagePositionPatient[2])
 
 
 @KINDS

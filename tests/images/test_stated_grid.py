@@ -293,6 +293,12 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: text_header(folder / "a.mha", MHA, changed=("DimSize", "DistanceUnits = um\nDimSize")),
         "states its lengths in 'um' (DistanceUnits), must be in mm",
     ),
+    "MHA whose values are to be scaled": (
+        lambda folder: text_header(
+            folder / "a.mha", MHA, changed=("DimSize", "ElementToIntensityFunctionOffset = -1024\nDimSize")
+        ),
+        "has ElementToIntensityFunctionOffset -1024, which some programs apply; export it again",
+    ),
     "MHA with spacing in its matrix": (
         lambda folder: text_header(folder / "a.mha", MHA, changed=("= 1 0 0 0 1 0", "= 0.7 0 0 0 0.8 0")),
         "has axes of lengths 0.7 x 0.8 x 1 (TransformMatrix), must be 1",

@@ -13,9 +13,9 @@ import warnings
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, ClassVar
@@ -37,6 +37,9 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _TYPES_OF_FIRST_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"DT", b"SH", b"LO", b"SQ", b"AE")
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+_PREAMBLE = 128
+_PACKED_DICOM = re.compile(r"\.(dcm|dicom|ima)\.[a-z0-9]{1,8}$")
+_DIGITS = re.compile(r"\d+")
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _MISSING_ELEMENT = re.compile(r"has no attribute '([A-Z]\w+)'$")
 
@@ -52,17 +55,29 @@ class DicomFolder:
 
         That there is no DICOM file, or one that cannot be read, is an ImageReadError.
         """
-        headers = []
+        headers, others = [], []
         with self._opened() as archive:
             members = self._members(archive)
             for number, member in enumerate(members, start=1):
                 with refusing_damage(self, member):
                     header = self._header(archive, member, self._shown(number, len(members)))
-                if header is not None and header.sop_class != _MEDIA_DIRECTORY:
+                if header is None:
+                    others.append(member)
+                elif header.sop_class != _MEDIA_DIRECTORY:
                     headers.append(header)
-        if not headers:
-            raise ImageReadError(f"{self.path.name}: holds no DICOM file")
+            if not headers:
+                raise ImageReadError(f"{self.path.name}: holds no DICOM file")
+            names = {_DIGITS.sub("#", header.member) for header in headers}
+            self._require_no_lost_slice(archive, [name for name in others if _DIGITS.sub("#", name) in names])
         return headers
+
+    def _require_no_lost_slice(self, archive: zipfile.ZipFile | None, members: list[str]) -> None:
+        """Refuse empty files that are called as slices are: without one at its end, a stack is as regular as before."""
+        for member in members:
+            with refusing_damage(self, member), self._file(archive, member) as file:
+                begin = file.read(_PREAMBLE)
+                if not any(begin):
+                    raise damaged("it holds nothing but zeros" if begin else "it is empty")
 
     def dataset(self, member: str) -> Any:
         """Read one file whole, as a pydicom dataset that states how it is encoded."""
@@ -135,9 +150,13 @@ class DicomFolder:
             raise DicomFileError("is a link, and leads nowhere from within a zip; pack the files themselves")
         with self._file(archive, member) as file:
             if not is_dicom(file):
-                name = Path(member).name.lower()
-                if name.endswith(_DICOM_ENDINGS) and not name.startswith("."):
-                    raise damaged("it is called DICOM, and does not begin like it" if file.read(1) else "it is empty")
+                name, begin = Path(member).name.lower(), file.read(_PREAMBLE)
+                if name.startswith("."):
+                    return None
+                if name.endswith(_DICOM_ENDINGS):
+                    raise damaged("it is called DICOM, and does not begin like it" if begin else "it is empty")
+                if _PACKED_DICOM.search(name):
+                    raise DicomFileError("is packed or half copied by its name; unpack or copy it again, or remove it")
                 return None
             pydicom = pydicom_module()
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
@@ -184,6 +203,10 @@ class DicomMask(ABC):
     # where structures have their own
     patient_digest: str
     frames_of_reference: frozenset[str]
+    # Images that it was drawn on, by SeriesInstanceUID ("" where it names none), and the frames of reference of single
+    # structures, by their numbers
+    images: Mapping[str, frozenset[str]] = field(default_factory=dict, kw_only=True)
+    own_frames: Mapping[int, str] = field(default_factory=dict, kw_only=True)
 
     # What messages call the file and its structures.
     kind: ClassVar[str]
@@ -195,6 +218,16 @@ class DicomMask(ABC):
     @abstractmethod
     def of(cls, folder: DicomFolder, member: str) -> DicomMask:
         """Open a file with all its structures; ImageReadError if it is damaged."""
+
+    def missing_images(self, series_uid: str, sop_uids: Collection[str]) -> tuple[int, int]:
+        """Count the images of a series that the file names and that are not there, and all that it names."""
+        named = self.images.get(series_uid) or self.images.get("", frozenset())
+        return len(named.difference(sop_uids)), len(named)
+
+    def lies_in(self, frame: str) -> bool:
+        """Whether the chosen structures lie in a frame of reference: by what they say themselves, or the file."""
+        own = {self.own_frames.get(number, "") for number in self.numbers} - {""}
+        return own == {frame} if own else frame in self.frames_of_reference
 
     @abstractmethod
     def require_fit(self, geometry: Geometry) -> None:

@@ -108,6 +108,9 @@ def _say_the_same(dataset: Any, other: Any) -> bool:
         return False
 
 
+_TRUST = "with new UIDs, take it by where it lies (--trust-geometry)"
+
+
 def require_same_series(mask: DicomMask, series: DicomSeries, *, trust_geometry: bool = False) -> str | None:
     """Refuse a mask of another patient, or one drawn on another CT; one that names no CT is believed to fit.
 
@@ -133,22 +136,27 @@ def require_same_series(mask: DicomMask, series: DicomSeries, *, trust_geometry:
             f"the {mask.kind} is of another patient than the CT (PatientID differs); give the one that was drawn on "
             "this CT"
         )
+    series_uid, frame = series.slices[0].series_uid, series.frame_of_reference
     says = mask.series_uids or mask.sop_uids
-    named = not says or series.slices[0].series_uid in mask.series_uids or bool(series.sop_uids & mask.sop_uids)
-    frame = series.frame_of_reference
-    same_frame = frame in mask.frames_of_reference
-    if named and (same_frame or not frame or not mask.frames_of_reference):
-        if isinstance(mask, RtStruct):
-            mask.require_all_images(series.slices[0].series_uid, series.sop_uids)
+    named = not says or series_uid in mask.series_uids or bool(series.sop_uids & mask.sop_uids)
+    same_frame = mask.lies_in(frame)
+    fits = same_frame or not frame or not mask.frames_of_reference
+    missing, images = mask.missing_images(series_uid, series.sop_uids)
+    if named and fits and not missing:
         return None
-    if trust_geometry:
+    if trust_geometry and not (named and 0 < missing < images):
         return "FrameOfReferenceUID" if same_frame else "geometry"
+    if named and fits:
+        raise GeometryMismatchError(
+            f"the {mask.kind} names {images} images of the CT series, {missing} of them are not among the "
+            f"{len(series.sop_uids)} that there are; give the whole series"
+            + (f", or, if this is it {_TRUST}" if missing == images else "")
+        )
     what = (
         "in another frame of reference than the CT's (FrameOfReferenceUID differs)" if named else "on another CT series"
     )
     raise GeometryMismatchError(
-        f"the {mask.kind} was drawn {what}; give the series that it refers to, or, if this is that series with new "
-        "UIDs, take it by where it lies (--trust-geometry)"
+        f"the {mask.kind} was drawn {what}; give the series that it refers to, or, if this is that series {_TRUST}"
     )
 
 

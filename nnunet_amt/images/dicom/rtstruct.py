@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.errors import GeometryMismatchError, ImageReadError
+from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.contour_gaps import SourcePlanes
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask, refusing_damage
 from nnunet_amt.images.dicom.headers import digest_of_id
@@ -28,8 +28,6 @@ class RtStruct(DicomMask):
     """The structures of an RTSTRUCT that make up the tumour; with `interpolate` missing contours are made up."""
 
     interpolate: bool = False
-    # SOPInstanceUIDs of the images that it was drawn on, by SeriesInstanceUID, for comparison only
-    images: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     kind = "RTSTRUCT"
     structure = "closed ROI"
@@ -53,20 +51,11 @@ class RtStruct(DicomMask):
                 patient_digest=digest_of_id(dataset.get("PatientID")),
                 frames_of_reference=_frames_of_reference(dataset),
                 images=images,
+                own_frames=_own_frames(dataset),
             )
 
     def require_fit(self, geometry: Geometry) -> None:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
-
-    def require_all_images(self, series_uid: str, sop_uids: Collection[str]) -> None:
-        """Refuse a series of which images are not there that the RTSTRUCT names: there may be tumour on them."""
-        for named in (self.images.get(key, frozenset()) for key in (series_uid, _UNNAMED_SERIES)):
-            missing = named.difference(sop_uids)
-            if missing and len(missing) < len(named):
-                raise GeometryMismatchError(
-                    f"the RTSTRUCT names {len(named)} images of the CT series, {len(missing)} of them are not "
-                    f"among the {len(sop_uids)} that there are; give the whole series"
-                )
 
     def read(self, geometry: Geometry) -> NDArray[np.uint8]:
         """Fill the contours and merge the structures on the CT's grid to (z, y, x) of 0 and 1.
@@ -170,13 +159,20 @@ def _coordinates_of(contour: Any) -> NDArray:
 
 
 def _frames_of_reference(dataset: Any) -> frozenset[str]:
-    """Frames of reference that the file, its images or any of its structures are said to lie in."""
+    """Give what the file or its images are said to lie in; where nothing is said, what its structures are."""
     named = {str(dataset.get("FrameOfReferenceUID") or "")}
-    for item in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+    for item in _items(dataset, "ReferencedFrameOfReferenceSequence"):
         named.add(str(item.get("FrameOfReferenceUID") or ""))
-    for item in dataset.get("StructureSetROISequence") or ():
-        named.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
-    return frozenset(named - {""})
+    return frozenset(named - {""}) or frozenset(_own_frames(dataset).values())
+
+
+def _own_frames(dataset: Any) -> dict[int, str]:
+    """Frame of reference of each structure that says so, by its number."""
+    frames = {}
+    for item in _items(dataset, "StructureSetROISequence"):
+        if item.get("ROINumber") is not None and item.get("ReferencedFrameOfReferenceUID"):
+            frames[int(item.ROINumber)] = str(item.ReferencedFrameOfReferenceUID)
+    return frames
 
 
 def _decimals_of(texts: NDArray) -> int:

@@ -46,6 +46,7 @@ class DicomSeg(DicomMask):
                 tuple(names),
                 tuple(names.values()),
                 *_referenced(dataset),
+                images=_images_by_series(dataset),
                 patient_digest=digest_of_id(dataset.get("PatientID")),
                 frames_of_reference=frozenset({frame} - {""}),
             )
@@ -106,6 +107,15 @@ def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
         for derivation in groups.get("DerivationImageSequence") or ():
             images |= _images_of(derivation, "SourceImageSequence")
     return frozenset(series - {""}), frozenset(images)
+
+
+def _images_by_series(dataset: Any) -> dict[str, frozenset[str]]:
+    """Images that a SEG names under their series, at its top."""
+    return {
+        str(item.get("SeriesInstanceUID") or ""): frozenset(_images_of(item, "ReferencedInstanceSequence"))
+        for item in dataset.get("ReferencedSeriesSequence") or ()
+        if item.get("SeriesInstanceUID")
+    }
 
 
 def _images_of(item: Any, keyword: str) -> set[str]:

@@ -163,3 +163,31 @@ def test_a_zip_of_an_unknown_method_is_not_called_damaged(tmp_path: Path) -> Non
     packed.write_bytes(content)
     with pytest.raises(ImageReadError, match=r"the zip is packed in a way that is not read; unpack it into a folder"):
         DicomFolder(packed).headers()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("IM7", b"", "is damaged (it is empty)"),
+        ("IM7", bytes(100), "is damaged (it holds nothing but zeros)"),  # cut off within the preamble
+        ("1.2.840.7", bytes(4000), "is damaged (it holds nothing but zeros)"),
+        ("IM7.dcm.gz", b"\x1f\x8b\x08", "is packed or half copied by its name"),
+        ("IM7.dcm.part", b"half", "is packed or half copied by its name"),
+        ("README", b"How to look at these images", None),
+        ("notes.txt", b"", None),
+        (".lock", b"", None),
+    ],
+)
+def test_a_file_that_may_be_a_lost_slice_is_not_passed_over(
+    tmp_path: Path, name: str, content: bytes, said: str | None
+) -> None:
+    """Without a slice at its end a stack is as regular as before."""
+    for number, path in enumerate(write_ct_series(tmp_path / "ct")):
+        path.rename(path.with_name(f"1.2.840.{number + 10}" if name.startswith("1.2") else f"IM{number}"))
+    (tmp_path / "ct" / name).write_bytes(content)
+    if said is None:
+        assert len(DicomFolder(tmp_path / "ct").headers()) > 1
+        return
+    with pytest.raises(ImageReadError) as raised:
+        DicomFolder(tmp_path / "ct").headers()
+    assert said in str(raised.value)
