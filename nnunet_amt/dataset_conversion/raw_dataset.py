@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +138,7 @@ class RawDataset:
         nobody_writes
             Whether workers of other machines have been at work and are done: what is half written, they left.
         """
-        self._remove_leftovers(nobody_writes)
+        remove_leftovers(self.folder.glob(f"**/{PARTIAL_MARK}*"), nobody_writes=nobody_writes)
         self._remove_outdated(splits)
 
     @property
@@ -155,15 +156,6 @@ class RawDataset:
             for split in splits
             for path in (self.image(case_id, split), self.label(case_id, split))
         }
-
-    def _remove_leftovers(self, nobody_writes: bool) -> None:
-        for path in self.folder.glob(f"**/{PARTIAL_MARK}*"):
-            if not nobody_writes and is_being_written(path):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
 
     def _remove_outdated(self, splits: Mapping[str, Split | None]) -> None:
         for case_id in self._recorded_cases():
@@ -185,7 +177,21 @@ def _subset(split: Split | None) -> str:
     return "Ts" if split == "external" else "Tr"
 
 
-def is_being_written(partial: Path, *, old_seconds: float = _OLD_SECONDS) -> bool:
+def remove_leftovers(
+    partials: Iterable[Path], *, nobody_writes: bool = False, old_seconds: float = _OLD_SECONDS
+) -> None:
+    """Remove the temporary files and folders among these that killed runs left; all, where nobody else writes."""
+    for path in partials:
+        with suppress(FileNotFoundError):  # another run does the same
+            if not nobody_writes and _is_being_written(path, old_seconds=old_seconds):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _is_being_written(partial: Path, *, old_seconds: float) -> bool:
     """Whether the process that made a temporary file is at work; of other machines' the file's age must tell."""
     process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
     machine = rest.partition("-")[0]

@@ -12,7 +12,7 @@ import logging
 import pickle
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -24,7 +24,7 @@ import SimpleITK as sitk
 from nnunet_amt.base.files import PARTIAL_MARK, atomic_path, partial_name, read_record, require_free_space
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt, open_workers
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset, is_being_written
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset, remove_leftovers
 from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, itk_warnings_off, open_image_file, read_ct_file, read_image
@@ -134,7 +134,7 @@ def prepared_images(
     if images.files is None:
         yield images.folder
         return
-    _remove_leftovers(output)
+    remove_leftovers(output.glob(f"{PARTIAL_MARK}*"), old_seconds=_OLD_SECONDS)
     chosen = [file for case, file in zip(images.part_of_cases, images.files, strict=True) if case in set(cases)]
     voxels = sum(prod(file.geometry.size) for file in chosen)
     require_free_space(output, int(voxels * _BYTES_PER_VOXEL), f"bringing {len(chosen)} images to LPS axes and HU")
@@ -180,18 +180,6 @@ def _all_good(folder: Path, paths: Sequence[Path], results: Sequence[Result | AM
         f"{folder}: {len(refused)} of {len(paths)} images cannot be predicted: {first}{named}; mend them or take them "
         "out of the folder"
     )
-
-
-def _remove_leftovers(output: Path) -> None:
-    """Remove what killed runs left half done."""
-    for path in output.glob(f"{PARTIAL_MARK}*"):
-        with suppress(FileNotFoundError):  # another task does the same
-            if is_being_written(path, old_seconds=_OLD_SECONDS):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
 
 
 def lay_back(images: InputImages, output: Path, *, probabilities: bool = False) -> None:
