@@ -51,6 +51,10 @@ class UnmatchedCasesError(BadInputError):
     """Predictions and references are not of the same cases."""
 
 
+class TooFewCasesError(BadInputError):
+    """What is asked for takes more cases than there are."""
+
+
 class MissingEnvironmentError(BadInputError):
     """A folder variable of nnU-Net is not set, or names no folder."""
 

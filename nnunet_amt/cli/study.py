@@ -95,7 +95,7 @@ def study(
     Every setting stands in FOLDER/study.toml, written at the first run; an option here goes before it.
     """
     from nnunet_amt.study.run_study import open_study, run_study, study_status
-    from nnunet_amt.study.settings import SETTINGS_FILE
+    from nnunet_amt.study.settings import SETTINGS_FILE, read_settings
 
     changes = _changes(
         study={"dataset": dataset, "name": name, "device": device, "jobs": jobs},
@@ -114,11 +114,12 @@ def study(
     else:
         folder, manifest = output, given
     new = not (folder / SETTINGS_FILE).exists()
+    written = None if new else read_settings(folder)
     settings = open_study(folder, manifest=manifest, changes=changes)
     if new:
         out.print(f"settings: {folder / SETTINGS_FILE}", markup=False)
     given_words = [] if new else _words(changes)
-    if given_words:
+    if settings != written and given_words:
         err.print(f"note: {shlex.join(given_words)} holds for this run; {folder / SETTINGS_FILE} stays", markup=False)
     if status:
         _show_status(study_status(folder, settings), folder, given_words)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput, input_path, newest_run
-from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.errors import BadInputError, TooFewCasesError, WorkFailedError
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
@@ -243,9 +243,12 @@ def _failures(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     def run(progress: Progress) -> str:
         from nnunet_amt.evaluation.failures import analyse_failures
 
-        analyse_failures(
-            at.predictions, references, at.failures, images=images, settings=counted, jobs=jobs, progress=progress
-        )
+        try:
+            analyse_failures(
+                at.predictions, references, at.failures, images=images, settings=counted, jobs=jobs, progress=progress
+            )
+        except TooFewCasesError as error:  # the page needs no failures
+            return f"left out: {error}"
         return ""
 
     return Stage(

@@ -47,6 +47,13 @@ def test_an_option_for_this_run_is_in_the_next_command_and_not_in_the_file(tmp_p
     assert "# spacing =" in (folder / "study.toml").read_text()
 
 
+def test_the_same_options_again_are_those_of_the_file(tmp_path: Path, manifest: Path) -> None:
+    """Whoever repeats the first command after a crash is not told that its options hold for this run only."""
+    words = ["study", str(manifest), "-o", str(tmp_path / "study"), "--spacing", "6", "3", "3", "--status"]
+    RUNNER.invoke(app, words)
+    assert "holds for this run" not in RUNNER.invoke(app, words).output
+
+
 def test_a_manifest_needs_a_folder_and_a_folder_none(tmp_path: Path, manifest: Path) -> None:
     """Each mistake in one line with exit code 2."""
     without = RUNNER.invoke(app, ["study", str(manifest)])

@@ -6,11 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+
+from nnunet_amt.base.progress import silent
 from nnunet_amt.report import write_report
 from nnunet_amt.study.run_study import study_status
 from nnunet_amt.study.settings import StudySettings
 from nnunet_amt.study.stage import stale_reason
 from nnunet_amt.study.stages import study_stages
+from tests.conftest import write_image
 from tests.report.studies import write_study
 
 
@@ -24,6 +28,21 @@ def test_the_stages_stand_in_their_order(tmp_path: Path) -> None:
     names = [stage.name for stage in study_stages(tmp_path, with_baseline, device="cpu", jobs=1)]
     assert names[-3:] == ["failures", "baseline", "report"]
     assert all(state.why for state in study_status(tmp_path, with_baseline))  # nothing ran yet
+
+
+def test_failures_are_left_out_where_one_case_alone_has_a_tumour(tmp_path: Path) -> None:
+    """The worst cannot be compared with the best then, and the page is made all the same."""
+    mask = np.zeros((4, 9, 11), np.uint8)
+    mask[1:3, 2:5, 3:7] = 1
+    raw = tmp_path / "nnUNet_raw" / "Dataset711_AMT"
+    for folder in (tmp_path / "predictions", raw / "labelsTs", raw / "imagesTs"):
+        for name, voxels in (("a", mask), ("b", mask * 0)):
+            channel = "_0000" if folder.name == "imagesTs" else ""
+            write_image(folder / f"{name}{channel}.nii.gz", voxels.astype(np.int16) if channel else voxels)
+    stages = {stage.name: stage for stage in study_stages(tmp_path, StudySettings(), device="cpu", jobs=1)}
+    said = stages["failures"].run(silent)
+    assert said.startswith("left out: Dice is defined in 1 of 2 cases")
+    assert not (tmp_path / "evaluation_failures" / "failures.json").exists()
 
 
 def test_a_page_is_made_again_when_failures_or_comparison_changed(tmp_path: Path) -> None:

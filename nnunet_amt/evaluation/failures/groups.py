@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from nnunet_amt import paper
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import TooFewCasesError
 from nnunet_amt.evaluation.measure.features import Feature
 from nnunet_amt.statistics.tests import holm, mann_whitney
 
@@ -74,13 +74,13 @@ def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
 
     Raises
     ------
-    BadInputError
+    TooFewCasesError
         If Dice is defined in fewer than two cases.
     """
     undefined = tuple(sorted(case_id for case_id, value in dice.items() if value is None))
     ranked = sorted((value, case_id) for case_id, value in dice.items() if value is not None)
     if len(ranked) < 2:
-        raise BadInputError(
+        raise TooFewCasesError(
             f"Dice is defined in {len(ranked)} of {len(dice)} cases; "
             "comparing the worst with the best takes 2 or more, with a tumour in each"
         )
