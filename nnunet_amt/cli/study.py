@@ -210,8 +210,8 @@ def _show_study(result: StudyResult, seconds: float) -> None:
     out.print(f"ran {', '.join(result.ran)}{done}; took {duration(seconds)}", markup=False)
     summary = read_summary(folders.evaluation / "summary.json")
     out.print(overall_table(summary.overall))
-    parts = [folders.raw, folders.fold_folder, folders.predictions, folders.evaluation, folders.failures]
-    parts += [folders.baseline / "comparison"] if (folders.baseline / "comparison").is_dir() else []
+    parts = [folders.raw, folders.fold_folder, folders.predictions, folders.evaluation]
+    parts += [part for part in (folders.failures, folders.baseline / "comparison") if part.is_dir()]
     show_written([*parts, folders.page])
     show_next("open", folders.page, note=" in a browser")
 
