@@ -32,6 +32,7 @@ from nnunet_amt.evaluation.results.read_results import (
 )
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import ComparisonSettings
+from nnunet_amt.evaluation.subjects import PATIENTS
 from nnunet_amt.evaluation.summary.cohort_groups import (
     CohortGroup,
     check_tumours,
@@ -103,6 +104,7 @@ def compare(
             raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")
     models = [read_evaluated_model(folder, name=name) for folder, name in zip(evaluations, names, strict=True)]
     check_same_cases(models)
+    _require_patients(models, settings)
     cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
     costs = [read_cost(model.folder, model_folder=model_folders.get(model.name)) for model in models]
@@ -183,6 +185,15 @@ def check_same_cases(models: Sequence[EvaluatedModel]) -> None:
                     "evaluate both with the same"
                 )
         _check_references(first, other)
+
+
+def _require_patients(models: Sequence[EvaluatedModel], settings: ComparisonSettings) -> None:
+    """Refuse the paper's results beside cases that are on record as others than patients."""
+    others = next((model for model in models if model.subjects not in (None, PATIENTS)), None)
+    if settings.published and others is not None:
+        raise BadInputError(
+            f"{others.folder}: its cases are {others.subjects}, the paper's are patients; leave --published out"
+        )
 
 
 def _cohort(

@@ -28,6 +28,7 @@ _COLUMNS = {
     "tumour_size": "tumour size",
 }
 _DESCRIBING_COLUMNS = ("age", "sex", "histology", "manufacturer", "slice_thickness_mm")
+_DRAWN = {"case": "cases", "institution": "whole institutions with all of their cases"}
 _SET_NAMES = {
     "training": "training",
     "tuning": "tuning",
@@ -45,6 +46,7 @@ class Writer:
         self._names |= {
             "overall": summary.overall if summary else None,
             "settings": summary.settings if summary else None,
+            **{name: getattr(facts, name) for name in ("synthetic", "of_patients", "all_external", "unseen")},
             "say": self.say,
         }
 
@@ -102,7 +104,7 @@ def _environment() -> Environment:
     }
     filters: tuple[Callable[..., Any], ...] = (
         *(column_name, known_columns, unknown_columns, counted, thousands, joined),
-        *(edges, most_frequent_first, by_set, set_sizes, with_interval, training_time),
+        *(edges, most_frequent_first, by_set, set_sizes, with_interval, training_time, drawn_unit),
     )
     environment.filters |= {function.__name__: function for function in filters}
     return environment
@@ -170,6 +172,11 @@ def with_interval(metric: MetricSummary | SpecificitySummary) -> str:
         return f"{metric.mean:.2f} (interval withheld)"
     low, high = metric.ci95
     return f"{metric.mean:.2f} (95% CI {low:.2f} to {high:.2f})"
+
+
+def drawn_unit(cluster: str) -> str:
+    """Say what a resample draws."""
+    return _DRAWN.get(cluster, f"whole {cluster}s with all of their cases")
 
 
 def training_time(seconds: float) -> str:
