@@ -85,7 +85,7 @@ class DatasetContent:
     @property
     def subjects(self) -> str:
         """Of what the CTs are, by the notes; without any they are patients."""
-        return self.notes.get("subjects", PATIENTS)
+        return self.notes.get("subjects", "").strip().casefold() or PATIENTS
 
     @property
     def interpolated(self) -> dict[str, int]:

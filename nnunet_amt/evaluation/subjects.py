@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nnunet_amt.base.files import read_record
 
@@ -19,10 +21,15 @@ def subjects_of(references: Path, cohort: Path | None = None) -> str | None:
         ``subjects``; None where no such file says.
     """
     for path in (references.absolute(), references.resolve(), *([] if cohort is None else [cohort.absolute()])):
-        said = read_record(path.parent / "dataset.json").get("subjects")
-        if isinstance(said, str) and said:
+        if said := subjects_in(read_record(path.parent / "dataset.json")):
             return said
     return None
+
+
+def subjects_in(content: Mapping[str, Any]) -> str | None:
+    """Take ``subjects`` from the content of a ``dataset.json``, in small letters; None where it says nothing."""
+    said = content.get("subjects")
+    return (said.strip().casefold() or None) if isinstance(said, str) else None
 
 
 def why_not_published(subjects: str | None) -> str:

@@ -13,6 +13,7 @@ from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
+from nnunet_amt.evaluation.subjects import subjects_in
 from nnunet_amt.study.facts import (
     DatasetFacts,
     EvaluationFacts,
@@ -61,7 +62,7 @@ def facts_of(study: Study) -> StudyFacts:
         failures=_failures(study.failures),
         comparison=_compared_models(study.comparison),
         runs=_runs(runs),
-        subjects=description.get("subjects") or evaluation.summary.subjects,
+        subjects=subjects_in(description) or evaluation.summary.subjects,
     )
 
 
