@@ -137,7 +137,7 @@ def share_words(views: Sequence[ErrorView]) -> str:
         return ""
     who = "These cut" if len(views) == 1 else "With them the pictures show"
     share = share_text(last.shown, last.error)
-    rest = f"; {counted(last.left, 'other part')} of it elsewhere" if last.left else ""
+    rest = f"; {counted(last.left, 'more part')} elsewhere" if last.left else ""
     return f" {who} {share} of the error (voxels added or missed){rest}."
 
 

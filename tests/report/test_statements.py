@@ -136,6 +136,17 @@ def test_nothing_is_said_of_one_study_that_is_true_of_the_other_alone(
         assert not [words for words in NEVER[name] if words in text], name
 
 
+def test_what_was_evaluated_before_it_was_on_record_is_to_be_evaluated_again(tmp_path: Path) -> None:
+    """Its FROC may have been drawn with the paper's point."""
+    study = write_study(tmp_path / "my_study", subjects=None)
+    dataset = study / DATASET
+    (dataset / "dataset.json").write_text(json.dumps({"subjects": "phantoms"}))
+    text = page_of(study)
+    assert "Not here: It was evaluated before it was on record of what the cases are." in text
+    assert "nnunet_amt evaluate predictions nnUNet_raw/Dataset711_Tiny/labelsTs -o evaluation" in text
+    assert "Form of the paper's Fig. 4" not in text
+
+
 def test_the_screen_has_the_published_column_for_patients_alone(tmp_path: Path) -> None:
     summary = read_summary(write_study(tmp_path / "my_study", subjects="phantoms") / "evaluation")
     assert summary.subjects == "phantoms"

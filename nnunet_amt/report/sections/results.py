@@ -80,6 +80,9 @@ def results_section(content: StudyContent) -> Section:
     if content.component_tables is None and (folder / "component_analysis.json").is_file():
         why = "The analysis of lesion definitions was made by an earlier version, which wrote no table for this page."
         missing.append(_evaluate_again(content, why, "--components"))
+    if content.summary.subjects != content.facts.subjects:  # the figure may hold the paper's point
+        froc = froc if content.facts.of_patients else None
+        missing.append(_evaluate_again(content, "It was evaluated before it was on record of what the cases are."))
     tables, published = _as_they_may_stand(content)
     results = Results(
         published=published,
