@@ -114,10 +114,8 @@ class ModelFacts:
         (z, y, x) in mm and in voxels.
     intensities
         Lowest and highest value that are rescaled to 0 and 1; None if the plans normalise otherwise.
-    planned_by_us
-        Whether `nnunet_amt plan` wrote the plans, in which that range is of all training and tuning images.
-    epochs, steps_per_epoch, training_seconds
-        Finished, and their time, by the training logs; and optimiser steps in each, by nnU-Net's debug.json.
+    epochs, steps_per_epoch
+        Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
     checkpoint, checkpoint_sha256
         The file that predicted.
     trained
@@ -129,6 +127,8 @@ class ModelFacts:
         Of the training, by its record.
     pretrained
         Whether the training began from given weights; None if no record of it exists.
+    training_seconds
+        Of all epochs, by the training logs.
     usual_window
         Whether the record shows that nnU-Net's own overlap of the sliding window was kept.
     """
@@ -143,7 +143,6 @@ class ModelFacts:
     patch_size: tuple[int, ...] = ()
     batch_size: int | None = None
     intensities: tuple[float, float] | None = None
-    planned_by_us: bool = False
     normalisation: str | None = None
     parameters: int | None = None
     epochs: int | None = None

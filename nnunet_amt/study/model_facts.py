@@ -122,7 +122,6 @@ def model_facts(study: Study) -> ModelFacts | None:
         patch_size=tuple(settings.get("patch_size", ())),
         batch_size=settings.get("batch_size"),
         intensities=_rescaled_range(plans),
-        planned_by_us="nnunet_amt_version" in plans,
         normalisation=next(iter(settings.get("normalization_schemes", ())), None),
         parameters=_parameters(model),
         epochs=times[0].epochs if len(times) == 1 else None,
@@ -207,7 +206,7 @@ def _rescaled_range(plans: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def _parameters(model: ModelRuns) -> int | None:
-    for run in (model.predicted, *model.trained):
+    for run in (model.predicted, *reversed(model.trained)):
         if run is not None and isinstance(number := run["cost"].get("parameters"), (int, float)):
             return int(number)
     return None

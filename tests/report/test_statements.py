@@ -108,7 +108,7 @@ STATEMENTS = {
         "name the ethics board, its decision and number",
     ),
     "single training": (*["One trained network was evaluated."] * 2, None),
-    "intervals": (*["95% intervals of voxel metrics are a percentile bootstrap over cases (50 resamples"] * 3,),
+    "intervals": (*["95% intervals are a percentile bootstrap over cases (50 resamples"] * 3,),
     "flow figure": (*["Not here: The flow figure is missing from the dataset."] * 3,),
 }
 # What must never stand there.

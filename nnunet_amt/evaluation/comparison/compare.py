@@ -103,8 +103,8 @@ def compare(
         if name not in names:
             raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")
     models = [read_evaluated_model(folder, name=name) for folder, name in zip(evaluations, names, strict=True)]
-    check_same_cases(models)
     _require_patients(models, settings)
+    check_same_cases(models)
     cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
     costs = [read_cost(model.folder, model_folder=model_folders.get(model.name)) for model in models]
@@ -187,15 +187,6 @@ def check_same_cases(models: Sequence[EvaluatedModel]) -> None:
         _check_references(first, other)
 
 
-def _require_patients(models: Sequence[EvaluatedModel], settings: ComparisonSettings) -> None:
-    """Refuse the paper's results beside cases that are on record as others than patients."""
-    others = next((model for model in models if model.subjects not in (None, PATIENTS)), None)
-    if settings.published and others is not None:
-        raise BadInputError(
-            f"{others.folder}: its cases are {others.subjects}, the paper's are patients; leave --published out"
-        )
-
-
 def _cohort(
     first: EvaluatedModel, cohort: Path | None, settings: ComparisonSettings
 ) -> tuple[Sequence[CohortGroup], Mapping[str, str] | None]:
@@ -263,4 +254,13 @@ def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:
     if len(first.lesions) != len(other.lesions):
         raise BadInputError(
             f"{other.folder}: has {len(other.lesions)} reference lesions, {first.folder} {len(first.lesions)}; {advice}"
+        )
+
+
+def _require_patients(models: Sequence[EvaluatedModel], settings: ComparisonSettings) -> None:
+    """Refuse the paper's results beside cases that are on record as others than patients."""
+    others = next((model for model in models if model.subjects not in (None, PATIENTS)), None)
+    if settings.published and others is not None:
+        raise BadInputError(
+            f"{others.folder}: its cases are {others.subjects}, the paper's are patients; leave --published out"
         )

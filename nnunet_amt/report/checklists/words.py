@@ -28,7 +28,6 @@ _COLUMNS = {
     "tumour_size": "tumour size",
 }
 _DESCRIBING_COLUMNS = ("age", "sex", "histology", "manufacturer", "slice_thickness_mm")
-_DRAWN = {"case": "cases", "institution": "whole institutions with all of their cases"}
 _SET_NAMES = {
     "training": "training",
     "tuning": "tuning",
@@ -104,7 +103,7 @@ def _environment() -> Environment:
     }
     filters: tuple[Callable[..., Any], ...] = (
         *(column_name, known_columns, unknown_columns, counted, thousands, joined),
-        *(edges, most_frequent_first, by_set, set_sizes, with_interval, training_time, drawn_unit),
+        *(edges, most_frequent_first, by_set, set_sizes, with_interval, training_time),
     )
     environment.filters |= {function.__name__: function for function in filters}
     return environment
@@ -172,11 +171,6 @@ def with_interval(metric: MetricSummary | SpecificitySummary) -> str:
         return f"{metric.mean:.2f} (interval withheld)"
     low, high = metric.ci95
     return f"{metric.mean:.2f} (95% CI {low:.2f} to {high:.2f})"
-
-
-def drawn_unit(cluster: str) -> str:
-    """Say what a resample draws."""
-    return _DRAWN.get(cluster, f"whole {cluster}s with all of their cases")
 
 
 def training_time(seconds: float) -> str:

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt import paper
-from nnunet_amt.evaluation.results.tables import FALSE_POSITIVE_RULES, LESION_INTERVALS
 from nnunet_amt.evaluation.settings import EvaluationSettings
-from nnunet_amt.report.checklists.words import drawn_unit
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
@@ -187,16 +185,16 @@ def _prediction(content: StudyContent) -> str:
 
 
 def _evaluation(settings: EvaluationSettings) -> str:
-    rule = FALSE_POSITIVE_RULES[settings.false_positive_rule]
-    drawn = f"a percentile bootstrap over {drawn_unit(settings.cluster)} ({settings.bootstrap_resamples} resamples, "
-    drawn += f"seed {settings.seed})"
-    intervals = f"95% intervals are {drawn}."
-    if settings.cluster == "case":
-        intervals = f"95% intervals of voxel metrics are {drawn}. {LESION_INTERVALS}"
+    rule = {
+        "unmatched": "a predicted lesion without a partner is a false positive",
+        "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
+    }[settings.false_positive_rule]
+    drawn = "institutions" if settings.cluster == "institution" else "cases"
     return (
         f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
         f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "
-        f"reference lesions are matched one to one; {rule}. {intervals}"
+        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over {drawn} "
+        f"({settings.bootstrap_resamples} resamples, seed {settings.seed})."
     )
 
 

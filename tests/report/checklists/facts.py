@@ -72,7 +72,6 @@ MODEL = ModelFacts(
     patch_size=(32, 192, 192),
     batch_size=3,
     intensities=(-1024.0, 3071.0),
-    planned_by_us=True,
     normalisation="CTNormalization",
     parameters=5_603_426,
     epochs=1000,

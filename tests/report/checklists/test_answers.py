@@ -22,7 +22,8 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, gro
             [
                 "whole HU, values under -1024 raised",
                 "5 x 0.74 x 0.74 mm (z, y, x)",
-                "from -1024 to 3071, the range of all training and tuning",
+                "from -1024 to 3071 HU",
+                "training and tuning images",
             ],
         ),
         ("12", ["age of 8 and scanner manufacturer of 188", "Every evaluated case had a prediction"]),
