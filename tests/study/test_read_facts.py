@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_amt import trainers
 from nnunet_amt.base.files import write_json
+from nnunet_amt.base.run_record import read_runs
 from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.checklists import answered_items
@@ -134,6 +135,19 @@ def test_another_models_training_is_not_taken_for_this_ones(study: Path) -> None
     assert model is not None
     assert model.training_seconds == 2.0
     assert _facts(study).runs.software == {"torch": ("2.13.0", "2.14.0")}
+
+
+def test_label_maps_that_were_written_over_since_are_not_those_evaluated(study: Path) -> None:
+    """The evaluation's record has their hash, and so has that of the prediction; one in parts has none."""
+    write_model(study)
+    [predicted] = read_runs(study / "predictions")
+    evaluated = {"predictions": {"path": "../predictions", "sha256": "aa"}}
+    write_runs(study / "evaluation", recorded("evaluate", "2026-11-22", inputs=evaluated))
+    for hashes, known in ((["aa"], True), (["bb"], False), (["aa", "bb"], True), ([None], True)):
+        outputs = [{} if sha is None else {".": {"sha256": sha}} for sha in hashes]
+        write_runs(study / "predictions", *(predicted | {"outputs": output} for output in outputs))
+        model = _facts(study).model
+        assert (model is not None and model.trainer is not None) is known, hashes
 
 
 def test_options_of_a_recorded_command_are_seen(study: Path) -> None:
