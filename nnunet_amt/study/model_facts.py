@@ -42,9 +42,19 @@ class ModelRuns:
 
     @property
     def trainings(self) -> list[list[Run]]:
-        """Of each fold the recorded training, newest run first; empty unless every fold has one."""
+        """Of each fold the recorded training, newest run first; empty unless every fold has that of its checkpoint."""
         found = [_last_training(fold) for fold in self.folds]
-        return found if all(found) else []
+        return found if all(found) and not self.trained_anew else []
+
+    @property
+    def trained_anew(self) -> bool:
+        """Whether the fold of the checkpoint that predicted has written another one since."""
+        checkpoint = self.input("checkpoint")
+        path, hashed = str(checkpoint.get("path") or ""), checkpoint.get("sha256")
+        fold, name = path.rpartition("/")[0].rpartition("/")[2], _last_name(path)
+        runs = next((_last_training(folder) for folder in self.folds if folder.name == fold), [])
+        written = _sha256(runs[0]["outputs"], name) if runs and name else None
+        return None not in (written, hashed) and written != hashed
 
     @property
     def trained(self) -> list[Run]:
@@ -114,7 +124,7 @@ def model_facts(study: Study) -> ModelFacts | None:
     checkpoint = model.input("checkpoint")
     trained = model.trained
     pretrained = _given(trained, "pretrained_weights")
-    times = _training_times(model.folds)
+    times = [] if model.trained_anew else _training_times(model.folds)
     return ModelFacts(
         trainer=trainer,
         plans=plans_name,

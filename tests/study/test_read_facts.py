@@ -150,6 +150,19 @@ def test_label_maps_that_were_written_over_since_are_not_those_evaluated(study: 
         assert (model is not None and model.trainer is not None) is known, hashes
 
 
+def test_a_training_begun_anew_since_is_not_that_of_the_checkpoint(study: Path) -> None:
+    """The prediction's record has the hash of its checkpoint, c0c0..., the training's that of what it wrote."""
+    fold = write_model(study) / "fold_0"
+    for wrote, known in (("c0" * 32, True), ("d1" * 32, False)):
+        outputs = {"checkpoint_best.pth": {"sha256": wrote}}
+        write_runs(fold, recorded("train", "2026-11-22", outputs=outputs, command="nnunet_amt train 711"))
+        model = _facts(study).model
+        assert model is not None
+        assert model.trained is known
+        assert (model.epochs, model.training_seconds) == ((2, 2.0) if known else (None, None))
+        assert model.trainer == "nnUNetTrainerAMT_5epochs", "the folder names it still"
+
+
 def test_options_of_a_recorded_command_are_seen(study: Path) -> None:
     write_model(study, "nnunet_amt train 711 -pretrained_weights w.pth", "nnunet_amt predict 711 -step_size 0.9")
     model = _facts(study).model
