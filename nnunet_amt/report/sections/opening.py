@@ -22,7 +22,10 @@ NamedGroup = tuple[str, str, GroupSummary]
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's."""
+    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's.
+
+    The paper's is empty where the cases are not on record as patients.
+    """
 
     name: str
     meaning: str
@@ -66,8 +69,9 @@ def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Ope
         lowest = content.cases[0].dice
         equals = tuple(case.case_id for case in content.cases[1:] if case.dice == lowest)
         size_class = content.cases[0].tumour_size
-        of_others = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
-        reasons = tuple(filter(None, of_others))
+        peers = peers_of(size_class, content.summary.subgroups, overall=content.summary.tumour_dice.mean)
+        of_others = peers, short_training(content.facts.model)
+        reasons = tuple(filter(None, of_others)) if worst.story.failed else ()
     return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, reasons)
 
 
@@ -91,11 +95,16 @@ def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
     return f"By tumour size the mean Dice score is {'; '.join(parts)}." if len(parts) > 1 else ""
 
 
-def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
-    """Set a case of a class of tumour size beside all others of it; nothing where it is the only one."""
+def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup], *, overall: float | None = None) -> str:
+    """Set a case of a class of tumour size beside all others of it, if their mean Dice is below that of all cases.
+
+    Nothing where it is the only one.
+    """
     for group, name, summary in subgroups:
         dice = summary.voxel["dice"].mean
         if (group, name) == ("tumour_size", tumour_size) and dice is not None and summary.cases > 1:
+            if overall is not None and dice >= overall:
+                return ""  # its size makes no case hard
             return (
                 f"All {summary.cases} tumours of its size, {subgroup_title(group, name)}: mean Dice score {dice:.2f}."
             )
@@ -110,12 +119,8 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
     whom = f"The model was tested on {counted(overall.cases, 'CT')}"
     if content.institutions is not None:
         whom += f" of {counted(content.institutions, 'institution')}"
-    if content.unseen:
-        whom += ", none of which gave a case to its training or tuning"
-    sentences = (
-        ["The cases are phantoms, drawn by a program; no patient is among them."] if content.facts.synthetic else []
-    )
-    sentences.append(f"{whom}.")
+    sentences = [content.subjects_sentence] if content.subjects_sentence else []
+    sentences.append(f"{whom}{content.whose}.")
     if short := short_training(content.facts.model):
         sentences.append(short)
     if dice.mean is not None:
@@ -137,11 +142,12 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
             f"{scans.wilson95[0]:.2f} to {scans.wilson95[1]:.2f})."
         )
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
-    sentences.append(
-        f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
-        f"{lesion_row.sensitivity_01.mean:.2f} and {lesion_row.fp_per_scan_01.mean:.2f} false positives per scan on "
-        f"{voxel_row.cases} CTs. Those are other cases: a difference from them is not one of the models alone."
-    )
+    if content.facts.of_patients:
+        sentences.append(
+            f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
+            f"{lesion_row.sensitivity_01.mean:.2f} and {lesion_row.fp_per_scan_01.mean:.2f} false positives per scan "
+            f"on {voxel_row.cases} CTs. Those are other cases: a difference from them is not one of the models alone."
+        )
     return tuple(sentences)
 
 
@@ -152,7 +158,7 @@ def _interval_words(metric: MetricSummary) -> str:
 
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
-    overall, theirs = content.summary.overall, paper.TABLE_4[0]
+    overall, theirs, beside = content.summary.overall, paper.TABLE_4[0], content.facts.of_patients
     dice, what = content.summary.tumour_dice, "agreement of the outlines, mean over the cases"
     what += " with a tumour" if overall.specificity else ""
     rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [("Dice score", what, dice, paper.TABLE_3[0].dice)]
@@ -170,7 +176,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
             meaning=meaning,
             ours=value_text(metric.mean, digits=2),
             interval="" if metric.ci95 is None else f"{metric.ci95[0]:.2f} to {metric.ci95[1]:.2f}",
-            published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})",
+            published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})" if beside else "",
         )
         for name, meaning, metric, published in rows
     ]
@@ -178,7 +184,8 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         low, high = scans.wilson95
         meaning = f"share of the {counted(scans.scans, 'CT')} without a tumour that have no false positive"
         specificity = value_text(scans.value, digits=2)
-        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", UNDEFINED))
+        theirs_too = UNDEFINED if beside else ""
+        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", theirs_too))
     return tuple(figures)
 
 
