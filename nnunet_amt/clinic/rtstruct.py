@@ -76,9 +76,7 @@ def write_rtstruct(
     dataset.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
     numbered = list(enumerate(structures.items(), start=1))
     dataset.StructureSetROISequence = [_structure(source, maker, number, name) for number, (name, _) in numbered]
-    dataset.ROIContourSequence = [
-        _roi_contours(source, number, mask, holes=holes) for number, (_, mask) in numbered
-    ]
+    dataset.ROIContourSequence = [_roi_contours(source, number, mask, holes=holes) for number, (_, mask) in numbered]
     dataset.RTROIObservationsSequence = [
         _item(ObservationNumber=number, ReferencedROINumber=number, RTROIInterpretedType=None, ROIInterpreter=None)
         for number, _ in numbered
