@@ -7,20 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, recorded_run
+from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions
 from nnunet_amt.clinic.dicom_object import Maker
-from nnunet_amt.clinic.lesions import Lesion, find_lesions, lesion_row, write_lesions
-from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
-from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_pages
-from nnunet_amt.clinic.segmentation import write_segmentation
+from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
 from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
@@ -28,36 +25,8 @@ from nnunet_amt.images.geometry import described, geometry_difference, lps_geome
 from nnunet_amt.images.image_file import read_image, to_hounsfield
 from nnunet_amt.images.mask_file import EmptyMaskError, read_geometry, tumour_mask
 
-Kind = Literal["seg", "rtstruct", "sc"]
-Empty = Literal["nothing", "sc"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 EXPORT_FILES = ("lesions.csv", "refused.json")
 _UNKNOWN_MODEL = "unknown model"
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How masks are written.
-
-    Attributes
-    ----------
-    kinds
-        Objects to write.
-    holes
-        See `write_rtstruct`.
-    together
-        One segment and one ROI for all lesions of a case, instead of one each.
-    minimum_voxels
-        Smaller components are specks, and not written; 0 keeps all.
-    empty
-        What is written of a mask without a lesion: nothing, or a Secondary Capture that says so.
-    """
-
-    kinds: tuple[Kind, ...] = ("seg",)
-    holes: Holes = "keyhole"
-    together: bool = False
-    minimum_voxels: int = 10
-    empty: Empty = "nothing"
 
 
 @dataclass(frozen=True)
@@ -74,7 +43,7 @@ def export_predictions(
     series: Sequence[Path],
     output: Path,
     *,
-    options: ExportOptions | None = None,
+    options: ObjectOptions | None = None,
     progress: Progress = silent,
 ) -> Exported:
     """Write each label map of a folder as DICOM objects of the CT series whose grid it lies on.
@@ -98,7 +67,7 @@ def export_predictions(
     BadInputError
         If there are no label maps, or no readable CT series at all.
     """
-    options = options or ExportOptions()
+    options = options or ObjectOptions()
     label_maps = find_label_maps(predictions)
     sources = _open_series(series, progress)
     model, model_hash = _model_of(predictions)
@@ -111,12 +80,12 @@ def export_predictions(
         for done, (case_id, path) in enumerate(label_maps.items(), start=1):
             maker = Maker(model, model_hash, datetime.fromtimestamp(path.stat().st_mtime))
             try:
-                case = _ExportedCase.of(case_id, path, sources, options=options)
+                case = _case_of(path, sources, options=options)
                 files += case.write(output / case_id, maker=maker, options=options)
             except AMTError as error:
                 refused[case_id] = str(error)
             else:
-                rows += case.rows
+                rows += [lesion_row(case_id, one, slice_name=case.slice_name(one)) for one in case.lesions]
                 without += [] if case.lesions else [case_id]
             progress(done, len(label_maps), "writing DICOM objects")
         write_lesions(output / "lesions.csv", rows)
@@ -148,80 +117,16 @@ def _model_of(predictions: Path) -> tuple[str, str]:
     return trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
 
 
-@dataclass(frozen=True, eq=False)
-class _ExportedCase:
-    """A mask on the CT that it belongs to, both (z, y, x) with LPS axes."""
+def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOptions) -> CaseObjects:
+    import SimpleITK as sitk
 
-    case_id: str
-    source: SourceSeries
-    image: NDArray[np.signedinteger]
-    mask: NDArray[np.bool_]
-    lesions: list[Lesion]
-
-    @classmethod
-    def of(cls, case_id: str, path: Path, sources: Sequence[SourceSeries], *, options: ExportOptions) -> _ExportedCase:
-        source = _source_of(path, sources)
-        mask = _read_mask(path)
-        grid = source.series.geometry
-        with tempfile.TemporaryDirectory() as scratch:
-            values = source.series.read(Path(scratch))
-        import SimpleITK as sitk
-
-        image = to_hounsfield(sitk.GetArrayViewFromImage(values), keep_intensities=True)
-        lesions = find_lesions(mask, grid, image=image, minimum_voxels=max(1, options.minimum_voxels))
-        return cls(case_id, source, image, mask, lesions)
-
-    @property
-    def rows(self) -> list[list[object]]:
-        """A row of ``lesions.csv`` for each lesion."""
-        return [lesion_row(self.case_id, lesion, slice_name=self._slice_name(lesion)) for lesion in self.lesions]
-
-    def write(self, folder: Path, *, maker: Maker, options: ExportOptions) -> list[Path]:
-        """Write the objects that are asked for; gives their files."""
-        if not self.lesions:
-            if options.empty == "nothing":
-                return []
-            return write_pages(folder, self.source, [empty_page(self._about(maker))], maker=maker)
-        structures = self._structures(together=options.together)
-        files = []
-        if "seg" in options.kinds:
-            files.append(folder / "seg.dcm")
-            write_segmentation(files[-1], self.source, structures, maker=maker)
-        if "rtstruct" in options.kinds:
-            files.append(folder / "rtstruct.dcm")
-            write_rtstruct(files[-1], self.source, structures, maker=maker, holes=options.holes)
-        if "sc" in options.kinds:
-            files += write_pages(folder, self.source, self._pages(maker), maker=maker)
-        return files
-
-    def _structures(self, *, together: bool) -> dict[str, NDArray[np.bool_]]:
-        masks = {f"AMT {lesion.number}": lesion.mask(self.mask.shape) for lesion in self.lesions}
-        if together:
-            masks = {"AMT": np.any(list(masks.values()), axis=0)}
-        grid = self.source.series.geometry
-        return {name: self.source.on_slices(mask, grid) for name, mask in masks.items()}
-
-    def _pages(self, maker: Maker) -> list[NDArray[np.uint8]]:
-        spacing = self.source.series.geometry.spacing
-        return [
-            lesion_page(
-                self.image, self.mask, lesion, count=len(self.lesions), spacing=spacing,
-                lines=[f"Slice {self._slice_name(lesion)} of the CT series", *self._about(maker)],
-            )
-            for lesion in self.lesions
-        ]  # fmt: skip
-
-    def _about(self, maker: Maker) -> list[str]:
-        return [f"{maker.shown}, nnunet_amt {__version__}, {maker.made:%Y-%m-%d %H:%M}"]
-
-    def _slice_name(self, lesion: Lesion) -> object:
-        """Give the InstanceNumber of a lesion's slice, as viewers show it; its place in the stack if there is none."""
-        alone = np.zeros(self.mask.shape, dtype=bool)
-        alone[lesion.axial_slice] = True
-        on_slices = self.source.on_slices(alone, self.source.series.geometry)
-        index = int(np.argmax(on_slices.any(axis=(1, 2))))
-        number = self.source.slices[index].get("InstanceNumber")
-        return int(number) if number not in (None, "") else index + 1
+    source, mask = _source_of(path, sources), _read_mask(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        values = source.series.read(Path(scratch))
+    # what a CT may be is for the prediction to ask
+    image = to_hounsfield(sitk.GetArrayViewFromImage(values), keep_intensities=True)
+    lesions = find_lesions(mask, source.series.geometry, image=image, minimum_voxels=options.minimum_voxels)
+    return CaseObjects(source, image, mask, lesions)
 
 
 def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:

@@ -24,6 +24,7 @@ LESION_COLUMNS = (
     "axial_diameter_mm",
     "maximum_diameter_mm",
     "mean_hu",
+    "score",
     "centre_x_mm",
     "centre_y_mm",
     "centre_z_mm",
@@ -47,6 +48,8 @@ class Lesion:
         Longest straight line within an axial slice, and in space; see `largest_diameters`.
     mean_hu
         Of its voxels; None without the CT.
+    score
+        Mean tumour probability of its voxels, 0.5 to 1; None where probabilities are not known.
     centre
         Mean of its voxels' centres (x, y, z) in mm, LPS; of a hollow lesion it may lie outside it.
     axial_slice
@@ -59,6 +62,7 @@ class Lesion:
     axial_diameter_mm: float
     maximum_diameter_mm: float
     mean_hu: float | None
+    score: float | None
     centre: tuple[float, float, float]
     axial_slice: int
 
@@ -79,6 +83,7 @@ def find_lesions(
     grid: Geometry,
     *,
     image: NDArray | None = None,
+    probability_levels: NDArray[np.uint8] | None = None,
     connectivity: Connectivity = 26,
     minimum_voxels: int = 10,
 ) -> list[Lesion]:
@@ -92,6 +97,8 @@ def find_lesions(
         Of the mask, LPS axes.
     image
         The CT in HU on the same grid.
+    probability_levels
+        Tumour probability times 255 on the same grid.
     connectivity
         Neighbours that make one lesion.
     minimum_voxels
@@ -101,10 +108,12 @@ def find_lesions(
     components = label_components(Foreground.of(mask.astype(np.uint8), (x, y, z)), connectivity=connectivity)
     kept = [box for box in components if np.count_nonzero(box.mask) >= minimum_voxels]
     kept.sort(key=lambda box: (-np.count_nonzero(box.mask), box.lower))
-    return [_lesion(number, box, grid, image) for number, box in enumerate(kept, start=1)]
+    return [_lesion(number, box, grid, image, probability_levels) for number, box in enumerate(kept, start=1)]
 
 
-def _lesion(number: int, box: MaskBox, grid: Geometry, image: NDArray | None) -> Lesion:
+def _lesion(
+    number: int, box: MaskBox, grid: Geometry, image: NDArray | None, levels: NDArray[np.uint8] | None
+) -> Lesion:
     x, y, z = grid.spacing
     diameters = largest_diameters(box.mask, (x, y, z))
     index = np.argwhere(box.mask).mean(axis=0) + box.lower  # (z, y, x)
@@ -116,6 +125,7 @@ def _lesion(number: int, box: MaskBox, grid: Geometry, image: NDArray | None) ->
         axial_diameter_mm=diameters.axial,
         maximum_diameter_mm=diameters.maximum,
         mean_hu=None if image is None else float(image[box.slices][box.mask].mean()),
+        score=None if levels is None else float(levels[box.slices][box.mask].mean()) / 255,
         centre=(float(centre[0]), float(centre[1]), float(centre[2])),
         axial_slice=box.lower[0] + int(np.argmax(box.mask.sum(axis=(1, 2)))),
     )
@@ -123,7 +133,8 @@ def _lesion(number: int, box: MaskBox, grid: Geometry, image: NDArray | None) ->
 
 def lesion_row(case_id: str, lesion: Lesion, *, slice_name: object) -> list[object]:
     """Give a row of `LESION_COLUMNS`; `slice_name` is what a viewer calls the slice, such as its InstanceNumber."""
-    measures = (lesion.volume_cm3, lesion.axial_diameter_mm, lesion.maximum_diameter_mm, lesion.mean_hu, *lesion.centre)
+    measures = (lesion.volume_cm3, lesion.axial_diameter_mm, lesion.maximum_diameter_mm, lesion.mean_hu, lesion.score)
+    measures += lesion.centre
     rounded = ["" if value is None else f"{value:.3f}" for value in measures]
     return [case_id, lesion.number, lesion.voxels, *rounded, slice_name]
 

@@ -20,13 +20,12 @@ from nnunet_amt.clinic.dicom_object import (
     write_object,
 )
 from nnunet_amt.clinic.lesions import Lesion
+from nnunet_amt.clinic.overview import lesion_crop
 from nnunet_amt.clinic.source_series import SourceSeries
-from nnunet_amt.pictures.case_crop import CaseCrop
 from nnunet_amt.pictures.overlay import case_panel, text_page
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-_MARGIN_MM = 40.0
 _PANEL_SIZE = 480  # pixels of the longest edge of a plane
 
 
@@ -67,7 +66,7 @@ def lesion_page(image: NDArray, mask: NDArray[np.bool_], lesion: Lesion, *, coun
     lines
         What stands under the measurements, such as the model.
     """
-    crop = _crop(image, mask, lesion, spacing)
+    crop = lesion_crop(image, mask, lesion, spacing=spacing)
     measured = (
         f"Lesion {lesion.number} of {count}: {lesion.volume_cm3:.1f} cm³, {lesion.axial_diameter_mm:.0f} mm across in "
         f"axial plane, {lesion.maximum_diameter_mm:.0f} mm in space"
@@ -79,17 +78,6 @@ def lesion_page(image: NDArray, mask: NDArray[np.bool_], lesion: Lesion, *, coun
 def empty_page(lines: Sequence[str]) -> NDArray[np.uint8]:
     """Write that nothing was found; that nothing was found does not mean that nothing is there."""
     return text_page(["No lesion was segmented. This does not rule a tumour out.", *lines, RESEARCH_ONLY], picture=None)
-
-
-def _crop(image: NDArray, mask: NDArray[np.bool_], lesion: Lesion, spacing: Sequence[float]) -> CaseCrop:
-    step = np.asarray(spacing)[::-1]  # (z, y, x)
-    margin = np.ceil(_MARGIN_MM / step).astype(int)
-    lower = np.maximum(0, np.asarray(lesion.box.lower) - margin)
-    upper = np.minimum(mask.shape, np.asarray(lesion.box.upper) + margin)
-    box = tuple(slice(int(low), int(high)) for low, high in zip(lower, upper, strict=True))
-    alone = lesion.mask(mask.shape)[box]
-    z, y, x = (float(value) for value in step)
-    return CaseCrop("", image[box], np.zeros_like(alone), alone, (z, y, x))
 
 
 def _describe(dataset: Any, source: SourceSeries, maker: Maker, number: int) -> None:
