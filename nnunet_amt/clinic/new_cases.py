@@ -74,10 +74,7 @@ class NewCase:
 
         with tempfile.TemporaryDirectory() as scratch:
             image = self.ct.read(Path(scratch))
-        try:
-            return to_hounsfield(sitk.GetArrayViewFromImage(image), keep_intensities=keep_intensities)
-        except AMTError as error:
-            raise type(error)(f"{self.given.name}: {error}") from error
+        return to_hounsfield(sitk.GetArrayViewFromImage(image), keep_intensities=keep_intensities)
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,11 @@ class NotTaken:
 
     given: Path
     reason: str
+
+    @classmethod
+    def because(cls, given: Path, error: Exception) -> NotTaken:
+        """Take an error's words, without the name with which they may begin."""
+        return cls(given, str(error).removeprefix(f"{given.name}: "))
 
 
 def find_new_cases(inputs: Sequence[Path], *, options: ReadingOptions) -> tuple[list[NewCase], list[NotTaken]]:
@@ -123,17 +125,17 @@ def _found_in(given: Path, options: ReadingOptions) -> Iterator[NewCase | NotTak
         try:
             yield NewCase(_name_of(file), given, open_image_file(file))
         except AMTError as error:
-            yield NotTaken(file, str(error))
+            yield NotTaken.because(file, error)
     if images and len(images) == len(files):
         return
     try:
         series = ct_series_in(given, options=options)
     except AMTError as error:
         if not images:  # with images beside them, papers and scripts are no reason to complain
-            yield NotTaken(given, str(error))
+            yield NotTaken.because(given, error)
         return
     for one in series:
-        yield NotTaken(given, str(one)) if isinstance(one, AMTError) else NewCase(_name_of(given), given, one)
+        yield NotTaken.because(given, one) if isinstance(one, AMTError) else NewCase(_name_of(given), given, one)
 
 
 def _name_of(path: Path) -> str:

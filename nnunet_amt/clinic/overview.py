@@ -12,6 +12,7 @@ from nnunet_amt.pictures.case_crop import CaseCrop
 from nnunet_amt.pictures.overlay import case_panel
 
 _MARGIN_MM = 40.0
+_WHOLE_BODY_MM = 2000.0
 
 
 def overview_png(
@@ -21,7 +22,8 @@ def overview_png(
     z, y, x = (float(step) for step in tuple(spacing)[::-1])
     if lesions:
         return case_panel(lesion_crop(image, mask, lesions[0], spacing=spacing), size=size)
-    return case_panel(CaseCrop("", image, np.zeros_like(mask), mask, (z, y, x)), size=size)
+    nothing = np.zeros_like(mask)  # specks are no lesions
+    return case_panel(CaseCrop("", image, nothing, nothing, (z, y, x)), size=size, minimum_mm=_WHOLE_BODY_MM)
 
 
 def lesion_crop(image: NDArray, mask: NDArray[np.bool_], lesion: Lesion, *, spacing: Sequence[float]) -> CaseCrop:

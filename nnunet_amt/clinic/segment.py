@@ -176,7 +176,7 @@ class _Run:
             except DiskFullError:
                 raise  # it is full for the others too
             except AMTError as error:
-                refused.append(NotTaken(case.given, str(error)))
+                refused.append(NotTaken.because(case.given, error))
             progress(number, len(cases), "segmenting")
         return results, refused
 

@@ -70,12 +70,20 @@ def overlay_png(
 
 
 def case_panel(
-    crop: CaseCrop, *, size: int = _SIZE, at: Voxel | None = None, window: tuple[float, float] = WINDOW
+    crop: CaseCrop,
+    *,
+    size: int = _SIZE,
+    at: Voxel | None = None,
+    window: tuple[float, float] = WINDOW,
+    minimum_mm: float = 80.0,
 ) -> bytes:
-    """Draw the three planes side by side, all at one scale, the longest edge of `size` pixels; see `overlay_png`."""
+    """Draw the three planes side by side, all at one scale, the longest edge of `size` pixels.
+
+    `minimum_mm` is as in `focused`; the others as in `overlay_png`.
+    """
     from PIL import Image
 
-    crop, at = focused(crop, at=at or shown_voxel(crop))
+    crop, at = focused(crop, at=at or shown_voxel(crop), minimum_mm=minimum_mm)
     scale = size / max(crop.extent_mm)
     pictures = [_drawn(plane_view(crop, plane, at=at), scale, window) for plane in PLANES]
     width = sum(picture.width for picture in pictures) + _GAP_BETWEEN * (len(pictures) - 1)

@@ -120,9 +120,10 @@ def test_what_is_no_case_is_listed_and_stops_no_other(tmp_path: Path, model: Fak
     assert code == 0, text
     states = {row["case_id"]: (row["state"], row["note"]) for row in rows(tmp_path / "out" / "cases.csv")}
     assert states["in"] == ("segmented", "")
-    assert states["notes"] == ("not taken", "notes: holds no DICOM file")
-    assert "shifted.nii.gz: " in states["shifted.nii.gz"][1]
-    assert "not taken: notes" in text
+    assert states["notes"] == ("not taken", "holds no DICOM file")
+    assert states["shifted.nii.gz"][0] == "not taken"
+    assert "above 800" in states["shifted.nii.gz"][1]
+    assert "not taken: notes: holds no DICOM file" in text
 
 
 def test_two_series_of_one_folder_are_two_cases(tmp_path: Path, model: FakeModel) -> None:
