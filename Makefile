@@ -8,7 +8,7 @@ NIIVUE_VERSION := 0.69.0
 NIIVUE_SHA256 := 47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af
 NIIVUE := nnunet_amt/report/viewer/vendor/niivue.umd.js
 
-.PHONY: demo viewer test test-slow test-browser chromium lint types format bench bench-speed clean help
+.PHONY: demo viewer test test-slow test-browser test-clinic chromium dicom-programs lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -21,14 +21,23 @@ demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (8 t
 viewer: $(NIIVUE)  ## Fetch NiiVue with npm, for the report's viewer
 
 test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (8 minutes on 2 CPU cores)
-	$(BIN)/python -m pytest -m "not slow and not real and not browser and not timed"
+	$(BIN)/python -m pytest -m "not slow and not real and not browser and not clinic and not timed"
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there
-	$(BIN)/python -m pytest -m "(slow or real) and not browser"
+	$(BIN)/python -m pytest -m "(slow or real) and not browser and not clinic"
 
 test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headless Chromium; Debian's is installed where root may
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
 	$(BIN)/python -m pytest tests/browser -m "not timed"
+
+test-clinic: $(VENV)/installed-dev dicom-programs  ## Have dciodvfy, dcentvfy and plastimatch read our DICOM objects; Debian's are installed where root may
+	$(BIN)/python -m pytest -m clinic
+
+dicom-programs:
+	{ command -v dciodvfy && command -v plastimatch; } >/dev/null || \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends dicom3tools plastimatch; } || \
+		echo "not here, and cannot be installed (as root, on Debian or Ubuntu: apt-get install dicom3tools plastimatch); the tests skip"
 
 chromium:
 	command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \

@@ -1,17 +1,19 @@
-"""Time AMT's prediction against default nnU-Net's, from file to file, on the same phantom CTs, in one run.
+"""Time our prediction against default nnU-Net's, from file to file, on the same phantom CTs, in one run.
 
-    python -m benchmarks.bench_prediction --device cuda         # 512 x 512 x 60; a few minutes
-    python -m benchmarks.bench_prediction --device cpu          # 64 x 64 x 32
+    python -m benchmarks.bench_prediction --device cuda                  # 512 x 512 x 60; a few minutes
+    python -m benchmarks.bench_prediction --device cpu --external 20     # 64 x 64 x 32
 
-First CT by CT in one process, part by part, nothing at the same time: where the time of a CT goes. Then the command as
-one types it, `nnUNetv2_predict`, on all the external CTs; default nnU-Net also with --disable_tta, to tell what
-mirroring costs. It starts Python, torch and its workers every time, so it is timed on one CT too: the difference is
-what a further CT takes. The recipes take turns. The weights are those of a step or a few: they take as long as any.
+First CT by CT in one process, part by part, nothing at the same time: where the time of a CT goes, and what the network
+alone takes, the floor. Then the commands as one types them, on one CT, with starting, and on all the external ones:
+`nnunet_amt predict`; `nnUNetv2_predict` with the same model, which is what `nnunet_amt predict` ran before it predicted
+by itself; and default nnU-Net, also with --disable_tta, to tell what mirroring costs. The ways take turns. Processor
+seconds are those of all processes of a command. The weights are those of a step or a few: they take as long as any.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -36,21 +38,27 @@ from nnunet_amt.models.folder import model_folder
 from nnunet_amt.nnunet.commands import predict_command
 from nnunet_amt.nnunet.process import run_stock_command
 
-CONSOLE = Console()
+CONSOLE = Console(width=120)
 ROUNDS = 3
+CHECKPOINT = "checkpoint_final.pth"
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to call ``nnUNetv2_predict``."""
+    """A way to predict: by our command or by nnU-Net's, with which model, and with which further words."""
 
     name: str
     recipe: Recipe
+    by: str = "nnunet"
     extra: tuple[str, ...] = ()
 
 
-UNMIRRORED = "default, --disable_tta"
-WAYS = (Way(AMT.name, AMT), Way(NNUNET.name, NNUNET), Way(UNMIRRORED, NNUNET, ("--disable_tta",)))
+OURS = Way("nnunet_amt", AMT, "ours")
+BEFORE = Way("before", AMT)
+DEFAULT = Way("default nnU-Net", NNUNET)
+UNMIRRORED = Way("default, --disable_tta", NNUNET, extra=("--disable_tta",))
+WAYS = (OURS, BEFORE, DEFAULT, UNMIRRORED)
+IN_ONE_PROCESS = (OURS, BEFORE, DEFAULT)
 
 
 def main() -> None:
@@ -64,7 +72,7 @@ def main() -> None:
         parts, described = _measure_parts(folder, arguments.device, arguments.rounds)
         _print_parts(parts, described, title)
         commands = _measure_commands(folder, arguments.device, arguments.rounds)
-        _print_commands(commands, size.external, title)
+        _print_commands(commands, _network_seconds(parts), size.external, title)
     if arguments.json:
         measured = {"commands": commands, "parts": parts, "network": described}
         write_json(arguments.json, {"machine": machine, "size": asdict(size), **measured})
@@ -72,7 +80,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = parser_of_sizes(__doc__ or "")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each recipe (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each way (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.external < 2:
         parser.error("--external: at least 2, to tell what starting takes from what a CT takes")
@@ -85,7 +93,7 @@ def _model(folder: Path, recipe: Recipe) -> Path:
 
 def _make_weights(folder: Path, device: str) -> None:
     for recipe in track(RECIPES, "making weights", console=CONSOLE, transient=True):
-        if (_model(folder, recipe) / "fold_0" / "checkpoint_final.pth").is_file():
+        if (_model(folder, recipe) / "fold_0" / CHECKPOINT).is_file():
             continue
         arguments, log = (recipe.trainer, recipe.plans, device), folder / f"{recipe.trainer}.log"
         with Worker("benchmarks.training_worker", arguments, dataset_environment(folder, device), log) as worker:
@@ -95,17 +103,16 @@ def _make_weights(folder: Path, device: str) -> None:
 
 
 def _measure_parts(folder: Path, device: str, rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Seconds of every part of every CT, by recipe; the first CT of each warms up."""
+    """Seconds of every part of every CT, by way; the first CT of each warms up."""
     environment = dataset_environment(folder, device)
     images = _images(folder)
-    parts: dict[str, Any] = {recipe.name: {part: [] for part in PARTS} for recipe in RECIPES}
-    described = {}
+    parts: dict[str, Any] = {way.name: {part: [] for part in PARTS} for way in IN_ONE_PROCESS}
     with ExitStack() as stack:
         workers = {}
-        for recipe in RECIPES:
-            arguments, log = (str(_model(folder, recipe)), device), folder / f"{recipe.trainer}.log"
+        for number, way in enumerate(IN_ONE_PROCESS):
+            arguments, log = (way.by, str(_model(folder, way.recipe)), device), folder / f"parts_{number}.log"
             worker = Worker("benchmarks.prediction_worker", arguments, environment, log)
-            workers[recipe.name] = stack.enter_context(worker)
+            workers[way.name] = stack.enter_context(worker)
             worker.ask("start")
         turns = [images[0], *(image for _ in range(rounds) for image in images)]
         for number, image in enumerate(track(turns, "predicting, part by part", console=CONSOLE, transient=True)):
@@ -113,85 +120,97 @@ def _measure_parts(folder: Path, device: str, rounds: int) -> tuple[dict[str, An
                 seconds = worker.ask("case", image=str(image), output=str(folder / "part_by_part.nii.gz"))
                 for part in PARTS if number else ():
                     parts[name][part].append(seconds[part])
-        for name, worker in workers.items():
-            described[name] = worker.ask("describe")
+        described = {way.name: workers[way.name].ask("describe") for way in IN_ONE_PROCESS if way.by == "nnunet"}
     return parts, described
 
 
-def _measure_commands(folder: Path, device: str, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds of the command on one CT and on all of them."""
-    seconds: dict[str, dict[str, list[float]]] = {way.name: {"one": [], "all": []} for way in WAYS}
+def _measure_commands(folder: Path, device: str, rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Seconds of the commands on one CT and on all of them, both that passed and of all processors."""
+    seconds: dict[str, dict[str, list[dict[str, float]]]] = {way.name: {"one": [], "all": []} for way in WAYS}
     one = folder / "one_image"
     shutil.rmtree(one, ignore_errors=True)
     one.mkdir()
     shutil.copy(_images(folder)[0], one)
     turns = [(way, which) for _ in range(rounds) for which in ("one", "all") for way in WAYS]
-    for way, which in track(turns, "nnUNetv2_predict", console=CONSOLE, transient=True):
+    for way, which in track(turns, "the commands", console=CONSOLE, transient=True):
         images = one if which == "one" else _images(folder)[0].parent
         seconds[way.name][which].append(_command_seconds(folder, images, way, device))
     return seconds
 
 
-def _command_seconds(folder: Path, images: Path, way: Way, device: str) -> float:
+def _command_seconds(folder: Path, images: Path, way: Way, device: str) -> dict[str, float]:
     output = folder / "predictions"
     shutil.rmtree(output, ignore_errors=True)
-    recipe = way.recipe
-    command = predict_command(
-        images.absolute(), output.absolute(), dataset_id=DATASET_ID, trainer=recipe.trainer, plans=recipe.plans,
-        checkpoint="checkpoint_final.pth", options=way.extra, device=device,
-    )  # fmt: skip
-    started = perf_counter()
+    started, before = perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     run_stock_command(
-        command, dataset_environment(folder, device), on_line=lambda line: None, log_file=folder / "predict.log"
-    )
-    return perf_counter() - started
+        _command(images.absolute(), output.absolute(), way, device), dataset_environment(folder, device),
+        on_line=lambda line: None, log_file=folder / "predict.log",
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"passed": perf_counter() - started, "processor": processor}
+
+
+def _command(images: Path, output: Path, way: Way, device: str) -> list[str]:
+    recipe = way.recipe
+    if way.by == "ours":
+        folders = ["--input", str(images), "--output", str(output)]
+        model = ["--trainer", recipe.trainer, "--checkpoint", CHECKPOINT, "--device", device]
+        return ["nnunet_amt", "predict", str(DATASET_ID), *folders, *model, *way.extra]
+    return predict_command(
+        images, output, dataset_id=DATASET_ID, trainer=recipe.trainer, plans=recipe.plans, checkpoint=CHECKPOINT,
+        options=way.extra, device=device,
+    )  # fmt: skip
 
 
 def _images(folder: Path) -> list[Path]:
     return sorted((folder / "nnUNet_raw" / DATASET / "imagesTs").iterdir())
 
 
-def _print_commands(commands: dict[str, dict[str, list[float]]], cases: int, title: str) -> None:
-    table = Table(title=f"nnUNetv2_predict, {title}, {cases} CTs; medians")
-    table.add_column("seconds")
+def _network_seconds(parts: dict[str, Any]) -> float:
+    return median(parts[OURS.name]["network"])
+
+
+def _print_commands(commands: dict[str, Any], network: float, cases: int, title: str) -> None:
+    table = Table(title=f"the commands, {title}, {cases} CTs; medians, and how many times ours")
     names = [way.name for way in WAYS]
-    for column in (*names, "ratio to default"):
-        table.add_column(column, justify="right")
-    alone = {name: median(commands[name]["one"]) for name in names}
-    whole = {name: median(commands[name]["all"]) for name in names}
-    further = {name: (whole[name] - alone[name]) / (cases - 1) for name in names}
-    rows = {
-        "one CT, with starting": alone,
-        f"{cases} CTs, a CT": {name: whole[name] / cases for name in names},
-        "a further CT": further,
-    }
-    for what, values in rows.items():
-        ratio = values[NNUNET.name] / values[AMT.name]
-        table.add_row(what, *(f"{values[name]:.2f}" for name in names), f"{ratio:.2f}")
+    for column in ("seconds", *names, "network alone"):
+        table.add_column(column, justify="left" if column == "seconds" else "right")
+    for kind in ("processor", "passed"):
+
+        def medians(which: str, kind: str = kind) -> dict[str, float]:
+            return {name: median(seconds[kind] for seconds in commands[name][which]) for name in names}
+
+        alone, whole = medians("one"), medians("all")
+        further = {name: (whole[name] - alone[name]) / (cases - 1) for name in names}
+        rows = (("one CT, with starting", alone, 1), (f"{cases} CTs", whole, cases), ("a further CT", further, 1))
+        for what, values, floors in rows:
+            ours = values[OURS.name]
+            shown = [f"{values[name]:.2f} ({values[name] / ours:.1f}x)" for name in names]
+            table.add_row(f"{kind}: {what}", *shown, f"{network * floors:.2f}")
     CONSOLE.print(table)
 
 
 def _print_parts(parts: dict[str, Any], described: dict[str, Any], title: str) -> None:
     table = Table(title=f"a CT, part by part, one process, {title}; median seconds")
-    for column in ("part", AMT.name, NNUNET.name, "default / AMT"):
+    names = [way.name for way in IN_ONE_PROCESS]
+    for column in ("part", *names, "before / ours", "default / ours"):
         table.add_column(column, justify="left" if column == "part" else "right")
     medians = {name: [median(seconds[part]) for part in PARTS] for name, seconds in parts.items()}
-    for part, ours, theirs in zip((*PARTS, "all"), *(_with_sum(medians[n.name]) for n in RECIPES), strict=True):
-        table.add_row(part, f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.2f}")
-    network = PARTS.index("network")
+    all_but_network = [number for number, part in enumerate(PARTS) if part != "network"]
+    rows = {part: [medians[name][number] for name in names] for number, part in enumerate(PARTS)}
+    rows["all but the network"] = [sum(medians[name][number] for number in all_but_network) for name in names]
+    rows["all"] = [sum(medians[name]) for name in names]
     peak = max(values["peak"] for values in described.values())
-    floors = [described[recipe.name]["flops"] / peak for recipe in RECIPES]
-    table.add_row("floor of the network", *(f"{floor:.3f}" for floor in floors), f"{floors[1] / floors[0]:.2f}")
-    over = [medians[recipe.name][network] / floor for recipe, floor in zip(RECIPES, floors, strict=True)]
-    table.add_row("network / floor", *(f"{ratio:.2f}" for ratio in over), "")
+    floors = [described[name]["flops"] / peak for name in (BEFORE.name, DEFAULT.name)]
+    rows["floor of the network"] = [floors[0], *floors]
+    for what, (ours, before, default) in rows.items():
+        shown = [f"{seconds:.4f}" for seconds in (ours, before, default)]
+        table.add_row(what, *shown, f"{before / ours:.2f}", f"{default / ours:.2f}")
     CONSOLE.print(table)
     for name, values in described.items():
         patch = " x ".join(map(str, values["patch"]))
         CONSOLE.print(f"{name}: windows of {patch} (z, y, x), {values['windows']} a CT, {values['passes']} passes each")
-
-
-def _with_sum(values: list[float]) -> list[float]:
-    return [*values, sum(values)]
 
 
 if __name__ == "__main__":

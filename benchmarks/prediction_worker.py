@@ -1,4 +1,7 @@
-"""Predict one CT in this process, part by part, with nnU-Net's own functions; spoken to by `bench_prediction`."""
+"""Predict one CT in this process, part by part; spoken to by `bench_prediction`.
+
+By nnU-Net's own functions, as ``nnUNetv2_predict`` calls them, or by ours, as ``nnunet_amt predict`` does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -15,6 +18,9 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from benchmarks.network_cost import forward_flops, peak_flops_per_second, synchronise
 from benchmarks.worker_pipe import answer_requests
+from nnunet_amt.images.image_file import read_ct_file
+from nnunet_amt.images.nifti import write_nifti
+from nnunet_amt.nnunet.loaded_model import load_model
 
 __all__ = ["PARTS"]
 
@@ -22,25 +28,56 @@ PARTS = ("read", "preprocess", "network", "resample", "write")
 
 
 class PredictionWorker:
+    """What both kinds have: a device, and a clock a part."""
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Time a part: processor time on a CPU, where other work may run, else the time that passes."""
+        clock = process_time if self.device.type == "cpu" else perf_counter
+        started = clock()
+        yield
+        synchronise(self.device)
+        self.seconds[part] = clock() - started
+
+
+class OurWorker(PredictionWorker):
+    """A model in memory, as ``nnunet_amt predict`` has it."""
+
+    def __init__(self, model: str, device: str) -> None:
+        super().__init__(device)
+        self.model = load_model(Path(model) / "fold_0" / "checkpoint_final.pth", device=device)
+
+    def case(self, image: str, output: str) -> dict[str, float]:
+        """Seconds of each part of one CT, from file to file."""
+        with self.timed("read"):
+            values, file = read_ct_file(Path(image))
+        with self.timed("preprocess"):
+            prepared = self.model.prepare(values, file.geometry.spacing[::-1])
+        with self.timed("network"):
+            logits = self.model.logits(prepared)
+        with self.timed("resample"):
+            labels = self.model.finish(logits, prepared).labels
+        with self.timed("write"):
+            write_nifti(Path(output), labels, geometry=file.geometry)
+        return self.seconds
+
+
+class NNUNetWorker(PredictionWorker):
     """A predictor set up as ``nnUNetv2_predict`` does."""
 
     def __init__(self, model: str, device: str) -> None:
-        self.device = torch.device(device)
+        super().__init__(device)
         on_gpu = device == "cuda"
         self.predictor = nnUNetPredictor(device=self.device, perform_everything_on_device=on_gpu, allow_tqdm=False)
         self.predictor.initialize_from_trained_model_folder(model, (0,), "checkpoint_final.pth")
 
     def case(self, image: str, output: str) -> dict[str, float]:
         """Seconds of each part of one CT, from file to file."""
-        predictor, seconds = self.predictor, dict.fromkeys(PARTS, 0.0)
-
-        @contextmanager
-        def timed(part: str) -> Iterator[None]:
-            started = perf_counter()
-            yield
-            synchronise(self.device)
-            seconds[part] = perf_counter() - started
-
+        predictor, timed = self.predictor, self.timed
         plans, configuration = predictor.plans_manager, predictor.configuration_manager
         with timed("read"):
             files = plans.image_reader_writer_class()
@@ -59,7 +96,7 @@ class PredictionWorker:
         with timed("write"):
             files.write_seg(labels, output, properties)
         self.shape = data.shape[1:]
-        return seconds
+        return self.seconds
 
     def describe(self) -> dict[str, Any]:
         """Patch (z, y, x), windows and passes of the network for the last CT, their operations, the peak rate."""
@@ -75,11 +112,11 @@ class PredictionWorker:
 
 
 def main() -> None:
-    model, device = sys.argv[1:]
-    worker: list[PredictionWorker] = []
+    kind, model, device = sys.argv[1:]
+    worker: list[Any] = []
 
     def start() -> bool:
-        worker.append(PredictionWorker(str(Path(model)), device))
+        worker.append((OurWorker if kind == "ours" else NNUNetWorker)(model, device))
         return True
 
     answer_requests(

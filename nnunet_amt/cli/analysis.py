@@ -64,7 +64,8 @@ def score_froc(
     probabilities: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="nnU-Net's <case>.npz (--save_probabilities), if not beside the predictions."
+            metavar="FOLDER",
+            help="Probabilities of predict --probabilities, or nnU-Net's <case>.npz, if not beside the predictions.",
         ),
     ] = None,
     connectivity: options.Connectivity = 26,

@@ -11,6 +11,7 @@ import typer
 from nnunet_amt import __version__
 from nnunet_amt.base.processes import end_tidily_when_told, keep_current_folder_out
 from nnunet_amt.cli.analysis import components, failures, published, score_froc
+from nnunet_amt.cli.clinic import export, segment
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
@@ -68,6 +69,7 @@ def _options(
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Study": (study, demo, report, figures),
     "Stages": (convert, plan, train, predict, evaluate, failures, baseline, compare),
+    "Clinic": (segment, export),
     "Looking further": (score_froc, components, published),
     "Set-up": (public_cohort, join_manifests, env, doctor),
 }

@@ -37,7 +37,7 @@ def evaluate(
     ] = False,
     probabilities: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="nnU-Net's <case>.npz: write the score FROC too, as score-froc does."),
+        typer.Option(metavar="FOLDER", help="Predictions with probabilities: write the score FROC too, as score-froc."),
     ] = None,
     components: Annotated[
         bool, typer.Option("--components", help="Write the table of lesion definitions too, as components does.")

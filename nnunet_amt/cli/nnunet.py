@@ -93,6 +93,9 @@ def predict(
         str, typer.Option(metavar="NAME", help="File name of the checkpoint.")
     ] = "checkpoint_best.pth",
     device: Device = "auto",
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write tumour probabilities too: probabilities/<case>.nii.gz.")
+    ] = False,
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
     ] = False,
@@ -101,7 +104,7 @@ def predict(
         typer.Option(min=1, metavar="N", help="Predict nothing; print a script for sbatch that does it in N tasks."),
     ] = None,
 ) -> None:
-    """Run nnUNetv2_predict with our trainer found; -step_size and its other options are passed on.
+    """Predict label maps, those of nnUNetv2_predict; -step_size and its other options are understood.
 
     Images go through the checks of convert, and the label maps lie on their axes, whichever these are. Run again, it
     keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
@@ -114,7 +117,7 @@ def predict(
     if slurm_array is not None:
         script = prediction_script(
             images, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            options=context.args, keep_intensities=keep_intensities, device=device,
+            options=context.args, probabilities=probabilities, keep_intensities=keep_intensities, device=device,
         )  # fmt: skip
         typer.echo(script, nl=False)
         note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
@@ -122,8 +125,8 @@ def predict(
         return
     predict_images(
         images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-        options=context.args, keep_intensities=keep_intensities, device=device, progress=line_progress(),
-        show=show_command,
+        options=context.args, probabilities=probabilities, keep_intensities=keep_intensities, device=device,
+        progress=line_progress(), show=show_command,
     )  # fmt: skip
     show_written([output])
     references: Path = Path("REFERENCES")

@@ -98,7 +98,7 @@ def evaluate(
         A reader's decisions, exported from the report: predicted lesions that were accepted are not counted as false
         positives (but in the score FROC and the table of lesion definitions, which match anew).
     probabilities
-        Folder of nnU-Net's ``<case id>.npz``, for the score FROC (`SCORE_FROC_FILES`) too; None leaves it out.
+        Folder of the probabilities, see `find_probabilities`, for the score FROC (`SCORE_FROC_FILES`) too, or None.
     settings
         None for the defaults, which are the paper's where it states any.
     missing_as_empty

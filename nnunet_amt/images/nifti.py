@@ -187,14 +187,15 @@ def is_gzip(start: bytes) -> bool:
     return start[:2] == _GZIP_MAGIC
 
 
-def write_nifti(path: Path, array: NDArray, *, geometry: Geometry) -> None:
+def write_nifti(path: Path, array: NDArray, *, geometry: Geometry, slope: float = 1.0) -> None:
     """Write a compressed NIfTI file, whole or not at all; the same voxels always give the same bytes.
 
-    The name must end in ``.nii.gz``, the array is (z, y, x). A DiskFullError says that the disk filled up.
+    The name must end in ``.nii.gz``, the array is (z, y, x); a voxel stands for `slope` times its value. A
+    DiskFullError says that the disk filled up.
     """
     level = _MASK_LEVEL if array.dtype == np.uint8 else _CT_LEVEL
     with atomic_path(path) as partial, partial.open("wb") as file, _compressed(file, level) as stream:
-        stream.write(_header_of(array, geometry))
+        stream.write(_header_of(array, geometry, (slope, 0.0)))
         for plane in np.ascontiguousarray(array):  # planes fit into the processor's cache
             stream.write(plane.data)
 

@@ -94,13 +94,18 @@ def export_lines(environment: Mapping[str, str]) -> list[str]:
     return [f"export {name}={shlex.quote(with_trainer[name])}" for name in names if with_trainer.get(name)]
 
 
+def our_trainers() -> list[str]:
+    """Name the trainers that our hook gives to nnU-Net, without importing them."""
+    module = (hook_folder() / "amt_trainers.py").read_text(encoding="utf-8")
+    return sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
+
+
 def require_known_trainer(name: str) -> None:
     """Refuse a misspelt name of ours, and nnU-Net's own trainers; others, from elsewhere, are nnU-Net's to find.
 
     nnU-Net's own cannot build the network of our plans, and would end in a traceback.
     """
-    module = (hook_folder() / "amt_trainers.py").read_text(encoding="utf-8")
-    ours = sorted(set(re.findall(r"nnUNetTrainerAMT\w*", module.partition("__all__")[2])))
+    ours = our_trainers()
     if name.startswith("nnUNetTrainerAMT") and name not in ours:
         raise BadInputError(f"--trainer {name}: there is no such trainer; ours are {', '.join(ours)}")
     if name.startswith("nnUNetTrainer") and name not in ours and is_of_nnunet(name):

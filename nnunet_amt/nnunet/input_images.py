@@ -2,8 +2,10 @@
 
 A model knows CTs as the conversion writes them: LPS axes, whole HU, one floor. nnU-Net takes whatever it is given, so
 that a CT of other axes is predicted mirrored and one of other units not at all, without a word. Images that the
-conversion has not written go through its checks and steps into a temporary folder in that of the predictions, which
-nnU-Net reads in place of theirs; its label maps are then laid back on the axes of the images.
+conversion has not written go through its checks and steps first, all of them before any is predicted.
+
+Where nnU-Net's own command predicts, it reads copies of them in a temporary folder in that of the predictions, and its
+label maps are then laid back on the axes of the images.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import logging
 import pickle
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -20,6 +23,7 @@ from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from nnunet_amt.base.files import PARTIAL_MARK, atomic_path, partial_name, read_record, require_free_space
 from nnunet_amt.base.progress import Progress, silent
@@ -38,6 +42,8 @@ _PREPARATION = "images=1"
 _BYTES_PER_VOXEL = 2 * 0.7
 # NIfTI keeps positions with seven digits.
 _ROUNDING_MM = 0.01
+# Of checked CTs that are kept in memory until they are predicted.
+_KEPT_BYTES = 1_000_000_000
 # A prediction on another machine takes no longer than this.
 _OLD_SECONDS = 7 * 24 * 3600
 
@@ -100,6 +106,49 @@ def _is_converted(folder: Path, cases: Sequence[str]) -> bool:
     dataset = RawDataset(folder.parent)
     sizes = (read_record(dataset.record(case)).get("image_bytes") for case in cases)
     return all(size == (folder / image_name(case)).stat().st_size for case, size in zip(cases, sizes, strict=True))
+
+
+def read_case(images: InputImages, case: str, *, keep_intensities: bool = False) -> tuple[NDArray, ImageFile]:
+    """Read a CT as the conversion does: whole HU, (z, y, x), LPS axes; and what its header says.
+
+    Raises ImageReadError for what `read_ct_file` refuses; what the conversion has written is taken as it is.
+    """
+    path = images.folder / image_name(case)
+    if images.files is None:
+        return sitk.GetArrayFromImage(read_image(path)), open_image_file(path)
+    return read_ct_file(path, keep_intensities=keep_intensities)
+
+
+def check_images(
+    images: InputImages,
+    cases: Sequence[str],
+    *,
+    keep_intensities: bool = False,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> dict[str, tuple[NDArray, ImageFile]]:
+    """Read the CTs of these `cases` through, and give the first of them, as `read_case` does; about 1 GB at most.
+
+    Nothing is done where the conversion has written them. Parameters and errors are as in `prepared_images`, but
+    `jobs` are threads.
+    """
+    if images.files is None:
+        return {}
+    kept: dict[str, tuple[NDArray, ImageFile]] = {}
+    results: list[AMTError | None] = []
+
+    def check(case: str) -> None:
+        values, file = read_case(images, case, keep_intensities=keep_intensities)
+        if sum(other.nbytes for other, _ in list(kept.values())) + values.nbytes <= _KEPT_BYTES:
+            kept[case] = values, file
+
+    progress(0, len(cases), "checking images")
+    with itk_warnings_off(), ThreadPoolExecutor(max(1, min(jobs, len(cases)))) as threads:
+        for result in threads.map(lambda case: attempt(check, case), cases):
+            results.append(result)
+            progress(len(results), len(cases), "checking images")
+    _all_good(images.folder, [images.folder / image_name(case) for case in cases], results)
+    return kept
 
 
 @contextmanager

@@ -1,14 +1,22 @@
-"""Prediction by nnU-Net's own command, with the model and the images looked at first."""
+"""Prediction of a folder of CTs, with the model and the images looked at first.
+
+Models of ours are predicted in this process, see `nnunet_amt.nnunet.loaded_model`; what that does not do is left to
+``nnUNetv2_predict``. The label maps are the same.
+"""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import (
     RunInput,
@@ -18,10 +26,10 @@ from nnunet_amt.base.run_record import (
     recorded_run,
     shareable_words,
 )
-from nnunet_amt.errors import WorkFailedError
+from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import model_folder, require_model
-from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME, read_plans
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.commands import predict_command, predict_options, with_whole_path, without_parts
 from nnunet_amt.nnunet.environment import (
@@ -30,7 +38,7 @@ from nnunet_amt.nnunet.environment import (
     require_device,
     require_known_trainer,
 )
-from nnunet_amt.nnunet.input_images import lay_back, open_images, prepared_images
+from nnunet_amt.nnunet.input_images import InputImages, check_images, lay_back, open_images, prepared_images
 from nnunet_amt.nnunet.predictions import (
     begin_predictions,
     left_out,
@@ -69,6 +77,7 @@ def predict(
     trainer: str = DEFAULT_TRAINER,
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
+    probabilities: bool = False,
     keep_intensities: bool = False,
     device: str = "auto",
     jobs: int | None = None,
@@ -76,10 +85,10 @@ def predict(
     progress: Progress = silent,
     show: Callable[[str], None] = lambda command: None,
 ) -> PredictionResult:
-    """Predict by ``nnUNetv2_predict``; run again, it keeps finished predictions of the same model and options.
+    """Predict as ``nnUNetv2_predict`` does; run again, it keeps finished predictions of the same model and options.
 
-    Images that the conversion has not written go through its checks, are brought to LPS axes and whole HU for nnU-Net,
-    and their label maps lie on their own axes; see `nnunet_amt.nnunet.input_images`.
+    Images that the conversion has not written go through its checks, are brought to LPS axes and whole HU, and their
+    label maps lie on their own axes; see `nnunet_amt.nnunet.input_images`.
 
     Parameters
     ----------
@@ -91,60 +100,157 @@ def predict(
         Which model, and the file name of its checkpoint.
     options
         Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
+    probabilities
+        Write tumour probabilities too, see `nnunet_amt.images.probability_file`.
     keep_intensities
         Take images whose values do not look like HU, as the conversion does.
     jobs
-        Processes that read images, and as many that write label maps; nnU-Net's own numbers if not given.
-    device, log_file, progress, show
+        Images that are checked at a time; for nnU-Net's command its processes; nnU-Net's own numbers if not given.
+    device, log_file, progress
         As in `nnunet_amt.nnunet.train.train`; `progress` is told of every case done.
+    show
+        Told nnU-Net's command, where that predicts.
 
     Raises
     ------
     BadInputError
         If the model, the images, the output or the options cannot be used, or the checkpoint would run code.
     WorkFailedError, DiskFullError
-        If nnU-Net fails, or leaves a case out.
+        If the network or nnU-Net fails, or leaves a case out.
     """
+    begun = time.monotonic()
     asked = predict_options(options)
     device = require_device(device)
-    checkpoint_file = find_model(dataset_id, fold, trainer, checkpoint)
+    model = find_model(dataset_id, fold, trainer, checkpoint)
+    elsewhere = _why_not_here(model, trainer, asked)
+    if probabilities and elsewhere:
+        raise BadInputError(
+            f"--probabilities: is not written by nnUNetv2_predict, which must predict this: {elsewhere}; leave it out, "
+            "or give --save_probabilities alone"
+        )
     images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
     inputs = open_images(images, part)
     if others := left_out(images):
         logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
     unfinished = unfinished_predictions(
-        images, output, checkpoint_file, options=[*without_parts(asked), *inputs.preparation],
-        probabilities=asked.save_probabilities, part=part,
+        images, output, model, options=[*without_parts(asked), *inputs.preparation],
+        npz=asked.save_probabilities, probabilities=probabilities, part=part,
     )  # fmt: skip
     cases, to_do = len(inputs.part_of_cases), len(unfinished)
     progress(cases - to_do, cases, "prediction")
-    workers = [] if jobs is None else ["-npp", str(jobs), "-nps", str(jobs)]
-    words = with_whole_path(["--continue_prediction", *workers, *options], asked.prev_stage_predictions)
+    work = _Work(
+        inputs=inputs, unfinished=unfinished, output=output, checkpoint=model, asked=asked, options=options, part=part,
+        probabilities=probabilities, keep_intensities=keep_intensities, device=device, jobs=jobs, log_file=log_file,
+        progress=progress, show=show,
+    )  # fmt: skip
     with recorded_prediction(
-        images, output, checkpoint_file, trainer=trainer, options=options, part=part,
-        cases=cases, to_do=to_do, device=device,
+        images, output, model, trainer=trainer, options=options, part=part, cases=cases, to_do=to_do, device=device,
+        in_children=bool(elsewhere), started=begun,
     ) as notes:  # fmt: skip
-        if to_do or not cases:
-            readers = jobs or asked.npp or _NNUNET_READERS
-            with prepared_images(
-                inputs, list(unfinished), output, keep_intensities=keep_intensities, jobs=readers, progress=progress
-            ) as folder:
-                begin_predictions(output, unfinished)
-                command = predict_command(
-                    folder, output, dataset_id=dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME,
-                    checkpoint=checkpoint, options=words, device=device,
-                )  # fmt: skip
-                show(shlex.join(command))
-                on_line = None if log_file is None else _case_lines(cases - to_do, cases, progress)
-                notes.cost["peak_memory_bytes"] = run_prediction(
-                    command, images, output, part=part, device=device, on_line=on_line, log_file=log_file
-                )
+        if elsewhere and (to_do or not cases):
+            logger.info("predicted by nnUNetv2_predict: %s", elsewhere)
+            notes.cost["peak_memory_bytes"] = _by_command(work, dataset_id=dataset_id, fold=fold, trainer=trainer)
+        elif to_do:
+            notes.cost["parameters"] = _in_this_process(work)
         lay_back(inputs, output, probabilities=asked.save_probabilities)
         if inputs.turned:
             notes.counts["images_brought_to_lps"] = len(inputs.turned)
         if keep_intensities:
             notes.settings["keep_intensities"] = True
     return PredictionResult(cases - to_do, to_do)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a run has to predict, and how; the names are those of `predict`."""
+
+    inputs: InputImages
+    unfinished: dict[str, dict[str, Any]]
+    output: Path
+    checkpoint: Path
+    asked: argparse.Namespace
+    options: Sequence[str]
+    part: tuple[int, int]
+    device: str
+    jobs: int | None
+    probabilities: bool
+    keep_intensities: bool
+    log_file: Path | None
+    progress: Progress
+    show: Callable[[str], None]
+
+    @property
+    def readers(self) -> int:
+        """How many images are read at a time."""
+        return self.jobs or self.asked.npp or _NNUNET_READERS
+
+    @property
+    def done(self) -> int:
+        """How many cases were finished before."""
+        return len(self.inputs.part_of_cases) - len(self.unfinished)
+
+
+def _why_not_here(checkpoint: Path, trainer: str, asked: argparse.Namespace) -> str | None:
+    from nnunet_amt.nnunet.loaded_model import why_not_here
+
+    folder = checkpoint.parents[1]
+    description = read_json(folder / "dataset.json", advice="copy the whole model folder again")
+    return why_not_here(read_plans(folder / "plans.json"), description, trainer, asked)
+
+
+def _in_this_process(work: _Work) -> int:
+    """Predict what is unfinished; give the number of the network's weights."""
+    from nnunet_amt.nnunet.loaded_model import load_model
+    from nnunet_amt.nnunet.predict_cases import describe_predictions, predict_cases
+
+    cases, asked, total = list(work.unfinished), work.asked, len(work.inputs.part_of_cases)
+    kept = check_images(
+        work.inputs, cases, keep_intensities=work.keep_intensities, jobs=work.readers, progress=work.progress
+    )
+    model = load_model(
+        work.checkpoint, device=work.device, step_size=asked.step_size, mirroring=not asked.disable_tta,
+        on_device=not asked.not_on_device,
+    )  # fmt: skip
+    begin_predictions(work.output, work.unfinished)
+    describe_predictions(work.checkpoint.parents[1], work.output)
+    on_case = _case_lines(work.done, total, work.progress)
+
+    def written(case: str) -> None:
+        line = f"done with {case}\n"  # nnU-Net's words
+        if work.log_file is not None:
+            work.log_file.parent.mkdir(parents=True, exist_ok=True)
+            with work.log_file.open("a", encoding="utf-8") as log:
+                log.write(line)
+        on_case(line)
+
+    predict_cases(
+        model, work.inputs, cases, work.output, kept=kept, keep_intensities=work.keep_intensities,
+        probabilities=work.probabilities, on_case=written,
+    )  # fmt: skip
+    return model.parameters
+
+
+def _by_command(work: _Work, *, dataset_id: int, fold: str, trainer: str) -> int | None:
+    """Predict what is unfinished by ``nnUNetv2_predict``; give the peak memory, see `run_prediction`."""
+    workers = [] if work.jobs is None else ["-npp", str(work.jobs), "-nps", str(work.jobs)]
+    words = ["--continue_prediction", *workers, *work.options]
+    with prepared_images(
+        work.inputs, list(work.unfinished), work.output, keep_intensities=work.keep_intensities, jobs=work.readers,
+        progress=work.progress,
+    ) as folder:  # fmt: skip
+        begin_predictions(work.output, work.unfinished)
+        command = predict_command(
+            folder, work.output, dataset_id=dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME,
+            checkpoint=work.checkpoint.name, options=with_whole_path(words, work.asked.prev_stage_predictions),
+            device=work.device,
+        )  # fmt: skip
+        work.show(shlex.join(command))
+        total = len(work.inputs.part_of_cases)
+        return run_prediction(
+            command, work.inputs.folder, work.output, part=work.part, device=work.device,
+            on_line=None if work.log_file is None else _case_lines(work.done, total, work.progress),
+            log_file=work.log_file,
+        )  # fmt: skip
 
 
 def run_prediction(
@@ -185,6 +291,8 @@ def recorded_prediction(
     cases: int,
     to_do: int,
     device: str,
+    in_children: bool = True,
+    started: float | None = None,
 ) -> Iterator[RunNotes]:
     """Record a prediction that the block runs, if it ends well; one that had nothing to predict adds no run.
 
@@ -192,8 +300,10 @@ def recorded_prediction(
     ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
     and the model is in it, and weighs the more the fewer the cases are.
 
-    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet.
+    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet; `in_children` is as in
+    `recorded_run`. `started` is the time (`time.monotonic`) from which starting counts, now if not given.
     """
+    before = 0.0 if started is None else time.monotonic() - started
     settings = {
         "trainer": trainer,
         "plans": plans,
@@ -211,7 +321,7 @@ def recorded_prediction(
     outputs = (".",) if part[1] == 1 else ()  # other parts may be writing
     with recorded_run(
         output, "predict", settings=settings, inputs=inputs, outputs=outputs, device=device,
-        in_children=True, part=part,
+        in_children=in_children, part=part,
     ) as notes:  # fmt: skip
         yield notes
         # a run that was killed after its last case has left none
@@ -219,8 +329,9 @@ def recorded_prediction(
         notes.nothing_done = to_do == 0 and (recorded or cases == 0)
         notes.counts.update(cases=to_do, cases_in_all=cases)
         if to_do:
-            notes.cost["seconds_per_case_with_start"] = round(notes.seconds() / to_do, 3)
-            notes.cost["parameters"] = number_of_parameters(read_checkpoint(checkpoint)["network_weights"])
+            notes.cost["seconds_per_case_with_start"] = round((before + notes.seconds()) / to_do, 3)
+            if "parameters" not in notes.cost:
+                notes.cost["parameters"] = number_of_parameters(read_checkpoint(checkpoint)["network_weights"])
 
 
 def _trained_dataset(dataset_id: int) -> str:

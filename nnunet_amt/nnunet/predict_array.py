@@ -29,6 +29,7 @@ def prediction_script(
     trainer: str = DEFAULT_TRAINER,
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
+    probabilities: bool = False,
     keep_intensities: bool = False,
     device: str = "auto",
 ) -> str:
@@ -49,7 +50,8 @@ def prediction_script(
     arguments = [
         str(dataset_id), "--input", str(images.resolve()), "--output", str(output.resolve()),
         "--fold", fold, "--trainer", trainer, "--checkpoint", checkpoint, "--device", device,
-        *(["--keep-intensities"] if keep_intensities else []), *with_whole_path(options, asked.prev_stage_predictions),
+        *(["--probabilities"] if probabilities else []), *(["--keep-intensities"] if keep_intensities else []),
+        *with_whole_path(options, asked.prev_stage_predictions),
     ]  # fmt: skip
     return array_script(parts, cases, arguments, environment={**os.environ, **folders}, device=device)
 
@@ -85,7 +87,7 @@ def array_script(
         "export PYTHONSAFEPATH=1",
         "cd /",
         "",
-        f"# {cases} cases in {parts} tasks. Each runs nnUNetv2_predict -num_parts {parts} -part_id {_TASK}",
+        f"# {cases} cases in {parts} tasks. Each predicts those of nnU-Net's -num_parts {parts} -part_id {_TASK}",
         "# after checking the model and taking away what a killed task left half written.",
         "# Submit this file again to predict what is missing; finished predictions are kept.",
         f"{predict} \\",

@@ -21,6 +21,7 @@ from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS
 from nnunet_amt.images.integrity import file_damage
+from nnunet_amt.images.probability_file import probability_file
 
 Record = dict[str, Any]
 
@@ -143,6 +144,7 @@ def unfinished_predictions(
     checkpoint: Path,
     *,
     options: Sequence[str] = (),
+    npz: bool = False,
     probabilities: bool = False,
     part: tuple[int, int] = (0, 1),
 ) -> dict[str, Record]:
@@ -158,8 +160,8 @@ def unfinished_predictions(
         In its fold's folder, with the model's ``plans.json`` one up.
     options
         Further options that change the predictions.
-    probabilities
-        Whether a case is finished only with its ``<case>.npz``.
+    npz, probabilities
+        Whether a case is finished only with nnU-Net's ``<case>.npz``, or with its `probability_file`.
     part
         Only the cases of this part are looked at; see `cases_of_part`.
 
@@ -186,16 +188,18 @@ def unfinished_predictions(
         image = images / image_name(case)
         state = image.stat()
         record: Record = {"model": digest, "image": [str(image.resolve()), state.st_size, state.st_mtime_ns]}
-        whole = _is_whole(output / f"{case}.nii.gz") and (not probabilities or (output / f"{case}.npz").is_file())
+        whole = _is_whole(output / f"{case}.nii.gz") and (not npz or (output / f"{case}.npz").is_file())
+        whole = whole and (not probabilities or _is_whole(probability_file(output, case)))
         if found[case] != record or not whole:
             unfinished[case] = record
     return unfinished
 
 
 def begin_predictions(output: Path, unfinished: Mapping[str, Record]) -> None:
-    """Remove what nnU-Net would take for finished, and write beside it what each prediction will be of."""
+    """Remove what would be taken for finished, or for the new one's, and write what each prediction will be of."""
     for case, record in unfinished.items():
-        (output / f"{case}.nii.gz").unlink(missing_ok=True)
+        for old in (output / f"{case}.nii.gz", output / f"{case}.npz", probability_file(output, case)):
+            old.unlink(missing_ok=True)
         write_json(_record_file(output, case), record)
 
 

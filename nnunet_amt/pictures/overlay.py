@@ -39,6 +39,8 @@ _LINE, _CASING = 2.0, 0.9  # pixels: width of a line, and of the dark or light e
 _DASH, _GAP = 7.0, 5.0  # pixels
 _GAP_BETWEEN = 6  # pixels between the planes of a panel
 _SCALE_BARS_MM = (20, 10, 5)
+_PAGE_MARGIN, _LEAST_PAGE = 12, 640  # pixels
+_LARGE_TEXT, _SMALL_TEXT, _LINE_HEIGHT = 20, 16, 1.4
 _BACKGROUND = 0  # grey value where there is no CT
 
 
@@ -68,12 +70,20 @@ def overlay_png(
 
 
 def case_panel(
-    crop: CaseCrop, *, size: int = _SIZE, at: Voxel | None = None, window: tuple[float, float] = WINDOW
+    crop: CaseCrop,
+    *,
+    size: int = _SIZE,
+    at: Voxel | None = None,
+    window: tuple[float, float] = WINDOW,
+    minimum_mm: float = 80.0,
 ) -> bytes:
-    """Draw the three planes side by side, all at one scale, the longest edge of `size` pixels; see `overlay_png`."""
+    """Draw the three planes side by side, all at one scale, the longest edge of `size` pixels.
+
+    `minimum_mm` is as in `focused`; the others as in `overlay_png`.
+    """
     from PIL import Image
 
-    crop, at = focused(crop, at=at or shown_voxel(crop))
+    crop, at = focused(crop, at=at or shown_voxel(crop), minimum_mm=minimum_mm)
     scale = size / max(crop.extent_mm)
     pictures = [_drawn(plane_view(crop, plane, at=at), scale, window) for plane in PLANES]
     width = sum(picture.width for picture in pictures) + _GAP_BETWEEN * (len(pictures) - 1)
@@ -84,6 +94,26 @@ def case_panel(
         panel.paste(picture, (left, (height - picture.height) // 2))
         left += picture.width + _GAP_BETWEEN
     return _png(panel)
+
+
+def text_page(lines: Sequence[str], *, picture: bytes | None) -> np.ndarray:
+    """Write lines on black under a PNG, or alone; the first is the largest. Gives RGB, (rows, columns, 3) of uint8."""
+    from PIL import Image, ImageDraw
+
+    drawn = None if picture is None else Image.open(io.BytesIO(picture)).convert("RGB")
+    fonts = [_font(_LARGE_TEXT if number == 0 else _SMALL_TEXT) for number in range(len(lines))]
+    widths = [font.getlength(line) for font, line in zip(fonts, lines, strict=True)]
+    width = max([_LEAST_PAGE, *(round(one) + 2 * _PAGE_MARGIN for one in widths), drawn.width if drawn else 0])
+    top = _PAGE_MARGIN + (drawn.height + _PAGE_MARGIN if drawn else 0)
+    height = top + sum(round(font.size * _LINE_HEIGHT) for font in fonts) + _PAGE_MARGIN
+    page = Image.new("RGB", (width, height), (_BACKGROUND,) * 3)
+    if drawn:
+        page.paste(drawn, ((width - drawn.width) // 2, _PAGE_MARGIN))
+    draw = ImageDraw.Draw(page)
+    for font, line in zip(fonts, lines, strict=True):
+        draw.text((_PAGE_MARGIN, top), line, fill="white", font=font)
+        top += round(font.size * _LINE_HEIGHT)
+    return np.asarray(page)
 
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:

@@ -105,8 +105,11 @@ def png_picture(data: bytes, *, alt: str = "", caption: str = "") -> Picture:
     return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", width, height, alt, caption)
 
 
-def page_environment() -> Environment:
-    """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
+def page_environment(folder: Path | None = None) -> Environment:
+    """Give what renders the templates: every text is escaped, and a name that is not there is an error.
+
+    Templates of another page stand in a `folder` of their own, and may use those of the report.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -115,7 +118,7 @@ def page_environment() -> Environment:
         return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([_TEMPLATES] if folder is None else [folder, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -188,7 +188,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
 
     return Stage(
         name="predict",
-        purpose="nnUNetv2_predict on the external test set",
+        purpose="prediction of the external test set, as nnUNetv2_predict does it",
         record=at.predictions,
         reads={"images": RunInput(images, "names_and_sizes"), "checkpoint": at.fold_folder / chosen.checkpoint},
         settings={"trainer": settings.train.trainer, "fold": settings.train.fold, "checkpoint": chosen.checkpoint},

@@ -137,8 +137,8 @@ DAMAGED = "P/b.npz: is damaged or no file of nnU-Net's; predict this case again"
 PROBABILITIES: list[tuple[Damage, str]] = [
     (
         lambda folder: (folder / "predictions" / "b.npz").unlink(),
-        "P: no probabilities for 1 case (b); predict with --save_probabilities, which writes <case id>.npz beside "
-        "each prediction",
+        "P: no probabilities for 1 case (b); predict with --probabilities, which writes probabilities/<case id>.nii.gz "
+        "beside the predictions, or nnU-Net's --save_probabilities (<case id>.npz)",
     ),
     (lambda folder: (folder / "predictions" / "b.npz").write_bytes(b""), DAMAGED),
     (cut("predictions/b.npz"), DAMAGED),

@@ -222,10 +222,12 @@ def test_bad_input_beside_a_model(
 def test_array_script_is_all_there_is_on_stdout(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_model(tmp_path, base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
-    result = runner.invoke(app, ["predict", "711", "--output", str(tmp_path / "o"), "--slurm-array", "1"])
+    words = ["predict", "711", "--output", str(tmp_path / "o"), "--slurm-array", "1", "--probabilities"]
+    result = runner.invoke(app, words)
     assert result.exit_code == 0
     assert result.stdout.startswith("#!/bin/bash\n")
     assert result.stdout.endswith('-num_parts 1 -part_id "$SLURM_ARRAY_TASK_ID"\n')
+    assert " --probabilities " in result.stdout
     assert "sbatch FILE" in result.stderr
     assert "--gres=gpu:1" in result.stdout  # the machine that prints it need not have one
 

@@ -1,6 +1,7 @@
 """Images to predict are looked at as the conversion looks at a CT, and label maps lie as the images do.
 
-nnU-Net's part is played by a function that takes everything above 0 HU for tumour, on the grid that it is given.
+nnU-Net's command, where it is the one that predicts, is played by a function that takes everything above 0 HU for
+tumour, on the grid that it is given. `test_predict_cases` is about predictions in this process.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def nnunet(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_model(tmp_path / "results", planned_base)
     fake = FakeNNUNet()
     monkeypatch.setattr("nnunet_amt.nnunet.process.run_stock_command", fake)
+    monkeypatch.setattr("nnunet_amt.nnunet.loaded_model.why_not_here", lambda *_: "this is a test of the command")
     return fake
 
 

@@ -77,7 +77,8 @@ def test_parts_record_themselves_apart(planned_base: Path, tmp_path: Path) -> No
 def test_finished_prediction_starts_nothing_and_keeps_what_is_there(
     planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Loading the model to find nothing to do would take a minute; the progress is told all the same."""
+    """Loading nnU-Net to find nothing to do would take a minute; the progress is told all the same."""
+    monkeypatch.setattr("nnunet_amt.nnunet.loaded_model.why_not_here", lambda *_: "this is a test of the command")
     set_nnunet_folders(monkeypatch, planned_base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
     write_model(tmp_path / "results", planned_base)

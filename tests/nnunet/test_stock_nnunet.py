@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.probability_file import read_probabilities
 from tests.conftest import TINY_DATASET
 
 pytestmark = pytest.mark.slow
@@ -31,7 +33,10 @@ def shell(script: str, **variables: str) -> str:
 
 
 def test_train_and_predict_with_plain_commands(planned_base: Path, tmp_path: Path) -> None:
-    """As the README says: env, train, predict with probabilities; the label map lies on the image's grid."""
+    """As the README says: env, train, predict with probabilities; the label map lies on the image's grid.
+
+    The command of ours, which predicts without nnU-Net's, gives the same labels.
+    """
     dataset = planned_base / "nnUNet_raw" / TINY_DATASET
     script = f"""
         eval "$(nnunet_amt env --folder '{planned_base}')"
@@ -39,6 +44,7 @@ def test_train_and_predict_with_plain_commands(planned_base: Path, tmp_path: Pat
         nnUNetv2_train 711 3d_fullres 0 -tr {TRAINER} -p nnUNetAMTPlans -device cpu
         nnUNetv2_predict -i '{dataset}/imagesTs' -o '{tmp_path}/out' -d 711 -c 3d_fullres -f 0 -tr {TRAINER} \
             -p nnUNetAMTPlans -chk checkpoint_best.pth --save_probabilities -device cpu -npp 1 -nps 1
+        nnunet_amt predict 711 --trainer {TRAINER} --output '{tmp_path}/ours' --device cpu --probabilities
     """
     shell(script)
     model = tmp_path / TINY_DATASET / f"{TRAINER}__nnUNetAMTPlans__3d_fullres"
@@ -52,6 +58,13 @@ def test_train_and_predict_with_plain_commands(planned_base: Path, tmp_path: Pat
     assert probabilities.shape == (2, 16, 40, 40)
     assert np.allclose(probabilities.sum(axis=0), 1, atol=1e-2)
     expected = sitk.GetArrayFromImage(prediction)
+    ours = sitk.ReadImage(str(tmp_path / "ours" / "f.nii.gz"))
+    assert (ours.GetSize(), ours.GetSpacing(), ours.GetOrigin()) == (
+        *(image.GetSize(), image.GetSpacing(), image.GetOrigin()),
+    )
+    assert np.array_equal(sitk.GetArrayFromImage(ours), expected)
+    levels = read_probabilities(tmp_path / "ours" / "probabilities" / "f.nii.gz", Geometry.of(ours))
+    assert np.abs(levels / 255 - np.where(probabilities[1] < 0.01, 0, probabilities[1])).max() < 0.01
     decided = np.abs(probabilities[1] - 0.5) > 0.01
     assert np.array_equal((probabilities[1] > 0.5)[decided], (expected > 0)[decided])
 

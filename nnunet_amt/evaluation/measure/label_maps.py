@@ -181,7 +181,7 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
     UnmatchedCasesError
         If a folder holds no label map, or a case stands in one folder only.
     """
-    predicted, referenced = _label_maps(predictions), _label_maps(references)
+    predicted, referenced = find_label_maps(predictions), find_label_maps(references)
     missing = sorted(referenced.keys() - predicted.keys())
     extra = sorted(predicted.keys() - referenced.keys())
     complaints = []
@@ -196,7 +196,12 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
     return tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
 
 
-def _label_maps(folder: Path) -> dict[str, Path]:
+def find_label_maps(folder: Path) -> dict[str, Path]:
+    """Find the label maps of a folder by their case ids.
+
+    Raises BadInputError if the folder or one of them cannot be read, or a case stands there twice; UnmatchedCasesError
+    if there is none.
+    """
     try:
         require_folder(folder, "give the folder that holds the label maps")
         paths = sorted(folder.iterdir())

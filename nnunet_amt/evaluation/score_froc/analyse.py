@@ -62,7 +62,7 @@ def analyse_scores(
     output
         Folder for `SCORE_FROC_FILES`.
     probabilities
-        Folder of nnU-Net's ``<case id>.npz``; None for that of the predictions, where nnU-Net writes them.
+        Folder of the probabilities, see `find_probabilities`; None for that of the predictions, where they are written.
     settings
         Value of tumour, connectivity, smallest predicted lesion and the rule of false positives.
     missing_as_empty

@@ -1,4 +1,4 @@
-"""The predicted lesions of a case with their confidences, from the probabilities that nnU-Net writes when asked to."""
+"""The predicted lesions of a case with their confidences, from the probabilities that were written with them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ from nnunet_amt.evaluation.measure.lesions import (
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.foreground import Foreground, MaskBox
 from nnunet_amt.images.mask_file import read_geometry
+from nnunet_amt.images.probability_file import FOLDER, HIGHEST_LEVEL, probability_file
+from nnunet_amt.images.probability_file import read_probabilities as read_levels
 
 Confidence = Literal["mean", "max"]
 CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
@@ -65,7 +67,9 @@ class CaseCandidates:
 
 
 def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str, Path]:
-    """Find ``<case id>.npz`` of each case that has a prediction.
+    """Find the probabilities of each case that has a prediction.
+
+    They are nnU-Net's ``<case id>.npz``, or ours, see `nnunet_amt.images.probability_file`.
 
     Raises
     ------
@@ -74,15 +78,20 @@ def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str,
     UnmatchedCasesError
         If a case has none.
     """
-    require_folder(folder, "give the folder of nnU-Net's <case id>.npz")
-    paths = {pair.case_id: folder / f"{pair.case_id}.npz" for pair in pairs if pair.prediction is not None}
+    require_folder(folder, f"give the folder that holds <case id>.npz, or {FOLDER}/<case id>.nii.gz")
+    paths = {pair.case_id: _probabilities_of(folder, pair.case_id) for pair in pairs if pair.prediction is not None}
     missing = [case_id for case_id, path in paths.items() if not path.is_file()]
     if missing:
         raise UnmatchedCasesError(
-            f"{folder}: no probabilities for {named_cases(missing)}; predict with --save_probabilities, "
-            "which writes <case id>.npz beside each prediction"
+            f"{folder}: no probabilities for {named_cases(missing)}; predict with --probabilities, which writes "
+            f"{FOLDER}/<case id>.nii.gz beside the predictions, or nnU-Net's --save_probabilities (<case id>.npz)"
         )
     return paths
+
+
+def _probabilities_of(folder: Path, case_id: str) -> Path:
+    of_nnunet = folder / f"{case_id}.npz"
+    return of_nnunet if of_nnunet.is_file() else probability_file(folder, case_id)
 
 
 def case_candidates(
@@ -151,7 +160,8 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
     """Read the probability of tumour of every voxel.
 
     nnU-Net stores an array (classes, z, y, x) on the grid of the prediction, not of the resampled image. The
-    ``.pkl`` beside it holds that grid too, but unpickling a file can run code: the grid is the prediction's.
+    ``.pkl`` beside it holds that grid too, but unpickling a file can run code: the grid is the prediction's. Our own
+    files, ``.nii.gz``, hold a crop; what they leave out is 0.
 
     Returns
     -------
@@ -170,6 +180,8 @@ def read_probabilities(path: Path, pair: LabelMapPair) -> np.ndarray:
     LabelValueError
         If there are other classes than background and tumour, or values that are no probabilities.
     """
+    if path.name.endswith(".nii.gz"):
+        return (read_levels(path, read_geometry(pair.reference)) / np.float32(HIGHEST_LEVEL)).astype(np.float32)
     try:
         with zipfile.ZipFile(path) as archive:
             member = _member(path, archive)

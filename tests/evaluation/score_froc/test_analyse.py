@@ -13,6 +13,9 @@ import pytest
 from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError, UnmatchedCasesError
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, ScoreFrocResult, analyse_scores
+from nnunet_amt.images.mask_file import read_geometry
+from nnunet_amt.images.probability_file import probability_file
+from nnunet_amt.images.probability_file import write_probabilities as write_crop
 from tests.evaluation.blank_figures import without_figures
 from tests.evaluation.builders import row_mask, write_pair
 
@@ -59,6 +62,26 @@ def test_confidences_and_curve(folder: Path) -> None:
     assert float(false["max_probability"]) == pytest.approx(0.6)
     for curve in result.curves:
         assert (curve.tp, curve.fp) == ((1, 1), (0, 1))
+
+
+def test_crops_of_eight_bits_give_the_same_curve(folder: Path) -> None:
+    """As predict --probabilities writes them; confidences are right to half of 1/255."""
+    expected = run(folder)
+    for case_id in "ab":
+        npz, label_map = (folder / "predictions" / f"{case_id}{ending}" for ending in (".npz", ".nii.gz"))
+        with np.load(npz) as file:
+            levels = np.rint(file["probabilities"][1] * 255).astype(np.uint8)
+        npz.unlink()
+        write_crop(probability_file(label_map.parent, case_id), levels, geometry=read_geometry(label_map))
+    found = run(folder)
+    for one, other in zip(expected.curves, found.curves, strict=True):
+        assert (one.tp, one.fp) == (other.tp, other.fp)
+        assert one.threshold == pytest.approx(other.threshold, abs=0.5 / 255)
+    assert found.sweep == expected.sweep
+    crop = probability_file(folder / "predictions", "a")
+    crop.write_bytes(crop.read_bytes()[:-9])
+    with pytest.raises(ImageReadError, match=r"probabilities/a.nii.gz: is damaged"):
+        run(folder)
 
 
 def test_both_kinds_of_froc_are_told_apart(folder: Path) -> None:
@@ -112,7 +135,7 @@ def test_probabilities_that_do_not_fit_are_refused_in_one_line(folder: Path) -> 
     path.write_bytes(path.read_bytes()[:-30])
     refuse(ImageReadError, "a.npz: is damaged or no file of nnU-Net's; predict this case again")
     path.unlink()
-    refuse(UnmatchedCasesError, r"no probabilities for 1 case \(a\); predict with --save_probabilities")
+    refuse(UnmatchedCasesError, r"no probabilities for 1 case \(a\); predict with --probabilities")
 
 
 def test_a_pickle_is_never_opened(folder: Path) -> None:

@@ -1,0 +1,104 @@
+"""The DICOM objects of one case: which are asked for, and what stands in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt import __version__
+from nnunet_amt.clinic.dicom_object import Maker
+from nnunet_amt.clinic.lesions import Lesion
+from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
+from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_pages
+from nnunet_amt.clinic.segmentation import write_segmentation
+from nnunet_amt.clinic.source_series import SourceSeries
+
+Kind = Literal["seg", "rtstruct", "sc"]
+Empty = Literal["nothing", "sc"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class ObjectOptions:
+    """How masks are written.
+
+    Attributes
+    ----------
+    kinds
+        Objects to write.
+    holes
+        See `write_rtstruct`.
+    together
+        One segment and one ROI for all lesions of a case, instead of one each.
+    minimum_voxels
+        Smaller components are specks, and not written; 0 keeps all.
+    empty
+        What is written of a mask without a lesion: nothing, or a Secondary Capture that says so.
+    """
+
+    kinds: tuple[Kind, ...] = ("seg",)
+    holes: Holes = "keyhole"
+    together: bool = False
+    minimum_voxels: int = 10
+    empty: Empty = "nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class CaseObjects:
+    """A mask on the CT series that it belongs to, ready to be written; CT and mask are (z, y, x) with LPS axes."""
+
+    source: SourceSeries
+    image: NDArray[np.signedinteger]
+    mask: NDArray[np.bool_]
+    lesions: list[Lesion]
+
+    def write(self, folder: Path, *, maker: Maker, options: ObjectOptions) -> list[Path]:
+        """Write the objects that are asked for; gives their files."""
+        if not self.lesions:
+            if options.empty == "nothing":
+                return []
+            return write_pages(folder, self.source, [empty_page(self._about(maker))], maker=maker)
+        structures = self._structures(together=options.together)
+        files = []
+        if "seg" in options.kinds:
+            files.append(folder / "seg.dcm")
+            write_segmentation(files[-1], self.source, structures, maker=maker)
+        if "rtstruct" in options.kinds:
+            files.append(folder / "rtstruct.dcm")
+            write_rtstruct(files[-1], self.source, structures, maker=maker, holes=options.holes)
+        if "sc" in options.kinds:
+            files += write_pages(folder, self.source, self._pages(maker), maker=maker)
+        return files
+
+    def _structures(self, *, together: bool) -> dict[str, NDArray[np.bool_]]:
+        masks = {f"AMT {lesion.number}": lesion.mask(self.mask.shape) for lesion in self.lesions}
+        if together:
+            masks = {"AMT": np.any(list(masks.values()), axis=0)}
+        grid = self.source.series.geometry
+        return {name: self.source.on_slices(mask, grid) for name, mask in masks.items()}
+
+    def _pages(self, maker: Maker) -> list[NDArray[np.uint8]]:
+        spacing = self.source.series.geometry.spacing
+        return [
+            lesion_page(
+                self.image, self.mask, lesion, count=len(self.lesions), spacing=spacing,
+                lines=[f"Slice {self.slice_name(lesion)} of the CT series", *self._about(maker)],
+            )
+            for lesion in self.lesions
+        ]  # fmt: skip
+
+    def _about(self, maker: Maker) -> list[str]:
+        return [f"{maker.shown}, nnunet_amt {__version__}, {maker.made:%Y-%m-%d %H:%M}"]
+
+    def slice_name(self, lesion: Lesion) -> object:
+        """Give the InstanceNumber of a lesion's slice, as viewers show it; its place in the stack if there is none."""
+        alone = np.zeros(self.mask.shape, dtype=bool)
+        alone[lesion.axial_slice] = True
+        on_slices = self.source.on_slices(alone, self.source.series.geometry)
+        index = int(np.argmax(on_slices.any(axis=(1, 2))))
+        number = self.source.slices[index].get("InstanceNumber")
+        return int(number) if number not in (None, "") else index + 1

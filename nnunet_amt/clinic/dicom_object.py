@@ -1,0 +1,110 @@
+"""What every DICOM object of ours has in common: who made it, UIDs that follow from its inputs, how it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt import __version__
+from nnunet_amt.base.files import atomic_path
+from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.images.dicom.files import pydicom_module
+
+RESEARCH_ONLY = "Research use only, not for diagnosis"
+MANUFACTURER = "nnunet_amt"
+# Raised whenever the same mask is written as something else: the objects are then other ones, with other UIDs.
+WRITER_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What made a result, as the objects name it.
+
+    Attributes
+    ----------
+    model
+        Its name, such as that of the trainer.
+    model_hash
+        SHA-256 of its weights, hexadecimal; empty where it is not known.
+    operating_point
+        Name of the operating point, empty for the network's own decision.
+    made
+        When the mask was made, in local time.
+    """
+
+    model: str
+    model_hash: str
+    made: datetime
+    operating_point: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Model, version and point on one line, at most 64 characters as DICOM's LO."""
+        parts = [self.model, self.model_hash[:12], self.operating_point]
+        return " ".join(part for part in parts if part).encode("ascii", "replace").decode()[:64]
+
+
+def derived_uid(source: SourceSeries, maker: Maker, mask_hash: str, *what: str) -> str:
+    """Derive a UID from what an object is made of: the same for the same, another when anything changes.
+
+    Parameters
+    ----------
+    mask_hash
+        Of the voxels, see `hash_of_mask`.
+    what
+        Which object of them, such as ``"SEG"``, ``"series"``.
+    """
+    source_uids = [str(dataset.SOPInstanceUID) for dataset in source.slices]
+    parts = [*source_uids, maker.model_hash, maker.operating_point, mask_hash, str(WRITER_VERSION), *what]
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
+
+
+def hash_of_mask(mask: Any) -> str:
+    """Hash the voxels of a label map, an array of small whole numbers, and its shape."""
+    return hashlib.sha256(str(mask.shape).encode() + mask.astype("uint8").tobytes()).hexdigest()
+
+
+def new_object(source: SourceSeries, maker: Maker, *, sop_class: str, instance_uid: str, series_uid: str) -> Any:
+    """Begin a dataset in the patient and study of the CT, made by us."""
+    pydicom = pydicom_module()
+    dataset = pydicom.dataset.Dataset()
+    source.take_over(dataset)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, instance_uid
+    dataset.SeriesInstanceUID = series_uid
+    dataset.SeriesNumber = series_number(source)
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, maker.shown
+    dataset.SoftwareVersions = __version__
+    dataset.DeviceSerialNumber = maker.model_hash[:16] or "unknown"
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date_and_time(maker.made)
+    return dataset
+
+
+def series_number(source: SourceSeries) -> int:
+    """Give a number that stands behind those of the scanner: most viewers sort series by it."""
+    number = source.first.get("SeriesNumber")
+    return 9000 + (int(number) if number not in (None, "") else 0) % 1000
+
+
+def date_and_time(moment: datetime) -> tuple[str, str]:
+    """Write a moment as DICOM's DA and TM."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+def write_object(path: Path, dataset: Any, *, syntax: str) -> None:
+    """Write a dataset as a DICOM file of a transfer syntax, whole or not at all."""
+    pydicom = pydicom_module()
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = syntax
+    meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationVersionName = "NNUNET_AMT"
+    dataset.file_meta = meta
+    dataset.preamble = bytes(128)
+    with atomic_path(path) as partial:
+        pydicom.dcmwrite(partial, dataset, enforce_file_format=True)

@@ -1,0 +1,156 @@
+"""Write label maps back to where their CTs came from: as DICOM objects in the patients' studies."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.base.files import write_json
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, recorded_run
+from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions
+from nnunet_amt.clinic.dicom_object import Maker
+from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
+from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in
+from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
+from nnunet_amt.evaluation.measure.label_maps import find_label_maps
+from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
+from nnunet_amt.images.image_file import read_image, to_hounsfield
+from nnunet_amt.images.mask_file import EmptyMaskError, read_geometry, tumour_mask
+
+EXPORT_FILES = ("lesions.csv", "refused.json")
+_UNKNOWN_MODEL = "unknown model"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote: the files, the cases that nothing was found in, and why others could not be written."""
+
+    files: tuple[Path, ...]
+    without_lesion: tuple[str, ...]
+    refused: dict[str, str]
+
+
+def export_predictions(
+    predictions: Path,
+    series: Sequence[Path],
+    output: Path,
+    *,
+    options: ObjectOptions | None = None,
+    progress: Progress = silent,
+) -> Exported:
+    """Write each label map of a folder as DICOM objects of the CT series whose grid it lies on.
+
+    Label maps may be those of `nnunet_amt predict`, or what plain ``nnUNetv2_predict`` made of converted series. A case
+    that cannot be written stops no other; why stands in ``refused.json``.
+
+    Parameters
+    ----------
+    predictions
+        Folder of label maps of 0 and 1.
+    series
+        Folders or zips that hold the CT series, one or many in each.
+    output
+        Gets a folder a case with its objects, and ``lesions.csv`` of all.
+    options
+        What is written, and how.
+
+    Raises
+    ------
+    BadInputError
+        If there are no label maps, or no readable CT series at all.
+    """
+    options = options or ObjectOptions()
+    label_maps = find_label_maps(predictions)
+    sources = _open_series(series, progress)
+    model, model_hash = _model_of(predictions)
+    files: list[Path] = []
+    rows: list[Sequence[object]] = []
+    without: list[str] = []
+    refused: dict[str, str] = {}
+    inputs: dict[str, Path | RunInput] = {"predictions": predictions}
+    with recorded_run(output, "export", settings=options, inputs=inputs, outputs=EXPORT_FILES) as notes:
+        for done, (case_id, path) in enumerate(label_maps.items(), start=1):
+            maker = Maker(model, model_hash, datetime.fromtimestamp(path.stat().st_mtime))
+            try:
+                case = _case_of(path, sources, options=options)
+                files += case.write(output / case_id, maker=maker, options=options)
+            except AMTError as error:
+                refused[case_id] = str(error)
+            else:
+                rows += [lesion_row(case_id, one, slice_name=case.slice_name(one)) for one in case.lesions]
+                without += [] if case.lesions else [case_id]
+            progress(done, len(label_maps), "writing DICOM objects")
+        write_lesions(output / "lesions.csv", rows)
+        write_json(output / "refused.json", refused)
+        notes.counts |= {"cases": len(label_maps), "refused": len(refused), "lesions": len(rows)}
+    files += [output / "lesions.csv", output / RECORD_FILE]
+    return Exported(tuple(files), tuple(without), refused)
+
+
+def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries]:
+    found: list[SourceSeries] = []
+    reasons: list[AMTError] = []
+    for done, path in enumerate(paths, start=1):
+        for one in ct_series_in(path):
+            if isinstance(one, AMTError):
+                reasons.append(one)
+            else:
+                found.append(SourceSeries.of(one))
+        progress(done, len(paths), "reading the CT series")
+    if not found:
+        raise BadInputError(f"no CT series can be used: {reasons[0]}" if reasons else "no CT series was given; --dicom")
+    return found
+
+
+def _model_of(predictions: Path) -> tuple[str, str]:
+    """Name the trainer and the hash of the checkpoint that the folder's record tells of."""
+    run: dict[str, Any] = newest_run(predictions, "predict") or {}
+    trainer = str(run.get("settings", {}).get("trainer") or _UNKNOWN_MODEL)
+    return trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
+
+
+def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOptions) -> CaseObjects:
+    import SimpleITK as sitk
+
+    source, mask = _source_of(path, sources), _read_mask(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        values = source.series.read(Path(scratch))
+    # what a CT may be is for the prediction to ask
+    image = to_hounsfield(sitk.GetArrayViewFromImage(values), keep_intensities=True)
+    lesions = find_lesions(mask, source.series.geometry, image=image, minimum_voxels=options.minimum_voxels)
+    return CaseObjects(source, image, mask, lesions)
+
+
+def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:
+    grid = lps_geometry(read_geometry(path))
+    fitting = [source for source in sources if geometry_difference(grid, source.series.geometry) is None]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise GeometryMismatchError(
+            f"{path.name}: {len(fitting)} CT series have its grid, {described(grid)}; give the one that it was made of"
+        )
+    only = f"; the series given has {described(sources[0].series.geometry)}" if len(sources) == 1 else ""
+    raise GeometryMismatchError(
+        f"{path.name}: none of {len(sources)} CT series has its grid, {described(grid)}{only}; give the series that it "
+        "was made of"
+    )
+
+
+def _read_mask(path: Path) -> NDArray[np.bool_]:
+    """Read a label map of 0 and 1, which may be empty: (z, y, x), LPS axes."""
+    import SimpleITK as sitk
+
+    values = sitk.GetArrayFromImage(to_lps(read_image(path)))
+    try:
+        return tumour_mask(values, name=path.name) == 1
+    except EmptyMaskError:
+        return np.zeros(values.shape, dtype=bool)

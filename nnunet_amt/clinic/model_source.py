@@ -1,0 +1,82 @@
+"""Where a model to segment with comes from: a dataset's number, a model's folder, or a zip that nnU-Net exported."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.folder import require_model
+from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.nnunet.environment import require_known_trainer
+from nnunet_amt.nnunet.predict import BEST_CHECKPOINT, find_model
+from nnunet_amt.trainers.unet import AMTUNet
+
+_FINAL_CHECKPOINT = "checkpoint_final.pth"  # what nnUNetv2_export_model_to_zip takes if not told otherwise
+_LARGEST_MEMBER_BYTES = 2_000_000_000
+
+
+@contextmanager
+def opened_model(
+    model: str, *, fold: str = "0", trainer: str | None = None, checkpoint: str | None = None
+) -> Iterator[Path]:
+    """Give the path of a model's checkpoint, looked at as `predict` looks at it; a zip is unpacked for so long.
+
+    Parameters
+    ----------
+    model
+        Number of a dataset in nnUNet_results, a folder ``<trainer>__<plans>__<configuration>``, or a zip.
+    fold, trainer, checkpoint
+        Which model of a dataset, and which of its files; the best checkpoint, and where that is missing the last.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such model, or it may not be used; see `require_model`.
+    """
+    path = Path(model)
+    if model.isdigit() and not path.exists():
+        yield find_model(int(model), fold, trainer or DEFAULT_TRAINER, checkpoint or BEST_CHECKPOINT)
+    elif path.is_dir():
+        yield _of_folder(path, fold, checkpoint)
+    elif path.is_file() and zipfile.is_zipfile(path):
+        with tempfile.TemporaryDirectory() as unpacked:
+            yield _of_folder(_unpack(path, Path(unpacked)), fold, checkpoint)
+    else:
+        raise BadInputError(
+            f"--model {model}: is neither the number of a dataset, nor the folder of a model, nor a zip that "
+            "nnUNetv2_export_model_to_zip wrote"
+        )
+
+
+def _of_folder(folder: Path, fold: str, checkpoint: str | None) -> Path:
+    trainer = folder.resolve().name.partition("__")[0]
+    require_known_trainer(trainer)
+    name = checkpoint or BEST_CHECKPOINT
+    if checkpoint is None and not (folder / f"fold_{fold}" / name).is_file():
+        name = _FINAL_CHECKPOINT
+    return require_model(folder, fold=fold, checkpoint=name, trainer=trainer, network=AMTUNet)
+
+
+def _unpack(path: Path, target: Path) -> Path:
+    """Unpack the model of a zip; give its folder."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [PurePosixPath(name) for name in archive.namelist()]
+            folders = {name.parents[1] for name in names if name.suffix == ".pth" and len(name.parts) >= 3}
+            if len(folders) != 1:
+                raise BadInputError(f"{path.name}: holds {len(folders)} models; give a zip of one")
+            (folder,) = folders
+            for member in archive.infolist():
+                place = PurePosixPath(member.filename)
+                if member.is_dir() or folder not in place.parents or place.suffix not in (".pth", ".json"):
+                    continue
+                if member.file_size > _LARGEST_MEMBER_BYTES:
+                    raise BadInputError(f"{path.name}: {place.name} unpacks to {member.file_size} bytes, no model does")
+                archive.extract(member, target)
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+        raise BadInputError(f"{path.name}: the zip is damaged; export the model again") from error
+    return target / folder

@@ -1,0 +1,157 @@
+"""CTs of new patients, whatever they come in: each that can be read is a case, all else is listed with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.base.files import files_below
+from nnunet_amt.base.run_record import file_sha256
+from nnunet_amt.clinic.source_series import ct_series_in
+from nnunet_amt.errors import AMTError, BadInputError
+from nnunet_amt.images.dicom.series import DicomSeries
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.image_file import (
+    IMAGE_FILE_ENDINGS,
+    ImageFile,
+    ReadingOptions,
+    is_image_file_name,
+    open_image_file,
+    to_hounsfield,
+)
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_CHANNEL = re.compile(r"_0000$")
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """A CT whose header has been read.
+
+    Attributes
+    ----------
+    case_id
+        What its results are called: the file's or folder's name, with a number where that names several.
+    given
+        The path that was given.
+    ct
+        The series or file.
+    """
+
+    case_id: str
+    given: Path
+    ct: DicomSeries | ImageFile
+
+    @property
+    def grid(self) -> Geometry:
+        """The grid with LPS axes."""
+        return self.ct.geometry
+
+    @property
+    def own_grid(self) -> Geometry:
+        """The grid that the label map gets: the input's own axes; of a straightened series those with LPS axes."""
+        if isinstance(self.ct, ImageFile):
+            return self.ct.stored
+        return self.ct.geometry if self.ct.shifts is not None else self.ct.stored_geometry
+
+    def digest(self) -> str:
+        """Tell this CT from others: of the slices' UIDs, or of the file's bytes."""
+        if isinstance(self.ct, ImageFile):
+            return file_sha256(self.ct.path) or ""
+        return hashlib.sha256("\n".join(sorted(self.ct.sop_uids)).encode()).hexdigest()
+
+    def read(self, *, keep_intensities: bool = False) -> NDArray[np.signedinteger]:
+        """Read whole HU, (z, y, x), LPS axes, as the conversion does; ImageReadError if they cannot be HU."""
+        import SimpleITK as sitk
+
+        with tempfile.TemporaryDirectory() as scratch:
+            image = self.ct.read(Path(scratch))
+        return to_hounsfield(sitk.GetArrayViewFromImage(image), keep_intensities=keep_intensities)
+
+
+@dataclass(frozen=True)
+class NotTaken:
+    """Something given that is no case, and why."""
+
+    given: Path
+    reason: str
+
+    @classmethod
+    def because(cls, given: Path, error: Exception) -> NotTaken:
+        """Take an error's words, without the name with which they may begin."""
+        return cls(given, str(error).removeprefix(f"{given.name}: "))
+
+
+def find_new_cases(inputs: Sequence[Path], *, options: ReadingOptions) -> tuple[list[NewCase], list[NotTaken]]:
+    """Look through files, zips and folders for CTs; nothing but headers is read.
+
+    Parameters
+    ----------
+    inputs
+        DICOM folders, zips or files, NIfTI, NRRD or MHA files, or folders of any of them.
+    options
+        Whether a tilted series may be straightened.
+
+    Raises
+    ------
+    BadInputError
+        If a path does not exist.
+    """
+    cases: list[NewCase] = []
+    others: list[NotTaken] = []
+    for given in inputs:
+        if not given.exists():
+            raise BadInputError(f"{given}: does not exist; give a DICOM folder or zip, or an image file")
+        for found in _found_in(given, options):
+            if isinstance(found, NewCase):
+                cases.append(found)
+            else:
+                others.append(found)
+    return _with_names_of_their_own(cases), others
+
+
+def _found_in(given: Path, options: ReadingOptions) -> Iterator[NewCase | NotTaken]:
+    files = [given] if given.is_file() else files_below(given)
+    images = [file for file in files if is_image_file_name(file)]
+    for file in images:
+        try:
+            yield NewCase(_name_of(file), given, open_image_file(file))
+        except AMTError as error:
+            yield NotTaken.because(file, error)
+    if images and len(images) == len(files):
+        return
+    try:
+        series = ct_series_in(given, options=options)
+    except AMTError as error:
+        if not images:  # with images beside them, papers and scripts are no reason to complain
+            yield NotTaken.because(given, error)
+        return
+    for one in series:
+        yield NotTaken.because(given, one) if isinstance(one, AMTError) else NewCase(_name_of(given), given, one)
+
+
+def _name_of(path: Path) -> str:
+    """Make a case id of a file's or folder's name: without its ending and nnU-Net's channel."""
+    name = path.resolve().name
+    ending = next((one for one in (*IMAGE_FILE_ENDINGS, ".zip", ".dcm") if name.lower().endswith(one)), "")
+    return _NOT_IN_NAMES.sub("_", _CHANNEL.sub("", name[: len(name) - len(ending)])).strip("._") or "case"
+
+
+def _with_names_of_their_own(cases: Sequence[NewCase]) -> list[NewCase]:
+    """Put numbers behind cases of one name, as the series of one folder are, in the order in which they were found."""
+    many = {name for name, count in Counter(case.case_id.lower() for case in cases).items() if count > 1}
+    numbers: Counter[str] = Counter()
+    named = []
+    for case in cases:
+        key = case.case_id.lower()
+        numbers[key] += 1
+        named.append(replace(case, case_id=f"{case.case_id}-{numbers[key]}") if key in many else case)
+    return named

@@ -1,0 +1,93 @@
+"""The page of segmented cases: what was found in each, and what was not taken. No reference, so no accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunet_amt import __version__
+from nnunet_amt.base.files import write_text
+from nnunet_amt.clinic.lesions import LESION_COLUMNS
+from nnunet_amt.clinic.new_cases import NotTaken
+from nnunet_amt.report.page_parts import Picture, content_policy, page_environment, read_picture, stylesheet
+from nnunet_amt.writing.table import Row, Table
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_COLUMN = {name: number for number, name in enumerate(LESION_COLUMNS)}
+_SHOWN = (
+    ("volume_cm3", "volume, cm³", 1),
+    ("axial_diameter_mm", "axial diameter, mm", 0),
+    ("maximum_diameter_mm", "largest diameter, mm", 0),
+    ("mean_hu", "mean HU", 0),
+    ("score", "mean probability", 2),
+)
+
+
+@dataclass(frozen=True)
+class CaseOnPage:
+    """A case as the template shows it."""
+
+    case_id: str
+    found: str
+    picture: Picture | None
+    lesions: Table | None
+    files: tuple[str, ...]
+    note: str
+
+
+def write_result_page(
+    path: Path, folder: Path, results: Mapping[str, Mapping[str, Any]], not_taken: Sequence[NotTaken]
+) -> None:
+    """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
+    cases = [_case(folder, case_id, result) for case_id, result in sorted(results.items())]
+    style = stylesheet("page.css")
+    text = (
+        page_environment(_TEMPLATES)
+        .get_template("segmented.html.j2")
+        .render(
+            cases=cases,
+            table=_table_of_cases(cases, results),
+            not_taken=[(one.given.name, one.reason) for one in not_taken],
+            style=style,
+            policy=content_policy(scripts=(), styles=(style,)),
+            version=__version__,
+        )
+    )
+    write_text(path, text)
+
+
+def _case(folder: Path, case_id: str, result: Mapping[str, Any]) -> CaseOnPage:
+    lesions = result["lesions"]
+    count = len(lesions)
+    found = "no lesion" if not count else "1 lesion" if count == 1 else f"{count} lesions"
+    through = "its largest lesion" if count else "its middle"
+    picture = read_picture(
+        folder / case_id / "overview.png", alt=f"{case_id}: axial, coronal and sagittal plane through {through}"
+    )
+    table = None
+    if lesions:
+        rows = tuple(
+            Row(f"lesion {row[_COLUMN['lesion']]}",
+                (*(_number(row[_COLUMN[name]], digits) for name, _, digits in _SHOWN), str(row[_COLUMN["slice"]])))
+            for row in lesions
+        )  # fmt: skip
+        table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice"), rows)
+    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]))
+
+
+def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for case in cases:
+        lesions = results[case.case_id]["lesions"]
+        volumes = [float(row[_COLUMN["volume_cm3"]]) for row in lesions]
+        diameters = [float(row[_COLUMN["axial_diameter_mm"]]) for row in lesions]
+        cells = (str(len(lesions)), f"{sum(volumes):.1f}", f"{max(diameters):.0f}" if diameters else "")
+        rows.append(Row(case.case_id, cells, link=f"#{case.case_id}"))
+    columns = ("lesions", "volume together, cm³", "largest axial diameter, mm")
+    return Table("Cases", "case", columns, tuple(rows))
+
+
+def _number(text: object, digits: int) -> str:
+    return f"{float(str(text)):.{digits}f}" if text != "" else ""

@@ -1,0 +1,133 @@
+"""Write a mask as a DICOM SEG: binary, exact, one segment a lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt import __version__
+from nnunet_amt.clinic.dicom_object import (
+    MANUFACTURER,
+    RESEARCH_ONLY,
+    Maker,
+    date_and_time,
+    derived_uid,
+    hash_of_mask,
+    series_number,
+    write_object,
+)
+from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.images.dicom.files import quiet_readers
+
+_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+
+
+def write_segmentation(
+    path: Path, source: SourceSeries, structures: Mapping[str, NDArray[np.bool_]], *, maker: Maker
+) -> None:
+    """Write structures of a CT series as one DICOM SEG.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    source
+        The series.
+    structures
+        Name and mask of each segment, (slice, row, column) on the scanner's slices, see `SourceSeries.on_slices`; at
+        least one. They may overlap.
+    maker
+        Of the masks.
+    """
+    highdicom = _highdicom()
+    pixels = np.stack(list(structures.values()), axis=-1).astype(np.uint8)  # (slice, row, column, segment)
+    content = hash_of_mask(pixels)
+    with quiet_readers():
+        dataset = highdicom.seg.Segmentation(
+            source_images=_sources(source),
+            pixel_array=pixels,
+            segmentation_type="BINARY",
+            segment_descriptions=[
+                _segment(source, maker, number, name, content) for number, name in enumerate(structures, start=1)
+            ],
+            series_instance_uid=derived_uid(source, maker, content, "SEG series", *structures),
+            series_number=series_number(source) + 1,
+            sop_instance_uid=derived_uid(source, maker, content, "SEG", *structures),
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            manufacturer_model_name=maker.shown,
+            software_versions=__version__,
+            device_serial_number=maker.model_hash[:16] or "unknown",
+            content_label="AMT_RESEARCH",
+            content_description=RESEARCH_ONLY,
+            pixel_measures=_pixel_measures(source),
+            series_description="AMT segments (research only)",
+            transfer_syntax_uid=_EXPLICIT_VR_LITTLE_ENDIAN,
+        )
+    source.take_over(dataset)
+    date, time = date_and_time(maker.made)
+    for moment in ("InstanceCreation", "Content", "Series"):
+        setattr(dataset, f"{moment}Date", date)
+        setattr(dataset, f"{moment}Time", time)
+    for equipment in dataset.ContributingEquipmentSequence:
+        equipment.ContributionDateTime = f"{date}{time}"
+    dimensions = derived_uid(source, maker, content, "SEG dimensions")
+    dataset.DimensionOrganizationSequence[0].DimensionOrganizationUID = dimensions
+    for index in dataset.DimensionIndexSequence:
+        index.DimensionOrganizationUID = dimensions
+    write_object(path, dataset, syntax=_EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def _sources(source: SourceSeries) -> list[Any]:
+    """Copy the headers as highdicom wants them; what it takes over of the patient is set right afterwards.
+
+    It stops at character sets that it does not know, and at elements that a CT may leave out.
+    """
+    copies = [deepcopy(dataset) for dataset in source.slices]
+    for dataset in copies:
+        source.take_over(dataset)
+        dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", ""
+        if "SliceThickness" not in dataset:
+            dataset.SliceThickness = None
+    return copies
+
+
+def _pixel_measures(source: SourceSeries) -> Any:
+    """State the grid's own distances: SliceThickness may be empty in the CT, or another than the slices' distance."""
+    x, y, z = source.geometry.spacing
+    return _highdicom().PixelMeasuresSequence(
+        pixel_spacing=(round(y, 6), round(x, 6)), slice_thickness=round(z, 6), spacing_between_slices=round(z, 6)
+    )
+
+
+def _segment(source: SourceSeries, maker: Maker, number: int, name: str, content: str) -> Any:
+    highdicom = _highdicom()
+    from pydicom.sr.codedict import codes
+
+    return highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=name,
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Neoplasm,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name=maker.shown, version=__version__, family=codes.DCM.ArtificialIntelligence
+        ),
+        anatomic_regions=[codes.SCT.Mediastinum],
+        tracking_id=name,
+        tracking_uid=derived_uid(source, maker, content, "segment", name),
+    )
+
+
+def _highdicom() -> Any:
+    try:
+        import highdicom
+    except ImportError as error:
+        raise MissingExtraError("writing a DICOM SEG needs the extra: pip install 'nnunet_amt[dicom]'") from error
+    return highdicom

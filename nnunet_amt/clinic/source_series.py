@@ -1,0 +1,129 @@
+"""The CT series that a result belongs to: its grid, and what each object made of it must take over from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_amt.errors import AMTError, GeometryMismatchError, ImageReadError
+from nnunet_amt.images.dicom.files import DicomFolder, quiet_readers
+from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
+from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
+from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
+from nnunet_amt.images.image_file import ReadingOptions
+
+_AS_IT_IS = ReadingOptions()
+# Of the patient and the study, which objects of one study share; those of type 2 stand empty where the CT lacks them.
+_TAKEN_OVER = (
+    "SpecificCharacterSet",
+    "IssuerOfPatientID",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "StudyDescription",
+    "StudyInstanceUID",
+    "FrameOfReferenceUID",
+)
+_TAKEN_OVER_OR_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+    "PositionReferenceIndicator",
+)
+_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+
+
+@dataclass(frozen=True)
+class SourceSeries:
+    """A CT series with the headers of its slices, pydicom datasets without pixels, in the order of the stack."""
+
+    series: DicomSeries
+    slices: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, series: DicomSeries) -> SourceSeries:
+        """Read the headers of a series; ImageReadError if one lacks an UID that objects must name."""
+        with quiet_readers():
+            slices = tuple(series.folder.dataset(header.member) for header in series.slices)
+        for number, dataset in enumerate(slices, start=1):
+            dataset.pop("PixelData", None)
+            if missing := [keyword for keyword in _NEEDED if not dataset.get(keyword)]:
+                raise ImageReadError(
+                    f"{series.folder.path.name}: slice {number} has no {missing[0]}, which an object made of it must "
+                    "name; export the CT from the PACS again"
+                )
+        return cls(series, slices)
+
+    @property
+    def first(self) -> Any:
+        """The header of the first slice, for what is the same in all."""
+        return self.slices[0]
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid of the slices as the scanner made them."""
+        return self.series.stored_geometry
+
+    def on_slices(self, label_map: NDArray[np.bool_], grid: Geometry) -> NDArray[np.bool_]:
+        """Lay a mask, (z, y, x) with LPS axes on `grid`, on the scanner's slices: (slice, row, column).
+
+        Raises GeometryMismatchError if the mask is not of this CT, or of a straightened one, whose voxels are no
+        pixels of the scanner's.
+        """
+        if self.series.shifts is not None:
+            raise GeometryMismatchError(
+                "the CT was straightened (tilted gantry), so its mask is not of the scanner's slices; "
+                "DICOM objects of it are not written"
+            )
+        if difference := geometry_difference(grid, self.series.geometry):
+            raise GeometryMismatchError(f"the mask is not of this CT: {difference}")
+        return np.ascontiguousarray(from_lps(label_map, self.geometry))
+
+    def take_over(self, dataset: Any) -> None:
+        """Set patient, study and frame of reference of an object made of this series."""
+        with quiet_readers():
+            for keyword in (*_TAKEN_OVER, *_TAKEN_OVER_OR_EMPTY):
+                if keyword in self.first:
+                    dataset[keyword] = deepcopy(self.first[keyword])
+                elif keyword in _TAKEN_OVER_OR_EMPTY:
+                    setattr(dataset, keyword, None)
+                elif keyword in dataset:
+                    del dataset[keyword]
+
+
+def ct_series_in(path: Path, *, options: ReadingOptions = _AS_IT_IS) -> list[DicomSeries | AMTError]:
+    """Find every CT series in a folder, zip or file; in place of one that the gate refuses stands the reason.
+
+    Raises ImageReadError if there is no CT at all, or a file cannot be read.
+    """
+    folder = DicomFolder(path)
+    headers = folder.headers()
+    by_series: dict[str, list[DicomHeader]] = defaultdict(list)
+    for header in headers:
+        if header.sop_class == CT_IMAGE and "LOCALIZER" not in header.image_type:
+            by_series[header.series_uid].append(header)
+    if not by_series:
+        return [ct_series_among(folder, headers, options=options)]  # which says what there is
+    return [_series_or_reason(folder, slices, options) for slices in by_series.values()]
+
+
+def _series_or_reason(
+    folder: DicomFolder, slices: Sequence[DicomHeader], options: ReadingOptions
+) -> DicomSeries | AMTError:
+    try:
+        return ct_series_among(folder, slices, options=options)
+    except AMTError as error:
+        return error

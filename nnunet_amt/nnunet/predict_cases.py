@@ -1,0 +1,103 @@
+"""Predict the CTs of a folder with a model in memory: the next one is read and the last one written beside the network.
+
+No other process is started. Each label map appears whole or not at all, after the probabilities of its case: where it
+stands, the case is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from numpy.typing import NDArray
+
+from nnunet_amt.base.files import atomic_path
+from nnunet_amt.images.geometry import from_lps
+from nnunet_amt.images.image_file import ImageFile
+from nnunet_amt.images.nifti import write_nifti
+from nnunet_amt.images.probability_file import probability_file, write_probabilities
+from nnunet_amt.nnunet.input_images import InputImages, read_case
+from nnunet_amt.nnunet.loaded_model import LoadedModel
+from nnunet_amt.nnunet.network_grid import NetworkInput
+
+_DESCRIPTIONS = ("dataset.json", "plans.json")
+
+
+def predict_cases(
+    model: LoadedModel,
+    images: InputImages,
+    cases: Sequence[str],
+    output: Path,
+    *,
+    kept: dict[str, tuple[NDArray, ImageFile]],
+    keep_intensities: bool = False,
+    probabilities: bool = False,
+    on_case: Callable[[str], None] = lambda case: None,
+) -> None:
+    """Write ``<case>.nii.gz`` of each case, on the axes of its image, and its probabilities if asked.
+
+    Parameters
+    ----------
+    kept
+        CTs that `check_images` has in memory, each taken out when it is predicted; the others are read again.
+    keep_intensities
+        As in `read_case`.
+    on_case
+        Told of every case that is written.
+
+    Raises
+    ------
+    BadInputError
+        If an image cannot be read.
+    WorkFailedError, DiskFullError
+        If the network fails, or the disk fills up; what is written stays.
+    """
+
+    def read(case: str) -> tuple[ImageFile, NetworkInput]:
+        found = kept.pop(case, None)
+        values, file = read_case(images, case, keep_intensities=keep_intensities) if found is None else found
+        return file, model.prepare(values, file.geometry.spacing[::-1])
+
+    def write(case: str, file: ImageFile, prepared: NetworkInput, logits: torch.Tensor) -> str:
+        predicted = model.finish(logits, prepared, probabilities=probabilities)
+        if predicted.levels is not None:
+            levels = from_lps(predicted.levels, file.stored)
+            write_probabilities(probability_file(output, case), levels, geometry=file.stored)
+        write_nifti(output / f"{case}.nii.gz", from_lps(predicted.labels, file.stored), geometry=file.stored)
+        return case
+
+    threads = torch.get_num_threads()
+    try:
+        with _one_thread() as reader, _one_thread() as writer:
+            following = reader.submit(read, cases[0])
+            written: Future[str] | None = None
+            for case, after in zip(cases, [*cases[1:], None], strict=True):
+                file, prepared = following.result()
+                if after is not None:
+                    following = reader.submit(read, after)
+                logits = model.logits(prepared)
+                if written is not None:
+                    on_case(written.result())
+                written = writer.submit(write, case, file, prepared, logits)
+            if written is not None:
+                on_case(written.result())
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _one_thread() -> ThreadPoolExecutor:
+    """Make a thread to work beside the network, in which torch makes no further ones."""
+    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def describe_predictions(model_folder: Path, output: Path) -> None:
+    """Put the model's description beside its predictions, where nnU-Net's tools for these look for it."""
+    for name in _DESCRIPTIONS:
+        content = (model_folder / name).read_bytes()
+        target = output / name
+        if not target.is_file() or target.read_bytes() != content:
+            with atomic_path(target) as partial:
+                shutil.copyfile(model_folder / name, partial)

@@ -1,0 +1,56 @@
+"""Source series as a hospital's CT, with the attributes that objects take over, and masks that are hard to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from nnunet_amt.clinic.dicom_object import Maker
+from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in
+from nnunet_amt.images.dicom.series import DicomSeries
+from tests.images.dicom.dicom_fixtures import AXIAL, make_volume, write_ct_series
+from tests.images.dicom.seg_fixtures import as_source
+
+MAKER = Maker("nnUNetTrainerAMT", "ab" * 32, datetime(2026, 11, 28, 12, 30))
+
+
+def source_series(
+    folder: Path,
+    shape: tuple[int, int, int] = (6, 10, 12),
+    *,
+    change: Callable[[int, Dataset], None] | None = None,
+    positions: list[tuple[float, float, float]] | None = None,
+    orientation: tuple[float, ...] = AXIAL,
+) -> SourceSeries:
+    """Write a CT series of this shape, (z, y, x), and open it."""
+
+    def complete(z: int, dataset: Dataset) -> None:
+        as_source(z, dataset)
+        dataset.InstanceNumber = z + 1
+        dataset.SeriesNumber = 3
+        if change is not None:
+            change(z, dataset)
+
+    write_ct_series(folder, make_volume(*shape), change=complete, positions=positions, orientation=orientation)
+    (series,) = ct_series_in(folder)
+    assert isinstance(series, DicomSeries)
+    return SourceSeries.of(series)
+
+
+def hard_mask(shape: tuple[int, int, int] = (6, 10, 12)) -> NDArray[np.bool_]:
+    """A hole with an island, single voxels, a checkerboard, voxels in the image's corners, whole slices."""
+    mask = np.zeros(shape, dtype=bool)
+    mask[0, 1:8, 1:9] = True
+    mask[0, 2:7, 2:8] = False
+    mask[0, 4, 4] = True
+    mask[1] = mask[4] = True
+    mask[4, 3:5, 3:5] = False
+    mask[2, ::2, ::2] = mask[2, 1::2, 1::2] = True
+    mask[3, 0, 0] = mask[3, -1, -1] = mask[3, 5, 5] = mask[3, 6, 6] = True
+    mask[5] = True
+    return mask

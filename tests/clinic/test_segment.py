@@ -1,0 +1,184 @@
+"""New patients' CTs through a model: which are taken, what the network is given, and what is written.
+
+The model is played by one that takes everything above 0 HU for tumour.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from nnunet_amt.cli.commands import app
+from nnunet_amt.nnunet.network_grid import Prediction
+from tests.conftest import set_nnunet_folders
+from tests.images.dicom.dicom_fixtures import write_ct_series
+from tests.images.dicom.seg_fixtures import as_source
+from tests.models.model_fixtures import write_model
+
+
+@dataclass
+class FakeModel:
+    """What it was given, one after the other."""
+
+    seen: list[NDArray] = field(default_factory=list)
+
+    def predict(self, values: NDArray, spacing: tuple[float, ...], *, probabilities: bool) -> Prediction:
+        self.seen.append(values)
+        above = (values > 0).astype(np.uint8)
+        return Prediction(above, above * np.uint8(204))  # 204 of 255 is 0.8
+
+
+def chest() -> NDArray[np.int16]:
+    """Lung, fat and soft tissue by layers along z, and a block of 3 x 4 x 2 voxels above 0 HU at a corner."""
+    volume = np.full((8, 10, 12), -800, np.int16)
+    volume[2:6] = -100
+    volume[4:] = -20
+    volume[5:7, 1:5, 2:5] = 40
+    return volume + np.random.default_rng(0).integers(-15, 15, volume.shape).astype(np.int16)
+
+
+@pytest.fixture
+def model(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeModel:
+    set_nnunet_folders(monkeypatch, planned_base)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
+    write_model(tmp_path / "results", planned_base)
+    fake = FakeModel()
+    monkeypatch.setattr("nnunet_amt.clinic.segment.load_model", lambda *_, **__: fake)
+    return fake
+
+
+def write_series(folder: Path, **options: object) -> None:
+    write_ct_series(folder, chest(), change=as_source, **options)  # type: ignore[arg-type]
+
+
+def segment(tmp_path: Path, *words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["segment", *map(str, words), "-o", str(tmp_path / "out"), "--device", "cpu"])
+    return done.exit_code, done.output
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_dicom_nifti_and_what_dcm2niix_writes_are_one_ct(tmp_path: Path, model: FakeModel) -> None:
+    """The network sees the same voxels, and each result lies on the axes of its own input."""
+    write_series(tmp_path / "dicom")
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "dicom"))
+    image = sitk.Cast(sitk.ReadImage(list(names)), sitk.sitkInt16)
+    sitk.WriteImage(image, str(tmp_path / "lps.nii.gz"))
+    sitk.WriteImage(sitk.DICOMOrient(image, "LAS"), str(tmp_path / "las_0000.nii.gz"))
+    code, text = segment(tmp_path, tmp_path / "dicom", tmp_path / "lps.nii.gz", tmp_path / "las_0000.nii.gz")
+    assert code == 0, text
+    assert len(model.seen) == 3
+    assert all((seen == model.seen[0]).all() for seen in model.seen)
+    expected = sitk.GetArrayFromImage(image) > 0
+    for case in ("dicom", "lps", "las"):
+        written = sitk.ReadImage(str(tmp_path / "out" / case / "segmentation.nii.gz"))
+        turned = sitk.DICOMOrient(written, "LPS")
+        assert (sitk.GetArrayFromImage(turned) == expected).all()
+    las = sitk.ReadImage(str(tmp_path / "out" / "las" / "segmentation.nii.gz"))
+    assert sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(las.GetDirection()) == "LAS"
+
+
+def test_lesions_objects_and_page(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "patient")
+    code, text = segment(tmp_path, tmp_path / "patient", "--as", "seg", "--as", "rtstruct", "--as", "sc")
+    assert code == 0, text
+    (row,) = rows(tmp_path / "out" / "lesions.csv")
+    assert (row["case_id"], row["voxels"], row["score"]) == ("patient", "24", "0.800")
+    assert float(row["volume_cm3"]) == pytest.approx(24 * 0.8 * 0.7 * 2.5 / 1000, abs=5e-4)
+    folder = tmp_path / "out" / "patient"
+    assert {path.name for path in folder.iterdir()} == {
+        "segmentation.nii.gz", "probabilities.nii.gz", "overview.png", "result.json", "seg.dcm", "rtstruct.dcm",
+        "sc_01.dcm",
+    }  # fmt: skip
+    assert pydicom.dcmread(folder / "seg.dcm").Modality == "SEG"
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "patient: 1 lesion" in page
+    assert "Research use only" in page
+
+
+def test_what_is_no_case_is_listed_and_stops_no_other(tmp_path: Path, model: FakeModel) -> None:
+    """A picture, a folder of notes and a CT that is not in HU stand beside a good one."""
+    write_series(tmp_path / "in" / "good")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "todo.txt").write_text("x")
+    image = sitk.GetImageFromArray(chest() + np.int16(3000))
+    sitk.WriteImage(image, str(tmp_path / "shifted.nii.gz"))
+    code, text = segment(tmp_path, tmp_path / "in", tmp_path / "notes", tmp_path / "shifted.nii.gz")
+    assert code == 0, text
+    states = {row["case_id"]: (row["state"], row["note"]) for row in rows(tmp_path / "out" / "cases.csv")}
+    assert states["in"] == ("segmented", "")
+    assert states["notes"] == ("not taken", "holds no DICOM file")
+    assert states["shifted.nii.gz"][0] == "not taken"
+    assert "above 800" in states["shifted.nii.gz"][1]
+    assert "not taken: notes: holds no DICOM file" in text
+
+
+def test_two_series_of_one_folder_are_two_cases(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "study", series="one")
+    write_series(tmp_path / "study", series="two")
+    segment(tmp_path, tmp_path / "study")
+    assert [row["case_id"] for row in rows(tmp_path / "out" / "cases.csv")] == ["study-1", "study-2"]
+
+
+def test_again_does_only_what_is_missing(tmp_path: Path, model: FakeModel) -> None:
+    """Also after a kill between two files of a case: the file that says that it is done comes last."""
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "b", series="other")
+    segment(tmp_path, tmp_path / "a", tmp_path / "b")
+    (tmp_path / "out" / "b" / "result.json").unlink()
+    _, text = segment(tmp_path, tmp_path / "a", tmp_path / "b")
+    assert len(model.seen) == 3
+    assert "segmented 1 now, 1 before" in text
+    assert [row["case_id"] for row in rows(tmp_path / "out" / "lesions.csv")] == ["a", "b"]
+
+
+def test_another_option_or_another_ct_of_the_name_is_done_anew(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    segment(tmp_path, tmp_path / "a")
+    segment(tmp_path, tmp_path / "a", "--as", "seg")
+    assert (tmp_path / "out" / "a" / "seg.dcm").is_file()
+    assert len(model.seen) == 2
+
+
+def test_a_file_gets_no_dicom_and_says_so(tmp_path: Path, model: FakeModel) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(chest()), str(tmp_path / "a.nrrd"))
+    segment(tmp_path, tmp_path / "a.nrrd", "--as", "seg")
+    (row,) = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "no DICOM objects: the CT is no DICOM series"
+
+
+def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nnUNetv2_export_model_to_zip lays it out: the dataset's folder above the model's."""
+    write_series(tmp_path / "a")
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        for path in (tmp_path / "results").rglob("*"):
+            archive.write(path, path.relative_to(tmp_path / "results"))
+    monkeypatch.delenv("nnUNet_results")
+    code, text = segment(tmp_path, tmp_path / "a", "--model", tmp_path / "model.zip")
+    assert code == 0, text
+    result = json.loads((tmp_path / "out" / "a" / "result.json").read_text())
+    assert len(result["model_sha256"]) == 64
+
+
+@pytest.mark.parametrize("given", ["missing", "empty folder", "no model"])
+def test_one_line_for_what_cannot_be_used(tmp_path: Path, model: FakeModel, given: str) -> None:
+    (tmp_path / "empty folder").mkdir()
+    write_series(tmp_path / "a")
+    words = [tmp_path / given] if given != "no model" else [tmp_path / "a", "--model", tmp_path / "empty folder"]
+    code, text = segment(tmp_path, *words)
+    assert code == 2
+    (line,) = [line for line in text.splitlines() if line.startswith("error:")]
+    assert line
