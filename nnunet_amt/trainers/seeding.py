@@ -49,7 +49,8 @@ def seed_weights(seed: int, *, on_cpu: bool) -> None:
     _seed_everything(_WEIGHTS, seed)
     if on_cpu:
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # a search for mistakes, which takes time
+        # a search for mistakes, which takes time
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def seed_batch(seed: int, *, rank: int, number: int) -> None:

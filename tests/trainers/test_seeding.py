@@ -52,12 +52,11 @@ def begun(kind: type[TinyTrainer], results: Path, monkeypatch: pytest.MonkeyPatc
     return trainer
 
 
-@pytest.mark.parametrize("threads", [1, os.cpu_count() or 1], ids=["one thread", "those that nnU-Net takes"])
+@pytest.mark.usefixtures("undrawn")
 def test_two_trainings_of_a_seed_are_the_same_also_if_one_was_interrupted(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights, moments, losses and tuning Dice to the last bit; the seed is that of the checkpoint to go on from."""
-    torch.set_num_threads(threads)
     whole = begun(TinyTrainer, tmp_path / "whole", monkeypatch, "7")
     whole.run_training()
     stopped = begun(StoppedTrainer, tmp_path / "stopped", monkeypatch, "7")
@@ -70,6 +69,23 @@ def test_two_trainings_of_a_seed_are_the_same_also_if_one_was_interrupted(
     assert resumed.seed == 7
     assert state_of(resumed) == state_of(whole)
     assert state_of(whole)["current_epoch"] == EPOCHS
+
+
+def test_steps_of_a_seed_are_the_same_with_all_the_threads_that_nnunet_takes(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are cores: a sum over threads must have a fixed order. Three steps, losses to the last bit."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    trained = []
+    for number in range(2):
+        trainer = begun(TinyTrainer, tmp_path / str(number), monkeypatch, "7")
+        trainer.initialize()
+        batches, _ = trainer.get_dataloaders()
+        losses = [float(trainer.train_step(next(iter(batches)))["loss"]) for _ in range(3)]
+        trained.append((losses, [parameter.detach() for parameter in trainer.network.parameters()]))
+    (losses, weights), (same_losses, same_weights) = trained
+    assert losses == same_losses
+    assert all(torch.equal(one, other) for one, other in zip(weights, same_weights, strict=True))
 
 
 def test_another_seed_draws_other_weights_and_batches(
