@@ -52,6 +52,7 @@ def begun(kind: type[TinyTrainer], results: Path, monkeypatch: pytest.MonkeyPatc
     return trainer
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_two_trainings_of_a_seed_are_the_same_also_if_one_was_interrupted(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
