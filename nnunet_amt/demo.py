@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunet_amt.base.files import require_free_space
+from nnunet_amt.base.processes import usable_cores
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.study.run_study import OnStage, StudyResult, open_study, run_study
@@ -20,6 +20,7 @@ class DemoSettings:
 
     design: CohortDesign = field(default_factory=CohortDesign)
     trainer: str = "nnUNetTrainerAMT_demo"
+    seed: int = 711  # of the training; the phantoms have one of their own
     # (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide
     spacing: tuple[float, float, float] = (5.0, 5.0, 5.0)
     patch_size: tuple[int, int, int] = (24, 40, 40)  # (z, y, x) in voxels
@@ -42,12 +43,13 @@ def run_demo(
     """
     require_free_space(output, NEEDED_BYTES, "the demo")
     settings = settings or DemoSettings()
-    jobs = os.cpu_count() or 1
-    manifest = write_phantom_cohort(output / "phantom_cohort", design=settings.design, jobs=jobs, progress=progress)
+    manifest = write_phantom_cohort(
+        output / "phantom_cohort", design=settings.design, jobs=usable_cores(), progress=progress
+    )
     changes: dict[str, dict[str, object]] = {
         "study": {"dataset": settings.dataset_id, "name": settings.dataset_name, "device": device},
         "plan": {"spacing": settings.spacing, "patch_size": settings.patch_size},
-        "train": {"trainer": settings.trainer},
+        "train": {"trainer": settings.trainer, "seed": settings.seed},
         "predict": {"options": ("-npp", "1", "-nps", "1")},  # two processes more would only wait for two cores
     }
     return run_study(

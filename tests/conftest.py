@@ -76,6 +76,14 @@ def set_nnunet_folders(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_worker_process() -> Iterator[None]:
+    """The command line starts a worker a core where nobody says how many; each takes a second, and cases are tiny."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("nnunet_amt.cli.options.usable_cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def planned_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Base folder of a tiny dataset that has been planned and preprocessed once for all tests; do not change it."""

@@ -65,14 +65,14 @@ def kill_at(step: str, output: Path, end: signal.Signals) -> None:
 
 
 def test_demo_goes_on_after_kills_and_ends_with_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ended with kill -9 in preprocessing, with Ctrl-C in training and kill -9 in prediction, then run to the end."""
+    """Ended by kill -9 in preprocessing, by Ctrl-C while it trains, by kill -9 in prediction; then run to the end."""
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
         monkeypatch.setenv(name, "restored after the test")
     output = tmp_path / "demo"
     kill_at("preprocessing", output, signal.SIGKILL)
     images = sorted((output / "phantom_cohort").rglob("*.nii.gz"))
     times = [path.stat().st_mtime_ns for path in images]
-    kill_at("training", output, signal.SIGINT)
+    kill_at("starting nnU-Net", output, signal.SIGINT)
     kill_at("prediction", output, signal.SIGKILL)
     checkpoint = next((output / "nnUNet_results").rglob("checkpoint_final.pth"))
     trained = checkpoint.stat().st_mtime_ns
@@ -126,6 +126,7 @@ def assert_recorded(output: Path) -> None:
     dataset = input_path(preprocessed, planned, "dataset")
     assert dataset is not None
     [converted] = read_runs(dataset)
+    assert trained["seed"] == SETTINGS.seed
     stages = [run["stage"] for run in (converted, planned, trained, predicted, evaluated)]
     assert stages == ["convert", "plan", "train", "predict", "evaluate"]
     assert trained["cost"]["parameters"] == predicted["cost"]["parameters"] > 1_000_000

@@ -28,6 +28,11 @@ _SEARCH_PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _OWN_FOLDER = str(Path(__file__).resolve().parents[2])
 
 
+def usable_cores() -> int:
+    """Count the cores that this process may run on, which on a shared machine are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def keep_current_folder_out() -> None:
     """Let neither this process, from now on, nor those that it starts import from the current folder.
 

@@ -53,8 +53,8 @@ def run_baseline(
 ) -> tuple[BaselineResult, ...]:
     """Plan, train, predict and evaluate nnU-Net's own models; run again, it goes on where it stopped.
 
-    `progress` is told of the steps of the evaluation; nnU-Net's own output goes to `log_file`, without one it is left
-    on the terminal; `show` is told every command before it runs.
+    `progress` is told of the steps of the evaluation; nnU-Net's own output goes to `log_file`, without one that of
+    planning goes to ``planning.log`` and the rest to the terminal; `show` is told every command before it runs.
 
     Raises
     ------
@@ -194,7 +194,11 @@ def _run(
     *,
     planning: bool = False,
 ) -> int | None:
-    show(shlex.join(command))
+    shown = shlex.join(command)
+    if planning and log_file is None:  # pages of plans, printed
+        log_file = settings.output / "planning.log"
+        shown += f" >> {shlex.quote(str(log_file))} 2>&1"
+    show(shown)
     environment = cpu_friendly_environment(settings.device)
     if planning and environment.get("nnUNet_n_proc_DA") == "0":
         del environment["nnUNet_n_proc_DA"]  # nnU-Net's planner takes it for a number of threads, of which 0 are none

@@ -27,27 +27,34 @@ _TABLE_4 = {
 @one_line_errors
 def failures(
     predictions: options.Predictions,
-    references: options.References,
     output: options.Output,
+    references: options.References = None,
+    dataset: options.TestSet = None,
     images: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="CTs <case>_0000.nii.gz, as imagesTs; without them only shapes count."),
+        typer.Option(
+            *options.IMAGES,
+            metavar="FOLDER",
+            help="CTs <case>_0000.nii.gz; without them only shapes count.",
+            show_default="those of -d",
+        ),
     ] = None,
     connectivity: options.Connectivity = 26,
     minimum_voxels: options.MinimumVoxels = 10,
     false_positive_rule: options.FalsePositiveRule = "unmatched",
     foreground: options.Foreground = 1,
     missing_as_empty: options.MissingAsEmpty = False,
-    jobs: options.Jobs = 1,
+    jobs: options.Jobs = None,
 ) -> None:
     """Compare the tumours of the worst with those of the best segmented tenth, and say how each case fails."""
     from nnunet_amt.evaluation.failures import analyse_failures
 
+    found = options.reference_folders(references, dataset)
     with progress_bars() as progress:
         result = analyse_failures(
-            predictions, references, output, images=images,
+            predictions, found.references, output, images=images or found.images,
             settings=options.evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
-            missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
+            missing_as_empty=missing_as_empty, jobs=options.worker_processes(jobs), progress=progress,
         )  # fmt: skip
     size = len(result.groups.bottom)
     group = f"{size} case{'' if size == 1 else 's'}"
@@ -59,8 +66,9 @@ def failures(
 @one_line_errors
 def score_froc(
     predictions: options.Predictions,
-    references: options.References,
     output: options.Output,
+    references: options.References = None,
+    dataset: options.TestSet = None,
     probabilities: Annotated[
         Path | None,
         typer.Option(
@@ -73,16 +81,17 @@ def score_froc(
     false_positive_rule: options.FalsePositiveRule = "unmatched",
     foreground: options.Foreground = 1,
     missing_as_empty: options.MissingAsEmpty = False,
-    jobs: options.Jobs = 1,
+    jobs: options.Jobs = None,
 ) -> None:
     """Rank predicted lesions by tumour probability: the score FROC and its CPM, apart from the paper's IoU sweep."""
     from nnunet_amt.evaluation.score_froc import analyse_scores
 
+    found = options.reference_folders(references, dataset)
     with progress_bars() as progress:
         result = analyse_scores(
-            predictions, references, output, probabilities=probabilities,
+            predictions, found.references, output, probabilities=probabilities,
             settings=options.evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
-            missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
+            missing_as_empty=missing_as_empty, jobs=options.worker_processes(jobs), progress=progress,
         )  # fmt: skip
     for curve in result.curves:
         cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
@@ -94,8 +103,9 @@ def score_froc(
 @one_line_errors
 def components(
     predictions: options.Predictions,
-    references: options.References,
     output: options.Output,
+    references: options.References = None,
+    dataset: options.TestSet = None,
     minimum_voxels: Annotated[
         list[int] | None,
         typer.Option(metavar="N", help="Smallest size in voxels; may be repeated. Without either option: 0, 10, 30."),
@@ -107,7 +117,7 @@ def components(
     false_positive_rule: options.FalsePositiveRule = "unmatched",
     foreground: options.Foreground = 1,
     missing_as_empty: options.MissingAsEmpty = False,
-    jobs: options.Jobs = 1,
+    jobs: options.Jobs = None,
 ) -> None:
     """Show how much the lesion metrics depend on connectivity and smallest predicted size, in one table."""
     from nnunet_amt.base.run_record import RECORD_FILE
@@ -115,11 +125,12 @@ def components(
 
     sizes = [MinimumSize(voxels, "voxels") for voxels in minimum_voxels or ()]
     sizes += [MinimumSize(volume, "mm3") for volume in minimum_mm3 or ()]
+    found = options.reference_folders(references, dataset)
     with progress_bars() as progress:
         analyse_components(
-            predictions, references, output, minimum_sizes=sizes or MINIMUM_SIZES,
+            predictions, found.references, output, minimum_sizes=sizes or MINIMUM_SIZES,
             settings=options.evaluation_settings(false_positive_rule=false_positive_rule, foreground=foreground),
-            missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
+            missing_as_empty=missing_as_empty, jobs=options.worker_processes(jobs), progress=progress,
         )  # fmt: skip
     show_written([output / name for name in (*COMPONENT_FILES, RECORD_FILE)])
     show_next("look", "at", output / "component_analysis.md")

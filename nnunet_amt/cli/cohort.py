@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nnunet_amt.cli.console import err, one_line_errors, out, progress_bars, show_next, show_written
-from nnunet_amt.cli.options import DatasetId, Executor, Jobs
+from nnunet_amt.cli.options import Dataset, Executor, Jobs, worker_processes
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.writing.numbers import counted
 
@@ -27,12 +27,12 @@ def convert(
     manifest: Annotated[
         Path, typer.Argument(metavar="MANIFEST", help="CSV: case_id, patient_id, institution, image, mask, ...")
     ],
-    dataset: DatasetId,
+    dataset: Dataset,
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the dataset after its number.")] = "AMT",
     seed: Annotated[
         int, typer.Option(metavar="N", help="Seed of the random tuning split and of the pseudonyms.")
     ] = 711,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     executor: Executor = None,
     external_institutions: Annotated[
         Path | None,
@@ -117,8 +117,8 @@ def convert(
     try:
         with progress_bars() as progress:
             summary = convert_cohort(
-                manifest, raw_folder, dataset_id=dataset, dataset_name=name, settings=settings, jobs=jobs,
-                executor=executor, progress=progress,
+                manifest, raw_folder, dataset_id=dataset, dataset_name=name, settings=settings,
+                jobs=worker_processes(jobs), executor=executor, progress=progress,
             )  # fmt: skip
     except CasesRefusedError as error:
         if len(error.refused) == 1:

@@ -16,7 +16,7 @@ from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
 from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
-from nnunet_amt.cli.options import NnunetCommand
+from nnunet_amt.cli.options import DatasetCommand, NnunetCommand
 from nnunet_amt.cli.study import demo, figures, report, study
 from nnunet_amt.errors import DiskFullError
 
@@ -68,11 +68,19 @@ def _options(
 # What --help lists, in this order; a command is called as its function, with dashes.
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Study": (study, demo, report, figures),
-    "Stages": (convert, plan, train, predict, evaluate, failures, baseline, compare),
+    "Stages": (convert, plan, train, predict, evaluate, failures, baseline),
     "Clinic": (segment, export),
-    "Looking further": (score_froc, components, published),
+    "Looking further": (compare, published),
     "Set-up": (public_cohort, join_manifests, env, doctor),
+}
+# evaluate writes what these do, with --probabilities and --components; by themselves they have some options more.
+UNLISTED = (score_froc, components)
+_KINDS: dict[Callable[..., None], type[DatasetCommand]] = {
+    **dict.fromkeys((convert, plan, baseline, doctor), DatasetCommand),
+    **dict.fromkeys((train, predict), NnunetCommand),
 }
 for _group, _commands in GROUPS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_group, cls=NnunetCommand if _command in (train, predict) else None)(_command)
+        app.command(rich_help_panel=_group, cls=_KINDS.get(_command))(_command)
+for _command in UNLISTED:
+    app.command(hidden=True)(_command)

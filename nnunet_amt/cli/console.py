@@ -186,7 +186,7 @@ def line_progress() -> Progress:
 
 
 class _StudyClock:
-    """What one line says of a running study: stage, step, elapsed, expected rest of the stage."""
+    """What is said of a running study: stage, time since its beginning, expected rest of the step; and the step."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -202,19 +202,28 @@ class _StudyClock:
             self.first_done, self.step_started = done, time.monotonic()
         self.step, self.done, self.total = what, done, total
 
-    def line(self) -> str:
+    def times(self) -> str:
+        """Give stage and times; the rest is reckoned from what was made since the step began in this run."""
         now = time.monotonic()
-        steps = f" {self.step} {self.done}/{self.total}" if self.step else ""
         made, rest = self.done - self.first_done, ""
         if made > 0 and self.done < self.total:
             seconds = (now - self.step_started) / made * (self.total - self.done)
             rest = f", about {duration(seconds)} left in this step"
-        return f"{self.title}{steps}, {duration(now - self.started)}{rest}"
+        return ", ".join(filter(None, [self.title, duration(now - self.started)])) + rest
+
+    def steps(self) -> str:
+        return f"{self.step} {self.done}/{self.total}" if self.step else ""
+
+    def line(self) -> str:
+        return ": ".join(filter(None, [self.times(), self.steps()]))
 
 
 @contextmanager
 def stage_display() -> Iterator[tuple[Progress, OnStage]]:
-    """Show one line over all stages while they run; where the output is no terminal, print it now and then."""
+    """Show stage, times and step while they run; where the output is no terminal, print them now and then.
+
+    Now and then is every few seconds at first, and a hundredth of the time after hours.
+    """
     clock = _StudyClock()
 
     def on_stage(number: int, stages: int, stage: Stage, skipped: bool) -> None:
@@ -226,8 +235,10 @@ def stage_display() -> Iterator[tuple[Progress, OnStage]]:
     def print_line(done: int, total: int, what: str) -> None:
         nonlocal last_line
         clock.progress(done, total, what)
-        if total and (time.monotonic() - last_line >= LINE_INTERVAL or done == total):  # none of 0 says nothing
-            last_line = time.monotonic()
+        now = time.monotonic()
+        pause = max(LINE_INTERVAL, (now - clock.started) / 100)
+        if total and (now - last_line >= pause or done == total):  # none of 0 says nothing
+            last_line = now
             err.print(clock.line(), markup=False)
 
     if not err.is_terminal:
@@ -237,7 +248,8 @@ def stage_display() -> Iterator[tuple[Progress, OnStage]]:
     class Shown:
         def __rich__(self) -> Group:
             bar = ProgressBar(total=max(clock.total, 1), completed=clock.done, width=40)
-            return Group(Text(clock.line(), overflow="ellipsis", no_wrap=True), bar)
+            lines = (Text(line, overflow="ellipsis", no_wrap=True) for line in (clock.times(), clock.steps()))
+            return Group(*lines, bar)
 
     with Live(Shown(), console=err, refresh_per_second=4, transient=True):
         yield clock.progress, on_stage

@@ -24,9 +24,12 @@ from nnunet_amt.errors import BadInputError
 @one_line_errors
 def evaluate(
     predictions: options.Predictions,
-    references: options.References,
     output: options.Output,
-    cohort: Annotated[Path | None, typer.Option(metavar="FILE", help="cohort.csv, for subgroups.")] = None,
+    references: options.References = None,
+    dataset: options.TestSet = None,
+    cohort: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="cohort.csv, for subgroups.", show_default="that of -d")
+    ] = None,
     connectivity: options.Connectivity = 26,
     minimum_voxels: options.MinimumVoxels = 10,
     false_positive_rule: options.FalsePositiveRule = "unmatched",
@@ -37,10 +40,10 @@ def evaluate(
     ] = False,
     probabilities: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Predictions with probabilities: write the score FROC too, as score-froc."),
+        typer.Option(metavar="FOLDER", help="Predictions with probabilities: write the score FROC and its CPM too."),
     ] = None,
     components: Annotated[
-        bool, typer.Option("--components", help="Write the table of lesion definitions too, as components does.")
+        bool, typer.Option("--components", help="Write too how lesion metrics depend on what counts as one.")
     ] = False,
     triage: Annotated[
         Path | None,
@@ -55,7 +58,7 @@ def evaluate(
     ] = None,
     cluster: options.Cluster = "case",
     ci_always: options.CIAlways = False,
-    jobs: options.Jobs = 1,
+    jobs: options.Jobs = None,
     executor: options.Executor = None,
 ) -> None:
     """Compute voxel metrics, lesion matching, the FROC, and tables in the form of the paper's Tables 3 and 4."""
@@ -65,11 +68,12 @@ def evaluate(
         connectivity, minimum_voxels, false_positive_rule, foreground, cluster, surface_distances=surface_distances,
         seed=seed, ci_always=ci_always, subgroup_columns=tuple(subgroup or ()),
     )  # fmt: skip
+    found = options.reference_folders(references, dataset)
     with progress_bars() as progress:
         result = evaluate_folders(
-            predictions, references, output, cohort=cohort, probabilities=probabilities, triage=triage,
-            settings=settings, missing_as_empty=missing_as_empty, component_analysis=components, jobs=jobs,
-            executor=executor, progress=progress,
+            predictions, found.references, output, cohort=cohort or found.cohort, probabilities=probabilities,
+            triage=triage, settings=settings, missing_as_empty=missing_as_empty, component_analysis=components,
+            jobs=options.worker_processes(jobs), executor=executor, progress=progress,
         )  # fmt: skip
     out.print(overall_table(result.overall, subjects=result.subjects))
     if counted := result.overall.triage:
@@ -79,15 +83,20 @@ def evaluate(
         )
     show_written(result.files)
     show_next("look", "at", output / "tables.html", "and", output / "froc.png", note="; the worst cases:")
-    command = _failures_command(predictions, references, output, foreground, missing_as_empty)
+    where = [str(found.references)] if dataset is None else ["-d", str(dataset)]
+    command = _failures_command(predictions, where, output, foreground, missing_as_empty)
     out.print(f"  {printable(command)}", markup=False)
 
 
 def _failures_command(
-    predictions: Path, references: Path, output: Path, foreground: int, missing_as_empty: bool
+    predictions: Path, where: list[str], output: Path, foreground: int, missing_as_empty: bool
 ) -> str:
-    """Give the command that looks at the failures of the same cases, with CTs where nnU-Net keeps them."""
-    words = ["nnunet_amt", "failures", str(predictions), str(references), "-o", f"{output}_failures"]
+    """Give the command that looks at the failures of the same cases, with CTs where nnU-Net keeps them.
+
+    `where` is the folder of the references, or the option that names their dataset.
+    """
+    words = ["nnunet_amt", "failures", str(predictions), *where, "-o", f"{output}_failures"]
+    references = Path(where[0])
     images = references.parent / references.name.replace("labels", "images")
     if images != references and images.is_dir():
         words += ["--images", str(images)]
@@ -111,12 +120,15 @@ def compare(
     names: Annotated[
         list[str] | None,
         typer.Option(
-            "--names", metavar="NAME", help="What to call a model; once for each, in their order. Default: the folders."
+            "--names",
+            metavar="NAME",
+            help="What to call a model; once for each, in their order.",
+            show_default="the folders' names",
         ),
     ] = None,
     cohort: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="cohort.csv, for subgroups. Default: that of the first evaluation."),
+        typer.Option(metavar="FILE", help="cohort.csv, for subgroups.", show_default="that of the first evaluation"),
     ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Put the paper's results beside them; they are of other patients.")

@@ -21,28 +21,37 @@ from nnunet_amt.cli.console import (
     show_next,
     show_written,
 )
-from nnunet_amt.cli.options import DatasetArgument, DatasetId, Device, Fold, Jobs, Trainer, require_choice
+from nnunet_amt.cli.options import IMAGES, Dataset, Device, Fold, Jobs, Trainer, require_choice, worker_processes
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 
 
 @one_line_errors
 def plan(
-    dataset: DatasetId,
+    dataset: Dataset,
     spacing: Annotated[
         tuple[float, float, float] | None,
-        typer.Option(help="Spacing z y x in mm to resample to; nnU-Net's choice (the median) if not given."),
+        typer.Option(
+            metavar="Z Y X", help="Spacing in mm to resample to.", show_default="nnU-Net's choice, the median"
+        ),
     ] = None,
     patch_size: Annotated[
-        tuple[int, int, int] | None, typer.Option(help="Patch z y x in voxels, multiples of 8; 32 192 192 or smaller.")
+        tuple[int, int, int] | None,
+        typer.Option(
+            metavar="Z Y X",
+            help="Patch in voxels, multiples of 8.",
+            show_default="32 192 192, or smaller as the images",
+        ),
     ] = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> None:
     """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 
     with progress_bars() as progress:
-        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
+        summary = plan_dataset(
+            dataset, spacing=spacing, patch_size=patch_size, jobs=worker_processes(jobs), progress=progress
+        )
     mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
     out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")
     low, high = summary.intensities.minimum, summary.intensities.maximum
@@ -54,13 +63,22 @@ def plan(
 @one_line_errors
 def train(
     context: typer.Context,
-    dataset: DatasetArgument,
+    dataset: Dataset,
     fold: Fold = "0",
     trainer: Trainer = DEFAULT_TRAINER,
     device: Device = "auto",
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew where a training could be continued or is finished.")
     ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Seed of weights and batches: the same training again, on the same CPU.",
+            show_default="none, every training is another one",
+        ),
+    ] = None,
 ) -> None:
     """Run nnUNetv2_train with our trainer found; -num_gpus and its other options are passed on.
 
@@ -69,23 +87,27 @@ def train(
     from nnunet_amt.nnunet.train import train as train_fold
 
     trained = train_fold(
-        dataset, fold=fold, trainer=trainer, options=context.args, restart=restart, device=device, show=show_command
-    )
+        dataset, fold=fold, trainer=trainer, options=context.args, restart=restart, seed=seed, device=device,
+        show=show_command,
+    )  # fmt: skip
     if trained.was_finished:
         out.print("this training is finished and validated; --restart trains anew, --val validates once more")
     else:
         show_written(list(trained.checkpoints))
-    chosen = "" if trainer == DEFAULT_TRAINER else f" --trainer {trainer}"
-    show_next(f"nnunet_amt predict {dataset}{chosen} --output predictions")
+    chosen = () if trainer == DEFAULT_TRAINER else ("--trainer", trainer)
+    show_next("nnunet_amt", "predict", "-d", str(dataset), *chosen, "-o", "predictions")
 
 
 @one_line_errors
 def predict(
     context: typer.Context,
-    dataset: DatasetArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the predicted label maps.")],
+    dataset: Dataset,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the predicted label maps.")
+    ],
     images: Annotated[
-        Path | None, typer.Option("--input", help="Folder of <case>_0000.nii.gz; the external test set if not given.")
+        Path | None,
+        typer.Option(*IMAGES, metavar="FOLDER", help="CTs <case>_0000.nii.gz.", show_default="the external test set's"),
     ] = None,
     fold: Fold = "0",
     trainer: Trainer = DEFAULT_TRAINER,
@@ -113,10 +135,10 @@ def predict(
     from nnunet_amt.nnunet.predict import predict as predict_images
     from nnunet_amt.nnunet.predict_array import prediction_script
 
-    images = images or external_images(dataset)
+    chosen = images or external_images(dataset)
     if slurm_array is not None:
         script = prediction_script(
-            images, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
+            chosen, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
             options=context.args, probabilities=probabilities, keep_intensities=keep_intensities, device=device,
         )  # fmt: skip
         typer.echo(script, nl=False)
@@ -124,28 +146,28 @@ def predict(
         err.print(f"note: {note}", markup=False)
         return
     predict_images(
-        images, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
+        chosen, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
         options=context.args, probabilities=probabilities, keep_intensities=keep_intensities, device=device,
         progress=line_progress(), show=show_command,
     )  # fmt: skip
     show_written([output])
-    references: Path = Path("REFERENCES")
-    cohort: list[str | Path] = []
-    if images.name == "imagesTs":
-        references, table = images.parent / "labelsTs", images.parent / "cohort.csv"
-        cohort = ["--cohort", table] if table.is_file() else []  # a dataset from elsewhere has none
-    show_next("nnunet_amt", "evaluate", output, references, "-o", "evaluation", *cohort)
+    beside = str(chosen.parent / "labelsTs") if chosen.name == "imagesTs" else "REFERENCES"
+    references = (beside,) if images else ("-d", str(dataset))
+    show_next("nnunet_amt", "evaluate", output, *references, "-o", "evaluation")
 
 
 @one_line_errors
 def baseline(
-    dataset: DatasetId,
+    dataset: Dataset,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for predictions and evaluations, a folder a model.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Folder for predictions and evaluations, a folder a model."
+        ),
     ] = Path("baseline"),
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="default|resenc-m", help="nnU-Net's own model; may be repeated; both if not given."),
+        typer.Option(metavar="default|resenc-m", help="nnU-Net's own model; may be repeated.", show_default="both"),
     ] = None,
     evaluation: Annotated[
         Path | None,
@@ -161,14 +183,26 @@ def baseline(
     device: Device = "auto",
     spacing: Annotated[
         tuple[float, float, float] | None,
-        typer.Option(help="Spacing z y x in mm, passed as -overwrite_target_spacing; nnU-Net's choice if not given."),
+        typer.Option(
+            metavar="Z Y X",
+            help="Spacing in mm, passed as -overwrite_target_spacing.",
+            show_default="nnU-Net's choice",
+        ),
     ] = None,
     gpu_memory_target: Annotated[
         float | None,
-        typer.Option(metavar="GB", help="Passed as -gpu_memory_target: patch and batch; nnU-Net's 8 if not given."),
+        typer.Option(metavar="GB", help="Passed as -gpu_memory_target: patch and batch.", show_default="nnU-Net's 8"),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes of the preprocessing.")
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Worker processes of the preprocessing.",
+            show_default="nnU-Net's own numbers",
+        ),
     ] = None,
 ) -> None:
     """Run stock nnU-Net (default and ResEnc-M) on the same split, predict and evaluate the external test set.
@@ -218,13 +252,20 @@ def baseline(
 def doctor(
     dataset: Annotated[
         int | None,
-        typer.Option(
-            "--dataset", "-d", min=1, max=999, metavar="N", help="Look into its files, plans and checkpoints too."
+        typer.Argument(
+            min=1,
+            max=999,
+            metavar="DATASET",
+            help="Number of a dataset whose files, plans and checkpoints are looked into too; -d N is the same.",
+            show_default=False,
         ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="A checkpoint from elsewhere: would it run code when loaded? It is not loaded for that."),
+        typer.Option(
+            metavar="FILE",
+            help="A checkpoint from elsewhere: would it run code when loaded? It is not loaded for that.",
+        ),
     ] = None,
 ) -> None:
     """Check what usually goes wrong before an hour of GPU is spent; exit code 1 if something would."""
@@ -243,13 +284,16 @@ def doctor(
         raise typer.Exit(1)
     out.print("no problem found")
     if dataset or not checkpoint:
-        show_next("nnunet_amt", *(("train", str(dataset)) if dataset else ("convert", "MANIFEST.csv", "-d", "711")))
+        show_next(
+            "nnunet_amt", *(("train", "-d", str(dataset)) if dataset else ("convert", "MANIFEST.csv", "-d", "711"))
+        )
 
 
 @one_line_errors
 def env(
     folder: Annotated[
-        Path | None, typer.Option(help="Put nnUNet_raw, nnUNet_preprocessed and nnUNet_results into this folder.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Put nnUNet_raw, nnUNet_preprocessed and nnUNet_results into this folder."),
     ] = None,
 ) -> None:
     """Print the export lines for plain nnU-Net commands: eval "$(nnunet_amt env)"."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from nnunet_amt.base.processes import usable_cores
 from nnunet_amt.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -16,15 +18,36 @@ if TYPE_CHECKING:
 
 # One dash and several letters is nnU-Net's way, such as -part_id; it would be read as -p -a -r ... -d.
 _LONG_OPTION = re.compile(r"-[^-].")
+# The number of a dataset as one word with its option.
+_WITH_NUMBER = re.compile(r"(?:--dataset=|-d=?)(\d+)")
 
-DatasetId = Annotated[
-    int, typer.Option("--dataset", "-d", min=1, max=999, metavar="N", help="Number of the dataset in nnU-Net.")
+Dataset = Annotated[
+    int, typer.Argument(min=1, max=999, metavar="DATASET", help="Number of the dataset in nnU-Net; -d N is the same.")
 ]
-DatasetArgument = Annotated[
-    int,
-    typer.Argument(min=1, max=999, metavar="DATASET", help="Number of the dataset; --dataset N or -d N will do too."),
+TestSet = Annotated[
+    int | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        min=1,
+        max=999,
+        metavar="N",
+        help="In place of REFERENCES: take what the external test set of this dataset has.",
+    ),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        metavar="N",
+        help="Worker processes; each takes the memory of a case.",
+        show_default="one a core",
+    ),
+]
+# One name for the CTs that a command reads, whatever it does with them; -i is nnU-Net's.
+IMAGES = ("--images", "--input", "-i")
 Executor = Annotated[
     str | None,
     typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: use that cluster; it must see the same files."),
@@ -36,8 +59,13 @@ Trainer = Annotated[str, typer.Option(metavar="CLASS", help="Such as nnUNetTrain
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="auto takes cuda where there is one, else cpu.")]
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results.")]
-Predictions = Annotated[Path, typer.Argument(help="Folder of predicted label maps.")]
-References = Annotated[Path, typer.Argument(help="Folder of reference label maps of the same names.")]
+Predictions = Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="Folder of predicted label maps.")]
+References = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="REFERENCES", help="Folder of reference label maps of the same names; or give the dataset with -d."
+    ),
+]
 Connectivity = Annotated[
     int, typer.Option("--connectivity", metavar="6|18|26", help="Neighbours that make one lesion.")
 ]
@@ -77,8 +105,23 @@ def require_choice(option: str, value: object, choices: tuple[object, ...]) -> N
         raise BadInputError(f"{option} {value}: must be one of {', '.join(map(str, choices))}")
 
 
-class NnunetCommand(TyperCommand):
+class DatasetCommand(TyperCommand):
+    """A command whose last word is the number of a dataset, which may be given with -d or --dataset as well."""
+
+    dataset_first = False
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse with the dataset in its place among the words."""
+        words, number = _without_dataset(args)
+        in_place = [*number, *words] if self.dataset_first else [*words, *number]
+        parsed: list[str] = super().parse_args(ctx, in_place)
+        return parsed
+
+
+class NnunetCommand(DatasetCommand):
     """A command that passes the words which it does not know on to nnU-Net, as they are."""
+
+    dataset_first = True  # any other word is nnU-Net's
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,20 +129,57 @@ class NnunetCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse with the dataset as first word; what begins with a blank is no option of ours."""
-        words = _dataset_first(args)
-        super().parse_args(ctx, [f" {word}" if _LONG_OPTION.match(word) else word for word in words])
+        own = [
+            word if _WITH_NUMBER.fullmatch(word) else f" {word}" if _LONG_OPTION.match(word) else word for word in args
+        ]
+        super().parse_args(ctx, own)
         ctx.args = [word[1:] if word.startswith(" -") else word for word in ctx.args]
         return ctx.args
 
 
-def _dataset_first(words: list[str]) -> list[str]:
+def _without_dataset(words: list[str]) -> tuple[list[str], list[str]]:
+    """Take the number that stands with -d or --dataset, if any, out of the words of a command."""
     for i, word in enumerate(words):
-        name, equals, number = word.partition("=")
-        if name == "--dataset" and equals:
-            return [number, *words[:i], *words[i + 1 :]]
-        if name in ("--dataset", "-d") and i + 1 < len(words):
-            return [words[i + 1], *words[:i], *words[i + 2 :]]
-    return words
+        if together := _WITH_NUMBER.fullmatch(word):
+            return [*words[:i], *words[i + 1 :]], [together[1]]
+        if word in ("--dataset", "-d"):
+            if i + 1 == len(words):
+                raise typer.BadParameter(f"{word}: the number of the dataset (DATASET) is missing behind it")
+            return [*words[:i], *words[i + 2 :]], [words[i + 1]]
+    return words, []
+
+
+def worker_processes(jobs: int | None) -> int:
+    """Give the number of worker processes: what is asked for, or one a core."""
+    return jobs or usable_cores()
+
+
+@dataclass(frozen=True)
+class ReferenceFolders:
+    """What predictions are compared with: label maps, and where a dataset has them CTs and the table of the cases."""
+
+    references: Path
+    images: Path | None = None
+    cohort: Path | None = None
+
+
+def reference_folders(references: Path | None, dataset: int | None) -> ReferenceFolders:
+    """Take the folder of the reference label maps, or find what the external test set of a dataset has."""
+    from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
+
+    if references is not None and dataset is not None:
+        raise BadInputError(f"{references} and -d {dataset}: both say where the reference label maps are; give one")
+    if references is not None:
+        return ReferenceFolders(references)
+    if dataset is None:
+        raise BadInputError(
+            "REFERENCES: missing; give the folder of the reference label maps, or with -d the number of the dataset "
+            "whose external test set was predicted"
+        )
+    folder = folder_from_environment("nnUNet_raw")
+    raw = folder / dataset_name(dataset, folder)
+    images, cohort = raw / "imagesTs", raw / "cohort.csv"
+    return ReferenceFolders(raw / "labelsTs", images if images.is_dir() else None, cohort if cohort.is_file() else None)
 
 
 def evaluation_settings(

@@ -21,7 +21,7 @@ from nnunet_amt.cli.console import (
     show_written,
     stage_display,
 )
-from nnunet_amt.cli.options import Device, Output
+from nnunet_amt.cli.options import Device, Jobs, Output
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.writing.numbers import duration, file_size
 
@@ -50,7 +50,9 @@ def study(
     ] = False,
     dataset: Annotated[
         int | None,
-        typer.Option("--dataset", "-d", min=1, max=999, metavar="N", help="Number in nnU-Net.", show_default="711"),
+        typer.Option(
+            "--dataset", "-d", min=1, max=999, metavar="N", help="Number of the dataset in nnU-Net.", show_default="711"
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the dataset after its number.", show_default="AMT")
@@ -66,16 +68,14 @@ def study(
     device: Annotated[
         str | None, typer.Option(metavar="auto|cpu|cuda|mps", help="For training and prediction.", show_default="auto")
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes.", show_default="one a core"),
-    ] = None,
+    jobs: Jobs = None,
     spacing: Annotated[
-        tuple[float, float, float] | None, typer.Option(help="Spacing z y x in mm.", show_default="the median")
+        tuple[float, float, float] | None,
+        typer.Option(metavar="Z Y X", help="Spacing in mm to resample to.", show_default="the median"),
     ] = None,
     patch_size: Annotated[
         tuple[int, int, int] | None,
-        typer.Option(help="Patch z y x in voxels, multiples of 8.", show_default="32 192 192 or smaller"),
+        typer.Option(metavar="Z Y X", help="Patch in voxels, multiples of 8.", show_default="32 192 192 or smaller"),
     ] = None,
     exclude_unreadable: Annotated[
         bool | None,
@@ -133,7 +133,7 @@ def study(
 @one_line_errors
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the cohort, the model and the results.")
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the cohort, the model and the results.")
     ] = Path("amt_demo"),
     device: Device = "cpu",
     no_tumour: Annotated[

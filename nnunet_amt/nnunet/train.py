@@ -42,6 +42,7 @@ from nnunet_amt.models.plans import (
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.commands import train_command, train_options, with_whole_path
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment, require_device, require_known_trainer
+from nnunet_amt.trainers.seeding import SEED_VARIABLE, agreed_seed
 
 FINAL_CHECKPOINT = "checkpoint_final.pth"
 NNUNET_EPOCHS = 1000
@@ -50,6 +51,7 @@ TrainingState = Literal["not begun", "begun", "trained", "finished"]
 _SPLITS = "splits_final.json"
 _CHECKPOINTS = ("checkpoint_best.pth", FINAL_CHECKPOINT)
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
+_BATCH = re.compile(r"Batch (\d+)/\d+")
 _TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")
 
 
@@ -73,6 +75,7 @@ def train(
     trainer: str = DEFAULT_TRAINER,
     options: Sequence[str] = (),
     restart: bool = False,
+    seed: int | None = None,
     device: str = "auto",
     log_file: Path | None = None,
     progress: Progress = silent,
@@ -90,16 +93,19 @@ def train(
         Further words for ``nnUNetv2_train``, such as ``--npz`` or ``-num_gpus 2``.
     restart
         Begin anew where a training could be continued or is finished.
+    seed
+        What weights and batches are drawn from, see `nnunet_amt.trainers.seeding`; a training that is gone on with
+        keeps its own. None leaves the draws to nnU-Net, and every training is another one.
     log_file
-        Where nnU-Net's output goes, while `progress` is told of every epoch; without one it is left on the terminal.
+        Where nnU-Net's output goes, while `progress` is told of the batches; without one it is left on the terminal.
     show
         Told the command before it runs.
 
     Raises
     ------
     BadInputError
-        If plans, fold, trainer, device or options cannot be used, or a checkpoint is damaged, of other plans or
-        would run code.
+        If plans, fold, trainer, device or options cannot be used, or a checkpoint is damaged, of other plans, of
+        another seed, or would run code.
     WorkFailedError
         If nnU-Net fails.
     """
@@ -107,6 +113,8 @@ def train(
     device = require_device(device, asked.num_gpus)
     preprocessed, model = _planned_dataset(dataset_id, fold, trainer)
     fold_folder = model / f"fold_{fold}"
+    if not restart:
+        seed = _agreed_seed(seed, asked, fold_folder)
     if not restart and _nothing_left(asked, fold_folder):
         require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
         if log_file is not None:
@@ -125,10 +133,13 @@ def train(
         options=with_whole_path(words, asked.pretrained_weights),
     )  # fmt: skip
     show(shlex.join(command))
-    on_line = None if log_file is None else _epoch_lines(epochs_of(trainer), progress)
-    with recorded_training(preprocessed, model, trainer=trainer, fold=fold, options=words, device=device) as notes:
+    on_line = None if log_file is None else _epoch_lines(epochs_of(trainer), batches_of(trainer), progress)
+    environment = {**process.cpu_friendly_environment(device), SEED_VARIABLE: "" if seed is None else str(seed)}
+    with recorded_training(
+        preprocessed, model, trainer=trainer, fold=fold, options=words, seed=seed, device=device
+    ) as notes:
         notes.cost["peak_memory_bytes"] = process.run_stock_command(
-            command, process.cpu_friendly_environment(device), on_line=on_line, log_file=log_file
+            command, environment, on_line=on_line, log_file=log_file
         )
     return TrainedFold(model, fold_folder, _checkpoints(fold_folder), was_finished=False)
 
@@ -157,6 +168,14 @@ def epochs_of(trainer: str) -> int:
     return int(named[1]) if named else NNUNET_EPOCHS
 
 
+def batches_of(trainer: str) -> int:
+    """Give the batches of an epoch that a trainer tells of: one, the whole epoch, for others than ours."""
+    from nnunet_amt.nnunet.hook import amt_trainers
+
+    ours = getattr(amt_trainers, trainer, None)
+    return 1 if ours is None else int(ours.iterations_per_epoch)
+
+
 @contextmanager
 def recorded_training(
     preprocessed: Path,
@@ -166,11 +185,13 @@ def recorded_training(
     fold: str,
     plans: str = PLANS_NAME,
     options: Sequence[str] = (),
+    seed: int | None = None,
     device: str,
 ) -> Iterator[RunNotes]:
     """Record a training that the block runs, if it ends well; one that goes on with an earlier adds a run.
 
-    The record is in the folder of the fold in that of the `model`. nnU-Net draws its seeds itself: none is recorded.
+    The record is in the folder of the fold in that of the `model`. Without a `seed` nnU-Net draws its own, which
+    nobody knows.
     """
     fold_folder, splits = model / f"fold_{fold}", preprocessed / _SPLITS
     settings = {
@@ -190,8 +211,9 @@ def recorded_training(
     if arrays.is_dir():  # nnU-Net's own plans may share those of others
         inputs["arrays"] = RunInput(arrays, "names_and_sizes")
     with recorded_run(
-        fold_folder, "train", settings=settings, inputs=inputs, outputs=_CHECKPOINTS, device=device, in_children=True
-    ) as notes:
+        fold_folder, "train", settings=settings, seed=seed, inputs=inputs, outputs=_CHECKPOINTS, device=device,
+        in_children=True,
+    ) as notes:  # fmt: skip
         yield notes
         written = [fold_folder / name for name in _CHECKPOINTS if (fold_folder / name).is_file()]
         if written:
@@ -214,6 +236,12 @@ def _planned_dataset(dataset_id: int, fold: str, trainer: str) -> tuple[Path, Pa
     require_known_trainer(trainer)
     results = folder_from_environment("nnUNet_results")
     return preprocessed / name, model_folder(results, dataset=name, trainer=trainer)
+
+
+def _agreed_seed(seed: int | None, asked: argparse.Namespace, fold_folder: Path) -> int | None:
+    """Give the seed of the training that is gone on with or stands there; of a new one the seed that is asked for."""
+    checkpoint = None if asked.pretrained_weights else checkpoint_to_continue_from(fold_folder)
+    return seed if checkpoint is None else agreed_seed(seed, read_checkpoint(checkpoint), checkpoint)
 
 
 def _nothing_left(asked: argparse.Namespace, fold_folder: Path) -> bool:
@@ -248,23 +276,30 @@ def _require_files_to_load(asked: argparse.Namespace, fold_folder: Path, trainer
                 require_state(path, content, trainer)
 
 
-def _epoch_lines(epochs: int, progress: Progress) -> Callable[[str], None]:
-    """Make what turns nnU-Net's lines into progress."""
-    dice = ""
+def _epoch_lines(epochs: int, batches: int, progress: Progress) -> Callable[[str], None]:
+    """Make what turns nnU-Net's lines, and ours of the batches of an epoch, into progress."""
+    epoch, dice = 0, ""
+
+    def training(batch: int) -> None:
+        within = f", batch {batch} of {batches}" if batch else ""
+        progress(epoch * batches + batch, epochs * batches, f"training: epoch {epoch + 1} of {epochs}{within}{dice}")
 
     def on_line(line: str) -> None:
-        nonlocal dice
+        nonlocal epoch, dice
         if found := _TUNING_DICE.search(line):
-            dice = f": tuning Dice {found[1]}"
+            dice = f", tuning Dice {found[1]}"
         if found := _EPOCH.search(line):
-            progress(int(found[1]), epochs, f"training{dice}")
+            epoch = int(found[1])
+            training(0)
+        elif found := _BATCH.fullmatch(line.strip()):
+            training(int(found[1]))
         elif "Training done" in line:
-            progress(epochs, epochs, f"training{dice}")
+            progress(epochs * batches, epochs * batches, f"training: {epochs} epochs{dice}")
             progress(0, 1, "validating")
         elif "Validation complete" in line:
             progress(1, 1, "validating")
 
-    progress(0, epochs, "training")
+    progress(0, 1, "starting nnU-Net")  # a step of its own: the time that it takes says nothing of that of an epoch
     return on_line
 
 

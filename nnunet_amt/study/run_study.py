@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.processes import usable_cores
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
@@ -115,7 +116,7 @@ def run_study(
 
     os.environ.update(folders_below(folder))
     device = require_device(settings.study.device)
-    stages = study_stages(folder, settings, device=device, jobs=settings.study.jobs or os.cpu_count() or 1)
+    stages = study_stages(folder, settings, device=device, jobs=settings.study.jobs or usable_cores())
     ran: dict[str, str] = {}
     skipped: list[str] = []
     for number, stage in enumerate(stages, start=1):

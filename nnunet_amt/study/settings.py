@@ -112,6 +112,11 @@ class TrainSection(_Section):
     fold: str = Field(
         default="0", pattern=r"^(0|all)$", description="0 is the split of the cohort; all trains on both."
     )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        description="Of weights and batches, to repeat a training on one CPU; every one is another if not given.",
+    )
     options: tuple[str, ...] = Field(
         default=(), description='Further words for nnUNetv2_train, such as "-num_gpus", "2".'
     )

@@ -86,7 +86,8 @@ def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
     if stage.record is None or run is None:
         return "not run yet"
     asked = recorded_settings(stage.settings)
-    if changed := [name for name, value in asked.items() if run["settings"].get(name) != value]:
+    known = {"seed": run.get("seed"), **run["settings"]}
+    if changed := [name for name, value in asked.items() if known.get(name) != value]:
         return f"asked for with another {', '.join(changed)}"
     for name, given in stage.reads.items():
         if not _same(describe_input(given, stage.record), run["inputs"].get(name, {})):

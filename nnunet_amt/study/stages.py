@@ -140,6 +140,7 @@ def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
             fold=chosen.fold,
             trainer=chosen.trainer,
             options=["--val_best", *chosen.options],  # the model that is selected is the one that is validated
+            seed=chosen.seed,
             device=device,
             log_file=at.folder / "train.log",
             progress=progress,
@@ -160,7 +161,11 @@ def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
             "plans": at.preprocessed / f"{PLANS_NAME}.json",
             "splits": at.preprocessed / "splits_final.json",
         },
-        settings={"trainer": chosen.trainer, "fold": chosen.fold},
+        settings={
+            "trainer": chosen.trainer,
+            "fold": chosen.fold,
+            **({} if chosen.seed is None else {"seed": chosen.seed}),
+        },
         run=run,
     )
     return stage

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
+from io import StringIO
 from math import isnan
 from pathlib import Path
 from time import perf_counter, time
@@ -35,8 +36,16 @@ from nnunet_amt.trainers.recipe import (
     endless_batches,
     training_transforms,
 )
-from nnunet_amt.trainers.training_files import TUNING_EVALUATED, ProgressLog, best_dice_in, remove_leftovers
+from nnunet_amt.trainers.seeding import agreed_seed, seed_from_environment, seed_weights
+from nnunet_amt.trainers.training_files import (
+    TUNING_EVALUATED,
+    BatchLines,
+    ProgressLog,
+    best_dice_in,
+    remove_leftovers,
+)
 from nnunet_amt.trainers.tuning import (
+    MINIMUM_EVALUATIONS,
     CaseOverlap,
     TuningSchedule,
     cases_of_this_rank,
@@ -62,7 +71,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
 
     epochs = 1000
     iterations_per_epoch = 250
-    # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`.
+    # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`, but with a seed fixed.
     fixed_tuning_interval: int | None = None
 
     def __init__(
@@ -86,12 +95,31 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self.save_every = 1
         self.tuning_schedule = TuningSchedule(self.fixed_tuning_interval or 1)
         self.logger.local_logger = ProgressLog()
+        self.seed: int | None = None
+        self._take_seed(seed_from_environment())
+        self._batch_lines = BatchLines()
         self._best_ema: float | None = None  # nnU-Net's name; here the best tuning Dice
         self._tuning_dice_of_this_epoch: float | None = None
         self._epoch_seconds: float | None = None
         self._epoch_started = 0.0
         self._tuning_cases: nnUNetBaseDataset | None = None
         self._tuning_predictor: nnUNetPredictor | None = None
+
+    # ---- seed ---------------------------------------------------------------------------------------------
+
+    def _take_seed(self, seed: int | None) -> None:
+        """Train by a seed, with which no clock may choose the epochs that `checkpoint_best.pth` is chosen from."""
+        self.seed = seed
+        if seed is not None and self.fixed_tuning_interval is None:
+            self.fixed_tuning_interval = max(1, self.epochs // MINIMUM_EVALUATIONS)
+            self.tuning_schedule = TuningSchedule(self.fixed_tuning_interval)
+
+    def initialize(self) -> None:
+        """Build network, loss and optimiser, with a seed always the same."""
+        if self.seed is not None:
+            self.print_to_log_file(f"Weights and batches are drawn from the seed {self.seed}")
+            seed_weights(self.seed, on_cpu=self.device.type == "cpu")
+        super().initialize()
 
     # ---- network, loss, optimiser -------------------------------------------------------------------------
 
@@ -133,6 +161,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.grad_scaler.scale(loss).backward()
             self.grad_scaler.step(self.optimizer)
             self.grad_scaler.update()
+        self._batch_lines.one_done()
         return {"loss": loss.detach().cpu().numpy()}
 
     # ---- samples ------------------------------------------------------------------------------------------
@@ -156,6 +185,9 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.label_manager,
             oversample_foreground_percent=self.oversample_foreground_percent,
             transforms=training_transforms(patch_size),
+            seed=self.seed,
+            rank=self.local_rank,
+            first_batch=self.current_epoch * self.num_iterations_per_epoch,
         )
         return endless_batches(loader, pin_memory=self.device.type == "cuda"), None
 
@@ -173,6 +205,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         if self.fold == "all":
             self.print_to_log_file("Fold all: trained on every case, the tuning Dice is that of training cases")
 
+    def print_plans(self) -> None:
+        """Write the plans into the log alone: pages of numbers, which also stand beside the model."""
+        with redirect_stdout(StringIO()):
+            super().print_plans()
+
     def do_split(self) -> tuple[list[str], list[str]]:
         """Take the split of the cohort; nnU-Net would make one up by case where there is none of this number."""
         splits_file = Path(self.preprocessed_dataset_folder_base) / "splits_final.json"
@@ -186,6 +223,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         """Start the epoch's clock."""
         self._epoch_started = perf_counter()
         super().on_train_epoch_start()
+        if self.local_rank == 0:
+            self._batch_lines.begin(self.num_iterations_per_epoch)
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
         """Log the training loss and note how long the epoch took."""
@@ -291,6 +330,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             "inference_allowed_mirroring_axes": self.inference_allowed_mirroring_axes,
             "tuning_interval": self.tuning_schedule.interval,
             "next_tuning_epoch": self.tuning_schedule.next_epoch,
+            "seed": self.seed,
         }
         with atomic_path(Path(filename)) as partial:
             torch.save(checkpoint, partial)
@@ -301,6 +341,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         require_same_plans(
             checkpoint["init_args"]["plans"], self.plans_manager.plans, self.configuration_name, filename_or_checkpoint
         )
+        self._take_seed(agreed_seed(self.seed, checkpoint, Path(filename_or_checkpoint)))
         super().load_checkpoint(filename_or_checkpoint)
         interval = checkpoint.get("tuning_interval", self.tuning_schedule.interval)
         next_epoch = checkpoint.get("next_tuning_epoch", checkpoint["current_epoch"])

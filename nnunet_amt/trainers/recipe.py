@@ -20,6 +20,7 @@ from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from torch import nn
 
 from nnunet_amt.paper import BATCH_SIZE, FOREGROUND_SAMPLES_PER_BATCH, ROTATION_RANGE_RADIANS, SCALING_RANGE
+from nnunet_amt.trainers.seeding import seed_batch
 
 # nnU-Net takes this share of a batch, its last samples, from the foreground.
 FOREGROUND_FRACTION = FOREGROUND_SAMPLES_PER_BATCH / BATCH_SIZE
@@ -39,9 +40,20 @@ class AMTDataLoader(nnUNetDataLoader):
     cannot move the tumour out of it. What lies outside the image is filled with the lowest intensity.
     """
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
+    def __init__(
+        self, *arguments: Any, seed: int | None = None, rank: int = 0, first_batch: int = 0, **settings: Any
+    ) -> None:
         super().__init__(*arguments, **settings)
         self._has_tumour: dict[str, bool] = {}
+        self._seed, self._rank, self._next_batch = seed, rank, first_batch
+
+    def generate_train_batch(self) -> dict:
+        """Fill a batch; with a seed it follows from its number, and every worker process fills every so many."""
+        if self._seed is not None:
+            seed_batch(self._seed, rank=self._rank, number=self._next_batch + self.thread_id)
+            self._next_batch += max(1, get_allowed_n_proc_DA())
+        batch: dict = super().generate_train_batch()
+        return batch
 
     def get_indices(self) -> list[str]:
         """Draw the cases of a batch; a case without tumour cannot give a foreground crop, so another is drawn."""

@@ -1,9 +1,10 @@
-"""The files of a training besides its checkpoints: the log with its plot, and what a killed run left behind."""
+"""What a training says besides its checkpoints: the log with its plot, its progress, and what a killed run left."""
 
 from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from nnunet_amt.models.checkpoint_safety import read_checkpoint
 
 # Whether the tuning set was evaluated after an epoch, or its last values are repeated.
 TUNING_EVALUATED = "tuning_evaluated"
+# Between two lines that say how many batches of an epoch are done.
+_SECONDS_BETWEEN_LINES = 5.0
 _PARTIAL = re.compile(re.escape(PARTIAL_MARK) + r"(\d+)-")
 
 
@@ -73,6 +76,25 @@ def _plot_losses_and_dice(axes: Axes, log: dict[str, list[Any]]) -> None:
     right.set(ylabel="tuning Dice", ylim=(-0.02, 1.02))
     handles = [handle for part in (axes, right) for handle in part.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+
+class BatchLines:
+    """Prints ``Batch 12/50`` now and then: nnU-Net says nothing within an epoch. Not for the log, which would grow."""
+
+    def __init__(self) -> None:
+        self._done = self._batches = 0
+        self._printed = 0.0
+
+    def begin(self, batches: int) -> None:
+        """Begin an epoch of so many batches."""
+        self._done, self._batches, self._printed = 0, batches, time.monotonic()
+
+    def one_done(self) -> None:
+        """Count a batch."""
+        self._done += 1
+        if self._done < self._batches and time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
+            self._printed = time.monotonic()
+            print(f"Batch {self._done}/{self._batches}", flush=True)
 
 
 def remove_leftovers(folder: Path) -> int:

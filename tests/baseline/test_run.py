@@ -222,7 +222,8 @@ def test_a_whole_run_plans_trains_predicts_and_evaluates_and_a_second_one_does_n
         *("plan_and_preprocess", "plan_experiment"),  # of ResEnc-M: the arrays are the same
         *("train", "predict", "train", "predict"),
     ]
-    assert shown == nnunet.called
+    to_log = f" >> {nnunet.base / 'out' / 'planning.log'} 2>&1"  # nnU-Net prints whole plans
+    assert shown == [command + (to_log if "plan" in command.split()[0] else "") for command in nnunet.called]
     folders = [nnunet.base / "out" / key / "evaluation" for key in ("default", "resenc-m")]
     assert [result.evaluation_folder for result in results] == folders == nnunet.evaluated
     nnunet.called.clear()

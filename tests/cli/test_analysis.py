@@ -1,4 +1,4 @@
-"""The commands failures, score-froc and components."""
+"""The commands failures, score-froc and components, and how evaluate and failures find what a dataset has."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.cli.commands import app
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
@@ -112,6 +113,30 @@ def test_a_prediction_that_overlaps_a_little_is_false_by_one_rule_only(folder: P
         invoke(folder, "components", *options)
         table = (folder / "out" / "component_analysis.md").read_text()
         assert f"| 26 | 10 voxels | 2 | 3 | 0 | 0.500 | {rate}0 | 0.500 | {rate}0 |" in table
+
+
+def test_the_number_of_a_dataset_stands_for_its_label_maps_images_and_cohort(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Subgroups are of its cohort.csv, intensities of its CTs; and the next command is as short."""
+    monkeypatch.setenv("nnUNet_raw", str(folder / "raw"))
+    dataset = folder / "raw" / "Dataset007_Row"
+    dataset.mkdir(parents=True)
+    (folder / "references").rename(dataset / "labelsTs")
+    for case_id in ("a", "b"):
+        write_label_map(dataset / "imagesTs" / f"{case_id}_0000.nii.gz", row_mask(60, (0, 20)) * np.int16(40))
+    (dataset / "cohort.csv").write_text("case_id,institution,split,sex\na,X,external,F\nb,X,external,M\n")
+    predictions, out = str(folder / "predictions"), folder / "out"
+    result = runner.invoke(app, ["evaluate", predictions, "-d", "7", "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].strip() == f"nnunet_amt failures {predictions} -d 7 -o {out}_failures"
+    [evaluated] = read_runs(out)
+    assert input_path(out, evaluated, "references") == dataset / "labelsTs"
+    assert input_path(out, evaluated, "cohort") == dataset / "cohort.csv"
+    result = runner.invoke(app, ["failures", predictions, "-d", "7", "-o", str(folder / "failures")])
+    assert result.exit_code == 0, result.output
+    [compared] = read_runs(folder / "failures")
+    assert input_path(folder / "failures", compared, "images") == dataset / "imagesTs"
 
 
 def test_evaluate_says_how_to_look_at_the_worst_cases(folder: Path) -> None:

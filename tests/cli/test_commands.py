@@ -21,8 +21,7 @@ from tests.models.model_fixtures import write_model
 runner = CliRunner()
 COMMANDS = (
     *("demo", "convert", "public-cohort", "join-manifests", "plan", "env", "train", "predict"),
-    *("evaluate", "failures", "score-froc", "components", "compare", "baseline", "figures", "report"),
-    *("published", "doctor"),
+    *("evaluate", "failures", "compare", "baseline", "figures", "report", "study", "published", "doctor"),
 )
 
 
@@ -32,7 +31,7 @@ def base(planned_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return planned_base
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "score-froc", "components"])
 def test_every_command_has_help(command: str) -> None:
     result = runner.invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -45,7 +44,9 @@ def test_every_command_has_help(command: str) -> None:
         ("evaluate", ["--false-positive-rule", "unmatched", "no_overlap", "6|18|26", "[default: 26]"]),
         ("train", ["0|all", "auto|cpu|cuda|mps", "--restart", "[default: nnUNetTrainerAMT]"]),
         ("predict", ["--slurm-array", "[default: checkpoint_best.pth]"]),
-        ("doctor", ["--dataset", "--checkpoint"]),
+        ("doctor", ["[OPTIONS] [DATASET]", "-d N is the same", "--checkpoint"]),
+        ("failures", ["PREDICTIONS", "[REFERENCES]", "--dataset -d", "--images,--input -i", "(one a core)"]),
+        ("plan", ["Z Y X", "[default: (nnU-Net's choice, the median)]"]),
     ],
 )
 def test_help_shows_choices_and_defaults_in_80_columns(command: str, shown: list[str]) -> None:
@@ -99,6 +100,8 @@ def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPa
         (["predict", "711", "--output", "out"], "nothing of Dataset711_*"),
         (["evaluate", "p", "r", "-o", "o", "--connectivity", "7"], "--connectivity 7: must be one of 6, 18, 26"),
         (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
+        (["evaluate", "p", "-o", "o"], "REFERENCES: missing; give the folder of the reference label maps, or with -d"),
+        (["failures", "p", "-o", "o", "-d", "712"], "nothing of Dataset712_*"),
         (["evaluate", "p", "r", "-o", "o", "--cluster", "x"], "--cluster x: must be one of case, institution"),
         (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
         (["train", "711", "--fold", "x"], "--fold x: must be 0, the split of the cohort, or 'all'"),
@@ -187,7 +190,7 @@ def test_finished_training_is_left_alone(base: Path, tmp_path: Path, monkeypatch
     result = runner.invoke(app, train)
     assert result.exit_code == 0
     assert "this training is finished and validated; --restart trains anew" in result.output
-    assert "nnunet_amt predict 711 --output predictions" in result.output
+    assert "nnunet_amt predict -d 711 -o predictions" in result.output
     assert not commands
     for option in ("--restart", "--val"):
         assert runner.invoke(app, [*train, option]).exit_code == 0

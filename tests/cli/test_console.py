@@ -90,6 +90,38 @@ def test_names_of_files_are_one_line_and_move_no_cursor(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "written\n  a\\nb\n"
 
 
+def test_the_time_left_is_that_of_what_this_run_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resumed at batch 100 of 750 after 20 s of starting, 13 batches in 26 s: 637 more take 1274 s."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    clock = console._StudyClock()
+    clock.begin("4/8 train")
+    clock.progress(0, 1, "starting nnU-Net")
+    now[0] += 20
+    clock.progress(100, 750, "training: epoch 3 of 15")
+    assert clock.line() == "4/8 train, 20 s: training: epoch 3 of 15 100/750"
+    now[0] += 26
+    clock.progress(113, 750, "training: epoch 3 of 15, batch 13 of 50, tuning Dice 0.6000")
+    assert clock.times() == "4/8 train, 46 s, about 21 min 14 s left in this step"
+    assert clock.steps() == "training: epoch 3 of 15, batch 13 of 50, tuning Dice 0.6000 113/750"
+
+
+def test_lines_of_a_long_study_come_ever_more_seldom(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step every 5 s: at first each is printed, after 2000 s every fourth, that is every 20 s."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    printed = []
+    with console.stage_display() as (progress, _):
+        for done in range(1, 500):
+            now[0] += 5
+            progress(done, 1000, "training")
+            printed.append(capsys.readouterr().err.count("\n"))
+    assert printed[:20] == [1] * 20
+    assert sum(printed[400:440]) == 8
+
+
 def test_a_full_disk_below_the_output_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
     """A command that prints its result, into a file."""
 

@@ -82,6 +82,10 @@ def test_weights_of_the_sliding_window_are_cached_and_can_be_let_go() -> None:
         (nnUNetDataLoader, "generate_train_batch", ["self.get_indices()", "self.get_do_oversample(", "self.get_bbox("]),
         (nnUNetDataLoader, "__init__", ["self.has_ignore", "self.patch_size", "self._data"]),
         (nnUNetTrainer, "__init__", ["self.my_init_kwargs", "self._best_ema", "self.is_ddp"]),
+        (nnUNetTrainer, "initialize", ["self.build_network_architecture("]),
+        (nnUNetTrainer, "load_checkpoint", ["self.initialize()"]),
+        (nnUNetTrainer, "run_training", ["self.on_train_epoch_start()", "self.train_step("]),
+        (nnUNetTrainer, "print_plans", ["self.print_to_log_file("]),
         (nnUNetTrainer, "_set_batch_size_and_oversample", ["self.oversample_foreground_percent"]),
         (nnUNetTrainer, "save_checkpoint", ["'_best_ema'", "'init_args'", "'trainer_name'", "'logging'"]),
         (

@@ -17,6 +17,7 @@ from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER, PLANS_NAME
 from nnunet_amt.nnunet.train import epochs_of, recorded_training, train, training_state
+from nnunet_amt.trainers.seeding import SEED_VARIABLE
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 from tests.models.model_fixtures import write_model
@@ -116,18 +117,25 @@ def test_commands_record_what_they_run(planned_base: Path, tmp_path: Path, monke
 def test_log_file_takes_the_output_and_progress_is_read_from_it(
     planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Epochs with the last tuning Dice; what follows a colon changes a bar's title and begins no new one."""
+    """Batches with epoch and last tuning Dice; what follows a colon changes a bar's title and begins no new one.
+
+    A step before the first epoch, so that the time left is that of a batch; of 1000 epochs there are 250 batches each.
+    """
     set_nnunet_folders(monkeypatch, planned_base)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     lines = (
         "x: Epoch 0 \n",
+        "Batch 20/250\n",
         "x: Tuning Dice 0.1234, mean\n",
         "x: Epoch 1\n",
         "Training done.\n",
         "Validation complete\n",
     )
 
-    def run_stock(command: list[str], environment: object, on_line: Callable[[str], None], log_file: Path) -> int:
+    def run_stock(
+        command: list[str], environment: dict[str, str], on_line: Callable[[str], None], log_file: Path
+    ) -> int:
+        assert environment[SEED_VARIABLE] == "5"
         assert log_file == tmp_path / "train.log"
         write_model(tmp_path, planned_base)
         for line in lines:
@@ -138,16 +146,43 @@ def test_log_file_takes_the_output_and_progress_is_read_from_it(
     steps: list[tuple[int, int, str]] = []
     shown: list[str] = []
     trained = train(
-        711, device="cpu", log_file=tmp_path / "train.log", progress=lambda *step: steps.append(step), show=shown.append
-    )
-    dice = "training: tuning Dice 0.1234"
-    told = [(0, 1000, "training"), (0, 1000, "training"), (1, 1000, dice), (1000, 1000, dice)]
-    assert steps == [*told, (0, 1, "validating"), (1, 1, "validating")]
+        711, seed=5, device="cpu", log_file=tmp_path / "train.log", progress=lambda *step: steps.append(step),
+        show=shown.append,
+    )  # fmt: skip
+    assert steps == [
+        (0, 1, "starting nnU-Net"),
+        (0, 250_000, "training: epoch 1 of 1000"),
+        (20, 250_000, "training: epoch 1 of 1000, batch 20 of 250"),
+        (250, 250_000, "training: epoch 2 of 1000, tuning Dice 0.1234"),
+        (250_000, 250_000, "training: 1000 epochs, tuning Dice 0.1234"),
+        (0, 1, "validating"),
+        (1, 1, "validating"),
+    ]
     assert shown == ["nnUNetv2_train 711 3d_fullres 0 -tr nnUNetTrainerAMT -p nnUNetAMTPlans -device cpu"]
     assert (trained.fold_folder.parent, trained.was_finished) == (trained.model, False)
     assert [path.name for path in trained.checkpoints] == ["checkpoint_best.pth"]
     [run] = read_runs(trained.fold_folder)
-    assert run["cost"]["peak_memory_bytes"] == 7
+    assert (run["cost"]["peak_memory_bytes"], run["seed"]) == (7, 5)
+
+
+def test_a_training_of_another_seed_is_neither_gone_on_with_nor_taken_for_done(
+    planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be half of each; without --seed it goes on with its own."""
+    set_nnunet_folders(monkeypatch, planned_base)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    checkpoint = write_model(tmp_path, planned_base, seed=7)
+    given: list[str] = []
+    monkeypatch.setattr(
+        "nnunet_amt.nnunet.process.run_stock_command", lambda _, variables, **__: given.append(variables[SEED_VARIABLE])
+    )
+    with pytest.raises(BadInputError, match=r"^--seed 8: .* was begun with the seed 7; leave --seed out"):
+        train(711, seed=8, device="cpu")
+    train(711, device="cpu")
+    train(711, seed=8, restart=True, device="cpu")
+    train(711, restart=True, device="cpu")
+    assert given == ["7", "8", ""]
+    assert [run["seed"] for run in read_runs(checkpoint.parent)] == [7, 8, None]
 
 
 def test_state_of_a_training(tmp_path: Path) -> None:

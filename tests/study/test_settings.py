@@ -53,7 +53,7 @@ def test_a_setting_that_was_not_given_can_be_uncommented(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("fold = ", "foold = ", "[train] foold: there is no such setting; there are trainer, fold, options"),
+        ("fold = ", "foold = ", "[train] foold: there is no such setting; there are trainer, fold, seed, options"),
         ("[predict]", "[predicting]", "[predicting]: there is no such section; there are study, convert, plan"),
         ("dataset = 711", "dataset = 1000", "[study] dataset = 1000: input should be less than or equal to 999"),
         ('device = "auto"', 'device = "gpu"', "[study] device = 'gpu': input should be 'auto', 'cpu', 'cuda' or 'mps'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_another_input_result_or_setting_makes_it_stale(tmp_path: Path, source: 
     assert stale_reason(copying(tmp_path, "copy", source, times=2)) == "asked for with another times"
     source.unlink()
     assert stale_reason(stage) == "its text changed"
+
+
+def test_a_seed_counts_where_one_is_asked_for(tmp_path: Path, source: Path) -> None:
+    """It stands beside the settings in a record. A training that nobody asks a seed for is done with any."""
+    with recorded_run(tmp_path / "copy", "copy", settings={"times": 1}, seed=7, inputs={"text": source}):
+        (tmp_path / "copy").mkdir(exist_ok=True)
+    stage = copying(tmp_path, "copy", source)
+    reasons = [stale_reason(replace(stage, settings={"times": 1, **seed})) for seed in ({}, {"seed": 7}, {"seed": 8})]
+    assert reasons == [None, None, "asked for with another seed"]
 
 
 def test_those_after_one_that_is_not_done_wait_for_it(tmp_path: Path, source: Path) -> None:

@@ -45,6 +45,14 @@ def test_failures_are_left_out_where_one_case_alone_has_a_tumour(tmp_path: Path)
     assert not (tmp_path / "evaluation_failures" / "failures.json").exists()
 
 
+def test_a_training_must_be_of_the_seed_that_is_asked_for(tmp_path: Path) -> None:
+    """Without one it may be of any: every training is another anyway."""
+    for seed, asked in ((None, {}), (7, {"seed": 7})):
+        settings = StudySettings().changed({"train": {"seed": seed}})
+        train = study_stages(tmp_path, settings, device="cpu", jobs=1)[3]
+        assert train.settings == {"trainer": "nnUNetTrainerAMT", "fold": "0", **asked}
+
+
 def test_a_page_is_made_again_when_failures_or_comparison_changed(tmp_path: Path) -> None:
     """Also when they came after it or went, and wherever in the study the user put them."""
     folder = write_study(tmp_path / "study")

@@ -260,6 +260,17 @@ def test_undefined_tuning_dice_does_not_stay_the_best(
     assert trainer._best_ema == 0.3
 
 
+def test_plans_are_written_into_the_log_and_not_on_the_terminal(
+    base: Path, planned_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pages of numbers, which stand in plans.json too."""
+    trainer = make_trainer(planned_base)
+    capsys.readouterr()
+    trainer.print_plans()
+    assert capsys.readouterr().out == ""
+    assert "These are the global plan.json settings" in Path(trainer.log_file).read_text()
+
+
 def test_intensities_are_the_papers_rescaling(planned_base: Path) -> None:
     """Preprocessed voxels are (HU - minimum) / (maximum - minimum) of the dataset: here -1000 and 1500 HU."""
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2

@@ -15,7 +15,13 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from nnunet_amt.trainers.training_files import TUNING_EVALUATED, ProgressLog, best_dice_in, remove_leftovers
+from nnunet_amt.trainers.training_files import (
+    TUNING_EVALUATED,
+    BatchLines,
+    ProgressLog,
+    best_dice_in,
+    remove_leftovers,
+)
 
 
 def filled(dice: list[float], evaluated: list[bool]) -> ProgressLog:
@@ -68,3 +74,18 @@ def test_best_dice_is_read_from_the_file(tmp_path: Path) -> None:
     assert best_dice_in(tmp_path) is None
     torch.save({"_best_ema": 0.75}, tmp_path / "checkpoint_best.pth")
     assert best_dice_in(tmp_path) == 0.75
+
+
+def test_batches_are_told_every_five_seconds_and_the_last_by_the_end_of_the_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A batch takes 2 seconds, an epoch has 7 of them: told after 6 and after 12 seconds, and 6 into the next one."""
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    lines = BatchLines()
+    for _ in range(2):
+        lines.begin(7)
+        for _ in range(7):
+            now[0] += 2.0
+            lines.one_done()
+    assert capsys.readouterr().out.split("\n") == ["Batch 3/7", "Batch 6/7", "Batch 3/7", "Batch 6/7", ""]

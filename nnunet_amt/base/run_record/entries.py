@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
 from nnunet_amt import __version__
+from nnunet_amt.base.processes import usable_cores
 
 HOME_MARK = "~"
 # Folders whose entries are named for people.
@@ -231,8 +232,7 @@ def software_versions() -> dict[str, str]:
 
 def describe_machine(device: str | None) -> dict[str, Any]:
     """Say what computed: ``cpu``, ``cuda`` or ``mps``; None for a stage that has no choice, which is the CPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    machine: dict[str, Any] = {"system": platform.system(), "cores": cores, "device": device or "cpu"}
+    machine: dict[str, Any] = {"system": platform.system(), "cores": usable_cores(), "device": device or "cpu"}
     if device == "cuda" and (name := _gpu_name()):
         machine["gpu"] = name
     return machine

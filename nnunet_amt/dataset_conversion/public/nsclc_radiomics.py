@@ -16,7 +16,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import PublicCase, as_ca
 from nnunet_amt.errors import ImageReadError, ManifestError, RoiNotFoundError
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
-from nnunet_amt.images.dicom.mask import masks_among
+from nnunet_amt.images.dicom.mask import masks_named
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def _cases_of(patient: Path, roi: str) -> list[PublicCase]:
     folder = DicomFolder(patient)
     try:
         headers = folder.headers()
-        structures = masks_among(folder, headers, kind=RtStruct, roi=roi)
+        structures = masks_named(folder, headers, roi=roi, kinds=(RtStruct,))
     except RoiNotFoundError:
         return [PublicCase(case_id, patient.name, exclusion_reason=f"no ROI named {roi}")]
     except ImageReadError as error:

@@ -29,8 +29,9 @@ def open_dicom_mask(
     Parameters
     ----------
     roi
-        Regular expression that must match a whole name, or the name itself. If it is None, the file must have one
-        structure with an area, or one segment.
+        Regular expression that must match a whole name, or the name itself; where none does, in no file, capitals do
+        not count, provided that a single structure is meant then. If it is None, the file must have one structure with
+        an area, or one segment.
     resample
         Whether a DICOM SEG may lie on another grid than the CT.
     interpolate
@@ -48,15 +49,7 @@ def open_dicom_mask(
         raise ImageReadError(
             f"{folder.path.name}: holds no RTSTRUCT and no DICOM SEG (it has {kinds}); give one, or a label file"
         )
-    found: list[DicomMask] = []
-    problems: list[RoiNotFoundError] = []
-    for kind in (RtStruct, DicomSeg):
-        try:
-            found += masks_among(folder, headers, kind=kind, roi=roi)
-        except RoiNotFoundError as error:
-            problems.append(error)
-    if not found:
-        raise problems[0] if len(problems) == 1 else RoiNotFoundError("; ".join(map(str, problems)))
+    found = masks_named(folder, headers, roi=roi)
     if len(found) > 1:
         kinds = " and ".join(sorted({mask.kind for mask in found}))
         raise ImageReadError(
@@ -68,14 +61,42 @@ def open_dicom_mask(
     return replace(mask, resample=resample) if isinstance(mask, DicomSeg) else mask
 
 
-def masks_among(
-    folder: DicomFolder, headers: Sequence[DicomHeader], *, kind: type[DicomMask], roi: str | None
+def masks_named(
+    folder: DicomFolder,
+    headers: Sequence[DicomHeader],
+    *,
+    roi: str | None,
+    kinds: Sequence[type[DicomMask]] = (RtStruct, DicomSeg),
 ) -> list[DicomMask]:
-    """Find the RTSTRUCTs, or the DICOM SEGs, that have structures which `roi` names; see `open_dicom_mask`.
+    """Find the RTSTRUCTs and DICOM SEGs that have structures which `roi` names; see `open_dicom_mask`.
 
     Of a file that is there more than once the first is given. That there are such files, but none with a structure of
     that name, is a RoiNotFoundError.
     """
+    found: list[DicomMask] = []
+    problems: list[RoiNotFoundError] = []
+    for kind in kinds:
+        try:
+            found += _masks_among(folder, headers, kind=kind, roi=roi)
+        except RoiNotFoundError as error:
+            problems.append(error)
+    if not found and roi is not None:
+        alike = [mask for kind in kinds for mask in _masks_among(folder, headers, kind=kind, roi=roi, any_case=True)]
+        found = alike if sum(len(mask.numbers) for mask in alike) == 1 else []
+    if not found and problems:
+        raise problems[0] if len(problems) == 1 else RoiNotFoundError("; ".join(map(str, problems)))
+    return found
+
+
+def _masks_among(
+    folder: DicomFolder,
+    headers: Sequence[DicomHeader],
+    *,
+    kind: type[DicomMask],
+    roi: str | None,
+    any_case: bool = False,
+) -> list[DicomMask]:
+    """Find the files of a kind; where capitals do not count, that there is none is nothing to tell."""
     found: list[DicomMask] = []
     names: list[str] = []
     members = [header.member for header in headers if header.sop_class in kind.sop_classes]
@@ -83,9 +104,9 @@ def masks_among(
         whole = kind.of(folder, member)
         named = dict(zip(whole.numbers, whole.names, strict=True))
         names += whole.names
-        if chosen := chosen_by_name(named, roi=roi):
+        if chosen := chosen_by_name(named, roi=roi, any_case=any_case):
             found.append(replace(whole, numbers=tuple(chosen), names=tuple(chosen.values())))
-    if members and not found:
+    if members and not found and not any_case:
         raise RoiNotFoundError(none_chosen(kind.kind, kind.structure, roi=roi, names=names))
     return _without_copies(folder, found) if len(found) > 1 else found
 
@@ -160,11 +181,12 @@ def require_same_series(mask: DicomMask, series: DicomSeries, *, trust_geometry:
     )
 
 
-def chosen_by_name(names: Mapping[int, str], *, roi: str | None) -> dict[int, str]:
+def chosen_by_name(names: Mapping[int, str], *, roi: str | None, any_case: bool = False) -> dict[int, str]:
     """Choose structures, number to name; if `roi` is None, the only one, and none where there are several."""
     if roi is None:
         return dict(names) if len(names) == 1 else {}
-    return {number: name for number, name in names.items() if name == roi or re.fullmatch(roi, name)}
+    flags = re.IGNORECASE if any_case else 0
+    return {number: name for number, name in names.items() if name == roi or re.fullmatch(roi, name, flags)}
 
 
 def none_chosen(file: str, structure: str, *, roi: str | None, names: Collection[str]) -> str:

@@ -24,7 +24,7 @@ def test_each_patient_becomes_a_case(tmp_path: Path) -> None:
     write_ct_series(source / "LUNG1-001" / "other" / "ct", make_volume(4), series="unrelated")
     write_rtstruct(source / "LUNG1-001" / "study" / "rs" / "1.dcm", {"GTV-1": AREA, "Heart": AREA}, series="one")
     write_ct_series(source / "LUNG1-002", series="two")
-    write_rtstruct(source / "LUNG1-002" / "rs", {"GTV-1": AREA}, series="two")
+    write_rtstruct(source / "LUNG1-002" / "rs", {"gtv-1": AREA}, series="two")  # capitals do not count
     write_other(source / "LUNG1-002" / "plan", "RTPLAN", RTPlanStorage)
     manifest = write_manifest(source, tmp_path / "lung.csv")
     found = masks(manifest)

@@ -388,6 +388,32 @@ def test_of_several_rtstructs_the_one_with_the_roi_is_taken(tmp_path: Path) -> N
         open_structure(tmp_path / "all", "GTV|Heart")
 
 
+@pytest.mark.parametrize(("roi", "name"), [("gtv", "GTV"), ("GTV", "Gtv"), ("gtv.*", "GTV-1"), ("TUMOU?R", "Tumor")])
+def test_capitals_do_not_count_where_one_roi_is_meant(tmp_path: Path, roi: str, name: str) -> None:
+    """Also in a folder with other files, and with copies of its own."""
+    area = [square(0, (0.5, 4.5), (0.5, 3.5))]
+    write_rtstruct(tmp_path / "all" / "a", {"Heart": area})
+    write_rtstruct(tmp_path / "all" / "b", {name: area, "Heart": area})
+    shutil.copy(tmp_path / "all" / "b", tmp_path / "all" / "copy")
+    structure = open_structure(tmp_path / "all", roi)
+    assert (structure.member, structure.names) == ("b", (name,))
+
+
+def test_capitals_count_where_several_rois_could_be_meant(tmp_path: Path) -> None:
+    """In one file or in two; and a name that is spelt as asked for goes before all others."""
+    area = [square(0, (0.5, 4.5), (0.5, 3.5))]
+    write_rtstruct(tmp_path / "one" / "a", {"GTV": area, "Gtv": area})
+    write_rtstruct(tmp_path / "two" / "a", {"GTV": area})
+    write_rtstruct(tmp_path / "two" / "b", {"Gtv": area, "Heart": area})
+    for folder in ("one", "two"):
+        with pytest.raises(RoiNotFoundError, match=r"2 named 'gtv' if capitals do not count; write '\(\?i\)gtv'"):
+            open_structure(tmp_path / folder, "gtv")
+    assert open_structure(tmp_path / "one", "GTV").names == ("GTV",)
+    assert open_structure(tmp_path / "two", "Gtv").member == "b"
+    with pytest.raises(RoiNotFoundError):
+        open_structure(tmp_path / "two", "(?-i:heart)")  # whoever says that they count
+
+
 def test_copies_of_one_rtstruct_are_one(tmp_path: Path) -> None:
     """Byte for byte or in another encoding; one whose contours differ is another, though its UID is the same."""
     write_rtstruct(tmp_path / "all" / "a", {"GTV": [square(0, (0.5, 4.5), (0.5, 3.5))]})

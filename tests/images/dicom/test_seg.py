@@ -45,6 +45,19 @@ TUMOUR[5, 9, 11] = True
 HEART = box(slice(0, 2), slice(7, 10), slice(0, 5))
 
 
+def test_a_segment_spelt_as_asked_for_goes_before_a_structure_in_other_capitals(tmp_path: Path) -> None:
+    """Capitals do not count only where no file has the very name; then both have one, and one must be named."""
+    write_ct_and_seg(tmp_path, {"Tumour": TUMOUR})
+    write_rtstruct(tmp_path / "rs.dcm", {"TUMOUR": [square(0, (0.5, 4.5), (0.5, 3.5))]})
+    assert open_seg(tmp_path, "Tumour").names == ("Tumour",)
+    with pytest.raises(
+        RoiNotFoundError, match=r"RTSTRUCT has 1 closed ROI, 1 named .*; the DICOM SEG has 1 segment, 1 "
+    ):
+        open_seg(tmp_path, "tumour")
+    (tmp_path / "rs.dcm").unlink()
+    assert open_seg(tmp_path, "tumour").names == ("Tumour",)
+
+
 @pytest.mark.parametrize(
     ("kind", "syntax"),
     [
