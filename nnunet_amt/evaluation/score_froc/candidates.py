@@ -21,7 +21,7 @@ from nnunet_amt.errors import (
     LabelValueError,
     UnmatchedCasesError,
 )
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases, read_mask_pair
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, alike_names, named_cases, read_mask_pair
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
     intersection_table,
@@ -78,9 +78,10 @@ def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str,
     paths = {pair.case_id: folder / f"{pair.case_id}.npz" for pair in pairs if pair.prediction is not None}
     missing = [case_id for case_id, path in paths.items() if not path.is_file()]
     if missing:
+        there = [path.stem for path in folder.glob("*.npz")]
         raise UnmatchedCasesError(
-            f"{folder}: no probabilities for {named_cases(missing)}; predict with --save_probabilities, "
-            "which writes <case id>.npz beside each prediction"
+            f"{folder}: no probabilities for {named_cases(missing)}; {alike_names(missing, there)}"
+            "predict with --save_probabilities, which writes <case id>.npz beside each prediction"
         )
     return paths
 
