@@ -109,7 +109,8 @@ def predict(
     device = require_device(device)
     checkpoint_file = find_model(dataset_id, fold, trainer, checkpoint)
     images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
-    inputs = open_images(images, part)
+    readers = jobs or asked.npp or _NNUNET_READERS
+    inputs = open_images(images, part, keep_intensities=keep_intensities, jobs=readers, progress=progress)
     if others := left_out(images):
         logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
     unfinished = unfinished_predictions(
@@ -125,7 +126,6 @@ def predict(
         cases=cases, to_do=to_do, device=device,
     ) as notes:  # fmt: skip
         if to_do or not cases:
-            readers = jobs or asked.npp or _NNUNET_READERS
             with prepared_images(
                 inputs, list(unfinished), output, keep_intensities=keep_intensities, jobs=readers, progress=progress
             ) as folder:
