@@ -53,6 +53,8 @@ def mutations(path: Path, number: int, seed: int = 1) -> Iterator[tuple[str, byt
         yield from _changed_json(json.loads(content), number, chance)
     elif path.suffix == ".csv":
         yield from _changed_csv(content.decode("utf-8-sig"), number, chance)
+    else:
+        yield from _changed_bytes(content, number, chance)
 
 
 def _changed_json(content: Any, number: int, chance: random.Random) -> Iterator[tuple[str, bytes]]:
@@ -81,6 +83,13 @@ def _places(content: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
     for name, value in inside:
         yield (*where, name)
         yield from _places(value, (*where, name))
+
+
+def _changed_bytes(content: bytes, number: int, chance: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Change bytes, half of them where a file's header is."""
+    for turn in range(number if content else 0):
+        at, byte = chance.randrange(len(content) if turn % 2 else min(len(content), 512)), chance.randrange(256)
+        yield f"byte {at} = {byte}", content[:at] + bytes([byte]) + content[at + 1 :]
 
 
 def _changed_csv(text: str, number: int, chance: random.Random) -> Iterator[tuple[str, bytes]]:

@@ -53,7 +53,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         The temporary name. It is gone after the block, renamed or removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path.parent)
+    _look_through(path.parent)
     partial = path.with_name(partial_name(path.name))
     try:
         yield partial
@@ -78,25 +78,45 @@ def partial_name(name: str) -> str:
     return f"{PARTIAL_MARK}{os.getpid()}-{machine_mark()}-{name}"
 
 
-def _remove_leftovers(folder: Path) -> None:
+def _look_through(folder: Path) -> None:
     """Remove what killed processes of this machine left half-written in a folder, once before we write there."""
-    if folder in _looked_through:  # a dataset's folder holds thousands of files
-        return
-    _looked_through.add(folder)
-    for entry in folder.glob(f"{PARTIAL_MARK}*"):
-        writer = _WRITER.fullmatch(entry.name)
+    if folder not in _looked_through:  # a dataset's folder holds thousands of files
+        _looked_through.add(folder)
+        remove_leftovers(folder.glob(f"{PARTIAL_MARK}*"))
+
+
+def remove_leftovers(
+    partials: Iterable[Path], *, old_seconds: float | None = None, nobody_writes: bool = False
+) -> None:
+    """Remove the temporary files and folders that killed runs left.
+
+    Parameters
+    ----------
+    partials
+        Paths whose names begin with `PARTIAL_MARK`. What a process of this machine is at work on stays.
+    old_seconds
+        What another machine made, and what has no name of `partial_name`, goes when it is older; it stays if None.
+    nobody_writes
+        Whether all of them are left over, as where all workers are known to be done.
+    """
+    for path in partials:
         with suppress(OSError):  # another run does the same, or it is not ours
-            if writer is None or writer[2] != machine_mark() or not _is_gone(int(writer[1]), entry):
+            if not nobody_writes and _is_being_written(path, old_seconds):
                 continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
             else:
-                entry.unlink()
+                path.unlink()
 
 
-def _is_gone(process_id: int, written: Path) -> bool:
-    """Whether a process has ended; one before us may have had our number, as in a container all have."""
-    return written.stat().st_mtime < _STARTED if process_id == os.getpid() else not is_running(process_id)
+def _is_being_written(partial: Path, old_seconds: float | None) -> bool:
+    """Whether somebody may be at work on a file; one before us may have had our number, as in a container all have."""
+    writer = _WRITER.fullmatch(partial.name)
+    written = partial.lstat().st_mtime
+    if writer is None or writer[2] != machine_mark():
+        return old_seconds is None or time.time() - written < old_seconds
+    process_id = int(writer[1])
+    return written >= _STARTED if process_id == os.getpid() else is_running(process_id)
 
 
 @contextmanager
@@ -111,7 +131,7 @@ def files_together(folder: Path) -> Iterator[Path]:
         A folder in `folder`, gone after the block.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
+    _look_through(folder)
     staging = folder / partial_name("files")
     staging.mkdir()
     try:

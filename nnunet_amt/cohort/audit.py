@@ -91,23 +91,28 @@ def _require_cases(split: Split, cases: Sequence[CohortCase]) -> None:
         )
 
 
-def audit_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> None:
-    """Check that no CT stands under two case ids, whatever its format and file name.
+def audit_voxels(
+    digests: Mapping[str, str], cases: Sequence[CohortCase], *, slices: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Check that no CT stands under two case ids, nor a part of it under two patients, in whatever format and file.
 
     Parameters
     ----------
     digests
-        SHA-256 of the voxels as written (LPS axes, whole HU, one floor), by case id. Cases without one, which
-        could not be read, are passed over.
+        Of the voxels as written (LPS axes, whole HU, one floor), by case id. Cases without one, which could not be
+        read, are passed over.
     cases
         With splits.
+    slices
+        Digests of the axial slices of each, without those that are alike in many CTs. Two CTs of one patient may share
+        some, as series of chest and abdomen do that were made in one go: they stand in one split.
 
     Raises
     ------
     SplitLeakageError
         The first two cases of equal voxels, and how many more there are.
     """
-    _raise_first(list(_equal_voxels(digests, cases)))
+    _raise_first([*_equal_voxels(digests, cases), *_equal_slices(slices or {}, digests, cases)])
 
 
 def _divided_patients(cases: Sequence[CohortCase]) -> Iterator[str]:
@@ -142,6 +147,29 @@ def _equal_voxels(digests: Mapping[str, str], cases: Sequence[CohortCase]) -> It
             yield (
                 f"column 'image': {_named(first)} and {_named(case)} are the same CT, voxel for voxel; "
                 "remove one of them"
+            )
+
+
+def _equal_slices(
+    slices: Mapping[str, Sequence[str]], digests: Mapping[str, str], cases: Sequence[CohortCase]
+) -> Iterator[str]:
+    """Find CTs of different patients that share slices, but are not the same as a whole."""
+    holders: dict[str, dict[str, CohortCase]] = {}  # by slice; of each patient one
+    for case in cases:
+        shared: Counter[str] = Counter()
+        by_id = {}
+        for one in slices.get(case.case_id, ()):
+            known = holders.setdefault(one, {})
+            for other in known.values():
+                if other.patient_id != case.patient_id and digests.get(other.case_id) != digests.get(case.case_id):
+                    shared[other.case_id] += 1
+                    by_id[other.case_id] = other
+            known.setdefault(case.patient_id, case)
+        for case_id, count in shared.items():
+            yield (
+                f"column 'image': {_named(by_id[case_id])} and {_named(case)} have {count} slices of "
+                f"{len(slices[case.case_id])} in common, voxel for voxel: parts of one CT under two patient_ids; "
+                "remove one of them, or give both the id of their patient"
             )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from nnunet_amt import paper
+from nnunet_amt.cohort.manufacturer import canonical_manufacturer
 
 Split = Literal["training", "tuning", "external"]
 SPLITS: tuple[Split, ...] = ("training", "tuning", "external")
@@ -81,59 +83,6 @@ def place_in_manifest(name: str, line: int, column: str, case_id: str | None = N
     """Say where a problem stands: ``manifest.csv line 4, column 'sex' (case 'amt_003')``."""
     case = f" (case {case_id!r})" if case_id else ""
     return f"{name} line {line}, column {column!r}{case}"
-
-
-OTHER = "other"
-
-# Beginnings of the spellings, lower case. Canon and Fujifilm took over Toshiba's and Hitachi's scanners.
-_BEGINNINGS = {
-    "canon": "Canon Medical Systems",
-    "toshiba": "Canon Medical Systems",
-    "ge": "GE Healthcare",
-    "general electric": "GE Healthcare",
-    "siemens": "Siemens",
-    "fuji": "Fujifilm",
-    "hitachi": "Fujifilm",
-    "philips": "Philips Healthcare",
-    "picker": "Philips Healthcare",
-    "marconi": "Philips Healthcare",
-}
-# Makers of CT scanners that are not in the paper's Table 2.
-_FURTHER = {
-    "neusoft": "Neusoft",
-    "nms": "Neusoft",
-    "samsung": "Samsung",
-    "shimadzu": "Shimadzu",
-    "uih": "United Imaging",
-    "united imaging": "United Imaging",
-}
-
-
-def canonical_manufacturer(name: str | None) -> str | None:
-    """Bring a manufacturer's name to the spelling of the paper's Table 2.
-
-    ``"TOSHIBA_MEC"`` becomes a key of `paper.MANUFACTURERS`; a name that is none of them stays, an empty one is None.
-    """
-    text = " ".join((name or "").replace("_", " ").split())
-    return _by_beginning(text, _BEGINNINGS) or text or None
-
-
-def manufacturer_in_header(name: str | None) -> str | None:
-    """Name the manufacturer that a DICOM header states, which is free text and may hold anything, a person's name too.
-
-    A known maker of CT scanners has a name of ours; any other text is ``"other"``, none is None.
-    """
-    text = " ".join((name or "").replace("_", " ").split())
-    return _by_beginning(text, _BEGINNINGS | _FURTHER) or (OTHER if text else None)
-
-
-def _by_beginning(text: str, names: Mapping[str, str]) -> str | None:
-    for beginning, canonical in names.items():
-        rest = text.lower().removeprefix(beginning)
-        # "GE Healthcare" and "FUJIFILM", but not "Gendex"
-        if rest != text.lower() and (len(beginning) > 3 or not rest[:1].isalpha()):
-            return canonical
-    return None
 
 
 try:
@@ -221,12 +170,17 @@ _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"
 _HISTOLOGIES = {name.lower(): name for name in paper.DIAGNOSES}
 
 
+def _plain(text: str | None) -> str | None:
+    """Write full-width letters and digits, which East Asian keyboards give, as all others are written."""
+    return unicodedata.normalize("NFKC", text) if text else text
+
+
 def yes_or_no(text: str | None) -> bool:
     """Read a cell such as ``yes``, ``1``, ``TRUE``, ``no`` or ``0``; an empty one says no.
 
     ValueError for any other, with a reason to be shown to the table's author.
     """
-    word = (text or "").strip().casefold()
+    word = (_plain(text) or "").strip().casefold()
     if word and word not in _YES | _NO:
         raise ValueError("must be yes or no")
     return word in _YES
@@ -281,17 +235,20 @@ class IncludedRow(_Row):
     @field_validator("age", "slice_thickness_mm", mode="before")
     @classmethod
     def _decimal_point(cls, value: str | None) -> str | None:
-        return re.sub(r"^(\d+),(\d+)$", r"\1.\2", value) if value else value  # thousands would be too many anyway
+        text = _plain(value)
+        return re.sub(r"^(\d+),(\d+)$", r"\1.\2", text) if text else text  # thousands would be too many anyway
 
     @field_validator("split", mode="before")
     @classmethod
     def _lower(cls, value: str | None) -> str | None:
-        return value.lower() if value else value
+        text = _plain(value)
+        return text.lower() if text else text
 
     @field_validator("sex", mode="before")
     @classmethod
     def _letter(cls, value: str | None) -> str | None:
-        return _SEXES.get(value.lower(), value) if value else value
+        text = _plain(value)
+        return _SEXES.get(text.lower(), value) if text else value
 
     @field_validator("no_tumour", mode="before")
     @classmethod
@@ -311,7 +268,7 @@ class IncludedRow(_Row):
     @field_validator("histology")
     @classmethod
     def _diagnosis(cls, value: str | None, info: ValidationInfo) -> str | None:
-        known = _HISTOLOGIES.get(" ".join(value.lower().split()), value) if value else value
+        known = _HISTOLOGIES.get(" ".join(str(_plain(value)).lower().split()), value) if value else value
         if known in paper.DIAGNOSES and info.data.get("no_tumour"):
             raise ValueError("contradicts no_tumour = yes; empty one of the two cells")
         return known

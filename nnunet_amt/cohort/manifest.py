@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from nnunet_amt.base.files import numbered_cells
 from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
-from nnunet_amt.cohort.spelling import closed_up, letters
+from nnunet_amt.cohort.spelling import closed_up, letters, punctuation_apart
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -195,6 +195,7 @@ def _problems_between_rows(name: str, cases: Sequence[CohortCase], excluded: Seq
     yield from _repeated_case_ids(name, cases, excluded)
     yield from _spelt_twice(name, cases, "institution", letters, "capitals, spaces, accents, punctuation or zeros")
     yield from _spelt_twice(name, cases, "patient_id", closed_up, "capitals, spaces, zeros or forms of characters")
+    yield from _punctuated_twice(name, cases)
     yield from _shortened_ids(name, cases)
     yield from _unlike_persons(name, cases)
     yield from _repeated_masks(name, cases)
@@ -222,6 +223,25 @@ def _spelt_twice(
         if getattr(first, column) != value:
             place = place_in_manifest(name, case.line, column, case.case_id)
             yield f"{place}: differs from line {first.line} in {what} only; spell both alike"
+
+
+def _punctuated_twice(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
+    """Find patients' ids that differ in punctuation only, unless it stands at other places: see `punctuation_apart`."""
+    first_cases: dict[str, dict[frozenset[int], CohortCase]] = {}
+    for case in cases:
+        characters, places = punctuation_apart(case.patient_id)
+        known = first_cases.setdefault(characters, {})
+        for other, first in known.items():
+            one_in_other = places <= other or other <= places
+            if one_in_other and closed_up(first.patient_id) != closed_up(case.patient_id):
+                place = place_in_manifest(name, case.line, "patient_id", case.case_id)
+                yield (
+                    f"{place}: differs from line {first.line} in punctuation only (and perhaps capitals or zeros); "
+                    "spell both alike if that is one patient, otherwise write something before one of the two, such as "
+                    "where the CT was made"
+                )
+                break
+        known.setdefault(places, case)
 
 
 def _shortened_ids(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:

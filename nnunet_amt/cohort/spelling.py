@@ -21,6 +21,22 @@ def letters(value: str) -> str:
     return re.sub(r"(?<!\d)[\W_]+|[\W_]+(?!\d)", "", plain).casefold() or closed_up(value)
 
 
+def punctuation_apart(value: str) -> tuple[str, frozenset[int]]:
+    """Take punctuation out of an id, and say where it stood, counted in letters and digits from the end.
+
+    Of two ids that are alike without it, such as ``12-345-6``, ``12.3456`` and ``123456``, one is a spelling of the
+    other if it has punctuation nowhere else: ``1-23`` and ``12-3`` are two.
+    """
+    text = _whole("".join(_one_form(value).split()))
+    places, characters = set(), ""
+    for char in reversed(text):
+        if unicodedata.category(char)[0] in "PSZ":
+            places.add(len(characters))
+        else:
+            characters += char
+    return _without_zeros(characters[::-1]), frozenset(places)
+
+
 def _one_form(value: str) -> str:
     """Write small letters, plain digits and dashes, and nothing that cannot be seen."""
     text = unicodedata.normalize("NFKC", value).casefold()
@@ -34,4 +50,9 @@ def _plain(char: str) -> str:
 
 
 def _without_zeros(text: str) -> str:
-    return re.sub(r"(?<![\d.,])0+(?=\d)", "", re.sub(r"^(\d+)[.,]0+$", r"\1", text))
+    return re.sub(r"(?<![\d.,])0+(?=\d)", "", _whole(text))
+
+
+def _whole(text: str) -> str:
+    """Write 123 for the 123.0 of a spreadsheet."""
+    return re.sub(r"^(\d+)[.,]0+$", r"\1", text)

@@ -14,7 +14,6 @@ from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
 from nnunet_amt.base.files import why_unreadable
 from nnunet_amt.cohort import CohortCase
@@ -34,7 +33,8 @@ from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS, ReadingOptions, is_image_file_name, open_image_file
-from nnunet_amt.images.mask_file import EmptyMaskError, LabelFile, open_label_file
+from nnunet_amt.images.mask_file import LabelFile, open_label_file
+from nnunet_amt.images.mask_on_grid import EmptyMaskError, MaskOnGrid
 
 _AS_IT_IS = ReadingOptions()
 # Shorter names are too likely to be words of the message, and say nothing of a person.
@@ -71,8 +71,8 @@ class MaskSource(Protocol):
     def has_ignore_label(self) -> bool:
         """Whether the label 2 stands for voxels to be ignored."""
 
-    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Read the mask, (z, y, x), on the CT's grid: 0, 1, and 2 only with `has_ignore_label`."""
+    def read(self, geometry: Geometry) -> MaskOnGrid:
+        """Read the mask on the CT's grid: 0, 1, and 2 only with `has_ignore_label`."""
 
 
 class TumourInMaskError(LabelValueError):
@@ -87,15 +87,15 @@ class NoTumour:
 
     has_ignore_label = False
 
-    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Give an empty mask, (z, y, x); TumourInMaskError if the one given holds a tumour."""
+    def read(self, geometry: Geometry) -> MaskOnGrid:
+        """Give an empty mask; TumourInMaskError if the one given holds a tumour."""
         if self.given is not None:
             with suppress(EmptyMaskError):
-                voxels = int(np.count_nonzero(self.given.read(geometry) == 1))
+                voxels = int(np.count_nonzero(self.given.read(geometry).labels == 1))
                 raise TumourInMaskError(
                     f"holds {voxels} voxels of tumour, though no_tumour is yes; empty one of the two cells"
                 )
-        return np.zeros(geometry.size[::-1], np.uint8)
+        return MaskOnGrid(np.zeros(geometry.size[::-1], np.uint8))
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,14 @@ from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
-from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, to_hounsfield
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 
 # Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 5
+_CONVERSION_VERSION = 6
+_SLICE_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,10 @@ class CaseRecord:
 
     fingerprint: str  # digest of the input files and settings, keyed with the key file's secret
     source: str  # digest of what identifies the CT, its path or its series; keyed too
-    pixels: str  # SHA-256 of the written voxels: equal for the same CT given in two formats
+    # Of the written voxels, see `voxel_digests`: equal for the same CT given in two formats. Of the slices those that
+    # are of one value are left out, as the outside of the field of view is alike in many CTs.
+    pixels: str
+    slices: tuple[str, ...]
     spacing: tuple[float, float, float]  # (x, y, z) in mm
     # Voxels of label 1, and of label 2, which training leaves out
     tumour_voxels: int
@@ -82,7 +85,9 @@ class CaseRecord:
     # Sizes of the written files
     image_bytes: int
     label_bytes: int
-    interpolated_slices: int = 0  # of the mask, on which nobody has drawn
+    # Of the mask, see `MaskOnGrid`
+    interpolated_slices: int = 0
+    resampled_lesions: tuple[int, int] | None = None
     # What was trusted of a mask that names another CT than the case's, "FrameOfReferenceUID" or "geometry"
     trusted: str | None = None
 
@@ -123,7 +128,8 @@ def _read_record(path: Path) -> CaseRecord | None:
     try:
         content = read_record(path)
         x, y, z = content.pop("spacing")
-        return CaseRecord(**content, spacing=(x, y, z))
+        slices, lesions = tuple(map(str, content.pop("slices"))), content.pop("resampled_lesions", None)
+        return CaseRecord(**content, spacing=(x, y, z), slices=slices, resampled_lesions=lesions and tuple(lesions))
     except (ValueError, TypeError, KeyError):
         return None  # not there, or not finished
 
@@ -173,32 +179,47 @@ def convert_case(job: CaseJob) -> CaseRecord:
         values = to_hounsfield(voxels, keep_intensities=job.options.keep_intensities)
     geometry = Geometry.of(image)
     with in_column(job.manifest_name, case, "mask"):
-        mask = source.mask.read(geometry)  # (z, y, x)
-        interpolated = source.mask.interpolated_slices(geometry) if isinstance(source.mask, RtStruct) else 0
+        mask = source.mask.read(geometry)
     image_path = dataset.image(job.name, case.split)
     label_path = dataset.label(job.name, case.split)
     write_nifti(image_path, values, geometry=geometry)
-    write_nifti(label_path, mask, geometry=geometry)
+    write_nifti(label_path, mask.labels, geometry=geometry)
     x, y, z = geometry.spacing
-    tumour_voxels, ignored_voxels = _counts(mask)
-    # equal for the same CT given in two formats; the grid is left out, as rounding may differ between them
-    pixels = hashlib.sha256(f"{values.shape} {values.dtype.name}".encode())
-    pixels.update(np.ascontiguousarray(values).data)
+    tumour_voxels, ignored_voxels = _counts(mask.labels)
+    pixels, slices = voxel_digests(values)
     record = CaseRecord(
         fingerprint=before,
         source=digest(source.image.identity, job.secret),
-        pixels=pixels.hexdigest(),
+        pixels=pixels,
+        slices=slices,
         spacing=(x, y, z),
         tumour_voxels=tumour_voxels,
         ignored_voxels=ignored_voxels,
         manufacturer=manufacturer_in_header(source.image.manufacturer),
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
-        interpolated_slices=interpolated,
+        interpolated_slices=mask.interpolated_slices,
+        resampled_lesions=mask.lesions,
         trusted=source.trusted,
     )
     write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
     return record
+
+
+def voxel_digests(values: NDArray[np.signedinteger]) -> tuple[str, tuple[str, ...]]:
+    """Digest the voxels of a CT, (z, y, x), and each of its slices of more than one value.
+
+    The grid is left out, as it may be rounded otherwise in another format. The slices' digests are cut to 16
+    hexadecimal digits: of a hundred million slices two are alike by chance less than once in a thousand times.
+    """
+    whole = hashlib.sha256(f"{values.shape} {values.dtype.name}".encode())
+    slices = []
+    for plane in values:
+        one = hashlib.sha256(np.ascontiguousarray(plane).data)
+        whole.update(one.digest())
+        if (plane != plane[0, 0]).any():
+            slices.append(one.hexdigest()[:_SLICE_DIGITS])
+    return whole.hexdigest(), tuple(slices)
 
 
 def _counts(mask: NDArray[np.uint8]) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from nnunet_amt.errors import (
     WorkFailedError,
 )
 from nnunet_amt.images.image_file import FLOOR_HU
-from nnunet_amt.images.mask_file import EmptyMaskError, WholeMaskError
+from nnunet_amt.images.mask_on_grid import EmptyMaskError, WholeMaskError
 
 AUDIT_FILE = "audit.json"
 PATIENTS = "patients"
@@ -94,6 +94,17 @@ class DatasetContent:
             case.case_id: slices for case in self.cases if (slices := self.records[case.case_id].interpolated_slices)
         }
 
+    @property
+    def trusted(self) -> dict[str, str]:
+        """Of the cases whose mask names another CT: what was trusted in place of it."""
+        return {name: record.trusted for name, record in sorted(self.records.items()) if record.trusted}
+
+    @property
+    def resampled(self) -> dict[str, tuple[int, int]]:
+        """Of the cases whose mask was brought to the CT's grid: lesions in it, and on that grid."""
+        records = sorted(self.records.items())
+        return {name: record.resampled_lesions for name, record in records if record.resampled_lesions}
+
 
 def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Path]:
     """Write cohort, exclusions, audit, flow figure, tables, split, and last ``dataset.json``.
@@ -107,13 +118,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
     write_csv(files[0], columns, rows)
     write_csv(files[1], ("reason", "cases"), content.excluded.items())
-    trusted = {name: record.trusted for name, record in sorted(content.records.items()) if record.trusted}
-    if trusted:
-        logger.warning(
-            "masks that name another CT, taken by where they lie (--trust-geometry): %d (%s); audit.json lists them",
-            len(trusted),
-            ", ".join(list(trusted)[:3]) + (", ..." if len(trusted) > 3 else ""),
-        )
+    _warn_of_masks(content)
     files.append(
         write_audit(
             folder,
@@ -123,7 +128,8 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             split_drawn_without=content.split_drawn_without,
             moved=content.moved,
             interpolated=content.interpolated,
-            trusted=trusted,
+            trusted=content.trusted,
+            resampled=content.resampled,
         )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
@@ -140,6 +146,18 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     write_json(files[-2], [fold])
     write_json(files[-1], _description(folder.name, fold, content))
     return files
+
+
+def _warn_of_masks(content: DatasetContent) -> None:
+    """Say which masks were taken by where they lie, and of which the resampling has changed the number of lesions."""
+    changed = [name for name, (before, after) in content.resampled.items() if before != after]
+    for names, what in (
+        (list(content.trusted), "that name another CT, taken by where they lie (--trust-geometry)"),
+        (changed, "whose lesions were joined or divided by --resample-masks"),
+    ):
+        if names:
+            first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            logger.warning("masks %s: %d (%s); audit.json lists them", what, len(names), first)
 
 
 def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetContent) -> dict[str, object]:
@@ -202,7 +220,7 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     return [
         f"institutions: {external} of the external test set, {others} of training and tuning, none of both",
         f"patients: {patients}, none in two splits",
-        f"CTs compared voxel for voxel: {compared_voxels}, no two the same",
+        f"CTs compared voxel for voxel: {compared_voxels}, no two the same, no slice in two patients",
     ]
 
 
@@ -225,13 +243,14 @@ def write_audit(
     moved: Sequence[MovedCase] = (),
     interpolated: Mapping[str, int] | None = None,
     trusted: Mapping[str, str] | None = None,
+    resampled: Mapping[str, tuple[int, int]] | None = None,
 ) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
     `compared_voxels` those whose voxels were compared. Of the others see `DatasetContent`; `trusted` are cases whose
-    mask names another CT, and what was taken for it. What there is none of is left out, as are the cases without a
-    tumour.
+    mask names another CT, and what was taken for it, `resampled` those whose mask had another grid, with its lesions
+    and those that they became. What there is none of is left out, as are the cases without a tumour.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -252,6 +271,7 @@ def write_audit(
         "cases_by_institution": audit.cases_by_institution,
         **({"slices_with_interpolated_contours_by_case": dict(interpolated)} if interpolated else {}),
         **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
+        **({"lesions_before_and_after_resampling_by_case": dict(resampled)} if resampled else {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

@@ -6,32 +6,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
-from nnunet_amt.base.files import require_free_space
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
-from nnunet_amt.base.workers import Workers, open_workers
+from nnunet_amt.base.workers import open_workers
 from nnunet_amt.cohort import CohortCase, SplitAudit, audit_voxels, read_institutions, read_manifest
-from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.convert_case import (
-    CaseJob,
-    CaseRecord,
-    convert_case,
-    finished_record,
-    read_headers,
-    require_files,
-)
+from nnunet_amt.dataset_conversion.convert_case import CaseJob, CaseRecord
+from nnunet_amt.dataset_conversion.convert_cases import Outcome, convert_cases
 from nnunet_amt.dataset_conversion.dataset_files import (
     CasesRefusedError,
     DatasetContent,
     RefusedCase,
-    list_early,
     write_dataset_files,
     write_messages,
     write_reasons,
 )
-from nnunet_amt.dataset_conversion.pseudonyms import default_key_file, name_for_dataset
+from nnunet_amt.dataset_conversion.pseudonyms import DatasetNames, default_key_file, name_for_dataset
 from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.dataset_conversion.readable_split import (
@@ -42,15 +32,10 @@ from nnunet_amt.dataset_conversion.readable_split import (
     moved_cases,
     prefixed,
 )
-from nnunet_amt.errors import AMTError, SplitLeakageError
 from nnunet_amt.images.image_file import ReadingOptions, itk_warnings_off
 
-# int16 voxels of a CT compress to about 0.6 of their size; the mask adds next to nothing.
-_BYTES_PER_VOXEL = 2 * 0.7
 # Of what the dataset's record keeps the hashes; the images would take minutes.
 _RECORDED_FILES = ("cohort.csv", "exclusions.csv", "failures.csv", "audit.json", "splits_final.json", "dataset.json")
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -102,26 +87,6 @@ class ConversionSummary:
     files: tuple[Path, ...]  # written beside the images, and the key
     split_drawn_without: int = 0  # refused cases that a drawn split would have had
     moved: tuple[MovedCase, ...] = ()  # cases of an earlier run that are in another set now
-
-
-@dataclass
-class _Outcome:
-    """What became of the cases: records by the manifest's case id, and refused ones."""
-
-    records: dict[str, CaseRecord]
-    already_done: int
-    refused: list[RefusedCase] = field(default_factory=list)
-
-    def divide(self, work: Sequence[CaseJob], results: Sequence[Result | AMTError]) -> list[tuple[CaseJob, Result]]:
-        """Give the cases that have a result; add the others to those refused."""
-        good: list[tuple[CaseJob, Result]] = []
-        for job, result in zip(work, results, strict=True):
-            if isinstance(result, AMTError):
-                place = place_in_manifest(job.manifest_name, job.case.line, "image", job.case.case_id)
-                self.refused.append(RefusedCase.of(job.case, job.name, place, result))
-            else:
-                good.append((job, result))
-        return good
 
 
 def convert(
@@ -211,19 +176,14 @@ def _convert(
     )
     dataset.require_usable()
     earlier = earlier_places(dataset, names.cases.values())
-    work = []
-    for case in cases:  # workers may be in other folders
-        absolute = replace(case, image=case.image.absolute(), mask=case.mask and case.mask.absolute())
-        name = names.cases[case.case_id]
-        work.append(CaseJob(absolute, name, dataset, manifest.name, names.secret, settings.reading))
+    work = _jobs(manifest.name, dataset, cases, names, settings.reading)
     refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
     processes = min(jobs, len(work))
     with itk_warnings_off(), open_workers(jobs=processes, executor=executor, progress=progress) as workers:
-        outcome = _convert_cases(
+        outcome = convert_cases(
             dataset, work, workers, refused_file, rule if settings.exclude_unreadable else None, cohort.cases
         )
-    with prefixed(f"{manifest.name}: "):
-        audit_voxels({case_id: record.pixels for case_id, record in outcome.records.items()}, cases)
+    _require_unlike(manifest.name, outcome.records, cases)
     _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:
         cases, audit = rule.of_readable(cohort.cases, outcome.records.keys(), listed_in=refused_file)
@@ -258,76 +218,36 @@ def _convert(
     )
 
 
+def _jobs(
+    manifest_name: str,
+    dataset: RawDataset,
+    cases: Sequence[CohortCase],
+    names: DatasetNames,
+    reading: ReadingOptions,
+) -> list[CaseJob]:
+    """Say of every case what is to be done; workers may be in other folders."""
+    work = []
+    for case in cases:
+        absolute = replace(case, image=case.image.absolute(), mask=case.mask and case.mask.absolute())
+        work.append(CaseJob(absolute, names.cases[case.case_id], dataset, manifest_name, names.secret, reading))
+    return work
+
+
+def _require_unlike(manifest_name: str, records: Mapping[str, CaseRecord], cases: Sequence[CohortCase]) -> None:
+    """Refuse CTs that stand under two cases, as a whole or in part; see `audit_voxels`."""
+    pixels = {case_id: record.pixels for case_id, record in records.items()}
+    with prefixed(f"{manifest_name}: "):
+        audit_voxels(pixels, cases, slices={case_id: record.slices for case_id, record in records.items()})
+
+
 def _split_rule(manifest: Path, settings: ConversionSettings) -> SplitRule:
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
     return SplitRule(manifest.name, listed, settings.external_cases, settings.tuning_cases, settings.seed)
 
 
-def _write_refused(dataset: RawDataset, refused_file: Path, outcome: _Outcome, settings: ConversionSettings) -> None:
+def _write_refused(dataset: RawDataset, refused_file: Path, outcome: Outcome, settings: ConversionSettings) -> None:
     """List refused cases, in the dataset in words that name nobody; an error if they are not to be left out."""
     write_reasons(dataset.folder / "failures.csv", outcome.refused)
     write_messages(refused_file, outcome.refused)
     if outcome.refused and not (settings.exclude_unreadable and outcome.records):
         raise CasesRefusedError(outcome.refused, converted=len(outcome.records), listed_in=refused_file)
-
-
-def _convert_cases(
-    dataset: RawDataset,
-    work: Sequence[CaseJob],
-    workers: Workers,
-    refused_file: Path,
-    rule: SplitRule | None,
-    cases: Sequence[CohortCase],
-) -> _Outcome:
-    """Look for all files, read the headers of cases that are not done, check what all together tell, convert them.
-
-    By `rule`, where unreadable cases are to be left out, the split is drawn of those of `cases` whose headers are good.
-    """
-    records = {job.case.case_id: record for job in work if (record := finished_record(job))}
-    outcome = _Outcome(records, already_done=len(records))
-    to_do = [job for job in work if job.case.case_id not in records]
-    found = outcome.divide(to_do, workers.each(require_files, to_do, "looking for files"))
-    list_early(refused_file, outcome.refused, going_on=len(found))
-    missing = len(outcome.refused)
-    to_do = [job for job, _ in found]
-    opened = outcome.divide(to_do, workers.each(read_headers, to_do, "checking headers"))
-    identities = {case_id: record.source for case_id, record in records.items()}
-    identities |= {job.case.case_id: headers.identity for job, headers in opened}
-    _refuse_twins(work, identities)
-    if len(outcome.refused) > missing:
-        list_early(refused_file, outcome.refused, going_on=len(opened))
-    readable = {job.case.case_id for job, _ in opened} | records.keys()
-    if rule is not None and outcome.refused and readable:
-        write_messages(refused_file, outcome.refused)
-        divided, _ = rule.of_readable(cases, readable, listed_in=refused_file)
-        work = _placed(work, divided)
-    placed = {job.case.case_id: job for job in work}
-    if opened:
-        needed = sum(headers.voxels for _, headers in opened) * _BYTES_PER_VOXEL
-        require_free_space(dataset.folder, int(needed), f"the conversion of {len(opened)} cases")
-    dataset.begin({job.name: job.case.split for job in work})
-    to_do = [replace(placed[job.case.case_id], opened=headers) for job, headers in opened]
-    written = outcome.divide(to_do, workers.each(convert_case, to_do, "converting cases"))
-    records |= {job.case.case_id: record for job, record in written}
-    outcome.refused.sort(key=lambda refused: refused.case.line)
-    return outcome
-
-
-def _refuse_twins(work: Sequence[CaseJob], identities: Mapping[str, str]) -> None:
-    """Refuse one file or series under two case ids, before hours are spent on reading its voxels."""
-    first_cases: dict[str, CohortCase] = {}
-    for job in work:
-        case = job.case
-        first = first_cases.setdefault(identities.get(case.case_id, case.case_id), case)
-        if first is not case:
-            place = place_in_manifest(job.manifest_name, case.line, "image", case.case_id)
-            raise SplitLeakageError(
-                f"{place}: is the same CT as that of case {first.case_id!r} in line {first.line}; remove one of them"
-            )
-
-
-def _placed(work: Sequence[CaseJob], divided: Sequence[CohortCase]) -> list[CaseJob]:
-    """Give jobs the splits of the cases; one that is not among these keeps its own."""
-    splits = {case.case_id: case.split for case in divided}
-    cases = (replace(job.case, split=splits.get(job.case.case_id, job.case.split)) for job in work)
-    return [replace(job, case=case) for job, case in zip(work, cases, strict=True)]

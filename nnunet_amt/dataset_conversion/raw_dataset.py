@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.base.files import PARTIAL_MARK, machine_mark, partial_name
-from nnunet_amt.base.processes import is_running
+from nnunet_amt.base.files import PARTIAL_MARK, partial_name, remove_leftovers
 from nnunet_amt.cohort import Split
 from nnunet_amt.errors import BadInputError
 
@@ -22,7 +17,6 @@ _CHANNEL = "_0000"
 _RECORDS = ".conversion"
 # Writing a case takes seconds.
 _OLD_SECONDS = 600
-_MACHINE = re.compile(r"[0-9a-f]{8}")
 _CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
 
 
@@ -138,7 +132,8 @@ class RawDataset:
         nobody_writes
             Whether workers of other machines have been at work and are done: what is half written, they left.
         """
-        remove_leftovers(self.folder.glob(f"**/{PARTIAL_MARK}*"), nobody_writes=nobody_writes)
+        partials = self.folder.glob(f"**/{PARTIAL_MARK}*")
+        remove_leftovers(partials, old_seconds=_OLD_SECONDS, nobody_writes=nobody_writes)
         self._remove_outdated(splits)
 
     @property
@@ -175,29 +170,6 @@ class RawDataset:
 def _subset(split: Split | None) -> str:
     """nnU-Net trains on Tr, tuning cases among them, and never sees Ts."""
     return "Ts" if split == "external" else "Tr"
-
-
-def remove_leftovers(
-    partials: Iterable[Path], *, nobody_writes: bool = False, old_seconds: float = _OLD_SECONDS
-) -> None:
-    """Remove the temporary files and folders among these that killed runs left; all, where nobody else writes."""
-    for path in partials:
-        with suppress(FileNotFoundError):  # another run does the same
-            if not nobody_writes and _is_being_written(path, old_seconds=old_seconds):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
-
-def _is_being_written(partial: Path, *, old_seconds: float) -> bool:
-    """Whether the process that made a temporary file is at work; of other machines' the file's age must tell."""
-    process, _, rest = partial.name.removeprefix(PARTIAL_MARK).partition("-")
-    machine = rest.partition("-")[0]
-    if _MACHINE.fullmatch(machine) and machine != machine_mark():
-        return time.time() - partial.stat().st_mtime < old_seconds
-    return process.isdigit() and int(process) != os.getpid() and is_running(int(process))
 
 
 def _takes_files(folder: Path) -> bool:

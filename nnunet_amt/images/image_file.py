@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.base.files import atomic_path
 from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.geometry import Geometry, lps_geometry, require_plausible_spacing, to_lps
 from nnunet_amt.images.hounsfield import hounsfield_doubt
 from nnunet_amt.images.integrity import (
+    file_damage,
     header_damage,
     is_nifti_name,
     nifti_header,
@@ -141,6 +145,19 @@ def read_image(path: Path, *, name: str | None = None) -> sitk.Image:
         image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
     grid.set_on(image)
     return image
+
+
+def write_image(path: Path, image: sitk.Image) -> None:
+    """Write an image, packed, in the format of the name's ending, whole or not at all.
+
+    What is written is read again: SimpleITK does not say it if the disk fills up on the way, which is a DiskFullError.
+    """
+    import SimpleITK as sitk
+
+    with atomic_path(path) as partial:
+        sitk.WriteImage(image, str(partial), useCompression=True)
+        if file_damage(partial):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _scaled(voxels: NDArray, header: NiftiHeader) -> NDArray:

@@ -25,6 +25,7 @@ from nnunet_amt.images.geometry import (
 )
 from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file, read_grid, read_image
 from nnunet_amt.images.integrity import file_damage, is_nifti_name
+from nnunet_amt.images.mask_on_grid import MaskOnGrid, require_any, require_tumour, resampled_mask
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
 if TYPE_CHECKING:
@@ -35,14 +36,6 @@ IGNORE_LABEL = 2
 # A label file (NRRD or MHA) that uses it says so in its header: ``ignore_label:=2``.
 IGNORE_KEY = "ignore_label"
 _NEARLY_WHOLE = 1e-3
-
-
-class EmptyMaskError(LabelValueError):
-    """A mask has no tumour."""
-
-
-class WholeMaskError(LabelValueError):
-    """A mask has nothing but tumour."""
 
 
 def read_geometry(path: Path) -> Geometry:
@@ -180,8 +173,8 @@ class LabelFile:
     resample: bool = False
     has_ignore_label: bool = False
 
-    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Read the mask, (z, y, x), on the grid that `open_label_file` has compared it with.
+    def read(self, geometry: Geometry) -> MaskOnGrid:
+        """Read the mask on the grid that `open_label_file` has compared it with.
 
         Values are 0 (background), 1 (tumour), and `IGNORE_LABEL` if the file says that it uses it.
 
@@ -190,7 +183,7 @@ class LabelFile:
         ImageReadError, LabelValueError
             If the voxels cannot be read, or hold other values or no tumour.
         GeometryMismatchError
-            If it is to be resampled, and tumour lies outside the CT.
+            If it is to be resampled, and tumour lies outside the CT, or a lesion between its voxels.
         """
         import SimpleITK as sitk
 
@@ -199,12 +192,12 @@ class LabelFile:
         mask = tumour_mask(sitk.GetArrayViewFromImage(image), name=name, has_ignore_label=self.has_ignore_label)
         if not self.resample:
             require_tumour(mask == 1, name=name)
-            return mask
+            return MaskOnGrid(mask)
         labels = sitk.GetImageFromArray(mask)
         labels.CopyInformation(image)
         outside = IGNORE_LABEL if self.has_ignore_label else 0
-        resampled = sitk.GetArrayFromImage(resampled_mask(labels, geometry, name=name, outside=outside))
-        require_tumour(resampled == 1, name=f"{name}, resampled to the CT's grid")
+        resampled = resampled_mask(labels, geometry, name=name, outside=outside)
+        require_tumour(resampled.labels == 1, name=f"{name}, resampled to the CT's grid")
         return resampled
 
 
@@ -234,33 +227,6 @@ def _says_ignore(path: Path) -> bool:
     return reader.HasMetaDataKey(IGNORE_KEY) and reader.GetMetaData(IGNORE_KEY).strip() == str(IGNORE_LABEL)
 
 
-def resampled_mask(mask: sitk.Image, geometry: Geometry, *, name: str, outside: int = 0) -> sitk.Image:
-    """Give each voxel of a grid the label of the mask's voxel in which its centre lies.
-
-    Voxels that the mask does not cover get the label `outside`. Raises GeometryMismatchError if tumour (1) lies outside
-    the CT: it is another CT, or a part of it.
-    """
-    import SimpleITK as sitk
-
-    places = np.argwhere(sitk.GetArrayViewFromImage(mask) == 1)[:, ::-1]  # tumour, (x, y, z)
-    from_mask = Geometry.of(mask).axes * mask.GetSpacing()
-    index = geometry.continuous_index(places @ from_mask.T + mask.GetOrigin())
-    inside = ((index >= -0.5 - 1e-3) & (index <= np.array(geometry.size) - 0.5 + 1e-3)).all(axis=1)
-    if lost := int(np.count_nonzero(~inside)):
-        raise GeometryMismatchError(
-            f"{name}: {lost} of {len(places)} tumour voxels lie outside the CT, which has {described(geometry)}, "
-            f"the mask {described(Geometry.of(mask))}; give the CT that it was drawn on"
-        )
-    resample = sitk.ResampleImageFilter()
-    resample.SetSize([int(length) for length in geometry.size])
-    resample.SetOutputSpacing(geometry.spacing)
-    resample.SetOutputOrigin(geometry.origin)
-    resample.SetOutputDirection(geometry.direction)
-    resample.SetInterpolator(sitk.sitkNearestNeighbor)
-    resample.SetDefaultPixelValue(outside)
-    return resample.Execute(mask)
-
-
 def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -> NDArray[np.uint8]:
     """Turn an array of labels, any axis order, into a mask of 0 and 1, and 2 where `IGNORE_LABEL` may be in it.
 
@@ -278,25 +244,7 @@ def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -
         raise LabelValueError(
             f"{name}: holds {others.size} voxels with other values than 0 (background) and 1 (tumour): {shown}{hint}"
         )
-    _require_any(mask, name)
+    require_any(mask, name=name)
     labels = mask.astype(np.uint8)
     labels[ignored] = IGNORE_LABEL
     return labels
-
-
-def require_tumour(mask: NDArray, *, name: str) -> None:
-    """Raise LabelValueError for a mask on the CT's grid that is empty, or covers all of it."""
-    _require_any(mask, name)
-    if mask.all():
-        raise WholeMaskError(
-            f"{name}: covers the whole CT, all {mask.size} voxels are tumour; draw it or give the case an "
-            "exclusion_reason"
-        )
-
-
-def _require_any(mask: NDArray, name: str) -> None:
-    if not mask.any():
-        raise EmptyMaskError(
-            f"{name}: is empty, no voxel is tumour; draw it or give the case an exclusion_reason, or no_tumour = yes "
-            "if the CT shows none"
-        )

@@ -25,10 +25,17 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import PARTIAL_MARK, atomic_path, partial_name, read_record, require_free_space
+from nnunet_amt.base.files import (
+    PARTIAL_MARK,
+    atomic_path,
+    partial_name,
+    read_record,
+    remove_leftovers,
+    require_free_space,
+)
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt, open_workers
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset, remove_leftovers
+from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, itk_warnings_off, open_image_file, read_ct_file, read_image
@@ -83,10 +90,28 @@ class InputImages:
         return {case: file for case, file in files if geometry_difference(file.stored, file.geometry)}
 
 
-def open_images(folder: Path, part: tuple[int, int] = (0, 1)) -> InputImages:
+def open_images(
+    folder: Path,
+    part: tuple[int, int] = (0, 1),
+    *,
+    keep_intensities: bool = False,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> InputImages:
     """List the images of a folder and read the headers of those of one `part`.
 
-    Raises BadInputError if a name is none of nnU-Net's, or the conversion would refuse an image for its header.
+    Where one is refused the voxels of the others are looked at too, as `prepared_images` does later, so that all that
+    must be mended is told at once.
+
+    Parameters
+    ----------
+    keep_intensities, jobs, progress
+        See `prepared_images`.
+
+    Raises
+    ------
+    BadInputError
+        If a name is none of nnU-Net's, or the conversion would refuse an image for its header.
     """
     cases = require_images(folder)
     chosen = cases_of_part(cases, part)
@@ -94,7 +119,14 @@ def open_images(folder: Path, part: tuple[int, int] = (0, 1)) -> InputImages:
         return InputImages(folder, tuple(cases), tuple(chosen), None)
     paths = [folder / image_name(case) for case in chosen]
     with itk_warnings_off():
-        files = _all_good(folder, paths, [attempt(open_image_file, path) for path in paths])
+        opened = [attempt(open_image_file, path) for path in paths]
+        good = [path for path, file in zip(paths, opened, strict=True) if isinstance(file, ImageFile)]
+        refused: dict[Path, AMTError] = {}
+        if 0 < len(good) < len(paths):
+            with open_workers(jobs=min(jobs, len(good)), executor=None, progress=progress) as workers:
+                looked_at = workers.each(_look_at, [(path, keep_intensities) for path in good], "checking images")
+            refused = {path: error for path, error in zip(good, looked_at, strict=True) if error is not None}
+        files = _all_good(folder, paths, [refused.get(path, file) for path, file in zip(paths, opened, strict=True)])
     return InputImages(folder, tuple(cases), tuple(chosen), tuple(files))
 
 
@@ -207,6 +239,12 @@ class _Preparation:
     image: Path
     target: Path
     keep_intensities: bool
+
+
+def _look_at(work: tuple[Path, bool]) -> None:
+    """Refuse a CT as the conversion does; the other of the two is `keep_intensities`."""
+    path, keep_intensities = work
+    read_ct_file(path, keep_intensities=keep_intensities)
 
 
 def _prepare(work: _Preparation) -> None:

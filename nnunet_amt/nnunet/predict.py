@@ -129,7 +129,8 @@ def predict(
             "or give --save_probabilities alone"
         )
     images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
-    inputs = open_images(images, part)
+    readers = jobs or asked.npp or _NNUNET_READERS
+    inputs = open_images(images, part, keep_intensities=keep_intensities, jobs=readers, progress=progress)
     if others := left_out(images):
         logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
     unfinished = unfinished_predictions(

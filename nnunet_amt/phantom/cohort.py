@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, csv_text, read_record, require_free_space, write_json, write_text
+from nnunet_amt.base.files import csv_text, read_record, require_free_space, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.images.image_file import write_image
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.render import Phantom, render_phantom
 
@@ -120,8 +121,7 @@ def _write_image(path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], phan
     image: sitk.Image = sitk.GetImageFromArray(voxels)  # (z, y, x) to SimpleITK's (x, y, z)
     image.SetSpacing(phantom.spacing[::-1])
     image.SetOrigin(phantom.origin)
-    with atomic_path(path) as partial:
-        sitk.WriteImage(image, str(partial), useCompression=True)
+    write_image(path, image)
 
 
 def _manifest_row(case: PlannedCase) -> list[str]:

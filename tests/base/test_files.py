@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -126,6 +127,30 @@ def test_what_a_killed_run_left_goes_with_the_next_file(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     files.write_text(tmp_path / "a.txt", "new")
     assert set(names(tmp_path)) == kept
+
+
+def test_of_other_machines_and_other_names_the_age_tells(tmp_path: Path) -> None:
+    """In a folder where runs of several machines write: an hour is enough for any of them."""
+    here, there = left_by(os.getppid(), "a"), left_by(os.getppid(), "a", "01234567")
+    for name in (here, there, ".partial-old"):
+        (tmp_path / name).touch()
+    files.remove_leftovers(tmp_path.iterdir(), old_seconds=3600)
+    assert set(names(tmp_path)) == {here, there, ".partial-old"}
+    for name in (here, there, ".partial-old"):
+        os.utime(tmp_path / name, (0, 0))
+    files.remove_leftovers(tmp_path.iterdir(), old_seconds=3600)
+    assert names(tmp_path) == [here]
+    files.remove_leftovers(tmp_path.iterdir(), nobody_writes=True)
+    assert names(tmp_path) == []
+
+
+def test_what_another_process_of_our_number_left_goes(tmp_path: Path) -> None:
+    """In a container every run has the same; what is younger than this process, it writes itself."""
+    for name, written in (("before", 0.0), ("now", time.time() + 60)):
+        (tmp_path / left_by(os.getpid(), name)).touch()
+        os.utime(tmp_path / left_by(os.getpid(), name), (written, written))
+    files.remove_leftovers(tmp_path.iterdir())
+    assert names(tmp_path) == [left_by(os.getpid(), "now")]
 
 
 def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from nnunet_amt.baseline import BaselineSettings, baseline_script, commands, run
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation import evaluate
+from tests.cli.test_mutated_files import try_all
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_tiny_dataset
+from tests.evaluation.comparison.evaluations import FIRST, write_evaluation
 from tests.models.model_fixtures import Marker
 
 DEFAULT, RESENC = stock_models()
@@ -484,3 +487,22 @@ def test_command_line_shows_every_command_and_compares_with_ours_where_that_is_g
     assert [model["name"] for model in comparison["models"]] == ["nnunet_amt", "default nnU-Net"]
     assert comparison["models"][1]["cost"]["parameters"] == 7  # found by the records
     assert comparison["sentences"][0] in result.stdout
+
+
+@pytest.mark.slow
+def test_damaged_files_of_a_finished_run_end_in_one_line(nnunet: FakeNNUNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a finished run, whose commands do not run again."""
+    base = nnunet.base
+    monkeypatch.setattr(run, "evaluate", lambda *_, **__: SimpleNamespace(overall=None))
+    monkeypatch.setattr("nnunet_amt.cli.nnunet.overall_table", lambda *_: "")
+    words = ["baseline", "-d", "711", "-o", str(base / "out"), "--device", "cpu", "--model", "default"]
+    evaluation = write_evaluation(base / "ours", FIRST)
+    run_baseline(settings_for(base, models=stock_models(["default"])))
+    raw, preprocessed = base / "nnUNet_raw" / TINY_DATASET, base / "nnUNet_preprocessed" / TINY_DATASET
+    model = base / "nnUNet_results" / TINY_DATASET / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    files = [raw / "dataset.json", raw / "splits_final.json", preprocessed / "splits_final.json"]
+    files += [*sorted(preprocessed.glob("*.json")), model / "plans.json", model / "fold_0" / "checkpoint_final.pth"]
+    for path in dict.fromkeys(files):
+        try_all(path, words)
+    for name in ("cases.csv", "summary.json"):
+        try_all(evaluation / name, [*words, "--evaluation", str(evaluation)])

@@ -76,7 +76,9 @@ def test_the_audit_of_the_converted_cohort(dataset: Path) -> None:
     assert [row["cases"] for row in audit["splits"].values()] == [485, 62, 164]
     assert [row["institutions"] for row in audit["splits"].values()] == [13, 4, 121]
     assert audit["included"] == {"cases": 711, "patients": 711, "institutions": 136}
-    assert "CTs compared voxel for voxel: 711, no two the same" in [check["check"] for check in audit["checks"]]
+    assert "CTs compared voxel for voxel: 711, no two the same, no slice in two patients" in [
+        check["check"] for check in audit["checks"]
+    ]
 
 
 def test_the_flow_figure_of_the_converted_cohort(dataset: Path) -> None:

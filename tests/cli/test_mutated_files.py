@@ -8,6 +8,9 @@
 | compare | summary.json, cases.csv, lesions.csv, case_thresholds.csv, cohort.csv, run records |
 | evaluate | cohort.csv, the CSV of a triage |
 | study | study.toml, run records |
+| score-froc | the .npz of probabilities |
+| baseline | dataset.json, the splits, nnU-Net's plans, records, checkpoints; cases.csv, summary.json |
+| public-cohort | the tables of boxes, NIfTI, NRRD and DICOM files of a download |
 | convert, join-manifests | the manifest and its notes; the key file, case records |
 | predict, train, plan, doctor | dataset.json, splits_final.json, plans.json, checkpoints, records |
 """
@@ -24,8 +27,11 @@ from typer.testing import CliRunner
 from nnunet_amt.cli.commands import app
 from nnunet_amt.evaluation.comparison import compare
 from tests.conftest import TINY_DATASET, set_nnunet_folders
-from tests.dataset_conversion.cohort_fixtures import write_cohort
+from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image
+from tests.evaluation.builders import row_mask, write_pair
 from tests.evaluation.comparison.evaluations import FIRST, OTHER, write_evaluation
+from tests.evaluation.score_froc.test_analyse import write_probabilities
+from tests.images.dicom.dicom_fixtures import make_volume, square, write_ct_series, write_rtstruct
 from tests.models.model_fixtures import write_model
 from tests.mutations import mutations
 from tests.report.studies import write_study
@@ -199,6 +205,61 @@ def test_dataset(model: Path, tmp_path: Path, name: str) -> None:
             assert result.exit_code in (0, 1, 2, 130), (what, result.exception)
             assert result.exception is None or isinstance(result.exception, SystemExit), (what, result.exception)
         path.write_bytes(whole)
+
+
+@pytest.mark.slow
+def test_score_froc(tmp_path: Path, undrawn: None) -> None:
+    write_pair(tmp_path, "a", row_mask(60, (0, 20)), row_mask(60, (0, 20)))
+    write_probabilities(tmp_path, "a", row_mask(60, (0, 20)).astype("float32"))
+    words = ["score-froc", *(str(tmp_path / name) for name in ("predictions", "references")), "-o", str(tmp_path / "o")]
+    ends_in_one_line(words)
+    for path in sorted((tmp_path / "predictions").iterdir()):
+        try_all(path, words)
+
+
+def write_mela(folder: Path) -> list[Path]:
+    write_image(folder / "Train" / "mela_0001.nii.gz", make_ct(1))
+    (folder / "train.csv").write_text(
+        "public_id,coordX,coordY,coordZ,x_length,y_length,z_length\nmela_0001,5,3.5,1.5,4,3,2\n"
+    )
+    return [folder / "train.csv", folder / "Train" / "mela_0001.nii.gz"]
+
+
+def write_lnq(folder: Path) -> list[Path]:
+    base = folder / "train" / "lnq2023-train-0001"
+    files = {f"{base}-ct.nrrd": make_ct(1), f"{base}-seg.nrrd": make_mask()}
+    return [write_image(Path(name), array) for name, array in files.items()]
+
+
+def write_nsclc(folder: Path) -> list[Path]:
+    write_rtstruct(folder / "LUNG1-001" / "rs.dcm", {"GTV-1": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    return [folder / "LUNG1-001" / "rs.dcm", write_ct_series(folder / "LUNG1-001")[0]]
+
+
+def write_tcia(folder: Path) -> list[Path]:
+    case = "MED_LYMPH_001"
+    mask = write_image(
+        folder / "MED_ABD_LYMPH_MASKS" / case / f"{case}_mask.nii.gz", (make_volume() > -400).astype("uint8")
+    )
+    return [mask, write_ct_series(folder / "CT Lymph Nodes" / case / "study")[0]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cohort", "write_download"),
+    [
+        ("mela2022", write_mela),
+        ("lnq2023", write_lnq),
+        ("nsclc_radiomics", write_nsclc),
+        ("tcia_ct_lymph_nodes", write_tcia),
+    ],
+)
+def test_public_cohort(tmp_path: Path, cohort: str, write_download: Callable[[Path], list[Path]]) -> None:
+    files = write_download(tmp_path / "download")
+    words = ["public-cohort", cohort, str(tmp_path / "download"), "-o", str(tmp_path / "m.csv")]
+    assert runner.invoke(app, words).exit_code == 0
+    for path in files:
+        try_all(path, words)
 
 
 def test_compare_of_other_results(tmp_path: Path, undrawn: None) -> None:

@@ -109,5 +109,28 @@ def test_equal_voxels_within_a_split_are_refused_too_and_counted() -> None:
         audit_voxels(dict.fromkeys("abc", "1"), CLEAN)
 
 
+def test_parts_of_one_ct_under_two_patients_are_refused() -> None:
+    """Without the end slice no CT is the other, voxel for voxel; two of three slices are."""
+    digests = {"a": "1", "b": "2", "e": "3"}
+    with pytest.raises(SplitLeakageError) as error:
+        audit_voxels(digests, CLEAN, slices={"a": "xyz", "b": "klm", "e": "yz"})
+    assert str(error.value) == (
+        "column 'image': case 'a' (line 2, training) and case 'e' (line 2, external) have 2 slices of 2 in common, "
+        "voxel for voxel: parts of one CT under two patient_ids; remove one of them, or give both the id of their "
+        "patient"
+    )
+
+
+def test_two_series_of_one_patient_may_share_slices() -> None:
+    """Chest and abdomen, made in one go; the patient is in one split."""
+    cases = [*CLEAN, make_case("f", "North", CLEAN[0].patient_id, "training")]
+    audit_voxels({"a": "1", "f": "2"}, cases, slices={"a": "xyz", "f": "zkl"})
+
+
+def test_a_ct_of_equal_voxels_is_named_once() -> None:
+    with pytest.raises(SplitLeakageError, match=r"are the same CT, voxel for voxel; remove one of them$"):
+        audit_voxels({"a": "1", "e": "1"}, CLEAN, slices={"a": "xyz", "e": "xyz"})
+
+
 def test_cases_that_could_not_be_read_have_no_voxels_to_compare() -> None:
     audit_voxels({"a": "1", "e": "2"}, CLEAN)

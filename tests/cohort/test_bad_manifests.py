@@ -18,6 +18,10 @@ CASE_ID = (
 CONFUSING = "must not end like a channel number (_0000), a label (_seg) or a file ending, as nnU-Net adds those to it"
 SPELLING = "capitals, spaces, accents, punctuation or zeros only; spell both alike"
 ID_SPELLING = "capitals, spaces, zeros or forms of characters only; spell both alike"
+PUNCTUATION = (
+    "punctuation only (and perhaps capitals or zeros); spell both alike if that is one patient, otherwise write "
+    "something before one of the two, such as where the CT was made"
+)
 QUOTES = "put cells that hold a comma between quotation marks"
 NUMBER = "must be a number with a decimal point"
 
@@ -209,6 +213,10 @@ BAD_FILES = {
         f"{HEADER},age\n{ROW},71\nc2,p1,North,i2,m2,20\nc3,p1,North,i3,m3,69",
         "manifest.csv line 2, column 'age' (case 'c1'): line 3 has the same patient_id and an age 51 years lower; "
         "correct one of them",
+    ),
+    "an id with punctuation and without": (
+        TWO.replace("p1,", "P-1,").replace("p2,", "p1,"),
+        f"manifest.csv line 3, column 'patient_id' (case 'c2'): differs from line 2 in {PUNCTUATION}",
     ),
     "two problems": (
         f"{TWO.replace('c2', '?')}\nc3,,West,i,m",

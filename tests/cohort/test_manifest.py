@@ -47,11 +47,19 @@ def test_a_diagnosis_outside_the_paper_is_kept_as_written(tmp_path: Path) -> Non
     assert read_manifest(path).cases[0].histology == "Castleman disease"
 
 
-@pytest.mark.parametrize("word", ["yes", "YES", "y", "true", "TRUE", "1", "1.0", " Yes ", "WAHR", "ja"])
+@pytest.mark.parametrize("word", ["yes", "YES", "y", "true", "TRUE", "1", "1.0", " Yes ", "WAHR", "ja", "ＹＥＳ", "１"])
 def test_a_case_without_a_tumour_needs_no_mask(tmp_path: Path, word: str) -> None:
     row = full_row(mask="", no_tumour=word)
     case = read_manifest(write(tmp_path, f"{FULL_HEADER}\n{row}\n")).cases[0]
     assert (case.no_tumour, case.mask, case.image) == (True, None, tmp_path / "i1.nii.gz")
+
+
+def test_full_width_letters_and_digits_are_read_as_others(tmp_path: Path) -> None:
+    """As a Japanese keyboard gives them."""
+    row = full_row(split="Ｔraining", age="６１.５", sex="Ｆ", histology="Ｔhymoma", no_tumour="ｎｏ")
+    case = read_manifest(write(tmp_path, f"{FULL_HEADER}\n{row}\n")).cases[0]
+    assert (case.split, case.age, case.sex, case.histology) == ("training", 61.5, "F", "thymoma")
+    assert not case.no_tumour
 
 
 @pytest.mark.parametrize("word", ["", "no", "No", "n", "false", "FALSE", "0", "0.0", "FALSCH", "nein"])
@@ -153,6 +161,56 @@ def test_names_that_differ_in_letters_or_numbers_are_two_institutions(tmp_path: 
     assert {case.institution for case in cases} == set(names)
 
 
+ONE_PATIENT = [
+    ("P-1", "P1"),
+    ("P-1", "p_1"),
+    ("12-345-6", "123456"),
+    ("12-345-6", "12-3456"),
+    ("12.345/6", "12-345-6"),
+    ("P-01", "P1"),
+    ("1-023", "1023"),
+    ("1-1", "11"),
+    ("MRN: 77", "MRN77"),
+    ("P‐1", "P1"),  # a hyphen of Unicode's
+    ("０１‐２", "012"),
+]
+TWO_PATIENTS = [
+    ("1-23", "12-3"),
+    ("1-1-11", "11-1-1"),
+    ("P-1", "P-11"),
+    ("1.01", "1.1"),
+    ("A-1", "B-1"),
+    ("1-23", "1-32"),
+]
+
+
+def with_patients(folder: Path, *ids: str) -> Path:
+    rows = [f"c{number},{patient},North,i{number},m{number}" for number, patient in enumerate(ids)]
+    return write(folder, "\n".join([HEADER, *rows]))
+
+
+@pytest.mark.parametrize("ids", ONE_PATIENT)
+def test_ids_that_differ_in_punctuation_only_are_not_taken_for_two_patients(
+    tmp_path: Path, ids: tuple[str, str]
+) -> None:
+    for order in (ids, ids[::-1]):
+        with pytest.raises(ManifestError, match=r"line 3, column 'patient_id' .* only .*spell both alike"):
+            read_manifest(with_patients(tmp_path, *order))
+
+
+@pytest.mark.parametrize("ids", TWO_PATIENTS)
+def test_punctuation_at_other_places_makes_two_patients(tmp_path: Path, ids: tuple[str, str]) -> None:
+    """As of numbers made of a hospital and a patient: 1-23 is the 23rd of the first, 12-3 the third of the twelfth."""
+    assert len(read_manifest(with_patients(tmp_path, *ids)).cases) == 2
+
+
+def test_two_patients_whose_ids_look_alike_can_be_told_apart(tmp_path: Path) -> None:
+    """What the message says can be done; and the number without punctuation fits two of the others."""
+    with pytest.raises(ManifestError, match=r"line 4, column 'patient_id' .*differs from line 2 in punctuation"):
+        read_manifest(with_patients(tmp_path, "1-23", "12-3", "123"))
+    assert len(read_manifest(with_patients(tmp_path, "1-23", "12-3", "North 123")).cases) == 3
+
+
 def test_structures_of_several_cts_may_be_in_one_folder_and_two_rows_may_name_one_ct(tmp_path: Path) -> None:
     """An RTSTRUCT says which CT it was drawn on; one CT in two rows is for the audit to refuse."""
     rows = ["c1,p1,North,i1,rt", "c2,p2,South,i2,rt", "c3,p3,West,i3.nii,m3.nii", "c4,p3,West,i3.nii,m3.nii"]
@@ -217,9 +275,7 @@ def test_what_spreadsheets_put_around_an_id_does_not_count(tmp_path: Path, other
     assert {case.patient_id for case in read_manifest(write(tmp_path, text)).cases} == {"00123"}
 
 
-@pytest.mark.parametrize(
-    "ids", [("1.1", "1.10"), ("1.01", "1.1"), ("10", "1"), ("100", "10.0"), ("P1A", "P1B"), ("1-1", "11")]
-)
+@pytest.mark.parametrize("ids", [("1.1", "1.10"), ("1.01", "1.1"), ("10", "1"), ("100", "10.0"), ("P1A", "P1B")])
 def test_ids_that_are_other_numbers_are_two_patients(tmp_path: Path, ids: tuple[str, str]) -> None:
     rows = [f"c{number},{name},North,i{number},m{number}" for number, name in enumerate(ids)]
     assert len(read_manifest(write(tmp_path, "\n".join([HEADER, *rows]))).cases) == 2

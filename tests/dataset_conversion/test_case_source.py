@@ -37,7 +37,7 @@ def opened(image: Path, mask: Path, roi: str | None = None, **options: bool) -> 
 def test_a_dicom_case_with_a_seg_beside_its_slices(tmp_path: Path) -> None:
     write_ct_and_seg(tmp_path, {"GTV": TUMOUR, "Heart": ~TUMOUR})
     case = opened(tmp_path, tmp_path, "GTV")
-    np.testing.assert_array_equal(case.mask.read(case.image.geometry), TUMOUR)
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry).labels, TUMOUR)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image.read(tmp_path / "s")), make_volume())
 
 
@@ -113,7 +113,7 @@ def test_contours_follow_a_tilted_series_that_is_straightened(tmp_path: Path) ->
     case = opened(tmp_path / "ct", tmp_path / "rs", resample_tilt=True)
     image = case.image.read(tmp_path / "s")
     assert Geometry.of(image) == case.image.geometry
-    mask = case.mask.read(case.image.geometry)
+    mask = case.mask.read(case.image.geometry).labels
     values = sitk.GetArrayFromImage(image)
     assert mask.shape == values.shape == (6, 20, 12)
     np.testing.assert_allclose(values[mask == 1], make_volume()[:, 2:5, 3:7].ravel(), atol=1e-3)
@@ -149,7 +149,7 @@ def test_masks_on_another_grid_only_with_the_option(tmp_path: Path) -> None:
     with pytest.raises(GeometryMismatchError, match="--resample-masks"):
         opened(tmp_path / "ct.nrrd", tmp_path / "m.nrrd")
     case = opened(tmp_path / "ct.nrrd", tmp_path / "m.nrrd", resample_masks=True)
-    np.testing.assert_array_equal(case.mask.read(case.image.geometry), make_mask())
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry).labels, make_mask())
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "mha"])
@@ -167,7 +167,7 @@ def test_the_ignore_label_must_be_declared_in_the_header(tmp_path: Path, ending:
     sitk.WriteImage(image, str(path))
     case = opened(tmp_path / "ct.nrrd", path)
     assert case.has_ignore_label
-    np.testing.assert_array_equal(case.mask.read(case.image.geometry), labels)
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry).labels, labels)
 
 
 @pytest.mark.parametrize("name", ["CT", "mask", "Doe_Jane", "series"])

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnunet_amt.base.run_record import read_runs
@@ -22,7 +23,7 @@ from nnunet_amt.dataset_conversion.dataset_files import (
 from nnunet_amt.errors import BadInputError, DiskFullError, ManifestError, WorkFailedError
 from nnunet_amt.images.image_file import ReadingOptions, open_image_file
 from tests.cohort.test_audit import CLEAN
-from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
+from tests.dataset_conversion.cohort_fixtures import SPACING, make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import CASE_FILES, contents, run
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
@@ -78,7 +79,7 @@ def test_missing_files_and_rois_are_listed_before_any_case_is_converted(
         listed_at_first.append([row["case_id"] for row in rows_of(tmp_path / "manifest_failures.csv")])
         return convert_case(job)
 
-    monkeypatch.setattr("nnunet_amt.dataset_conversion.manifest2nnunet.convert_case", see)
+    monkeypatch.setattr("nnunet_amt.dataset_conversion.convert_cases.convert_case", see)
     with pytest.raises(WorkFailedError, match="2 of 4 cases are converted, 2 failed"):
         run(tmp_path)
     assert listed_at_first == [["c1", "c3"]] * 2
@@ -216,6 +217,20 @@ def test_slices_that_nobody_has_drawn_are_told_in_every_place(tmp_path: Path) ->
     assert recorded["settings"]["reading"]["interpolate_contours"] is True
 
 
+def test_lesions_that_resampling_joins_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The mask has slices of 2.5 mm, the CT of 5 mm: a gap of one of the mask's is none on the CT."""
+    write_cohort(tmp_path, {number: {"mask": f"fine{number}.nii.gz"} for number in (0, 1)})
+    mask = np.zeros((8, 9, 11), np.uint8)
+    mask[2:6, 2:5, 3:7] = 1
+    write_image(tmp_path / "fine1.nii.gz", mask, spacing=(*SPACING[:2], 2.5))
+    mask[3] = 0
+    write_image(tmp_path / "fine0.nii.gz", mask, spacing=(*SPACING[:2], 2.5))
+    dataset = run(tmp_path, reading=ReadingOptions(resample_masks=True)).dataset_folder
+    audit = json.loads((dataset / "audit.json").read_text())
+    assert audit["lesions_before_and_after_resampling_by_case"] == {"c0": [2, 1], "c1": [1, 1]}
+    assert "masks whose lesions were joined or divided by --resample-masks: 1 (c0); audit.json lists" in caplog.text
+
+
 def test_rows_for_the_screen_end_with_the_whole() -> None:
     assert AUDIT_COLUMNS == ("split", "cases", "patients", "institutions")
     assert audit_rows(audit_splits(CLEAN)) == [
@@ -230,7 +245,7 @@ def test_checks_say_how_much_was_compared() -> None:
     assert audit_checks(audit_splits(CLEAN), 5) == [
         "institutions: 1 of the external test set, 2 of training and tuning, none of both",
         "patients: 4, none in two splits",
-        "CTs compared voxel for voxel: 5, no two the same",
+        "CTs compared voxel for voxel: 5, no two the same, no slice in two patients",
     ]
 
 

@@ -112,7 +112,7 @@ def test_another_patients_mask_is_refused_though_it_fits(tmp_path: Path, kind: s
 def test_the_same_or_nothing_said_is_taken(tmp_path: Path, kind: str, ct: Change, mask: Change) -> None:
     case = opened(tmp_path / "ct", write_case(tmp_path, kind, ct=ct, mask=mask), "GTV")
     assert case.trusted is None
-    np.testing.assert_array_equal(case.mask.read(case.image.geometry), TUMOUR)
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry).labels, TUMOUR)
 
 
 @KINDS
@@ -199,7 +199,7 @@ def test_new_uids_are_refused_unless_the_place_is_trusted(tmp_path: Path, kind: 
         opened(tmp_path / "ct", mask, "GTV")
     case = opened(tmp_path / "ct", mask, "GTV", trust_geometry=True)
     assert case.trusted == trusted
-    np.testing.assert_array_equal(case.mask.read(case.image.geometry), TUMOUR)
+    np.testing.assert_array_equal(case.mask.read(case.image.geometry).labels, TUMOUR)
 
 
 @KINDS

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.base.files import machine_mark
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import contents, run
@@ -111,7 +112,7 @@ def test_a_leftover_of_an_impossible_process_is_removed(tmp_path: Path) -> None:
     """No system has a process of that number; asking for it is an overflow."""
     write_cohort(tmp_path)
     dataset = run(tmp_path).dataset_folder
-    left = dataset / "labelsTr" / f".partial-{10**30}-c0.nii.gz"
+    left = dataset / "labelsTr" / f".partial-{10**30}-{machine_mark()}-c0.nii.gz"
     left.write_bytes(b"half")
     run(tmp_path)
     assert not left.exists()

@@ -40,7 +40,7 @@ def test_the_ibsi_mask_from_its_rtstruct_is_the_official_one_voxel_for_voxel(tmp
     """The golden test of the filling rule: 125,256 voxels, none differs. The image is the official one too."""
     folder = real_data(IBSI_PHANTOM)
     case = opened(folder / "dicom" / "image", folder / "dicom" / "mask", "GTV-1")
-    mask = case.mask.read(case.image.geometry)
+    mask = case.mask.read(case.image.geometry).labels
     official = array_of(folder / "nifti" / "mask" / "mask.nii.gz")
     assert np.count_nonzero(mask != official) == 0
     assert mask.sum() == 125_256
@@ -55,7 +55,7 @@ def test_structures_in_a_zip_of_ct_plan_and_dose(roi: str, millilitres: float) -
     """A full thorax; the masks beside it were made with the same rule by other code."""
     folder = real_data(NODES)
     case = opened(folder / "dicom.zip", folder / "dicom.zip", roi)
-    mask = case.mask.read(case.image.geometry)
+    mask = case.mask.read(case.image.geometry).labels
     assert np.count_nonzero(mask != array_of(folder / "derived_masks" / f"{roi}.nii.gz")) == 0
     assert mask.sum() * case.image.geometry.voxel_volume_mm3 / 1000 == pytest.approx(millilitres, abs=0.05)
 
@@ -88,7 +88,7 @@ def test_rois_that_are_points_or_do_not_exist_are_refused() -> None:
 def test_a_folder_of_slices_and_structures(tmp_path: Path) -> None:
     folder = real_data(PATIENT_2)
     case = opened(folder, folder, "GTV-1")
-    assert case.mask.read(case.image.geometry).sum() == 2256
+    assert case.mask.read(case.image.geometry).labels.sum() == 2256
     assert case.image.read(tmp_path).GetSize() == (141, 138, 41)
 
 
@@ -112,9 +112,9 @@ def test_a_dicom_seg_is_the_label_file_that_it_was_made_of(tmp_path: Path) -> No
     """Three slices of a liver; the label file beside the SEG was read by the program that wrote the SEG."""
     folder = real_data(DICOM_SEG)
     case = opened(folder / "ct-3slice", folder / "liver.dcm", "Liver")
-    mask = case.mask.read(case.image.geometry)
+    mask = case.mask.read(case.image.geometry).labels
     assert mask.sum() == 107_098
-    reference = opened(folder / "ct-3slice", folder / "liver_seg.nrrd").mask.read(case.image.geometry)
+    reference = opened(folder / "ct-3slice", folder / "liver_seg.nrrd").mask.read(case.image.geometry).labels
     assert np.count_nonzero(mask != reference) == 0
     values = sitk.GetArrayFromImage(case.image.read(tmp_path))
     assert 0 < np.median(values[mask == 1]) < 200  # HU of a liver
@@ -137,7 +137,7 @@ def test_overlapping_segments_of_a_real_seg() -> None:
     masks = []
     for label in (*labels, ".*"):
         case = opened(folder / "ct-3slice", folder / "partial_overlaps.dcm", label)
-        masks.append(case.mask.read(case.image.geometry))
+        masks.append(case.mask.read(case.image.geometry).labels)
     np.testing.assert_array_equal(masks[-1], np.max(masks[:-1], axis=0))
     assert max(mask.sum() for mask in masks[:-1]) < masks[-1].sum() < sum(int(mask.sum()) for mask in masks[:-1])
 
@@ -152,7 +152,7 @@ def test_a_nifti_ct_with_a_model_s_mask() -> None:
     case = opened(folder / "ct_cropped.nii.gz", folder / "aorta_true_lumen.nii.gz")
     assert case.image.geometry.spacing == (1.5, 1.5, 1.5)
     expected = np.count_nonzero(array_of(folder / "aorta_true_lumen.nii.gz"))
-    assert case.mask.read(case.image.geometry).sum() == expected
+    assert case.mask.read(case.image.geometry).labels.sum() == expected
 
 
 def test_four_real_cases_become_a_dataset(tmp_path: Path) -> None:

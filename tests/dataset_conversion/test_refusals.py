@@ -128,6 +128,24 @@ def test_one_ct_in_two_formats_is_found_by_its_voxels(tmp_path: Path) -> None:
     assert not (tmp_path / "raw" / "Dataset711_AMT" / "dataset.json").exists()
 
 
+def test_a_ct_without_its_end_slice_is_found_on_the_other_side_of_the_split(tmp_path: Path) -> None:
+    """Three of four slices, in another format; the slice of one value, as CTs have at their ends, tells nothing."""
+    write_cohort(tmp_path, {2: {"image": "part.nrrd", "mask": "part_mask.nrrd"}})
+    write_image(tmp_path / "part.nrrd", make_ct(0)[:3])
+    write_image(tmp_path / "part_mask.nrrd", make_mask()[:3])
+    assert (
+        "case 'c0' (line 2, training) and case 'c2' (line 4, external) have 3 slices of 3 in common, voxel for voxel"
+        in refusal(tmp_path)
+    )
+    blank = [make_ct(number) for number in (0, 9)]
+    for ct in blank:
+        ct[3] = -1024
+    write_image(tmp_path / "ct" / "0.nii.gz", blank[0])
+    write_image(tmp_path / "part.nrrd", blank[1])
+    write_image(tmp_path / "part_mask.nrrd", make_mask())
+    assert run(tmp_path).audit.total[0] == 4
+
+
 def test_a_full_disk_is_found_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cohort(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_amt.base.files import machine_mark
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
@@ -99,10 +100,10 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     write_cohort(tmp_path)
     dataset = run(tmp_path).dataset_folder
     whole = contents(dataset)
-    nobody = 2**22 + 1  # above the largest process id that Linux gives
-    (dataset / "imagesTr" / f".partial-{nobody}-c0_0000.nii.gz").write_bytes(b"half")
-    (dataset / ".conversion" / f".partial-{nobody}-c0").mkdir()
-    (dataset / ".conversion" / f".partial-{nobody}-c0" / "00000.dcm").write_bytes(b"half")
+    nobody = f".partial-{2**22 + 1}-{machine_mark()}"  # above the largest process id that Linux gives
+    (dataset / "imagesTr" / f"{nobody}-c0_0000.nii.gz").write_bytes(b"half")
+    (dataset / ".conversion" / f"{nobody}-c0").mkdir()
+    (dataset / ".conversion" / f"{nobody}-c0" / "00000.dcm").write_bytes(b"half")
     (dataset / ".conversion" / "c0.json").write_text("{}\n")
     run(tmp_path)
     assert contents(dataset) == whole
@@ -110,7 +111,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 
 def test_what_a_running_process_writes_is_left_alone(converted_copy: Path) -> None:
     dataset = converted_copy / "raw" / "Dataset711_AMT"
-    other = dataset / "imagesTr" / f".partial-{os.getppid()}-c0_0000.nii.gz"
+    other = dataset / "imagesTr" / f".partial-{os.getppid()}-{machine_mark()}-c0_0000.nii.gz"
     other.write_bytes(b"being written")
     run(converted_copy)
     assert other.exists()

@@ -67,6 +67,13 @@ LOST = {
     "window as 0 to 1000": lambda hu: (hu.clip(-160, 240) + 160) * 2.5,
     "intercept twice": lambda hu: hu - 1024,
     "intercept twice, then the floor": lambda hu: (hu - 1024).clip(-1024),
+    "times 10": lambda hu: hu.astype(np.int32) * 10,
+    "times 2": lambda hu: hu * 2,
+    "half": lambda hu: np.rint(hu / 2),
+    "half, padded": lambda hu: np.concatenate([np.rint(hu / 2), np.full(len(hu) // 4, -1024)]),
+    "200 more": lambda hu: hu + 200,
+    "500 more": lambda hu: hu + 500,
+    "500 less": lambda hu: hu - 500,
     "16 bits wrapped": lambda hu: hu.astype(np.int32) - 32768,
 }
 
@@ -117,6 +124,71 @@ def test_an_offset_is_seen_in_a_crop_of_the_lung() -> None:
     assert "a chest holds air, or at least fat, below that" in str(
         hounsfield_doubt(made_of(LUNG_CROP) + np.int16(1024))
     )
+
+
+# Taken of a whole chest, they are seen in its parts too where these hold air or lung, and some where they do not.
+PARTS = [
+    ("times 2", LUNG_CROP),
+    ("half", LUNG_CROP),
+    ("200 more", {LUNG: 0.3, FAT: 0.2, TISSUE: 0.5}),
+    ("500 more", MEDIASTINUM),
+    ("500 more", TUMOUR),
+    ("times 10", MEDIASTINUM),
+]
+
+
+@pytest.mark.parametrize(("change", "parts"), PARTS)
+def test_a_factor_or_an_offset_is_seen_in_crops(change: str, parts: dict[tuple[int, int], float]) -> None:
+    assert hounsfield_doubt(np.rint(LOST[change](made_of(parts))).astype(np.int32))
+
+
+HEART, DENSE_LUNG = (480, 40), (-600, 60)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {LUNG: 0.35, FAT: 0.05, TISSUE: 0.2, HEART: 0.4},
+        {FAT: 0.05, TISSUE: 0.25, HEART: 0.7},
+        {AIR: 0.3, DENSE_LUNG: 0.3, FAT: 0.1, TISSUE: 0.3},
+        {DENSE_LUNG: 0.5, FAT: 0.1, TISSUE: 0.4},
+    ],
+    ids=["heart with contrast medium", "mediastinum with it", "breathed out", "breathed out, no air"],
+)
+def test_contrast_medium_and_dense_lungs_are_hu(parts: dict[tuple[int, int], float]) -> None:
+    assert hounsfield_doubt(made_of(parts)) is None
+    assert hounsfield_doubt(np.maximum(made_of(parts), -1000)) is None
+
+
+def test_of_few_voxels_nobody_can_tell_where_tissues_are() -> None:
+    assert hounsfield_doubt(made_of(LUNG_CROP, 4_000) * 2) is None
+
+
+def test_each_doubt_says_what_was_counted() -> None:
+    """Of 20,000 voxels half is air or lung, all of it lighter or denser than it can be; the lowest does not count."""
+
+    def doubt(light: tuple[int, int], rest: int) -> str:
+        values = np.concatenate([np.full(1, -3024), np.full(5_000, light[0]), np.full(5_000, light[1])])
+        return str(hounsfield_doubt(np.concatenate([values, np.full(10_000, rest)])))
+
+    assert doubt((-2000, -1700), 80) == (
+        "50.0% of the voxels lie between the lowest value, -3024, and -1200, in a CT at most 2% (air is -1000): as if "
+        "the HU had been multiplied, or too much taken off"
+    )
+    assert doubt((-500, -425), 20) == (
+        "of the voxels below -200 (air and lung) 0.0% are below -650, in a chest at least 2%: as if the HU had been "
+        "divided, or something added to them"
+    )
+    assert doubt((-800, -650), 240).startswith(
+        "of the voxels below -200 (air and lung) 0.0% are below -880, and of the others most are about 2"
+    )
+    assert doubt((-1000, -850), 40) == "None"
+
+
+def test_of_many_voxels_some_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnunet_amt.images.hounsfield._COUNTED_AT_MOST", 15_000)
+    assert hounsfield_doubt(made_of(CHEST)) is None
+    assert "the HU had been multiplied" in str(hounsfield_doubt(made_of(CHEST) * 2))
 
 
 def test_the_message_has_the_shares() -> None:

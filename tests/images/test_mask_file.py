@@ -112,7 +112,7 @@ def test_floating_point_masks_are_taken_within_a_thousandth(
     path = write_label_map(tmp_path / f"a{ending}", np.where(SPARSE, one, one - 1).astype(dtype))
     assert np.array_equal(whole(read_foreground(path, case_id="a"), SPARSE.shape), SPARSE == 1)
     path = write_image(tmp_path / f"m{ending}", np.where(make_mask(), one, one - 1).astype(dtype))
-    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid), make_mask())
+    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid).labels, make_mask())
 
 
 @pytest.mark.parametrize(("one", "shown"), [(0.9989, "0.9989"), (1.0011, "1.0011"), (1.9985, "1.9985"), (0.5, "0.5")])
@@ -182,7 +182,7 @@ def test_a_checksum_that_does_not_fit_is_noticed_before_what_follows_it(tmp_path
 def test_masks_of_any_type_and_format_become_zero_and_one(
     tmp_path: Path, grid: Geometry, ending: str, kind: type
 ) -> None:
-    mask = open_label_file(write_image(tmp_path / f"m.{ending}", make_mask().astype(kind)), grid=grid).read(grid)
+    mask = open_label_file(write_image(tmp_path / f"m.{ending}", make_mask().astype(kind)), grid=grid).read(grid).labels
     np.testing.assert_array_equal(mask, make_mask())
     assert mask.dtype == np.uint8
 
@@ -199,7 +199,7 @@ def test_a_mask_stored_the_other_way_round_is_turned(tmp_path: Path, grid: Geome
     path = write_image(
         tmp_path / "m.nii.gz", make_mask()[:, ::-1, ::-1], origin=origin, direction=(-1, 0, 0, 0, -1, 0, 0, 0, 1)
     )
-    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid), make_mask())
+    np.testing.assert_array_equal(open_label_file(path, grid=grid).read(grid).labels, make_mask())
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_voxels_of_a_third_of_the_thickness_take_the_label_of_the_slice_they_lie
     """Slices of 5 mm become three each; the first centre lies 5/3 mm below that of its slice."""
     path = write_image(tmp_path / "m.nii.gz", make_mask())
     thin = Geometry((11, 9, 12), (*SPACING[:2], 5 / 3), (*ORIGIN[:2], ORIGIN[2] - 5 / 3), UPRIGHT)
-    mask = open_label_file(path, grid=thin, resample=True).read(thin)
+    mask = open_label_file(path, grid=thin, resample=True).read(thin).labels
     np.testing.assert_array_equal(mask, make_mask().repeat(3, axis=0))
 
 
@@ -261,7 +261,7 @@ def test_a_mask_of_a_part_of_the_ct_is_background_elsewhere(tmp_path: Path) -> N
     origin = (ORIGIN[0] + 3 * SPACING[0], ORIGIN[1] + 2 * SPACING[1], ORIGIN[2] + SPACING[2])
     path = write_image(tmp_path / "m.nii.gz", make_mask()[1:3, 2:5, 3:7], origin=origin)
     grid = Geometry((11, 9, 4), SPACING, ORIGIN, UPRIGHT)
-    np.testing.assert_array_equal(open_label_file(path, grid=grid, resample=True).read(grid), make_mask())
+    np.testing.assert_array_equal(open_label_file(path, grid=grid, resample=True).read(grid).labels, make_mask())
 
 
 def test_what_a_partial_mask_does_not_cover_is_ignored(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_what_a_partial_mask_does_not_cover_is_ignored(tmp_path: Path) -> None:
     image.SetMetaData(IGNORE_KEY, str(IGNORE_LABEL))
     sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
     grid = Geometry((11, 9, 4), SPACING, ORIGIN, UPRIGHT)
-    mask = open_label_file(tmp_path / "m.nrrd", grid=grid, resample=True).read(grid)
+    mask = open_label_file(tmp_path / "m.nrrd", grid=grid, resample=True).read(grid).labels
     expected = make_mask()
     expected[[0, 3]] = IGNORE_LABEL
     np.testing.assert_array_equal(mask, expected)
@@ -299,3 +299,28 @@ def test_a_lesion_between_the_centres_of_a_coarse_ct_is_no_mask(tmp_path: Path) 
 def test_a_mask_on_the_grid_is_not_resampled(tmp_path: Path) -> None:
     grid = Geometry((11, 9, 4), SPACING, ORIGIN, UPRIGHT)
     assert not open_label_file(write_image(tmp_path / "m.nii.gz", make_mask()), grid=grid, resample=True).resample
+
+
+def test_a_lesion_between_the_slices_of_the_ct_is_not_lost_in_silence(tmp_path: Path) -> None:
+    """The CT has slices at 0, 5 and 10 mm: the one at 5 mm meets the larger lesion, none the one at 8 mm, 6 mm3."""
+    mask = np.zeros((12, 9, 11), np.uint8)
+    mask[3:7, 2:6, 3:7] = mask[8, 2:4, 8:11] = 1
+    path = write_image(tmp_path / "m.nii.gz", mask, spacing=(1, 1, 1), origin=(0, 0, 0))
+    grid = Geometry((11, 9, 3), (1, 1, 5), (0, 0, 0), UPRIGHT)
+    with pytest.raises(GeometryMismatchError) as error:
+        open_label_file(path, grid=grid, resample=True).read(grid)
+    assert str(error.value) == (
+        "m.nii.gz: of 2 lesions 1 would be lost (6 mm3), as no voxel of the CT has its centre in them; export the mask "
+        "on the CT's grid, or take out of it what is no tumour"
+    )
+
+
+def test_how_many_lesions_resampling_leaves_is_known(tmp_path: Path) -> None:
+    """Of two lesions at 0 to 5 and 7 to 10 mm the CT's slices at 0, 5 and 10 mm see one that goes through."""
+    mask = np.zeros((12, 9, 11), np.uint8)
+    mask[[*range(6), *range(7, 11)], 2:6, 3:7] = 1
+    path = write_image(tmp_path / "m.nii.gz", mask, spacing=(1, 1, 1), origin=(0, 0, 0))
+    grid = Geometry((11, 9, 3), (1, 1, 5), (0, 0, 0), UPRIGHT)
+    assert open_label_file(path, grid=grid, resample=True).read(grid).lesions == (2, 1)
+    own = Geometry((11, 9, 12), (1, 1, 1), (0, 0, 0), UPRIGHT)
+    assert open_label_file(path, grid=own, resample=True).read(own).lesions is None

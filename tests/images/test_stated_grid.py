@@ -149,7 +149,7 @@ def test_every_reader_gives_the_grid_that_is_stated(tmp_path: Path, write: Calla
         assert geometry_difference(grid, GRID, tolerance=1.1e-3) is None
         assert grid.size == (5, 4, 3)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read_image(path)), VOXELS)
-    np.testing.assert_array_equal(open_label_file(path, grid=GRID).read(GRID), VOXELS)
+    np.testing.assert_array_equal(open_label_file(path, grid=GRID).read(GRID).labels, VOXELS)
     (box,) = read_foreground(path, case_id="a").boxes
     assert box.lower == (1, 1, 2)
     assert box.mask.shape == (1, 2, 2)

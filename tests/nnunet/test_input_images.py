@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.base.files import machine_mark
 from nnunet_amt.base.run_record import read_runs
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import BadInputError, WorkFailedError
@@ -210,6 +211,19 @@ def test_all_images_that_are_refused_are_named(
     assert [record.message.partition(":")[0] for record in caplog.records] == ["c_0000.nii.gz"]
 
 
+def test_headers_and_voxels_are_told_of_in_one_run(
+    tmp_path: Path, nnunet: FakeNNUNet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The header of one shows at once, the voxels of another only when they are read."""
+    write_ct(tmp_path / "in" / "a_0000.nii.gz", AXES)
+    write_without_orientation(tmp_path / "in" / "b_0000.nii.gz")
+    write_ct(tmp_path / "in" / "c_0000.nii.gz", AXES, with_nan(chest()))
+    with pytest.raises(BadInputError, match=r"2 of 3 images .*: b_0000\.nii\.gz: .*\(and 1 more, named"):
+        predicted(tmp_path)
+    assert "c_0000.nii.gz: holds NaN or infinite values (1 of 1512" in caplog.text
+    assert nnunet.commands == []
+
+
 def test_earlier_predictions_stay_where_an_image_is_refused(tmp_path: Path, nnunet: FakeNNUNet) -> None:
     """Of another step size they would be made anew; they are not removed for what then cannot be done."""
     for case in "ab":
@@ -279,11 +293,12 @@ def test_run_that_was_killed_before_it_laid_back_is_gone_on_with(tmp_path: Path,
 
 def test_what_a_kill_left_is_removed_and_what_another_task_needs_is_not(tmp_path: Path, nnunet: FakeNNUNet) -> None:
     write_ct(tmp_path / "in" / "a_0000.nii.gz", TURNS[3])
-    names = [f".partial-{2**22 + 1}-images", f".partial-{os.getppid()}-images", ".partial-1-0badcafe-images"]
+    here = machine_mark()
+    names = [f".partial-{pid}-{here}-images" for pid in (2**22 + 1, os.getppid())] + [".partial-1-0badcafe-images"]
     for name in names:
         (tmp_path / "out" / name).mkdir(parents=True)
         (tmp_path / "out" / name / "a_0000.nii.gz").touch()
-    (tmp_path / "out" / f".partial-{2**22 + 1}-a.nii.gz").touch()
+    (tmp_path / "out" / f".partial-{2**22 + 1}-{here}-a.nii.gz").touch()
     predicted(tmp_path)
     assert sorted(path.name for path in (tmp_path / "out").glob(".partial-*")) == sorted(names[1:])
 

@@ -14,12 +14,13 @@ from typing import TypeVar
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, files_below, numbered_rows, why_unreadable, write_csv, write_json
+from nnunet_amt.base.files import files_below, numbered_rows, why_unreadable, write_csv, write_json
 from nnunet_amt.base.json_file import parse_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.cohort import Split, read_manifest
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.image_file import write_image
 
 Item = TypeVar("Item")
 
@@ -143,8 +144,7 @@ def write_label_file(
     geometry.set_on(image)
     for key, value in (header or {}).items():
         image.SetMetaData(key, value)
-    with atomic_path(path) as partial:
-        sitk.WriteImage(image, str(partial), useCompression=True)
+    write_image(path, image)
 
 
 def is_up_to_date(made: Path, *sources: Path) -> bool:

@@ -23,7 +23,7 @@ from nnunet_amt.evaluation.comparison.result_files import (
     write_metrics_csv,
 )
 from nnunet_amt.evaluation.comparison.tables import comparison_tables
-from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.measure.label_maps import alike_names, named_cases
 from nnunet_amt.evaluation.results.read_results import (
     DEFINING_SETTINGS,
     READ_FILES,
@@ -229,7 +229,10 @@ def _check_cases(first: EvaluatedModel, other: EvaluatedModel) -> None:
         if missing:
             complaints.append(f"{two.folder} lacks {named_cases(missing)} of {one.folder}")
     if complaints:
-        raise UnmatchedCasesError(f"{' and '.join(complaints)}; a comparison needs the same cases in all evaluations")
+        alike = alike_names(sorted(set(first.case_ids) - set(other.case_ids)), other.case_ids)
+        raise UnmatchedCasesError(
+            f"{' and '.join(complaints)}; {alike}a comparison needs the same cases in all evaluations"
+        )
 
 
 def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:

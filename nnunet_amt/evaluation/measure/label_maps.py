@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from unicodedata import category
+from unicodedata import category, normalize
 
 from nnunet_amt.base.files import require_folder, why_unreadable
 from nnunet_amt.base.progress import Progress, silent
@@ -192,7 +192,8 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
         complaints.append(f"no reference for {named_cases(extra)} of {predictions}")
     if complaints:
         rule = "every case needs one label map in both folders, named <case id> + one of "
-        raise UnmatchedCasesError(f"{' and '.join(complaints)}; {rule}{', '.join(LABEL_MAP_ENDINGS)}")
+        alike = alike_names(missing, extra)
+        raise UnmatchedCasesError(f"{' and '.join(complaints)}; {alike}{rule}{', '.join(LABEL_MAP_ENDINGS)}")
     return tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
 
 
@@ -235,6 +236,22 @@ def named_cases(case_ids: Sequence[str]) -> str:
     names = ", ".join(case_ids[:_NAMED_AT_MOST])
     ellipsis = ", ..." if len(case_ids) > _NAMED_AT_MOST else ""
     return f"{len(case_ids)} case{'s' if len(case_ids) > 1 else ''} ({names}{ellipsis})"
+
+
+def alike_names(missing: Collection[str], there: Collection[str]) -> str:
+    """Say of the first two names that look alike, and are not, how each is written; nothing where there are none.
+
+    Letters may be composed or not (as macOS writes them), full width, or capitals.
+    """
+    forms = {_form(name): name for name in sorted(there)}
+    for name in missing:
+        if (other := forms.get(_form(name), name)) != name:
+            return f"{name!a} and {other!a} differ in the form of their characters only, rename one of them; "
+    return ""
+
+
+def _form(name: str) -> str:
+    return normalize("NFKC", normalize("NFKC", name).casefold())
 
 
 def check_headers(pairs: Sequence[LabelMapPair], *, progress: Progress = silent) -> None:
@@ -284,9 +301,10 @@ def find_cts(images: Path, case_ids: Sequence[str]) -> dict[str, Path]:
             found[case_id] = path
     missing = [case_id for case_id in case_ids if case_id not in found]
     if missing:
+        there = [path.name.partition(_CHANNEL)[0] for path in images.iterdir()]
         raise UnmatchedCasesError(
-            f"{images}: no image for {named_cases(missing)}; they are named <case id>{_CHANNEL} + one of "
-            f"{', '.join(LABEL_MAP_ENDINGS)}"
+            f"{images}: no image for {named_cases(missing)}; {alike_names(missing, there)}"
+            f"they are named <case id>{_CHANNEL} + one of {', '.join(LABEL_MAP_ENDINGS)}"
         )
     return found
 

@@ -21,7 +21,7 @@ from nnunet_amt.errors import (
     LabelValueError,
     UnmatchedCasesError,
 )
-from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, named_cases, read_mask_pair
+from nnunet_amt.evaluation.measure.label_maps import LabelMapPair, alike_names, named_cases, read_mask_pair
 from nnunet_amt.evaluation.measure.lesions import (
     UNMATCHED,
     intersection_table,
@@ -82,9 +82,11 @@ def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str,
     paths = {pair.case_id: _probabilities_of(folder, pair.case_id) for pair in pairs if pair.prediction is not None}
     missing = [case_id for case_id, path in paths.items() if not path.is_file()]
     if missing:
+        there = [path.stem for path in folder.glob("*.npz")]
         raise UnmatchedCasesError(
-            f"{folder}: no probabilities for {named_cases(missing)}; predict with --probabilities, which writes "
-            f"{FOLDER}/<case id>.nii.gz beside the predictions, or nnU-Net's --save_probabilities (<case id>.npz)"
+            f"{folder}: no probabilities for {named_cases(missing)}; {alike_names(missing, there)}"
+            f"predict with --probabilities, which writes {FOLDER}/<case id>.nii.gz beside the predictions, or nnU-Net's "
+            "--save_probabilities (<case id>.npz)"
         )
     return paths
 

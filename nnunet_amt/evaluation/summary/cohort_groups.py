@@ -14,7 +14,7 @@ from nnunet_amt import paper
 from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.base.spreadsheet_text import as_decimal_point
 from nnunet_amt.errors import BadInputError, ManifestError, UnmatchedCasesError
-from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.measure.label_maps import alike_names, named_cases
 from nnunet_amt.evaluation.settings import EvaluationSettings
 
 CohortRows = Mapping[str, Mapping[str, str]]
@@ -64,7 +64,7 @@ def read_cohort_rows(path: Path, *, case_ids: Sequence[str]) -> CohortRows:
     missing = [case_id for case_id in case_ids if case_id not in rows]
     if missing:
         raise UnmatchedCasesError(
-            f"{path}: no row for {named_cases(missing)} that the predictions hold; "
+            f"{path}: no row for {named_cases(missing)} that the predictions hold; {alike_names(missing, rows)}"
             "add the rows or give the cohort.csv of these cases"
         )
     return {case_id: rows[case_id] for case_id in case_ids}

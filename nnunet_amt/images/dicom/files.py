@@ -20,16 +20,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nnunet_amt.base.files import files_below, why_unreadable
 from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
+from nnunet_amt.images.dicom.enhanced import ENHANCED_CT_IMAGES, slices_of
 from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of, stated_syntax
 from nnunet_amt.images.dicom.stream import DicomFileError, damaged, is_dicom, unpacked
 from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.mask_on_grid import MaskOnGrid
 
-ENHANCED_CT_IMAGES = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 _READERS = ("pydicom", "highdicom")
@@ -51,7 +49,7 @@ class DicomFolder:
     path: Path
 
     def headers(self) -> list[DicomHeader]:
-        """Read the header of every DICOM file; other files are passed over.
+        """Read the header of every DICOM file, of an enhanced CT that of every frame; other files are passed over.
 
         That there is no DICOM file, or one that cannot be read, is an ImageReadError.
         """
@@ -60,11 +58,11 @@ class DicomFolder:
             members = self._members(archive)
             for number, member in enumerate(members, start=1):
                 with refusing_damage(self, member):
-                    header = self._header(archive, member, self._shown(number, len(members)))
-                if header is None:
+                    found = self._headers(archive, member, self._shown(number, len(members)))
+                if found is None:
                     others.append(member)
-                elif header.sop_class != _MEDIA_DIRECTORY:
-                    headers.append(header)
+                else:
+                    headers += [header for header in found if header.sop_class != _MEDIA_DIRECTORY]
             if not headers:
                 raise ImageReadError(f"{self.path.name}: holds no DICOM file")
             names = {_DIGITS.sub("#", header.member) for header in headers}
@@ -140,8 +138,8 @@ class DicomFolder:
                 f"{self.path.name}: a folder in it cannot be read ({error.strerror}); check its permissions"
             ) from error
 
-    def _header(self, archive: zipfile.ZipFile | None, member: str, shown: str) -> DicomHeader | None:
-        """Read the header of a file; None if it is no DICOM."""
+    def _headers(self, archive: zipfile.ZipFile | None, member: str, shown: str) -> list[DicomHeader] | None:
+        """Read the header of a file, or those of its slices; None if it is no DICOM."""
         if archive is None and (reason := why_unreadable(self._path_of(member))):
             if Path(member).name.startswith("."):  # locks of editors and the like
                 return None
@@ -161,7 +159,8 @@ class DicomFolder:
             pydicom = pydicom_module()
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True)
             size = self._size_of(archive, member, file)
-            return header_of(dataset, member=member, shown=shown, pixels_at=file.tell(), size=size)
+            header = header_of(dataset, member=member, shown=shown, pixels_at=file.tell(), size=size)
+            return [*slices_of(dataset, header)] if header.sop_class in ENHANCED_CT_IMAGES else [header]
 
     def _shown(self, number: int, count: int) -> str:
         is_the_file_itself = not self.path.is_dir() and not self.path.name.lower().endswith(".zip")
@@ -234,8 +233,8 @@ class DicomMask(ABC):
         """Refuse, before any pixel is read, what cannot be laid on the CT's grid."""
 
     @abstractmethod
-    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Merge the structures on the CT's grid to (z, y, x) of 0 and 1."""
+    def read(self, geometry: Geometry) -> MaskOnGrid:
+        """Merge the structures on the CT's grid."""
 
 
 def _require_whole_last_element(dataset: Any) -> None:

@@ -55,7 +55,7 @@ class DicomHeader:
     slice_thickness: float | None
     rows: int
     columns: int
-    # Values a pixel, and slices in the file: 1 and 1 in a CT slice
+    # Values a pixel, and frames in the file: 1 and 1 in a CT slice
     samples: int
     frames: int
     # Of the rescaling to HU, None where the header is silent; its unit, empty where it is silent, which means HU
@@ -73,6 +73,7 @@ class DicomHeader:
     # where the header names none
     padding: tuple[int, int] | None
     unreadable: tuple[str, ...]  # elements whose value is not what it must be, with the value if it is of digits
+    frame: int | None = None  # of an enhanced CT: which of its frames, from 1, this is
 
 
 def _text(value: Any) -> str:
@@ -132,9 +133,18 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "rescale_type": ("RescaleType", _term_of(_UNITS)),
     "signed": ("PixelRepresentation", lambda value: int(value or 0) == 1),
 }
+# What an enhanced CT says of each frame.
+FRAME_FIELDS = {
+    name: _FIELDS[name]
+    for name in (
+        *("position", "orientation", "pixel_spacing", "slice_thickness"),
+        *("slope", "intercept", "rescale_type"),
+    )
+}
+_FRAME_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _BITS = ("BitsAllocated", "BitsStored", "HighBit")
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-HEADER_TAGS = ["SOPClassUID", *(tag for tag, _ in _FIELDS.values()), *_BITS, *_PADDING]
+HEADER_TAGS = ["SOPClassUID", *(tag for tag, _ in _FIELDS.values()), *_BITS, *_PADDING, *_FRAME_GROUPS]
 _HARMLESS = re.compile(r"[-+\d.,eE\\ ]{1,60}")
 
 
@@ -155,8 +165,8 @@ def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, size: in
     """
     fields: dict[str, Any] = {}
     unreadable: list[str] = []
-    for name, (tag, taken) in _FIELDS.items():
-        fields[name] = _taken(dataset, tag, taken, unreadable)
+    for name, (tag, convert) in _FIELDS.items():
+        fields[name] = taken(dataset, tag, convert, unreadable)
     stated, in_meta = _text(dataset.get("SOPClassUID")), _text(dataset.file_meta.get("MediaStorageSOPClassUID"))
     sop_class = stated or in_meta or _CLASSES.get(fields["modality"], "")
     if in_meta == CT_IMAGE:  # also where the class itself is cut off or damaged: it would not be missed as a slice
@@ -166,7 +176,7 @@ def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, size: in
         raise damaged(f"it ends after {size} bytes, within its header")
     if not sop_class and not fields["modality"] and fields["rows"]:  # an image, and perhaps a slice
         raise DicomFileError("does not say what it is (SOPClassUID, Modality); export it again")
-    allocated, stored, high_bit = (_taken(dataset, tag, lambda value: int(value or 0), unreadable) for tag in _BITS)
+    allocated, stored, high_bit = (taken(dataset, tag, lambda value: int(value or 0), unreadable) for tag in _BITS)
     syntax = stated_syntax(dataset)
     bits = fields["rows"] * fields["columns"] * allocated * fields["frames"]
     header_bytes = 8 if syntax == IMPLICIT_VR else 12
@@ -179,7 +189,7 @@ def header_of(dataset: Any, *, member: str, shown: str, pixels_at: int, size: in
         missing_bytes=missing,
         bits=(allocated, stored, high_bit),
         pixels_at=pixels_at,
-        padding=_taken(dataset, "PixelPaddingValue", lambda value: _padding(value, dataset, allocated), []),
+        padding=taken(dataset, "PixelPaddingValue", lambda value: _padding(value, dataset, allocated), []),
         unreadable=tuple(unreadable),
         **fields,
     )
@@ -192,15 +202,15 @@ def stated_syntax(dataset: Any) -> str:
     return stated or (IMPLICIT_VR if implicit else EXPLICIT_VR if little else BIG_ENDIAN)
 
 
-def _taken(dataset: Any, tag: str, taken: Callable[[Any], Any], unreadable: list[str]) -> Any:
+def taken(dataset: Any, tag: str, convert: Callable[[Any], Any], unreadable: list[str]) -> Any:
     """Take an element's value; one that cannot be taken counts as none, and is named in `unreadable`."""
     try:
-        return taken(dataset.get(tag))
+        return convert(dataset.get(tag))
     except Exception:  # pydicom raises whatever the conversion of the value raises
         value = getattr(dataset.get_item(tag), "value", None)  # bytes, or what pydicom could make of them
         text = value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else "\\".join(_words(value))
         unreadable.append(f"{tag} '{text}'" if _HARMLESS.fullmatch(text) else tag)
-        return taken(None)
+        return convert(None)
 
 
 def _padding(value: Any, dataset: Any, allocated: int) -> tuple[int, int] | None:

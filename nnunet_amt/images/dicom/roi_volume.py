@@ -17,6 +17,7 @@ from nnunet_amt.images.geometry import Geometry
 
 XOR_TYPE = "CLOSEDPLANAR_XOR"
 CLOSED_TYPES = frozenset({"CLOSED_PLANAR", XOR_TYPE})
+NO_TYPE = ""  # of a contour that does not state it
 _OTHER_TYPES = frozenset({"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR", "CLOSED_NONPLANAR", "INTERPOLATED_PLANAR"})
 # How far from a slice its contours may lie, as a share of the slice distance.
 _OFF_SLICE_SHARE = 0.2
@@ -24,6 +25,7 @@ _OFF_SLICE_SHARE = 0.2
 _BEYOND_EDGE_PIXELS = 0.5
 _ON_PATH_AT_MOST = 1e-3  # pixels: coordinates of one decimal are too rough to tell
 _SHOWN_PLACES = 5
+_PLANES = ("sagittal", "coronal", "axial")  # across x, y and z
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,8 @@ class Roi:
         GeometryMismatchError
             If a contour lies between slices or outside the CT.
         ContourError
-            If contours are not closed, or cross; if a slice ends empty though it has contours; or if contours are
-            missing between others, and are not to be interpolated or cannot be.
+            If contours are not closed, not flat, of several planes, or cross; if a slice ends empty though it has
+            contours; or if contours are missing between others, and are not to be interpolated or cannot be.
         """
         self._require_closed()
         indices = [geometry.continuous_index(contour.points) for contour in self.contours]
@@ -72,9 +74,14 @@ class Roi:
         others = [contour for contour in self.contours if contour.kind not in CLOSED_TYPES]
         if not others:
             return
+        places = _listed(f"{z:.2f}" for z in sorted({round(float(one.points[:, 2].mean()), 2) for one in others}))
+        if silent := sum(contour.kind == NO_TYPE for contour in others):
+            raise ContourError(
+                f"ROI number {self.number}: {silent} of {len(self.contours)} contours, at z {places} mm, do not say "
+                "whether they are closed (ContourGeometricType is missing or empty); export the RTSTRUCT again"
+            )
         kinds = Counter(contour.kind if contour.kind in _OTHER_TYPES else "of an unknown type" for contour in others)
         counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        places = _listed(f"{z:.2f}" for z in sorted({round(float(one.points[:, 2].mean()), 2) for one in others}))
         raise ContourError(
             f"ROI number {self.number}: of {len(self.contours)} contours {len(others)} are not closed in a plane "
             f"({counted}), at z {places} mm; draw them closed, or take them out of the ROI"
@@ -127,6 +134,8 @@ class Roi:
         along, name = index[:, stack.axis], "xyz"[stack.axis]
         places = points[:, stack.axis]
         nearest = round(float(along.mean()))
+        if np.ptp(along) > 2 * _OFF_SLICE_SHARE:
+            raise self._not_flat(index, points, stack)
         if np.abs(along - nearest).max() > _OFF_SLICE_SHARE:
             raise GeometryMismatchError(
                 f"ROI number {self.number}: a contour at {name} {places.min():.2f} to {places.max():.2f} mm lies "
@@ -138,6 +147,29 @@ class Roi:
                 "draw it on this CT"
             )
         return nearest
+
+    def _not_flat(self, index: NDArray, points: NDArray, stack: _Stack) -> ContourError | GeometryMismatchError:
+        """Say how a contour leaves the slices: it lies in another direction, some of its points are astray, or all."""
+        name, places, along = "xyz"[stack.axis], points[:, stack.axis], index[:, stack.axis]
+        begin = f"ROI number {self.number}: a contour"
+        between = f"from {name} {places.min():.2f} to {places.max():.2f} mm"
+        across = [axis for axis in stack.in_plane if np.ptp(index[:, axis]) <= 2 * _OFF_SLICE_SHARE]
+        if across:
+            place = points[:, across[0]].mean()
+            return ContourError(
+                f"{begin} is {_PLANES[across[0]]}, at {'xyz'[across[0]]} {place:.2f} mm, and not all of the others "
+                f"are; draw all of them on {_PLANES[stack.axis]} slices"
+            )
+        astray = int((np.abs(along - np.median(along)) > _OFF_SLICE_SHARE).sum())
+        if astray < len(points) / 2:
+            return ContourError(
+                f"{begin} at {name} {np.median(places):.2f} mm leaves its plane: {astray} of its {len(points)} points "
+                f"lie off it ({between}); draw it anew, on one slice"
+            )
+        return GeometryMismatchError(
+            f"{begin} lies in no plane of the CT, {between}, where slices are {stack.distance:.3g} mm apart; draw it "
+            "on this CT"
+        )
 
     def _close_gaps(
         self, slices: NDArray[np.bool_], drawn: Sequence[int], stack: _Stack, interpolate: bool

@@ -14,9 +14,9 @@ from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.contour_gaps import SourcePlanes
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, DicomFolder, DicomMask, refusing_damage
 from nnunet_amt.images.dicom.headers import digest_of_id
-from nnunet_amt.images.dicom.roi_volume import CLOSED_TYPES, Contour, Roi
+from nnunet_amt.images.dicom.roi_volume import CLOSED_TYPES, NO_TYPE, Contour, Roi
 from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.mask_file import require_tumour
+from nnunet_amt.images.mask_on_grid import MaskOnGrid, require_tumour
 
 _UNNAMED_SERIES = ""  # of images that are named at contours only
 _LONGEST_SHOWN = 20
@@ -57,26 +57,18 @@ class RtStruct(DicomMask):
     def require_fit(self, geometry: Geometry) -> None:
         """Contours have no grid of their own; whether they lie on slices of the CT shows when they are read."""
 
-    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Fill the contours and merge the structures on the CT's grid to (z, y, x) of 0 and 1.
+    def read(self, geometry: Geometry) -> MaskOnGrid:
+        """Fill the contours and merge the structures on the CT's grid.
 
         Raises
         ------
         GeometryMismatchError
             If a contour lies between slices or outside the CT.
         ContourError
-            If contours cross or are missing, or are not closed; see `Roi.on`.
+            If contours leave their planes, or cross or are missing, or are not closed; see `Roi.on`.
         LabelValueError, ImageReadError
             If all voxels are tumour; if the file is damaged, or a coordinate is no number.
         """
-        mask, _ = self._read(geometry)
-        return mask.astype(np.uint8)
-
-    def interpolated_slices(self, geometry: Geometry) -> int:
-        """Count the slices of the CT on which `read` interpolates contours that nobody has drawn."""
-        return len(self._read(geometry)[1]) if self.interpolate else 0
-
-    def _read(self, geometry: Geometry) -> tuple[NDArray[np.bool_], set[int]]:
         dataset = self.folder.dataset(self.member)
         mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
         interpolated: set[int] = set()
@@ -87,7 +79,7 @@ class RtStruct(DicomMask):
             mask |= drawn
             interpolated.update(added)
         require_tumour(mask, name=f"the RTSTRUCT's ROI number {', '.join(map(str, self.numbers))}")
-        return mask, interpolated
+        return MaskOnGrid(mask.astype(np.uint8), interpolated_slices=len(interpolated))
 
 
 def _require_numbers(dataset: Any, shown: str) -> None:
@@ -120,8 +112,11 @@ def _names_of_areas(dataset: Any) -> dict[int, str]:
 
 
 def _encloses(contour: Any) -> bool:
-    """Points and open lines enclose nothing; some programs write closed contours of no, one or two points."""
-    if _type_of(contour) not in CLOSED_TYPES or "ContourData" not in contour:
+    """Points and open lines enclose nothing; some programs write closed contours of no, one or two points.
+
+    What does not say its type may enclose something: it is refused where the structure is read.
+    """
+    if _type_of(contour) not in CLOSED_TYPES | {NO_TYPE} or "ContourData" not in contour:
         return False
     stated = contour.get("NumberOfContourPoints")
     return stated in (None, "") or int(stated) > 2

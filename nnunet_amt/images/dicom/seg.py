@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 from nnunet_amt.errors import GeometryMismatchError
 from nnunet_amt.images.dicom.files import SEGMENTATIONS, DicomFolder, DicomMask, refusing_damage
 from nnunet_amt.images.dicom.headers import digest_of_id
-from nnunet_amt.images.dicom.seg_frames import SegFrame, frames_of, pixels_of, read_segmentation
+from nnunet_amt.images.dicom.seg_frames import SegFrame, frames_of, pixels_of, read_segmentation, segment_names
 from nnunet_amt.images.dicom.series_gate import ROUNDED_COSINES
 from nnunet_amt.images.dicom.stream import DicomFileError
 from nnunet_amt.images.geometry import Geometry, described
-from nnunet_amt.images.mask_file import require_tumour, resampled_mask
+from nnunet_amt.images.mask_on_grid import MaskOnGrid, require_tumour, resampled_mask
 
 # How far a pixel of a frame may lie from the centre of a voxel of the CT, in voxels: writers round positions.
 _OFF_GRID_VOXELS = 0.1
@@ -38,7 +39,7 @@ class DicomSeg(DicomMask):
         """Open a file with all its segments; ImageReadError if what a mask needs is not in it, or it is fractional."""
         with refusing_damage(folder, member):
             dataset = read_segmentation(folder, member)
-            names = _names_of_segments(dataset)
+            names = {number: name for number, name in segment_names(dataset).items() if number > 0}
             frame = str(dataset.get("FrameOfReferenceUID") or "")
             return cls(
                 folder,
@@ -59,40 +60,29 @@ class DicomSeg(DicomMask):
             for frame in frames:
                 _steps(frame, geometry)
 
-    def read(self, geometry: Geometry) -> NDArray[np.uint8]:
-        """Merge the segments on the CT's grid to (z, y, x) of 0 and 1.
+    def read(self, geometry: Geometry) -> MaskOnGrid:
+        """Merge the segments on the CT's grid.
 
         Raises
         ------
         GeometryMismatchError
-            If the frames lie on another grid and must not be resampled, or tumour lies outside the CT.
+            If the frames lie on another grid and must not be resampled, or tumour lies outside the CT, or, resampled,
+            a lesion between its voxels.
         LabelValueError, ImageReadError
-            If the segments are empty, or the pixels cannot be read.
+            If the segments are empty, or the pixels cannot be read, or contradict each other.
         """
         name = f"the DICOM SEG's segment number {', '.join(map(str, self.numbers))}"
         with refusing_damage(self.folder, self.member):
             dataset = read_segmentation(self.folder, self.member)
             frames = list(frames_of(dataset, self.numbers))
             try:
-                mask = _placed(dataset, frames, self.numbers, geometry, name)
+                mask = MaskOnGrid(_placed(dataset, frames, self.numbers, geometry, name).astype(np.uint8))
             except GeometryMismatchError:
                 if not self.resample:
                     raise
-                volume = _as_volume(dataset, frames, self.numbers)
-                mask = sitk.GetArrayFromImage(resampled_mask(volume, geometry, name=name)).astype(bool)
-        require_tumour(mask, name=name)
-        return mask.astype(np.uint8)
-
-
-def _names_of_segments(dataset: Any) -> dict[int, str]:
-    """Segment number to name; a LABELMAP may list its background as segment 0."""
-    names: dict[int, str] = {}
-    for place, item in enumerate(dataset.get("SegmentSequence") or (), start=1):
-        number = int(place if item.get("SegmentNumber") in (None, "") else item.SegmentNumber)
-        if number in names:
-            raise DicomFileError(f"has two segments of number {number}; export it again")
-        names[number] = str(item.get("SegmentLabel") or "")
-    return {number: name for number, name in names.items() if number > 0}
+                mask = resampled_mask(_as_volume(dataset, frames, self.numbers), geometry, name=name)
+        require_tumour(mask.labels, name=name)
+        return mask
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
@@ -157,10 +147,11 @@ def _placed(
     """Set the voxels (z, y, x) of the CT on which pixels of the segments lie."""
     mask = np.zeros(geometry.size[::-1], dtype=bool)  # (z, y, x)
     outside = total = 0
-    for frame in frames:
-        steps = _steps(frame, geometry)
+    places = [_steps(frame, geometry) for frame in frames]
+    _require_agreement(dataset, frames, segments, places)
+    for frame, steps in zip(frames, places, strict=True):
         pixels = np.argwhere(pixels_of(dataset, frame, segments))  # (row, column)
-        voxels = steps[0] + pixels[:, 1:] * steps[1] + pixels[:, :1] * steps[2]  # (x, y, z)
+        voxels = _voxels(pixels, steps)
         inside = ((voxels >= 0) & (voxels < geometry.size)).all(axis=1)
         outside, total = outside + int(np.count_nonzero(~inside)), total + len(pixels)
         x, y, z = voxels[inside].T
@@ -171,6 +162,61 @@ def _placed(
             "give the CT that it was drawn on"
         )
     return mask
+
+
+def _voxels(pixels: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the voxels (x, y, z) on which pixels (row, column) of a frame lie; of its `steps` see `_steps`."""
+    voxels: NDArray[np.int64] = steps[0] + pixels[:, 1:] * steps[1] + pixels[:, :1] * steps[2]
+    return voxels
+
+
+def _require_agreement(
+    dataset: Any, frames: Sequence[SegFrame], segments: Sequence[int], places: Sequence[NDArray[np.int64]]
+) -> None:
+    """Refuse two frames of one segment that lie on the same voxels and say different things; copies are one.
+
+    Parameters
+    ----------
+    places
+        Where each frame lies, as `_steps` gives it.
+    """
+    planes: dict[tuple[int | None, int, int], list[tuple[SegFrame, NDArray[np.int64]]]] = defaultdict(list)
+    for frame, steps in zip(frames, places, strict=True):
+        across = int(np.flatnonzero(~steps[1:].any(axis=0))[0])
+        planes[frame.segment, across, int(steps[0, across])].append((frame, steps))
+    for (segment, _, _), alike in planes.items():
+        kept: list[tuple[SegFrame, NDArray[np.int64]]] = []  # the first frame of each place
+        for frame, steps in alike:
+            for other, place in kept:
+                if _agree(dataset, segments, (frame, steps), (other, place)):
+                    continue
+                where = ", ".join(f"{length:.6g}" for length in frame.corner)
+                numbers = ", ".join(map(str, segments if segment is None else [segment]))
+                raise DicomFileError(
+                    f"has two frames ({other.number} and {frame.number}) of segment number {numbers} at one position, "
+                    f"({where}) mm, that differ; export it again with one of them"
+                )
+            if not any(np.array_equal(steps, place) for _, place in kept):
+                kept.append((frame, steps))
+
+
+def _agree(
+    dataset: Any,
+    segments: Sequence[int],
+    one: tuple[SegFrame, NDArray[np.int64]],
+    other: tuple[SegFrame, NDArray[np.int64]],
+) -> bool:
+    """Tell whether two frames of one plane mark the same voxels where they overlap."""
+    ends = [_voxels(np.array([[0, 0], [frame.rows - 1, frame.columns - 1]]), steps) for frame, steps in (one, other)]
+    low = np.max([end.min(axis=0) for end in ends], axis=0)
+    high = np.min([end.max(axis=0) for end in ends], axis=0)
+    if (low > high).any():
+        return True
+    marked = []
+    for frame, steps in (one, other):
+        voxels = _voxels(np.argwhere(pixels_of(dataset, frame, segments)), steps)
+        marked.append({*map(tuple, voxels[((voxels >= low) & (voxels <= high)).all(axis=1)].tolist())})
+    return marked[0] == marked[1]
 
 
 def _as_volume(dataset: Any, frames: Sequence[SegFrame], segments: Sequence[int]) -> sitk.Image:
@@ -186,6 +232,8 @@ def _as_volume(dataset: Any, frames: Sequence[SegFrame], segments: Sequence[int]
         raise DicomFileError("has frames that do not lie one above the other, and cannot be resampled")
     distance = _distance_of(first, heights)
     places = np.rint((heights - heights.min()) / distance).astype(int)
+    right, down = (1, 0, 0), (0, 1, 0)
+    _require_agreement(dataset, frames, segments, [np.array([(0, 0, z), right, down]) for z in places])
     values = np.zeros((places.max() + 1, first.rows, first.columns), np.uint8)  # (z, y, x)
     for frame, z in zip(frames, places, strict=True):
         values[z] |= pixels_of(dataset, frame, segments)

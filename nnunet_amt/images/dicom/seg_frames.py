@@ -7,7 +7,7 @@ standard wants (SegmentAlgorithmType, SliceThickness), or have more than it allo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -22,15 +22,17 @@ from nnunet_amt.images.dicom.stream import BIG_ENDIAN, UNCOMPRESSED, DicomFileEr
 
 _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 _DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"  # each frame is deflated by itself
+_SHOWN = 5
 # Elements that decoders ask for, and that can have no other value in a SEG.
 _ALWAYS = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
 
 
 @dataclass(frozen=True)
 class SegFrame:
-    """One frame: its number from 1, and where it lies; (x, y, z) in mm."""
+    """One frame: its number from 1, of which segment it is, and where it lies; (x, y, z) in mm."""
 
     number: int
+    segment: int | None  # None of a LABELMAP, whose frames are of all segments
     rows: int
     columns: int
     corner: NDArray[np.float64]  # centre of the first pixel
@@ -74,36 +76,73 @@ def frames_of(dataset: Any, segments: Sequence[int]) -> Iterator[SegFrame]:
     stored = int(dataset.get("NumberOfFrames") or 1)
     if len(of_frames) != stored:
         raise DicomFileError(f"has {stored} frames, and says of {len(of_frames)} where they lie; export it again")
-    only = len(dataset.get("SegmentSequence") or ()) == 1
+    described = segment_names(dataset)
     for number, groups in enumerate(of_frames, start=1):
+        segment = None
         if _kind(dataset) != "LABELMAP":
-            identification = _group("SegmentIdentificationSequence", groups, shared)
-            segment = identification.get("ReferencedSegmentNumber")
-            if segment is None and not only:
-                raise DicomFileError(f"does not say of which segment frame {number} is; export it again")
-            if segment is not None and int(segment) not in segments:
+            segment = _segment_of(_group("SegmentIdentificationSequence", groups, shared), number, described)
+            if segment not in segments:
                 continue
-        measures = _group("PixelMeasuresSequence", groups, shared)
-        row, column = np.split(
-            _numbers(_group("PlaneOrientationSequence", groups, shared), "ImageOrientationPatient", 6, number), 2
+        yield _frame(dataset, number, segment, groups, shared)
+
+
+def segment_names(dataset: Any) -> dict[int, str]:
+    """Segment number to name; a LABELMAP may list its background as segment 0."""
+    names: dict[int, str] = {}
+    for place, item in enumerate(dataset.get("SegmentSequence") or (), start=1):
+        number = int(place if item.get("SegmentNumber") in (None, "") else item.SegmentNumber)
+        if number in names:
+            raise DicomFileError(f"has two segments of number {number}; export it again")
+        names[number] = str(item.get("SegmentLabel") or "")
+    return names
+
+
+def _segment_of(identification: Any, frame: int, described: Collection[int]) -> int:
+    """Say of which segment a frame is; one that it does not name must be the only one, and one it names described."""
+    named = identification.get("ReferencedSegmentNumber")
+    if named is None and len(described) != 1:
+        raise DicomFileError(f"does not say of which segment frame {frame} is; export it again")
+    segment = next(iter(described)) if named is None else int(named)
+    if segment not in described:
+        raise _undescribed(frame, [segment], described)
+    return segment
+
+
+def _undescribed(frame: int, found: Sequence[int], described: Collection[int]) -> DicomFileError:
+    """Say of a frame that it is of a segment without a name: nobody can tell whether that is tumour."""
+    return DicomFileError(
+        f"has pixels of segment number {_listed(found)} in frame {frame}, and describes only number "
+        f"{_listed(sorted(described))} (SegmentSequence); export it again"
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:_SHOWN])) + (", ..." if len(numbers) > _SHOWN else "")
+
+
+def _frame(dataset: Any, number: int, segment: int | None, groups: Any, shared: Any) -> SegFrame:
+    measures = _group("PixelMeasuresSequence", groups, shared)
+    row, column = np.split(
+        _numbers(_group("PlaneOrientationSequence", groups, shared), "ImageOrientationPatient", 6, number), 2
+    )
+    corner = _numbers(_group("PlanePositionSequence", groups, shared), "ImagePositionPatient", 3, number)
+    between_rows, between_columns = _numbers(measures, "PixelSpacing", 2, number)
+    if min(between_rows, between_columns) <= 0:
+        raise DicomFileError(
+            f"has PixelSpacing ({between_rows:g}, {between_columns:g}) in frame {number}, must be above 0 mm"
         )
-        corner = _numbers(_group("PlanePositionSequence", groups, shared), "ImagePositionPatient", 3, number)
-        between_rows, between_columns = _numbers(measures, "PixelSpacing", 2, number)
-        if min(between_rows, between_columns) <= 0:
-            raise DicomFileError(
-                f"has PixelSpacing ({between_rows:g}, {between_columns:g}) in frame {number}, must be above 0 mm"
-            )
-        distance, thickness = (_length(measures, keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness"))
-        yield SegFrame(
-            number,
-            int(dataset.Rows),
-            int(dataset.Columns),
-            corner,
-            row * between_columns,
-            column * between_rows,
-            distance,
-            thickness,
-        )
+    distance, thickness = (_length(measures, keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness"))
+    return SegFrame(
+        number,
+        segment,
+        int(dataset.Rows),
+        int(dataset.Columns),
+        corner,
+        row * between_columns,
+        column * between_rows,
+        distance,
+        thickness,
+    )
 
 
 def _group(keyword: str, groups: Any, shared: Any) -> Any:
@@ -131,9 +170,27 @@ def _numbers(group: Any, keyword: str, count: int, frame: int) -> NDArray[np.flo
 
 def pixels_of(dataset: Any, frame: SegFrame, segments: Sequence[int]) -> NDArray[np.bool_]:
     """Decode one frame, (row, column): where it is of the segments."""
+    values = _decoded(dataset, frame)
+    if values.dtype == bool:
+        return values
+    found = np.unique(values)
+    if _kind(dataset) == "LABELMAP":
+        described = segment_names(dataset)
+        if others := [value for value in found.tolist() if value and value not in described]:
+            raise _undescribed(frame.number, others, described)
+        return np.isin(values, segments)
+    if not np.isin(found, (0, 1)).all():
+        raise DicomFileError(
+            f"has pixels of value {_listed(found.tolist())} in frame {frame.number}, a BINARY segmentation holds 0 and "
+            "1; store it so"
+        )
+    return values == 1
+
+
+def _decoded(dataset: Any, frame: SegFrame) -> NDArray:
+    """Decode the values of one frame, (row, column); bool where they are stored as bits."""
     shape = (frame.rows, frame.columns)
     syntax, bits = str(dataset.file_meta.TransferSyntaxUID), int(dataset.BitsAllocated)
-    stored = segments if _kind(dataset) == "LABELMAP" else (1,)
     if syntax in UNCOMPRESSED:
         needed = ceil(frame.rows * frame.columns * int(dataset.get("NumberOfFrames") or 1) * bits / 8)
         if len(dataset.PixelData) < needed:
@@ -148,8 +205,8 @@ def pixels_of(dataset: Any, frame: SegFrame, segments: Sequence[int]) -> NDArray
             unpacked = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
         else:
             unpacked = np.frombuffer(content, f"<u{bits // 8}")
-        return np.isin(unpacked[: shape[0] * shape[1]].reshape(shape), stored)
-    return np.isin(decoded_pixels(dataset, frame.number - 1).reshape(shape), stored)
+        return unpacked[: shape[0] * shape[1]].reshape(shape)
+    return decoded_pixels(dataset, frame.number - 1).reshape(shape)
 
 
 def _bits_of(dataset: Any, start: int, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from nnunet_amt.errors import ImageReadError
-from nnunet_amt.images.dicom.files import ENHANCED_CT_IMAGES, DicomFolder, pydicom_module
+from nnunet_amt.images.dicom.files import DicomFolder, pydicom_module
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.series_gate import LARGEST_DRIFT_PIXELS, checked_slices, series_geometry
 from nnunet_amt.images.dicom.slices import (
@@ -90,6 +90,8 @@ class DicomSeries:
 
     def _voxels(self, scratch: Path) -> sitk.Image:
         """Read the slices in HU, in their order, on any grid; padding has the floor."""
+        if any(header.frame for header in self.slices):
+            return sitk.GetImageFromArray(decoded_series(self.folder, self.slices))
         files = self.folder.files_on_disk([header.member for header in self.slices], scratch)
         if (plain := plain_series(files, self.slices)) is not None:
             return sitk.GetImageFromArray(plain)
@@ -111,7 +113,7 @@ class DicomSeries:
                 values = sitk.GetArrayViewFromImage(image)
                 floored = with_floor(values, files, self.slices)
                 return image if floored is values else sitk.GetImageFromArray(floored)
-        return sitk.GetImageFromArray(with_floor(decoded_series(self.folder, self.slices), files, self.slices))
+        return sitk.GetImageFromArray(decoded_series(self.folder, self.slices))
 
 
 def _named(syntaxes: Collection[str]) -> str:
@@ -173,11 +175,11 @@ def ct_series_among(
 
 def _without_copies(folder: DicomFolder, slices: Sequence[DicomHeader]) -> list[DicomHeader]:
     """Take a file that is there more than once, byte for byte, only once: a folder that was exported into itself."""
-    counts = Counter(header.sop_uid for header in slices)
-    kept: dict[str, DicomHeader] = {}
+    counts = Counter((header.sop_uid, header.frame) for header in slices)
+    kept: dict[tuple[str, int | None], DicomHeader] = {}
     for header in slices:
-        again = header.sop_uid and counts[header.sop_uid] > 1
-        kept.setdefault(folder.content_digest(header.member) if again else header.member, header)
+        again = header.sop_uid and counts[header.sop_uid, header.frame] > 1
+        kept.setdefault((folder.content_digest(header.member) if again else header.member, header.frame), header)
     return list(kept.values())
 
 
@@ -227,8 +229,6 @@ def _listed(volumes: list[list[DicomHeader]]) -> str:
 def _contents(headers: Sequence[DicomHeader]) -> str:
     if images := sum(header.sop_class == CT_IMAGE for header in headers):
         return f"the {images} CT images in it are localisers"
-    if any(header.sop_class in ENHANCED_CT_IMAGES for header in headers):
-        return "it has an enhanced (multi-frame) CT, which is not read; export it as classic CT, one file a slice"
     counts = Counter(header.modality or "unknown modality" for header in headers)
     listed = ", ".join(f"{count} of {modality}" for modality, count in counts.most_common())
     if counts["CT"]:

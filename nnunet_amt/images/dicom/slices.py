@@ -140,7 +140,7 @@ def _reaching_the_edge(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def with_floor(volume: NDArray, files: Sequence[Path], slices: Sequence[DicomHeader]) -> NDArray:
     """Give what is padding in a volume (z, y, x) in HU the floor; without padding it is the same array.
 
-    The stored values are those of the files, or, of compressed ones, computed from the HU.
+    The stored values are those of the files, or, of compressed ones that SimpleITK has read, computed from the HU.
     """
     for z, (file, header) in enumerate(zip(files, slices, strict=True)):
         if header.padding is None:
@@ -158,13 +158,19 @@ def with_floor(volume: NDArray, files: Sequence[Path], slices: Sequence[DicomHea
 
 
 def decoded_series(folder: DicomFolder, slices: Sequence[DicomHeader]) -> NDArray[np.float32]:
-    """Decode slices with pydicom and pylibjpeg, in their order, to (z, y, x) in HU."""
+    """Decode slices with pydicom and pylibjpeg, in their order, to (z, y, x) in HU; padding has the floor."""
     volume = np.empty((len(slices), slices[0].rows, slices[0].columns), np.float32)  # (z, y, x)
-    for z, header in enumerate(slices):
-        dataset = folder.dataset(header.member)
-        with refusing_damage(folder, header.member):
-            volume[z] = decoded_pixels(dataset, 0)
-        volume[z] = volume[z] * (1.0 if header.slope is None else header.slope) + (header.intercept or 0.0)
+    member, dataset = "", None
+    for plane, header in zip(volume, slices, strict=True):
+        if header.member != member:  # an enhanced CT has all of them in one file
+            member, dataset = header.member, folder.dataset(header.member)
+        with refusing_damage(folder, member):
+            stored = decoded_pixels(dataset, (header.frame or 1) - 1)
+            plane[:] = stored
+        plane *= 1.0 if header.slope is None else header.slope
+        plane += header.intercept or 0.0
+        if (outside := padded(stored, header)) is not None:
+            plane[outside.reshape(plane.shape)] = FLOOR_HU
     return volume
 
 

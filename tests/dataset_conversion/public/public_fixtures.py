@@ -20,7 +20,7 @@ def opened(manifest: Path) -> dict[str, CaseSource]:
 
 def masks(manifest: Path) -> dict[str, NDArray[np.uint8]]:
     """Give the masks of the included cases, (z, y, x), on the grids of their CTs."""
-    return {case_id: case.mask.read(case.image.geometry) for case_id, case in opened(manifest).items()}
+    return {case_id: case.mask.read(case.image.geometry).labels for case_id, case in opened(manifest).items()}
 
 
 def exclusions(manifest: Path) -> dict[str, str]:

@@ -46,6 +46,16 @@ def test_pairs_are_found_among_the_other_files_of_a_prediction_folder(tmp_path: 
     assert pairs[1] == LabelMapPair("b", predictions / "b.nii.gz", references / "b.nii.gz")
 
 
+def test_names_that_look_alike_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    """macOS takes an umlaut apart; both names look the same on the screen."""
+    with pytest.raises(UnmatchedCasesError) as error:
+        find_pairs(*folders(tmp_path, "Mu\u0308ller b", "M\u00fcller b"))
+    assert (
+        "; 'M\\xfcller' and 'Mu\\u0308ller' differ in the form of their characters only, rename one of them; every case"
+        in str(error.value)
+    )
+
+
 def test_formats_of_a_pair_may_differ(tmp_path: Path) -> None:
     write_label_map(tmp_path / "predictions" / "a.nrrd", MASK)
     write_label_map(tmp_path / "references" / "a.mha", MASK)

@@ -30,6 +30,7 @@ __all__ = [
     "series_uid",
     "square",
     "write_ct_series",
+    "write_enhanced_ct",
     "write_other",
     "write_rtstruct",
 ]
@@ -102,6 +103,65 @@ def write_ct_series(
         paths.append(folder / f"{series}{numbers[z]:03d}")
         dataset.save_as(paths[-1], enforce_file_format=True)
     return paths
+
+
+def write_enhanced_ct(
+    folder: Path,
+    volume: NDArray[np.int16] | None = None,
+    *,
+    name: str = "enhanced",
+    first: int = 0,
+    order: Sequence[int] = (),
+    share_rescaling: bool = False,
+    change: Callable[[Dataset], None] | None = None,
+    syntax: str | None = None,
+) -> None:
+    """Write the CT of `write_ct_series` as one file of many frames.
+
+    Parameters
+    ----------
+    folder, volume, change, syntax
+        As there, but that the whole dataset is changed.
+    name
+        Of the file.
+    first
+        The number of the volume's first slice in its series.
+    order
+        In which the slices are stored; shuffled by default.
+    share_rescaling
+        Whether the rescaling stands in the groups that all frames share, too.
+    """
+    volume = make_volume() if volume is None else volume
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = list(order) or random.Random(7).sample(range(len(volume)), len(volume))
+    dataset = _ct_slice(volume[0], "ct", 0)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.2.1")
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[name])
+    rescaling = {"RescaleSlope": 1, "RescaleIntercept": INTERCEPT, "RescaleType": "HU"}
+    shared = Dataset()
+    if share_rescaling:
+        shared.PixelValueTransformationSequence = [_item(**rescaling)]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = []
+    for z in stored:
+        position = [ORIGIN[0], ORIGIN[1], ORIGIN[2] + (first + z) * SPACING[2]]
+        groups = {
+            "PlanePositionSequence": _item(ImagePositionPatient=position),
+            "PlaneOrientationSequence": _item(ImageOrientationPatient=list(AXIAL)),
+            "PixelMeasuresSequence": _item(PixelSpacing=[SPACING[1], SPACING[0]], SliceThickness=SPACING[2]),
+            "PixelValueTransformationSequence": _item(**rescaling),
+            "CTImageFrameTypeSequence": _item(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]),
+        }
+        dataset.PerFrameFunctionalGroupsSequence.append(_item(**{key: [item] for key, item in groups.items()}))
+    for keyword in ("PixelSpacing", "RescaleSlope", "RescaleIntercept"):
+        delattr(dataset, keyword)
+    dataset.NumberOfFrames = len(stored)
+    dataset.PixelData = (volume[stored] - INTERCEPT).astype("<i2").tobytes()
+    if change:
+        change(dataset)
+    if syntax:
+        dataset.compress(syntax, generate_instance_uid=False)
+    dataset.save_as(folder / name, enforce_file_format=True)
 
 
 def write_other(path: Path, modality: str, sop_class: str) -> None:

@@ -140,7 +140,7 @@ SERIES = {
     "multi-frame": Bad(
         series(every(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")),
         "image",
-        "the folder holds no CT series; it has an enhanced (multi-frame) CT, which is not read; export it as classic CT, one file a slice",
+        "has 1 frames, and says of 0 where they lie; export it again",
     ),
     "modality": Bad(series(third(Modality="PT")), "image", "has Modality 'PT', must be CT"),
     "frames": Bad(series(third(NumberOfFrames=3)), "image", "holds 3 frames, a CT slice has one"),

@@ -69,7 +69,7 @@ def test_contours_across_any_axis_of_any_grid(direction: tuple[float, ...], axis
 
 
 def test_contours_of_several_orientations_are_refused() -> None:
-    with pytest.raises(GeometryMismatchError, match=r"^ROI number 3: a contour at z .* lies between the slices"):
+    with pytest.raises(ContourError, match=r"^ROI number 3: a contour is coronal, at y .* draw all of them on axial"):
         roi(outline(2, MIDDLE, ROWS), outline(3, MIDDLE, (1.6, 4.4), axis=1)).on(GRID)
 
 

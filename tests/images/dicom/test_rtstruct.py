@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def open_structure(path: Path, roi: str | None) -> RtStruct:
 
 
 def read(path: Path, roi: str | None = "GTV") -> NDArray[np.uint8]:
-    return open_structure(path, roi).read(GRID)
+    return open_structure(path, roi).read(GRID).labels
 
 
 def box(z: slice, y: slice, x: slice) -> NDArray[np.uint8]:
@@ -106,7 +107,7 @@ def test_matching_rois_are_merged_and_their_overlap_stays_full(tmp_path: Path) -
     )
     structure = open_structure(tmp_path / "rs", r"GTV-\d")
     assert structure.names == ("GTV-1", "GTV-2")
-    assert structure.read(GRID).sum() == 18
+    assert structure.read(GRID).labels.sum() == 18
 
 
 def test_a_name_may_be_given_as_it_is_written(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_structures_of_points_and_lines_are_none_that_can_be_chosen(tmp_path: Pa
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of values that are none of the type CS
 @pytest.mark.parametrize(
-    "kind", ["OPEN_PLANAR", "POINT", "OPEN_NONPLANAR", "CLOSED_NONPLANAR", "INTERPOLATED_PLANAR", "DOE^JANE", ""]
+    "kind", ["OPEN_PLANAR", "POINT", "OPEN_NONPLANAR", "CLOSED_NONPLANAR", "INTERPOLATED_PLANAR", "DOE^JANE"]
 )
 def test_contours_that_are_not_closed_are_refused_among_closed_ones(tmp_path: Path, kind: str) -> None:
     """They stand for slices of the tumour; the type of one may be anything, so only the known ones are shown."""
@@ -227,8 +228,27 @@ def test_missing_contours_are_interpolated_if_they_may_be(tmp_path: Path) -> Non
         structure = open_dicom_mask(folder, folder.headers(), roi=None, interpolate=interpolate)
         assert isinstance(structure, RtStruct)
         assert structure.interpolate is interpolate
-        assert not interpolate or structure.interpolated_slices(GRID) == 1
-        assert not interpolate or structure.read(GRID).sum() == 36
+    mask = replace(structure, interpolate=True).read(GRID)
+    assert (mask.interpolated_slices, mask.labels.sum()) == (1, 36)
+
+
+@pytest.mark.parametrize("kind", ["", None])
+def test_contours_that_do_not_say_their_type_are_not_called_none(tmp_path: Path, kind: str | None) -> None:
+    """They may be closed or not; of two one says so."""
+
+    def change(dataset: Dataset) -> None:
+        contour = dataset.ROIContourSequence[0].ContourSequence[1]
+        contour.ContourGeometricType = kind
+        if kind is None:
+            del contour.ContourGeometricType
+
+    write_rtstruct(tmp_path / "rs", {"GTV": [square(z, (2.5, 6.5), (1.5, 4.5)) for z in (1, 2)]}, change=change)
+    with pytest.raises(ContourError) as error:
+        read(tmp_path / "rs", None)
+    assert str(error.value) == (
+        "ROI number 1: 1 of 2 contours, at z 105.00 mm, do not say whether they are closed (ContourGeometricType is "
+        "missing or empty); export the RTSTRUCT again"
+    )
 
 
 def test_a_coordinate_that_is_no_number_is_shown(tmp_path: Path) -> None:
@@ -302,7 +322,7 @@ def test_empty_items_among_the_images_are_passed_over(tmp_path: Path, uids: tupl
     write_rtstruct(tmp_path / "rs", {"GTV": contours}, change=name_images(*uids, at_contours=at_contours))
     structure = open_structure(tmp_path / "rs", "GTV")
     assert structure.sop_uids == {"1.2.3"}
-    assert structure.read(GRID).sum() == 12
+    assert structure.read(GRID).labels.sum() == 12
 
 
 def test_items_that_say_nothing_are_passed_over_wherever_they_stand(tmp_path: Path) -> None:
@@ -317,7 +337,7 @@ def test_items_that_say_nothing_are_passed_over_wherever_they_stand(tmp_path: Pa
     write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))], "empty": []}, change=change)
     structure = open_structure(tmp_path / "rs", None)
     assert structure.series_uids == {series_uid("ct")}
-    assert structure.read(GRID).sum() == 12
+    assert structure.read(GRID).labels.sum() == 12
 
 
 def test_images_that_are_named_must_be_there(tmp_path: Path) -> None:
@@ -424,7 +444,7 @@ def test_copies_of_one_rtstruct_are_one(tmp_path: Path) -> None:
     dataset.save_as(tmp_path / "all" / "b", enforce_file_format=True)
     structure = open_structure(tmp_path / "all", "GTV")
     assert structure.member == "a"
-    assert structure.read(GRID).sum() == 12
+    assert structure.read(GRID).labels.sum() == 12
     dataset.ROIContourSequence[0].ContourSequence[0].ContourData[0] += 0.1
     dataset.save_as(tmp_path / "all" / "b")
     with pytest.raises(ImageReadError, match=r"2 files \(RTSTRUCT\) have such an ROI"):
@@ -446,8 +466,12 @@ def test_contours_must_lie_on_slices(tmp_path: Path) -> None:
     slanted = square(2, (2.5, 6.5), (1.5, 4.5))
     slanted[2] += 2.5  # the first point lies one slice higher
     write_rtstruct(tmp_path / "slanted", {"GTV": [slanted]})
-    with pytest.raises(GeometryMismatchError, match="lies between the slices"):
+    with pytest.raises(ContourError, match=r"at z 105\.00 mm leaves its plane: 1 of its 4 points lie off it"):
         read(tmp_path / "slanted")
+    tilted = [value + 2.0 * (n // 3) * (n % 3 == 2) for n, value in enumerate(square(1, (2.5, 6.5), (1.5, 4.5)))]
+    write_rtstruct(tmp_path / "tilted", {"GTV": [tilted]})
+    with pytest.raises(GeometryMismatchError, match=r"lies in no plane of the CT, from z 102\.50 to 108\.50 mm"):
+        read(tmp_path / "tilted")
     write_rtstruct(tmp_path / "outside", {"GTV": [square(6, (2.5, 6.5), (1.5, 4.5))]})
     with pytest.raises(GeometryMismatchError, match=r"at z 115\.00 mm lies outside the CT"):
         read(tmp_path / "outside")
@@ -467,7 +491,7 @@ def test_a_turned_grid(tmp_path: Path) -> None:
     """The grid is turned by 90 degrees about z: its x runs along the patient's y, its y against the patient's x."""
     turned = Geometry((10, 12, 6), (0.7, 0.8, 2.5), (ORIGIN[0] + 11 * 0.8, *ORIGIN[1:]), (0, -1, 0, 1, 0, 0, 0, 0, 1))
     write_rtstruct(tmp_path / "rs", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
-    mask = open_structure(tmp_path / "rs", "GTV").read(turned)  # (z, y, x) = (6, 12, 10)
+    mask = open_structure(tmp_path / "rs", "GTV").read(turned).labels  # (z, y, x) = (6, 12, 10)
     expected = box(slice(1, 2), slice(2, 5), slice(3, 7)).transpose(0, 2, 1)[:, ::-1]
     np.testing.assert_array_equal(mask, expected)
 

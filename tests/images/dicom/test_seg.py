@@ -71,10 +71,10 @@ def test_the_chosen_segment_is_read_voxel_for_voxel(tmp_path: Path, kind: str, s
     write_ct_and_seg(tmp_path, {"heart": HEART, "tumour": TUMOUR}, kind, syntax)
     seg = open_seg(tmp_path / "seg.dcm")
     seg.require_fit(GRID)
-    mask = seg.read(GRID)
+    mask = seg.read(GRID).labels
     np.testing.assert_array_equal(mask, TUMOUR)
     assert mask.dtype == np.uint8
-    np.testing.assert_array_equal(open_seg(tmp_path / "seg.dcm", "heart").read(GRID), HEART)
+    np.testing.assert_array_equal(open_seg(tmp_path / "seg.dcm", "heart").read(GRID).labels, HEART)
 
 
 def test_compressed_bits_are_read(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_compressed_bits_are_read(tmp_path: Path) -> None:
     tumour[1:, 5:30, 7:21] = True
     write_ct_and_seg(tmp_path, {"tumour": tumour}, syntax=JPEG2000Lossless)
     grid = Geometry((36, 40, 3), SPACING, ORIGIN, GRID.direction)
-    np.testing.assert_array_equal(open_seg(tmp_path).read(grid), tumour)
+    np.testing.assert_array_equal(open_seg(tmp_path).read(grid).labels, tumour)
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
@@ -91,19 +91,19 @@ def test_segments_that_match_are_merged(tmp_path: Path, kind: str) -> None:
     write_ct_and_seg(tmp_path, {"tumour 1": TUMOUR, "tumour 2": HEART, "tumour 1 old": ~(TUMOUR | HEART)}, kind)
     seg = open_seg(tmp_path / "seg.dcm", r"tumour \d")
     assert seg.names == ("tumour 1", "tumour 2")
-    np.testing.assert_array_equal(seg.read(GRID), TUMOUR | HEART)
+    np.testing.assert_array_equal(seg.read(GRID).labels, TUMOUR | HEART)
 
 
 def test_overlapping_segments_are_merged(tmp_path: Path) -> None:
     """Two boxes of 2 x 2 x 4 voxels that share 2 x 2 x 2 of them: 24."""
     first, second = box(slice(0, 2), slice(0, 2), slice(0, 4)), box(slice(0, 2), slice(0, 2), slice(2, 6))
     write_ct_and_seg(tmp_path, {"a": first, "b": second})
-    assert open_seg(tmp_path / "seg.dcm", "a|b").read(GRID).sum() == 24
+    assert open_seg(tmp_path / "seg.dcm", "a|b").read(GRID).labels.sum() == 24
 
 
 def test_it_may_lie_with_other_files_and_needs_no_name_if_it_has_one_segment(tmp_path: Path) -> None:
     write_ct_and_seg(tmp_path, {"tumour": TUMOUR})
-    np.testing.assert_array_equal(open_seg(tmp_path, None).read(GRID), TUMOUR)
+    np.testing.assert_array_equal(open_seg(tmp_path, None).read(GRID).labels, TUMOUR)
 
 
 def test_the_series_and_the_slices_that_it_was_drawn_on_are_known(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_grid_that_runs_the_other_way_is_the_same_voxels(tmp_path: Path) -> No
     write_ct_and_seg(tmp_path, {"tumour": TUMOUR})
     origin = (ORIGIN[0] + 11 * SPACING[0], ORIGIN[1] + 9 * SPACING[1], ORIGIN[2])
     turned = Geometry((12, 10, 6), SPACING, origin, (-1, 0, 0, 0, -1, 0, 0, 0, 1))
-    np.testing.assert_array_equal(open_seg(tmp_path).read(turned), TUMOUR[:, ::-1, ::-1])
+    np.testing.assert_array_equal(open_seg(tmp_path).read(turned).labels, TUMOUR[:, ::-1, ::-1])
 
 
 def test_another_grid_is_refused_with_both_unless_it_may_be_resampled(tmp_path: Path) -> None:
@@ -155,14 +155,14 @@ def test_another_grid_is_refused_with_both_unless_it_may_be_resampled(tmp_path: 
         assert "the CT is 24 x 10 x 6 voxels of 0.4 x 0.7 x 2.5 mm from (-10.2, -20, 100)" in str(error.value)
     allowed = open_seg(tmp_path, resample=True)
     allowed.require_fit(fine)
-    np.testing.assert_array_equal(allowed.read(fine), TUMOUR.repeat(2, axis=2))
+    np.testing.assert_array_equal(allowed.read(fine).labels, TUMOUR.repeat(2, axis=2))
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
 def test_resampling_keeps_the_other_segments_out(tmp_path: Path, kind: str) -> None:
     write_ct_and_seg(tmp_path, {"heart": HEART, "tumour": TUMOUR}, kind)
     fine = Geometry((24, 10, 6), (0.4, 0.7, 2.5), (ORIGIN[0] - 0.2, *ORIGIN[1:]), (1, 0, 0, 0, 1, 0, 0, 0, 1))
-    np.testing.assert_array_equal(open_seg(tmp_path, resample=True).read(fine), TUMOUR.repeat(2, axis=2))
+    np.testing.assert_array_equal(open_seg(tmp_path, resample=True).read(fine).labels, TUMOUR.repeat(2, axis=2))
 
 
 def test_tumour_outside_the_ct_is_refused(tmp_path: Path) -> None:
