@@ -83,10 +83,11 @@ def find_probabilities(folder: Path, pairs: Sequence[LabelMapPair]) -> dict[str,
     missing = [case_id for case_id, path in paths.items() if not path.is_file()]
     if missing:
         there = [path.stem for path in folder.glob("*.npz")]
+        there += [path.name.removesuffix(".nii.gz") for path in (folder / FOLDER).glob("*.nii.gz")]
         raise UnmatchedCasesError(
             f"{folder}: no probabilities for {named_cases(missing)}; {alike_names(missing, there)}"
-            f"predict with --probabilities, which writes {FOLDER}/<case id>.nii.gz beside the predictions, or nnU-Net's "
-            "--save_probabilities (<case id>.npz)"
+            f"predict with --probabilities, which writes {FOLDER}/<case id>.nii.gz beside the predictions, or with "
+            "nnU-Net's --save_probabilities (<case id>.npz)"
         )
     return paths
 
