@@ -36,13 +36,19 @@ def plan(
     patch_size: Annotated[
         tuple[int, int, int] | None, typer.Option(help="Patch z y x in voxels, multiples of 8; 32 192 192 or smaller.")
     ] = None,
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="HU that become 0 and 1; the paper's, lowest and highest of the dataset, if not given."),
+    ] = None,
     jobs: Jobs = 1,
 ) -> None:
     """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 
     with progress_bars() as progress:
-        summary = plan_dataset(dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
+        summary = plan_dataset(
+            dataset, spacing=spacing, patch_size=patch_size, window=window, jobs=jobs, progress=progress
+        )
     mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
     out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")
     low, high = summary.intensities.minimum, summary.intensities.maximum

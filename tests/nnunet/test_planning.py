@@ -72,6 +72,23 @@ def test_rescaling_by_ct_normalization() -> None:
     assert CTNormalization(False, properties).run(hounsfield).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
+def test_a_window_takes_the_place_of_the_range(base: Path) -> None:
+    """-160 to 240 HU become 0 to 1, 40 HU the half of it; the plans still tell the dataset's own range."""
+    summary = plan(711, patch_size=(8, 16, 16), window=(-160, 240))
+    assert summary.intensities == IntensityRange(-160, 240)
+    plans = json.loads(summary.plans_file.read_text())
+    properties = plans["foreground_intensity_properties_per_channel"]["0"]
+    hounsfield = np.array([-1000.0, -160.0, 40.0, 240.0, 1500.0])
+    assert CTNormalization(False, properties).run(hounsfield).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert (properties["min"], properties["max"]) == (-1000, 1500)
+
+
+@pytest.mark.parametrize("window", [(240, -160), (40, 40), (0, float("inf")), (1, 2, 3)])
+def test_a_window_that_is_none_is_refused(base: Path, window: tuple[float, ...]) -> None:
+    with pytest.raises(BadInputError, match=r"window \[.*\]: must be two numbers in HU, the lower one first"):
+        plan(711, window=window)
+
+
 # (z, y, x) shapes to resample to, spacings in mm before and after: thick slices, in-plane and through them
 RESAMPLINGS = [
     ((8, 56, 56), (5, 1.0, 1.0), (5, 0.714, 0.714)),
