@@ -43,6 +43,12 @@ def plan(
             show_default="32 192 192, or smaller as the images",
         ),
     ] = None,
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH", help="HU that become 0 and 1.", show_default="the paper's, the dataset's range"
+        ),
+    ] = None,
     jobs: Jobs = None,
 ) -> None:
     """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
@@ -50,8 +56,9 @@ def plan(
 
     with progress_bars() as progress:
         summary = plan_dataset(
-            dataset, spacing=spacing, patch_size=patch_size, jobs=worker_processes(jobs), progress=progress
-        )
+            dataset, spacing=spacing, patch_size=patch_size, window=window, jobs=worker_processes(jobs),
+            progress=progress,
+        )  # fmt: skip
     mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
     out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")
     low, high = summary.intensities.minimum, summary.intensities.maximum

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,7 @@ def plan(
     *,
     spacing: Sequence[float] | None = None,
     patch_size: Sequence[int] | None = None,
+    window: Sequence[float] | None = None,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> PlanSummary:
@@ -68,13 +69,15 @@ def plan(
         (z, y, x) in mm to resample to; None: nnU-Net's choice, the median of the dataset.
     patch_size
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
+    window
+        HU that become 0 and 1, what is outside is clipped; None: the paper's, the lowest and highest of the dataset.
 
     Raises
     ------
     BadInputError
         If the dataset is not there or an argument cannot be used.
     """
-    _check_arguments(spacing, patch_size)
+    _check_arguments(spacing, patch_size, window)
     raw_folder = folder_from_environment("nnUNet_raw")
     name = dataset_name(dataset_id, raw_folder)
     preprocessed = folder_from_environment("nnUNet_preprocessed") / name
@@ -82,13 +85,13 @@ def plan(
     cases = list_cases(raw_folder / name)
     preprocessed.mkdir(parents=True, exist_ok=True)
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
-    asked = {"spacing": spacing, "patch_size": patch_size}
+    asked = {"spacing": spacing, "patch_size": patch_size, "window": window}
     with recorded_run(preprocessed, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
         intensities = fingerprint(preprocessed, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed / "splits_final.json")
         with quiet_nnunet():
-            planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size)
+            planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size, window=window)
             plans = planner.plan_experiment()
         voxels = max(int(np.prod(shape)) for shape in planner.resampled_shapes())
         number = preprocess(
@@ -99,7 +102,8 @@ def plan(
         notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
         notes.counts["cases"] = number
     plans_file = preprocessed / f"{PLANS_NAME}.json"
-    return PlanSummary(plans_file, tuple(settings["spacing"]), tuple(settings["patch_size"]), intensities, number)
+    rescaled = intensities if window is None else IntensityRange(*window)
+    return PlanSummary(plans_file, tuple(settings["spacing"]), tuple(settings["patch_size"]), rescaled, number)
 
 
 class AMTPlanner(ExperimentPlanner):
@@ -112,11 +116,13 @@ class AMTPlanner(ExperimentPlanner):
         intensities: IntensityRange,
         spacing: Sequence[float] | None = None,
         patch_size: Sequence[int] | None = None,
+        window: Sequence[float] | None = None,
     ) -> None:
         target_spacing = None if spacing is None else [float(edge) for edge in spacing]
         super().__init__(name, plans_name=PLANS_NAME, overwrite_target_spacing=target_spacing, suppress_transpose=True)
         self.intensities = intensities
         self.patch_size = patch_size
+        self.window = None if window is None else IntensityRange(*(float(bound) for bound in window))
 
     def plan_experiment(self) -> dict:
         """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
@@ -143,7 +149,9 @@ class AMTPlanner(ExperimentPlanner):
             "configurations": {CONFIGURATION: self._configuration(spacing.tolist(), median_shape)},
             "experiment_planner_used": type(self).__name__,
             "label_manager": "LabelManager",
-            "foreground_intensity_properties_per_channel": {"0": rescaling_as_ct_normalization(self.intensities)},
+            "foreground_intensity_properties_per_channel": {
+                "0": rescaling_as_ct_normalization(self.intensities, self.window)
+            },
             "true_foreground_intensity_properties_per_channel": true_foreground,
             "nnunet_amt_version": __version__,
         }
@@ -186,21 +194,25 @@ class AMTPlanner(ExperimentPlanner):
         }
 
 
-def rescaling_as_ct_normalization(intensities: IntensityRange) -> dict[str, float]:
+def rescaling_as_ct_normalization(
+    intensities: IntensityRange, window: IntensityRange | None = None
+) -> dict[str, float]:
     """Say "rescale minimum and maximum to [0, 1]" in the words of nnU-Net's CTNormalization.
 
     It computes (clip(x, percentile_00_5, percentile_99_5) - mean) / std. With the minimum as lower bound and
     mean, the maximum as upper bound, and their difference as std, that is the paper's rescaling, with values
-    outside the range clipped.
+    outside the range clipped. A `window` takes the place of minimum and maximum there; those of the dataset stay
+    under their own names, so that plans tell which of the two was rescaled.
     """
+    rescaled = window or intensities
     return {
-        "mean": intensities.minimum,
-        "std": intensities.maximum - intensities.minimum,
+        "mean": rescaled.minimum,
+        "std": rescaled.maximum - rescaled.minimum,
         "min": intensities.minimum,
         "max": intensities.maximum,
-        "percentile_00_5": intensities.minimum,
-        "percentile_99_5": intensities.maximum,
-        "median": (intensities.minimum + intensities.maximum) / 2.0,
+        "percentile_00_5": rescaled.minimum,
+        "percentile_99_5": rescaled.maximum,
+        "median": (rescaled.minimum + rescaled.maximum) / 2.0,
     }
 
 
@@ -212,7 +224,9 @@ def default_patch_size(median_shape: Sequence[int]) -> list[int]:
     ]
 
 
-def _check_arguments(spacing: Sequence[float] | None, patch_size: Sequence[int] | None) -> None:
+def _check_arguments(
+    spacing: Sequence[float] | None, patch_size: Sequence[int] | None, window: Sequence[float] | None
+) -> None:
     low, high = SPACING_LIMITS_MM
     if spacing is not None and (len(spacing) != 3 or not all(low <= edge <= high for edge in spacing)):
         raise BadInputError(f"spacing {list(spacing)}: must be three numbers from {low:g} to {high:g}, z y x in mm")
@@ -220,3 +234,5 @@ def _check_arguments(spacing: Sequence[float] | None, patch_size: Sequence[int] 
         raise BadInputError(
             f"patch size {list(patch_size)}: must be three positive multiples of {PATCH_MULTIPLE}, z y x in voxels"
         )
+    if window is not None and not (len(window) == 2 and all(map(isfinite, window)) and window[0] < window[1]):
+        raise BadInputError(f"window {list(window)}: must be two numbers in HU, the lower one first")

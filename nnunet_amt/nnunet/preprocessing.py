@@ -7,13 +7,16 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
+import blosc2
+import numpy as np
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
@@ -96,10 +99,11 @@ def _preprocess_case(
     temporary = _temporary_folder(folder) / f"{os.getpid()}-{name}"
     temporary.mkdir(parents=True)
     settings = manager.get_configuration(configuration)
+    data, label, properties = DefaultPreprocessor(verbose=False).run_case(
+        files["images"], files["label"], manager, settings, dataset_json
+    )
     try:
-        DefaultPreprocessor(verbose=False).run_case_save(
-            str(temporary / name), files["images"], files["label"], manager, settings, dataset_json
-        )
+        _save_case(temporary / name, data, label, properties, patch_size=settings.patch_size)
     except RuntimeError as error:  # what blosc2 makes of a full disk
         if not is_nearly_full(folder):
             raise
@@ -107,6 +111,40 @@ def _preprocess_case(
     for ending in _ENDINGS:
         (temporary / f"{name}{ending}").replace(folder / f"{name}{ending}")
     temporary.rmdir()
+
+
+def _save_case(
+    target: Path, data: np.ndarray, label: np.ndarray, properties: dict, *, patch_size: Sequence[int]
+) -> None:
+    """Write image and label (channel, z, y, x) as nnU-Net does, the image by one filter more to choose from."""
+    image, labels = data.astype(np.float32, copy=False), label.astype(np.int16, copy=False)
+    (blocks, chunks), (label_blocks, label_chunks) = (
+        comp_blosc2_params(array.shape, tuple(patch_size), array.itemsize) for array in (image, labels)
+    )
+    nnUNetDatasetBlosc2.save_case(
+        image, labels, properties, str(target), chunks=chunks, blocks=blocks, chunks_seg=label_chunks,
+        blocks_seg=label_blocks, filters=[smallest_filter(image, blocks, chunks)],
+    )  # fmt: skip
+
+
+def smallest_filter(image: np.ndarray, blocks: Sequence[int], chunks: Sequence[int]) -> blosc2.Filter:
+    """Try which of blosc2's filters leaves least of the chunk in the middle of an image (channel, z, y, x).
+
+    All of them are lossless, and reading is not told which it was. nnU-Net tries the first two; the third suits
+    images that were not resampled, whose values are few but for noise.
+    """
+    shape = [min(edges) for edges in zip(chunks, image.shape, strict=True)]
+    middle = tuple(
+        slice((whole - edge) // 2, (whole + edge) // 2) for whole, edge in zip(image.shape, shape, strict=True)
+    )
+    chunk = np.ascontiguousarray(image[middle])
+    inside = tuple(min(edges) for edges in zip(blocks, chunk.shape, strict=True))
+
+    def size(choice: blosc2.Filter) -> int:
+        settings = {"codec": blosc2.Codec.LZ4HC, "clevel": 5, "filters": [choice]}  # nnU-Net's
+        return int(blosc2.asarray(chunk, chunks=chunk.shape, blocks=inside, cparams=settings).schunk.cbytes)
+
+    return min((blosc2.Filter.NOFILTER, blosc2.Filter.SHUFFLE, blosc2.Filter.BITSHUFFLE), key=size)
 
 
 def _state(plans: dict, configuration: str, cases: dict[str, dict]) -> dict:

@@ -113,7 +113,9 @@ class ModelFacts:
     spacing, patch_size
         (z, y, x) in mm and in voxels.
     intensities
-        Lowest and highest value that are rescaled to 0 and 1; None if the plans normalise otherwise.
+        HU that are rescaled to 0 and 1; None if the plans normalise otherwise.
+    window_chosen
+        Whether those are a window that was asked for, and not the lowest and highest value of the dataset.
     epochs, steps_per_epoch
         Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
     checkpoint, checkpoint_sha256
@@ -143,6 +145,7 @@ class ModelFacts:
     patch_size: tuple[int, ...] = ()
     batch_size: int | None = None
     intensities: tuple[float, float] | None = None
+    window_chosen: bool = False
     normalisation: str | None = None
     parameters: int | None = None
     epochs: int | None = None

@@ -136,6 +136,7 @@ def model_facts(study: Study) -> ModelFacts | None:
         patch_size=tuple(settings.get("patch_size", ())),
         batch_size=settings.get("batch_size"),
         intensities=_rescaled_range(plans),
+        window_chosen=_window_chosen(plans),
         normalisation=next(iter(settings.get("normalization_schemes", ())), None),
         parameters=_parameters(model),
         epochs=times[0].epochs if len(times) == 1 else None,
@@ -219,6 +220,13 @@ def _rescaled_range(plans: Mapping[str, Any]) -> tuple[float, float] | None:
     except (KeyError, TypeError, ValueError):
         return None
     return (low, high) if rescales else None
+
+
+def _window_chosen(plans: Mapping[str, Any]) -> bool:
+    """Whether the range that is rescaled is another than that of the dataset, which the plans name too."""
+    channel = plans.get("foreground_intensity_properties_per_channel", {}).get("0", {})
+    rescaled, whole = _rescaled_range(plans), (channel.get("min"), channel.get("max"))
+    return rescaled is not None and None not in whole and rescaled != whole
 
 
 def _parameters(model: ModelRuns) -> int | None:

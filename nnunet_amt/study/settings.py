@@ -32,6 +32,7 @@ _ADVICE = "mend the line"
 
 # As `nnunet.planning` has them, which would import nnU-Net: better told now than after the conversion.
 Millimetres = Annotated[float, Field(ge=0.1, le=20.0, allow_inf_nan=False)]
+Hounsfield = Annotated[float, Field(allow_inf_nan=False)]
 Voxels = Annotated[int, Field(ge=8, multiple_of=8)]
 Triple = tuple[Millimetres, Millimetres, Millimetres]
 IntegerTriple = tuple[Voxels, Voxels, Voxels]
@@ -100,6 +101,10 @@ class PlanSection(_Section):
     )
     patch_size: IntegerTriple | None = Field(
         default=None, description="(z, y, x) in voxels, multiples of 8; 32, 192, 192 or smaller if not given."
+    )
+    window: tuple[Hounsfield, Hounsfield] | None = Field(
+        default=None,
+        description="HU that become 0 and 1; the paper's, the lowest and highest of the dataset, if not given.",
     )
 
 

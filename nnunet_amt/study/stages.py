@@ -86,12 +86,12 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
 
 
 def _plan(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
-    spacing, patch_size = settings.plan.spacing, settings.plan.patch_size
+    asked = settings.plan.model_dump()
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.planning import plan
 
-        summary = plan(settings.study.dataset, spacing=spacing, patch_size=patch_size, jobs=jobs, progress=progress)
+        summary = plan(settings.study.dataset, **asked, jobs=jobs, progress=progress)
         planned = (" x ".join(f"{edge:g}" for edge in edges) for edges in (summary.spacing, summary.patch_size))
         return "spacing {} mm, patch {} voxels (z, y, x)".format(*planned)
 
@@ -100,7 +100,7 @@ def _plan(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         purpose="the dataset's fingerprint, the pinned plans, the preprocessed arrays",
         record=at.preprocessed,
         reads={"dataset": RunInput(at.raw, "names_and_sizes")},
-        settings={"spacing": spacing, "patch_size": patch_size},
+        settings=asked,
         run=run,
     )
 

@@ -123,6 +123,12 @@ class nnUNetTrainerAMT(nnUNetTrainer):
 
     # ---- network, loss, optimiser -------------------------------------------------------------------------
 
+    def initialize(self) -> None:
+        """Build network, optimiser and loss; on a CPU the channels are last in memory, which is faster there."""
+        super().initialize()
+        if self.device.type == "cpu":
+            self.network.to(memory_format=torch.channels_last_3d)
+
     @staticmethod
     def build_network_architecture(
         plans_manager: PlansManager,
@@ -141,9 +147,9 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         return TumourDiceLoss(self.label_manager.ignore_label, self.is_ddp)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
-        """Adam at a constant learning rate: nnU-Net's schedule with exponent 0 never changes it."""
+        """Adam at a constant learning rate, all weights in one pass; nnU-Net's schedule with exponent 0 keeps it."""
         optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=self.initial_lr, betas=ADAM_BETAS, weight_decay=self.weight_decay
+            self.network.parameters(), lr=self.initial_lr, betas=ADAM_BETAS, weight_decay=self.weight_decay, fused=True
         )
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs, exponent=0.0)
 

@@ -13,6 +13,7 @@ from batchgenerators.dataloading.single_threaded_augmenter import SingleThreaded
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, Convert3DTo2DTransform
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.utilities.ddp_allgather import AllGatherGrad
@@ -24,7 +25,6 @@ from nnunet_amt.trainers.seeding import seed_batch
 
 # nnU-Net takes this share of a batch, its last samples, from the foreground.
 FOREGROUND_FRACTION = FOREGROUND_SAMPLES_PER_BATCH / BATCH_SIZE
-AXIAL_AXES = (1, 2)  # of an array (z, y, x)
 # A batch without tumour must have a gradient.
 SMOOTHING = 1e-5
 
@@ -120,9 +120,13 @@ def endless_batches(loader: AMTDataLoader, pin_memory: bool) -> Iterator[dict]:
 
 
 def training_transforms(patch_size: Sequence[int]) -> BasicTransform:
-    """Build the transforms of a sample, to a patch of so many voxels (z, y, x): rotated and scaled, never mirrored."""
+    """Build the transforms of a sample, to a patch of so many voxels (z, y, x): rotated and scaled, never mirrored.
+
+    z never moves, so the slices are the channels of an image (y, x), as in nnU-Net's own augmentation of thick slices:
+    one grid for all of them, and no interpolation between them.
+    """
     spatial = SpatialTransform(
-        tuple(patch_size),
+        tuple(patch_size[1:]),
         patch_center_dist_from_border=0,
         random_crop=False,
         p_elastic_deform=0,
@@ -135,21 +139,20 @@ def training_transforms(patch_size: Sequence[int]) -> BasicTransform:
         padding_value_seg=-1,
     )
     # nnU-Net marks voxels outside the image with -1; they are background.
-    return ComposeTransforms([spatial, RemoveLabelTansform(-1, 0)])
+    return ComposeTransforms([Convert3DTo2DTransform(), spatial, Convert2DTo3DTransform(), RemoveLabelTansform(-1, 0)])
 
 
 def axial_rotation(image: torch.Tensor, dim: int) -> float:
-    """Draw the angle in radians about array axis `dim`: about z from the paper's range, about y and x none."""
-    return float(np.random.uniform(*ROTATION_RANGE_RADIANS)) if dim == 0 else 0.0
+    """Draw the angle in radians by which slices (y, x) are turned; nnU-Net asks for each axis and takes the last."""
+    return float(np.random.uniform(*ROTATION_RANGE_RADIANS)) if dim == 1 else 0.0
 
 
 def axial_sampling_scale(image: torch.Tensor, dim: int | None) -> float:
-    """Draw the factor by which the sampling grid grows along array axis `dim`.
+    """Draw the factor by which the sampling grid (y, x) grows along axis `dim`.
 
-    A grid that grows shows smaller objects. The paper scales the image by 0.8 to 1.2, so the grid gets the
-    inverse; z keeps its scale.
+    A grid that grows shows smaller objects. The paper scales the image by 0.8 to 1.2, so the grid gets the inverse.
     """
-    return 1.0 / float(np.random.uniform(*SCALING_RANGE)) if dim in AXIAL_AXES else 1.0
+    return 1.0 / float(np.random.uniform(*SCALING_RANGE))
 
 
 def crop_size_before_augmentation(patch_size: Sequence[int]) -> list[int]:

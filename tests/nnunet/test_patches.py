@@ -16,7 +16,9 @@ import pytest
 from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.training.logging.nnunet_logger import LocalLogger, MetaLogger
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -81,6 +83,8 @@ def test_weights_of_the_sliding_window_are_cached_and_can_be_let_go() -> None:
     [
         (nnUNetDataLoader, "generate_train_batch", ["self.get_indices()", "self.get_do_oversample(", "self.get_bbox("]),
         (nnUNetDataLoader, "__init__", ["self.has_ignore", "self.patch_size", "self._data"]),
+        (DefaultPreprocessor, "run_case_save", ["self.run_case(", "np.float32", "np.int16", "comp_blosc2_params("]),
+        (nnUNetDatasetBlosc2, "save_case", ["clevel: int = 5", "Codec.LZ4HC", "filters=None", "blocks_seg=None"]),
         (nnUNetTrainer, "__init__", ["self.my_init_kwargs", "self._best_ema", "self.is_ddp"]),
         (nnUNetTrainer, "initialize", ["self.build_network_architecture("]),
         (nnUNetTrainer, "load_checkpoint", ["self.initialize()"]),

@@ -12,16 +12,20 @@ from collections import namedtuple
 from functools import partial
 from pathlib import Path
 
+import blosc2
 import numpy as np
 import pytest
 from nnunetv2.preprocessing.normalization.default_normalization_schemes import CTNormalization
+from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.errors import BadInputError, DiskFullError, MissingEnvironmentError
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.planning import default_patch_size, plan, rescaling_as_ct_normalization
+from nnunet_amt.nnunet.preprocessing import smallest_filter
 from nnunet_amt.nnunet.raw_cases import IntensityRange, RawCase, RawCases, intensity_range
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 
@@ -70,6 +74,56 @@ def test_rescaling_by_ct_normalization() -> None:
     properties = rescaling_as_ct_normalization(IntensityRange(-1000.0, 3000.0))
     hounsfield = np.array([-2000.0, -1000.0, 1000.0, 3000.0, 9000.0])
     assert CTNormalization(False, properties).run(hounsfield).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_a_window_takes_the_place_of_the_range(base: Path) -> None:
+    """-160 to 240 HU become 0 to 1, 40 HU the half of it; the plans still tell the dataset's own range."""
+    summary = plan(711, patch_size=(8, 16, 16), window=(-160, 240))
+    assert summary.intensities == IntensityRange(-160, 240)
+    plans = json.loads(summary.plans_file.read_text())
+    properties = plans["foreground_intensity_properties_per_channel"]["0"]
+    hounsfield = np.array([-1000.0, -160.0, 40.0, 240.0, 1500.0])
+    assert CTNormalization(False, properties).run(hounsfield).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert (properties["min"], properties["max"]) == (-1000, 1500)
+
+
+@pytest.mark.parametrize("window", [(240, -160), (40, 40), (0, float("inf")), (1, 2, 3)])
+def test_a_window_that_is_none_is_refused(base: Path, window: tuple[float, ...]) -> None:
+    with pytest.raises(BadInputError, match=r"window \[.*\]: must be two numbers in HU, the lower one first"):
+        plan(711, window=window)
+
+
+def test_arrays_are_those_of_nnunet_and_no_larger(planned_base: Path, tmp_path: Path) -> None:
+    """Its own preprocessing of the same plans: every voxel, label and property alike, in as much room at most."""
+    ours = preprocessed(planned_base)
+    manager = PlansManager(str(ours / f"{PLANS_NAME}.json"))
+    raw = planned_base / "nnUNet_raw" / TINY_DATASET
+    description = json.loads((raw / "dataset.json").read_text())
+    DefaultPreprocessor(verbose=False).run_case_save(
+        str(tmp_path / "a"), [str(raw / "imagesTr" / "a_0000.nii.gz")], str(raw / "labelsTr" / "a.nii.gz"),
+        manager, manager.get_configuration(CONFIGURATION), description,
+    )  # fmt: skip
+    folder = ours / f"{PLANS_NAME}_{CONFIGURATION}"
+    own, theirs = (nnUNetDatasetBlosc2(str(where), ["a"]).load_case("a") for where in (folder, tmp_path))
+    for mine, stock in zip(own[:2], theirs[:2], strict=True):
+        assert np.array_equal(mine[:], stock[:])
+        assert (mine.dtype, mine.chunks, mine.blocks) == (stock.dtype, stock.chunks, stock.blocks)
+    assert np.array_equal(own[3]["class_locations"][1], theirs[3]["class_locations"][1])
+    assert own[3].keys() == theirs[3].keys()
+    assert (folder / "a.b2nd").stat().st_size <= (tmp_path / "a.b2nd").stat().st_size
+
+
+def test_a_noisy_ct_takes_two_thirds_of_the_room() -> None:
+    """HU of a noise of 15, rescaled by a range of 4095: bits in planes leave less than whole numbers or bytes."""
+    noise = np.random.default_rng(0).normal(40, 15, (1, 16, 64, 64)).round()
+    image = ((noise + 1024) / 4095).astype(np.float32)
+
+    def size(choice: blosc2.Filter) -> int:
+        settings = {"codec": blosc2.Codec.LZ4HC, "clevel": 5, "filters": [choice]}
+        return blosc2.asarray(image, chunks=image.shape, blocks=(1, 8, 64, 64), cparams=settings).schunk.cbytes
+
+    assert smallest_filter(image, (1, 8, 64, 64), (1, 16, 64, 64)) == blosc2.Filter.BITSHUFFLE
+    assert size(blosc2.Filter.BITSHUFFLE) < 0.67 * min(size(blosc2.Filter.NOFILTER), size(blosc2.Filter.SHUFFLE))
 
 
 # (z, y, x) shapes to resample to, spacings in mm before and after: thick slices, in-plane and through them

@@ -23,7 +23,7 @@ def test_settings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     settings = StudySettings().changed(
         {
             "study": {"manifest": "Tumoren «neu»/liste.csv", "dataset": 12, "name": "AMT_2"},
-            "plan": {"spacing": (3.0, 1.5, 1.5), "patch_size": (16, 64, 64)},
+            "plan": {"spacing": (3.0, 1.5, 1.5), "patch_size": (16, 64, 64), "window": (-160.0, 240.0)},
             "train": {"options": ("-num_gpus", "2")},
             "evaluate": {"connectivity": 6, "ci_always": True, "subgroups": ("kVp",)},
         }
@@ -60,6 +60,7 @@ def test_a_setting_that_was_not_given_can_be_uncommented(tmp_path: Path) -> None
         ("# spacing =", "spacing = [5, 5]", "[plan] spacing = "),
         ("# spacing =", "spacing = [0, 5, 5]", "[plan] spacing = 0: input should be greater than or equal to 0.1"),
         ("# spacing =", "spacing = [nan, 5, 5]", "[plan] spacing = nan: input should be a finite number"),
+        ("# window =", "window = [-160, nan]", "[plan] window = nan: input should be a finite number"),
         ("# patch_size =", "patch_size = [8, 15, 16]", "[plan] patch_size = 15: input should be a multiple of 8"),
         ("viewer = true", "viewer = maybe", "is not TOML"),
     ],

@@ -18,7 +18,9 @@ from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import environment_with_trainer
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
+from nnunet_amt.trainers.recipe import TumourDiceLoss
 from nnunet_amt.trainers.tuning import CaseOverlap, TuningSchedule
+from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, tiny_case
 from tests.models.model_fixtures import Marker
 
@@ -88,6 +90,37 @@ def test_loss_is_the_dice_of_the_batch(base: Path, planned_base: Path) -> None:
     (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
     assert torch.allclose(gradient, expected_gradient, atol=1e-6)
+
+
+def test_layout_in_memory_and_fused_adam_change_nothing_but_the_rounding(base: Path, planned_base: Path) -> None:
+    """Loss and gradients against the network as torch lays it out, then the step against Adam weight by weight."""
+    torch.manual_seed(0)
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    convolution = trainer.network.encoders[0][1][0].weight
+    assert convolution.is_contiguous(memory_format=torch.channels_last_3d)
+    plain = AMTUNet(1, 2)
+    plain.load_state_dict({name: value.contiguous() for name, value in trainer.network.state_dict().items()})
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-3, fused=False, foreach=False)
+    random = torch.Generator().manual_seed(1)
+    image = torch.rand(3, 1, 8, 16, 16, generator=random)
+    reference = (torch.rand(3, 1, 8, 16, 16, generator=random) > 0.8).to(torch.int16)
+    expected = TumourDiceLoss()(plain(image), reference)
+    expected.backward()
+    assert trainer.train_step({"data": image, "target": reference})["loss"] == pytest.approx(expected.item(), abs=1e-6)
+    apart = []
+    for own, ours in zip(plain.parameters(), trainer.network.parameters(), strict=True):
+        assert own.grad is not None
+        assert ours.grad is not None
+        apart.append(float((ours.grad - own.grad).norm() / own.grad.norm()))
+        own.grad = ours.grad.contiguous()  # where rounding is all of a gradient, Adam makes a whole step of it
+    weights = [part for part, (name, _) in zip(apart, plain.named_parameters(), strict=True) if "0.bias" not in name]
+    # a voxel that falls on the other side of a ReLU is a thousandth, and shows in all layers before
+    assert np.median(weights) < 5e-3
+    assert max(weights) < 5e-2
+    adam.step()
+    for (name, own), ours in zip(plain.named_parameters(), trainer.network.parameters(), strict=True):
+        assert torch.allclose(ours, own, rtol=0, atol=1e-7), name
 
 
 def test_gradients_are_not_clipped(base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ import torch
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from scipy import stats
+from scipy import ndimage, stats
 
+from benchmarks.bench_loader import volume_transforms
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.trainers import recipe
 from nnunet_amt.trainers.recipe import (
@@ -115,20 +116,18 @@ def test_case_without_tumour_gives_no_foreground_crop(loader: AMTDataLoader, mon
 
 @pytest.fixture(scope="module")
 def drawn() -> np.ndarray:
-    """Matrices (2000, z y x, z y x) of the sampling grid, as the transforms of a training draw them."""
+    """Matrices (2000, y x, y x) of the sampling grid, as the transforms of a training draw them."""
     np.random.seed(0)
-    spatial = training_transforms((8, 8, 8)).transforms[0]
-    image = torch.zeros(1, *crop_size_before_augmentation((8, 8, 8)))
+    as_slices, spatial, *_ = training_transforms((8, 8, 8)).transforms
+    image = as_slices(image=torch.zeros(1, *crop_size_before_augmentation((8, 8, 8))))["image"]
     return np.array([spatial.get_parameters(image=image)["affine"] for _ in range(2000)])
 
 
 def test_rotation_is_uniform_within_ten_degrees_about_z_only(drawn: np.ndarray) -> None:
-    """A rotation about z leaves z where it is, and takes nothing of y and x into z."""
-    assert np.array_equal(drawn[:, 0], np.tile([1.0, 0.0, 0.0], (2000, 1)))
-    assert np.array_equal(drawn[:, :, 0], np.tile([1.0, 0.0, 0.0], (2000, 1)))
-    # the grid is scaled first, then turned: each column is turned by the angle
+    """The grid has no z that could move. It is scaled first, then turned: each column is turned by the angle."""
+    assert drawn.shape == (2000, 2, 2)
     of_y, of_x = (
-        np.degrees(np.arctan2(*pair)) for pair in ((drawn[:, 2, 1], drawn[:, 1, 1]), (-drawn[:, 1, 2], drawn[:, 2, 2]))
+        np.degrees(np.arctan2(*pair)) for pair in ((drawn[:, 1, 0], drawn[:, 0, 0]), (-drawn[:, 0, 1], drawn[:, 1, 1]))
     )
     assert np.allclose(of_y, of_x)
     assert stats.kstest(of_y, stats.uniform(-10, 20).cdf).pvalue > 0.01
@@ -136,10 +135,10 @@ def test_rotation_is_uniform_within_ten_degrees_about_z_only(drawn: np.ndarray) 
 
 def test_objects_scale_by_08_to_12_along_y_and_x_independently(drawn: np.ndarray) -> None:
     """The sampling grid grows by the inverse of the scale of what is seen."""
-    scales = 1.0 / np.linalg.norm(drawn[:, :, 1:], axis=1)
+    scales = 1.0 / np.linalg.norm(drawn, axis=1)
     for axis in (0, 1):
         assert stats.kstest(scales[:, axis], stats.uniform(0.8, 0.4).cdf).pvalue > 0.01
-    angles = np.arctan2(drawn[:, 2, 1], drawn[:, 1, 1])
+    angles = np.arctan2(drawn[:, 1, 0], drawn[:, 0, 0])
     correlations = np.corrcoef(np.column_stack((scales, angles)).T)
     assert np.abs(correlations[np.triu_indices(3, 1)]).max() < 0.07
 
@@ -189,16 +188,50 @@ def test_scale_and_angle_of_a_transformed_bar_agree_with_what_was_drawn(monkeypa
     label = torch.zeros_like(crop, dtype=torch.int16)
 
     monkeypatch.setattr(recipe, "axial_rotation", lambda image, dim: 0.0)
-    monkeypatch.setattr(recipe, "axial_sampling_scale", lambda image, dim: 1 / 1.2 if dim == 2 else 1.0)
+    monkeypatch.setattr(recipe, "axial_sampling_scale", lambda image, dim: 1 / 1.2 if dim == 1 else 1.0)
     bar = training_transforms(patch_size)(image=crop.clone(), segmentation=label)["image"][0, 4]
     assert float(bar.sum()) / 4 == pytest.approx(24, rel=0.02)
 
-    monkeypatch.setattr(recipe, "axial_rotation", lambda image, dim: math.radians(10) if dim == 0 else 0.0)
+    monkeypatch.setattr(recipe, "axial_rotation", lambda image, dim: math.radians(10) if dim == 1 else 0.0)
     monkeypatch.setattr(recipe, "axial_sampling_scale", lambda image, dim: 1.0)
     bar = training_transforms(patch_size)(image=crop.clone(), segmentation=label)["image"][0, 4]
     y, x = torch.nonzero(bar > 0.5, as_tuple=True)
     slope = np.polyfit(x.numpy(), y.numpy(), 1)[0]
     assert abs(math.degrees(math.atan(slope))) == pytest.approx(10, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "outside", "ignored"),
+    [
+        ((8, 24, 24), np.s_[:0], False),
+        ((16, 16, 48), np.s_[:0], True),  # other edges along y and x, and voxels that nobody annotated
+        ((8, 24, 24), np.s_[:, :9], False),  # reaches past the image along y,
+        ((8, 24, 40), np.s_[:3, :, 20:], True),  # past a corner of it,
+        ((8, 24, 24), np.s_[:, :-1, :-1], False),  # shows but an edge of it
+    ],
+)
+def test_slices_as_channels_give_the_samples_of_the_volume(
+    patch_size: tuple[int, int, int], outside: tuple[slice, ...], ignored: bool
+) -> None:
+    """With the same seed the same labels, and images that differ by the rounding of float32."""
+    size = crop_size_before_augmentation(patch_size)
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        image = random.random((1, *size), np.float32)
+        blobs = ndimage.gaussian_filter(random.normal(size=size), 3)
+        label = (blobs > np.quantile(blobs, 0.6)).astype(np.int16)[None]
+        if ignored:
+            label[0][blobs < np.quantile(blobs, 0.1)] = 2
+        image[0][outside], label[0][outside] = 0, -1  # as the loader pads
+        samples = []
+        for transforms in (volume_transforms(patch_size), training_transforms(patch_size)):
+            np.random.seed(seed)
+            samples.append(transforms(image=torch.tensor(image), segmentation=torch.tensor(label)))
+        before, now = samples
+        assert torch.allclose(now["image"], before["image"], rtol=0, atol=2e-6)
+        assert torch.equal(now["segmentation"], before["segmentation"])
+        assert now["image"].dtype == torch.float32
+        assert now["segmentation"].dtype == torch.int16
 
 
 def test_labels_outside_the_image_become_background() -> None:
