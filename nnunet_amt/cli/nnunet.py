@@ -45,9 +45,7 @@ def plan(
     ] = None,
     window: Annotated[
         tuple[float, float] | None,
-        typer.Option(
-            metavar="LOW HIGH", help="HU that become 0 and 1.", show_default="the paper's, the dataset's range"
-        ),
+        typer.Option(metavar="LOW HIGH", help="HU that become 0 and 1.", show_default="the dataset's range"),
     ] = None,
     jobs: Jobs = None,
 ) -> None:

@@ -115,19 +115,18 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.tuning_schedule = TuningSchedule(self.fixed_tuning_interval)
 
     def initialize(self) -> None:
-        """Build network, loss and optimiser, with a seed always the same."""
+        """Build network, optimiser and loss, with a seed always the same.
+
+        On a CPU the channels are last in memory, which is faster there.
+        """
         if self.seed is not None:
             self.print_to_log_file(f"Weights and batches are drawn from the seed {self.seed}")
             seed_weights(self.seed, on_cpu=self.device.type == "cpu")
         super().initialize()
-
-    # ---- network, loss, optimiser -------------------------------------------------------------------------
-
-    def initialize(self) -> None:
-        """Build network, optimiser and loss; on a CPU the channels are last in memory, which is faster there."""
-        super().initialize()
         if self.device.type == "cpu":
             self.network.to(memory_format=torch.channels_last_3d)
+
+    # ---- network, loss, optimiser -------------------------------------------------------------------------
 
     @staticmethod
     def build_network_architecture(

@@ -261,7 +261,7 @@ def test_plans_that_rescale_to_something_else_give_no_range(study: Path) -> None
 @pytest.mark.parametrize(("lowest", "chosen"), [(-1000.0, False), (-1024.0, True)])
 def test_a_chosen_window_is_not_called_the_range_of_the_dataset(study: Path, lowest: float, chosen: bool) -> None:
     """-1000 to 3000 HU are rescaled; it is the dataset's own range only if that is what the plans give for it."""
-    folder = _write_model(study)
+    folder = write_model(study)
     plans = json.loads((folder / "plans.json").read_text())
     plans["foreground_intensity_properties_per_channel"]["0"] |= {"min": lowest, "max": 3000.0}
     write_json(folder / "plans.json", plans)
