@@ -4,10 +4,10 @@
     python -m benchmarks.bench_prediction --device cpu --external 20     # 64 x 64 x 32
 
 First the commands as one types them, on one CT, with starting, and on all the external ones: `nnunet_amt predict`;
-`nnUNetv2_predict` with the same model, which is what `nnunet_amt predict` ran before it predicted by itself; and default
-nnU-Net, also with --disable_tta, to tell what mirroring costs. The ways take turns. Processor seconds are those of all
-processes of a command. Then CT by CT in one process, part by part, nothing at the same time: where the time of a CT
-goes, and what the network alone takes, the floor. The weights are those of a step or a few: they take as long as any.
+`nnUNetv2_predict` with the same model, which is what `nnunet_amt predict` ran before it predicted by itself; and
+default nnU-Net, also with --disable_tta, to tell what mirroring costs. The ways take turns. Processor seconds are those
+of all processes of a command. Then CT by CT in one process, part by part, nothing at the same time: where the time of a
+CT goes, and what the network alone takes, the floor. The weights are of a step or a few: they take as long as any.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from nnunet_amt.base.files import PARTIAL_MARK, atomic_path, partial_name, read_record, require_free_space
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt, open_workers
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset, remove_leftovers
 from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, itk_warnings_off, open_image_file, read_ct_file, read_image
@@ -103,6 +102,8 @@ def _is_converted(folder: Path, cases: Sequence[str]) -> bool:
     names = {image_name(case) for case in cases}
     if folder.name not in ("imagesTr", "imagesTs") or any(path.name not in names for path in folder.glob("*.nii.gz")):
         return False
+    from nnunet_amt.dataset_conversion.raw_dataset import RawDataset  # and with it pandas
+
     dataset = RawDataset(folder.parent)
     sizes = (read_record(dataset.record(case)).get("image_bytes") for case in cases)
     return all(size == (folder / image_name(case)).stat().st_size for case, size in zip(cases, sizes, strict=True))
@@ -180,6 +181,8 @@ def prepared_images(
     DiskFullError
         If the disk of `output` has no room.
     """
+    from nnunet_amt.dataset_conversion.raw_dataset import remove_leftovers
+
     if images.files is None:
         yield images.folder
         return
