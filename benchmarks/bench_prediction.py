@@ -3,11 +3,11 @@
     python -m benchmarks.bench_prediction --device cuda                  # 512 x 512 x 60; a few minutes
     python -m benchmarks.bench_prediction --device cpu --external 20     # 64 x 64 x 32
 
-First CT by CT in one process, part by part, nothing at the same time: where the time of a CT goes, and what the network
-alone takes, the floor. Then the commands as one types them, on one CT, with starting, and on all the external ones:
-`nnunet_amt predict`; `nnUNetv2_predict` with the same model, which is what `nnunet_amt predict` ran before it predicted
-by itself; and default nnU-Net, also with --disable_tta, to tell what mirroring costs. The ways take turns. Processor
-seconds are those of all processes of a command. The weights are those of a step or a few: they take as long as any.
+First the commands as one types them, on one CT, with starting, and on all the external ones: `nnunet_amt predict`;
+`nnUNetv2_predict` with the same model, which is what `nnunet_amt predict` ran before it predicted by itself; and
+default nnU-Net, also with --disable_tta, to tell what mirroring costs. The ways take turns. Processor seconds are those
+of all processes of a command. Then CT by CT in one process, part by part, nothing at the same time: where the time of a
+CT goes, and what the network alone takes, the floor. The weights are of a step or a few: they take as long as any.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import resource
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ from nnunet_amt.nnunet.process import run_stock_command
 
 CONSOLE = Console(width=120)
 ROUNDS = 3
+PARTED = 4  # CTs that are predicted part by part
 CHECKPOINT = "checkpoint_final.pth"
 
 
@@ -69,9 +71,10 @@ def main() -> None:
         _make_weights(folder, arguments.device)
         machine = describe_machine(arguments.device)
         title = f"{machine['device']}: {size.pixels} x {size.pixels} x {size.slices}"
+        ways = [way for way in WAYS if way != UNMIRRORED or not arguments.mirrored_only]
+        commands = _measure_commands(folder, ways, arguments.device, arguments.rounds)
         parts, described = _measure_parts(folder, arguments.device, arguments.rounds)
         _print_parts(parts, described, title)
-        commands = _measure_commands(folder, arguments.device, arguments.rounds)
         _print_commands(commands, _network_seconds(parts), size.external, title)
     if arguments.json:
         measured = {"commands": commands, "parts": parts, "network": described}
@@ -81,6 +84,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = parser_of_sizes(__doc__ or "")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each way (default: %(default)s)")
+    parser.add_argument("--mirrored-only", action="store_true", help=f"leave out: {UNMIRRORED.name}")
     arguments = parser.parse_args()
     if arguments.external < 2:
         parser.error("--external: at least 2, to tell what starting takes from what a CT takes")
@@ -103,9 +107,9 @@ def _make_weights(folder: Path, device: str) -> None:
 
 
 def _measure_parts(folder: Path, device: str, rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Seconds of every part of every CT, by way; the first CT of each warms up."""
+    """Seconds of every part of some CTs, by way; the first CT of each warms up."""
     environment = dataset_environment(folder, device)
-    images = _images(folder)
+    images = _images(folder)[:PARTED]
     parts: dict[str, Any] = {way.name: {part: [] for part in PARTS} for way in IN_ONE_PROCESS}
     with ExitStack() as stack:
         workers = {}
@@ -124,17 +128,21 @@ def _measure_parts(folder: Path, device: str, rounds: int) -> tuple[dict[str, An
     return parts, described
 
 
-def _measure_commands(folder: Path, device: str, rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
+def _measure_commands(
+    folder: Path, ways: Sequence[Way], device: str, rounds: int
+) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Seconds of the commands on one CT and on all of them, both that passed and of all processors."""
-    seconds: dict[str, dict[str, list[dict[str, float]]]] = {way.name: {"one": [], "all": []} for way in WAYS}
+    seconds: dict[str, dict[str, list[dict[str, float]]]] = {way.name: {"one": [], "all": []} for way in ways}
     one = folder / "one_image"
     shutil.rmtree(one, ignore_errors=True)
     one.mkdir()
     shutil.copy(_images(folder)[0], one)
-    turns = [(way, which) for _ in range(rounds) for which in ("one", "all") for way in WAYS]
+    turns = [(way, which) for _ in range(rounds) for which in ("one", "all") for way in ways]
     for way, which in track(turns, "the commands", console=CONSOLE, transient=True):
         images = one if which == "one" else _images(folder)[0].parent
-        seconds[way.name][which].append(_command_seconds(folder, images, way, device))
+        taken = _command_seconds(folder, images, way, device)
+        seconds[way.name][which].append(taken)
+        CONSOLE.print(f"{way.name}, {which}: {taken['processor']:.1f} processor s, {taken['passed']:.1f} s")
     return seconds
 
 
@@ -173,7 +181,7 @@ def _network_seconds(parts: dict[str, Any]) -> float:
 
 def _print_commands(commands: dict[str, Any], network: float, cases: int, title: str) -> None:
     table = Table(title=f"the commands, {title}, {cases} CTs; medians, and how many times ours")
-    names = [way.name for way in WAYS]
+    names = list(commands)
     for column in ("seconds", *names, "network alone"):
         table.add_column(column, justify="left" if column == "seconds" else "right")
     for kind in ("processor", "passed"):

@@ -121,7 +121,7 @@ def predict(
     ] = "checkpoint_best.pth",
     device: Device = "auto",
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Write tumour probabilities too: probabilities/<case>.nii.gz.")
+        bool, typer.Option("--probabilities", help="Write tumour probabilities too, in 8 bits.")
     ] = False,
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")

@@ -35,7 +35,6 @@ from nnunet_amt.base.files import (
 )
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt, open_workers
-from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
 from nnunet_amt.images.image_file import ImageFile, itk_warnings_off, open_image_file, read_ct_file, read_image
@@ -135,6 +134,8 @@ def _is_converted(folder: Path, cases: Sequence[str]) -> bool:
     names = {image_name(case) for case in cases}
     if folder.name not in ("imagesTr", "imagesTs") or any(path.name not in names for path in folder.glob("*.nii.gz")):
         return False
+    from nnunet_amt.dataset_conversion.raw_dataset import RawDataset  # and with it pandas
+
     dataset = RawDataset(folder.parent)
     sizes = (read_record(dataset.record(case)).get("image_bytes") for case in cases)
     return all(size == (folder / image_name(case)).stat().st_size for case, size in zip(cases, sizes, strict=True))
@@ -212,6 +213,8 @@ def prepared_images(
     DiskFullError
         If the disk of `output` has no room.
     """
+    from nnunet_amt.dataset_conversion.raw_dataset import remove_leftovers
+
     if images.files is None:
         yield images.folder
         return
