@@ -213,8 +213,6 @@ def prepared_images(
     DiskFullError
         If the disk of `output` has no room.
     """
-    from nnunet_amt.dataset_conversion.raw_dataset import remove_leftovers
-
     if images.files is None:
         yield images.folder
         return
