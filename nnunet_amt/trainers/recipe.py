@@ -19,6 +19,7 @@ from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.utilities.ddp_allgather import AllGatherGrad
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from torch import nn
+from torch.nn.functional import grid_sample
 
 from nnunet_amt.paper import BATCH_SIZE, FOREGROUND_SAMPLES_PER_BATCH, ROTATION_RANGE_RADIANS, SCALING_RANGE
 from nnunet_amt.trainers.seeding import seed_batch
@@ -125,7 +126,7 @@ def training_transforms(patch_size: Sequence[int]) -> BasicTransform:
     z never moves, so the slices are the channels of an image (y, x), as in nnU-Net's own augmentation of thick slices:
     one grid for all of them, and no interpolation between them.
     """
-    spatial = SpatialTransform(
+    spatial = AxialTransform(
         tuple(patch_size[1:]),
         patch_center_dist_from_border=0,
         random_crop=False,
@@ -140,6 +141,33 @@ def training_transforms(patch_size: Sequence[int]) -> BasicTransform:
     )
     # nnU-Net marks voxels outside the image with -1; they are background.
     return ComposeTransforms([Convert3DTo2DTransform(), spatial, Convert2DTo3DTransform(), RemoveLabelTansform(-1, 0)])
+
+
+class AxialTransform(SpatialTransform):
+    """nnU-Net's transform, with the labels of all slices at once that hold background and tumour.
+
+    nnU-Net takes channel after channel, and label after label of each; with slices as channels that is most of the
+    time. Labels are what it would give: the one with most weight in a linear interpolation, the nearest at a tie.
+    """
+
+    def _apply_to_segmentation(self, segmentation: torch.Tensor, **params: Any) -> torch.Tensor:
+        """Transform labels (slice, y, x)."""
+        grid = params["grid"]
+        if self._may_reach_outside(grid, segmentation.shape[1:]):
+            return super()._apply_to_segmentation(segmentation, **params)
+        lowest, highest = (bound.reshape(-1, 1, 1) for bound in segmentation.flatten(1).aminmax(dim=1))
+        result = lowest.expand(-1, *self.patch_size).clone()  # a slice of one label keeps it
+        two = ((lowest == 0) & (highest == 1)).flatten()
+        more = (lowest != highest).flatten() & ~two  # with voxels outside the image, or that nobody annotated
+        if more.any():
+            result[more] = super()._apply_to_segmentation(segmentation[more], **params)
+        if two.any():
+            tumour = segmentation[two].float()[None]
+            # in thousandths and half precision, as nnU-Net has it: that decides what is a tie
+            weight = grid_sample(1000 * tumour, grid[None], mode="bilinear", align_corners=self.align_corners)[0].half()
+            nearest = grid_sample(tumour, grid[None], mode="nearest", align_corners=self.align_corners)[0]
+            result[two] = torch.where(weight == 500, nearest > 0, weight > 500).to(segmentation.dtype)
+        return result
 
 
 def axial_rotation(image: torch.Tensor, dim: int) -> float:

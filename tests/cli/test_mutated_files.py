@@ -227,8 +227,7 @@ def write_mela(folder: Path) -> list[Path]:
 
 def write_lnq(folder: Path) -> list[Path]:
     base = folder / "train" / "lnq2023-train-0001"
-    files = {f"{base}-ct.nrrd": make_ct(1), f"{base}-seg.nrrd": make_mask()}
-    return [write_image(Path(name), array) for name, array in files.items()]
+    return [write_image(Path(f"{base}-ct.nrrd"), make_ct(1)), write_image(Path(f"{base}-seg.nrrd"), make_mask())]
 
 
 def write_nsclc(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import signal
 import types
 
 import pytest
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
@@ -85,6 +86,7 @@ def test_weights_of_the_sliding_window_are_cached_and_can_be_let_go() -> None:
         (nnUNetDataLoader, "__init__", ["self.has_ignore", "self.patch_size", "self._data"]),
         (DefaultPreprocessor, "run_case_save", ["self.run_case(", "np.float32", "np.int16", "comp_blosc2_params("]),
         (nnUNetDatasetBlosc2, "save_case", ["clevel: int = 5", "Codec.LZ4HC", "filters=None", "blocks_seg=None"]),
+        (SpatialTransform, "_apply_to_segmentation", ["_may_reach_outside(", "scale_factor = 1000", "torch.float16"]),
         (nnUNetTrainer, "__init__", ["self.my_init_kwargs", "self._best_ema", "self.is_ddp"]),
         (nnUNetTrainer, "initialize", ["self.build_network_architecture("]),
         (nnUNetTrainer, "load_checkpoint", ["self.initialize()"]),
