@@ -129,7 +129,7 @@ def make_page(
 ) -> Page:
     """Make everything that the templates show; the parameters are those of `write_report`."""
     pictures, no_pictures = case_pictures(content, [*worst_cases(content), *best_cases(content)], progress=progress)
-    part, why_not = _viewer(content, viewer, progress)
+    part, why_not = _viewer(content, viewer, title, progress)
     styles = tuple(text for text in (stylesheet("page.css"), part.styles, stylesheet("print.css")) if text)
     worst = next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
     evaluated = content.newest_run("evaluate")  # which dates the page, so that equal studies give equal pages
@@ -160,12 +160,12 @@ def make_page(
     )
 
 
-def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[ViewerPart, str]:
+def _viewer(content: StudyContent, wanted: bool, title: str | None, progress: Progress) -> tuple[ViewerPart, str]:
     """Make the viewer, or say why there is none."""
     if not wanted:
         return _NO_VIEWER, "The viewer was left out of this page (--no-viewer)."
     try:
         cases = viewer_cases(content.study, cases=content.cases, settings=content.summary.settings)
-        return viewer_part(cases, progress=progress), ""
+        return viewer_part(cases, triage_commands=content.triage_commands(title=title), progress=progress), ""
     except BadInputError as error:
         return _NO_VIEWER, f"The cases cannot be looked at: {content.without_folders(str(error))}."
