@@ -14,15 +14,20 @@ from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.failing import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
-from nnunet_amt.writing.numbers import UNDEFINED, counted, value_text
+from nnunet_amt.writing.numbers import counted, value_text
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
+_PHANTOMS = "The cases are phantoms, drawn by a program; no patient is among them."
+_FIRST_FIGURES = 3  # Dice, sensitivity, false positives
 NamedGroup = tuple[str, str, GroupSummary]
 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's."""
+    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's.
+
+    `published` is empty where the paper has none, or its patients are nothing to hold these cases against.
+    """
 
     name: str
     meaning: str
@@ -37,8 +42,12 @@ class Opening:
 
     Attributes
     ----------
-    sentences
-        The result in plain words.
+    subjects
+        What the cases are, where they are no patients; else empty.
+    sentences, figures
+        The result in two or three sentences and in three figures, for the first screen.
+    more_sentences, more_figures
+        What belongs to it and has no room there.
     kinds
         How many cases fail how, in a sentence.
     worst
@@ -50,8 +59,11 @@ class Opening:
     """
 
     title: str
+    subjects: str
     sentences: tuple[str, ...]
     figures: tuple[KeyFigure, ...]
+    more_sentences: tuple[str, ...]
+    more_figures: tuple[KeyFigure, ...]
     kinds: str
     worst: CaseCard | None
     equals: tuple[str, ...]
@@ -68,17 +80,36 @@ def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Ope
         size_class = content.cases[0].tumour_size
         of_others = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
         reasons = tuple(filter(None, of_others))
-    return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, reasons)
+    figures = _figures(content)
+    return Opening(
+        title=title,
+        subjects=_PHANTOMS if content.facts.synthetic else "",
+        sentences=_sentences(content),
+        figures=figures[:_FIRST_FIGURES],
+        more_sentences=_more_sentences(content),
+        more_figures=figures[_FIRST_FIGURES:],
+        kinds=_kinds(content),
+        worst=worst,
+        equals=equals,
+        reasons=reasons,
+    )
 
 
 def short_training(model: ModelFacts | None) -> str:
     """Say that a model was trained for fewer epochs than nnU-Net's standard; else nothing."""
-    if model is None or not model.epochs or model.epochs >= STANDARD_EPOCHS:
+    epochs = _few_epochs(model)
+    if not epochs:
         return ""
     return (
-        f"The network was trained for {counted(model.epochs, 'epoch')}, where nnU-Net's standard is "
+        f"The network was trained for {counted(epochs, 'epoch')}, where nnU-Net's standard is "
         f"{STANDARD_EPOCHS}: these figures show what it had learned by then, not what the method can do."
     )
+
+
+def _few_epochs(model: ModelFacts | None) -> int:
+    """Give the epochs of a training that was shorter than nnU-Net's standard; 0 of any other, or if not known."""
+    epochs = 0 if model is None else model.epochs or 0
+    return epochs if epochs < STANDARD_EPOCHS else 0
 
 
 def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
@@ -103,25 +134,20 @@ def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
-    overall = content.summary.overall
-    dice = content.summary.tumour_dice
-    at = threshold_index(0.1)
-    lesion, scans = overall.lesion, overall.specificity
-    whom = f"The model was tested on {counted(overall.cases, 'CT')}"
+    overall, dice, at = content.summary.overall, content.summary.tumour_dice, threshold_index(0.1)
+    lesion, epochs = overall.lesion, _few_epochs(content.facts.model)
+    training = f", trained for {counted(epochs, 'epoch')}," if epochs else ""
+    whom = f"The model{training} was tested on {counted(overall.cases, 'CT')}"
     if content.institutions is not None:
         whom += f" of {counted(content.institutions, 'institution')}"
     if content.unseen:
         whom += ", none of which gave a case to its training or tuning"
-    sentences = (
-        ["The cases are phantoms, drawn by a program; no patient is among them."] if content.facts.synthetic else []
-    )
-    sentences.append(f"{whom}.")
-    if short := short_training(content.facts.model):
-        sentences.append(short)
+    sentences = [f"{whom}."]
     if dice.mean is not None:
         sentences.append(
-            f"On average {'of the CTs with a tumour ' if scans else ''}its outline of the tumour and the reference "
-            f"agree with a Dice score of {dice.mean:.2f}{_interval_words(dice)}; 1 is perfect agreement, 0 none."
+            f"On average {'of the CTs with a tumour ' if overall.specificity else ''}its outline of the tumour and the "
+            f"reference agree with a Dice score of {dice.mean:.2f}{_interval_words(dice)}; 1 is perfect agreement, 0 "
+            "none."
         )
     if lesion.references:
         rate = lesion.fp_per_scan[at].mean
@@ -129,19 +155,25 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         sentences.append(
             f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')} at an overlap of IoU > 0.1{per_scan}."
         )
-    if scans is not None:
+    return tuple(sentences)
+
+
+def _more_sentences(content: StudyContent) -> tuple[str, ...]:
+    sentences = []
+    if (scans := content.summary.overall.specificity) is not None:
         sentences.append(
             f"Of {counted(scans.scans, 'CT')} without a tumour, {scans.negative} "
             f"{'is' if scans.negative == 1 else 'are'} free of false positives: a specificity by scan of "
             f"{scans.value:.2f} (95% CI, Wilson, "
             f"{scans.wilson95[0]:.2f} to {scans.wilson95[1]:.2f})."
         )
-    voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
-    sentences.append(
-        f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
-        f"{lesion_row.sensitivity_01.mean:.2f} and {lesion_row.fp_per_scan_01.mean:.2f} false positives per scan on "
-        f"{voxel_row.cases} CTs. Those are other cases: a difference from them is not one of the models alone."
-    )
+    if not content.facts.synthetic:
+        voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
+        sentences.append(
+            f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
+            f"{lesion_row.sensitivity_01.mean:.2f} and {lesion_row.fp_per_scan_01.mean:.2f} false positives per scan "
+            f"on {voxel_row.cases} CTs. Those are other cases: a difference from them is not one of the models alone."
+        )
     return tuple(sentences)
 
 
@@ -170,7 +202,9 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
             meaning=meaning,
             ours=value_text(metric.mean, digits=2),
             interval="" if metric.ci95 is None else f"{metric.ci95[0]:.2f} to {metric.ci95[1]:.2f}",
-            published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})",
+            published=""
+            if content.facts.synthetic
+            else f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})",
         )
         for name, meaning, metric, published in rows
     ]
@@ -178,7 +212,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         low, high = scans.wilson95
         meaning = f"share of the {counted(scans.scans, 'CT')} without a tumour that have no false positive"
         specificity = value_text(scans.value, digits=2)
-        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", UNDEFINED))
+        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", ""))
     return tuple(figures)
 
 
