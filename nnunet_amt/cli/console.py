@@ -101,15 +101,17 @@ def show_command(command: str) -> None:
     out.print(f"  {command}", markup=False)
 
 
-def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
-    """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, the published ones beside them."""
+def overall_table(overall: GroupSummary, whose: str = "ours", *, subjects: str | None = None) -> Table:
+    """Lay out the overall metrics of Tables 3 and 4, with their 95% intervals, beside those of patients the paper's."""
     from nnunet_amt.evaluation import threshold_index
+    from nnunet_amt.evaluation.subjects import PATIENTS
 
     voxel, lesion, cases = overall.voxel, overall.lesion, overall.cases
     at = threshold_index(paper.OPERATING_POINT.iou_threshold)
     voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     ours = f"{whose} ({cases} case{'' if cases == 1 else 's'})"
-    table = Table("", ours, f"published** ({voxel_row.cases} cases)")
+    beside = subjects == PATIENTS
+    table = Table("", ours, *([f"published** ({voxel_row.cases} cases)"] if beside else []))
     for name, metric, published in (
         ("Dice", voxel["dice"], voxel_row.dice),
         ("IoU", voxel["iou"], voxel_row.iou),
@@ -119,10 +121,17 @@ def overall_table(overall: GroupSummary, whose: str = "ours") -> Table:
         ("FP per scan*", lesion.fp_per_scan[at], lesion_row.fp_per_scan_05),
     ):
         interval = (published.ci_low, published.ci_high)
-        table.add_row(name, _with_interval(metric.mean, metric.ci95), _with_interval(published.mean, interval))
+        theirs = [_with_interval(published.mean, interval)] if beside else []
+        table.add_row(name, _with_interval(metric.mean, metric.ci95), *theirs)
     if (found := overall.specificity) is not None:
-        table.add_row("specificity by scan", _with_interval(found.value, found.wilson95), "")
-    caption = ["mean (95% CI)", "* at IoU above 0.5", "** other patients"]
+        table.add_row("specificity by scan", _with_interval(found.value, found.wilson95))
+    caption = ["mean (95% CI)", "* at IoU above 0.5"]
+    if beside:
+        caption.append("** other patients")
+    elif subjects is None:
+        caption.append("not on record as patients: no published results beside these")
+    else:
+        caption.append(f"{subjects}: no published results beside these")
     if found is not None:
         caption.append(f"{found.scans} without a tumour: Dice 0 where something is predicted, else none")
     if voxel["dice"].ci95 is None and cases > 1:

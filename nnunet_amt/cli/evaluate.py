@@ -58,7 +58,7 @@ def evaluate(
     jobs: options.Jobs = 1,
     executor: options.Executor = None,
 ) -> None:
-    """Compute voxel metrics, lesion matching, the FROC and Tables 3 and 4 of the paper."""
+    """Compute voxel metrics, lesion matching, the FROC, and tables in the form of the paper's Tables 3 and 4."""
     from nnunet_amt.evaluation import evaluate as evaluate_folders
 
     settings = options.evaluation_settings(
@@ -71,7 +71,7 @@ def evaluate(
             settings=settings, missing_as_empty=missing_as_empty, component_analysis=components, jobs=jobs,
             executor=executor, progress=progress,
         )  # fmt: skip
-    out.print(overall_table(result.overall))
+    out.print(overall_table(result.overall, subjects=result.subjects))
     if counted := result.overall.triage:
         out.print(
             f"triage: {counted.accepted} of {counted.candidates} candidate false positives accepted and not counted, "

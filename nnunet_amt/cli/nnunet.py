@@ -196,7 +196,8 @@ def baseline(
     for result in results:
         out.print(f"\n[bold]{result.model.title}[/bold] on the external test set:")
         out.print(planned_choices(result.model_folder))
-        out.print(overall_table(result.evaluation.overall, result.model.title))
+        evaluated = result.evaluation
+        out.print(overall_table(evaluated.overall, result.model.title, subjects=evaluated.subjects))
     written = [folder for result in results for folder in (result.predictions, result.evaluation_folder)]
     if caveat := settings.caveat():
         err.print(f"note: {caveat}", markup=False)

@@ -169,7 +169,7 @@ def report(
     with progress_bars() as progress:
         result = write_report(study, output, evaluation=evaluation, title=title, viewer=viewer, progress=progress)
     if result.worst:
-        out.print(f"failed worst: {result.worst}", markup=False)
+        out.print(result.worst, markup=False)
     show_written([result.path])
     out.print(f"  {file_size(result.size)}, opens without a network", markup=False)
     show_next("open", result.path, note=" in a browser")
@@ -208,7 +208,7 @@ def _show_study(result: StudyResult, seconds: float) -> None:
     done = f"; done already: {', '.join(result.skipped)}" if result.skipped else ""
     out.print(f"ran {', '.join(result.ran)}{done}; took {duration(seconds)}", markup=False)
     summary = read_summary(folders.evaluation / "summary.json")
-    out.print(overall_table(summary.overall))
+    out.print(overall_table(summary.overall, subjects=summary.subjects))
     parts = [folders.raw, folders.fold_folder, folders.predictions, folders.evaluation, folders.failures]
     parts += [folders.baseline / "comparison"] if (folders.baseline / "comparison").is_dir() else []
     show_written([*parts, folders.page])

@@ -27,7 +27,12 @@ _NO_TUMOUR = "no tumour"  # stands in place of the diagnosis of a case without o
 
 
 def write_cohort_tables(
-    folder: Path, *, cohort: pd.DataFrame, p_values: bool = False, patients: Sequence[int] = ()
+    folder: Path,
+    *,
+    cohort: pd.DataFrame,
+    p_values: bool = False,
+    patients: Sequence[int] = (),
+    published: bool = True,
 ) -> list[Path]:
     """Write ``table1`` and ``table2``, each as CSV and as Markdown, and both in ``cohort_tables.json``.
 
@@ -42,8 +47,12 @@ def write_cohort_tables(
         Add tests of the differences between the splits to Table 1.
     patients
         How many there are in each split; Table 1 says so where they are fewer than the cases.
+    published
+        Whether the paper's numbers stand beside these: for cases that are patients.
     """
     tables = {"table1": table_1(cohort, p_values=p_values, patients=patients), "table2": table_2(cohort)}
+    if not published:
+        tables = {name: table.without_published() for name, table in tables.items()}
     written = []
     for name, table in tables.items():
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
@@ -84,8 +93,9 @@ def table_1(cohort: pd.DataFrame, *, p_values: bool = False, patients: Sequence[
     titles = ["Value", *_SPLIT_TITLES.values(), "Total", "Total, published"]
     ages = ", ".join(f"{split} {_age_text(*paper.AGES[split])}" for split in SPLITS)
     notes = [
-        f"Published: {paper.CITATION}, doi:{paper.DOI}; other patients. Its ages by split: {ages}.",
-        "Percentages are of the column's cases; the published ones are computed from the published counts.",
+        f"Published: {paper.CITATION}, doi:{paper.DOI}; other patients; percentages computed from its counts. Its ages "
+        f"by split: {ages}.",
+        "Percentages are of the column's cases.",
     ]
     if p_values:
         titles.append("p")

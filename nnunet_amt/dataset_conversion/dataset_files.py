@@ -31,6 +31,7 @@ from nnunet_amt.images.image_file import FLOOR_HU
 from nnunet_amt.images.mask_file import EmptyMaskError, WholeMaskError
 
 AUDIT_FILE = "audit.json"
+PATIENTS = "patients"
 AUDIT_COLUMNS = ("split", "cases", "patients", "institutions")
 # No patient_id: the dataset may be passed on.
 COHORT_COLUMNS = (
@@ -82,6 +83,11 @@ class DatasetContent:
     moved: Sequence[MovedCase] = ()  # cases of an earlier run that are in another set now
 
     @property
+    def subjects(self) -> str:
+        """Of what the CTs are, by the notes; without any they are patients."""
+        return self.notes.get("subjects", "").strip().casefold() or PATIENTS
+
+    @property
     def interpolated(self) -> dict[str, int]:
         """Of the cases with slices of the mask that nobody has drawn: how many these are."""
         return {
@@ -123,7 +129,9 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
     patients = [split.patients for split in content.audit.splits]
     cohort = pd.DataFrame(rows, columns=list(columns))
-    files += write_cohort_tables(folder, cohort=cohort, p_values=content.p_values, patients=patients)
+    files += write_cohort_tables(
+        folder, cohort=cohort, p_values=content.p_values, patients=patients, published=content.subjects == PATIENTS
+    )
     fold = {
         "train": sorted(case.case_id for case in content.cases if case.split == "training"),
         "val": sorted(case.case_id for case in content.cases if case.split == "tuning"),
@@ -154,7 +162,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
-        "subjects": content.notes.get("subjects", "patients"),
+        "subjects": content.subjects,
         "converted_by": f"nnunet_amt {__version__}",
         "intensity_floor_hu": FLOOR_HU,
         "images_to_predict": _IMAGES_TO_PREDICT,

@@ -25,6 +25,7 @@ from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, write_tables
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
 from nnunet_amt.evaluation.summary.cohort_groups import (
     CohortGroup,
     check_tumours,
@@ -45,7 +46,10 @@ _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found, cases in the order of their ids, and the files that were written to its folder."""
+    """What an evaluation found, cases in the order of their ids, and the files that were written to its folder.
+
+    `subjects` is of what the cases are, see `subjects_of`.
+    """
 
     output: Path
     files: tuple[Path, ...]
@@ -53,6 +57,7 @@ class EvaluationResult:
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
     cases: tuple[CaseEvaluation, ...]
+    subjects: str | None = None
 
 
 def evaluate(
@@ -82,7 +87,9 @@ def evaluate(
     Parameters
     ----------
     predictions, references
-        Folders with one label map a case, ``<case id>.nii.gz`` (also ``.nii``, ``.nrrd``, ``.mha``).
+        Folders with one label map a case, ``<case id>.nii.gz`` (also ``.nii``, ``.nrrd``, ``.mha``). The paper's
+        results stand beside these if the ``dataset.json`` beside the references, or `cohort`, says that they are of
+        patients.
     output
         Folder for `RESULT_FILES`; without institutions in `cohort` the figure of them is not made.
     cohort
@@ -125,6 +132,7 @@ def evaluate(
     groups = cohort_groups(rows, settings=settings)
     institutions = institutions_of(groups, settings=settings)
     decisions = None if triage is None else read_triage(triage)
+    subjects = subjects_of(references, cohort)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     check_headers(pairs, progress=progress)
     inputs = {
@@ -143,15 +151,18 @@ def evaluate(
         if cohort is not None and rows is not None:
             check_tumours(cohort, rows, empty=[case.case_id for case in cases if case.counts.size_mm is None])
         cases, overall, subgroups = _summarised(cases, decisions, groups, institutions, settings)
-        _write(folder, cases, overall, subgroups, settings)
+        _write(folder, cases, overall, subgroups, settings, subjects)
         if figures:
-            write_figures(folder, cases, overall, settings=settings, institutions=institutions, progress=progress)
+            write_figures(
+                folder, cases, overall, settings=settings, institutions=institutions,
+                published=subjects == PATIENTS, progress=progress,
+            )  # fmt: skip
         if probabilities is not None:
             write_scores(folder, pairs, scored, settings=settings, jobs=jobs, progress=progress)
         if component_analysis:
             write_component_analysis(folder, pairs, settings=settings, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
-    return EvaluationResult(output, files, settings, overall, subgroups, cases)
+    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects)
 
 
 def _summarised(
@@ -178,6 +189,7 @@ def _write(
     overall: GroupSummary,
     subgroups: Sequence[NamedGroup],
     settings: EvaluationSettings,
+    subjects: str | None,
 ) -> None:
     write_cases_csv(folder / "cases.csv", cases, surface_distances=settings.surface_distances)
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
@@ -185,5 +197,8 @@ def _write(
     write_froc_csv(folder / "froc.csv", overall.lesion)
     write_metrics_csv(folder / "metrics.csv", overall=overall, subgroups=subgroups)
     write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
-    write_tables(folder, result_tables(settings=settings, overall=overall, subgroups=subgroups))
-    write_summary_json(folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups)
+    tables = result_tables(settings=settings, overall=overall, subgroups=subgroups, subjects=subjects)
+    write_tables(folder, tables)
+    write_summary_json(
+        folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects
+    )

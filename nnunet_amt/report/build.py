@@ -10,13 +10,13 @@ from nnunet_amt.base.files import files_together, write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.report.case_pictures import case_pictures
 from nnunet_amt.report.page_parts import Section, content_policy, page_block, page_environment
 from nnunet_amt.report.sections.cohort import cohort_section, done_section
 from nnunet_amt.report.sections.documentation import checklists_section, citing_section, settings_section
 from nnunet_amt.report.sections.failing import (
     best_cases,
     case_cards,
-    case_pictures,
     failing_section,
     viewing_section,
     worst_cases,
@@ -34,7 +34,7 @@ _NO_VIEWER = ViewerPart("", "", (), (), {})
 
 @dataclass(frozen=True)
 class ReportResult:
-    """The page that was written, its size in bytes, and which case failed worst, and how; empty without a Dice."""
+    """The page that was written, its size in bytes, and which case has the lowest Dice, and how; empty without one."""
 
     path: Path
     size: int
@@ -120,7 +120,10 @@ def write_report(
         write_text(folder / output.name, text)
         notes.counts["cases"] = len(content.cases)
     worst = page.opening.worst
-    words = "" if worst is None else f"{worst.story.case_id} (Dice {worst.story.dice}, {worst.story.kind})"
+    words = ""
+    if worst is not None:
+        story = worst.story
+        words = f"{story.headline[0].lower()}{story.headline[1:]}: {story.case_id} (Dice {story.dice}, {story.kind})"
     return ReportResult(output, len(text.encode()), words)
 
 
@@ -137,7 +140,7 @@ def make_page(
     when = f" of {moment(str(evaluated['started']))}" if evaluated and evaluated.get("started") else ""
     dataset = content.study.dataset
     name = content.study.folder.resolve().name if dataset is None else dataset.name
-    title = title or f"Anterior mediastinal tumours on CT: {name}"
+    title = title or f"Tumours on CT: {name}"
     return Page(
         opening=opening(content, title=title, worst=worst),
         sections=(

@@ -12,13 +12,20 @@ from nnunet_amt.writing.numbers import counted, value_text
 
 CohortRow = Mapping[str, str]
 
+_SUCCESS, _NOTHING = "success", "nothing there, nothing predicted"
+_NO_FAILURES = (_SUCCESS, _NOTHING)
+
 _FEWEST_CASES = 10  # fewer have no outer tenth
 _RARE_SHARE = 0.05  # of the training cases
-# Features of failure_cases.csv that say something each of their own; (name, what, unit, digits).
-_FEATURES = (
-    ("mean_hu", "mean density", "HU", 0),
-    ("sd_hu", "spread of density (SD)", "HU", 0),
-    ("sphericity", "sphericity (1 is a ball)", "", 2),
+# Of smaller tumours the surface, and with it the sphericity, is too coarse an estimate: it may come out above 1.
+SHAPE_VOXELS = 100
+_SHAPES = ("sphericity",)
+# Features of failure_cases.csv that say something each of their own: name, what, unit, digits, and at which end a value
+# can make a tumour hard to outline. An even density or a round shape makes none.
+_FEATURES: tuple[tuple[str, str, str, int, tuple[str, ...]], ...] = (
+    ("mean_hu", "mean density", "HU", 0, ("lowest", "highest")),
+    ("sd_hu", "spread of density (SD)", "HU", 0, ("highest",)),
+    ("sphericity", "sphericity (1 is a ball)", "", 2, ("lowest",)),
 )
 
 
@@ -34,6 +41,8 @@ class CaseStory:
         As text.
     kind
         In two or three words.
+    failed
+        Whether the case failed, see `has_failed`.
     sentences
         What is wrong, in full; the first says the most.
     """
@@ -41,7 +50,13 @@ class CaseStory:
     case_id: str
     dice: str
     kind: str
+    failed: bool
     sentences: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """Name what the case of the lowest Dice is: one of the failures only where it is one."""
+        return "Failed worst" if self.failed else "Lowest Dice"
 
 
 @dataclass(frozen=True)
@@ -78,34 +93,43 @@ def case_story(case: EvaluatedCase, failed: FailedCase | None = None) -> CaseSto
     """
     sentences = [_main_sentence(case), *_lesion_sentences(case), *_false_positive_sentences(case, failed)]
     sentences.append(_sizes_sentence(case))
-    return CaseStory(case.case_id, value_text(case.dice, digits=2), failure_kind(case), tuple(sentences))
+    kind = failure_kind(case)
+    return CaseStory(case.case_id, value_text(case.dice, digits=2), kind, has_failed(case), tuple(sentences))
 
 
 def circumstances(case: EvaluatedCase, background: Background) -> tuple[str, ...]:
-    """Say what stands out in a case.
+    """Say what stands out in a case that failed; nothing of another.
 
-    The size, density and shape of its tumour where they are in the outer tenth of all cases (of ten cases or more);
-    its diagnosis, scanner and slice thickness where the training cases had few or none like it and most of the other
-    cases did not share that. Nothing is said of what was looked at and is not unusual.
+    The size, density and shape of its tumour where they are in the outer tenth of all cases (of ten cases or more), at
+    an end that can make a tumour hard to outline; its diagnosis, scanner and slice thickness where the training cases
+    had few or none like it and most of the other cases did not share that. Nothing is said of what was looked at and is
+    not unusual.
     """
+    if not has_failed(case):
+        return ()
     return (
         *_size(case, background.cases),
-        *_features(case.case_id, background.failed),
+        *_features(case, background),
         *_training(background.cohort.get(case.case_id, {}), background),
     )
 
 
 def failure_kind(case: EvaluatedCase) -> str:
-    """Name what is wrong: by voxels, as the failure analysis does; a success, and what is missed, have their own."""
+    """Name what is wrong, in the words of the whole page: a failure by whether more voxels are added or missed."""
     if not case.tp + case.fn:
-        return "false positive" if case.fp else "nothing there, nothing predicted"
+        return "false positive" if case.fp else _NOTHING
     if not case.tp:
         return "missed completely"
     if case.dice is not None and case.dice > paper.SUCCESSFUL_DICE:
-        return "success"
+        return _SUCCESS
     if case.fp == case.fn:
         return "as much added as missed"
     return "over-segmentation" if case.fp > case.fn else "under-segmentation"
+
+
+def has_failed(case: EvaluatedCase) -> bool:
+    """Whether a case failed: a tumour with a Dice of 0.70 or less, or something predicted where there is none."""
+    return failure_kind(case) not in _NO_FAILURES
 
 
 def size_text(size_mm: float | None) -> str:
@@ -128,8 +152,8 @@ def _main_sentence(case: EvaluatedCase) -> str:
         if not predicted:
             return "The tumour is missed completely: nothing at all was predicted."
         return f"The tumour is missed completely: what was predicted ({sized(case.prediction_ml)}) lies elsewhere."
-    missed = f"{_share(case.fn, tumour)} of the tumour's voxels are missed"
-    added = f"{_share(case.fp, predicted)} of the predicted voxels lie outside of the tumour"
+    missed = f"{share_text(case.fn, tumour)} of the tumour's voxels are missed"
+    added = f"{share_text(case.fp, predicted)} of the predicted voxels lie outside of the tumour"
     first, second = (added, missed) if case.fp > case.fn else (missed, added)
     kind = failure_kind(case)
     if kind in ("over-segmentation", "under-segmentation"):
@@ -169,9 +193,9 @@ def _false_positive_sentences(case: EvaluatedCase, failed: FailedCase | None) ->
         text += f"{'' if all_apart else 'lies ' if len(apart) == 1 else 'lie '}{_distance(apart, failed)}"
         if case.tp:
             verb = "makes" if len(apart) == 1 else "make"
-            share = _share(sum(lesion.voxels for lesion in apart), case.fp)
+            share = share_text(sum(lesion.voxels for lesion in apart), case.fp)
             who = f"; {'it' if len(apart) == 1 else 'they'} {verb}" if all_apart else f" and {verb}"
-            text += f"{who} up {share} of the voxels predicted too much"
+            text += f"{who} up {share} of the added voxels"
     return [f"{text}."]
 
 
@@ -193,7 +217,7 @@ def _sizes_sentence(case: EvaluatedCase) -> str:
     return f"Reference {sized(case.reference_ml)} ({size}), {predicted}."
 
 
-def _share(part: int, whole: int) -> str:
+def share_text(part: int, whole: int) -> str:
     """Write a share: ``"none"`` and ``"all"`` only where it is."""
     percent = 100 * part / whole
     if part in (0, whole):
@@ -204,24 +228,27 @@ def _share(part: int, whole: int) -> str:
 
 
 def _size(case: EvaluatedCase, cases: Sequence[EvaluatedCase]) -> Iterator[str]:
+    """Tell a tumour that is small, or one that is large and of which much is missed."""
     if case.size_mm is None:
         return
     rank = _outer_rank(case.size_mm, [other.size_mm for other in cases if other.size_mm is not None])
-    if rank:
+    if "lowest" in rank or ("highest" in rank and case.fn > case.fp):
         rank = rank.replace("lowest", "smallest").replace("highest", "largest")
         yield f"It is {rank} tumours ({size_text(case.size_mm)})."
 
 
-def _features(case_id: str, failed: Mapping[str, FailedCase]) -> Iterator[str]:
-    if case_id not in failed:
-        return
-    for name, what, unit, digits in _FEATURES:
-        value = failed[case_id].features.get(name)
-        if value is None:
-            continue
-        rank = _outer_rank(value, [other.features[name] for other in failed.values() if name in other.features])
-        if rank:
-            shown = f"{value:.{digits}f}{' ' if unit else ''}{unit}".replace("-", "−")
+def _features(case: EvaluatedCase, background: Background) -> Iterator[str]:
+    voxels = {other.case_id: other.tp + other.fn for other in background.cases}
+    for name, what, unit, digits, ends in _FEATURES:
+        least = SHAPE_VOXELS if name in _SHAPES else 0
+        values = {
+            case_id: failed.features[name]
+            for case_id, failed in background.failed.items()
+            if name in failed.features and voxels.get(case_id, 0) >= least
+        }
+        rank = _outer_rank(values[case.case_id], list(values.values())) if case.case_id in values else ""
+        if any(end in rank for end in ends):
+            shown = f"{values[case.case_id]:.{digits}f}{' ' if unit else ''}{unit}".replace("-", "−")
             yield f"The tumour's {what}, {shown}, is {rank}."
 
 

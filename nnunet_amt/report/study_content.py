@@ -103,10 +103,30 @@ class StudyContent:
         return len(set(names)) if names and all(names) else None
 
     @property
-    def unseen(self) -> bool:
-        """Whether every evaluated case is of the external test set of a split whose audit was passed."""
-        external = [row.get("split") == "external" for row in self.tested.values()]
-        return bool(external) and all(external) and bool(self.audit.get("checks"))
+    def subjects_sentence(self) -> str:
+        """Say of what the cases are where they are not patients alone; empty where they are, or nothing says."""
+        subjects = self.facts.subjects
+        if self.facts.synthetic:
+            return "The cases are phantoms, drawn by a program; no patient is among them."
+        return "" if subjects is None or self.facts.of_patients else f"The cases are {subjects}, as the dataset says."
+
+    @property
+    def whose(self) -> str:
+        """Say how the evaluated cases stand to those that the model was trained on, to go on a sentence about them."""
+        facts = self.facts
+        if facts.unseen:
+            return ", none of which gave a case to its training or tuning"
+        if facts.evaluation is not None and (developed := facts.evaluation.development_cases):
+            return f"; {developed} of these {'is' if developed == 1 else 'are'} of the dataset's training or tuning set"
+        if not facts.all_external:
+            return "; whether institutions of these gave cases to its training or tuning is not on record"
+        other = facts.model is not None and facts.model.same_split is False
+        split = "it was trained by another split" if other else "by which split it was trained is not on record"
+        return f", none of which gave a case to the dataset's training or tuning sets; {split}"
+
+    def as_it_may_stand(self, table: Table) -> Table:
+        """Give a table as it was written, without the paper's results where the cases are not on record as patients."""
+        return table if self.facts.of_patients else table.without_published()
 
     def newest_run(self, stage: str) -> Run | None:
         """Give the last run of a stage that the evaluation rests on; None if there is no record of one."""
@@ -121,7 +141,7 @@ class StudyContent:
         """Write the command that evaluates the same label maps by the same settings, with more options, to a folder."""
         evaluation = self.study.evaluation
         run = newest_run(evaluation.path, "evaluate")
-        words = [*self._label_maps()]
+        words = [*self._label_maps(), "-o", output]
         if evaluation.cohort is not None and (run is None or "cohort" in run["inputs"]):
             words += ["--cohort", evaluation.cohort]
         if probabilities := read_from(evaluation.path, "evaluate", "probabilities"):
@@ -129,7 +149,7 @@ class StudyContent:
         if (evaluation.path / "component_analysis.json").is_file() and "--components" not in options:
             words.append("--components")
         words += [*_setting_words(self.summary.settings), *self._missing_words(), *options]
-        return self.command("evaluate", *words, "-o", output)
+        return self.command("evaluate", *words)
 
     def failures_command(self) -> str:
         """Write the command that looks into the failures of the same cases."""

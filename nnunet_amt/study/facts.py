@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nnunet_amt.evaluation.results.summary_json import EvaluationSummary
+from nnunet_amt.evaluation.subjects import PATIENTS, PHANTOMS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+
+# The trainer that pins the paper's recipe and its shorter forms, by name; a class that somebody made of it may do else.
+_RECIPE = re.compile(r"nnUNetTrainerAMT(_demo|_1epoch|_(5|20|100|250|500)epochs)?")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class DatasetFacts:
         ``training``, ``tuning``, ``external``; empty without audit.json.
     total
         All sets together; an institution of two counts once.
+    without_tumour
+        Cases of all sets without one, by audit.json.
+    audited
+        Whether audit.json lists the checks for leakage, and all of them passed.
     shared_institutions
         That gave cases to both training and tuning.
     compared_voxels
@@ -47,11 +56,17 @@ class DatasetFacts:
     slice_thickness_mm
         Lowest and highest.
     coded
-        Cases and institutions have the codes that the conversion gives.
+        Whether the record of the conversion says that cases and institutions were given codes, and cohort.csv holds
+        such; None without a record, or where it holds other names.
     seed
         Of the conversion, by its record: it decides the split where that was drawn.
-    resampled
-        What the record of the conversion says was resampled: ``masks``, ``tilt``, ``contours``.
+    options_recorded
+        Whether the record of the conversion says how files were read.
+    options
+        Of that, what was asked for beyond the usual, see `nnunet_amt.images.image_file.ReadingOptions`:
+        ``resample_masks``, ``resample_tilt``, ``interpolate_contours``, ``keep_intensities``, ``trust_geometry``.
+    table_1, flow_figure
+        Whether they stand in the dataset.
     """
 
     name: str
@@ -64,16 +79,25 @@ class DatasetFacts:
     excluded_by_reason: Mapping[str, int] = field(default_factory=dict)
     sets: Mapping[str, SetFacts] = field(default_factory=dict)
     total: SetFacts | None = None
+    without_tumour: int = 0
+    audited: bool = False
     shared_institutions: int = 0
     compared_voxels: int = 0
     cases: int = 0
     known: Mapping[str, int] = field(default_factory=dict)
     manufacturers: Mapping[str, int] = field(default_factory=dict)
     slice_thickness_mm: tuple[float, float] | None = None
-    coded: bool = False
+    coded: bool | None = None
     seed: int | None = None
-    resampled: tuple[str, ...] = ()
+    options_recorded: bool = False
+    options: tuple[str, ...] = ()
     table_1: bool = False
+    flow_figure: bool = False
+
+    @property
+    def in_hounsfield(self) -> bool:
+        """Whether the record of the conversion says that values which do not look like HU were refused."""
+        return self.options_recorded and "keep_intensities" not in self.options
 
 
 @dataclass(frozen=True)
@@ -94,8 +118,17 @@ class ModelFacts:
         Finished, by the training log; and optimiser steps in each, by nnU-Net's debug.json.
     checkpoint, checkpoint_sha256
         The file that predicted.
+    trained
+        Whether its training is recorded.
+    same_split
+        Whether it was trained on the dataset of the evaluated cases by the very split that stands there now: the
+        recorded hash of splits_final.json; None if nothing says.
+    seed
+        Of the training, by its record.
     pretrained
         Whether the training began from given weights; None if no record of it exists.
+    training_seconds
+        Of all epochs, by the training logs.
     usual_window
         Whether the record shows that nnU-Net's own overlap of the sliding window was kept.
     """
@@ -116,6 +149,9 @@ class ModelFacts:
     steps_per_epoch: int | None = None
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
+    trained: bool = False
+    same_split: bool | None = None
+    seed: int | None = None
     pretrained: bool | None = None
     training_seconds: float | None = None
     training_device: str | None = None
@@ -124,7 +160,7 @@ class ModelFacts:
     @property
     def is_amt_recipe(self) -> bool:
         """Whether the trainer pins the paper's recipe; of other trainers only what the plans say is known."""
-        return bool(self.trainer and self.trainer.startswith("nnUNetTrainerAMT"))
+        return bool(self.trainer and _RECIPE.fullmatch(self.trainer))
 
 
 @dataclass(frozen=True)
@@ -143,6 +179,8 @@ class EvaluationFacts:
         Whether cases without a prediction would have counted as empty ones; None if not recorded.
     component_analysis
         Whether the lesion metrics stand there by connectivity and smallest size too.
+    plots
+        What its figures show, by the files that are there.
     accepted, candidates
         False positives that a reader took for lesions, and those shown; None without triage.
     """
@@ -155,6 +193,7 @@ class EvaluationFacts:
     missing_as_empty: bool | None = None
     component_analysis: bool = False
     institution_figure: bool = False
+    plots: tuple[str, ...] = ()
     accepted: int | None = None
     candidates: int | None = None
 
@@ -225,8 +264,9 @@ class StudyFacts:
 
     Attributes
     ----------
-    synthetic
-        Whether the cohort is one of drawn phantoms and holds no patient.
+    subjects
+        Of what the CTs are, as the conversion wrote it into dataset.json (``patients``, ``phantoms``, ``patients and
+        phantoms``), or the evaluation into summary.json; None if neither says.
     comparison
         The models that are compared on the same cases; None without a comparison.
     """
@@ -237,4 +277,26 @@ class StudyFacts:
     failures: FailureFacts | None = None
     comparison: tuple[str, ...] | None = None
     runs: RunFacts = field(default_factory=RunFacts)
-    synthetic: bool = False
+    subjects: str | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the cases are drawn phantoms, and no patient is among them."""
+        return self.subjects == PHANTOMS
+
+    @property
+    def of_patients(self) -> bool:
+        """Whether the cases are patients, so that the paper's results may stand beside theirs."""
+        return self.subjects == PATIENTS
+
+    @property
+    def all_external(self) -> bool:
+        """Whether every evaluated case is of the external test set of a split without a leak."""
+        if self.evaluation is None or self.dataset is None or not self.dataset.audited:
+            return False
+        return set(self.evaluation.cases_by_set) == {"external"}
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it is on record that no institution of the evaluated cases gave a case to training or tuning."""
+        return self.all_external and self.model is not None and self.model.same_split is True

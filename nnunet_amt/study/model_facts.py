@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.files import read_record
-from nnunet_amt.base.run_record import input_path, read_runs
+from nnunet_amt.base.run_record import file_sha256, input_path, read_runs
 from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.study.study import Study
 from nnunet_amt.study.study_files import PLANS, read_part
 
+if TYPE_CHECKING:
+    from nnunet_amt.evaluation.comparison.costs import TrainingTime
+
 Run = Mapping[str, Any]
 
-_EPOCH = re.compile(r": Epoch (\d{1,9})\s*$")
-_EPOCH_DONE = "Epoch time:"
 _PROGRAM = "nnunet_amt "
 
 
@@ -40,9 +41,20 @@ class ModelRuns:
     folds: tuple[Path, ...] = ()
 
     @property
+    def trainings(self) -> list[list[Run]]:
+        """Of each fold the recorded training, newest run first; empty unless every fold has one."""
+        found = [_last_training(fold) for fold in self.folds]
+        return found if all(found) else []
+
+    @property
     def trained(self) -> list[Run]:
-        """Recorded trainings of the folds."""
-        return [run for run in _runs_in(self.folds) if run["stage"] == "train"]
+        """The runs of `trainings`."""
+        return [run for runs in self.trainings for run in runs]
+
+    @property
+    def recorded_whole(self) -> bool:
+        """Whether the trainings are recorded from their beginning: a run that was killed left no record."""
+        return bool(self.trainings) and all("--c" not in _options(runs[-1]).split() for runs in self.trainings)
 
     @property
     def fold_names(self) -> tuple[str, ...]:
@@ -97,6 +109,8 @@ def model_facts(study: Study) -> ModelFacts | None:
     architecture = settings.get("architecture", {})
     checkpoint = model.input("checkpoint")
     trained = model.trained
+    pretrained = _given(trained, "pretrained_weights")
+    times = _training_times(model.folds)
     return ModelFacts(
         trainer=trainer,
         plans=plans_name,
@@ -110,15 +124,52 @@ def model_facts(study: Study) -> ModelFacts | None:
         intensities=_rescaled_range(plans),
         normalisation=next(iter(settings.get("normalization_schemes", ())), None),
         parameters=_parameters(model),
-        epochs=_epochs(model.folds),
+        epochs=times[0].epochs if len(times) == 1 else None,
         steps_per_epoch=_steps_per_epoch(model.folds),
         checkpoint=_last_name(checkpoint.get("path") or (model.predicted or {}).get("settings", {}).get("checkpoint")),
         checkpoint_sha256=checkpoint.get("sha256"),
-        pretrained=_given(trained, "pretrained_weights"),
-        training_seconds=sum(float(run.get("seconds", 0.0)) for run in trained) if trained else None,
+        trained=bool(trained),
+        same_split=_same_split(trained, plans, study.dataset),
+        seed=_seed(trained),
+        pretrained=pretrained if pretrained or model.recorded_whole else None,
+        training_seconds=sum(time.seconds for time in times) if times else None,
         training_device=_device(trained),
         usual_window=_given([model.predicted] if model.predicted else [], "step_size") is False,
     )
+
+
+def _last_training(fold: Path) -> list[Run]:
+    """Give the last recorded training of a fold, and the earlier ones that it went on from, newest first."""
+    runs: list[Run] = []
+    for run in reversed([run for run in read_runs(fold) if run["stage"] == "train"]):
+        words = _options(run).split()
+        if "--val" in words:  # validated what was trained before
+            continue
+        runs.append(run)
+        if "--c" not in words:
+            break
+    return runs
+
+
+def _same_split(trained: Sequence[Run], plans: Mapping[str, Any], dataset: Path | None) -> bool | None:
+    """Whether the recorded trainings read the splits_final.json that the dataset has now, of a dataset of its name."""
+    here = None if dataset is None else file_sha256(dataset / "splits_final.json")
+    read = {_hash_of_splits(run) for run in trained}
+    if dataset is None or here is None or not read or None in read:
+        return None
+    return read == {here} and plans.get("dataset_name", dataset.name) == dataset.name
+
+
+def _hash_of_splits(run: Run) -> object:
+    entry = run["inputs"].get("splits")
+    return entry.get("sha256") if isinstance(entry, Mapping) else None
+
+
+def _seed(trained: Sequence[Run]) -> int | None:
+    """Give the one seed of the recorded trainings."""
+    seeds = {run.get("seed") for run in trained}
+    seed = seeds.pop() if len(seeds) == 1 else None
+    return seed if isinstance(seed, int) else None
 
 
 def _plans(model: Path | None, predictions: Path | None) -> dict[str, Any]:
@@ -161,18 +212,12 @@ def _parameters(model: ModelRuns) -> int | None:
     return None
 
 
-def _epochs(folds: Sequence[Path]) -> int | None:
-    """Count the epochs that the training logs of one fold end; None for several folds or without a log."""
-    logs = sorted(folds[0].glob("training_log_*.txt")) if len(folds) == 1 else []
-    done: set[int] = set()
-    epoch = -1
-    for log in logs:
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            if found := _EPOCH.search(line):
-                epoch = int(found[1])
-            elif _EPOCH_DONE in line and epoch >= 0:
-                done.add(epoch)
-    return len(done) or None
+def _training_times(folds: Sequence[Path]) -> list[TrainingTime]:
+    """Read the epochs and their time from the training logs; empty unless every fold has one."""
+    from nnunet_amt.evaluation.comparison.costs import training_time  # the comparison brings scipy along
+
+    times = [time for time in map(training_time, folds) if time is not None]
+    return times if len(times) == len(folds) else []
 
 
 def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
@@ -182,15 +227,27 @@ def _steps_per_epoch(folds: Sequence[Path]) -> int | None:
 
 
 def _given(runs: Sequence[Run], option: str) -> bool | None:
-    """Whether an option was given to any of the runs; None if their commands are not known."""
-    commands = [str(run.get("command", "")) for run in runs]
-    if any(option in command for command in commands):
+    """Whether an option was given to any of the runs; None if what they were given is not recorded.
+
+    Of a stage that a whole study ran the command tells nothing: its options stood in ``study.toml``.
+    """
+    if any(option in _options(run) or option in str(run.get("command", "")) for run in runs):
         return True
-    return False if commands and all(command.startswith(_PROGRAM) for command in commands) else None
+    known = [
+        "options" in run["settings"] or str(run.get("command", "")).startswith(f"{_PROGRAM}{run['stage']} ")
+        for run in runs
+    ]
+    return False if known and all(known) else None
+
+
+def _options(run: Run) -> str:
+    """Give the further words for nnU-Net's command, as they were recorded."""
+    options = run["settings"].get("options", ())
+    return " ".join(map(str, options)) if isinstance(options, (list, tuple)) else str(options)
 
 
 def _device(trained: Sequence[Run]) -> str | None:
-    machine = trained[-1].get("machine", {}) if trained else {}
+    machine = trained[0].get("machine", {}) if trained else {}
     device = machine.get("gpu") or machine.get("device")
     if device == "cpu":
         return f"{machine['cores']} CPU cores" if "cores" in machine else "the CPU"

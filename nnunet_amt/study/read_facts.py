@@ -13,6 +13,7 @@ from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
+from nnunet_amt.evaluation.subjects import subjects_in
 from nnunet_amt.study.facts import (
     DatasetFacts,
     EvaluationFacts,
@@ -27,10 +28,17 @@ from nnunet_amt.study.study_files import AUDIT, COMPARISON, DESCRIPTION, FAILURE
 
 _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
-_RESAMPLED = {"masks": "resample_masks", "tilt": "resample_tilt", "contours": "interpolate_contours"}
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d{1,9}),")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
 _SIGNIFICANT = 0.05
+# Figures of an evaluation, and what they show.
+_PLOTS = {
+    "froc": "FROC over the thresholds",
+    "dice_by_size": "Dice against tumour size",
+    "volumes": "Bland-Altman of volumes",
+    "institutions": "Dice by institution",
+    "score_froc": "FROC over the model's probability",
+}
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -45,14 +53,16 @@ def facts_of(study: Study) -> StudyFacts:
     """
     cohort = _cohort_rows(study)
     runs = chain_of_runs(study)
+    evaluation = _evaluation(study, cohort, runs)
+    description = read_part(study.dataset / "dataset.json", DESCRIPTION, "convert") if study.dataset else {}
     return StudyFacts(
         dataset=_dataset(study.dataset, cohort),
         model=model_facts(study),
-        evaluation=_evaluation(study, cohort, runs),
+        evaluation=evaluation,
         failures=_failures(study.failures),
         comparison=_compared_models(study.comparison),
         runs=_runs(runs),
-        synthetic=_is_of_phantoms(study.dataset),
+        subjects=subjects_in(description) or evaluation.summary.subjects,
     )
 
 
@@ -69,10 +79,9 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
     description = read_part(folder / "dataset.json", DESCRIPTION, "convert")
     audit = read_part(folder / "audit.json", AUDIT, "convert")
     converted_by, converted = description.get("converted_by"), newest_run(folder, "convert")
-    recorded = converted["settings"].get("reading") if converted else None
-    reading = recorded if isinstance(recorded, dict) else {}
-    passed = (check for check in audit.get("checks", []) if check["passed"])
-    compared = (_COMPARED.match(check["check"]) for check in passed)
+    reading = converted["settings"].get("reading") if converted else None
+    checks = audit.get("checks", [])
+    compared = (_COMPARED.match(check["check"]) for check in checks if check["passed"])
     return DatasetFacts(
         name=folder.name,
         converted_by=converted_by,
@@ -84,21 +93,33 @@ def _dataset(folder: Path | None, cohort: Rows) -> DatasetFacts | None:
         excluded_by_reason=audit.get("excluded_by_reason", {}),
         sets={name: _set(counts) for name, counts in audit.get("splits", {}).items()},
         total=_set(audit["included"]) if "included" in audit else None,
+        without_tumour=sum(counts.get("without_tumour", 0) for counts in audit.get("splits", {}).values()),
+        audited=bool(checks) and all(check["passed"] for check in checks),
         shared_institutions=audit.get("institutions_of_both_training_and_tuning", 0),
         compared_voxels=next((int(match[1]) for match in compared if match), 0),
         cases=len(cohort),
         known={name: sum(bool(row[name]) for row in cohort) for name in (cohort[0] if cohort else {})},
         manufacturers=dict(Counter(row["manufacturer"] for row in cohort if row.get("manufacturer"))),
         slice_thickness_mm=_range(row.get("slice_thickness_mm", "") for row in cohort),
-        coded=bool(cohort) and converted_by is not None and all(map(_is_coded, cohort)),
+        coded=_coded(cohort, converted),
         seed=converted["seed"] if converted and isinstance(converted.get("seed"), int) else None,
-        resampled=tuple(name for name, option in _RESAMPLED.items() if reading.get(option)),
+        options_recorded=isinstance(reading, dict),
+        options=tuple(name for name, given in reading.items() if given is True) if isinstance(reading, dict) else (),
         table_1=(folder / "table1.csv").is_file(),
+        flow_figure=(folder / "flow.png").is_file(),
     )
 
 
 def _set(counts: Mapping[str, int]) -> SetFacts:
     return SetFacts(counts["cases"], counts["patients"], counts["institutions"])
+
+
+def _coded(cohort: Rows, converted: Mapping[str, Any] | None) -> bool | None:
+    """Whether names are codes, by the record of the conversion; None where it says nothing, or other names stand."""
+    kept = converted["settings"].get("keep_case_ids") if converted else None
+    if kept is None:
+        return None
+    return False if kept else (bool(cohort) and all(map(_is_coded, cohort))) or None
 
 
 def _is_coded(row: Mapping[str, str]) -> bool:
@@ -128,6 +149,7 @@ def _evaluation(study: Study, cohort: Rows, runs: Sequence[Mapping[str, Any]]) -
         missing_as_empty=evaluated[-1]["settings"].get("missing_as_empty") if evaluated else None,
         component_analysis=(folder / "component_analysis.json").is_file(),
         institution_figure=(folder / "institutions.svg").is_file(),
+        plots=tuple(shown for name, shown in _PLOTS.items() if (folder / f"{name}.png").is_file()),
         accepted=triage.accepted if triage else None,
         candidates=triage.candidates if triage else None,
     )
@@ -190,10 +212,3 @@ def _machine(machine: Mapping[str, Any]) -> str:
     if device == "cpu":
         device = ""
     return ", ".join(str(part) for part in (machine.get("system"), device, cores) if part)
-
-
-def _is_of_phantoms(dataset: Path | None) -> bool:
-    """Whether the conversion wrote that the dataset's CTs are of phantoms; nothing is concluded from names."""
-    if dataset is None:
-        return False
-    return read_part(dataset / "dataset.json", DESCRIPTION, "convert").get("subjects") == "phantoms"

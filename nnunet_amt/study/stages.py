@@ -224,7 +224,7 @@ def _evaluate(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
 
     return Stage(
         name="evaluate",
-        purpose="voxel metrics, lesion matching, the FROC, the paper's Tables 3 and 4",
+        purpose="voxel metrics, lesion matching, the FROC, tables in the form of the paper's 3 and 4",
         record=at.evaluation,
         reads={"predictions": at.predictions, "references": references, "cohort": cohort},
         settings=asdict(evaluation),
@@ -304,7 +304,7 @@ def _report(at: StudyFolders, settings: StudySettings) -> Stage:
         from nnunet_amt.report import write_report
 
         page = write_report(at.folder, at.page, evaluation=at.evaluation, progress=progress, **chosen)
-        return f"failed worst: {page.worst}" if page.worst else ""
+        return page.worst
 
     return Stage(
         name="report",

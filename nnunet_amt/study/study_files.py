@@ -33,6 +33,7 @@ FAILURES = {"features?": [{"feature": str, "p_holm?": (*NUMBER, None)}]}
 COMPARISON = {"models?": [{"name": str}], "sentences?": [str], "tables?": [dict]}
 PLANS = {
     "plans_name?": str,
+    "dataset_name?": str,
     "configurations?": {
         str: {
             "architecture?": {"network_class_name?": _TEXT, "arch_kwargs?": {"features_per_level?": [int]}},

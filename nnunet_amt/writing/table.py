@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,6 +12,8 @@ from nnunet_amt.base.files import csv_text
 from nnunet_amt.base.json_file import misfit
 
 RowKind = Literal["row", "group", "published"]
+# Columns that hold the paper's results.
+_PUBLISHED = ("Total, published", "External test, published", "Published p", "Published (other patients)")
 _TABLE = {
     "title": str,
     "heading?": str,
@@ -79,6 +81,21 @@ class Table:
             "rows": [{"kind": row.kind, "title": row.title, "cells": list(row.cells)} for row in self.rows],
             "notes": list(self.notes),
         }
+
+    def without_published(self) -> Table:
+        """Leave out the rows, columns and notes that hold the paper's results, which are of patients."""
+        kept = [number for number, column in enumerate(self.columns) if column not in _PUBLISHED]
+        rows = (row for row in self.rows if row.kind != "published")
+        return replace(
+            self,
+            columns=tuple(self.columns[number] for number in kept),
+            rows=tuple(
+                replace(row, cells=tuple(row.cells[number] for number in kept if number < len(row.cells)))
+                for row in rows
+            ),
+            notes=tuple(note for note in self.notes if not note.startswith("Published")),
+            words=frozenset(place for place, number in enumerate(kept) if number in self.words),
+        )
 
     def as_csv(self) -> str:
         """Give the titles of the columns and the rows as CSV."""
@@ -157,6 +174,14 @@ class Document:
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     foot: str = ""
+
+    def without_published(self) -> Document:
+        """Leave out what `Table.without_published` does, in all tables and in the notes of all."""
+        return replace(
+            self,
+            tables=tuple(table.without_published() for table in self.tables),
+            notes=tuple(note for note in self.notes if not note.startswith("Published")),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give its tables and notes for a results file; `document_from_json` reads them back."""

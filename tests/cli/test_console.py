@@ -22,10 +22,10 @@ FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
 MISSED = evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)))
 
 
-def shown(cases: list[CaseEvaluation]) -> list[str]:
+def shown(cases: list[CaseEvaluation], subjects: str | None = "patients") -> list[str]:
     settings = EvaluationSettings(bootstrap_resamples=1000)
     text = io.StringIO()
-    Console(file=text, width=80).print(overall_table(summarise(cases, settings=settings)))
+    Console(file=text, width=80).print(overall_table(summarise(cases, settings=settings), subjects=subjects))
     return text.getvalue().splitlines()
 
 
@@ -36,6 +36,14 @@ def test_intervals_stand_beside_the_published_ones_from_twenty_cases_on() -> Non
     assert "0.95 (0.85–1.00)" in dice
     assert "0.82 (0.79–0.84)" in dice
     assert "published** (164 cases)" in lines[1]
+
+
+def test_the_published_ones_stand_beside_patients_alone() -> None:
+    for subjects, said in (("phantoms", "phantoms: no published"), (None, "not on record as patients: no published")):
+        text = " ".join(" ".join(shown([FOUND, MISSED], subjects)).split())
+        assert said in text
+        assert "0.82" not in text
+        assert "other patients" not in text
 
 
 def test_few_cases_have_none_and_it_says_from_when_on() -> None:

@@ -137,6 +137,14 @@ def test_files_are_csv_and_markdown(tmp_path: Path) -> None:
     assert "| sex | female | 2 (66.7%) | 1 (50.0%) | 2 (50.0%) | 5 (55.6%) | 372 (52.3%) |" in lines
 
 
+def test_the_papers_numbers_stand_beside_patients_alone(tmp_path: Path) -> None:
+    for path in write_cohort_tables(tmp_path, cohort=COHORT, p_values=True, published=False):
+        text = path.read_text(encoding="utf-8")
+        assert "ublished" not in text, path.name
+        assert "372" not in text, path.name
+    assert (tmp_path / "table1.csv").read_text().splitlines()[0].endswith("Total,p")
+
+
 def test_a_bar_in_a_diagnosis_does_not_break_the_markdown() -> None:
     table = table_1(COHORT.assign(histology="a|b"))
     [line] = [line for line in markdown_page(table).splitlines() if "a\\|b" in line]

@@ -109,6 +109,7 @@ def test_summary(folder: Path) -> None:
         "schema_version",
         "software",
         "settings",
+        "subjects",
         "cases",
         "clusters",
         "voxel",

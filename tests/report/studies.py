@@ -82,8 +82,11 @@ CASES = {
 HEALTHY = {"AMT-0006": box(), "AMT-0007": box((2, 20, 20, 6, 25, 25))}
 
 
-def write_study(folder: Path, *, healthy: bool = False) -> Path:
-    """Write dataset, predictions, evaluation and failure analysis below a folder; those of `HEALTHY` too if asked."""
+def write_study(folder: Path, *, healthy: bool = False, subjects: str | None = "patients") -> Path:
+    """Write manifest, dataset, predictions, evaluation and failure analysis below a folder, as ``study`` lays them out.
+
+    `healthy` adds the cases of `HEALTHY`; `subjects` is what the conversion wrote, None for an older one.
+    """
     dataset = folder / "nnUNet_raw" / "Dataset711_Tiny"
     for case_id, prediction in (CASES | (HEALTHY if healthy else {})).items():
         image = np.where(REFERENCE, 50, -900).astype(np.int16)
@@ -91,7 +94,9 @@ def write_study(folder: Path, *, healthy: bool = False) -> Path:
         write_image(dataset / "imagesTs" / f"{case_id}_0000.nii.gz", image, SPACING)
         write_image(dataset / "labelsTs" / f"{case_id}.nii.gz", reference, SPACING)
         write_image(folder / "predictions" / f"{case_id}.nii.gz", prediction, SPACING)
-    (dataset / "dataset.json").write_text(json.dumps({"name": "Dataset711_Tiny", "labels": {"tumour": 1}}))
+    (folder / "manifest.csv").write_text("case_id,image,mask\n")
+    said = {} if subjects is None else {"subjects": subjects}
+    (dataset / "dataset.json").write_text(json.dumps({"name": "Dataset711_Tiny", "labels": {"tumour": 1}} | said))
     (dataset / "audit.json").write_text(json.dumps(HEALTHY_AUDIT if healthy else AUDIT))
     (dataset / "cohort.csv").write_text(HEALTHY_COHORT if healthy else COHORT)
     (dataset / "cohort_tables.json").write_text(json.dumps([TABLE_1]))

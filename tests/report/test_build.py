@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,10 @@ import pytest
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report import write_report
+from nnunet_amt.report.build import make_page
+from nnunet_amt.report.page_parts import page_environment
+from nnunet_amt.report.study_content import read_study_content
+from nnunet_amt.study import find_study
 from tests.report.studies import HEALTHY, SECRET, TITLE, PageReader, write_study
 
 SECTIONS = ("result", "done", "cohort", "results", "failures", "cases", "comparison", "settings", "checklists", "cite")
@@ -113,9 +118,23 @@ def test_the_worst_case_and_the_reason_stand_at_the_top(page: PageReader) -> Non
     assert "Research use only." in page.text()[:300]
 
 
+def test_where_every_case_is_a_success_none_is_said_to_have_failed(study: Path) -> None:
+    """Of case 1 all voxels are found: it has the lowest Dice of one, and needs no reason."""
+    content = read_study_content(find_study(study))
+    shown = make_page(replace(content, cases=content.cases[-1:]), viewer=False)
+    text = PageReader(page_environment().get_template("page.html.j2").render(page=shown)).text()
+    assert "Lowest Dice: case AMT-0001, Dice 1.00, success" in text
+    assert "No case failed by the definition of this page." in text
+    assert "Failed worst" not in text
+    assert "Why?" not in text
+
+
 def test_the_result_in_plain_words(page: PageReader) -> None:
     """Dice 1, 2 * 200 / 600 and 0: their mean is 0.56. Two of three lesions are found, with one false positive."""
-    assert "tested on 3 CTs of 2 institutions, none of which gave a case to its training or tuning" in page.text()
+    assert (
+        "tested on 3 CTs of 2 institutions, none of which gave a case to the dataset's training or tuning sets; "
+        "by which split it was trained is not on record."
+    ) in page.text()
     assert "a Dice score of 0.56" in page.text()
     assert "It found 2 of 3 lesions at an overlap of IoU > 0.1, with 0.33 false positives per scan." in page.text()
     assert "Of 3 cases, 1 succeeds" in page.text()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
-from nnunet_amt.report.case_story import Background, case_story, circumstances, failure_kind, sized
+from nnunet_amt.report.case_story import Background, case_story, circumstances, failure_kind, has_failed, sized
 
 
 def case(tp: int, fp: int, fn: int, **more: object) -> EvaluatedCase:
@@ -65,6 +65,16 @@ def test_a_success_is_one_above_070_and_not_at_it() -> None:
     assert failure_kind(case(71, 0, 58)) == "success"  # 142 / 200
 
 
+def test_no_failure_is_named_where_none_is() -> None:
+    """The lowest Dice of a study may be a success; what stands out in it is no reason for anything."""
+    for counts, failed in (((71, 0, 58), False), ((70, 0, 60), True), ((0, 0, 0), False), ((0, 5, 0), True)):
+        assert has_failed(case(*counts)) is failed
+        story = case_story(case(*counts))
+        assert (story.failed, story.headline) == (failed, "Failed worst" if failed else "Lowest Dice")
+    smallest = case(71, 0, 58, size_mm=11.0)
+    assert circumstances(smallest, Background([smallest, *TEN[1:]])) == ()
+
+
 def test_lesions_that_are_not_found_are_counted() -> None:
     one = case_story(case(9, 1, 91, found_01=0, found_05=0)).sentences
     assert "Its only lesion is not found at IoU > 0.1: the overlap is too small." in one
@@ -80,7 +90,7 @@ def test_false_positives_with_their_distance_and_share() -> None:
     told = case_story(case(50, 100, 10, false_positives=lesions), FailedCase(distances_mm={2: 12.2, 3: 29.8})).sentences
     assert (
         "2 false positive lesions, the largest of 0.6 ml, 12 to 30 mm from the tumour; "
-        "they make up 80% of the voxels predicted too much."
+        "they make up 80% of the added voxels."
     ) in told
 
 
@@ -90,7 +100,7 @@ def test_false_positives_that_overlap_the_tumour_are_told_apart() -> None:
     told = case_story(case(5, 100, 95, found_01=0, found_05=0, false_positives=lesions), FailedCase()).sentences
     assert (
         "2 false positive lesions, the largest of 0.9 ml; "
-        "1 of them lies apart from the tumour and makes up 10% of the voxels predicted too much."
+        "1 of them lies apart from the tumour and makes up 10% of the added voxels."
     ) in told
 
 
@@ -135,6 +145,34 @@ def test_a_tenth_of_eleven_is_two() -> None:
 
 def test_equal_values_do_not_stand_out() -> None:
     assert circumstances(TEN[0], Background(cases(*[11.0] * 10))) == ()
+
+
+def test_a_large_tumour_is_no_reason_for_what_is_added() -> None:
+    """40 voxels are added to a tumour of which 10 are missed."""
+    added = case(30, 40, 10, case_id="c9", size_mm=20.0)
+    assert circumstances(added, Background([*TEN[:-1], added])) == ()
+
+
+@pytest.mark.parametrize(
+    ("feature", "lowest", "highest"), [("mean_hu", True, True), ("sd_hu", False, True), ("sphericity", True, False)]
+)
+def test_a_value_is_told_at_an_end_that_can_make_a_tumour_hard(feature: str, lowest: bool, highest: bool) -> None:
+    """An even density or a round shape is no reason to fail."""
+    failed = {f"c{i}": FailedCase({feature: 0.1 * i}) for i in range(10)}
+    background = Background([replace(one, size_mm=11.0) for one in TEN], failed)
+    told = [circumstances(background.cases[place], background) for place in (0, -1)]
+    assert [bool(sentences) for sentences in told] == [lowest, highest]
+
+
+def test_the_sphericity_of_few_voxels_is_none() -> None:
+    """ITK's surface of a handful of voxels is an artefact: it is not told, and others are not ranked against it."""
+    small = [case(1, 0, 49, case_id=f"s{number}", size_mm=11.0) for number in range(10)]
+    large = [replace(one, size_mm=11.0) for one in TEN]
+    failed = {f"s{i}": FailedCase({"sphericity": 0.01}) for i in range(10)}
+    failed |= {f"c{i}": FailedCase({"sphericity": 0.5 + i / 100}) for i in range(10)}
+    background = Background([*small, *large], failed)
+    assert circumstances(small[0], background) == ()
+    assert circumstances(large[0], background) == ("The tumour's sphericity (1 is a ball), 0.50, is the lowest of 10.",)
 
 
 def test_the_density_of_the_tumour() -> None:

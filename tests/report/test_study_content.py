@@ -42,16 +42,17 @@ def test_a_path_is_a_word_that_leads_there_from_the_study(tmp_path: Path, monkey
 def test_every_setting_of_an_evaluation_can_be_given_on_the_command_line(study: Path) -> None:
     """But for the number of resamples, which has no option. A setting that is as usual is not named."""
     content = read_study_content(find_study(study))
-    label_maps = "predictions nnUNet_raw/Dataset711_Tiny/labelsTs --cohort nnUNet_raw/Dataset711_Tiny/cohort.csv"
-    assert content.evaluate_command(output=study / "again") == f"nnunet_amt evaluate {label_maps} -o again"
+    dataset = "nnUNet_raw/Dataset711_Tiny"
+    plain = f"nnunet_amt evaluate predictions {dataset}/labelsTs -o again --cohort {dataset}/cohort.csv"
+    assert content.evaluate_command(output=study / "again") == plain
     unusual = EvaluationSettings(
         connectivity=6, minimum_predicted_voxels=3, false_positive_rule="no_overlap", foreground=255,
         surface_distances=True, seed=5, cluster="institution", ci_always=True, subgroup_columns=("a b", "c"),
     )  # fmt: skip
     content = replace(content, summary=replace(content.summary, settings=unusual))
     command = content.evaluate_command(output=study / "again")
-    assert command.startswith(
-        f"nnunet_amt evaluate {label_maps} --connectivity 6 --minimum-voxels 3 --false-positive-rule no_overlap "
+    assert command == (
+        f"{plain} --connectivity 6 --minimum-voxels 3 --false-positive-rule no_overlap "
         "--foreground 255 --surface-distances --seed 5 --cluster institution --ci-always --subgroup 'a b' --subgroup c"
     )
     options = {
@@ -95,7 +96,8 @@ def check_triage(study: Path, evaluated: str, triaged: str, monkeypatch: pytest.
     again = (study / "report_triaged.html").read_text(encoding="utf-8")
     assert 'data-decision="accept"' in again
     # decided on once more it is counted in the same place, and nothing is heaped up
-    assert f"--triage decisions.csv -o {triaged}" in triage_commands(study / "report_triaged.html")[0]
+    [evaluate, _] = triage_commands(study / "report_triaged.html")
+    assert f"-o {triaged} " in evaluate
 
 
 def test_the_commands_of_the_triage_run_in_the_folder_of_a_study(
@@ -108,8 +110,8 @@ def test_the_commands_of_the_triage_run_in_the_folder_of_a_study(
     write_report(folder, folder / "report.html", title=title)
     cohort = "nnUNet_raw/Dataset711_Tiny/cohort.csv"
     assert triage_commands(folder / "report.html") == [
-        f"nnunet_amt evaluate predictions nnUNet_raw/Dataset711_Tiny/labelsTs --cohort {cohort} --triage decisions.csv "
-        "-o evaluation_triaged",
+        "nnunet_amt evaluate predictions nnUNet_raw/Dataset711_Tiny/labelsTs -o evaluation_triaged "
+        f"--cohort {cohort} --triage decisions.csv",
         f"nnunet_amt report . --evaluation evaluation_triaged -o report_triaged.html --title {shlex.quote(title)}",
     ]
     check_triage(folder, "evaluation", "evaluation_triaged", monkeypatch)
@@ -127,8 +129,8 @@ def test_the_commands_of_the_triage_run_after_single_commands_on_predictions_els
     first = [f"nnunet_amt {words} --connectivity 6 --missing-as-empty", "nnunet_amt report ."]
     run_in(folder, first, monkeypatch)
     assert triage_commands(folder / "report.html")[0] == (
-        "nnunet_amt evaluate '../../else where/predictions' nnUNet_raw/Dataset711_Tiny/labelsTs --connectivity 6 "
-        "--missing-as-empty --triage decisions.csv -o my/results_triaged"
+        "nnunet_amt evaluate '../../else where/predictions' nnUNet_raw/Dataset711_Tiny/labelsTs -o "
+        "my/results_triaged --connectivity 6 --missing-as-empty --triage decisions.csv"
     )
     check_triage(folder, "my/results", "my/results_triaged", monkeypatch)
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nnunet_amt import trainers
 from nnunet_amt.base.files import write_json
-from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.checklists import answered_items
 from nnunet_amt.study import find_study
-from nnunet_amt.study.facts import FailureFacts, SetFacts, StudyFacts
+from nnunet_amt.study.facts import FailureFacts, ModelFacts, SetFacts, StudyFacts
 from nnunet_amt.study.read_facts import facts_of
 from tests.report.checklists.facts import group
+from tests.study.recorded_model import MODEL, recorded, write_model, write_runs
 
-MODEL = "nnUNet_results/Dataset711_AMT/nnUNetTrainerAMT_5epochs__nnUNetAMTPlans__3d_fullres"
 COHORT = """case_id,institution,split,age,sex,histology,manufacturer,slice_thickness_mm
 half,institution-0001,external,70,M,thymoma,Siemens,5
 missed,institution-0002,external,,F,thymoma,Siemens,7
@@ -32,12 +33,6 @@ half,1,,,,,,small,0,0,0,0,0,0,0
 missed,1,,,,,,small,0,0,0,0,0,0,0
 whole,2,,,,,,small,0,0,0,0,0,0,0
 without,0,,,,,,no lesion,0,0,0,0,0,0,0
-"""
-LOG = """2026-11-21 12:00:00.0: Epoch 0
-2026-11-21 12:00:01.0: Epoch time: 1.00 s
-2026-11-21 12:00:01.0: Epoch 1
-2026-11-21 12:00:02.0: Epoch time: 1.00 s
-2026-11-21 12:00:02.0: Epoch 2
 """
 
 
@@ -74,6 +69,9 @@ def test_the_dataset_is_read(study: Path) -> None:
     assert dataset.manufacturers == {"Siemens": 2, "Canon": 2}
     assert dataset.slice_thickness_mm == (2.5, 7.0)
     assert dataset.table_1
+    assert not dataset.flow_figure
+    assert dataset.audited
+    assert not dataset.options_recorded
     assert not dataset.coded, "'half' is no code of the conversion"
 
 
@@ -85,7 +83,12 @@ def test_codes_are_known_as_codes(study: Path) -> None:
     cohort.write_text(text)
     dataset = _facts(study).dataset
     assert dataset is not None
-    assert dataset.coded
+    assert dataset.coded is None, "no record says that these were not the names of the manifest"
+    for kept, coded in ((False, True), (True, False)):
+        write_runs(cohort.parent, recorded("convert", "2026-11-19", settings={"keep_case_ids": kept}))
+        dataset = _facts(study).dataset
+        assert dataset is not None
+        assert dataset.coded is coded
 
 
 def test_the_evaluation_is_read(study: Path) -> None:
@@ -106,7 +109,7 @@ def test_without_records_the_model_is_not_known(study: Path) -> None:
 
 
 def test_records_lead_to_the_model(study: Path) -> None:
-    _write_model(study)
+    write_model(study)
     facts = _facts(study)
     model = facts.model
     assert model is not None
@@ -116,7 +119,7 @@ def test_records_lead_to_the_model(study: Path) -> None:
     assert model.intensities == (-1000.0, 3000.0)
     assert model.epochs == 2, "the third epoch has not ended"
     assert model.steps_per_epoch == 50
-    assert (model.parameters, model.training_seconds, model.training_device) == (1234, 30.0, "GPU X")
+    assert (model.parameters, model.training_seconds, model.training_device) == (1234, 2.0, "GPU X")
     assert model.pretrained is False
     assert model.usual_window
     assert facts.runs.stages == ("train", "predict")
@@ -124,25 +127,93 @@ def test_records_lead_to_the_model(study: Path) -> None:
 
 
 def test_another_models_training_is_not_taken_for_this_ones(study: Path) -> None:
-    _write_model(study)
+    write_model(study)
     other = study / "baseline" / "fold_0"
-    _write_runs(other, _run("train", "2026-11-20", seconds=999.0, software={"torch": "1.0"}))
+    write_runs(other, recorded("train", "2026-11-20", seconds=999.0, software={"torch": "1.0"}))
     model = _facts(study).model
     assert model is not None
-    assert model.training_seconds == 30.0
+    assert model.training_seconds == 2.0
     assert _facts(study).runs.software == {"torch": ("2.13.0", "2.14.0")}
 
 
 def test_options_of_a_recorded_command_are_seen(study: Path) -> None:
-    _write_model(study, "nnunet_amt train 711 -pretrained_weights w.pth", "nnunet_amt predict 711 -step_size 0.9")
+    write_model(study, "nnunet_amt train 711 -pretrained_weights w.pth", "nnunet_amt predict 711 -step_size 0.9")
     model = _facts(study).model
     assert model is not None
     assert model.pretrained is True
     assert not model.usual_window
 
 
+def test_options_that_stood_in_study_toml_are_seen(study: Path) -> None:
+    """The command of a whole study names none of them, so that without the record's list they are not denied."""
+    fold = write_model(study, "nnunet_amt study m.csv -o s", "nnunet_amt study m.csv -o s") / "fold_0"
+    model = _facts(study).model
+    assert model is not None
+    assert (model.pretrained, model.usual_window) == (None, False)
+    for options, given in ((["-pretrained_weights", "w.pth"], True), (["--val_best"], False)):
+        run = recorded("train", "2026-11-20", command="nnunet_amt study m.csv", settings={"options": options})
+        write_runs(fold, run)
+        model = _facts(study).model
+        assert model is not None
+        assert model.pretrained is given
+
+
+def test_what_a_killed_training_began_from_is_not_known(study: Path) -> None:
+    """The run that was killed left no record of its options; its hours are in nnU-Net's log."""
+    fold = write_model(study) / "fold_0"
+    going_on = recorded("train", "2026-11-21", seconds=5.0, settings={"options": ["--c"]})
+    write_runs(fold, going_on)
+    model = _facts(study).model
+    assert model is not None
+    assert (model.trained, model.training_seconds, model.pretrained) == (True, 2.0, None)
+    begun = recorded("train", "2026-11-20", settings={"options": []})
+    replaced = recorded("train", "2026-11-19", settings={"options": ["-pretrained_weights", "w.pth"]})
+    write_runs(fold, replaced, begun, going_on)
+    model = _facts(study).model
+    assert model is not None
+    assert model.pretrained is False, "the training before it was begun anew"
+
+
+def test_cases_are_unseen_only_by_a_model_that_was_trained_by_their_split(study: Path) -> None:
+    """Of the split the recorded hash is compared with the file that stands in the dataset."""
+    splits = study / "nnUNet_raw" / "Dataset711_AMT" / "splits_final.json"
+    assert not _facts(study).unseen
+    assert _facts(study).all_external
+    splits.write_text('[{"train": ["AMT-0005"], "val": []}]')
+    write_model(study)
+    assert _facts(study).unseen
+    splits.write_text('[{"train": ["half"], "val": []}]')
+    facts = _facts(study)
+    assert facts.model is not None
+    assert facts.model.same_split is False
+    assert not facts.unseen
+
+
+def test_a_failed_check_of_the_audit_makes_no_external_test(study: Path) -> None:
+    path = study / "nnUNet_raw" / "Dataset711_AMT" / "audit.json"
+    audit = json.loads(path.read_text())
+    audit["checks"].append({"check": "patients: 5, none in two splits", "passed": False})
+    write_json(path, audit)
+    facts = _facts(study)
+    assert facts.dataset is not None
+    assert not facts.dataset.audited
+    assert not facts.all_external
+
+
+def test_the_named_trainers_are_ours_and_no_others() -> None:
+    """Of a class that somebody derived the recipe is not known."""
+    folder = Path(trainers.__file__).parent
+    sources = (folder / f"nnUNetTrainerAMT{ending}.py" for ending in ("", "_variants"))
+    classes = [
+        node.name for path in sources for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)
+    ]
+    assert len(classes) > 5
+    assert all(ModelFacts(trainer=name).is_amt_recipe for name in classes)
+    assert not any(ModelFacts(trainer=name).is_amt_recipe for name in ("nnUNetTrainer", "nnUNetTrainerAMT_mine", None))
+
+
 def test_a_command_that_is_not_known_denies_nothing(study: Path) -> None:
-    _write_model(study, "python", "python")
+    write_model(study, "python", "python")
     model = _facts(study).model
     assert model is not None
     assert model.pretrained is None
@@ -150,7 +221,7 @@ def test_a_command_that_is_not_known_denies_nothing(study: Path) -> None:
 
 
 def test_plans_that_rescale_to_something_else_give_no_range(study: Path) -> None:
-    folder = _write_model(study)
+    folder = write_model(study)
     plans = json.loads((folder / "plans.json").read_text())
     plans["foreground_intensity_properties_per_channel"]["0"]["mean"] = 40.0
     write_json(folder / "plans.json", plans)
@@ -173,29 +244,32 @@ def test_what_the_cases_are_is_what_the_conversion_wrote(study: Path, subjects: 
     content = json.loads(path.read_text()) if path.is_file() else {}
     content.pop("subjects", None)
     write_json(path, content | ({"subjects": subjects} if subjects else {}))
-    assert _facts(study).synthetic is synthetic
+    facts = _facts(study)
+    assert facts.synthetic is synthetic
+    assert facts.of_patients is (subjects == "patients")
 
 
 def test_the_record_of_the_conversion_tells_seed_and_resampling(study: Path) -> None:
-    record = _run("convert", "2026-11-19", inputs={"manifest": {"sha256": "00" * 32}})
+    record = recorded("convert", "2026-11-19", inputs={"manifest": {"sha256": "00" * 32}})
     record["seed"] = 5
     record["settings"] = {
         "reading": {"resample_tilt": True, "resample_masks": False, "interpolate_contours": True},
     }
-    _write_runs(study / "nnUNet_raw" / "Dataset711_AMT", record)
+    write_runs(study / "nnUNet_raw" / "Dataset711_AMT", record)
     facts = _facts(study)
     assert facts.dataset is not None
-    assert facts.dataset.resampled == ("tilt", "contours")
+    assert facts.dataset.options_recorded
+    assert facts.dataset.options == ("resample_tilt", "interpolate_contours")
     assert facts.dataset.seed == 5
 
 
 def test_the_plans_record_is_found_by_what_the_training_read(study: Path) -> None:
-    _write_model(study)
+    write_model(study)
     prepared = study / "nnUNet_preprocessed" / "Dataset711_AMT"
-    _write_runs(prepared, _run("plan", "2026-11-19"))
+    write_runs(prepared, recorded("plan", "2026-11-19"))
     (prepared / "nnUNetAMTPlans.json").write_text("{}")
     plans = {"plans": {"path": "../../../../nnUNet_preprocessed/Dataset711_AMT/nnUNetAMTPlans.json"}}
-    _write_runs(study / MODEL / "fold_0", _run("train", "2026-11-20", inputs=plans))
+    write_runs(study / MODEL / "fold_0", recorded("train", "2026-11-20", inputs=plans))
     assert _facts(study).runs.stages == ("plan", "train", "predict")
 
 
@@ -216,7 +290,7 @@ def test_failures_and_comparison_are_read(study: Path) -> None:
 
 
 def test_no_answer_holds_a_path(study: Path) -> None:
-    _write_model(study)
+    write_model(study)
     for checklist in answered_items(_facts(study)):
         for item in checklist.items:
             assert str(study) not in item.answer
@@ -241,53 +315,3 @@ def _audit() -> dict[str, Any]:
         },
         "institutions_of_both_training_and_tuning": 0,
     }
-
-
-def _write_model(
-    study: Path, train: str = "nnunet_amt train 711", predict: str = "nnunet_amt predict 711 --output predictions"
-) -> Path:
-    """A model of two finished epochs, and the records of its training and its prediction."""
-    model = study / MODEL
-    fold = model / "fold_0"
-    fold.mkdir(parents=True)
-    (fold / "training_log_2026.txt").write_text(LOG)
-    write_json(fold / "debug.json", {"num_iterations_per_epoch": "50"})  # nnU-Net writes all of it as text
-    (fold / "checkpoint_best.pth").write_bytes(b"weights")
-    channel = {"mean": -1000.0, "std": 4000.0, "percentile_00_5": -1000.0, "percentile_99_5": 3000.0}
-    configuration = {
-        "spacing": [5.0, 0.8, 0.8],
-        "patch_size": [32, 64, 64],
-        "batch_size": 3,
-        "normalization_schemes": ["CTNormalization"],
-        "architecture": {"network_class_name": "AMTUNet", "arch_kwargs": {"features_per_level": [32, 64]}},
-    }
-    plans = {
-        "plans_name": "nnUNetAMTPlans",
-        "configurations": {"3d_fullres": configuration},
-        "foreground_intensity_properties_per_channel": {"0": channel},
-    }
-    write_json(model / "plans.json", plans)
-    trained = _run("train", "2026-11-20", seconds=30.0, software={"torch": "2.13.0"}, command=train)
-    trained["machine"] = {"system": "Linux", "cores": 2, "device": "cuda", "gpu": "GPU X"}
-    _write_runs(fold, trained)
-    inputs = {
-        "model": {"path": f"../{MODEL}"},
-        "checkpoint": {"path": f"../{MODEL}/fold_0/checkpoint_best.pth", "sha256": "c0" * 32},
-    }
-    predicted = _run("predict", "2026-11-21", inputs=inputs, software={"torch": "2.14.0"}, command=predict)
-    _write_runs(study / "predictions", predicted | {"cost": {"parameters": 1234}})
-    return model
-
-
-def _run(stage: str, day: str, **more: Any) -> dict[str, Any]:
-    empty: dict[str, dict[str, Any]] = {
-        name: {} for name in ("software", "machine", "settings", "inputs", "outputs", "counts", "cost")
-    }
-    return (
-        {"stage": stage, "command": "", "started": f"{day}T12:00:00+00:00", "seconds": 1.0, "seed": None} | empty | more
-    )
-
-
-def _write_runs(folder: Path, *runs: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / RECORD_FILE, {"schema_version": 1, "runs": list(runs)})

@@ -27,6 +27,28 @@ def test_a_bar_ends_no_cell_and_a_group_spans_its_row() -> None:
     ]
 
 
+def test_the_papers_results_can_be_left_out() -> None:
+    """Its rows, columns and notes; what a user calls "published" is not the paper's."""
+    table = Table(
+        "T",
+        "H",
+        ("Value", "Total", "Total, published", "p", "published"),
+        (
+            Row("age", ("median", "50", "55", "0.1", "x")),
+            Row("", kind="group"),
+            Row("published", ("",) * 5, "published"),
+        ),
+        notes=("Published: the paper.", "Kept."),
+        words=frozenset({0, 3}),
+    )
+    left = table.without_published()
+    assert left.columns == ("Value", "Total", "p", "published")
+    assert left.rows == (Row("age", ("median", "50", "0.1", "x")), Row("", kind="group"))
+    assert (left.notes, left.words) == (("Kept.",), frozenset({0, 2}))
+    document = Document("D", (table,), notes=("Published: too.", "Mean."))
+    assert document.without_published() == Document("D", (left,), notes=("Mean.",))
+
+
 def test_sources_have_a_column_of_their_own() -> None:
     lines = pipe_table(TABLE, alignments="llr", sources={"row": "ours", "published": "theirs"}).splitlines()
     assert lines[0] == "| Model | Source | Cases | Dice |"

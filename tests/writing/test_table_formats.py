@@ -27,7 +27,7 @@ NASTY = "[2] A&B 100% $5 #1 a_b {c} ~d^e \\f|g <b>&amp;</b> >5 Köln"
 def nasty_tables() -> Document:
     summary = summarise([FOUND, MISSED], settings=SETTINGS)
     subgroups = [("sex", "F", summary), ("my_column", NASTY, summary)]
-    return result_tables(settings=SETTINGS, overall=summary, subgroups=subgroups)
+    return result_tables(settings=SETTINGS, overall=summary, subgroups=subgroups, subjects="patients")
 
 
 def test_latex_special_characters_are_set_as_they_are() -> None:

@@ -100,7 +100,7 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
             if any(cells.values()):
                 rows.append(cells)
         own = read_notes(manifest)
-        subjects.add(own.pop("subjects", "patients"))
+        subjects.add(own.pop("subjects", "patients").strip().casefold())
         cohort = own.get("cohort_reference", "").partition(",")[0]
         for key, value in own.items():
             named = cohort and key != "cohort_reference"

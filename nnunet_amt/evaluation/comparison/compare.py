@@ -32,6 +32,7 @@ from nnunet_amt.evaluation.results.read_results import (
 )
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import ComparisonSettings
+from nnunet_amt.evaluation.subjects import PATIENTS
 from nnunet_amt.evaluation.summary.cohort_groups import (
     CohortGroup,
     check_tumours,
@@ -102,6 +103,7 @@ def compare(
         if name not in names:
             raise BadInputError(f"model folder of {name!r}: no model is called so; they are {', '.join(names)}")
     models = [read_evaluated_model(folder, name=name) for folder, name in zip(evaluations, names, strict=True)]
+    _require_patients(models, settings)
     check_same_cases(models)
     cohort = cohort or recorded_cohort(models[0].folder)
     groups, institutions = _cohort(models[0], cohort, settings)
@@ -252,4 +254,13 @@ def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:
     if len(first.lesions) != len(other.lesions):
         raise BadInputError(
             f"{other.folder}: has {len(other.lesions)} reference lesions, {first.folder} {len(first.lesions)}; {advice}"
+        )
+
+
+def _require_patients(models: Sequence[EvaluatedModel], settings: ComparisonSettings) -> None:
+    """Refuse the paper's results beside cases that are on record as others than patients."""
+    others = next((model for model in models if model.subjects not in (None, PATIENTS)), None)
+    if settings.published and others is not None:
+        raise BadInputError(
+            f"{others.folder}: its cases are {others.subjects}, the paper's are patients; leave --published out"
         )

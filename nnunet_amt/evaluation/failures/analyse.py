@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from nnunet_amt.evaluation.measure.label_maps import (
 )
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
 from nnunet_amt.writing.figure_style import BLUE, FONT_SIZE, ORANGE, plain_figure, save_plain_figure
 from nnunet_amt.writing.numbers import counted, short_p_text
 from nnunet_amt.writing.table import Table
@@ -134,6 +135,8 @@ def analyse_failures(
         features = {case.case_id: case.features for case in cases}
         bottom, top = ([features[case_id] for case_id in members] for members in (groups.bottom, groups.top))
         comparisons = compare_features(FEATURES if cts else SHAPE_FEATURES, bottom, top)
+        if subjects_of(references) != PATIENTS:  # the paper's p-values are of patients
+            comparisons = tuple(replace(comparison, published_p=None) for comparison in comparisons)
         tables = failure_tables(cases, groups, comparisons, settings=settings)
         write_text(folder / "failures.md", failures_markdown(tables))
         write_failures_json(folder / "failures.json", cases, groups, comparisons, tables, settings=settings)

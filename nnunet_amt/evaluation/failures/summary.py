@@ -19,6 +19,9 @@ from nnunet_amt.writing.numbers import UNDEFINED, counted, short_p_text
 from nnunet_amt.writing.table import Row, Table
 from nnunet_amt.writing.table_formats import pipe_table
 
+# What `FailureMode` says, in words.
+_LARGER_ERROR = {"over": "More added", "under": "More missed", "balanced": "As much of both"}
+_DETECTIONS = {"found": "found", "partial": "found in part", "missed": "missed completely"}
 _EMPHASIS = re.compile(r"\*\*|`")
 
 
@@ -29,7 +32,7 @@ def failure_tables(
     *,
     settings: EvaluationSettings,
 ) -> tuple[Table, ...]:
-    """Lay out the groups, their features, the failure modes, the false positives and the worst cases.
+    """Lay out the groups, their features, what is added and missed, the false positives and the cases of lowest Dice.
 
     The first and the fourth are notes alone, without columns or rows.
     """
@@ -50,7 +53,7 @@ def failures_markdown(tables: Sequence[Table]) -> str:
         _bullets(groups.notes),
         f"## {features.title}",
         _bullets(features.notes),
-        pipe_table(features, alignments="lrrrrrr"),
+        pipe_table(features, alignments=f"l{'r' * len(features.columns)}"),
         f"## {modes.title}",
         *modes.notes,
         pipe_table(modes, alignments="lrrrrrrrr"),
@@ -101,13 +104,15 @@ def _feature_table(comparisons: Sequence[FeatureComparison], groups: ExtremeGrou
             UNDEFINED if row.published_p is None else f"{row.published_p:g}",
         )
         rows.append(Row(f"{row.feature.title}{unit}", cells))
-    return Table(
-        title="What sets the tumours of the worst cases apart",
+    table = Table(
+        title="What sets the tumours of the lowest Dice apart",
         heading="Feature",
         columns=("Bottom", "Top", "Top larger", "p", "p (Holm)", "Published p"),
         rows=tuple(rows),
         notes=_feature_notes(comparisons, groups),
     )
+    beside = any(row.published_p is not None for row in comparisons)
+    return table if beside else table.without_published()
 
 
 def _feature_notes(comparisons: Sequence[FeatureComparison], groups: ExtremeGroups) -> tuple[str, ...]:
@@ -148,12 +153,14 @@ def _mode_table(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:
         missed_lesions = sum(case.mode.missed_lesions for case in group)
         rows.append(Row(name, tuple(map(str, (len(group), *shown, missed_lesions)))))
     note = (
-        "Over: more voxels falsely positive than falsely negative; under: fewer. Found: at least "
-        f"{PARTIAL_BELOW:.0%} of the reference's voxels are predicted; partial: some, but fewer; missed: none. The "
-        f"limit of {PARTIAL_BELOW:.0%} is ours, the paper gives none."
+        "In every case, failed or not: more added, if more voxels are falsely positive than falsely negative; more "
+        f"missed, if fewer. Found: at least {PARTIAL_BELOW:.0%} of the reference's voxels are predicted; in part: "
+        f"some, but fewer; missed completely: none. The limit of {PARTIAL_BELOW:.0%} is ours, the paper gives none. "
+        f"A case with a tumour and a Dice above {paper.SUCCESSFUL_DICE:.2f} counts as a success elsewhere, whatever is "
+        "added or missed in it."
     )
-    columns = ("n", "Over", "Under", "Balanced", "Found", "Partial", "Missed", "Lesions missed")
-    return Table("How the cases fail", "Cases", columns, tuple(rows), (note,))
+    columns = ("n", *_LARGER_ERROR.values(), "Found", "In part", "Missed completely", "Lesions missed")
+    return Table("What is added and missed", "Cases", columns, tuple(rows), (note,))
 
 
 def _false_positive_notes(cases: Sequence[FailureCase], settings: EvaluationSettings) -> tuple[str, ...]:
@@ -194,13 +201,13 @@ def _worst_cases(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:
         cells = (
             *(UNDEFINED if value is None else f"{value:.2f}" for value in metrics),
             UNDEFINED if volume is None else f"{volume:.3g}",
-            case.mode.segmentation or UNDEFINED,
-            case.mode.detection or "none there",
+            _LARGER_ERROR[case.mode.segmentation].lower() if case.mode.segmentation else UNDEFINED,
+            _DETECTIONS[case.mode.detection] if case.mode.detection else "none there",
             str(len(case.false_positives)),
         )
         rows.append(Row(case.case_id, cells))
-    columns = ("Dice", "Precision", "Recall", "Volume (cm3)", "Segmentation", "Tumour", "False positives")
-    return Table("The worst cases", "Case", columns, tuple(rows), words=frozenset({4, 5}))
+    columns = ("Dice", "Precision", "Recall", "Volume (cm3)", "Larger error", "Tumour", "False positives")
+    return Table("The cases of lowest Dice", "Case", columns, tuple(rows), words=frozenset({4, 5}))
 
 
 def _group_cell(values: GroupValues, size: int) -> str:

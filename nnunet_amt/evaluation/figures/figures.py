@@ -62,11 +62,15 @@ def write_figures(
     *,
     settings: EvaluationSettings,
     institutions: Mapping[str, str] | None,
+    published: bool = False,
     progress: Progress = silent,
 ) -> None:
-    """Draw FROC, Dice against size, volumes, and, where the institutions of the cases are known, those."""
+    """Draw FROC, Dice against size, volumes, and, where the institutions of the cases are known, those.
+
+    `published` puts the paper's operating point into the FROC: for cases that are patients.
+    """
     drawings: dict[str, Callable[[], Figure]] = {
-        "froc": lambda: froc_figure(overall),
+        "froc": lambda: froc_figure(overall, published=published),
         "dice_by_size": lambda: size_figure(cases),
         "volumes": lambda: volume_figure(cases),
     }
@@ -79,8 +83,8 @@ def write_figures(
         progress(done, len(drawings), "drawing figures")
 
 
-def froc_figure(overall: GroupSummary) -> Figure:
-    """Draw the FROC curve of all cases with its intervals, and the published operating point.
+def froc_figure(overall: GroupSummary, *, published: bool = False) -> Figure:
+    """Draw the FROC curve of all cases with its intervals, and, if asked, the published operating point.
 
     The band is the pointwise 95% interval of the sensitivity at each threshold; the lines through the two
     operating points are the intervals of both quantities. With the "unmatched" rule the curve is straight:
@@ -89,7 +93,9 @@ def froc_figure(overall: GroupSummary) -> Figure:
     with new_figure(COLUMN_MM, _FROC_HEIGHT_MM) as figure:
         axes = figure.add_subplot()
         _draw_curve(axes, overall)
-        _draw_operating_points(axes, overall.lesion)
+        _draw_operating_point(axes, overall.lesion)
+        if published:
+            _draw_published(axes)
         axes.set_xlabel("False positives per scan")
         axes.set_ylabel("Lesion sensitivity")
         axes.set_ylim(-0.02, 1.04)
@@ -98,7 +104,7 @@ def froc_figure(overall: GroupSummary) -> Figure:
         axes.set_xlim(-0.02 * right, right * 1.08)  # a little beyond 0, so that a point there is whole; room for labels
         plain_axes(axes)
         figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
-        _label_thresholds(axes, overall.lesion)
+        _label_thresholds(axes, overall.lesion, published=published)
         if overall.cases < FEWEST_CASES:
             text = f"only {counted(overall.cases, 'case')}"
             axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
@@ -132,7 +138,7 @@ def _draw_band(axes: Axes, lesion: LesionSummary, fp_per_scan: np.ndarray, sensi
         axes.fill_betweenx(sensitivity, *_limits(lesion.fp_per_scan), color=PALE_BLUE, linewidth=0, label=label)
 
 
-def _draw_operating_points(axes: Axes, lesion: LesionSummary) -> None:
+def _draw_operating_point(axes: Axes, lesion: LesionSummary) -> None:
     threshold = paper.OPERATING_POINT.iou_threshold
     i = threshold_index(threshold)
     x, y = lesion.fp_per_scan[i], lesion.sensitivity[i]
@@ -140,11 +146,14 @@ def _draw_operating_points(axes: Axes, lesion: LesionSummary) -> None:
         x_ci, y_ci = x.ci95 or (x.mean, x.mean), y.ci95 or (y.mean, y.mean)
         label = f"ours at IoU {threshold:g}" + (", with 95% CI" if y.ci95 else "")
         _draw_cross(axes, (x.mean, *x_ci), (y.mean, *y_ci), marker="s", color=BLUE, label=label)
+
+
+def _draw_published(axes: Axes) -> None:
     row = paper.TABLE_4[0]
     theirs_x, theirs_y = (
         (value.mean, value.ci_low, value.ci_high) for value in (row.fp_per_scan_05, row.sensitivity_05)
     )
-    label = f"published at IoU {threshold:g}, with 95% CI ({row.cases} other cases)"
+    label = f"published at IoU {paper.OPERATING_POINT.iou_threshold:g}, with 95% CI ({row.cases} other cases)"
     _draw_cross(axes, theirs_x, theirs_y, marker="^", color=ORANGE, label=label)
 
 
@@ -162,20 +171,20 @@ def _draw_cross(
     axes.plot(x[0], y[0], marker, color=color, markersize=_MARKER_SIZE, markeredgecolor="white", zorder=5, label=label)
 
 
-def _label_thresholds(axes: Axes, lesion: LesionSummary) -> None:
+def _label_thresholds(axes: Axes, lesion: LesionSummary, *, published: bool) -> None:
     """Write thresholds beside their points; points that (nearly) coincide share a label."""
     if not lesion.references:
         return
     x, y = _values(lesion.fp_per_scan), _values(lesion.sensitivity)
     width, height = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
-    published = np.array([paper.OPERATING_POINT.fp_per_scan / width, paper.OPERATING_POINT.sensitivity / height])
+    theirs = np.array([paper.OPERATING_POINT.fp_per_scan / width, paper.OPERATING_POINT.sensitivity / height])
     for members in _runs(x / width, y / height):
         first, last = lesion.threshold[members[0]], lesion.threshold[members[-1]]
         text = f"{first:g}" if first == last else f"{first:g}–{last:g}"
         where = (float(x[members].mean()), float(y[members].mean()))
-        to_published = published - np.array(where) / (width, height)
+        to_published = theirs - np.array(where) / (width, height)
         # the curve falls to the right: there is room above it, or below it where the published point stands above
-        near = np.abs(to_published).max() < _PUBLISHED_DISTANCE
+        near = published and np.abs(to_published).max() < _PUBLISHED_DISTANCE
         below = near and to_published[0] >= 0 and where[0] / width > _PUBLISHED_DISTANCE
         label = axes.annotate(text, where, xytext=(-5, -4) if below else (5, 4), textcoords="offset points", zorder=6)
         label.set(color=BLUE, fontsize=SMALL_FONT_SIZE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -247,6 +247,8 @@ class EvaluatedModel:
         Case, number and voxels of each reference lesion.
     found : numpy.ndarray of bool, (lesions, 2)
         Whether each of them is matched, at `TABLE_THRESHOLDS`.
+    subjects
+        Of what the cases are; None if that is not recorded.
     """
 
     name: str
@@ -262,6 +264,7 @@ class EvaluatedModel:
     fp: np.ndarray
     lesions: tuple[tuple[str, int, int], ...]
     found: np.ndarray
+    subjects: str | None = None
 
     @property
     def dice(self) -> np.ndarray:
@@ -291,7 +294,8 @@ def read_evaluated_model(folder: Path, *, name: str) -> EvaluatedModel:
     if summary.get("triage"):  # nobody has looked at the other model's false positives in the same way
         raise BadInputError(f"{folder}: was evaluated with --triage; evaluate again without it to compare")
     try:
-        return _model(folder, name, settings)
+        said = summary.get("subjects")
+        return replace(_model(folder, name, settings), subjects=said if isinstance(said, str) else None)
     except (KeyError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise BadInputError(f"{folder}: its files were not left as evaluate wrote them ({reason}); {_AGAIN}") from error

@@ -57,6 +57,7 @@ _SUMMARY = {
     **_GROUP,
     "software?": {"version?": str},
     "settings": {"ci_always?": bool, "surface_distances?": bool, "subgroup_columns?": [str]},
+    "subjects?": (str, None),
     "triage?": _TRIAGE,
     "subgroups": [{**_GROUP, "group": str, "subgroup": str}],
 }
@@ -68,8 +69,9 @@ def write_summary_json(
     settings: EvaluationSettings,
     overall: GroupSummary,
     subgroups: Sequence[NamedGroup],
+    subjects: str | None = None,
 ) -> None:
-    """Write the settings and the metrics of all cases and of each subgroup; undefined or withheld is null.
+    """Write the settings, of what the cases are, and the metrics of all and of each subgroup; undefined is null.
 
     The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``; there is a
     ``specificity`` where cases have no tumour.
@@ -78,6 +80,7 @@ def write_summary_json(
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "nnunet_amt", "version": __version__},
         "settings": asdict(settings),
+        "subjects": subjects,
         **_group_json(overall),
         **({} if overall.triage is None else {"triage": asdict(overall.triage)}),
         "subgroups": [{"group": group, "subgroup": name, **_group_json(summary)} for group, name, summary in subgroups],
@@ -119,12 +122,16 @@ def _columns_json(name: str, metrics: Sequence[MetricSummary]) -> dict[str, list
 
 @dataclass(frozen=True)
 class EvaluationSummary:
-    """The content of a summary.json, as `evaluate` had it in memory, and the version that wrote it."""
+    """The content of a summary.json, as `evaluate` had it in memory, and the version that wrote it.
+
+    `subjects` is of what the cases are; None if no record said so.
+    """
 
     settings: EvaluationSettings
     overall: GroupSummary
     subgroups: tuple[NamedGroup, ...]
     version: str = field(default="not recorded", compare=False)
+    subjects: str | None = None
 
     @property
     def tumour_dice(self) -> CaseMetricSummary:
@@ -166,6 +173,7 @@ def read_summary(path: Path) -> EvaluationSummary:
             overall=_read_group(content),
             subgroups=tuple((part["group"], part["subgroup"], _read_group(part)) for part in content["subgroups"]),
             version=content.get("software", {}).get("version", EvaluationSummary.version),
+            subjects=content.get("subjects"),
         )
     except BadInputError as error:
         raise BadInputError(f"{path}: settings: {error}") from error

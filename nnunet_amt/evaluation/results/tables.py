@@ -1,8 +1,9 @@
-"""Our metrics in the form of the paper's Tables 3 and 4, each row above the published one, in no format yet."""
+"""Our metrics in the form of the paper's Tables 3 and 4, of patients each row above the published one, in no format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.subjects import why_not_published
 from nnunet_amt.evaluation.summary.summary import (
     FEWEST_CASES,
     GroupSummary,
@@ -58,14 +60,23 @@ LESION_INTERVALS = (
 )
 
 
-def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> Document:
-    """Lay out the metrics of all cases and of subgroups, those of a group together, in both tables."""
+def result_tables(
+    *,
+    settings: EvaluationSettings,
+    overall: GroupSummary,
+    subgroups: Sequence[NamedGroup],
+    subjects: str | None = None,
+) -> Document:
+    """Lay out the metrics of all cases and of subgroups, those of a group together, in both tables.
+
+    `subjects` is of what the cases are, see `subjects_of`: the paper's rows stand beside those of patients alone.
+    """
     groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
     lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
     voxel_columns = ("Dice score", "IoU", "Precision", "Recall")
     voxel_rows = _rows(groups, _voxel_cells, _published_rows(paper.TABLE_3, VOXEL_METRICS))
     lesion_rows = _rows(groups, _lesion_cells, _published_rows(paper.TABLE_4, _PUBLISHED_LESION_METRICS))
-    return Document(
+    tables = Document(
         title=f"Evaluation of {counted(overall.cases, 'case')}",
         notes=_notes(settings, overall),
         tables=(
@@ -75,6 +86,10 @@ def result_tables(*, settings: EvaluationSettings, overall: GroupSummary, subgro
         ),
         left_out=left_out,
     )
+    if why_not := why_not_published(subjects):
+        tables = tables.without_published()
+        tables = replace(tables, notes=(*tables.notes, why_not))
+    return tables
 
 
 def write_tables(folder: Path, tables: Document) -> None:
@@ -101,7 +116,9 @@ def read_tables(folder: Path) -> Document:
         except ValueError as error:
             raise BadInputError(f"{path}: is not what evaluate writes ({error}); {advice}") from error
     summary = read_summary(folder)
-    return result_tables(settings=summary.settings, overall=summary.overall, subgroups=summary.subgroups)
+    return result_tables(
+        settings=summary.settings, overall=summary.overall, subgroups=summary.subgroups, subjects=summary.subjects
+    )
 
 
 def group_title(group: str) -> str:

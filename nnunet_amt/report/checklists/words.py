@@ -45,6 +45,7 @@ class Writer:
         self._names |= {
             "overall": summary.overall if summary else None,
             "settings": summary.settings if summary else None,
+            **{name: getattr(facts, name) for name in ("synthetic", "of_patients", "all_external", "unseen")},
             "say": self.say,
         }
 

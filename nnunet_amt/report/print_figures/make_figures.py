@@ -18,19 +18,20 @@ from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_cases
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_summary
+from nnunet_amt.evaluation.subjects import PATIENTS
 from nnunet_amt.images.image_file import itk_warnings_off
 from nnunet_amt.pictures import WINDOW
+from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.print_figures.case_figure import case_figure
 from nnunet_amt.report.print_figures.panels import (
     Panel,
-    error_of,
     failed_cases,
     failure_panels,
     success_panels,
     successful_cases,
 )
 from nnunet_amt.study import Study, find_study
-from nnunet_amt.study.study_files import AUDIT
+from nnunet_amt.study.study_files import AUDIT, read_part
 from nnunet_amt.writing.figure_style import save_figure
 from nnunet_amt.writing.numbers import value_text
 from nnunet_amt.writing.table_formats import escape_markdown
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 _NAMES = ("figure_2", "figure_4", "figure_5", "figure_6")
 _CAPTIONS = "figures.md"
-_MODES = {"over": "over-segmented", "under": "under-segmented", "balanced": "as much too much as too little"}
 _HOW_DRAWN = (
     "Prediction: blue area with a solid line; reference: dashed orange line. CT at level "
     f"{WINDOW[0]:g} HU, width {WINDOW[1]:g} HU; the patient's right is at the left, in sagittal views the front; bars "
@@ -178,11 +178,11 @@ def _draw_flow(drawing: _Drawing, _: Progress) -> None:
             "make it: nnunet_amt convert MANIFEST.csv -d N"
         )
         return
-    caption = (
-        f"Flow of cases of {escape_markdown(dataset.name)}: identified, excluded by reason, included, and divided so "
-        "that no institution of the external test set gives a case to training or tuning."
-    )
-    drawing.add("figure_2", flow_figure_of(dataset), caption)
+    caption = f"Flow of cases of {escape_markdown(dataset.name)}: identified, excluded by reason, included, and divided"
+    checks = read_part(dataset / _AUDIT, AUDIT, "convert").get("checks", [])
+    if checks and all(check["passed"] for check in checks):
+        caption += " so that no institution of the external test set gives a case to training or tuning"
+    drawing.add("figure_2", flow_figure_of(dataset), f"{caption}.")
 
 
 def _draw_froc(drawing: _Drawing, _: Progress) -> None:
@@ -190,10 +190,11 @@ def _draw_froc(drawing: _Drawing, _: Progress) -> None:
     caption = (
         f"Lesion sensitivity against false positives per scan over {len(overall.lesion.threshold)} IoU thresholds; "
         f"{overall.cases} cases, {overall.lesion.references} lesions. The square is our operating point at an IoU "
-        f"above {paper.OPERATING_POINT.iou_threshold:g}, the triangle the published one, of {paper.TABLE_4[0].cases} "
-        "other cases."
+        f"above {paper.OPERATING_POINT.iou_threshold:g}"
     )
-    drawing.add("figure_4", froc_figure(overall), caption)
+    if published := drawing.summary.subjects == PATIENTS:
+        caption += f", the triangle the published one, of {paper.TABLE_4[0].cases} other cases"
+    drawing.add("figure_4", froc_figure(overall, published=published), f"{caption}.")
 
 
 def _draw_successes(drawing: _Drawing, progress: Progress) -> None:
@@ -267,7 +268,7 @@ def _caption_6(panels: Sequence[Panel], *, failures: int, asked: bool) -> str:
     """Of the failed cases; `failures` of the evaluation have a Dice of at most 0.70."""
     chosen = _why_chosen(panels, failures, asked) or (
         f"Of the {failures} such cases these are the ones of lowest Dice, up to three with more voxels falsely "
-        "positive than falsely negative (over-segmented) and up to five others."
+        "positive than falsely negative and up to five others."
     )
     return "\n\n".join(
         [
@@ -289,9 +290,7 @@ def _why_chosen(panels: Sequence[Panel], such: int, asked: bool) -> str:
 
 
 def _failure_words(panel: Panel) -> str:
-    words = _MODES[error_of(panel.case) or "balanced"]
-    if not panel.case.tp:
-        words += ", nothing of the tumour found"
+    words = failure_kind(panel.case)
     return words if panel.view.reference.any() else f"{words}; no tumour in this slice"
 
 

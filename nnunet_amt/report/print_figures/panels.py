@@ -187,11 +187,11 @@ def _panel(case: EvaluatedCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Pane
 
 
 def _what_is_wrong(case: EvaluatedCase) -> str:
+    if case.fn and not case.tp:
+        return "missed completely"
     if error_of(case) == "over":
-        return f"over: {_ml(case.prediction_ml * case.fp / (case.tp + case.fp))} too much"
-    if not case.tp:
-        return "under: nothing of it found"
-    return f"under: {_ml(case.reference_ml * case.fn / (case.tp + case.fn))} missing"
+        return f"{_ml(case.prediction_ml * case.fp / (case.tp + case.fp))} added"
+    return f"{_ml(case.reference_ml * case.fn / (case.tp + case.fn))} missed"
 
 
 def _ml(volume: float) -> str:

@@ -91,7 +91,7 @@ def _cohort(content: StudyContent, dataset: Path) -> Cohort:
     if content.cohort_tables is None:
         missing.append("Tables 1 and 2 are missing from the dataset, or were written by an earlier version.")
     tables = []
-    for table in content.cohort_tables or ():
+    for table in map(content.as_it_may_stand, content.cohort_tables or ()):
         # variable and value, the first column of cells, name a row together
         rows = tuple(Row(": ".join(filter(None, (row.title, *row.cells[:1]))), row.cells[1:]) for row in table.rows)
         tables.append(Table(table.title, table.heading, table.columns[1:], rows, table.notes))
@@ -105,7 +105,9 @@ def _cohort(content: StudyContent, dataset: Path) -> Cohort:
 
 
 def _cases(content: StudyContent) -> str:
-    sentences = ["The cases are phantoms: CTs drawn by a program, of nobody."] if content.facts.synthetic else []
+    sentences = [content.subjects_sentence] if content.subjects_sentence else []
+    if content.study.dataset is not None and content.facts.subjects is None:
+        sentences.append("Of what the CTs are, patients or phantoms, is not on record in the dataset.")
     if content.audit:
         splits = content.audit.get("splits", {})
         parts = [
@@ -145,6 +147,8 @@ def _training(model: ModelFacts | None) -> str:
         sentences.append(
             "The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with a constant learning rate."
         )
+    if not model.trained:
+        sentences.append("Its training is not on record in this study.")
     if model.patch_size and model.spacing:
         sentences.append(
             f"It saw crops of {_times(model.patch_size)} voxels at {_times(model.spacing)} mm (z, y, x)"
@@ -170,8 +174,10 @@ def _prediction(content: StudyContent) -> str:
     run = content.newest_run("predict")
     if run is None:
         return "There is no record of the prediction in this study; the label maps were evaluated as they were found."
-    text = f"{counted(content.summary.overall.cases, 'case')} predicted"
-    device = (run.get("machine") or {}).get("device")
+    predicted = (run.get("counts") or {}).get("cases_in_all")
+    text = "Predicted" if predicted is None else f"{counted(int(predicted), 'case')} predicted"
+    machine = run.get("machine") or {}
+    device = machine.get("gpu") or machine.get("device")
     text += f" on {device}" if device else ""
     seconds = (run.get("cost") or {}).get("seconds_per_case_with_start")
     text += f", {duration(float(seconds))} a case with the start of the program" if seconds else ""
@@ -196,6 +202,7 @@ def _terms(*, specificity: bool) -> tuple[Step, ...]:
     small, large = paper.SIZE_LIMITS_CM
     by_scan = Step("Specificity by scan", "share of the CTs without a tumour in which no false positive is marked.")
     return (
+        Step("Tumour", "what the reference marks, whatever disease it is."),
         Step("Reference", "the outline of the tumour that the prediction is held against, drawn orange and dashed."),
         Step("Prediction", "the outline that the model drew, blue and solid."),
         Step(

@@ -132,7 +132,7 @@ def citing_section(content: StudyContent, *, niivue: bool = False) -> Section:
         text = f"NiiVue {NIIVUE_VERSION}, BSD-2-Clause; its licence stands before its code in this file."
         works.append(Work("The viewer of this page", text))
     if content.description.get("cohort_reference"):
-        works.append(Work("The public cohort", str(content.description["cohort_reference"])))
+        works.append(Work("The cohort", str(content.description["cohort_reference"])))
     return Section("cite", "How to cite", "citing.html.j2", tuple(works))
 
 

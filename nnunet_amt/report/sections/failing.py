@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nnunet_amt import paper
-from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase
-from nnunet_amt.pictures import Voxel, case_panel
+from nnunet_amt.report.case_pictures import Pictures
 from nnunet_amt.report.case_story import (
+    SHAPE_VOXELS,
     CaseStory,
     CohortRow,
     case_story,
     circumstances,
     failure_kind,
+    has_failed,
     size_text,
     sized,
 )
-from nnunet_amt.report.page_parts import Missing, Picture, Section, png_picture, read_picture
+from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.report.viewer import LoadedCase, viewer_cases
 from nnunet_amt.writing.numbers import joined, value_text
 from nnunet_amt.writing.table import Row, Table
 
-Pictures = tuple[Picture, ...]
-
 WORST_CASES, BEST_CASES = 5, 3
-_PANEL_PIXELS = 480  # of the longest edge: sharp in print at a third of the page's width
-# The worst cases stand as pictures on the page, so the table of them is left out.
-_LEFT_OUT = "The worst cases"
+# These cases stand as pictures on the page, so the table of them is left out.
+_LEFT_OUT = "The cases of lowest Dice"
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,11 @@ class CaseCard:
     Attributes
     ----------
     circumstances
-        What stands out, in sentences; may be empty.
+        What stands out in a case that failed, in sentences; may be empty.
     looked_at
-        What was compared for that, in words.
+        What was compared for that, in words; empty of a case that did not fail.
     pictures
-        Slices through the tumour, and through a false positive that matters; none where they could not be made.
+        Slices through the tumour and where most of the error is; none where they could not be made.
     about
         Diagnosis and scanner, as far as known.
     """
@@ -67,12 +63,17 @@ class Failing:
 
     Attributes
     ----------
+    none_failed
+        That no case did, in a sentence; empty where one did.
+    worst, best
+        The cases of lowest and of highest Dice.
     all_cases
         Every case, the lowest Dice first.
     analysis, features
         Tables of the failure analysis, of one without rows title and notes alone; and its figure.
     """
 
+    none_failed: str
     worst: tuple[CaseCard, ...]
     best: tuple[CaseCard, ...]
     all_cases: Table
@@ -112,11 +113,15 @@ def failing_section(
         if content.failure_tables is None:
             why = "The failure analysis was made by an earlier version, which wrote no tables for this page."
             missing.append(Missing(why, (content.failures_command(),)))
+    none_failed = "" if any(map(has_failed, content.cases)) else "No case failed by the definition of this page."
     failing = Failing(
+        none_failed=none_failed,
         worst=case_cards(content, worst_cases(content), pictures),
         best=case_cards(content, best_cases(content), pictures),
         all_cases=_all_cases(content, viewer),
-        analysis=tuple(table for table in content.failure_tables or () if table.title != _LEFT_OUT),
+        analysis=tuple(
+            content.as_it_may_stand(table) for table in content.failure_tables or () if table.title != _LEFT_OUT
+        ),
         features=features,
         missing=tuple(missing),
     )
@@ -151,37 +156,12 @@ def case_cards(
         CaseCard(
             story=case_story(case, content.failed.get(case.case_id)),
             circumstances=circumstances(case, content.background),
-            looked_at=_looked_at(content, case),
+            looked_at=_looked_at(content, case) if has_failed(case) else "",
             pictures=pictures.get(case.case_id, ()),
             about=_about(content.tested.get(case.case_id, {})),
         )
         for case in cases
     )
-
-
-def case_pictures(
-    content: StudyContent, cases: Iterable[EvaluatedCase], *, progress: Progress = silent
-) -> tuple[dict[str, Pictures], str]:
-    """Draw the overlays of some cases: through the tumour, and through a false positive that makes most of the error.
-
-    Returns
-    -------
-    dict of tuple of Picture
-        By case; each has an axial, a coronal and a sagittal slice side by side.
-    str
-        Why there are none, if the label maps are gone or are others than those evaluated; else empty.
-    """
-    wanted = list({case.case_id: case for case in cases}.values())
-    pictures = {}
-    try:
-        shown = viewer_cases(content.study, cases=wanted, settings=content.summary.settings)
-        for done, (case, viewed) in enumerate(zip(wanted, shown, strict=True)):
-            progress(done, len(wanted), "drawing cases")
-            pictures[case.case_id] = tuple(_pictures(case, viewed.load()))
-    except BadInputError as error:
-        return {}, f"There are no pictures of cases: {content.without_folders(str(error))}."
-    progress(len(wanted), len(wanted), "drawing cases")
-    return pictures, ""
 
 
 def _all_cases(content: StudyContent, viewer: bool) -> Table:
@@ -201,7 +181,8 @@ def _all_cases(content: StudyContent, viewer: bool) -> Table:
     columns = ("Dice", "Outcome", "Tumour", "Reference", "Prediction", "Lesions found", "False positives", "Diagnosis")
     notes = (
         "Tumour: largest axial diameter. Lesions found and false positives: at IoU > 0.1. Success: Dice above "
-        f"{paper.SUCCESSFUL_DICE:.2f}; a success may have false positives too.",
+        f"{paper.SUCCESSFUL_DICE:.2f}; a success may have false positives too. Every other case with a tumour failed: "
+        "it is missed completely, or under-segmented (more voxels missed than added), or over-segmented.",
     )
     words = frozenset({columns.index("Outcome"), columns.index("Diagnosis")})
     return Table(f"All {len(rows)} cases, lowest Dice first", "Case", columns, tuple(rows), notes, words)
@@ -214,7 +195,7 @@ def _looked_at(content: StudyContent, case: EvaluatedCase) -> str:
         names.append("size")
     if "mean_hu" in features:
         names.append("density")
-    if "sphericity" in features:
+    if "sphericity" in features and case.tp + case.fn >= SHAPE_VOXELS:
         names.append("shape")
     if content.training and case.case_id in content.tested:
         row = content.tested[case.case_id]
@@ -228,23 +209,3 @@ def _about(row: CohortRow) -> str:
     if row.get("slice_thickness_mm"):
         parts.append(f"slices of {row['slice_thickness_mm']} mm")
     return ", ".join(parts)
-
-
-def _pictures(case: EvaluatedCase, loaded: LoadedCase) -> Iterator[Picture]:
-    where = "the tumour" if loaded.crop.reference.any() else "the prediction"
-    yield _picture(case, loaded, None, where if loaded.crop.prediction.any() or case.fn else "the middle of the CT")
-    largest = max(loaded.false_positives, key=lambda found: found.voxels, default=None)
-    apart = {lesion.lesion for lesion in case.false_positives if not lesion.overlaps}
-    if largest is not None and largest.lesion in apart and case.tp + case.fn and 2 * largest.voxels > case.fp + case.fn:
-        what = f"the largest false positive ({sized(largest.volume_ml)})"
-        yield _picture(case, loaded, loaded.voxel_at(largest.where), what)
-
-
-def _picture(case: EvaluatedCase, loaded: LoadedCase, at: Voxel | None, where: str) -> Picture:
-    seen = "CT" if loaded.crop.image is not None else "Masks on black, for want of a CT,"
-    alt = (
-        f"{seen} of case {case.case_id} in an axial, a coronal and a sagittal slice through {where}, with the outlines "
-        f"of reference and prediction. {case_story(case).sentences[0]}"
-    )
-    panel = case_panel(loaded.crop, size=_PANEL_PIXELS, at=at)
-    return png_picture(panel, alt=alt, caption=f"Slices through {where}, all to one scale.")

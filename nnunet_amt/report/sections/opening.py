@@ -17,7 +17,6 @@ from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.writing.numbers import counted, value_text
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
-_PHANTOMS = "The cases are phantoms, drawn by a program; no patient is among them."
 _FIRST_FIGURES = 3  # Dice, sensitivity, false positives
 NamedGroup = tuple[str, str, GroupSummary]
 
@@ -78,12 +77,13 @@ def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Ope
         lowest = content.cases[0].dice
         equals = tuple(case.case_id for case in content.cases[1:] if case.dice == lowest)
         size_class = content.cases[0].tumour_size
-        of_others = peers_of(size_class, content.summary.subgroups), short_training(content.facts.model)
-        reasons = tuple(filter(None, of_others))
+        peers = peers_of(size_class, content.summary.subgroups, overall=content.summary.tumour_dice.mean)
+        of_others = peers, short_training(content.facts.model)
+        reasons = tuple(filter(None, of_others)) if worst.story.failed else ()
     figures = _figures(content)
     return Opening(
         title=title,
-        subjects=_PHANTOMS if content.facts.synthetic else "",
+        subjects=content.subjects_sentence,
         sentences=_sentences(content),
         figures=figures[:_FIRST_FIGURES],
         more_sentences=_more_sentences(content),
@@ -122,11 +122,16 @@ def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
     return f"By tumour size the mean Dice score is {'; '.join(parts)}." if len(parts) > 1 else ""
 
 
-def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup]) -> str:
-    """Set a case of a class of tumour size beside all others of it; nothing where it is the only one."""
+def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup], *, overall: float | None = None) -> str:
+    """Set a case of a class of tumour size beside all others of it, if their mean Dice is below that of all cases.
+
+    Nothing where it is the only one.
+    """
     for group, name, summary in subgroups:
         dice = summary.voxel["dice"].mean
         if (group, name) == ("tumour_size", tumour_size) and dice is not None and summary.cases > 1:
+            if overall is not None and dice >= overall:
+                return ""  # its size makes no case hard
             return (
                 f"All {summary.cases} tumours of its size, {subgroup_title(group, name)}: mean Dice score {dice:.2f}."
             )
@@ -140,9 +145,7 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
     whom = f"The model{training} was tested on {counted(overall.cases, 'CT')}"
     if content.institutions is not None:
         whom += f" of {counted(content.institutions, 'institution')}"
-    if content.unseen:
-        whom += ", none of which gave a case to its training or tuning"
-    sentences = [f"{whom}."]
+    sentences = [f"{whom}{content.whose}."]
     if dice.mean is not None:
         sentences.append(
             f"On average {'of the CTs with a tumour ' if overall.specificity else ''}its outline of the tumour and the "
@@ -167,7 +170,7 @@ def _more_sentences(content: StudyContent) -> tuple[str, ...]:
             f"{scans.value:.2f} (95% CI, Wilson, "
             f"{scans.wilson95[0]:.2f} to {scans.wilson95[1]:.2f})."
         )
-    if not content.facts.synthetic:
+    if content.facts.of_patients:
         voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
         sentences.append(
             f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
@@ -184,7 +187,7 @@ def _interval_words(metric: MetricSummary) -> str:
 
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
-    overall, theirs = content.summary.overall, paper.TABLE_4[0]
+    overall, theirs, beside = content.summary.overall, paper.TABLE_4[0], content.facts.of_patients
     dice, what = content.summary.tumour_dice, "agreement of the outlines, mean over the cases"
     what += " with a tumour" if overall.specificity else ""
     rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [("Dice score", what, dice, paper.TABLE_3[0].dice)]
@@ -202,9 +205,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
             meaning=meaning,
             ours=value_text(metric.mean, digits=2),
             interval="" if metric.ci95 is None else f"{metric.ci95[0]:.2f} to {metric.ci95[1]:.2f}",
-            published=""
-            if content.facts.synthetic
-            else f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})",
+            published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})" if beside else "",
         )
         for name, meaning, metric, published in rows
     ]

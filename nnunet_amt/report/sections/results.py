@@ -6,19 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnunet_amt import paper
-from nnunet_amt.evaluation.results.tables import group_title, subgroup_title
-from nnunet_amt.evaluation.summary.subgroups import AverageCheck, published_checks
+from nnunet_amt.evaluation.results.tables import subgroup_title
+from nnunet_amt.evaluation.subjects import NOT_BESIDE, why_not_published
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.writing.numbers import value_text
-from nnunet_amt.writing.table import Row, Table
+from nnunet_amt.writing.table import Document, Row, Table
 
 _FROC_CAPTION = (
     "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
-    "exceed, with 95% intervals; the paper's operating point (IoU > 0.5) beside ours. Form of the paper's Fig. 4."
+    "exceed, with 95% intervals where there are any{beside}. Form of the paper's Fig. 4."
 )
+_PAPERS_POINT = "; the paper's operating point (IoU > 0.5) beside ours"
 # Figures of the comparison: file, what is seen, caption.
 _COMPARISON_FIGURES = (
     (
@@ -41,23 +41,23 @@ class Results:
 
     Attributes
     ----------
+    published
+        What the rows that are not ours are, or why there are none.
     tables, notes
         In the form of Tables 3 and 4, and what their rows, figures and signs mean.
     froc, froc_table
         The curve, and its points.
     more_tables
         Of analyses that were asked for.
-    checks
-        Sentences on whether the published rows average to their overall row.
     """
 
+    published: str
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
     froc: Picture | None
     froc_table: Table
     figures: tuple[Picture, ...]
     more_tables: tuple[Table, ...]
-    checks: tuple[str, ...]
     missing: tuple[Missing, ...]
 
 
@@ -74,13 +74,18 @@ class Comparison:
 def results_section(content: StudyContent) -> Section:
     """Take tables and figures from the evaluation's folder."""
     overall, folder = content.summary.overall, content.study.evaluation.path
-    froc = read_picture(folder / "froc.png", alt=_froc_words(overall), caption=_FROC_CAPTION)
+    caption = _FROC_CAPTION.format(beside="" if why_not_published(content.summary.subjects) else _PAPERS_POINT)
+    froc = read_picture(folder / "froc.png", alt=_froc_words(overall), caption=caption)
     missing = [] if froc is not None else [_evaluate_again(content, "The evaluation's folder holds no froc.png.")]
     if content.component_tables is None and (folder / "component_analysis.json").is_file():
         why = "The analysis of lesion definitions was made by an earlier version, which wrote no table for this page."
         missing.append(_evaluate_again(content, why, "--components"))
-    tables = content.result_tables
+    if content.summary.subjects != content.facts.subjects:  # the figure may hold the paper's point
+        froc = froc if content.facts.of_patients else None
+        missing.append(_evaluate_again(content, "It was evaluated before it was on record of what the cases are."))
+    tables, published = _as_they_may_stand(content)
     results = Results(
+        published=published,
         # no line may end within the heads of narrow columns
         tables=tuple(
             replace(table, columns=tuple(column.replace("IoU > ", "IoU\u00a0>\u00a0") for column in table.columns))
@@ -91,10 +96,19 @@ def results_section(content: StudyContent) -> Section:
         froc_table=_froc_table(overall),
         figures=_figures(content, folder),
         more_tables=content.component_tables or (),
-        checks=_published_words(published_checks()),
         missing=tuple(missing),
     )
     return Section("results", "How good", "results.html.j2", results)
+
+
+def _as_they_may_stand(content: StudyContent) -> tuple[Document, str]:
+    """Give the tables, of patients with the paper's rows, and what these are, or why they are not there."""
+    tables = content.result_tables
+    if why_not := why_not_published(content.facts.subjects):
+        tables = tables.without_published()
+        return replace(tables, notes=tuple(note for note in tables.notes if not note.endswith(NOT_BESIDE))), why_not
+    beside = any(row.kind == "published" for table in tables.tables for row in table.rows)
+    return tables, "Rows in italics are the published ones, of other cases." if beside else ""
 
 
 def comparison_section(content: StudyContent) -> Section:
@@ -105,7 +119,7 @@ def comparison_section(content: StudyContent) -> Section:
     else:
         comparison = Comparison(
             sentences=content.comparison[0],
-            tables=content.comparison[1],
+            tables=tuple(map(content.as_it_may_stand, content.comparison[1])),
             figures=_pictures(folder, _COMPARISON_FIGURES),
         )
     return Section("comparison", "Against what", "comparison.html.j2", comparison)
@@ -181,26 +195,6 @@ def _size_words(content: StudyContent) -> str:
     return f"{'; '.join(parts)}." if parts else ""
 
 
-def _published_words(checks: tuple[AverageCheck, ...]) -> tuple[str, ...]:
-    sentences = ["Our own rows add up: an evaluation whose subgroups do not average to its overall row is not written."]
-    wrong: dict[tuple[int, str], list[str]] = {}
-    for check in checks:
-        if not check.consistent:
-            wrong.setdefault((check.table, check.group), []).append(
-                f"{check.metric} {check.average[0]:.3f} against {check.overall:.2f}"
-            )
-    for (table, group), metrics in wrong.items():
-        sentences.append(
-            f"The published rows by {group_title(group).lower()} in Table {table} do not: weighted with their cases "
-            f"they average to another value than the overall row ({', '.join(metrics)}), beyond rounding. "
-            "Compare with the overall row, not with these."
-        )
-    if not wrong:
-        sentences.append("So do the published ones, within their rounding.")
-    sentences.append(f"Published: {paper.CITATION}; its figures have two decimals.")
-    return tuple(sentences)
-
-
 def _evaluate_again(content: StudyContent, why: str, *options: str) -> Missing:
     return Missing(why, (content.evaluate_command(*options, output=content.study.evaluation.path),))
 
@@ -211,11 +205,11 @@ def _no_comparison(content: StudyContent) -> Missing:
     others = [found.path for found in content.study.evaluations if found.path != content.study.evaluation.path]
     ours = content.study.evaluation.path
     if others:
-        command = content.command("compare", ours, *others, "-o", "comparison", "--published")
+        beside = ("--published",) if content.facts.of_patients else ()
+        command = content.command("compare", ours, *others, "-o", "comparison", *beside)
     else:  # compares at its end
         command = content.command("baseline", "-d", number, "-o", "baseline", "--evaluation", ours)
-    return Missing(
-        "The model was not compared with another one on the same cases. The published figures in section 3 are of "
-        "other cases and no such comparison.",
-        (command,),
-    )
+    why = "The model was not compared with another one on the same cases."
+    if content.facts.of_patients:
+        why += " The published figures in section 3 are of other cases and no such comparison."
+    return Missing(why, (command,))

@@ -111,6 +111,15 @@ def test_notes_beside_a_manifest_are_told_in_the_dataset_and_nothing_else_of_the
     assert "patient" not in description
 
 
+def test_the_papers_patients_do_not_stand_beside_phantoms(tmp_path: Path) -> None:
+    manifest = write_cohort(tmp_path)
+    notes_path(manifest).write_text('{"subjects": "Phantoms"}')
+    folder = convert(manifest, tmp_path / "raw", dataset_id=711).dataset_folder
+    assert json.loads((folder / "dataset.json").read_text())["subjects"] == "phantoms"
+    for name in ("table1.md", "table2.csv", "cohort_tables.json"):
+        assert "ublished" not in (folder / name).read_text()
+
+
 def test_without_notes_the_dataset_claims_no_origin(tmp_path: Path) -> None:
     folder = convert(write_cohort(tmp_path), tmp_path / "raw", dataset_id=711).dataset_folder
     assert {"label_origin", "cohort_reference"}.isdisjoint(json.loads((folder / "dataset.json").read_text()))

@@ -301,6 +301,16 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
     assert message in str(caught.value)
 
 
+def test_the_papers_results_do_not_stand_beside_phantoms(study: Path, tmp_path: Path) -> None:
+    """Of cases that nothing is recorded of, who asks for them must know."""
+    shutil.copytree(study / "first", tmp_path / "drawn")
+    path = tmp_path / "drawn" / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"subjects": "phantoms"}))
+    with pytest.raises(BadInputError, match="drawn: its cases are phantoms, the paper's are patients; leave --publ"):
+        compare([study / "other", tmp_path / "drawn"], tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
 def test_command(study: Path) -> None:
     arguments = ["compare", str(study / "first"), str(study / "other"), "-o", str(study / "command")]
     arguments += ["--names", "ours", "--names", "default", "--ci-always", "--tie-margin", "0.3"]

@@ -28,6 +28,7 @@ def write_cases(tmp_path: Path) -> Path:
         write_ct(tmp_path, case_id, 10 * number)
     write_pair(tmp_path, "m", row_mask(60), row_mask(60))
     write_ct(tmp_path, "m", 0)
+    (tmp_path / "dataset.json").write_text('{"subjects": "patients"}')
     return tmp_path
 
 
@@ -102,7 +103,7 @@ def test_a_case_without_a_tumour_is_in_no_group_and_has_a_row_of_its_own(tmp_pat
     assert (
         "Left out: 2 cases without a tumour, whose Dice measures nothing; in 1 of them something is predicted." in text
     )
-    # of 2 cases one is over-segmented, none has a tumour to be found or missed
+    # of 2 cases something is added in one, none has a tumour to be found or missed
     assert "| without a tumour | 2 | 1 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
     assert "In cases without tumour, so without a distance: 1." in text
 
@@ -119,7 +120,7 @@ def test_features(analysed: Path) -> None:
     table = {row["feature"]: row for row in rows(analysed, "failure_features.csv")}
     assert (table["mean_hu"]["bottom_median"], table["mean_hu"]["top_median"]) == ("5.0", "105.0")
     assert float(table["mean_hu"]["p"]) == pytest.approx(1 / 3)  # 2 of the 6 ways to draw 2 of 4
-    assert (table["volume_cm3"]["p"], table["volume_cm3"]["published_p"]) == ("1.0", "0.003")
+    assert (table["volume_cm3"]["p"], table["volume_cm3"]["published_p"]) == ("1.0", "0.003"), "of patients"
     assert (table["skewness"]["p"], table["skewness"]["bottom_n"]) == ("", "0")
     content = json.loads((analysed / "out" / "failures.json").read_text())
     assert content["settings"] == {
@@ -149,15 +150,25 @@ def test_tables_are_ready_text(analysed: Path) -> None:
     tables = json.loads((analysed / "out" / "failures.json").read_text())["tables"]
     assert [(table["title"], len(table["columns"]), len(table["rows"])) for table in tables] == [
         ("Failure analysis of 13 cases", 0, 0),
-        ("What sets the tumours of the worst cases apart", 6, 19),
-        ("How the cases fail", 8, 4),
+        ("What sets the tumours of the lowest Dice apart", 6, 19),
+        ("What is added and missed", 8, 4),
         ("False positive lesions", 0, 0),
-        ("The worst cases", 7, 2),
+        ("The cases of lowest Dice", 7, 2),
     ]
     assert tables[0]["notes"][0] == "Bottom group: the 2 cases of lowest Dice, 0.00 to 0.40."
     assert tables[2]["rows"][0]["cells"] == ["13", "1", "9", "2", "10", "1", "1", "1"]
     assert tables[3]["notes"][0].endswith("1 in 1 case, listed in false_positives.csv.")
     assert [row["title"] for row in tables[4]["rows"]] == ["a", "b"]
+    assert [row["cells"][4:6] for row in tables[4]["rows"]] == [
+        ["more missed", "missed completely"],
+        ["more missed", "found in part"],
+    ]
+
+
+def test_the_papers_p_values_stand_beside_those_of_patients_alone(folder: Path) -> None:
+    (folder / "dataset.json").write_text('{"subjects": "phantoms"}')
+    assert {comparison.published_p for comparison in run(folder).comparisons} == {None}
+    assert "ublished" not in (folder / "out" / "failures.md").read_text()
 
 
 def test_without_images_only_shapes_are_compared(folder: Path) -> None:

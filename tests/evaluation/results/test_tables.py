@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from nnunet_amt.evaluation.results.tables import SOURCES, result_tables
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
@@ -15,8 +17,13 @@ FOUND = evaluated(row_mask(60, (0, 20)), row_mask(60, (0, 20)))
 MISSED = evaluated(row_mask(60), row_mask(60, (0, 20)))
 
 
-def tables_text(settings: EvaluationSettings, overall: GroupSummary, subgroups: Sequence[NamedGroup]) -> str:
-    tables = result_tables(settings=settings, overall=overall, subgroups=subgroups)
+def tables_text(
+    settings: EvaluationSettings,
+    overall: GroupSummary,
+    subgroups: Sequence[NamedGroup],
+    subjects: str | None = "patients",
+) -> str:
+    tables = result_tables(settings=settings, overall=overall, subgroups=subgroups, subjects=subjects)
     return markdown_document(tables, alignments="llr", sources=SOURCES)
 
 
@@ -42,6 +49,28 @@ def test_our_row_stands_above_the_published_one() -> None:
     assert header[3:] == [f"{name}, IoU > {threshold}" for threshold in (0.1, 0.5) for name in names]
     assert [cell[:5] for cell in ours[3:]] == ["0.75±", "0.00±", "0.75±", "0.00±"]
     assert published[3:5] == ["0.95±0.01 (0.92–0.98)", "0.51±0.08 (0.37–0.68)"]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "why"),
+    [
+        ("phantoms", "The cases are phantoms, so the paper's results do not stand beside these"),
+        ("patients and phantoms", "The cases are patients and phantoms, so"),
+        (None, "That the cases are patients is not on record"),
+    ],
+)
+def test_the_published_rows_stand_beside_patients_alone(subjects: str | None, why: str) -> None:
+    summary = summarise([FOUND, MISSED], settings=SETTINGS)
+    text = tables_text(SETTINGS, summary, [("tumour_size", "small", summary)], subjects)
+    assert why in text
+    assert "0.82" not in text
+    assert "published |" not in text
+    assert "Published:" not in text
+    assert [row[:2] for row in rows(text)[2:5]] == [
+        ["Overall", "ours"],
+        ["**Tumour size**", ""],
+        ["small (< 5 cm)", "ours"],
+    ]
 
 
 def test_the_head_says_what_was_done_and_that_the_patients_are_others() -> None:

@@ -49,6 +49,7 @@ DATASET = DatasetFacts(
     excluded_by_reason={"motion": 17, "no CT": 6},
     sets={"training": SetFacts(470, 461, 14), "tuning": SetFacts(58, 58, 5), "external": SetFacts(160, 160, 119)},
     total=SetFacts(688, 679, 133),
+    audited=True,
     shared_institutions=5,
     compared_voxels=688,
     cases=688,
@@ -56,7 +57,9 @@ DATASET = DatasetFacts(
     manufacturers={"Siemens": 300, "Canon Medical Systems": 200},
     slice_thickness_mm=(4.0, 7.0),
     coded=True,
+    options_recorded=True,
     table_1=True,
+    flow_figure=True,
 )
 MODEL = ModelFacts(
     trainer="nnUNetTrainerAMT",
@@ -75,6 +78,8 @@ MODEL = ModelFacts(
     steps_per_epoch=250,
     checkpoint="checkpoint_best.pth",
     checkpoint_sha256="ab" * 32,
+    trained=True,
+    same_split=True,
     pretrained=False,
     training_seconds=36_000.0,
     training_device="NVIDIA H200",
@@ -90,6 +95,7 @@ EVALUATION = EvaluationFacts(
     version="0.1.0",
     missing_as_empty=False,
     institution_figure=True,
+    plots=("FROC over the thresholds", "Dice by institution"),
 )
 STUDY = StudyFacts(
     dataset=DATASET,
@@ -101,4 +107,5 @@ STUDY = StudyFacts(
         software={"nnunet_amt": ("0.1.0",), "torch": ("2.13.0",)},
         devices=("Linux, NVIDIA H200, 16 CPU cores (train, predict)",),
     ),
+    subjects="patients",
 )

@@ -17,7 +17,15 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, gro
     [
         ("7", ["688 CTs of 679 patients from 133 institutions", "Authors add: where the CTs come from"]),
         ("8", ["711 lines", "left out: 23, for motion (17), no CT (6)"]),
-        ("9", ["-1024 HU", "5 x 0.74 x 0.74 mm (z, y, x)", "from -1024 to 3071 HU", "training and tuning images"]),
+        (
+            "9",
+            [
+                "whole HU, values under -1024 raised",
+                "5 x 0.74 x 0.74 mm (z, y, x)",
+                "from -1024 to 3071 HU",
+                "training and tuning images",
+            ],
+        ),
         ("12", ["age of 8 and scanner manufacturer of 188", "Every evaluated case had a prediction"]),
         ("13", ["Siemens (300), Canon Medical Systems (200)", "4 to 7 mm"]),
         ("19", ["training 470 cases (461 patients, 14 institutions)", "external test 160 cases (119 institutions)"]),
@@ -25,7 +33,8 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, gro
         ("21", ["160 cases with 180 reference lesions", "0.75 (95% CI 0.71 to 0.79)"]),
         ("22", ["4 levels", "Channels 32, 64, 128, 256", "5,603,426 trainable parameters", "32 x 192 x 192"]),
         ("23", ["nnunet_amt 0.1.0, torch 2.13.0", "NVIDIA H200"]),
-        ("24", ["uniform Glorot", "No pretrained weights"]),
+        ("19", ["chosen by the tuning set; the external test set had no part in either"]),
+        ("24", ["uniform Glorot", "no seed of the draw is on record", "No pretrained weights"]),
         ("25", ["0.001", "batches of 3", "1,000 epochs of 250 steps by the training log", "10.0 hours on NVIDIA H200"]),
         ("26", ["checkpoint_best.pth (SHA-256 abab"]),
         (
@@ -37,6 +46,7 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, gro
                 "Mann-Whitney",
             ],
         ),
+        ("28", ["Plots: FROC over the thresholds and Dice by institution."]),
         ("33", ["160 cases from 119 institutions that gave no case"]),
         ("38", ["180 reference lesions", "at IoU > 0.5 sensitivity 0.90 (95% CI 0.86 to 0.94)", "no specificity"]),
         (
@@ -120,6 +130,87 @@ def test_a_specificity_is_told_with_its_interval() -> None:
 def test_a_readers_triage_is_told_with_the_metric() -> None:
     facts = replace(STUDY, evaluation=replace(EVALUATION, accepted=4, candidates=80))
     assert "80 candidates and took 4 for lesions" in _claim(facts)["28"].answer
+
+
+def test_a_model_from_elsewhere_is_not_said_to_be_unseen_by_the_external_cases() -> None:
+    """Only the recorded hash of the split that it was trained by says so."""
+    claim, _ = answered_items(replace(STUDY, model=replace(MODEL, same_split=None, trained=False)))
+    items = {item.number: item for item in claim.items}
+    assert items["33"].status == "partly"
+    assert "That the model was trained by this split is not on record." in items["33"].answer
+    for number in ("19", "26", "33"):
+        assert "had no part in" not in items[number].answer
+    assert "of its training nothing is on record" in items["6"].answer
+    other = _claim(replace(STUDY, model=replace(MODEL, same_split=False)))
+    assert "The model was trained by another split than this." in other["19"].answer
+
+
+def test_a_fold_of_everything_chose_nothing_on_a_set_of_its_own() -> None:
+    assert "fitted to the training and the tuning set (fold all)" in (
+        _claim(replace(STUDY, model=replace(MODEL, folds=("all",))))["19"].answer
+    )
+    last = _claim(replace(STUDY, model=replace(MODEL, checkpoint="checkpoint_final.pth")))["19"].answer
+    assert "fitted to the training set; the external test set had no part in it" in last
+    assert "chosen by" not in last
+
+
+def test_without_a_tuning_set_none_is_told_of() -> None:
+    sets = {name: DATASET.sets[name] for name in ("training", "external")}
+    items = _claim(replace(STUDY, dataset=replace(DATASET, sets=sets)))
+    assert "chosen by" not in items["19"].answer
+    assert items["32"].answer == "The dataset has no internal test set."
+
+
+def test_a_trainer_that_somebody_made_of_ours_is_another() -> None:
+    assert _claim(replace(STUDY, model=replace(MODEL, trainer="nnUNetTrainerAMT_focal")))["25"].status == "authors"
+
+
+def test_a_seed_of_the_training_is_told() -> None:
+    item = _claim(replace(STUDY, model=replace(MODEL, seed=7)))["24"]
+    assert "the draw has the seed 7." in item.answer
+
+
+@pytest.mark.parametrize(
+    ("option", "words", "in_hu"),
+    [
+        ("keep_intensities", "values that do not look like HU were kept", False),
+        ("trust_geometry", "masks that name another CT were taken by where they lie", True),
+        ("resample_masks", "masks on another grid were brought to that of the CT", True),
+    ],
+)
+def test_what_the_conversion_was_told_to_take_is_told(option: str, words: str, in_hu: bool) -> None:
+    facts = replace(STUDY, dataset=replace(DATASET, options=(option,), without_tumour=3))
+    claim, tripod = ({item.number: item.answer for item in checklist.items} for checklist in answered_items(facts))
+    assert f"as asked for, {words}" in claim["9"]
+    assert "but of the 3 cases stated to hold no tumour" in claim["9"]
+    assert ("whole HU" in claim["9"]) is ("in HU." in tripod["9b"]) is in_hu
+
+
+def test_without_its_record_the_conversion_is_not_said_to_have_hu_or_codes() -> None:
+    facts = replace(STUDY, dataset=replace(DATASET, options_recorded=False, coded=None, audited=False))
+    items = _claim(facts)
+    assert "whole numbers" in items["9"].answer
+    assert "How the conversion was told to read files is not on record." in items["9"].answer
+    assert "Whether the case ids are codes of the conversion is not on record." in items["11"].answer
+    assert items["20"].status == items["33"].status == "authors"
+
+
+def test_the_papers_results_stand_beside_those_of_patients_alone() -> None:
+    for subjects, beside in (("patients", True), ("phantoms", False), ("patients and phantoms", False), (None, False)):
+        text = " ".join(
+            item.answer
+            for checklist in answered_items(replace(STUDY, subjects=subjects))
+            for item in checklist.items
+            if item.number in ("25", "36")
+        )
+        assert ("The published row stands beside these results" in text) is beside, subjects
+        assert ("published totals" in text) is beside, subjects
+
+
+def test_an_evaluation_without_a_dataset_is_not_said_to_be_missing() -> None:
+    item = _claim(replace(STUDY, dataset=None))["32"]
+    assert "no evaluation" not in item.answer
+    assert "Of which sets the evaluated cases are is not on record." in item.answer
 
 
 def _claim(facts: StudyFacts) -> dict[str, AnsweredItem]:

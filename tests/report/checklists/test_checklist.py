@@ -40,12 +40,12 @@ ONLY_AUTHORS = {
     "CLAIM 2024": ["1", "3", "4", "5", "15", "17", "18", "34", "41", "44"],
     "TRIPOD+AI": ["1", "3a", "3b", "3c", "5b", "6c", "8b", "8c", "17", "18a", "18b", "18c", "18d", "18e", "19", "27c"],
 }
-SYNTHETIC = replace(STUDY, synthetic=True)
+SYNTHETIC = replace(STUDY, subjects="phantoms")
 OTHER_TRAINER = replace(STUDY, model=replace(MODEL, trainer="nnUNetTrainer", plans="nnUNetPlans", intensities=None))
 # Between them they have every answer
 VARIANTS = [
     StudyFacts(),
-    StudyFacts(synthetic=True),
+    StudyFacts(subjects="phantoms"),
     STUDY,
     SYNTHETIC,
     OTHER_TRAINER,
@@ -54,6 +54,7 @@ VARIANTS = [
     replace(STUDY, model=replace(MODEL, pretrained=None), runs=replace(STUDY.runs, stages=("train",))),
     replace(STUDY, model=replace(MODEL, checkpoint="checkpoint_latest.pth")),
     replace(STUDY, evaluation=replace(EVALUATION, cases_by_set={"tuning": 1, "external": 2}, without_tumour=1)),
+    replace(STUDY, dataset=replace(DATASET, coded=None), model=replace(MODEL, same_split=None)),
 ]
 
 

@@ -97,7 +97,7 @@ def test_captions_say_which_case_is_which_panel(drawn: Path) -> None:
         ["| b", "AMT-0001", "0.94"],
         ["| c", "AMT-0001", "0.94"],
     ]
-    assert "| a | AMT-0002 | 0.00 | – | 1.00 | 2 | under-segmented, nothing of the tumour found |" in sixth
+    assert "| a | AMT-0002 | 0.00 | – | 1.00 | 2 | missed completely |" in sixth
     assert text.count("It is the only such case.") == 2
 
 
@@ -135,20 +135,20 @@ def test_panels_show_what_they_say(drawn: Path) -> None:
     assert panels[0].slice_number == 2
     assert panels[0].view.reference.sum() == panels[0].view.prediction.sum() == 8
     (panel,) = failure_panels(study, FailedCases((), (missed,)), foreground=1)
-    assert panel.lines[-1] == "under: nothing of it found"
+    assert panel.lines[-1] == "missed completely"
     assert panel.pointed is not None
     row, column = np.array(panel.pointed).astype(int)
     assert panel.view.reference[row, column], "the arrow ends in what is missing"
 
 
 def test_a_false_positive_is_looked_for_in_another_slice(drawn: Path) -> None:
-    """The voxel too many is alone in slice 2: the third is shown, and 0.01 ml (1 x 2 x 5 mm) are too much."""
+    """The voxel too many is alone in slice 2: the third is shown, and 0.01 ml (1 x 2 x 5 mm) are added."""
     study = find_study(drawn)
     found, _ = read_cases(study.evaluation.path)
     (panel,) = failure_panels(study, FailedCases((found,), ()), foreground=1)
     assert panel.slice_number == 3
     assert (panel.view.prediction.sum(), panel.view.reference.sum()) == (1, 0)
-    assert panel.lines[-1] == "over: 0.01 ml too much"
+    assert panel.lines[-1] == "0.01 ml added"
 
 
 def test_the_flow_is_that_of_the_conversion(drawn: Path) -> None:

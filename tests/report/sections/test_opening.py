@@ -39,6 +39,8 @@ def test_a_case_is_set_beside_those_of_its_size() -> None:
     """A case alone in its class has nobody to be set beside."""
     assert peers_of("small", SIZES) == "All 2 tumours of its size, small (< 5 cm): mean Dice score 0.33."  # type: ignore[arg-type]
     assert peers_of("large", SIZES) == ""  # type: ignore[arg-type]
+    assert peers_of("small", SIZES, overall=0.34) != ""  # type: ignore[arg-type]
+    assert peers_of("small", SIZES, overall=0.30) == "", "small tumours are none of the hard ones"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("epochs", "told"), [(15, True), (1000, False), (None, False)])
