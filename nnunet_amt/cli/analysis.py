@@ -158,6 +158,7 @@ def _show_tables() -> None:
     out.print(scanners)
     out.print(_estimates("Table 3: voxels, mean±SD (95% CI)", paper.TABLE_3, _TABLE_3))
     out.print(_estimates("Table 4: lesions, mean±SD (95% CI)", paper.TABLE_4, _TABLE_4))
+    out.print(f"Do the rows add up? {_adding_up()} Compare with the overall row; --check has every average.")
 
 
 def _estimates(
@@ -171,6 +172,16 @@ def _estimates(
         cells = [str(getattr(row, field)) for field in metrics]
         table.add_row(subgroup_title(row.group, row.subgroup), str(row.cases), *cells, end_section=last_of_group)
     return table
+
+
+def _adding_up() -> str:
+    """Say in a sentence which of the paper's rows do not average to their overall row."""
+    from nnunet_amt.evaluation.summary.subgroups import published_checks
+
+    wrong = (check for check in published_checks() if not check.consistent)
+    rows = {f"the {check.group.replace('_', ' ')} rows of Table {check.table}" for check in wrong}
+    whose = f"{', '.join(sorted(rows))} do not" if rows else "all rows"
+    return f"{whose[0].upper()}{whose[1:]} average to the overall row."
 
 
 def _show_check() -> None:
@@ -191,9 +202,7 @@ def _show_check() -> None:
             end_section=following is not None and following.group != check.group,
         )
     out.print(table)
-    rows = {f"the {plain[check.group]} rows of Table {check.table}" for check in checks if not check.consistent}
-    whose = f"{', '.join(sorted(rows))} do not" if rows else "all rows"
-    out.print(f"{whose[0].upper()}{whose[1:]} average to the overall row.")
+    out.print(_adding_up())
     out.print(
         "Rows are weighted with their cases; printed with two decimals they may be 0.01 apart.\n"
         "The sensitivity is weighted with lesions, whose numbers are not published: it must\n"

@@ -127,7 +127,7 @@ def part_words(view: ErrorView, crop: CaseCrop) -> str:
     """Name the part of the error that a picture is laid through, with its size."""
     volume = sized((view.added + view.missed) * float(np.prod(crop.spacing)) / _MM3_PER_ML)
     what = "added" if not view.missed else "missed" if not view.added else "added or missed"
-    return f"the largest part of the error that is not shown above ({volume} {what})"
+    return f"the largest part of the error that is not shown yet ({volume} {what})"
 
 
 def share_words(views: Sequence[ErrorView]) -> str:

@@ -19,7 +19,6 @@ _FEWEST_CASES = 10  # fewer have no outer tenth
 _RARE_SHARE = 0.05  # of the training cases
 # Of smaller tumours the surface, and with it the sphericity, is too coarse an estimate: it may come out above 1.
 SHAPE_VOXELS = 100
-_SHAPES = ("sphericity",)
 # Features of failure_cases.csv that say something each of their own: name, what, unit, digits, and at which end a value
 # can make a tumour hard to outline. An even density or a round shape makes none.
 _FEATURES: tuple[tuple[str, str, str, int, tuple[str, ...]], ...] = (
@@ -240,7 +239,7 @@ def _size(case: EvaluatedCase, cases: Sequence[EvaluatedCase]) -> Iterator[str]:
 def _features(case: EvaluatedCase, background: Background) -> Iterator[str]:
     voxels = {other.case_id: other.tp + other.fn for other in background.cases}
     for name, what, unit, digits, ends in _FEATURES:
-        least = SHAPE_VOXELS if name in _SHAPES else 0
+        least = SHAPE_VOXELS if name == "sphericity" else 0
         values = {
             case_id: failed.features[name]
             for case_id, failed in background.failed.items()

@@ -109,8 +109,10 @@ def _evaluation_folder(path: Path, found: _FoundFolders, datasets: Sequence[Path
     )
     cases = frozenset(row["case_id"] for row in read_rows(path / "cases.csv"))
     if references is None:
-        folders = (dataset / name for name in ("labelsTs", "labelsTr") for dataset in datasets)
-        references = next((folder for folder in folders if cases <= _case_ids_of(folder)), None)
+        folders = (dataset / name for dataset in datasets for name in ("labelsTs", "labelsTr"))
+        of_these = {folder.resolve(): folder for folder in folders if cases <= _case_ids_of(folder)}
+        # codes of cases are alike in every dataset: of two that have them neither is taken
+        references = next(iter(of_these.values())) if len(of_these) == 1 else None
     if cohort is None and references is not None and (references.parent / "cohort.csv").is_file():
         cohort = references.parent / "cohort.csv"
     return EvaluationFolder(path, predictions or _predictions_of(path, cases, found.label_maps), references, cohort)
@@ -132,11 +134,20 @@ def _datasets_of_nnunet() -> tuple[Path, ...]:
 
 
 def _dataset_of(evaluation: EvaluationFolder, datasets: Sequence[Path]) -> Path | None:
-    """Give the dataset that holds the references, or else the cohort file, or else is the only one."""
+    """Give the dataset that holds the references, or else the cohort file, or else alone lists all of the cases."""
     for part in (evaluation.references, evaluation.cohort):
         if part is not None and _is_dataset(part.parent):
             return part.parent
-    return datasets[0] if len(datasets) == 1 and evaluation.references is None else None
+    if evaluation.references is not None:
+        return None
+    cases = {row["case_id"] for row in read_rows(evaluation.path / "cases.csv")}
+    of_these = {dataset.resolve(): dataset for dataset in datasets if cases <= _listed_in(dataset / "cohort.csv")}
+    return next(iter(of_these.values())) if len(of_these) == 1 else None
+
+
+def _listed_in(cohort: Path) -> set[str]:
+    """Name the cases of a cohort file; none if it is not there."""
+    return {row.get("case_id", "") for row in read_rows(cohort)} if cohort.is_file() else set()
 
 
 def _images_of(evaluation: EvaluationFolder, dataset: Path | None, failures: Path | None) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.files import read_record
-from nnunet_amt.base.run_record import file_sha256, input_path, read_runs
+from nnunet_amt.base.run_record import file_sha256, input_path, newest_run, read_runs
 from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.study.study import Study
 from nnunet_amt.study.study_files import PLANS, read_part
@@ -42,9 +42,19 @@ class ModelRuns:
 
     @property
     def trainings(self) -> list[list[Run]]:
-        """Of each fold the recorded training, newest run first; empty unless every fold has one."""
+        """Of each fold the recorded training, newest run first; empty unless every fold has that of its checkpoint."""
         found = [_last_training(fold) for fold in self.folds]
-        return found if all(found) else []
+        return found if all(found) and not self.trained_anew else []
+
+    @property
+    def trained_anew(self) -> bool:
+        """Whether the fold of the checkpoint that predicted has written another one since."""
+        checkpoint = self.input("checkpoint")
+        path, hashed = str(checkpoint.get("path") or ""), checkpoint.get("sha256")
+        fold, name = path.rpartition("/")[0].rpartition("/")[2], _last_name(path)
+        runs = next((_last_training(folder) for folder in self.folds if folder.name == fold), [])
+        written = _sha256(runs[0]["outputs"], name) if runs and name else None
+        return None not in (written, hashed) and written != hashed
 
     @property
     def trained(self) -> list[Run]:
@@ -69,9 +79,13 @@ class ModelRuns:
 
 
 def model_runs(study: Study) -> ModelRuns:
-    """Find the newest prediction, the folder of its model, and the folds that are in it and were used."""
+    """Find the newest prediction of the evaluated label maps, the folder of its model, and the folds that were used."""
     predictions = study.evaluation.predictions
-    predicted = next((run for run in reversed(_runs_in([predictions])) if run["stage"] == "predict"), None)
+    evaluated = newest_run(study.evaluation.path, "evaluate")
+    hashed = _sha256(evaluated["inputs"], "predictions") if evaluated else None
+    made = (run for run in reversed(_runs_in([predictions])) if run["stage"] == "predict")
+    # label maps that another model wrote over them since, or that somebody edited before, are not those of the record
+    predicted = next((run for run in made if hashed in (None, _sha256(run["outputs"], ".") or hashed)), None)
     if predicted is None or predictions is None:
         return ModelRuns()
     folder = input_path(predictions, predicted, "model")
@@ -110,7 +124,7 @@ def model_facts(study: Study) -> ModelFacts | None:
     checkpoint = model.input("checkpoint")
     trained = model.trained
     pretrained = _given(trained, "pretrained_weights")
-    times = _training_times(model.folds)
+    times = [] if model.trained_anew else _training_times(model.folds)
     return ModelFacts(
         trainer=trainer,
         plans=plans_name,
@@ -154,15 +168,17 @@ def _last_training(fold: Path) -> list[Run]:
 def _same_split(trained: Sequence[Run], plans: Mapping[str, Any], dataset: Path | None) -> bool | None:
     """Whether the recorded trainings read the splits_final.json that the dataset has now, of a dataset of its name."""
     here = None if dataset is None else file_sha256(dataset / "splits_final.json")
-    read = {_hash_of_splits(run) for run in trained}
+    read = {_sha256(run["inputs"], "splits") for run in trained}
     if dataset is None or here is None or not read or None in read:
         return None
     return read == {here} and plans.get("dataset_name", dataset.name) == dataset.name
 
 
-def _hash_of_splits(run: Run) -> object:
-    entry = run["inputs"].get("splits")
-    return entry.get("sha256") if isinstance(entry, Mapping) else None
+def _sha256(entries: Mapping[str, Any], name: str) -> str | None:
+    """Give the hash that a record has of what a run read or wrote; None where it has none."""
+    entry = entries.get(name)
+    found = entry.get("sha256") if isinstance(entry, Mapping) else None
+    return found if isinstance(found, str) else None
 
 
 def _seed(trained: Sequence[Run]) -> int | None:

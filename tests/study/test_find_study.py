@@ -61,6 +61,29 @@ def test_a_dataset_of_other_cases_is_not_taken(tmp_path: Path, monkeypatch: pyte
     study = find_study(tmp_path)
     assert study.evaluation.references is None
     assert study.images is None
+    assert study.dataset is None, "what it says of its cases is not said of these"
+
+
+def test_a_dataset_whose_labels_are_gone_is_known_by_its_cohort_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("nnUNet_raw", raising=False)
+    dataset = write_dataset(tmp_path / "Dataset711_AMT")
+    (dataset / "labelsTs" / "AMT-0002.nii.gz").unlink()
+    (dataset / "cohort.csv").write_text("case_id\nAMT-0001\nAMT-0002\n")
+    write_results(tmp_path / "evaluation")
+    study = find_study(tmp_path)
+    assert (study.evaluation.references, study.dataset) == (None, dataset)
+
+
+def test_of_two_datasets_with_the_same_codes_neither_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AMT-0001 is a case of every converted dataset; which was evaluated only a record can say."""
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path))
+    for name in ("Dataset711_AMT", "Dataset712_Other"):
+        write_dataset(tmp_path / name)
+    write_results(tmp_path / "evaluation")
+    study = find_study(tmp_path)
+    assert (study.evaluation.references, study.dataset) == (None, None)
 
 
 def test_records_win_over_names(tmp_path: Path) -> None:

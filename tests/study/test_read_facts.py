@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_amt import trainers
 from nnunet_amt.base.files import write_json
+from nnunet_amt.base.run_record import read_runs
 from nnunet_amt.evaluation.results.summary_json import write_summary_json
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.checklists import answered_items
@@ -134,6 +135,32 @@ def test_another_models_training_is_not_taken_for_this_ones(study: Path) -> None
     assert model is not None
     assert model.training_seconds == 2.0
     assert _facts(study).runs.software == {"torch": ("2.13.0", "2.14.0")}
+
+
+def test_label_maps_that_were_written_over_since_are_not_those_evaluated(study: Path) -> None:
+    """The evaluation's record has their hash, and so has that of the prediction; one in parts has none."""
+    write_model(study)
+    [predicted] = read_runs(study / "predictions")
+    evaluated = {"predictions": {"path": "../predictions", "sha256": "aa"}}
+    write_runs(study / "evaluation", recorded("evaluate", "2026-11-22", inputs=evaluated))
+    for hashes, known in ((["aa"], True), (["bb"], False), (["aa", "bb"], True), ([None], True)):
+        outputs = [{} if sha is None else {".": {"sha256": sha}} for sha in hashes]
+        write_runs(study / "predictions", *(predicted | {"outputs": output} for output in outputs))
+        model = _facts(study).model
+        assert (model is not None and model.trainer is not None) is known, hashes
+
+
+def test_a_training_begun_anew_since_is_not_that_of_the_checkpoint(study: Path) -> None:
+    """The prediction's record has the hash of its checkpoint, c0c0..., the training's that of what it wrote."""
+    fold = write_model(study) / "fold_0"
+    for wrote, known in (("c0" * 32, True), ("d1" * 32, False)):
+        outputs = {"checkpoint_best.pth": {"sha256": wrote}}
+        write_runs(fold, recorded("train", "2026-11-22", outputs=outputs, command="nnunet_amt train 711"))
+        model = _facts(study).model
+        assert model is not None
+        assert model.trained is known
+        assert (model.epochs, model.training_seconds) == ((2, 2.0) if known else (None, None))
+        assert model.trainer == "nnUNetTrainerAMT_5epochs", "the folder names it still"
 
 
 def test_options_of_a_recorded_command_are_seen(study: Path) -> None:

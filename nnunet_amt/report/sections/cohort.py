@@ -12,6 +12,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
+from nnunet_amt.study.model_facts import model_runs
 from nnunet_amt.writing.numbers import counted, duration
 from nnunet_amt.writing.table import Row, Table
 
@@ -171,7 +172,7 @@ def _times(values: tuple[float, ...]) -> str:
 
 
 def _prediction(content: StudyContent) -> str:
-    run = content.newest_run("predict")
+    run = model_runs(content.study).predicted
     if run is None:
         return "There is no record of the prediction in this study; the label maps were evaluated as they were found."
     predicted = (run.get("counts") or {}).get("cases_in_all")

@@ -273,6 +273,8 @@ def test_the_command_shows_all_four_tables() -> None:
     assert result.exit_code == 0
     for words in ("Table 1", "58.0 (21–85)", "Table 2", "Fujifilm", "Table 3", "0.82±0.15", "Table 4"):
         assert words in result.output
+    text = " ".join(result.output.split())
+    assert "Do the rows add up? The manufacturer rows of Table 3 do not average to the overall row." in text
 
 
 def test_the_check_ends_with_0_and_names_the_rows() -> None:
