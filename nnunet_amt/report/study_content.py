@@ -141,7 +141,7 @@ class StudyContent:
         """Write the command that evaluates the same label maps by the same settings, with more options, to a folder."""
         evaluation = self.study.evaluation
         run = newest_run(evaluation.path, "evaluate")
-        words = [*self._label_maps(), "-o", output]
+        words: list[str | Path] = [*self._label_maps(), "-o", output]
         if evaluation.cohort is not None and (run is None or "cohort" in run["inputs"]):
             words += ["--cohort", evaluation.cohort]
         if probabilities := read_from(evaluation.path, "evaluate", "probabilities"):
@@ -153,7 +153,8 @@ class StudyContent:
 
     def failures_command(self) -> str:
         """Write the command that looks into the failures of the same cases."""
-        words = [*self._label_maps(), "-o", self.study.failures or self._beside("_failures")]
+        output = self.study.failures or self._beside("_failures")
+        words: list[str | Path] = [*self._label_maps(), "-o", output]
         if self.study.images is not None:
             words += ["--images", self.study.images]
         words += [*_setting_words(self.summary.settings, only=_COUNTING), *self._missing_words()]

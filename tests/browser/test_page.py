@@ -65,15 +65,16 @@ def test_the_first_screen_holds_the_result_and_the_worst_case_whole(
     assert "missed" in worst.inner_text().lower()
     picture = worst.locator("img").first
     assert picture.evaluate("element => element.naturalWidth > 0")
-    boxes = {"lead": lead, "last figure": figures.last, "worst": worst, "picture": picture}
-    found = {name: part.bounding_box() for name, part in boxes.items()}
-    for name, box in found.items():
+    found = {}
+    for name, part in {"lead": lead, "last figure": figures.last, "worst": worst, "picture": picture}.items():
+        box = part.bounding_box()
         assert box is not None, name
         assert box["y"] >= 0, name
         assert box["y"] + box["height"] <= height, (name, box)
         assert box["x"] + box["width"] <= 1366, (name, box)
-    assert found["worst"]["x"] >= found["lead"]["x"] + found["lead"]["width"]  # beside it  # type: ignore[index]
-    assert found["picture"]["height"] >= 130  # type: ignore[index]
+        found[name] = box
+    assert found["worst"]["x"] >= found["lead"]["x"] + found["lead"]["width"]  # beside it
+    assert found["picture"]["height"] >= 130
     assert worst.evaluate("element => element.scrollHeight <= element.clientHeight + 1")  # nothing hangs out of it
 
 

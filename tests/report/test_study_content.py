@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -55,11 +56,9 @@ def test_every_setting_of_an_evaluation_can_be_given_on_the_command_line(study: 
         f"{plain} --connectivity 6 --minimum-voxels 3 --false-positive-rule no_overlap "
         "--foreground 255 --surface-distances --seed 5 --cluster institution --ci-always --subgroup 'a b' --subgroup c"
     )
-    options = {
-        option
-        for parameter in get_command(app).commands["evaluate"].params
-        for option in parameter.opts  # type: ignore[attr-defined]
-    }
+    commands = get_command(app)
+    assert isinstance(commands, TyperGroup)
+    options = {option for parameter in commands.commands["evaluate"].params for option in parameter.opts}
     given = {word for word in shlex.split(command) if word.startswith("--")}
     assert given <= options
     assert len(given - {"--cohort"}) == len(fields(EvaluationSettings)) - 1
