@@ -164,7 +164,7 @@ class StudyContent:
         """Write the commands that count a reader's decisions, and that make this page of the new evaluation."""
         path = self.study.evaluation.path
         output = path if path.name.endswith(TRIAGED) else self._beside(TRIAGED)
-        page = ["report", ".", "--evaluation", output, "-o", f"report{TRIAGED}.html"]
+        page: list[str | Path] = ["report", ".", "--evaluation", output, "-o", f"report{TRIAGED}.html"]
         return (
             self.evaluate_command("--triage", "decisions.csv", output=output),
             self.command(*page, *(() if title is None else ("--title", title))),
