@@ -11,7 +11,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.report.case_pictures import case_pictures
-from nnunet_amt.report.page_parts import Section, content_policy, page_environment, stylesheet
+from nnunet_amt.report.page_parts import Section, content_policy, page_block, page_environment
 from nnunet_amt.report.sections.cohort import cohort_section, done_section
 from nnunet_amt.report.sections.documentation import checklists_section, citing_section, settings_section
 from nnunet_amt.report.sections.failing import (
@@ -132,8 +132,9 @@ def make_page(
 ) -> Page:
     """Make everything that the templates show; the parameters are those of `write_report`."""
     pictures, no_pictures = case_pictures(content, [*worst_cases(content), *best_cases(content)], progress=progress)
-    part, why_not = _viewer(content, viewer, progress)
-    styles = tuple(text for text in (stylesheet("page.css"), part.styles, stylesheet("print.css")) if text)
+    part, why_not = _viewer(content, viewer, title, progress)
+    styles = tuple(text for text in (page_block("page.css"), part.styles, page_block("print.css")) if text)
+    scripts = (page_block("page.js"), *part.scripts)
     worst = next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
     evaluated = content.newest_run("evaluate")  # which dates the page, so that equal studies give equal pages
     when = f" of {moment(str(evaluated['started']))}" if evaluated and evaluated.get("started") else ""
@@ -156,19 +157,19 @@ def make_page(
         made=f"From the evaluation{when}",
         version=__version__,
         viewer=bool(part.html),
-        policy=content_policy(scripts=part.scripts, styles=styles, extra=part.csp),
+        policy=content_policy(scripts=scripts, styles=styles, extra=part.csp),
         styles=styles,
-        scripts=part.scripts,
+        scripts=scripts,
         data=(DataBlock(_RUN_RECORDS_ID, "application/json", content.run_records()), *part.data),
     )
 
 
-def _viewer(content: StudyContent, wanted: bool, progress: Progress) -> tuple[ViewerPart, str]:
+def _viewer(content: StudyContent, wanted: bool, title: str | None, progress: Progress) -> tuple[ViewerPart, str]:
     """Make the viewer, or say why there is none."""
     if not wanted:
         return _NO_VIEWER, "The viewer was left out of this page (--no-viewer)."
     try:
         cases = viewer_cases(content.study, cases=content.cases, settings=content.summary.settings)
-        return viewer_part(cases, progress=progress), ""
+        return viewer_part(cases, triage_commands=content.triage_commands(title=title), progress=progress), ""
     except BadInputError as error:
         return _NO_VIEWER, f"The cases cannot be looked at: {content.without_folders(str(error))}."

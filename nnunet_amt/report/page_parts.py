@@ -7,11 +7,12 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnunet_amt.errors import ImageReadError
+from nnunet_amt.writing.table import Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -41,12 +42,16 @@ class Missing:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page: its id, its heading without a number, and the template that lays out the content."""
+    """A section of the page: its id, its heading without a number, and the template that lays out the content.
+
+    `folded` says in a few words what a section holds that is folded on the screen; empty for one that stands open.
+    """
 
     anchor: str
     title: str
     template: str
     content: object
+    folded: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,11 +132,21 @@ def page_environment(folder: Path | None = None) -> Environment:
     )
     environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
     environment.filters["code"] = code
+    environment.filters["split_at_groups"] = split_at_groups
     return environment
 
 
-def stylesheet(name: str) -> str:
-    """Read a style sheet as it will stand in the page."""
+def split_at_groups(table: Table) -> tuple[Table, Table | None]:
+    """Split a table into its first rows, with the notes, and the groups of rows behind them; None without any."""
+    start = next((i for i, row in enumerate(table.rows) if row.kind == "group"), None)
+    if start is None:
+        return table, None
+    groups = replace(table, title=f"{table.title}, by subgroup", rows=table.rows[start:], notes=())
+    return replace(table, rows=table.rows[:start]), groups
+
+
+def page_block(name: str) -> str:
+    """Read a style sheet or a script as it will stand in the page."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_rows
+from nnunet_amt.base.run_record import newest_run, shareable_path
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.read_results import (
     EvaluatedCase,
@@ -21,19 +22,28 @@ from nnunet_amt.evaluation.results.read_results import (
 )
 from nnunet_amt.evaluation.results.summary_json import EvaluationSummary, read_summary
 from nnunet_amt.evaluation.results.tables import read_tables
+from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.cohort_groups import read_cohort_rows
 from nnunet_amt.report.case_story import Background, CohortRow
 from nnunet_amt.study import Study
 from nnunet_amt.study.facts import StudyFacts
 from nnunet_amt.study.model_facts import chain_of_runs
 from nnunet_amt.study.read_facts import facts_of
+from nnunet_amt.study.study import label_map_in, read_from
 from nnunet_amt.study.study_files import AUDIT, COMPARISON, DESCRIPTION, read_part
 from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]
+UNTOLD_WAY = "WAY_TO"  # stands in a command for the way to a folder that would name a person
+TRIAGED = "_triaged"  # ends the name of an evaluation that a reader's decisions were counted in
 # A page must not change because a page was written before.
 _STAGES_OF_PAGES = ("report", "figures")
 _RUN_RECORDS_SCHEMA = 1
+# Options of our commands that are not named as the settings are; for the resamples there is none.
+_OPTIONS = {"minimum_predicted_voxels": "--minimum-voxels", "subgroup_columns": "--subgroup"}
+_WITHOUT_OPTION = ("bootstrap_resamples",)
+# What the failure analysis counts lesions by.
+_COUNTING = ("connectivity", "minimum_predicted_voxels", "false_positive_rule", "foreground")
 _FOLDERS = re.compile(r"(?<!\S)(?:[A-Za-z]:)?[/\\](?:[^\s/\\:]+[/\\])*")  # those before a name
 
 
@@ -123,9 +133,58 @@ class StudyContent:
         return next((run for run in reversed(self.chain) if run.get("stage") == stage), None)
 
     def command(self, *words: str | Path) -> str:
-        """Write a command of ours with paths as they are named from the study's folder."""
-        shown = [shown_path(word, self.study.folder) if isinstance(word, Path) else word for word in words]
-        return shlex.join(["nnunet_amt", *shown])
+        """Write a command of ours for the shell, with paths as they are named from the study's folder."""
+        quoted = [path_word(word, self.study.folder) if isinstance(word, Path) else shlex.quote(word) for word in words]
+        return " ".join(["nnunet_amt", *quoted])
+
+    def evaluate_command(self, *options: str | Path, output: Path) -> str:
+        """Write the command that evaluates the same label maps by the same settings, with more options, to a folder."""
+        evaluation = self.study.evaluation
+        run = newest_run(evaluation.path, "evaluate")
+        words: list[str | Path] = [*self._label_maps(), "-o", output]
+        if evaluation.cohort is not None and (run is None or "cohort" in run["inputs"]):
+            words += ["--cohort", evaluation.cohort]
+        if probabilities := read_from(evaluation.path, "evaluate", "probabilities"):
+            words += ["--probabilities", probabilities]
+        if (evaluation.path / "component_analysis.json").is_file() and "--components" not in options:
+            words.append("--components")
+        words += [*_setting_words(self.summary.settings), *self._missing_words(), *options]
+        return self.command("evaluate", *words)
+
+    def failures_command(self) -> str:
+        """Write the command that looks into the failures of the same cases."""
+        output = self.study.failures or self._beside("_failures")
+        words: list[str | Path] = [*self._label_maps(), "-o", output]
+        if self.study.images is not None:
+            words += ["--images", self.study.images]
+        words += [*_setting_words(self.summary.settings, only=_COUNTING), *self._missing_words()]
+        return self.command("failures", *words)
+
+    def triage_commands(self, *, title: str | None = None) -> tuple[str, str]:
+        """Write the commands that count a reader's decisions, and that make this page of the new evaluation."""
+        path = self.study.evaluation.path
+        output = path if path.name.endswith(TRIAGED) else self._beside(TRIAGED)
+        page: list[str | Path] = ["report", ".", "--evaluation", output, "-o", f"report{TRIAGED}.html"]
+        return (
+            self.evaluate_command("--triage", "decisions.csv", output=output),
+            self.command(*page, *(() if title is None else ("--title", title))),
+        )
+
+    def _beside(self, ending: str) -> Path:
+        """Name a folder for more results beside the evaluation; in the study, where the evaluation is not below it."""
+        path, folder = self.study.evaluation.path, self.study.folder
+        if folder.resolve() in path.resolve().parents:
+            return path.with_name(f"{path.name}{ending}")
+        return folder / f"evaluation{ending}"
+
+    def _label_maps(self) -> tuple[str | Path, str | Path]:
+        evaluation = self.study.evaluation
+        return evaluation.predictions or "PREDICTIONS", evaluation.references or "REFERENCES"
+
+    def _missing_words(self) -> tuple[str, ...]:
+        predictions = self.study.evaluation.predictions
+        whole = predictions is None or all(label_map_in(predictions, case.case_id) for case in self.cases)
+        return () if whole else ("--missing-as-empty",)
 
     def without_folders(self, text: str) -> str:
         """Give an error's text as a page may tell it: of every path the last name alone."""
@@ -178,10 +237,31 @@ def read_study_content(study: Study) -> StudyContent:
     )
 
 
-def shown_path(path: Path, folder: Path) -> str:
-    """Name a path from a folder; one that is not below it by its last name alone, since the way there may tell."""
-    resolved, base = path.resolve(), folder.resolve()
-    return resolved.relative_to(base).as_posix() if resolved.is_relative_to(base) else resolved.name
+def path_word(path: Path, folder: Path) -> str:
+    """Name a path from a folder, as a word that the shell takes there.
+
+    The way that a run record tells, so from the home folder on (``~/``) where names of people lie between; `UNTOLD_WAY`
+    and the last name where there is no other.
+    """
+    way = shareable_path(path, folder) or f"{UNTOLD_WAY}/{path.name}"
+    if way.startswith("~/"):  # which the shell follows only where it is not quoted
+        return f"~/{shlex.quote(way[2:])}"
+    return shlex.quote(f"./{way}" if way.startswith("-") else way)
+
+
+def _setting_words(settings: EvaluationSettings, *, only: Sequence[str] = ()) -> Iterator[str]:
+    """Give the options that set what is not as usual."""
+    usual = EvaluationSettings()
+    for name in (field.name for field in fields(settings)):
+        value = getattr(settings, name)
+        if value == getattr(usual, name) or name in _WITHOUT_OPTION or (only and name not in only):
+            continue
+        option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        if value is True:
+            yield option
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            yield from (option, str(one))
 
 
 def _training_rows(path: Path) -> Sequence[CohortRow]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.browser.conftest import OpenReport
 
 if TYPE_CHECKING:
@@ -40,6 +42,21 @@ def test_no_table_is_cut(open_report: OpenReport, browser: Browser, small_report
     page.emulate_media(media="print")
     assert page.locator("main table:visible").count() >= 6
     assert page.evaluate(_CUT_OFF) == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_is_folded_on_the_screen_is_printed(
+    open_report: OpenReport, browser: Browser, small_report: Path, scripts: bool
+) -> None:
+    page = open_report(browser, small_report, java_script_enabled=scripts, viewport=_PRINTABLE).page
+    folded = len(page.pdf(format="A4"))
+    page.emulate_media(media="print")
+    for part in page.locator("main table, #settings pre").all():
+        assert part.is_visible()
+    for closed in page.locator("details").all():
+        closed.evaluate("element => { element.open = true }")
+    whole = len(page.pdf(format="A4"))
+    assert abs(folded - whole) < whole / 100
 
 
 def test_rows_stay_whole_and_their_heads_are_repeated_on_every_page(

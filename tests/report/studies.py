@@ -103,7 +103,7 @@ def write_study(folder: Path, *, healthy: bool = False, subjects: str | None = "
     settings = EvaluationSettings(bootstrap_resamples=50)
     references, predictions = dataset / "labelsTs", folder / "predictions"
     with (
-        mock.patch("nnunet_amt.evaluation.evaluate.write_figures", _blank_figures),
+        mock.patch("nnunet_amt.evaluation.evaluate.write_figures", blank_figures),
         mock.patch("nnunet_amt.evaluation.failures.analyse.write_feature_figures", _blank_features),
     ):
         evaluate(predictions, references, folder / "evaluation", cohort=dataset / "cohort.csv", settings=settings)
@@ -113,7 +113,7 @@ def write_study(folder: Path, *, healthy: bool = False, subjects: str | None = "
     return folder
 
 
-def _blank_figures(folder: Path, *_: object, **__: object) -> None:
+def blank_figures(folder: Path, *_: object, **__: object) -> None:
     """Stand in for figures, which take seconds and have tests of their own."""
     for name in ("froc", "dice_by_size", "volumes"):
         _blank_features(folder / name)

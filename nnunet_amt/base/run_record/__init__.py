@@ -5,6 +5,7 @@ from nnunet_amt.base.run_record.entries import (
     describe_input,
     file_sha256,
     number_of_parameters,
+    shareable_path,
     shareable_words,
 )
 from nnunet_amt.base.run_record.record import (
@@ -31,5 +32,6 @@ __all__ = [
     "read_runs",
     "recorded_run",
     "recorded_settings",
+    "shareable_path",
     "shareable_words",
 ]

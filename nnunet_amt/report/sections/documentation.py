@@ -11,7 +11,7 @@ from nnunet_amt.report.checklists import ANCHORS, STATUSES, AnsweredItem, Checkl
 from nnunet_amt.report.page_parts import Missing, Section
 from nnunet_amt.report.study_content import Run, StudyContent
 from nnunet_amt.report.viewer import NIIVUE_VERSION
-from nnunet_amt.writing.numbers import counted, duration, file_size, moment, number
+from nnunet_amt.writing.numbers import counted, duration, file_size, joined, moment, number
 from nnunet_amt.writing.table import Row, Table
 
 _HASH_CHARACTERS = 16
@@ -95,13 +95,17 @@ def settings_section(content: StudyContent) -> Section:
         run_records=content.run_records(),
         missing=() if content.runs else (_MISSING,),
     )
-    return Section("settings", "Under which settings", "settings.html.j2", settings)
+    folded = f"{counted(len(content.runs), 'run')} on record, with commands, versions and checksums"
+    return Section("settings", "Under which settings", "settings.html.j2", settings, folded)
 
 
 def checklists_section(content: StudyContent) -> Section:
     """Lay out every item of both checklists."""
     shown = tuple(_shown_checklist(checklist) for checklist in answered_items(content.facts))
-    return Section("checklists", "CLAIM 2024 and TRIPOD+AI", "checklists.html.j2", Checklists(shown, ANCHORS))
+    folded = (
+        f"{joined([str(sum(len(items) for _, items in one.groups)) for one in shown])} items, answered from the study"
+    )
+    return Section("checklists", "CLAIM 2024 and TRIPOD+AI", "checklists.html.j2", Checklists(shown, ANCHORS), folded)
 
 
 def citing_section(content: StudyContent, *, niivue: bool = False) -> Section:

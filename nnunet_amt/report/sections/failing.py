@@ -102,7 +102,7 @@ def failing_section(
     missing = [Missing(no_pictures)] if no_pictures else []
     features = None
     if failures is None:
-        missing.append(Missing("The failure analysis was not made.", (_failures_command(content),)))
+        missing.append(Missing("The failure analysis was not made.", (content.failures_command(),)))
     else:
         features = read_picture(
             failures / "failure_features.png",
@@ -112,7 +112,7 @@ def failing_section(
         )
         if content.failure_tables is None:
             why = "The failure analysis was made by an earlier version, which wrote no tables for this page."
-            missing.append(Missing(why, (_failures_command(content),)))
+            missing.append(Missing(why, (content.failures_command(),)))
     none_failed = "" if any(map(has_failed, content.cases)) else "No case failed by the definition of this page."
     failing = Failing(
         none_failed=none_failed,
@@ -162,15 +162,6 @@ def case_cards(
         )
         for case in cases
     )
-
-
-def _failures_command(content: StudyContent) -> str:
-    evaluation = content.study.evaluation
-    output = content.study.failures or evaluation.path.with_name(f"{evaluation.path.name}_failures")
-    predictions, references = evaluation.predictions or "PREDICTIONS", evaluation.references or "REFERENCES"
-    images = content.study.images
-    more = () if images is None else ("--images", images)
-    return content.command("failures", predictions, references, "-o", output, *more)
 
 
 def _all_cases(content: StudyContent, viewer: bool) -> Table:

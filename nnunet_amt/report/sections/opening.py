@@ -14,9 +14,10 @@ from nnunet_amt.report.case_story import failure_kind
 from nnunet_amt.report.sections.failing import CaseCard
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.study.facts import ModelFacts
-from nnunet_amt.writing.numbers import UNDEFINED, counted, value_text
+from nnunet_amt.writing.numbers import counted, value_text
 
 STANDARD_EPOCHS = 1000  # of nnU-Net, and of our trainer
+_FIRST_FIGURES = 3  # Dice, sensitivity, false positives
 NamedGroup = tuple[str, str, GroupSummary]
 
 
@@ -24,7 +25,7 @@ NamedGroup = tuple[str, str, GroupSummary]
 class KeyFigure:
     """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's.
 
-    The paper's is empty where the cases are not on record as patients.
+    `published` is empty where the paper has none, or its patients are nothing to hold these cases against.
     """
 
     name: str
@@ -40,8 +41,12 @@ class Opening:
 
     Attributes
     ----------
-    sentences
-        The result in plain words.
+    subjects
+        What the cases are, where they are no patients; else empty.
+    sentences, figures
+        The result in two or three sentences and in three figures, for the first screen.
+    more_sentences, more_figures
+        What belongs to it and has no room there.
     kinds
         How many cases fail how, in a sentence.
     worst
@@ -53,8 +58,11 @@ class Opening:
     """
 
     title: str
+    subjects: str
     sentences: tuple[str, ...]
     figures: tuple[KeyFigure, ...]
+    more_sentences: tuple[str, ...]
+    more_figures: tuple[KeyFigure, ...]
     kinds: str
     worst: CaseCard | None
     equals: tuple[str, ...]
@@ -72,17 +80,36 @@ def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Ope
         peers = peers_of(size_class, content.summary.subgroups, overall=content.summary.tumour_dice.mean)
         of_others = peers, short_training(content.facts.model)
         reasons = tuple(filter(None, of_others)) if worst.story.failed else ()
-    return Opening(title, _sentences(content), _figures(content), _kinds(content), worst, equals, reasons)
+    figures = _figures(content)
+    return Opening(
+        title=title,
+        subjects=content.subjects_sentence,
+        sentences=_sentences(content),
+        figures=figures[:_FIRST_FIGURES],
+        more_sentences=_more_sentences(content),
+        more_figures=figures[_FIRST_FIGURES:],
+        kinds=_kinds(content),
+        worst=worst,
+        equals=equals,
+        reasons=reasons,
+    )
 
 
 def short_training(model: ModelFacts | None) -> str:
     """Say that a model was trained for fewer epochs than nnU-Net's standard; else nothing."""
-    if model is None or not model.epochs or model.epochs >= STANDARD_EPOCHS:
+    epochs = _few_epochs(model)
+    if not epochs:
         return ""
     return (
-        f"The network was trained for {counted(model.epochs, 'epoch')}, where nnU-Net's standard is "
+        f"The network was trained for {counted(epochs, 'epoch')}, where nnU-Net's standard is "
         f"{STANDARD_EPOCHS}: these figures show what it had learned by then, not what the method can do."
     )
+
+
+def _few_epochs(model: ModelFacts | None) -> int:
+    """Give the epochs of a training that was shorter than nnU-Net's standard; 0 of any other, or if not known."""
+    epochs = 0 if model is None else model.epochs or 0
+    return epochs if epochs < STANDARD_EPOCHS else 0
 
 
 def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
@@ -112,21 +139,18 @@ def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup], *, overall: floa
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
-    overall = content.summary.overall
-    dice = content.summary.tumour_dice
-    at = threshold_index(0.1)
-    lesion, scans = overall.lesion, overall.specificity
-    whom = f"The model was tested on {counted(overall.cases, 'CT')}"
+    overall, dice, at = content.summary.overall, content.summary.tumour_dice, threshold_index(0.1)
+    lesion, epochs = overall.lesion, _few_epochs(content.facts.model)
+    training = f", trained for {counted(epochs, 'epoch')}," if epochs else ""
+    whom = f"The model{training} was tested on {counted(overall.cases, 'CT')}"
     if content.institutions is not None:
         whom += f" of {counted(content.institutions, 'institution')}"
-    sentences = [content.subjects_sentence] if content.subjects_sentence else []
-    sentences.append(f"{whom}{content.whose}.")
-    if short := short_training(content.facts.model):
-        sentences.append(short)
+    sentences = [f"{whom}{content.whose}."]
     if dice.mean is not None:
         sentences.append(
-            f"On average {'of the CTs with a tumour ' if scans else ''}its outline of the tumour and the reference "
-            f"agree with a Dice score of {dice.mean:.2f}{_interval_words(dice)}; 1 is perfect agreement, 0 none."
+            f"On average {'of the CTs with a tumour ' if overall.specificity else ''}its outline of the tumour and the "
+            f"reference agree with a Dice score of {dice.mean:.2f}{_interval_words(dice)}; 1 is perfect agreement, 0 "
+            "none."
         )
     if lesion.references:
         rate = lesion.fp_per_scan[at].mean
@@ -134,15 +158,20 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         sentences.append(
             f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')} at an overlap of IoU > 0.1{per_scan}."
         )
-    if scans is not None:
+    return tuple(sentences)
+
+
+def _more_sentences(content: StudyContent) -> tuple[str, ...]:
+    sentences = []
+    if (scans := content.summary.overall.specificity) is not None:
         sentences.append(
             f"Of {counted(scans.scans, 'CT')} without a tumour, {scans.negative} "
             f"{'is' if scans.negative == 1 else 'are'} free of false positives: a specificity by scan of "
             f"{scans.value:.2f} (95% CI, Wilson, "
             f"{scans.wilson95[0]:.2f} to {scans.wilson95[1]:.2f})."
         )
-    voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
     if content.facts.of_patients:
+        voxel_row, lesion_row = paper.TABLE_3[0], paper.TABLE_4[0]
         sentences.append(
             f"The paper ({paper.CITATION}) reports a Dice score of {voxel_row.dice.mean:.2f}, a sensitivity of "
             f"{lesion_row.sensitivity_01.mean:.2f} and {lesion_row.fp_per_scan_01.mean:.2f} false positives per scan "
@@ -184,8 +213,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         low, high = scans.wilson95
         meaning = f"share of the {counted(scans.scans, 'CT')} without a tumour that have no false positive"
         specificity = value_text(scans.value, digits=2)
-        theirs_too = UNDEFINED if beside else ""
-        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", theirs_too))
+        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", ""))
     return tuple(figures)
 
 

@@ -196,10 +196,7 @@ def _size_words(content: StudyContent) -> str:
 
 
 def _evaluate_again(content: StudyContent, why: str, *options: str) -> Missing:
-    evaluation = content.study.evaluation
-    label_maps = (evaluation.predictions or "PREDICTIONS", evaluation.references or "REFERENCES")
-    cohort = () if evaluation.cohort is None else ("--cohort", evaluation.cohort)
-    return Missing(why, (content.command("evaluate", *label_maps, "-o", evaluation.path, *cohort, *options),))
+    return Missing(why, (content.evaluate_command(*options, output=content.study.evaluation.path),))
 
 
 def _no_comparison(content: StudyContent) -> Missing:

@@ -88,7 +88,12 @@ class _Encoded:
 
 
 def viewer_part(
-    cases: Sequence[ViewerCase], *, budget: int = PAGE_BUDGET, jobs: int | None = None, progress: Progress = silent
+    cases: Sequence[ViewerCase],
+    *,
+    triage_commands: Sequence[str] = (),
+    budget: int = PAGE_BUDGET,
+    jobs: int | None = None,
+    progress: Progress = silent,
 ) -> ViewerPart:
     """Make the viewer of all cases, in their order, in no more than `budget` characters beside scripts and controls.
 
@@ -96,6 +101,8 @@ def viewer_part(
 
     Parameters
     ----------
+    triage_commands
+        What counts the reader's decisions, to be typed in the study's folder where ``decisions.csv`` lies.
     budget
         Characters; each case has an equal share. It is exceeded only where a case has so many findings that their
         lines in the table take more than its share: some 200 of them among 164 cases.
@@ -118,7 +125,7 @@ def viewer_part(
     found = _candidates(encoded)
     scripts = [*([] if library is None else [library]), *(_asset(f"{name}.js") for name in _SCRIPTS)]
     return ViewerPart(
-        html=_html(encoded, found),
+        html=_html(encoded, found, triage_commands),
         styles=_asset("viewer.css"),
         # what would end a script element, or begin a comment in it, is broken up; in JavaScript it stays the same
         scripts=tuple(script.replace("</script", "<\\/script").replace("<!--", "<\\!--") for script in scripts),
@@ -217,7 +224,7 @@ def _data_blocks(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, 
     yield DataBlock("amt-viewer-cases", "application/json", content.replace("<", "\\u003c"))
 
 
-def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> str:
+def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]], triage_commands: Sequence[str]) -> str:
     strips = [strip for one in encoded for strip in one.finding_strips]
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -232,6 +239,7 @@ def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) 
         hu_low=HU_RANGE[0],
         hu_high=HU_RANGE[1],
         threshold=CANDIDATE_THRESHOLD,
+        triage_commands=triage_commands,
         blue=BLUE,
         orange=ORANGE,
     )

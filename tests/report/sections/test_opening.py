@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from nnunet_amt.evaluation import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import summarise
-from nnunet_amt.report.sections.opening import dice_by_size, peers_of, short_training
+from nnunet_amt.report.sections.opening import dice_by_size, opening, peers_of, short_training
+from nnunet_amt.report.study_content import read_study_content
+from nnunet_amt.study import find_study
 from nnunet_amt.study.facts import ModelFacts
 from tests.evaluation.builders import evaluated, row_mask
 
@@ -45,3 +50,15 @@ def test_a_short_training_is_named(epochs: int | None, told: bool) -> None:
 
 def test_nothing_is_said_of_an_unknown_model() -> None:
     assert short_training(None) == ""
+
+
+def test_the_first_screen_has_three_sentences_and_three_figures(study: Path) -> None:
+    """And a short training is named in the first of them; the other figures stand further down."""
+    content = read_study_content(find_study(study))
+    content = replace(content, facts=replace(content.facts, model=ModelFacts(epochs=15)))
+    told = opening(content, title="A study", worst=None)
+    assert len(told.sentences) == 3
+    assert told.sentences[0].startswith("The model, trained for 15 epochs, was tested on 3 CTs of 2 institutions")
+    assert [figure.name.partition(",")[0] for figure in told.figures] == ["Dice score", "Sensitivity", "FP per scan"]
+    assert [figure.ours for figure in told.figures] == ["0.56", "0.67", "0.33"]
+    assert len(told.more_figures) == 2
