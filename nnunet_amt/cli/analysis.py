@@ -13,6 +13,7 @@ from rich.table import Table
 from nnunet_amt import paper
 from nnunet_amt.cli import options
 from nnunet_amt.cli.console import one_line_errors, out, progress_bars, show_next, show_written
+from nnunet_amt.writing.numbers import value_text
 
 _SPLITS = ("training", "tuning", "external")
 _TABLE_3 = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
@@ -38,6 +39,8 @@ def failures(
     false_positive_rule: options.FalsePositiveRule = "unmatched",
     foreground: options.Foreground = 1,
     missing_as_empty: options.MissingAsEmpty = False,
+    cohort: Annotated[Path | None, typer.Option(metavar="FILE", help="cohort.csv, for --cluster.")] = None,
+    cluster: options.Cluster = "case",
     jobs: options.Jobs = 1,
 ) -> None:
     """Compare the tumours of the worst with those of the best segmented tenth, and say how each case fails."""
@@ -45,8 +48,10 @@ def failures(
 
     with progress_bars() as progress:
         result = analyse_failures(
-            predictions, references, output, images=images,
-            settings=options.evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
+            predictions, references, output, images=images, cohort=cohort,
+            settings=options.evaluation_settings(
+                connectivity, minimum_voxels, false_positive_rule, foreground, cluster
+            ),
             missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
         )  # fmt: skip
     size = len(result.groups.bottom)
@@ -83,8 +88,8 @@ def score_froc(
             settings=options.evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
             missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
         )  # fmt: skip
-    for curve in result.curves:
-        cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
+    for curve, found in zip(result.curves, result.intervals, strict=True):
+        cpm = "undefined (no reference lesion)" if curve.cpm is None else value_text(curve.cpm, found.cpm, digits=2)
         out.print(f"CPM of the {curve.confidence} probability: {cpm}")
     show_written(result.files)
     show_next("look", "at", output / "score_froc.md", "and", output / "score_froc.png")

@@ -99,7 +99,7 @@ def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPa
         (["predict", "711", "--output", "out"], "nothing of Dataset711_*"),
         (["evaluate", "p", "r", "-o", "o", "--connectivity", "7"], "--connectivity 7: must be one of 6, 18, 26"),
         (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
-        (["evaluate", "p", "r", "-o", "o", "--cluster", "x"], "--cluster x: must be one of case, institution"),
+        (["evaluate", "p", "r", "-o", "o", "--cluster", "x"], "--cluster x: must be one of case, patient, institution"),
         (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
         (["train", "711", "--fold", "x"], "--fold x: must be 0, the split of the cohort, or 'all'"),
         (["train", "711", "--fold", "7"], "fold 7: "),
