@@ -64,8 +64,8 @@ Cluster = Annotated[
     str,
     typer.Option(
         "--cluster",
-        metavar="case|patient|institution",
-        help="What the bootstrap draws with all of its cases, and tests take for independent.",
+        metavar="UNIT",
+        help="What the bootstrap draws, and tests take for independent: case, patient or institution, with its cases.",
     ),
 ]
 CLUSTERS = ("case", "patient", "institution")

@@ -132,7 +132,13 @@ def test_features(analysed: Path) -> None:
         "false_positive_iou": 0.1,
         "partial_below": 0.5,
     }
-    assert content["groups"] == {"bottom": ["a", "b"], "top": ["l", "k"], "undefined": ["m"]}
+    assert content["groups"] == {
+        "bottom": ["a", "b"],
+        "top": ["l", "k"],
+        "undefined": ["m"],
+        "without_overlap": 1,
+        "ties": [],
+    }
     assert len(content["features"]) == 19
 
 

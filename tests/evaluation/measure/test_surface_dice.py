@@ -105,7 +105,7 @@ def test_every_cube_one_by_one() -> None:
     areas = cube_areas(spacing)
     masks = (np.random.default_rng(711).random((2, 5, 6, 9)) < 0.35).astype(np.uint8)
     masks[:, :, :, 4:6] = 0  # the foreground is cut into boxes
-    surfaces: list[dict[tuple[float, ...], float]] = []
+    surfaces: list[dict[tuple[float, float, float], float]] = []
     for mask in masks:
         surface = {}
         for z, y, x in product(range(-1, 5), range(-1, 6), range(-1, 9)):

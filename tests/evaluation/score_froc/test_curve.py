@@ -161,10 +161,10 @@ def test_each_resample_has_the_curve_of_its_cases(rule: FalsePositiveRule, clust
     for row in weights.astype(int).tolist():
         drawn = [case for times, some in zip(row, members.values(), strict=True) for case in some * times]
         curves.append(score_froc(drawn, "mean", rule=rule))
-    assert found.cpm == pytest.approx(np.percentile([one.cpm for one in curves], (2.5, 97.5)))  # type: ignore[arg-type]
+    assert found.cpm == pytest.approx(np.percentile([one.cpm for one in curves], (2.5, 97.5)))
     assert found.clusters == (None if clusters is None else 22)
     for rate, interval in zip(CPM_RATES, found.sensitivity, strict=True):
-        low, high = np.percentile([one.sensitivity_at(rate) for one in curves], (2.5, 97.5))  # type: ignore[arg-type]
+        low, high = np.percentile([one.sensitivity_at(rate) for one in curves], (2.5, 97.5))
         if clusters is None:
             tp = round((curve.sensitivity_at(rate) or 0) * curve.references)
             wilson = wilson_interval(tp, curve.references)
