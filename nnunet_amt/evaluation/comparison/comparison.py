@@ -157,7 +157,7 @@ def compare_models(
     differences = [difference_ratios(first, other) for other in others]
     joint = None if clusters is None else several_each([clusters[case_id] for case_id in first.case_ids])
     values = estimates([*map(ratios, models), *differences], settings=settings, clusters=joint)
-    subgroups = _subgroup_differences(first, differences, groups, clusters, settings)
+    subgroups = _subgroup_differences(first, differences, groups, None if joint is None else clusters, settings)
     compared = zip(
         others,
         values[len(models) :],
@@ -196,7 +196,7 @@ def _subgroup_differences(
             if not places:
                 continue
             columns = [part.of(np.array(places), _PLACES_IN_TABLE) for part in differences]
-            joint = None if clusters is None else several_each([clusters[first.case_ids[i]] for i in places])
+            joint = None if clusters is None else [clusters[first.case_ids[i]] for i in places]
             for rows, values in zip(found, estimates(columns, settings=settings, clusters=joint), strict=True):
                 rows.append(SubgroupDifference(group.name, name, len(places), values))
     return [tuple(rows) for rows in found]

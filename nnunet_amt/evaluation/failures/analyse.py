@@ -118,7 +118,7 @@ def analyse_failures(
         missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
     )  # fmt: skip
     case_ids = [pair.case_id for pair in pairs]
-    clusters = read_clusters(cohort, case_ids=case_ids, cluster=settings.cluster)
+    clusters = read_clusters(cohort, case_ids=case_ids, cluster=settings.cluster, intervals=False)
     cts = {} if images is None else find_cts(images, case_ids)
     if cts:
         check_ct_headers(cts, pairs, progress=progress)

@@ -224,11 +224,11 @@ def interval_note(how: str, *, clusters: int | None, cluster: ResamplingUnit, ci
     if clusters is not None:
         drawn = f"{counted(clusters, cluster)} with all of their cases"
         withheld = withheld_words(f"{cluster}s", ci_always)
-        return f"CI: percentile bootstrap over {drawn}, {how}; {withheld}, and where it has no width."
+        return f"CI: percentile bootstrap over {drawn}, {how}; {withheld}; none (–) without a width."
     withheld = withheld_words("cases", ci_always)
     each = "" if cluster == "case" else f" (no {cluster} has two)"
     return (
-        f"CI of voxel metrics: percentile bootstrap over cases{each}, {how}; {withheld}, and where it has no width. "
+        f"CI of voxel metrics: percentile bootstrap over cases{each}, {how}; {withheld}; none (–) without a width. "
         f"{LESION_INTERVALS}"
     )
 

@@ -200,7 +200,7 @@ def _interval_note(clusters: int | None, settings: EvaluationSettings) -> str:
     wilson = "" if clusters else " A sensitivity's interval is at least Wilson's, whatever the number of cases."
     return (
         f"In brackets: 95% CI, percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed "
-        f"{settings.seed}, each resample with a curve of its own; {withheld}, and where it has no width.{wilson}"
+        f"{settings.seed}, each resample with a curve of its own; {withheld}; none where it has no width.{wilson}"
     )
 
 

@@ -19,14 +19,20 @@ _COLUMNS: dict[ResamplingUnit, tuple[str, ...]] = {
 _LOGGER = logging.getLogger(__name__)
 
 
-def read_clusters(cohort: Path | None, *, case_ids: Sequence[str], cluster: ResamplingUnit) -> Mapping[str, str] | None:
+def read_clusters(
+    cohort: Path | None, *, case_ids: Sequence[str], cluster: ResamplingUnit, intervals: bool = True
+) -> Mapping[str, str] | None:
     """Read the cohort file for `clusters_of`, if there is one."""
     rows = None if cohort is None or cluster == "case" else read_cohort_rows(cohort, case_ids=case_ids)
-    return clusters_of(rows, cluster=cluster)
+    return clusters_of(rows, cluster=cluster, intervals=intervals)
 
 
-def clusters_of(rows: CohortRows | None, *, cluster: ResamplingUnit) -> Mapping[str, str] | None:
+def clusters_of(
+    rows: CohortRows | None, *, cluster: ResamplingUnit, intervals: bool = True
+) -> Mapping[str, str] | None:
     """Give the patient or institution of each case, by case id; None where cases are drawn.
+
+    Few are warned of, unless they are not for `intervals`.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def clusters_of(rows: CohortRows | None, *, cluster: ResamplingUnit) -> Mapping[
             f"fill its column {column or cluster!r}, or leave the option out to resample cases"
         )
     number = len(set(found.values()))
-    if number < FEWEST_CLUSTERS:
+    if intervals and number < FEWEST_CLUSTERS:
         _LOGGER.warning(
             "cluster %s: only %d %ss; under %d the intervals are too narrow to rely on",
             *(cluster, number, cluster, FEWEST_CLUSTERS),

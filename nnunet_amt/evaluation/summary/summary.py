@@ -124,8 +124,7 @@ class GroupSummary:
     lesion
         Of the pooled lesions.
     clusters
-        Patients or institutions that resamples were drawn from; None if cases were drawn. Where there are as many as
-        cases, each has one, and drawing them is drawing cases.
+        Patients or institutions that resamples were drawn from; None if cases were drawn.
     triage
         What a reader decided on the candidate false positives; of all cases only, None without decisions.
     specificity
@@ -141,7 +140,7 @@ class GroupSummary:
 
     @property
     def clustered(self) -> bool:
-        """Whether what is drawn holds several cases."""
+        """Whether what is drawn holds several cases; where it is so of all cases, no interval takes them for apart."""
         return self.clusters is not None and self.clusters < self.cases
 
 
@@ -174,7 +173,8 @@ def summarise(
 ) -> GroupSummary:
     """Average the voxel metrics over cases, pool the lesions, and bootstrap both over the same resamples.
 
-    There is at least one case. `clusters` are the patients or institutions, by case id, where they are drawn.
+    There is at least one case. `clusters` are the patients or institutions of all evaluated cases, by case id, where
+    they are drawn; where each of all has one case, drawing them is drawing cases.
     """
     columns = _Columns(
         voxel=_voxel_values(cases, settings),
@@ -183,7 +183,7 @@ def summarise(
         references=np.array([len(case.counts.reference_voxels) for case in cases], dtype=float),
     )
     drawn = None if clusters is None else [clusters[case.case_id] for case in cases]
-    joint = several_each(drawn)
+    joint = None if clusters is None or several_each(list(clusters.values())) is None else drawn
     samples = _resample(columns, settings, joint)
     fewest = 2 if settings.ci_always else FEWEST_CASES
     return GroupSummary(

@@ -206,6 +206,17 @@ def test_patients_of_one_case_each_are_drawn_as_cases() -> None:
     assert patients.lesion.sensitivity[0].ci95 == pytest.approx(wilson_interval(24, 24))
 
 
+def test_a_subgroup_of_two_hospitals_has_no_interval_though_each_has_one_case_in_it() -> None:
+    """Elsewhere in the study they have more: hospitals are what is drawn, and two of them are too few."""
+    cases = [named(f"case{i:02d}", 15 + i % 6) for i in range(50)]
+    of = {case.case_id: f"H{i % 25}" for i, case in enumerate(cases)}
+    settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
+    subgroup = summarise(cases[:2], settings=settings, clusters=of)
+    assert subgroup.clusters == 2
+    assert set(intervals(subgroup)) == {None}
+    assert summarise(cases, settings=settings, clusters=of).voxel["dice"].ci95 is not None
+
+
 def test_a_sensitivity_rests_on_what_is_drawn_with_lesions() -> None:
     """Of 24 hospitals 5 have tumours: FP per scan has 24 draws, the sensitivity 5, and no interval."""
     cases = [named("a", 5), *(named(f"b{i}", 20) for i in range(9))]
