@@ -3,7 +3,8 @@
     python -m benchmarks.bench_coverage
 
 Every scan has one lesion, found with the true sensitivity. False positives are drawn by Poisson's law, or with twice
-its variance, as where some scans gather them. An interval of no width holds the truth by luck only.
+its variance, as where some scans gather them. An interval of no width holds the truth by luck only. The coverage of
+Wilson's interval is worked out by the binomial law too, at one true sensitivity and as the mean over many.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.stats import binom
 
 from nnunet_amt.statistics.intervals import (
     percentile_interval,
@@ -23,6 +25,7 @@ from nnunet_amt.statistics.intervals import (
 STUDIES, RESAMPLES = 2000, 1000
 SCANS = (20, 30, 60, 164)
 SENSITIVITIES = (0.87, 0.95)
+MANY = np.linspace(0.85, 0.99, 141)
 RATES = (0.05, 0.2, 0.61)
 Interval = Callable[[np.ndarray], tuple[float, float]]
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -48,6 +51,13 @@ def coverage(true: float, scans: int, *, draw: Draw, interval: Interval) -> floa
             known[key] = low <= true <= high
         held += known[key]
     return held / STUDIES
+
+
+def exact_coverage(true: float, lesions: int) -> float:
+    """Sum the probabilities of the numbers of lesions found whose Wilson's interval holds the true sensitivity."""
+    limits = [wilson_interval(found, lesions) for found in range(lesions + 1)]
+    probabilities = binom.pmf(np.arange(lesions + 1), lesions, true)
+    return float(sum(p for p, (low, high) in zip(probabilities, limits, strict=True) if low <= true <= high))
 
 
 def wilson(counts: np.ndarray) -> tuple[float, float]:
@@ -85,6 +95,11 @@ def main() -> None:
     for what, law in (("FP per scan", false_positives), ("FP per scan, gathered", gathered)):
         for true in RATES:
             rows += [(what, true, name, law(true), way) for name, way in WAYS_OF_A_RATE]
+    for true in SENSITIVITIES:
+        exact = (f"{exact_coverage(true, scans):.3f}" for scans in SCANS)
+        print(f"| sensitivity | {true} | Wilson, exactly | {' | '.join(exact)} |")
+    means = (f"{np.mean([exact_coverage(true, scans) for true in MANY]):.3f}" for scans in SCANS)
+    print(f"| sensitivity | {MANY[0]:g} to {MANY[-1]:g} | Wilson, exactly, mean | {' | '.join(means)} |", flush=True)
     for what, true, name, draw, interval in rows:
         cells = [f"{coverage(true, scans, draw=draw, interval=interval):.3f}" for scans in SCANS]
         print(f"| {what} | {true} | {name} | {' | '.join(cells)} |", flush=True)

@@ -11,9 +11,12 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from nnunet_amt.base.files import read_record
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.settings import ResamplingUnit
 from nnunet_amt.nnunet import commands as stock
 from nnunet_amt.nnunet.commands import STOCK_PLANNER, STOCK_PLANS, STOCK_TRAINER
 from nnunet_amt.nnunet.environment import FOLDER_VARIABLES, is_of_nnunet
@@ -210,4 +213,12 @@ def compare_command(settings: BaselineSettings, evaluation: Path) -> list[str]:
     """Give the command that compares our evaluation with those of the stock models."""
     named = [word for name in settings.compared_names() for word in ("--names", name)]
     evaluations = [evaluation, *(settings.evaluation_folder(model) for model in settings.models)]
-    return ["nnunet_amt", "compare", *map(str, evaluations), "-o", str(settings.comparison_folder()), *named]
+    drawn = [] if (cluster := cluster_of(evaluation)) == "case" else ["--cluster", cluster]
+    return ["nnunet_amt", "compare", *map(str, evaluations), "-o", str(settings.comparison_folder()), *named, *drawn]
+
+
+def cluster_of(evaluation: Path) -> ResamplingUnit:
+    """Read what the resamples of an evaluation drew; cases where nothing says otherwise."""
+    settings = read_record(evaluation / "summary.json").get("settings")
+    found = settings.get("cluster") if isinstance(settings, dict) else None
+    return next((unit for unit in get_args(ResamplingUnit) if unit == found), "case")

@@ -21,7 +21,7 @@ from nnunet_amt.baseline.planned import (
 )
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation import evaluate
-from nnunet_amt.evaluation.comparison import ComparisonResult, compare
+from nnunet_amt.evaluation.comparison import ComparisonResult, ComparisonSettings, compare
 from nnunet_amt.models.plans import CONFIGURATION, read_plans
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.predict import recorded_prediction, run_prediction
@@ -94,9 +94,15 @@ def run_baseline(
 
 
 def compare_with_ours(settings: BaselineSettings, evaluation: Path, *, progress: Progress = silent) -> ComparisonResult:
-    """Compare the stock models with our evaluation of the same cases, which stands first; see `compare`."""
+    """Compare the stock models with our evaluation of the same cases, which stands first; see `compare`.
+
+    Drawn and taken for independent is what was in our evaluation: cases, patients or institutions.
+    """
     evaluations = [evaluation, *(settings.evaluation_folder(model) for model in settings.models)]
-    return compare(evaluations, settings.comparison_folder(), names=settings.compared_names(), progress=progress)
+    chosen = ComparisonSettings(cluster=commands.cluster_of(evaluation))
+    return compare(
+        evaluations, settings.comparison_folder(), names=settings.compared_names(), settings=chosen, progress=progress
+    )
 
 
 def plan_and_preprocess(

@@ -13,6 +13,7 @@ from rich.table import Table
 from nnunet_amt import paper
 from nnunet_amt.cli import options
 from nnunet_amt.cli.console import one_line_errors, out, progress_bars, show_next, show_written
+from nnunet_amt.writing.numbers import value_text
 
 _SPLITS = ("training", "tuning", "external")
 _TABLE_3 = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
@@ -44,6 +45,8 @@ def failures(
     false_positive_rule: options.FalsePositiveRule = "unmatched",
     foreground: options.Foreground = 1,
     missing_as_empty: options.MissingAsEmpty = False,
+    cohort: Annotated[Path | None, typer.Option(metavar="FILE", help="cohort.csv, for --cluster.")] = None,
+    cluster: options.Cluster = "case",
     jobs: options.Jobs = None,
 ) -> None:
     """Compare the tumours of the worst with those of the best segmented tenth, and say how each case fails."""
@@ -52,8 +55,10 @@ def failures(
     found = options.reference_folders(references, dataset)
     with progress_bars() as progress:
         result = analyse_failures(
-            predictions, found.references, output, images=images or found.images,
-            settings=options.evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
+            predictions, found.references, output, images=images or found.images, cohort=cohort or found.cohort,
+            settings=options.evaluation_settings(
+                connectivity, minimum_voxels, false_positive_rule, foreground, cluster
+            ),
             missing_as_empty=missing_as_empty, jobs=options.worker_processes(jobs), progress=progress,
         )  # fmt: skip
     size = len(result.groups.bottom)
@@ -93,8 +98,8 @@ def score_froc(
             settings=options.evaluation_settings(connectivity, minimum_voxels, false_positive_rule, foreground),
             missing_as_empty=missing_as_empty, jobs=options.worker_processes(jobs), progress=progress,
         )  # fmt: skip
-    for curve in result.curves:
-        cpm = "undefined (no reference lesion)" if curve.cpm is None else f"{curve.cpm:.2f}"
+    for curve, interval in zip(result.curves, result.intervals, strict=True):
+        cpm = "undefined (no reference lesion)" if curve.cpm is None else value_text(curve.cpm, interval.cpm, digits=2)
         out.print(f"CPM of the {curve.confidence} probability: {cpm}")
     show_written(result.files)
     show_next("look", "at", output / "score_froc.md", "and", output / "score_froc.png")

@@ -36,14 +36,14 @@ def evaluate(
     foreground: options.Foreground = 1,
     missing_as_empty: options.MissingAsEmpty = False,
     surface_distances: Annotated[
-        bool, typer.Option("--surface-distances", help="Hausdorff and average surface distances too; takes longer.")
+        bool, typer.Option("--surface-distances", help="Surface Dice and Hausdorff distances too; takes longer.")
     ] = False,
     probabilities: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Predictions with probabilities: write the score FROC and its CPM too."),
     ] = None,
     components: Annotated[
-        bool, typer.Option("--components", help="Write too how lesion metrics depend on what counts as one.")
+        bool, typer.Option("--components", help="Write the sensitivity analysis of what counts as a lesion too.")
     ] = False,
     triage: Annotated[
         Path | None,
@@ -157,7 +157,7 @@ def compare(
     from nnunet_amt.evaluation.comparison import ComparisonSettings
     from nnunet_amt.evaluation.comparison import compare as compare_evaluations
 
-    options.require_choice("--cluster", cluster, ("case", "institution"))
+    options.require_choice("--cluster", cluster, options.CLUSTERS)
     settings = ComparisonSettings(
         seed=seed,
         cluster=cluster,  # type: ignore[arg-type]

@@ -91,9 +91,12 @@ BootstrapSeed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="
 Cluster = Annotated[
     str,
     typer.Option(
-        "--cluster", metavar="UNIT", help="What the bootstrap draws: case, or institution with all of its cases."
+        "--cluster",
+        metavar="UNIT",
+        help="What the bootstrap draws, and tests take for independent: case, patient or institution, with its cases.",
     ),
 ]
+CLUSTERS = ("case", "patient", "institution")
 CIAlways = Annotated[
     bool, typer.Option("--ci-always", help="Give bootstrap intervals under 20 cases too, as the paper does.")
 ]
@@ -195,7 +198,7 @@ def evaluation_settings(
 
     require_choice("--connectivity", connectivity, (6, 18, 26))
     require_choice("--false-positive-rule", false_positive_rule, ("unmatched", "no_overlap"))
-    require_choice("--cluster", cluster, ("case", "institution"))
+    require_choice("--cluster", cluster, CLUSTERS)
     return EvaluationSettings(
         connectivity=connectivity,  # type: ignore[arg-type]
         minimum_predicted_voxels=minimum_voxels,

@@ -33,9 +33,10 @@ from nnunet_amt.images.mask_on_grid import EmptyMaskError, WholeMaskError
 AUDIT_FILE = "audit.json"
 PATIENTS = "patients"
 AUDIT_COLUMNS = ("split", "cases", "patients", "institutions")
-# No patient_id: the dataset may be passed on.
+# No patient_id: the dataset may be passed on. The patient is a code, which CTs of one person share.
 COHORT_COLUMNS = (
     "case_id",
+    "patient",
     "institution",
     "split",
     "age",
@@ -198,7 +199,7 @@ def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:
     age = "" if case.age is None else f"{case.age:g}"
     manufacturer = case.manufacturer or manufacturer_in_header(record.manufacturer)
     thickness = record.spacing[2] if case.slice_thickness_mm is None else case.slice_thickness_mm
-    row = (case.case_id, case.institution, case.split, age, case.sex, case.histology, manufacturer)
+    row = (case.case_id, case.patient_id, case.institution, case.split, age, case.sex, case.histology, manufacturer)
     return [*row, f"{thickness:.6g}", "yes" if case.no_tumour else "no"]
 
 

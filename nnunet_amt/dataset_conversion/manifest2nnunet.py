@@ -57,7 +57,7 @@ class ConversionSettings:
         Where the pseudonyms' key and the records' secret are kept; beside the manifest by default.
     keep_case_ids
         Name the cases and institutions as in the manifest, where these are pseudonyms already; the key file
-        holds the records' secret only.
+        holds the patients' codes and the records' secret only.
     p_values
         Put p-values into Table 1.
     """

@@ -1,4 +1,4 @@
-"""Pseudonyms of cases and institutions, and the key file that is the only way back.
+"""Pseudonyms of cases, patients and institutions, and the key file that is the only way back.
 
 The file also holds the secret that keys the digests in a dataset's case records.
 """
@@ -23,9 +23,10 @@ from nnunet_amt.base.files import atomic_path
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.errors import BadInputError
 
-Kind = Literal["case", "institution", "secret"]
+Kind = Literal["case", "patient", "institution", "secret"]
 
 KEY_COLUMNS = ("kind", "name", "pseudonym")
+PATIENT_PREFIX = "patient"
 INSTITUTION_PREFIX = "institution"
 _OWNER_ONLY = 0o600
 _RECORDS = "records"  # the name of the secret
@@ -40,6 +41,7 @@ class DatasetNames:
 
     # Name in the dataset by name in the manifest
     cases: Mapping[str, str]
+    patients: Mapping[str, str]  # codes, whatever the others are
     institutions: Mapping[str, str]
     key_file: Path  # what leads back, and holds the secret
     secret: bytes = field(repr=False)  # keys the digests in the case records
@@ -48,7 +50,12 @@ class DatasetNames:
     def in_dataset(self, cases: Sequence[CohortCase]) -> list[CohortCase]:
         """Give the cases with the dataset's names, sorted by them: the manifest's order may tell who they are."""
         renamed = [
-            replace(case, case_id=self.cases[case.case_id], institution=self.institutions[case.institution])
+            replace(
+                case,
+                case_id=self.cases[case.case_id],
+                patient_id=self.patients[case.patient_id],
+                institution=self.institutions[case.institution],
+            )
             for case in cases
         ]
         return sorted(renamed, key=lambda case: case.case_id) if self.pseudonymous else renamed
@@ -59,17 +66,18 @@ def name_for_dataset(
 ) -> DatasetNames:
     """Give pseudonyms to included cases and institutions; keep the manifest's names if they are pseudonyms already.
 
-    Raises BadInputError if the key file is damaged, or lies in the dataset's folder. The seed is that of the
-    pseudonyms' order.
+    Patients have codes always: that their ids are pseudonyms too, nobody has said. Raises BadInputError if the key file
+    is damaged, or lies in the dataset's folder. The seed is that of the pseudonyms' order.
     """
     require_outside(key_file, dataset_folder)
+    patients = patient_codes(cases, key_file, seed=seed)
     if keep_case_ids:
         names = {case.case_id: case.case_id for case in cases}
         institutions = {case.institution: case.institution for case in cases}
     else:
         names = pseudonymise(cases, key_file, seed=seed)
         institutions = institution_codes(cases, key_file, seed=seed)
-    return DatasetNames(names, institutions, key_file, record_secret(key_file), not keep_case_ids)
+    return DatasetNames(names, patients, institutions, key_file, record_secret(key_file), not keep_case_ids)
 
 
 def default_key_file(manifest: Path) -> Path:
@@ -117,6 +125,15 @@ def institution_codes(cases: Sequence[CohortCase], key_file: Path, *, seed: int 
     return _extend(key_file, "institution", lots, INSTITUTION_PREFIX, seed)
 
 
+def patient_codes(cases: Sequence[CohortCase], key_file: Path, *, seed: int = 711) -> dict[str, str]:
+    """Give every patient, by the manifest's id, a code such as ``patient-0001``; see `pseudonymise`."""
+    members: dict[str, list[str]] = {}
+    for case in cases:
+        members.setdefault(case.patient_id, []).append(f"{case.case_id}/{case.institution}")
+    lots = {name: "/".join([name, *sorted(inside)]) for name, inside in members.items()}
+    return _extend(key_file, "patient", lots, PATIENT_PREFIX, seed)
+
+
 def record_secret(key_file: Path) -> bytes:
     """Give the secret that keys the digests in the case records; drawn once, then read from the key file.
 
@@ -141,7 +158,7 @@ class _Key:
 
     text: str = ""
     pseudonyms: dict[Kind, dict[str, str]] = field(
-        default_factory=lambda: {"case": {}, "institution": {}, "secret": {}}
+        default_factory=lambda: {"case": {}, "patient": {}, "institution": {}, "secret": {}}
     )
 
     def highest(self, kind: Kind) -> int:

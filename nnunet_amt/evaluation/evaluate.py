@@ -26,6 +26,7 @@ from nnunet_amt.evaluation.results.tables import TABLE_FILES, result_tables, wri
 from nnunet_amt.evaluation.score_froc import SCORE_FROC_FILES, find_probabilities, write_scores
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
+from nnunet_amt.evaluation.summary.clusters import clusters_of
 from nnunet_amt.evaluation.summary.cohort_groups import (
     CohortGroup,
     check_tumours,
@@ -93,7 +94,8 @@ def evaluate(
     output
         Folder for `RESULT_FILES`; without institutions in `cohort` the figure of them is not made.
     cohort
-        ``cohort.csv`` of the conversion, for subgroups; None for those by tumour size alone.
+        ``cohort.csv`` of the conversion, for subgroups, and for patients or institutions to be drawn; None for
+        subgroups by tumour size alone.
     triage
         A reader's decisions, exported from the report: predicted lesions that were accepted are not counted as false
         positives (but in the score FROC and the table of lesion definitions, which match anew).
@@ -130,7 +132,7 @@ def evaluate(
     case_ids = [pair.case_id for pair in pairs]
     rows = None if cohort is None else read_cohort_rows(cohort, case_ids=case_ids)
     groups = cohort_groups(rows, settings=settings)
-    institutions = institutions_of(groups, settings=settings)
+    institutions, clusters = institutions_of(groups), clusters_of(rows, cluster=settings.cluster)
     decisions = None if triage is None else read_triage(triage)
     subjects = subjects_of(references, cohort)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
@@ -150,17 +152,17 @@ def evaluate(
         cases = evaluate_cases(pairs, settings=settings, jobs=jobs, executor=executor, progress=progress)
         if cohort is not None and rows is not None:
             check_tumours(cohort, rows, empty=[case.case_id for case in cases if case.counts.size_mm is None])
-        cases, overall, subgroups = _summarised(cases, decisions, groups, institutions, settings)
+        cases, overall, subgroups = _summarised(cases, decisions, groups, clusters, settings)
         _write(folder, cases, overall, subgroups, settings, subjects)
         if figures:
             write_figures(
-                folder, cases, overall, settings=settings, institutions=institutions,
+                folder, cases, overall, settings=settings, institutions=institutions, clusters=clusters,
                 published=subjects == PATIENTS, progress=progress,
             )  # fmt: skip
         if probabilities is not None:
-            write_scores(folder, pairs, scored, settings=settings, jobs=jobs, progress=progress)
+            write_scores(folder, pairs, scored, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
         if component_analysis:
-            write_component_analysis(folder, pairs, settings=settings, jobs=jobs, progress=progress)
+            write_component_analysis(folder, pairs, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
     return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects)
 
@@ -169,14 +171,14 @@ def _summarised(
     cases: tuple[CaseEvaluation, ...],
     decisions: Triage | None,
     groups: Sequence[CohortGroup],
-    institutions: Mapping[str, str] | None,
+    clusters: Mapping[str, str] | None,
     settings: EvaluationSettings,
 ) -> tuple[tuple[CaseEvaluation, ...], GroupSummary, tuple[NamedGroup, ...]]:
     """Give the cases as a reader decided on them, their summary, and those of the subgroups."""
     triaged = None
     if decisions is not None:
         cases, triaged = apply_triage(decisions, cases, rule=settings.false_positive_rule)
-    summary_of = partial(summarise, settings=settings, institutions=institutions)
+    summary_of = partial(summarise, settings=settings, clusters=clusters)
     overall = replace(summary_of(cases), triage=triaged)
     subgroups = tuple((part.group, part.name, summary_of(part.cases)) for part in split_into_subgroups(cases, groups))
     check_subgroups_add_up(overall=overall, subgroups=subgroups)

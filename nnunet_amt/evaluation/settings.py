@@ -11,7 +11,7 @@ from nnunet_amt.errors import BadInputError
 
 Connectivity = Literal[6, 18, 26]
 FalsePositiveRule = Literal["unmatched", "no_overlap"]
-ResamplingUnit = Literal["case", "institution"]
+ResamplingUnit = Literal["case", "patient", "institution"]
 # Metrics that comparisons test, the lesion metrics with their IoU threshold.
 PRIMARY_ENDPOINTS = (
     *("dice", "iou", "precision", "recall"),
@@ -38,13 +38,14 @@ class EvaluationSettings:
     foreground
         The value that stands for tumour where a mask does not hold 0 and 1: 255 for one of 0 and 255.
     surface_distances
-        Measure how far apart surfaces lie, which takes longer than all the rest.
+        Measure how far apart surfaces lie, and the normalised surface Dice; it takes longer than all the rest.
     bootstrap_resamples
         Resamples of cases for intervals and for the SD of lesion metrics.
     seed
         Seed of the resamples.
     cluster
-        What a resample draws: cases, or whole institutions with all of their cases.
+        What a resample draws, and a test takes for independent: cases, or whole patients or institutions with all of
+        their cases.
     ci_always
         Give bootstrap intervals also under 20 cases, as the paper does; they are too narrow there.
     subgroup_columns
@@ -84,13 +85,13 @@ class ComparisonSettings:
     Attributes
     ----------
     bootstrap_resamples
-        Resamples of cases (or institutions) for the intervals.
+        Resamples of cases, or of what `cluster` says, for the intervals.
     permutations
         Random changes of sign for a test of more than 20 differences; of fewer all are gone through.
     seed
         Seed of both.
     cluster
-        What a resample draws, and a test takes for independent: cases, or whole institutions with all of their cases.
+        As in `EvaluationSettings`.
     ci_always
         Give intervals also under 20 cases; they are too narrow there.
     primary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 _BLOCK_WEIGHTS = 2_000_000  # weights held at once: 16 MB, whatever the number of cases
 _CONFIDENCE = 0.95
 _FEW_SCANS, _FEW_EVENTS = 60, 10
+_NO_WIDTH = 1e-9
 _PERCENTILES = (50 * (1 - _CONFIDENCE), 50 * (1 + _CONFIDENCE))
 
 
@@ -35,17 +36,26 @@ def resampled_sums(columns: np.ndarray, *, resamples: int, seed: int) -> np.ndar
     numpy.ndarray of float, (resamples, columns)
         The sums.
     """
-    cases = columns.shape[0]
+    blocks = resampled_weights(len(columns), resamples=resamples, seed=seed)
+    return np.concatenate([weights @ columns for weights in blocks])
+
+
+def resampled_weights(drawn_from: int, *, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Give how often each of the cases, or clusters, is drawn: those of `resampled_sums`, some resamples at a time.
+
+    Yields
+    ------
+    numpy.ndarray of float, (some of the resamples, drawn_from)
+        Weights, which sum to `drawn_from` in each resample.
+    """
     generator = np.random.default_rng(seed)
-    sums = np.empty((resamples, columns.shape[1]))
-    block = max(1, _BLOCK_WEIGHTS // cases)
+    block = max(1, _BLOCK_WEIGHTS // drawn_from)
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
-        drawn = generator.integers(cases, size=(rows, cases))
-        drawn += np.arange(rows)[:, None] * cases  # row by row, so that one count serves all
-        weights = np.bincount(drawn.ravel(), minlength=rows * cases).reshape(rows, cases)
-        sums[start : start + rows] = weights.astype(np.float64) @ columns
-    return sums
+        drawn = generator.integers(drawn_from, size=(rows, drawn_from))
+        drawn += np.arange(rows)[:, None] * drawn_from  # row by row, so that one count serves all
+        counts = np.bincount(drawn.ravel(), minlength=rows * drawn_from).reshape(rows, drawn_from)
+        yield counts.astype(np.float64)
 
 
 def sums_of_clusters(columns: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
@@ -67,6 +77,19 @@ def sums_of_clusters(columns: np.ndarray, clusters: Sequence[str]) -> np.ndarray
     sums = np.zeros((len(names), columns.shape[1]))
     np.add.at(sums, cluster_of_case, columns)
     return sums
+
+
+def several_each(clusters: Sequence[str] | None) -> Sequence[str] | None:
+    """Give the clusters of cases; None where each has one case, as drawing those is drawing cases."""
+    return None if clusters is None or len(set(clusters)) == len(clusters) else clusters
+
+
+def with_width(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Give an interval that has a width beyond rounding errors: one without states a certainty that there is not.
+
+    None for any other, and for one of NaN.
+    """
+    return interval if interval is not None and interval[1] - interval[0] > _NO_WIDTH else None
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,3 +172,21 @@ def rate_interval(events: int, scans: int, bootstrap: tuple[float, float] | None
     if scans >= _FEW_SCANS and events >= _FEW_EVENTS:
         return bootstrap
     return min(exact[0], bootstrap[0]), max(exact[1], bootstrap[1])
+
+
+def sensitivity_interval(
+    found: int, references: int, bootstrap: tuple[float, float] | None, *, clustered: bool
+) -> tuple[float, float] | None:
+    """Give the 95% interval of a sensitivity: Wilson's, or the bootstrap's where clusters of several cases are drawn.
+
+    The lesions of a cluster are not independent, as Wilson's interval takes them to be. The bootstrap's is None where
+    it is withheld.
+    """
+    return bootstrap if clustered else wilson_interval(found, references)
+
+
+def fp_interval(
+    false_positives: int, scans: int, bootstrap: tuple[float, float] | None, *, clustered: bool
+) -> tuple[float, float] | None:
+    """Give the 95% interval of false positives per scan: that of `rate_interval`, or the bootstrap's of clusters."""
+    return bootstrap if clustered else rate_interval(false_positives, scans, bootstrap)

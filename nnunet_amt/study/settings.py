@@ -148,12 +148,14 @@ class EvaluateSection(_Section):
         description="What counts as a false positive: every lesion without partner, or without overlap.",
     )
     surface_distances: bool = Field(
-        default=False, description="Hausdorff and average surface distances too; takes longer."
+        default=False, description="Surface Dice, Hausdorff and average surface distances too; takes longer."
     )
-    components: bool = Field(default=False, description="Write the table of lesion definitions too.")
+    components: bool = Field(
+        default=False, description="Write the sensitivity analysis of what is called a lesion too."
+    )
     seed: int = Field(default=711, ge=0, description="Of the bootstrap.")
-    cluster: Literal["case", "institution"] = Field(
-        default="case", description="What a resample of the bootstrap draws."
+    cluster: Literal["case", "patient", "institution"] = Field(
+        default="case", description="What a resample of the bootstrap draws, and tests take for independent."
     )
     ci_always: bool = Field(
         default=False, description="Give bootstrap intervals under 20 cases too, as the paper does."

@@ -243,15 +243,18 @@ def _counting(settings: StudySettings) -> dict[str, Any]:
 
 
 def _failures(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
-    counted, references, images = EvaluationSettings(**_counting(settings)), at.raw / "labelsTs", at.raw / "imagesTs"
+    references, images = at.raw / "labelsTs", at.raw / "imagesTs"
+    counted = EvaluationSettings(**_counting(settings), cluster=settings.evaluate.cluster)
+    cohort = None if counted.cluster == "case" else at.raw / "cohort.csv"
 
     def run(progress: Progress) -> str:
         from nnunet_amt.evaluation.failures import analyse_failures
 
         try:
             analyse_failures(
-                at.predictions, references, at.failures, images=images, settings=counted, jobs=jobs, progress=progress
-            )
+                at.predictions, references, at.failures,
+                images=images, cohort=cohort, settings=counted, jobs=jobs, progress=progress,
+            )  # fmt: skip
         except TooFewCasesError as error:  # the page needs no failures
             return f"left out: {error}"
         return ""
@@ -260,7 +263,12 @@ def _failures(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         name="failures",
         purpose="the worst segmented tenth against the best, and how each case fails",
         record=at.failures,
-        reads={"predictions": at.predictions, "references": references, "images": RunInput(images, "names_and_sizes")},
+        reads={
+            "predictions": at.predictions,
+            "references": references,
+            "images": RunInput(images, "names_and_sizes"),
+            **({} if cohort is None else {"cohort": cohort}),
+        },
         settings=asdict(counted),
         run=run,
     )

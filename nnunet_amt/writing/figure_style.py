@@ -22,6 +22,7 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 MIDDLE_BLUE, PALE_BLUE, GREY = "#7FB8DA", "#CCE3F0", "#595959"
 _MM_PER_INCH, _CM_PER_INCH = 25.4, 2.54
 _DPI = 300
+_DECADES_OF_THREE_TICKS = 2.0  # with more of them the labels of 1, 2, 5, 10, 20 ... touch
 # Text stays text in SVG; ids and dates do not change from run to run.
 _RC: dict[Any, Any] = {  # matplotlib wants literal keys
     "font.size": FONT_SIZE,
@@ -97,10 +98,12 @@ def plain_axes(axes: Axes) -> None:
 
 
 def log_ticks(axis: Axis) -> None:
-    """Give a logarithmic axis ticks at 1, 2, 5, 10, 20 ... written out."""
+    """Give a logarithmic axis, whose limits are set, ticks written out: 1, 2, 5, 10 ...; over much, powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=20))
+    low, high = axis.get_view_interval()
+    few = high <= low * 10**_DECADES_OF_THREE_TICKS
+    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=20 if few else 7))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

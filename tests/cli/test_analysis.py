@@ -48,7 +48,7 @@ def test_components_takes_sizes_several_times(folder: Path) -> None:
     invoke(folder, "components", "--minimum-voxels", "0", "--minimum-voxels", "15", "--minimum-mm3", "50")
     text = (folder / "out" / "component_analysis.md").read_text()
     assert text.count("| 26 |") == 3
-    assert "| 26 | 15 voxels | 2 | 1 | 1 | 0.500 |" in text
+    assert "| 26 | 15 voxels | 2 | 1 | 1 | 0.500 (0.095–0.905) |" in text
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,15 @@ def test_a_prediction_that_overlaps_a_little_is_false_by_one_rule_only(folder: P
     assert len((folder / "out" / "false_positives.csv").read_text().splitlines()) == 1 + 2
     invoke(folder, "failures", "--false-positive-rule", "no_overlap")
     assert len((folder / "out" / "false_positives.csv").read_text().splitlines()) == 1 + 1
+    # Garwood's intervals of two events and of one in two scans, Wilson's of one of two lesions
+    intervals = {"1.00": "(0.121–3.612)", "0.50": "(0.013–2.786)"}
     for options, rate in (((), "1.00"), (("--false-positive-rule", "no_overlap"), "0.50")):
         invoke(folder, "score-froc", *options)
         assert f"| 0.1 | 0.50 | {rate} |" in (folder / "out" / "score_froc.md").read_text()
         invoke(folder, "components", *options)
         table = (folder / "out" / "component_analysis.md").read_text()
-        assert f"| 26 | 10 voxels | 2 | 3 | 0 | 0.500 | {rate}0 | 0.500 | {rate}0 |" in table
+        found, false = "0.500 (0.095–0.905)", f"{rate}0 {intervals[rate]}"
+        assert f"| 26 | 10 voxels | 2 | 3 | 0 | {found} | {false} | {found} | {false} |" in table
 
 
 def test_the_number_of_a_dataset_stands_for_its_label_maps_images_and_cohort(

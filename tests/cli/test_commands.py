@@ -102,7 +102,7 @@ def test_missing_environment_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPa
         (["evaluate", "p", "r", "-o", "o", "--false-positive-rule", "x"], "must be one of unmatched, no_overlap"),
         (["evaluate", "p", "-o", "o"], "REFERENCES: missing; give the folder of the reference label maps, or with -d"),
         (["failures", "p", "-o", "o", "-d", "712"], "nothing of Dataset712_*"),
-        (["evaluate", "p", "r", "-o", "o", "--cluster", "x"], "--cluster x: must be one of case, institution"),
+        (["evaluate", "p", "r", "-o", "o", "--cluster", "x"], "--cluster x: must be one of case, patient, institution"),
         (["convert", "no_such_manifest.csv", "-d", "713"], "no_such_manifest.csv"),
         (["train", "711", "--fold", "x"], "--fold x: must be 0, the split of the cohort, or 'all'"),
         (["train", "711", "--fold", "7"], "fold 7: "),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -148,8 +149,10 @@ def test_the_cohort_file_keeps_what_subgroups_need_and_no_patient(tmp_path: Path
     write_cohort(tmp_path, cells)
     dataset = run(tmp_path).dataset_folder
     rows = list(csv.DictReader((dataset / "cohort.csv").open(encoding="utf-8")))
+    assert re.fullmatch(r"patient-000[1-4]", rows[0]["patient"])
     assert rows[0] == {
         "case_id": "c0",
+        "patient": rows[0]["patient"],
         "institution": "North",
         "split": "training",
         "age": "61",
@@ -160,6 +163,30 @@ def test_the_cohort_file_keeps_what_subgroups_need_and_no_patient(tmp_path: Path
     }
     assert (rows[1]["slice_thickness_mm"], rows[2]["age"]) == ("7", "")
     assert all(b"Patient-" not in content for content in contents(dataset).values())
+
+
+def test_cts_of_one_patient_share_a_code_which_a_rerun_and_a_further_ct_keep(tmp_path: Path) -> None:
+    """c0 and c1 are of one patient. The case ids are the manifest's here; the patient's id is a code even so."""
+    cells = {number: {"patient_id": "Patient-one", "split": "training", "institution": "North"} for number in (0, 1)}
+    cells[3] = {"split": "tuning"}
+    write_cohort(tmp_path, cells)
+
+    def codes() -> dict[str, str]:
+        dataset = run(tmp_path).dataset_folder
+        assert all(b"Patient-" not in content for content in contents(dataset).values())
+        rows = csv.DictReader((dataset / "cohort.csv").open(encoding="utf-8"))
+        return {row["case_id"]: row["patient"] for row in rows}
+
+    found = codes()
+    assert found["c0"] == found["c1"]
+    assert sorted({*found.values()}) == ["patient-0001", "patient-0002", "patient-0003"]
+    assert codes() == found
+    rows = list(csv.DictReader((tmp_path / "manifest.csv").open(encoding="utf-8")))
+    for folder, array in (("ct", make_ct(9)), ("masks", make_mask())):
+        write_image(tmp_path / folder / "9.nii.gz", array)
+    rows.insert(0, rows[2] | {"case_id": "c9", "image": "ct/9.nii.gz", "mask": "masks/9.nii.gz"})
+    write_manifest(tmp_path / "manifest.csv", rows)
+    assert codes() == found | {"c9": found["c2"]}
 
 
 @pytest.mark.usefixtures("without_figure")

@@ -13,6 +13,7 @@ from nnunet_amt.cohort import read_manifest
 from nnunet_amt.dataset_conversion.pseudonyms import (
     default_key_file,
     institution_codes,
+    patient_codes,
     pseudonymise,
     record_secret,
     require_outside,
@@ -106,6 +107,21 @@ def test_institutions_have_codes_in_the_same_file(tmp_path: Path) -> None:
     assert set(codes) == {"North", "South"}
 
 
+def test_a_patient_has_one_code_however_many_cases(tmp_path: Path) -> None:
+    """In a key file of an earlier version too, which has none; its lines stay as they are."""
+    key = tmp_path / "key.csv"
+    cases = [make_case(f"c{i}", "North", patient_id=f"p{i // 2}") for i in range(6)]
+    pseudonymise(cases, key)
+    before = key.read_bytes()
+    codes = patient_codes(cases[:4], key)
+    assert key.read_bytes().startswith(before)
+    assert (set(codes), sorted(codes.values())) == ({"p0", "p1"}, ["patient-0001", "patient-0002"])
+    assert patient_codes(cases, key) == codes | {"p2": "patient-0003"}
+    others = [make_case(f"x{i}", "North", patient_id=f"p{i}") for i in range(20)]
+    numbers = list(patient_codes(others, tmp_path / "others.csv").values())
+    assert numbers not in (sorted(numbers), sorted(numbers, reverse=True)), "numbers tell nothing of the order"
+
+
 def test_a_key_that_a_spreadsheet_program_saved_is_read_and_closed_to_others(tmp_path: Path) -> None:
     """With a byte order mark, Windows line ends, no line end at the end, and readable by all."""
     key = tmp_path / "key.csv"
@@ -147,7 +163,7 @@ BAD_KEYS = {
     "semicolons": (HEAD.replace(",", ";"), "line 1 is not kind,name,pseudonym"),
     "empty": ("", "line 1 is not kind,name,pseudonym"),
     "cut line": (HEAD + "case,c1,AMT-0001\ncase,c2", "line 3: is damaged"),
-    "unknown kind": (HEAD + "patient,c1,AMT-0001\n", "line 2: is damaged"),
+    "unknown kind": (HEAD + "person,c1,AMT-0001\n", "line 2: is damaged"),
     "no pseudonym": (HEAD + "case,c1,\n", "line 2: is damaged"),
     "one case twice": (HEAD + "case,c1,AMT-0001\ncase,c1,AMT-0002\n", "line 3: a case or its pseudonym stands there"),
     "one pseudonym twice": (HEAD + "case,c1,AMT-0001\ncase,c2,AMT-0001\n", "line 3: a case or its pseudonym stands"),

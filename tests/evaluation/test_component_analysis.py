@@ -69,13 +69,19 @@ def test_it_writes_one_table_in_three_forms(folder: Path) -> None:
     assert (content["cases"], len(content["rows"])) == (2, 18)
     (ready,) = content["tables"]
     assert (ready["title"], ready["heading"]) == (
-        "Lesions of 2 cases by connectivity and smallest size",
+        "Sensitivity analysis: lesions of 2 cases by connectivity and smallest size",
         "Connectivity",
     )
-    assert ready["rows"][13]["cells"] == ["10 voxels", "2", "3", "2", "0.500", "1.000", "0.500", "1.000"]
+    assert ready["rows"][13]["cells"] == [
+        # Wilson's interval of 1 of 2, Garwood's of two events in two scans
+        *("10 voxels", "2", "3", "2", "0.500 (0.095–0.905)", "1.000 (0.121–3.612)"),
+        *("0.500 (0.095–0.905)", "1.000 (0.121–3.612)"),
+    ]
+    assert ready["notes"][0].startswith("A sensitivity analysis: ")
     assert "specificity" not in table[0]  # every case has a tumour
     text = (folder / "out" / "component_analysis.md").read_text()
-    assert "| 26 | 10 voxels | 2 | 3 | 2 | 0.500 | 1.000 | 0.500 | 1.000 |" in text
+    assert "| 26 | 10 voxels | 2 | 3 | 2 | 0.500 (0.095–0.905) | 1.000 (0.121–3.612) | 0.500 (" in text
+    assert text.startswith("# Sensitivity analysis: ")
 
 
 def test_it_agrees_with_the_evaluation(folder: Path) -> None:
@@ -93,6 +99,26 @@ def test_it_agrees_with_the_evaluation(folder: Path) -> None:
         row.sensitivity_05,
         row.fp_per_scan_05,
     )
+    assert lesion.sensitivity[loose].ci95 == row.sensitivity_01_ci95
+    assert lesion.fp_per_scan[strict].ci95 == row.fp_per_scan_05_ci95
+
+
+def test_intervals_are_those_of_the_evaluation_where_patients_are_drawn(tmp_path: Path) -> None:
+    """24 cases of 20 patients: the same resamples of the same counts."""
+    for i in range(24):
+        mask = row_mask(60, (0, 20 if i % 3 else 0), *([(30, 45)] if i % 4 == 0 else []))
+        write_pair(tmp_path, f"c{i:02d}", mask, row_mask(60, (0, 20)))
+    cohort = tmp_path / "cohort.csv"
+    cohort.write_text("case_id,patient\n" + "".join(f"c{i:02d},p{i % 20:02d}\n" for i in range(24)))
+    settings = EvaluationSettings(bootstrap_resamples=50, cluster="patient")
+    folders = tmp_path / "predictions", tmp_path / "references"
+    rows = analyse_components(*folders, tmp_path / "out", cohort=cohort, settings=settings)
+    row = next(row for row in rows if (row.connectivity, row.minimum_size, row.unit) == (26, 10, "voxels"))
+    lesion = evaluate(*folders, tmp_path / "e", cohort=cohort, settings=settings, figures=False).overall.lesion
+    at = threshold_index(0.5)
+    assert row.sensitivity_05_ci95 == pytest.approx(lesion.sensitivity[at].ci95)
+    assert row.fp_per_scan_05_ci95 == pytest.approx(lesion.fp_per_scan[at].ci95)
+    assert "bootstrap over patients, withheld under 20" in (tmp_path / "out" / "component_analysis.md").read_text()
 
 
 def test_without_lesions_the_sensitivity_is_undefined(tmp_path: Path) -> None:
@@ -100,7 +126,7 @@ def test_without_lesions_the_sensitivity_is_undefined(tmp_path: Path) -> None:
     (row, *_) = analyse_components(tmp_path / "predictions", tmp_path / "references", tmp_path / "out")
     assert (row.sensitivity_01, row.fp_per_scan_01) == (None, 1.0)
     text = (tmp_path / "out" / "component_analysis.md").read_text()
-    assert "| 6 | 0 voxels | 0 | 1 | 0 | – | 1.000 | – | 1.000 |" in text
+    assert "| 6 | 0 voxels | 0 | 1 | 0 | – | 1.000 (0.025–5.572) | – | 1.000 (0.025–5.572) |" in text
 
 
 def test_scans_without_a_tumour_have_a_specificity_for_each_definition(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,14 @@ def test_surface_distances_are_columns_of_their_own_if_so_asked(folder: Path) ->
     assert (half["hausdorff_mm"], whole["hausdorff_mm"]) == ("33.0", "0.0")
     assert (missed["hausdorff_mm"], without["average_surface_distance_mm"]) == ("", "")
     assert rows["lesions.csv"][0]["hausdorff_mm"] == "4.0"  # 0 to 19 against 4 to 15
+    assert (whole["surface_dice_2mm"], missed["surface_dice_2mm"], without["surface_dice_2mm"]) == ("1.0", "0.0", "")
+    assert 0 < float(half["surface_dice_2mm"]) < 1
+    assert "surface_dice_2mm" not in rows["lesions.csv"][0]
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    assert summary["voxel"]["surface_dice_2mm"]["n"] == 3
+    assert "## Normalised surface Dice at 2 mm" in (folder / "out" / "tables.md").read_text()
+    metrics = {row["metric"] for row in csv.DictReader((folder / "out" / "metrics.csv").open(newline=""))}
+    assert "surface_dice_2mm" in metrics
 
 
 def write_probabilities(folder: Path) -> None:

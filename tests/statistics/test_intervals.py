@@ -13,9 +13,12 @@ from nnunet_amt.statistics.intervals import (
     percentile_interval,
     poisson_interval,
     resampled_sums,
+    resampled_weights,
+    several_each,
     standard_deviation,
     sums_of_clusters,
     wilson_interval,
+    with_width,
 )
 
 
@@ -113,3 +116,29 @@ def test_cases_of_a_cluster_are_drawn_together() -> None:
     # Two draws of two clusters: a and a, a and b, b and b, so 2 to 4 cases with sums 4, 7 or 10.
     drawn = {tuple(row) for row in resampled_sums(rows, resamples=200, seed=7)}
     assert drawn == {(4.0, 2.0), (7.0, 3.0), (10.0, 4.0)}
+
+
+def test_weights_are_those_of_the_sums() -> None:
+    """Of an identity matrix the sums are the weights; each resample draws as many as there are."""
+    weights = np.concatenate(list(resampled_weights(5, resamples=40, seed=3)))
+    assert weights.tolist() == resampled_sums(np.eye(5), resamples=40, seed=3).tolist()
+    assert (weights.sum(axis=1) == 5).all()
+
+
+@pytest.mark.parametrize(
+    ("interval", "given"),
+    [
+        ((0.1, 0.2), True),
+        ((1.0, 1.0), False),
+        ((0.3 - 0.2, 0.2 - 0.1), False),  # equal on paper
+        ((float("nan"), float("nan")), False),
+        (None, False),
+    ],
+)
+def test_an_interval_without_a_width_is_none(interval: tuple[float, float] | None, given: bool) -> None:
+    assert with_width(interval) == (interval if given else None)
+
+
+def test_clusters_of_one_case_each_are_cases() -> None:
+    assert several_each(None) is several_each(["a", "b"]) is several_each([]) is None
+    assert several_each(["a", "b", "a"]) == ["a", "b", "a"]

@@ -53,6 +53,16 @@ def test_a_training_must_be_of_the_seed_that_is_asked_for(tmp_path: Path) -> Non
         assert train.settings == {"trainer": "nnUNetTrainerAMT", "fold": "0", **asked}
 
 
+def test_what_is_drawn_is_so_in_all_stages_and_old_studies_stay_done(tmp_path: Path) -> None:
+    """Patients are a matter of the failures too, which read the cohort for them; by default they do not."""
+    plain = {stage.name: stage for stage in study_stages(tmp_path, StudySettings(), device="cpu", jobs=1)}
+    assert "cohort" not in plain["failures"].reads
+    settings = StudySettings().changed({"evaluate": {"cluster": "patient"}})
+    stages = {stage.name: stage for stage in study_stages(tmp_path, settings, device="cpu", jobs=1)}
+    assert stages["evaluate"].settings["cluster"] == stages["failures"].settings["cluster"] == "patient"
+    assert stages["failures"].reads["cohort"] == stages["evaluate"].reads["cohort"]
+
+
 def test_a_page_is_made_again_when_failures_or_comparison_changed(tmp_path: Path) -> None:
     """Also when they came after it or went, and wherever in the study the user put them."""
     folder = write_study(tmp_path / "study")

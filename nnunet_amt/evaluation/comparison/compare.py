@@ -33,13 +33,8 @@ from nnunet_amt.evaluation.results.read_results import (
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.subjects import PATIENTS
-from nnunet_amt.evaluation.summary.cohort_groups import (
-    CohortGroup,
-    check_tumours,
-    cohort_groups,
-    institutions_of,
-    read_cohort_rows,
-)
+from nnunet_amt.evaluation.summary.clusters import clusters_of
+from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup, check_tumours, cohort_groups, read_cohort_rows
 from nnunet_amt.writing.table import Document
 from nnunet_amt.writing.table_formats import html_document, markdown_document
 
@@ -84,7 +79,7 @@ def compare(
     names
         Of the models, in the same order; by default those of the folders.
     cohort
-        ``cohort.csv``, for subgroups and institutions; by default that of the first evaluation, if its record
+        ``cohort.csv``, for subgroups, patients and institutions; by default that of the first evaluation, if its record
         leads there.
     model_folders
         nnU-Net's folder of the trained model, by name, for those whose costs no record leads to.
@@ -106,10 +101,10 @@ def compare(
     _require_patients(models, settings)
     check_same_cases(models)
     cohort = cohort or recorded_cohort(models[0].folder)
-    groups, institutions = _cohort(models[0], cohort, settings)
+    groups, clusters = _cohort(models[0], cohort, settings)
     costs = [read_cost(model.folder, model_folder=model_folders.get(model.name)) for model in models]
     progress(1, _STEPS, "comparing")
-    comparison = compare_models(models, costs, groups=groups, institutions=institutions, settings=settings)
+    comparison = compare_models(models, costs, groups=groups, clusters=clusters, settings=settings)
     progress(2, _STEPS, "comparing")
     chosen, inputs = {"names": list(names), **asdict(settings)}, _recorded_inputs(evaluations, cohort)
     with recorded_results(
@@ -190,16 +185,14 @@ def check_same_cases(models: Sequence[EvaluatedModel]) -> None:
 def _cohort(
     first: EvaluatedModel, cohort: Path | None, settings: ComparisonSettings
 ) -> tuple[Sequence[CohortGroup], Mapping[str, str] | None]:
-    """Give the groups of the cohort, and the institutions where they are to be drawn."""
+    """Give the groups of the cohort, and the patients or institutions where they are to be drawn."""
     rows = None if cohort is None else read_cohort_rows(cohort, case_ids=first.case_ids)
     if cohort is not None and rows is not None:
         empty = [name for name, number in zip(first.case_ids, first.references, strict=True) if not number]
         check_tumours(cohort, rows, empty=empty)
     columns = () if rows is None else tuple(first.settings.get("subgroup_columns", ()))
-    group_settings = settings.for_groups(columns)
-    groups = cohort_groups(rows, settings=group_settings)
-    institutions = institutions_of(groups, settings=group_settings)
-    return groups, institutions if settings.cluster == "institution" else None
+    groups = cohort_groups(rows, settings=settings.for_groups(columns))
+    return groups, clusters_of(rows, cluster=settings.cluster)
 
 
 def _recorded_inputs(evaluations: Sequence[Path], cohort: Path | None) -> dict[str, Path | RunInput | None]:

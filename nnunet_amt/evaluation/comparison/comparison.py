@@ -29,6 +29,7 @@ from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
 from nnunet_amt.evaluation.summary.cohort_groups import CohortGroup
 from nnunet_amt.evaluation.summary.subgroups import SIZE_CLASSES, tumour_group
+from nnunet_amt.statistics.intervals import several_each
 
 _FIRST_GROUP = "manufacturer"  # stands before the tumour size in the paper
 _PLACES_IN_TABLE = np.array([MEASURES.index(measure) for measure in TABLE_MEASURES])
@@ -108,7 +109,8 @@ class ModelComparison:
 class Comparison:
     """All models as they were given, and each other one against the first.
 
-    `clusters` is the number of institutions that resamples were drawn from; None if cases were drawn.
+    `clusters` is the number of patients or institutions that resamples were drawn from; None if cases were drawn, or if
+    there are as many as cases, which is the same.
     """
 
     settings: ComparisonSettings
@@ -143,24 +145,24 @@ def compare_models(
     costs: Sequence[ModelCost],
     *,
     groups: Sequence[CohortGroup],
-    institutions: Mapping[str, str] | None,
+    clusters: Mapping[str, str] | None,
     settings: ComparisonSettings,
 ) -> Comparison:
     """Estimate, test and count the differences of each other model from the first, on the same cases.
 
-    `groups` are what is known of the cases, for the subgroups; `institutions` those of the cases, where they are drawn
-    instead of cases.
+    `groups` are what is known of the cases, for the subgroups; `clusters` the patients or institutions of the cases,
+    where they are drawn instead of cases.
     """
     first, *others = models
     differences = [difference_ratios(first, other) for other in others]
-    clusters = None if institutions is None else [institutions[case_id] for case_id in first.case_ids]
-    values = estimates([*map(ratios, models), *differences], settings=settings, clusters=clusters)
-    subgroups = _subgroup_differences(first, differences, groups, institutions, settings)
+    joint = None if clusters is None else several_each([clusters[case_id] for case_id in first.case_ids])
+    values = estimates([*map(ratios, models), *differences], settings=settings, clusters=joint)
+    subgroups = _subgroup_differences(first, differences, groups, None if joint is None else clusters, settings)
     compared = zip(
         others,
         values[len(models) :],
         corrected(
-            [paired_tests(first, other, settings=settings, clusters=clusters) for other in others],
+            [paired_tests(first, other, settings=settings, clusters=joint) for other in others],
             primary=settings.primary,
         ),
         [case_verdicts(first, other, tie_margin=settings.tie_margin) for other in others],
@@ -171,7 +173,7 @@ def compare_models(
         settings=settings,
         results=tuple(map(ModelResult, models, values, costs)),
         others=tuple(ModelComparison(*parts) for parts in compared),
-        clusters=None if clusters is None else len(set(clusters)),
+        clusters=None if joint is None else len(set(joint)),
     )
 
 
@@ -179,7 +181,7 @@ def _subgroup_differences(
     first: EvaluatedModel,
     differences: Sequence[Ratios],
     groups: Sequence[CohortGroup],
-    institutions: Mapping[str, str] | None,
+    clusters: Mapping[str, str] | None,
     settings: ComparisonSettings,
 ) -> list[tuple[SubgroupDifference, ...]]:
     """Resample the differences of each other model within each subgroup; those of a group stand together."""
@@ -194,7 +196,7 @@ def _subgroup_differences(
             if not places:
                 continue
             columns = [part.of(np.array(places), _PLACES_IN_TABLE) for part in differences]
-            clusters = None if institutions is None else [institutions[first.case_ids[i]] for i in places]
-            for rows, values in zip(found, estimates(columns, settings=settings, clusters=clusters), strict=True):
+            joint = None if clusters is None else [clusters[first.case_ids[i]] for i in places]
+            for rows, values in zip(found, estimates(columns, settings=settings, clusters=joint), strict=True):
                 rows.append(SubgroupDifference(group.name, name, len(places), values))
     return [tuple(rows) for rows in found]

@@ -15,8 +15,15 @@ from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, threshold_index
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel
 from nnunet_amt.evaluation.settings import ComparisonSettings
-from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, fp_interval, sensitivity_interval
-from nnunet_amt.statistics.intervals import percentile_interval, resampled_sums, sums_of_clusters
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.statistics.intervals import (
+    fp_interval,
+    percentile_interval,
+    resampled_sums,
+    sensitivity_interval,
+    sums_of_clusters,
+    with_width,
+)
 from nnunet_amt.statistics.tests import hodges_lehmann, holm, mcnemar_p, permutation_p, wilcoxon_p
 
 Verdict = Literal["win", "tie", "loss"]
@@ -29,18 +36,21 @@ _ROUNDING = 1e-12  # 0.81 - 0.80 is 0.01 on paper, and a little more in binary
 class Measure:
     """A metric, at an IoU threshold if it needs one."""
 
-    # ``dice``, ``iou``, ``precision``, ``recall``: mean over cases. ``sensitivity``, ``fp_per_scan``: pooled over
-    # lesions and scans. ``sweep_sensitivity``, ``sweep_fp_per_scan``: the means of these over all thresholds
+    # ``dice``, ``iou``, ``precision``, ``recall``: mean over cases. ``precision_or_0``: the same, with 0 in the cases
+    # with a tumour in which nothing is predicted. ``sensitivity``, ``fp_per_scan``: pooled over lesions and scans.
+    # ``sweep_sensitivity``, ``sweep_fp_per_scan``: the means of these over all thresholds
     metric: str
     iou_threshold: float | None = None  # of the pooled ones
 
 
+PRECISION_OR_0 = Measure("precision_or_0")
+_CASE_MEANS = (*map(Measure, VOXEL_METRICS), PRECISION_OR_0)
 _SENSITIVITY = tuple(Measure("sensitivity", t) for t in THRESHOLDS)
 _FP_PER_SCAN = tuple(Measure("fp_per_scan", t) for t in THRESHOLDS)
 _SWEEP = (Measure("sweep_sensitivity"), Measure("sweep_fp_per_scan"))
-MEASURES = (*map(Measure, VOXEL_METRICS), *_SENSITIVITY, *_FP_PER_SCAN, *_SWEEP)
+MEASURES = (*_CASE_MEANS, *_SENSITIVITY, *_FP_PER_SCAN, *_SWEEP)
 TABLE_MEASURES = (
-    *map(Measure, VOXEL_METRICS),
+    *_CASE_MEANS,
     *(Measure(metric, t) for t in TABLE_THRESHOLDS for metric in ("sensitivity", "fp_per_scan")),
     *_SWEEP,
 )
@@ -54,14 +64,12 @@ class Ratios:
     # denominators, which also says what the value rests on: cases in which it is defined, reference lesions, or scans
     numerators: np.ndarray
     denominators: np.ndarray
-    # (measures,): which of them are means over the cases in which they are defined, not ratios of pooled counts
-    case_means: np.ndarray
     paired: bool  # differences of two models, which only the bootstrap gives intervals of
 
     def of(self, cases: np.ndarray, measures: np.ndarray) -> Ratios:
         """Give some of the cases and measures, by their places."""
         part = np.ix_(cases, measures)
-        return Ratios(self.numerators[part], self.denominators[part], self.case_means[measures], self.paired)
+        return Ratios(self.numerators[part], self.denominators[part], self.paired)
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,9 @@ class Estimate:
 
 def ratios(model: EvaluatedModel) -> Ratios:
     """Give the `MEASURES` of one model."""
-    defined = ~np.isnan(model.voxel)
-    return _ratios(model, np.where(defined, model.voxel, 0.0), defined, model.tp, model.fp, paired=False)
+    voxel = case_values(model)
+    defined = ~np.isnan(voxel)
+    return _ratios(model, np.where(defined, voxel, 0.0), defined, model.tp, model.fp, paired=False)
 
 
 def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
@@ -85,9 +94,25 @@ def difference_ratios(first: EvaluatedModel, other: EvaluatedModel) -> Ratios:
     Voxel metrics are compared in the cases in which both models have them. Reference lesions and scans are the same for
     both, so differences of counts over them are differences of the ratios.
     """
-    both = ~np.isnan(first.voxel) & ~np.isnan(other.voxel)
-    voxel = np.where(both, other.voxel - first.voxel, 0.0)
-    return _ratios(first, voxel, both, other.tp - first.tp, other.fp - first.fp, paired=True)
+    differences = case_values(other) - case_values(first)
+    both = ~np.isnan(differences)
+    return _ratios(first, np.where(both, differences, 0.0), both, other.tp - first.tp, other.fp - first.fp, paired=True)
+
+
+def case_values(model: EvaluatedModel) -> np.ndarray:
+    """Give the measures that are means over cases, (cases, 5); NaN where undefined.
+
+    The precision is undefined where nothing is predicted. With a tumour that is a failure, which the last column counts
+    as 0; without one it is right, and stays undefined, as the Dice is.
+    """
+    precision = model.voxel[:, VOXEL_METRICS.index("precision")]
+    or_0 = np.where(np.isnan(precision) & ~np.isnan(model.dice), 0.0, precision)
+    return np.column_stack([model.voxel, or_0])
+
+
+def without_prediction(model: EvaluatedModel) -> int:
+    """Count the cases with a tumour in which a model predicts nothing."""
+    return int(np.isnan(model.voxel[model.references > 0, VOXEL_METRICS.index("precision")]).sum())
 
 
 def estimates(
@@ -95,8 +120,8 @@ def estimates(
 ) -> list[tuple[Estimate, ...]]:
     """Compute the values of models or differences on the same cases, and bootstrap all over the same resamples.
 
-    `clusters` are the institutions of the cases, where institutions are drawn. Of each of `columns` there is one
-    estimate a measure.
+    `clusters` are the patients or institutions of the cases, where these are drawn and some have several cases. Of each
+    of `columns` there is one estimate a measure.
     """
     numerators = np.hstack([part.numerators for part in columns])
     denominators = np.hstack([part.denominators for part in columns])
@@ -104,12 +129,11 @@ def estimates(
     n, drawn = denominators.sum(axis=0), denominators
     if clusters is not None:
         drawn = sums_of_clusters(denominators, clusters)
-    case_means = np.concatenate([part.case_means for part in columns])
-    enough = np.where(case_means, (drawn > 0).sum(axis=0), len(drawn)) >= _fewest(settings)  # as in evaluate
+    enough = (drawn > 0).sum(axis=0) >= _fewest(settings)  # of what is drawn and has the measure, as in evaluate
     found = [
         Estimate(
             value=float(numerator / count) if count else None,
-            ci95=(float(low[i]), float(high[i])) if enough[i] and not np.isnan(low[i]) else None,
+            ci95=with_width((float(low[i]), float(high[i]))) if enough[i] else None,
             n=int(count),
         )
         for i, (numerator, count) in enumerate(zip(numerators.sum(axis=0), n, strict=True))
@@ -128,9 +152,9 @@ def _of_one_model(part: Ratios, found: Sequence[Estimate], *, clustered: bool) -
     for measure, estimate, count in zip(MEASURES, found, part.numerators.sum(axis=0), strict=True):
         interval = estimate.ci95
         if measure.metric == "sensitivity" and estimate.n:
-            interval = sensitivity_interval(int(count), estimate.n, interval, clustered)
+            interval = sensitivity_interval(int(count), estimate.n, interval, clustered=clustered)
         elif measure.metric == "fp_per_scan":
-            interval = fp_interval(int(count), estimate.n, interval, clustered)
+            interval = fp_interval(int(count), estimate.n, interval, clustered=clustered)
         estimates.append(replace(estimate, ci95=interval))
     return tuple(estimates)
 
@@ -145,7 +169,6 @@ def _ratios(
     return Ratios(
         numerators=np.hstack([voxel, tp, fp, sweep]).astype(float),
         denominators=np.hstack([defined, references, scans, references[:, :1], scans[:, :1]]).astype(float),
-        case_means=np.array([measure.metric in VOXEL_METRICS for measure in MEASURES]),
         paired=paired,
     )
 
@@ -195,7 +218,7 @@ class PairedTest:
     p_holm: float | None = None  # `p` after Holm's correction, see `corrected`
     lesions: LesionTable | None = None  # the table behind McNemar's test
     # Hodges-Lehmann's shift and Wilcoxon's p-value: of the differences case by case, a typical one, not their mean.
-    # Without p where whole institutions are drawn, as Wilcoxon's test takes cases for independent
+    # Without p where whole patients or institutions are drawn, as Wilcoxon's test takes cases for independent
     shift: float | None = None
     p_wilcoxon: float | None = None
 

@@ -25,7 +25,8 @@ from nnunet_amt.evaluation.results.summary_json import specificity_json
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, p_text
 from nnunet_amt.writing.table import Document
 
-SCHEMA_VERSION = 2  # 1: p was Wilcoxon's, and Holm's correction was for all tests together
+# 1: p was Wilcoxon's, and Holm's correction was for all tests together; 2: intervals could have no width
+SCHEMA_VERSION = 3
 _TESTED = ("test", "p", "p_holm", "shift", "p_wilcoxon")
 _IOU = paper.OPERATING_POINT.iou_threshold
 CASES_COLUMNS = (
@@ -191,9 +192,10 @@ def _lesion_sentences(comparison: Comparison, other: ModelComparison) -> list[st
     if test is not None and test.lesions is not None and test.n:
         found = test.lesions.both + test.lesions.only_other
         found_first = test.lesions.both + test.lesions.only_first
+        how = difference_words(found / test.n - found_first / test.n, "lower", "higher", "the same")
         sentences.append(
             f"Of {counted(test.n, 'reference lesion')} it finds {found} at IoU > {_IOU:g}, {comparison.first.name} "
-            f"{found_first} ({_p_values(test)})."
+            f"{found_first}: its sensitivity is {how} ({_evidence(other, 'sensitivity', _IOU)})."
         )
     if rate.value is not None:
         how = difference_words(rate.value, "fewer", "more", "the same number of")

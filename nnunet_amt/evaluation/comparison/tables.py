@@ -7,22 +7,24 @@ from itertools import groupby
 from nnunet_amt import paper
 from nnunet_amt.evaluation.comparison.comparison import Comparison, ModelComparison, ModelResult
 from nnunet_amt.evaluation.comparison.measures import (
+    PRECISION_OR_0,
     TABLE_MEASURES,
     TEST_NAMES,
     VERDICTS,
     Estimate,
     Measure,
     PairedTest,
+    without_prediction,
 )
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS
 from nnunet_amt.evaluation.results.tables import (
     FALSE_POSITIVE_RULES,
-    LESION_INTERVALS,
     group_title,
+    interval_note,
     subgroup_title,
-    withheld_words,
 )
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.statistics.intervals import rate_interval
 from nnunet_amt.writing.numbers import (
     NOT_RECORDED,
     UNDEFINED,
@@ -42,6 +44,7 @@ _TITLES = {
     "dice": "Dice score",
     "iou": "IoU",
     "precision": "Precision",
+    "precision_or_0": "Precision, 0 without a prediction",
     "recall": "Recall",
     "sensitivity": "Sensitivity",
     "fp_per_scan": "False positives per scan",
@@ -74,7 +77,7 @@ def _accuracy(comparison: Comparison) -> Table:
     columns = [result.name for result in comparison.results]
     published = _published() if comparison.settings.published else None
     rows = []
-    for title, measures in groupby(TABLE_MEASURES, key=_measure_group):
+    for title, measures in groupby(_shown_measures(comparison), key=_measure_group):
         rows.append(Row(title, kind="group"))
         for measure in measures:
             found = (result.value(measure.metric, measure.iou_threshold) for result in comparison.results)
@@ -106,20 +109,35 @@ def _accuracy(comparison: Comparison) -> Table:
     return Table(title, "Metric", tuple(columns), tuple(rows), tuple(notes))
 
 
+def _shown_measures(comparison: Comparison) -> list[Measure]:
+    """Give the measures of the tables; the precision with 0 only where some model predicts nothing of a tumour."""
+    needed = any(without_prediction(result.model) for result in comparison.results)
+    return [measure for measure in TABLE_MEASURES if needed or measure != PRECISION_OR_0]
+
+
+def _precision_notes(comparison: Comparison) -> tuple[str, ...]:
+    """Say which cases the paired precision leaves out."""
+    empty = {result.name: without_prediction(result.model) for result in comparison.results}
+    if not any(empty.values()):
+        return ()
+    number = ", ".join(f"{name} in {count}" for name, count in empty.items())
+    return (
+        f"A case with a tumour in which a model predicts nothing ({number}) has no precision by it, and the paired "
+        f"precision leaves it out, though it is the worst failure. {_TITLES['precision_or_0']}: 0 in such a case; not "
+        "tested.",
+    )
+
+
 def _interval_note(comparison: Comparison) -> str:
-    settings, clusters = comparison.settings, comparison.clusters
+    settings = comparison.settings
     how = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
-    if clusters is not None:
-        drawn = f"CI: percentile bootstrap over {clusters} institutions with all of their cases, {how}; "
-        return f"{drawn}{withheld_words('institutions', settings.ci_always)}, and where it has no width."
-    withheld = withheld_words("cases", settings.ci_always)
-    return f"CI of voxel metrics: percentile bootstrap over cases, {how}; {withheld}. {LESION_INTERVALS}"
+    return interval_note(how, clusters=comparison.clusters, cluster=settings.cluster, ci_always=settings.ci_always)
 
 
 def _differences(comparison: Comparison) -> Table:
     rows = []
     for other in comparison.others:
-        for title, measures in groupby(TABLE_MEASURES, key=_measure_group):
+        for title, measures in groupby(_shown_measures(comparison), key=_measure_group):
             rows.append(Row(f"{other.name}: {title[0].lower()}{title[1:]}", kind="group"))
             for measure in measures:
                 difference = other.difference(measure.metric, measure.iou_threshold)
@@ -133,9 +151,11 @@ def _differences(comparison: Comparison) -> Table:
     columns = ("Difference (95% CI)", "n", "Test", "p", "p (Holm)", "Typical case", "p (Wilcoxon)")
     notes = (
         f"Other model minus {comparison.first.name}: above 0 the other has the higher value, which is better for all "
-        "but false positives. Intervals are of the paired difference: each resample draws the same cases for both.",
+        "but false positives. Intervals are of the paired difference: each resample draws the same cases for both. "
+        "None is given where it has no width, as where both models find the same lesions.",
         "n: cases in which both models have the metric (precision is undefined without a prediction, all four without "
         "tumour and prediction), reference lesions for sensitivity, scans for false positives.",
+        *_precision_notes(comparison),
         _test_note(comparison),
         f"Primary: the endpoint that was named before looking ({_primary_title(comparison)}); with one other model its "
         "p needs no correction. p (Holm) of all other endpoints: corrected for their "
@@ -164,10 +184,15 @@ def _test_note(comparison: Comparison) -> str:
     )
     if comparison.clusters is None:
         return f"{note}McNemar: exact test over reference lesions. The means over the thresholds have no test."
+    cluster = comparison.settings.cluster
     return (
-        f"{note}The pairs of an institution change places together, and lesions with them: {comparison.clusters} "
-        "institutions are tested, not cases. The means over the thresholds have no test."
+        f"{note}The pairs of {_a(cluster)} change places together, and lesions with them: "
+        f"{counted(comparison.clusters, cluster)} are tested, not cases. The means over the thresholds have no test."
     )
+
+
+def _a(cluster: str) -> str:
+    return f"an {cluster}" if cluster == "institution" else f"a {cluster}"
 
 
 def _lesions(comparison: Comparison) -> Table:
@@ -186,7 +211,10 @@ def _lesions(comparison: Comparison) -> Table:
         "small."
     )
     if comparison.clusters is not None:
-        note = "p: permutation test of the lesions found in each institution, see the table of differences."
+        note = (
+            f"p: permutation test of the lesions found of each {comparison.settings.cluster}, see the table of "
+            "differences; McNemar's test would take lesions for independent."
+        )
     return Table(title, "Threshold", columns, tuple(rows), (note,))
 
 
@@ -195,10 +223,17 @@ def _scans_without_tumour(comparison: Comparison) -> tuple[Table, ...]:
     for result in comparison.results:
         if (found := result.model.specificity) is not None:
             share = f"{found.value:.3f} ({interval_text(found.wilson95)})"
-            cells = (str(found.scans), str(found.negative), share, f"{found.false_positives / found.scans:.3f}")
+            rate = rate_interval(found.false_positives, found.scans, None)
+            cells = (
+                *(str(found.scans), str(found.negative), share),
+                value_text(found.false_positives / found.scans, rate),
+            )
             rows.append(Row(result.name, cells))
-    columns = ("Scans", "Without a false positive", "Specificity by scan (95% CI)", "FP per scan")
-    note = "CI: Wilson's interval of each model by itself. The difference is not tested."
+    columns = ("Scans", "Without a false positive", "Specificity by scan (95% CI)", "FP per scan (95% CI)")
+    note = (
+        "CI: Wilson's interval, and the exact one of Poisson's law, of each model by itself; both take scans for "
+        "independent. The difference is not tested."
+    )
     return (Table("Scans without a tumour", "Model", columns, tuple(rows), (note,)),) if rows else ()
 
 
@@ -275,7 +310,8 @@ def _subgroups(comparison: Comparison, other: ModelComparison) -> Table:
             cells = (str(row.cases), *map(_difference, shown))
             rows.append(Row(subgroup_title(row.group, row.subgroup), cells))
     title = f"Differences by subgroup: {other.name} minus {comparison.first.name}"
-    withheld = "" if comparison.settings.ci_always else f" Intervals are withheld under {FEWEST_CASES} cases."
+    drawn = "cases" if comparison.clusters is None else f"{comparison.settings.cluster}s"
+    withheld = "" if comparison.settings.ci_always else f" Intervals are withheld under {FEWEST_CASES} {drawn}."
     note = (
         "Difference (95% CI). Subgroups are not tested: there are many, and few cases in each; an interval apart from "
         f"0 is a question for other data, not an answer.{withheld}"

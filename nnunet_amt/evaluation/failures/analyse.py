@@ -29,6 +29,8 @@ from nnunet_amt.evaluation.measure.label_maps import (
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
+from nnunet_amt.evaluation.summary.clusters import read_clusters
+from nnunet_amt.statistics.intervals import several_each
 from nnunet_amt.writing.figure_style import BLUE, FONT_SIZE, ORANGE, plain_figure, save_plain_figure
 from nnunet_amt.writing.numbers import counted, short_p_text
 from nnunet_amt.writing.table import Table
@@ -41,7 +43,7 @@ FAILURE_FILES = (
     *("failures.md", "failures.json", "failure_cases.csv", "failure_features.csv", "false_positives.csv"),
     *("failure_features.png", "failure_features.svg"),
 )
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: without ties and clusters
 CASE_COLUMNS = (
     *("case_id", "group", "dice", "precision", "recall", "tp", "fp", "fn"),
     *("segmentation", "detection", "partial_lesions", "missed_lesions", "false_positive_lesions"),
@@ -75,6 +77,7 @@ def analyse_failures(
     output: Path,
     *,
     images: Path | None = None,
+    cohort: Path | None = None,
     settings: EvaluationSettings | None = None,
     missing_as_empty: bool = False,
     jobs: int = 1,
@@ -94,8 +97,11 @@ def analyse_failures(
         Folder for `FAILURE_FILES`.
     images
         Folder of ``<case id>_0000.nii.gz``; None leaves the intensity features out.
+    cohort
+        ``cohort.csv`` of the conversion; needed where `settings` say that patients or institutions are drawn.
     settings
-        Value of tumour; connectivity, smallest predicted lesion and rule of the false positives.
+        Value of tumour; connectivity, smallest predicted lesion and rule of the false positives. Features are not
+        tested where several cases of both groups are of one patient or institution that is drawn.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
@@ -112,7 +118,9 @@ def analyse_failures(
         predictions, references, output, apart={"the CTs": images},
         missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
     )  # fmt: skip
-    cts = {} if images is None else find_cts(images, [pair.case_id for pair in pairs])
+    case_ids = [pair.case_id for pair in pairs]
+    clusters = read_clusters(cohort, case_ids=case_ids, cluster=settings.cluster, intervals=False)
+    cts = {} if images is None else find_cts(images, case_ids)
     if cts:
         check_ct_headers(cts, pairs, progress=progress)
 
@@ -123,6 +131,7 @@ def analyse_failures(
         "predictions": predictions,
         "references": references,
         "images": None if images is None else RunInput(images, "names_and_sizes"),
+        "cohort": None if clusters is None else cohort,
     }
     results = pair_results(
         output, pairs=pairs, stage="failures", file_names=FAILURE_FILES, settings=settings, inputs=inputs,
@@ -134,7 +143,9 @@ def analyse_failures(
         groups = extreme_groups({case.case_id: case.voxel.dice if case.tp + case.fn else None for case in cases})
         features = {case.case_id: case.features for case in cases}
         bottom, top = ([features[case_id] for case_id in members] for members in (groups.bottom, groups.top))
-        comparisons = compare_features(FEATURES if cts else SHAPE_FEATURES, bottom, top)
+        of_groups = None if clusters is None else [clusters[case_id] for case_id in (*groups.bottom, *groups.top)]
+        tested = several_each(of_groups) is None
+        comparisons = compare_features(FEATURES if cts else SHAPE_FEATURES, bottom, top, tested=tested)
         if subjects_of(references) != PATIENTS:  # the paper's p-values are of patients
             comparisons = tuple(replace(comparison, published_p=None) for comparison in comparisons)
         tables = failure_tables(cases, groups, comparisons, settings=settings)
@@ -197,6 +208,7 @@ def write_failures_json(
             "minimum_predicted_voxels": settings.minimum_predicted_voxels,
             "false_positive_rule": settings.false_positive_rule,
             "foreground": settings.foreground,
+            "cluster": settings.cluster,
             "false_positive_iou": HIT_TWENTIETHS / 20,
             "partial_below": PARTIAL_BELOW,
         },
@@ -267,7 +279,7 @@ def _draw_panel(axes: Axes, comparison: FeatureComparison, values: dict[str, np.
     if everything.size and everything.min() > 0 and everything.max() > _LOGARITHMIC_RATIO * everything.min():
         axes.set_yscale("log")
     unit = f" ({comparison.feature.unit})".replace("2", "²").replace("3", "³") if comparison.feature.unit else ""
-    p_values = "undefined"
+    p_values = "not tested" if comparison.top_is_larger is not None else "undefined"
     if comparison.p is not None:
         p_values = f"{short_p_text(comparison.p)} (Holm {short_p_text(comparison.p_holm)})"
     axes.set_title(f"{comparison.feature.title}{unit}\np {p_values}", fontsize=7.2)

@@ -24,15 +24,28 @@ _PUBLISHED = {
 
 
 @dataclass(frozen=True)
+class DiceTie:
+    """Cases of equal Dice of which a group holds some and not others, chosen by their ids."""
+
+    group: GroupName
+    dice: float
+    cases: int
+    in_group: int
+
+
+@dataclass(frozen=True)
 class ExtremeGroups:
     """Case ids of both groups, lowest and highest Dice first, and of those that belong to none.
 
-    A group has as many as the other; `undefined` are the cases without a tumour.
+    A group has as many as the other; `undefined` are the cases without a tumour. `without_overlap` is the number of
+    cases with a Dice of 0, in any group or none; there is a tie where a group ends between cases of equal Dice.
     """
 
     bottom: tuple[str, ...]
     top: tuple[str, ...]
     undefined: tuple[str, ...]
+    without_overlap: int = 0
+    ties: tuple[DiceTie, ...] = ()
 
     def group_of(self, case_id: str) -> GroupName | None:
         """Name the group of a case; None for one in between or undefined."""
@@ -59,7 +72,7 @@ class FeatureComparison:
     # bottom, top: its values in the cases of lowest and of highest Dice
     bottom: GroupValues
     top: GroupValues
-    p: float | None  # two-sided Mann-Whitney U test; None if one group has no value
+    p: float | None  # two-sided Mann-Whitney U test; None if one group has no value, or it is not tested
     p_holm: float | None  # `p` after Holm's correction for all features compared
     # probability that a case drawn from the top group has the larger value, ties counted half: U / (n1 n2)
     top_is_larger: float | None
@@ -86,18 +99,37 @@ def extreme_groups(dice: Mapping[str, float | None]) -> ExtremeGroups:
         )
     size = -(-len(ranked) * paper.FAILURE_GROUP_PERCENT // 100)  # ceil, in whole numbers
     case_ids = [case_id for _, case_id in ranked]
-    return ExtremeGroups(tuple(case_ids[:size]), tuple(reversed(case_ids[-size:])), undefined)
+    values = [value for value, _ in ranked]
+    ties = [_tie("bottom", values[size - 1], values, values[:size]), _tie("top", values[-size], values, values[-size:])]
+    return ExtremeGroups(
+        bottom=tuple(case_ids[:size]),
+        top=tuple(reversed(case_ids[-size:])),
+        undefined=undefined,
+        without_overlap=values.count(0.0),
+        ties=tuple(tie for tie in ties if tie.in_group < tie.cases),
+    )
+
+
+def _tie(group: GroupName, last: float, values: Sequence[float], members: Sequence[float]) -> DiceTie:
+    return DiceTie(group, last, values.count(last), members.count(last))
 
 
 def compare_features(
-    features: Sequence[Feature], bottom: Sequence[Mapping[str, float | None]], top: Sequence[Mapping[str, float | None]]
+    features: Sequence[Feature],
+    bottom: Sequence[Mapping[str, float | None]],
+    top: Sequence[Mapping[str, float | None]],
+    *,
+    tested: bool = True,
 ) -> tuple[FeatureComparison, ...]:
     """Test each feature with the Mann-Whitney U test, two-sided; Holm's correction is for all of `features`.
 
-    `bottom` and `top` are the values of the cases of both groups.
+    `bottom` and `top` are the values of the cases of both groups. If not `tested`, no p-value is given: the test takes
+    cases for independent.
     """
     pairs = [(_defined(feature.name, bottom), _defined(feature.name, top)) for feature in features]
     tests = [mann_whitney(low, high) for low, high in pairs]
+    if not tested:
+        tests = [(None, probability) for _, probability in tests]
     corrected = iter(holm([p for p, _ in tests if p is not None]))
     return tuple(
         FeatureComparison(

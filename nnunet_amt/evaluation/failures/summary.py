@@ -12,7 +12,7 @@ import numpy as np
 
 from nnunet_amt import __version__, paper
 from nnunet_amt.evaluation.failures.failure_case import PARTIAL_BELOW, FailureCase
-from nnunet_amt.evaluation.failures.groups import ExtremeGroups, FeatureComparison, GroupValues
+from nnunet_amt.evaluation.failures.groups import DiceTie, ExtremeGroups, FeatureComparison, GroupValues
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.writing.numbers import UNDEFINED, counted, short_p_text
@@ -38,7 +38,7 @@ def failure_tables(
     """
     return (
         Table(f"Failure analysis of {counted(len(cases), 'case')}", "", (), (), _group_notes(cases, groups)),
-        _feature_table(comparisons, groups),
+        _feature_table(comparisons, groups, settings),
         _mode_table(cases, groups),
         Table("False positive lesions", "", (), (), _false_positive_notes(cases, settings)),
         _worst_cases(cases, groups),
@@ -84,6 +84,9 @@ def _group_notes(cases: Sequence[FailureCase], groups: ExtremeGroups) -> tuple[s
         f"Each group is {paper.FAILURE_GROUP_PERCENT}% of the cases with a Dice, rounded up; equal Dice is taken in "
         "the order of the case ids."
     )
+    notes += [*map(_tie_note, groups.ties)]
+    if groups.without_overlap > 1 and not any(tie.dice == 0 for tie in groups.ties):
+        notes.append(f"Ties: {groups.without_overlap} cases have a Dice of 0, all in the bottom group.")
     if groups.undefined:
         notes.append(
             f"Left out: {counted(len(groups.undefined), 'case')} without a tumour, whose Dice measures nothing; in "
@@ -92,7 +95,16 @@ def _group_notes(cases: Sequence[FailureCase], groups: ExtremeGroups) -> tuple[s
     return tuple(notes)
 
 
-def _feature_table(comparisons: Sequence[FeatureComparison], groups: ExtremeGroups) -> Table:
+def _tie_note(tie: DiceTie) -> str:
+    return (
+        f"**Ties: {tie.cases} cases have a Dice of {tie.dice:.2g}, {tie.in_group} of them in the {tie.group} group. "
+        "Which ones is settled by their ids alone: other ids would give another group.**"
+    )
+
+
+def _feature_table(
+    comparisons: Sequence[FeatureComparison], groups: ExtremeGroups, settings: EvaluationSettings
+) -> Table:
     size = max((max(c.bottom.n, c.top.n) for c in comparisons), default=0)
     rows = []
     for row in comparisons:
@@ -109,13 +121,15 @@ def _feature_table(comparisons: Sequence[FeatureComparison], groups: ExtremeGrou
         heading="Feature",
         columns=("Bottom", "Top", "Top larger", "p", "p (Holm)", "Published p"),
         rows=tuple(rows),
-        notes=_feature_notes(comparisons, groups),
+        notes=_feature_notes(comparisons, groups, settings),
     )
     beside = any(row.published_p is not None for row in comparisons)
     return table if beside else table.without_published()
 
 
-def _feature_notes(comparisons: Sequence[FeatureComparison], groups: ExtremeGroups) -> tuple[str, ...]:
+def _feature_notes(
+    comparisons: Sequence[FeatureComparison], groups: ExtremeGroups, settings: EvaluationSettings
+) -> tuple[str, ...]:
     notes = [
         "Features of the reference, median (quartiles). p: Mann-Whitney U test, two-sided; p (Holm): corrected for "
         f"the {len(comparisons)} features of this table. Top larger: probability that a case of the top group has the "
@@ -125,6 +139,11 @@ def _feature_notes(comparisons: Sequence[FeatureComparison], groups: ExtremeGrou
         "Surface area and sphericity rest on ITK's estimate of the surface: on lesions of few voxels a sphericity may "
         "come out above 1.",
     ]
+    if all(comparison.p is None for comparison in comparisons) and settings.cluster != "case":
+        notes.append(
+            f"Not tested: the Mann-Whitney U test takes cases for independent, and several of these are of one "
+            f"{settings.cluster}."
+        )
     if all(comparison.feature.kind == "shape" for comparison in comparisons):
         notes.append("Intensity features are missing: no CTs were given (`--images`).")
     if any(comparison.bottom.n < len(groups.bottom) for comparison in comparisons):

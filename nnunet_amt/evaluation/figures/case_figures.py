@@ -12,6 +12,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
 from nnunet_amt.evaluation.summary.subgroups import tumour_size
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.writing.figure_labels import labels_at_the_end
 from nnunet_amt.writing.figure_style import (
     BLUE,
     COLUMN_MM,
@@ -36,6 +37,7 @@ _MISSED: dict[str, Any] = {"markersize": 5.0, "alpha": 1.0, "zorder": 5}  # abov
 _CLASSES = ("small", "medium", "large")
 _MM3_PER_CM3 = 1000.0
 _Z = 1.96  # of Bland and Altman's limits
+Label = tuple[str, float]  # a text, and the height at which it stands
 
 
 def size_figure(cases: Sequence[CaseEvaluation]) -> Figure:
@@ -127,44 +129,52 @@ def volume_figure(cases: Sequence[CaseEvaluation]) -> Figure:
     some, both = mean > 0, (predicted > 0) & (reference > 0)
     with new_figure(PAGE_MM, _VOLUME_HEIGHT_MM) as figure:
         left, right = figure.subplots(1, 2)
-        _draw_differences(left, mean, difference, some, both)
-        _draw_ratios(right, mean[both], predicted[both] / reference[both])
+        of_differences = _draw_differences(left, mean, difference, some, both)
+        of_ratios = _draw_ratios(right, mean[both], predicted[both] / reference[both])
         for axes, shown, what in ((left, some, "any volume"), (right, both, "both volumes")):
             axes.set_xlabel("Mean of both volumes (cm³)")
             axes.set_title(_counts(shown, what), fontsize=SMALL_FONT_SIZE, loc="left")
             plain_axes(axes)
         figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE, ncols=4)
+        for axes, labels in ((left, of_differences), (right, of_ratios)):
+            labels_at_the_end(axes, labels, fontsize=SMALL_FONT_SIZE)
     return figure
 
 
-def _draw_differences(axes: Axes, mean: np.ndarray, difference: np.ndarray, some: np.ndarray, both: np.ndarray) -> None:
+def _draw_differences(
+    axes: Axes, mean: np.ndarray, difference: np.ndarray, some: np.ndarray, both: np.ndarray
+) -> list[Label]:
     axes.plot(mean[both], difference[both], "o", color=BLUE, label="case", **_POINT)
     lone = some & ~both
     if lone.any():
         axes.plot(mean[lone], difference[lone], "^", color=ORANGE, label="case with one volume of 0", **_POINT)
+    labels: list[Label] = []
     if some.any():
         _set_volume_axis(axes)
         found = agreement(difference[some])
         low, high = _nan(found.low), _nan(found.high)
         texts = (f"{found.bias:+.1f}", f"{low:+.1f}", f"{high:+.1f}")
-        _draw_limits(axes, (found.bias, low, high), texts, "mean difference or ratio")
+        labels = _draw_limits(axes, (found.bias, low, high), texts, "mean difference or ratio")
     axes.axhline(0.0, color=GREY, linewidth=0.6, zorder=0)
     axes.set_ylabel("Predicted − reference volume (cm³)")
+    return labels
 
 
-def _draw_ratios(axes: Axes, mean: np.ndarray, ratio: np.ndarray) -> None:
+def _draw_ratios(axes: Axes, mean: np.ndarray, ratio: np.ndarray) -> list[Label]:
+    labels: list[Label] = []
     axes.plot(mean, ratio, "o", color=BLUE, **_POINT)
     if len(ratio):
         _set_volume_axis(axes)
         found = agreement(np.log(ratio))
         values = tuple(float(np.exp(_nan(value))) for value in (found.bias, found.low, found.high))
-        _draw_limits(axes, values, tuple(f"{value:.2f}" for value in values))
+        labels = _draw_limits(axes, values, tuple(f"{value:.2f}" for value in values))
     axes.axhline(1.0, color=GREY, linewidth=0.6, zorder=0)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.5), max(high, 2.0))
     log_ticks(axes.yaxis)
     axes.set_ylabel("Predicted / reference volume")
+    return labels
 
 
 def _set_volume_axis(axes: Axes) -> None:
@@ -176,25 +186,18 @@ def _set_volume_axis(axes: Axes) -> None:
     log_ticks(axes.xaxis)
 
 
-def _draw_limits(axes: Axes, values: Sequence[float], texts: Sequence[str], label: str = "") -> None:
-    """Draw bias and limits, each with its value at the right end; NaN and limits without a width are left out."""
+def _draw_limits(axes: Axes, values: Sequence[float], texts: Sequence[str], label: str = "") -> list[Label]:
+    """Draw bias and limits, and give what stands at their right ends; NaN and limits without a width are left out."""
     bias, low, high = values
-    wide = high > low
     axes.axhline(bias, color="black", linewidth=1.0, label=label)
-    _write_at_the_end(axes, bias, texts[0])
-    if wide:
+    labels = [(texts[0], bias)]
+    if high > low:
         limits_label = "95% limits of agreement" if label else ""
         for value, text in ((low, texts[1]), (high, texts[2])):
             axes.axhline(value, color="black", linewidth=1.0, linestyle=(0, (4, 2)), label=limits_label)
             limits_label = ""
-            _write_at_the_end(axes, value, text)
-
-
-def _write_at_the_end(axes: Axes, y: float, text: str) -> None:
-    label = axes.annotate(
-        text.replace("-", "−"), (1.0, y), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points"
-    )
-    label.set(va="center", fontsize=SMALL_FONT_SIZE)
+            labels.append((text, value))
+    return [(text.replace("-", "−"), value) for text, value in labels]
 
 
 def _counts(shown: np.ndarray, what: str) -> str:

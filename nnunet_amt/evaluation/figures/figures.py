@@ -23,6 +23,7 @@ from nnunet_amt.evaluation.summary.summary import (
     MetricSummary,
     summarise,
 )
+from nnunet_amt.writing.figure_labels import label_points
 from nnunet_amt.writing.figure_style import (
     BLUE,
     COLUMN_MM,
@@ -52,7 +53,7 @@ _FROC_HEIGHT_MM = 100.0
 _MARKER_SIZE = 6.0
 # Points nearer than this, as a share of the axes' width and height, have one label for their thresholds.
 _LABEL_DISTANCE = 0.07
-_PUBLISHED_DISTANCE = 0.2  # in the same units: a label nearer to the published point goes to the other side
+_FLAT, _LABEL_WIDTH = 0.03, 0.16  # in the same units: points no farther up or down, and so near sideways, have one too
 
 
 def write_figures(
@@ -62,11 +63,13 @@ def write_figures(
     *,
     settings: EvaluationSettings,
     institutions: Mapping[str, str] | None,
+    clusters: Mapping[str, str] | None = None,
     published: bool = False,
     progress: Progress = silent,
 ) -> None:
     """Draw FROC, Dice against size, volumes, and, where the institutions of the cases are known, those.
 
+    `clusters` are the patients or institutions of the cases where resamples draw them.
     `published` puts the paper's operating point into the FROC: for cases that are patients.
     """
     drawings: dict[str, Callable[[], Figure]] = {
@@ -76,7 +79,8 @@ def write_figures(
     }
     if institutions is not None:
         drawings["institutions"] = lambda: institution_figure(
-            forest_rows(cases, institutions, overall, settings=settings), falsely_marked=_falsely_marked(cases)
+            forest_rows(cases, institutions, overall, settings=settings, clusters=clusters),
+            falsely_marked=_falsely_marked(cases),
         )
     for done, (name, draw) in enumerate(drawings.items(), start=1):
         save_figure(draw(), folder, name)
@@ -104,10 +108,10 @@ def froc_figure(overall: GroupSummary, *, published: bool = False) -> Figure:
         axes.set_xlim(-0.02 * right, right * 1.08)  # a little beyond 0, so that a point there is whole; room for labels
         plain_axes(axes)
         figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
-        _label_thresholds(axes, overall.lesion, published=published)
         if overall.cases < FEWEST_CASES:
             text = f"only {counted(overall.cases, 'case')}"
             axes.set_title(text, loc="left", color=GREY, fontsize=SMALL_FONT_SIZE)
+        _label_thresholds(axes, overall.lesion, published=published)
     return figure
 
 
@@ -176,27 +180,23 @@ def _label_thresholds(axes: Axes, lesion: LesionSummary, *, published: bool) -> 
     if not lesion.references:
         return
     x, y = _values(lesion.fp_per_scan), _values(lesion.sensitivity)
-    width, height = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
-    theirs = np.array([paper.OPERATING_POINT.fp_per_scan / width, paper.OPERATING_POINT.sensitivity / height])
-    for members in _runs(x / width, y / height):
+    labels = []
+    for members in _runs(x / np.ptp(axes.get_xlim()), y / np.ptp(axes.get_ylim())):
         first, last = lesion.threshold[members[0]], lesion.threshold[members[-1]]
         text = f"{first:g}" if first == last else f"{first:g}–{last:g}"
-        where = (float(x[members].mean()), float(y[members].mean()))
-        to_published = theirs - np.array(where) / (width, height)
-        # the curve falls to the right: there is room above it, or below it where the published point stands above
-        near = published and np.abs(to_published).max() < _PUBLISHED_DISTANCE
-        below = near and to_published[0] >= 0 and where[0] / width > _PUBLISHED_DISTANCE
-        label = axes.annotate(text, where, xytext=(-5, -4) if below else (5, 4), textcoords="offset points", zorder=6)
-        label.set(color=BLUE, fontsize=SMALL_FONT_SIZE)
-        label.set(ha="right" if below else "left", va="top" if below else "baseline")
+        labels.append((text, (float(x[members].mean()), float(y[members].mean()))))
+    theirs = (paper.OPERATING_POINT.fp_per_scan, paper.OPERATING_POINT.sensitivity)
+    marks = [*([theirs] if published else []), *zip(x.tolist(), y.tolist(), strict=True)]
+    label_points(axes, labels, marks=marks, mark_pt=_MARKER_SIZE / 2, color=BLUE, fontsize=SMALL_FONT_SIZE, zorder=6)
 
 
 def _runs(x: np.ndarray, y: np.ndarray) -> list[list[int]]:
     """Group neighbouring points that are all near the first of their group."""
     groups: list[list[int]] = []
     for i in range(len(x)):
-        near = groups and max(abs(x[i] - x[groups[-1][0]]), abs(y[i] - y[groups[-1][0]])) < _LABEL_DISTANCE
-        if near:
+        if groups:
+            aside, apart = abs(x[i] - x[groups[-1][0]]), abs(y[i] - y[groups[-1][0]])
+        if groups and (max(aside, apart) < _LABEL_DISTANCE or (apart < _FLAT and aside < _LABEL_WIDTH)):
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -227,6 +227,7 @@ def forest_rows(
     overall: GroupSummary,
     *,
     settings: EvaluationSettings,
+    clusters: Mapping[str, str] | None = None,
 ) -> tuple[ForestRow, ...]:
     """Give the rows of the plot: institutions with the most cases first, the rest in one, all cases last."""
     members: dict[str, list[CaseEvaluation]] = {}
@@ -240,7 +241,7 @@ def forest_rows(
         cases_of[f"{len(rest)} other institutions"] = [case for name in rest for case in members[name]]
     rows = []
     for name, some in cases_of.items():
-        summary = summarise(some, settings=settings, institutions=institutions)
+        summary = summarise(some, settings=settings, clusters=clusters)
         rows.append(ForestRow(name, summary.voxel["dice"], _dice_of(some)))
     return (*rows, ForestRow("All cases", overall.voxel["dice"], _dice_of(cases)))
 

@@ -20,6 +20,7 @@ from nnunet_amt.evaluation.measure.lesions import (
     label_components,
     match_sweep,
 )
+from nnunet_amt.evaluation.measure.surface_dice import surface_dice
 from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
 from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing
 
@@ -83,6 +84,8 @@ class CaseCounts:
         Predicted components that were too small to count.
     surface_distances
         Between the whole masks; None if not asked for, or one of them is empty.
+    surface_dice
+        Of the whole masks, see `surface_dice`; None if not asked for, or both are empty.
     lesion_surface_distances
         Between each reference and the predicted lesion it shares most with, and each predicted lesion and the
         reference it shares most with, by their numbers (reference, prediction).
@@ -102,6 +105,7 @@ class CaseCounts:
     prediction_maximum_diameters_mm: np.ndarray
     dropped_predictions: int
     surface_distances: SurfaceDistances | None = None
+    surface_dice: float | None = None
     lesion_surface_distances: Mapping[tuple[int, int], SurfaceDistances] = field(default_factory=dict)
 
     @property
@@ -153,6 +157,7 @@ def count_masks(
     return replace(
         counts,
         surface_distances=surface_distances(reference.boxes, prediction.boxes, reference.spacing),
+        surface_dice=surface_dice(reference.boxes, prediction.boxes, reference.spacing),
         lesion_surface_distances=_lesion_distances(counts.ious, references, kept_predictions, reference.spacing),
     )
 

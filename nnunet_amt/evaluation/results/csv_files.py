@@ -12,6 +12,7 @@ from nnunet_amt.base.files import write_csv
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS, CaseEvaluation
 from nnunet_amt.evaluation.measure.distances import SurfaceDistances
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, THRESHOLDS, UNMATCHED, threshold_index
+from nnunet_amt.evaluation.measure.surface_dice import SURFACE_DICE
 from nnunet_amt.evaluation.summary.subgroups import VolumeBin, tumour_size
 from nnunet_amt.evaluation.summary.summary import (
     CaseMetricSummary,
@@ -38,7 +39,8 @@ LESIONS_COLUMNS = (
     *("best_iou", "best_partner", "split", "merged"),
     *(f"matched_{what}_{t:g}" for t in TABLE_THRESHOLDS for what in ("partner", "iou")),
 )
-# Of the whole masks in cases.csv, of a lesion and its best partner in lesions.csv; where they were asked for.
+# Of the whole masks in cases.csv (with `SURFACE_DICE`), of a lesion and its best partner in lesions.csv; where they
+# were asked for.
 SURFACE_COLUMNS = ("hausdorff_mm", "hausdorff95_mm", "average_surface_distance_mm")
 TRIAGE_COLUMN = "triage"  # a reader's decision on a candidate false positive; where a reader decided
 _MM3_PER_ML = 1000.0
@@ -55,7 +57,7 @@ VOLUME_BINS_COLUMNS = (
 
 def write_cases_csv(path: Path, cases: Sequence[CaseEvaluation], *, surface_distances: bool = False) -> None:
     """Write a row a case: voxel counts and metrics, lesion counts, volumes and size; undefined is empty."""
-    columns = (*CASES_COLUMNS, *SURFACE_COLUMNS) if surface_distances else CASES_COLUMNS
+    columns = (*CASES_COLUMNS, *SURFACE_COLUMNS, SURFACE_DICE) if surface_distances else CASES_COLUMNS
     write_csv(path, columns, ({name: row[name] for name in columns} for row in map(_case_row, cases)))
 
 
@@ -109,6 +111,7 @@ def _case_row(case: CaseEvaluation) -> Row:
             row[f"lesion_{count}_{threshold:g}"] = int(getattr(case.lesions, count)[threshold_index(threshold)])
     row |= surface_cells(counts.surface_distances)
     return row | {
+        SURFACE_DICE: counts.surface_dice,
         "reference_ml": millilitres(counts.tp + counts.fn, case),
         "prediction_ml": millilitres(counts.tp + counts.fp, case),
         "size_mm": None if counts.size_mm is None else round(counts.size_mm, 3),

@@ -13,6 +13,7 @@ from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
+from nnunet_amt.evaluation.measure.surface_dice import SURFACE_DICE
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.subgroups import TUMOUR_GROUP, WITH_TUMOUR
 from nnunet_amt.evaluation.summary.summary import (
@@ -26,7 +27,8 @@ from nnunet_amt.evaluation.summary.summary import (
 )
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
-SCHEMA_VERSION = 3  # 2: the intervals of lesion metrics were the bootstrap's
+# 2: the intervals of lesion metrics were the bootstrap's; 3: those of voxel metrics could have no width
+SCHEMA_VERSION = 4
 _ADVICE = "run nnunet_amt evaluate again"
 # The form of what is read; ``summary.schema.json`` says more.
 _NUMBER = (*NUMBER, None)
@@ -42,7 +44,7 @@ _LESION = {
 _GROUP = {
     "cases": int,
     "clusters": (int, None),
-    "voxel": dict.fromkeys(VOXEL_METRICS, _METRIC),
+    "voxel": dict.fromkeys((*VOXEL_METRICS, f"{SURFACE_DICE}?"), _METRIC),
     "lesion": _LESION,
     "specificity?": {**dict.fromkeys(("scans", "negative", "false_positives"), int), "wilson95": [NUMBER]},
 }
@@ -74,7 +76,7 @@ def write_summary_json(
     """Write the settings, of what the cases are, and the metrics of all and of each subgroup; undefined is null.
 
     The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``; there is a
-    ``specificity`` where cases have no tumour.
+    ``specificity`` where cases have no tumour, and a surface Dice where surfaces were measured.
     """
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -195,7 +197,7 @@ def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_group(content: Mapping[str, Any]) -> GroupSummary:
     voxel = {}
-    for name in VOXEL_METRICS:
+    for name in (*VOXEL_METRICS, *([SURFACE_DICE] if SURFACE_DICE in content["voxel"] else [])):
         metric = content["voxel"][name]
         parts = {part: metric[part] for part in ("mean", "sd", "n", "median", "q1", "q3")}
         voxel[name] = CaseMetricSummary(ci95=_read_interval(metric["ci95"]), **parts)

@@ -13,8 +13,9 @@ from nnunet_amt.base.json_file import read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS
 from nnunet_amt.evaluation.measure.lesions import TABLE_THRESHOLDS, threshold_index
+from nnunet_amt.evaluation.measure.surface_dice import SURFACE_DICE, TOLERANCE_MM
 from nnunet_amt.evaluation.results.summary_json import read_summary
-from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.settings import EvaluationSettings, ResamplingUnit
 from nnunet_amt.evaluation.subjects import why_not_published
 from nnunet_amt.evaluation.summary.summary import (
     FEWEST_CASES,
@@ -22,7 +23,8 @@ from nnunet_amt.evaluation.summary.summary import (
     MetricSummary,
     NamedGroup,
 )
-from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text
+from nnunet_amt.statistics.intervals import rate_interval
+from nnunet_amt.writing.numbers import UNDEFINED, counted, interval_text, value_text
 from nnunet_amt.writing.table import Document, Row, RowKind, Table, document_from_json
 from nnunet_amt.writing.table_formats import html_document, latex_document, markdown_document
 
@@ -83,6 +85,7 @@ def result_tables(
             Table("Segmentation by voxels (form of Table 3)", "Subgroup", ("Cases", *voxel_columns), voxel_rows),
             Table("Detection by lesions (form of Table 4)", "Subgroup", ("Cases", *lesion_columns), lesion_rows),
             *_specificity_tables(groups),
+            *_surface_tables(groups),
         ),
         left_out=left_out,
     )
@@ -153,14 +156,17 @@ def _triage_notes(overall: GroupSummary) -> tuple[str, ...]:
     if triage is None:
         return ()
     without = ", ".join(
-        f"{value:.2f} at IoU {threshold:g}"
-        for threshold, value in zip(triage.threshold, triage.fp_per_scan_without_triage, strict=True)
+        f"{value_text(value, None if overall.clustered else rate_interval(count, overall.cases, None), digits=2)} at "
+        f"IoU {threshold:g}"
+        for threshold, count, value in zip(
+            triage.threshold, triage.fp_without_triage, triage.fp_per_scan_without_triage, strict=True
+        )
     )
     return (
         f"Triage: of {counted(triage.candidates, 'candidate false positive')} a reader accepted {triage.accepted} as "
         f"lesions that the reference lacks and dismissed {triage.dismissed}; {triage.undecided} undecided. "
         "Accepted ones are counted neither as false positives nor as found lesions; voxel metrics do not change. "
-        f"Without triage: FP per scan {without}.",
+        f"Without triage: FP per scan (exact CI) {without}.",
     )
 
 
@@ -190,10 +196,31 @@ def _specificity_tables(groups: Sequence[NamedGroup]) -> tuple[Table, ...]:
             rows.append(Row(group_title(group), kind="group"))
         for name, scans in found:
             share = f"{scans.value:.2f} (Wilson {interval_text(scans.wilson95, digits=2)})"
-            cells = (str(scans.scans), str(scans.negative), share, f"{scans.false_positives / scans.scans:.2f}")
+            rate = value_text(
+                scans.false_positives / scans.scans, rate_interval(scans.false_positives, scans.scans, None), digits=2
+            )
+            cells = (str(scans.scans), str(scans.negative), share, rate)
             rows.append(Row(subgroup_title(group, name), cells))
-    columns = ("Scans", "Without a false positive", "Specificity by scan", "FP per scan")
+    columns = ("Scans", "Without a false positive", "Specificity by scan", "FP per scan (exact CI)")
     return (Table("Scans without a tumour", "Subgroup", columns, tuple(rows)),) if rows else ()
+
+
+def _surface_tables(groups: Sequence[NamedGroup]) -> tuple[Table, ...]:
+    """Lay out the normalised surface Dice; nothing where surfaces were not measured."""
+    if not all(SURFACE_DICE in summary.voxel for _, _, summary in groups):
+        return ()
+
+    def cells(summary: GroupSummary) -> tuple[str, ...]:
+        if summary.specificity is not None and not summary.lesion.references:
+            return (UNDEFINED,)
+        return (_metric_text(summary.voxel[SURFACE_DICE], summary.cases),)
+
+    note = (
+        f"Share of both surfaces that lies within {TOLERANCE_MM:g} mm of the other (Nikolov et al., arXiv:1809.04430); "
+        "defined where the Dice is. Hausdorff distances of the cases stand in cases.csv."
+    )
+    title = f"Normalised surface Dice at {TOLERANCE_MM:g} mm"
+    return (Table(title, "Subgroup", ("Cases", "Surface Dice"), _rows(groups, cells, {}), (note,)),)
 
 
 def withheld_words(drawn: str, always: bool) -> str:
@@ -205,13 +232,22 @@ def withheld_words(drawn: str, always: bool) -> str:
 
 def _interval_note(settings: EvaluationSettings, overall: GroupSummary) -> str:
     how = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
-    if overall.clusters is not None:
-        drawn = f"{overall.clusters} institutions with all of their cases"
-        note = f"CI: percentile bootstrap over {drawn}, {how}; "
-        return note + withheld_words("institutions", settings.ci_always) + ", and where it has no width."
-    note = f"CI of voxel metrics: percentile bootstrap over cases, {how}; "
-    note += withheld_words("cases", settings.ci_always)
-    return f"{note}. {LESION_INTERVALS}"
+    clusters = overall.clusters if overall.clustered else None
+    return interval_note(how, clusters=clusters, cluster=settings.cluster, ci_always=settings.ci_always)
+
+
+def interval_note(how: str, *, clusters: int | None, cluster: ResamplingUnit, ci_always: bool) -> str:
+    """Say which intervals are given; `clusters` is the number of what is drawn, None where that are single cases."""
+    if clusters is not None:
+        drawn = f"{counted(clusters, cluster)} with all of their cases"
+        withheld = withheld_words(f"{cluster}s", ci_always)
+        return f"CI: percentile bootstrap over {drawn}, {how}; {withheld}; none (–) without a width."
+    withheld = withheld_words("cases", ci_always)
+    each = "" if cluster == "case" else f" (no {cluster} has two)"
+    return (
+        f"CI of voxel metrics: percentile bootstrap over cases{each}, {how}; {withheld}; none (–) without a width. "
+        f"{LESION_INTERVALS}"
+    )
 
 
 def _shown_groups(groups: Sequence[NamedGroup]) -> tuple[list[NamedGroup], tuple[str, ...]]:

@@ -15,7 +15,14 @@ from nnunet_amt.evaluation.score_froc.candidates import (
     case_candidates,
     find_probabilities,
 )
-from nnunet_amt.evaluation.score_froc.curve import IouSweep, ScoreFroc, iou_sweep, score_froc
+from nnunet_amt.evaluation.score_froc.curve import (
+    IouSweep,
+    ScoreFroc,
+    ScoreIntervals,
+    iou_sweep,
+    score_froc,
+    score_intervals,
+)
 from nnunet_amt.evaluation.score_froc.result_files import (
     write_curves_csv,
     write_lesions_csv,
@@ -24,6 +31,7 @@ from nnunet_amt.evaluation.score_froc.result_files import (
     write_summary,
 )
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.evaluation.summary.clusters import read_clusters
 
 SCORE_FROC_FILES = (
     *("score_froc.md", "score_froc.json", "score_froc.csv", "score_froc_lesions.csv"),
@@ -33,10 +41,14 @@ SCORE_FROC_FILES = (
 
 @dataclass(frozen=True, eq=False)
 class ScoreFrocResult:
-    """The score FROC of each confidence, the paper's IoU sweep of the same predictions, and the written files."""
+    """The score FROC of each confidence, the paper's IoU sweep of the same predictions, and the written files.
+
+    There is one of `intervals` a curve.
+    """
 
     files: tuple[Path, ...]
     curves: tuple[ScoreFroc, ...]
+    intervals: tuple[ScoreIntervals, ...]
     sweep: IouSweep
 
 
@@ -46,6 +58,7 @@ def analyse_scores(
     output: Path,
     *,
     probabilities: Path | None = None,
+    cohort: Path | None = None,
     settings: EvaluationSettings | None = None,
     missing_as_empty: bool = False,
     jobs: int = 1,
@@ -63,8 +76,10 @@ def analyse_scores(
         Folder for `SCORE_FROC_FILES`.
     probabilities
         Folder of the probabilities, see `find_probabilities`; None for that of the predictions, where they are written.
+    cohort
+        ``cohort.csv`` of the conversion; needed where `settings` say that patients or institutions are drawn.
     settings
-        Value of tumour, connectivity, smallest predicted lesion and the rule of false positives.
+        Value of tumour, connectivity, smallest predicted lesion, the rule of false positives, and what is resampled.
     missing_as_empty
         Count a case without a prediction as one in which nothing was found, instead of refusing.
     jobs
@@ -83,18 +98,20 @@ def analyse_scores(
         missing_as_empty=missing_as_empty, jobs=jobs, progress=progress,
     )  # fmt: skip
     files = find_probabilities(folder_of_probabilities, pairs)
-    inputs: dict[str, Path | RunInput] = {
+    clusters = read_clusters(cohort, case_ids=[pair.case_id for pair in pairs], cluster=settings.cluster)
+    inputs: dict[str, Path | RunInput | None] = {
         "predictions": predictions,
         "references": references,
         "probabilities": RunInput(folder_of_probabilities, "names_and_sizes"),
+        "cohort": None if clusters is None else cohort,
     }
     results = pair_results(
         output, pairs=pairs, stage="score-froc", file_names=SCORE_FROC_FILES, settings=settings, inputs=inputs,
         missing_as_empty=missing_as_empty,
     )  # fmt: skip
     with results as folder:
-        curves, sweep = write_scores(folder, pairs, files, settings=settings, jobs=jobs, progress=progress)
-    return ScoreFrocResult(tuple(output / name for name in (*SCORE_FROC_FILES, RECORD_FILE)), curves, sweep)
+        found = write_scores(folder, pairs, files, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
+    return ScoreFrocResult(tuple(output / name for name in (*SCORE_FROC_FILES, RECORD_FILE)), *found)
 
 
 def write_scores(
@@ -103,9 +120,10 @@ def write_scores(
     files: Mapping[str, Path],
     *,
     settings: EvaluationSettings,
+    clusters: Mapping[str, str] | None = None,
     jobs: int,
     progress: Progress,
-) -> tuple[tuple[ScoreFroc, ...], IouSweep]:
+) -> tuple[tuple[ScoreFroc, ...], tuple[ScoreIntervals, ...], IouSweep]:
     """Read pairs whose geometry has been checked, and write `SCORE_FROC_FILES` to a folder; see `analyse_scores`."""
 
     def read(pair: LabelMapPair) -> CaseCandidates:
@@ -113,10 +131,11 @@ def write_scores(
 
     cases = for_each_pair(read, pairs, jobs=jobs, progress=progress, what="reading probabilities")
     curves = tuple(score_froc(cases, confidence, rule=settings.false_positive_rule) for confidence in CONFIDENCES)
+    intervals = tuple(score_intervals(cases, curve, settings=settings, clusters=clusters) for curve in curves)
     sweep = iou_sweep(cases, rule=settings.false_positive_rule)
-    write_summary(folder / "score_froc.md", curves, sweep, settings=settings)
-    write_score_froc_json(folder / "score_froc.json", curves, sweep, settings=settings)
+    write_summary(folder / "score_froc.md", curves, intervals, sweep, settings=settings)
+    write_score_froc_json(folder / "score_froc.json", curves, intervals, sweep, settings=settings)
     write_curves_csv(folder / "score_froc.csv", curves)
     write_lesions_csv(folder / "score_froc_lesions.csv", cases)
-    write_score_froc_figures(folder / "score_froc", curves, sweep)
-    return curves, sweep
+    write_score_froc_figures(folder / "score_froc", curves, intervals, sweep)
+    return curves, intervals, sweep

@@ -11,11 +11,12 @@ import numpy as np
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_csv, write_json, write_text
+from nnunet_amt.evaluation.results.tables import withheld_words
 from nnunet_amt.evaluation.score_froc.candidates import CONFIDENCES, HIT_TWENTIETHS, CaseCandidates, hits
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, IouSweep, ScoreFroc
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, IouSweep, ScoreFroc, ScoreIntervals
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.writing.figure_style import BLUE, ORANGE, plain_figure, save_plain_figure
-from nnunet_amt.writing.numbers import UNDEFINED, counted
+from nnunet_amt.writing.numbers import UNDEFINED, counted, value_text
 from nnunet_amt.writing.table import Row, Table
 from nnunet_amt.writing.table_formats import pipe_table
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: without intervals
 CURVE_COLUMNS = ("confidence", "threshold", "tp", "fp", "sensitivity", "fp_per_scan")
 LESION_COLUMNS = (
     *("case_id", "lesion", "voxels"),
@@ -37,6 +38,7 @@ _FALSE_POSITIVES = {
 _SIDE_CM, _FONT_SIZE = 12.0, 9.0
 _STYLES = {"mean": (BLUE, "-"), "max": (ORANGE, "--")}
 _GREY = "#707070"
+_ASIDE = {"mean": 0.97, "max": 1.03}  # of a rate: where its intervals stand, beside each other
 _LEFT, _RIGHT = CPM_RATES[0] / 2, CPM_RATES[-1] * 1.15  # false positives per scan, logarithmic
 
 
@@ -65,9 +67,14 @@ def write_lesions_csv(path: Path, cases: Sequence[CaseCandidates]) -> None:
 
 
 def write_score_froc_json(
-    path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, *, settings: EvaluationSettings
+    path: Path,
+    curves: Sequence[ScoreFroc],
+    intervals: Sequence[ScoreIntervals],
+    sweep: IouSweep,
+    *,
+    settings: EvaluationSettings,
 ) -> None:
-    """Write the curves and their CPM, and apart from them the IoU sweep; undefined is null."""
+    """Write the curves and their CPM, and apart from them the IoU sweep; undefined and withheld is null."""
     content = {
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "nnunet_amt", "version": __version__},
@@ -77,16 +84,27 @@ def write_score_froc_json(
             "false_positive_rule": settings.false_positive_rule,
             "foreground": settings.foreground,
             "hit_iou_above": _HIT_IOU,
+            "bootstrap_resamples": settings.bootstrap_resamples,
+            "seed": settings.seed,
+            "cluster": settings.cluster,
+            "ci_always": settings.ci_always,
         },
         "scans": curves[0].scans,
         "references": curves[0].references,
         **({"scans_without_tumour": without} if (without := curves[0].scans_without_tumour) else {}),
+        "clusters": intervals[0].clusters,
         "score_froc": {
             curve.confidence: {
                 "cpm": curve.cpm,
+                "cpm_ci95": found.cpm,
                 "at_fp_per_scan": [
-                    {"fp_per_scan": rate, "sensitivity": curve.sensitivity_at(rate), "reached": curve.reaches(rate)}
-                    for rate in CPM_RATES
+                    {
+                        "fp_per_scan": rate,
+                        "sensitivity": curve.sensitivity_at(rate),
+                        "ci95": ci95,
+                        "reached": curve.reaches(rate),
+                    }
+                    for rate, ci95 in zip(CPM_RATES, found.sensitivity, strict=True)
                 ],
                 "threshold": curve.threshold,
                 "tp": curve.tp,
@@ -94,16 +112,23 @@ def write_score_froc_json(
                 "sensitivity": curve.sensitivity,
                 "fp_per_scan": curve.fp_per_scan,
             }
-            for curve in curves
+            for curve, found in zip(curves, intervals, strict=True)
         },
         "iou_sweep": asdict(sweep),
     }
     write_json(path, content)
 
 
-def write_summary(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, *, settings: EvaluationSettings) -> None:
+def write_summary(
+    path: Path,
+    curves: Sequence[ScoreFroc],
+    intervals: Sequence[ScoreIntervals],
+    sweep: IouSweep,
+    *,
+    settings: EvaluationSettings,
+) -> None:
     """Write the sensitivities at the rates of the CPM as Markdown, and the IoU sweep apart from them."""
-    by_rate, by_iou = _rate_table(curves, settings), _sweep_table(sweep)
+    by_rate, by_iou = _rate_table(curves, intervals, settings), _sweep_table(sweep)
     parts = [
         f"# {by_rate.title}",
         "\n".join(f"- {note}" for note in by_rate.notes),
@@ -116,32 +141,41 @@ def write_summary(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep, *, s
     write_text(path, "\n\n".join(parts) + "\n")
 
 
-def write_score_froc_figures(path: Path, curves: Sequence[ScoreFroc], sweep: IouSweep) -> None:
+def write_score_froc_figures(
+    path: Path, curves: Sequence[ScoreFroc], intervals: Sequence[ScoreIntervals], sweep: IouSweep
+) -> None:
     """Draw `score_froc_figure` to `path` with the endings .png and .svg."""
-    save_plain_figure(score_froc_figure(curves, sweep), path)
+    save_plain_figure(score_froc_figure(curves, intervals, sweep), path)
 
 
-def score_froc_figure(curves: Sequence[ScoreFroc], sweep: IouSweep) -> Figure:
+def score_froc_figure(curves: Sequence[ScoreFroc], intervals: Sequence[ScoreIntervals], sweep: IouSweep) -> Figure:
     """Draw sensitivity against false positives per scan, in steps from operating point to operating point.
 
+    The upright lines are the intervals of the sensitivity at the rates of the CPM, those of the two confidences apart.
     The thin line beyond the last point goes on at its sensitivity, as the CPM counts it. Ticks are the rates of
     the CPM; what has fewer false positives than half of the lowest is left of the axis.
     """
     with plain_figure(_SIDE_CM, _SIDE_CM, font_size=_FONT_SIZE) as figure:
         axes = figure.add_subplot()
-        for curve in curves:
-            _draw_curve(axes, curve)
+        for curve, found in zip(curves, intervals, strict=True):
+            _draw_curve(axes, curve, found)
+            _draw_intervals(axes, curve, found)
         _draw_sweep(axes, sweep)
         _finish(figure, axes, curves[0])
     return figure
 
 
-def _rate_table(curves: Sequence[ScoreFroc], settings: EvaluationSettings) -> Table:
+def _rate_table(
+    curves: Sequence[ScoreFroc], intervals: Sequence[ScoreIntervals], settings: EvaluationSettings
+) -> Table:
     rows = []
-    for curve in curves:
-        cells = [_shown(curve.sensitivity_at(rate)) + ("" if curve.reaches(rate) else "*") for rate in CPM_RATES]
+    for curve, found in zip(curves, intervals, strict=True):
+        cells = [
+            value_text(curve.sensitivity_at(rate), ci95, digits=2) + ("" if curve.reaches(rate) else "*")
+            for rate, ci95 in zip(CPM_RATES, found.sensitivity, strict=True)
+        ]
         most = f"{curve.fp_per_scan[-1]:.2f}" if curve.fp else "0.00"
-        rows.append(Row(curve.confidence, (*cells, _shown(curve.cpm), most)))
+        rows.append(Row(curve.confidence, (*cells, value_text(curve.cpm, found.cpm, digits=2), most)))
     notes = (
         f"**Score FROC**: the confidence of the predicted lesions is swept; a hit has an IoU above {_HIT_IOU:g} with "
         "a reference lesion, one to one, and every reference lesion counts once.",
@@ -152,11 +186,22 @@ def _rate_table(curves: Sequence[ScoreFroc], settings: EvaluationSettings) -> Ta
         f"the mean over the {len(CPM_RATES)} rates.",
         "*: so many false positives per scan are never reached, with every lesion kept; the sensitivity is that of "
         "the last point.",
+        _interval_note(intervals[0].clusters, settings),
         *_tumour_notes(curves[0]),
     )
     title = f"Score FROC of {curves[0].scans} cases with {curves[0].references} reference lesions"
     columns = (*(f"{rate:g} FP/scan" for rate in CPM_RATES), "CPM", "Most FP/scan")
     return Table(title, "Confidence", columns, tuple(rows), notes)
+
+
+def _interval_note(clusters: int | None, settings: EvaluationSettings) -> str:
+    drawn = "cases" if clusters is None else f"{counted(clusters, settings.cluster)} with all of their cases"
+    withheld = withheld_words("cases" if clusters is None else f"{settings.cluster}s", settings.ci_always)
+    wilson = "" if clusters else " A sensitivity's interval is at least Wilson's, whatever the number of cases."
+    return (
+        f"In brackets: 95% CI, percentile bootstrap over {drawn}, {settings.bootstrap_resamples} resamples, seed "
+        f"{settings.seed}, each resample with a curve of its own; {withheld}; none where it has no width.{wilson}"
+    )
 
 
 def _tumour_notes(curve: ScoreFroc) -> tuple[str, ...]:
@@ -174,7 +219,7 @@ def _sweep_table(sweep: IouSweep) -> Table:
     rows = tuple(Row(f"{threshold:g}", (_shown(found), f"{false:.2f}")) for threshold, found, false in values)
     note = (
         "The FROC of the paper's Fig. 4 is another curve: every predicted lesion is kept, whatever its confidence, and "
-        "the IoU of a match is swept. It has no CPM."
+        "the IoU of a match is swept. It has no CPM. Its intervals stand in the tables of the evaluation."
     )
     return Table("IoU sweep", "IoU above", ("Sensitivity", "FP/scan"), rows, (note,))
 
@@ -183,9 +228,9 @@ def _shown(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:.2f}"
 
 
-def _draw_curve(axes: Axes, curve: ScoreFroc) -> None:
+def _draw_curve(axes: Axes, curve: ScoreFroc, intervals: ScoreIntervals) -> None:
     colour, style = _STYLES[curve.confidence]
-    cpm = "undefined" if curve.cpm is None else f"{curve.cpm:.2f}"
+    cpm = "undefined" if curve.cpm is None else value_text(curve.cpm, intervals.cpm, digits=2)
     label = f"score FROC, {curve.confidence} probability (CPM {cpm})"
     if not (curve.references and curve.fp):
         axes.plot([], [], style, color=colour, label=label)
@@ -196,6 +241,15 @@ def _draw_curve(axes: Axes, curve: ScoreFroc) -> None:
     x, y = np.array([(_LEFT, before), *((rate, found or 0.0) for rate, found in values if rate > _LEFT)]).T
     axes.plot(x, y, style, color=colour, linewidth=1.4, drawstyle="steps-post", label=label)
     axes.plot([x[-1], _RIGHT], [y[-1], y[-1]], ":", color=colour, linewidth=1.0)
+
+
+def _draw_intervals(axes: Axes, curve: ScoreFroc, intervals: ScoreIntervals) -> None:
+    if not (curve.references and curve.fp):
+        return
+    colour, aside = _STYLES[curve.confidence][0], _ASIDE[curve.confidence]
+    for rate, ci95 in zip(CPM_RATES, intervals.sensitivity, strict=True):
+        if ci95 is not None:
+            axes.vlines(rate * aside, *ci95, color=colour, linewidth=1.0, alpha=0.7)
 
 
 def _draw_sweep(axes: Axes, sweep: IouSweep) -> None:

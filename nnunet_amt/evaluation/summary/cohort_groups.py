@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,11 @@ _YEARS = 10
 # Thin sections are up to 1.5 mm; 5 mm, which the paper's external CTs have, is beyond the last limit.
 _THICKNESS_LIMITS_MM = (1.5, 3.0)
 _MICROMETRE = 1e-3  # headers say 1.4999999 of 1.5 mm
-_LOGGER = logging.getLogger(__name__)
 NO_TUMOUR_COLUMN = "no_tumour"
 _NO_TUMOUR = "no tumour"  # in place of the histology of a case without one
-FEWEST_CLUSTERS = 20  # under which resampling them gives too narrow intervals
 NOT_STATED = "not stated"
 _NAMED_COLUMNS = ("manufacturer", "histology", "institution", "sex")
-_IDENTIFIERS = ("case_id", "patient_id")
+_IDENTIFIERS = ("case_id", "patient", "patient_id")
 _MOST_NUMBERS = 6  # different ones that stand for themselves, such as grades; more are put into thirds
 _FEW_TEXTS, _MOST_TEXTS = 6, 30  # allowed in any cohort, and in the largest
 
@@ -197,9 +194,6 @@ def cohort_groups(cohort: CohortRows | None, *, settings: EvaluationSettings) ->
         every case; if an age or slice thickness is no number.
     """
     if cohort is None:
-        if settings.cluster == "institution":
-            message = "cluster institution: needs to know the institutions; give a cohort file too (--cohort)"
-            raise BadInputError(message)
         for name in settings.subgroup_columns:
             raise BadInputError(f"subgroup {name!r}: is a column of the cohort file; give that file too (--cohort)")
         return ()
@@ -210,31 +204,9 @@ def cohort_groups(cohort: CohortRows | None, *, settings: EvaluationSettings) ->
     return tuple(_group(name, cohort) for name in (*usual, *asked))
 
 
-def institutions_of(groups: Sequence[CohortGroup], *, settings: EvaluationSettings) -> Mapping[str, str] | None:
-    """Give the institution of each case, by case id; None where there is no such group.
-
-    Raises
-    ------
-    BadInputError
-        If institutions are to be drawn and not every case has one.
-    """
-    found = next((group.subgroup_of for group in groups if group.name == "institution"), None)
-    if settings.cluster == "institution":
-        missing = None if found is None else sum(name == NOT_STATED for name in found.values())
-        if missing is None or missing:
-            lacking = "no case has" if missing is None else f"{missing} of {len(found or {})} cases lack"
-            raise BadInputError(
-                f"cluster institution: in the cohort file {lacking} an institution; "
-                "fill its column 'institution', or leave the option out to resample cases"
-            )
-        number = len(set((found or {}).values()))
-        if number < FEWEST_CLUSTERS:
-            _LOGGER.warning(
-                "cluster institution: only %d institutions; under %d the intervals are too narrow to rely on",
-                number,
-                FEWEST_CLUSTERS,
-            )
-    return found
+def institutions_of(groups: Sequence[CohortGroup]) -> Mapping[str, str] | None:
+    """Give the institution of each case, by case id; None where there is no such group."""
+    return next((group.subgroup_of for group in groups if group.name == "institution"), None)
 
 
 def _check_asked(name: str, cohort: CohortRows) -> None:

@@ -9,15 +9,19 @@ import numpy as np
 
 from nnunet_amt.evaluation.measure.case import VOXEL_METRICS, CaseEvaluation
 from nnunet_amt.evaluation.measure.lesions import THRESHOLDS
+from nnunet_amt.evaluation.measure.surface_dice import SURFACE_DICE
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 from nnunet_amt.statistics.intervals import (
+    fp_interval,
     percentile_interval,
-    rate_interval,
     resampled_sums,
+    sensitivity_interval,
+    several_each,
     standard_deviation,
     sums_of_clusters,
     wilson_interval,
+    with_width,
 )
 
 FEWEST_CASES = 20  # under which the percentile bootstrap's intervals are too narrow, and withheld
@@ -38,8 +42,9 @@ class MetricSummary:
         Standard deviation: of the cases (ddof 1) for a voxel metric, of the bootstrap for a lesion metric.
     ci95
         95% interval. Of a voxel metric the percentile bootstrap's, None where it is withheld: under 20 of what is
-        drawn, see `EvaluationSettings.ci_always`, and under two. Of a sensitivity Wilson's, of false positives per scan
-        that of `rate_interval`; where institutions are drawn the bootstrap's, None also where it has no width.
+        drawn and has the metric, see `EvaluationSettings.ci_always`, and under two. Of a sensitivity Wilson's, of false
+        positives per scan that of `rate_interval`; where patients or institutions of several cases are drawn the
+        bootstrap's. A bootstrap without a width gives None.
     n
         Cases in which the metric is defined, or for sensitivity the reference lesions.
     """
@@ -115,11 +120,11 @@ class GroupSummary:
     cases
         Their number.
     voxel
-        By the names of `VOXEL_METRICS`.
+        By the names of `VOXEL_METRICS`; with `SURFACE_DICE` where surfaces were measured.
     lesion
         Of the pooled lesions.
     clusters
-        Institutions that resamples were drawn from; None if cases were drawn.
+        Patients or institutions that resamples were drawn from; None if cases were drawn.
     triage
         What a reader decided on the candidate false positives; of all cases only, None without decisions.
     specificity
@@ -132,6 +137,11 @@ class GroupSummary:
     clusters: int | None = None
     triage: TriageSummary | None = None
     specificity: SpecificitySummary | None = None
+
+    @property
+    def clustered(self) -> bool:
+        """Whether what is drawn holds several cases; where it is so of all cases, no interval takes them for apart."""
+        return self.clusters is not None and self.clusters < self.cases
 
 
 NamedGroup = tuple[str, str, GroupSummary]  # group, subgroup and its metrics
@@ -159,32 +169,40 @@ class _Samples:
 
 
 def summarise(
-    cases: Sequence[CaseEvaluation], *, settings: EvaluationSettings, institutions: Mapping[str, str] | None = None
+    cases: Sequence[CaseEvaluation], *, settings: EvaluationSettings, clusters: Mapping[str, str] | None = None
 ) -> GroupSummary:
     """Average the voxel metrics over cases, pool the lesions, and bootstrap both over the same resamples.
 
-    There is at least one case. The institutions, by case id, are needed where they are drawn.
+    There is at least one case. `clusters` are the patients or institutions of all evaluated cases, by case id, where
+    they are drawn; where each of all has one case, drawing them is drawing cases.
     """
     columns = _Columns(
-        voxel=np.array([[getattr(case.voxel, name) for name in VOXEL_METRICS] for case in cases], dtype=float),
+        voxel=_voxel_values(cases, settings),
         tp=np.array([case.lesions.tp for case in cases], dtype=float),
         fp=np.array([case.lesions.fp for case in cases], dtype=float),
         references=np.array([len(case.counts.reference_voxels) for case in cases], dtype=float),
     )
-    clusters = None
-    if settings.cluster == "institution" and institutions is not None:
-        clusters = [institutions[case.case_id] for case in cases]
-    samples = _resample(columns, settings, clusters)
+    drawn = None if clusters is None else [clusters[case.case_id] for case in cases]
+    joint = None if clusters is None or several_each(list(clusters.values())) is None else drawn
+    samples = _resample(columns, settings, joint)
     fewest = 2 if settings.ci_always else FEWEST_CASES
     return GroupSummary(
         cases=len(cases),
-        voxel=_voxel_summaries(columns.voxel, samples, fewest, clusters),
-        lesion=_lesion_summary(columns, samples, fewest, clusters),
-        clusters=None if clusters is None else len(set(clusters)),
+        voxel=_voxel_summaries(columns.voxel, samples, fewest, joint),
+        lesion=_lesion_summary(columns, samples, fewest, joint),
+        clusters=None if drawn is None else len(set(drawn)),
         specificity=specificity_of(
             [int(case.lesions.fp[0]) for case in cases if not len(case.counts.reference_voxels)]
         ),
     )
+
+
+def _voxel_values(cases: Sequence[CaseEvaluation], settings: EvaluationSettings) -> np.ndarray:
+    """Give `VOXEL_METRICS` of each case, and `SURFACE_DICE` where it was measured; NaN where undefined."""
+    rows = [[getattr(case.voxel, name) for name in VOXEL_METRICS] for case in cases]
+    if settings.surface_distances:
+        rows = [[*row, case.counts.surface_dice] for row, case in zip(rows, cases, strict=True)]
+    return np.array(rows, dtype=float)
 
 
 def specificity_of(false_positives: Sequence[int]) -> SpecificitySummary | None:
@@ -227,7 +245,7 @@ def _voxel_summaries(
     deviations = standard_deviation(voxel)
     intervals = _intervals(None if samples is None else samples.voxel, drawn >= fewest)
     summaries = {}
-    for column, name in enumerate(VOXEL_METRICS):
+    for column, name in enumerate((*VOXEL_METRICS, SURFACE_DICE)[: voxel.shape[1]]):
         values = voxel[:, column][~np.isnan(voxel[:, column])]
         q1, median, q3 = np.percentile(values, (25, 50, 75)).tolist() if values.size else (None, None, None)
         summaries[name] = CaseMetricSummary(
@@ -245,21 +263,23 @@ def _voxel_summaries(
 def _lesion_summary(
     columns: _Columns, samples: _Samples | None, fewest: int, clusters: Sequence[str] | None
 ) -> LesionSummary:
-    cases, references = len(columns.tp), int(columns.references.sum())
+    cases, references, clustered = len(columns.tp), int(columns.references.sum()), clusters is not None
     tp, fp = columns.tp.sum(axis=0).astype(int).tolist(), columns.fp.sum(axis=0).astype(int).tolist()
     of_tp: list[_Bootstrap] = [(None, None)] * len(THRESHOLDS)
     of_fp = of_tp
     if samples is not None:
-        enough = (cases if clusters is None else len(set(clusters))) >= fewest
-        of_tp = _bootstraps(samples.sensitivity, samples.tp_of_threshold, enough=enough)
+        drawn = np.stack([columns.references, np.ones(cases)], axis=1)
+        drawn = drawn if clusters is None else sums_of_clusters(drawn, clusters)
+        with_lesions, enough = ((drawn > 0).sum(axis=0) >= fewest).tolist()
+        of_tp = _bootstraps(samples.sensitivity, samples.tp_of_threshold, enough=with_lesions)
         of_fp = _bootstraps(samples.fp_per_scan, samples.fp_of_threshold, enough=enough)
     sensitivity, fp_per_scan = [], []
     for found, (deviation, bootstrap) in zip(tp, of_tp, strict=True):
         share = found / references if references else None
-        interval = None if share is None else sensitivity_interval(found, references, bootstrap, clusters is not None)
+        interval = None if share is None else sensitivity_interval(found, references, bootstrap, clustered=clustered)
         sensitivity.append(MetricSummary(share, deviation, interval, references))
     for count, (deviation, bootstrap) in zip(fp, of_fp, strict=True):
-        interval = fp_interval(count, cases, bootstrap, clusters is not None)
+        interval = fp_interval(count, cases, bootstrap, clustered=clustered)
         fp_per_scan.append(MetricSummary(count / cases, deviation, interval, cases))
     return LesionSummary(
         threshold=THRESHOLDS,
@@ -270,20 +290,6 @@ def _lesion_summary(
         fp_per_scan=tuple(fp_per_scan),
         references=references,
     )
-
-
-def sensitivity_interval(found: int, references: int, bootstrap: Interval | None, clustered: bool) -> Interval | None:
-    """Give the interval of a sensitivity, see `MetricSummary.ci95`; the bootstrap's is None where it is withheld."""
-    return _with_width(bootstrap) if clustered else wilson_interval(found, references)
-
-
-def fp_interval(false_positives: int, scans: int, bootstrap: Interval | None, clustered: bool) -> Interval | None:
-    """Give the interval of false positives per scan, see `MetricSummary.ci95`."""
-    return _with_width(bootstrap) if clustered else rate_interval(false_positives, scans, bootstrap)
-
-
-def _with_width(interval: Interval | None) -> Interval | None:
-    return None if interval is None or interval[0] == interval[1] else interval
 
 
 def _bootstraps(samples: np.ndarray, column_of_threshold: np.ndarray, *, enough: bool) -> list[_Bootstrap]:
@@ -297,8 +303,7 @@ def _intervals(samples: np.ndarray | None, enough: np.ndarray) -> list[Interval 
     if samples is None or not enough.any():
         return [None] * len(enough)
     low, high = percentile_interval(samples)
-    defined = enough & ~np.isnan(low)
-    return [(float(low[i]), float(high[i])) if defined[i] else None for i in range(len(low))]
+    return [with_width((float(low[i]), float(high[i]))) if enough[i] else None for i in range(len(low))]
 
 
 def _or_none(value: float) -> float | None:

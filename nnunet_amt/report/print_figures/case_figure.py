@@ -9,6 +9,7 @@ import numpy as np
 
 from nnunet_amt.pictures import EDGES, FILL_OPACITY, PlaneView, dashes, outlines, windowed
 from nnunet_amt.report.print_figures.panels import Panel
+from nnunet_amt.writing.figure_labels import cut_to_width
 from nnunet_amt.writing.figure_style import BLUE, FONT_SIZE, ORANGE, PAGE_MM, SMALL_FONT_SIZE, new_figure
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def case_figure(panels: Sequence[Panel]) -> Figure:
             row, column = divmod(number, _COLUMNS)
             left, top = _EDGE_MM + column * (_SIDE_MM + _GAP_MM), height_mm - _EDGE_MM - row * row_mm
             place = (left / PAGE_MM, (top - _SIDE_MM) / height_mm, _SIDE_MM / PAGE_MM, _SIDE_MM / height_mm)
-            _draw_panel(figure.add_axes(place), panel)
+            _draw_panel(figure, figure.add_axes(place), panel)
         _draw_legend(figure, pointed=any(panel.pointed is not None for panel in panels))
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
+def _draw_panel(figure: Figure, axes: Axes, panel: Panel) -> None:
     view = panel.view
     field = _field_of_view(view)
     _draw_ct(axes, view)
@@ -68,7 +69,8 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         _draw_arrowhead(axes, view, panel.pointed, field)
     for number, line in enumerate(panel.lines):
         drop = (1.0 + number * _LINE_MM) / _SIDE_MM
-        text = axes.text(0, -drop, line, transform=axes.transAxes, va="top", fontsize=SMALL_FONT_SIZE)
+        shown = cut_to_width(figure, line, _SIDE_MM, fontsize=SMALL_FONT_SIZE)
+        text = axes.text(0, -drop, shown, transform=axes.transAxes, va="top", fontsize=SMALL_FONT_SIZE)
         text.set_parse_math(False)
 
 

@@ -190,12 +190,14 @@ def _evaluation(settings: EvaluationSettings) -> str:
         "unmatched": "a predicted lesion without a partner is a false positive",
         "no_overlap": "a predicted lesion that overlaps no reference lesion is a false positive",
     }[settings.false_positive_rule]
-    drawn = "institutions" if settings.cluster == "institution" else "cases"
+    drawn = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
+    how = f"a percentile bootstrap over {settings.cluster}s ({drawn})"
+    if settings.cluster == "case":
+        how += ", but of sensitivities Wilson's, and of false positives per scan, where few, at least the exact ones"
     return (
         f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
         f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "
-        f"reference lesions are matched one to one; {rule}. 95% intervals are a percentile bootstrap over {drawn} "
-        f"({settings.bootstrap_resamples} resamples, seed {settings.seed})."
+        f"reference lesions are matched one to one; {rule}. 95% intervals are {how}."
     )
 
 

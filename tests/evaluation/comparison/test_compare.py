@@ -78,7 +78,7 @@ def test_it_writes_what_it_says(study: Path) -> None:
 
 
 def test_json(content: dict[str, Any]) -> None:
-    assert (content["schema_version"], content["cases"], content["reference_lesions"]) == (2, 4, 3)
+    assert (content["schema_version"], content["cases"], content["reference_lesions"]) == (3, 4, 3)
     assert (content["first"], content["difference"]) == ("first", "other minus first")
     assert [model["name"] for model in content["models"]] == ["first", "other", "copy"]
     assert content["settings"]["connectivity"] == 26
@@ -144,10 +144,70 @@ def test_tables_are_ready_text(content: dict[str, Any]) -> None:
     assert (lesions["title"], lesions["cells"][:5]) == ("IoU > 0.5", ["2", "0", "1", "0", "1.00"])
     scans = {row["title"]: row["cells"] for row in content["tables"][3]["rows"]}
     # in d the first marks nothing, the other 10 voxels: Wilson of 1 of 1 and of 0 of 1
-    assert scans["first"] == scans["copy"] == ["1", "1", "1.000 (0.207–1.000)", "0.000"]
-    assert scans["other"] == ["1", "0", "0.000 (0.000–0.793)", "1.000"]
+    assert scans["first"] == scans["copy"] == ["1", "1", "1.000 (0.207–1.000)", "0.000 (0.000–3.689)"]
+    assert scans["other"] == ["1", "0", "0.000 (0.000–0.793)", "1.000 (0.025–5.572)"]
     verdicts = content["tables"][4]["rows"][0]
     assert verdicts["cells"] == ["1", "0", "3", "b (+1.000)", "a (−0.250)"]
+
+
+def test_a_precision_that_is_left_out_is_said_and_stands_beside_with_0(content: dict[str, Any]) -> None:
+    """The first predicts nothing of b's tumour: 0 there, so that a, b and c differ by 0, 1 and -1/3; d has none."""
+    other = content["comparisons"][0]["metrics"]
+    assert (metric(other, "precision")["difference"], metric(other, "precision")["n"]) == (pytest.approx(-1 / 6), 2)
+    with_0 = metric(other, "precision_or_0")
+    assert (with_0["difference"], with_0["n"], with_0["test"]) == (pytest.approx(2 / 9), 3, None)
+    table = content["tables"][1]
+    row = next(row for row in table["rows"] if row["title"] == "Precision, 0 without a prediction")
+    assert row["cells"] == ["+0.222", "3", "–", "–", "–", "–", "–"]
+    (note,) = [note for note in table["notes"] if "predicts nothing (" in note]
+    assert note.startswith("A case with a tumour in which a model predicts nothing (first in 1, other in 0, copy in 1)")
+
+
+def test_without_such_a_case_there_is_no_such_row(tmp_path: Path) -> None:
+    cases = {f"c{i}": ([(0, 15)], [(0, 20)]) for i in range(3)}
+    folders = [write_evaluation(tmp_path / name, cases) for name in ("first", "other")]
+    content = json.loads((compare(folders, tmp_path / "out", settings=SETTINGS).output / "comparison.json").read_text())
+    assert "0 without a prediction" not in json.dumps(content["tables"])
+    assert metric(content["comparisons"][0]["metrics"], "precision_or_0")["n"] == 3
+
+
+def test_patients_with_several_cts_are_drawn_and_tested_whole(tmp_path: Path) -> None:
+    """48 CTs of 24 patients, one better and one worse by the other model in each: no patient speaks for either."""
+    names = [f"c{i:02d}" for i in range(48)]
+    first = {name: ([(0, 80)], [(0, 100)]) for name in names}
+    other = {name: ([(0, 85 if i % 2 else 75)], [(0, 100)]) for i, name in enumerate(names)}
+    folders = [write_evaluation(tmp_path / name, cases) for name, cases in (("first", first), ("other", other))]
+    cohort = tmp_path / "cohort.csv"
+    cohort.write_text("case_id,patient\n" + "".join(f"{name},p{i // 2}\n" for i, name in enumerate(names)))
+    settings = replace(SETTINGS, cluster="patient")
+    result = compare(folders, tmp_path / "out", cohort=cohort, settings=settings)
+    assert result.comparison.clusters == 24
+    content = json.loads((result.output / "comparison.json").read_text())
+    dice = metric(content["comparisons"][0]["metrics"], "dice")
+    # 24 equal sums, all of one sign: the chance that signs agree, of 100,000 draws
+    assert (dice["p"], dice["p_wilcoxon"]) == (pytest.approx(1e-5, abs=2e-5), None)
+    assert dice["ci95"] is None, "every patient has the same difference, so that draws of patients have no width"
+    text = (result.output / "comparison.md").read_text()
+    assert "The pairs of a patient change places together, and lesions with them: 24 patients are tested" in text
+    assert "percentile bootstrap over 24 patients with all of their cases" in text
+    assert "Intervals are withheld under 20 patients." in text
+    assert "permutation test of the lesions found of each patient" in text
+
+
+def test_patients_of_one_ct_each_are_cases(tmp_path: Path) -> None:
+    """Nothing is clustered then: Wilcoxon's and McNemar's tests and Wilson's intervals stay."""
+    names = [f"c{i:02d}" for i in range(20)]
+    first = {name: ([(0, 60 + i)], [(0, 100)]) for i, name in enumerate(names)}
+    other = {name: ([(0, 70 + i)], [(0, 100)]) for i, name in enumerate(names)}
+    folders = [write_evaluation(tmp_path / name, cases) for name, cases in (("first", first), ("other", other))]
+    cohort = tmp_path / "cohort.csv"
+    cohort.write_text("case_id,patient\n" + "".join(f"{name},p{i}\n" for i, name in enumerate(names)))
+    result = compare(folders, tmp_path / "out", cohort=cohort, settings=replace(SETTINGS, cluster="patient"))
+    content = json.loads((result.output / "comparison.json").read_text())
+    assert content["clusters"] is None
+    assert metric(content["comparisons"][0]["metrics"], "dice")["p_wilcoxon"] is not None
+    assert metric(content["models"][0]["metrics"], "sensitivity", 0.5)["ci95"] is not None
+    assert "over cases (no patient has two)" in (result.output / "comparison.md").read_text()
 
 
 def test_subgroups_come_from_the_cohort_of_the_first_evaluation(content: dict[str, Any]) -> None:
@@ -173,7 +233,8 @@ def test_markdown_opens_with_the_result_in_words(study: Path) -> None:
     assert lines[:3:2] == [
         "# Comparison of 3 models on 4 cases",
         "On 3 cases the mean Dice of other is 0.183 higher than that of first (no interval; permutation p = 1.00). "
-        "Of 3 reference lesions it finds 3 at IoU > 0.5, first 2 (McNemar p = 1.00). "
+        "Of 3 reference lesions it finds 3 at IoU > 0.5, first 2: its sensitivity is 0.333 higher (no interval; "
+        "McNemar p = 1.00). "
         "It marks 0.500 more false positives per scan at IoU > 0.5 (no interval; permutation p = 0.50, Holm 1.00). "
         "Case by case its Dice is better in 1, worse in 3, and differs by less than 0.01 in 0 of 4.",
     ]
@@ -225,7 +286,7 @@ def test_rows_of_cases(study: Path) -> None:
 
 def test_rows_of_metrics(study: Path) -> None:
     found = rows(study, "comparison_metrics.csv")
-    assert len(found) == 2 * (4 + 2 * 19 + 2 + 8 * 10)
+    assert len(found) == 2 * (5 + 2 * 19 + 2 + 8 * 11)
     first = found[0]
     assert [first[name] for name in ("first", "other", "group", "cases", "metric", "n")] == [
         *("first", "other", "overall", "4", "dice", "3"),
@@ -292,7 +353,7 @@ def test_bad_calls_are_refused(study: Path, output: str, options: dict[str, Any]
         ({"tie_margin": -0.1}, "tie_margin is -0.1; give a number from 0 to less than 1"),
         ({"tie_margin": float("nan")}, "tie_margin is nan"),
         ({"seed": -1}, "seed is -1"),
-        ({"cluster": "scan"}, "cluster is 'scan'; choose one of case, institution"),
+        ({"cluster": "scan"}, "cluster is 'scan'; choose one of case, patient, institution"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -327,7 +388,7 @@ def test_command(study: Path) -> None:
     [
         (["first"], "error: 1 evaluation given"),
         (["first", "nowhere"], "no such folder; give a folder that nnunet_amt evaluate wrote"),
-        (["first", "other", "--cluster", "x"], "error: --cluster x: must be one of case, institution"),
+        (["first", "other", "--cluster", "x"], "error: --cluster x: must be one of case, patient, institution"),
         (["first", "other", "--model-folder", "x"], "error: --model-folder x: must be NAME=FOLDER"),
         (["first", "other", "--tie-margin", "2"], "error: tie_margin is 2; give a number from 0"),
     ],

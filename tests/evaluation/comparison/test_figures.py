@@ -23,7 +23,7 @@ MODELS = (("a", 0.9, 2), ("b", 0.3, 3))
 def compared(folders: dict[str, Path], settings: ComparisonSettings) -> Comparison:
     models = [read_evaluated_model(folder, name=name) for name, folder in folders.items()]
     costs = [ModelCost() for _ in models]
-    return compare_models(models, costs, groups=(), institutions=None, settings=settings)
+    return compare_models(models, costs, groups=(), clusters=None, settings=settings)
 
 
 def test_both_are_written_as_png_and_svg_and_the_same_again(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from nnunet_amt.evaluation.comparison.measures import (
     estimates,
     paired_tests,
     ratios,
+    without_prediction,
 )
 from nnunet_amt.evaluation.results.read_results import EvaluatedModel, read_evaluated_model
 from nnunet_amt.evaluation.settings import ComparisonSettings, EvaluationSettings
@@ -85,9 +86,10 @@ def test_the_sweep_is_the_mean_of_its_19_thresholds(models: list[EvaluatedModel]
 
 
 def test_a_model_minus_itself_is_nothing(models: list[EvaluatedModel]) -> None:
+    """And nothing can be said of how sure that is: an interval from 0 to 0 has no width."""
     settings = replace(FEW, ci_always=True)
     for value in estimates([difference_ratios(models[1], models[1])], settings=settings)[0]:
-        assert (value.value, value.ci95) == (0, (0, 0))
+        assert (value.value, value.ci95) == (0, None)
 
 
 def shifted(model: EvaluatedModel, by: float) -> EvaluatedModel:
@@ -101,12 +103,15 @@ def many(tmp_path: Path, cases: int) -> EvaluatedModel:
 
 
 def test_resamples_draw_the_same_cases_for_both(tmp_path: Path) -> None:
-    """Every case is worse by 0.1: paired, each resample says 0.1; the interval of each model alone has a width."""
+    """Every case is worse by 0.1, one by 0.2: paired, each resample says little more; each model alone varies."""
     model = many(tmp_path, 20)
-    columns = [ratios(model), difference_ratios(model, shifted(model, -0.1))]
+    by = np.full(20, -0.1)
+    by[0] = -0.2
+    columns = [ratios(model), difference_ratios(model, replace(model, voxel=model.voxel + by[:, None]))]
     values, found = estimates(columns, settings=FEW)
     dice = MEASURES.index(Measure("dice"))
-    assert found[dice].ci95 == (about(-0.1), about(-0.1))
+    # the one is drawn 0 to 3 times of 20 in all but a few resamples
+    assert found[dice].ci95 == (about(-0.1 - 3 * 0.1 / 20), about(-0.1))
     low, high = values[dice].ci95 or (0.0, 0.0)
     assert low < values[dice].value < high  # type: ignore[operator]
 
@@ -114,8 +119,25 @@ def test_resamples_draw_the_same_cases_for_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cases", "ci_always", "given"), [(19, False, False), (20, False, True), (2, True, True)])
 def test_intervals_are_withheld_under_20_cases(tmp_path: Path, cases: int, ci_always: bool, given: bool) -> None:
     model = many(tmp_path, cases)
-    found = estimates([difference_ratios(model, model)], settings=replace(FEW, ci_always=ci_always))[0]
-    assert {value.ci95 is not None for value in found} == {given}
+    other = replace(model, voxel=model.voxel * 0.9)  # a difference that is not the same in all cases
+    found = estimates([difference_ratios(model, other)], settings=replace(FEW, ci_always=ci_always))[0]
+    assert {value.ci95 is not None for value in found[:2]} == {given}
+
+
+def test_a_difference_that_is_equal_in_all_cases_has_no_interval(tmp_path: Path) -> None:
+    model = many(tmp_path, 20)
+    found = by_measure(estimates([difference_ratios(model, shifted(model, -0.1))], settings=FEW)[0])
+    assert found["dice", None] == Estimate(about(-0.1), None, 20)
+    assert found["sensitivity", 0.1].ci95 is None, "both find the same lesions"
+
+
+def test_a_precision_of_0_is_for_tumours_of_which_nothing_is_predicted(models: list[EvaluatedModel]) -> None:
+    """By the first a 1, b 0, c 1; d has neither tumour nor prediction. By the other 1, 1, 2/3, and 0 in d."""
+    first, other = (by_measure(estimates([ratios(model)], settings=FEW)[0]) for model in models)
+    assert first["precision_or_0", None] == Estimate(about(2 / 3), None, 3)
+    assert other["precision_or_0", None] == other["precision", None] == Estimate(about(8 / 12), None, 4)
+    assert differences(models)["precision_or_0", None] == Estimate(about((0 + 1 - 1 / 3) / 3), None, 3)
+    assert [without_prediction(model) for model in models] == [1, 0]
 
 
 def test_intervals_are_those_of_evaluate(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from nnunet_amt.base.run_record import RECORD_FILE
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, UnmatchedCasesError
 from nnunet_amt.evaluation.failures import FAILURE_FILES, FailureAnalysis, analyse_failures
+from nnunet_amt.evaluation.settings import EvaluationSettings
 from tests.evaluation.blank_figures import without_figures
 from tests.evaluation.builders import row_mask, write_label_map, write_pair
 
@@ -128,10 +129,17 @@ def test_features(analysed: Path) -> None:
         "minimum_predicted_voxels": 10,
         "false_positive_rule": "unmatched",
         "foreground": 1,
+        "cluster": "case",
         "false_positive_iou": 0.1,
         "partial_below": 0.5,
     }
-    assert content["groups"] == {"bottom": ["a", "b"], "top": ["l", "k"], "undefined": ["m"]}
+    assert content["groups"] == {
+        "bottom": ["a", "b"],
+        "top": ["l", "k"],
+        "undefined": ["m"],
+        "without_overlap": 1,
+        "ties": [],
+    }
     assert len(content["features"]) == 19
 
 
@@ -208,3 +216,41 @@ def test_bad_images_are_refused_by_name_and_old_results_stay(folder: Path) -> No
     refuse(ImageReadError, "b_0000.nii.gz: .*NaN")
     with pytest.raises(BadInputError, match="nowhere: no such folder; give the folder of <case id>_0000"):
         analyse_failures(folder / "predictions", folder / "references", folder / "out", images=folder / "nowhere")
+
+
+def test_cases_of_one_patient_are_not_tested_as_independent(folder: Path) -> None:
+    """The bottom group is a and b, the top l and k; where two of them are of one patient no p-value is given."""
+    cohort = folder / "cohort.csv"
+    settings = EvaluationSettings(cluster="patient")
+
+    def p_values(patients: dict[str, str]) -> tuple[set[str], str]:
+        lines = [f"{case_id},{patients.get(case_id, case_id)}\n" for case_id in "abcdefghijklm"]
+        cohort.write_text("case_id,patient\n" + "".join(lines))
+        folders = folder / "predictions", folder / "references", folder / "out"
+        analyse_failures(*folders, cohort=cohort, settings=settings)
+        return {row["p"] for row in rows(folder, "failure_features.csv")}, (folder / "out" / "failures.md").read_text()
+
+    found, text = p_values({"a": "one", "l": "one"})
+    assert found == {""}
+    assert (
+        "Not tested: the Mann-Whitney U test takes cases for independent, and several of these are of one patient."
+        in text
+    )
+    found, text = p_values({"c": "one", "d": "one"})
+    assert "" not in found, "these two are in neither group"
+    assert "Not tested" not in text
+    with pytest.raises(BadInputError, match="cluster patient: needs to know the patients"):
+        analyse_failures(folder / "predictions", folder / "references", folder / "out", settings=settings)
+
+
+def test_ties_are_told(folder: Path) -> None:
+    """Of 12 cases a, c and d are missed: two of them make the bottom group, by their ids."""
+    for case_id in "cd":
+        write_pair(folder, case_id, row_mask(60), row_mask(60, (0, 20)))
+    run(folder, images=False)
+    content = json.loads((folder / "out" / "failures.json").read_text())
+    assert content["groups"]["ties"][0] == {"group": "bottom", "dice": 0.0, "cases": 3, "in_group": 2}
+    assert (
+        "Ties: 3 cases have a Dice of 0, 2 of them in the bottom group." in (folder / "out" / "failures.md").read_text()
+    )
+    assert "Ties: 3 cases have a Dice of 0" in json.dumps(content["tables"])

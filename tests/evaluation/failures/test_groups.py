@@ -8,7 +8,7 @@ import pytest
 
 from nnunet_amt import paper
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.failures.groups import FeatureComparison, compare_features, extreme_groups
+from nnunet_amt.evaluation.failures.groups import DiceTie, FeatureComparison, compare_features, extreme_groups
 from nnunet_amt.evaluation.measure.features import FEATURES, Feature
 
 VOLUME = next(feature for feature in FEATURES if feature.name == "volume_cm3")
@@ -29,6 +29,21 @@ def test_equal_dice_is_taken_in_the_order_of_the_ids_whatever_the_order_of_the_c
     assert groups == extreme_groups(dict(reversed(dice.items())))
     assert groups.bottom == ("a", "b")  # two of twelve
     assert groups.top == ("l", "k")
+
+
+def test_cases_of_equal_dice_that_a_group_tells_apart_are_counted() -> None:
+    """30 cases, 7 of them without any overlap: three make the bottom group, by their ids; the top has no such tie."""
+    dice = {f"c{i:02d}": 0.0 if i < 7 else i / 100 for i in range(30)}
+    groups = extreme_groups(dice)
+    assert groups.ties == (DiceTie("bottom", 0.0, cases=7, in_group=3),)
+    assert groups.without_overlap == 7
+    assert extreme_groups({**dice, "c28": 0.29, "c27": 0.29, "c26": 0.29}).ties[1] == DiceTie("top", 0.29, 4, 3)
+
+
+def test_ties_within_a_group_are_none() -> None:
+    """Two of 30 without overlap are both in the bottom group."""
+    groups = extreme_groups({f"c{i:02d}": 0.0 if i < 2 else i / 100 for i in range(30)})
+    assert (groups.ties, groups.without_overlap) == ((), 2)
 
 
 def test_undefined_dice_is_in_no_group_and_named() -> None:
@@ -95,3 +110,9 @@ def test_undefined_features_do_not_count_in_the_correction() -> None:
     first, second = compare_features([VOLUME, other], low, high)
     assert first.p == first.p_holm == pytest.approx(1 / 3)
     assert second.p is None
+
+
+def test_what_is_not_independent_is_not_tested() -> None:
+    low, high = [{"volume_cm3": v} for v in (1.0, 2.0)], [{"volume_cm3": v} for v in (3.0, 4.0)]
+    (result,) = compare_features([VOLUME], low, high, tested=False)
+    assert (result.p, result.p_holm, result.top_is_larger) == (None, None, 1.0)

@@ -30,7 +30,7 @@ MARKED = evaluated(row_mask(60, (40, 55)), row_mask(60))
 
 
 def written_content(path: Path, cases: list[CaseEvaluation], settings: EvaluationSettings) -> dict[str, Any]:
-    summary = summarise(cases, settings=settings, institutions={"case": "H1"})
+    summary = summarise(cases, settings=settings, clusters=None if settings.cluster == "case" else {"case": "H1"})
     write_summary_json(path / "summary.json", settings=settings, overall=summary, subgroups=[("sex", "F", summary)])
     content: dict[str, Any] = json.loads((path / "summary.json").read_text(encoding="utf-8"))
     return content
@@ -45,8 +45,9 @@ def written_content(path: Path, cases: list[CaseEvaluation], settings: Evaluatio
         ([FOUND, MISSED, EMPTY], {"ci_always": True, "subgroup_columns": ("stage",)}),
         ([FOUND, MISSED] * 10, {"false_positive_rule": "no_overlap"}),
         ([FOUND, MISSED], {"cluster": "institution"}),
+        ([FOUND, MISSED], {"cluster": "patient", "surface_distances": True}),
     ],
-    ids=["one case", "nothing defined", "specificity", "all intervals", "twenty cases", "institutions"],
+    ids=["one case", "nothing defined", "specificity", "all intervals", "twenty cases", "institutions", "surfaces"],
 )
 def test_it_obeys_its_schema(tmp_path: Path, cases: list[CaseEvaluation], options: dict[str, Any]) -> None:
     jsonschema = pytest.importorskip("jsonschema")
@@ -87,10 +88,10 @@ HALF = evaluated(row_mask(60, (4, 16), (30, 45)), row_mask(60, (0, 20)))
 
 
 def written_summary(path: Path, cases: list[CaseEvaluation], settings: EvaluationSettings) -> EvaluationSummary:
-    institutions = {"case": "H1"}
+    clusters = None if settings.cluster == "case" else {"case": "H1"}
     overall, subgroup = (
-        summarise(cases, settings=settings, institutions=institutions),
-        summarise(cases[:1], settings=settings, institutions=institutions),
+        summarise(cases, settings=settings, clusters=clusters),
+        summarise(cases[:1], settings=settings, clusters=clusters),
     )
     subgroups = (("sex", "F", overall), ("tumour_size", "small", subgroup))
     write_summary_json(path, settings=settings, overall=overall, subgroups=subgroups)
@@ -103,8 +104,9 @@ def written_summary(path: Path, cases: list[CaseEvaluation], settings: Evaluatio
         ([FOUND, HALF, EMPTY, MARKED], EvaluationSettings(bootstrap_resamples=50, ci_always=True)),
         ([EMPTY], EvaluationSettings(bootstrap_resamples=50)),
         ([FOUND], EvaluationSettings(bootstrap_resamples=50, cluster="institution", subgroup_columns=("sex", "age"))),
+        ([FOUND, EMPTY], EvaluationSettings(bootstrap_resamples=50, cluster="patient", surface_distances=True)),
     ],
-    ids=["all intervals and Wilson's", "nothing defined", "institutions"],
+    ids=["all intervals and Wilson's", "nothing defined", "institutions", "patients and surfaces"],
 )
 def test_everything_comes_back_as_it_was_written(
     tmp_path: Path, cases: list[CaseEvaluation], settings: EvaluationSettings
@@ -118,7 +120,7 @@ def test_everything_comes_back_as_it_was_written(
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({"schema_version": 1}, "has the schema version 1, this release reads 3"),
+        ({"schema_version": 1}, "has the schema version 1, this release reads 4"),
         ({"voxel": {}}, "does not hold what evaluate writes (voxel.dice is missing)"),
         ({"lesion": 3}, "does not hold what evaluate writes"),
         ({"cases": "1"}, 'cases is "1"'),

@@ -39,7 +39,7 @@ def test_our_row_stands_above_the_published_one() -> None:
     ours, published = table[2], table[3]
     assert ours[:3] == ["Overall", "ours", "4"]
     assert ours[3].startswith("0.75±0.50 (")
-    assert ours[5] == "1.00±0.00 (1.00–1.00) [3]"
+    assert ours[5] == "1.00±0.00 (–) [3]"  # all three are 1: an interval would have no width
     assert published[:4] == ["", "published", "164", "0.82±0.15 (0.79–0.84)"]
     assert table[4][0] == "**Tumour size**"
     assert table[5][:3] == ["small (< 5 cm)", "ours", "4"]
@@ -108,7 +108,9 @@ def test_scans_without_a_tumour_have_rows_and_a_table_of_their_own() -> None:
     assert lesion["without a tumour"][3:5] == ["–", lesion["without a tumour"][4]]
     assert lesion["without a tumour"][4].startswith("1.00±")
     scans = [row for row in table if row[1:3] == ["ours", "2"] and row[0] in ("Overall", "M")][-2:]
-    assert scans == [[name, "ours", "2", "1", "0.50 (Wilson 0.09–0.91)", "1.00"] for name in ("Overall", "M")]
+    assert scans == [
+        [name, "ours", "2", "1", "0.50 (Wilson 0.09–0.91)", "1.00 (0.12–3.61)"] for name in ("Overall", "M")
+    ]
     assert "Without a tumour: 2 cases, counted in the false positives per scan." in text
     assert "(its Dice rests on 3 of 4 cases), the row 'with a tumour' does not" in text
 
@@ -151,6 +153,6 @@ def test_all_found_has_an_interval_with_a_width() -> None:
 
 def test_few_institutions_to_draw_are_warned_of() -> None:
     settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
-    text = tables_text(settings, summarise([FOUND, FOUND], settings=settings, institutions={"case": "H1"}), [])
-    assert "percentile bootstrap over 1 institutions with all of their cases" in text
+    text = tables_text(settings, summarise([FOUND, FOUND], settings=settings, clusters={"case": "H1"}), [])
+    assert "percentile bootstrap over 1 institution with all of their cases" in text
     assert "withheld (–) under 20 institutions" in text

@@ -10,7 +10,9 @@ import pytest
 
 from nnunet_amt.evaluation.measure.lesions import threshold_index
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS, CaseCandidates, hits
-from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, iou_sweep, score_froc
+from nnunet_amt.evaluation.score_froc.curve import CPM_RATES, iou_sweep, score_froc, score_intervals
+from nnunet_amt.evaluation.settings import EvaluationSettings, FalsePositiveRule
+from nnunet_amt.statistics.intervals import resampled_weights, wilson_interval
 
 GOOD, JUST, POOR = 15, HIT_TWENTIETHS, HIT_TWENTIETHS - 1  # IoU above 0.75, above 0.1, and 0.1 or less
 
@@ -129,3 +131,66 @@ def test_the_iou_sweep_at_a_tenth_is_the_last_point_of_the_score_froc() -> None:
     assert (sweep.sensitivity[at], sweep.fp_per_scan[at]) == (curve.sensitivity[-1], curve.fp_per_scan[-1])
     strict = threshold_index(0.5)
     assert (sweep.sensitivity[strict], sweep.fp_per_scan[strict]) == (pytest.approx(1 / 3), 1.0)
+
+
+def many_cases(number: int) -> list[CaseCandidates]:
+    """Scans of 0 to 2 lesions and 0 to 3 predictions of equal and different confidences."""
+    generator = np.random.default_rng(5)
+    cases = []
+    for i in range(number):
+        references, predictions = int(generator.integers(3)), int(generator.integers(4))
+        levels = generator.integers(-1, 6, size=(references, predictions))
+        confidence = generator.integers(5, 10, size=predictions) / 10
+        scores = {"mean": confidence, "max": confidence}
+        cases.append(CaseCandidates(f"c{i:02d}", levels, np.full(predictions, 10), scores))  # type: ignore[arg-type]
+    return cases
+
+
+@pytest.mark.parametrize("rule", ["unmatched", "no_overlap"])
+@pytest.mark.parametrize("clusters", [None, {f"c{i:02d}": f"p{i % 22}" for i in range(40)}], ids=["cases", "patients"])
+def test_each_resample_has_the_curve_of_its_cases(rule: FalsePositiveRule, clusters: dict[str, str] | None) -> None:
+    """Against curves that are made anew of the cases of every resample, some of them several times."""
+    cases = many_cases(40)
+    settings = EvaluationSettings(bootstrap_resamples=60, false_positive_rule=rule, ci_always=True)
+    curve = score_froc(cases, "mean", rule=rule)
+    found = score_intervals(cases, curve, settings=settings, clusters=clusters)
+    names = [case.case_id if clusters is None else clusters[case.case_id] for case in cases]
+    members = {name: [case for case, of in zip(cases, names, strict=True) if of == name] for name in sorted(names)}
+    (weights,) = resampled_weights(len(members), resamples=60, seed=settings.seed)
+    curves = []
+    for row in weights.astype(int).tolist():
+        drawn = [case for times, some in zip(row, members.values(), strict=True) for case in some * times]
+        curves.append(score_froc(drawn, "mean", rule=rule))
+    assert found.cpm == pytest.approx(np.percentile([one.cpm for one in curves], (2.5, 97.5)))
+    assert found.clusters == (None if clusters is None else 22)
+    for rate, interval in zip(CPM_RATES, found.sensitivity, strict=True):
+        low, high = np.percentile([one.sensitivity_at(rate) for one in curves], (2.5, 97.5))
+        if clusters is None:
+            tp = round((curve.sensitivity_at(rate) or 0) * curve.references)
+            wilson = wilson_interval(tp, curve.references)
+            low, high = min(low, wilson[0]), max(high, wilson[1])
+        assert interval == pytest.approx((low, high))
+
+
+def test_few_cases_have_wilsons_interval_and_no_bootstrap() -> None:
+    found = score_intervals(TWO_SCANS, score_froc(TWO_SCANS, "mean"), settings=EvaluationSettings())
+    assert found.cpm is None
+    assert found.sensitivity[0] == pytest.approx(wilson_interval(1, 3))
+    nothing = [case([], [0.9], 0)]
+    assert set(score_intervals(nothing, score_froc(nothing, "mean"), settings=EvaluationSettings()).sensitivity) == {
+        None
+    }
+
+
+def test_where_all_is_found_in_every_resample_there_is_no_interval_without_width() -> None:
+    cases = [case([[GOOD]], [0.9]) for _ in range(20)]
+    settings = EvaluationSettings(bootstrap_resamples=50)
+    found = score_intervals(cases, score_froc(cases, "mean"), settings=settings)
+    assert (found.cpm, found.sensitivity[0]) == (None, pytest.approx(wilson_interval(20, 20)))
+
+
+def test_many_lesions_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases, settings = many_cases(30), EvaluationSettings(bootstrap_resamples=50)
+    whole = score_intervals(cases, score_froc(cases, "mean"), settings=settings)
+    monkeypatch.setattr("nnunet_amt.evaluation.score_froc.curve._BLOCK_WEIGHTS", 100)
+    assert score_intervals(cases, score_froc(cases, "mean"), settings=settings) == whole

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
@@ -140,7 +139,11 @@ def test_asking_for_a_usual_column_makes_it_once() -> None:
             {"subgroup_columns": ("stage",)},
             "subgroup 'stage': is a column of the cohort file; give that file too",
         ),
-        (None, {"cluster": "institution"}, "cluster institution: needs to know the institutions; give a cohort file"),
+        (
+            {"c0": {"patient": "patient-0001", "sex": "F"}},
+            {"subgroup_columns": ("patient",)},
+            "subgroup 'patient': names single cases; choose one of sex",
+        ),
         (
             rows("sex", "F"),
             {"subgroup_columns": ("stage",)},
@@ -172,13 +175,10 @@ def test_what_cannot_be_grouped(cohort: CohortRows | None, settings: dict[str, o
     assert "\n" not in str(caught.value)
 
 
-def test_institutions_to_draw_must_be_known_of_every_case(caplog: pytest.LogCaptureFixture) -> None:
-    settings = EvaluationSettings(cluster="institution")
-    with pytest.raises(BadInputError, match="in the cohort file 1 of 2 cases lack an institution; fill its column"):
-        institutions_of(cohort_groups(rows("institution", "H1", ""), settings=settings), settings=settings)
-    with pytest.raises(BadInputError, match="in the cohort file no case has an institution"):
-        institutions_of(cohort_groups(rows("sex", "F"), settings=settings), settings=settings)
-    with caplog.at_level(logging.WARNING):
-        known = institutions_of(cohort_groups(rows("institution", "H1", "H2"), settings=settings), settings=settings)
-    assert known == {"c0": "H1", "c1": "H2"}
-    assert "only 2 institutions; under 20 the intervals are too narrow" in caplog.text
+def test_institutions_are_a_group_like_others() -> None:
+    settings = EvaluationSettings()
+    assert institutions_of(cohort_groups(rows("institution", "H1", "H2"), settings=settings)) == {
+        "c0": "H1",
+        "c1": "H2",
+    }
+    assert institutions_of(cohort_groups(rows("sex", "F"), settings=settings)) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -167,13 +169,79 @@ def test_many_false_positives_in_many_scans_are_resampled() -> None:
 
 def test_under_twenty_institutions_nothing_is_given() -> None:
     """40 cases of 19 institutions: what is drawn counts, for lesions too, and where it has no width it is withheld."""
-    cases = [named(f"case{i}", 20) for i in range(40)]
+    cases = [named(f"case{i:02d}", 19 if i == 0 else 20) for i in range(40)]
     settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
     for institutions, given in ((19, False), (20, True)):
         of = {case.case_id: f"H{i % institutions}" for i, case in enumerate(cases)}
-        summary = summarise(cases, settings=settings, institutions=of)
+        summary = summarise(cases, settings=settings, clusters=of)
         assert (summary.voxel["dice"].ci95 is not None) == given
         assert summary.lesion.sensitivity[0].ci95 is None  # all found
+
+
+def test_subgroups_of_few_patients_have_no_interval_however_many_their_cases() -> None:
+    """60 cases of 3 patients are 3 draws; with --ci-always they are given, as asked for."""
+    cases = [named(f"case{i:02d}", 10 + i % 7) for i in range(57)] + [missed_case(f"case{i}") for i in range(57, 60)]
+    of = {case.case_id: f"patient-{i % 3}" for i, case in enumerate(cases)}
+    settings = EvaluationSettings(bootstrap_resamples=100, cluster="patient")
+    summary = summarise(cases, settings=settings, clusters=of)
+    assert (summary.clusters, summary.clustered) == (3, True)
+    assert set(intervals(summary)) == {None}
+    always = summarise(cases, settings=replace(settings, ci_always=True), clusters=of)
+    assert always.voxel["dice"].ci95 is not None
+
+
+def missed_case(case_id: str) -> CaseEvaluation:
+    return evaluated(row_mask(60, (40, 55)), row_mask(60, (0, 20)), case_id=case_id)
+
+
+def test_patients_of_one_case_each_are_drawn_as_cases() -> None:
+    """So the usual study keeps Wilson's interval when patients are asked for; the number of patients is told."""
+    cases = [named(f"case{i:02d}", 15 + i % 6) for i in range(24)]
+    alone = {case.case_id: f"patient-{99 - i}" for i, case in enumerate(cases)}
+    plain = summarise(cases, settings=EvaluationSettings(bootstrap_resamples=100))
+    settings = EvaluationSettings(bootstrap_resamples=100, cluster="patient")
+    patients = summarise(cases, settings=settings, clusters=alone)
+    assert (patients.clusters, patients.clustered) == (24, False)
+    assert (patients.voxel, patients.lesion) == (plain.voxel, plain.lesion)
+    assert patients.lesion.sensitivity[0].ci95 == pytest.approx(wilson_interval(24, 24))
+
+
+def test_a_subgroup_of_two_hospitals_has_no_interval_though_each_has_one_case_in_it() -> None:
+    """Elsewhere in the study they have more: hospitals are what is drawn, and two of them are too few."""
+    cases = [named(f"case{i:02d}", 15 + i % 6) for i in range(50)]
+    of = {case.case_id: f"H{i % 25}" for i, case in enumerate(cases)}
+    settings = EvaluationSettings(bootstrap_resamples=100, cluster="institution")
+    subgroup = summarise(cases[:2], settings=settings, clusters=of)
+    assert subgroup.clusters == 2
+    assert set(intervals(subgroup)) == {None}
+    assert summarise(cases, settings=settings, clusters=of).voxel["dice"].ci95 is not None
+
+
+def test_a_sensitivity_rests_on_what_is_drawn_with_lesions() -> None:
+    """Of 24 hospitals 5 have tumours: FP per scan has 24 draws, the sensitivity 5, and no interval."""
+    cases = [named("a", 5), *(named(f"b{i}", 20) for i in range(9))]
+    cases += [evaluated(row_mask(60, (0, 15 * (i % 2))), row_mask(60), case_id=f"c{i:02d}") for i in range(38)]
+    of = {case.case_id: f"H{i % 5 if i < 10 else 5 + i % 19}" for i, case in enumerate(cases)}
+    settings = EvaluationSettings(bootstrap_resamples=200, cluster="institution")
+    lesion = summarise(cases, settings=settings, clusters=of).lesion
+    assert lesion.sensitivity[9].ci95 is None
+    assert lesion.fp_per_scan[9].ci95 is not None
+
+
+def test_no_interval_of_a_voxel_metric_has_no_width() -> None:
+    """Twenty outlines without a fault: resampling them says 1 to 1, which nobody knows of the next one."""
+    summary = summarise([found()] * 20, settings=EvaluationSettings(bootstrap_resamples=100))
+    assert {metric.ci95 for metric in summary.voxel.values()} == {None}
+
+
+def test_the_surface_dice_is_summarised_where_it_is_measured() -> None:
+    """Defined where the Dice is: 1, 0 without a prediction, and nothing where there is nothing."""
+    settings = EvaluationSettings(bootstrap_resamples=100, ci_always=True, surface_distances=True)
+    rows = ((20, 20), (0, 20), (0, 0))
+    cases = [evaluated(row_mask(60, (0, stop)), row_mask(60, (0, end)), settings) for stop, end in rows]
+    found = summarise(cases, settings=settings).voxel["surface_dice_2mm"]
+    assert (found.mean, found.n, found.ci95) == (0.5, 2, (0.0, 1.0))
+    assert "surface_dice_2mm" not in summarise(cases, settings=EvaluationSettings(bootstrap_resamples=9)).voxel
 
 
 def test_median_and_quartiles_leave_out_the_undefined() -> None:
@@ -192,11 +260,11 @@ def test_institutions_are_drawn_whole() -> None:
     """Institution a has three cases of Dice 1, b one of Dice 0.4: a resample is all a, all b, or both."""
     cases = [*(named(f"a{i}", 20) for i in range(3)), named("b", 5)]
     settings = EvaluationSettings(bootstrap_resamples=500, cluster="institution", ci_always=True)
-    summary = summarise(cases, settings=settings, institutions={case.case_id: case.case_id[0] for case in cases})
+    summary = summarise(cases, settings=settings, clusters={case.case_id: case.case_id[0] for case in cases})
     assert summary.clusters == 2
     assert summary.voxel["dice"].mean == pytest.approx(0.85)  # the cases are averaged, not the institutions
     assert summary.voxel["dice"].ci95 == pytest.approx((0.4, 1.0))
-    one_institution = summarise(cases[:3], settings=settings, institutions=dict.fromkeys(("a0", "a1", "a2"), "a"))
+    one_institution = summarise(cases[:3], settings=settings, clusters=dict.fromkeys(("a0", "a1", "a2"), "a"))
     assert (one_institution.clusters, one_institution.voxel["dice"].ci95) == (1, None)
 
 

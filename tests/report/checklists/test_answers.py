@@ -127,6 +127,25 @@ def test_a_specificity_is_told_with_its_interval() -> None:
     assert "Of 160 evaluated cases, 20 hold no tumour." in answers["35"].answer
 
 
+def test_patients_that_are_drawn_are_named() -> None:
+    """160 CTs of 150 patients: no interval is Wilson's then, and hospitals are still taken for independent."""
+    summary = EVALUATION.summary
+    for clusters, drawn in ((150, "whole patients with all of their cases"), (160, "resamples of cases")):
+        drawn_of = replace(
+            summary,
+            settings=replace(summary.settings, cluster="patient"),
+            overall=replace(summary.overall, clusters=clusters),
+        )
+        claim, tripod = answered_items(replace(STUDY, evaluation=replace(EVALUATION, summary=drawn_of)))
+        answer = {item.number: item.answer for item in claim.items}["29"]
+        assert drawn in answer
+        assert ("Wilson's" in answer) == (clusters == 160), "with a CT each, drawing patients is drawing cases"
+        assert "unless several of these cases are of one patient" in answer
+        by_hospital = {item.number: item.answer for item in tripod.items}["12d"]
+        assert ("resamples of 150 patients with all of their cases" in by_hospital) == (clusters == 150)
+        assert "hospital being alike" in by_hospital
+
+
 def test_a_readers_triage_is_told_with_the_metric() -> None:
     facts = replace(STUDY, evaluation=replace(EVALUATION, accepted=4, candidates=80))
     assert "80 candidates and took 4 for lesions" in _claim(facts)["28"].answer

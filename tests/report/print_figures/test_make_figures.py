@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from nnunet_amt.report.print_figures.make_figures import flow_figure_of
 from nnunet_amt.report.print_figures.panels import FailedCases, failure_panels, success_panels
 from nnunet_amt.study import find_study
 from tests.evaluation.builders import evaluated, row_mask
+from tests.figure_texts import covered
 from tests.study.tiny_study import write_study
 
 runner = CliRunner()
@@ -120,6 +122,24 @@ def test_no_picture_has_text_below_seven_points(drawn: Path) -> None:
     for figure in figures:
         sizes = [float(text.get_fontsize()) for text in figure.findobj(Text) if isinstance(text, Text)]
         assert min(sizes) >= 7
+
+
+def test_long_names_below_panels_are_cut_and_cover_nothing(drawn: Path) -> None:
+    """Five panels, so in two rows, of cases with names of nearly a hundred letters and large volumes."""
+    study = find_study(drawn)
+    _, missed = read_cases(study.evaluation.path)
+    (panel,) = failure_panels(study, FailedCases((), (missed,)), foreground=1)
+    name = "University-Hospital-of-the-North-Eastern-Campus_thymoma-and-thymic-carcinoma_follow-up-CT"
+    lines = [
+        (f"{name}-{number:04d}", "Dice 0.00, 123.4 cm, 12345 ml", "under: 12345 ml missing") for number in range(5)
+    ]
+    figure = case_figure([replace(panel, letter=chr(97 + i), lines=text) for i, text in enumerate(lines)])
+    assert covered(figure) == []
+    shown = [axes.texts[-3].get_text() for axes in figure.axes]
+    assert len(set(shown)) == 5, "names that differ at their ends are told apart"
+    assert all(text.startswith("University") and "…" in text for text in shown)
+    widths = [axes.texts[-3].get_window_extent().width / axes.get_window_extent().width for axes in figure.axes]
+    assert max(widths) <= 1
 
 
 def test_panels_show_what_they_say(drawn: Path) -> None:
