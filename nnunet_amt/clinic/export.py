@@ -23,7 +23,8 @@ from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
 from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
 from nnunet_amt.images.image_file import read_image, to_hounsfield
-from nnunet_amt.images.mask_file import EmptyMaskError, read_geometry, tumour_mask
+from nnunet_amt.images.mask_file import read_geometry, tumour_mask
+from nnunet_amt.images.mask_on_grid import EmptyMaskError
 
 EXPORT_FILES = ("lesions.csv", "refused.json")
 _UNKNOWN_MODEL = "unknown model"

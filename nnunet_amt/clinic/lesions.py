@@ -133,7 +133,7 @@ def _lesion(
 
 def lesion_row(case_id: str, lesion: Lesion, *, slice_name: object) -> list[object]:
     """Give a row of `LESION_COLUMNS`; `slice_name` is what a viewer calls the slice, such as its InstanceNumber."""
-    measures = (lesion.volume_cm3, lesion.axial_diameter_mm, lesion.maximum_diameter_mm, lesion.mean_hu, lesion.score)
+    measures = [lesion.volume_cm3, lesion.axial_diameter_mm, lesion.maximum_diameter_mm, lesion.mean_hu, lesion.score]
     measures += lesion.centre
     rounded = ["" if value is None else f"{value:.3f}" for value in measures]
     return [case_id, lesion.number, lesion.voxels, *rounded, slice_name]

@@ -11,7 +11,7 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
 from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.clinic.new_cases import NotTaken
-from nnunet_amt.report.page_parts import Picture, content_policy, page_environment, read_picture, stylesheet
+from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
 from nnunet_amt.writing.table import Row, Table
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -42,7 +42,7 @@ def write_result_page(
 ) -> None:
     """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
     cases = [_case(folder, case_id, result) for case_id, result in sorted(results.items())]
-    style = stylesheet("page.css")
+    style = page_block("page.css")
     text = (
         page_environment(_TEMPLATES)
         .get_template("segmented.html.j2")

@@ -190,12 +190,13 @@ class _Run:
             minimum_voxels=self.options.objects.minimum_voxels,
         )  # fmt: skip
         own = case.own_grid if case.own_grid != case.grid else None
-        labels, levels = (
-            array if own is None or array is None else from_lps(array, own)
-            for array in (predicted.labels, predicted.levels)
-        )
+        files = [LABEL_MAP, OVERVIEW]
+        labels = predicted.labels if own is None else from_lps(predicted.labels, own)
         write_nifti(folder / LABEL_MAP, labels, geometry=case.own_grid)
-        write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
+        if predicted.levels is not None:
+            levels = predicted.levels if own is None else from_lps(predicted.levels, own)
+            write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
+            files.append(PROBABILITIES)
         maker = Maker(self.trainer, self.model_sha256, datetime.now().replace(microsecond=0))
         (folder / OVERVIEW).write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         objects, names, note = self._objects(case, values, mask, lesions, maker)
@@ -206,7 +207,7 @@ class _Run:
             "input_sha256": case.digest(),
             "model_sha256": self.model_sha256,
             "options": _plain(self.options),
-            "files": [LABEL_MAP, PROBABILITIES, OVERVIEW, *(path.name for path in objects)],
+            "files": [*files, *(path.name for path in objects)],
             "lesions": [
                 lesion_row(case.case_id, one, slice_name=name) for one, name in zip(lesions, names, strict=True)
             ],

@@ -53,7 +53,7 @@ def source(tmp_path: Path) -> SourceSeries:
 
 def read(path: Path, source: SourceSeries, roi: str) -> NDArray[np.uint8]:
     folder = DicomFolder(path)
-    return open_dicom_mask(folder, folder.headers(), roi=roi).read(source.geometry)
+    return open_dicom_mask(folder, folder.headers(), roi=roi).read(source.geometry).labels
 
 
 def test_seg_and_rtstruct_hold_the_lesion_and_not_the_speck(tmp_path: Path, source: SourceSeries) -> None:

@@ -19,7 +19,7 @@ from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.images.geometry import Geometry
 from tests.clinic.builders import MAKER, hard_mask, source_series
-from tests.clinic.test_rtstruct import OBLIQUE, OBLIQUE_NORMAL
+from tests.clinic.test_rtstruct import OBLIQUE, OBLIQUE_POSITIONS
 
 pytestmark = pytest.mark.clinic
 
@@ -39,7 +39,7 @@ def as_hospitals_write(z: int, dataset: Dataset) -> None:
 
 
 def write_all(folder: Path, source: SourceSeries) -> list[Path]:
-    mask = hard_mask(source.geometry.size[::-1])
+    mask = hard_mask()
     write_segmentation(folder / "seg.dcm", source, {"AMT 1": mask}, maker=MAKER)
     write_rtstruct(folder / "rtstruct.dcm", source, {"AMT 1": mask}, maker=MAKER)
     grid = source.series.geometry
@@ -71,9 +71,12 @@ def test_dcentvfy_finds_patient_study_and_frame_of_one_mind(tmp_path: Path) -> N
 @pytest.mark.parametrize("oblique", [False, True])
 def test_plastimatch_reads_the_same_voxels(tmp_path: Path, oblique: bool) -> None:
     """Also the hole, the island in it, single voxels, those at corners, and whole slices."""
-    positions = [tuple(2.5 * z * normal for normal in OBLIQUE_NORMAL) for z in range(6)]
-    way = {"positions": positions, "orientation": OBLIQUE} if oblique else {}
-    source = source_series(tmp_path / "ct", change=as_hospitals_write, **way)
+    if oblique:
+        source = source_series(
+            tmp_path / "ct", change=as_hospitals_write, positions=OBLIQUE_POSITIONS, orientation=OBLIQUE
+        )
+    else:
+        source = source_series(tmp_path / "ct", change=as_hospitals_write)
     write_rtstruct(tmp_path / "rtstruct.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
     subprocess.run(
         [program("plastimatch"), "convert", "--input", str(tmp_path / "rtstruct.dcm"), "--referenced-ct",

@@ -17,7 +17,8 @@ from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
 from tests.clinic.builders import MAKER, hard_mask, source_series
 
 OBLIQUE = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)  # two unit vectors at a right angle, in numbers of two digits
-OBLIQUE_NORMAL = (0.48, -0.64, 0.6)
+_NORMAL = (0.48, -0.64, 0.6)
+OBLIQUE_POSITIONS = [(2.5 * z * _NORMAL[0], 2.5 * z * _NORMAL[1], 2.5 * z * _NORMAL[2]) for z in range(6)]
 
 
 def read_back(path: Path, source: SourceSeries, roi: str) -> NDArray[np.uint8]:
@@ -25,7 +26,7 @@ def read_back(path: Path, source: SourceSeries, roi: str) -> NDArray[np.uint8]:
     folder = DicomFolder(path)
     mask = open_dicom_mask(folder, folder.headers(), roi=roi)
     require_same_series(mask, source.series)
-    return mask.read(source.geometry)
+    return mask.read(source.geometry).labels
 
 
 @pytest.mark.parametrize("holes", ["keyhole", "xor"])
@@ -36,8 +37,7 @@ def test_comes_back_voxel_for_voxel(tmp_path: Path, holes: Holes) -> None:
 
 
 def test_comes_back_on_oblique_slices(tmp_path: Path) -> None:
-    positions = [tuple(2.5 * z * normal for normal in OBLIQUE_NORMAL) for z in range(6)]
-    source = source_series(tmp_path / "ct", positions=positions, orientation=OBLIQUE)
+    source = source_series(tmp_path / "ct", positions=OBLIQUE_POSITIONS, orientation=OBLIQUE)
     write_rtstruct(tmp_path / "rt.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
     assert (read_back(tmp_path / "rt.dcm", source, "AMT") == hard_mask()).all()
 

@@ -26,7 +26,7 @@ def read_back(path: Path, source: SourceSeries, roi: str | None = None) -> NDArr
     mask = open_dicom_mask(folder, folder.headers(), roi=roi)
     require_same_series(mask, source.series)
     mask.require_fit(source.geometry)
-    return mask.read(source.geometry)
+    return mask.read(source.geometry).labels
 
 
 def by_pydicom(path: Path, source: SourceSeries) -> NDArray[np.bool_]:

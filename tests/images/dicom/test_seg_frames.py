@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -358,7 +359,7 @@ def test_eight_bits_that_are_no_mask_are_shown(tmp_path: Path, value: int, shown
 
     def as_bytes(dataset: Dataset) -> None:
         dataset.SegmentationType = "BINARY"
-        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.66.4")
         dataset.PixelData = bytes(value * (pixel == 1) for pixel in dataset.PixelData)
         dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber == 1]
 
