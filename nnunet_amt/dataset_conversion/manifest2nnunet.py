@@ -167,13 +167,8 @@ def _convert(
     cohort, notes = read_manifest(manifest), read_notes(manifest)
     rule = _split_rule(manifest, settings)
     cases, audit = rule.of_all(cohort.cases)
-    names = name_for_dataset(
-        cases,
-        settings.key_file or default_key_file(manifest),
-        dataset.folder,
-        keep_case_ids=settings.keep_case_ids,
-        seed=settings.seed,
-    )
+    key_file = settings.key_file or default_key_file(manifest)
+    names = name_for_dataset(cases, key_file, dataset.folder, keep_case_ids=settings.keep_case_ids, seed=settings.seed)
     dataset.require_usable()
     earlier = earlier_places(dataset, names.cases.values())
     work = _jobs(manifest.name, dataset, cases, names, settings.reading)
