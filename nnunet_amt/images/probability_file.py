@@ -69,9 +69,9 @@ def read_probabilities(path: Path, grid: Geometry) -> NDArray[np.uint8]:
         raise ImageReadError(f"{path}: has voxels of type {crop.dtype}, probabilities have uint8; {_AGAIN}")
     crop = crop.reshape(crop.shape[-3:])
     levels = np.zeros(grid.size[::-1], np.uint8)
-    x, y, z = (int(start) for start in corner)
-    depth, height, width = crop.shape
-    levels[z : z + depth, y : y + height, x : x + width] = crop
+    first: list[int] = corner[::-1].tolist()  # (z, y, x)
+    box = tuple(slice(start, start + edge) for start, edge in zip(first, stated.size[::-1], strict=True))
+    levels[box] = crop
     return levels
 
 
