@@ -42,7 +42,7 @@ def segment(
     output: options.Output,
     model: Annotated[
         str,
-        typer.Option("--model", metavar="N|FOLDER|ZIP", help="Number of a dataset, a model's folder, or a zip of it."),
+        typer.Option("--model", metavar="FOLDER|N|ZIP", help="A study, a dataset's number, or a model or its zip."),
     ] = "711",
     fold: options.Fold = "0",
     trainer: Annotated[

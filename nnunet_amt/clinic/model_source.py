@@ -1,4 +1,4 @@
-"""Where a model to segment with comes from: a dataset's number, a model's folder, or a zip that nnU-Net exported."""
+"""Where a model to segment with comes from: a study, a dataset's number, a model's folder, or a zip of nnU-Net's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.nnunet.environment import require_known_trainer
 from nnunet_amt.nnunet.predict import BEST_CHECKPOINT, find_model
+from nnunet_amt.study.settings import SETTINGS_FILE, StudyFolders, read_settings
 from nnunet_amt.trainers.unet import AMTUNet
 
 _FINAL_CHECKPOINT = "checkpoint_final.pth"  # what nnUNetv2_export_model_to_zip takes if not told otherwise
@@ -28,7 +29,8 @@ def opened_model(
     Parameters
     ----------
     model
-        Number of a dataset in nnUNet_results, a folder ``<trainer>__<plans>__<configuration>``, or a zip.
+        Folder of a study, number of a dataset in nnUNet_results, a folder ``<trainer>__<plans>__<configuration>``, or a
+        zip that ``nnUNetv2_export_model_to_zip`` wrote.
     fold, trainer, checkpoint
         Which model of a dataset, and which of its files; the best checkpoint, and where that is missing the last.
 
@@ -40,6 +42,8 @@ def opened_model(
     path = Path(model)
     if model.isdigit() and not path.exists():
         yield find_model(int(model), fold, trainer or DEFAULT_TRAINER, checkpoint or BEST_CHECKPOINT)
+    elif (path / SETTINGS_FILE).is_file():
+        yield _of_folder(StudyFolders.of(path, read_settings(path)).fold_folder.parent, fold, checkpoint)
     elif path.is_dir():
         yield _of_folder(path, fold, checkpoint)
     elif path.is_file() and zipfile.is_zipfile(path):
@@ -47,8 +51,8 @@ def opened_model(
             yield _of_folder(_unpack(path, Path(unpacked)), fold, checkpoint)
     else:
         raise BadInputError(
-            f"--model {model}: is neither the number of a dataset, nor the folder of a model, nor a zip that "
-            "nnUNetv2_export_model_to_zip wrote"
+            f"--model {model}: is neither the folder of a study nor the number of a dataset, neither a model's folder "
+            "nor a zip that nnUNetv2_export_model_to_zip wrote"
         )
 
 

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
 from nnunet_amt.nnunet.network_grid import Prediction
-from tests.conftest import set_nnunet_folders
+from nnunet_amt.study.settings import StudySettings, write_settings
+from tests.conftest import TINY_DATASET, set_nnunet_folders
 from tests.images.dicom.dicom_fixtures import write_ct_series
 from tests.images.dicom.seg_fixtures import as_source
 from tests.models.model_fixtures import write_model
@@ -171,6 +172,18 @@ def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatc
     assert code == 0, text
     result = json.loads((tmp_path / "out" / "a" / "result.json").read_text())
     assert len(result["model_sha256"]) == 64
+
+
+def test_a_study_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever ran a study need not know where nnU-Net keeps its model."""
+    write_series(tmp_path / "a")
+    study = tmp_path / "study"
+    study.mkdir()
+    write_settings(study, StudySettings().changed({"study": {"name": TINY_DATASET.removeprefix("Dataset711_")}}))
+    (tmp_path / "results").rename(study / "nnUNet_results")
+    monkeypatch.delenv("nnUNet_results")
+    code, text = segment(tmp_path, tmp_path / "a", "--model", study)
+    assert code == 0, text
 
 
 @pytest.mark.parametrize("given", ["missing", "empty folder", "no model"])

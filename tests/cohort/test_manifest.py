@@ -240,7 +240,7 @@ def test_the_ids_that_are_taken_are_those_that_nnunet_lists(tmp_path: Path, case
         assert understood
 
 
-ONE_PATIENT = {
+SPELLINGS = {
     "00123": [
         "123",
         "123.0",
@@ -258,7 +258,7 @@ ONE_PATIENT = {
 }
 
 
-@pytest.mark.parametrize(("one", "other"), [(one, other) for one, others in ONE_PATIENT.items() for other in others])
+@pytest.mark.parametrize(("one", "other"), [(one, other) for one, others in SPELLINGS.items() for other in others])
 def test_two_spellings_of_one_patient_are_refused(tmp_path: Path, one: str, other: str) -> None:
     """They would be put into two splits; the ids are not shown."""
     text = f'{HEADER}\n{ROW.replace("p1", one)}\nc2,"{other}",South,i2,m2\n'

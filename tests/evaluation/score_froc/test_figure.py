@@ -39,7 +39,7 @@ def test_a_curve_begins_at_the_left_edge_and_goes_on_thin_beyond_its_last_point(
 def test_intervals_stand_at_the_rates_of_the_cpm() -> None:
     found = ScoreIntervals((0.4, 0.8), ((0.2, 0.6), *[None] * 5, (0.5, 0.9)), None)
     figure = score_froc_figure([score_froc(TWO_SCANS, "mean")], [found], iou_sweep(TWO_SCANS))
-    drawn = [lines.get_paths()[0].vertices.tolist() for lines in figure.axes[0].collections]
+    drawn = [np.asarray(lines.get_paths()[0].vertices).tolist() for lines in figure.axes[0].collections]
     assert drawn == [[[0.97 * 0.125, 0.2], [0.97 * 0.125, 0.6]], [[0.97 * 8, 0.5], [0.97 * 8, 0.9]]]
     assert "(CPM 0.57 (0.40–0.80))" in figure.legends[0].get_texts()[0].get_text()
 
