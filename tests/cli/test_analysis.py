@@ -59,7 +59,10 @@ def test_components_takes_sizes_several_times(folder: Path) -> None:
             ["failures", "--images", "nowhere"],
             "error: nowhere: no such folder; give the folder of <case id>_0000.nii.gz",
         ),
-        (["score-froc", "--probabilities", "nowhere"], "error: nowhere: no such folder; give the folder of nnU-Net's"),
+        (
+            ["score-froc", "--probabilities", "nowhere"],
+            "error: nowhere: no such folder; give the folder that holds <case id>.npz",
+        ),
         (["components", "--minimum-mm3", "-1"], "error: the smallest size is -1 mm3; give 0 or more"),
     ],
 )

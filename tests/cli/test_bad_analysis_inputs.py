@@ -138,7 +138,7 @@ PROBABILITIES: list[tuple[Damage, str]] = [
     (
         lambda folder: (folder / "predictions" / "b.npz").unlink(),
         "P: no probabilities for 1 case (b); predict with --probabilities, which writes probabilities/<case id>.nii.gz "
-        "beside the predictions, or nnU-Net's --save_probabilities (<case id>.npz)",
+        "beside the predictions, or with nnU-Net's --save_probabilities (<case id>.npz)",
     ),
     (lambda folder: (folder / "predictions" / "b.npz").write_bytes(b""), DAMAGED),
     (cut("predictions/b.npz"), DAMAGED),

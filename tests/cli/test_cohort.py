@@ -101,7 +101,7 @@ def test_options_reach_the_stage(folder: Path) -> None:
     assert [path.name for path in (dataset / "imagesTs").iterdir()] == ["c2_0000.nii.gz"]
     assert (dataset / "table1.csv").read_text().splitlines()[0].endswith(",p")
     kinds = [line.partition(",")[0] for line in (folder / "manifest_key.csv").read_text().splitlines()]
-    assert kinds == ["kind", "secret"]  # no name is in it
+    assert set(kinds) == {"kind", "patient", "secret"}  # ids of cases and institutions are kept, those of patients not
 
 
 def test_masks_on_another_grid_are_resampled_when_asked(folder: Path) -> None:

@@ -105,7 +105,7 @@ def model(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return write_model(tmp_path / "base" / "nnUNet_results", tmp_path / "base")
 
 
-@pytest.mark.parametrize("full_disk", ["_0000.nii.gz", "runs.json", ".json"], indirect=True)
+@pytest.mark.parametrize("full_disk", ["a.nii.gz", "runs.json", ".json"], indirect=True)
 def test_predict(tmp_path: Path, model: Path, full_disk: FullDisk) -> None:
     write_image(tmp_path / "in" / "a_0000.nii.gz", make_ct(1))
     words = ["predict", "711", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--device", "cpu"]

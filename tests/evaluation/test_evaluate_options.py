@@ -160,7 +160,7 @@ def test_missing_probabilities_are_found_before_any_work(folder: Path) -> None:
     write_probabilities(folder)
     (folder / "predictions" / "half.npz").unlink()
     told: list[str] = []
-    with pytest.raises(UnmatchedCasesError, match=r"no probabilities for 1 case \(half\); predict with --save_prob"):
+    with pytest.raises(UnmatchedCasesError, match=r"no probabilities for 1 case \(half\); predict with --prob"):
         run(folder, probabilities=folder / "predictions", progress=lambda done, total, what: told.append(what))
     assert told == []
     # a case that counts as empty has no prediction that a probability could belong to
