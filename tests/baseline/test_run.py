@@ -493,8 +493,8 @@ def test_command_line_shows_every_command_and_compares_with_ours_where_that_is_g
 def test_damaged_files_of_a_finished_run_end_in_one_line(nnunet: FakeNNUNet, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of a finished run, whose commands do not run again."""
     base = nnunet.base
-    monkeypatch.setattr(run, "evaluate", lambda *_, **__: SimpleNamespace(overall=None))
-    monkeypatch.setattr("nnunet_amt.cli.nnunet.overall_table", lambda *_: "")
+    monkeypatch.setattr(run, "evaluate", lambda *_, **__: SimpleNamespace(overall=None, subjects=None))
+    monkeypatch.setattr("nnunet_amt.cli.nnunet.overall_table", lambda *_, **__: "")
     words = ["baseline", "-d", "711", "-o", str(base / "out"), "--device", "cpu", "--model", "default"]
     evaluation = write_evaluation(base / "ours", FIRST)
     run_baseline(settings_for(base, models=stock_models(["default"])))
