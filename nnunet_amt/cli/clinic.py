@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Kinds = Annotated[
     list[str] | None,
-    typer.Option("--as", metavar="seg|rtstruct|sc", help="DICOM objects to write; may be repeated."),
+    typer.Option("--as", metavar="seg|rtstruct|sc", help="DICOM to write; may be repeated; for export seg by default."),
 ]
 Holes = Annotated[
     str, typer.Option("--holes", metavar="keyhole|xor", help="Holes of an RTSTRUCT; every reader takes keyhole.")
@@ -79,11 +79,13 @@ def segment(
             device=device, progress=progress,
         )  # fmt: skip
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
+    for case_id, note in result.notes.items():
+        out.print(printable(f"{case_id}: {note}"), markup=False)
     for one in result.not_taken:
         err.print(printable(f"not taken: {one.given.name}: {one.reason}"), markup=False)
     show_written([output])
     show_next("open", result.page, note="    # in a browser")
-    if not result.done and not result.kept:
+    if any(one.is_ct for one in result.not_taken):
         raise typer.Exit(1)
 
 

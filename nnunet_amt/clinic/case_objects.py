@@ -20,6 +20,7 @@ from nnunet_amt.clinic.source_series import SourceSeries
 Kind = Literal["seg", "rtstruct", "sc"]
 Empty = Literal["nothing", "sc"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+SEG, RTSTRUCT, SC_PAGES = "seg.dcm", "rtstruct.dcm", "sc_*.dcm"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class CaseObjects:
     lesions: list[Lesion]
 
     def write(self, folder: Path, *, maker: Maker, options: ObjectOptions) -> list[Path]:
-        """Write the objects that are asked for; gives their files."""
+        """Write the objects that are asked for in place of earlier ones; gives their files."""
+        remove_objects(folder)
         if not self.lesions:
             if options.empty == "nothing":
                 return []
@@ -65,10 +67,10 @@ class CaseObjects:
         structures = self._structures(together=options.together)
         files = []
         if "seg" in options.kinds:
-            files.append(folder / "seg.dcm")
+            files.append(folder / SEG)
             write_segmentation(files[-1], self.source, structures, maker=maker)
         if "rtstruct" in options.kinds:
-            files.append(folder / "rtstruct.dcm")
+            files.append(folder / RTSTRUCT)
             write_rtstruct(files[-1], self.source, structures, maker=maker, holes=options.holes)
         if "sc" in options.kinds:
             files += write_pages(folder, self.source, self._pages(maker), maker=maker)
@@ -92,7 +94,7 @@ class CaseObjects:
         ]  # fmt: skip
 
     def _about(self, maker: Maker) -> list[str]:
-        return [f"{maker.shown}, nnunet_amt {__version__}, {maker.made:%Y-%m-%d %H:%M}"]
+        return [f"{maker.shown}, nnunet_amt {__version__}"]
 
     def slice_name(self, lesion: Lesion) -> object:
         """Give the InstanceNumber of a lesion's slice, as viewers show it; its place in the stack if there is none."""
@@ -102,3 +104,10 @@ class CaseObjects:
         index = int(np.argmax(on_slices.any(axis=(1, 2))))
         number = self.source.slices[index].get("InstanceNumber")
         return int(number) if number not in (None, "") else index + 1
+
+
+def remove_objects(folder: Path) -> None:
+    """Remove what was written of an earlier mask of a case: it would stand there as that of the new one."""
+    for name in (SEG, RTSTRUCT, SC_PAGES):
+        for path in folder.glob(name):
+            path.unlink()

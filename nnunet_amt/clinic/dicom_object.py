@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ RESEARCH_ONLY = "Research use only, not for diagnosis"
 MANUFACTURER = "nnunet_amt"
 # Raised whenever the same mask is written as something else: the objects are then other ones, with other UIDs.
 WRITER_VERSION = 1
+_NO_DATE = "19000101"
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,10 @@ class Maker:
         SHA-256 of its weights, hexadecimal; empty where it is not known.
     operating_point
         Name of the operating point, empty for the network's own decision.
-    made
-        When the mask was made, in local time.
     """
 
     model: str
     model_hash: str
-    made: datetime
     operating_point: str = ""
 
     @property
@@ -80,7 +77,7 @@ def new_object(source: SourceSeries, maker: Maker, *, sop_class: str, instance_u
     dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, maker.shown
     dataset.SoftwareVersions = __version__
     dataset.DeviceSerialNumber = maker.model_hash[:16] or "unknown"
-    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date_and_time(maker.made)
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date_and_time(source)
     return dataset
 
 
@@ -90,9 +87,15 @@ def series_number(source: SourceSeries) -> int:
     return 9000 + (int(number) if number not in (None, "") else 0) % 1000
 
 
-def date_and_time(moment: datetime) -> tuple[str, str]:
-    """Write a moment as DICOM's DA and TM."""
-    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+def date_and_time(source: SourceSeries) -> tuple[str, str]:
+    """Give the date and time, DA and TM, that objects of a CT state: the CT's own.
+
+    A clock would make another object of the same UID each time that the same result is written.
+    """
+    for of in ("Series", "Acquisition", "Content", "Study"):
+        if date := str(source.first.get(f"{of}Date") or ""):
+            return date, str(source.first.get(f"{of}Time") or "000000")
+    return _NO_DATE, "000000"
 
 
 def write_object(path: Path, dataset: Any, *, syntax: str) -> None:

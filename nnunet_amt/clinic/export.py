@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, recorded_run
-from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions
+from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
-from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in
+from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_place, require_whole
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
 from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
@@ -69,6 +68,7 @@ def export_predictions(
         If there are no label maps, or no readable CT series at all.
     """
     options = options or ObjectOptions()
+    require_place(output)
     label_maps = find_label_maps(predictions)
     sources = _open_series(series, progress)
     model, model_hash = _model_of(predictions)
@@ -79,7 +79,8 @@ def export_predictions(
     inputs: dict[str, Path | RunInput] = {"predictions": predictions}
     with recorded_run(output, "export", settings=options, inputs=inputs, outputs=EXPORT_FILES) as notes:
         for done, (case_id, path) in enumerate(label_maps.items(), start=1):
-            maker = Maker(model, model_hash, datetime.fromtimestamp(path.stat().st_mtime))
+            maker = Maker(model, model_hash)
+            remove_objects(output / case_id)  # also where the case is refused now
             try:
                 case = _case_of(path, sources, options=options)
                 files += case.write(output / case_id, maker=maker, options=options)
@@ -100,6 +101,7 @@ def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries
     found: list[SourceSeries] = []
     reasons: list[AMTError] = []
     for done, path in enumerate(paths, start=1):
+        require_whole(path)
         for one in ct_series_in(path):
             if isinstance(one, AMTError):
                 reasons.append(one)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from nnunet_amt.base.files import files_below
 from nnunet_amt.base.run_record import file_sha256
-from nnunet_amt.clinic.source_series import ct_series_in
-from nnunet_amt.errors import AMTError, BadInputError
+from nnunet_amt.clinic.source_series import NoCtError, ct_series_in, require_whole
+from nnunet_amt.errors import AMTError, ImageReadError
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import (
@@ -28,7 +28,8 @@ from nnunet_amt.images.image_file import (
     to_hounsfield,
 )
 
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_NOT_IN_NAMES = re.compile(r"[^\w.-]+")
+_MARK = 8  # letters of a digest
 _CHANNEL = re.compile(r"_0000$")
 
 
@@ -62,11 +63,23 @@ class NewCase:
             return self.ct.stored
         return self.ct.geometry if self.ct.shifts is not None else self.ct.stored_geometry
 
+    @property
+    def source(self) -> str:
+        """Where it was found: the file, or the folder of the series."""
+        if isinstance(self.ct, ImageFile):
+            return str(self.ct.path)
+        inside = Path(self.ct.slices[0].member).parent
+        return str(self.given if inside == Path() else self.given / inside)
+
     def digest(self) -> str:
         """Tell this CT from others: of the slices' UIDs, or of the file's bytes."""
         if isinstance(self.ct, ImageFile):
             return file_sha256(self.ct.path) or ""
         return hashlib.sha256("\n".join(sorted(self.ct.sop_uids)).encode()).hexdigest()
+
+    def marked(self) -> NewCase:
+        """Give it a name that no other CT has."""
+        return replace(self, case_id=f"{self.case_id}-{self.digest()[:_MARK]}")
 
     def read(self, *, keep_intensities: bool = False) -> NDArray[np.signedinteger]:
         """Read whole HU, (z, y, x), LPS axes, as the conversion does; ImageReadError if they cannot be HU."""
@@ -83,11 +96,12 @@ class NotTaken:
 
     given: Path
     reason: str
+    is_ct: bool = True  # or seems to be: it was to be segmented
 
     @classmethod
     def because(cls, given: Path, error: Exception) -> NotTaken:
         """Take an error's words, without the name with which they may begin."""
-        return cls(given, str(error).removeprefix(f"{given.name}: "))
+        return cls(given, str(error).removeprefix(f"{given.name}: "), not isinstance(error, NoCtError))
 
 
 def find_new_cases(inputs: Sequence[Path], *, options: ReadingOptions) -> tuple[list[NewCase], list[NotTaken]]:
@@ -107,18 +121,24 @@ def find_new_cases(inputs: Sequence[Path], *, options: ReadingOptions) -> tuple[
     """
     cases: list[NewCase] = []
     others: list[NotTaken] = []
+    seen: dict[str, NewCase] = {}
     for given in inputs:
-        if not given.exists():
-            raise BadInputError(f"{given}: does not exist; give a DICOM folder or zip, or an image file")
         for found in _found_in(given, options):
-            if isinstance(found, NewCase):
-                cases.append(found)
-            else:
+            if isinstance(found, NotTaken):
                 others.append(found)
+            elif (first := seen.setdefault(found.ct.identity, found)) is not found:
+                others.append(NotTaken(found.given, f"is the same CT as {first.source}", is_ct=False))
+            else:
+                cases.append(found)
     return _with_names_of_their_own(cases), others
 
 
 def _found_in(given: Path, options: ReadingOptions) -> Iterator[NewCase | NotTaken]:
+    try:
+        require_whole(given)
+    except ImageReadError as error:
+        yield NotTaken.because(given, error)
+        return
     files = [given] if given.is_file() else files_below(given)
     images = [file for file in files if is_image_file_name(file)]
     for file in images:
@@ -135,23 +155,21 @@ def _found_in(given: Path, options: ReadingOptions) -> Iterator[NewCase | NotTak
             yield NotTaken.because(given, error)
         return
     for one in series:
-        yield NotTaken.because(given, one) if isinstance(one, AMTError) else NewCase(_name_of(given), given, one)
+        if isinstance(one, AMTError):
+            yield NotTaken.because(given, one)
+        else:
+            inside = Path(one.slices[0].member).parent.name
+            yield NewCase(_name_of(Path(inside) if inside else given), given, one)
 
 
 def _name_of(path: Path) -> str:
     """Make a case id of a file's or folder's name: without its ending and nnU-Net's channel."""
-    name = path.resolve().name
+    name = path.name or path.resolve().name
     ending = next((one for one in (*IMAGE_FILE_ENDINGS, ".zip", ".dcm") if name.lower().endswith(one)), "")
     return _NOT_IN_NAMES.sub("_", _CHANNEL.sub("", name[: len(name) - len(ending)])).strip("._") or "case"
 
 
 def _with_names_of_their_own(cases: Sequence[NewCase]) -> list[NewCase]:
-    """Put numbers behind cases of one name, as the series of one folder are, in the order in which they were found."""
+    """Put a mark behind cases of one name, as the series of one folder are: of the CT, so that it stays the same."""
     many = {name for name, count in Counter(case.case_id.lower() for case in cases).items() if count > 1}
-    numbers: Counter[str] = Counter()
-    named = []
-    for case in cases:
-        key = case.case_id.lower()
-        numbers[key] += 1
-        named.append(replace(case, case_id=f"{case.case_id}-{numbers[key]}") if key in many else case)
-    return named
+    return [case.marked() if case.case_id.lower() in many else case for case in cases]

@@ -71,7 +71,7 @@ def write_rtstruct(
     dataset.StructureSetLabel = "AMT research"
     dataset.StructureSetName = "Anterior mediastinal tumour"
     dataset.StructureSetDescription = RESEARCH_ONLY
-    dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(maker.made)
+    dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(source)
     dataset.ApprovalStatus = "UNAPPROVED"
     dataset.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
     numbered = list(enumerate(structures.items(), start=1))

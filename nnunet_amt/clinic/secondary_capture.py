@@ -92,7 +92,7 @@ def _describe(dataset: Any, source: SourceSeries, maker: Maker, number: int) -> 
     dataset.PatientOrientation = None
     dataset.Laterality = None
     dataset.BurnedInAnnotation = "NO"  # nothing in it tells who the patient is
-    dataset.ContentDate, dataset.ContentTime = date_and_time(maker.made)
+    dataset.ContentDate, dataset.ContentTime = date_and_time(source)
     del dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator
 
 

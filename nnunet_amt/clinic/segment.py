@@ -16,14 +16,14 @@ from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, file_sha256, recorded_run
-from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions
+from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import LESION_COLUMNS, Lesion, find_lesions, lesion_row, write_lesions
 from nnunet_amt.clinic.model_source import opened_model
 from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.result_page import write_result_page
-from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.clinic.source_series import SourceSeries, require_place
 from nnunet_amt.errors import AMTError, BadInputError, DiskFullError
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import from_lps
@@ -44,6 +44,7 @@ SCHEMA_VERSION = 1
 _RESULT = {
     "schema_version": int,
     "case_id": str,
+    "source": str,
     "made": str,
     "input_sha256": str,
     "model_sha256": str,
@@ -64,11 +65,12 @@ class SegmentOptions:
 
 @dataclass(frozen=True)
 class Segmented:
-    """What a run has done: the cases segmented now and before, what was not taken and why, and the page."""
+    """What a run has done: the cases segmented now and before, what was not taken and why, notes, and the page."""
 
     done: tuple[str, ...]
     kept: tuple[str, ...]
     not_taken: tuple[NotTaken, ...]
+    notes: dict[str, str]  # what to know of a case, by case
     page: Path
 
 
@@ -109,11 +111,13 @@ def segment(
         If nothing that was given is a CT, or the model may not be used.
     """
     options = options or SegmentOptions()
+    require_place(output)
     cases, not_taken = find_new_cases(inputs, options=options.reading)
     if not cases:
         reasons = f": {not_taken[0].given.name}: {not_taken[0].reason}" if not_taken else ""
         raise BadInputError(f"no CT can be used of {len(not_taken)} found{reasons}")
     with opened_model(model, fold=fold, trainer=trainer, checkpoint=checkpoint) as weights:
+        cases = [_beside_others(case, output) for case in cases]
         run = _Run(output, file_sha256(weights) or "", weights.parents[1].name.partition("__")[0], options)
         device = require_device(device)
         results = {case.case_id: result for case in cases if (result := run.finished(case)) is not None}
@@ -128,12 +132,37 @@ def segment(
                 segmented, refused = run.segment_all(missing, load_model(weights, device=device), progress)
                 results |= segmented
                 not_taken += refused
-            _write_tables(output, results, not_taken)
-            write_result_page(output / PAGE, output, results, not_taken)
+            everything = {**_earlier(output), **results}
+            _write_tables(output, everything, not_taken)
+            write_result_page(output / PAGE, output, everything, not_taken)
             notes.counts |= {"cases": len(results), "segmented_now": len(results) - len(kept)}
             notes.nothing_done = not missing
     done = tuple(case_id for case_id in results if case_id not in kept)
-    return Segmented(done, kept, tuple(not_taken), output / PAGE)
+    told = {case_id: result["note"] for case_id, result in results.items() if result["note"]}
+    return Segmented(done, kept, tuple(not_taken), told, output / PAGE)
+
+
+def _beside_others(case: NewCase, output: Path) -> NewCase:
+    """Give a case another name where another CT has a result under this one."""
+    result = _read_result(output / case.case_id / RESULT)
+    return case if result is None or result["input_sha256"] == case.digest() else case.marked()
+
+
+def _earlier(output: Path) -> dict[str, dict[str, Any]]:
+    """Read what stands in the folder of this and earlier runs, by case."""
+    found = (_read_result(path) for path in sorted(output.glob(f"*/{RESULT}")))
+    return {result["case_id"]: result for result in found if result is not None}
+
+
+def _read_result(path: Path) -> dict[str, Any] | None:
+    """Read the file that ends a case; None where there is none, or it is damaged: the case is done again then."""
+    if not path.is_file():
+        return None
+    try:
+        result: dict[str, Any] = read_json(path, form=_RESULT, advice="it is made again")
+    except AMTError:
+        return None
+    return result
 
 
 @dataclass(frozen=True)
@@ -148,11 +177,8 @@ class _Run:
     def finished(self, case: NewCase) -> dict[str, Any] | None:
         """Give the result of an earlier run of the same CT, model and options, if all of its files are there."""
         path = self.output / case.case_id / RESULT
-        if not path.is_file():
-            return None
-        try:
-            result: dict[str, Any] = read_json(path, form=_RESULT, advice="it is made again")
-        except AMTError:
+        result = _read_result(path)
+        if result is None:
             return None
         same = (
             result["input_sha256"] == case.digest()
@@ -176,13 +202,15 @@ class _Run:
             except DiskFullError:
                 raise  # it is full for the others too
             except AMTError as error:
-                refused.append(NotTaken.because(case.given, error))
+                refused.append(NotTaken.because(Path(case.source), error))
             progress(number, len(cases), "segmenting")
         return results, refused
 
     def segment(self, case: NewCase, values: NDArray[np.signedinteger], model: LoadedModel) -> dict[str, Any]:
         """Predict a case and write all of it; the file that says so comes last."""
         folder = self.output / case.case_id
+        (folder / RESULT).unlink(missing_ok=True)  # what is there is no longer the result of one run
+        remove_objects(folder)
         predicted = model.predict(values, case.grid.spacing[::-1], probabilities=True)
         mask = predicted.labels == 1
         lesions = find_lesions(
@@ -197,13 +225,14 @@ class _Run:
             levels = predicted.levels if own is None else from_lps(predicted.levels, own)
             write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
             files.append(PROBABILITIES)
-        maker = Maker(self.trainer, self.model_sha256, datetime.now().replace(microsecond=0))
+        maker = Maker(self.trainer, self.model_sha256)
         (folder / OVERVIEW).write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         objects, names, note = self._objects(case, values, mask, lesions, maker)
         result = {
             "schema_version": SCHEMA_VERSION,
             "case_id": case.case_id,
-            "made": maker.made.isoformat(),
+            "source": case.source,
+            "made": datetime.now().isoformat(timespec="seconds"),
             "input_sha256": case.digest(),
             "model_sha256": self.model_sha256,
             "options": _plain(self.options),
@@ -233,7 +262,8 @@ class _Run:
         names = [objects.slice_name(lesion) for lesion in lesions]
         if not self.options.objects.kinds:
             return [], names, ""
-        return objects.write(self.output / case.case_id, maker=maker, options=self.options.objects), names, ""
+        files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
+        return files, names, "" if files else "no DICOM objects: nothing was found"
 
 
 def _plain(options: SegmentOptions) -> dict[str, Any]:
@@ -268,8 +298,8 @@ def _write_tables(output: Path, results: dict[str, dict[str, Any]], not_taken: S
     volume = LESION_COLUMNS.index("volume_cm3")
     rows: list[list[object]] = [
         [case_id, "segmented", len(result["lesions"]), f"{sum(float(row[volume]) for row in result['lesions']):.3f}",
-         result["note"]]
+         result["note"], result["source"]]
         for case_id, result in results.items()
     ]  # fmt: skip
-    rows += [[one.given.name, "not taken", "", "", one.reason] for one in not_taken]
-    write_csv(output / CASES_FILE, ("case_id", "state", "lesions", "volume_cm3", "note"), rows)
+    rows += [[one.given.name, "not taken", "", "", one.reason, str(one.given)] for one in not_taken]
+    write_csv(output / CASES_FILE, ("case_id", "state", "lesions", "volume_cm3", "note", "source"), rows)

@@ -71,7 +71,7 @@ def write_segmentation(
             transfer_syntax_uid=_EXPLICIT_VR_LITTLE_ENDIAN,
         )
     source.take_over(dataset)
-    date, time = date_and_time(maker.made)
+    date, time = date_and_time(source)
     for moment in ("InstanceCreation", "Content", "Series"):
         setattr(dataset, f"{moment}Date", date)
         setattr(dataset, f"{moment}Time", time)

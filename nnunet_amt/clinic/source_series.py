@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.errors import AMTError, GeometryMismatchError, ImageReadError
-from nnunet_amt.images.dicom.files import DicomFolder, quiet_readers
+from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError, ImageReadError
+from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, quiet_readers
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
@@ -44,6 +44,10 @@ _TAKEN_OVER_OR_EMPTY = (
     "PositionReferenceIndicator",
 )
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+
+
+class NoCtError(ImageReadError):
+    """What a folder holds beside CT series."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,24 @@ class SourceSeries:
                     del dataset[keyword]
 
 
+def require_place(output: Path) -> None:
+    """Refuse a file where a folder for results is to be, before any work is done."""
+    if output.exists() and not output.is_dir():
+        raise BadInputError(f"{output}: is a file; give a folder for the results")
+
+
+def require_whole(given: Path) -> None:
+    """Refuse what is not there, and a zip whose end is cut off; ImageReadError for the second."""
+    if not given.exists():
+        raise BadInputError(f"{given}: does not exist; give a DICOM folder or zip, or an image file")
+    if given.is_file() and is_cut_zip(given):
+        raise ImageReadError(f"{given.name}: is a zip whose end is cut off; copy it again")
+
+
 def ct_series_in(path: Path, *, options: ReadingOptions = _AS_IT_IS) -> list[DicomSeries | AMTError]:
     """Find every CT series in a folder, zip or file; in place of one that the gate refuses stands the reason.
+
+    What else the DICOM files are stands last, as a `NoCtError`, if there is anything.
 
     Raises ImageReadError if there is no CT at all, or a file cannot be read.
     """
@@ -117,7 +137,17 @@ def ct_series_in(path: Path, *, options: ReadingOptions = _AS_IT_IS) -> list[Dic
             by_series[header.series_uid].append(header)
     if not by_series:
         return [ct_series_among(folder, headers, options=options)]  # which says what there is
-    return [_series_or_reason(folder, slices, options) for slices in by_series.values()]
+    found = [_series_or_reason(folder, slices, options) for slices in by_series.values()]
+    taken = sum(map(len, by_series.values()))
+    if taken < len(headers):
+        kinds = Counter(_kind(header) for header in headers if header.series_uid not in by_series)
+        listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        found.append(NoCtError(f"holds beside its CT {listed or 'localisers'}, which are no CT slices"))
+    return found
+
+
+def _kind(header: DicomHeader) -> str:
+    return "localiser" if header.sop_class == CT_IMAGE else header.modality or "of unknown modality"
 
 
 def _series_or_reason(

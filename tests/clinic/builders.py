@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from nnunet_amt.images.dicom.series import DicomSeries
 from tests.images.dicom.dicom_fixtures import AXIAL, make_volume, write_ct_series
 from tests.images.dicom.seg_fixtures import as_source
 
-MAKER = Maker("nnUNetTrainerAMT", "ab" * 32, datetime(2026, 11, 28, 12, 30))
+MAKER = Maker("nnUNetTrainerAMT", "ab" * 32)
 
 
 def source_series(

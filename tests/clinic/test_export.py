@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,23 @@ def test_again_writes_the_same_bytes(tmp_path: Path, source: SourceSeries) -> No
         kept.append({file.name: file.read_bytes() for file in (tmp_path / "out" / "a").iterdir()})
     assert sorted(kept[0]) == ["rtstruct.dcm", "sc_01.dcm", "seg.dcm"]
     assert kept[0] == kept[1]
+
+
+def test_another_moment_is_no_other_object(tmp_path: Path, source: SourceSeries) -> None:
+    """A label map that was copied is the same result, and an archive takes one UID for one object."""
+    kept = []
+    for moment in (1_000_000_000, 1_700_000_000):
+        os.utime(tmp_path / "predictions" / "a.nii.gz", (moment, moment))
+        export(tmp_path, "--dicom", tmp_path / "ct", "--as", "seg", "--as", "rtstruct", "--as", "sc")
+        kept.append({file.name: file.read_bytes() for file in (tmp_path / "out" / "a").iterdir()})
+    assert kept[0] == kept[1]
+
+
+def test_objects_of_a_case_that_is_refused_now_go(tmp_path: Path, source: SourceSeries) -> None:
+    export(tmp_path, "--dicom", tmp_path / "ct")
+    image = sitk.GetImageFromArray(np.full((6, 10, 12), 3, np.uint8))
+    source.series.geometry.set_on(image)
+    sitk.WriteImage(image, str(tmp_path / "predictions" / "a.nii.gz"))
+    code, _ = export(tmp_path, "--dicom", tmp_path / "ct")
+    assert code == 1
+    assert not list((tmp_path / "out").rglob("*.dcm"))

@@ -22,7 +22,7 @@ from nnunet_amt.cli.commands import app
 from nnunet_amt.nnunet.network_grid import Prediction
 from nnunet_amt.study.settings import StudySettings, write_settings
 from tests.conftest import TINY_DATASET, set_nnunet_folders
-from tests.images.dicom.dicom_fixtures import write_ct_series
+from tests.images.dicom.dicom_fixtures import write_ct_series, write_other
 from tests.images.dicom.seg_fixtures import as_source
 from tests.models.model_fixtures import write_model
 
@@ -111,16 +111,18 @@ def test_lesions_objects_and_page(tmp_path: Path, model: FakeModel) -> None:
 
 
 def test_what_is_no_case_is_listed_and_stops_no_other(tmp_path: Path, model: FakeModel) -> None:
-    """A picture, a folder of notes and a CT that is not in HU stand beside a good one."""
+    """A folder of notes, a report of the CT and a CT that is not in HU stand beside a good one."""
     write_series(tmp_path / "in" / "good")
+    write_other(tmp_path / "in" / "report.dcm", "SR", "1.2.840.10008.5.1.4.1.1.88.22")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "todo.txt").write_text("x")
     image = sitk.GetImageFromArray(chest() + np.int16(3000))
     sitk.WriteImage(image, str(tmp_path / "shifted.nii.gz"))
     code, text = segment(tmp_path, tmp_path / "in", tmp_path / "notes", tmp_path / "shifted.nii.gz")
-    assert code == 0, text
+    assert code == 1, text  # a CT is among them
     states = {row["case_id"]: (row["state"], row["note"]) for row in rows(tmp_path / "out" / "cases.csv")}
-    assert states["in"] == ("segmented", "")
+    assert states["good"] == ("segmented", "")
+    assert states["in"] == ("not taken", "holds beside its CT 1 SR, which are no CT slices")
     assert states["notes"] == ("not taken", "holds no DICOM file")
     assert states["shifted.nii.gz"][0] == "not taken"
     assert "above 800" in states["shifted.nii.gz"][1]
@@ -131,7 +133,58 @@ def test_two_series_of_one_folder_are_two_cases(tmp_path: Path, model: FakeModel
     write_series(tmp_path / "study", series="one")
     write_series(tmp_path / "study", series="two")
     segment(tmp_path, tmp_path / "study")
-    assert [row["case_id"] for row in rows(tmp_path / "out" / "cases.csv")] == ["study-1", "study-2"]
+    names = [row["case_id"] for row in rows(tmp_path / "out" / "cases.csv")]
+    assert [name.rpartition("-")[0] for name in names] == ["study", "study"]
+    assert len(set(names)) == 2
+
+
+def test_two_patients_never_meet_in_one_folder(tmp_path: Path, model: FakeModel) -> None:
+    """Their folders are called alike, and are given in another order the next time, and one alone."""
+    write_series(tmp_path / "one" / "CT", series="one")
+    write_series(tmp_path / "two" / "CT", series="two")
+    folders = [tmp_path / "one" / "CT", tmp_path / "two" / "CT"]
+    segment(tmp_path, *folders, "--as", "seg")
+    found = {row["source"]: row["case_id"] for row in rows(tmp_path / "out" / "cases.csv")}
+    _, text = segment(tmp_path, *folders[::-1], "--as", "seg")
+    assert "segmented 0 now, 2 before" in text
+    assert {row["source"]: row["case_id"] for row in rows(tmp_path / "out" / "cases.csv")} == found
+    segment(tmp_path, folders[0])
+    segment(tmp_path, folders[1])
+    sources = {row["case_id"]: row["source"] for row in rows(tmp_path / "out" / "cases.csv")}
+    assert sources == {**{name: source for source, name in found.items()}, "CT": str(folders[0])}
+
+
+def test_the_same_ct_twice_is_one_case(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "copy")
+    code, text = segment(tmp_path, tmp_path / "a", tmp_path / "copy")
+    assert code == 0
+    assert f"not taken: copy: is the same CT as {tmp_path / 'a'}" in text
+    assert len(model.seen) == 1
+
+
+def test_tables_and_page_keep_the_cases_of_earlier_runs(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "b", series="other")
+    segment(tmp_path, tmp_path / "a")
+    segment(tmp_path, tmp_path / "b")
+    assert [row["case_id"] for row in rows(tmp_path / "out" / "lesions.csv")] == ["a", "b"]
+    assert 'id="a"' in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_objects_of_an_earlier_mask_go(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    segment(tmp_path, tmp_path / "a", "--as", "seg", "--as", "sc")
+    segment(tmp_path, tmp_path / "a", "--as", "rtstruct")
+    assert sorted(path.name for path in (tmp_path / "out" / "a").glob("*.dcm")) == ["rtstruct.dcm"]
+
+
+def test_a_zip_that_is_cut_off_is_called_so(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04" + bytes(200))
+    code, text = segment(tmp_path, tmp_path / "a", tmp_path / "cut.zip")
+    assert code == 1
+    assert "not taken: cut.zip: is a zip whose end is cut off; copy it again" in text
 
 
 def test_again_does_only_what_is_missing(tmp_path: Path, model: FakeModel) -> None:
