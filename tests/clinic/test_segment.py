@@ -239,6 +239,15 @@ def test_a_study_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytes
     assert code == 0, text
 
 
+def test_a_folder_of_models_names_those_in_it(tmp_path: Path, model: FakeModel) -> None:
+    """Such as nnUNet_results, or that of a dataset in it."""
+    write_series(tmp_path / "a")
+    code, text = segment(tmp_path, tmp_path / "a", "--model", tmp_path / "results")
+    assert code == 2
+    assert "is no folder of a model; give one of those below it: " in text
+    assert "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" in text
+
+
 @pytest.mark.parametrize("given", ["missing", "empty folder", "no model"])
 def test_one_line_for_what_cannot_be_used(tmp_path: Path, model: FakeModel, given: str) -> None:
     (tmp_path / "empty folder").mkdir()
