@@ -59,7 +59,7 @@ def opened_model(
 def _of_folder(folder: Path, fold: str, checkpoint: str | None) -> Path:
     if not any(folder.glob("fold_*")):
         below = sorted({str(found.parent) for depth in ("*", "*/*") for found in folder.glob(f"{depth}/fold_*")})
-        hint = f"give one of those below it: {', '.join(below)}" if below else "give one that holds fold_0 and plans.json"
+        hint = f"give one of those below it: {', '.join(below)}" if below else "one holds fold_0 and plans.json"
         raise BadInputError(f"--model {folder}: is no folder of a model; {hint}")
     trainer = folder.resolve().name.partition("__")[0]
     require_known_trainer(trainer)
