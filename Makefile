@@ -20,7 +20,7 @@ demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (8 t
 
 viewer: $(NIIVUE)  ## Fetch NiiVue with npm, for the report's viewer
 
-test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (8 minutes on 2 CPU cores)
+test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (10 minutes on 2 CPU cores)
 	$(BIN)/python -m pytest -m "not slow and not real and not browser and not clinic and not timed"
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there

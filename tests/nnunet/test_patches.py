@@ -32,6 +32,7 @@ def _heeds_interrupt(_: int) -> bool:
     return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
+@pytest.mark.slow
 def test_pools_of_another_library_ignore_interrupts() -> None:
     """Ctrl-C goes to the whole process group; each worker would print a traceback."""
     library = types.ModuleType("library")

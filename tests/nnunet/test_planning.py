@@ -189,6 +189,7 @@ def test_default_patch_is_no_larger_than_the_median_image(median_shape: tuple[in
     assert default_patch_size(median_shape) == patch
 
 
+@pytest.mark.slow
 def test_one_kind_of_progress_and_no_word_of_nnunets(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """nnU-Net's own bars and prints would run through ours."""
     (preprocessed(base) / "nnunet_amt_fingerprint.json").unlink()
