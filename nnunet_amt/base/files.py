@@ -216,6 +216,12 @@ def is_nearly_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < NEARLY_FULL_BYTES
 
 
+def require_no_file(output: Path) -> None:
+    """Refuse a file where a folder for results is to be, before any work is done."""
+    if output.exists() and not output.is_dir():
+        raise BadInputError(f"{output}: is a file; give a folder for the results")
+
+
 def require_folder(folder: Path, advice: str) -> None:
     """Refuse what is not there or is a file, with the advice which folder to give."""
     if not folder.is_dir():

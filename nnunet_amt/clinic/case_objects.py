@@ -98,7 +98,7 @@ class CaseObjects:
 
     def slice_name(self, lesion: Lesion) -> object:
         """Give the InstanceNumber of a lesion's slice, as viewers show it; its place in the stack if there is none."""
-        alone = np.zeros(self.mask.shape, dtype=bool)
+        alone = np.zeros((len(self.mask), 1, 1), dtype=bool)  # a column of voxels is enough to follow the slices
         alone[lesion.axial_slice] = True
         on_slices = self.source.on_slices(alone, self.source.series.geometry)
         index = int(np.argmax(on_slices.any(axis=(1, 2))))

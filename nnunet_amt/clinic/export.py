@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import write_json
+from nnunet_amt.base.files import require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, recorded_run
 from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
-from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_place, require_whole
+from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_whole
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
 from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
@@ -68,7 +68,7 @@ def export_predictions(
         If there are no label maps, or no readable CT series at all.
     """
     options = options or ObjectOptions()
-    require_place(output)
+    require_no_file(output)
     label_maps = find_label_maps(predictions)
     sources = _open_series(series, progress)
     model, model_hash = _model_of(predictions)

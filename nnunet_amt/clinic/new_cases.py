@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class NewCase:
     Attributes
     ----------
     case_id
-        What its results are called: the file's or folder's name, with a number where that names several.
+        What its results are called: the file's or folder's name, with a mark where that names several.
     given
         The path that was given.
     ct
@@ -71,15 +72,16 @@ class NewCase:
         inside = Path(self.ct.slices[0].member).parent
         return str(self.given if inside == Path() else self.given / inside)
 
+    @cached_property
     def digest(self) -> str:
-        """Tell this CT from others: of the slices' UIDs, or of the file's bytes."""
+        """Tell this CT from others: of the slices' UIDs, or of the file's bytes, which are read once."""
         if isinstance(self.ct, ImageFile):
             return file_sha256(self.ct.path) or ""
         return hashlib.sha256("\n".join(sorted(self.ct.sop_uids)).encode()).hexdigest()
 
     def marked(self) -> NewCase:
         """Give it a name that no other CT has."""
-        return replace(self, case_id=f"{self.case_id}-{self.digest()[:_MARK]}")
+        return replace(self, case_id=f"{self.case_id}-{self.digest[:_MARK]}")
 
     def read(self, *, keep_intensities: bool = False) -> NDArray[np.signedinteger]:
         """Read whole HU, (z, y, x), LPS axes, as the conversion does; ImageReadError if they cannot be HU."""

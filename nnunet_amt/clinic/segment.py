@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import write_csv, write_json
+from nnunet_amt.base.files import atomic_path, require_no_file, write_csv, write_json
 from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, file_sha256, recorded_run
@@ -23,7 +23,7 @@ from nnunet_amt.clinic.model_source import opened_model
 from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.result_page import write_result_page
-from nnunet_amt.clinic.source_series import SourceSeries, require_place
+from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.errors import AMTError, BadInputError, DiskFullError
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import from_lps
@@ -111,7 +111,7 @@ def segment(
         If nothing that was given is a CT, or the model may not be used.
     """
     options = options or SegmentOptions()
-    require_place(output)
+    require_no_file(output)
     cases, not_taken = find_new_cases(inputs, options=options.reading)
     if not cases:
         reasons = f": {not_taken[0].given.name}: {not_taken[0].reason}" if not_taken else ""
@@ -145,7 +145,7 @@ def segment(
 def _beside_others(case: NewCase, output: Path) -> NewCase:
     """Give a case another name where another CT has a result under this one."""
     result = _read_result(output / case.case_id / RESULT)
-    return case if result is None or result["input_sha256"] == case.digest() else case.marked()
+    return case if result is None or result["input_sha256"] == case.digest else case.marked()
 
 
 def _earlier(output: Path) -> dict[str, dict[str, Any]]:
@@ -181,7 +181,7 @@ class _Run:
         if result is None:
             return None
         same = (
-            result["input_sha256"] == case.digest()
+            result["input_sha256"] == case.digest
             and result["model_sha256"] == self.model_sha256
             and result["options"] == _plain(self.options)
         )
@@ -226,14 +226,15 @@ class _Run:
             write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
             files.append(PROBABILITIES)
         maker = Maker(self.trainer, self.model_sha256)
-        (folder / OVERVIEW).write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
+        with atomic_path(folder / OVERVIEW) as partial:
+            partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         objects, names, note = self._objects(case, values, mask, lesions, maker)
         result = {
             "schema_version": SCHEMA_VERSION,
             "case_id": case.case_id,
             "source": case.source,
             "made": datetime.now().isoformat(timespec="seconds"),
-            "input_sha256": case.digest(),
+            "input_sha256": case.digest,
             "model_sha256": self.model_sha256,
             "options": _plain(self.options),
             "files": [*files, *(path.name for path in objects)],

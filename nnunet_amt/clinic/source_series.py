@@ -108,12 +108,6 @@ class SourceSeries:
                     del dataset[keyword]
 
 
-def require_place(output: Path) -> None:
-    """Refuse a file where a folder for results is to be, before any work is done."""
-    if output.exists() and not output.is_dir():
-        raise BadInputError(f"{output}: is a file; give a folder for the results")
-
-
 def require_whole(given: Path) -> None:
     """Refuse what is not there, and a zip whose end is cut off; ImageReadError for the second."""
     if not given.exists():

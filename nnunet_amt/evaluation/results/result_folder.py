@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nnunet_amt.base.files import PARTIAL_MARK
+from nnunet_amt.base.files import PARTIAL_MARK, require_no_file
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput, RunNotes, recorded_run
 from nnunet_amt.errors import BadInputError, DiskFullError
@@ -71,8 +71,7 @@ def result_folder(output: Path, file_names: Collection[str]) -> Iterator[Path]:
     """
     output = output.resolve()
     try:
-        if output.exists() and not output.is_dir():
-            raise BadInputError(f"{output}: is a file; give a folder for the results")
+        require_no_file(output)
         output.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(output, file_names)
         staging = _make_staging(output)
