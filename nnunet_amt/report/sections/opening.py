@@ -139,7 +139,8 @@ def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup], *, overall: floa
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
-    overall, dice, at = content.summary.overall, content.summary.tumour_dice, threshold_index(0.1)
+    overall, dice = content.summary.overall, content.summary.tumour_dice
+    at, strict = threshold_index(0.1), threshold_index(0.5)
     lesion, epochs = overall.lesion, _few_epochs(content.facts.model)
     training = f", trained for {counted(epochs, 'epoch')}," if epochs else ""
     whom = f"The model{training} was tested on {counted(overall.cases, 'CT')}"
@@ -156,7 +157,8 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
         rate = lesion.fp_per_scan[at].mean
         per_scan = "" if rate is None else f", with {rate:.2f} false positives per scan"
         sentences.append(
-            f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')} at an overlap of IoU > 0.1{per_scan}."
+            f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')} at an overlap of IoU > 0.1 "
+            f"({lesion.tp[strict]} at IoU > 0.5){per_scan}."
         )
     return tuple(sentences)
 
