@@ -63,6 +63,11 @@ def segment(
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like HU.")
     ] = False,
     device: options.Device = "auto",
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes, each with the model and a CT's memory."),
+    ] = 1,
+    executor: options.Executor = None,
 ) -> None:
     """Segment CTs of new patients, which have no reference: masks, lesions, a page, and DICOM. Research use only."""
     from nnunet_amt.clinic.segment import SegmentOptions
@@ -76,7 +81,7 @@ def segment(
     with progress_bars() as progress:
         result = segment_cases(
             inputs, output, model=model, options=asked, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            device=device, progress=progress,
+            device=device, jobs=jobs, executor=executor, progress=progress,
         )  # fmt: skip
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
     for case_id, note in result.notes.items():

@@ -56,6 +56,15 @@ def opened_model(
         )
 
 
+def require_no_zip(model: str) -> None:
+    """Refuse a model that is unpacked on this machine alone, where others are to load it."""
+    if zipfile.is_zipfile(model):
+        raise BadInputError(
+            f"--executor: its workers do not see what is unpacked here of --model {model}; unpack it into a folder "
+            "that all of them see, and give that"
+        )
+
+
 def _of_folder(folder: Path, fold: str, checkpoint: str | None) -> Path:
     if not any(folder.glob("fold_*")):
         below = sorted({str(found.parent) for depth in ("*", "*/*") for found in folder.glob(f"{depth}/fold_*")})

@@ -9,9 +9,12 @@ from typing import Any
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.clinic.new_cases import NotTaken
+from nnunet_amt.clinic.page_viewer import viewer_case
 from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
+from nnunet_amt.report.viewer import viewer_part
 from nnunet_amt.writing.table import Row, Table
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -38,11 +41,20 @@ class CaseOnPage:
 
 
 def write_result_page(
-    path: Path, folder: Path, results: Mapping[str, Mapping[str, Any]], not_taken: Sequence[NotTaken]
+    path: Path,
+    folder: Path,
+    results: Mapping[str, Mapping[str, Any]],
+    not_taken: Sequence[NotTaken],
+    *,
+    progress: Progress = silent,
 ) -> None:
     """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
     cases = [_case(folder, case_id, result) for case_id, result in sorted(results.items())]
-    style = page_block("page.css")
+    shown = [viewer_case(folder / case_id, result) for case_id, result in sorted(results.items())]
+    seen = [case for case in shown if case is not None]
+    viewer = viewer_part(seen, references=False, order="", progress=progress) if seen else None
+    styles = [page_block("page.css"), *([viewer.styles] if viewer else []), page_block("print.css")]
+    scripts = [page_block("page.js"), *(viewer.scripts if viewer else ())]
     text = (
         page_environment(_TEMPLATES)
         .get_template("segmented.html.j2")
@@ -50,8 +62,11 @@ def write_result_page(
             cases=cases,
             table=_table_of_cases(cases, results),
             not_taken=[(one.given.name, one.reason) for one in not_taken],
-            style=style,
-            policy=content_policy(scripts=(), styles=(style,)),
+            viewer=viewer,
+            unseen=len(shown) - len(seen),
+            styles=styles,
+            scripts=scripts,
+            policy=content_policy(scripts=scripts, styles=styles, extra=viewer.csp if viewer else None),
             version=__version__,
         )
     )

@@ -33,8 +33,14 @@ class FakeModel:
 
     seen: list[NDArray] = field(default_factory=list)
 
-    def predict(self, values: NDArray, spacing: tuple[float, ...], *, probabilities: bool) -> Prediction:
+    def prepare(self, values: NDArray, spacing: tuple[float, ...]) -> NDArray:
+        return values
+
+    def logits(self, values: NDArray) -> NDArray:
         self.seen.append(values)
+        return values
+
+    def finish(self, logits: NDArray, values: NDArray, *, probabilities: bool) -> Prediction:
         above = (values > 0).astype(np.uint8)
         return Prediction(above, above * np.uint8(204))  # 204 of 255 is 0.8
 
@@ -101,8 +107,8 @@ def test_lesions_objects_and_page(tmp_path: Path, model: FakeModel) -> None:
     assert float(row["volume_cm3"]) == pytest.approx(24 * 0.8 * 0.7 * 2.5 / 1000, abs=5e-4)
     folder = tmp_path / "out" / "patient"
     assert {path.name for path in folder.iterdir()} == {
-        "segmentation.nii.gz", "probabilities.nii.gz", "overview.png", "result.json", "seg.dcm", "rtstruct.dcm",
-        "sc_01.dcm",
+        "segmentation.nii.gz", "probabilities.nii.gz", "overview.png", "ct_crop.nii.gz", "result.json", "seg.dcm",
+        "rtstruct.dcm", "sc_01.dcm",
     }  # fmt: skip
     assert pydicom.dcmread(folder / "seg.dcm").Modality == "SEG"
     page = (tmp_path / "out" / "index.html").read_text()
