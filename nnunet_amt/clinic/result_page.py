@@ -38,6 +38,7 @@ class CaseOnPage:
     lesions: Table | None
     files: tuple[str, ...]
     note: str
+    is_seen: bool  # in the viewer
 
 
 def write_result_page(
@@ -49,9 +50,10 @@ def write_result_page(
     progress: Progress = silent,
 ) -> None:
     """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
-    cases = [_case(folder, case_id, result) for case_id, result in sorted(results.items())]
-    shown = [viewer_case(folder / case_id, result) for case_id, result in sorted(results.items())]
-    seen = [case for case in shown if case is not None]
+    found = [viewer_case(folder / case_id, result) for case_id, result in sorted(results.items())]
+    seen = [case for case in found if case is not None]
+    names = {case.case_id for case in seen}
+    cases = [_case(folder, case_id, result, is_seen=case_id in names) for case_id, result in sorted(results.items())]
     viewer = viewer_part(seen, references=False, order="", progress=progress) if seen else None
     styles = [page_block("page.css"), *([viewer.styles] if viewer else []), page_block("print.css")]
     scripts = [page_block("page.js"), *(viewer.scripts if viewer else ())]
@@ -63,7 +65,7 @@ def write_result_page(
             table=_table_of_cases(cases, results),
             not_taken=[(one.given.name, one.reason) for one in not_taken],
             viewer=viewer,
-            unseen=len(shown) - len(seen),
+            unseen=len(cases) - len(seen),
             styles=styles,
             scripts=scripts,
             policy=content_policy(scripts=scripts, styles=styles, extra=viewer.csp if viewer else None),
@@ -73,7 +75,7 @@ def write_result_page(
     write_text(path, text)
 
 
-def _case(folder: Path, case_id: str, result: Mapping[str, Any]) -> CaseOnPage:
+def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: bool) -> CaseOnPage:
     lesions = result["lesions"]
     count = len(lesions)
     found = "no lesion" if not count else "1 lesion" if count == 1 else f"{count} lesions"
@@ -89,7 +91,7 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any]) -> CaseOnPage:
             for row in lesions
         )  # fmt: skip
         table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice"), rows)
-    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]))
+    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]), is_seen)
 
 
 def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -100,7 +102,7 @@ def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[s
         diameters = [float(row[_COLUMN["axial_diameter_mm"]]) for row in lesions]
         cells = (str(len(lesions)), f"{sum(volumes):.1f}", f"{max(diameters):.0f}" if diameters else "")
         rows.append(Row(case.case_id, cells, link=f"#{case.case_id}"))
-    columns = ("lesions", "volume together, cm³", "largest axial diameter, mm")
+    columns = ("lesions", "volume, cm³", "largest axial diameter, mm")
     return Table("Cases", "case", columns, tuple(rows))
 
 

@@ -21,7 +21,7 @@
   };
 
   // from the threshold to certainty; equally opaque, so that the threshold's edge is seen
-  const PROBABILITY = { R: [204, 240], G: [70, 228], B: [150, 66], A: [255, 255], I: [0, 255] };
+  const PROBABILITY = { R: [204, 204, 240], G: [70, 70, 228], B: [150, 150, 66], A: [0, 255, 255], I: [0, 1, 255] };
   const PROBABILITY_OPACITY = 0.55;
 
   /** Whether the browser can draw with WebGL 2 at all. */
@@ -134,7 +134,7 @@
 
     setLayer(layer) {
       layer.opacity = this.threshold === null ? 0 : PROBABILITY_OPACITY;
-      layer.cal_min = this.threshold ?? 1;
+      layer.cal_min = (this.threshold ?? 1) - 0.5 / 255; // what lies on it is coloured too
       layer.cal_max = 1;
     }
 
