@@ -127,7 +127,7 @@ def convert(
     if model is not None and not test_only:
         raise BadInputError("--model: is compared with a test set alone; add --test-only, or leave it out")
     raw_folder = folder_from_environment("nnUNet_raw")
-    trained_on = None if model is None else _training_list(model)
+    trained_on = _training_list(model) if test_only else None
     try:
         with progress_bars() as progress:
             summary = convert_cohort(
@@ -151,15 +151,16 @@ def convert(
         show_next("nnunet_amt", "plan", "-d", str(dataset))
 
 
-def _training_list(model: str) -> TrainingList | None:
+def _training_list(model: str | None) -> TrainingList | None:
     """Gather a model's training list; say so where there is none."""
     from nnunet_amt.clinic.model_source import training_list_of
 
-    found = training_list_of(model)
+    found = None if model is None else training_list_of(model)
     if found is None:
+        why = "give --model" if model is None else f"--model {model}: it came without, or with one of another version"
         err.print(
-            f"[yellow]warning:[/yellow] --model {escape(model)}: came without the list of the CTs that it was trained "
-            "on, so nothing can be compared with it"
+            "[yellow]warning:[/yellow] not compared with the CTs that the model was trained on, whose list is not at "
+            f"hand ({escape(why)}); make sure that none of these is among them"
         )
     return found
 

@@ -18,7 +18,7 @@ from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.dataset_conversion.readable_split import MovedCase
-from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY
+from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY, described_list
 from nnunet_amt.errors import (
     AMTError,
     ContourError,
@@ -89,10 +89,9 @@ class DatasetContent:
     @property
     def checks(self) -> tuple[str, ...]:
         """What was checked, in words."""
-        return (
-            *audit_checks(self.audit, len(self.records)),
-            *([training_check(self.compared_with_training)] if self.test_only else []),
-        )
+        compared = self.compared_with_training
+        known = f"compared voxel for voxel with {compared} CTs that the model was trained on, none is among them"
+        return (*audit_checks(self.audit, len(self.records)), *([known] if compared else []))
 
     @property
     def subjects(self) -> str:
@@ -137,6 +136,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             audit=content.audit,
             excluded=content.excluded,
             checks=content.checks,
+            compared_with_training=content.compared_with_training if content.test_only else None,
             split_drawn_without=content.split_drawn_without,
             moved=content.moved,
             interpolated=content.interpolated,
@@ -204,7 +204,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         "channel_names": {"0": "CT"},
         "labels": labels,
         "numTraining": len(fold["train"]) + len(fold["val"]),
-        TRAINING_KEY: sorted(content.records[name].pixels for name in (*fold["train"], *fold["val"])),
+        TRAINING_KEY: described_list(content.records[name] for name in (*fold["train"], *fold["val"])),
         **({"cases_without_tumour": without} if without else {}),
         "file_ending": FILE_ENDING,
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -242,13 +242,6 @@ def audit_checks(audit: SplitAudit, compared_voxels: int) -> list[str]:
     ]
 
 
-def training_check(compared: int) -> str:
-    """Say whether a test set alone was compared with what its model has learnt from."""
-    if not compared:
-        return "the model's training list was not at hand (--model): that none of these CTs is in it was not checked"
-    return f"compared voxel for voxel with {compared} CTs of the model's training list, none is among them"
-
-
 def interpolated_in_words(interpolated: Mapping[str, int]) -> str:
     """Say how many slices of masks nobody has drawn; `interpolated` are those of each case that has any."""
     slices, cases = sum(interpolated.values()), len(interpolated)
@@ -264,6 +257,7 @@ def write_audit(
     audit: SplitAudit,
     excluded: Mapping[str, int],
     checks: Sequence[str],
+    compared_with_training: int | None = None,
     split_drawn_without: int = 0,
     moved: Sequence[MovedCase] = (),
     interpolated: Mapping[str, int] | None = None,
@@ -281,6 +275,7 @@ def write_audit(
     left_out = sum(excluded.values())
     content = {
         "checks": [{"check": check, "passed": True} for check in checks],
+        **({} if compared_with_training is None else {"compared_with_training_cts": compared_with_training}),
         "identified": cases + left_out,
         "excluded": left_out,
         "excluded_by_reason": dict(excluded),

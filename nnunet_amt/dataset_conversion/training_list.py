@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 from nnunet_amt.base.files import read_record, read_rows
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.cohort.case import place_in_manifest
-from nnunet_amt.dataset_conversion.convert_case import CaseRecord
+from nnunet_amt.dataset_conversion.convert_case import CONVERSION_VERSION, CaseRecord
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.errors import BadInputError, SplitLeakageError
 
 # In ``dataset.json``, which nnU-Net copies into the folder of every model: hashes of voxels, sorted, without a name.
-TRAINING_KEY = "training_ct_sha256"
+TRAINING_KEY = "training_cts"
 
 
 @dataclass(frozen=True)
@@ -71,25 +70,29 @@ def training_list(model_folder: Path, raw_datasets: Sequence[Path]) -> TrainingL
     raw_datasets
         Folders where the dataset that it was trained on may stand, whose conversion keeps digests of slices too.
     """
-    pixels, slices, names = set(_description(model_folder).get(TRAINING_KEY, ())), set(), []
-    if pixels:
-        names.append("its dataset.json")
-    for folder in raw_datasets:
-        records = _records_of(folder)
-        if records:
-            names.append(folder.name)
-        for record in records:
-            pixels.add(str(record.get("pixels")))
-            slices.update(map(str, record.get("slices", ())))
+    pixels: set[str] = set()
+    slices: set[str] = set()
+    names = []
+    for folder in (model_folder, *raw_datasets):
+        if hashes := _hashes_in(folder):
+            names.append("its dataset.json" if folder == model_folder else folder.name)
+            pixels |= hashes
+            slices |= {one for record in _records_of(folder) for one in map(str, record.get("slices", ()))}
     return TrainingList(" and ".join(names), frozenset(pixels), frozenset(slices)) if names else None
 
 
-def _description(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and isinstance(content.get(TRAINING_KEY, []), list) else {}
+def described_list(records: Iterable[CaseRecord]) -> dict[str, object]:
+    """Lay out the list for ``dataset.json``: of which version of the conversion, and the hashes of its CTs."""
+    return {"conversion": CONVERSION_VERSION, "sha256": sorted(record.pixels for record in records)}
+
+
+def _hashes_in(folder: Path) -> set[str]:
+    """Read the list in a folder's ``dataset.json``; nothing where it is of a version whose hashes are others."""
+    listed = read_record(folder / "dataset.json").get(TRAINING_KEY)
+    if not isinstance(listed, dict) or listed.get("conversion") != CONVERSION_VERSION:
+        return set()
+    hashes = listed.get("sha256")
+    return set(map(str, hashes)) if isinstance(hashes, list) else set()
 
 
 def _records_of(raw: Path) -> list[dict[str, Any]]:
@@ -102,8 +105,5 @@ def _records_of(raw: Path) -> list[dict[str, Any]]:
     for row in rows:
         if row.get("split") == "external":
             continue
-        try:
-            found.append(read_record(RawDataset(raw).record(row["case_id"])))
-        except (OSError, ValueError, KeyError):
-            continue
+        found.append(read_record(RawDataset(raw).record(row["case_id"])))
     return found

@@ -14,6 +14,7 @@ from nnunet_amt.cli.commands import app
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
 from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY, TrainingList, training_list
 from nnunet_amt.errors import BadInputError, SplitLeakageError
+from nnunet_amt.nnunet.raw_cases import list_cases
 from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_cohort, write_image, write_manifest
 
 
@@ -53,7 +54,7 @@ def test_all_cases_are_external_and_one_institution_is_enough(tmp_path: Path, tr
     assert not (dataset / "splits_final.json").exists()
     assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 0
     assert last_check(dataset) == (
-        "compared voxel for voxel with 3 CTs of the model's training list, none is among them"
+        "compared voxel for voxel with 3 CTs that the model was trained on, none is among them"
     )
 
 
@@ -71,7 +72,7 @@ def test_the_hashes_in_the_model_alone_are_enough(tmp_path: Path, trained_on: Pa
     shutil.copy(trained_on / "dataset.json", tmp_path / "dataset.json")
     with pytest.raises(SplitLeakageError, match=r"case 't0'.*and 1 more"):
         run(write_hospital(tmp_path / "a", (0, 3)), training_list(tmp_path, []))
-    hashes = json.loads((tmp_path / "dataset.json").read_text())[TRAINING_KEY]
+    hashes = json.loads((tmp_path / "dataset.json").read_text())[TRAINING_KEY]["sha256"]
     assert hashes == sorted(hashes)  # nothing tells whose is which
     assert len(hashes) == 3
 
@@ -86,7 +87,25 @@ def test_a_part_of_a_known_ct_is_found_by_its_slices(tmp_path: Path, trained_on:
 
 def test_without_a_list_the_audit_says_so(tmp_path: Path) -> None:
     assert training_list(tmp_path, [tmp_path / "raw"]) is None
-    assert "was not at hand" in last_check(run(write_hospital(tmp_path)))
+    audit = json.loads((run(write_hospital(tmp_path)) / "audit.json").read_text())
+    assert audit["compared_with_training_cts"] == 0
+    assert not any("trained" in one["check"] for one in audit["checks"])
+
+
+def test_hashes_of_another_version_are_not_compared(tmp_path: Path, trained_on: Path) -> None:
+    """The same CT has other hashes there: nothing would be found, and all would seem well."""
+    content = json.loads((trained_on / "dataset.json").read_text())
+    content[TRAINING_KEY]["conversion"] -= 1
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    assert training_list(tmp_path, []) is None
+    del content[TRAINING_KEY]
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    assert training_list(tmp_path, []) is None
+
+
+def test_there_is_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"is a test set alone \(convert --test-only\)"):
+        list_cases(run(write_hospital(tmp_path)))
 
 
 def test_rows_for_training_are_refused(tmp_path: Path) -> None:
