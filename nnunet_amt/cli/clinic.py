@@ -57,7 +57,8 @@ def segment(
     minimum_voxels: SmallestLesion = 10,
     empty: Empty = "nothing",
     resample_tilt: Annotated[
-        bool, typer.Option("--resample-tilt", help="Straighten series of a tilted gantry; no DICOM is written of them.")
+        bool,
+        typer.Option("--resample-tilt", help="Straighten series of a tilted gantry; DICOM is moved back."),
     ] = False,
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like HU.")

@@ -21,11 +21,13 @@ from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
 from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
-from nnunet_amt.images.image_file import read_image, to_hounsfield
+from nnunet_amt.images.image_file import ReadingOptions, read_image, to_hounsfield
 from nnunet_amt.images.mask_file import read_geometry, tumour_mask
 from nnunet_amt.images.mask_on_grid import EmptyMaskError
 
 EXPORT_FILES = ("lesions.csv", "refused.json")
+# A label map of a tilted gantry's CT lies on the straightened grid, or on none that is found.
+_STRAIGHTENED_TOO = ReadingOptions(resample_tilt=True)
 _UNKNOWN_MODEL = "unknown model"
 
 
@@ -102,11 +104,13 @@ def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries
     reasons: list[AMTError] = []
     for done, path in enumerate(paths, start=1):
         require_whole(path)
-        for one in ct_series_in(path):
-            if isinstance(one, AMTError):
-                reasons.append(one)
-            else:
+        for one in ct_series_in(path, options=_STRAIGHTENED_TOO):
+            try:
+                if isinstance(one, AMTError):
+                    raise one
                 found.append(SourceSeries.of(one))
+            except AMTError as error:
+                reasons.append(error)
         progress(done, len(paths), "reading the CT series")
     if not found:
         raise BadInputError(f"no CT series can be used: {reasons[0]}" if reasons else "no CT series was given; --dicom")

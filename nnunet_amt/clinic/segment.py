@@ -38,7 +38,7 @@ from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.page_viewer import worth_seeing, write_ct_crop
 from nnunet_amt.clinic.result_page import write_result_page
-from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
 from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import from_lps
@@ -257,16 +257,18 @@ class _Run:
         maker: Maker,
     ) -> tuple[list[Path], list[object], str]:
         """Write the DICOM objects that are asked for; give them, the names of the lesions' slices, and what to know."""
-        if not isinstance(case.ct, DicomSeries) or case.ct.shifts is not None:
-            why = "a straightened CT" if isinstance(case.ct, DicomSeries) else "no DICOM series"
-            note = f"no DICOM objects: the CT is {why}" if self.options.objects.kinds else ""
+        if not isinstance(case.ct, DicomSeries) or case.ct.is_enhanced:
+            why = "all of its slices are in one file" if isinstance(case.ct, DicomSeries) else "it is no DICOM series"
+            note = f"no DICOM objects of this CT: {why}" if self.options.objects.kinds else ""
             return [], [lesion.axial_slice + 1 for lesion in lesions], note
         objects = CaseObjects(SourceSeries.of(case.ct), values, mask, lesions)
         names = [objects.slice_name(lesion) for lesion in lesions]
         if not self.options.objects.kinds:
             return [], names, ""
         files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
-        return files, names, "" if files else "no DICOM objects: nothing was found"
+        if not files:
+            return [], names, "no DICOM objects: nothing was found"
+        return files, names, f"DICOM objects: {MOVED_BACK}" if objects.source.is_tilted else ""
 
 
 @dataclass(frozen=True)

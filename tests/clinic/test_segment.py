@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.mask import open_dicom_mask
+from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.nnunet.network_grid import Prediction
 from nnunet_amt.study.settings import StudySettings, write_settings
 from tests.conftest import TINY_DATASET, set_nnunet_folders
@@ -217,7 +220,51 @@ def test_a_file_gets_no_dicom_and_says_so(tmp_path: Path, model: FakeModel) -> N
     sitk.WriteImage(sitk.GetImageFromArray(chest()), str(tmp_path / "a.nrrd"))
     segment(tmp_path, tmp_path / "a.nrrd", "--as", "seg")
     (row,) = rows(tmp_path / "out" / "cases.csv")
-    assert row["note"] == "no DICOM objects: the CT is no DICOM series"
+    assert row["note"] == "no DICOM objects of this CT: it is no DICOM series"
+
+
+@pytest.mark.parametrize("rows_a_slice", [2.0, 1.2])
+def test_objects_of_a_tilted_gantry_lie_on_the_scanners_slices(
+    tmp_path: Path, model: FakeModel, rows_a_slice: float
+) -> None:
+    """Moved by whole rows a mask is exact; by 1.2 each pixel has the nearest of the straightened grid."""
+    positions = [(-10.0, -20.0 + z * rows_a_slice * 0.7, 100.0 + 2.5 * z) for z in range(8)]
+    write_series(tmp_path / "tilted", positions=positions)
+    code, text = segment(tmp_path, tmp_path / "tilted", "--resample-tilt", "--as", "seg", "--as", "rtstruct")
+    assert code == 0, text
+    (row,) = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "DICOM objects: drawn on the straightened CT, each slice moved back by whole pixels"
+    straight = sitk.ReadImage(str(tmp_path / "out" / "tilted" / "segmentation.nii.gz"))
+    labels = sitk.GetArrayFromImage(straight)
+    expected = np.stack([
+        plane[(top := int(np.floor(z * rows_a_slice + 0.5))) : top + 10] for z, plane in enumerate(labels)
+    ])  # fmt: skip
+    if rows_a_slice == 2.0:
+        assert (expected == (chest() > 0)).all()
+    seg = pydicom.dcmread(tmp_path / "out" / "tilted" / "seg.dcm")
+    frames = {
+        round((frame.PlanePositionSequence[0].ImagePositionPatient[2] - 100) / 2.5): (pixels, frame)
+        for pixels, frame in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True)
+    }
+    for z, (pixels, frame) in frames.items():
+        assert (pixels == expected[z]).all()
+        assert frame.PlanePositionSequence[0].ImagePositionPatient == pytest.approx(positions[z])
+    assert sum(pixels.sum() for pixels, _ in frames.values()) == expected.sum()
+    folder = DicomFolder(tmp_path / "out" / "tilted" / "rtstruct.dcm")
+    back = open_dicom_mask(folder, folder.headers(), roi="AMT 1").read(Geometry.of(straight)).labels
+    assert (back == labels).all()
+
+
+def test_a_stack_of_coronal_slices_names_its_own_slice(tmp_path: Path, model: FakeModel) -> None:
+    """Slice 5 of the coronal stack, whose y is the axis of the slices, holds most of the block."""
+    orientation = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+    write_series(
+        tmp_path / "coronal", orientation=orientation, positions=[(0.0, 2.5 * z, 0.0) for z in range(8)],
+    )  # fmt: skip
+    segment(tmp_path, tmp_path / "coronal", "--as", "sc")
+    (row,) = rows(tmp_path / "out" / "lesions.csv")
+    assert row["slice"] == "6"  # from 1: the block is in slices 5 and 6 of 0 to 7
+    assert float(row["centre_y_mm"]) == pytest.approx(2.5 * 5.5)
 
 
 def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
