@@ -58,6 +58,14 @@ class NewCase:
         return self.ct.geometry
 
     @property
+    def network_spacing(self) -> tuple[float, ...]:
+        """Spacing (z, y, x) in mm with the digits that NIfTI keeps, which the conversion writes.
+
+        The size after resampling is rounded from it: where that is a tie, the last digit decides.
+        """
+        return tuple(float(np.float32(edge)) for edge in self.grid.spacing[::-1])
+
+    @property
     def own_grid(self) -> Geometry:
         """The grid that the label map gets: the input's own axes; of a straightened series those with LPS axes."""
         if isinstance(self.ct, ImageFile):

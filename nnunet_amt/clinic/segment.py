@@ -206,7 +206,7 @@ class _Run:
     def read(self, case: NewCase, model: LoadedModel) -> tuple[NDArray[np.signedinteger], NetworkInput]:
         """Read a CT, and bring it to the network's grid."""
         values = case.read(keep_intensities=self.options.reading.keep_intensities)
-        return values, model.prepare(values, case.grid.spacing[::-1])
+        return values, model.prepare(values, case.network_spacing)
 
     def write(self, case: NewCase, values: NDArray[np.signedinteger], predicted: Prediction) -> dict[str, Any]:
         """Write all of a case; the file that says so comes last."""

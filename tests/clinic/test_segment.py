@@ -278,6 +278,10 @@ def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatc
     assert code == 0, text
     result = json.loads((tmp_path / "out" / "a" / "result.json").read_text())
     assert len(result["model_sha256"]) == 64
+    words = ["--model", tmp_path / "model.zip", "--executor", "dask://127.0.0.1:1"]
+    code, text = segment(tmp_path, tmp_path / "a", *words)
+    assert code == 2
+    assert "unpack it into a folder that all of them see" in " ".join(text.split())
 
 
 def test_a_study_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
