@@ -115,11 +115,13 @@ def _objects(kinds: list[str], holes: str, together: bool, minimum_voxels: int, 
 @one_line_errors
 def export(
     predictions: options.Predictions,
-    dicom: Annotated[
-        list[Path],
-        typer.Option("--dicom", metavar="FOLDER|ZIP", help="Where the CT series are; may be repeated."),
-    ],
     output: options.Output,
+    dicom: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--dicom", metavar="FOLDER|ZIP", help="Where the CT series are; may be repeated; segment knows its own."
+        ),
+    ] = None,
     kinds: Kinds = None,
     holes: Holes = "keyhole",
     together: Together = False,
@@ -131,7 +133,7 @@ def export(
 
     asked = _objects(kinds or ["seg"], holes, together, minimum_voxels, empty)
     with progress_bars() as progress:
-        result = export_predictions(predictions, dicom, output, options=asked, progress=progress)
+        result = export_predictions(predictions, dicom or [], output, options=asked, progress=progress)
     show_written(result.files)
     for case_id in result.without_lesion:
         out.print(f"{case_id}: no lesion, {'a page says so' if empty == 'sc' else 'nothing written'}", markup=False)

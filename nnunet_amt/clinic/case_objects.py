@@ -16,6 +16,7 @@ from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
 from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_pages
 from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
+from nnunet_amt.images.dicom.files import quiet_readers
 
 Kind = Literal["seg", "rtstruct", "sc"]
 Empty = Literal["nothing", "sc"]
@@ -59,6 +60,10 @@ class CaseObjects:
 
     def write(self, folder: Path, *, maker: Maker, options: ObjectOptions) -> list[Path]:
         """Write the objects that are asked for in place of earlier ones; gives their files."""
+        with quiet_readers():  # of over-long UIDs that the CT has, which are taken over as they are
+            return self._write(folder, maker, options)
+
+    def _write(self, folder: Path, maker: Maker, options: ObjectOptions) -> list[Path]:
         remove_objects(folder)
         if not self.lesions:
             if options.empty == "nothing":

@@ -28,6 +28,7 @@ _RESULT = {
     "made": str,
     "input_sha256": str,
     "model_sha256": str,
+    "trainer?": str,
     "options": dict,
     "files": [str],
     "lesions": [list],

@@ -85,7 +85,7 @@ class NewCase:
         """Tell this CT from others: of the slices' UIDs, or of the file's bytes, which are read once."""
         if isinstance(self.ct, ImageFile):
             return file_sha256(self.ct.path) or ""
-        return hashlib.sha256("\n".join(sorted(self.ct.sop_uids)).encode()).hexdigest()
+        return series_digest(self.ct)
 
     def marked(self) -> NewCase:
         """Give it a name that no other CT has."""
@@ -98,6 +98,11 @@ class NewCase:
         with tempfile.TemporaryDirectory() as scratch:
             image = self.ct.read(Path(scratch))
         return to_hounsfield(sitk.GetArrayViewFromImage(image), keep_intensities=keep_intensities)
+
+
+def series_digest(series: DicomSeries) -> str:
+    """Digest the UIDs of a series' slices, which tell it from all others."""
+    return hashlib.sha256("\n".join(sorted(series.sop_uids)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

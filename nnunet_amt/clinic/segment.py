@@ -238,6 +238,7 @@ class _Run:
             "made": datetime.now().isoformat(timespec="seconds"),
             "input_sha256": case.digest,
             "model_sha256": self.model_sha256,
+            "trainer": self.trainer,
             "options": _plain(self.options),
             "files": [*files, *(path.name for path in objects)],
             "lesions": [

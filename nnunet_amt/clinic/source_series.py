@@ -61,6 +61,7 @@ class SourceSeries:
     slices: tuple[Any, ...]
 
     @classmethod
+    @quiet_readers()
     def of(cls, series: DicomSeries) -> SourceSeries:
         """Read the headers of a series; ImageReadError if it is enhanced, or one lacks a UID that objects need."""
         if series.is_enhanced:

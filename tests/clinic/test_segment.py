@@ -25,7 +25,7 @@ from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.nnunet.network_grid import Prediction
 from nnunet_amt.study.settings import StudySettings, write_settings
 from tests.conftest import TINY_DATASET, set_nnunet_folders
-from tests.images.dicom.dicom_fixtures import write_ct_series, write_other
+from tests.images.dicom.dicom_fixtures import series_uid, write_ct_series, write_other
 from tests.images.dicom.seg_fixtures import as_source
 from tests.models.model_fixtures import write_model
 
@@ -253,6 +253,23 @@ def test_objects_of_a_tilted_gantry_lie_on_the_scanners_slices(
     folder = DicomFolder(tmp_path / "out" / "tilted" / "rtstruct.dcm")
     back = open_dicom_mask(folder, folder.headers(), roi="AMT 1").read(Geometry.of(straight)).labels
     assert (back == labels).all()
+
+
+def test_what_was_segmented_is_exported_to_its_own_series(tmp_path: Path, model: FakeModel) -> None:
+    """Two reconstructions have one grid, but each case knows which of them it is of; the objects are the same ones."""
+    write_series(tmp_path / "soft", series="soft")
+    write_series(tmp_path / "sharp", series="sharp")
+    sitk.WriteImage(sitk.GetImageFromArray(chest()), str(tmp_path / "file.nrrd"))
+    segment(tmp_path, tmp_path / "soft", tmp_path / "sharp", tmp_path / "file.nrrd", "--as", "seg")
+    words = ["export", str(tmp_path / "out"), "-o", str(tmp_path / "objects"), "--as", "seg"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1  # there is no series of a file
+    for case in ("soft", "sharp"):
+        one, other = (pydicom.dcmread(tmp_path / folder / case / "seg.dcm") for folder in ("out", "objects"))
+        assert one.SOPInstanceUID == other.SOPInstanceUID
+        assert one.ReferencedSeriesSequence[0].SeriesInstanceUID == series_uid(case)
+    lesions = rows(tmp_path / "objects" / "lesions.csv")
+    assert lesions == [row for row in rows(tmp_path / "out" / "lesions.csv") if row["case_id"] != "file"]
 
 
 def test_a_stack_of_coronal_slices_names_its_own_slice(tmp_path: Path, model: FakeModel) -> None:
