@@ -171,7 +171,7 @@ def _command_seconds(folder: Path, images: Path, way: Way, device: str) -> dict[
 
 def _measure_segment(model: str, images: Sequence[Path], device: str, rounds: int) -> None:
     """Print what a CT takes with the model loaded once for all, and with a process for each; they take turns."""
-    ways = {"loaded once": [images], "a process a CT": [[image] for image in images]}
+    ways: dict[str, list[Sequence[Path]]] = {"loaded once": [images], "a process a CT": [[one] for one in images]}
     taken: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as temporary:
         for turn in range(rounds):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.clinic.case_results import CT_CROP, LABEL_MAP, PROBABILITIES, volume_of
+from nnunet_amt.evaluation.settings import Connectivity
 from nnunet_amt.images.geometry import Geometry, array_to_lps, box_of, corner_in, lps_geometry
 from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
@@ -22,7 +23,7 @@ from nnunet_amt.writing.numbers import counted
 _MARGIN_MM = 25.0
 _EMPTY_SIDE_MM = 200.0  # of the middle of a CT in which nothing was found: the mediastinum is in it
 _LEAST_SIDE_MM = 120.0
-_CONNECTIVITY = 26
+_CONNECTIVITY: Connectivity = 26
 
 
 def write_ct_crop(path: Path, values: NDArray[np.signedinteger], found: NDArray[np.bool_], grid: Geometry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,12 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.clinic.new_cases import NotTaken
 from nnunet_amt.clinic.page_viewer import viewer_case
+from nnunet_amt.errors import AMTError
 from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
 from nnunet_amt.report.viewer import viewer_part
 from nnunet_amt.writing.table import Row, Table
+
+logger = logging.getLogger(__name__)
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _COLUMN = {name: number for number, name in enumerate(LESION_COLUMNS)}
@@ -52,9 +56,14 @@ def write_result_page(
     """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
     found = [viewer_case(folder / case_id, result) for case_id, result in sorted(results.items())]
     seen = [case for case in found if case is not None]
+    viewer = None
+    try:
+        viewer = viewer_part(seen, references=False, order="", progress=progress) if seen else None
+    except AMTError as error:
+        logger.warning("%s; the page has pictures alone: remove that case's folder, and run again", error)
+        seen = []
     names = {case.case_id for case in seen}
     cases = [_case(folder, case_id, result, is_seen=case_id in names) for case_id, result in sorted(results.items())]
-    viewer = viewer_part(seen, references=False, order="", progress=progress) if seen else None
     styles = [page_block("page.css"), *([viewer.styles] if viewer else []), page_block("print.css")]
     scripts = [page_block("page.js"), *(viewer.scripts if viewer else ())]
     text = (

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from nnunet_amt.base.files import atomic_path, require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, file_sha256, recorded_run
-from nnunet_amt.base.workers import Workers, open_workers
+from nnunet_amt.base.workers import open_workers
 from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
 from nnunet_amt.clinic.case_results import (
     CASES_FILE,
@@ -138,8 +139,9 @@ def segment(
                 if executor is None and min(jobs, len(missing)) == 1:
                     segmented, refused = run.segment_all(missing, load_model(weights, device=device), progress)
                 else:
-                    with open_workers(jobs=min(jobs, len(missing)), executor=executor, progress=progress) as workers:
-                        segmented, refused = run.segment_elsewhere(missing, workers, weights, device)
+                    segmented, refused = run.segment_elsewhere(
+                        missing, jobs, executor, progress, weights=weights.absolute(), device=device
+                    )
                 results |= segmented
                 not_taken += refused
             everything = {**results_in(output), **results}
@@ -197,11 +199,21 @@ class _Run:
         return _divided(cases, found)
 
     def segment_elsewhere(
-        self, cases: Sequence[NewCase], workers: Workers, weights: Path, device: str
+        self,
+        cases: Sequence[NewCase],
+        jobs: int,
+        executor: str | None,
+        progress: Progress,
+        *,
+        weights: Path,
+        device: str,
     ) -> tuple[dict[str, dict[str, Any]], list[NotTaken]]:
         """Segment cases with a model in each worker; gives what `segment_all` gives."""
-        work = [_Task(self, case, weights.absolute(), device) for case in cases]
-        return _divided(cases, workers.each(_segment_task, work, "segmenting"))
+        jobs = min(jobs, len(cases))
+        threads = max(1, torch.get_num_threads() // jobs) if executor is None else None  # they share the cores
+        work = [_Task(self, case, weights, device, threads) for case in cases]
+        with open_workers(jobs=jobs, executor=executor, progress=progress) as workers:
+            return _divided(cases, workers.each(_segment_task, work, "segmenting"))
 
     def read(self, case: NewCase, model: LoadedModel) -> tuple[NDArray[np.signedinteger], NetworkInput]:
         """Read a CT, and bring it to the network's grid."""
@@ -280,9 +292,12 @@ class _Task:
     case: NewCase
     weights: Path
     device: str
+    threads: int | None  # of the processor
 
 
 def _segment_task(task: _Task) -> dict[str, Any]:
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
     model = _model_here(task.weights, task.device)
     values, ct = task.run.read(task.case, model)
     return task.run.write(task.case, values, model.finish(model.logits(ct), ct, probabilities=True))

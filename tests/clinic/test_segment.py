@@ -255,6 +255,18 @@ def test_objects_of_a_tilted_gantry_lie_on_the_scanners_slices(
     assert (back == labels).all()
 
 
+def test_a_damaged_file_of_an_earlier_case_costs_the_viewer_and_no_more(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "b", series="other")
+    segment(tmp_path, tmp_path / "a")
+    (tmp_path / "out" / "a" / "ct_crop.nii.gz").write_bytes(b"no image")
+    code, text = segment(tmp_path, tmp_path / "b")
+    assert code == 0, text
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert 'id="b"' in page
+    assert 'id="look"' not in page
+
+
 def test_what_was_segmented_is_exported_to_its_own_series(tmp_path: Path, model: FakeModel) -> None:
     """Two reconstructions have one grid, but each case knows which of them it is of; the objects are the same ones."""
     write_series(tmp_path / "soft", series="soft")
