@@ -2,6 +2,7 @@
 
     python -m benchmarks.bench_prediction --device cuda                  # 512 x 512 x 60; a few minutes
     python -m benchmarks.bench_prediction --device cpu --external 20     # 64 x 64 x 32
+    python -m benchmarks.bench_prediction --device cpu --segment MODEL CTS   # `nnunet_amt segment`: a model loaded once
 
 First the commands as one types them, on one CT, with starting, and on all the external ones: `nnunet_amt predict`;
 `nnUNetv2_predict` with the same model, which is what `nnunet_amt predict` ran before it predicted by itself; and
@@ -15,12 +16,15 @@ from __future__ import annotations
 import argparse
 import resource
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from subprocess import DEVNULL
 from time import perf_counter
 from typing import Any
 
@@ -65,6 +69,10 @@ IN_ONE_PROCESS = (OURS, BEFORE, DEFAULT)
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.segment:
+        model, images = arguments.segment
+        _measure_segment(model, sorted(Path(images).glob("*.nii.gz")), arguments.device, arguments.rounds)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         size = size_of(arguments)
         folder = prepare_dataset(arguments.folder or Path(temporary), size, CONSOLE)
@@ -85,6 +93,10 @@ def _arguments() -> argparse.Namespace:
     parser = parser_of_sizes(__doc__ or "")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each way (default: %(default)s)")
     parser.add_argument("--mirrored-only", action="store_true", help=f"leave out: {UNMIRRORED.name}")
+    parser.add_argument(
+        "--segment", nargs=2, metavar=("MODEL", "CTS"),
+        help="only this: `nnunet_amt segment` on a folder of CTs, in one process and in one a CT",
+    )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.external < 2:
         parser.error("--external: at least 2, to tell what starting takes from what a CT takes")
@@ -149,14 +161,46 @@ def _measure_commands(
 def _command_seconds(folder: Path, images: Path, way: Way, device: str) -> dict[str, float]:
     output = folder / "predictions"
     shutil.rmtree(output, ignore_errors=True)
+    with _clocks() as seconds:
+        run_stock_command(
+            _command(images.absolute(), output.absolute(), way, device), dataset_environment(folder, device),
+            on_line=lambda line: None, log_file=folder / "predict.log",
+        )  # fmt: skip
+    return seconds
+
+
+def _measure_segment(model: str, images: Sequence[Path], device: str, rounds: int) -> None:
+    """Print what a CT takes with the model loaded once for all, and with a process for each; they take turns."""
+    ways: dict[str, list[Sequence[Path]]] = {"loaded once": [images], "a process a CT": [[one] for one in images]}
+    taken: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    with tempfile.TemporaryDirectory() as temporary:
+        for turn in range(rounds):
+            for way, calls in ways.items():
+                output = Path(temporary) / f"{way}_{turn}"
+                words = ["-o", str(output), "--model", model, "--device", device]
+                commands = [["-m", "nnunet_amt", "segment", *map(str, given), *words] for given in calls]
+                with _clocks() as seconds:
+                    for command in commands:
+                        subprocess.run([sys.executable, *command], check=True, stdout=DEVNULL)
+                taken[way].append(seconds)
+    machine = describe_machine(device)["device"]
+    for kind in ("processor", "passed"):
+        once, each = (median(seconds[kind] for seconds in taken[way]) / len(images) for way in ways)
+        CONSOLE.print(
+            f"{machine}, {len(images)} CTs, {kind} seconds a CT: {once:.2f} with the model loaded once, "
+            f"{each:.2f} with a process a CT ({each / once:.1f}x)"
+        )
+
+
+@contextmanager
+def _clocks() -> Iterator[dict[str, float]]:
+    """Measure the seconds of child processes: that passed, and of all processors."""
+    seconds: dict[str, float] = {}
     started, before = perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    run_stock_command(
-        _command(images.absolute(), output.absolute(), way, device), dataset_environment(folder, device),
-        on_line=lambda line: None, log_file=folder / "predict.log",
-    )  # fmt: skip
+    yield seconds
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"passed": perf_counter() - started, "processor": processor}
+    seconds["passed"] = perf_counter() - started
+    seconds["processor"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _command(images: Path, output: Path, way: Way, device: str) -> list[str]:

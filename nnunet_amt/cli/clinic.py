@@ -57,12 +57,18 @@ def segment(
     minimum_voxels: SmallestLesion = 10,
     empty: Empty = "nothing",
     resample_tilt: Annotated[
-        bool, typer.Option("--resample-tilt", help="Straighten series of a tilted gantry; no DICOM is written of them.")
+        bool,
+        typer.Option("--resample-tilt", help="Straighten series of a tilted gantry; DICOM is moved back."),
     ] = False,
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like HU.")
     ] = False,
     device: options.Device = "auto",
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes, each with the model and a CT's memory."),
+    ] = 1,
+    executor: options.Executor = None,
 ) -> None:
     """Segment CTs of new patients, which have no reference: masks, lesions, a page, and DICOM. Research use only."""
     from nnunet_amt.clinic.segment import SegmentOptions
@@ -76,7 +82,7 @@ def segment(
     with progress_bars() as progress:
         result = segment_cases(
             inputs, output, model=model, options=asked, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            device=device, progress=progress,
+            device=device, jobs=jobs, executor=executor, progress=progress,
         )  # fmt: skip
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
     for case_id, note in result.notes.items():
@@ -109,11 +115,13 @@ def _objects(kinds: list[str], holes: str, together: bool, minimum_voxels: int, 
 @one_line_errors
 def export(
     predictions: options.Predictions,
-    dicom: Annotated[
-        list[Path],
-        typer.Option("--dicom", metavar="FOLDER|ZIP", help="Where the CT series are; may be repeated."),
-    ],
     output: options.Output,
+    dicom: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--dicom", metavar="FOLDER|ZIP", help="Where the CT series are; may be repeated; segment knows its own."
+        ),
+    ] = None,
     kinds: Kinds = None,
     holes: Holes = "keyhole",
     together: Together = False,
@@ -125,7 +133,7 @@ def export(
 
     asked = _objects(kinds or ["seg"], holes, together, minimum_voxels, empty)
     with progress_bars() as progress:
-        result = export_predictions(predictions, dicom, output, options=asked, progress=progress)
+        result = export_predictions(predictions, dicom or [], output, options=asked, progress=progress)
     show_written(result.files)
     for case_id in result.without_lesion:
         out.print(f"{case_id}: no lesion, {'a page says so' if empty == 'sc' else 'nothing written'}", markup=False)

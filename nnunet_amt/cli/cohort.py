@@ -18,6 +18,7 @@ from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from nnunet_amt.dataset_conversion import ConversionSummary
+    from nnunet_amt.dataset_conversion.training_list import TrainingList
 
 _SHOWN_REFUSED = 5
 
@@ -90,6 +91,16 @@ def convert(
     keep_case_ids: Annotated[
         bool, typer.Option("--keep-case-ids", help="The manifest's case ids and institutions are pseudonyms already.")
     ] = False,
+    test_only: Annotated[
+        bool,
+        typer.Option("--test-only", help="All cases are an external test set, for a model that was trained elsewhere."),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="FOLDER|N|ZIP", help="With --test-only: that model; none of these CTs may be among its."
+        ),
+    ] = None,
     table1_p_values: Annotated[
         bool, typer.Option("--table1-p-values", help="Put p-values between the splits into Table 1.")
     ] = False,
@@ -111,13 +122,16 @@ def convert(
             trust_geometry=trust_geometry,
         ),
         key_file=key_file, keep_case_ids=keep_case_ids,
-        p_values=table1_p_values,
+        p_values=table1_p_values, test_only=test_only,
     )  # fmt: skip
+    if model is not None and not test_only:
+        raise BadInputError("--model: is compared with a test set alone; add --test-only, or leave it out")
     raw_folder = folder_from_environment("nnUNet_raw")
+    trained_on = _training_list(model) if test_only else None
     try:
         with progress_bars() as progress:
             summary = convert_cohort(
-                manifest, raw_folder, dataset_id=dataset, dataset_name=name, settings=settings,
+                manifest, raw_folder, dataset_id=dataset, dataset_name=name, settings=settings, trained_on=trained_on,
                 jobs=worker_processes(jobs), executor=executor, progress=progress,
             )  # fmt: skip
     except CasesRefusedError as error:
@@ -127,14 +141,34 @@ def convert(
             err.print(f"[red]failed[/red] {escape(refused.message)}")
         raise WorkFailedError(error.summary) from error
     _show_conversion(summary)
-    show_next("nnunet_amt", "plan", "-d", str(dataset))
+    if test_only:
+        images = str(summary.dataset_folder / "imagesTs")
+        show_next(
+            "nnunet_amt", "predict", "-d", "N", "--input", images, "-o", "predictions", note="    # the model's N"
+        )
+        show_next("nnunet_amt", "evaluate", "predictions", "-d", str(dataset), "-o", "evaluation")
+    else:
+        show_next("nnunet_amt", "plan", "-d", str(dataset))
+
+
+def _training_list(model: str | None) -> TrainingList | None:
+    """Gather a model's training list; say so where there is none."""
+    from nnunet_amt.clinic.model_source import training_list_of
+
+    found = None if model is None else training_list_of(model)
+    if found is None:
+        why = "give --model" if model is None else f"--model {model}: it came without, or with one of another version"
+        err.print(
+            "[yellow]warning:[/yellow] not compared with the CTs that the model was trained on, whose list is not at "
+            f"hand ({escape(why)}); make sure that none of these is among them"
+        )
+    return found
 
 
 def _show_conversion(summary: ConversionSummary) -> None:
     """Show the audit of the split, what was excluded, and what was written."""
     from nnunet_amt.dataset_conversion.dataset_files import (
         AUDIT_COLUMNS,
-        audit_checks,
         audit_rows,
         interpolated_in_words,
     )
@@ -143,7 +177,7 @@ def _show_conversion(summary: ConversionSummary) -> None:
     for row in audit_rows(summary.audit):
         table.add_row(*row)
     out.print(table)
-    for check in audit_checks(summary.audit, summary.converted + summary.already_done):
+    for check in summary.checks:
         out.print(f"[green]checked[/green]  {escape(check)}")
     if summary.interpolated:
         out.print(f"[yellow]interpolated[/yellow] {interpolated_in_words(summary.interpolated)}; audit.json names them")

@@ -15,7 +15,8 @@ from nnunet_amt.clinic.lesions import Lesion
 from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
 from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_pages
 from nnunet_amt.clinic.segmentation import write_segmentation
-from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
+from nnunet_amt.images.dicom.files import quiet_readers
 
 Kind = Literal["seg", "rtstruct", "sc"]
 Empty = Literal["nothing", "sc"]
@@ -59,6 +60,10 @@ class CaseObjects:
 
     def write(self, folder: Path, *, maker: Maker, options: ObjectOptions) -> list[Path]:
         """Write the objects that are asked for in place of earlier ones; gives their files."""
+        with quiet_readers():  # of over-long UIDs that the CT has, which are taken over as they are
+            return self._write(folder, maker, options)
+
+    def _write(self, folder: Path, maker: Maker, options: ObjectOptions) -> list[Path]:
         remove_objects(folder)
         if not self.lesions:
             if options.empty == "nothing":
@@ -94,14 +99,12 @@ class CaseObjects:
         ]  # fmt: skip
 
     def _about(self, maker: Maker) -> list[str]:
-        return [f"{maker.shown}, nnunet_amt {__version__}"]
+        made = [f"{maker.shown}, nnunet_amt {__version__}"]
+        return [f"Segments and contours: {MOVED_BACK}", *made] if self.source.is_tilted else made
 
     def slice_name(self, lesion: Lesion) -> object:
         """Give the InstanceNumber of a lesion's slice, as viewers show it; its place in the stack if there is none."""
-        alone = np.zeros((len(self.mask), 1, 1), dtype=bool)  # a column of voxels is enough to follow the slices
-        alone[lesion.axial_slice] = True
-        on_slices = self.source.on_slices(alone, self.source.series.geometry)
-        index = int(np.argmax(on_slices.any(axis=(1, 2))))
+        index = self.source.slice_of(lesion.box)
         number = self.source.slices[index].get("InstanceNumber")
         return int(number) if number not in (None, "") else index + 1
 

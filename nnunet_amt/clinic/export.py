@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,23 @@ from nnunet_amt.base.files import require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, recorded_run
 from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
+from nnunet_amt.clinic.case_results import LABEL_MAP, PROBABILITIES, results_in
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
+from nnunet_amt.clinic.new_cases import series_digest
 from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_whole
+from nnunet_amt.dataset_conversion.convert_case import voxel_digests
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
-from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
-from nnunet_amt.images.image_file import read_image, to_hounsfield
+from nnunet_amt.images.geometry import array_to_lps, described, geometry_difference, lps_geometry, to_lps
+from nnunet_amt.images.image_file import ReadingOptions, is_image_file_name, read_image, to_hounsfield
 from nnunet_amt.images.mask_file import read_geometry, tumour_mask
 from nnunet_amt.images.mask_on_grid import EmptyMaskError
+from nnunet_amt.images.probability_file import probability_file, read_probabilities
 
 EXPORT_FILES = ("lesions.csv", "refused.json")
+# A label map of a tilted gantry's CT lies on the straightened grid, or on none that is found.
+_STRAIGHTENED_TOO = ReadingOptions(resample_tilt=True)
 _UNKNOWN_MODEL = "unknown model"
 
 
@@ -48,15 +54,16 @@ def export_predictions(
 ) -> Exported:
     """Write each label map of a folder as DICOM objects of the CT series whose grid it lies on.
 
-    Label maps may be those of `nnunet_amt predict`, or what plain ``nnUNetv2_predict`` made of converted series. A case
-    that cannot be written stops no other; why stands in ``refused.json``.
+    Label maps may be those of `nnunet_amt segment` or `predict`, or what plain ``nnUNetv2_predict`` made of converted
+    series. A case that cannot be written stops no other; why stands in ``refused.json``.
 
     Parameters
     ----------
     predictions
-        Folder of label maps of 0 and 1.
+        Folder of label maps of 0 and 1, or what `segment` wrote, which knows the series of each case.
     series
-        Folders or zips that hold the CT series, one or many in each.
+        Folders or zips that hold the CT series, one or many in each; of what `segment` wrote those that it was given,
+        where none are named.
     output
         Gets a folder a case with its objects, and ``lesions.csv`` of all.
     options
@@ -69,30 +76,39 @@ def export_predictions(
     """
     options = options or ObjectOptions()
     require_no_file(output)
-    label_maps = find_label_maps(predictions)
-    sources = _open_series(series, progress)
-    model, model_hash = _model_of(predictions)
+    refused: dict[str, str] = {}
+    segmented = results_in(predictions)
+    label_maps = {case_id: predictions / case_id / LABEL_MAP for case_id in segmented}
+    label_maps = label_maps or find_label_maps(predictions, twice=refused)
+    series = series or [Path(path) for path in dict.fromkeys(result["source"] for result in segmented.values())]
+    sources = _open_series([path for path in series if not is_image_file_name(path)], progress)
+    predicted_by = _maker_of(predictions)
     files: list[Path] = []
     rows: list[Sequence[object]] = []
     without: list[str] = []
-    refused: dict[str, str] = {}
+    cts: dict[str, dict[str, str]] = {}
     inputs: dict[str, Path | RunInput] = {"predictions": predictions}
     with recorded_run(output, "export", settings=options, inputs=inputs, outputs=EXPORT_FILES) as notes:
         for done, (case_id, path) in enumerate(label_maps.items(), start=1):
-            maker = Maker(model, model_hash)
+            result = segmented.get(case_id)
+            maker = predicted_by if result is None else _maker_of_result(result)
             remove_objects(output / case_id)  # also where the case is refused now
             try:
-                case = _case_of(path, sources, options=options)
-                files += case.write(output / case_id, maker=maker, options=options)
+                case = _case_of(path, _series_of(result, sources), options=options)
+                written = case.write(output / case_id, maker=maker, options=options)
             except AMTError as error:
                 refused[case_id] = str(error)
             else:
                 rows += [lesion_row(case_id, one, slice_name=case.slice_name(one)) for one in case.lesions]
                 without += [] if case.lesions else [case_id]
+                files += written
+                cts[case_id] = {"series": series_digest(case.source.series), "voxels": voxel_digests(case.image)[0]}
+                notes.outputs += [f"{case_id}/{one.name}" for one in written]
             progress(done, len(label_maps), "writing DICOM objects")
         write_lesions(output / "lesions.csv", rows)
         write_json(output / "refused.json", refused)
         notes.counts |= {"cases": len(label_maps), "refused": len(refused), "lesions": len(rows)}
+        notes.settings["ct_sha256"] = cts
     files += [output / "lesions.csv", output / RECORD_FILE]
     return Exported(tuple(files), tuple(without), refused)
 
@@ -102,22 +118,43 @@ def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries
     reasons: list[AMTError] = []
     for done, path in enumerate(paths, start=1):
         require_whole(path)
-        for one in ct_series_in(path):
-            if isinstance(one, AMTError):
-                reasons.append(one)
-            else:
+        for one in ct_series_in(path, options=_STRAIGHTENED_TOO):
+            try:
+                if isinstance(one, AMTError):
+                    raise one
                 found.append(SourceSeries.of(one))
+            except AMTError as error:
+                reasons.append(error)
         progress(done, len(paths), "reading the CT series")
     if not found:
         raise BadInputError(f"no CT series can be used: {reasons[0]}" if reasons else "no CT series was given; --dicom")
     return found
 
 
-def _model_of(predictions: Path) -> tuple[str, str]:
+def _maker_of(predictions: Path) -> Maker:
     """Name the trainer and the hash of the checkpoint that the folder's record tells of."""
     run: dict[str, Any] = newest_run(predictions, "predict") or {}
     trainer = str(run.get("settings", {}).get("trainer") or _UNKNOWN_MODEL)
-    return trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
+    return Maker(trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or ""))
+
+
+def _maker_of_result(result: Mapping[str, Any]) -> Maker:
+    """Name what a case was segmented by, as `segment` does."""
+    point = result.get("operating_point")
+    name = str(point.get("name", "")) if isinstance(point, Mapping) else ""
+    return Maker(str(result.get("trainer") or _UNKNOWN_MODEL), result["model_sha256"], name)
+
+
+def _series_of(result: Mapping[str, Any] | None, sources: Sequence[SourceSeries]) -> Sequence[SourceSeries]:
+    """Give the series that a case can be of: the one that was segmented, where that is known."""
+    if result is None or is_image_file_name(Path(result["source"])):
+        return sources
+    found = [source for source in sources if series_digest(source.series) == result["input_sha256"]]
+    if not found:
+        raise BadInputError(
+            f"none of the {len(sources)} CT series given is the one that was segmented; give it with --dicom"
+        )
+    return found
 
 
 def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOptions) -> CaseObjects:
@@ -128,8 +165,22 @@ def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOpti
         values = source.series.read(Path(scratch))
     # what a CT may be is for the prediction to ask
     image = to_hounsfield(sitk.GetArrayViewFromImage(values), keep_intensities=True)
-    lesions = find_lesions(mask, source.series.geometry, image=image, minimum_voxels=options.minimum_voxels)
+    lesions = find_lesions(
+        mask, source.series.geometry, image=image, probability_levels=_levels_beside(path),
+        minimum_voxels=options.minimum_voxels,
+    )  # fmt: skip
     return CaseObjects(source, image, mask, lesions)
+
+
+def _levels_beside(label_map: Path) -> NDArray[np.uint8] | None:
+    """Read the probabilities that were kept of a case, (z, y, x), LPS axes; None without any."""
+    beside = label_map.with_name(PROBABILITIES)  # as `segment` keeps them
+    if label_map.name != LABEL_MAP:
+        beside = probability_file(label_map.parent, label_map.name.partition(".nii")[0])
+    if not beside.is_file():
+        return None
+    geometry = read_geometry(label_map)
+    return array_to_lps(read_probabilities(beside, geometry), geometry)
 
 
 def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:

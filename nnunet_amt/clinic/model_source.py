@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from nnunet_amt.dataset_conversion.training_list import TrainingList, training_list
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import DEFAULT_TRAINER
@@ -53,6 +55,34 @@ def opened_model(
         raise BadInputError(
             f"--model {model}: is neither the folder of a study nor the number of a dataset, neither a model's folder "
             "nor a zip that nnUNetv2_export_model_to_zip wrote"
+        )
+
+
+def training_list_of(model: str) -> TrainingList | None:
+    """Gather what is at hand of the list of CTs that a model was trained on; `model` as in `opened_model`.
+
+    Its ``dataset.json`` has their hashes; where the dataset stands too, in the study or in nnUNet_raw, it has more.
+
+    Raises
+    ------
+    BadInputError
+        As `opened_model`.
+    """
+    with opened_model(model) as weights:
+        folder = weights.parents[1].resolve()
+        places = [folder.parents[1].parent / "nnUNet_raw"]
+        if raw := os.environ.get("nnUNet_raw"):  # noqa: SIM112
+            places.append(Path(raw).resolve())
+        datasets = [place / folder.parent.name for place in dict.fromkeys(places)]
+        return training_list(folder, [dataset for dataset in datasets if dataset.is_dir()])
+
+
+def require_no_zip(model: str) -> None:
+    """Refuse a model that is unpacked on this machine alone, where others are to load it."""
+    if zipfile.is_zipfile(model):
+        raise BadInputError(
+            f"--executor: its workers do not see what is unpacked here of --model {model}; unpack it into a folder "
+            "that all of them see, and give that"
         )
 
 

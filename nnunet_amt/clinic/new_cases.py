@@ -58,6 +58,14 @@ class NewCase:
         return self.ct.geometry
 
     @property
+    def network_spacing(self) -> tuple[float, ...]:
+        """Spacing (z, y, x) in mm with the digits that NIfTI keeps, which the conversion writes.
+
+        The size after resampling is rounded from it: where that is a tie, the last digit decides.
+        """
+        return tuple(float(np.float32(edge)) for edge in self.grid.spacing[::-1])
+
+    @property
     def own_grid(self) -> Geometry:
         """The grid that the label map gets: the input's own axes; of a straightened series those with LPS axes."""
         if isinstance(self.ct, ImageFile):
@@ -77,7 +85,7 @@ class NewCase:
         """Tell this CT from others: of the slices' UIDs, or of the file's bytes, which are read once."""
         if isinstance(self.ct, ImageFile):
             return file_sha256(self.ct.path) or ""
-        return hashlib.sha256("\n".join(sorted(self.ct.sop_uids)).encode()).hexdigest()
+        return series_digest(self.ct)
 
     def marked(self) -> NewCase:
         """Give it a name that no other CT has."""
@@ -90,6 +98,11 @@ class NewCase:
         with tempfile.TemporaryDirectory() as scratch:
             image = self.ct.read(Path(scratch))
         return to_hounsfield(sitk.GetArrayViewFromImage(image), keep_intensities=keep_intensities)
+
+
+def series_digest(series: DicomSeries) -> str:
+    """Digest the UIDs of a series' slices, which tell it from all others."""
+    return hashlib.sha256("\n".join(sorted(series.sop_uids)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

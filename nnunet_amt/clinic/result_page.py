@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,16 @@ from typing import Any
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.clinic.new_cases import NotTaken
+from nnunet_amt.clinic.page_viewer import viewer_case
+from nnunet_amt.errors import AMTError
 from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
+from nnunet_amt.report.viewer import viewer_part
 from nnunet_amt.writing.table import Row, Table
+
+logger = logging.getLogger(__name__)
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _COLUMN = {name: number for number, name in enumerate(LESION_COLUMNS)}
@@ -35,14 +42,30 @@ class CaseOnPage:
     lesions: Table | None
     files: tuple[str, ...]
     note: str
+    is_seen: bool  # in the viewer
 
 
 def write_result_page(
-    path: Path, folder: Path, results: Mapping[str, Mapping[str, Any]], not_taken: Sequence[NotTaken]
+    path: Path,
+    folder: Path,
+    results: Mapping[str, Mapping[str, Any]],
+    not_taken: Sequence[NotTaken],
+    *,
+    progress: Progress = silent,
 ) -> None:
     """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
-    cases = [_case(folder, case_id, result) for case_id, result in sorted(results.items())]
-    style = page_block("page.css")
+    found = [viewer_case(folder / case_id, result) for case_id, result in sorted(results.items())]
+    seen = [case for case in found if case is not None]
+    viewer = None
+    try:
+        viewer = viewer_part(seen, references=False, order="", progress=progress) if seen else None
+    except AMTError as error:
+        logger.warning("%s; the page has pictures alone: remove that case's folder, and run again", error)
+        seen = []
+    names = {case.case_id for case in seen}
+    cases = [_case(folder, case_id, result, is_seen=case_id in names) for case_id, result in sorted(results.items())]
+    styles = [page_block("page.css"), *([viewer.styles] if viewer else []), page_block("print.css")]
+    scripts = [page_block("page.js"), *(viewer.scripts if viewer else ())]
     text = (
         page_environment(_TEMPLATES)
         .get_template("segmented.html.j2")
@@ -50,15 +73,18 @@ def write_result_page(
             cases=cases,
             table=_table_of_cases(cases, results),
             not_taken=[(one.given.name, one.reason) for one in not_taken],
-            style=style,
-            policy=content_policy(scripts=(), styles=(style,)),
+            viewer=viewer,
+            unseen=len(cases) - len(seen),
+            styles=styles,
+            scripts=scripts,
+            policy=content_policy(scripts=scripts, styles=styles, extra=viewer.csp if viewer else None),
             version=__version__,
         )
     )
     write_text(path, text)
 
 
-def _case(folder: Path, case_id: str, result: Mapping[str, Any]) -> CaseOnPage:
+def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: bool) -> CaseOnPage:
     lesions = result["lesions"]
     count = len(lesions)
     found = "no lesion" if not count else "1 lesion" if count == 1 else f"{count} lesions"
@@ -74,7 +100,7 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any]) -> CaseOnPage:
             for row in lesions
         )  # fmt: skip
         table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice"), rows)
-    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]))
+    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]), is_seen)
 
 
 def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -85,7 +111,7 @@ def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[s
         diameters = [float(row[_COLUMN["axial_diameter_mm"]]) for row in lesions]
         cells = (str(len(lesions)), f"{sum(volumes):.1f}", f"{max(diameters):.0f}" if diameters else "")
         rows.append(Row(case.case_id, cells, link=f"#{case.case_id}"))
-    columns = ("lesions", "volume together, cm³", "largest axial diameter, mm")
+    columns = ("lesions", "volume, cm³", "largest axial diameter, mm")
     return Table("Cases", "case", columns, tuple(rows))
 
 

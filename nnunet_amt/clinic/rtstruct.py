@@ -22,7 +22,7 @@ from nnunet_amt.clinic.dicom_object import (
     write_object,
 )
 from nnunet_amt.clinic.pixel_outlines import outlines_of
-from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
 from nnunet_amt.images.dicom.files import RT_STRUCTURE_SET, pydicom_module
 from nnunet_amt.images.geometry import Geometry
 
@@ -70,7 +70,7 @@ def write_rtstruct(
     dataset.SeriesDescription = "AMT contours (research only)"
     dataset.StructureSetLabel = "AMT research"
     dataset.StructureSetName = "Anterior mediastinal tumour"
-    dataset.StructureSetDescription = RESEARCH_ONLY
+    dataset.StructureSetDescription = f"{RESEARCH_ONLY}; {MOVED_BACK}" if source.is_tilted else RESEARCH_ONLY
     dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(source)
     dataset.ApprovalStatus = "UNAPPROVED"
     dataset.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
@@ -114,7 +114,8 @@ def _roi_contours(source: SourceSeries, number: int, mask: NDArray[np.bool_], *,
     colour = list(_COLOURS[(number - 1) % len(_COLOURS)])
     item = _item(ReferencedROINumber=number, ROIDisplayColor=colour)
     # Says that every slice was looked at: one without a contour is not one on which a contour is missing.
-    item.SourcePixelPlanesCharacteristicsSequence = [_planes(source.geometry)]
+    if not source.is_tilted:  # their planes are no grid
+        item.SourcePixelPlanesCharacteristicsSequence = [_planes(source.geometry)]
     if contours:
         item.ContourSequence = contours
     return item
@@ -141,20 +142,13 @@ def _outlines(mask: NDArray[np.bool_], *, keyholes: bool) -> Iterator[tuple[int,
 
 
 def _contour(source: SourceSeries, slice_index: int, outline: NDArray[np.float64], *, holes: Holes) -> Any:
-    points = _in_patient(source.geometry, slice_index, outline)
+    points = source.in_patient(slice_index, outline)
     return _item(
         ContourImageSequence=[_image(source.slices[slice_index])],
         ContourGeometricType="CLOSED_PLANAR" if holes == "keyhole" else "CLOSEDPLANAR_XOR",
         NumberOfContourPoints=len(points),
         ContourData=_decimal_strings(points.ravel()),
     )
-
-
-def _in_patient(geometry: Geometry, slice_index: int, outline: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn (column, row) of a slice into points in mm, (points, 3), LPS."""
-    index = np.column_stack([outline, np.full(len(outline), float(slice_index))])
-    points: NDArray[np.float64] = geometry.origin + index @ (geometry.axes * geometry.spacing).T
-    return points
 
 
 def _decimal_strings(numbers: Sequence[float] | NDArray[np.float64]) -> list[str]:

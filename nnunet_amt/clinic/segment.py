@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from nnunet_amt.base.files import atomic_path, require_no_file, write_csv, write_json
-from nnunet_amt.base.json_file import read_json
+from nnunet_amt.base.files import atomic_path, require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, file_sha256, recorded_run
+from nnunet_amt.base.workers import open_workers
 from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
+from nnunet_amt.clinic.case_results import (
+    CASES_FILE,
+    CT_CROP,
+    LABEL_MAP,
+    LESIONS_FILE,
+    OVERVIEW,
+    PAGE,
+    PROBABILITIES,
+    RESULT,
+    SCHEMA_VERSION,
+    read_result,
+    results_in,
+    write_tables,
+)
 from nnunet_amt.clinic.dicom_object import Maker
-from nnunet_amt.clinic.lesions import LESION_COLUMNS, Lesion, find_lesions, lesion_row, write_lesions
-from nnunet_amt.clinic.model_source import opened_model
+from nnunet_amt.clinic.lesions import Lesion, find_lesions, lesion_row
+from nnunet_amt.clinic.model_source import opened_model, require_no_zip
 from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.overview import overview_png
+from nnunet_amt.clinic.page_viewer import worth_seeing, write_ct_crop
 from nnunet_amt.clinic.result_page import write_result_page
-from nnunet_amt.clinic.source_series import SourceSeries
-from nnunet_amt.errors import AMTError, BadInputError, DiskFullError
+from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
+from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import from_lps
 from nnunet_amt.images.image_file import ReadingOptions
@@ -32,27 +48,8 @@ from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.images.probability_file import write_probabilities
 from nnunet_amt.nnunet.environment import require_device
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
-
-LABEL_MAP, PROBABILITIES, OVERVIEW, RESULT = (
-    "segmentation.nii.gz",
-    "probabilities.nii.gz",
-    "overview.png",
-    "result.json",
-)
-CASES_FILE, LESIONS_FILE, PAGE = "cases.csv", "lesions.csv", "index.html"
-SCHEMA_VERSION = 1
-_RESULT = {
-    "schema_version": int,
-    "case_id": str,
-    "source": str,
-    "made": str,
-    "input_sha256": str,
-    "model_sha256": str,
-    "options": dict,
-    "files": [str],
-    "lesions": [list],
-    "note": str,
-}
+from nnunet_amt.nnunet.network_grid import NetworkInput, Prediction
+from nnunet_amt.nnunet.predict_cases import beside_network
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,8 @@ def segment(
     trainer: str | None = None,
     checkpoint: str | None = None,
     device: str = "auto",
+    jobs: int = 1,
+    executor: str | None = None,
     progress: Progress = silent,
 ) -> Segmented:
     """Segment every CT that is found; run again, it does only what is missing.
@@ -104,6 +103,11 @@ def segment(
         What is written and read.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    jobs, executor
+        One loads the model once, and reads and writes beside the network; more are processes, or the workers of a
+        cluster (``dask://HOST:PORT``), that load it each. The results are the same.
+    progress
+        Told of every case.
 
     Raises
     ------
@@ -112,6 +116,9 @@ def segment(
     """
     options = options or SegmentOptions()
     require_no_file(output)
+    if executor is not None:  # its workers may be in other folders
+        require_no_zip(model)
+        inputs, output = [path.absolute() for path in inputs], output.absolute()
     cases, not_taken = find_new_cases(inputs, options=options.reading)
     if not cases:
         reasons = f": {not_taken[0].given.name}: {not_taken[0].reason}" if not_taken else ""
@@ -129,12 +136,17 @@ def segment(
             device=device,
         ) as notes:  # fmt: skip
             if missing:
-                segmented, refused = run.segment_all(missing, load_model(weights, device=device), progress)
+                if executor is None and min(jobs, len(missing)) == 1:
+                    segmented, refused = run.segment_all(missing, load_model(weights, device=device), progress)
+                else:
+                    segmented, refused = run.segment_elsewhere(
+                        missing, jobs, executor, progress, weights=weights.absolute(), device=device
+                    )
                 results |= segmented
                 not_taken += refused
-            everything = {**_earlier(output), **results}
-            _write_tables(output, everything, not_taken)
-            write_result_page(output / PAGE, output, everything, not_taken)
+            everything = {**results_in(output), **results}
+            write_tables(output, everything, not_taken)
+            write_result_page(output / PAGE, output, everything, not_taken, progress=progress)
             notes.counts |= {"cases": len(results), "segmented_now": len(results) - len(kept)}
             notes.nothing_done = not missing
     done = tuple(case_id for case_id in results if case_id not in kept)
@@ -144,25 +156,8 @@ def segment(
 
 def _beside_others(case: NewCase, output: Path) -> NewCase:
     """Give a case another name where another CT has a result under this one."""
-    result = _read_result(output / case.case_id / RESULT)
+    result = read_result(output / case.case_id / RESULT)
     return case if result is None or result["input_sha256"] == case.digest else case.marked()
-
-
-def _earlier(output: Path) -> dict[str, dict[str, Any]]:
-    """Read what stands in the folder of this and earlier runs, by case."""
-    found = (_read_result(path) for path in sorted(output.glob(f"*/{RESULT}")))
-    return {result["case_id"]: result for result in found if result is not None}
-
-
-def _read_result(path: Path) -> dict[str, Any] | None:
-    """Read the file that ends a case; None where there is none, or it is damaged: the case is done again then."""
-    if not path.is_file():
-        return None
-    try:
-        result: dict[str, Any] = read_json(path, form=_RESULT, advice="it is made again")
-    except AMTError:
-        return None
-    return result
 
 
 @dataclass(frozen=True)
@@ -177,7 +172,7 @@ class _Run:
     def finished(self, case: NewCase) -> dict[str, Any] | None:
         """Give the result of an earlier run of the same CT, model and options, if all of its files are there."""
         path = self.output / case.case_id / RESULT
-        result = _read_result(path)
+        result = read_result(path)
         if result is None:
             return None
         same = (
@@ -190,35 +185,53 @@ class _Run:
     def segment_all(
         self, cases: Sequence[NewCase], model: LoadedModel, progress: Progress
     ) -> tuple[dict[str, dict[str, Any]], list[NotTaken]]:
-        """Segment one case after the other; give the results, and why others have none."""
-        results: dict[str, dict[str, Any]] = {}
-        refused: list[NotTaken] = []
+        """Segment cases with one model; give the results, and why others have none."""
+        found: list[dict[str, Any] | AMTError] = []
         progress(0, len(cases), "segmenting")
-        for number, (case, values) in enumerate(_read_ahead(cases, self.options), start=1):
-            try:
-                if isinstance(values, AMTError):
-                    raise values
-                results[case.case_id] = self.segment(case, values, model)
-            except DiskFullError:
-                raise  # it is full for the others too
-            except AMTError as error:
-                refused.append(NotTaken.because(Path(case.source), error))
-            progress(number, len(cases), "segmenting")
-        return results, refused
+        for _, result in beside_network(
+            cases,
+            read=lambda case: self.read(case, model),
+            run=lambda ct: (*ct, model.logits(ct[1])),
+            write=lambda case, ct: self.write(case, ct[0], model.finish(ct[2], ct[1], probabilities=True)),
+        ):
+            found.append(result)
+            progress(len(found), len(cases), "segmenting")
+        return _divided(cases, found)
 
-    def segment(self, case: NewCase, values: NDArray[np.signedinteger], model: LoadedModel) -> dict[str, Any]:
-        """Predict a case and write all of it; the file that says so comes last."""
+    def segment_elsewhere(
+        self,
+        cases: Sequence[NewCase],
+        jobs: int,
+        executor: str | None,
+        progress: Progress,
+        *,
+        weights: Path,
+        device: str,
+    ) -> tuple[dict[str, dict[str, Any]], list[NotTaken]]:
+        """Segment cases with a model in each worker; gives what `segment_all` gives."""
+        jobs = min(jobs, len(cases))
+        threads = max(1, torch.get_num_threads() // jobs) if executor is None else None  # they share the cores
+        work = [_Task(self, case, weights, device, threads) for case in cases]
+        with open_workers(jobs=jobs, executor=executor, progress=progress) as workers:
+            return _divided(cases, workers.each(_segment_task, work, "segmenting"))
+
+    def read(self, case: NewCase, model: LoadedModel) -> tuple[NDArray[np.signedinteger], NetworkInput]:
+        """Read a CT, and bring it to the network's grid."""
+        values = case.read(keep_intensities=self.options.reading.keep_intensities)
+        return values, model.prepare(values, case.network_spacing)
+
+    def write(self, case: NewCase, values: NDArray[np.signedinteger], predicted: Prediction) -> dict[str, Any]:
+        """Write all of a case; the file that says so comes last."""
         folder = self.output / case.case_id
         (folder / RESULT).unlink(missing_ok=True)  # what is there is no longer the result of one run
         remove_objects(folder)
-        predicted = model.predict(values, case.grid.spacing[::-1], probabilities=True)
         mask = predicted.labels == 1
         lesions = find_lesions(
             mask, case.grid, image=values, probability_levels=predicted.levels,
             minimum_voxels=self.options.objects.minimum_voxels,
         )  # fmt: skip
         own = case.own_grid if case.own_grid != case.grid else None
-        files = [LABEL_MAP, OVERVIEW]
+        files = [LABEL_MAP, OVERVIEW, CT_CROP]
         labels = predicted.labels if own is None else from_lps(predicted.labels, own)
         write_nifti(folder / LABEL_MAP, labels, geometry=case.own_grid)
         if predicted.levels is not None:
@@ -228,6 +241,7 @@ class _Run:
         maker = Maker(self.trainer, self.model_sha256)
         with atomic_path(folder / OVERVIEW) as partial:
             partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
+        write_ct_crop(folder / CT_CROP, values, worth_seeing(mask, predicted.levels), case.grid)
         objects, names, note = self._objects(case, values, mask, lesions, maker)
         result = {
             "schema_version": SCHEMA_VERSION,
@@ -236,6 +250,7 @@ class _Run:
             "made": datetime.now().isoformat(timespec="seconds"),
             "input_sha256": case.digest,
             "model_sha256": self.model_sha256,
+            "trainer": self.trainer,
             "options": _plain(self.options),
             "files": [*files, *(path.name for path in objects)],
             "lesions": [
@@ -255,16 +270,57 @@ class _Run:
         maker: Maker,
     ) -> tuple[list[Path], list[object], str]:
         """Write the DICOM objects that are asked for; give them, the names of the lesions' slices, and what to know."""
-        if not isinstance(case.ct, DicomSeries) or case.ct.shifts is not None:
-            why = "a straightened CT" if isinstance(case.ct, DicomSeries) else "no DICOM series"
-            note = f"no DICOM objects: the CT is {why}" if self.options.objects.kinds else ""
+        if not isinstance(case.ct, DicomSeries) or case.ct.is_enhanced:
+            why = "all of its slices are in one file" if isinstance(case.ct, DicomSeries) else "it is no DICOM series"
+            note = f"no DICOM objects of this CT: {why}" if self.options.objects.kinds else ""
             return [], [lesion.axial_slice + 1 for lesion in lesions], note
         objects = CaseObjects(SourceSeries.of(case.ct), values, mask, lesions)
         names = [objects.slice_name(lesion) for lesion in lesions]
         if not self.options.objects.kinds:
             return [], names, ""
         files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
-        return files, names, "" if files else "no DICOM objects: nothing was found"
+        if not files:
+            return [], names, "no DICOM objects: nothing was found"
+        return files, names, f"DICOM objects: {MOVED_BACK}" if objects.source.is_tilted else ""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A case for a worker."""
+
+    run: _Run
+    case: NewCase
+    weights: Path
+    device: str
+    threads: int | None  # of the processor
+
+
+def _segment_task(task: _Task) -> dict[str, Any]:
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
+    model = _model_here(task.weights, task.device)
+    values, ct = task.run.read(task.case, model)
+    return task.run.write(task.case, values, model.finish(model.logits(ct), ct, probabilities=True))
+
+
+@cache
+def _model_here(weights: Path, device: str) -> LoadedModel:
+    """Load a model once a process."""
+    return load_model(weights, device=device)
+
+
+def _divided(
+    cases: Sequence[NewCase], found: Sequence[dict[str, Any] | AMTError]
+) -> tuple[dict[str, dict[str, Any]], list[NotTaken]]:
+    """Tell results, by case, from the reasons why others have none."""
+    results: dict[str, dict[str, Any]] = {}
+    refused: list[NotTaken] = []
+    for case, result in zip(cases, found, strict=True):
+        if isinstance(result, AMTError):
+            refused.append(NotTaken.because(Path(case.source), result))
+        else:
+            results[case.case_id] = result
+    return results, refused
 
 
 def _plain(options: SegmentOptions) -> dict[str, Any]:
@@ -272,35 +328,3 @@ def _plain(options: SegmentOptions) -> dict[str, Any]:
     plain = asdict(options)
     plain["objects"]["kinds"] = list(options.objects.kinds)
     return plain
-
-
-def _read_ahead(
-    cases: Sequence[NewCase], options: SegmentOptions
-) -> Iterator[tuple[NewCase, NDArray[np.signedinteger] | AMTError]]:
-    """Read each case while the one before is segmented; in place of one that cannot be read comes the reason."""
-
-    def read(case: NewCase) -> NDArray[np.signedinteger] | AMTError:
-        try:
-            return case.read(keep_intensities=options.reading.keep_intensities)
-        except AMTError as error:
-            return error
-
-    with ThreadPoolExecutor(1) as thread:
-        following: Future[NDArray[np.signedinteger] | AMTError] | None = None
-        for number, case in enumerate(cases):
-            now = following or thread.submit(read, case)
-            values = now.result()
-            following = thread.submit(read, cases[number + 1]) if number + 1 < len(cases) else None
-            yield case, values
-
-
-def _write_tables(output: Path, results: dict[str, dict[str, Any]], not_taken: Sequence[NotTaken]) -> None:
-    write_lesions(output / LESIONS_FILE, [row for result in results.values() for row in result["lesions"]])
-    volume = LESION_COLUMNS.index("volume_cm3")
-    rows: list[list[object]] = [
-        [case_id, "segmented", len(result["lesions"]), f"{sum(float(row[volume]) for row in result['lesions']):.3f}",
-         result["note"], result["source"]]
-        for case_id, result in results.items()
-    ]  # fmt: skip
-    rows += [[one.given.name, "not taken", "", "", one.reason, str(one.given)] for one in not_taken]
-    write_csv(output / CASES_FILE, ("case_id", "state", "lesions", "volume_cm3", "note", "source"), rows)

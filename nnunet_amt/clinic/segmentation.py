@@ -31,20 +31,7 @@ _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 def write_segmentation(
     path: Path, source: SourceSeries, structures: Mapping[str, NDArray[np.bool_]], *, maker: Maker
 ) -> None:
-    """Write structures of a CT series as one DICOM SEG.
-
-    Parameters
-    ----------
-    path
-        Where to.
-    source
-        The series.
-    structures
-        Name and mask of each segment, (slice, row, column) on the scanner's slices, see `SourceSeries.on_slices`; at
-        least one. They may overlap.
-    maker
-        Of the masks.
-    """
+    """Write structures of a CT series, at least one, as a DICOM SEG; they may overlap. See `write_rtstruct`."""
     highdicom = _highdicom()
     pixels = np.stack(list(structures.values()), axis=-1).astype(np.uint8)  # (slice, row, column, segment)
     content = hash_of_mask(pixels)

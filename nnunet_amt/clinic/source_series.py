@@ -16,7 +16,9 @@ from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError, Im
 from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, quiet_readers
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
-from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference
+from nnunet_amt.images.dicom.slices import on_tilted_slices
+from nnunet_amt.images.foreground import MaskBox
+from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference, lps_array_axes
 from nnunet_amt.images.image_file import ReadingOptions
 
 _AS_IT_IS = ReadingOptions()
@@ -43,6 +45,7 @@ _TAKEN_OVER_OR_EMPTY = (
     "AccessionNumber",
     "PositionReferenceIndicator",
 )
+MOVED_BACK = "drawn on the straightened CT, each slice moved back by whole pixels"  # of a tilted gantry's
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 
 
@@ -58,12 +61,16 @@ class SourceSeries:
     slices: tuple[Any, ...]
 
     @classmethod
+    @quiet_readers()
     def of(cls, series: DicomSeries) -> SourceSeries:
-        """Read the headers of a series; ImageReadError if one lacks an UID that objects must name."""
-        with quiet_readers():
-            slices = tuple(series.folder.dataset(header.member) for header in series.slices)
+        """Read the headers of a series; ImageReadError if it is enhanced, or one lacks a UID that objects need."""
+        if series.is_enhanced:
+            raise ImageReadError(
+                f"{series.folder.path.name}: is an enhanced CT, all slices in one file, of which no objects are "
+                "written; export it as single slices"
+            )
+        slices = tuple(series.folder.datasets([header.member for header in series.slices]))
         for number, dataset in enumerate(slices, start=1):
-            dataset.pop("PixelData", None)
             if missing := [keyword for keyword in _NEEDED if not dataset.get(keyword)]:
                 raise ImageReadError(
                     f"{series.folder.path.name}: slice {number} has no {missing[0]}, which an object made of it must "
@@ -78,23 +85,45 @@ class SourceSeries:
 
     @property
     def geometry(self) -> Geometry:
-        """The grid of the slices as the scanner made them."""
+        """The grid of the slices as the scanner made them; of a tilted gantry's without their shifts in the plane."""
         return self.series.stored_geometry
+
+    @property
+    def is_tilted(self) -> bool:
+        """Whether the gantry was tilted: masks lie on the straightened grid, and are moved back for the objects."""
+        return self.series.shifts is not None
 
     def on_slices(self, label_map: NDArray[np.bool_], grid: Geometry) -> NDArray[np.bool_]:
         """Lay a mask, (z, y, x) with LPS axes on `grid`, on the scanner's slices: (slice, row, column).
 
-        Raises GeometryMismatchError if the mask is not of this CT, or of a straightened one, whose voxels are no
-        pixels of the scanner's.
+        That of a straightened CT is moved back, see `on_tilted_slices`. Raises GeometryMismatchError if the mask is not
+        of this CT.
         """
-        if self.series.shifts is not None:
-            raise GeometryMismatchError(
-                "the CT was straightened (tilted gantry), so its mask is not of the scanner's slices; "
-                "DICOM objects of it are not written"
-            )
         if difference := geometry_difference(grid, self.series.geometry):
             raise GeometryMismatchError(f"the mask is not of this CT: {difference}")
-        return np.ascontiguousarray(from_lps(label_map, self.geometry))
+        slices = from_lps(label_map, self.geometry)
+        if self.series.shifts is not None:
+            return on_tilted_slices(slices, self.series.shifts, size=self.geometry.size)
+        return np.ascontiguousarray(slices)
+
+    def slice_of(self, box: MaskBox) -> int:
+        """Find the slice, from 0, that holds most of a lesion; its box is of the CT with LPS axes."""
+        order, flips = lps_array_axes(self.geometry)
+        across = order.index(0)  # the axis (z, y, x) along which the slices lie
+        voxels = box.mask.sum(axis=tuple(axis for axis in range(3) if axis != across))
+        if across in flips:
+            return len(self.slices) - box.upper[across] + int(np.argmax(voxels[::-1]))
+        return box.lower[across] + int(np.argmax(voxels))
+
+    def in_patient(self, slice_index: int, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn (column, row) of a slice into points in mm, (points, 3), LPS."""
+        geometry = self.geometry
+        if self.is_tilted:
+            origin = np.array(self.series.slices[slice_index].position)
+        else:
+            origin = np.array(geometry.origin) + geometry.axes[:, 2] * geometry.spacing[2] * slice_index
+        placed: NDArray[np.float64] = origin + points @ (geometry.axes[:, :2] * geometry.spacing[:2]).T
+        return placed
 
     def take_over(self, dataset: Any) -> None:
         """Set patient, study and frame of reference of an object made of this series."""

@@ -52,8 +52,8 @@ class SplitAudit:
         return replace(self, cases_by_institution=dict(sorted(renamed.items())))
 
 
-def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
-    """Check that nothing leaks between the splits of the included cases, and count.
+def audit_splits(cases: Sequence[CohortCase], *, needed: Sequence[Split] = SPLITS) -> SplitAudit:
+    """Check that nothing leaks between the splits of the included cases, and count; the `needed` ones have cases.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def audit_splits(cases: Sequence[CohortCase]) -> SplitAudit:
     ManifestError
         If a split has no case, or none with a tumour.
     """
-    for split in SPLITS:
+    for split in needed:
         _require_cases(split, [case for case in cases if case.split == split])
     _raise_first([*_divided_patients(cases), *_divided_institutions(cases)])
     by_institution: dict[str, Counter[Split]] = {name: Counter() for name in sorted({c.institution for c in cases})}

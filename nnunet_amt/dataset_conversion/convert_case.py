@@ -27,8 +27,8 @@ from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, 
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 
-# Change it when the same files must be converted otherwise than before.
-_CONVERSION_VERSION = 6
+# Change it when the same files must be converted otherwise than before; digests of two versions are not compared.
+CONVERSION_VERSION = 6
 _SLICE_DIGITS = 16
 
 
@@ -94,7 +94,7 @@ class CaseRecord:
 
 def fingerprint(job: CaseJob) -> str:
     """Digest names, sizes and times of a case's files, and all settings that change what is written."""
-    parts: list[object] = [_CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
+    parts: list[object] = [CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
     parts += ["no tumour"] * job.case.no_tumour
     for path in filter(None, (job.case.image, job.case.mask)):
         for file in _files(path):

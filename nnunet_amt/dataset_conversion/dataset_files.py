@@ -18,6 +18,7 @@ from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
 from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
 from nnunet_amt.dataset_conversion.readable_split import MovedCase
+from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY, described_list
 from nnunet_amt.errors import (
     AMTError,
     ContourError,
@@ -82,6 +83,15 @@ class DatasetContent:
     notes: Mapping[str, str] = field(default_factory=dict)
     split_drawn_without: int = 0  # refused cases that a drawn split would have had
     moved: Sequence[MovedCase] = ()  # cases of an earlier run that are in another set now
+    test_only: bool = False  # whether there is nothing to train on
+    compared_with_training: int = 0  # CTs of a model's training list that these were compared with
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """What was checked, in words."""
+        compared = self.compared_with_training
+        known = f"compared voxel for voxel with {compared} CTs that the model was trained on, none is among them"
+        return (*audit_checks(self.audit, len(self.records)), *([known] if compared else []))
 
     @property
     def subjects(self) -> str:
@@ -125,7 +135,8 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             folder,
             audit=content.audit,
             excluded=content.excluded,
-            compared_voxels=len(content.records),
+            checks=content.checks,
+            compared_with_training=content.compared_with_training if content.test_only else None,
             split_drawn_without=content.split_drawn_without,
             moved=content.moved,
             interpolated=content.interpolated,
@@ -143,8 +154,12 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
         "train": sorted(case.case_id for case in content.cases if case.split == "training"),
         "val": sorted(case.case_id for case in content.cases if case.split == "tuning"),
     }
-    files += [folder / "splits_final.json", folder / "dataset.json"]
-    write_json(files[-2], [fold])
+    if content.test_only:
+        (folder / "splits_final.json").unlink(missing_ok=True)
+    else:
+        files.append(folder / "splits_final.json")
+        write_json(files[-1], [fold])
+    files.append(folder / "dataset.json")
     write_json(files[-1], _description(folder.name, fold, content))
     return files
 
@@ -176,7 +191,8 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         "name": name,
         "description": (
             "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
-            f"imagesTr: training and tuning (splits_final.json, fold 0); imagesTs: external test set.{about_ignored}"
+            + ("" if content.test_only else "imagesTr: training and tuning (splits_final.json, fold 0); ")
+            + f"imagesTs: external test set.{about_ignored}"
             f"{about_others}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
@@ -188,6 +204,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         "channel_names": {"0": "CT"},
         "labels": labels,
         "numTraining": len(fold["train"]) + len(fold["val"]),
+        TRAINING_KEY: described_list(content.records[name] for name in (*fold["train"], *fold["val"])),
         **({"cases_without_tumour": without} if without else {}),
         "file_ending": FILE_ENDING,
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -239,7 +256,8 @@ def write_audit(
     *,
     audit: SplitAudit,
     excluded: Mapping[str, int],
-    compared_voxels: int,
+    checks: Sequence[str],
+    compared_with_training: int | None = None,
     split_drawn_without: int = 0,
     moved: Sequence[MovedCase] = (),
     interpolated: Mapping[str, int] | None = None,
@@ -249,14 +267,15 @@ def write_audit(
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
-    `compared_voxels` those whose voxels were compared. Of the others see `DatasetContent`; `trusted` are cases whose
+    `checks` what was checked in words. Of the others see `DatasetContent`; `trusted` are cases whose
     mask names another CT, and what was taken for it, `resampled` those whose mask had another grid, with its lesions
     and those that they became. What there is none of is left out, as are the cases without a tumour.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
     content = {
-        "checks": [{"check": check, "passed": True} for check in audit_checks(audit, compared_voxels)],
+        "checks": [{"check": check, "passed": True} for check in checks],
+        **({} if compared_with_training is None else {"compared_with_training_cts": compared_with_training}),
         "identified": cases + left_out,
         "excluded": left_out,
         "excluded_by_reason": dict(excluded),

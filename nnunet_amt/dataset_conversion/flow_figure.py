@@ -37,7 +37,7 @@ class FlowCounts:
     # Of all splits
     included_cases: int
     included_institutions: int
-    splits: tuple[SplitCounts, ...]  # training, tuning, external
+    splits: tuple[SplitCounts, ...]  # training, tuning, external, those that have cases
     shared_institutions: int = 0  # institutions of both training and tuning
 
     @property
@@ -49,7 +49,8 @@ class FlowCounts:
     def of(cls, audit: SplitAudit, excluded: Mapping[str, int]) -> FlowCounts:
         """Take the counts from an audit and the excluded cases by reason."""
         cases, _, institutions = audit.total
-        return cls(excluded, cases, institutions, audit.splits, audit.shared_institutions)
+        splits = tuple(split for split in audit.splits if split.cases)  # a test set alone has one
+        return cls(excluded, cases, institutions, splits, audit.shared_institutions)
 
     @property
     def excluded_cases(self) -> int:
@@ -137,11 +138,11 @@ def _layout(counts: FlowCounts) -> tuple[dict[str, _Box], float]:
     bottom = margin + (_LINE_CM + _PADDING_CM if note else 0)
     boxes: dict[str, _Box] = {}
     for number, (split, lines) in enumerate(split_lines.items()):
-        x = _WIDTH_CM / 2 + (number - 1) * step
+        x = _WIDTH_CM / 2 + (number - 1) * step if len(split_lines) > 1 else left
         y = bottom + _height(len(lines)) / 2
         boxes[split] = _Box(_SPLIT_TITLES[split], lines, x, y, narrow, _SPLIT_COLOURS[split])
     included_lines = _case_lines(counts, counts.included_cases, counts.without_tumour, counts.included_institutions)
-    y = boxes["training"].top + 1.5 * _GAP_CM + _height(len(included_lines)) / 2
+    y = max(box.top for box in boxes.values()) + 1.5 * _GAP_CM + _height(len(included_lines)) / 2
     boxes["included"] = _Box("Included", included_lines, left, y, wide, _WHITE)
     between = max(2 * _GAP_CM, _height(len(reasons)) + _GAP_CM)
     y = boxes["included"].top + between + _height(1) / 2

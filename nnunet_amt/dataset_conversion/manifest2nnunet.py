@@ -32,6 +32,7 @@ from nnunet_amt.dataset_conversion.readable_split import (
     moved_cases,
     prefixed,
 )
+from nnunet_amt.dataset_conversion.training_list import TrainingList
 from nnunet_amt.images.image_file import ReadingOptions, itk_warnings_off
 
 # Of what the dataset's record keeps the hashes; the images would take minutes.
@@ -60,6 +61,8 @@ class ConversionSettings:
         holds the patients' codes and the records' secret only.
     p_values
         Put p-values into Table 1.
+    test_only
+        All cases make an external test set, for a model that was trained elsewhere: there is nothing to train on.
     """
 
     seed: int = 711
@@ -71,6 +74,7 @@ class ConversionSettings:
     key_file: Path | None = None
     keep_case_ids: bool = False
     p_values: bool = False
+    test_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class ConversionSummary:
     files: tuple[Path, ...]  # written beside the images, and the key
     split_drawn_without: int = 0  # refused cases that a drawn split would have had
     moved: tuple[MovedCase, ...] = ()  # cases of an earlier run that are in another set now
+    checks: tuple[str, ...] = ()  # what was checked, in words
 
 
 def convert(
@@ -96,6 +101,7 @@ def convert(
     dataset_id: int,
     dataset_name: str = "AMT",
     settings: ConversionSettings | None = None,
+    trained_on: TrainingList | None = None,
     jobs: int = 1,
     executor: str | None = None,
     progress: Progress = silent,
@@ -116,6 +122,8 @@ def convert(
         The dataset becomes ``Dataset<id>_<name>``.
     settings
         The defaults if None.
+    trained_on
+        What the model has learnt from that a test set alone is for: none of it may be in the manifest.
     jobs, executor
         Processes, or a cluster as ``dask://HOST:PORT``; the dataset is the same, byte for byte. Memory grows with
         the number of cases under way.
@@ -142,7 +150,7 @@ def convert(
         outputs=_RECORDED_FILES,
         files_named=False,  # the dataset is passed on; its manifest and key are not, nor what they are called
     ) as notes:
-        summary = _convert(manifest, dataset, settings, jobs, executor, progress)
+        summary = _convert(manifest, dataset, settings, trained_on, jobs, executor, progress)
         by_split: dict[str, int] = {split.split: split.cases for split in summary.audit.splits}
         notes.counts.update({"cases": sum(by_split.values()), **by_split})
         notes.counts.update({"excluded": sum(summary.excluded.values()), "converted": summary.converted})
@@ -160,6 +168,7 @@ def _convert(
     manifest: Path,
     dataset: RawDataset,
     settings: ConversionSettings,
+    trained_on: TrainingList | None,
     jobs: int,
     executor: str | None,
     progress: Progress,
@@ -179,6 +188,8 @@ def _convert(
             dataset, work, workers, refused_file, rule if settings.exclude_unreadable else None, cohort.cases
         )
     _require_unlike(manifest.name, outcome.records, cases)
+    if trained_on is not None:
+        trained_on.require_none_of(outcome.records, cases, manifest.name)
     _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:
         cases, audit = rule.of_readable(cohort.cases, outcome.records.keys(), listed_in=refused_file)
@@ -197,6 +208,8 @@ def _convert(
         notes=notes,
         split_drawn_without=drawn_without,
         moved=[case for case in moved if case.was_finished],
+        test_only=settings.test_only,
+        compared_with_training=0 if trained_on is None else len(trained_on.pixels),
     )
     files = write_dataset_files(dataset, content)
     return ConversionSummary(
@@ -210,6 +223,7 @@ def _convert(
         files=(*files, names.key_file),
         split_drawn_without=drawn_without,
         moved=moved,
+        checks=content.checks,
     )
 
 
@@ -237,7 +251,9 @@ def _require_unlike(manifest_name: str, records: Mapping[str, CaseRecord], cases
 
 def _split_rule(manifest: Path, settings: ConversionSettings) -> SplitRule:
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
-    return SplitRule(manifest.name, listed, settings.external_cases, settings.tuning_cases, settings.seed)
+    return SplitRule(
+        manifest.name, listed, settings.external_cases, settings.tuning_cases, settings.seed, settings.test_only
+    )
 
 
 def _write_refused(dataset: RawDataset, refused_file: Path, outcome: Outcome, settings: ConversionSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_amt.base.files import read_rows
@@ -20,7 +20,7 @@ from nnunet_amt.cohort import (
     audit_splits,
 )
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import BadInputError, ManifestError
 from nnunet_amt.writing.numbers import counted
 
 _NAMED_AT_MOST = 5
@@ -36,12 +36,25 @@ class SplitRule:
     external_cases: int | None
     tuning_cases: int | None
     seed: int
+    test_only: bool = False  # all cases are external
+
+    def __post_init__(self) -> None:
+        """Refuse to draw what is not there: BadInputError."""
+        if self.test_only and (self.listed, self.external_cases, self.tuning_cases) != (None, None, None):
+            raise BadInputError(
+                "--test-only: makes a test set of all cases; leave out --external-institutions, --external-cases and "
+                "--tuning-cases"
+            )
+
+    @property
+    def _needed(self) -> Sequence[Split]:
+        return ("external",) if self.test_only else SPLITS
 
     def of_all(self, cases: Sequence[CohortCase]) -> tuple[tuple[CohortCase, ...], SplitAudit]:
         """Put all cases of the manifest into sets, before a file of them is opened, and check that nothing leaks."""
         with prefixed(f"{self.manifest_name}: "):
             divided = self._assigned(cases, self.listed)
-            return divided, audit_splits(divided)
+            return divided, audit_splits(divided, needed=self._needed)
 
     def of_readable(
         self, cases: Sequence[CohortCase], readable: Collection[str], *, listed_in: Path
@@ -67,11 +80,19 @@ class SplitRule:
         with prefixed(f"{self.manifest_name}: without the cases that could not be converted, "):
             try:
                 divided = self._assigned(kept, listed)
-                return divided, audit_splits(divided)
+                return divided, audit_splits(divided, needed=self._needed)
             except BadInputError as error:
                 raise type(error)(f"{error}; mend those cases ({listed_in} lists them){self._remedy(kept)}") from error
 
     def _assigned(self, cases: Sequence[CohortCase], listed: InstitutionList | None) -> tuple[CohortCase, ...]:
+        if self.test_only:
+            other = next((case for case in cases if case.split not in (None, "external")), None)
+            if other is not None:
+                raise ManifestError(
+                    f"line {other.line}, column 'split' (case {other.case_id!r}): is {other.split!r}, with --test-only "
+                    "all cases are external; remove the row, or the column if no model has learnt from these cases"
+                )
+            return tuple(replace(case, split="external") for case in cases)
         return assign_splits(
             cases,
             external_institutions=listed,
@@ -82,6 +103,8 @@ class SplitRule:
 
     def _remedy(self, kept: Sequence[CohortCase]) -> str:
         """Say what else to type where a set has been emptied."""
+        if self.test_only:
+            return ""
         if self.listed is not None:
             return f", or write a further institution into {self.listed.file_name}"
         if not is_given(kept):

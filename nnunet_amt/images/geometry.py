@@ -141,6 +141,24 @@ def to_lps(image: sitk.Image) -> sitk.Image:
     return image
 
 
+def array_to_lps(values: NDArray, geometry: Geometry) -> NDArray:
+    """Do to an array (z, y, x) on a grid what `to_lps` does to an image; `from_lps` undoes it."""
+    order, flips = lps_array_axes(geometry)
+    return np.flip(values.transpose(order), tuple(flips))
+
+
+def box_of(grid: Geometry, corner: Sequence[int], size: Sequence[int]) -> Geometry:
+    """Give the grid of a box of voxels; its corner and size are (x, y, z)."""
+    origin = np.array(grid.origin) + grid.axes @ (np.array(corner) * grid.spacing)
+    return Geometry(tuple(map(int, size)), grid.spacing, tuple(origin.tolist()), grid.direction)
+
+
+def corner_in(grid: Geometry, box: Geometry) -> tuple[int, int, int]:
+    """Give the voxel (x, y, z) of a grid that the first one of a box lies on, or nearest to."""
+    x, y, z = np.rint(grid.continuous_index(np.array([box.origin]))[0]).astype(int).tolist()
+    return x, y, z
+
+
 def from_lps(values: NDArray, geometry: Geometry) -> NDArray:
     """Undo `to_lps`: bring voxels of LPS axes, (..., z, y, x), back to the axes of the grid that they came from."""
     order, flips = lps_axes(geometry)

@@ -8,14 +8,13 @@ Where nothing is above it, one voxel of 0 stands for the whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
-from nnunet_amt.images.geometry import Geometry, described, geometry_difference
+from nnunet_amt.images.geometry import Geometry, box_of, corner_in, described, geometry_difference
 from nnunet_amt.images.image_file import read_grid
 from nnunet_amt.images.integrity import nifti_voxels
 from nnunet_amt.images.nifti import write_nifti
@@ -42,7 +41,7 @@ def write_probabilities(path: Path, levels: NDArray[np.uint8], *, geometry: Geom
     high = [int(planes[-1]) + 1 if planes.size else 1 for planes in found]
     box = tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))
     crop = levels[box]
-    write_nifti(path, crop, geometry=_cropped(geometry, low[::-1], crop.shape[::-1]), slope=1 / HIGHEST_LEVEL)
+    write_nifti(path, crop, geometry=box_of(geometry, low[::-1], crop.shape[::-1]), slope=1 / HIGHEST_LEVEL)
 
 
 def read_probabilities(path: Path, grid: Geometry) -> NDArray[np.uint8]:
@@ -56,9 +55,8 @@ def read_probabilities(path: Path, grid: Geometry) -> NDArray[np.uint8]:
         If it does not lie in the grid, voxel on voxel.
     """
     stated = read_grid(path, name=str(path))
-    corner = np.rint(grid.continuous_index(np.array([stated.origin]))[0]).astype(int)  # (x, y, z)
-    expected = _cropped(grid, corner.tolist(), stated.size)
-    difference = geometry_difference(stated, expected, tolerance=_ROUNDING_MM)
+    corner = np.array(corner_in(grid, stated))  # (x, y, z)
+    difference = geometry_difference(stated, box_of(grid, corner.tolist(), stated.size), tolerance=_ROUNDING_MM)
     if difference or (corner < 0).any() or (corner + stated.size > grid.size).any():
         raise GeometryMismatchError(
             f"{path}: lies on {described(stated)}, which is no part of the grid of its label map, {described(grid)}; "
@@ -73,9 +71,3 @@ def read_probabilities(path: Path, grid: Geometry) -> NDArray[np.uint8]:
     box = tuple(slice(start, start + edge) for start, edge in zip(first, stated.size[::-1], strict=True))
     levels[box] = crop
     return levels
-
-
-def _cropped(grid: Geometry, corner: Sequence[int], size: Sequence[int]) -> Geometry:
-    """Give the grid of a box of voxels; its corner and size are (x, y, z)."""
-    origin = np.array(grid.origin) + grid.axes @ (np.array(corner) * grid.spacing)
-    return Geometry(tuple(map(int, size)), grid.spacing, tuple(origin.tolist()), grid.direction)

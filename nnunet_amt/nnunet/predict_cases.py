@@ -7,14 +7,17 @@ stands, the case is done.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from numpy.typing import NDArray
 
 from nnunet_amt.base.files import atomic_path
+from nnunet_amt.base.workers import attempt
+from nnunet_amt.errors import AMTError
 from nnunet_amt.images.geometry import from_lps
 from nnunet_amt.images.image_file import ImageFile
 from nnunet_amt.images.nifti import write_nifti
@@ -22,6 +25,11 @@ from nnunet_amt.images.probability_file import probability_file, write_probabili
 from nnunet_amt.nnunet.input_images import InputImages, read_case
 from nnunet_amt.nnunet.loaded_model import LoadedModel
 from nnunet_amt.nnunet.network_grid import NetworkInput
+
+Case = TypeVar("Case")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+Written = TypeVar("Written")
 
 _DESCRIPTIONS = ("dataset.json", "plans.json")
 
@@ -61,29 +69,65 @@ def predict_cases(
         values, file = read_case(images, case, keep_intensities=keep_intensities) if found is None else found
         return file, model.prepare(values, file.geometry.spacing[::-1])
 
-    def write(case: str, file: ImageFile, prepared: NetworkInput, logits: torch.Tensor) -> str:
+    def write(case: str, file: ImageFile, prepared: NetworkInput, logits: torch.Tensor) -> None:
         predicted = model.finish(logits, prepared, probabilities=probabilities)
         if predicted.levels is not None:
             levels = from_lps(predicted.levels, file.stored)
             write_probabilities(probability_file(output, case), levels, geometry=file.stored)
         write_nifti(output / f"{case}.nii.gz", from_lps(predicted.labels, file.stored), geometry=file.stored)
-        return case
+
+    def run(prepared: tuple[ImageFile, NetworkInput]) -> tuple[ImageFile, NetworkInput, torch.Tensor]:
+        return *prepared, model.logits(prepared[1])
+
+    for case, result in beside_network(cases, read=read, run=run, write=lambda case, found: write(case, *found)):
+        if isinstance(result, AMTError):
+            raise result
+        on_case(case)
+
+
+def beside_network(
+    cases: Sequence[Case],
+    *,
+    read: Callable[[Case], Given],
+    run: Callable[[Given], Found],
+    write: Callable[[Case, Found], Written],
+) -> Iterator[tuple[Case, Written | AMTError]]:
+    """Take cases through three steps: the network runs on one while the next is read and the last written.
+
+    Gives each case when it is written, in their order, with what `write` gave or what was wrong with the case; the
+    others go on.
+
+    Parameters
+    ----------
+    read, write
+        Each runs in a thread of its own, in which torch makes no further ones.
+    run
+        Runs in this thread, with what `read` gave.
+
+    Raises
+    ------
+    DiskFullError, MissingExtraError, OSError
+        What is not a case's fault, see `attempt`.
+    """
+
+    def finish(case: Case, found: Found | AMTError) -> Written | AMTError:
+        return found if isinstance(found, AMTError) else attempt(lambda one: write(case, one), found)
 
     threads = torch.get_num_threads()
     try:
         with _one_thread() as reader, _one_thread() as writer:
-            following = reader.submit(read, cases[0])
-            written: Future[str] | None = None
-            for case, after in zip(cases, [*cases[1:], None], strict=True):
-                file, prepared = following.result()
-                if after is not None:
-                    following = reader.submit(read, after)
-                logits = model.logits(prepared)
+            following = reader.submit(attempt, read, cases[0]) if cases else None
+            written: tuple[Case, Future[Written | AMTError]] | None = None
+            for number, case in enumerate(cases, start=1):
+                assert following is not None
+                given = following.result()
+                following = reader.submit(attempt, read, cases[number]) if number < len(cases) else None
+                found = given if isinstance(given, AMTError) else attempt(run, given)
                 if written is not None:
-                    on_case(written.result())
-                written = writer.submit(write, case, file, prepared, logits)
+                    yield written[0], written[1].result()
+                written = case, writer.submit(finish, case, found)
             if written is not None:
-                on_case(written.result())
+                yield written[0], written[1].result()
     finally:
         torch.set_num_threads(threads)
 

@@ -57,6 +57,11 @@ class RawCases:
 def list_cases(dataset: Path) -> RawCases:
     """List the cases of a raw dataset, whose description, split and files must tell the same."""
     description = _read_json(dataset / "dataset.json")
+    if description.get("numTraining") == 0:
+        raise BadInputError(
+            f"{dataset.name}: is a test set alone (convert --test-only), there is nothing to train on; predict its "
+            "imagesTs with a model"
+        )
     splits = _read_json(dataset / "splits_final.json", SPLITS)
     try:
         labels = frozenset(int(value) for value in description["labels"].values())

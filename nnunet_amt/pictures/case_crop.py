@@ -11,7 +11,7 @@ import numpy as np
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError
 from nnunet_amt.images.foreground import Foreground
-from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, geometry_difference, lps_array_axes
+from nnunet_amt.images.geometry import GEOMETRY_TOLERANCE, Geometry, array_to_lps, geometry_difference, lps_array_axes
 from nnunet_amt.images.image_file import read_image
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
@@ -100,7 +100,7 @@ def read_case_crop(
     if image is not None:
         arrays.append(_cut_image(image, box, case_id))
     order, flips = lps_array_axes(geometry)
-    turned = [np.ascontiguousarray(np.flip(array.transpose(order), tuple(flips))) for array in arrays]
+    turned = [np.ascontiguousarray(array_to_lps(array, geometry)) for array in arrays]
     size, spacing = geometry.size[::-1], geometry.spacing[::-1]  # (z, y, x), as the axes are in the file
     lower = (size[old] - box[old].stop if new in flips else box[old].start for new, old in enumerate(order))
     return CaseCrop(

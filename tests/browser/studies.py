@@ -13,6 +13,8 @@ from scipy import ndimage
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
+from nnunet_amt.images.mask_file import read_geometry
+from nnunet_amt.images.probability_file import probability_file, write_probabilities
 from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 
@@ -38,6 +40,7 @@ def make_small_study(folder: Path) -> Path:
     references = sorted((dataset / "labelsTs").glob("*.nii.gz"))
     for name, departures in (("predictions", DEPARTURES), ("baseline/default/predictions", DEPARTURES[::-1])):
         _invent_predictions(references, folder / name, departures)
+    _invent_probabilities(folder / "predictions" / references[-1].name)
     cohort = dataset / "cohort.csv"
     evaluate(folder / "predictions", dataset / "labelsTs", folder / "evaluation", cohort=cohort)
     evaluate(
@@ -59,6 +62,15 @@ def _invent_predictions(references: Sequence[Path], folder: Path, departures: Se
         prediction = sitk.GetImageFromArray(depart(sitk.GetArrayFromImage(reference), departure))
         prediction.CopyInformation(reference)
         sitk.WriteImage(prediction, str(folder / path.name))
+
+
+def _invent_probabilities(path: Path) -> None:
+    """Keep probabilities of one case: 0.9 where it is predicted, 0.4 in a shell round it."""
+    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(path))) > 0
+    levels = np.where(mask, 230, np.where(ndimage.binary_dilation(mask, iterations=2), 102, 0)).astype(np.uint8)
+    write_probabilities(
+        probability_file(path.parent, path.name.removesuffix(".nii.gz")), levels, geometry=read_geometry(path)
+    )
 
 
 def depart(reference: np.ndarray, departure: str) -> np.ndarray:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
@@ -15,13 +16,15 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
+from nnunet_amt.base.run_record import file_sha256, read_runs
 from nnunet_amt.cli.commands import app
 from nnunet_amt.clinic.source_series import SourceSeries
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.dataset_conversion.convert_case import voxel_digests
+from nnunet_amt.images.dicom.files import DicomFolder, quiet_readers
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.geometry import Geometry
 from tests.clinic.builders import source_series
-from tests.images.dicom.dicom_fixtures import series_uid
+from tests.images.dicom.dicom_fixtures import make_volume, series_uid
 
 
 def write_label_map(path: Path, mask: NDArray[np.bool_], grid: Geometry) -> None:
@@ -156,3 +159,41 @@ def test_objects_of_a_case_that_is_refused_now_go(tmp_path: Path, source: Source
     code, _ = export(tmp_path, "--dicom", tmp_path / "ct")
     assert code == 1
     assert not list((tmp_path / "out").rglob("*.dcm"))
+
+
+def test_two_label_maps_of_one_name_stop_only_themselves(tmp_path: Path, source: SourceSeries) -> None:
+    for name in ("b.nii", "b.nrrd"):
+        write_label_map(tmp_path / "predictions" / name, one_lesion(), source.series.geometry)
+    code, text = export(tmp_path, "--dicom", tmp_path / "ct")
+    assert code == 1
+    assert "case b stands there twice, as b.nii and b.nrrd; remove one" in " ".join(text.split())
+    assert (tmp_path / "out" / "a" / "seg.dcm").is_file()
+    assert not (tmp_path / "out" / "b").exists()
+
+
+def test_the_record_has_the_hashes_of_ct_and_objects(tmp_path: Path, source: SourceSeries) -> None:
+    export(tmp_path, "--dicom", tmp_path / "ct", "--as", "seg", "--as", "sc")
+    (run,) = read_runs(tmp_path / "out")
+    for name in ("a/seg.dcm", "a/sc_01.dcm"):
+        assert run["outputs"][name]["sha256"] == file_sha256(tmp_path / "out" / name)
+    values = make_volume(6, 10, 12)
+    assert run["settings"]["ct_sha256"]["a"]["voxels"] == voxel_digests(values)[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_uids_that_are_too_long_are_taken_over_without_a_word(tmp_path: Path) -> None:
+    """pydicom would warn of each, with the value: of 70 characters, where 64 are allowed."""
+    long = "1.2." + "3" * 66
+
+    def change(z: int, dataset: Dataset) -> None:
+        with pydicom.config.disable_value_validation():
+            dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = long, long[:-1]
+
+    with quiet_readers():
+        source = source_series(tmp_path / "ct", change=change)
+    write_label_map(tmp_path / "predictions" / "a.nii.gz", one_lesion(), source.series.geometry)
+    code, text = export(tmp_path, "--dicom", tmp_path / "ct", "--as", "seg", "--as", "rtstruct", "--as", "sc")
+    assert code == 0, text
+    assert "UI" not in text
+    with quiet_readers():
+        assert str(dcmread(tmp_path / "out" / "a" / "seg.dcm").StudyInstanceUID) == long

@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
+from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.mask import open_dicom_mask
+from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.nnunet.network_grid import Prediction
 from nnunet_amt.study.settings import StudySettings, write_settings
 from tests.conftest import TINY_DATASET, set_nnunet_folders
-from tests.images.dicom.dicom_fixtures import write_ct_series, write_other
+from tests.images.dicom.dicom_fixtures import series_uid, write_ct_series, write_other
 from tests.images.dicom.seg_fixtures import as_source
 from tests.models.model_fixtures import write_model
 
@@ -33,8 +36,14 @@ class FakeModel:
 
     seen: list[NDArray] = field(default_factory=list)
 
-    def predict(self, values: NDArray, spacing: tuple[float, ...], *, probabilities: bool) -> Prediction:
+    def prepare(self, values: NDArray, spacing: tuple[float, ...]) -> NDArray:
+        return values
+
+    def logits(self, values: NDArray) -> NDArray:
         self.seen.append(values)
+        return values
+
+    def finish(self, logits: NDArray, values: NDArray, *, probabilities: bool) -> Prediction:
         above = (values > 0).astype(np.uint8)
         return Prediction(above, above * np.uint8(204))  # 204 of 255 is 0.8
 
@@ -101,8 +110,8 @@ def test_lesions_objects_and_page(tmp_path: Path, model: FakeModel) -> None:
     assert float(row["volume_cm3"]) == pytest.approx(24 * 0.8 * 0.7 * 2.5 / 1000, abs=5e-4)
     folder = tmp_path / "out" / "patient"
     assert {path.name for path in folder.iterdir()} == {
-        "segmentation.nii.gz", "probabilities.nii.gz", "overview.png", "result.json", "seg.dcm", "rtstruct.dcm",
-        "sc_01.dcm",
+        "segmentation.nii.gz", "probabilities.nii.gz", "overview.png", "ct_crop.nii.gz", "result.json", "seg.dcm",
+        "rtstruct.dcm", "sc_01.dcm",
     }  # fmt: skip
     assert pydicom.dcmread(folder / "seg.dcm").Modality == "SEG"
     page = (tmp_path / "out" / "index.html").read_text()
@@ -211,7 +220,80 @@ def test_a_file_gets_no_dicom_and_says_so(tmp_path: Path, model: FakeModel) -> N
     sitk.WriteImage(sitk.GetImageFromArray(chest()), str(tmp_path / "a.nrrd"))
     segment(tmp_path, tmp_path / "a.nrrd", "--as", "seg")
     (row,) = rows(tmp_path / "out" / "cases.csv")
-    assert row["note"] == "no DICOM objects: the CT is no DICOM series"
+    assert row["note"] == "no DICOM objects of this CT: it is no DICOM series"
+
+
+@pytest.mark.parametrize("rows_a_slice", [2.0, 1.2])
+def test_objects_of_a_tilted_gantry_lie_on_the_scanners_slices(
+    tmp_path: Path, model: FakeModel, rows_a_slice: float
+) -> None:
+    """Moved by whole rows a mask is exact; by 1.2 each pixel has the nearest of the straightened grid."""
+    positions = [(-10.0, -20.0 + z * rows_a_slice * 0.7, 100.0 + 2.5 * z) for z in range(8)]
+    write_series(tmp_path / "tilted", positions=positions)
+    code, text = segment(tmp_path, tmp_path / "tilted", "--resample-tilt", "--as", "seg", "--as", "rtstruct")
+    assert code == 0, text
+    (row,) = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "DICOM objects: drawn on the straightened CT, each slice moved back by whole pixels"
+    straight = sitk.ReadImage(str(tmp_path / "out" / "tilted" / "segmentation.nii.gz"))
+    labels = sitk.GetArrayFromImage(straight)
+    expected = np.stack([
+        plane[(top := int(np.floor(z * rows_a_slice + 0.5))) : top + 10] for z, plane in enumerate(labels)
+    ])  # fmt: skip
+    if rows_a_slice == 2.0:
+        assert (expected == (chest() > 0)).all()
+    seg = pydicom.dcmread(tmp_path / "out" / "tilted" / "seg.dcm")
+    frames = {
+        round((frame.PlanePositionSequence[0].ImagePositionPatient[2] - 100) / 2.5): (pixels, frame)
+        for pixels, frame in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True)
+    }
+    for z, (pixels, frame) in frames.items():
+        assert (pixels == expected[z]).all()
+        assert frame.PlanePositionSequence[0].ImagePositionPatient == pytest.approx(positions[z])
+    assert sum(pixels.sum() for pixels, _ in frames.values()) == expected.sum()
+    folder = DicomFolder(tmp_path / "out" / "tilted" / "rtstruct.dcm")
+    back = open_dicom_mask(folder, folder.headers(), roi="AMT 1").read(Geometry.of(straight)).labels
+    assert (back == labels).all()
+
+
+def test_a_damaged_file_of_an_earlier_case_costs_the_viewer_and_no_more(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "b", series="other")
+    segment(tmp_path, tmp_path / "a")
+    (tmp_path / "out" / "a" / "ct_crop.nii.gz").write_bytes(b"no image")
+    code, text = segment(tmp_path, tmp_path / "b")
+    assert code == 0, text
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert 'id="b"' in page
+    assert 'id="look"' not in page
+
+
+def test_what_was_segmented_is_exported_to_its_own_series(tmp_path: Path, model: FakeModel) -> None:
+    """Two reconstructions have one grid, but each case knows which of them it is of; the objects are the same ones."""
+    write_series(tmp_path / "soft", series="soft")
+    write_series(tmp_path / "sharp", series="sharp")
+    sitk.WriteImage(sitk.GetImageFromArray(chest()), str(tmp_path / "file.nrrd"))
+    segment(tmp_path, tmp_path / "soft", tmp_path / "sharp", tmp_path / "file.nrrd", "--as", "seg")
+    words = ["export", str(tmp_path / "out"), "-o", str(tmp_path / "objects"), "--as", "seg"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1  # there is no series of a file
+    for case in ("soft", "sharp"):
+        one, other = (pydicom.dcmread(tmp_path / folder / case / "seg.dcm") for folder in ("out", "objects"))
+        assert one.SOPInstanceUID == other.SOPInstanceUID
+        assert one.ReferencedSeriesSequence[0].SeriesInstanceUID == series_uid(case)
+    lesions = rows(tmp_path / "objects" / "lesions.csv")
+    assert lesions == [row for row in rows(tmp_path / "out" / "lesions.csv") if row["case_id"] != "file"]
+
+
+def test_a_stack_of_coronal_slices_names_its_own_slice(tmp_path: Path, model: FakeModel) -> None:
+    """Slice 5 of the coronal stack, whose y is the axis of the slices, holds most of the block."""
+    orientation = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+    write_series(
+        tmp_path / "coronal", orientation=orientation, positions=[(0.0, 2.5 * z, 0.0) for z in range(8)],
+    )  # fmt: skip
+    segment(tmp_path, tmp_path / "coronal", "--as", "sc")
+    (row,) = rows(tmp_path / "out" / "lesions.csv")
+    assert row["slice"] == "6"  # from 1: the block is in slices 5 and 6 of 0 to 7
+    assert float(row["centre_y_mm"]) == pytest.approx(2.5 * 5.5)
 
 
 def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +307,10 @@ def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatc
     assert code == 0, text
     result = json.loads((tmp_path / "out" / "a" / "result.json").read_text())
     assert len(result["model_sha256"]) == 64
+    words = ["--model", tmp_path / "model.zip", "--executor", "dask://127.0.0.1:1"]
+    code, text = segment(tmp_path, tmp_path / "a", *words)
+    assert code == 2
+    assert "unpack it into a folder that all of them see" in " ".join(text.split())
 
 
 def test_a_study_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:

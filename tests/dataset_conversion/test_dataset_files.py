@@ -252,7 +252,10 @@ def test_checks_say_how_much_was_compared() -> None:
 def test_the_file_holds_counts_codes_and_no_name(tmp_path: Path) -> None:
     codes = {"North": "i-1", "South": "i-2", "East": "i-3"}
     path = write_audit(
-        tmp_path, audit=audit_splits(CLEAN).coded(codes), excluded={"incomplete CT": 2, "no CT": 1}, compared_voxels=5
+        tmp_path,
+        audit=audit_splits(CLEAN).coded(codes),
+        excluded={"incomplete CT": 2, "no CT": 1},
+        checks=audit_checks(audit_splits(CLEAN), 5),
     )
     assert path == tmp_path / "audit.json"
     content = json.loads(path.read_text())

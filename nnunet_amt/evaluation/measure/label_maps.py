@@ -197,8 +197,8 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
     return tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
 
 
-def find_label_maps(folder: Path) -> dict[str, Path]:
-    """Find the label maps of a folder by their case ids.
+def find_label_maps(folder: Path, *, twice: dict[str, str] | None = None) -> dict[str, Path]:
+    """Find the label maps of a folder by their case ids; cases that stand there twice go into `twice`, if given.
 
     Raises BadInputError if the folder or one of them cannot be read, or a case stands there twice; UnmatchedCasesError
     if there is none.
@@ -222,11 +222,14 @@ def find_label_maps(folder: Path) -> dict[str, Path]:
                 "the file in both folders"
             )
         if case_id in found:
-            raise BadInputError(
-                f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"
-            )
-        found[case_id] = path
-    if not found:
+            reason = f"{folder}: case {case_id} stands there twice, as {found[case_id].name} and {path.name}"
+            if twice is None:
+                raise BadInputError(reason)
+            twice[case_id] = f"{reason}; remove one"
+        found.setdefault(case_id, path)
+    for case_id in twice or ():
+        del found[case_id]
+    if not found and not twice:
         raise UnmatchedCasesError(f"{folder}: no label map found; their names end with {', '.join(LABEL_MAP_ENDINGS)}")
     return found
 

@@ -13,7 +13,7 @@ import warnings
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,19 @@ class DicomFolder:
             _require_whole_last_element(dataset)
             dataset.file_meta.TransferSyntaxUID = stated_syntax(dataset)
             return dataset
+
+    def datasets(self, members: Sequence[str]) -> list[Any]:
+        """Read files up to their pixels, as pydicom datasets that state how they are encoded; a zip is opened once."""
+        pydicom = pydicom_module()
+        found = []
+        with self._opened() as archive:
+            for member in members:
+                with refusing_damage(self, member), self._file(archive, member) as file:
+                    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+                    _require_whole_last_element(dataset)
+                    dataset.file_meta.TransferSyntaxUID = stated_syntax(dataset)
+                    found.append(dataset)
+        return found
 
     def content_digest(self, member: str) -> str:
         """Digest the bytes of one file, to tell copies."""

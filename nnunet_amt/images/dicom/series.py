@@ -48,6 +48,11 @@ class DicomSeries:
         return lps_geometry(self._read_geometry)
 
     @property
+    def is_enhanced(self) -> bool:
+        """Whether one file holds many slices, as frames."""
+        return any(header.frame for header in self.slices)
+
+    @property
     def manufacturer(self) -> str | None:
         """Of the scanner, as in the headers."""
         return self.slices[0].manufacturer or None
@@ -90,7 +95,7 @@ class DicomSeries:
 
     def _voxels(self, scratch: Path) -> sitk.Image:
         """Read the slices in HU, in their order, on any grid; padding has the floor."""
-        if any(header.frame for header in self.slices):
+        if self.is_enhanced:
             return sitk.GetImageFromArray(decoded_series(self.folder, self.slices))
         files = self.folder.files_on_disk([header.member for header in self.slices], scratch)
         if (plain := plain_series(files, self.slices)) is not None:

@@ -231,6 +231,21 @@ def straightened(image: sitk.Image, shifts: Shifts, *, geometry: Geometry) -> si
     return result
 
 
+def on_tilted_slices(straight: NDArray, shifts: Shifts, *, size: Sequence[int]) -> NDArray:
+    """Undo `straightened` for a mask (z, y, x): each pixel of the scanner's gets the value that lies nearest to it.
+
+    So every slice is moved by whole pixels, at most half a pixel from where it lay. `size` is (x, y, z) of the
+    scanner's slices.
+    """
+    low, _ = _margins(shifts)
+    columns, rows, _ = size
+    slices = np.zeros((len(shifts), rows, columns), straight.dtype)
+    for z, shift in enumerate(shifts):
+        left, top = np.floor(np.array(shift) - low + 0.5).astype(int).tolist()
+        slices[z] = straight[z, top : top + rows, left : left + columns]
+    return slices
+
+
 def _margins(shifts: Shifts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Whole pixels (x, y) by which the grid grows to either side."""
     rounded = np.round(shifts, 3)  # rounding errors need no pixel

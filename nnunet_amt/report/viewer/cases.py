@@ -15,9 +15,11 @@ from nnunet_amt.evaluation.results.read_results import EvaluatedCase, read_decis
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.triage import candidates
 from nnunet_amt.images.foreground import MaskBox
-from nnunet_amt.images.geometry import Geometry, lps_array_axes
+from nnunet_amt.images.geometry import Geometry, array_to_lps, lps_array_axes, lps_geometry
 from nnunet_amt.images.mask_file import read_foreground, read_geometry
+from nnunet_amt.images.probability_file import probability_file, read_probabilities
 from nnunet_amt.pictures import CaseCrop, Voxel
+from nnunet_amt.report.viewer.dial import Dial, dial_steps
 from nnunet_amt.study import Study, study_crop
 from nnunet_amt.study.study import label_map_in
 
@@ -58,10 +60,11 @@ class FalsePositive:
 
 @dataclass(frozen=True, eq=False)
 class LoadedCase:
-    """The voxels of a case, and the candidates in them."""
+    """The voxels of a case, the candidates in them, and what other thresholds would find."""
 
     crop: CaseCrop
-    false_positives: tuple[FalsePositive, ...]
+    false_positives: tuple[FalsePositive, ...] = ()
+    dial: Dial | None = None  # where probabilities were kept
 
     def voxel_at(self, where: Point) -> Voxel:
         """Give the voxel (z, y, x) of the crop that a point lies in."""
@@ -160,7 +163,25 @@ def _load(study: Study, case: EvaluatedCase, settings: EvaluationSettings, decis
     return LoadedCase(
         crop,
         tuple(replace(one, decision=decisions.get((case.case_id, one.lesion), one.decision)) for one in found),
+        None if prediction is None else _dial(crop, prediction, settings),
     )
+
+
+def _dial(crop: CaseCrop, prediction: Path, settings: EvaluationSettings) -> Dial | None:
+    """Read the probabilities that were kept beside a prediction; None without any."""
+    path = probability_file(prediction.parent, crop.case_id)
+    if not path.is_file():
+        return None
+    geometry = read_geometry(prediction)
+    levels = array_to_lps(read_probabilities(path, geometry), geometry)
+    z, y, x = (slice(low, low + size) for low, size in zip(crop.lower, crop.reference.shape, strict=True))
+    return Dial(
+        levels[z, y, x],
+        dial_steps(
+            levels, spacing=lps_geometry(geometry).spacing, connectivity=settings.connectivity,
+            minimum_voxels=settings.minimum_predicted_voxels,
+        ),
+    )  # fmt: skip
 
 
 def _words(case: EvaluatedCase) -> str:

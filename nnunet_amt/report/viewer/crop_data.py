@@ -10,6 +10,7 @@ import numpy as np
 
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.nifti import nifti_gz
+from nnunet_amt.images.probability_file import HIGHEST_LEVEL
 from nnunet_amt.pictures import CaseCrop, Voxel, case_panel
 from nnunet_amt.report.page_parts import Picture, png_picture
 
@@ -19,6 +20,7 @@ LEAST_BUDGET = 2_000  # characters; one voxel needs a few hundred
 
 _STEP = (HU_RANGE[1] - HU_RANGE[0]) / 255
 _LABELS_SHARE = 0.4  # of the budget; masks compress so well that they keep their voxels nearly always
+_PROBABILITIES_SHARE = 0.25  # most are 0 or 1, and pack nearly as well
 _MOST_VOXELS = 4_000_000  # what a browser takes in at once
 _IMAGE_CHARACTERS, _LABELS_CHARACTERS = 0.6, 0.01  # that a voxel usually takes
 _AIM, _WELL_USED = 0.95, 0.85  # of the budget: what the next guess aims at, and what is good enough
@@ -33,7 +35,7 @@ Layers = tuple[np.ndarray, ...]  # on one grid
 
 @dataclass(frozen=True)
 class CropData:
-    """Two gzip'ed NIfTI files of one box as base64; their grids may differ.
+    """Gzip'ed NIfTI files of one box as base64; their grids may differ.
 
     Attributes
     ----------
@@ -43,19 +45,22 @@ class CropData:
         0, or the sum of `REFERENCE_BIT` and `PREDICTION_BIT`.
     image_spacing, labels_spacing
         Voxel edge lengths (z, y, x) in mm, after resampling.
+    probabilities
+        A third file, of probabilities in bytes; empty without any.
     """
 
     image: str
     labels: str
     image_spacing: Spacing
     labels_spacing: Spacing
+    probabilities: str = ""
 
 
-def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
-    """Pack CT and masks of a crop into no more than `budget` characters.
+def encode_crop(crop: CaseCrop, *, budget: int, levels: np.ndarray | None = None) -> CropData:
+    """Pack CT and masks of a crop, and levels of probability (z, y, x), into no more than `budget` characters.
 
     What is too large is averaged over larger voxels until it fits, the CT apart from the masks; no axis becomes finer.
-    The budget is in characters of base64 for both.
+    The budget is in characters of base64 for all.
 
     Raises
     ------
@@ -70,6 +75,16 @@ def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
         labels = REFERENCE_BIT * (reference >= 0.5) + PREDICTION_BIT * (prediction >= 0.5)
         return np.asarray(labels, np.uint8)
 
+    probabilities = ""
+    if levels is not None:
+        probabilities, _ = _fit(
+            (levels.astype(np.float32),),
+            lambda layers: _text(np.rint(layers[0]).astype(np.uint8), crop, 1 / HIGHEST_LEVEL),
+            crop,
+            int(budget * _PROBABILITIES_SHARE),
+            _IMAGE_CHARACTERS,
+        )
+        budget -= len(probabilities)
     masks = crop.reference.astype(np.float32), crop.prediction.astype(np.float32)
     labels, labels_spacing = _fit(
         masks, lambda shares: _text(joined(*shares), crop), crop, int(budget * _LABELS_SHARE), _LABELS_CHARACTERS
@@ -86,7 +101,7 @@ def encode_crop(crop: CaseCrop, *, budget: int) -> CropData:
             budget - len(labels),
             _IMAGE_CHARACTERS,
         )
-    return CropData(image, labels, image_spacing, labels_spacing)
+    return CropData(image, labels, image_spacing, labels_spacing, probabilities)
 
 
 def encode_strip(crop: CaseCrop, *, budget: int, at: Voxel | None = None) -> Picture | None:

@@ -19,6 +19,7 @@ from nnunet_amt.pictures import shown_voxel
 from nnunet_amt.report.page_parts import Picture
 from nnunet_amt.report.viewer.cases import FalsePositive, Point, ViewerCase
 from nnunet_amt.report.viewer.crop_data import HU_RANGE, LEAST_BUDGET, CropData, encode_crop, encode_strip
+from nnunet_amt.report.viewer.dial import THRESHOLDS, DialStep
 from nnunet_amt.writing.figure_style import BLUE, ORANGE
 
 PAGE_BUDGET = 45_000_000  # characters of all cases together
@@ -30,7 +31,7 @@ NIIVUE_SHA256 = "47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4a
 NIIVUE_FILE = Path(__file__).parent / "vendor" / "niivue.umd.js"
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("decode", "contours", "overlay", "planes", "triage_csv", "triage_store", "triage", "viewer")
+_SCRIPTS = ("decode", "contours", "overlay", "planes", "dial", "triage_csv", "triage_store", "triage", "viewer")
 _STRIPS_SHARE = 0.25, 0.4  # of a case's budget: for the still picture of the case; for those of its findings too
 _CASE_OVERHEAD, _FINDING_OVERHEAD = 1_200, 1_300  # characters in lists and tables and around pictures and blocks
 _MOST_JOBS = 4
@@ -85,11 +86,14 @@ class _Encoded:
     has_ct: bool
     coarser_image: bool
     coarser_masks: bool
+    dial: tuple[DialStep, ...] = ()
 
 
 def viewer_part(
     cases: Sequence[ViewerCase],
     *,
+    references: bool = True,
+    order: str = ", lowest Dice first",
     triage_commands: Sequence[str] = (),
     budget: int = PAGE_BUDGET,
     jobs: int | None = None,
@@ -101,6 +105,10 @@ def viewer_part(
 
     Parameters
     ----------
+    references
+        Whether the cases have any, and so false positives to be asked about.
+    order
+        In which the cases stand, behind "1 of 8".
     triage_commands
         What counts the reader's decisions, to be typed in the study's folder where ``decisions.csv`` lies.
     budget
@@ -125,11 +133,11 @@ def viewer_part(
     found = _candidates(encoded)
     scripts = [*([] if library is None else [library]), *(_asset(f"{name}.js") for name in _SCRIPTS)]
     return ViewerPart(
-        html=_html(encoded, found, triage_commands),
+        html=_html(encoded, found, triage_commands, references=references),
         styles=_asset("viewer.css"),
         # what would end a script element, or begin a comment in it, is broken up; in JavaScript it stays the same
         scripts=tuple(script.replace("</script", "<\\/script").replace("<!--", "<\\!--") for script in scripts),
-        data=tuple(_data_blocks(encoded, found)),
+        data=tuple(_data_blocks(encoded, found, order)),
         csp={"img-src": ("data:",)},
     )
 
@@ -171,7 +179,10 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
     each = int(budget * _STRIPS_SHARE[bool(findings)] / (1 + len(findings)))
     places = (None, *(loaded.voxel_at(found.where) for found in findings))
     strips = [encode_strip(crop, budget=each, at=place) for place in places]
-    data = encode_crop(crop, budget=budget - sum(len(strip.source) for strip in strips if strip is not None))
+    data = encode_crop(
+        crop, budget=budget - sum(len(strip.source) for strip in strips if strip is not None),
+        levels=None if loaded.dial is None else loaded.dial.levels,
+    )  # fmt: skip
     z, y, x = ((at + 0.5) / size for at, size in zip(shown_voxel(crop), crop.reference.shape, strict=True))
     return _Encoded(
         case=case,
@@ -183,6 +194,7 @@ def _encode(case: ViewerCase, budget: int) -> _Encoded:
         has_ct=crop.image is not None,
         coarser_image=crop.image is not None and _is_coarser(data.image_spacing, crop.spacing),
         coarser_masks=_is_coarser(data.labels_spacing, crop.spacing),
+        dial=() if loaded.dial is None else loaded.dial.steps,
     )
 
 
@@ -208,23 +220,34 @@ def _candidates(encoded: Sequence[_Encoded]) -> list[dict[str, Any]]:
     ]
 
 
-def _data_blocks(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]]) -> Iterator[DataBlock]:
+def _data_blocks(
+    encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]], order: str
+) -> Iterator[DataBlock]:
     """Give the voxels of every case, then the list of cases and candidates that names their blocks."""
     cases = []
     for number, one in enumerate(encoded):
-        ids = {name: f"amt-{name}-{number}" for name in ("image", "labels")}
+        kept = ("image", "labels", "probabilities") if one.dial else ("image", "labels")
+        ids = {name: f"amt-{name}-{number}" for name in kept}
         for name, block_id in ids.items():
             yield DataBlock(block_id, "application/octet-stream;base64", getattr(one.data, name))
         focus = [round(share, 4) for share in one.focus]
-        cases.append({"id": one.case.case_id, "words": one.case.words, **ids, "focus": focus})
+        steps = [[step.threshold, step.lesions, round(step.volume_cm3, 3)] for step in one.dial]
+        about = {"id": one.case.case_id, "words": one.case.words, **ids, "focus": focus}
+        cases.append({**about, "dial": steps} if steps else about)
     # decisions that a browser kept belong to these very candidates
     known = [[each[name] for name in ("case_id", "lesion", "voxels")] for each in candidates]
     key = sha256(json.dumps([[case["id"] for case in cases], known]).encode()).hexdigest()[:16]
-    content = json.dumps({"key": key, "cases": cases, "candidates": list(candidates)})
+    content = json.dumps({"key": key, "cases": cases, "candidates": list(candidates), "order": order})
     yield DataBlock("amt-viewer-cases", "application/json", content.replace("<", "\\u003c"))
 
 
-def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]], triage_commands: Sequence[str]) -> str:
+def _html(
+    encoded: Sequence[_Encoded],
+    candidates: Sequence[Mapping[str, Any]],
+    triage_commands: Sequence[str],
+    *,
+    references: bool,
+) -> str:
     strips = [strip for one in encoded for strip in one.finding_strips]
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -240,6 +263,9 @@ def _html(encoded: Sequence[_Encoded], candidates: Sequence[Mapping[str, Any]], 
         hu_high=HU_RANGE[1],
         threshold=CANDIDATE_THRESHOLD,
         triage_commands=triage_commands,
+        references=references,
+        dials=any(one.dial for one in encoded),
+        thresholds=THRESHOLDS,
         blue=BLUE,
         orange=ORANGE,
     )

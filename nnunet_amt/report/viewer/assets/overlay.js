@@ -133,7 +133,7 @@
   }
 
   function draw(context, path, mask, shown, scale) {
-    if (shown.fill > 0) {
+    if (shown.fill > 0 && !shown.coloured) {
       context.globalAlpha = shown.fill;
       context.fillStyle = mask === REFERENCE ? hatching(context, mask.colour, scale) : mask.colour;
       context.fill(path, "evenodd");

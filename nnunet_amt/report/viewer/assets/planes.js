@@ -20,6 +20,10 @@
     viewModeHotKey: "",
   };
 
+  // from the threshold to certainty; equally opaque, so that the threshold's edge is seen
+  const PROBABILITY = { R: [204, 204, 240], G: [70, 70, 228], B: [150, 150, 66], A: [0, 255, 255], I: [0, 1, 255] };
+  const PROBABILITY_OPACITY = 0.55;
+
   /** Whether the browser can draw with WebGL 2 at all. */
   amt.hasWebGL = function () {
     try {
@@ -40,6 +44,7 @@
       this.shown = { prediction: true, reference: true, outlines: true, fill: 0.25 };
       this.window = { level: 40, width: 400 };
       this.labels = null;
+      this.threshold = null; // of probability; null where none is shown
       this.asked = 0;
     }
 
@@ -53,19 +58,26 @@
       };
       nv.onLocationChange = () => this.moved();
       await nv.attachToCanvas(this.canvas, true);
+      nv.addColormap("amt-probability", PROBABILITY);
       this.nv = nv;
     }
 
     /** Show a case, with the crosshair at a point given as shares (x, y, z) of the crop. */
     async show(item, point) {
       const asked = ++this.asked;
-      const [image, labels] = await Promise.all([amt.decode(item.image), amt.decode(item.labels)]);
+      const names = [item.image, item.labels, item.probabilities].filter(Boolean);
+      const [image, labels, probabilities] = await Promise.all(names.map(amt.decode));
       const volume = await window.niivue.NVImage.new(image, "case.nii", "gray", 1);
+      const layer = probabilities && (await window.niivue.NVImage.new(probabilities, "probability.nii", "amt-probability", 0));
       if (asked !== this.asked) return false; // another case was asked for meanwhile
       for (const old of [...this.nv.volumes]) this.nv.removeVolume(old);
       this.labels = amt.labelVolume(labels);
       this.setLimits(volume);
       this.nv.addVolume(volume);
+      if (layer) {
+        this.setLayer(layer);
+        this.nv.addVolume(layer);
+      }
       this.moveTo(point);
       return true;
     }
@@ -108,6 +120,22 @@
     setLimits(volume) {
       volume.cal_min = this.window.level - this.window.width / 2;
       volume.cal_max = this.window.level + this.window.width / 2;
+    }
+
+    /** Colour what lies at or above a probability; null for nothing. */
+    setThreshold(threshold) {
+      this.threshold = threshold;
+      this.shown.coloured = threshold !== null;
+      const layer = this.nv?.volumes[1];
+      if (!layer) return;
+      this.setLayer(layer);
+      this.nv.updateGLVolume();
+    }
+
+    setLayer(layer) {
+      layer.opacity = this.threshold === null ? 0 : PROBABILITY_OPACITY;
+      layer.cal_min = (this.threshold ?? 1) - 0.5 / 255; // what lies on it is coloured too
+      layer.cal_max = 1;
     }
 
     setShown(changes) {

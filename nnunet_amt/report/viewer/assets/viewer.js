@@ -16,6 +16,7 @@
       for (const part of root.querySelectorAll("[data-script]")) part.hidden = false;
       this.listen();
       const triageRoot = root.querySelector(".amt-triage");
+      this.dial = this.find("threshold") && new amt.Dial(this.find, (threshold) => this.planes?.setThreshold(threshold));
       this.triage = triageRoot && new amt.Triage(triageRoot, data.candidates, data.key, (i) => this.showCandidate(i));
       this.markCase(0);
       this.startWhenNear();
@@ -43,7 +44,7 @@
       this.still = true;
       this.root.classList.add("amt-still");
       for (const part of this.root.querySelectorAll("[data-moving]")) part.hidden = true;
-      this.say(`${why}: every case is shown as still pictures. The triage works all the same.`);
+      this.say(`${why}: every case is shown as still pictures.${this.triage ? " The triage works all the same." : ""}`);
       this.root.dataset.ready = "still";
     }
 
@@ -53,6 +54,7 @@
         await planes.start();
         planes.setWindow(...this.windowInputs());
         planes.setShown(this.shownInputs());
+        planes.setThreshold(this.dial?.threshold ?? null);
         this.find("canvas").addEventListener("webglcontextlost", () => this.withoutPlanes("The viewer's graphics were lost"));
         this.planes = planes;
       })();
@@ -78,9 +80,10 @@
       this.current = index;
       const item = this.data.cases[index];
       this.find("case").value = String(index);
-      this.find("place").textContent = `${index + 1} of ${this.data.cases.length}, lowest Dice first`;
+      this.find("place").textContent = `${index + 1} of ${this.data.cases.length}${this.data.order}`;
       this.find("canvas").setAttribute("aria-label", `Axial, coronal and sagittal slice of ${item.id}, ${item.words}`);
       this.markStill(`[data-case="${index}"]`);
+      this.dial?.take(item.dial);
     }
 
     markStill(which) {
@@ -135,13 +138,14 @@
 
     shownInputs() {
       const shown = { fill: Number(this.find("fill").value) / 100 };
-      for (const name of ["prediction", "reference", "outlines"]) shown[name] = this.find(name).checked;
+      for (const name of ["prediction", "reference", "outlines"]) shown[name] = Boolean(this.find(name)?.checked);
       this.find("fill-words").textContent = `${this.find("fill").value}%`;
       return shown;
     }
 
     toggle(name) {
       const box = this.find(name);
+      if (!box) return;
       box.checked = !box.checked;
       this.planes?.setShown(this.shownInputs());
     }
@@ -158,7 +162,7 @@
         button.addEventListener("click", () => this.setWindow(...button.dataset.window.split(" ").map(Number)));
       }
       for (const name of ["prediction", "reference", "outlines", "fill"]) {
-        this.find(name).addEventListener("input", () => this.planes?.setShown(this.shownInputs()));
+        this.find(name)?.addEventListener("input", () => this.planes?.setShown(this.shownInputs()));
       }
       this.root.addEventListener("keydown", (event) => this.key(event), true);
       this.root.addEventListener("keyup", (event) => event.target === this.find("canvas") && event.stopPropagation(), true);
@@ -213,6 +217,7 @@
         o: () => this.toggle("outlines"),
         p: () => this.toggle("prediction"),
         r: () => this.toggle("reference"),
+        t: () => this.dial?.toggle(),
       };
       if (onCanvas) Object.assign(actions, { ArrowUp: slice(2, 1), ArrowDown: slice(2, -1) });
       if (this.triage) {
