@@ -57,6 +57,15 @@ Fold = Annotated[
 ]
 Trainer = Annotated[str, typer.Option(metavar="CLASS", help="Such as nnUNetTrainerAMT_20epochs.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="auto takes cuda where there is one, else cpu.")]
+OperatingPoint = Annotated[
+    str | None,
+    typer.Option(
+        "--operating-point",
+        metavar="NAME",
+        help="A point of calibrate, such as screening; of saved probabilities, where they are there.",
+        show_default="none, the network's own decision",
+    ),
+]
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results.")]
 Predictions = Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="Folder of predicted label maps.")]

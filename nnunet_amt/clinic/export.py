@@ -20,6 +20,7 @@ from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
 from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_whole
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
+from nnunet_amt.evaluation.operating_points.point_file import point_of_predictions
 from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
 from nnunet_amt.images.image_file import read_image, to_hounsfield
 from nnunet_amt.images.mask_file import read_geometry, tumour_mask
@@ -71,7 +72,7 @@ def export_predictions(
     require_no_file(output)
     label_maps = find_label_maps(predictions)
     sources = _open_series(series, progress)
-    model, model_hash = _model_of(predictions)
+    maker = _maker_of(predictions)
     files: list[Path] = []
     rows: list[Sequence[object]] = []
     without: list[str] = []
@@ -79,7 +80,6 @@ def export_predictions(
     inputs: dict[str, Path | RunInput] = {"predictions": predictions}
     with recorded_run(output, "export", settings=options, inputs=inputs, outputs=EXPORT_FILES) as notes:
         for done, (case_id, path) in enumerate(label_maps.items(), start=1):
-            maker = Maker(model, model_hash)
             remove_objects(output / case_id)  # also where the case is refused now
             try:
                 case = _case_of(path, sources, options=options)
@@ -113,11 +113,12 @@ def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries
     return found
 
 
-def _model_of(predictions: Path) -> tuple[str, str]:
-    """Name the trainer and the hash of the checkpoint that the folder's record tells of."""
+def _maker_of(predictions: Path) -> Maker:
+    """Name the trainer, the hash of the checkpoint and the operating point that the folder's records tell of."""
     run: dict[str, Any] = newest_run(predictions, "predict") or {}
     trainer = str(run.get("settings", {}).get("trainer") or _UNKNOWN_MODEL)
-    return trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
+    digest = str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
+    return Maker(trainer, digest, point_of_predictions(predictions).get("name", ""))
 
 
 def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOptions) -> CaseObjects:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,16 @@ from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.result_page import write_result_page
 from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.errors import AMTError, BadInputError, DiskFullError
+from nnunet_amt.evaluation.operating_points.point import OperatingPoint, apply_point
+from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.images.dicom.series import DicomSeries
-from nnunet_amt.images.geometry import from_lps
+from nnunet_amt.images.geometry import array_to_lps, from_lps
 from nnunet_amt.images.image_file import ReadingOptions
 from nnunet_amt.images.nifti import write_nifti
-from nnunet_amt.images.probability_file import write_probabilities
+from nnunet_amt.images.probability_file import LOWEST_OF_TUMOUR, read_probabilities, write_probabilities
 from nnunet_amt.nnunet.environment import require_device
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
+from nnunet_amt.nnunet.network_grid import Prediction
 
 LABEL_MAP, PROBABILITIES, OVERVIEW, RESULT = (
     "segmentation.nii.gz",
@@ -52,6 +56,7 @@ _RESULT = {
     "files": [str],
     "lesions": [list],
     "note": str,
+    "operating_point?": {"name": str, "digest": str},
 }
 
 
@@ -83,6 +88,7 @@ def segment(
     fold: str = "0",
     trainer: str | None = None,
     checkpoint: str | None = None,
+    operating_point: str | None = None,
     device: str = "auto",
     progress: Progress = silent,
 ) -> Segmented:
@@ -100,6 +106,9 @@ def segment(
         all cases ``cases.csv``, ``lesions.csv`` and ``index.html``.
     model, fold, trainer, checkpoint
         See `opened_model`.
+    operating_point
+        Name of one of the model's points, see `read_point`; None for the argmax. Where the probabilities of a case are
+        there, the network is not run again.
     options
         What is written and read.
     device
@@ -118,7 +127,9 @@ def segment(
         raise BadInputError(f"no CT can be used of {len(not_taken)} found{reasons}")
     with opened_model(model, fold=fold, trainer=trainer, checkpoint=checkpoint) as weights:
         cases = [_beside_others(case, output) for case in cases]
-        run = _Run(output, file_sha256(weights) or "", weights.parents[1].name.partition("__")[0], options)
+        digest = file_sha256(weights) or ""
+        point = None if operating_point is None else read_point(weights, operating_point, sha256=digest).point
+        run = _Run(output, digest, weights.parents[1].name.partition("__")[0], options, point)
         device = require_device(device)
         results = {case.case_id: result for case in cases if (result := run.finished(case)) is not None}
         kept = tuple(results)
@@ -128,8 +139,11 @@ def segment(
             output, "segment", settings=options, inputs=inputs_recorded, outputs=(CASES_FILE, LESIONS_FILE),
             device=device,
         ) as notes:  # fmt: skip
+            if point is not None:
+                notes.settings["operating_point"] = asdict(point)
             if missing:
-                segmented, refused = run.segment_all(missing, load_model(weights, device=device), progress)
+                model_in_memory = cache(lambda: load_model(weights, device=device))  # if a case needs it
+                segmented, refused = run.segment_all(missing, model_in_memory, progress)
                 results |= segmented
                 not_taken += refused
             everything = {**_earlier(output), **results}
@@ -173,22 +187,45 @@ class _Run:
     model_sha256: str
     trainer: str
     options: SegmentOptions
+    point: OperatingPoint | None = None
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What of a result tells the operating point; nothing for the argmax."""
+        return {} if self.point is None else {"operating_point": point_record(self.point)}
 
     def finished(self, case: NewCase) -> dict[str, Any] | None:
         """Give the result of an earlier run of the same CT, model and options, if all of its files are there."""
         path = self.output / case.case_id / RESULT
         result = _read_result(path)
-        if result is None:
+        if result is None or not self._of_same_network(result, case):
             return None
-        same = (
-            result["input_sha256"] == case.digest
-            and result["model_sha256"] == self.model_sha256
-            and result["options"] == _plain(self.options)
-        )
+        same = result["options"] == _plain(self.options)
+        same = same and result.get("operating_point") == self.made_by.get("operating_point")
         return result if same and all((path.parent / name).is_file() for name in result["files"]) else None
 
+    def _of_same_network(self, result: dict[str, Any], case: NewCase) -> bool:
+        """Whether the network would say the same again: of the same CT, read alike."""
+        return bool(
+            result["input_sha256"] == case.digest
+            and result["model_sha256"] == self.model_sha256
+            and result["options"].get("reading") == _plain(self.options)["reading"]
+        )
+
+    def _saved(self, case: NewCase) -> Prediction | None:
+        """Take what the network said of a case in an earlier run from the probabilities that were saved."""
+        folder = self.output / case.case_id
+        result = _read_result(folder / RESULT)
+        if result is None or not self._of_same_network(result, case) or not (folder / PROBABILITIES).is_file():
+            return None
+        if self.point is None and "operating_point" not in result:
+            return None  # the argmax again, with another option: done anew
+        stored = read_probabilities(folder / PROBABILITIES, case.own_grid)
+        levels = stored if case.own_grid == case.grid else np.ascontiguousarray(array_to_lps(stored, case.own_grid))
+        return Prediction((levels >= LOWEST_OF_TUMOUR).astype(np.uint8), levels)
+
     def segment_all(
-        self, cases: Sequence[NewCase], model: LoadedModel, progress: Progress
+        self, cases: Sequence[NewCase], model: Callable[[], LoadedModel], progress: Progress
     ) -> tuple[dict[str, dict[str, Any]], list[NotTaken]]:
         """Segment one case after the other; give the results, and why others have none."""
         results: dict[str, dict[str, Any]] = {}
@@ -206,12 +243,14 @@ class _Run:
             progress(number, len(cases), "segmenting")
         return results, refused
 
-    def segment(self, case: NewCase, values: NDArray[np.signedinteger], model: LoadedModel) -> dict[str, Any]:
+    def segment(
+        self, case: NewCase, values: NDArray[np.signedinteger], model: Callable[[], LoadedModel]
+    ) -> dict[str, Any]:
         """Predict a case and write all of it; the file that says so comes last."""
         folder = self.output / case.case_id
+        predicted = self._predicted(case, values, model)
         (folder / RESULT).unlink(missing_ok=True)  # what is there is no longer the result of one run
         remove_objects(folder)
-        predicted = model.predict(values, case.grid.spacing[::-1], probabilities=True)
         mask = predicted.labels == 1
         lesions = find_lesions(
             mask, case.grid, image=values, probability_levels=predicted.levels,
@@ -225,10 +264,11 @@ class _Run:
             levels = predicted.levels if own is None else from_lps(predicted.levels, own)
             write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
             files.append(PROBABILITIES)
-        maker = Maker(self.trainer, self.model_sha256)
+        maker = Maker(self.trainer, self.model_sha256, "" if self.point is None else self.point.name)
         with atomic_path(folder / OVERVIEW) as partial:
             partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         objects, names, note = self._objects(case, values, mask, lesions, maker)
+        decided = f"operating point {self.point.name}" if self.point is not None else ""
         result = {
             "schema_version": SCHEMA_VERSION,
             "case_id": case.case_id,
@@ -241,10 +281,22 @@ class _Run:
             "lesions": [
                 lesion_row(case.case_id, one, slice_name=name) for one, name in zip(lesions, names, strict=True)
             ],
-            "note": note,
+            "note": "; ".join(filter(None, (decided, note))),
+            **self.made_by,
         }
         write_json(folder / RESULT, result)
         return result
+
+    def _predicted(
+        self, case: NewCase, values: NDArray[np.signedinteger], model: Callable[[], LoadedModel]
+    ) -> Prediction:
+        """Predict a case, or take what is saved, and let the operating point decide, if there is one."""
+        predicted = self._saved(case)
+        if predicted is None:
+            predicted = model().predict(values, case.grid.spacing[::-1], probabilities=True)
+        if self.point is None or predicted.levels is None:
+            return predicted
+        return Prediction(apply_point(predicted.levels, case.grid.spacing, self.point), predicted.levels)
 
     def _objects(
         self,
