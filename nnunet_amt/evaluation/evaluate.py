@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
@@ -15,10 +16,11 @@ from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_comp
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_cases
 from nnunet_amt.evaluation.measure.label_maps import check_headers, pair_results, paired_cases
-from nnunet_amt.evaluation.operating_points.figures import point_figures, side_by_side
+from nnunet_amt.evaluation.operating_points.figures import PointFigures, point_figures, side_by_side
 from nnunet_amt.evaluation.operating_points.point_file import (
     TunedPoint,
     at_point,
+    figures_json,
     point_for_predictions,
     point_of_predictions,
 )
@@ -175,8 +177,11 @@ def evaluate(
         if cohort is not None and rows is not None:
             check_tumours(cohort, rows, empty=[case.case_id for case in cases if case.counts.size_mm is None])
         cases, overall, subgroups = _summarised(cases, decisions, groups, clusters, settings)
-        moved = _moved(tuned, cases, overall, settings, clusters)
-        _write(folder, cases, overall, subgroups, settings, subjects, moved)
+        at = None
+        if tuned is not None:
+            figures_here = point_figures(cases, overall, settings=settings, clusters=clusters)
+            at = _PointHere(tuned, figures_here, len(cases))
+        _write(folder, cases, overall, subgroups, settings, subjects, at)
         if figures:
             write_figures(
                 folder, cases, overall, settings=settings, institutions=institutions, clusters=clusters,
@@ -187,7 +192,7 @@ def evaluate(
         if component_analysis:
             write_component_analysis(folder, pairs, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
-    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects, moved)
+    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects, at and at.table())
 
 
 def _tuned_point(predictions: Path, asked: str | None, probabilities: Path | None) -> TunedPoint | None:
@@ -215,19 +220,24 @@ def _tuned_point(predictions: Path, asked: str | None, probabilities: Path | Non
     return tuned
 
 
-def _moved(
-    tuned: TunedPoint | None,
-    cases: Sequence[CaseEvaluation],
-    overall: GroupSummary,
-    settings: EvaluationSettings,
-    clusters: Mapping[str, str] | None,
-) -> Table | None:
-    """Lay out how far the figures of the point moved from the tuning cases to these; None for the argmax."""
-    if tuned is None:
-        return None
-    figures = point_figures(cases, overall, settings=settings, clusters=clusters)
-    title = f"Operating point {tuned.point.name}: {tuned.point.described}"
-    return side_by_side(title, tuned.tuning, tuned.tuning_cases, figures, len(cases))
+@dataclass(frozen=True, eq=False)
+class _PointHere:
+    """An operating point, and its figures on the cases that are evaluated."""
+
+    tuned: TunedPoint
+    figures: PointFigures
+    cases: int
+
+    def table(self) -> Table:
+        """Lay out how far the figures moved from the tuning cases to these."""
+        point = self.tuned.point
+        title = f"Operating point {point.name}: {point.described}"
+        return side_by_side(title, self.tuned.tuning, self.tuned.tuning_cases, self.figures, self.cases)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what the summary holds of it."""
+        figures = {"tuning": figures_json(self.tuned.tuning), "here": figures_json(self.figures)}
+        return {**asdict(self.tuned.point), "tuning_cases": self.tuned.tuning_cases, **figures}
 
 
 def _summarised(
@@ -255,7 +265,7 @@ def _write(
     subgroups: Sequence[NamedGroup],
     settings: EvaluationSettings,
     subjects: str | None,
-    moved: Table | None,
+    at: _PointHere | None,
 ) -> None:
     write_cases_csv(folder / "cases.csv", cases, surface_distances=settings.surface_distances)
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
@@ -264,9 +274,10 @@ def _write(
     write_metrics_csv(folder / "metrics.csv", overall=overall, subgroups=subgroups)
     write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
     tables = result_tables(settings=settings, overall=overall, subgroups=subgroups, subjects=subjects)
-    if moved is not None:
-        tables = replace(tables, tables=(moved, *tables.tables))
+    if at is not None:
+        tables = replace(tables, tables=(at.table(), *tables.tables))
     write_tables(folder, tables)
     write_summary_json(
-        folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects
-    )
+        folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects,
+        operating_point=at and at.as_json(),
+    )  # fmt: skip

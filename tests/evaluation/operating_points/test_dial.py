@@ -125,9 +125,7 @@ def test_a_point_that_cannot_be_had_is_left_out_with_the_reason() -> None:
 
 
 def test_where_all_settings_are_alike_the_argmax_is_taken() -> None:
-    points, _ = choose_points(
-        DialOutcomes.of([outcomes((levels_of((0, 20, 255)), SECOND[1]))]), most_fp_per_scan=1.0
-    )
+    points, _ = choose_points(DialOutcomes.of([outcomes((levels_of((0, 20, 255)), SECOND[1]))]), most_fp_per_scan=1.0)
     assert {_values(point) for point in points.values()} == {_values(ARGMAX)}
 
 
@@ -162,14 +160,13 @@ def test_tuning_and_other_cases_side_by_side() -> None:
 
 
 def test_the_bias_is_bootstrapped_over_patients() -> None:
-    """Two patients of two cases each: one twice the volume, one half. The total is 3/4; a resample has 2, 3/4... or 1/2.
-
-    Volumes: predicted 40 of 20 and 40 of 20; 10 of 60 and 10 of 60. A resample of patients gives 2, 1/6 or 100/160.
-    """
+    """Of two patients one has twice the volume of its tumours and the other a sixth: so have resamples of one alone."""
     pairs = [(row_mask(80, (0, 40)), row_mask(80, (0, 20)))] * 2 + [(row_mask(80, (0, 10)), row_mask(80, (0, 60)))] * 2
     cases = [evaluated(*pair, SETTINGS, str(number)) for number, pair in enumerate(pairs)]
     patients = {"0": "a", "1": "a", "2": "b", "3": "b"}
-    figures = point_figures(cases, summarise(cases, settings=SETTINGS, clusters=patients), settings=SETTINGS, clusters=patients)
+    figures = point_figures(
+        cases, summarise(cases, settings=SETTINGS, clusters=patients), settings=SETTINGS, clusters=patients
+    )
     bias = figures["volume_bias"]
     assert bias.mean == pytest.approx(100 / 160 - 1)
     assert bias.ci95 == pytest.approx((1 / 6 - 1, 1.0))

@@ -52,7 +52,7 @@ def test_a_temperature_that_was_put_in_is_found() -> None:
 
 
 def test_after_scaling_is_measured_on_patients_that_the_temperature_was_not_fitted_on() -> None:
-    """Two alike: each mends the other. One too sure and one right: each is scaled as the other should be, by 1 and 2."""
+    """Two alike: each mends the other. One too sure and one right: each is scaled as the other should be."""
     alike = histogram(l204=(300, 200), l51=(300, 100))
     told = reliability(np.array([alike, alike]), ["a", "b"])
     assert told["before"]["ece"] == pytest.approx(0.8 - 2 / 3)
