@@ -165,22 +165,16 @@ def choose_points(dial: DialOutcomes, *, most_fp_per_scan: float) -> tuple[dict[
 
     ``screening`` has the highest sensitivity with at most so many false positives per scan, ``balanced`` the highest
     lesion F1, both at IoU > 0.1; ``volumetry`` the highest mean Dice with a total volume within 2%. Among equals
-    ``screening`` takes fewer false positives, then the smaller size and the lower score, so that it still keeps what it
-    has not seen; then all take the higher Dice, and last the setting nearest to the argmax.
+    ``screening`` takes fewer false positives, then the smaller size and a candidate threshold no higher than the
+    argmax's, so that it still finds what these cases do not show; then all take the higher Dice, and last the setting
+    nearest to the argmax.
     """
     nearness = [_nearness(point) for point in DIAL]
     rate, bias = dial.fp_per_scan, np.abs(dial.volume_bias)
     rules: dict[str, tuple[NDArray[np.bool_], Callable[[int], tuple], str]] = {
         "screening": (
             rate <= most_fp_per_scan,
-            lambda i: (
-                dial.tp[i],
-                -dial.fp[i],
-                -DIAL[i].minimum_cm3,
-                -DIAL[i].score_threshold,
-                dial.dice[i],
-                nearness[i],
-            ),
+            lambda i: (dial.tp[i], -dial.fp[i], _openness(DIAL[i]), dial.dice[i], nearness[i]),
             f"no setting has {most_fp_per_scan:g} false positives per scan or fewer; the fewest are {rate.min():.2f}",
         ),
         "balanced": (dial.f1 > 0, lambda i: (dial.f1[i], dial.dice[i], nearness[i]), "no setting finds a lesion"),
@@ -198,6 +192,11 @@ def choose_points(dial: DialOutcomes, *, most_fp_per_scan: float) -> tuple[dict[
         else:
             missing[name] = reason
     return points, missing
+
+
+def _openness(point: OperatingPoint) -> tuple[float, ...]:
+    """Order settings by how small and faint a lesion may be, but not beyond the argmax, whose outlines are better."""
+    return -point.minimum_cm3, -max(point.candidate_level, LOWEST_OF_TUMOUR)
 
 
 def _nearness(point: OperatingPoint) -> tuple[float, ...]:

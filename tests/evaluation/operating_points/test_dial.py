@@ -106,6 +106,13 @@ def test_screening_takes_the_highest_sensitivity_that_the_limit_allows(dial: Dia
     assert (points["screening"].minimum_cm3, points["screening"].name) == (0.0, "screening")
 
 
+def test_among_equals_screening_stays_open_to_small_and_faint_lesions() -> None:
+    """A lesion of 20 voxels at 0.9 and a false one at 0.6: a threshold of 0.7 parts them, and so does a score."""
+    case = outcomes((levels_of((0, 20, 230), (50, 62, 153)), row_mask(80, (0, 20))))
+    points, _ = choose_points(DialOutcomes.of([case]), most_fp_per_scan=0.0)
+    assert _values(points["screening"]) == (128, "mean", 0.7, 0.0)
+
+
 def test_balanced_has_the_highest_f1(dial: DialOutcomes) -> None:
     """3 found and 1 false of 3: 6/7; 2 found and none false: 4/5."""
     points, _ = choose_points(dial, most_fp_per_scan=1.0)
