@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
-from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_component_analysis
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_cases
 from nnunet_amt.evaluation.measure.label_maps import check_headers, pair_results, paired_cases
-from nnunet_amt.evaluation.operating_points.figures import PointFigures, point_figures, side_by_side
-from nnunet_amt.evaluation.operating_points.point_file import (
-    TunedPoint,
-    at_point,
-    figures_json,
-    point_for_predictions,
-    point_of_predictions,
-)
+from nnunet_amt.evaluation.operating_points.in_evaluation import PointHere, point_in_use
 from nnunet_amt.evaluation.results.csv_files import (
     write_case_thresholds_csv,
     write_cases_csv,
@@ -54,7 +44,6 @@ RESULT_FILES = (
     *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
     *(*TABLE_FILES, "summary.json", *FIGURE_FILES),
 )
-_LOGGER = logging.getLogger(__name__)
 _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 
 
@@ -147,7 +136,7 @@ def evaluate(
         If a worker was killed.
     """
     settings = settings or EvaluationSettings()
-    tuned = _tuned_point(predictions, operating_point, probabilities)
+    point = point_in_use(predictions, asked=operating_point, scored=probabilities is not None)
     apart = {"the probabilities": probabilities}
     pairs = paired_cases(predictions, references, output, apart=apart, missing_as_empty=missing_as_empty, jobs=jobs)
     case_ids = [pair.case_id for pair in pairs]
@@ -158,8 +147,7 @@ def evaluate(
     subjects = subjects_of(references, cohort)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     check_headers(pairs, progress=progress)
-    if operating_point is not None and tuned is not None:
-        pairs = at_point(pairs, predictions, tuned.point)
+    pairs = pairs if point is None else point.masks(pairs, predictions)
     inputs = {
         "predictions": predictions,
         "references": references,
@@ -167,7 +155,7 @@ def evaluate(
         "triage": triage,
         "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
     }
-    recorded = asdict(settings) | ({} if tuned is None else {"operating_point": asdict(tuned.point)})
+    recorded = asdict(settings) | ({} if point is None else {"operating_point": asdict(point.tuned.point)})
     results = pair_results(
         output, pairs=pairs, stage="evaluate", file_names=_POSSIBLE_FILES, settings=recorded, inputs=inputs,
         missing_as_empty=missing_as_empty, seed=settings.seed,
@@ -177,11 +165,8 @@ def evaluate(
         if cohort is not None and rows is not None:
             check_tumours(cohort, rows, empty=[case.case_id for case in cases if case.counts.size_mm is None])
         cases, overall, subgroups = _summarised(cases, decisions, groups, clusters, settings)
-        at = None
-        if tuned is not None:
-            figures_here = point_figures(cases, overall, settings=settings, clusters=clusters)
-            at = _PointHere(tuned, figures_here, len(cases))
-        _write(folder, cases, overall, subgroups, settings, subjects, at)
+        here = None if point is None else point.here(cases, overall, settings=settings, clusters=clusters)
+        _write(folder, cases, overall, subgroups, settings, subjects, here)
         if figures:
             write_figures(
                 folder, cases, overall, settings=settings, institutions=institutions, clusters=clusters,
@@ -192,52 +177,7 @@ def evaluate(
         if component_analysis:
             write_component_analysis(folder, pairs, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
-    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects, at and at.table())
-
-
-def _tuned_point(predictions: Path, asked: str | None, probabilities: Path | None) -> TunedPoint | None:
-    """Find the point that is asked for, or else the one that made the label maps; None for the argmax."""
-    if asked is not None and probabilities is not None:
-        raise BadInputError(
-            f"--operating-point {asked}: the score FROC of --probabilities is of the network's own label maps; leave "
-            "one of both out"
-        )
-    if asked is not None:
-        return point_for_predictions(predictions, asked)
-    made_by = point_of_predictions(predictions)
-    if not made_by:
-        return None
-    try:
-        tuned = point_for_predictions(predictions, made_by["name"])
-    except BadInputError as error:  # the label maps can be evaluated all the same
-        _LOGGER.warning("without the figures on the tuning cases: %s", error)
-        return None
-    if tuned.point.digest != made_by["digest"]:
-        raise BadInputError(
-            f"{predictions}: its label maps are of an operating point {tuned.point.name} that was chosen anew since; "
-            f"run nnunet_amt predict --operating-point {tuned.point.name} on it again, or evaluate with that option"
-        )
-    return tuned
-
-
-@dataclass(frozen=True, eq=False)
-class _PointHere:
-    """An operating point, and its figures on the cases that are evaluated."""
-
-    tuned: TunedPoint
-    figures: PointFigures
-    cases: int
-
-    def table(self) -> Table:
-        """Lay out how far the figures moved from the tuning cases to these."""
-        point = self.tuned.point
-        title = f"Operating point {point.name}: {point.described}"
-        return side_by_side(title, self.tuned.tuning, self.tuned.tuning_cases, self.figures, self.cases)
-
-    def as_json(self) -> dict[str, Any]:
-        """Give what the summary holds of it."""
-        figures = {"tuning": figures_json(self.tuned.tuning), "here": figures_json(self.figures)}
-        return {**asdict(self.tuned.point), "tuning_cases": self.tuned.tuning_cases, **figures}
+    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects, here and here.table())
 
 
 def _summarised(
@@ -265,7 +205,7 @@ def _write(
     subgroups: Sequence[NamedGroup],
     settings: EvaluationSettings,
     subjects: str | None,
-    at: _PointHere | None,
+    here: PointHere | None,
 ) -> None:
     write_cases_csv(folder / "cases.csv", cases, surface_distances=settings.surface_distances)
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
@@ -274,10 +214,10 @@ def _write(
     write_metrics_csv(folder / "metrics.csv", overall=overall, subgroups=subgroups)
     write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
     tables = result_tables(settings=settings, overall=overall, subgroups=subgroups, subjects=subjects)
-    if at is not None:
-        tables = replace(tables, tables=(at.table(), *tables.tables))
+    if here is not None:
+        tables = replace(tables, tables=(here.table(), *tables.tables))
     write_tables(folder, tables)
     write_summary_json(
         folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects,
-        operating_point=at and at.as_json(),
+        operating_point=here and here.as_json(),
     )  # fmt: skip

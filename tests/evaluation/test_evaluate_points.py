@@ -116,6 +116,17 @@ def test_label_maps_of_a_point_bring_its_tuning_figures_along(folder: Path) -> N
     assert "Operating point wide" in (folder / "out" / "tables.md").read_text()
 
 
+def test_label_maps_of_the_point_that_is_asked_for_need_no_probabilities(folder: Path) -> None:
+    """Where they are others, the results say that pictures show these."""
+    told = "pictures and the report show the label maps in the folder"
+    evaluate(folder, "--operating-point", "wide")
+    assert told in (folder / "out" / "tables.md").read_text()
+    relabel(folder)
+    probability_file(folder / "predictions", "a").unlink()
+    assert evaluate(folder, "--operating-point", "wide")[0] == 0
+    assert told not in (folder / "out" / "tables.md").read_text()
+
+
 def test_label_maps_of_a_point_can_be_evaluated_without_their_model(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,10 +141,15 @@ def test_label_maps_of_a_point_that_was_chosen_anew_are_refused(folder: Path) ->
     assert "that was chosen anew since" in error(folder)
 
 
+def test_label_maps_of_a_point_have_no_score_froc(folder: Path) -> None:
+    relabel(folder)
+    assert "not of the operating point wide" in error(folder, "--probabilities", str(folder / "predictions"))
+
+
 def test_refusals_are_one_line_and_name_the_points(folder: Path) -> None:
     assert "the points of this model are: large, wide" in error(folder, "--operating-point", "narrow")
     told = error(folder, "--operating-point", "wide", "--probabilities", str(folder / "predictions"))
-    assert "the score FROC of --probabilities is of the network's own label maps" in told
+    assert "the score FROC is of the network's own label maps, not of the operating point wide" in told
     probability_file(folder / "predictions", "b").unlink()
     assert "no saved probabilities for 1 case (b)" in error(folder, "--operating-point", "wide")
     (folder / "model" / "fold_0" / "checkpoint_best.pth").unlink()

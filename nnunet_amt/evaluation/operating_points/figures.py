@@ -85,7 +85,15 @@ def figure_text(name: str, figure: MetricSummary) -> str:
     return signed(100 * figure.mean, digits=1) + (interval or "")
 
 
-def side_by_side(title: str, tuning: PointFigures, tuning_cases: int, here: PointFigures, cases: int) -> Table:
+def side_by_side(
+    title: str,
+    tuning: PointFigures,
+    tuning_cases: int,
+    here: PointFigures,
+    cases: int,
+    *,
+    notes: tuple[str, ...] = (),
+) -> Table:
     """Lay out what a point reached on the tuning cases, what it reaches on others, and how far each figure moved."""
     rows = []
     for name, heading in FIGURES.items():
@@ -100,4 +108,4 @@ def side_by_side(title: str, tuning: PointFigures, tuning_cases: int, here: Poin
         "ones to rely on. Lesions are counted as in this evaluation, on the tuning cases by its defaults."
     )
     columns = (f"Tuning ({counted(tuning_cases, 'case')})", f"Here ({counted(cases, 'case')})", "Moved by")
-    return Table(title, "Figure (95% CI)", columns, tuple(rows), (note,))
+    return Table(title, "Figure (95% CI)", columns, tuple(rows), (note, *notes))
