@@ -177,7 +177,9 @@ def evaluate(
         if component_analysis:
             write_component_analysis(folder, pairs, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
-    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects, here and here.table())
+    return EvaluationResult(
+        output, files, settings, overall, subgroups, cases, subjects, None if here is None else here.table()
+    )
 
 
 def _summarised(
@@ -219,5 +221,5 @@ def _write(
     write_tables(folder, tables)
     write_summary_json(
         folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects,
-        operating_point=here and here.as_json(),
+        operating_point=None if here is None else here.as_json(),
     )  # fmt: skip

@@ -150,7 +150,8 @@ def predict(
         logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
     unfinished = unfinished_predictions(
         images, output, model, options=[*without_parts(asked), *inputs.preparation],
-        npz=asked.save_probabilities, probabilities=probabilities, point=point and point_record(point), part=part,
+        npz=asked.save_probabilities, probabilities=probabilities,
+        point=None if point is None else point_record(point), part=part,
     )  # fmt: skip
     saved = [] if elsewhere else with_saved_probabilities(output, unfinished)
     cases, to_do = len(inputs.part_of_cases), len(unfinished)

@@ -67,7 +67,7 @@ def error(*words: object) -> str:
 
 
 def content(checkpoint: Path) -> dict:
-    return json.loads((checkpoint.parent / "operating_points.json").read_text())  # type: ignore[no-any-return]
+    return json.loads((checkpoint.parent / "operating_points.json").read_text())
 
 
 def test_points_are_written_beside_the_checkpoint(checkpoint: Path, model: Sure) -> None:

@@ -48,11 +48,11 @@ def model(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> HalfSure:
 
 def mask(tmp_path: Path, case: str = "a") -> NDArray:
     image = sitk.ReadImage(str(tmp_path / "out" / case / "segmentation.nii.gz"))
-    return sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS"))  # type: ignore[no-any-return]
+    return sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS"))
 
 
 def result(tmp_path: Path) -> dict:
-    return json.loads((tmp_path / "out" / "a" / "result.json").read_text())  # type: ignore[no-any-return]
+    return json.loads((tmp_path / "out" / "a" / "result.json").read_text())
 
 
 def test_a_point_decides_and_every_result_says_so(tmp_path: Path, model: HalfSure) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nnunet_amt.evaluation.measure.lesions import label_components
 from nnunet_amt.evaluation.score_froc.candidates import Confidence
 from nnunet_amt.evaluation.settings import Connectivity
-from nnunet_amt.images.foreground import Foreground, MaskBox, Spacing
+from nnunet_amt.images.foreground import Foreground, MaskBox
 from nnunet_amt.images.probability_file import HIGHEST_LEVEL, LOWEST_OF_TUMOUR
 
 # It stands in DICOM objects, file records and messages.
@@ -142,13 +142,7 @@ def find_candidates(
     )
 
 
-def kept_candidates(levels: NDArray[np.uint8], spacing: Spacing, point: OperatingPoint) -> tuple[MaskBox, ...]:
-    """Give the voxels of the candidates that a point keeps; parameters as in `apply_point`."""
-    found = find_candidates(levels, spacing, level=point.candidate_level, connectivity=point.connectivity)
-    return tuple(box for box, kept in zip(found.boxes, point.keeps(found), strict=True) if kept)
-
-
-def apply_point(levels: NDArray[np.uint8], spacing: Spacing, point: OperatingPoint) -> NDArray[np.uint8]:
+def apply_point(levels: NDArray[np.uint8], spacing: Sequence[float], point: OperatingPoint) -> NDArray[np.uint8]:
     """Make the label map of a point out of probabilities.
 
     Parameters
@@ -164,6 +158,8 @@ def apply_point(levels: NDArray[np.uint8], spacing: Spacing, point: OperatingPoi
         1 is tumour.
     """
     labels = np.zeros(levels.shape, np.uint8)
-    for box in kept_candidates(levels, spacing, point):
-        labels[box.slices][box.mask] = 1
+    found = find_candidates(levels, spacing, level=point.candidate_level, connectivity=point.connectivity)
+    for box, kept in zip(found.boxes, point.keeps(found), strict=True):
+        if kept:
+            labels[box.slices][box.mask] = 1
     return labels

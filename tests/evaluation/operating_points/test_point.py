@@ -19,7 +19,7 @@ def point(level: int = 51, **others: object) -> OperatingPoint:
 
 
 def row(chosen: OperatingPoint) -> list[int]:
-    return apply_point(ROW, CUBE, chosen)[0, 0].tolist()  # type: ignore[no-any-return]
+    return apply_point(ROW, CUBE, chosen)[0, 0].tolist()
 
 
 def test_candidates_are_components_with_mean_maximum_and_volume() -> None:
