@@ -180,8 +180,8 @@ def calibrate(
 ) -> None:
     """Choose operating points on the tuning cases: screening, balanced, volumetry. Research use only.
 
-    They stand in operating_points.json beside the checkpoint, and are used by predict, segment and evaluate
-    --operating-point NAME. Run again, the network is not: the probabilities of the tuning cases are kept.
+    They stand in operating_points.json beside the checkpoint, for the option --operating-point of predict, segment and
+    evaluate. The probabilities of the tuning cases are kept: run again, the network is not.
     """
     from nnunet_amt.clinic.calibrate import calibrate as calibrate_model
     from nnunet_amt.clinic.tuning_cases import model_of_dataset, model_of_study

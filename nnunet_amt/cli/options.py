@@ -62,8 +62,8 @@ OperatingPoint = Annotated[
     typer.Option(
         "--operating-point",
         metavar="NAME",
-        help="A point of calibrate, such as screening; of saved probabilities, where they are there.",
-        show_default="none, the network's own decision",
+        help="A point that calibrate chose, such as screening; the network is not run where probabilities are saved.",
+        show_default="the argmax",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,8 @@ def calibrate(
     WorkFailedError, DiskFullError
         If the network fails, or the disk fills up.
     """
+    if not (math.isfinite(most_fp_per_scan) and most_fp_per_scan >= 0):
+        raise BadInputError(f"--fp-per-scan {most_fp_per_scan:g}: must be a number, 0 or more")
     cases = tuning_cases(model)
     require_not_external(model.raw, cases, jobs=jobs, progress=progress)
     patients = _patients(model.raw / "cohort.csv", cases)

@@ -208,6 +208,11 @@ def test_a_study_is_calibrated_where_it_stands(
     assert (checkpoint.parent / "operating_points.json").is_file()
 
 
+def test_a_limit_that_is_no_number_is_refused(checkpoint: Path) -> None:
+    for limit in ("nan", "inf"):
+        assert f"--fp-per-scan {limit}: must be a number, 0 or more" in error("-d", 711, "--fp-per-scan", limit)
+
+
 def test_either_a_dataset_or_a_study(checkpoint: Path, tmp_path: Path) -> None:
     assert "give the number of the dataset (-d N) or the folder of the study" in error("--study", tmp_path, "-d", 711)
     assert "give the number of the dataset" in error("--seed", 1)
