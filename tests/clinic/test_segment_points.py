@@ -6,6 +6,7 @@ The model is played by one that is sure of what is above 0 HU, and half sure of 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,12 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from nnunet_amt.cli.commands import app
 from nnunet_amt.evaluation.operating_points.point import apply_point
+from nnunet_amt.evaluation.operating_points.point_file import point_record
+from nnunet_amt.images.probability_file import RECORDS
 from nnunet_amt.nnunet.network_grid import Prediction
 from tests.clinic.test_segment import FakeModel, rows, segment, write_series
 from tests.conftest import set_nnunet_folders
@@ -104,6 +109,27 @@ def test_the_same_mask_of_another_point_is_another_object(tmp_path: Path, model:
     assert (masks[0] == masks[1]).all()
     assert uids[0] != uids[1]
     assert uids[1] == uids[2]
+
+
+def test_export_takes_the_point_from_the_records_of_the_label_maps(tmp_path: Path, model: HalfSure) -> None:
+    """The same mask without and with a record of the point, and beside one of another point."""
+    write_series(tmp_path / "a")
+    segment(tmp_path, tmp_path / "a")
+    predictions, records = tmp_path / "predictions", tmp_path / "predictions" / RECORDS
+    records.mkdir(parents=True)
+    shutil.copyfile(tmp_path / "out" / "a" / "segmentation.nii.gz", predictions / "a.nii.gz")
+    words = ["export", str(predictions), "--dicom", str(tmp_path / "a"), "-o", str(tmp_path / "objects")]
+    objects = []
+    for record in ({}, {"operating_point": point_record(WIDE)}):
+        (records / "a.json").write_text(json.dumps(record))
+        assert CliRunner().invoke(app, words).exit_code == 0
+        objects.append(pydicom.dcmread(tmp_path / "objects" / "a" / "seg.dcm"))
+    assert objects[1].ManufacturerModelName.endswith(" wide")
+    assert objects[0].SOPInstanceUID != objects[1].SOPInstanceUID
+    shutil.copyfile(predictions / "a.nii.gz", predictions / "b.nii.gz")
+    (records / "b.json").write_text("{}")
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, "are of several operating points (argmax, wide)" in done.output) == (2, True)
 
 
 def test_refusals_are_one_line_before_anything_is_read(tmp_path: Path, model: HalfSure, checkpoint: Path) -> None:
