@@ -265,6 +265,6 @@ def _sentences(content: Mapping[str, Any]) -> tuple[str, ...]:
         f"stuck: {stuck['at_0']:.1%} of all voxels are under 0.01; of the others {at_1} at 1; of the tumour "
         f"{0 if stuck['tumour_at_0'] is None else stuck['tumour_at_0']:.1%} is under 0.01, which no threshold finds",
         f"calibration error (ECE) of voxels of 0.01 and more: {value_text(before)}; {value_text(after)} after scaling "
-        f"by a temperature ({value_text(told['temperature'], digits=2)} on all), cross-validated by patient",
-        *(() if content["intervals"]["drawn"] == "patient" else ("intervals are drawn by case: no patients are told",)),
+        f"by a temperature ({value_text(told['temperature'], digits=2)} on all), {told['cross_validation']}",
+        *(() if content["intervals"]["drawn"] == "patient" else ("no patients are told: each case counts as one",)),
     )

@@ -132,16 +132,8 @@ def predict(
     model = find_model(dataset_id, fold, trainer, checkpoint)
     elsewhere = _why_not_here(model, trainer, asked)
     point = None if operating_point is None else read_point(model, operating_point).point
-    if point and elsewhere:
-        raise BadInputError(
-            f"--operating-point: needs probabilities that nnUNetv2_predict, which must predict this, does not write: "
-            f"{elsewhere}; leave one of both out"
-        )
-    if probabilities and elsewhere:
-        raise BadInputError(
-            f"--probabilities: is not written by nnUNetv2_predict, which must predict this: {elsewhere}; leave it out, "
-            "or give --save_probabilities alone"
-        )
+    if elsewhere:
+        _require_no_probabilities(elsewhere, asked=probabilities, for_point=point is not None)
     probabilities = probabilities or point is not None
     images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
     readers = jobs or asked.npp or _NNUNET_READERS
@@ -178,6 +170,20 @@ def predict(
         if keep_intensities:
             notes.settings["keep_intensities"] = True
     return PredictionResult(cases - to_do, to_do, len(saved))
+
+
+def _require_no_probabilities(elsewhere: str, *, asked: bool, for_point: bool) -> None:
+    """Refuse what takes probabilities in 8 bits where nnU-Net's command must predict, for the reason `elsewhere`."""
+    if for_point:
+        raise BadInputError(
+            "--operating-point: needs probabilities that nnUNetv2_predict, which must predict this, does not write: "
+            f"{elsewhere}; leave one of both out"
+        )
+    if asked:
+        raise BadInputError(
+            f"--probabilities: is not written by nnUNetv2_predict, which must predict this: {elsewhere}; leave it out, "
+            "or give --save_probabilities alone"
+        )
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_points_are_written_beside_the_checkpoint(checkpoint: Path, model: Sure)
     assert told["argmax"]["tuning"]["dice"]["ci95"] is None  # withheld under 20
     assert (told["tuning_cases"], told["tuning_lesions"], told["intervals"]["drawn"]) == (2, 2, "case")
     assert "volumetry: voxels of probability 0.50 or more, 0.1 cm³ or more" in text
-    assert "intervals are drawn by case: no patients are told" in text
+    assert "no patients are told: each case counts as one" in text
     run = newest_run(checkpoint.parent, "calibrate")
     assert run is not None
     assert run["outputs"].keys() == {"operating_points.json"}

@@ -79,14 +79,14 @@ def reliability(histograms: NDArray[np.int64], patients: Sequence[str]) -> dict[
     names = sorted(set(patients))
     of_patient = np.array([above[[name == each for each in patients]].sum(axis=0) for name in names])
     everything = of_patient.sum(axis=0)
-    after = None
+    after, how = None, "not measured: too few patients"
     if len(names) > 1:
         held_out = [fit_temperature(everything - one) for one in of_patient]
-        after = _curve(of_patient, held_out)
+        after, how = _curve(of_patient, held_out), f"each of {len(names)} patients held out once"
     return {
         "voxels": int(everything[0].sum()),
         "temperature": fit_temperature(everything),
-        "cross_validation": f"each of {len(names)} patients held out once" if after else None,
+        "cross_validation": how,
         "before": _curve(everything[None], [1.0]),
         "after": after,
     }
