@@ -47,7 +47,7 @@ def test_score_and_size_keep_or_drop_whole_candidates() -> None:
 def test_a_volume_at_the_limit_does_not_depend_on_the_rounding_of_a_header() -> None:
     """NIfTI keeps 0.7 mm as 0.699999988."""
     rounded = tuple(float(np.float32(edge)) for edge in (0.7, 0.7, 1.0))
-    whole = apply_point(np.full((1, 1, 4), 255, np.uint8), rounded, point(minimum_cm3=4 * 0.49 / 1000))  # type: ignore[arg-type]
+    whole = apply_point(np.full((1, 1, 4), 255, np.uint8), rounded, point(minimum_cm3=4 * 0.49 / 1000))
     assert whole.all()
 
 
