@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnunet_amt.cli import options
-from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars, show_next, show_written
+from nnunet_amt.cli.console import (
+    err,
+    one_line_errors,
+    out,
+    printable,
+    progress_bars,
+    show_next,
+    show_written,
+    text_table,
+)
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans import DEFAULT_TRAINER
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.case_objects import ObjectOptions
@@ -51,6 +62,7 @@ def segment(
     checkpoint: Annotated[
         str | None, typer.Option(metavar="FILE", help="checkpoint_best.pth, and where it is missing the final one.")
     ] = None,
+    operating_point: options.OperatingPoint = None,
     kinds: Kinds = None,
     holes: Holes = "keyhole",
     together: Together = False,
@@ -82,7 +94,7 @@ def segment(
     with progress_bars() as progress:
         result = segment_cases(
             inputs, output, model=model, options=asked, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            device=device, jobs=jobs, executor=executor, progress=progress,
+            operating_point=operating_point, device=device, jobs=jobs, executor=executor, progress=progress,
         )  # fmt: skip
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
     for case_id, note in result.notes.items():
@@ -141,3 +153,62 @@ def export(
         err.print(printable(f"{case_id}: not written: {reason}"), markup=False)
     if result.refused:
         raise typer.Exit(1)
+
+
+@one_line_errors
+def calibrate(
+    dataset: Annotated[
+        int | None,
+        typer.Argument(
+            min=1,
+            max=999,
+            metavar="DATASET",
+            help="Number of the dataset in nnU-Net; -d N is the same.",
+            show_default=False,
+        ),
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", metavar="FOLDER", help="In place of DATASET: the model of this study.")
+    ] = None,
+    fold: options.Fold = "0",
+    trainer: options.Trainer = DEFAULT_TRAINER,
+    checkpoint: Annotated[
+        str, typer.Option(metavar="NAME", help="File name of the checkpoint.")
+    ] = "checkpoint_best.pth",
+    fp_per_scan: Annotated[
+        float,
+        typer.Option(
+            "--fp-per-scan", min=0, metavar="X", help="False positives per scan that screening may have at most."
+        ),
+    ] = 1.0,
+    seed: options.BootstrapSeed = 711,
+    ci_always: options.CIAlways = False,
+    device: options.Device = "auto",
+    jobs: options.Jobs = None,
+) -> None:
+    """Choose operating points on the tuning cases: screening, balanced, volumetry. Research use only.
+
+    They stand in operating_points.json beside the checkpoint, for the option --operating-point of predict, segment and
+    evaluate. The probabilities of the tuning cases are kept: run again, the network is not.
+    """
+    from nnunet_amt.clinic.calibrate import calibrate as calibrate_model
+    from nnunet_amt.clinic.tuning_cases import model_of_dataset, model_of_study
+
+    if (dataset is None) == (study is None):
+        raise BadInputError("DATASET, --study: give the number of the dataset (-d N) or the folder of the study")
+    if study is not None:
+        model = model_of_study(study)
+    else:
+        model = model_of_dataset(dataset or 0, fold=fold, trainer=trainer, checkpoint=checkpoint)
+    with progress_bars() as progress:
+        result = calibrate_model(
+            model, most_fp_per_scan=fp_per_scan, seed=seed, ci_always=ci_always, device=device,
+            jobs=options.worker_processes(jobs), progress=progress,
+        )  # fmt: skip
+    out.print(text_table(result.table))
+    for sentence in result.sentences:
+        out.print(sentence, markup=False)
+    show_written([result.path])
+    show_next(
+        *("nnunet_amt", "predict", "-d", str(model.dataset_id), "--operating-point", "balanced", "-o", "balanced")
+    )

@@ -11,7 +11,7 @@ import typer
 from nnunet_amt import __version__
 from nnunet_amt.base.processes import end_tidily_when_told, keep_current_folder_out
 from nnunet_amt.cli.analysis import components, failures, published, score_froc
-from nnunet_amt.cli.clinic import export, segment
+from nnunet_amt.cli.clinic import calibrate, export, segment
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
@@ -69,14 +69,14 @@ def _options(
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Study": (study, demo, report, figures),
     "Stages": (convert, plan, train, predict, evaluate, failures, baseline),
-    "Clinic": (segment, export),
+    "Clinic": (calibrate, segment, export),
     "Looking further": (compare, published),
     "Set-up": (public_cohort, join_manifests, env, doctor),
 }
 # evaluate writes what these do, with --probabilities and --components; by themselves they have some options more.
 UNLISTED = (score_froc, components)
 _KINDS: dict[Callable[..., None], type[DatasetCommand]] = {
-    **dict.fromkeys((convert, plan, baseline, doctor), DatasetCommand),
+    **dict.fromkeys((convert, plan, baseline, doctor, calibrate), DatasetCommand),
     **dict.fromkeys((train, predict), NnunetCommand),
 }
 for _group, _commands in GROUPS.items():

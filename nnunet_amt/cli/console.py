@@ -27,6 +27,7 @@ from nnunet_amt.errors import AMTError, DiskFullError
 from nnunet_amt.writing.numbers import duration
 
 if TYPE_CHECKING:
+    import nnunet_amt.writing.table as writing
     from nnunet_amt.evaluation.summary.summary import GroupSummary
     from nnunet_amt.study.run_study import OnStage
     from nnunet_amt.study.stage import Stage
@@ -138,6 +139,17 @@ def overall_table(overall: GroupSummary, whose: str = "ours", *, subjects: str |
         caption[0] = "mean (95% CI; of the first four from 20 cases on)"
     table.caption = "   ".join(caption)
     return table
+
+
+def text_table(table: writing.Table) -> Table:
+    """Lay out a table of ready text for the screen, its notes below."""
+    shown = Table(title=table.title, title_justify="left")
+    for column in (table.heading, *table.columns):
+        shown.add_column(column, overflow="fold")
+    for row in table.rows:
+        shown.add_row(row.title, *row.cells)
+    shown.caption, shown.caption_justify = " ".join(table.notes) or None, "left"
+    return shown
 
 
 def _with_interval(mean: float | None, interval: tuple[float, float] | None) -> str:

@@ -17,6 +17,7 @@ from nnunet_amt.cli.console import (
     progress_bars,
     show_next,
     show_written,
+    text_table,
 )
 from nnunet_amt.errors import BadInputError
 
@@ -42,6 +43,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Predictions with probabilities: write the score FROC and its CPM too."),
     ] = None,
+    operating_point: options.OperatingPoint = None,
     components: Annotated[
         bool, typer.Option("--components", help="Write the sensitivity analysis of what counts as a lesion too.")
     ] = False,
@@ -72,10 +74,13 @@ def evaluate(
     with progress_bars() as progress:
         result = evaluate_folders(
             predictions, found.references, output, cohort=cohort or found.cohort, probabilities=probabilities,
-            triage=triage, settings=settings, missing_as_empty=missing_as_empty, component_analysis=components,
+            operating_point=operating_point, triage=triage, settings=settings, missing_as_empty=missing_as_empty,
+            component_analysis=components,
             jobs=options.worker_processes(jobs), executor=executor, progress=progress,
         )  # fmt: skip
     out.print(overall_table(result.overall, subjects=result.subjects))
+    if result.moved is not None:
+        out.print(text_table(result.moved))
     if counted := result.overall.triage:
         out.print(
             f"triage: {counted.accepted} of {counted.candidates} candidate false positives accepted and not counted, "

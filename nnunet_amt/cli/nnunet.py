@@ -21,7 +21,17 @@ from nnunet_amt.cli.console import (
     show_next,
     show_written,
 )
-from nnunet_amt.cli.options import IMAGES, Dataset, Device, Fold, Jobs, Trainer, require_choice, worker_processes
+from nnunet_amt.cli.options import (
+    IMAGES,
+    Dataset,
+    Device,
+    Fold,
+    Jobs,
+    OperatingPoint,
+    Trainer,
+    require_choice,
+    worker_processes,
+)
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 
@@ -123,6 +133,7 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write tumour probabilities too, in 8 bits.")
     ] = False,
+    operating_point: OperatingPoint = None,
     keep_intensities: Annotated[
         bool, typer.Option("--keep-intensities", help="Take CTs whose values do not look like Hounsfield units.")
     ] = False,
@@ -144,7 +155,8 @@ def predict(
     if slurm_array is not None:
         script = prediction_script(
             chosen, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            options=context.args, probabilities=probabilities, keep_intensities=keep_intensities, device=device,
+            options=context.args, probabilities=probabilities, operating_point=operating_point,
+            keep_intensities=keep_intensities, device=device,
         )  # fmt: skip
         typer.echo(script, nl=False)
         note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
@@ -152,8 +164,8 @@ def predict(
         return
     predict_images(
         chosen, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-        options=context.args, probabilities=probabilities, keep_intensities=keep_intensities, device=device,
-        progress=line_progress(), show=show_command,
+        options=context.args, probabilities=probabilities, operating_point=operating_point,
+        keep_intensities=keep_intensities, device=device, progress=line_progress(), show=show_command,
     )  # fmt: skip
     show_written([output])
     beside = str(chosen.parent / "labelsTs") if chosen.name == "imagesTs" else "REFERENCES"

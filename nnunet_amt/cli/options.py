@@ -57,6 +57,15 @@ Fold = Annotated[
 ]
 Trainer = Annotated[str, typer.Option(metavar="CLASS", help="Such as nnUNetTrainerAMT_20epochs.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="auto takes cuda where there is one, else cpu.")]
+OperatingPoint = Annotated[
+    str | None,
+    typer.Option(
+        "--operating-point",
+        metavar="NAME",
+        help="A point that calibrate chose, such as screening; the network is not run where probabilities are saved.",
+        show_default="the argmax",
+    ),
+]
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results.")]
 Predictions = Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="Folder of predicted label maps.")]

@@ -33,6 +33,7 @@ _RESULT = {
     "files": [str],
     "lesions": [list],
     "note": str,
+    "operating_point?": {"name": str, "digest": str},
 }
 _VOLUME = LESION_COLUMNS.index("volume_cm3")
 

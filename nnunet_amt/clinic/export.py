@@ -23,6 +23,7 @@ from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_
 from nnunet_amt.dataset_conversion.convert_case import voxel_digests
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
+from nnunet_amt.evaluation.operating_points.point_file import point_of_predictions
 from nnunet_amt.images.geometry import array_to_lps, described, geometry_difference, lps_geometry, to_lps
 from nnunet_amt.images.image_file import ReadingOptions, is_image_file_name, read_image, to_hounsfield
 from nnunet_amt.images.mask_file import read_geometry, tumour_mask
@@ -132,10 +133,11 @@ def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries
 
 
 def _maker_of(predictions: Path) -> Maker:
-    """Name the trainer and the hash of the checkpoint that the folder's record tells of."""
+    """Name the trainer, the hash of the checkpoint and the operating point that the folder's records tell of."""
     run: dict[str, Any] = newest_run(predictions, "predict") or {}
     trainer = str(run.get("settings", {}).get("trainer") or _UNKNOWN_MODEL)
-    return Maker(trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or ""))
+    digest = str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
+    return Maker(trainer, digest, point_of_predictions(predictions).get("name", ""))
 
 
 def _maker_of_result(result: Mapping[str, Any]) -> Maker:

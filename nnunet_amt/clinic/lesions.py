@@ -49,7 +49,7 @@ class Lesion:
     mean_hu
         Of its voxels; None without the CT.
     score
-        Mean tumour probability of its voxels, 0.5 to 1; None where probabilities are not known.
+        Mean tumour probability of its voxels; None where probabilities are not known.
     centre
         Mean of its voxels' centres (x, y, z) in mm, LPS; of a hollow lesion it may lie outside it.
     axial_slice

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -41,11 +41,13 @@ from nnunet_amt.clinic.page_viewer import worth_seeing, write_ct_crop
 from nnunet_amt.clinic.result_page import write_result_page
 from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
 from nnunet_amt.errors import AMTError, BadInputError
+from nnunet_amt.evaluation.operating_points.point import OperatingPoint, apply_point
+from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.images.dicom.series import DicomSeries
-from nnunet_amt.images.geometry import from_lps
+from nnunet_amt.images.geometry import array_to_lps, from_lps
 from nnunet_amt.images.image_file import ReadingOptions
 from nnunet_amt.images.nifti import write_nifti
-from nnunet_amt.images.probability_file import write_probabilities
+from nnunet_amt.images.probability_file import LOWEST_OF_TUMOUR, read_probabilities, write_probabilities
 from nnunet_amt.nnunet.environment import require_device
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
 from nnunet_amt.nnunet.network_grid import NetworkInput, Prediction
@@ -80,6 +82,7 @@ def segment(
     fold: str = "0",
     trainer: str | None = None,
     checkpoint: str | None = None,
+    operating_point: str | None = None,
     device: str = "auto",
     jobs: int = 1,
     executor: str | None = None,
@@ -99,6 +102,9 @@ def segment(
         all cases ``cases.csv``, ``lesions.csv`` and ``index.html``.
     model, fold, trainer, checkpoint
         See `opened_model`.
+    operating_point
+        Name of one of the model's points, see `read_point`; None for the argmax. Where the probabilities of a case are
+        there, the network is not run again.
     options
         What is written and read.
     device
@@ -125,7 +131,9 @@ def segment(
         raise BadInputError(f"no CT can be used of {len(not_taken)} found{reasons}")
     with opened_model(model, fold=fold, trainer=trainer, checkpoint=checkpoint) as weights:
         cases = [_beside_others(case, output) for case in cases]
-        run = _Run(output, file_sha256(weights) or "", weights.parents[1].name.partition("__")[0], options)
+        digest = file_sha256(weights) or ""
+        point = None if operating_point is None else read_point(weights, operating_point, sha256=digest).point
+        run = _Run(output, digest, weights.parents[1].name.partition("__")[0], options, point)
         device = require_device(device)
         results = {case.case_id: result for case in cases if (result := run.finished(case)) is not None}
         kept = tuple(results)
@@ -135,9 +143,12 @@ def segment(
             output, "segment", settings=options, inputs=inputs_recorded, outputs=(CASES_FILE, LESIONS_FILE),
             device=device,
         ) as notes:  # fmt: skip
+            if point is not None:
+                notes.settings["operating_point"] = asdict(point)
             if missing:
                 if executor is None and min(jobs, len(missing)) == 1:
-                    segmented, refused = run.segment_all(missing, load_model(weights, device=device), progress)
+                    model_in_memory = cache(lambda: load_model(weights, device=device))  # if a case needs it
+                    segmented, refused = run.segment_all(missing, model_in_memory, progress)
                 else:
                     segmented, refused = run.segment_elsewhere(
                         missing, jobs, executor, progress, weights=weights.absolute(), device=device
@@ -160,6 +171,20 @@ def _beside_others(case: NewCase, output: Path) -> NewCase:
     return case if result is None or result["input_sha256"] == case.digest else case.marked()
 
 
+@dataclass(frozen=True, eq=False)
+class _ReadCT:
+    """A CT with what the network is given of it, and then says; or with what it said in an earlier run."""
+
+    values: NDArray[np.signedinteger]  # (z, y, x), HU, LPS axes
+    saved: Prediction | None
+    prepared: NetworkInput | None
+    logits: torch.Tensor | None = None
+
+
+def _run_network(ct: _ReadCT, model: Callable[[], LoadedModel]) -> _ReadCT:
+    return ct if ct.prepared is None else replace(ct, logits=model().logits(ct.prepared))
+
+
 @dataclass(frozen=True)
 class _Run:
     """What is the same for all cases of a run: where to, the model, and the options."""
@@ -168,22 +193,45 @@ class _Run:
     model_sha256: str
     trainer: str
     options: SegmentOptions
+    point: OperatingPoint | None = None
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What of a result tells the operating point; nothing for the argmax."""
+        return {} if self.point is None else {"operating_point": point_record(self.point)}
 
     def finished(self, case: NewCase) -> dict[str, Any] | None:
         """Give the result of an earlier run of the same CT, model and options, if all of its files are there."""
         path = self.output / case.case_id / RESULT
         result = read_result(path)
-        if result is None:
+        if result is None or not self._of_same_network(result, case):
             return None
-        same = (
-            result["input_sha256"] == case.digest
-            and result["model_sha256"] == self.model_sha256
-            and result["options"] == _plain(self.options)
-        )
+        same = result["options"] == _plain(self.options)
+        same = same and result.get("operating_point") == self.made_by.get("operating_point")
         return result if same and all((path.parent / name).is_file() for name in result["files"]) else None
 
+    def _of_same_network(self, result: dict[str, Any], case: NewCase) -> bool:
+        """Whether the network would say the same again: of the same CT, read alike."""
+        return bool(
+            result["input_sha256"] == case.digest
+            and result["model_sha256"] == self.model_sha256
+            and result["options"].get("reading") == _plain(self.options)["reading"]
+        )
+
+    def _saved(self, case: NewCase) -> Prediction | None:
+        """Take what the network said of a case in an earlier run from the probabilities that were saved."""
+        folder = self.output / case.case_id
+        result = read_result(folder / RESULT)
+        if result is None or not self._of_same_network(result, case) or not (folder / PROBABILITIES).is_file():
+            return None
+        if self.point is None and "operating_point" not in result:
+            return None  # the argmax again, with another option: done anew
+        stored = read_probabilities(folder / PROBABILITIES, case.own_grid)
+        levels = stored if case.own_grid == case.grid else np.ascontiguousarray(array_to_lps(stored, case.own_grid))
+        return Prediction((levels >= LOWEST_OF_TUMOUR).astype(np.uint8), levels)
+
     def segment_all(
-        self, cases: Sequence[NewCase], model: LoadedModel, progress: Progress
+        self, cases: Sequence[NewCase], model: Callable[[], LoadedModel], progress: Progress
     ) -> tuple[dict[str, dict[str, Any]], list[NotTaken]]:
         """Segment cases with one model; give the results, and why others have none."""
         found: list[dict[str, Any] | AMTError] = []
@@ -191,8 +239,8 @@ class _Run:
         for _, result in beside_network(
             cases,
             read=lambda case: self.read(case, model),
-            run=lambda ct: (*ct, model.logits(ct[1])),
-            write=lambda case, ct: self.write(case, ct[0], model.finish(ct[2], ct[1], probabilities=True)),
+            run=lambda ct: _run_network(ct, model),
+            write=lambda case, ct: self.write(case, ct, model),
         ):
             found.append(result)
             progress(len(found), len(cases), "segmenting")
@@ -215,14 +263,15 @@ class _Run:
         with open_workers(jobs=jobs, executor=executor, progress=progress) as workers:
             return _divided(cases, workers.each(_segment_task, work, "segmenting"))
 
-    def read(self, case: NewCase, model: LoadedModel) -> tuple[NDArray[np.signedinteger], NetworkInput]:
-        """Read a CT, and bring it to the network's grid."""
+    def read(self, case: NewCase, model: Callable[[], LoadedModel]) -> _ReadCT:
+        """Read a CT, and bring it to the network's grid, or take what the network said of it before."""
         values = case.read(keep_intensities=self.options.reading.keep_intensities)
-        return values, model.prepare(values, case.network_spacing)
+        saved = self._saved(case)
+        return _ReadCT(values, saved, None if saved else model().prepare(values, case.network_spacing))
 
-    def write(self, case: NewCase, values: NDArray[np.signedinteger], predicted: Prediction) -> dict[str, Any]:
+    def write(self, case: NewCase, ct: _ReadCT, model: Callable[[], LoadedModel]) -> dict[str, Any]:
         """Write all of a case; the file that says so comes last."""
-        folder = self.output / case.case_id
+        folder, values, predicted = self.output / case.case_id, ct.values, self._predicted(case, ct, model)
         (folder / RESULT).unlink(missing_ok=True)  # what is there is no longer the result of one run
         remove_objects(folder)
         mask = predicted.labels == 1
@@ -238,11 +287,12 @@ class _Run:
             levels = predicted.levels if own is None else from_lps(predicted.levels, own)
             write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
             files.append(PROBABILITIES)
-        maker = Maker(self.trainer, self.model_sha256)
+        maker = Maker(self.trainer, self.model_sha256, "" if self.point is None else self.point.name)
         with atomic_path(folder / OVERVIEW) as partial:
             partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         write_ct_crop(folder / CT_CROP, values, worth_seeing(mask, predicted.levels), case.grid)
         objects, names, note = self._objects(case, values, mask, lesions, maker)
+        decided = f"operating point {self.point.name}" if self.point is not None else ""
         result = {
             "schema_version": SCHEMA_VERSION,
             "case_id": case.case_id,
@@ -256,10 +306,21 @@ class _Run:
             "lesions": [
                 lesion_row(case.case_id, one, slice_name=name) for one, name in zip(lesions, names, strict=True)
             ],
-            "note": note,
+            "note": "; ".join(filter(None, (decided, note))),
+            **self.made_by,
         }
         write_json(folder / RESULT, result)
         return result
+
+    def _predicted(self, case: NewCase, ct: _ReadCT, model: Callable[[], LoadedModel]) -> Prediction:
+        """Make labels of what the network says, and let the operating point decide, if there is one."""
+        predicted = ct.saved
+        if predicted is None:
+            assert ct.prepared is not None and ct.logits is not None
+            predicted = model().finish(ct.logits, ct.prepared, probabilities=True)
+        if self.point is None or predicted.levels is None:
+            return predicted
+        return Prediction(apply_point(predicted.levels, case.grid.spacing, self.point), predicted.levels)
 
     def _objects(
         self,
@@ -298,9 +359,11 @@ class _Task:
 def _segment_task(task: _Task) -> dict[str, Any]:
     if task.threads is not None:
         torch.set_num_threads(task.threads)
-    model = _model_here(task.weights, task.device)
-    values, ct = task.run.read(task.case, model)
-    return task.run.write(task.case, values, model.finish(model.logits(ct), ct, probabilities=True))
+
+    def model() -> LoadedModel:
+        return _model_here(task.weights, task.device)
+
+    return task.run.write(task.case, _run_network(task.run.read(task.case, model), model), model)
 
 
 @cache

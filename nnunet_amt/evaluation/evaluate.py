@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from nnunet_amt.evaluation.component_analysis import COMPONENT_FILES, write_comp
 from nnunet_amt.evaluation.figures.figures import FIGURE_FILES, write_figures
 from nnunet_amt.evaluation.measure.case import CaseEvaluation, evaluate_cases
 from nnunet_amt.evaluation.measure.label_maps import check_headers, pair_results, paired_cases
+from nnunet_amt.evaluation.operating_points.in_evaluation import PointHere, point_in_use
 from nnunet_amt.evaluation.results.csv_files import (
     write_case_thresholds_csv,
     write_cases_csv,
@@ -37,6 +38,7 @@ from nnunet_amt.evaluation.summary.cohort_groups import (
 from nnunet_amt.evaluation.summary.subgroups import check_subgroups_add_up, sensitivity_by_volume, split_into_subgroups
 from nnunet_amt.evaluation.summary.summary import GroupSummary, NamedGroup, summarise
 from nnunet_amt.evaluation.summary.triage import Triage, apply_triage, read_triage
+from nnunet_amt.writing.table import Table
 
 RESULT_FILES = (
     *("cases.csv", "case_thresholds.csv", "lesions.csv", "froc.csv", "metrics.csv", "sensitivity_by_volume.csv"),
@@ -49,7 +51,8 @@ _POSSIBLE_FILES = (*RESULT_FILES, *SCORE_FROC_FILES, *COMPONENT_FILES)
 class EvaluationResult:
     """What an evaluation found, cases in the order of their ids, and the files that were written to its folder.
 
-    `subjects` is of what the cases are, see `subjects_of`.
+    `subjects` is of what the cases are, see `subjects_of`; `moved` shows the figures of an operating point, if one was
+    used, on the tuning cases and on these.
     """
 
     output: Path
@@ -59,6 +62,7 @@ class EvaluationResult:
     subgroups: tuple[NamedGroup, ...]
     cases: tuple[CaseEvaluation, ...]
     subjects: str | None = None
+    moved: Table | None = None
 
 
 def evaluate(
@@ -69,6 +73,7 @@ def evaluate(
     cohort: Path | None = None,
     triage: Path | None = None,
     probabilities: Path | None = None,
+    operating_point: str | None = None,
     settings: EvaluationSettings | None = None,
     missing_as_empty: bool = False,
     component_analysis: bool = False,
@@ -101,6 +106,10 @@ def evaluate(
         positives (but in the score FROC and the table of lesion definitions, which match anew).
     probabilities
         Folder of the probabilities, see `find_probabilities`, for the score FROC (`SCORE_FROC_FILES`) too, or None.
+    operating_point
+        Name of a point of the model that made the predictions: what it makes of their saved probabilities is evaluated
+        in place of the label maps. Of the point used, this or the one that made the label maps, the figures on the
+        tuning cases stand beside those here.
     settings
         None for the defaults, which are the paper's where it states any.
     missing_as_empty
@@ -127,6 +136,7 @@ def evaluate(
         If a worker was killed.
     """
     settings = settings or EvaluationSettings()
+    point = point_in_use(predictions, asked=operating_point, scored=probabilities is not None)
     apart = {"the probabilities": probabilities}
     pairs = paired_cases(predictions, references, output, apart=apart, missing_as_empty=missing_as_empty, jobs=jobs)
     case_ids = [pair.case_id for pair in pairs]
@@ -137,6 +147,7 @@ def evaluate(
     subjects = subjects_of(references, cohort)
     scored = {} if probabilities is None else find_probabilities(probabilities, pairs)
     check_headers(pairs, progress=progress)
+    pairs = pairs if point is None else point.masks(pairs, predictions)
     inputs = {
         "predictions": predictions,
         "references": references,
@@ -144,8 +155,9 @@ def evaluate(
         "triage": triage,
         "probabilities": None if probabilities is None else RunInput(probabilities, "names_and_sizes"),
     }
+    recorded = asdict(settings) | ({} if point is None else {"operating_point": asdict(point.tuned.point)})
     results = pair_results(
-        output, pairs=pairs, stage="evaluate", file_names=_POSSIBLE_FILES, settings=settings, inputs=inputs,
+        output, pairs=pairs, stage="evaluate", file_names=_POSSIBLE_FILES, settings=recorded, inputs=inputs,
         missing_as_empty=missing_as_empty, seed=settings.seed,
     )  # fmt: skip
     with results as folder:
@@ -153,7 +165,8 @@ def evaluate(
         if cohort is not None and rows is not None:
             check_tumours(cohort, rows, empty=[case.case_id for case in cases if case.counts.size_mm is None])
         cases, overall, subgroups = _summarised(cases, decisions, groups, clusters, settings)
-        _write(folder, cases, overall, subgroups, settings, subjects)
+        here = None if point is None else point.here(cases, overall, settings=settings, clusters=clusters)
+        _write(folder, cases, overall, subgroups, settings, subjects, here)
         if figures:
             write_figures(
                 folder, cases, overall, settings=settings, institutions=institutions, clusters=clusters,
@@ -164,7 +177,9 @@ def evaluate(
         if component_analysis:
             write_component_analysis(folder, pairs, settings=settings, clusters=clusters, jobs=jobs, progress=progress)
     files = tuple(output / name for name in (*_POSSIBLE_FILES, RECORD_FILE) if (output / name).exists())
-    return EvaluationResult(output, files, settings, overall, subgroups, cases, subjects)
+    return EvaluationResult(
+        output, files, settings, overall, subgroups, cases, subjects, None if here is None else here.table()
+    )
 
 
 def _summarised(
@@ -192,6 +207,7 @@ def _write(
     subgroups: Sequence[NamedGroup],
     settings: EvaluationSettings,
     subjects: str | None,
+    here: PointHere | None,
 ) -> None:
     write_cases_csv(folder / "cases.csv", cases, surface_distances=settings.surface_distances)
     write_case_thresholds_csv(folder / "case_thresholds.csv", cases)
@@ -200,7 +216,10 @@ def _write(
     write_metrics_csv(folder / "metrics.csv", overall=overall, subgroups=subgroups)
     write_volume_bins_csv(folder / "sensitivity_by_volume.csv", sensitivity_by_volume(cases))
     tables = result_tables(settings=settings, overall=overall, subgroups=subgroups, subjects=subjects)
+    if here is not None:
+        tables = replace(tables, tables=(here.table(), *tables.tables))
     write_tables(folder, tables)
     write_summary_json(
-        folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects
-    )
+        folder / "summary.json", settings=settings, overall=overall, subgroups=subgroups, subjects=subjects,
+        operating_point=None if here is None else here.as_json(),
+    )  # fmt: skip

@@ -166,6 +166,13 @@ def from_lps(values: NDArray, geometry: Geometry) -> NDArray:
     return np.moveaxis(turned, [-1, -2, -3], [-1 - axis for axis in order])
 
 
+def array_to_lps(values: NDArray, geometry: Geometry) -> NDArray:
+    """Undo `from_lps`: bring voxels (..., z, y, x) of a grid to LPS axes, as `to_lps` brings an image."""
+    order, flips = lps_axes(geometry)
+    turned = np.moveaxis(values, [-1 - axis for axis in order], [-1, -2, -3])
+    return np.flip(turned, tuple(-1 - axis for axis in range(3) if flips[axis]))
+
+
 def axis_code(geometry: Geometry) -> str:
     """Say which way the axes (x, y, z) of a grid run most nearly, as in ``LPS``: to left, posterior, the head."""
     order, flips = lps_axes(geometry)

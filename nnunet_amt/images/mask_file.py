@@ -77,7 +77,7 @@ def read_foreground(path: Path, *, case_id: str, foreground: int = 1) -> Foregro
         if header is None:
             return _foreground_by_simpleitk(path, place, (1, foreground))
         slabs = read_slabs(path, header)
-        return Foreground.of_slabs(slabs, *_orientation(header.geometry), tumour_labels=(1, foreground))
+        return Foreground.of_slabs(slabs, *orientation(header.geometry), tumour_labels=(1, foreground))
     except OtherLabelError as error:
         raise LabelValueError(f"{place}: {_label_complaint(_values(path, header), foreground)}") from error
     except BrokenFileError as error:
@@ -96,10 +96,11 @@ def _foreground_by_simpleitk(path: Path, place: str, tumour_labels: tuple[int, i
         if not (np.isfinite(voxels).all() and (voxels == np.rint(voxels)).all()):
             raise LabelValueError(f"{place}: {_float_complaint(voxels)}")
         voxels = voxels.astype(np.int64)
-    return Foreground.of(voxels, *_orientation(geometry), tumour_labels=tumour_labels)
+    return Foreground.of(voxels, *orientation(geometry), tumour_labels=tumour_labels)
 
 
-def _orientation(geometry: Geometry) -> tuple[Spacing, ArrayAxes]:
+def orientation(geometry: Geometry) -> tuple[Spacing, ArrayAxes]:
+    """Give the spacing and the axes that `Foreground` has of a grid."""
     x, y, z = geometry.spacing
     return (x, y, z), lps_array_axes(geometry)[0]
 

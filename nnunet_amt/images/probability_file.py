@@ -20,6 +20,8 @@ from nnunet_amt.images.integrity import nifti_voxels
 from nnunet_amt.images.nifti import write_nifti
 
 FOLDER = "probabilities"
+# Beside it, a file a case: of which model, image and operating point a label map is.
+RECORDS = "prediction_records"
 # A level is a probability times 255, rounded; smaller ones than 3 are written as 0.
 HIGHEST_LEVEL, LOWEST_LEVEL = 255, 3
 # 127.5 is one half; rounding never carries a voxel over it, see `LOWEST_OF_TUMOUR` in the module's description.

@@ -12,7 +12,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from nnunet_amt.base.run_record import (
     shareable_words,
 )
 from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.evaluation.operating_points.point import OperatingPoint
+from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import model_folder, require_model
 from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME, read_plans
@@ -45,6 +47,7 @@ from nnunet_amt.nnunet.predictions import (
     require_predictions,
     require_room,
     unfinished_predictions,
+    with_saved_probabilities,
 )
 
 BEST_CHECKPOINT = "checkpoint_best.pth"
@@ -57,10 +60,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """How many cases of a prediction were finished before, and how many it made."""
+    """How many cases of a prediction were finished before, how many it made, and how many of these without network."""
 
     kept: int
     predicted: int
+    from_saved: int = 0
 
 
 def external_images(dataset_id: int) -> Path:
@@ -78,6 +82,7 @@ def predict(
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
     probabilities: bool = False,
+    operating_point: str | None = None,
     keep_intensities: bool = False,
     device: str = "auto",
     jobs: int | None = None,
@@ -102,6 +107,9 @@ def predict(
         Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
     probabilities
         Write tumour probabilities too, see `nnunet_amt.images.probability_file`.
+    operating_point
+        Name of one of the model's points, see `read_point`, that makes the label maps of the probabilities, which are
+        written too; None for the argmax. Where the probabilities are there, the network is not run again.
     keep_intensities
         Take images whose values do not look like HU, as the conversion does.
     jobs
@@ -123,11 +131,10 @@ def predict(
     device = require_device(device)
     model = find_model(dataset_id, fold, trainer, checkpoint)
     elsewhere = _why_not_here(model, trainer, asked)
-    if probabilities and elsewhere:
-        raise BadInputError(
-            f"--probabilities: is not written by nnUNetv2_predict, which must predict this: {elsewhere}; leave it out, "
-            "or give --save_probabilities alone"
-        )
+    point = None if operating_point is None else read_point(model, operating_point).point
+    if elsewhere:
+        _require_no_probabilities(elsewhere, asked=probabilities, for_point=point is not None)
+    probabilities = probabilities or point is not None
     images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
     readers = jobs or asked.npp or _NNUNET_READERS
     inputs = open_images(images, part, keep_intensities=keep_intensities, jobs=readers, progress=progress)
@@ -135,30 +142,48 @@ def predict(
         logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
     unfinished = unfinished_predictions(
         images, output, model, options=[*without_parts(asked), *inputs.preparation],
-        npz=asked.save_probabilities, probabilities=probabilities, part=part,
+        npz=asked.save_probabilities, probabilities=probabilities,
+        point=None if point is None else point_record(point), part=part,
     )  # fmt: skip
+    saved = [] if elsewhere else with_saved_probabilities(output, unfinished)
     cases, to_do = len(inputs.part_of_cases), len(unfinished)
     progress(cases - to_do, cases, "prediction")
     work = _Work(
         inputs=inputs, unfinished=unfinished, output=output, checkpoint=model, asked=asked, options=options, part=part,
-        probabilities=probabilities, keep_intensities=keep_intensities, device=device, jobs=jobs, log_file=log_file,
-        progress=progress, show=show,
+        probabilities=probabilities, point=point, saved=saved, keep_intensities=keep_intensities, device=device,
+        jobs=jobs, log_file=log_file, progress=progress, show=show,
     )  # fmt: skip
     with recorded_prediction(
-        images, output, model, trainer=trainer, options=options, part=part, cases=cases, to_do=to_do, device=device,
-        in_children=bool(elsewhere), started=begun,
+        images, output, model, trainer=trainer, options=options, part=part, cases=cases, to_do=to_do,
+        saved=len(saved), device=device, in_children=bool(elsewhere), started=begun,
     ) as notes:  # fmt: skip
         if elsewhere and (to_do or not cases):
             logger.info("predicted by nnUNetv2_predict: %s", elsewhere)
             notes.cost["peak_memory_bytes"] = _by_command(work, dataset_id=dataset_id, fold=fold, trainer=trainer)
         elif to_do:
             notes.cost["parameters"] = _in_this_process(work)
+        if point is not None:
+            notes.settings["operating_point"] = asdict(point)
         lay_back(inputs, output, probabilities=asked.save_probabilities)
         if inputs.turned:
             notes.counts["images_brought_to_lps"] = len(inputs.turned)
         if keep_intensities:
             notes.settings["keep_intensities"] = True
-    return PredictionResult(cases - to_do, to_do)
+    return PredictionResult(cases - to_do, to_do, len(saved))
+
+
+def _require_no_probabilities(elsewhere: str, *, asked: bool, for_point: bool) -> None:
+    """Refuse what takes probabilities in 8 bits where nnU-Net's command must predict, for the reason `elsewhere`."""
+    if for_point:
+        raise BadInputError(
+            "--operating-point: needs probabilities that nnUNetv2_predict, which must predict this, does not write: "
+            f"{elsewhere}; leave one of both out"
+        )
+    if asked:
+        raise BadInputError(
+            f"--probabilities: is not written by nnUNetv2_predict, which must predict this: {elsewhere}; leave it out, "
+            "or give --save_probabilities alone"
+        )
 
 
 @dataclass(frozen=True)
@@ -175,6 +200,8 @@ class _Work:
     device: str
     jobs: int | None
     probabilities: bool
+    point: OperatingPoint | None
+    saved: Sequence[str]
     keep_intensities: bool
     log_file: Path | None
     progress: Progress
@@ -199,20 +226,23 @@ def _why_not_here(checkpoint: Path, trainer: str, asked: argparse.Namespace) -> 
     return why_not_here(read_plans(folder / "plans.json"), description, trainer, asked)
 
 
-def _in_this_process(work: _Work) -> int:
-    """Predict what is unfinished; give the number of the network's weights."""
+def _in_this_process(work: _Work) -> int | None:
+    """Predict what is unfinished; give the number of the network's weights, None where it was not needed."""
     from nnunet_amt.nnunet.loaded_model import load_model
-    from nnunet_amt.nnunet.predict_cases import describe_predictions, predict_cases
+    from nnunet_amt.nnunet.predict_cases import describe_predictions, label_saved, predict_cases
 
-    cases, asked, total = list(work.unfinished), work.asked, len(work.inputs.part_of_cases)
+    asked, total = work.asked, len(work.inputs.part_of_cases)
+    cases = [case for case in work.unfinished if case not in work.saved]
     kept = check_images(
         work.inputs, cases, keep_intensities=work.keep_intensities, jobs=work.readers, progress=work.progress
     )
-    model = load_model(
-        work.checkpoint, device=work.device, step_size=asked.step_size, mirroring=not asked.disable_tta,
-        on_device=not asked.not_on_device,
-    )  # fmt: skip
-    begin_predictions(work.output, work.unfinished)
+    model = None
+    if cases:
+        model = load_model(
+            work.checkpoint, device=work.device, step_size=asked.step_size, mirroring=not asked.disable_tta,
+            on_device=not asked.not_on_device,
+        )  # fmt: skip
+    begin_predictions(work.output, work.unfinished, saved=work.saved)
     describe_predictions(work.checkpoint.parents[1], work.output)
     on_case = _case_lines(work.done, total, work.progress)
 
@@ -224,9 +254,12 @@ def _in_this_process(work: _Work) -> int:
                 log.write(line)
         on_case(line)
 
+    label_saved(work.inputs, work.saved, work.output, point=work.point, on_case=written)
+    if model is None:
+        return None
     predict_cases(
         model, work.inputs, cases, work.output, kept=kept, keep_intensities=work.keep_intensities,
-        probabilities=work.probabilities, on_case=written,
+        probabilities=work.probabilities, point=work.point, on_case=written,
     )  # fmt: skip
     return model.parameters
 
@@ -291,6 +324,7 @@ def recorded_prediction(
     part: tuple[int, int] = (0, 1),
     cases: int,
     to_do: int,
+    saved: int = 0,
     device: str,
     in_children: bool = True,
     started: float | None = None,
@@ -301,8 +335,9 @@ def recorded_prediction(
     ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
     and the model is in it, and weighs the more the fewer the cases are.
 
-    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet; `in_children` is as in
-    `recorded_run`. `started` is the time (`time.monotonic`) from which starting counts, now if not given.
+    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet, `saved` those of them that
+    the network is not run for; `in_children` is as in `recorded_run`. `started` is the time (`time.monotonic`) from
+    which starting counts, now if not given.
     """
     before = 0.0 if started is None else time.monotonic() - started
     settings = {
@@ -328,9 +363,11 @@ def recorded_prediction(
         # a run that was killed after its last case has left none
         recorded = any(run["stage"] == "predict" for run in read_runs(output))
         notes.nothing_done = to_do == 0 and (recorded or cases == 0)
-        notes.counts.update(cases=to_do, cases_in_all=cases)
-        if to_do:
-            notes.cost["seconds_per_case_with_start"] = round((before + notes.seconds()) / to_do, 3)
+        notes.counts.update(cases=to_do - saved, cases_in_all=cases)
+        if saved:
+            notes.counts["cases_of_saved_probabilities"] = saved
+        if to_do > saved:
+            notes.cost["seconds_per_case_with_start"] = round((before + notes.seconds()) / (to_do - saved), 3)
             if "parameters" not in notes.cost:
                 notes.cost["parameters"] = number_of_parameters(read_checkpoint(checkpoint)["network_weights"])
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.operating_points.point_file import read_point
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.nnunet.commands import predict_options, with_whole_path
 from nnunet_amt.nnunet.environment import DEVICES, FOLDER_VARIABLES, export_lines
@@ -30,6 +31,7 @@ def prediction_script(
     checkpoint: str = BEST_CHECKPOINT,
     options: Sequence[str] = (),
     probabilities: bool = False,
+    operating_point: str | None = None,
     keep_intensities: bool = False,
     device: str = "auto",
 ) -> str:
@@ -41,7 +43,9 @@ def prediction_script(
     if device not in DEVICES:
         raise BadInputError(f"--device {device}: must be one of {', '.join(DEVICES)}")
     device = "cuda" if device == "auto" else device
-    find_model(dataset_id, fold, trainer, checkpoint)
+    model = find_model(dataset_id, fold, trainer, checkpoint)
+    if operating_point is not None:
+        read_point(model, operating_point)
     require_output(output, images)
     if asked.num_parts != 1:
         raise BadInputError("--slurm-array: gives -num_parts and -part_id itself; leave them out")
@@ -50,7 +54,9 @@ def prediction_script(
     arguments = [
         str(dataset_id), "--input", str(images.resolve()), "--output", str(output.resolve()),
         "--fold", fold, "--trainer", trainer, "--checkpoint", checkpoint, "--device", device,
-        *(["--probabilities"] if probabilities else []), *(["--keep-intensities"] if keep_intensities else []),
+        *(["--probabilities"] if probabilities else []),
+        *([] if operating_point is None else ["--operating-point", operating_point]),
+        *(["--keep-intensities"] if keep_intensities else []),
         *with_whole_path(options, asked.prev_stage_predictions),
     ]  # fmt: skip
     return array_script(parts, cases, arguments, environment={**os.environ, **folders}, device=device)

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.base.workers import attempt
 from nnunet_amt.errors import AMTError
+from nnunet_amt.evaluation.operating_points.point import ARGMAX, OperatingPoint, apply_point
 from nnunet_amt.images.geometry import from_lps
-from nnunet_amt.images.image_file import ImageFile
+from nnunet_amt.images.image_file import ImageFile, open_image_file
 from nnunet_amt.images.nifti import write_nifti
-from nnunet_amt.images.probability_file import probability_file, write_probabilities
+from nnunet_amt.images.probability_file import probability_file, read_probabilities, write_probabilities
 from nnunet_amt.nnunet.input_images import InputImages, read_case
 from nnunet_amt.nnunet.loaded_model import LoadedModel
 from nnunet_amt.nnunet.network_grid import NetworkInput
+from nnunet_amt.nnunet.predictions import image_name
 
 Case = TypeVar("Case")
 Given = TypeVar("Given")
@@ -43,6 +45,7 @@ def predict_cases(
     kept: dict[str, tuple[NDArray, ImageFile]],
     keep_intensities: bool = False,
     probabilities: bool = False,
+    point: OperatingPoint | None = None,
     on_case: Callable[[str], None] = lambda case: None,
 ) -> None:
     """Write ``<case>.nii.gz`` of each case, on the axes of its image, and its probabilities if asked.
@@ -53,6 +56,8 @@ def predict_cases(
         CTs that `check_images` has in memory, each taken out when it is predicted; the others are read again.
     keep_intensities
         As in `read_case`.
+    point
+        Makes the label maps of the probabilities, which are written then; None for the argmax.
     on_case
         Told of every case that is written.
 
@@ -70,11 +75,13 @@ def predict_cases(
         return file, model.prepare(values, file.geometry.spacing[::-1])
 
     def write(case: str, file: ImageFile, prepared: NetworkInput, logits: torch.Tensor) -> None:
-        predicted = model.finish(logits, prepared, probabilities=probabilities)
+        predicted = model.finish(logits, prepared, probabilities=probabilities or point is not None)
+        labels = from_lps(predicted.labels, file.stored)
         if predicted.levels is not None:
             levels = from_lps(predicted.levels, file.stored)
             write_probabilities(probability_file(output, case), levels, geometry=file.stored)
-        write_nifti(output / f"{case}.nii.gz", from_lps(predicted.labels, file.stored), geometry=file.stored)
+            labels = labels if point is None else apply_point(levels, file.stored.spacing, point)
+        write_nifti(output / f"{case}.nii.gz", labels, geometry=file.stored)
 
     def run(prepared: tuple[ImageFile, NetworkInput]) -> tuple[ImageFile, NetworkInput, torch.Tensor]:
         return *prepared, model.logits(prepared[1])
@@ -130,6 +137,26 @@ def beside_network(
                 yield written[0], written[1].result()
     finally:
         torch.set_num_threads(threads)
+
+
+def label_saved(
+    images: InputImages,
+    cases: Sequence[str],
+    output: Path,
+    *,
+    point: OperatingPoint | None,
+    on_case: Callable[[str], None] = lambda case: None,
+) -> None:
+    """Write ``<case>.nii.gz`` of each case from its saved probabilities; the network is not run.
+
+    Raises ImageReadError or GeometryMismatchError if the probabilities are damaged or of another image.
+    """
+    for case in cases:
+        grid = open_image_file(images.folder / image_name(case)).stored
+        levels = read_probabilities(probability_file(output, case), grid)
+        labels = apply_point(levels, grid.spacing, ARGMAX if point is None else point)
+        write_nifti(output / f"{case}.nii.gz", labels, geometry=grid)
+        on_case(case)
 
 
 def _one_thread() -> ThreadPoolExecutor:

@@ -21,12 +21,11 @@ from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS
 from nnunet_amt.images.integrity import file_damage
-from nnunet_amt.images.probability_file import probability_file
+from nnunet_amt.images.probability_file import RECORDS, probability_file
 
 Record = dict[str, Any]
 
 _IMAGE_ENDING = "_0000.nii.gz"
-_RECORDS = "prediction_records"
 _CASE_NAME = re.compile(r".+_0000\.nii\.gz", re.DOTALL)
 _CHANNEL = re.compile(r"_(\d{4})\.nii\.gz$")
 _KNOWN_ENDINGS = (*IMAGE_FILE_ENDINGS, ".dcm", ".ima", ".zip", ".hdr", ".img")
@@ -146,7 +145,9 @@ def unfinished_predictions(
     options: Sequence[str] = (),
     npz: bool = False,
     probabilities: bool = False,
+    point: Mapping[str, str] | None = None,
     part: tuple[int, int] = (0, 1),
+    chosen: Sequence[str] | None = None,
 ) -> dict[str, Record]:
     """Find the cases that are still to be predicted, each with the record of what its prediction will be of.
 
@@ -162,8 +163,12 @@ def unfinished_predictions(
         Further options that change the predictions.
     npz, probabilities
         Whether a case is finished only with nnU-Net's ``<case>.npz``, or with its `probability_file`.
+    point
+        Of the operating point that makes the label maps, see `point_record`; None for the argmax.
     part
         Only the cases of this part are looked at; see `cases_of_part`.
+    chosen
+        Only these cases, instead of a part.
 
     Raises
     ------
@@ -171,7 +176,7 @@ def unfinished_predictions(
         If the folder holds label maps of these cases that were not made by this command: references, or predictions
         of plain nnU-Net.
     """
-    cases = cases_of_part(require_images(images), part)
+    cases = cases_of_part(require_images(images), part) if chosen is None else list(chosen)
     require_output(output, images)
     # by content: training again rewrites these files, and a model may come from another machine
     model = [*(file_sha256(path) or "" for path in (checkpoint, checkpoint.parents[1] / "plans.json")), *options]
@@ -188,6 +193,8 @@ def unfinished_predictions(
         image = images / image_name(case)
         state = image.stat()
         record: Record = {"model": digest, "image": [str(image.resolve()), state.st_size, state.st_mtime_ns]}
+        if point is not None:
+            record["operating_point"] = dict(point)
         whole = _is_whole(output / f"{case}.nii.gz") and (not npz or (output / f"{case}.npz").is_file())
         whole = whole and (not probabilities or _is_whole(probability_file(output, case)))
         if found[case] != record or not whole:
@@ -195,16 +202,33 @@ def unfinished_predictions(
     return unfinished
 
 
-def begin_predictions(output: Path, unfinished: Mapping[str, Record]) -> None:
-    """Remove what would be taken for finished, or for the new one's, and write what each prediction will be of."""
+def with_saved_probabilities(output: Path, unfinished: Mapping[str, Record]) -> list[str]:
+    """Name the unfinished cases whose saved probabilities are of the same model and image: no network is needed."""
+    saved = []
     for case, record in unfinished.items():
-        for old in (output / f"{case}.nii.gz", output / f"{case}.npz", probability_file(output, case)):
+        found = read_record(_record_file(output, case))
+        same = all(found.get(key) == record[key] for key in ("model", "image"))
+        if same and _is_whole(probability_file(output, case)):
+            saved.append(case)
+    return saved
+
+
+def begin_predictions(output: Path, unfinished: Mapping[str, Record], *, saved: Sequence[str] = ()) -> None:
+    """Remove what would be taken for finished, or for the new one's, and write what each prediction will be of.
+
+    The probabilities of the cases in `saved` stay. All label maps go before the first comes, so that those of two
+    operating points never stand together.
+    """
+    for case, record in unfinished.items():
+        for old in (output / f"{case}.nii.gz", output / f"{case}.npz"):
             old.unlink(missing_ok=True)
+        if case not in saved:
+            probability_file(output, case).unlink(missing_ok=True)
         write_json(_record_file(output, case), record)
 
 
 def _record_file(output: Path, case: str) -> Path:
-    return output / _RECORDS / f"{case}.json"
+    return output / RECORDS / f"{case}.json"
 
 
 def require_predictions(images: Path, output: Path, *, part: tuple[int, int] = (0, 1)) -> None:

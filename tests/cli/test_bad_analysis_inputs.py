@@ -162,7 +162,7 @@ PROBABILITIES: list[tuple[Damage, str]] = [
     (
         lambda folder: save(folder, np.stack([TUMOUR, 1 - TUMOUR])),
         "case b: P/b.npz against P/b.nii.gz: the tumour probability is 0.1 at a voxel predicted as tumour, where it "
-        "must be 0.5 or more; the two files are not of one prediction",
+        "must be 0.5 or more; the two files are not of one prediction, or the label map is of an operating point",
     ),
     (
         lambda folder: save(folder, TUMOUR, name="logits"),

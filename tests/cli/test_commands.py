@@ -21,7 +21,7 @@ from tests.models.model_fixtures import write_model
 runner = CliRunner()
 COMMANDS = (
     *("demo", "convert", "public-cohort", "join-manifests", "plan", "env", "train", "predict"),
-    *("evaluate", "failures", "compare", "baseline", "figures", "report", "study", "published", "doctor"),
+    *("evaluate", "failures", "compare", "baseline", "figures", "report", "study", "published", "doctor", "calibrate"),
 )
 
 

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.images.geometry import (
     Geometry,
+    array_to_lps,
     axis_code,
     described,
     from_lps,
@@ -96,3 +97,12 @@ def test_lps_images_are_left_alone() -> None:
 def test_a_grid_in_words() -> None:
     grid = Geometry((512, 512, 60), (0.7, 0.7, 5.0), (-179.2, -0.0, 40.0), GRID.direction)
     assert described(grid) == "512 x 512 x 60 voxels of 0.7 x 0.7 x 5 mm from (-179.2, 0, 40)"
+
+
+def test_voxels_are_turned_to_lps_and_back() -> None:
+    """Along each of the 48 ways in which axes can run."""
+    values = np.arange(24).reshape(2, 3, 4)
+    for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
+        axes = np.eye(3)[:, order] * signs
+        grid = Geometry((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(axes.ravel().tolist()))
+        assert (array_to_lps(from_lps(values, grid), grid) == values).all()

@@ -79,9 +79,10 @@ def read_cost(evaluation: Path, *, model_folder: Path | None = None) -> ModelCos
     trained = [run for run in (newest_run(fold, "train") for fold in folds) if run is not None]
     times = [time for time in map(training_time, folds) if time is not None]
     keys = ("seconds_per_case_with_start", "seconds_per_case")
-    timed = [_number(run, "cost", keys[0]) or _number(run, "cost", keys[1]) for run in predicted]
+    by_network = [run for run in predicted if not _of_saved_probabilities(run)]
+    timed = [_number(run, "cost", keys[0]) or _number(run, "cost", keys[1]) for run in by_network]
     seconds = [value for value in timed if value is not None]
-    cases = [_number(run, "counts", "cases") or 0 for run in predicted]
+    cases = [_number(run, "counts", "cases") or 0 for run in by_network]
     whole = len(seconds) == len(cases) and sum(cases) > 0
     return ModelCost(
         parameters=_whole(_first(_number(run, "cost", "parameters") for run in (*trained, *predicted))),
@@ -172,6 +173,11 @@ def _device(run: Run) -> str | None:
 def _number(run: Run, part: str, key: str) -> float | None:
     value = run.get(part, {}).get(key)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _of_saved_probabilities(run: Run) -> bool:
+    """Whether a prediction made label maps of saved probabilities alone: what it took is not the network's time."""
+    return bool(_number(run, "counts", "cases_of_saved_probabilities")) and not _number(run, "counts", "cases")
 
 
 def _largest_memory(runs: Sequence[Run]) -> int | None:

@@ -29,11 +29,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class LabelMapPair:
-    """The predicted and the reference label map of one case; no prediction stands for an empty one."""
+    """The predicted and the reference label map of one case; no prediction stands for an empty one.
+
+    `read_prediction` gives the predicted mask, where that is not the label map but made of what stands beside it.
+    """
 
     case_id: str
     prediction: Path | None
     reference: Path
+    read_prediction: Callable[[], Foreground] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +142,8 @@ def read_mask_pair(pair: LabelMapPair, *, tumour: int = 1) -> MaskPair:
     reference = read_foreground(pair.reference, case_id=pair.case_id, foreground=tumour)
     if pair.prediction is None:
         return MaskPair(pair.case_id, Foreground((), reference.spacing), reference)
+    if pair.read_prediction is not None:
+        return MaskPair(pair.case_id, pair.read_prediction(), reference)
     return MaskPair(pair.case_id, read_foreground(pair.prediction, case_id=pair.case_id, foreground=tumour), reference)
 
 

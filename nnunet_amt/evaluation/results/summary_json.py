@@ -72,17 +72,20 @@ def write_summary_json(
     overall: GroupSummary,
     subgroups: Sequence[NamedGroup],
     subjects: str | None = None,
+    operating_point: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the settings, of what the cases are, and the metrics of all and of each subgroup; undefined is null.
 
     The file obeys ``summary.schema.json`` beside this module. A reader's decisions stand under ``triage``; there is a
-    ``specificity`` where cases have no tumour, and a surface Dice where surfaces were measured.
+    ``specificity`` where cases have no tumour, and a surface Dice where surfaces were measured. Of an operating point
+    there is its name, what it does, and its figures on the tuning cases and here.
     """
     content = {
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "nnunet_amt", "version": __version__},
         "settings": asdict(settings),
         "subjects": subjects,
+        **({} if operating_point is None else {"operating_point": operating_point}),
         **_group_json(overall),
         **({} if overall.triage is None else {"triage": asdict(overall.triage)}),
         "subgroups": [{"group": group, "subgroup": name, **_group_json(summary)} for group, name, summary in subgroups],

@@ -254,7 +254,8 @@ def require_same_prediction(probabilities: np.ndarray, prediction: Foreground, p
     if lowest < _LOWEST_OF_TUMOUR:
         raise LabelValueError(
             f"case {pair.case_id}: {path} against {pair.prediction}: the tumour probability is {lowest:.3g} at a voxel "
-            "predicted as tumour, where it must be 0.5 or more; the two files are not of one prediction"
+            "predicted as tumour, where it must be 0.5 or more; the two files are not of one prediction, or the label "
+            "map is of an operating point"
         )
 
 

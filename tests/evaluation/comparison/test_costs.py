@@ -121,6 +121,14 @@ def test_a_prediction_in_pieces_is_averaged_over_its_cases(study: Path) -> None:
     assert (cost.seconds_per_case, cost.predicted_cases, cost.prediction_peak_bytes) == (5.0, 4, 5_000_000_000)
 
 
+def test_label_maps_of_saved_probabilities_cost_what_the_network_did(study: Path) -> None:
+    """Another operating point takes no network: 2 cases of 4 s, and then both again without."""
+    again = predicted(0, 0.0) | {"counts": {"cases": 0, "cases_of_saved_probabilities": 2}, "cost": {}}
+    write_run(study / "predictions", predicted(2, 4.0), again)
+    cost = read_cost(study / "evaluation")
+    assert (cost.seconds_per_case, cost.predicted_cases) == (4.0, 2)
+
+
 def test_without_records_nothing_is_guessed(study: Path, tmp_path: Path) -> None:
     (study / "evaluation" / "nnunet_amt_runs.json").unlink()
     assert read_cost(study / "evaluation") == ModelCost()
