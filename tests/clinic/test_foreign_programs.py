@@ -18,7 +18,7 @@ from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_p
 from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.images.geometry import Geometry
-from tests.clinic.builders import MAKER, hard_mask, source_series
+from tests.clinic.builders import MAKER, as_hospitals_write, hard_mask, source_series
 from tests.clinic.test_rtstruct import OBLIQUE, OBLIQUE_POSITIONS
 
 pytestmark = pytest.mark.clinic
@@ -30,12 +30,6 @@ def program(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not installed; make test-clinic installs it where it may")
     return path
-
-
-def as_hospitals_write(z: int, dataset: Dataset) -> None:
-    """Give a CT slice the rest of what its standard asks for, so that no complaint is about the CT."""
-    dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20260101", "120000", "1"
-    dataset.PatientPosition, dataset.KVP, dataset.AcquisitionNumber = "HFS", None, None
 
 
 def write_all(folder: Path, source: SourceSeries) -> list[Path]:
