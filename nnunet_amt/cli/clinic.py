@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Kinds = Annotated[
     list[str] | None,
-    typer.Option("--as", metavar="seg|rtstruct|sc", help="DICOM to write; may be repeated; for export seg by default."),
+    typer.Option(
+        "--as", metavar="seg|rtstruct|sc|sr", help="DICOM to write; may be repeated; for export seg by default."
+    ),
 ]
 Holes = Annotated[
     str, typer.Option("--holes", metavar="keyhole|xor", help="Holes of an RTSTRUCT; every reader takes keyhole.")

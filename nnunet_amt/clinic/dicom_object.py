@@ -98,6 +98,16 @@ def date_and_time(source: SourceSeries) -> tuple[str, str]:
     return _NO_DATE, "000000"
 
 
+def set_moments(dataset: Any, source: SourceSeries) -> None:
+    """Set the CT's date and time where highdicom wrote those of the clock."""
+    date, time = date_and_time(source)
+    for moment in ("InstanceCreation", "Content", "Series"):
+        setattr(dataset, f"{moment}Date", date)
+        setattr(dataset, f"{moment}Time", time)
+    for equipment in dataset.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = f"{date}{time}"
+
+
 def write_object(path: Path, dataset: Any, *, syntax: str) -> None:
     """Write a dataset as a DICOM file of a transfer syntax, whole or not at all."""
     pydicom = pydicom_module()

@@ -15,10 +15,10 @@ from nnunet_amt.clinic.dicom_object import (
     MANUFACTURER,
     RESEARCH_ONLY,
     Maker,
-    date_and_time,
     derived_uid,
     hash_of_mask,
     series_number,
+    set_moments,
     write_object,
 )
 from nnunet_amt.clinic.source_series import SourceSeries
@@ -45,12 +45,12 @@ def write_segmentation(
     maker
         Of the masks.
     """
-    highdicom = _highdicom()
+    highdicom = highdicom_module()
     pixels = np.stack(list(structures.values()), axis=-1).astype(np.uint8)  # (slice, row, column, segment)
     content = hash_of_mask(pixels)
     with quiet_readers():
         dataset = highdicom.seg.Segmentation(
-            source_images=_sources(source),
+            source_images=headers_for_highdicom(source),
             pixel_array=pixels,
             segmentation_type="BINARY",
             segment_descriptions=[
@@ -71,12 +71,7 @@ def write_segmentation(
             transfer_syntax_uid=_EXPLICIT_VR_LITTLE_ENDIAN,
         )
     source.take_over(dataset)
-    date, time = date_and_time(source)
-    for moment in ("InstanceCreation", "Content", "Series"):
-        setattr(dataset, f"{moment}Date", date)
-        setattr(dataset, f"{moment}Time", time)
-    for equipment in dataset.ContributingEquipmentSequence:
-        equipment.ContributionDateTime = f"{date}{time}"
+    set_moments(dataset, source)
     dimensions = derived_uid(source, maker, content, "SEG dimensions")
     dataset.DimensionOrganizationSequence[0].DimensionOrganizationUID = dimensions
     for index in dataset.DimensionIndexSequence:
@@ -84,7 +79,7 @@ def write_segmentation(
     write_object(path, dataset, syntax=_EXPLICIT_VR_LITTLE_ENDIAN)
 
 
-def _sources(source: SourceSeries) -> list[Any]:
+def headers_for_highdicom(source: SourceSeries) -> list[Any]:
     """Copy the headers as highdicom wants them; what it takes over of the patient is set right afterwards.
 
     It stops at character sets that it does not know, and at elements that a CT may leave out.
@@ -101,13 +96,13 @@ def _sources(source: SourceSeries) -> list[Any]:
 def _pixel_measures(source: SourceSeries) -> Any:
     """State the grid's own distances: SliceThickness may be empty in the CT, or another than the slices' distance."""
     x, y, z = source.geometry.spacing
-    return _highdicom().PixelMeasuresSequence(
+    return highdicom_module().PixelMeasuresSequence(
         pixel_spacing=(round(y, 6), round(x, 6)), slice_thickness=round(z, 6), spacing_between_slices=round(z, 6)
     )
 
 
 def _segment(source: SourceSeries, maker: Maker, number: int, name: str, content: str) -> Any:
-    highdicom = _highdicom()
+    highdicom = highdicom_module()
     from pydicom.sr.codedict import codes
 
     return highdicom.seg.SegmentDescription(
@@ -125,9 +120,10 @@ def _segment(source: SourceSeries, maker: Maker, number: int, name: str, content
     )
 
 
-def _highdicom() -> Any:
+def highdicom_module() -> Any:
+    """Import highdicom; MissingExtraError if it is not installed."""
     try:
         import highdicom
     except ImportError as error:
-        raise MissingExtraError("writing a DICOM SEG needs the extra: pip install 'nnunet_amt[dicom]'") from error
+        raise MissingExtraError("writing a DICOM SEG or SR needs the extra: pip install 'nnunet_amt[dicom]'") from error
     return highdicom
