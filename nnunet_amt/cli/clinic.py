@@ -131,6 +131,8 @@ def export(
     show_written(result.files)
     for case_id in result.without_lesion:
         out.print(f"{case_id}: no lesion, {'a page says so' if empty == 'sc' else 'nothing written'}", markup=False)
+    for case_id, note in result.notes.items():
+        out.print(printable(f"{case_id}: {note}"), markup=False)
     for case_id, reason in result.refused.items():
         err.print(printable(f"{case_id}: not written: {reason}"), markup=False)
     if result.refused:

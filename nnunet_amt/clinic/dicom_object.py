@@ -16,7 +16,7 @@ from nnunet_amt.images.dicom.files import pydicom_module
 RESEARCH_ONLY = "Research use only, not for diagnosis"
 MANUFACTURER = "nnunet_amt"
 # Raised whenever the same mask is written as something else: the objects are then other ones, with other UIDs.
-WRITER_VERSION = 1
+WRITER_VERSION = 2
 _NO_DATE = "19000101"
 
 

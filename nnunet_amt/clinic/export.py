@@ -17,7 +17,7 @@ from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, record
 from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
-from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_whole
+from nnunet_amt.clinic.source_series import NoCtError, SourceSeries, ct_series_in, require_whole
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
 from nnunet_amt.images.geometry import described, geometry_difference, lps_geometry, to_lps
@@ -36,6 +36,7 @@ class Exported:
     files: tuple[Path, ...]
     without_lesion: tuple[str, ...]
     refused: dict[str, str]
+    notes: dict[str, str]  # what to know of a case's objects, by case
 
 
 def export_predictions(
@@ -70,47 +71,52 @@ def export_predictions(
     options = options or ObjectOptions()
     require_no_file(output)
     label_maps = find_label_maps(predictions)
-    sources = _open_series(series, progress)
+    sources, unusable = _open_series(series, progress)
     model, model_hash = _model_of(predictions)
     files: list[Path] = []
     rows: list[Sequence[object]] = []
     without: list[str] = []
     refused: dict[str, str] = {}
+    told: dict[str, str] = {}
     inputs: dict[str, Path | RunInput] = {"predictions": predictions}
     with recorded_run(output, "export", settings=options, inputs=inputs, outputs=EXPORT_FILES) as notes:
         for done, (case_id, path) in enumerate(label_maps.items(), start=1):
             maker = Maker(model, model_hash)
             remove_objects(output / case_id)  # also where the case is refused now
             try:
-                case = _case_of(path, sources, options=options)
+                case = _case_of(path, sources, unusable, options=options)
                 files += case.write(output / case_id, maker=maker, options=options)
             except AMTError as error:
                 refused[case_id] = str(error)
             else:
                 rows += [lesion_row(case_id, one, slice_name=case.slice_name(one)) for one in case.lesions]
                 without += [] if case.lesions else [case_id]
+                told |= {case_id: case.source.note} if case.source.note and case.lesions else {}
             progress(done, len(label_maps), "writing DICOM objects")
         write_lesions(output / "lesions.csv", rows)
         write_json(output / "refused.json", refused)
         notes.counts |= {"cases": len(label_maps), "refused": len(refused), "lesions": len(rows)}
     files += [output / "lesions.csv", output / RECORD_FILE]
-    return Exported(tuple(files), tuple(without), refused)
+    return Exported(tuple(files), tuple(without), refused, told)
 
 
-def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries]:
+def _open_series(paths: Sequence[Path], progress: Progress) -> tuple[list[SourceSeries], list[AMTError]]:
+    """Open the CT series that can be used; give them, and why others cannot."""
     found: list[SourceSeries] = []
     reasons: list[AMTError] = []
     for done, path in enumerate(paths, start=1):
         require_whole(path)
         for one in ct_series_in(path):
-            if isinstance(one, AMTError):
-                reasons.append(one)
-            else:
+            try:
+                if isinstance(one, AMTError):
+                    raise one
                 found.append(SourceSeries.of(one))
+            except AMTError as error:
+                reasons.append(error)
         progress(done, len(paths), "reading the CT series")
     if not found:
         raise BadInputError(f"no CT series can be used: {reasons[0]}" if reasons else "no CT series was given; --dicom")
-    return found
+    return found, [reason for reason in reasons if not isinstance(reason, NoCtError)]
 
 
 def _model_of(predictions: Path) -> tuple[str, str]:
@@ -120,10 +126,12 @@ def _model_of(predictions: Path) -> tuple[str, str]:
     return trainer, str(run.get("inputs", {}).get("checkpoint", {}).get("sha256") or "")
 
 
-def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOptions) -> CaseObjects:
+def _case_of(
+    path: Path, sources: Sequence[SourceSeries], unusable: Sequence[AMTError], *, options: ObjectOptions
+) -> CaseObjects:
     import SimpleITK as sitk
 
-    source, mask = _source_of(path, sources), _read_mask(path)
+    source, mask = _source_of(path, sources, unusable), _read_mask(path)
     with tempfile.TemporaryDirectory() as scratch:
         values = source.series.read(Path(scratch))
     # what a CT may be is for the prediction to ask
@@ -132,7 +140,7 @@ def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOpti
     return CaseObjects(source, image, mask, lesions)
 
 
-def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:
+def _source_of(path: Path, sources: Sequence[SourceSeries], unusable: Sequence[AMTError]) -> SourceSeries:
     grid = lps_geometry(read_geometry(path))
     fitting = [source for source in sources if geometry_difference(grid, source.series.geometry) is None]
     if len(fitting) == 1:
@@ -141,10 +149,11 @@ def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:
         raise GeometryMismatchError(
             f"{path.name}: {len(fitting)} CT series have its grid, {described(grid)}; give the one that it was made of"
         )
+    others = f"; {len(unusable)} cannot be used, such as {unusable[0]}" if unusable else ""
     only = f"; the series given has {described(sources[0].series.geometry)}" if len(sources) == 1 else ""
     raise GeometryMismatchError(
-        f"{path.name}: none of {len(sources)} CT series has its grid, {described(grid)}{only}; give the series that it "
-        "was made of"
+        f"{path.name}: none of {len(sources)} CT series has its grid, {described(grid)}{only}{others}; "
+        "give the series that it was made of"
     )
 
 

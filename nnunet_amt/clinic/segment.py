@@ -24,7 +24,7 @@ from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.result_page import write_result_page
 from nnunet_amt.clinic.source_series import SourceSeries
-from nnunet_amt.errors import AMTError, BadInputError, DiskFullError
+from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, ImageReadError
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import from_lps
 from nnunet_amt.images.image_file import ReadingOptions
@@ -259,12 +259,17 @@ class _Run:
             why = "a straightened CT" if isinstance(case.ct, DicomSeries) else "no DICOM series"
             note = f"no DICOM objects: the CT is {why}" if self.options.objects.kinds else ""
             return [], [lesion.axial_slice + 1 for lesion in lesions], note
-        objects = CaseObjects(SourceSeries.of(case.ct), values, mask, lesions)
+        try:
+            source = SourceSeries.of(case.ct)
+        except ImageReadError as error:  # it can be segmented all the same
+            note = f"no DICOM objects: {error}" if self.options.objects.kinds else ""
+            return [], [lesion.axial_slice + 1 for lesion in lesions], note
+        objects = CaseObjects(source, values, mask, lesions)
         names = [objects.slice_name(lesion) for lesion in lesions]
         if not self.options.objects.kinds:
             return [], names, ""
         files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
-        return files, names, "" if files else "no DICOM objects: nothing was found"
+        return files, names, source.note if files else "no DICOM objects: nothing was found"
 
 
 def _plain(options: SegmentOptions) -> dict[str, Any]:

@@ -66,7 +66,6 @@ def write_segmentation(
             device_serial_number=maker.model_hash[:16] or "unknown",
             content_label="AMT_RESEARCH",
             content_description=RESEARCH_ONLY,
-            pixel_measures=_pixel_measures(source),
             series_description="AMT segments (research only)",
             transfer_syntax_uid=_EXPLICIT_VR_LITTLE_ENDIAN,
         )
@@ -82,23 +81,17 @@ def write_segmentation(
 def headers_for_highdicom(source: SourceSeries) -> list[Any]:
     """Copy the headers as highdicom wants them; what it takes over of the patient is set right afterwards.
 
-    It stops at character sets that it does not know, and at elements that a CT may leave out.
+    It stops at character sets that it does not know, and at elements that a CT may leave out. The distances are the
+    grid's: SliceThickness may be empty in the CT, or another than the slices' distance, and highdicom takes those of
+    the headers even where it is given others.
     """
+    x, y, z = (round(edge, 6) for edge in source.geometry.spacing)
     copies = [deepcopy(dataset) for dataset in source.slices]
     for dataset in copies:
         source.take_over(dataset)
         dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", ""
-        if "SliceThickness" not in dataset:
-            dataset.SliceThickness = None
+        dataset.PixelSpacing, dataset.SliceThickness, dataset.SpacingBetweenSlices = [y, x], z, z
     return copies
-
-
-def _pixel_measures(source: SourceSeries) -> Any:
-    """State the grid's own distances: SliceThickness may be empty in the CT, or another than the slices' distance."""
-    x, y, z = source.geometry.spacing
-    return highdicom_module().PixelMeasuresSequence(
-        pixel_spacing=(round(y, 6), round(x, 6)), slice_thickness=round(z, 6), spacing_between_slices=round(z, 6)
-    )
 
 
 def _segment(source: SourceSeries, maker: Maker, number: int, name: str, content: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.clinic.source_headers import require_identity, without_invalid
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError, ImageReadError
 from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, quiet_readers
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
@@ -43,7 +44,8 @@ _TAKEN_OVER_OR_EMPTY = (
     "AccessionNumber",
     "PositionReferenceIndicator",
 )
-_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+# What objects state of slices other than the first.
+_OF_A_SLICE = ("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient")
 
 
 class NoCtError(ImageReadError):
@@ -52,24 +54,35 @@ class NoCtError(ImageReadError):
 
 @dataclass(frozen=True)
 class SourceSeries:
-    """A CT series with the headers of its slices, pydicom datasets without pixels, in the order of the stack."""
+    """A CT series with the headers of its slices, pydicom datasets without pixels, in the order of the stack.
+
+    What is no value by the standard is not among them; of what objects would have taken over, `left_out` tells.
+    """
 
     series: DicomSeries
     slices: tuple[Any, ...]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, series: DicomSeries) -> SourceSeries:
-        """Read the headers of a series; ImageReadError if one lacks an UID that objects must name."""
+        """Read the headers of a series; ImageReadError if objects cannot name it, see `require_identity`."""
         with quiet_readers():
             slices = tuple(series.folder.dataset(header.member) for header in series.slices)
-        for number, dataset in enumerate(slices, start=1):
-            dataset.pop("PixelData", None)
-            if missing := [keyword for keyword in _NEEDED if not dataset.get(keyword)]:
-                raise ImageReadError(
-                    f"{series.folder.path.name}: slice {number} has no {missing[0]}, which an object made of it must "
-                    "name; export the CT from the PACS again"
-                )
-        return cls(series, slices)
+            for dataset in slices:
+                dataset.pop("PixelData", None)
+            require_identity(slices, series.folder.path.name)
+            gone = without_invalid(slices[0])
+            for dataset in slices[1:]:
+                without_invalid(dataset, only=_OF_A_SLICE)
+        taken_over = (*_TAKEN_OVER, *_TAKEN_OVER_OR_EMPTY)
+        return cls(series, slices, tuple(keyword for keyword in gone if keyword in taken_over))
+
+    @property
+    def note(self) -> str:
+        """What to know of the objects made of this series; empty where they lack nothing."""
+        if not self.left_out:
+            return ""
+        return f"the objects leave out {', '.join(self.left_out)}: the CT's value is none by the standard"
 
     @property
     def first(self) -> Any:
