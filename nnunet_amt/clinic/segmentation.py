@@ -26,6 +26,7 @@ from nnunet_amt.errors import MissingExtraError
 from nnunet_amt.images.dicom.files import quiet_readers
 
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
 def write_segmentation(
@@ -90,6 +91,8 @@ def headers_for_highdicom(source: SourceSeries) -> list[Any]:
     for dataset in copies:
         source.take_over(dataset)
         dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", ""
+        if dataset.get("PatientIdentityRemoved") == "YES" and not any(map(dataset.get, _HOW_REMOVED)):
+            dataset.DeidentificationMethod = "not stated in the CT"  # what highdicom takes over must say how
         dataset.PixelSpacing, dataset.SliceThickness, dataset.SpacingBetweenSlices = [y, x], z, z
     return copies
 
