@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pydicom
 from pydicom.dataset import Dataset
 
+from nnunet_amt.images.dicom.files import quiet_readers
 from tests.clinic.builders import as_hospitals_write
 
 Change = Callable[[int, Dataset], None]
@@ -44,11 +44,11 @@ def stating(**elements: object) -> Change:
 
     def change(z: int, dataset: Dataset) -> None:
         as_hospitals_write(z, dataset)
-        with pydicom.config.disable_value_validation():
+        with quiet_readers():
             for keyword, value in elements.items():
                 setattr(dataset, keyword, value(z) if callable(value) else value)
-        if hasattr(dataset, "file_meta"):
-            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+            if hasattr(dataset, "file_meta"):
+                dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
     return change
 

@@ -20,8 +20,9 @@ from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.geometry import Geometry
-from tests.clinic.builders import source_series
-from tests.images.dicom.dicom_fixtures import series_uid
+from tests.clinic.builders import as_hospitals_write, source_series
+from tests.clinic.odd_sources import REFUSED_SOURCES, stating
+from tests.images.dicom.dicom_fixtures import make_volume, series_uid, write_ct_series
 
 
 def write_label_map(path: Path, mask: NDArray[np.bool_], grid: Geometry) -> None:
@@ -156,3 +157,35 @@ def test_objects_of_a_case_that_is_refused_now_go(tmp_path: Path, source: Source
     code, _ = export(tmp_path, "--dicom", tmp_path / "ct")
     assert code == 1
     assert not list((tmp_path / "out").rglob("*.dcm"))
+
+
+def test_a_straightened_ct_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A tilted gantry's slices are sheared against each other; a mask on a straight grid is not of them."""
+    source = source_series(tmp_path / "ct")
+    write_label_map(tmp_path / "predictions" / "a.nii.gz", one_lesion(), source.series.geometry)
+    tilted = [(-10.0, -20.0 + 0.8 * z, 100.0 + 2.5 * z) for z in range(6)]
+    write_ct_series(tmp_path / "tilted", change=as_hospitals_write, positions=tilted)
+    code, text = export(tmp_path, "--dicom", tmp_path / "tilted")
+    assert code == 2
+    (line,) = [line for line in text.splitlines() if line.startswith("error:")]
+    assert "no CT series can be used: tilted:" in line
+
+
+def test_a_series_that_no_object_can_name_stops_no_other(tmp_path: Path, source: SourceSeries) -> None:
+    """Its mask is refused with the reason, as the grid alone would not tell it."""
+    write_ct_series(tmp_path / "odd", make_volume(7), change=REFUSED_SOURCES["study UID of 76 characters"][0])
+    odd = Geometry((12, 10, 7), (0.8, 0.7, 2.5), source.geometry.origin, source.geometry.direction)
+    write_label_map(tmp_path / "predictions" / "b.nii.gz", np.eye(7, 120, dtype=bool).reshape(7, 10, 12), odd)
+    code, _ = export(tmp_path, "--dicom", tmp_path / "ct", "--dicom", tmp_path / "odd", "--as", "sr")
+    assert code == 1
+    assert sorted(path.name for path in (tmp_path / "out" / "a").iterdir()) == ["seg.dcm", "sr.dcm"]
+    reason = json.loads((tmp_path / "out" / "refused.json").read_text())["b"]
+    assert "1 cannot be used, such as odd: slice 1 has a StudyInstanceUID of 76 characters" in reason
+
+
+def test_what_the_objects_leave_out_is_told(tmp_path: Path) -> None:
+    source = source_series(tmp_path / "ct", change=stating(PatientSex="male"))
+    write_label_map(tmp_path / "predictions" / "a.nii.gz", one_lesion(), source.series.geometry)
+    code, text = export(tmp_path, "--dicom", tmp_path / "ct")
+    assert code == 0
+    assert "a: the objects leave out PatientSex: the CT's value is none by the standard" in text
