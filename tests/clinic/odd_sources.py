@@ -47,8 +47,6 @@ def stating(**elements: object) -> Change:
         with quiet_readers():
             for keyword, value in elements.items():
                 setattr(dataset, keyword, value(z) if callable(value) else value)
-            if hasattr(dataset, "file_meta"):
-                dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
     return change
 
