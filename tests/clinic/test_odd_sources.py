@@ -85,6 +85,7 @@ def test_objects_do_without_such_values_and_it_is_told(tmp_path: Path) -> None:
     assert source.note.endswith(": the CT's value is none by the standard")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # while the CT is written for the test
 @pytest.mark.parametrize("what", REFUSED_SOURCES)
 def test_what_no_object_can_name_is_refused(tmp_path: Path, what: str) -> None:
     change, message = REFUSED_SOURCES[what]
