@@ -21,7 +21,7 @@ from tests.clinic.builders import MAKER, hard_mask, source_series
 from tests.clinic.odd_sources import LEFT_OUT, ODD_SOURCES, REFUSED_SOURCES, stating
 
 # A warning of a library holds the value that it complains of, which may tell who the patient is.
-pytestmark = pytest.mark.filterwarnings("error::UserWarning")
+no_warning = pytest.mark.filterwarnings("error::UserWarning")
 
 
 def write(folder: Path, source: SourceSeries) -> None:
@@ -45,6 +45,7 @@ def require_equal(folder: Path, source: SourceSeries) -> None:
             assert written.FrameOfReferenceUID == source.first.FrameOfReferenceUID
 
 
+@no_warning
 @pytest.mark.parametrize("what", ["Japanese name in half width", "positions of 20 digits", "directions of 20 digits"])
 def test_odd_but_right(tmp_path: Path, what: str) -> None:
     source = source_series(tmp_path / "ct", change=ODD_SOURCES[what])
@@ -72,6 +73,7 @@ def test_a_number_that_is_none_goes_and_one_of_many_digits_is_shortened() -> Non
     assert str(dataset.PatientSize) == "1.7"
 
 
+@no_warning
 def test_objects_do_without_such_values_and_it_is_told(tmp_path: Path) -> None:
     values = {keyword: value for broken in LEFT_OUT.values() for keyword, value in broken.items()}
     source = source_series(tmp_path / "ct", change=stating(**values))
@@ -85,7 +87,7 @@ def test_objects_do_without_such_values_and_it_is_told(tmp_path: Path) -> None:
     assert source.note.endswith(": the CT's value is none by the standard")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # while the CT is written for the test
+@pytest.mark.filterwarnings("ignore::UserWarning")  # such as come while the CT is written
 @pytest.mark.parametrize("what", REFUSED_SOURCES)
 def test_what_no_object_can_name_is_refused(tmp_path: Path, what: str) -> None:
     change, message = REFUSED_SOURCES[what]
