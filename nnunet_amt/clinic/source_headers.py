@@ -12,8 +12,8 @@ from nnunet_amt.errors import ImageReadError
 from nnunet_amt.images.dicom.files import pydicom_module
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
-_OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID")  # the gate sees to those of the series and the image
 _PATIENT = ("PatientName", "PatientID")  # left out, they would make an object of nobody's
+_OF_SERIES = ("StudyInstanceUID", "FrameOfReferenceUID", *_PATIENT)  # one in all slices
 _ENUMERATED = {"PatientSex": ("M", "F", "O"), "PatientIdentityRemoved": ("YES", "NO")}
 _UID_LENGTH = 64
 _DIGITS = 10  # of a decimal, which then fits the 16 characters of a DS also with sign and exponent
@@ -41,7 +41,8 @@ def require_identity(slices: Sequence[Any], name: str) -> None:
                     f"{name}: slice {number} has {why}, which an object made of it must name; export the CT from the "
                     "PACS again"
                 )
-            if keyword in _OF_SERIES and dataset[keyword].value != slices[0][keyword].value:
+        for keyword in _OF_SERIES:
+            if str(dataset.get(keyword) or "") != str(slices[0].get(keyword) or ""):
                 raise ImageReadError(
                     f"{name}: slice {number} has another {keyword} than slice 1, so no object can belong to both; "
                     "export the CT from the PACS again"

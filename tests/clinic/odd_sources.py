@@ -127,6 +127,9 @@ REFUSED_SOURCES: dict[str, tuple[Change, str]] = {
     "two studies": (
         stating(StudyInstanceUID=lambda z: f"1.2.3.{z // 3 + 1}"), "slice 4 has another StudyInstanceUID than slice 1",
     ),
+    "two patients of no number": (
+        stating(PatientID=None, PatientName=lambda z: f"Planted^{z // 3}"), "slice 4 has another PatientName than",
+    ),
     "PatientID of 100 characters": (stating(PatientID="x" * 100), "its PatientID is longer"),
     "PatientName of 100 characters": (stating(PatientName="x" * 100), "its PatientName is longer"),
     "two PatientNames": (stating(PatientName=["A^B", "C^D"]), "or two in one"),
