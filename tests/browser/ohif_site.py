@@ -69,7 +69,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Archive:
-    """A running Orthanc: it speaks HTTP only, to this machine only, and to who knows the password."""
+    """A running Orthanc: it speaks HTTP only, to this machine only, and to who knows the password.
+
+    Debian's 1.10.1 cannot be told to listen on one address; it refuses those who come from another.
+    """
 
     port: int
     password: str
