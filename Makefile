@@ -8,7 +8,13 @@ NIIVUE_VERSION := 0.69.0
 NIIVUE_SHA256 := 47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af
 NIIVUE := nnunet_amt/report/viewer/vendor/niivue.umd.js
 
-.PHONY: demo viewer test test-slow test-browser test-clinic chromium dicom-programs lint types format bench bench-speed clean help
+# The viewer of DICOM objects that the tests open ours in, and what else they ask about them.
+OHIF_VERSION := 3.13.2
+OHIF_SHA256 := b189d3963bfc58e9394a9db8c7be75d07beb029ec211dbb126d47b62969dd3f1
+OHIF := .ohif/dist/index.html
+DICOM_PACKAGES := dicom3tools plastimatch dcmtk orthanc orthanc-dicomweb
+
+.PHONY: demo viewer ohif test test-slow test-browser test-clinic chromium dicom-programs lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,16 +34,23 @@ test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten secon
 
 test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headless Chromium; Debian's is installed where root may
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
-	$(BIN)/python -m pytest tests/browser -m "not timed"
+	$(BIN)/python -m pytest tests/browser -m "not timed and not clinic"
 
-test-clinic: $(VENV)/installed-dev dicom-programs  ## Have dciodvfy, dcentvfy and plastimatch read our DICOM objects; Debian's are installed where root may
+test-clinic: $(VENV)/installed-browser chromium dicom-programs  ## Have validators, other readers and OHIF look at our DICOM objects; Debian's are installed where root may
+	@test -f $(OHIF) || $(MAKE) --silent ohif || echo "OHIF was not fetched; its tests skip"
+	@test -x $(BIN)/segimage2itkimage || $(BIN)/python -m pip install --quiet dcmqi || echo "no dcmqi for this machine; its tests skip"
 	$(BIN)/python -m pytest -m clinic
 
+# The tests run an Orthanc of their own on loopback; the service of Debian's package, which listens to all, is not to start.
 dicom-programs:
-	{ command -v dciodvfy && command -v plastimatch; } >/dev/null || \
+	{ command -v dciodvfy && command -v plastimatch && command -v dsr2html && command -v Orthanc && \
+		test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so; } >/dev/null || \
 		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends dicom3tools plastimatch; } || \
-		echo "not here, and cannot be installed (as root, on Debian or Ubuntu: apt-get install dicom3tools plastimatch); the tests skip"
+		{ command -v Orthanc || ! command -v systemctl || systemctl mask orthanc; } >/dev/null 2>&1 && \
+		RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(DICOM_PACKAGES); } || \
+		echo "not here, and cannot be installed (as root, on Debian or Ubuntu: apt-get install $(DICOM_PACKAGES)); the tests skip"
+
+ohif: $(OHIF)  ## Fetch the OHIF viewer with npm, for make test-clinic (50 MB)
 
 chromium:
 	command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
@@ -68,7 +81,7 @@ bench-speed: $(VENV)/installed  ## Time training and prediction against default 
 	$(BIN)/python -m benchmarks.bench_network
 
 clean:  ## Remove the environments
-	rm -rf $(VENV) .bench-venv .bench-speed
+	rm -rf $(VENV) .bench-venv .bench-speed .ohif
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'
@@ -92,6 +105,16 @@ $(NIIVUE):
 	rm $(@D)/niivue-niivue-$(NIIVUE_VERSION).tgz
 	$(PYTHON) -c 'import hashlib, pathlib, sys; sys.exit(hashlib.sha256(pathlib.Path("$@.partial").read_bytes()).hexdigest() != "$(NIIVUE_SHA256)" and "$@ has another hash than NiiVue $(NIIVUE_VERSION)")'
 	mv $@.partial $@
+
+$(OHIF):
+	@command -v npm >/dev/null || { echo "npm is needed to fetch OHIF; it comes with Node.js" >&2; exit 1; }
+	rm -rf .ohif && mkdir .ohif
+	cd .ohif && npm pack --silent --fetch-retries=1 @ohif/app@$(OHIF_VERSION)
+	$(PYTHON) -c 'import hashlib, pathlib, sys; sys.exit(hashlib.sha256(pathlib.Path(".ohif/ohif-app-$(OHIF_VERSION).tgz").read_bytes()).hexdigest() != "$(OHIF_SHA256)" and ".ohif has another hash than OHIF $(OHIF_VERSION)")'
+	mkdir .ohif/partial && tar -xzf .ohif/ohif-app-$(OHIF_VERSION).tgz -C .ohif/partial --strip-components=1
+	rm .ohif/ohif-app-$(OHIF_VERSION).tgz
+	mv .ohif/partial/dist .ohif/dist && rm -r .ohif/partial
+	@touch $@
 
 # panoptica wants older libraries than nnU-Net, so it lives in an environment of its own.
 .bench-venv/installed:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 Kinds = Annotated[
     list[str] | None,
-    typer.Option("--as", metavar="seg|rtstruct|sc", help="DICOM to write; may be repeated; for export seg by default."),
+    typer.Option(
+        "--as", metavar="seg|rtstruct|sc|sr", help="DICOM to write; may be repeated; for export seg by default."
+    ),
 ]
 Holes = Annotated[
     str, typer.Option("--holes", metavar="keyhole|xor", help="Holes of an RTSTRUCT; every reader takes keyhole.")
@@ -149,6 +151,8 @@ def export(
     show_written(result.files)
     for case_id in result.without_lesion:
         out.print(f"{case_id}: no lesion, {'a page says so' if empty == 'sc' else 'nothing written'}", markup=False)
+    for case_id, note in result.notes.items():
+        out.print(printable(f"{case_id}: {note}"), markup=False)
     for case_id, reason in result.refused.items():
         err.print(printable(f"{case_id}: not written: {reason}"), markup=False)
     if result.refused:

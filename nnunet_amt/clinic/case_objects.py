@@ -16,12 +16,14 @@ from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
 from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_pages
 from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
+from nnunet_amt.clinic.structured_report import write_structured_report
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.images.dicom.files import quiet_readers
 
-Kind = Literal["seg", "rtstruct", "sc"]
+Kind = Literal["seg", "rtstruct", "sc", "sr"]
 Empty = Literal["nothing", "sc"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SEG, RTSTRUCT, SC_PAGES = "seg.dcm", "rtstruct.dcm", "sc_*.dcm"
+SEG, RTSTRUCT, SC_PAGES, REPORT = "seg.dcm", "rtstruct.dcm", "sc_*.dcm", "sr.dcm"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class ObjectOptions:
     Attributes
     ----------
     kinds
-        Objects to write.
+        Objects to write; a structured report (``sr``) brings the SEG that it is about along.
     holes
         See `write_rtstruct`.
     together
@@ -47,6 +49,12 @@ class ObjectOptions:
     together: bool = False
     minimum_voxels: int = 10
     empty: Empty = "nothing"
+
+    def __post_init__(self) -> None:
+        if "sr" in self.kinds and self.together:
+            raise BadInputError(
+                "--as sr --together: a report measures each lesion, and must name its segment; leave one of the two out"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +79,12 @@ class CaseObjects:
             return write_pages(folder, self.source, [empty_page(self._about(maker))], maker=maker)
         structures = self._structures(together=options.together)
         files = []
-        if "seg" in options.kinds:
+        if "seg" in options.kinds or "sr" in options.kinds:
             files.append(folder / SEG)
             write_segmentation(files[-1], self.source, structures, maker=maker)
+        if "sr" in options.kinds:
+            files.append(folder / REPORT)
+            write_structured_report(files[-1], self.source, folder / SEG, self.lesions, maker=maker)
         if "rtstruct" in options.kinds:
             files.append(folder / RTSTRUCT)
             write_rtstruct(files[-1], self.source, structures, maker=maker, holes=options.holes)
@@ -111,6 +122,6 @@ class CaseObjects:
 
 def remove_objects(folder: Path) -> None:
     """Remove what was written of an earlier mask of a case: it would stand there as that of the new one."""
-    for name in (SEG, RTSTRUCT, SC_PAGES):
+    for name in (SEG, RTSTRUCT, SC_PAGES, REPORT):
         for path in folder.glob(name):
             path.unlink()

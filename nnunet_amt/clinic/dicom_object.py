@@ -16,7 +16,7 @@ from nnunet_amt.images.dicom.files import pydicom_module
 RESEARCH_ONLY = "Research use only, not for diagnosis"
 MANUFACTURER = "nnunet_amt"
 # Raised whenever the same mask is written as something else: the objects are then other ones, with other UIDs.
-WRITER_VERSION = 1
+WRITER_VERSION = 2
 _NO_DATE = "19000101"
 
 
@@ -96,6 +96,16 @@ def date_and_time(source: SourceSeries) -> tuple[str, str]:
         if date := str(source.first.get(f"{of}Date") or ""):
             return date, str(source.first.get(f"{of}Time") or "000000")
     return _NO_DATE, "000000"
+
+
+def set_moments(dataset: Any, source: SourceSeries) -> None:
+    """Set the CT's date and time where highdicom wrote those of the clock."""
+    date, time = date_and_time(source)
+    for moment in ("InstanceCreation", "Content", "Series"):
+        setattr(dataset, f"{moment}Date", date)
+        setattr(dataset, f"{moment}Time", time)
+    for equipment in dataset.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = f"{date}{time}"
 
 
 def write_object(path: Path, dataset: Any, *, syntax: str) -> None:

@@ -19,7 +19,7 @@ from nnunet_amt.clinic.case_results import LABEL_MAP, PROBABILITIES, results_in
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
 from nnunet_amt.clinic.new_cases import series_digest
-from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in, require_whole
+from nnunet_amt.clinic.source_series import NoCtError, SourceSeries, ct_series_in, require_whole
 from nnunet_amt.dataset_conversion.convert_case import voxel_digests
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError
 from nnunet_amt.evaluation.measure.label_maps import find_label_maps
@@ -43,6 +43,7 @@ class Exported:
     files: tuple[Path, ...]
     without_lesion: tuple[str, ...]
     refused: dict[str, str]
+    notes: dict[str, str]  # what to know of a case's objects, by case
 
 
 def export_predictions(
@@ -82,12 +83,13 @@ def export_predictions(
     label_maps = {case_id: predictions / case_id / LABEL_MAP for case_id in segmented}
     label_maps = label_maps or find_label_maps(predictions, twice=refused)
     series = series or [Path(path) for path in dict.fromkeys(result["source"] for result in segmented.values())]
-    sources = _open_series([path for path in series if not is_image_file_name(path)], progress)
+    sources, unusable = _open_series([path for path in series if not is_image_file_name(path)], progress)
     predicted_by = _maker_of(predictions)
     files: list[Path] = []
     rows: list[Sequence[object]] = []
     without: list[str] = []
     cts: dict[str, dict[str, str]] = {}
+    told: dict[str, str] = {}
     inputs: dict[str, Path | RunInput] = {"predictions": predictions}
     with recorded_run(output, "export", settings=options, inputs=inputs, outputs=EXPORT_FILES) as notes:
         for done, (case_id, path) in enumerate(label_maps.items(), start=1):
@@ -95,7 +97,7 @@ def export_predictions(
             maker = predicted_by if result is None else _maker_of_result(result)
             remove_objects(output / case_id)  # also where the case is refused now
             try:
-                case = _case_of(path, _series_of(result, sources), options=options)
+                case = _case_of(path, _series_of(result, sources), unusable, options=options)
                 written = case.write(output / case_id, maker=maker, options=options)
             except AMTError as error:
                 refused[case_id] = str(error)
@@ -105,16 +107,18 @@ def export_predictions(
                 files += written
                 cts[case_id] = {"series": series_digest(case.source.series), "voxels": voxel_digests(case.image)[0]}
                 notes.outputs += [f"{case_id}/{one.name}" for one in written]
+                told |= {case_id: case.source.note} if case.source.note and case.lesions else {}
             progress(done, len(label_maps), "writing DICOM objects")
         write_lesions(output / "lesions.csv", rows)
         write_json(output / "refused.json", refused)
         notes.counts |= {"cases": len(label_maps), "refused": len(refused), "lesions": len(rows)}
         notes.settings["ct_sha256"] = cts
     files += [output / "lesions.csv", output / RECORD_FILE]
-    return Exported(tuple(files), tuple(without), refused)
+    return Exported(tuple(files), tuple(without), refused, told)
 
 
-def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries]:
+def _open_series(paths: Sequence[Path], progress: Progress) -> tuple[list[SourceSeries], list[AMTError]]:
+    """Open the CT series that can be used; give them, and why others cannot."""
     found: list[SourceSeries] = []
     reasons: list[AMTError] = []
     for done, path in enumerate(paths, start=1):
@@ -129,7 +133,7 @@ def _open_series(paths: Sequence[Path], progress: Progress) -> list[SourceSeries
         progress(done, len(paths), "reading the CT series")
     if not found:
         raise BadInputError(f"no CT series can be used: {reasons[0]}" if reasons else "no CT series was given; --dicom")
-    return found
+    return found, [reason for reason in reasons if not isinstance(reason, NoCtError)]
 
 
 def _maker_of(predictions: Path) -> Maker:
@@ -159,10 +163,12 @@ def _series_of(result: Mapping[str, Any] | None, sources: Sequence[SourceSeries]
     return found
 
 
-def _case_of(path: Path, sources: Sequence[SourceSeries], *, options: ObjectOptions) -> CaseObjects:
+def _case_of(
+    path: Path, sources: Sequence[SourceSeries], unusable: Sequence[AMTError], *, options: ObjectOptions
+) -> CaseObjects:
     import SimpleITK as sitk
 
-    source, mask = _source_of(path, sources), _read_mask(path)
+    source, mask = _source_of(path, sources, unusable), _read_mask(path)
     with tempfile.TemporaryDirectory() as scratch:
         values = source.series.read(Path(scratch))
     # what a CT may be is for the prediction to ask
@@ -185,7 +191,7 @@ def _levels_beside(label_map: Path) -> NDArray[np.uint8] | None:
     return array_to_lps(read_probabilities(beside, geometry), geometry)
 
 
-def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:
+def _source_of(path: Path, sources: Sequence[SourceSeries], unusable: Sequence[AMTError]) -> SourceSeries:
     grid = lps_geometry(read_geometry(path))
     fitting = [source for source in sources if geometry_difference(grid, source.series.geometry) is None]
     if len(fitting) == 1:
@@ -194,10 +200,11 @@ def _source_of(path: Path, sources: Sequence[SourceSeries]) -> SourceSeries:
         raise GeometryMismatchError(
             f"{path.name}: {len(fitting)} CT series have its grid, {described(grid)}; give the one that it was made of"
         )
+    others = f"; {len(unusable)} cannot be used, such as {unusable[0]}" if unusable else ""
     only = f"; the series given has {described(sources[0].series.geometry)}" if len(sources) == 1 else ""
     raise GeometryMismatchError(
-        f"{path.name}: none of {len(sources)} CT series has its grid, {described(grid)}{only}; give the series that it "
-        "was made of"
+        f"{path.name}: none of {len(sources)} CT series has its grid, {described(grid)}{only}{others}; "
+        "give the series that it was made of"
     )
 
 

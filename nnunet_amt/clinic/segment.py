@@ -39,8 +39,8 @@ from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.page_viewer import worth_seeing, write_ct_crop
 from nnunet_amt.clinic.result_page import write_result_page
-from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
-from nnunet_amt.errors import AMTError, BadInputError
+from nnunet_amt.clinic.source_series import SourceSeries
+from nnunet_amt.errors import AMTError, BadInputError, ImageReadError
 from nnunet_amt.evaluation.operating_points.point import OperatingPoint, apply_point
 from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.images.dicom.series import DicomSeries
@@ -335,14 +335,17 @@ class _Run:
             why = "all of its slices are in one file" if isinstance(case.ct, DicomSeries) else "it is no DICOM series"
             note = f"no DICOM objects of this CT: {why}" if self.options.objects.kinds else ""
             return [], [lesion.axial_slice + 1 for lesion in lesions], note
-        objects = CaseObjects(SourceSeries.of(case.ct), values, mask, lesions)
+        try:
+            source = SourceSeries.of(case.ct)
+        except ImageReadError as error:  # it can be segmented all the same
+            note = f"no DICOM objects: {error}" if self.options.objects.kinds else ""
+            return [], [lesion.axial_slice + 1 for lesion in lesions], note
+        objects = CaseObjects(source, values, mask, lesions)
         names = [objects.slice_name(lesion) for lesion in lesions]
         if not self.options.objects.kinds:
             return [], names, ""
         files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
-        if not files:
-            return [], names, "no DICOM objects: nothing was found"
-        return files, names, f"DICOM objects: {MOVED_BACK}" if objects.source.is_tilted else ""
+        return files, names, source.note if files else "no DICOM objects: nothing was found"
 
 
 @dataclass(frozen=True)

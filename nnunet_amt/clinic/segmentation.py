@@ -15,10 +15,10 @@ from nnunet_amt.clinic.dicom_object import (
     MANUFACTURER,
     RESEARCH_ONLY,
     Maker,
-    date_and_time,
     derived_uid,
     hash_of_mask,
     series_number,
+    set_moments,
     write_object,
 )
 from nnunet_amt.clinic.source_series import SourceSeries
@@ -26,18 +26,19 @@ from nnunet_amt.errors import MissingExtraError
 from nnunet_amt.images.dicom.files import quiet_readers
 
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
 def write_segmentation(
     path: Path, source: SourceSeries, structures: Mapping[str, NDArray[np.bool_]], *, maker: Maker
 ) -> None:
     """Write structures of a CT series, at least one, as a DICOM SEG; they may overlap. See `write_rtstruct`."""
-    highdicom = _highdicom()
+    highdicom = highdicom_module()
     pixels = np.stack(list(structures.values()), axis=-1).astype(np.uint8)  # (slice, row, column, segment)
     content = hash_of_mask(pixels)
     with quiet_readers():
         dataset = highdicom.seg.Segmentation(
-            source_images=_sources(source),
+            source_images=headers_for_highdicom(source),
             pixel_array=pixels,
             segmentation_type="BINARY",
             segment_descriptions=[
@@ -53,17 +54,11 @@ def write_segmentation(
             device_serial_number=maker.model_hash[:16] or "unknown",
             content_label="AMT_RESEARCH",
             content_description=RESEARCH_ONLY,
-            pixel_measures=_pixel_measures(source),
             series_description="AMT segments (research only)",
             transfer_syntax_uid=_EXPLICIT_VR_LITTLE_ENDIAN,
         )
     source.take_over(dataset)
-    date, time = date_and_time(source)
-    for moment in ("InstanceCreation", "Content", "Series"):
-        setattr(dataset, f"{moment}Date", date)
-        setattr(dataset, f"{moment}Time", time)
-    for equipment in dataset.ContributingEquipmentSequence:
-        equipment.ContributionDateTime = f"{date}{time}"
+    set_moments(dataset, source)
     dimensions = derived_uid(source, maker, content, "SEG dimensions")
     dataset.DimensionOrganizationSequence[0].DimensionOrganizationUID = dimensions
     for index in dataset.DimensionIndexSequence:
@@ -71,30 +66,26 @@ def write_segmentation(
     write_object(path, dataset, syntax=_EXPLICIT_VR_LITTLE_ENDIAN)
 
 
-def _sources(source: SourceSeries) -> list[Any]:
+def headers_for_highdicom(source: SourceSeries) -> list[Any]:
     """Copy the headers as highdicom wants them; what it takes over of the patient is set right afterwards.
 
-    It stops at character sets that it does not know, and at elements that a CT may leave out.
+    It stops at character sets that it does not know, and at elements that a CT may leave out. The distances are the
+    grid's: SliceThickness may be empty in the CT, or another than the slices' distance, and highdicom takes those of
+    the headers even where it is given others.
     """
+    x, y, z = (round(edge, 6) for edge in source.geometry.spacing)
     copies = [deepcopy(dataset) for dataset in source.slices]
     for dataset in copies:
         source.take_over(dataset)
         dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", ""
-        if "SliceThickness" not in dataset:
-            dataset.SliceThickness = None
+        if dataset.get("PatientIdentityRemoved") == "YES" and not any(map(dataset.get, _HOW_REMOVED)):
+            dataset.DeidentificationMethod = "not stated in the CT"  # what highdicom takes over must say how
+        dataset.PixelSpacing, dataset.SliceThickness, dataset.SpacingBetweenSlices = [y, x], z, z
     return copies
 
 
-def _pixel_measures(source: SourceSeries) -> Any:
-    """State the grid's own distances: SliceThickness may be empty in the CT, or another than the slices' distance."""
-    x, y, z = source.geometry.spacing
-    return _highdicom().PixelMeasuresSequence(
-        pixel_spacing=(round(y, 6), round(x, 6)), slice_thickness=round(z, 6), spacing_between_slices=round(z, 6)
-    )
-
-
 def _segment(source: SourceSeries, maker: Maker, number: int, name: str, content: str) -> Any:
-    highdicom = _highdicom()
+    highdicom = highdicom_module()
     from pydicom.sr.codedict import codes
 
     return highdicom.seg.SegmentDescription(
@@ -112,9 +103,10 @@ def _segment(source: SourceSeries, maker: Maker, number: int, name: str, content
     )
 
 
-def _highdicom() -> Any:
+def highdicom_module() -> Any:
+    """Import highdicom; MissingExtraError if it is not installed."""
     try:
         import highdicom
     except ImportError as error:
-        raise MissingExtraError("writing a DICOM SEG needs the extra: pip install 'nnunet_amt[dicom]'") from error
+        raise MissingExtraError("writing a DICOM SEG or SR needs the extra: pip install 'nnunet_amt[dicom]'") from error
     return highdicom

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.clinic.source_headers import require_identity, without_invalid
 from nnunet_amt.errors import AMTError, BadInputError, GeometryMismatchError, ImageReadError
 from nnunet_amt.images.dicom.files import DicomFolder, is_cut_zip, quiet_readers
 from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
@@ -46,7 +47,8 @@ _TAKEN_OVER_OR_EMPTY = (
     "PositionReferenceIndicator",
 )
 MOVED_BACK = "drawn on the straightened CT, each slice moved back by whole pixels"  # of a tilted gantry's
-_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+# What objects state of slices other than the first.
+_OF_A_SLICE = ("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient")
 
 
 class NoCtError(ImageReadError):
@@ -55,28 +57,39 @@ class NoCtError(ImageReadError):
 
 @dataclass(frozen=True)
 class SourceSeries:
-    """A CT series with the headers of its slices, pydicom datasets without pixels, in the order of the stack."""
+    """A CT series with the headers of its slices, pydicom datasets without pixels, in the order of the stack.
+
+    What is no value by the standard is not among them; of what objects would have taken over, `left_out` tells.
+    """
 
     series: DicomSeries
     slices: tuple[Any, ...]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     @quiet_readers()
     def of(cls, series: DicomSeries) -> SourceSeries:
-        """Read the headers of a series; ImageReadError if it is enhanced, or one lacks a UID that objects need."""
+        """Read the headers of a series; ImageReadError if it is enhanced, or objects cannot name it."""
         if series.is_enhanced:
             raise ImageReadError(
                 f"{series.folder.path.name}: is an enhanced CT, all slices in one file, of which no objects are "
                 "written; export it as single slices"
             )
         slices = tuple(series.folder.datasets([header.member for header in series.slices]))
-        for number, dataset in enumerate(slices, start=1):
-            if missing := [keyword for keyword in _NEEDED if not dataset.get(keyword)]:
-                raise ImageReadError(
-                    f"{series.folder.path.name}: slice {number} has no {missing[0]}, which an object made of it must "
-                    "name; export the CT from the PACS again"
-                )
-        return cls(series, slices)
+        require_identity(slices, series.folder.path.name)
+        gone = without_invalid(slices[0])
+        for dataset in slices[1:]:
+            without_invalid(dataset, only=_OF_A_SLICE)
+        taken_over = (*_TAKEN_OVER, *_TAKEN_OVER_OR_EMPTY)
+        return cls(series, slices, tuple(keyword for keyword in gone if keyword in taken_over))
+
+    @property
+    def note(self) -> str:
+        """What to know of the objects made of this series; empty where there is nothing."""
+        notes = [f"DICOM objects: {MOVED_BACK}"] if self.is_tilted else []
+        if self.left_out:
+            notes.append(f"the objects leave out {', '.join(self.left_out)}: the CT's value is none by the standard")
+        return "; ".join(notes)
 
     @property
     def first(self) -> Any:

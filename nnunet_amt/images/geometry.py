@@ -141,12 +141,6 @@ def to_lps(image: sitk.Image) -> sitk.Image:
     return image
 
 
-def array_to_lps(values: NDArray, geometry: Geometry) -> NDArray:
-    """Do to an array (z, y, x) on a grid what `to_lps` does to an image; `from_lps` undoes it."""
-    order, flips = lps_array_axes(geometry)
-    return np.flip(values.transpose(order), tuple(flips))
-
-
 def box_of(grid: Geometry, corner: Sequence[int], size: Sequence[int]) -> Geometry:
     """Give the grid of a box of voxels; its corner and size are (x, y, z)."""
     origin = np.array(grid.origin) + grid.axes @ (np.array(corner) * grid.spacing)

@@ -20,6 +20,7 @@ _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chro
 _FLAGS = (
     *("--no-sandbox", "--no-first-run", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-quic"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 # WebGL drawn by the processor: a machine for tests has no graphics card
 _WEBGL_FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")

@@ -41,6 +41,12 @@ def source_series(
     return SourceSeries.of(series)
 
 
+def as_hospitals_write(z: int, dataset: Dataset) -> None:
+    """Give a CT slice the rest of what its standard asks for, so that no complaint is about the CT."""
+    dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20260101", "120000", "1"
+    dataset.PatientPosition, dataset.KVP, dataset.AcquisitionNumber = "HFS", None, None
+
+
 def hard_mask(shape: tuple[int, int, int] = (6, 10, 12)) -> NDArray[np.bool_]:
     """A hole with an island, single voxels, a checkerboard, voxels in the image's corners, whole slices."""
     mask = np.zeros(shape, dtype=bool)

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
@@ -20,11 +19,12 @@ from nnunet_amt.base.run_record import file_sha256, read_runs
 from nnunet_amt.cli.commands import app
 from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.dataset_conversion.convert_case import voxel_digests
-from nnunet_amt.images.dicom.files import DicomFolder, quiet_readers
+from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.geometry import Geometry
 from tests.clinic.builders import source_series
-from tests.images.dicom.dicom_fixtures import make_volume, series_uid
+from tests.clinic.odd_sources import REFUSED_SOURCES, stating
+from tests.images.dicom.dicom_fixtures import make_volume, series_uid, write_ct_series
 
 
 def write_label_map(path: Path, mask: NDArray[np.bool_], grid: Geometry) -> None:
@@ -180,20 +180,21 @@ def test_the_record_has_the_hashes_of_ct_and_objects(tmp_path: Path, source: Sou
     assert run["settings"]["ct_sha256"]["a"]["voxels"] == voxel_digests(values)[0]
 
 
-@pytest.mark.filterwarnings("error")
-def test_uids_that_are_too_long_are_taken_over_without_a_word(tmp_path: Path) -> None:
-    """pydicom would warn of each, with the value: of 70 characters, where 64 are allowed."""
-    long = "1.2." + "3" * 66
+def test_a_series_that_no_object_can_name_stops_no_other(tmp_path: Path, source: SourceSeries) -> None:
+    """Its mask is refused with the reason, as the grid alone would not tell it."""
+    write_ct_series(tmp_path / "odd", make_volume(7), change=REFUSED_SOURCES["study UID of 76 characters"][0])
+    odd = Geometry((12, 10, 7), (0.8, 0.7, 2.5), source.geometry.origin, source.geometry.direction)
+    write_label_map(tmp_path / "predictions" / "b.nii.gz", np.eye(7, 120, dtype=bool).reshape(7, 10, 12), odd)
+    code, _ = export(tmp_path, "--dicom", tmp_path / "ct", "--dicom", tmp_path / "odd", "--as", "sr")
+    assert code == 1
+    assert sorted(path.name for path in (tmp_path / "out" / "a").iterdir()) == ["seg.dcm", "sr.dcm"]
+    reason = json.loads((tmp_path / "out" / "refused.json").read_text())["b"]
+    assert "1 cannot be used, such as odd: slice 1 has a StudyInstanceUID of 76 characters" in reason
 
-    def change(z: int, dataset: Dataset) -> None:
-        with pydicom.config.disable_value_validation():
-            dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = long, long[:-1]
 
-    with quiet_readers():
-        source = source_series(tmp_path / "ct", change=change)
+def test_what_the_objects_leave_out_is_told(tmp_path: Path) -> None:
+    source = source_series(tmp_path / "ct", change=stating(PatientSex="male"))
     write_label_map(tmp_path / "predictions" / "a.nii.gz", one_lesion(), source.series.geometry)
-    code, text = export(tmp_path, "--dicom", tmp_path / "ct", "--as", "seg", "--as", "rtstruct", "--as", "sc")
-    assert code == 0, text
-    assert "UI" not in text
-    with quiet_readers():
-        assert str(dcmread(tmp_path / "out" / "a" / "seg.dcm").StudyInstanceUID) == long
+    code, text = export(tmp_path, "--dicom", tmp_path / "ct")
+    assert code == 0
+    assert "a: the objects leave out PatientSex: the CT's value is none by the standard" in text

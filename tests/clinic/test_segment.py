@@ -24,6 +24,7 @@ from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.nnunet.network_grid import Prediction
 from nnunet_amt.study.settings import StudySettings, write_settings
+from tests.clinic.odd_sources import REFUSED_SOURCES, stating
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 from tests.images.dicom.dicom_fixtures import series_uid, write_ct_series, write_other
 from tests.images.dicom.seg_fixtures import as_source
@@ -294,6 +295,51 @@ def test_a_stack_of_coronal_slices_names_its_own_slice(tmp_path: Path, model: Fa
     (row,) = rows(tmp_path / "out" / "lesions.csv")
     assert row["slice"] == "6"  # from 1: the block is in slices 5 and 6 of 0 to 7
     assert float(row["centre_y_mm"]) == pytest.approx(2.5 * 5.5)
+
+
+def test_a_tilted_ct_is_segmented_straightened_and_gets_no_dicom(tmp_path: Path, model: FakeModel) -> None:
+    """Its voxels are then no pixels of the scanner's; without the option it is not taken at all."""
+    tilted = [(-10.0, -20.0 + 0.8 * z, 2.5 * z) for z in range(8)]
+    write_series(tmp_path / "a", positions=tilted)
+    code, text = segment(tmp_path, tmp_path / "a", "--as", "seg")
+    assert code == 2
+    assert "--resample-tilt" in text
+    code, text = segment(tmp_path, tmp_path / "a", "--as", "seg", "--as", "sr", "--resample-tilt")
+    assert code == 0, text
+    (row,) = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "no DICOM objects: the CT is a straightened CT"
+    assert (tmp_path / "out" / "a" / "segmentation.nii.gz").is_file()
+    assert not list((tmp_path / "out").rglob("*.dcm"))
+
+
+@pytest.mark.parametrize("kinds", [["--as", "seg", "--as", "rtstruct"], []])
+def test_a_ct_that_no_object_can_name_is_segmented_all_the_same(
+    tmp_path: Path, model: FakeModel, kinds: list[str]
+) -> None:
+    write_ct_series(tmp_path / "a", chest(), change=REFUSED_SOURCES["study UID of 76 characters"][0])
+    code, text = segment(tmp_path, tmp_path / "a", *kinds)
+    assert code == 0, text
+    (row,) = rows(tmp_path / "out" / "cases.csv")
+    assert row["state"] == "segmented"
+    assert ("no DICOM objects: a: slice 1 has a StudyInstanceUID of 76 characters" in row["note"]) == bool(kinds)
+    assert rows(tmp_path / "out" / "lesions.csv")[0]["voxels"] == "24"
+
+
+def test_what_objects_leave_out_is_told(tmp_path: Path, model: FakeModel) -> None:
+    write_ct_series(
+        tmp_path / "a",
+        chest(),
+        change=stating(StudyInstanceUID="1.2.3.4", FrameOfReferenceUID="1.2.3.5", PatientSex="male"),
+    )
+    segment(tmp_path, tmp_path / "a", "--as", "seg")
+    (row,) = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "the objects leave out PatientSex: the CT's value is none by the standard"
+
+
+def test_a_structured_report_on_request(tmp_path: Path, model: FakeModel) -> None:
+    write_series(tmp_path / "a")
+    segment(tmp_path, tmp_path / "a", "--as", "sr")
+    assert sorted(path.name for path in (tmp_path / "out" / "a").glob("*.dcm")) == ["seg.dcm", "sr.dcm"]
 
 
 def test_an_exported_zip_is_a_model(tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:

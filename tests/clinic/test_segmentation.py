@@ -29,22 +29,27 @@ def read_back(path: Path, source: SourceSeries, roi: str | None = None) -> NDArr
     return mask.read(source.geometry).labels
 
 
-def by_pydicom(path: Path, source: SourceSeries) -> NDArray[np.bool_]:
-    """Place each frame on the slice that it names, with nothing but the elements of the file."""
+def by_pydicom(path: Path, source: SourceSeries) -> dict[int, NDArray[np.bool_]]:
+    """Place each frame on the slice that it names, by number of segment, with nothing but the elements of the file."""
     dataset = pydicom.dcmread(path)
     places = {str(header.SOPInstanceUID): index for index, header in enumerate(source.slices)}
-    mask = np.zeros(source.geometry.size[::-1], dtype=bool)
-    for frame, pixels in zip(dataset.PerFrameFunctionalGroupsSequence, dataset.pixel_array, strict=True):
+    masks = {
+        int(one.SegmentNumber): np.zeros(source.geometry.size[::-1], dtype=bool) for one in dataset.SegmentSequence
+    }
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    frames = dataset.pixel_array.reshape(dataset.NumberOfFrames, dataset.Rows, dataset.Columns)
+    for frame, pixels in zip(dataset.PerFrameFunctionalGroupsSequence, frames, strict=True):
         image = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
-        mask[places[str(image)]] |= pixels.astype(bool)
-    return mask
+        (of,) = frame.get("SegmentIdentificationSequence") or shared.SegmentIdentificationSequence
+        masks[int(of.ReferencedSegmentNumber)][places[str(image)]] = pixels.astype(bool)
+    return masks
 
 
 def test_comes_back_voxel_for_voxel(tmp_path: Path) -> None:
     source = source_series(tmp_path / "ct")
     write_segmentation(tmp_path / "seg.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
     assert (read_back(tmp_path / "seg.dcm", source) == hard_mask()).all()
-    assert (by_pydicom(tmp_path / "seg.dcm", source) == hard_mask()).all()
+    assert (by_pydicom(tmp_path / "seg.dcm", source)[1] == hard_mask()).all()
 
 
 def test_two_lesions_are_two_segments(tmp_path: Path) -> None:
