@@ -196,7 +196,12 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
         purpose="prediction of the external test set, as nnUNetv2_predict does it",
         record=at.predictions,
         reads={"images": RunInput(images, "names_and_sizes"), "checkpoint": at.fold_folder / chosen.checkpoint},
-        settings={"trainer": settings.train.trainer, "fold": settings.train.fold, "checkpoint": chosen.checkpoint},
+        settings={
+            "trainer": settings.train.trainer,
+            "fold": settings.train.fold,
+            "checkpoint": chosen.checkpoint,
+            "operating_point": None,  # the argmax: label maps of a point are made in a folder of their own
+        },
         run=run,
     )
 
@@ -232,7 +237,7 @@ def _evaluate(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         purpose="voxel metrics, lesion matching, the FROC, tables in the form of the paper's 3 and 4",
         record=at.evaluation,
         reads={"predictions": at.predictions, "references": references, "cohort": cohort},
-        settings=asdict(evaluation),
+        settings={**asdict(evaluation), "operating_point": None},
         run=run,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_amt.base.progress import silent
+from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.report import write_report
 from nnunet_amt.study.run_study import study_status
 from nnunet_amt.study.settings import StudySettings
@@ -43,6 +44,21 @@ def test_failures_are_left_out_where_one_case_alone_has_a_tumour(tmp_path: Path)
     said = stages["failures"].run(silent)
     assert said.startswith("left out: Dice is defined in 1 of 2 cases")
     assert not (tmp_path / "evaluation_failures" / "failures.json").exists()
+
+
+def test_what_an_operating_point_made_is_not_the_studys(tmp_path: Path) -> None:
+    """Whoever predicts or evaluates with one into a study's folder gets the argmax back by running the study."""
+    stages = {stage.name: stage for stage in study_stages(tmp_path, StudySettings(), device="cpu", jobs=1)}
+    for name in ("predict", "evaluate"):
+        stage = stages[name]
+        assert stage.record is not None
+        plain = {key: value for key, value in stage.settings.items() if key != "operating_point"}
+        with recorded_run(stage.record, name, settings=plain, seed=711):
+            pass
+        assert "operating_point" not in str(stale_reason(stage))
+        with recorded_run(stage.record, name, settings={**plain, "operating_point": {"name": "screening"}}, seed=711):
+            pass
+        assert stale_reason(stage) == "asked for with another operating_point"
 
 
 def test_a_training_must_be_of_the_seed_that_is_asked_for(tmp_path: Path) -> None:
