@@ -38,7 +38,7 @@ test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headle
 
 test-clinic: $(VENV)/installed-browser chromium dicom-programs  ## Have validators, other readers and OHIF look at our DICOM objects; Debian's are installed where root may
 	@test -f $(OHIF) || $(MAKE) --silent ohif || echo "OHIF was not fetched; its tests skip"
-	@test -x $(BIN)/segimage2itkimage || $(BIN)/python -m pip install --quiet dcmqi || echo "no dcmqi for this machine; its tests skip"
+	@test -x $(BIN)/segimage2itkimage || $(BIN)/python -m pip install --quiet dcmqi==1.5.7 || echo "no dcmqi for this machine; its tests skip"
 	$(BIN)/python -m pytest -m clinic
 
 # The tests run an Orthanc of their own on loopback; the service of Debian's package, which listens to all, is not to start.
