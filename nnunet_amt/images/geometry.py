@@ -141,12 +141,6 @@ def to_lps(image: sitk.Image) -> sitk.Image:
     return image
 
 
-def array_to_lps(values: NDArray, geometry: Geometry) -> NDArray:
-    """Do to an array (z, y, x) on a grid what `to_lps` does to an image; `from_lps` undoes it."""
-    order, flips = lps_array_axes(geometry)
-    return np.flip(values.transpose(order), tuple(flips))
-
-
 def box_of(grid: Geometry, corner: Sequence[int], size: Sequence[int]) -> Geometry:
     """Give the grid of a box of voxels; its corner and size are (x, y, z)."""
     origin = np.array(grid.origin) + grid.axes @ (np.array(corner) * grid.spacing)
@@ -164,6 +158,13 @@ def from_lps(values: NDArray, geometry: Geometry) -> NDArray:
     order, flips = lps_axes(geometry)
     turned = np.flip(values, tuple(-1 - axis for axis in range(3) if flips[axis]))
     return np.moveaxis(turned, [-1, -2, -3], [-1 - axis for axis in order])
+
+
+def array_to_lps(values: NDArray, geometry: Geometry) -> NDArray:
+    """Undo `from_lps`: bring voxels (..., z, y, x) of a grid to LPS axes, as `to_lps` brings an image."""
+    order, flips = lps_axes(geometry)
+    turned = np.moveaxis(values, [-1 - axis for axis in order], [-1, -2, -3])
+    return np.flip(turned, tuple(-1 - axis for axis in range(3) if flips[axis]))
 
 
 def axis_code(geometry: Geometry) -> str:
