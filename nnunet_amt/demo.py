@@ -21,9 +21,10 @@ class DemoSettings:
     design: CohortDesign = field(default_factory=CohortDesign)
     trainer: str = "nnUNetTrainerAMT_demo"
     seed: int = 711  # of the training; the phantoms have one of their own
-    # (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide
-    spacing: tuple[float, float, float] = (5.0, 5.0, 5.0)
-    patch_size: tuple[int, int, int] = (24, 40, 40)  # (z, y, x) in voxels
+    # (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still eight voxels wide
+    spacing: tuple[float, float, float] = (6.0, 6.0, 6.0)
+    patch_size: tuple[int, int, int] = (24, 32, 32)  # (z, y, x) in voxels, 14 to 19 cm
+    window: tuple[float, float] = (-160.0, 240.0)  # HU: that of soft tissue, in which fat and tumour are far apart
     dataset_id: int = 711
     dataset_name: str = "AMTPhantom"
 
@@ -48,9 +49,8 @@ def run_demo(
     )
     changes: dict[str, dict[str, object]] = {
         "study": {"dataset": settings.dataset_id, "name": settings.dataset_name, "device": device},
-        "plan": {"spacing": settings.spacing, "patch_size": settings.patch_size},
+        "plan": {"spacing": settings.spacing, "patch_size": settings.patch_size, "window": settings.window},
         "train": {"trainer": settings.trainer, "seed": settings.seed},
-        "predict": {"options": ("-npp", "1", "-nps", "1")},  # two processes more would only wait for two cores
     }
     return run_study(
         output, open_study(output, manifest=manifest, changes=changes), progress=progress, on_stage=on_stage

@@ -12,6 +12,7 @@ from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 
 # The trainer that pins the paper's recipe and its shorter forms, by name; a class that somebody made of it may do else.
 _RECIPE = re.compile(r"nnUNetTrainerAMT(_demo|_1epoch|_(5|20|100|250|500)epochs)?")
+_FALLING_RATE = "nnUNetTrainerAMT_demo"  # the one of them that does not keep the learning rate
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,11 @@ class ModelFacts:
     def is_amt_recipe(self) -> bool:
         """Whether the trainer pins the paper's recipe; of other trainers only what the plans say is known."""
         return bool(self.trainer and _RECIPE.fullmatch(self.trainer))
+
+    @property
+    def rate_falls(self) -> bool:
+        """Whether the learning rate falls to nothing over the training, where the paper's is constant."""
+        return self.trainer == _FALLING_RATE
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
 
     epochs = 1000
     iterations_per_epoch = 250
+    learning_rate_exponent = 0.0  # of nnU-Net's polynomial schedule; 0 keeps the rate, as the paper does
     # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`, but with a seed fixed.
     fixed_tuning_interval: int | None = None
 
@@ -146,11 +147,12 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         return TumourDiceLoss(self.label_manager.ignore_label, self.is_ddp)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
-        """Adam at a constant learning rate, all weights in one pass; nnU-Net's schedule with exponent 0 keeps it."""
+        """Adam, all weights in one pass, at a constant learning rate but where a shorter form says otherwise."""
         optimizer = torch.optim.Adam(
             self.network.parameters(), lr=self.initial_lr, betas=ADAM_BETAS, weight_decay=self.weight_decay, fused=True
         )
-        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs, exponent=0.0)
+        exponent = self.learning_rate_exponent
+        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs, exponent=exponent)
 
     def train_step(self, batch: dict) -> dict:
         """Take one optimiser step, without the gradient clipping of nnU-Net's."""

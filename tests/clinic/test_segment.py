@@ -297,19 +297,18 @@ def test_a_stack_of_coronal_slices_names_its_own_slice(tmp_path: Path, model: Fa
     assert float(row["centre_y_mm"]) == pytest.approx(2.5 * 5.5)
 
 
-def test_a_tilted_ct_is_segmented_straightened_and_gets_no_dicom(tmp_path: Path, model: FakeModel) -> None:
-    """Its voxels are then no pixels of the scanner's; without the option it is not taken at all."""
+def test_a_tilted_ct_is_taken_with_the_option_alone(tmp_path: Path, model: FakeModel) -> None:
+    """Its structured report stands on the SEG, which lies on the scanner's slices."""
     tilted = [(-10.0, -20.0 + 0.8 * z, 2.5 * z) for z in range(8)]
     write_series(tmp_path / "a", positions=tilted)
     code, text = segment(tmp_path, tmp_path / "a", "--as", "seg")
     assert code == 2
     assert "--resample-tilt" in text
-    code, text = segment(tmp_path, tmp_path / "a", "--as", "seg", "--as", "sr", "--resample-tilt")
+    code, text = segment(tmp_path, tmp_path / "a", "--as", "sr", "--resample-tilt")
     assert code == 0, text
     (row,) = rows(tmp_path / "out" / "cases.csv")
-    assert row["note"] == "no DICOM objects: the CT is a straightened CT"
-    assert (tmp_path / "out" / "a" / "segmentation.nii.gz").is_file()
-    assert not list((tmp_path / "out").rglob("*.dcm"))
+    assert row["note"] == "DICOM objects: drawn on the straightened CT, each slice moved back by whole pixels"
+    assert sorted(path.name for path in (tmp_path / "out" / "a").glob("*.dcm")) == ["seg.dcm", "sr.dcm"]
 
 
 @pytest.mark.parametrize("kinds", [["--as", "seg", "--as", "rtstruct"], []])

@@ -17,6 +17,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.nnunet.environment import environment_with_trainer
 from nnunet_amt.nnunet.hook import amt_trainers
+from nnunet_amt.study.facts import ModelFacts
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 from nnunet_amt.trainers.recipe import TumourDiceLoss
 from nnunet_amt.trainers.tuning import CaseOverlap, TuningSchedule
@@ -74,6 +75,17 @@ def test_optimiser_is_adam_at_a_constant_rate(base: Path, planned_base: Path) ->
         (group,) = trainer.optimizer.param_groups
         assert type(trainer.optimizer) is torch.optim.Adam
         assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-3, (0.9, 0.999), 0.0)
+
+
+def test_only_the_demo_lets_the_rate_fall(base: Path, planned_base: Path) -> None:
+    """By nnU-Net's schedule: half way through its epochs 1e-3 * 0.5^0.9. The pages say so of this trainer alone."""
+    for name in amt_trainers.__all__:
+        trainer = make_trainer(planned_base, getattr(amt_trainers, name))
+        trainer.initialize()
+        trainer.lr_scheduler.step(trainer.num_epochs / 2)
+        expected = 1e-3 * 0.5**0.9 if name == "nnUNetTrainerAMT_demo" else 1e-3
+        assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(expected)
+        assert ModelFacts(trainer=name).rate_falls is (name == "nnUNetTrainerAMT_demo")
 
 
 def test_loss_is_the_dice_of_the_batch(base: Path, planned_base: Path) -> None:

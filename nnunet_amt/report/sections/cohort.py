@@ -145,9 +145,8 @@ def _training(model: ModelFacts | None) -> str:
         f"nnU-Net v2 with the trainer {model.trainer}{f' and the plans {model.plans}' if model.plans else ''}."
     ]
     if model.is_amt_recipe:
-        sentences.append(
-            "The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with a constant learning rate."
-        )
+        rate = "a learning rate that falls, where the paper's" if model.rate_falls else "a learning rate that"
+        sentences.append(f"The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with {rate} is constant.")
     if not model.trained:
         sentences.append("Its training is not on record in this study.")
     if model.patch_size and model.spacing:
