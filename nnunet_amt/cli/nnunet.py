@@ -147,26 +147,21 @@ def predict(
     Images go through the checks of convert, and the label maps lie on their axes, whichever these are. Run again, it
     keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
     """
-    from nnunet_amt.nnunet.predict import external_images
+    from nnunet_amt.nnunet.predict import PredictionSettings, external_images
     from nnunet_amt.nnunet.predict import predict as predict_images
     from nnunet_amt.nnunet.predict_array import prediction_script
 
     chosen = images or external_images(dataset)
+    settings = PredictionSettings(
+        dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint, options=context.args,
+        probabilities=probabilities, operating_point=operating_point, keep_intensities=keep_intensities, device=device,
+    )  # fmt: skip
     if slurm_array is not None:
-        script = prediction_script(
-            chosen, output, slurm_array, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            options=context.args, probabilities=probabilities, operating_point=operating_point,
-            keep_intensities=keep_intensities, device=device,
-        )  # fmt: skip
-        typer.echo(script, nl=False)
+        typer.echo(prediction_script(chosen, output, settings, parts=slurm_array), nl=False)
         note = "write this to a file, look at its #SBATCH lines, and submit it with: sbatch FILE"
         err.print(f"note: {note}", markup=False)
         return
-    predict_images(
-        chosen, output, dataset_id=dataset, fold=fold, trainer=trainer, checkpoint=checkpoint,
-        options=context.args, probabilities=probabilities, operating_point=operating_point,
-        keep_intensities=keep_intensities, device=device, progress=line_progress(), show=show_command,
-    )  # fmt: skip
+    predict_images(chosen, output, settings, progress=line_progress(), show=show_command)
     show_written([output])
     beside = str(chosen.parent / "labelsTs") if chosen.name == "imagesTs" else "REFERENCES"
     references = (beside,) if images else ("-d", str(dataset))

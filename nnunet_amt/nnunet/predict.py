@@ -12,7 +12,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +72,52 @@ def external_images(dataset_id: int) -> Path:
     return folder_from_environment("nnUNet_raw") / _trained_dataset(dataset_id) / "imagesTs"
 
 
+@dataclass(frozen=True)
+class PredictionSettings:
+    """By which model CTs are predicted, and what is written of them.
+
+    Attributes
+    ----------
+    dataset_id, fold, trainer, checkpoint
+        Which model, and the file name of its checkpoint.
+    options
+        Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
+    probabilities
+        Write tumour probabilities too, see `nnunet_amt.images.probability_file`.
+    operating_point
+        Name of one of the model's points, see `read_point`, that makes the label maps of the probabilities, which are
+        written too; None for the argmax. Where the probabilities are there, the network is not run again.
+    keep_intensities
+        Take images whose values do not look like HU, as the conversion does.
+    device
+        As in `nnunet_amt.nnunet.train.train`.
+    """
+
+    dataset_id: int
+    fold: str = "0"
+    trainer: str = DEFAULT_TRAINER
+    checkpoint: str = BEST_CHECKPOINT
+    options: Sequence[str] = ()
+    probabilities: bool = False
+    operating_point: str | None = None
+    keep_intensities: bool = False
+    device: str = "auto"
+
+    @property
+    def asked(self) -> argparse.Namespace:
+        """What `options` say; BadInputError if ``nnUNetv2_predict`` would not take them."""
+        return predict_options(self.options)
+
+    def find_model(self) -> Path:
+        """Give the checkpoint; BadInputError if it is not there or may not be used."""
+        return find_model(self.dataset_id, self.fold, self.trainer, self.checkpoint)
+
+
 def predict(
     images: Path,
     output: Path,
+    settings: PredictionSettings,
     *,
-    dataset_id: int,
-    fold: str = "0",
-    trainer: str = DEFAULT_TRAINER,
-    checkpoint: str = BEST_CHECKPOINT,
-    options: Sequence[str] = (),
-    probabilities: bool = False,
-    operating_point: str | None = None,
-    keep_intensities: bool = False,
-    device: str = "auto",
     jobs: int | None = None,
     log_file: Path | None = None,
     progress: Progress = silent,
@@ -101,20 +134,11 @@ def predict(
         Folder of ``<case>_0000.nii.gz``; see `external_images`.
     output
         Folder for ``<case>.nii.gz``.
-    dataset_id, fold, trainer, checkpoint
-        Which model, and the file name of its checkpoint.
-    options
-        Further words for ``nnUNetv2_predict``, such as ``-step_size 0.7``.
-    probabilities
-        Write tumour probabilities too, see `nnunet_amt.images.probability_file`.
-    operating_point
-        Name of one of the model's points, see `read_point`, that makes the label maps of the probabilities, which are
-        written too; None for the argmax. Where the probabilities are there, the network is not run again.
-    keep_intensities
-        Take images whose values do not look like HU, as the conversion does.
+    settings
+        The model, and what is written.
     jobs
         Images that are checked at a time; for nnU-Net's command its processes; nnU-Net's own numbers if not given.
-    device, log_file, progress
+    log_file, progress
         As in `nnunet_amt.nnunet.train.train`; `progress` is told of every case done.
     show
         Told nnU-Net's command, where that predicts.
@@ -127,39 +151,38 @@ def predict(
         If the network or nnU-Net fails, or leaves a case out.
     """
     begun = time.monotonic()
-    asked = predict_options(options)
-    device = require_device(device)
-    model = find_model(dataset_id, fold, trainer, checkpoint)
-    elsewhere = _why_not_here(model, trainer, asked)
-    point = None if operating_point is None else read_point(model, operating_point).point
+    asked = settings.asked
+    settings = replace(settings, device=require_device(settings.device))
+    model = settings.find_model()
+    elsewhere = _why_not_here(model, settings.trainer, asked)
+    point = None if settings.operating_point is None else read_point(model, settings.operating_point).point
     if elsewhere:
-        _require_no_probabilities(elsewhere, asked=probabilities, for_point=point is not None)
-    probabilities = probabilities or point is not None
+        _require_no_probabilities(elsewhere, asked=settings.probabilities, for_point=point is not None)
+    settings = replace(settings, probabilities=settings.probabilities or point is not None)
     images, output, part = images.absolute(), output.absolute(), (asked.part_id, asked.num_parts)
     readers = jobs or asked.npp or _NNUNET_READERS
-    inputs = open_images(images, part, keep_intensities=keep_intensities, jobs=readers, progress=progress)
+    inputs = open_images(images, part, keep_intensities=settings.keep_intensities, jobs=readers, progress=progress)
     if others := left_out(images):
         logger.warning("%s: %s left out; only <case>_0000.nii.gz are predicted", images, others)
     unfinished = unfinished_predictions(
         images, output, model, options=[*without_parts(asked), *inputs.preparation],
-        npz=asked.save_probabilities, probabilities=probabilities,
+        npz=asked.save_probabilities, probabilities=settings.probabilities,
         point=None if point is None else point_record(point), part=part,
     )  # fmt: skip
     saved = [] if elsewhere else with_saved_probabilities(output, unfinished)
     cases, to_do = len(inputs.part_of_cases), len(unfinished)
     progress(cases - to_do, cases, "prediction")
     work = _Work(
-        inputs=inputs, unfinished=unfinished, output=output, checkpoint=model, asked=asked, options=options, part=part,
-        probabilities=probabilities, point=point, saved=saved, keep_intensities=keep_intensities, device=device,
-        jobs=jobs, log_file=log_file, progress=progress, show=show,
+        settings=settings, inputs=inputs, unfinished=unfinished, output=output, checkpoint=model, asked=asked,
+        part=part, point=point, saved=saved, jobs=jobs, log_file=log_file, progress=progress, show=show,
     )  # fmt: skip
     with recorded_prediction(
-        images, output, model, trainer=trainer, options=options, part=part, cases=cases, to_do=to_do,
-        saved=len(saved), device=device, in_children=bool(elsewhere), started=begun,
+        images, output, model, trainer=settings.trainer, options=settings.options, part=part, cases=cases,
+        to_do=to_do, saved=len(saved), device=settings.device, in_children=bool(elsewhere), started=begun,
     ) as notes:  # fmt: skip
         if elsewhere and (to_do or not cases):
             logger.info("predicted by nnUNetv2_predict: %s", elsewhere)
-            notes.cost["peak_memory_bytes"] = _by_command(work, dataset_id=dataset_id, fold=fold, trainer=trainer)
+            notes.cost["peak_memory_bytes"] = _by_command(work)
         elif to_do:
             notes.cost["parameters"] = _in_this_process(work)
         if point is not None:
@@ -167,7 +190,7 @@ def predict(
         lay_back(inputs, output, probabilities=asked.save_probabilities)
         if inputs.turned:
             notes.counts["images_brought_to_lps"] = len(inputs.turned)
-        if keep_intensities:
+        if settings.keep_intensities:
             notes.settings["keep_intensities"] = True
     return PredictionResult(cases - to_do, to_do, len(saved))
 
@@ -190,19 +213,16 @@ def _require_no_probabilities(elsewhere: str, *, asked: bool, for_point: bool) -
 class _Work:
     """What a run has to predict, and how; the names are those of `predict`."""
 
+    settings: PredictionSettings
     inputs: InputImages
     unfinished: dict[str, dict[str, Any]]
     output: Path
     checkpoint: Path
     asked: argparse.Namespace
-    options: Sequence[str]
     part: tuple[int, int]
-    device: str
     jobs: int | None
-    probabilities: bool
     point: OperatingPoint | None
     saved: Sequence[str]
-    keep_intensities: bool
     log_file: Path | None
     progress: Progress
     show: Callable[[str], None]
@@ -234,12 +254,12 @@ def _in_this_process(work: _Work) -> int | None:
     asked, total = work.asked, len(work.inputs.part_of_cases)
     cases = [case for case in work.unfinished if case not in work.saved]
     kept = check_images(
-        work.inputs, cases, keep_intensities=work.keep_intensities, jobs=work.readers, progress=work.progress
+        work.inputs, cases, keep_intensities=work.settings.keep_intensities, jobs=work.readers, progress=work.progress
     )
     model = None
     if cases:
         model = load_model(
-            work.checkpoint, device=work.device, step_size=asked.step_size, mirroring=not asked.disable_tta,
+            work.checkpoint, device=work.settings.device, step_size=asked.step_size, mirroring=not asked.disable_tta,
             on_device=not asked.not_on_device,
         )  # fmt: skip
     begin_predictions(work.output, work.unfinished, saved=work.saved)
@@ -258,30 +278,32 @@ def _in_this_process(work: _Work) -> int | None:
     if model is None:
         return None
     predict_cases(
-        model, work.inputs, cases, work.output, kept=kept, keep_intensities=work.keep_intensities,
-        probabilities=work.probabilities, point=work.point, on_case=written,
+        model, work.inputs, cases, work.output, kept=kept, keep_intensities=work.settings.keep_intensities,
+        probabilities=work.settings.probabilities, point=work.point, on_case=written,
     )  # fmt: skip
     return model.parameters
 
 
-def _by_command(work: _Work, *, dataset_id: int, fold: str, trainer: str) -> int | None:
+def _by_command(work: _Work) -> int | None:
     """Predict what is unfinished by ``nnUNetv2_predict``; give the peak memory, see `run_prediction`."""
+    settings = work.settings
     workers = [] if work.jobs is None else ["-npp", str(work.jobs), "-nps", str(work.jobs)]
-    words = ["--continue_prediction", *workers, *work.options]
+    words = ["--continue_prediction", *workers, *settings.options]
     with prepared_images(
-        work.inputs, list(work.unfinished), work.output, keep_intensities=work.keep_intensities, jobs=work.readers,
+        work.inputs, list(work.unfinished), work.output, keep_intensities=settings.keep_intensities, jobs=work.readers,
         progress=work.progress,
     ) as folder:  # fmt: skip
         begin_predictions(work.output, work.unfinished)
         command = predict_command(
-            folder, work.output, dataset_id=dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME,
+            folder, work.output, dataset_id=settings.dataset_id, fold=settings.fold, trainer=settings.trainer,
+            plans=PLANS_NAME,
             checkpoint=work.checkpoint.name, options=with_whole_path(words, work.asked.prev_stage_predictions),
-            device=work.device,
+            device=work.settings.device,
         )  # fmt: skip
         work.show(shlex.join(command))
         total = len(work.inputs.part_of_cases)
         return run_prediction(
-            command, work.inputs.folder, work.output, part=work.part, device=work.device,
+            command, work.inputs.folder, work.output, part=work.part, device=work.settings.device,
             on_line=None if work.log_file is None else _case_lines(work.done, total, work.progress),
             log_file=work.log_file,
         )  # fmt: skip

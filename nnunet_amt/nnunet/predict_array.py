@@ -10,54 +10,39 @@ from pathlib import Path
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.operating_points.point_file import read_point
-from nnunet_amt.models.plans import DEFAULT_TRAINER
-from nnunet_amt.nnunet.commands import predict_options, with_whole_path
+from nnunet_amt.nnunet.commands import with_whole_path
 from nnunet_amt.nnunet.environment import DEVICES, FOLDER_VARIABLES, export_lines
 from nnunet_amt.nnunet.input_images import open_images
-from nnunet_amt.nnunet.predict import BEST_CHECKPOINT, find_model
+from nnunet_amt.nnunet.predict import PredictionSettings
 from nnunet_amt.nnunet.predictions import require_output
 
 _TASK = '"$SLURM_ARRAY_TASK_ID"'
 
 
-def prediction_script(
-    images: Path,
-    output: Path,
-    parts: int,
-    *,
-    dataset_id: int,
-    fold: str = "0",
-    trainer: str = DEFAULT_TRAINER,
-    checkpoint: str = BEST_CHECKPOINT,
-    options: Sequence[str] = (),
-    probabilities: bool = False,
-    operating_point: str | None = None,
-    keep_intensities: bool = False,
-    device: str = "auto",
-) -> str:
+def prediction_script(images: Path, output: Path, settings: PredictionSettings, *, parts: int) -> str:
     """Write the script of a SLURM array that predicts in so many tasks, see `predict`; here nothing is predicted.
 
     The device is not looked for here, where a GPU seldom is; ``auto`` is CUDA. What `predict` refuses is refused here.
     """
-    asked = predict_options(options)
+    asked, device, point = settings.asked, settings.device, settings.operating_point
     if device not in DEVICES:
         raise BadInputError(f"--device {device}: must be one of {', '.join(DEVICES)}")
     device = "cuda" if device == "auto" else device
-    model = find_model(dataset_id, fold, trainer, checkpoint)
-    if operating_point is not None:
-        read_point(model, operating_point)
+    model = settings.find_model()
+    if point is not None:
+        read_point(model, point)
     require_output(output, images)
     if asked.num_parts != 1:
         raise BadInputError("--slurm-array: gives -num_parts and -part_id itself; leave them out")
     cases = len(open_images(images).cases)
     folders = {name: str(Path(os.environ[name]).resolve()) for name in FOLDER_VARIABLES if os.environ.get(name)}
     arguments = [
-        str(dataset_id), "--input", str(images.resolve()), "--output", str(output.resolve()),
-        "--fold", fold, "--trainer", trainer, "--checkpoint", checkpoint, "--device", device,
-        *(["--probabilities"] if probabilities else []),
-        *([] if operating_point is None else ["--operating-point", operating_point]),
-        *(["--keep-intensities"] if keep_intensities else []),
-        *with_whole_path(options, asked.prev_stage_predictions),
+        str(settings.dataset_id), "--input", str(images.resolve()), "--output", str(output.resolve()),
+        "--fold", settings.fold, "--trainer", settings.trainer, "--checkpoint", settings.checkpoint,
+        "--device", device, *(["--probabilities"] if settings.probabilities else []),
+        *([] if point is None else ["--operating-point", point]),
+        *(["--keep-intensities"] if settings.keep_intensities else []),
+        *with_whole_path(settings.options, asked.prev_stage_predictions),
     ]  # fmt: skip
     return array_script(parts, cases, arguments, environment={**os.environ, **folders}, device=device)
 

@@ -175,20 +175,17 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
     chosen, images = settings.predict, at.raw / "imagesTs"
 
     def run(progress: Progress) -> str:
-        from nnunet_amt.nnunet.predict import predict
+        from nnunet_amt.nnunet.predict import PredictionSettings, predict
 
-        predict(
-            images,
-            at.predictions,
+        asked = PredictionSettings(
             dataset_id=settings.study.dataset,
             fold=settings.train.fold,
             trainer=settings.train.trainer,
             checkpoint=chosen.checkpoint,
             options=chosen.options,
             device=device,
-            log_file=at.folder / "predict.log",
-            progress=progress,
         )
+        predict(images, at.predictions, asked, log_file=at.folder / "predict.log", progress=progress)
         return ""
 
     return Stage(

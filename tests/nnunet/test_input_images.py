@@ -25,7 +25,7 @@ from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, axis_code, geometry_difference
 from nnunet_amt.nnunet.input_images import open_images
-from nnunet_amt.nnunet.predict import PredictionResult, predict
+from nnunet_amt.nnunet.predict import PredictionResult, PredictionSettings, predict
 from tests.conftest import set_nnunet_folders, tiny_case, write_image
 from tests.dataset_conversion.cohort_fixtures import write_cohort
 from tests.models.model_fixtures import write_model
@@ -82,7 +82,7 @@ def nnunet(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def predicted(folder: Path, *options: str) -> PredictionResult:
-    return predict(folder / "in", folder / "out", dataset_id=711, device="cpu", options=options, jobs=1)
+    return predict(folder / "in", folder / "out", PredictionSettings(711, device="cpu", options=options), jobs=1)
 
 
 def write_ct(path: Path, turn: np.ndarray, array: np.ndarray | None = None, *, scanner: np.ndarray = AXES) -> Path:
@@ -241,7 +241,7 @@ def test_what_the_conversion_wrote_is_taken_as_it_is(tmp_path: Path, nnunet: Fak
     write_cohort(tmp_path)
     dataset = convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=712).dataset_folder
     images = dataset / "imagesTs"
-    predict(images, tmp_path / "out", dataset_id=711, device="cpu")
+    predict(images, tmp_path / "out", PredictionSettings(711, device="cpu"))
     assert [command[1:5] for command in nnunet.commands] == [["-i", str(images), "-o", str(tmp_path / "out")]]
     assert open_images(images).files is None
     # nnU-Net would take these for an image too

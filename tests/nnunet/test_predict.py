@@ -19,7 +19,7 @@ from nnunet_amt.base.run_record import RECORD_FILE, file_sha256, input_path, rea
 from nnunet_amt.base.run_record.entries import folder_sha256
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
-from nnunet_amt.nnunet.predict import predict, recorded_prediction
+from nnunet_amt.nnunet.predict import PredictionSettings, predict, recorded_prediction
 from nnunet_amt.nnunet.predict_array import array_script
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
@@ -94,7 +94,7 @@ def test_finished_prediction_starts_nothing_and_keeps_what_is_there(
     steps: list[tuple[int, int, str]] = []
     results = [
         predict(
-            images, output, dataset_id=711, device="cpu", jobs=1, log_file=tmp_path / "predict.log",
+            images, output, PredictionSettings(711, device="cpu"), jobs=1, log_file=tmp_path / "predict.log",
             progress=lambda *step: steps.append(step),
         )
         for _ in range(2)

@@ -20,7 +20,7 @@ from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.probability_file import read_probabilities
 from nnunet_amt.nnunet.network_grid import Prediction
-from nnunet_amt.nnunet.predict import PredictionResult, predict
+from nnunet_amt.nnunet.predict import PredictionResult, PredictionSettings, predict
 from tests.conftest import set_nnunet_folders
 from tests.dataset_conversion.cohort_fixtures import write_cohort
 from tests.models.model_fixtures import write_model
@@ -72,9 +72,8 @@ def model(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def predicted(folder: Path, *options: str, probabilities: bool = False) -> PredictionResult:
-    return predict(
-        folder / "in", folder / "out", dataset_id=711, device="cpu", options=options, probabilities=probabilities
-    )
+    settings = PredictionSettings(711, device="cpu", options=options, probabilities=probabilities)
+    return predict(folder / "in", folder / "out", settings)
 
 
 @pytest.mark.parametrize("oblique", [False, True])
@@ -135,14 +134,14 @@ def test_what_does_not_fit_into_memory_is_read_again(
     monkeypatch.setattr("nnunet_amt.nnunet.input_images._KEPT_BYTES", 2 * chest().nbytes)
     for case in "abc":
         write_ct(tmp_path / "in" / f"{case}_0000.nii.gz", AXES, chest(ord(case)))
-    predict(tmp_path / "in", tmp_path / "out", dataset_id=711, device="cpu", jobs=1)
+    predict(tmp_path / "in", tmp_path / "out", PredictionSettings(711, device="cpu"), jobs=1)
     assert [np.array_equal(seen, chest(ord(case))) for seen, case in zip(model.seen, "abc", strict=True)] == [True] * 3
 
 
 def test_what_the_conversion_wrote_is_taken_as_it_is(tmp_path: Path, model: FakeModel) -> None:
     write_cohort(tmp_path)
     images = convert(tmp_path / "manifest.csv", tmp_path / "raw", dataset_id=712).dataset_folder / "imagesTs"
-    predict(images, tmp_path / "out", dataset_id=711, device="cpu")
+    predict(images, tmp_path / "out", PredictionSettings(711, device="cpu"))
     cases = sorted(images.glob("*.nii.gz"))
     assert len(model.seen) == len(cases) > 0
     for path, seen in zip(cases, model.seen, strict=True):
@@ -232,7 +231,7 @@ def test_log_file_names_each_case(tmp_path: Path, model: FakeModel) -> None:
         write_ct(tmp_path / "in" / f"{case}_0000.nii.gz", AXES)
     steps: list[tuple[int, int, str]] = []
     predict(
-        tmp_path / "in", tmp_path / "out", dataset_id=711, device="cpu", log_file=tmp_path / "predict.log",
+        tmp_path / "in", tmp_path / "out", PredictionSettings(711, device="cpu"), log_file=tmp_path / "predict.log",
         progress=lambda *step: steps.append(step),
     )  # fmt: skip
     assert (tmp_path / "predict.log").read_text().splitlines() == ["done with a", "done with b"]

@@ -21,7 +21,7 @@ from nnunet_amt.evaluation.operating_points.point import OperatingPoint, apply_p
 from nnunet_amt.evaluation.operating_points.point_file import point_of_predictions, point_record
 from nnunet_amt.images.probability_file import read_probabilities
 from nnunet_amt.nnunet.network_grid import Prediction
-from nnunet_amt.nnunet.predict import PredictionResult, predict
+from nnunet_amt.nnunet.predict import PredictionResult, PredictionSettings, predict
 from tests.conftest import set_nnunet_folders
 from tests.evaluation.operating_points.builders import LARGE, WIDE, write_points
 from tests.models.model_fixtures import write_model
@@ -57,10 +57,14 @@ def model(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def predicted(
     folder: Path, point: str | None = None, *, probabilities: bool = False, **more: object
 ) -> PredictionResult:
-    return predict(
-        folder / "in", folder / "out", dataset_id=711, device="cpu", operating_point=point,
-        probabilities=probabilities, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+    settings = PredictionSettings(
+        711,
+        device="cpu",
+        operating_point=point,
+        probabilities=probabilities,
+        **more,  # type: ignore[arg-type]
+    )
+    return predict(folder / "in", folder / "out", settings)
 
 
 def label_maps(folder: Path) -> dict[str, bytes]:
