@@ -71,6 +71,6 @@ def test_real_ct_from_manifest_to_froc(tmp_path: Path) -> None:
     assert summary["voxel"]["dice"]["n"] == 1
     assert len(summary["lesion"]["threshold"]) == 19
     with (tmp_path / "evaluation" / "lesions.csv").open(newline="") as file:
-        nodes = [float(row["volume_ml"]) for row in csv.DictReader(file) if row["source"] == "reference"]
-    assert len(nodes) == 2  # two nodes, 8.7 ml together
+        nodes = [float(row["volume_cm3"]) for row in csv.DictReader(file) if row["source"] == "reference"]
+    assert len(nodes) == 2  # two nodes, 8.7 cm³ together
     assert sum(nodes) == pytest.approx(8.7, abs=0.05)

@@ -21,7 +21,7 @@ Pictures = tuple[Picture, ...]
 
 _MOST_VIEWS = 3
 _PANEL_PIXELS = 480  # of the longest edge: sharp in print at a third of the page's width
-_MM3_PER_ML = 1000.0
+_MM3_PER_CM3 = 1000.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _first_words(crop: CaseCrop) -> str:
 
 def part_words(view: ErrorView, crop: CaseCrop) -> str:
     """Name the part of the error that a picture is laid through, with its size."""
-    volume = sized((view.added + view.missed) * float(np.prod(crop.spacing)) / _MM3_PER_ML)
+    volume = sized((view.added + view.missed) * float(np.prod(crop.spacing)) / _MM3_PER_CM3)
     what = "added" if not view.missed else "missed" if not view.added else "added or missed"
     return f"the largest part of the error that is not shown yet ({volume} {what})"
 

@@ -136,9 +136,9 @@ def size_text(size_mm: float | None) -> str:
     return "–" if size_mm is None else f"{size_mm / 10:.1f} cm"
 
 
-def sized(volume_ml: float) -> str:
-    """Write a volume with two significant digits under 10 ml and none behind the point above."""
-    return f"{volume_ml:.0f} ml" if volume_ml >= 10 else f"{float(f'{volume_ml:.2g}'):g} ml"
+def sized(volume_cm3: float) -> str:
+    """Write a volume with two significant digits under 10 cm³ and none behind the point above."""
+    return f"{volume_cm3:.0f} cm³" if volume_cm3 >= 10 else f"{float(f'{volume_cm3:.2g}'):g} cm³"
 
 
 def _main_sentence(case: EvaluatedCase) -> str:
@@ -146,11 +146,11 @@ def _main_sentence(case: EvaluatedCase) -> str:
     if not tumour:
         if not predicted:
             return "There is no tumour in the reference, and nothing was predicted."
-        return f"There is no tumour in the reference, yet {sized(case.prediction_ml)} are predicted."
+        return f"There is no tumour in the reference, yet {sized(case.prediction_cm3)} are predicted."
     if not case.tp:
         if not predicted:
             return "The tumour is missed completely: nothing at all was predicted."
-        return f"The tumour is missed completely: what was predicted ({sized(case.prediction_ml)}) lies elsewhere."
+        return f"The tumour is missed completely: what was predicted ({sized(case.prediction_cm3)}) lies elsewhere."
     missed = f"{share_text(case.fn, tumour)} of the tumour's voxels are missed"
     added = f"{share_text(case.fp, predicted)} of the predicted voxels lie outside of the tumour"
     first, second = (added, missed) if case.fp > case.fn else (missed, added)
@@ -184,7 +184,7 @@ def _false_positive_sentences(case: EvaluatedCase, failed: FailedCase | None) ->
     if not lesions:
         return []
     text = counted(len(lesions), "false positive lesion") + (", the largest of " if len(lesions) > 1 else " of ")
-    text += sized(lesions[0].volume_ml)
+    text += sized(lesions[0].volume_cm3)
     apart = [lesion for lesion in lesions if not lesion.overlaps]
     if apart and case.reference_lesions:
         all_apart = len(apart) == len(lesions)
@@ -209,11 +209,11 @@ def _distance(apart: Sequence[FalsePositiveLesion], failed: FailedCase | None) -
 
 
 def _sizes_sentence(case: EvaluatedCase) -> str:
-    predicted = f"prediction {sized(case.prediction_ml)}" if case.tp + case.fp else "no prediction"
+    predicted = f"prediction {sized(case.prediction_cm3)}" if case.tp + case.fp else "no prediction"
     if case.size_mm is None:
         return f"Reference: no tumour; {predicted}."
     size = f"largest axial diameter {size_text(case.size_mm)}"
-    return f"Reference {sized(case.reference_ml)} ({size}), {predicted}."
+    return f"Reference {sized(case.reference_cm3)} ({size}), {predicted}."
 
 
 def share_text(part: int, whole: int) -> str:

@@ -107,7 +107,7 @@ def twins(distractor: Distractor, contrast: ContrastPhase, *tumours: TumourReque
 
 @pytest.mark.parametrize("distractor", DISTRACTORS)
 def test_a_distractor_changes_the_image_and_labels_nothing(distractor: Distractor) -> None:
-    """More than 8 ml change by 40 HU or more, which noise of some 15 HU, the same in both, never does alone."""
+    """More than 8 cm³ change by 40 HU or more, which noise of some 15 HU, the same in both, never does alone."""
     with_it, without = twins(distractor, "native")
     assert not with_it.mask.any()
     changed = np.abs(with_it.image.astype(int) - without.image) > 40

@@ -50,14 +50,14 @@ def test_the_ibsi_mask_from_its_rtstruct_is_the_official_one_voxel_for_voxel(tmp
     assert geometry_difference(Geometry.of(image), Geometry.of(official_image)) is None
 
 
-@pytest.mark.parametrize(("roi", "millilitres"), [("GTV-1", 34.7), ("GTV-3", 8.7)])
-def test_structures_in_a_zip_of_ct_plan_and_dose(roi: str, millilitres: float) -> None:
+@pytest.mark.parametrize(("roi", "cubic_centimetres"), [("GTV-1", 34.7), ("GTV-3", 8.7)])
+def test_structures_in_a_zip_of_ct_plan_and_dose(roi: str, cubic_centimetres: float) -> None:
     """A full thorax; the masks beside it were made with the same rule by other code."""
     folder = real_data(NODES)
     case = opened(folder / "dicom.zip", folder / "dicom.zip", roi)
     mask = case.mask.read(case.image.geometry).labels
     assert np.count_nonzero(mask != array_of(folder / "derived_masks" / f"{roi}.nii.gz")) == 0
-    assert mask.sum() * case.image.geometry.voxel_volume_mm3 / 1000 == pytest.approx(millilitres, abs=0.05)
+    assert mask.sum() * case.image.geometry.voxel_volume_mm3 / 1000 == pytest.approx(cubic_centimetres, abs=0.05)
 
 
 def test_a_zip_is_read_in_order_of_the_slices(tmp_path: Path) -> None:

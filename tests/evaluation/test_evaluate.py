@@ -48,8 +48,8 @@ def test_cases(folder: Path) -> None:
     assert float(half["recall"]) == pytest.approx(12 / 20)
     assert (half["reference_lesions"], half["predicted_lesions"], half["dropped_predictions"]) == ("1", "2", "1")
     assert [half[f"lesion_{count}_0.5"] for count in ("tp", "fp", "fn")] == ["1", "1", "0"]
-    # A row of 20 voxels of 1 mm, each 1 x 2 x 5 mm: 0.2 ml, 20 mm long.
-    assert (half["reference_ml"], half["size_mm"], half["tumour_size"]) == ("0.2", "20.0", "small")
+    # A row of 20 voxels of 1 mm, each 1 x 2 x 5 mm: 0.2 cm3, 20 mm long.
+    assert (half["reference_cm3"], half["size_mm"], half["tumour_size"]) == ("0.2", "20.0", "small")
     assert (whole["size_mm"], whole["tumour_size"]) == ("60.0", "medium")
     assert (missed["dice"], missed["precision"], missed["recall"]) == ("0.0", "", "0.0")
     assert [without[name] for name in ("dice", "iou", "precision", "recall", "size_mm")] == [""] * 5
@@ -72,7 +72,7 @@ def test_lesions(folder: Path) -> None:
     assert float(half["best_iou"]) == pytest.approx(0.6)
     assert (half["best_partner"], half["matched_partner_0.1"], half["matched_partner_0.5"]) == ("1", "1", "1")
     assert (invented["best_iou"], invented["best_partner"], invented["matched_partner_0.1"]) == ("0.0", "", "")
-    assert (invented["volume_ml"], invented["diameter_mm"]) == ("0.1", "10.0")
+    assert (invented["volume_cm3"], invented["diameter_mm"]) == ("0.1", "10.0")
     assert (missed["best_iou"], missed["matched_partner_0.1"]) == ("0.0", "")
     assert (whole["best_iou"], whole["matched_partner_0.5"]) == ("1.0", "1")
 

@@ -101,7 +101,7 @@ def test_cases_without_a_tumour_are_told_apart_in_every_part(tmp_path: Path) -> 
         "Scans without a tumour",
         "0.50 (Wilson 0.09–0.91)",
         "Of 5 evaluated cases, 2 hold no tumour.",
-        "There is no tumour in the reference, yet 0.2 ml are predicted.",
+        "There is no tumour in the reference, yet 0.2 cm³ are predicted.",
     ):
         assert words in text, words
     assert "there is no specificity" not in text
@@ -110,11 +110,11 @@ def test_cases_without_a_tumour_are_told_apart_in_every_part(tmp_path: Path) -> 
 
 
 def test_the_worst_case_and_the_reason_stand_at_the_top(page: PageReader) -> None:
-    """Case 3: none of its 400 voxels is predicted; 60 voxels of 2 mm3, 0.12 ml, are predicted elsewhere."""
+    """Case 3: none of its 400 voxels is predicted; 60 voxels of 2 mm3, 0.12 cm³, are predicted elsewhere."""
     top = page.text().partition("What was done")[2].partition("What was done")[0]
     assert "Failed worst: case AMT-0003, Dice 0.00, missed completely" in top
-    assert "The tumour is missed completely: what was predicted (0.12 ml) lies elsewhere." in top
-    assert "1 false positive lesion of 0.12 ml" in top
+    assert "The tumour is missed completely: what was predicted (0.12 cm³) lies elsewhere." in top
+    assert "1 false positive lesion of 0.12 cm³" in top
     assert "Research use only." in page.text()[:300]
 
 

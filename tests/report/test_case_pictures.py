@@ -43,7 +43,7 @@ def test_false_positives_that_are_most_of_the_error_are_in_a_picture() -> None:
     assert case.prediction[second.at]
     assert not case.reference[second.at]
     assert (second.shown, second.added, second.missed, second.left) == (125, 125, 0, 1)
-    assert part_words(second, case) == "the largest part of the error that is not shown yet (0.12 ml added)"
+    assert part_words(second, case) == "the largest part of the error that is not shown yet (0.12 cm³ added)"
     assert share_words([first]) == " These cut none of the error (voxels added or missed); 2 more parts elsewhere."
     assert share_words([first, second]) == (
         " With them the pictures show 66% of the error (voxels added or missed); 1 more part elsewhere."

@@ -18,7 +18,7 @@ def case(tp: int, fp: int, fn: int, **more: object) -> EvaluatedCase:
         "tp": tp, "fp": fp, "fn": fn,
         "dice": 2 * tp / total if total else None,
         "reference_lesions": int(tp + fn > 0), "found_01": int(tp > 0), "found_05": int(tp > 0),
-        "reference_ml": (tp + fn) / 100, "prediction_ml": (tp + fp) / 100,
+        "reference_cm3": (tp + fn) / 100, "prediction_cm3": (tp + fp) / 100,
         "size_mm": 19.0 if tp + fn else None,
     }  # fmt: skip
     return EvaluatedCase(**{**values, **more})  # type: ignore[arg-type]
@@ -42,9 +42,9 @@ def case(tp: int, fp: int, fn: int, **more: object) -> EvaluatedCase:
         (
             (0, 120, 100),
             "missed completely",
-            "The tumour is missed completely: what was predicted (1.2 ml) lies elsewhere.",
+            "The tumour is missed completely: what was predicted (1.2 cm³) lies elsewhere.",
         ),
-        ((0, 50, 0), "false positive", "There is no tumour in the reference, yet 0.5 ml are predicted."),
+        ((0, 50, 0), "false positive", "There is no tumour in the reference, yet 0.5 cm³ are predicted."),
         (
             (0, 0, 0),
             "nothing there, nothing predicted",
@@ -89,7 +89,7 @@ def test_false_positives_with_their_distance_and_share() -> None:
     lesions = (FalsePositiveLesion(2, 60, 0.6, False), FalsePositiveLesion(3, 20, 0.2, False))
     told = case_story(case(50, 100, 10, false_positives=lesions), FailedCase(distances_mm={2: 12.2, 3: 29.8})).sentences
     assert (
-        "2 false positive lesions, the largest of 0.6 ml, 12 to 30 mm from the tumour; "
+        "2 false positive lesions, the largest of 0.6 cm³, 12 to 30 mm from the tumour; "
         "they make up 80% of the added voxels."
     ) in told
 
@@ -99,13 +99,15 @@ def test_false_positives_that_overlap_the_tumour_are_told_apart() -> None:
     lesions = (FalsePositiveLesion(1, 90, 0.9, True), FalsePositiveLesion(2, 10, 0.1, False))
     told = case_story(case(5, 100, 95, found_01=0, found_05=0, false_positives=lesions), FailedCase()).sentences
     assert (
-        "2 false positive lesions, the largest of 0.9 ml; "
+        "2 false positive lesions, the largest of 0.9 cm³; "
         "1 of them lies apart from the tumour and makes up 10% of the added voxels."
     ) in told
 
 
 def test_sizes_of_reference_and_prediction_are_told() -> None:
-    assert case_story(case(0, 0, 100)).sentences[-1] == "Reference 1 ml (largest axial diameter 1.9 cm), no prediction."
+    assert (
+        case_story(case(0, 0, 100)).sentences[-1] == "Reference 1 cm³ (largest axial diameter 1.9 cm), no prediction."
+    )
 
 
 def test_an_undefined_dice_is_a_dash() -> None:
@@ -113,7 +115,7 @@ def test_an_undefined_dice_is_a_dash() -> None:
     assert case_story(replace(case(1, 0, 0), dice=0.125)).dice == "0.12"
 
 
-@pytest.mark.parametrize(("volume", "text"), [(0.4, "0.4 ml"), (5.058, "5.1 ml"), (0.0, "0 ml"), (401.4, "401 ml")])
+@pytest.mark.parametrize(("volume", "text"), [(0.4, "0.4 cm³"), (5.058, "5.1 cm³"), (0.0, "0 cm³"), (401.4, "401 cm³")])
 def test_volumes(volume: float, text: str) -> None:
     assert sized(volume) == text
 

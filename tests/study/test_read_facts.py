@@ -28,7 +28,7 @@ whole,institution-0002,external,50,F,,,2.5
 without,institution-0003,external,60,M,thymoma,Canon,5
 AMT-0005,institution-0004,training,60,M,thymoma,Canon,5
 """
-COUNTS = "tp,fp,fn,reference_ml,prediction_ml,lesion_tp_0.1,lesion_tp_0.5"
+COUNTS = "tp,fp,fn,reference_cm3,prediction_cm3,lesion_tp_0.1,lesion_tp_0.5"
 CASES = f"""case_id,reference_lesions,dice,iou,precision,recall,size_mm,tumour_size,{COUNTS}
 half,1,,,,,,small,0,0,0,0,0,0,0
 missed,1,,,,,,small,0,0,0,0,0,0,0

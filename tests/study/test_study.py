@@ -16,7 +16,7 @@ def test_rows_become_numbers(tmp_path: Path) -> None:
     first, second = read_cases(find_study(write_study(tmp_path)).evaluation.path)
     assert (first.case_id, first.tp, first.fp, first.fn) == ("AMT-0001", 8, 1, 0)
     assert first.dice == pytest.approx(16 / 17)
-    assert (first.reference_ml, first.prediction_ml, first.size_mm) == (0.08, 0.09, None)
+    assert (first.reference_cm3, first.prediction_cm3, first.size_mm) == (0.08, 0.09, None)
     assert second.dice == 0.0
     assert second.precision is None, "nothing was predicted"
     assert first.tumour_size == "small"

@@ -14,7 +14,7 @@ SHAPE = (4, 20, 20)
 COUNTS = {"AMT-0001": (8, 1, 0), "AMT-0002": (0, 0, 8)}  # tp, fp, fn
 CASES_HEADER = (
     "case_id,tp,fp,fn,dice,iou,precision,recall,reference_lesions,lesion_tp_0.1,lesion_tp_0.5,"
-    "reference_ml,prediction_ml,size_mm,tumour_size",
+    "reference_cm3,prediction_cm3,size_mm,tumour_size",
 )
 
 

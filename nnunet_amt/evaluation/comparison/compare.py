@@ -236,10 +236,10 @@ def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:
             raise BadInputError(
                 f"{other.folder}: case {case_id} has a reference of {two} voxels, in {first.folder} of {one}; {advice}"
             )
-        if first.reference_ml[i] != other.reference_ml[i]:
+        if first.reference_cm3[i] != other.reference_cm3[i]:
             raise BadInputError(
-                f"{other.folder}: case {case_id} has a reference of {other.reference_ml[i]} ml, in {first.folder} of "
-                f"{first.reference_ml[i]} ml; {advice}"
+                f"{other.folder}: case {case_id} has a reference of {other.reference_cm3[i]} cm3, in {first.folder} of "
+                f"{first.reference_cm3[i]} cm3; {advice}"
             )
     for lesion, same in zip(first.lesions, other.lesions, strict=False):
         if lesion != same:

@@ -29,13 +29,13 @@ CASES_COLUMNS = (
     *VOXEL_METRICS,
     *("reference_lesions", "predicted_lesions", "dropped_predictions"),
     *_LESION_COUNTS,
-    *("reference_ml", "prediction_ml", "size_mm", "tumour_size"),
+    *("reference_cm3", "prediction_cm3", "size_mm", "tumour_size"),
 )
 CASE_THRESHOLDS_COLUMNS = ("case_id", "threshold", "tp", "fp", "fn")
 FROC_COLUMNS = ("threshold", "tp", "fp", "fn", "sensitivity", "fp_per_scan")
 Row = dict[str, object]
 LESIONS_COLUMNS = (
-    *("case_id", "source", "lesion", "voxels", "volume_ml", "diameter_mm", "maximum_diameter_mm"),
+    *("case_id", "source", "lesion", "voxels", "volume_cm3", "diameter_mm", "maximum_diameter_mm"),
     *("best_iou", "best_partner", "split", "merged"),
     *(f"matched_{what}_{t:g}" for t in TABLE_THRESHOLDS for what in ("partner", "iou")),
 )
@@ -43,7 +43,7 @@ LESIONS_COLUMNS = (
 # were asked for.
 SURFACE_COLUMNS = ("hausdorff_mm", "hausdorff95_mm", "average_surface_distance_mm")
 TRIAGE_COLUMN = "triage"  # a reader's decision on a candidate false positive; where a reader decided
-_MM3_PER_ML = 1000.0
+_MM3_PER_CM3 = 1000.0
 Source = Literal["reference", "prediction"]
 METRICS_COLUMNS = (
     *("group", "subgroup", "cases", "metric", "iou_threshold", "n", "mean", "sd", "ci95_low", "ci95_high"),
@@ -112,8 +112,8 @@ def _case_row(case: CaseEvaluation) -> Row:
     row |= surface_cells(counts.surface_distances)
     return row | {
         SURFACE_DICE: counts.surface_dice,
-        "reference_ml": millilitres(counts.tp + counts.fn, case),
-        "prediction_ml": millilitres(counts.tp + counts.fp, case),
+        "reference_cm3": cubic_centimetres(counts.tp + counts.fn, case),
+        "prediction_cm3": cubic_centimetres(counts.tp + counts.fp, case),
         "size_mm": None if counts.size_mm is None else round(counts.size_mm, 3),
         "tumour_size": tumour_size(case),
     }
@@ -146,7 +146,7 @@ def lesion_rows(case: CaseEvaluation) -> Iterator[Row]:
                 "source": source,
                 "lesion": index + 1,
                 "voxels": voxels[index],
-                "volume_ml": millilitres(voxels[index], case),
+                "volume_cm3": cubic_centimetres(voxels[index], case),
                 "diameter_mm": round(float(getattr(counts, f"{source}_diameters_mm")[index]), 3),
                 "maximum_diameter_mm": round(float(getattr(counts, f"{source}_maximum_diameters_mm")[index]), 3),
             }
@@ -159,9 +159,9 @@ def lesion_rows(case: CaseEvaluation) -> Iterator[Row]:
             yield row | {TRIAGE_COLUMN: decisions.get(index + 1)}
 
 
-def millilitres(voxels: int, case: CaseEvaluation) -> float:
-    """Volume in ml, which are cm3."""
-    return round(voxels * case.counts.voxel_volume_mm3 / _MM3_PER_ML, 6)
+def cubic_centimetres(voxels: int, case: CaseEvaluation) -> float:
+    """Volume in cm3."""
+    return round(voxels * case.counts.voxel_volume_mm3 / _MM3_PER_CM3, 6)
 
 
 def surface_cells(distances: SurfaceDistances | None) -> Row:

@@ -33,7 +33,7 @@ class FalsePositiveLesion:
 
     lesion: int  # number within the case, from 1, as in lesions.csv
     voxels: int
-    volume_ml: float
+    volume_cm3: float
     overlaps: bool
 
 
@@ -51,7 +51,7 @@ class EvaluatedCase:
         Their number.
     found_01, found_05
         Reference lesions with a partner at IoU > 0.1 and > 0.5.
-    reference_ml, prediction_ml
+    reference_cm3, prediction_cm3
         Volumes of both masks.
     size_mm
         Largest axial diameter of the largest reference lesion; None without a lesion.
@@ -72,8 +72,8 @@ class EvaluatedCase:
     reference_lesions: int
     found_01: int
     found_05: int
-    reference_ml: float
-    prediction_ml: float
+    reference_cm3: float
+    prediction_cm3: float
     size_mm: float | None
     tumour_size: str = ""
     false_positives: tuple[FalsePositiveLesion, ...] = ()
@@ -112,7 +112,7 @@ def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None
         if row["source"] != "prediction" or row["matched_partner_0.1"] or row.get("triage") == "accept":
             return
         overlaps = _value(row["best_iou"]) > 0.0
-        lesion = FalsePositiveLesion(_count(row["lesion"]), _count(row["voxels"]), _value(row["volume_ml"]), overlaps)
+        lesion = FalsePositiveLesion(_count(row["lesion"]), _count(row["voxels"]), _value(row["volume_cm3"]), overlaps)
         if not (overlaps and false_positives == "no_overlap"):
             lost.setdefault(row["case_id"], []).append(lesion)
 
@@ -129,7 +129,7 @@ def read_cases(folder: Path, *, false_positives: FalsePositiveRule | None = None
 
 def worst_first(case: EvaluatedCase) -> tuple[bool, float, float, str]:
     """Key to sort cases by: the lowest Dice first, of equal ones the larger tumour, undefined Dice last."""
-    return case.dice is None, case.dice or 0.0, -case.reference_ml, case.case_id
+    return case.dice is None, case.dice or 0.0, -case.reference_cm3, case.case_id
 
 
 def read_failed_cases(failures: Path | None) -> dict[str, FailedCase]:
@@ -184,8 +184,8 @@ def _case(row: Mapping[str, str], false_positives: Sequence[FalsePositiveLesion]
         reference_lesions=_count(row["reference_lesions"]),
         found_01=_count(row["lesion_tp_0.1"]),
         found_05=_count(row["lesion_tp_0.5"]),
-        reference_ml=_value(row["reference_ml"]),
-        prediction_ml=_value(row["prediction_ml"]),
+        reference_cm3=_value(row["reference_cm3"]),
+        prediction_cm3=_value(row["prediction_cm3"]),
         size_mm=_number(row["size_mm"]),
         tumour_size=row["tumour_size"],
         false_positives=tuple(false_positives),
@@ -235,7 +235,7 @@ class EvaluatedModel:
         Dice, IoU, precision and recall; NaN where undefined.
     reference_voxels : numpy.ndarray of int64, (cases,)
         Voxels of the reference.
-    reference_ml
+    reference_cm3
         Its volume, which differs if the spacing does.
     references : numpy.ndarray of int64, (cases,)
         Reference lesions.
@@ -257,7 +257,7 @@ class EvaluatedModel:
     case_ids: tuple[str, ...]
     voxel: np.ndarray
     reference_voxels: np.ndarray
-    reference_ml: tuple[float, ...]
+    reference_cm3: tuple[float, ...]
     references: np.ndarray
     tumour_size: tuple[str, ...]
     tp: np.ndarray
@@ -318,7 +318,7 @@ def _model(folder: Path, name: str, settings: Mapping[str, Any]) -> EvaluatedMod
         case_ids=case_ids,
         voxel=np.array([list(vars(metrics).values()) for metrics in voxel], dtype=float),  # None becomes NaN
         reference_voxels=np.array([case.tp + case.fn for case in cases]),
-        reference_ml=tuple(case.reference_ml for case in cases),
+        reference_cm3=tuple(case.reference_cm3 for case in cases),
         references=np.array([case.reference_lesions for case in cases]),
         tumour_size=tuple(case.tumour_size for case in cases),
         tp=tp,

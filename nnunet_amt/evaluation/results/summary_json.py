@@ -28,7 +28,7 @@ from nnunet_amt.evaluation.summary.summary import (
 from nnunet_amt.evaluation.summary.triage import TriageSummary
 
 # 2: the intervals of lesion metrics were the bootstrap's; 3: those of voxel metrics could have no width
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _ADVICE = "run nnunet_amt evaluate again"
 # The form of what is read; ``summary.schema.json`` says more.
 _NUMBER = (*NUMBER, None)

@@ -84,7 +84,7 @@ def successful_cases(cases: Sequence[EvaluatedCase], *, asked: Sequence[str] = (
     good = [case for case in cases if case.dice is not None and case.dice > paper.SUCCESSFUL_DICE]
     if asked:
         return _asked(good, asked, MOST_SUCCESSES, f"Figure 5, Dice above {paper.SUCCESSFUL_DICE:g}")
-    good.sort(key=lambda case: (case.reference_ml, case.case_id))
+    good.sort(key=lambda case: (case.reference_cm3, case.case_id))
     groups = min(MOST_SUCCESSES, len(good))
     chosen = []
     for number in range(groups):
@@ -181,7 +181,7 @@ def _crop(study: Study, case: EvaluatedCase, foreground: int) -> CaseCrop:
 def _panel(case: EvaluatedCase, crop: CaseCrop, plane: Plane, at: Voxel) -> Panel:
     axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
     title = case.case_id if plane == "axial" else f"{case.case_id}, {plane}"
-    size = "no tumour" if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_ml(case.reference_ml)}"
+    size = "no tumour" if case.size_mm is None else f"{case.size_mm / 10:.1f} cm, {_cm3(case.reference_cm3)}"
     lines = (title, f"Dice {case.dice or 0.0:.2f}, {size}")  # cases without a Dice are in no figure
     return Panel("", case, plane_view(crop, plane, at=at), lines, None, crop.lower[axis] + at[axis] + 1)
 
@@ -190,12 +190,12 @@ def _what_is_wrong(case: EvaluatedCase) -> str:
     if case.fn and not case.tp:
         return "missed completely"
     if error_of(case) == "over":
-        return f"{_ml(case.prediction_ml * case.fp / (case.tp + case.fp))} added"
-    return f"{_ml(case.reference_ml * case.fn / (case.tp + case.fn))} missed"
+        return f"{_cm3(case.prediction_cm3 * case.fp / (case.tp + case.fp))} added"
+    return f"{_cm3(case.reference_cm3 * case.fn / (case.tp + case.fn))} missed"
 
 
-def _ml(volume: float) -> str:
-    return f"{volume:.{0 if volume >= 10 else 1 if volume >= 1 else 2}f} ml"
+def _cm3(volume: float) -> str:
+    return f"{volume:.{0 if volume >= 10 else 1 if volume >= 1 else 2}f} cm³"
 
 
 def _middle(wrong: np.ndarray, spacing: tuple[float, float, float]) -> tuple[float, float] | None:

@@ -27,7 +27,7 @@ from nnunet_amt.study.study import label_map_in
 Point = tuple[float, float, float]
 Decisions = Mapping[tuple[str, int], str]
 
-_MM3_PER_ML = 1000.0
+_MM3_PER_CM3 = 1000.0
 _MM_PER_CM = 10.0
 
 
@@ -39,7 +39,7 @@ class FalsePositive:
     ----------
     lesion
         Its number in ``lesions.csv``, from 1.
-    voxels, volume_ml, diameter_mm
+    voxels, volume_cm3, diameter_mm
         Its size; the diameter is the largest in space.
     overlaps
         Whether it shares voxels with the reference.
@@ -51,7 +51,7 @@ class FalsePositive:
 
     lesion: int
     voxels: int
-    volume_ml: float
+    volume_cm3: float
     diameter_mm: float
     overlaps: bool
     where: Point
@@ -133,7 +133,7 @@ def false_positives(
         FalsePositive(
             lesion=number,
             voxels=int(counts.prediction_voxels[number - 1]),
-            volume_ml=float(counts.prediction_voxels[number - 1]) * counts.voxel_volume_mm3 / _MM3_PER_ML,
+            volume_cm3=float(counts.prediction_voxels[number - 1]) * counts.voxel_volume_mm3 / _MM3_PER_CM3,
             diameter_mm=float(counts.prediction_maximum_diameters_mm[number - 1]),
             overlaps=bool(counts.intersections[:, number - 1].any()),
             where=_place(lesions[number - 1], geometry, crop),

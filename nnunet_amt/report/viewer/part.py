@@ -209,7 +209,7 @@ def _candidates(encoded: Sequence[_Encoded]) -> list[dict[str, Any]]:
             "case_id": one.case.case_id,
             "lesion": found.lesion,
             "voxels": found.voxels,
-            "volume_ml": found.volume_ml,
+            "volume_cm3": found.volume_cm3,
             "diameter_mm": found.diameter_mm,
             "overlaps": found.overlaps,
             "decision": found.decision,

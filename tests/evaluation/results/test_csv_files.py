@@ -41,7 +41,7 @@ def test_two_references_under_one_prediction_are_merged() -> None:
 def test_measures() -> None:
     # 10 voxels of 1 x 2 x 5 mm in a row: 100 mm3, 10 mm long; in space sqrt(9^2 + 5^2), or along faces 10.
     (row,) = lesion_rows(evaluated(row_mask(20), row_mask(20, (3, 13))))
-    assert [row[name] for name in ("voxels", "volume_ml", "diameter_mm")] == [10, 0.1, 10.0]
+    assert [row[name] for name in ("voxels", "volume_cm3", "diameter_mm")] == [10, 0.1, 10.0]
     assert row["maximum_diameter_mm"] == pytest.approx((81 + 25) ** 0.5, abs=5e-4)
     assert [row[name] for name in ("best_iou", "best_partner", "hausdorff_mm")] == [0.0, None, None]
 

@@ -120,7 +120,7 @@ def test_everything_comes_back_as_it_was_written(
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({"schema_version": 1}, "has the schema version 1, this release reads 4"),
+        ({"schema_version": 1}, "has the schema version 1, this release reads 5"),
         ({"voxel": {}}, "does not hold what evaluate writes (voxel.dice is missing)"),
         ({"lesion": 3}, "does not hold what evaluate writes"),
         ({"cases": "1"}, 'cases is "1"'),

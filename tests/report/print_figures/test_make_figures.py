@@ -131,7 +131,7 @@ def test_long_names_below_panels_are_cut_and_cover_nothing(drawn: Path) -> None:
     (panel,) = failure_panels(study, FailedCases((), (missed,)), foreground=1)
     name = "University-Hospital-of-the-North-Eastern-Campus_thymoma-and-thymic-carcinoma_follow-up-CT"
     lines = [
-        (f"{name}-{number:04d}", "Dice 0.00, 123.4 cm, 12345 ml", "under: 12345 ml missing") for number in range(5)
+        (f"{name}-{number:04d}", "Dice 0.00, 123.4 cm, 12345 cm³", "under: 12345 cm³ missing") for number in range(5)
     ]
     figure = case_figure([replace(panel, letter=chr(97 + i), lines=text) for i, text in enumerate(lines)])
     assert covered(figure) == []
@@ -162,13 +162,13 @@ def test_panels_show_what_they_say(drawn: Path) -> None:
 
 
 def test_a_false_positive_is_looked_for_in_another_slice(drawn: Path) -> None:
-    """The voxel too many is alone in slice 2: the third is shown, and 0.01 ml (1 x 2 x 5 mm) are added."""
+    """The voxel too many is alone in slice 2: the third is shown, and 0.01 cm³ (1 x 2 x 5 mm) are added."""
     study = find_study(drawn)
     found, _ = read_cases(study.evaluation.path)
     (panel,) = failure_panels(study, FailedCases((found,), ()), foreground=1)
     assert panel.slice_number == 3
     assert (panel.view.prediction.sum(), panel.view.reference.sum()) == (1, 0)
-    assert panel.lines[-1] == "0.01 ml added"
+    assert panel.lines[-1] == "0.01 cm³ added"
 
 
 def test_the_flow_is_that_of_the_conversion(drawn: Path) -> None:

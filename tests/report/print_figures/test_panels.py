@@ -10,11 +10,11 @@ from nnunet_amt.report.print_figures.panels import failed_cases, successful_case
 
 
 def case(
-    name: str, dice: float | None, ml: float = 1.0, fp: int = 0, fn: int = 0, recall: float = 0.5
+    name: str, dice: float | None, volume: float = 1.0, fp: int = 0, fn: int = 0, recall: float = 0.5
 ) -> EvaluatedCase:
     return EvaluatedCase(
         case_id=name, tp=1, fp=fp, fn=fn, dice=dice, iou=dice, precision=0.5, recall=recall,
-        reference_lesions=1, found_01=1, found_05=1, reference_ml=ml, prediction_ml=ml, size_mm=10.0,
+        reference_lesions=1, found_01=1, found_05=1, reference_cm3=volume, prediction_cm3=volume, size_mm=10.0,
         tumour_size="small",
     )  # fmt: skip
 
@@ -24,9 +24,9 @@ def names(cases: tuple[EvaluatedCase, ...]) -> list[str]:
 
 
 def test_each_sixth_of_the_volumes_gives_its_middle_dice() -> None:
-    """18 cases, volumes 1 to 18 ml: of every three in a row the one that is neither best nor worst."""
+    """18 cases, volumes 1 to 18 cm³: of every three in a row the one that is neither best nor worst."""
     dice = [0.71, 0.95, 0.80] * 6  # the third is the middle one
-    cases = [case(f"c{ml:02d}", value, ml) for ml, value in enumerate(dice, start=1)]
+    cases = [case(f"c{volume:02d}", value, volume) for volume, value in enumerate(dice, start=1)]
     assert names(successful_cases(cases[::-1])) == ["c03", "c06", "c09", "c12", "c15", "c18"]
 
 

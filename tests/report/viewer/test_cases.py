@@ -45,7 +45,7 @@ def test_numbers_sizes_and_places(tmp_path: Path, direction: tuple[int, ...]) ->
         (one.lesion, one.voxels) for one in found
     ]
     assert [(one.lesion, one.voxels) for one in found] == [(1, 12), (3, 27)]
-    assert found[0].volume_ml == pytest.approx(0.12)  # 12 voxels of 1 x 2 x 5 mm
+    assert found[0].volume_cm3 == pytest.approx(0.12)  # 12 voxels of 1 x 2 x 5 mm
     # the middle of the larger one is its voxel (15, 4, 23) in the file
     z, y, x = (15, 4, 23) if direction == LPS else (19 - 15, 4, 27 - 23)
     shape, lower = crop.reference.shape, crop.lower
