@@ -85,8 +85,8 @@ def segment(
     executor: options.Executor = None,
 ) -> None:
     """Segment CTs of new patients, which have no reference: masks, lesions, a page, and DICOM. Research use only."""
-    from nnunet_amt.clinic.segment import SegmentOptions
     from nnunet_amt.clinic.segment import segment as segment_cases
+    from nnunet_amt.clinic.segment_case import SegmentOptions
     from nnunet_amt.images.image_file import ReadingOptions
 
     asked = SegmentOptions(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from nnunet_amt.clinic.case_objects import ObjectOptions
-from nnunet_amt.clinic.segment import Segmented, SegmentOptions, segment
+from nnunet_amt.clinic.segment import Segmented, segment
+from nnunet_amt.clinic.segment_case import SegmentOptions
 from tests.clinic.test_rtstruct import OBLIQUE
 from tests.clinic.test_segment import chest
 from tests.conftest import set_nnunet_folders

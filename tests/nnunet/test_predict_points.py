@@ -6,6 +6,7 @@ The model is played by one that is sure of what is above 0 HU, and half sure of 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.cli.commands import app
 from nnunet_amt.errors import BadInputError
@@ -55,16 +57,17 @@ def model(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def predicted(
-    folder: Path, point: str | None = None, *, probabilities: bool = False, **more: object
+    folder: Path,
+    point: str | None = None,
+    *,
+    probabilities: bool = False,
+    options: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> PredictionResult:
     settings = PredictionSettings(
-        711,
-        device="cpu",
-        operating_point=point,
-        probabilities=probabilities,
-        **more,  # type: ignore[arg-type]
-    )
-    return predict(folder / "in", folder / "out", settings)
+        711, device="cpu", operating_point=point, probabilities=probabilities, options=options
+    )  # fmt: skip
+    return predict(folder / "in", folder / "out", settings, progress=progress)
 
 
 def label_maps(folder: Path) -> dict[str, bytes]:
