@@ -125,7 +125,7 @@ def find_new_cases(inputs: Sequence[Path], *, options: ReadingOptions) -> tuple[
     Parameters
     ----------
     inputs
-        DICOM folders, zips or files, NIfTI, NRRD or MHA files, or folders of any of them.
+        DICOM folders, zips or files, NIfTI, NRRD or MHA files, or folders of any of them, also of zips.
     options
         Whether a tilted series may be straightened.
 
@@ -156,17 +156,20 @@ def _found_in(given: Path, options: ReadingOptions) -> Iterator[NewCase | NotTak
         return
     files = [given] if given.is_file() else files_below(given)
     images = [file for file in files if is_image_file_name(file)]
+    zips = [file for file in files if file.suffix.lower() == ".zip" and file != given]
     for file in images:
         try:
             yield NewCase(_name_of(file), given, open_image_file(file))
         except AMTError as error:
             yield NotTaken.because(file, error)
-    if images and len(images) == len(files):
+    for file in zips:
+        yield from _found_in(file, options)
+    if (images or zips) and len(images) + len(zips) == len(files):
         return
     try:
         series = ct_series_in(given, options=options)
     except AMTError as error:
-        if not images:  # with images beside them, papers and scripts are no reason to complain
+        if not images and not zips:  # with these beside them, papers and scripts are no reason to complain
             yield NotTaken.because(given, error)
         return
     for one in series:

@@ -189,6 +189,24 @@ def test_objects_of_an_earlier_mask_go(tmp_path: Path, model: FakeModel) -> None
     assert sorted(path.name for path in (tmp_path / "out" / "a").glob("*.dcm")) == ["rtstruct.dcm"]
 
 
+def test_zips_in_a_folder_are_looked_into(tmp_path: Path, model: FakeModel) -> None:
+    """As a PACS exports many patients: a zip each, beside a file, and one that is no zip."""
+    for name, study in (("one", "1"), ("two", "2")):
+        write_series(tmp_path / study, series=f"series of {name}")
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for path in (tmp_path / study).iterdir():
+                archive.write(path, path.name)
+        (tmp_path / "given").mkdir(exist_ok=True)
+        (tmp_path / f"{name}.zip").rename(tmp_path / "given" / f"{name}.zip")
+    (tmp_path / "given" / "read me.txt").write_text("of the PACS")
+    (tmp_path / "given" / "bad.zip").write_bytes(b"PK\x03\x04" + bytes(200))
+    code, text = segment(tmp_path, tmp_path / "given")
+    assert code == 1
+    assert "not taken: bad.zip: is a zip whose end is cut off" in text
+    segmented = [row["case_id"] for row in rows(tmp_path / "out" / "cases.csv") if row["state"] == "segmented"]
+    assert segmented == ["one", "two"]
+
+
 def test_a_zip_that_is_cut_off_is_called_so(tmp_path: Path, model: FakeModel) -> None:
     write_series(tmp_path / "a")
     (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04" + bytes(200))
