@@ -164,6 +164,10 @@ def convert(
     return summary
 
 
+def _most_frequent_first(reasons: Counter[str]) -> dict[str, int]:
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _convert(
     manifest: Path,
     dataset: RawDataset,
@@ -196,9 +200,7 @@ def _convert(
     splits = {names.cases[case.case_id]: case.split for case in cases}
     dataset.keep_only(splits, nobody_writes=executor is not None)
     moved = moved_cases(earlier, splits)
-    drawn_without = 0 if is_given(cohort.cases) else len(outcome.refused)
-    reasons = Counter(cohort.excluded_by_reason) + Counter(one.reason for one in outcome.refused)
-    excluded = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+    excluded = _most_frequent_first(Counter(cohort.excluded_by_reason) + Counter(one.reason for one in outcome.refused))
     content = DatasetContent(
         cases=names.in_dataset(cases),
         records={names.cases[case_id]: record for case_id, record in outcome.records.items()},
@@ -206,7 +208,7 @@ def _convert(
         excluded=excluded,
         p_values=settings.p_values,
         notes=notes,
-        split_drawn_without=drawn_without,
+        split_drawn_without=0 if is_given(cohort.cases) else len(outcome.refused),
         moved=[case for case in moved if case.was_finished],
         test_only=settings.test_only,
         compared_with_training=0 if trained_on is None else len(trained_on.pixels),
@@ -221,7 +223,7 @@ def _convert(
         refused=tuple(outcome.refused),
         interpolated=content.interpolated,
         files=(*files, names.key_file),
-        split_drawn_without=drawn_without,
+        split_drawn_without=content.split_drawn_without,
         moved=moved,
         checks=content.checks,
     )

@@ -19,8 +19,9 @@ from nnunet_amt.base.run_record import RECORD_FILE, file_sha256, input_path, rea
 from nnunet_amt.base.run_record.entries import folder_sha256
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
-from nnunet_amt.nnunet.predict import PredictionSettings, predict, recorded_prediction
+from nnunet_amt.nnunet.predict import PredictionSettings, predict
 from nnunet_amt.nnunet.predict_array import array_script
+from nnunet_amt.nnunet.prediction_record import recorded_prediction
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, set_nnunet_folders, write_image
 from tests.models.model_fixtures import write_model
