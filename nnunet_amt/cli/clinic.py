@@ -79,9 +79,16 @@ def segment(
     ] = False,
     device: options.Device = "auto",
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes, each with the model and a CT's memory."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Worker processes; each takes the memory of the model and a case.",
+            show_default="one model for all",
+        ),
+    ] = None,
     executor: options.Executor = None,
 ) -> None:
     """Segment CTs of new patients, which have no reference: masks, lesions, a page, and DICOM. Research use only."""
@@ -96,7 +103,7 @@ def segment(
     with progress_bars() as progress:
         result = segment_cases(
             inputs, output, model=model, options=asked, fold=fold, trainer=trainer, checkpoint=checkpoint,
-            operating_point=operating_point, device=device, jobs=jobs, executor=executor, progress=progress,
+            operating_point=operating_point, device=device, jobs=jobs or 1, executor=executor, progress=progress,
         )  # fmt: skip
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
     for case_id, note in result.notes.items():
