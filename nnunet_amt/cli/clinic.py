@@ -19,7 +19,7 @@ from nnunet_amt.cli.console import (
     text_table,
 )
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.case_objects import ObjectOptions
@@ -183,9 +183,7 @@ def calibrate(
     ] = None,
     fold: options.Fold = "0",
     trainer: options.Trainer = DEFAULT_TRAINER,
-    checkpoint: Annotated[
-        str, typer.Option(metavar="NAME", help="File name of the checkpoint.")
-    ] = "checkpoint_best.pth",
+    checkpoint: Annotated[str, typer.Option(metavar="NAME", help="File name of the checkpoint.")] = BEST_CHECKPOINT,
     fp_per_scan: Annotated[
         float,
         typer.Option(
@@ -208,6 +206,8 @@ def calibrate(
     if (dataset is None) == (study is None):
         raise BadInputError("DATASET, --study: give the number of the dataset (-d N) or the folder of the study")
     if study is not None:
+        if (fold, trainer, checkpoint) != ("0", DEFAULT_TRAINER, BEST_CHECKPOINT):
+            raise BadInputError("--fold, --trainer, --checkpoint: with --study these are the study's; leave them out")
         model = model_of_study(study)
     else:
         model = model_of_dataset(dataset or 0, fold=fold, trainer=trainer, checkpoint=checkpoint)
@@ -220,6 +220,15 @@ def calibrate(
     for sentence in result.sentences:
         out.print(sentence, markup=False)
     show_written([result.path])
-    show_next(
-        *("nnunet_amt", "predict", "-d", str(model.dataset_id), "--operating-point", "balanced", "-o", "balanced")
-    )
+    if not result.points:
+        return
+    point = "balanced" if "balanced" in result.points else result.points[0]
+    if study is not None:
+        show_next("nnunet_amt", "segment", "CT", "-o", "segmented", "--model", study, "--operating-point", point)
+        return
+    others = [
+        *(("--fold", fold) if fold != "0" else ()),
+        *(("--trainer", trainer) if trainer != DEFAULT_TRAINER else ()),
+        *(("--checkpoint", checkpoint) if checkpoint != BEST_CHECKPOINT else ()),
+    ]
+    show_next("nnunet_amt", "predict", "-d", str(model.dataset_id), *others, "--operating-point", point, "-o", point)

@@ -60,9 +60,10 @@ from nnunet_amt.writing.table import Row, Table
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The file of the points, what each reached on the tuning cases, and what else to know, a sentence each."""
+    """The file of the points, their names, what each reached on the tuning cases, and what else to know."""
 
     path: Path
+    points: tuple[str, ...]
     table: Table
     sentences: tuple[str, ...]
 
@@ -144,7 +145,7 @@ def calibrate(
         notes.counts |= {"cases": len(cases), "points": len(points)}
     table = _table(points, figures, len(cases))
     described = tuple(f"{name}: {point.described}" for name, point in points.items())
-    return Calibrated(model.checkpoint.parent / POINTS_FILE, table, (*described, *_sentences(content)))
+    return Calibrated(model.checkpoint.parent / POINTS_FILE, tuple(points), table, (*described, *_sentences(content)))
 
 
 def _patients(cohort: Path, cases: Sequence[str]) -> Mapping[str, str] | None:

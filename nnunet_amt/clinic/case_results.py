@@ -57,6 +57,12 @@ def results_in(output: Path) -> dict[str, dict[str, Any]]:
     return {result["case_id"]: result for result in found if result is not None}
 
 
+def unreadable_results_in(output: Path) -> list[str]:
+    """Name the folders that hold a label map, as of a case, without a result that can be read."""
+    folders = [path.parent for path in sorted(output.glob(f"*/{LABEL_MAP}"))]
+    return [folder.name for folder in folders if read_result(folder / RESULT) is None]
+
+
 def volume_of(result: Result) -> float:
     """Add up the volume of a case's lesions, in cm³."""
     return sum(float(row[_VOLUME]) for row in result["lesions"])

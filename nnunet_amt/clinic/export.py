@@ -15,7 +15,7 @@ from nnunet_amt.base.files import require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput, newest_run, recorded_run
 from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, remove_objects
-from nnunet_amt.clinic.case_results import LABEL_MAP, PROBABILITIES, results_in
+from nnunet_amt.clinic.case_results import LABEL_MAP, PROBABILITIES, RESULT, results_in, unreadable_results_in
 from nnunet_amt.clinic.dicom_object import Maker
 from nnunet_amt.clinic.lesions import find_lesions, lesion_row, write_lesions
 from nnunet_amt.clinic.new_cases import series_digest
@@ -78,11 +78,16 @@ def export_predictions(
     """
     options = options or ObjectOptions()
     require_no_file(output)
-    refused: dict[str, str] = {}
+    if output.resolve() == predictions.resolve():
+        raise BadInputError(f"{output}: holds the label maps; give another folder for the objects")
     segmented = results_in(predictions)
+    refused = dict.fromkeys(unreadable_results_in(predictions), f"its {RESULT} is missing or damaged; segment it again")
     label_maps = {case_id: predictions / case_id / LABEL_MAP for case_id in segmented}
-    label_maps = label_maps or find_label_maps(predictions, twice=refused)
-    series = series or [Path(path) for path in dict.fromkeys(result["source"] for result in segmented.values())]
+    if not label_maps:
+        twice: dict[str, str] = {}
+        label_maps = find_label_maps(predictions, twice=twice)
+        refused |= twice
+    series = series or _sources_of(segmented)
     sources, unusable = _open_series([path for path in series if not is_image_file_name(path)], progress)
     predicted_by = _maker_of(predictions)
     files: list[Path] = []
@@ -115,6 +120,17 @@ def export_predictions(
         notes.settings["ct_sha256"] = cts
     files += [output / "lesions.csv", output / RECORD_FILE]
     return Exported(tuple(files), tuple(without), refused, told)
+
+
+def _sources_of(segmented: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """Give what was segmented, if it still lies there: a case without its series is refused by itself."""
+    paths = [Path(path) for path in dict.fromkeys(result["source"] for result in segmented.values())]
+    there = [path for path in paths if path.exists()]
+    if paths and not there:
+        raise BadInputError(
+            f"{paths[0]}: nothing of what was segmented lies where it lay; give the series with --dicom"
+        )
+    return there
 
 
 def _open_series(paths: Sequence[Path], progress: Progress) -> tuple[list[SourceSeries], list[AMTError]]:

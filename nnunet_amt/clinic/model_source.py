@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from nnunet_amt.dataset_conversion.training_list import TrainingList, training_list
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.folder import require_model
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER
 from nnunet_amt.nnunet.environment import require_known_trainer
-from nnunet_amt.nnunet.predict import BEST_CHECKPOINT, find_model
+from nnunet_amt.nnunet.predict import find_model
 from nnunet_amt.study.settings import SETTINGS_FILE, StudyFolders, read_settings
 from nnunet_amt.trainers.unet import AMTUNet
 

@@ -18,6 +18,7 @@ from nnunet_amt.base.files import files_below
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.clinic.source_series import NoCtError, ct_series_in, require_whole
 from nnunet_amt.errors import AMTError, ImageReadError
+from nnunet_amt.images.dicom.files import NO_DICOM
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import (
@@ -163,7 +164,10 @@ def _found_in(given: Path, options: ReadingOptions) -> Iterator[NewCase | NotTak
         except AMTError as error:
             yield NotTaken.because(file, error)
     for file in zips:
-        yield from _found_in(file, options)
+        for found in _found_in(file, options):
+            if isinstance(found, NotTaken) and found.reason == NO_DICOM:  # papers or scripts
+                found = replace(found, is_ct=False)
+            yield found
     if (images or zips) and len(images) + len(zips) == len(files):
         return
     try:

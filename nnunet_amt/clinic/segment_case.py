@@ -29,7 +29,7 @@ from nnunet_amt.clinic.new_cases import NewCase
 from nnunet_amt.clinic.overview import overview_png
 from nnunet_amt.clinic.page_viewer import worth_seeing, write_ct_crop
 from nnunet_amt.clinic.source_series import SourceSeries
-from nnunet_amt.errors import ImageReadError
+from nnunet_amt.errors import AMTError, ImageReadError
 from nnunet_amt.evaluation.operating_points.point import OperatingPoint, apply_point
 from nnunet_amt.evaluation.operating_points.point_file import point_record
 from nnunet_amt.images.dicom.series import DicomSeries
@@ -105,7 +105,10 @@ class CaseRun:
             return None
         if self.point is None and "operating_point" not in result:
             return None  # the argmax again, with another option: done anew
-        stored = read_probabilities(folder / PROBABILITIES, case.own_grid)
+        try:
+            stored = read_probabilities(folder / PROBABILITIES, case.own_grid)
+        except AMTError:
+            return None  # damaged: done anew
         levels = stored if case.own_grid == case.grid else np.ascontiguousarray(array_to_lps(stored, case.own_grid))
         return Prediction((levels >= LOWEST_OF_TUMOUR).astype(np.uint8), levels)
 

@@ -183,6 +183,8 @@ def _convert(
     key_file = settings.key_file or default_key_file(manifest)
     names = name_for_dataset(cases, key_file, dataset.folder, keep_case_ids=settings.keep_case_ids, seed=settings.seed)
     dataset.require_usable()
+    if settings.test_only:
+        dataset.require_without_training()
     earlier = earlier_places(dataset, names.cases.values())
     work = _jobs(manifest.name, dataset, cases, names, settings.reading)
     refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")

@@ -79,6 +79,14 @@ class RawDataset:
         """Folder for a case's temporary files; a later run removes it if this one is killed."""
         return self.folder / _RECORDS / partial_name(case_id)
 
+    def require_without_training(self) -> None:
+        """Refuse a dataset with training cases, which a test set alone in its place would take away."""
+        if count := len(list((self.folder / "imagesTr").glob("[!.]*"))):
+            raise BadInputError(
+                f"{self.folder}: holds {count} images to train on, which a test set alone would take away; choose "
+                "another -d or --name"
+            )
+
     def require_usable(self) -> None:
         """Refuse a folder that cannot be written, or holds files that the conversion did not make.
 

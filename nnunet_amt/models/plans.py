@@ -15,6 +15,7 @@ from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
 
 PLANS_NAME = "nnUNetAMTPlans"
 CONFIGURATION = "3d_fullres"
+BEST_CHECKPOINT = "checkpoint_best.pth"
 DEFAULT_TRAINER = "nnUNetTrainerAMT"
 NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
 # Pooling between the levels halves every edge.

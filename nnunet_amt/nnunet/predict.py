@@ -21,7 +21,7 @@ from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation.operating_points.point import OperatingPoint
 from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.models.folder import model_folder, require_model
-from nnunet_amt.models.plans import DEFAULT_TRAINER, PLANS_NAME, read_plans
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, PLANS_NAME, read_plans
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.commands import predict_command, predict_options, with_whole_path, without_parts
 from nnunet_amt.nnunet.environment import (
@@ -40,8 +40,6 @@ from nnunet_amt.nnunet.predictions import (
     unfinished_predictions,
     with_saved_probabilities,
 )
-
-BEST_CHECKPOINT = "checkpoint_best.pth"
 
 # As many images are prepared at a time as nnU-Net reads.
 _NNUNET_READERS = 3

@@ -214,6 +214,16 @@ def test_a_limit_that_is_no_number_is_refused(checkpoint: Path) -> None:
     assert calibrate("-d", 711, "--fp-per-scan", "nan")[0] == 2
 
 
+def test_what_comes_next_names_the_model_and_a_point_that_is_there(checkpoint: Path, model: Sure) -> None:
+    _, text = calibrate("-d", 711, "--fp-per-scan", 1)
+    assert "nnunet_amt predict -d 711 --operating-point balanced -o balanced" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("words", [("--fold", "1"), ("--trainer", "nnUNetTrainerAMT_demo"), ("--checkpoint", "x.pth")])
+def test_the_model_of_a_study_is_not_chosen_once_more(tmp_path: Path, words: tuple[str, str]) -> None:
+    assert "with --study these are the study's" in error("--study", tmp_path, *words)
+
+
 def test_either_a_dataset_or_a_study(checkpoint: Path, tmp_path: Path) -> None:
     assert "give the number of the dataset (-d N) or the folder of the study" in error("--study", tmp_path, "-d", 711)
     assert "give the number of the dataset" in error("--seed", 1)

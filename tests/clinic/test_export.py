@@ -132,6 +132,21 @@ def test_an_empty_mask_writes_what_is_asked_for(tmp_path: Path, empty: str, file
     assert ([file.name for file in folder.iterdir()] if folder.exists() else []) == files
 
 
+def test_objects_do_not_go_among_the_label_maps(tmp_path: Path, source: SourceSeries) -> None:
+    code, text = export(tmp_path, "--dicom", tmp_path / "ct", "-o", tmp_path / "predictions")
+    assert code == 2
+    assert "holds the label maps; give another folder for the objects" in text
+
+
+def test_a_segmented_case_whose_result_is_damaged_is_told(tmp_path: Path, source: SourceSeries) -> None:
+    """Its folder holds a label map, so it was a case: it must not be left out without a word."""
+    write_label_map(tmp_path / "predictions" / "b" / "segmentation.nii.gz", one_lesion(), source.series.geometry)
+    code, _ = export(tmp_path, "--dicom", tmp_path / "ct")
+    assert code == 1
+    reason = json.loads((tmp_path / "out" / "refused.json").read_text())["b"]
+    assert reason == "its result.json is missing or damaged; segment it again"
+
+
 def test_again_writes_the_same_bytes(tmp_path: Path, source: SourceSeries) -> None:
     kept = []
     for _ in range(2):

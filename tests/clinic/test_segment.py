@@ -199,6 +199,11 @@ def test_zips_in_a_folder_are_looked_into(tmp_path: Path, model: FakeModel) -> N
         (tmp_path / "given").mkdir(exist_ok=True)
         (tmp_path / f"{name}.zip").rename(tmp_path / "given" / f"{name}.zip")
     (tmp_path / "given" / "read me.txt").write_text("of the PACS")
+    with zipfile.ZipFile(tmp_path / "given" / "papers.zip", "w") as archive:
+        archive.writestr("a.txt", "no CT")
+    code, text = segment(tmp_path, tmp_path / "given")
+    assert code == 0, text
+    assert "not taken: papers.zip: holds no DICOM file" in text
     (tmp_path / "given" / "bad.zip").write_bytes(b"PK\x03\x04" + bytes(200))
     code, text = segment(tmp_path, tmp_path / "given")
     assert code == 1

@@ -95,6 +95,16 @@ def test_other_points_and_the_argmax_are_of_saved_probabilities(tmp_path: Path, 
     assert len(model.seen) == 1
 
 
+def test_damaged_probabilities_are_made_anew(tmp_path: Path, model: HalfSure) -> None:
+    write_series(tmp_path / "a")
+    segment(tmp_path, tmp_path / "a")
+    (tmp_path / "out" / "a" / "probabilities.nii.gz").write_bytes(b"damaged")
+    code, text = segment(tmp_path, tmp_path / "a", "--operating-point", "wide")
+    assert code == 0, text
+    assert len(model.seen) == 2
+    assert (mask(tmp_path) == (model.seen[0] > -60)).all()
+
+
 def test_the_same_mask_of_another_point_is_another_object(tmp_path: Path, model: HalfSure, checkpoint: Path) -> None:
     """An archive keeps the first object of a UID: what another point says must not vanish behind it."""
     write_points(checkpoint, replace(WIDE, candidate_level=128))

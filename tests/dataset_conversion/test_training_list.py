@@ -108,6 +108,15 @@ def test_there_is_nothing_to_train_on(tmp_path: Path) -> None:
         list_cases(run(write_hospital(tmp_path)))
 
 
+def test_a_dataset_with_training_cases_keeps_them(tmp_path: Path) -> None:
+    """A test set alone under the number and name of the dataset that a model is trained on would take them away."""
+    dataset = convert(write_cohort(tmp_path / "trained"), tmp_path / "raw", dataset_id=712).dataset_folder
+    before = sorted(path.name for path in dataset.rglob("*"))
+    with pytest.raises(BadInputError, match="holds 3 images to train on"):
+        run(write_hospital(tmp_path))
+    assert sorted(path.name for path in dataset.rglob("*")) == before
+
+
 def test_rows_for_training_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"column 'split' \(case 't5'\): is 'training', with --test-only all cases"):
         run(write_hospital(tmp_path, split="training"))

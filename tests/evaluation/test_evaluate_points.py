@@ -127,13 +127,13 @@ def test_label_maps_of_the_point_that_is_asked_for_need_no_probabilities(folder:
     assert told not in (folder / "out" / "tables.md").read_text()
 
 
-def test_label_maps_of_a_point_can_be_evaluated_without_their_model(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_label_maps_of_a_point_are_not_evaluated_as_those_of_the_argmax(folder: Path) -> None:
+    """Without the points nothing in the results would tell them from the network's own decision."""
     relabel(folder)
     (folder / "model").rename(folder / "elsewhere")
-    assert evaluate(folder)[0] == 0
-    assert "without the figures on the tuning cases: --operating-point wide: the checkpoint" in caplog.text
+    code, text = evaluate(folder)
+    assert code == 2
+    assert "are of the operating point wide, which the results must tell; --operating-point wide: the" in text
 
 
 def test_label_maps_of_a_point_that_was_chosen_anew_are_refused(folder: Path) -> None:

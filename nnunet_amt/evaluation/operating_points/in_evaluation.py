@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,8 +22,6 @@ from nnunet_amt.evaluation.operating_points.point_file import (
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.writing.table import Table
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +119,11 @@ def _of_label_maps(predictions: Path, *, scored: bool) -> PointInUse | None:
         raise _no_score_froc(made_by["name"])
     try:
         tuned = point_for_predictions(predictions, made_by["name"])
-    except BadInputError as error:  # the label maps can be evaluated all the same
-        _LOGGER.warning("without the figures on the tuning cases: %s", error)
-        return None
+    except BadInputError as error:  # without it nothing in the results would tell the point
+        raise BadInputError(
+            f"{predictions}: its label maps are of the operating point {made_by['name']}, which the results must tell; "
+            f"{error}"
+        ) from error
     if tuned.point.digest != made_by["digest"]:
         raise BadInputError(
             f"{predictions}: its label maps are of an operating point {tuned.point.name} that was chosen anew since; "

@@ -101,17 +101,24 @@ def read_point(checkpoint: Path, name: str, *, sha256: str | None = None) -> Tun
     entry = content["points"][name]
     try:
         point = OperatingPoint(name, *(entry[key] for key in _POINT if key != "tuning"))
+        return TunedPoint(point, _figures(entry["tuning"]), content["tuning_cases"])
     except ValueError as error:
         raise BadInputError(f"{path}: is damaged ({error}); {_ADVICE}") from error
-    return TunedPoint(point, _figures(entry["tuning"]), content["tuning_cases"])
 
 
 def _figures(content: Mapping[str, Any]) -> PointFigures:
     return {
-        name: MetricSummary(one["mean"], one["sd"], one["ci95"] and (one["ci95"][0], one["ci95"][1]), one["n"])
+        name: MetricSummary(one["mean"], one["sd"], _interval(one["ci95"]), one["n"])
         for name, one in content.items()
         if name in FIGURES
     }
+
+
+def _interval(bounds: Sequence[float] | None) -> tuple[float, float] | None:
+    if bounds is None:
+        return None
+    low, high = bounds  # a ValueError otherwise
+    return low, high
 
 
 def point_of_predictions(predictions: Path) -> dict[str, str]:
@@ -140,8 +147,8 @@ def point_record(point: OperatingPoint) -> dict[str, str]:
 
 
 def _point_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    point = record.get("operating_point", {})
-    return point if isinstance(point, dict) else {}
+    point = record.get("operating_point")
+    return {key: str(point.get(key, "")) for key in ("name", "digest")} if isinstance(point, dict) else {}
 
 
 def point_for_predictions(predictions: Path, name: str) -> TunedPoint:

@@ -37,6 +37,7 @@ _TYPES_OF_FIRST_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"DT", b"SH"
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 _PREAMBLE = 128
 _PACKED_DICOM = re.compile(r"\.(dcm|dicom|ima)\.[a-z0-9]{1,8}$")
+NO_DICOM = "holds no DICOM file"
 _DIGITS = re.compile(r"\d+")
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _MISSING_ELEMENT = re.compile(r"has no attribute '([A-Z]\w+)'$")
@@ -64,7 +65,7 @@ class DicomFolder:
                 else:
                     headers += [header for header in found if header.sop_class != _MEDIA_DIRECTORY]
             if not headers:
-                raise ImageReadError(f"{self.path.name}: holds no DICOM file")
+                raise ImageReadError(f"{self.path.name}: {NO_DICOM}")
             names = {_DIGITS.sub("#", header.member) for header in headers}
             self._require_no_lost_slice(archive, [name for name in others if _DIGITS.sub("#", name) in names])
         return headers

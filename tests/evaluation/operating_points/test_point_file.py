@@ -52,6 +52,15 @@ def test_a_point_that_could_not_be_had_is_told_why(checkpoint: Path) -> None:
     )
 
 
+def test_an_interval_of_one_number_is_damage(checkpoint: Path) -> None:
+    write_points(checkpoint, WIDE)
+    path = checkpoint.parent / "operating_points.json"
+    content = json.loads(path.read_text())
+    content["points"]["wide"]["tuning"]["dice"]["ci95"] = [0.1]
+    path.write_text(json.dumps(content))
+    assert "is damaged (" in refused(checkpoint, "wide")
+
+
 def test_points_of_another_model_are_refused(checkpoint: Path) -> None:
     """Trained on, or another checkpoint of the fold: the probabilities are other ones."""
     write_points(checkpoint, WIDE)
