@@ -73,8 +73,10 @@ def training_list(model_folder: Path, raw_datasets: Sequence[Path]) -> TrainingL
     pixels: set[str] = set()
     slices: set[str] = set()
     names = []
+    own = _hashes_in(model_folder)
     for folder in (model_folder, *raw_datasets):
-        if hashes := _hashes_in(folder):
+        hashes = _hashes_in(folder)
+        if hashes and (hashes == own or not own):  # another dataset may have the same name
             names.append("its dataset.json" if folder == model_folder else folder.name)
             pixels |= hashes
             slices |= {one for record in _records_of(folder) for one in map(str, record.get("slices", ()))}

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
+from nnunet_amt.dataset_conversion.convert_case import CONVERSION_VERSION
 from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY, TrainingList, training_list
 from nnunet_amt.errors import BadInputError, SplitLeakageError
 from nnunet_amt.nnunet.raw_cases import list_cases
@@ -75,6 +76,15 @@ def test_the_hashes_in_the_model_alone_are_enough(tmp_path: Path, trained_on: Pa
     hashes = json.loads((tmp_path / "dataset.json").read_text())[TRAINING_KEY]["sha256"]
     assert hashes == sorted(hashes)  # nothing tells whose is which
     assert len(hashes) == 3
+
+
+def test_another_dataset_of_the_same_name_is_not_the_models(tmp_path: Path, trained_on: Path) -> None:
+    """A hospital's own Dataset711_AMT stands where the model's would: its CTs were not learnt from."""
+    own = tmp_path / trained_on.name
+    own.mkdir()
+    content = {TRAINING_KEY: {"conversion": CONVERSION_VERSION, "sha256": ["of a CT of its own"]}}
+    (own / "dataset.json").write_text(json.dumps(content))
+    assert training_list(trained_on, [own]) == training_list(trained_on, [])
 
 
 def test_a_part_of_a_known_ct_is_found_by_its_slices(tmp_path: Path, trained_on: Path) -> None:
