@@ -19,7 +19,7 @@ DICOM_PACKAGES := dicom3tools plastimatch dcmtk orthanc orthanc-dicomweb
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (8 to 30 minutes on 2 CPU cores)
+demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (10 to 20 minutes on 2 CPU cores)
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer >/dev/null 2>&1 || \
 		echo "NiiVue was not fetched (make viewer says why): the report will show still pictures"
 	$(BIN)/nnunet_amt demo

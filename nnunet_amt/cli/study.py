@@ -140,7 +140,7 @@ def demo(
         int, typer.Option("--no-tumour", min=0, metavar="N", help="Phantoms without a tumour besides the others.")
     ] = 0,
 ) -> None:
-    """Make a phantom cohort and run every stage on it: 8 to 30 minutes on two CPU cores."""
+    """Make a phantom cohort and run every stage on it: 10 to 20 minutes on two CPU cores."""
     from nnunet_amt.demo import DemoSettings, run_demo
     from nnunet_amt.phantom import CohortDesign
 
