@@ -168,16 +168,7 @@ def export(
 
 @one_line_errors
 def calibrate(
-    dataset: Annotated[
-        int | None,
-        typer.Argument(
-            min=1,
-            max=999,
-            metavar="DATASET",
-            help="Number of the dataset in nnU-Net; -d N is the same.",
-            show_default=False,
-        ),
-    ] = None,
+    dataset: Annotated[int | None, options.maybe_dataset("Number of the dataset in nnU-Net; -d N is the same.")] = None,
     study: Annotated[
         Path | None, typer.Option("--study", metavar="FOLDER", help="In place of DATASET: the model of this study.")
     ] = None,

@@ -29,6 +29,7 @@ from nnunet_amt.cli.options import (
     Jobs,
     OperatingPoint,
     Trainer,
+    maybe_dataset,
     require_choice,
     worker_processes,
 )
@@ -264,13 +265,7 @@ def baseline(
 def doctor(
     dataset: Annotated[
         int | None,
-        typer.Argument(
-            min=1,
-            max=999,
-            metavar="DATASET",
-            help="Number of a dataset whose files, plans and checkpoints are looked into too; -d N is the same.",
-            show_default=False,
-        ),
+        maybe_dataset("Number of a dataset whose files, plans and checkpoints are looked into too; -d N is the same."),
     ] = None,
     checkpoint: Annotated[
         Path | None,

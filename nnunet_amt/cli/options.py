@@ -24,6 +24,13 @@ _WITH_NUMBER = re.compile(r"(?:--dataset=|-d=?)(\d+)")
 Dataset = Annotated[
     int, typer.Argument(min=1, max=999, metavar="DATASET", help="Number of the dataset in nnU-Net; -d N is the same.")
 ]
+
+
+def maybe_dataset(help_text: str) -> Any:
+    """Make the argument of a command that can do without a dataset."""
+    return typer.Argument(min=1, max=999, metavar="DATASET", help=help_text, show_default=False)
+
+
 TestSet = Annotated[
     int | None,
     typer.Option(

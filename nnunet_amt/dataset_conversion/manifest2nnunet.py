@@ -182,9 +182,7 @@ def _convert(
     cases, audit = rule.of_all(cohort.cases)
     key_file = settings.key_file or default_key_file(manifest)
     names = name_for_dataset(cases, key_file, dataset.folder, keep_case_ids=settings.keep_case_ids, seed=settings.seed)
-    dataset.require_usable()
-    if settings.test_only:
-        dataset.require_without_training()
+    dataset.require_usable(test_only=settings.test_only)
     earlier = earlier_places(dataset, names.cases.values())
     work = _jobs(manifest.name, dataset, cases, names, settings.reading)
     refused_file = names.key_file.with_name(f"{manifest.stem}_failures.csv")
@@ -193,9 +191,7 @@ def _convert(
         outcome = convert_cases(
             dataset, work, workers, refused_file, rule if settings.exclude_unreadable else None, cohort.cases
         )
-    _require_unlike(manifest.name, outcome.records, cases)
-    if trained_on is not None:
-        trained_on.require_none_of(outcome.records, cases, manifest.name)
+    _require_unlike(manifest.name, outcome.records, cases, trained_on)
     _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:
         cases, audit = rule.of_readable(cohort.cases, outcome.records.keys(), listed_in=refused_file)
@@ -246,11 +242,18 @@ def _jobs(
     return work
 
 
-def _require_unlike(manifest_name: str, records: Mapping[str, CaseRecord], cases: Sequence[CohortCase]) -> None:
-    """Refuse CTs that stand under two cases, as a whole or in part; see `audit_voxels`."""
+def _require_unlike(
+    manifest_name: str,
+    records: Mapping[str, CaseRecord],
+    cases: Sequence[CohortCase],
+    trained_on: TrainingList | None,
+) -> None:
+    """Refuse CTs that stand under two cases, as a whole or in part, see `audit_voxels`, or were trained on."""
     pixels = {case_id: record.pixels for case_id, record in records.items()}
     with prefixed(f"{manifest_name}: "):
         audit_voxels(pixels, cases, slices={case_id: record.slices for case_id, record in records.items()})
+    if trained_on is not None:
+        trained_on.require_none_of(records, cases, manifest_name)
 
 
 def _split_rule(manifest: Path, settings: ConversionSettings) -> SplitRule:

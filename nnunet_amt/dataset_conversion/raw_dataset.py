@@ -79,16 +79,10 @@ class RawDataset:
         """Folder for a case's temporary files; a later run removes it if this one is killed."""
         return self.folder / _RECORDS / partial_name(case_id)
 
-    def require_without_training(self) -> None:
-        """Refuse a dataset with training cases, which a test set alone in its place would take away."""
-        if count := len(list((self.folder / "imagesTr").glob("[!.]*"))):
-            raise BadInputError(
-                f"{self.folder}: holds {count} images to train on, which a test set alone would take away; choose "
-                "another -d or --name"
-            )
-
-    def require_usable(self) -> None:
+    def require_usable(self, *, test_only: bool = False) -> None:
         """Refuse a folder that cannot be written, or holds files that the conversion did not make.
+
+        With `test_only` also one with training cases, which a test set alone in its place would take away.
 
         Ours are the files of cases with a record. A case's record is written, empty, before its first file: so those
         of a killed run are ours too, and whatever else has the name of a case is not overwritten.
@@ -98,6 +92,11 @@ class RawDataset:
         BadInputError
             Naming the folder or the first foreign file.
         """
+        if test_only and (count := len(list((self.folder / "imagesTr").glob("[!.]*")))):
+            raise BadInputError(
+                f"{self.folder}: holds {count} images to train on, which a test set alone would take away; choose "
+                "another -d or --name"
+            )
         existing = self.folder.resolve()
         while not existing.exists():
             existing = existing.parent

@@ -23,9 +23,7 @@ from nnunet_amt.evaluation.operating_points.point_file import point_record
 from nnunet_amt.images.probability_file import RECORDS
 from nnunet_amt.nnunet.network_grid import Prediction
 from tests.clinic.test_segment import FakeModel, rows, segment, write_series
-from tests.conftest import set_nnunet_folders
-from tests.evaluation.operating_points.builders import LARGE, WIDE, write_points
-from tests.models.model_fixtures import write_model
+from tests.evaluation.operating_points.builders import LARGE, WIDE, model_with_points, write_points
 
 
 class HalfSure(FakeModel):
@@ -36,11 +34,7 @@ class HalfSure(FakeModel):
 
 @pytest.fixture
 def checkpoint(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    set_nnunet_folders(monkeypatch, planned_base)
-    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
-    path = write_model(tmp_path / "results", planned_base)
-    write_points(path, WIDE, LARGE)
-    return path
+    return model_with_points(planned_base, tmp_path, monkeypatch)
 
 
 @pytest.fixture

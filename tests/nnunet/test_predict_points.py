@@ -24,9 +24,7 @@ from nnunet_amt.evaluation.operating_points.point_file import point_of_predictio
 from nnunet_amt.images.probability_file import read_probabilities
 from nnunet_amt.nnunet.network_grid import Prediction
 from nnunet_amt.nnunet.predict import PredictionResult, PredictionSettings, predict
-from tests.conftest import set_nnunet_folders
-from tests.evaluation.operating_points.builders import LARGE, WIDE, write_points
-from tests.models.model_fixtures import write_model
+from tests.evaluation.operating_points.builders import LARGE, WIDE, model_with_points, write_points
 from tests.nnunet.test_input_images import TURNS, chest, read, write_ct
 from tests.nnunet.test_predict_cases import FakeModel
 
@@ -40,11 +38,7 @@ class HalfSure(FakeModel):
 
 @pytest.fixture
 def checkpoint(planned_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    set_nnunet_folders(monkeypatch, planned_base)
-    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
-    path = write_model(tmp_path / "results", planned_base)
-    write_points(path, WIDE, LARGE)
-    return path
+    return model_with_points(planned_base, tmp_path, monkeypatch)
 
 
 @pytest.fixture

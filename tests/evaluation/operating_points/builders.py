@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.run_record import file_sha256, recorded_run
@@ -15,12 +16,23 @@ from nnunet_amt.evaluation.operating_points.point_file import POINTS_FILE, SCHEM
 from nnunet_amt.evaluation.summary.summary import MetricSummary
 from nnunet_amt.images.mask_file import read_geometry
 from nnunet_amt.images.probability_file import probability_file, write_probabilities
+from tests.conftest import set_nnunet_folders
 from tests.evaluation.builders import SPACING, write_label_map
+from tests.models.model_fixtures import write_model
 
 TUNING = {name: MetricSummary(0.5, None, (0.25, 0.75), 7) for name in FIGURES}
 # Of voxels of 10 mm³: with the faint ones, and without what is 0.09 cm³ or less.
 WIDE = OperatingPoint("wide", 60, "mean", 0.0, 0.0)
 LARGE = OperatingPoint("large", 128, "mean", 0.0, 0.1)
+
+
+def model_with_points(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a model of the dataset in `base`, with the points WIDE and LARGE; give its checkpoint."""
+    set_nnunet_folders(monkeypatch, base)
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
+    checkpoint = write_model(tmp_path / "results", base)
+    write_points(checkpoint, WIDE, LARGE)
+    return checkpoint
 
 
 def write_points(checkpoint: Path, *points: OperatingPoint, **changes: Any) -> Path:
