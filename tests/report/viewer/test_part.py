@@ -117,7 +117,8 @@ def test_the_page_says_what_it_lacks() -> None:
     assert "was not found" not in fine
     assert "coarser" not in fine
     assert "The CT of 1 case was not found: it shows the masks on black." in viewer_part([without], budget=50_000).html
-    assert "In 1 of 1 cases the CT here is coarser" in viewer_part([case(1)], budget=15_000).html
+    assert "In 1 of 1 case the CT here is coarser" in viewer_part([case(1)], budget=15_000).html
+    assert "In 2 of 2 cases the CT here is coarser" in viewer_part([case(1), case(2)], budget=30_000).html
 
 
 def test_a_single_case_without_room_for_pictures_still_has_its_voxels() -> None:
