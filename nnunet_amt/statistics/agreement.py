@@ -49,6 +49,7 @@ def icc_agreement(ratings: ArrayLike) -> Agreement:
     -------
     Agreement
         All three are 1 where the readers agree in everything, and NaN for a feature that has one value throughout.
+        An estimate can be below zero; far below it its limits are NaN.
 
     Raises
     ------
@@ -115,8 +116,8 @@ def _checked(values: NDArray[np.float64]) -> NDArray[np.float64]:
     cases, readers = values.shape[:2]
     if cases < _FEWEST_CASES or readers < _FEWEST_READERS:
         raise TooFewCasesError(
-            f"an intraclass correlation of {cases} cases and {readers} reader{'s' if readers != 1 else ''} is asked for; "
-            f"it takes {_FEWEST_CASES} cases and {_FEWEST_READERS} readers at least"
+            f"an intraclass correlation of {cases} cases and {readers} reader{'s' if readers != 1 else ''} "
+            f"is asked for; it takes {_FEWEST_CASES} cases and {_FEWEST_READERS} readers at least"
         )
     if (undefined := np.argwhere(~np.isfinite(values))).size:
         at = ", ".join(
