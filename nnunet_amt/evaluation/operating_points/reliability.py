@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.probability_file import HIGHEST_LEVEL, LOWEST_LEVEL
+from nnunet_amt.statistics.calibration import BINS, bin_sums, calibration_error
 
 _LEVELS = HIGHEST_LEVEL + 1
-_BINS = 10
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.05, 20.0
 # The logit of a level; the highest stands for all from 254.5 of 255 up, whose logits 8 bits do not tell apart.
 _PROBABILITIES = np.clip(np.arange(_LEVELS), 0.5, HIGHEST_LEVEL - 0.5) / HIGHEST_LEVEL
@@ -120,16 +120,13 @@ def _curve(histograms: NDArray[np.int64], temperatures: Sequence[float | None]) 
     """Put voxels into ten bins of equal width by their scaled probability; `histograms` are (groups, 2, 256)."""
     if None in temperatures or not histograms[:, 0].any():
         return None
-    sums = np.zeros((3, _BINS))  # voxels, their probabilities, tumour voxels
+    sums = np.zeros((3, BINS))  # voxels, their probabilities, tumour voxels
     for (voxels, tumour), temperature in zip(histograms, temperatures, strict=True):
-        scaled = 1 / (1 + np.exp(-_LOGITS / temperature))
-        bins = np.minimum((scaled * _BINS).astype(int), _BINS - 1)
-        for row, values in enumerate((voxels, voxels * scaled, tumour)):
-            sums[row] += np.bincount(bins, weights=values, minlength=_BINS)
+        sums += bin_sums(1 / (1 + np.exp(-_LOGITS / temperature)), cases=voxels, high=tumour)
     filled = sums[:, sums[0] > 0]
     means, shares = filled[1] / filled[0], filled[2] / filled[0]
     return {
-        "ece": float((filled[0] * np.abs(means - shares)).sum() / filled[0].sum()),
+        "ece": calibration_error(sums),
         "curve": [
             {"voxels": int(count), "mean_probability": float(mean), "share_of_tumour": float(share)}
             for count, mean, share in zip(filled[0], means, shares, strict=True)
