@@ -1,14 +1,28 @@
-"""Tests, two-sided, of pairs (permutation, Wilcoxon, McNemar) and two groups (Mann-Whitney); Holm for many of them."""
+"""Tests, two-sided: of pairs, of two groups and of their counts; Holm for many of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import lgamma
 
 import numpy as np
 
 _DECIMALS = 12  # differences that are equal on paper, such as 0.3 - 0.2 and 0.2 - 0.1, must be ties
 _MOST_EXACT = 20  # differences of which all changes of sign are gone through: a million
 _BLOCK_SIGNS = 4_000_000  # signs held at once: 4 MB, whatever the number of differences
+_NORMAL = 0.05  # p-value of Shapiro and Wilk from which values are taken for normal
+_FEWEST_SHAPIRO = 3
+_FEWEST_EXPECTED, _FEWEST_IN_ANY, _MOST_FEW = 5, 1, 0.2  # Cochran's rule
+_MOST_TABLES = 1_000_000  # that Fisher's test goes through
+
+
+@dataclass(frozen=True)
+class GroupTest:
+    """Which test was made of two groups, and its two-sided p-value; None where there is nothing to compare."""
+
+    name: str
+    p: float | None
 
 
 def permutation_p(differences: np.ndarray, *, resamples: int = 100_000, seed: int = 0) -> float | None:
@@ -125,6 +139,79 @@ def mann_whitney(first: np.ndarray, other: np.ndarray) -> tuple[float | None, fl
 
     result = mannwhitneyu(other, first, alternative="two-sided", method="auto")
     return float(result.pvalue), float(result.statistic) / (first.size * other.size)
+
+
+def group_test(first: np.ndarray, other: np.ndarray) -> GroupTest:
+    """Compare a measurement of two groups: by Welch's t test (1947) where both look normal, else by Mann and Whitney's.
+
+    Normal is what Shapiro and Wilk's test (1965) does not call otherwise, at 0.05; it takes three values that differ.
+
+    Parameters
+    ----------
+    first, other : numpy.ndarray of float, (values,)
+        Defined ones of each group.
+    """
+    from scipy.stats import shapiro, ttest_ind  # slow to import
+
+    groups = first, other
+    if all(
+        group.size >= _FEWEST_SHAPIRO and np.ptp(group) > 0 and shapiro(group).pvalue >= _NORMAL for group in groups
+    ):
+        return GroupTest("Welch's t", float(ttest_ind(first, other, equal_var=False).pvalue))
+    return GroupTest("Mann-Whitney U", mann_whitney(first, other)[0])
+
+
+def count_test(counts: Sequence[Sequence[int]], *, exact: bool | None = None) -> GroupTest:
+    """Compare how often two groups have each value of a characteristic: chi-squared (Pearson 1900) or Fisher (1935).
+
+    Parameters
+    ----------
+    counts : (values, 2)
+        Cases of each group.
+    exact
+        Fisher's test, of more than two values that of Freeman and Halton (1951), or Pearson's, which has no correction
+        for continuity, as in the paper. If not given, Fisher's where Cochran's rule (1954) forbids the other: an
+        expected count under 1, or over a fifth of them under 5. Where Fisher's would go through more than a million
+        tables, Pearson's is made whatever is asked for: the name says which it was.
+
+    Returns
+    -------
+    GroupTest
+        Its p-value is None where there is one value only, or no case in a group.
+    """
+    table = np.asarray(counts, dtype=np.int64).reshape(-1, 2)
+    table = table[table.sum(axis=1) > 0]
+    if len(table) < 2 or not table.sum(axis=0).all():
+        return GroupTest("Fisher's exact" if exact else "chi-squared", None)
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    if exact is None:
+        exact = bool(expected.min() < _FEWEST_IN_ANY or np.mean(expected < _FEWEST_EXPECTED) > _MOST_FEW)
+    if exact and np.prod(table.sum(axis=1) + 1.0) <= _MOST_TABLES:
+        return GroupTest("Fisher's exact", _fisher_p(table))
+    from scipy.stats import chi2  # slow to import
+
+    statistic = (np.square(table - expected) / expected).sum()
+    return GroupTest("chi-squared", float(chi2.sf(statistic, len(table) - 1)))
+
+
+def _fisher_p(table: np.ndarray) -> float:
+    """Add up the chances of all tables with the same sums that are no likelier than this one."""
+    of_value, drawn = table.sum(axis=1), int(table[:, 0].sum())
+    chances = np.zeros(1)  # logarithms, but for a constant, of each way to fill the rows so far ...
+    taken = np.zeros(1, dtype=np.int64)  # ... and how many cases of the first group these hold
+    for number in of_value:
+        ways = np.array([_log_ways(int(number), k) for k in range(number + 1)])
+        chances, taken = (chances[:, None] + ways).ravel(), (taken[:, None] + np.arange(number + 1)).ravel()
+    chances = chances[taken == drawn]
+    observed = sum(_log_ways(int(number), int(k)) for number, k in zip(of_value, table[:, 0], strict=True))
+    as_rare = chances <= observed + 1e-9  # equal ones but for rounding too
+    chances = np.exp(chances - chances.max())
+    return float(chances[as_rare].sum() / chances.sum())
+
+
+def _log_ways(number: int, k: int) -> float:
+    """Give the logarithm of how many ways there are to choose `k` of a number."""
+    return lgamma(number + 1) - lgamma(k + 1) - lgamma(number - k + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Wilcoxon, McNemar, Mann-Whitney and Holm, against p-values that can be counted on paper."""
+"""Tests of pairs, of groups and of counts, against p-values that can be counted on paper or are published."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from nnunet_amt.statistics.tests import hodges_lehmann, holm, mann_whitney, mcnemar_p, permutation_p, wilcoxon_p
+from nnunet_amt.statistics.tests import (
+    GroupTest,
+    count_test,
+    group_test,
+    hodges_lehmann,
+    holm,
+    mann_whitney,
+    mcnemar_p,
+    permutation_p,
+    wilcoxon_p,
+)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +138,81 @@ def test_holm_is_that_of_statsmodels() -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     p_values = [0.003, 0.025, 0.009, 0.42, 0.33, 0.025]
     assert holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1].tolist())
+
+
+def test_normal_values_are_compared_by_welch() -> None:
+    """Means 3 and 6, variances 2.5 both, 5 each: t = -3 at 8 degrees of freedom, whose p-value is 0.0171 in tables."""
+    first, other = np.array([1.0, 2, 3, 4, 5]), np.array([4.0, 5, 6, 7, 8])
+    found = group_test(first, other)
+    assert found.name == "Welch's t"
+    assert found.p == pytest.approx(0.0171, abs=5e-5)
+
+
+def test_values_that_are_not_normal_are_compared_by_ranks() -> None:
+    skewed = np.array([1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 50.0, 900.0])
+    found = group_test(skewed, skewed[:5] + 0.05)
+    assert found.name == "Mann-Whitney U"
+    assert found.p == mann_whitney(skewed, skewed[:5] + 0.05)[0]
+
+
+@pytest.mark.parametrize("few", [[], [1.0], [1.0, 2.0], [3.0, 3.0, 3.0]])
+def test_too_few_or_equal_values_are_no_evidence_of_normality(few: list[float]) -> None:
+    """Shapiro and Wilk take three values that are not all the same."""
+    found = group_test(np.array(few), np.array([1.0, 2.0, 3.0, 4.0]))
+    assert found.name == "Mann-Whitney U"
+    assert (found.p is None) == (not few)
+
+
+# Table 1 of the paper: characteristics by low and high risk, with the p-values of Pearson's chi-squared test.
+@pytest.mark.parametrize(
+    ("counts", "published"),
+    [
+        ([[27, 85], [34, 59]], 0.052),  # sex, training
+        ([[52, 105], [9, 39]], 0.057),  # calcification, training
+        ([[36, 106], [25, 38]], 0.038),  # enhancement pattern, training
+        ([[52, 44], [9, 100]], 0.000),  # margin, training
+        ([[19, 15], [1, 26]], 0.000),  # margin, test
+    ],
+)
+def test_published_p_values_of_counts(counts: list[list[int]], published: float) -> None:
+    found = count_test(counts)
+    assert found.name == "chi-squared"
+    assert found.p == pytest.approx(published, abs=5e-4)
+
+
+def test_few_expected_cases_are_compared_exactly() -> None:
+    """Calcification of the test centre: 3.3 low-risk cases expected, so Fisher's .144 and not the paper's .093."""
+    counts = [[19, 32], [1, 9]]
+    assert count_test(counts) == GroupTest("Fisher's exact", pytest.approx(0.1440, abs=5e-5))
+    assert count_test(counts, exact=False) == GroupTest("chi-squared", pytest.approx(0.093, abs=5e-4))
+
+
+def test_fisher_on_paper() -> None:
+    """3 of 3 against 0 of 3: 2 of the 20 ways are as rare.
+
+    Of three values with two cases each and three cases a group, 2, 0, 1 and its like (6 of them) have a chance of 2/20
+    each, and 1, 1, 1 has 8/20.
+    """
+    assert count_test([[3, 0], [0, 3]]).p == pytest.approx(2 / 20)
+    assert count_test([[2, 0], [0, 2], [1, 1]], exact=True).p == pytest.approx(12 / 20)
+    assert count_test([[1, 1], [1, 1], [1, 1]], exact=True).p == pytest.approx(1.0)
+
+
+def test_fisher_is_that_of_scipy() -> None:
+    from scipy.stats import fisher_exact
+
+    for counts in ([[8, 2], [1, 5]], [[19, 32], [1, 9]], [[3, 11], [0, 7]]):
+        assert count_test(counts, exact=True).p == pytest.approx(fisher_exact(counts).pvalue)
+
+
+def test_a_large_table_with_few_expected_falls_back_to_chi_squared() -> None:
+    """Going through every table would take for ever: what was done is in the name."""
+    counts = [[60, 61]] * 6 + [[1, 0]]
+    assert count_test(counts, exact=True).name == "chi-squared"
+    assert count_test([[900, 880], [0, 9]]).name == "Fisher's exact"  # 1781 x 10 tables
+
+
+@pytest.mark.parametrize("counts", [[[3, 4]], [[3, 0], [4, 0]], [[0, 0], [1, 2]], []])
+def test_counts_that_do_not_differ_have_no_p(counts: list[list[int]]) -> None:
+    """One value only, or one group: there is nothing to compare."""
+    assert count_test(counts).p is None
