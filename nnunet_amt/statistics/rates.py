@@ -78,5 +78,9 @@ def confusion(scores: ArrayLike, high: ArrayLike, *, threshold: float) -> Confus
         raise BadInputError(f"the threshold is {threshold}; give a number that scores are compared with")
     values = checked_scores(scores)
     is_high, called = checked_high(high, cases=values.size), values >= threshold
-    counts = [np.count_nonzero(both) for both in (called & is_high, ~called & is_high, called & ~is_high)]
-    return Confusion(*counts, values.size - sum(counts))
+    return Confusion(
+        true_positives=int(np.count_nonzero(called & is_high)),
+        false_negatives=int(np.count_nonzero(~called & is_high)),
+        false_positives=int(np.count_nonzero(called & ~is_high)),
+        true_negatives=int(np.count_nonzero(~called & ~is_high)),
+    )

@@ -1,0 +1,210 @@
+"""The analysis of reader studies, against published software on published ratings, and on paper."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnunet_amt.errors import BadInputError, TooFewCasesError
+from nnunet_amt.statistics.reader_table import Reading, Readings, gather_readings
+from nnunet_amt.statistics.readers import analyse_readers, auc_covariances
+from nnunet_amt.statistics.roc import delong, delong_test
+from tests.statistics.van_dyke import HIGH, RATINGS
+
+VAN_DYKE = Readings(("1", "2"), ("1", "2", "3", "4", "5"), tuple(map(str, range(114))), RATINGS, HIGH)
+
+
+def study(ratings: np.ndarray, high: np.ndarray) -> Readings:
+    """A study of as many readers and cases as there are ratings of, (2, readers, cases)."""
+    readers, cases = (tuple(str(at) for at in range(number)) for number in ratings.shape[1:])
+    return Readings(("without", "with"), readers, cases, np.asarray(ratings, float), np.asarray(high, bool))
+
+
+# OR-DBM MRMC 2.51 of the University of Iowa (Schartz, Hillis, Pesce and Berbaum) on these ratings, trapezoidal AUCs and
+# jackknife: RJafroc, inst/IowaResults/VanDyke_trap_area_jackknife_anova.txt, whose differences are first less second.
+def test_or_dbm_mrmc_with_the_jackknife() -> None:
+    found = analyse_readers(VAN_DYKE, covariance="jackknife")
+    aucs = [[reader.first.auc, reader.second.auc] for reader in found.readers]
+    assert aucs == pytest.approx(
+        np.array(
+            [
+                [0.91964573, 0.94782609],
+                [0.85877617, 0.90531401],
+                [0.90386473, 0.92173913],
+                [0.97310789, 0.99935588],
+                [0.82979066, 0.92995169],
+            ]
+        ),
+        abs=5e-9,
+    )
+    parts = found.components
+    variances = (parts.reader, parts.condition_by_reader, parts.error)
+    assert variances == pytest.approx((0.00153500, 0.00020040, 0.00080229), abs=5e-9)
+    shared = (parts.covariance_1, parts.covariance_2, parts.covariance_3)
+    assert shared == pytest.approx((0.00034661, 0.00034407, 0.00023903), abs=5e-9)
+    assert parts.cases == 114
+
+    random = found.random_readers
+    assert random is not None
+    assert random.difference == pytest.approx(0.04380032, abs=5e-9)
+    assert (random.f, random.ddf, random.p) == (
+        pytest.approx(4.46, abs=5e-3),
+        pytest.approx(15.26, abs=5e-3),
+        pytest.approx(0.0517, abs=5e-5),
+    )
+    assert random.interval == pytest.approx((-0.00036, 0.08796), abs=5e-6)
+    assert [mean.auc for mean in random.means] == pytest.approx([0.89703704, 0.94083736], abs=5e-9)
+    assert random.means[0].interval == pytest.approx((0.82522360, 0.96885048), abs=5e-7)
+    assert random.means[1].interval == pytest.approx((0.89413783, 0.98753689), abs=5e-7)
+
+    fixed = found.fixed_readers
+    assert (fixed.f, fixed.p) == (pytest.approx(5.47595, abs=5e-5), pytest.approx(0.0193, abs=5e-5))
+    assert fixed.interval == pytest.approx((0.00711, 0.08049), abs=5e-6)
+    assert fixed.means[0].interval == pytest.approx((0.84943008, 0.94464399), abs=5e-7)
+    assert fixed.means[1].interval == pytest.approx((0.90795637, 0.97371835), abs=5e-7)
+
+
+def test_jackknife_covariances_of_each_reader() -> None:
+    """The same report, part d of analysis 2: error variance and covariance of the conditions, reader by reader."""
+    _, covariances = auc_covariances(RATINGS, HIGH, method="jackknife")
+    errors = [(covariances[0, r, 0, r] + covariances[1, r, 1, r]) / 2 for r in range(5)]
+    assert errors == pytest.approx([0.00069890, 0.00110605, 0.00084234, 0.00015058, 0.00121357], abs=5e-9)
+    between = [covariances[0, r, 1, r] for r in range(5)]
+    assert between == pytest.approx([0.00037347, 0.00076016, 0.00035532, 0.00000108, 0.00024304], abs=5e-9)
+
+
+# MRMCaov (Smith and Hillis), empirical AUC with cov = DeLong on the same ratings: docs/jss/MRMCaov.tex
+def test_mrmcaov_with_delong() -> None:
+    found = analyse_readers(VAN_DYKE)
+    parts = found.components
+    assert (parts.reader, parts.condition_by_reader) == pytest.approx((0.0015364254, 0.0002045840), abs=5e-11)
+    assert (parts.error, parts.covariance_1, parts.covariance_2, parts.covariance_3) == pytest.approx(
+        (0.0007921325, 0.0003420090, 0.0003395265, 0.0002358497), abs=5e-11
+    )
+    random = found.random_readers
+    assert random is not None
+    assert (random.f, random.ddf, random.p) == (
+        pytest.approx(4.484854, abs=5e-7),
+        pytest.approx(15.06611, abs=5e-6),
+        pytest.approx(0.05123303, abs=5e-9),
+    )
+    assert random.interval == pytest.approx((-0.0002665519, 0.0878671960), abs=5e-11)
+    assert random.means[0].interval == pytest.approx((0.8253461, 0.9687280), abs=5e-8)
+    assert random.means[1].interval == pytest.approx((0.8942155, 0.9874592), abs=5e-8)
+
+
+def test_one_reader_is_delongs_test() -> None:
+    """Of others it tells nothing: there are no random readers, and the fixed one is compared by DeLong's test."""
+    found = analyse_readers(VAN_DYKE.of(["3"]))
+    alone = delong_test(RATINGS[0, 2], RATINGS[1, 2], HIGH)
+    assert found.random_readers is None
+    assert found.fixed_readers.p == pytest.approx(alone.p)
+    assert found.fixed_readers.interval == pytest.approx(alone.interval)
+    assert found.readers[0].difference == alone
+    assert found.readers[0].first == delong(RATINGS[0, 2], HIGH)
+
+
+def test_readers_of_a_level_are_those_alone() -> None:
+    some = VAN_DYKE.of(["4", "2"])
+    assert some.readers == ("2", "4")
+    assert (some.ratings == RATINGS[:, [1, 3]]).all()
+
+
+def test_yes_and_no_of_the_paper() -> None:
+    """Juniors without and with the model by their published counts: with it a mean AUC of .822, as the abstract says.
+
+    Which cases a reader got right is not published; here both readings are right in the same ones as far as they can.
+    """
+    without, with_model = ((35, 11), (34, 12), (35, 12)), ((36, 15), (36, 16), (36, 15))
+    ratings = [
+        [
+            np.concatenate([np.arange(41) < true_positives, np.arange(20) >= true_negatives])
+            for true_positives, true_negatives in rows
+        ]
+        for rows in (without, with_model)
+    ]
+    found = analyse_readers(study(np.array(ratings), np.arange(61) < 41))
+    assert found.random_readers is not None
+    assert [round(mean.auc, 3) for mean in found.random_readers.means] == [0.714, 0.822]
+    assert (found.random_readers.p or 1) < 0.05
+
+
+def test_equal_ratings_are_no_difference() -> None:
+    """All readers rate alike in both conditions: p is 1 and no interval is stated."""
+    found = analyse_readers(study(np.stack([RATINGS[0], RATINGS[0]]), HIGH))
+    for compared in (found.random_readers, found.fixed_readers):
+        assert compared is not None
+        assert (compared.difference, compared.p, compared.interval) == (0.0, 1.0, None)
+
+
+def test_readers_who_are_one() -> None:
+    """Five times the same reader: random or fixed, the difference is as sure as that of the one."""
+    alone = delong_test(RATINGS[0, 0], RATINGS[1, 0], HIGH)
+    found = analyse_readers(study(np.repeat(RATINGS[:, :1], 5, axis=1), HIGH))
+    for compared in (found.random_readers, found.fixed_readers):
+        assert compared is not None
+        assert compared.p == pytest.approx(alone.p)
+        assert compared.interval == pytest.approx(alone.interval)
+    assert found.random_readers is not None and found.random_readers.ddf > 1e6
+
+
+def test_a_difference_without_a_variance_has_no_p() -> None:
+    """One rating for all without the model, all in order with it: nothing varies that could say how sure that is."""
+    ratings = np.array([[[1, 1, 1, 1]] * 2, [[1, 2, 3, 4]] * 2])
+    found = analyse_readers(study(ratings, np.array([0, 0, 1, 1])))
+    assert found.random_readers is not None
+    assert (found.random_readers.difference, found.random_readers.p, found.random_readers.f) == (0.5, None, None)
+    assert [mean.interval for mean in found.random_readers.means] == [None, None]
+
+
+def rows_of(*, without: tuple[str, str, str] = ("", "", "")) -> list[Reading]:
+    return [
+        Reading(reader, condition, case, rating)
+        for condition in ("alone", "with AI")
+        for reader in ("B", "A")
+        for case, rating in (("c2", 2.0), ("c1", 1.0))
+        if (condition, reader, case) != without
+    ]
+
+
+def test_rows_are_put_in_order() -> None:
+    """Conditions as they come first, readers and cases by name; or conditions as they are named."""
+    rows = rows_of()
+    rows[0] = Reading("B", "alone", "c2", 5.0)
+    found = gather_readings(rows, high={"c1": False, "c2": True, "c3": True})
+    assert (found.conditions, found.readers, found.cases) == (("alone", "with AI"), ("A", "B"), ("c1", "c2"))
+    assert found.ratings.tolist() == [[[1, 2], [1, 5]], [[1, 2], [1, 2]]]
+    assert found.high.tolist() == [False, True]
+    turned = gather_readings(rows, high={"c1": False, "c2": True}, conditions=("with AI", "alone"))
+    assert turned.ratings.tolist() == found.ratings[::-1].tolist()
+
+
+def test_missing_readings_are_named() -> None:
+    rows = rows_of(without=("with AI", "A", "c1"))
+    with pytest.raises(BadInputError, match=r"case c1 by reader A in condition with AI is missing \(1 in all\)"):
+        gather_readings(rows, high={"c1": False, "c2": True})
+
+
+def test_bad_tables_are_refused() -> None:
+    high = {"c1": False, "c2": True}
+    with pytest.raises(BadInputError, match="case c2 by reader B in condition alone stands there twice"):
+        gather_readings([*rows_of(), rows_of()[0]], high=high)
+    with pytest.raises(BadInputError, match="case c2 by reader B in condition alone is nan"):
+        gather_readings([Reading("B", "alone", "c2", float("nan"))], high=high)
+    with pytest.raises(BadInputError, match=r"case c2 was read.*high risk"):
+        gather_readings(rows_of(), high={"c1": False})
+    with pytest.raises(BadInputError, match="of alone; they must be of two conditions"):
+        gather_readings(rows_of()[:4], high=high)
+    with pytest.raises(BadInputError, match="of alone, with AI; they must be of the conditions before and after"):
+        gather_readings(rows_of(), high=high, conditions=("before", "after"))
+    with pytest.raises(TooFewCasesError, match="no readings"):
+        gather_readings([], high=high)
+
+
+def test_too_few_cases_and_no_reader_are_refused() -> None:
+    with pytest.raises(TooFewCasesError, match="1 high-risk and 2 low-risk"):
+        analyse_readers(study(np.ones((2, 2, 3)), np.array([0, 0, 1])))
+    with pytest.raises(TooFewCasesError, match="no reader"):
+        analyse_readers(VAN_DYKE.of([]))
+    with pytest.raises(BadInputError, match="shape"):
+        analyse_readers(Readings(("a", "b"), ("1",), ("c",), RATINGS, HIGH))
