@@ -18,8 +18,8 @@ from nnunet_amt.statistics.roc import Z_95
 _NORMAL = NormalDist()
 _ERROR = 0.05  # of the first kind
 _MOST_CASES = 2000
-# Of structure HH of Roe and Metz (1997), shares of a rating's variance: the case, the case in a condition, the case for a
-# reader, the rest.
+# Shares of a rating's variance, of structure HH of Roe and Metz (1997): the case, the case in a condition, the case for
+# a reader, the rest.
 _SHARES = (0.3, 0.3, 0.2, 0.2)
 _WIDEST = 20.0  # standard deviations between the classes, of which no AUC is short of 1
 

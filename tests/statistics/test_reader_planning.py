@@ -113,7 +113,7 @@ def test_simulated_readers_find_the_same_cases_hard() -> None:
     """
     found = simulate_readings(CASES, {"a": (0.8, 0.8), "b": (0.8, 0.8)}, seed=5)
     low = found.ratings[:, :, ~found.high].reshape(4, -1)  # a and b without, a and b with
-    shared = np.corrcoef(low)
+    shared = np.asarray(np.corrcoef(low))
     assert shared[0, 1] == pytest.approx(0.6, abs=0.05)
     assert shared[0, 3] == pytest.approx(0.3, abs=0.06)
     assert shared[0, 2] == pytest.approx(0.5, abs=0.05)

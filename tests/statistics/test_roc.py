@@ -159,9 +159,9 @@ def test_delong_is_about_the_jackknife() -> None:
     generator = np.random.default_rng(5)
     high = np.arange(200) < 120
     scores = generator.normal(size=200) + high
-    left_out = [auc(np.delete(scores, k), np.delete(high, k)) for k in range(200)]
+    left_out = np.array([auc(np.delete(scores, k), np.delete(high, k)) for k in range(200)])
     assert delong(scores, high).variance == pytest.approx(
-        199 / 200 * np.square(left_out - np.mean(left_out)).sum(), rel=0.02
+        199 / 200 * np.square(left_out - left_out.mean()).sum(), rel=0.02
     )
 
 
