@@ -38,10 +38,30 @@ class Readings:
     high: NDArray[np.bool_]
 
     def of(self, readers: Sequence[str]) -> Readings:
-        """Give the readings of some of the readers, such as those of one level, in the order of this study."""
-        kept = [at for at, reader in enumerate(self.readers) if reader in readers]
-        names = tuple(self.readers[at] for at in kept)
-        return Readings(self.conditions, names, self.cases, self.ratings[:, kept], self.high)
+        """Give the readings of some of the readers, such as those of one level, in the order given.
+
+        Raises
+        ------
+        BadInputError
+            If one of them is not of this study.
+        """
+        ratings = np.stack([self.in_condition(condition, readers) for condition in self.conditions])
+        return Readings(self.conditions, tuple(readers), self.cases, ratings, self.high)
+
+    def in_condition(self, condition: str, readers: Sequence[str]) -> NDArray[np.float64]:
+        """Give the ratings of some of the readers in one condition, (readers, cases).
+
+        Raises
+        ------
+        BadInputError
+            If it, or one of them, is not of this study.
+        """
+        if condition not in self.conditions:
+            raise BadInputError(f"there is no condition {condition}; the study has {' and '.join(self.conditions)}")
+        if unknown := [reader for reader in readers if reader not in self.readers]:
+            raise BadInputError(f"there is no reader {unknown[0]}; the study has {', '.join(self.readers)}")
+        at = [self.readers.index(reader) for reader in readers]
+        return self.ratings[self.conditions.index(condition), at]
 
 
 def gather_readings(

@@ -7,18 +7,17 @@ like these, with fixed ones for these alone. Ratings may be graded, or 1 and 0 f
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.statistics.intervals import with_width
+from nnunet_amt.statistics.reader_covariances import Covariance, ErrorCovariances, auc_covariances
 from nnunet_amt.statistics.reader_table import CONDITIONS, Readings
-from nnunet_amt.statistics.roc import AucDifference, AucInterval, checked_high, delong, delong_test, placements
-
-Covariance = Literal["delong", "jackknife"]
+from nnunet_amt.statistics.roc import AucDifference, AucInterval, delong, delong_test
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class VarianceComponents:
 
 @dataclass(frozen=True)
 class ConditionMean:
-    """The AUC averaged over readers in one condition, with its 95% interval; None without a width."""
+    """The AUC averaged over the readers of a condition, or of a group, with its 95% interval; None without a width."""
 
     condition: str
     auc: float
@@ -51,7 +50,7 @@ class ConditionMean:
 
 @dataclass(frozen=True)
 class MeanComparison:
-    """The two conditions compared: second less first.
+    """Two conditions, or two groups of readers, compared: second less first.
 
     `f` has 1 and `ddf` degrees of freedom; with fixed readers it is chi-squared and `ddf` infinite. `f`, the interval
     and `p` are None where nothing varies, unless the difference is zero too: then `p` is 1.
@@ -73,6 +72,14 @@ class ReaderComparison:
     first: AucInterval
     second: AucInterval
     difference: AucDifference
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """Two groups of readers compared; `random_readers` is None where a group is of one."""
+
+    random_readers: MeanComparison | None
+    fixed_readers: MeanComparison
 
 
 @dataclass(frozen=True)
@@ -108,15 +115,14 @@ def analyse_readers(readings: Readings, *, covariance: Covariance = "delong") ->
         raise BadInputError(
             f"ratings of shape {readings.ratings.shape} are given for {names} conditions, readers and cases"
         )
-    if not readings.readers:
-        raise TooFewCasesError("there is no reader to analyse; give the readings of one at least")
+    _some(readings.readers)
     high = readings.high
     readers = tuple(
         ReaderComparison(name, delong(first, high), delong(second, high), delong_test(first, second, high))
         for name, first, second in zip(readings.readers, *readings.ratings, strict=True)
     )
     aucs, covariances = auc_covariances(readings.ratings, high, method=covariance)
-    errors = _Errors.of(covariances)
+    errors = ErrorCovariances.of(covariances)
     return ReaderStudy(
         readers,
         _random_readers(readings.conditions, aucs, errors) if len(readers) > 1 else None,
@@ -125,78 +131,83 @@ def analyse_readers(readings: Readings, *, covariance: Covariance = "delong") ->
     )
 
 
-def auc_covariances(
-    ratings: ArrayLike, high: ArrayLike, *, method: Covariance = "delong"
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute the AUC of each condition and reader, and the covariances of all of them over samples of cases.
+def compare_groups(
+    readings: Readings,
+    first: tuple[str, Sequence[str]],
+    second: tuple[str, Sequence[str]],
+    *,
+    covariance: Covariance = "delong",
+) -> GroupComparison:
+    """Compare the mean AUC of two groups of readers on the same cases, such as juniors and seniors with the model.
+
+    The model is that of Obuchowski and Rockette (1995) with other readers in each group (Hillis 2014). The spread of
+    readers is that of their own group, so degrees of freedom are Satterthwaite's (1946).
 
     Parameters
     ----------
-    ratings : array of float, (conditions, readers, cases)
-    high
-        (cases,), whether each is high risk.
-
-    Returns
-    -------
-    aucs : numpy.ndarray of float, (conditions, readers)
-    covariances : numpy.ndarray of float, (conditions, readers, conditions, readers)
+    first, second
+        The condition that a group read in, and its readers. No reader is in both: one reader in two conditions is what
+        `analyse_readers` compares.
+    covariance
+        As of `analyse_readers`.
 
     Raises
     ------
-    BadInputError, TooFewCasesError
-        As `nnunet_amt.statistics.roc.delong`.
+    BadInputError
+        If a condition or reader is not in the study, or a reader is in both groups.
+    TooFewCasesError
+        As `analyse_readers`.
     """
-    values = np.asarray(ratings, np.float64)
-    is_high = checked_high(high, cases=values.shape[-1])
-    pairs = [placements(one, is_high) for one in values.reshape(-1, values.shape[-1])]
-    of_high, of_low = (np.array(one) for one in zip(*pairs, strict=True))  # (conditions x readers, cases of a class)
-    aucs = of_high.mean(axis=1)
-    counts = of_high.shape[1], of_low.shape[1]
-    if method == "delong":
-        covariances = sum(np.atleast_2d(np.cov(one)) / n for one, n in zip((of_high, of_low), counts, strict=True))
-    else:  # the AUC without a case follows from the placement of the case
-        without = np.hstack(
-            [(n * aucs[:, None] - one) / (n - 1) for one, n in zip((of_high, of_low), counts, strict=True)]
-        )
-        away = without - without.mean(axis=1, keepdims=True)
-        covariances = away @ away.T * (sum(counts) - 1) / sum(counts)
-    shape = values.shape[:-1]
-    return aucs.reshape(shape), np.asarray(covariances).reshape(*shape, *shape)
+    if both := sorted(set(first[1]) & set(second[1])):
+        raise BadInputError(f"reader {both[0]} is in both groups; put each reader into one of them")
+    for _, readers in (first, second):
+        _some(readers)
+    ratings = np.concatenate([readings.in_condition(*first), readings.in_condition(*second)])
+    aucs, covariances = auc_covariances(ratings[None], readings.high, method=covariance)
+    parts = slice(0, len(first[1])), slice(len(first[1]), None)
+    groups = [
+        _Group(name, aucs[0, at], covariances[0, at, 0, at])
+        for (name, _), at in zip((first, second), parts, strict=True)
+    ]
+    across = float(covariances[0, parts[0], 0, parts[1]].mean())
+    means = [_mean(group.condition, group.aucs, float(group.covariances.mean()), math.inf) for group in groups]
+    fixed = _compared(means, sum(float(group.covariances.mean()) for group in groups) - 2 * across, math.inf)
+    return GroupComparison(_random_groups(groups, across) if min(map(len, (first[1], second[1]))) > 1 else None, fixed)
 
 
 @dataclass(frozen=True)
-class _Errors:
-    """Covariances averaged over what the model takes for alike, and the two that each condition has alone."""
+class _Group:
+    """Readers in one condition: their AUCs, (readers,), and the covariances of these, (readers, readers)."""
 
-    error: float
-    covariance_1: float
-    covariance_2: float
-    covariance_3: float
-    error_of: NDArray[np.float64]  # (conditions,)
-    covariance_2_of: NDArray[np.float64]  # (conditions,)
-
-    @classmethod
-    def of(cls, covariances: NDArray[np.float64]) -> _Errors:
-        """Average covariances of (conditions, readers, conditions, readers); those between readers are 0 of one."""
-        conditions, readers = covariances.shape[:2]
-        one_reader = np.einsum("irjr->ij", covariances)  # summed over readers, as is the next
-        two_readers = np.einsum("irjs->ij", covariances) - one_reader
-        pairs = max(1, readers * (readers - 1))
-        across = ~np.eye(conditions, dtype=bool)
-        error_of, covariance_2_of = one_reader.diagonal() / readers, two_readers.diagonal() / pairs
-        return cls(
-            float(error_of.mean()),
-            float(one_reader[across].mean() / readers),
-            float(covariance_2_of.mean()),
-            float(two_readers[across].mean() / pairs),
-            error_of,
-            covariance_2_of,
-        )
+    condition: str
+    aucs: NDArray[np.float64]
+    covariances: NDArray[np.float64]
 
     @property
-    def between_readers(self) -> float:
-        """How much more two readers share in one condition than across; a negative estimate counts as none."""
-        return max(self.covariance_2 - self.covariance_3, 0.0)
+    def spread(self) -> float:
+        """The variance of their mean over other readers."""
+        return float(self.aucs.var(ddof=1)) / self.aucs.size
+
+    @property
+    def shared(self) -> float:
+        """The covariance of two of them."""
+        pairs = self.aucs.size * (self.aucs.size - 1)
+        return float(self.covariances.sum() - self.covariances.trace()) / pairs
+
+
+def _random_groups(groups: list[_Group], across: float) -> MeanComparison:
+    means = []
+    for group in groups:
+        total = group.spread + max(group.shared, 0.0)
+        means.append(_mean(group.condition, group.aucs, total, _degrees(total, group.spread, group.aucs.size - 1)))
+    total = sum(group.spread for group in groups) + max(sum(group.shared for group in groups) - 2 * across, 0.0)
+    squares = sum(group.spread**2 / (group.aucs.size - 1) for group in groups)
+    return _compared(means, total, total**2 / squares if squares > 0 else math.inf)
+
+
+def _some(readers: Sequence[str]) -> None:
+    if not readers:
+        raise TooFewCasesError("there is no reader to analyse; give the readings of one at least")
 
 
 def _interaction(aucs: NDArray[np.float64]) -> float:
@@ -205,7 +216,7 @@ def _interaction(aucs: NDArray[np.float64]) -> float:
     return float(np.square(away).sum() / ((aucs.shape[0] - 1) * (aucs.shape[1] - 1)))
 
 
-def _components(aucs: NDArray[np.float64], errors: _Errors, *, cases: int) -> VarianceComponents:
+def _components(aucs: NDArray[np.float64], errors: ErrorCovariances, *, cases: int) -> VarianceComponents:
     """Estimate the model's variances (Hillis, Obuchowski and Berbaum 2011)."""
     reader = interaction = 0.0
     if aucs.shape[1] > 1:
@@ -223,7 +234,7 @@ def _components(aucs: NDArray[np.float64], errors: _Errors, *, cases: int) -> Va
     )
 
 
-def _random_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], errors: _Errors) -> MeanComparison:
+def _random_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], errors: ErrorCovariances) -> MeanComparison:
     readers = aucs.shape[1]
     square = _interaction(aucs)
     term = square + readers * errors.between_readers  # the error term of F
@@ -235,7 +246,7 @@ def _random_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], erro
     return _compared(means, 2 / readers * term, _degrees(term, square, readers - 1))
 
 
-def _fixed_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], errors: _Errors) -> MeanComparison:
+def _fixed_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], errors: ErrorCovariances) -> MeanComparison:
     others = aucs.shape[1] - 1
     means = [
         _mean(condition, of_readers, float(error + others * max(shared, 0.0)) / aucs.shape[1], math.inf)

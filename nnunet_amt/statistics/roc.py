@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,7 @@ from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.statistics.intervals import percentile_interval, resampled_weights, with_width
 
 Z_95 = NormalDist().inv_cdf(0.975)
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ class AucDifference:
 class RocCurve:
     """Points of a ROC curve, (points,) each: from no case called high risk to all of them."""
 
-    thresholds: NDArray[np.float64]
-    false_positive_rate: NDArray[np.float64]
-    sensitivity: NDArray[np.float64]
+    thresholds: Floats
+    false_positive_rate: Floats
+    sensitivity: Floats
 
 
 def auc(scores: ArrayLike, high: ArrayLike) -> float:
@@ -82,8 +84,13 @@ def auc(scores: ArrayLike, high: ArrayLike) -> float:
     return float(placements(scores, high)[0].mean())
 
 
-def placements(scores: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def placements(scores: ArrayLike, high: ArrayLike, *, least: int = 1) -> tuple[Floats, Floats]:
     """Give DeLong's components (DeLong, DeLong and Clarke-Pearson 1988): of each case its share of pairs in order.
+
+    Parameters
+    ----------
+    least
+        Cases of either class: 2 where a variance is to be taken.
 
     Returns
     -------
@@ -93,9 +100,9 @@ def placements(scores: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64],
     Raises
     ------
     BadInputError, TooFewCasesError
-        As `auc`.
+        As `auc`; if there are not as many cases of either class.
     """
-    of_high, of_low = _classes(scores, high)
+    of_high, of_low = _classes(scores, high, least=least)
     return _share_below(of_high, of_low), _share_below(-of_low, -of_high)
 
 
@@ -107,12 +114,10 @@ def delong(scores: ArrayLike, high: ArrayLike) -> AucInterval:
 
     Raises
     ------
-    BadInputError
-        As `auc`.
-    TooFewCasesError
-        If there are not two cases of either class, of which a variance could be taken.
+    BadInputError, TooFewCasesError
+        As `auc`; if there are not two cases of either class, of which a variance could be taken.
     """
-    of_high, of_low = placements(scores, high)
+    of_high, of_low = placements(scores, high, least=2)
     area, variance = float(of_high.mean()), _variance(of_high, of_low)
     half = Z_95 * math.sqrt(variance)
     return AucInterval(area, max(0.0, area - half), min(1.0, area + half), variance)
@@ -139,17 +144,11 @@ def delong_test(first: ArrayLike, second: ArrayLike, high: ArrayLike) -> AucDiff
         As `delong`.
     """
     # case by case, so that equal orders differ by exactly nothing
-    of_high, of_low = (
-        other - one for one, other in zip(placements(first, high), placements(second, high), strict=True)
-    )
-    return normal_difference(float(of_high.mean()), _variance(of_high, of_low))
-
-
-def normal_difference(difference: float, variance: float) -> AucDifference:
-    """Give the interval and the p-value of a difference that is normal with this variance, as far as there is one."""
-    if variance <= 0:
-        return AucDifference(difference, None, 1.0 if difference == 0 else None)
-    error = math.sqrt(variance)
+    pairs = zip(placements(first, high, least=2), placements(second, high, least=2), strict=True)
+    of_high, of_low = (other - one for one, other in pairs)
+    difference, error = float(of_high.mean()), math.sqrt(_variance(of_high, of_low))
+    if not error:
+        return AucDifference(difference, None, None if difference else 1.0)
     limits = with_width((difference - Z_95 * error, difference + Z_95 * error))
     return AucDifference(difference, limits, math.erfc(abs(difference) / error / math.sqrt(2)))
 
@@ -236,10 +235,8 @@ def sensitivity_threshold(scores: ArrayLike, high: ArrayLike, *, sensitivity: fl
 
     Raises
     ------
-    BadInputError
+    BadInputError, TooFewCasesError
         As `auc`; if the sensitivity is not over 0 and at most 1.
-    TooFewCasesError
-        As `auc`.
     """
     if not 0 < sensitivity <= 1:
         raise BadInputError(f"a sensitivity of {sensitivity:g} is asked for; it must be over 0 and at most 1")
@@ -247,7 +244,7 @@ def sensitivity_threshold(scores: ArrayLike, high: ArrayLike, *, sensitivity: fl
     return float(curve.thresholds[np.flatnonzero(curve.sensitivity >= sensitivity - 1e-12)[0]])
 
 
-def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
+def checked_scores(scores: ArrayLike) -> Floats:
     """Give scores as an array of float, (cases,).
 
     Raises
@@ -281,29 +278,26 @@ def checked_high(high: ArrayLike, *, cases: int) -> NDArray[np.bool_]:
     return is_high
 
 
-def _classes(scores: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the scores of high-risk and of low-risk cases, checked; refuse one class alone."""
+def _classes(scores: ArrayLike, high: ArrayLike, *, least: int = 1) -> tuple[Floats, Floats]:
+    """Give the scores of high-risk and of low-risk cases, checked; refuse too few of either."""
     values = checked_scores(scores)
     is_high = checked_high(high, cases=values.size)
-    if is_high.all() or not is_high.any():
+    of_high, of_low = values[is_high], values[~is_high]
+    if min(of_high.size, of_low.size) < least:
+        what = "an AUC takes both" if least == 1 else f"the variance of an AUC takes {least} of each"
         raise TooFewCasesError(
-            f"there are {np.count_nonzero(is_high)} high-risk and {np.count_nonzero(~is_high)} low-risk cases: an AUC "
-            "takes both; give cases of both, or leave this group out"
+            f"there are {of_high.size} high-risk and {of_low.size} low-risk cases: {what}; give more cases, or leave "
+            "this group out"
         )
-    return values[is_high], values[~is_high]
+    return of_high, of_low
 
 
-def _share_below(scores: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def _share_below(scores: Floats, others: Floats) -> Floats:
     """Of each score the share of the others that are below; equal ones count half."""
     ordered = np.sort(others)
     return (np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")) / (2 * others.size)
 
 
-def _variance(of_high: NDArray[np.float64], of_low: NDArray[np.float64]) -> float:
+def _variance(of_high: Floats, of_low: Floats) -> float:
     """Give the variance of a mean of placements, or of differences of placements."""
-    if min(of_high.size, of_low.size) < 2:
-        raise TooFewCasesError(
-            f"there are {of_high.size} high-risk and {of_low.size} low-risk cases: DeLong's variance takes 2 of each; "
-            "give more cases, or the AUC without an interval"
-        )
     return float(of_high.var(ddof=1) / of_high.size + of_low.var(ddof=1) / of_low.size)

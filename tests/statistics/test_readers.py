@@ -7,7 +7,7 @@ import pytest
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.statistics.reader_table import Reading, Readings, gather_readings
-from nnunet_amt.statistics.readers import analyse_readers, auc_covariances
+from nnunet_amt.statistics.readers import analyse_readers, auc_covariances, compare_groups
 from nnunet_amt.statistics.roc import delong, delong_test
 from tests.statistics.van_dyke import HIGH, RATINGS
 
@@ -106,27 +106,10 @@ def test_one_reader_is_delongs_test() -> None:
 
 def test_readers_of_a_level_are_those_alone() -> None:
     some = VAN_DYKE.of(["4", "2"])
-    assert some.readers == ("2", "4")
-    assert (some.ratings == RATINGS[:, [1, 3]]).all()
-
-
-def test_yes_and_no_of_the_paper() -> None:
-    """Juniors without and with the model by their published counts: with it a mean AUC of .822, as the abstract says.
-
-    Which cases a reader got right is not published; here both readings are right in the same ones as far as they can.
-    """
-    without, with_model = ((35, 11), (34, 12), (35, 12)), ((36, 15), (36, 16), (36, 15))
-    ratings = [
-        [
-            np.concatenate([np.arange(41) < true_positives, np.arange(20) >= true_negatives])
-            for true_positives, true_negatives in rows
-        ]
-        for rows in (without, with_model)
-    ]
-    found = analyse_readers(study(np.array(ratings), np.arange(61) < 41))
-    assert found.random_readers is not None
-    assert [round(mean.auc, 3) for mean in found.random_readers.means] == [0.714, 0.822]
-    assert (found.random_readers.p or 1) < 0.05
+    assert some.readers == ("4", "2")
+    assert (some.ratings == RATINGS[:, [3, 1]]).all()
+    with pytest.raises(BadInputError, match="no reader 6; the study has 1, 2, 3, 4, 5"):
+        VAN_DYKE.of(["6"])
 
 
 def test_equal_ratings_are_no_difference() -> None:
@@ -155,6 +138,96 @@ def test_a_difference_without_a_variance_has_no_p() -> None:
     assert found.random_readers is not None
     assert (found.random_readers.difference, found.random_readers.p, found.random_readers.f) == (0.5, None, None)
     assert [mean.interval for mean in found.random_readers.means] == [None, None]
+
+
+def counts_study(rows: dict[str, tuple[tuple[int, int], tuple[int, int]]]) -> Readings:
+    """Yes/no readings by true positives of 41 and true negatives of 20, without and with the model.
+
+    Which cases a reader got right is not published; here two readings are right in the same ones as far as they can be.
+    """
+    ratings = [
+        [np.concatenate([np.arange(41) < both[at][0], np.arange(20) >= both[at][1]]) for both in rows.values()]
+        for at in (0, 1)
+    ]
+    cases = tuple(str(at) for at in range(61))
+    return Readings(("without", "with"), tuple(rows), cases, np.array(ratings, float), np.arange(61) < 41)
+
+
+# Table 3 of the paper
+PUBLISHED = counts_study(
+    {
+        "junior 1": ((35, 11), (36, 15)),
+        "junior 2": ((34, 12), (36, 16)),
+        "junior 3": ((35, 12), (36, 15)),
+        "senior 1": ((37, 15), (37, 16)),
+        "senior 2": ((38, 15), (38, 16)),
+        "senior 3": ((38, 15), (38, 16)),
+    }
+)
+JUNIORS, SENIORS = PUBLISHED.readers[:3], PUBLISHED.readers[3:]
+
+
+def test_juniors_of_the_paper_with_the_model() -> None:
+    """Mean AUCs of .714 without and .822 with it, as the abstract says of the latter."""
+    found = analyse_readers(PUBLISHED.of(JUNIORS))
+    assert found.random_readers is not None
+    assert [round(mean.auc, 3) for mean in found.random_readers.means] == [0.714, 0.822]
+    assert (found.random_readers.p or 1) < 0.05
+
+
+def test_juniors_and_seniors_of_the_paper_with_the_model() -> None:
+    """The abstract's .822 against .859, p > .05: the seniors' mean is that with the model, not their own."""
+    found = compare_groups(PUBLISHED, ("with", JUNIORS), ("with", SENIORS))
+    assert found.random_readers is not None
+    for compared in (found.random_readers, found.fixed_readers):
+        assert [round(mean.auc, 3) for mean in compared.means] == [0.822, 0.859]
+        assert compared.p is not None and compared.p > 0.05
+    unaided = compare_groups(PUBLISHED, ("with", JUNIORS), ("without", SENIORS)).fixed_readers
+    assert [round(mean.auc, 3) for mean in unaided.means] == [0.822, 0.834]
+
+
+def test_groups_of_one_reader_are_delongs_test() -> None:
+    found = compare_groups(VAN_DYKE, ("1", ["1"]), ("2", ["2"]))
+    alone = delong_test(RATINGS[0, 0], RATINGS[1, 1], HIGH)
+    assert found.random_readers is None
+    assert found.fixed_readers.p == pytest.approx(alone.p)
+    assert found.fixed_readers.interval == pytest.approx(alone.interval)
+
+
+def test_groups_on_paper() -> None:
+    """Random readers: the variance is that of two means, and what the readers of a group share beyond those of two.
+
+    AUCs of readers 1 and 2 are .9196 and .8588, of 3, 4 and 5 .9039, .9731 and .8298.
+    """
+    found = compare_groups(VAN_DYKE, ("1", ["1", "2"]), ("1", ["3", "4", "5"])).random_readers
+    aucs, covariances = auc_covariances(RATINGS[:1], HIGH)
+    shared = covariances[0, :, 0]
+    within = shared[0, 1] + (shared[2, 3] + shared[2, 4] + shared[3, 4]) / 3
+    spreads = aucs[0, :2].var(ddof=1) / 2, aucs[0, 2:].var(ddof=1) / 3
+    variance = sum(spreads) + max(within - 2 * shared[:2, 2:].mean(), 0)
+    assert found is not None and found.f is not None
+    assert found.difference == pytest.approx(aucs[0, 2:].mean() - aucs[0, :2].mean())
+    assert found.f == pytest.approx(found.difference**2 / variance)
+    assert found.ddf == pytest.approx(variance**2 / (spreads[0] ** 2 / 1 + spreads[1] ** 2 / 2))
+
+
+def test_groups_that_cannot_be_are_refused() -> None:
+    with pytest.raises(BadInputError, match="reader 2 is in both"):
+        compare_groups(VAN_DYKE, ("1", ["1", "2"]), ("2", ["2", "3"]))
+    with pytest.raises(BadInputError, match="no condition 3; the study has 1 and 2"):
+        compare_groups(VAN_DYKE, ("1", ["1"]), ("3", ["2"]))
+    with pytest.raises(TooFewCasesError, match="no reader"):
+        compare_groups(VAN_DYKE, ("1", []), ("2", ["2"]))
+
+
+def test_a_reader_who_says_the_same_of_all_is_analysed() -> None:
+    """An AUC of .5 without a variance of its own, among readers who have one."""
+    ratings = RATINGS.copy()
+    ratings[:, 1] = 3
+    found = analyse_readers(study(ratings, HIGH))
+    assert (found.readers[1].first.auc, found.readers[1].first.interval) == (0.5, None)
+    assert (found.readers[1].difference.p, found.readers[1].difference.interval) == (1.0, None)
+    assert found.random_readers is not None and 0 < (found.random_readers.p or 0) < 1
 
 
 def rows_of(*, without: tuple[str, str, str] = ("", "", "")) -> list[Reading]:
