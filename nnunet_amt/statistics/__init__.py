@@ -1,1 +1,1 @@
-"""Intervals and tests; no torch."""
+"""Intervals, tests, ROC, calibration, agreement and reader studies; no torch."""

@@ -43,7 +43,7 @@ class Readings:
         Raises
         ------
         BadInputError
-            If one of them is not of this study.
+            If one of them is not of this study, or is named twice.
         """
         ratings = np.stack([self.in_condition(condition, readers) for condition in self.conditions])
         return Readings(self.conditions, tuple(readers), self.cases, ratings, self.high)
@@ -54,12 +54,14 @@ class Readings:
         Raises
         ------
         BadInputError
-            If it, or one of them, is not of this study.
+            If it, or one of them, is not of this study, or one is named twice.
         """
         if condition not in self.conditions:
             raise BadInputError(f"there is no condition {condition}; the study has {' and '.join(self.conditions)}")
         if unknown := [reader for reader in readers if reader not in self.readers]:
             raise BadInputError(f"there is no reader {unknown[0]}; the study has {', '.join(self.readers)}")
+        if len(set(readers)) < len(readers):
+            raise BadInputError(f"a reader is named twice in {', '.join(readers)}; name each once")
         at = [self.readers.index(reader) for reader in readers]
         return self.ratings[self.conditions.index(condition), at]
 

@@ -265,7 +265,7 @@ def _degrees(total: float, part: float, degrees: int) -> float:
 
 def _mean(condition: str, aucs: NDArray[np.float64], variance: float, degrees: float) -> ConditionMean:
     mean = float(aucs.mean())
-    half = _t_quantile(degrees) * math.sqrt(variance)
+    half = _t_quantile(degrees) * math.sqrt(max(variance, 0.0))  # rounding can leave less than none
     return ConditionMean(condition, mean, with_width((max(0.0, mean - half), min(1.0, mean + half))))
 
 

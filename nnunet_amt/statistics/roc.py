@@ -190,7 +190,7 @@ def bootstrap_auc_interval(
 
 
 def roc_points(scores: ArrayLike, high: ArrayLike) -> RocCurve:
-    """Give the points of the empirical ROC curve, one for each set of cases that a threshold can call high risk.
+    """Give the points of the empirical ROC curve (Metz 1978): one for each set of cases that a threshold can call high.
 
     Returns
     -------

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError
-from nnunet_amt.statistics.reader_table import Reading, Readings, gather_readings
-from nnunet_amt.statistics.readers import analyse_readers, auc_covariances, compare_groups
+from nnunet_amt.statistics.reader_covariances import auc_covariances
+from nnunet_amt.statistics.reader_table import Readings
+from nnunet_amt.statistics.readers import analyse_readers, compare_groups
 from nnunet_amt.statistics.roc import delong, delong_test
 from tests.statistics.van_dyke import HIGH, RATINGS
 
@@ -64,15 +65,6 @@ def test_or_dbm_mrmc_with_the_jackknife() -> None:
     assert fixed.means[1].interval == pytest.approx((0.90795637, 0.97371835), abs=5e-7)
 
 
-def test_jackknife_covariances_of_each_reader() -> None:
-    """The same report, part d of analysis 2: error variance and covariance of the conditions, reader by reader."""
-    _, covariances = auc_covariances(RATINGS, HIGH, method="jackknife")
-    errors = [(covariances[0, r, 0, r] + covariances[1, r, 1, r]) / 2 for r in range(5)]
-    assert errors == pytest.approx([0.00069890, 0.00110605, 0.00084234, 0.00015058, 0.00121357], abs=5e-9)
-    between = [covariances[0, r, 1, r] for r in range(5)]
-    assert between == pytest.approx([0.00037347, 0.00076016, 0.00035532, 0.00000108, 0.00024304], abs=5e-9)
-
-
 # MRMCaov (Smith and Hillis), empirical AUC with cov = DeLong on the same ratings: docs/jss/MRMCaov.tex
 def test_mrmcaov_with_delong() -> None:
     found = analyse_readers(VAN_DYKE)
@@ -102,14 +94,6 @@ def test_one_reader_is_delongs_test() -> None:
     assert found.fixed_readers.interval == pytest.approx(alone.interval)
     assert found.readers[0].difference == alone
     assert found.readers[0].first == delong(RATINGS[0, 2], HIGH)
-
-
-def test_readers_of_a_level_are_those_alone() -> None:
-    some = VAN_DYKE.of(["4", "2"])
-    assert some.readers == ("4", "2")
-    assert (some.ratings == RATINGS[:, [3, 1]]).all()
-    with pytest.raises(BadInputError, match="no reader 6; the study has 1, 2, 3, 4, 5"):
-        VAN_DYKE.of(["6"])
 
 
 def test_equal_ratings_are_no_difference() -> None:
@@ -228,50 +212,6 @@ def test_a_reader_who_says_the_same_of_all_is_analysed() -> None:
     assert (found.readers[1].first.auc, found.readers[1].first.interval) == (0.5, None)
     assert (found.readers[1].difference.p, found.readers[1].difference.interval) == (1.0, None)
     assert found.random_readers is not None and 0 < (found.random_readers.p or 0) < 1
-
-
-def rows_of(*, without: tuple[str, str, str] = ("", "", "")) -> list[Reading]:
-    return [
-        Reading(reader, condition, case, rating)
-        for condition in ("alone", "with AI")
-        for reader in ("B", "A")
-        for case, rating in (("c2", 2.0), ("c1", 1.0))
-        if (condition, reader, case) != without
-    ]
-
-
-def test_rows_are_put_in_order() -> None:
-    """Conditions as they come first, readers and cases by name; or conditions as they are named."""
-    rows = rows_of()
-    rows[0] = Reading("B", "alone", "c2", 5.0)
-    found = gather_readings(rows, high={"c1": False, "c2": True, "c3": True})
-    assert (found.conditions, found.readers, found.cases) == (("alone", "with AI"), ("A", "B"), ("c1", "c2"))
-    assert found.ratings.tolist() == [[[1, 2], [1, 5]], [[1, 2], [1, 2]]]
-    assert found.high.tolist() == [False, True]
-    turned = gather_readings(rows, high={"c1": False, "c2": True}, conditions=("with AI", "alone"))
-    assert turned.ratings.tolist() == found.ratings[::-1].tolist()
-
-
-def test_missing_readings_are_named() -> None:
-    rows = rows_of(without=("with AI", "A", "c1"))
-    with pytest.raises(BadInputError, match=r"case c1 by reader A in condition with AI is missing \(1 in all\)"):
-        gather_readings(rows, high={"c1": False, "c2": True})
-
-
-def test_bad_tables_are_refused() -> None:
-    high = {"c1": False, "c2": True}
-    with pytest.raises(BadInputError, match="case c2 by reader B in condition alone stands there twice"):
-        gather_readings([*rows_of(), rows_of()[0]], high=high)
-    with pytest.raises(BadInputError, match="case c2 by reader B in condition alone is nan"):
-        gather_readings([Reading("B", "alone", "c2", float("nan"))], high=high)
-    with pytest.raises(BadInputError, match=r"case c2 was read.*high risk"):
-        gather_readings(rows_of(), high={"c1": False})
-    with pytest.raises(BadInputError, match="of alone; they must be of two conditions"):
-        gather_readings(rows_of()[:4], high=high)
-    with pytest.raises(BadInputError, match="of alone, with AI; they must be of the conditions before and after"):
-        gather_readings(rows_of(), high=high, conditions=("before", "after"))
-    with pytest.raises(TooFewCasesError, match="no readings"):
-        gather_readings([], high=high)
 
 
 def test_too_few_cases_and_no_reader_are_refused() -> None:
