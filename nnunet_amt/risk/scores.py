@@ -118,9 +118,12 @@ def write_scores(
     for model in dict.fromkeys(row.model for row in together):
         looks = entries[model].external_looks if model in entries else 0
         known = entries[model].details if model in entries else {}
-        own = [row for row in together if row.model == model]
+        held_out = [row for row in together if row.model == model and row.kind == "out_of_fold"]
+        high = [row.high for row in held_out]
+        youden, sensitive = thresholds_of([row.score for row in held_out], high) if len({*high}) == 2 else (None, None)
         models[model] = {
-            **_thresholds([row for row in own if row.kind == "out_of_fold"]),
+            "threshold": youden,
+            "sensitive_threshold": sensitive,
             "external_looks": looks + _is_new_look(model, rows, earlier),
             "details": dict(details.get(model, known)),
         }
@@ -183,21 +186,19 @@ def ensemble_rows(rows: Iterable[ScoreRow], *, models: Collection[str], name: st
     return together
 
 
+def thresholds_of(scores: Sequence[float], high: Sequence[bool]) -> tuple[float, float]:
+    """Give Youden's threshold and the highest one with a sensitivity of `SENSITIVITY`, of scores of both classes."""
+    of_high = sorted((score for score, is_high in zip(scores, high, strict=True) if is_high), reverse=True)
+    needed = math.ceil(SENSITIVITY * len(of_high) - 1e-9)
+    return youden_threshold(scores, high), of_high[needed - 1]
+
+
 def youden_threshold(scores: Sequence[float], high: Sequence[bool]) -> float:
     """Give the score from which on sensitivity + specificity - 1 is largest; of equals the lowest misses least."""
     s, h = np.asarray(scores, dtype=float), np.asarray(high, dtype=bool)
     candidates = np.unique(s)
     index = [np.mean(s[h] >= t) - np.mean(s[~h] >= t) for t in candidates]
     return float(candidates[int(np.argmax(np.round(index, 12)))])
-
-
-def _thresholds(rows: Sequence[ScoreRow]) -> dict[str, float | None]:
-    high = sorted((row.score for row in rows if row.high), reverse=True)
-    if not high or len(high) == len(rows):
-        return {"threshold": None, "sensitive_threshold": None}
-    needed = math.ceil(SENSITIVITY * len(high) - 1e-9)
-    youden = youden_threshold([row.score for row in rows], [row.high for row in rows])
-    return {"threshold": youden, "sensitive_threshold": high[needed - 1]}
 
 
 def _rows_that_stay(earlier: Sequence[ScoreRow], rows: Sequence[ScoreRow]) -> list[ScoreRow]:
