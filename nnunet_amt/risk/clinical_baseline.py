@@ -16,8 +16,8 @@ import numpy as np
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import FOLDS, PatientCase, grouped_folds
 from nnunet_amt.risk.logistic import LogisticModel, fit_logistic
-from nnunet_amt.risk.selection import probability
 from nnunet_amt.risk.scores import Kind, ScoreRow
+from nnunet_amt.risk.selection import probability
 
 CLINICAL = "clinical"
 PREDICTORS = ("margin unclear", "diameter (cm)", "age (years)")

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with its ImageNet weights as they are, and a logistic head: minutes on a CPU, nothing to download."""
+"""EfficientNet-Lite0 with its ImageNet weights as they are, and a logistic head: a minute, nothing to download."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nnunet_amt.risk.networks.architectures import HIGH, LOW, build_network
 from nnunet_amt.risk.networks.development import Development
 from nnunet_amt.risk.networks.images import three_channels
 from nnunet_amt.risk.networks.pretrained import load_weights
-from nnunet_amt.risk.selection import Selection, choose_by_folds
 from nnunet_amt.risk.networks.settings import EMBEDDED, Normalisation
+from nnunet_amt.risk.selection import Selection, choose_by_folds
 
 INVERSE_PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # from 1280 features nearly held at zero to nearly free
 _AT_ONCE = 16

@@ -87,7 +87,7 @@ def fit(
     WorkFailedError
         If the loss grows beyond all numbers.
     """
-    with torch.random.fork_rng():  # whoever calls goes on with his own random numbers
+    with torch.random.fork_rng(devices=[]):  # whoever calls goes on with his own random numbers
         _seed(settings.seed, run, _FIRST_WEIGHTS)
         network = build_network(settings.network, normalisation=settings.normalisation)
         if weights:
@@ -99,7 +99,7 @@ def fit(
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
         )
-        losses, scored = _resume(checkpoint, network, optimiser, device) if checkpoint.is_file() else ([], [])
+        losses, scored = _resume(checkpoint, network, optimiser, until=until, device=device)
         images, high, held_out = images.to(device), high.to(device), held_out.to(device)
         after_epoch(len(losses))
         for epoch in range(len(losses) + 1, until + 1):
@@ -108,8 +108,8 @@ def fit(
             scored.append(logits_of_high(network, held_out, normalisation=settings.normalisation))
             if not (math.isfinite(losses[-1]) and np.isfinite(scored[-1]).all()):
                 raise WorkFailedError(
-                    f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {checkpoint.stem}; give a "
-                    f"smaller learning rate than {settings.learning_rate:g}, or begin with ImageNet weights"
+                    f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {checkpoint.stem}; give "
+                    f"a smaller learning rate than {settings.learning_rate:g}, or begin with ImageNet weights"
                 )
             if epoch % CHECKPOINT_EPOCHS == 0 or epoch == until:
                 _write_checkpoint(checkpoint, network, optimiser, losses, scored)
@@ -176,12 +176,18 @@ def _write_checkpoint(
 
 
 def _resume(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, device: str
+    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, *, until: int, device: str
 ) -> tuple[list[float], list[np.ndarray]]:
+    """Take network and optimiser of a checkpoint, if there is one; give what it knows of its epochs."""
+    if not path.is_file():
+        return [], []
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        network.load_state_dict(content["network"])
-        optimiser.load_state_dict(content["optimiser"])
-        return list(content["losses"]), list(content["held_out"].cpu().numpy())
+        losses, scored = list(content["losses"]), list(content["held_out"].cpu().numpy())
+        if len(losses) <= until:  # else the folds have been trained again and chose fewer epochs
+            network.load_state_dict(content["network"])
+            optimiser.load_state_dict(content["optimiser"])
+            return losses, scored
     except Exception as error:  # torch and pickle raise of every kind
         raise BadInputError(f"{path}: is damaged; remove it, and this training begins anew") from error
+    return [], []

@@ -1,7 +1,7 @@
 """Grad-CAM: where in a slice a network sees what speaks for its class, and how much of that lies in the tumour.
 
-Selvaraju et al., Int J Comput Vis 2020. A map that stays the same when the weights are drawn anew tells of the network's
-layout and not of what it has learnt (Adebayo et al., NeurIPS 2018); hence the control.
+Selvaraju et al., Int J Comput Vis 2020. A map that stays the same when the weights are drawn anew tells of the layout
+of the network and not of what it has learnt (Adebayo et al., NeurIPS 2018); hence the control.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.networks.architectures import HIGH, LOW
 from nnunet_amt.risk.networks.images import grey_image, three_channels
 from nnunet_amt.risk.networks.model_folder import ModelInfo, load_model
-from nnunet_amt.risk.selection import probability
 from nnunet_amt.risk.networks.settings import NETWORKS
 from nnunet_amt.risk.rois import Roi
+from nnunet_amt.risk.selection import probability
 
 RIM_MM = 5.0
 
@@ -206,7 +206,7 @@ def heat_shares(
 def randomised(network: nn.Module, *, seed: int) -> nn.Module:
     """Give a network of the same layout with all weights drawn anew."""
     other = copy.deepcopy(network)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in other.modules():
             if callable(reset := getattr(module, "reset_parameters", None)):

@@ -102,7 +102,7 @@ def read_model_info(folder: Path) -> ModelInfo:
     content = read_json(path, form=_FORM, advice=_AGAIN)
     if content["network"] not in NETWORKS or content["normalisation"] not in ("image", "imagenet"):
         raise BadInputError(
-            f"{path}: network {content['network']!r} with normalisation {content['normalisation']!r} is not known; {_AGAIN}"
+            f"{path}: network {content['network']!r}, normalisation {content['normalisation']!r}: not known; {_AGAIN}"
         )
     smallest = NETWORKS[content["network"]].smallest
     if not smallest <= content["size"] <= 4096:

@@ -8,7 +8,7 @@
     model/            model.json, weights.pth: what is handed on
     result.json       what the folds chose, and the scores; written last
 
-While a fold is trained, its checkpoint ``fold_0.pth`` stands beside it; that of the training on all cases is ``all.pth``.
+While a fold is trained, its checkpoint ``fold_0.pth`` stands there; that of the training on all cases is ``all.pth``.
 """
 
 from __future__ import annotations
