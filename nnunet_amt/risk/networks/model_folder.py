@@ -70,13 +70,13 @@ class ModelInfo:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_model(folder: Path, network: nn.Module, **info: Any) -> ModelInfo:
+def write_model(folder: Path, trained: nn.Module, **info: Any) -> ModelInfo:
     """Write a model; `info` are the fields of `ModelInfo` but the hash of the weights, which are written here."""
     import torch
 
     (folder / MODEL_FILE).unlink(missing_ok=True)  # it must never stand beside weights that are not its own
     with atomic_path(folder / WEIGHTS_FILE) as partial:
-        torch.save({key: value.cpu() for key, value in network.state_dict().items()}, partial)
+        torch.save({key: value.cpu() for key, value in trained.state_dict().items()}, partial)
     written = ModelInfo(weights_sha256=str(file_sha256(folder / WEIGHTS_FILE)), **info)
     write_json(folder / MODEL_FILE, {"schema_version": SCHEMA_VERSION, **asdict(written)})
     return written
