@@ -337,6 +337,15 @@ def find_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) -> Pat
     return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer, network=AMTUNet)
 
 
+def trained_models(dataset_id: int) -> list[Path]:
+    """Give the folders of all models of a dataset, of whatever trainer; BadInputError if there is none."""
+    folder = folder_from_environment("nnUNet_results") / _trained_dataset(dataset_id)
+    models = sorted(path.parent.resolve() for path in folder.glob("*__*/dataset.json"))
+    if not models:
+        raise BadInputError(f"{folder}: no model has been trained of this dataset; give the model's folder or its zip")
+    return models
+
+
 def _case_lines(done: int, total: int, progress: Progress) -> Callable[[str], None]:
     """Make what turns nnU-Net's lines into progress."""
 
