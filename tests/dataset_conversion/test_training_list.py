@@ -67,7 +67,10 @@ def test_a_ct_that_the_model_has_learnt_is_refused_by_its_case(tmp_path: Path, t
     with pytest.raises(SplitLeakageError, match=re.escape(where)):
         run(write_hospital(tmp_path / "a", (2, 1, 5)), known)
     images = tmp_path / "a" / "raw" / trained_on.name.replace("711", "712") / "imagesTs"
-    assert sorted(path.name for path in images.iterdir()) == ["t2_0000.nii.gz", "t5_0000.nii.gz"]  # none to be predicted
+    assert sorted(path.name for path in images.iterdir()) == [
+        "t2_0000.nii.gz",
+        "t5_0000.nii.gz",
+    ]  # none to be predicted
     run(write_hospital(tmp_path / "b", (2, 5)), known)
 
 
