@@ -125,7 +125,11 @@ def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[s
         lesions = results[case.case_id]["lesions"]
         volumes = [float(row[_COLUMN["volume_cm3"]]) for row in lesions]
         diameters = [float(row[_COLUMN["axial_diameter_mm"]]) for row in lesions]
-        cells: tuple[str, ...] = (str(len(lesions)), f"{sum(volumes):.1f}", f"{max(diameters):.0f}" if diameters else "")
+        cells: tuple[str, ...] = (
+            str(len(lesions)),
+            f"{sum(volumes):.1f}",
+            f"{max(diameters):.0f}" if diameters else "",
+        )
         cells = (*cells, points[case.case_id]) if told else cells
         rows.append(Row(case.case_id, cells, link=f"#{case.case_id}"))
     columns = ("lesions", "volume, cm³", "largest axial diameter, mm", *(("operating point",) if told else ()))
