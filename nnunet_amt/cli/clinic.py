@@ -210,7 +210,7 @@ def calibrate(
     out.print(text_table(result.table))
     for sentence in result.sentences:
         out.print(sentence, markup=False)
-    show_written([result.path])
+    show_written(result.files)
     if not result.points:
         return
     point = "balanced" if "balanced" in result.points else result.points[0]

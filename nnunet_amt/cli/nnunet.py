@@ -58,6 +58,14 @@ def plan(
         tuple[float, float] | None,
         typer.Option(metavar="LOW HIGH", help="HU that become 0 and 1.", show_default="the dataset's range"),
     ] = None,
+    features: Annotated[
+        tuple[int, int, int, int] | None,
+        typer.Option(
+            metavar="N N N N",
+            help="Channels of the network's levels, finest first.",
+            show_default="32 64 128 256",
+        ),
+    ] = None,
     jobs: Jobs = None,
 ) -> None:
     """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
@@ -65,8 +73,8 @@ def plan(
 
     with progress_bars() as progress:
         summary = plan_dataset(
-            dataset, spacing=spacing, patch_size=patch_size, window=window, jobs=worker_processes(jobs),
-            progress=progress,
+            dataset, spacing=spacing, patch_size=patch_size, window=window, features=features,
+            jobs=worker_processes(jobs), progress=progress,
         )  # fmt: skip
     mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))
     out.print(f"spacing {mm} mm, patch {voxels} voxels (z, y, x)")

@@ -47,22 +47,29 @@ from nnunet_amt.evaluation.operating_points.point_file import (
     figures_json,
     point_json,
 )
-from nnunet_amt.evaluation.operating_points.reliability import level_histogram, reliability, stuck_voxels
+from nnunet_amt.evaluation.operating_points.reliability import (
+    RELIABILITY_FIGURE,
+    level_histogram,
+    reliability,
+    reliability_figure,
+    stuck_voxels,
+)
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.summary.clusters import clusters_of
 from nnunet_amt.evaluation.summary.cohort_groups import read_cohort_rows
 from nnunet_amt.evaluation.summary.summary import summarise
 from nnunet_amt.images.mask_file import read_geometry
 from nnunet_amt.images.probability_file import probability_file, read_probabilities
+from nnunet_amt.writing.figure_style import save_figure
 from nnunet_amt.writing.numbers import counted, interval_text, value_text
 from nnunet_amt.writing.table import Row, Table
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The file of the points, their names, what each reached on the tuning cases, and what else to know."""
+    """What was written, the points' names, what each reached on the tuning cases, and what else to know."""
 
-    path: Path
+    files: tuple[Path, ...]
     points: tuple[str, ...]
     table: Table
     sentences: tuple[str, ...]
@@ -86,7 +93,7 @@ def calibrate(
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Calibrated:
-    """Write ``operating_points.json`` beside a model's checkpoint; run again, the network is not.
+    """Write ``operating_points.json`` and ``reliability.png`` beside a checkpoint; run again, the network is not.
 
     Parameters
     ----------
@@ -121,7 +128,12 @@ def calibrate(
     }
     asked = {"most_fp_per_scan": most_fp_per_scan, "ci_always": ci_always}
     with recorded_run(
-        model.checkpoint.parent, "calibrate", settings=asked, seed=seed, inputs=inputs, outputs=(POINTS_FILE,)
+        model.checkpoint.parent,
+        "calibrate",
+        settings=asked,
+        seed=seed,
+        inputs=inputs,
+        outputs=(POINTS_FILE, f"{RELIABILITY_FIGURE}.png", f"{RELIABILITY_FIGURE}.svg"),
     ) as notes:
         predict_tuning_cases(model, cases, device=device, jobs=jobs, progress=progress)
         pairs = _pairs(model, cases, progress)
@@ -142,10 +154,12 @@ def calibrate(
             "reliability": reliability(histograms, [(patients or {}).get(case, case) for case in cases]),
         }
         write_json(model.checkpoint.parent / POINTS_FILE, content)
+        save_figure(reliability_figure(content["reliability"]), model.checkpoint.parent, RELIABILITY_FIGURE)
         notes.counts |= {"cases": len(cases), "points": len(points)}
     table = _table(points, figures, len(cases))
     described = tuple(f"{name}: {point.described}" for name, point in points.items())
-    return Calibrated(model.checkpoint.parent / POINTS_FILE, tuple(points), table, (*described, *_sentences(content)))
+    files = (model.checkpoint.parent / POINTS_FILE, model.checkpoint.parent / f"{RELIABILITY_FIGURE}.png")
+    return Calibrated(files, tuple(points), table, (*described, *_sentences(content)))
 
 
 def _patients(cohort: Path, cases: Sequence[str]) -> Mapping[str, str] | None:

@@ -118,7 +118,7 @@ def export_predictions(
         write_json(output / "refused.json", refused)
         notes.counts |= {"cases": len(label_maps), "refused": len(refused), "lesions": len(rows)}
         notes.settings["ct_sha256"] = cts
-    files += [output / "lesions.csv", output / RECORD_FILE]
+    files += [output / "lesions.csv", *([output / "refused.json"] if refused else []), output / RECORD_FILE]
     return Exported(tuple(files), tuple(without), refused, told)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER
 from nnunet_amt.nnunet.environment import require_known_trainer
-from nnunet_amt.nnunet.predict import find_model
+from nnunet_amt.nnunet.predict import find_model, trained_models
 from nnunet_amt.study.settings import SETTINGS_FILE, StudyFolders, read_settings
 from nnunet_amt.trainers.unet import AMTUNet
 
@@ -61,20 +61,26 @@ def opened_model(
 def training_list_of(model: str) -> TrainingList | None:
     """Gather what is at hand of the list of CTs that a model was trained on; `model` as in `opened_model`.
 
-    Its ``dataset.json`` has their hashes; where the dataset stands too, in the study or in nnUNet_raw, it has more.
+    Its ``dataset.json`` has their hashes; where the dataset stands too, in the study or in nnUNet_raw, it has more. Of
+    a dataset's number all models are looked at, whatever their trainer: they have learnt from the same CTs.
 
     Raises
     ------
     BadInputError
         As `opened_model`.
     """
+    if model.isdigit() and not Path(model).exists():
+        return _list_of(trained_models(int(model)))
     with opened_model(model) as weights:
-        folder = weights.parents[1].resolve()
-        places = [folder.parents[1].parent / "nnUNet_raw"]
-        if raw := os.environ.get("nnUNet_raw"):  # noqa: SIM112
-            places.append(Path(raw).resolve())
-        datasets = [place / folder.parent.name for place in dict.fromkeys(places)]
-        return training_list(folder, [dataset for dataset in datasets if dataset.is_dir()])
+        return _list_of([weights.parents[1].resolve()])
+
+
+def _list_of(models: Sequence[Path]) -> TrainingList | None:
+    places = [models[0].parents[1].parent / "nnUNet_raw"]
+    if raw := os.environ.get("nnUNet_raw"):  # noqa: SIM112
+        places.append(Path(raw).resolve())
+    datasets = [place / models[0].parent.name for place in dict.fromkeys(places)]
+    return training_list(models, [dataset for dataset in datasets if dataset.is_dir()])
 
 
 def require_no_zip(model: str) -> None:

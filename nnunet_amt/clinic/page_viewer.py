@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.clinic.case_results import CT_CROP, LABEL_MAP, PROBABILITIES, volume_of
+from nnunet_amt.evaluation.measure.lesions import label_components
 from nnunet_amt.evaluation.settings import Connectivity
+from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.geometry import Geometry, array_to_lps, box_of, corner_in, lps_geometry
 from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
@@ -83,6 +85,15 @@ def _load(folder: Path, case_id: str, minimum_voxels: int) -> LoadedCase:
     return LoadedCase(crop, dial=Dial(levels[box], steps))
 
 
-def worth_seeing(mask: NDArray[np.bool_], levels: NDArray[np.uint8] | None) -> NDArray[np.bool_]:
-    """Say what of a case the page is to show: the label map, and what half its threshold would find."""
-    return mask if levels is None else mask | (levels >= LOWEST_OF_TUMOUR // 2)
+def worth_seeing(
+    mask: NDArray[np.bool_], levels: NDArray[np.uint8] | None, *, minimum_voxels: int
+) -> NDArray[np.bool_]:
+    """Say what of a case the page is to show: the lesions, and what half their threshold would find; no specks."""
+    found = mask if levels is None else mask | (levels >= LOWEST_OF_TUMOUR // 2)
+    shown = np.zeros_like(mask)
+    for component in label_components(
+        Foreground.of(found.astype(np.uint8), (1.0, 1.0, 1.0)), connectivity=_CONNECTIVITY
+    ):
+        if np.count_nonzero(component.mask) >= minimum_voxels:
+            shown[component.slices] |= component.mask
+    return shown

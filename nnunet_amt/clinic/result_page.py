@@ -16,7 +16,7 @@ from nnunet_amt.clinic.new_cases import NotTaken
 from nnunet_amt.clinic.page_viewer import viewer_case
 from nnunet_amt.errors import AMTError
 from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
-from nnunet_amt.report.viewer import viewer_part
+from nnunet_amt.report.viewer import ViewerCase, ViewerPart, viewer_part
 from nnunet_amt.writing.table import Row, Table
 
 logger = logging.getLogger(__name__)
@@ -56,12 +56,11 @@ def write_result_page(
     """Write one HTML file that loads nothing; `results` are those of ``result.json``, by case."""
     found = [viewer_case(folder / case_id, result) for case_id, result in sorted(results.items())]
     seen = [case for case in found if case is not None]
-    viewer = None
     try:
-        viewer = viewer_part(seen, references=False, order="", progress=progress) if seen else None
-    except AMTError as error:
-        logger.warning("%s; the page has pictures alone: remove that case's folder, and run again", error)
-        seen = []
+        viewer = _viewer_of(seen, progress)
+    except AMTError:  # which of them it was, is seen when they are read one by one
+        seen = [case for case in seen if _can_be_read(case)]
+        viewer = _viewer_of(seen, progress)
     names = {case.case_id for case in seen}
     cases = [_case(folder, case_id, result, is_seen=case_id in names) for case_id, result in sorted(results.items())]
     styles = [page_block("page.css"), *([viewer.styles] if viewer else []), page_block("print.css")]
@@ -82,6 +81,21 @@ def write_result_page(
         )
     )
     write_text(path, text)
+
+
+def _viewer_of(cases: Sequence[ViewerCase], progress: Progress) -> ViewerPart | None:
+    return viewer_part(cases, references=False, order="", progress=progress) if cases else None
+
+
+def _can_be_read(case: ViewerCase) -> bool:
+    try:
+        case.load()
+    except AMTError as error:
+        logger.warning(
+            "%s: only a picture of it is on the page: %s; remove its folder, and run again", case.case_id, error
+        )
+        return False
+    return True
 
 
 def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: bool) -> CaseOnPage:
@@ -105,13 +119,20 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: boo
 
 def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = []
+    points = {case.case_id: results[case.case_id].get("operating_point", {}).get("name", "argmax") for case in cases}
+    told = any(name != "argmax" for name in points.values())
     for case in cases:
         lesions = results[case.case_id]["lesions"]
         volumes = [float(row[_COLUMN["volume_cm3"]]) for row in lesions]
         diameters = [float(row[_COLUMN["axial_diameter_mm"]]) for row in lesions]
-        cells = (str(len(lesions)), f"{sum(volumes):.1f}", f"{max(diameters):.0f}" if diameters else "")
+        cells: tuple[str, ...] = (
+            str(len(lesions)),
+            f"{sum(volumes):.1f}",
+            f"{max(diameters):.0f}" if diameters else "",
+        )
+        cells = (*cells, points[case.case_id]) if told else cells
         rows.append(Row(case.case_id, cells, link=f"#{case.case_id}"))
-    columns = ("lesions", "volume, cm³", "largest axial diameter, mm")
+    columns = ("lesions", "volume, cm³", "largest axial diameter, mm", *(("operating point",) if told else ()))
     return Table("Cases", "case", columns, tuple(rows))
 
 

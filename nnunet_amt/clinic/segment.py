@@ -94,9 +94,10 @@ def segment(
     """
     options = options or SegmentOptions()
     require_no_file(output)
+    inputs = [path.absolute() for path in inputs]  # what is written of them holds in any folder
     if executor is not None:  # its workers may be in other folders
         require_no_zip(model)
-        inputs, output = [path.absolute() for path in inputs], output.absolute()
+        output = output.absolute()
     cases, not_taken = find_new_cases(inputs, options=options.reading)
     if not cases:
         reasons = f": {not_taken[0].given.name}: {not_taken[0].reason}" if not_taken else ""

@@ -139,7 +139,8 @@ class CaseRun:
         maker = Maker(self.trainer, self.model_sha256, "" if self.point is None else self.point.name)
         with atomic_path(folder / OVERVIEW) as partial:
             partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
-        write_ct_crop(folder / CT_CROP, values, worth_seeing(mask, predicted.levels), case.grid)
+        shown = worth_seeing(mask, predicted.levels, minimum_voxels=self.options.objects.minimum_voxels)
+        write_ct_crop(folder / CT_CROP, values, shown, case.grid)
         objects, names, note = self._objects(case, values, mask, lesions, maker)
         decided = f"operating point {self.point.name}" if self.point is not None else ""
         result = {

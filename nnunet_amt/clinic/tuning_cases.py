@@ -19,16 +19,11 @@ from nnunet_amt.images.mask_file import read_geometry
 from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import SPLITS
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment, require_device, require_known_trainer
-from nnunet_amt.nnunet.input_images import InputImages, check_images, open_images
+from nnunet_amt.nnunet.input_images import InputImages, open_images
 from nnunet_amt.nnunet.loaded_model import load_model
 from nnunet_amt.nnunet.predict import find_model
-from nnunet_amt.nnunet.predict_cases import label_saved, predict_cases
-from nnunet_amt.nnunet.predictions import (
-    begin_predictions,
-    image_name,
-    unfinished_predictions,
-    with_saved_probabilities,
-)
+from nnunet_amt.nnunet.predict_cases import predict_unfinished
+from nnunet_amt.nnunet.predictions import image_name, unfinished_predictions, with_saved_probabilities
 from nnunet_amt.study.settings import StudyFolders, read_settings
 from nnunet_amt.trainers.unet import AMTUNet
 
@@ -165,10 +160,6 @@ def predict_tuning_cases(
     if not unfinished:
         return
     saved = with_saved_probabilities(output, unfinished)
-    to_do = [case for case in unfinished if case not in saved]
-    kept = check_images(inputs, to_do, jobs=jobs, progress=progress)
-    network = load_model(model.checkpoint, device=require_device(device)) if to_do else None
-    begin_predictions(output, unfinished, saved=saved)
     done = len(cases) - len(unfinished)
     progress(done, len(cases), "prediction")
 
@@ -177,9 +168,10 @@ def predict_tuning_cases(
         done += 1
         progress(done, len(cases), "prediction")
 
-    label_saved(inputs, saved, output, point=None, on_case=on_case)
-    if network is not None:
-        predict_cases(network, inputs, to_do, output, kept=kept, probabilities=True, on_case=on_case)
+    predict_unfinished(
+        lambda: load_model(model.checkpoint, device=require_device(device)), inputs, unfinished, output, saved=saved,
+        jobs=jobs, probabilities=True, progress=progress, on_case=on_case,
+    )  # fmt: skip
 
 
 def _only(images: InputImages, cases: Sequence[str]) -> InputImages:

@@ -191,6 +191,9 @@ def _convert(
         outcome = convert_cases(
             dataset, work, workers, refused_file, rule if settings.exclude_unreadable else None, cohort.cases
         )
+    if trained_on is not None and (known := trained_on.known_of(outcome.records)):  # nobody is to predict these
+        dataset.keep_only({names.cases[case.case_id]: case.split for case in cases if case.case_id not in known},
+                          nobody_writes=executor is not None)  # fmt: skip
     _require_unlike(manifest.name, outcome.records, cases, trained_on)
     _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:

@@ -36,6 +36,10 @@ class TrainingList:
     pixels: frozenset[str]
     slices: frozenset[str] = frozenset()
 
+    def known_of(self, records: Mapping[str, CaseRecord]) -> list[str]:
+        """Name the cases whose CT, or a slice of it, is in the list; `records` are by case id."""
+        return [case_id for case_id, record in records.items() if self._knows(record)]
+
     def require_none_of(self, records: Mapping[str, CaseRecord], cases: Sequence[CohortCase], manifest: str) -> None:
         """Refuse cases whose CT, or a slice of it, is in the list; `records` are by case id.
 
@@ -44,10 +48,11 @@ class TrainingList:
         SplitLeakageError
             The first of them, and how many more there are.
         """
-        found = [(case, record) for case in cases if (record := records.get(case.case_id)) and self._knows(record)]
+        known = set(self.known_of(records))
+        found = [case for case in cases if case.case_id in known]
         if not found:
             return
-        case, record = found[0]
+        case, record = found[0], records[found[0].case_id]
         shared = len(self.slices.intersection(record.slices))
         what = "is" if record.pixels in self.pixels else f"has {shared} of {len(record.slices)} slices of a CT that is"
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -60,27 +65,27 @@ class TrainingList:
         return record.pixels in self.pixels or not self.slices.isdisjoint(record.slices)
 
 
-def training_list(model_folder: Path, raw_datasets: Sequence[Path]) -> TrainingList | None:
+def training_list(model_folders: Sequence[Path], raw_datasets: Sequence[Path]) -> TrainingList | None:
     """Gather what is at hand of a model's training list; None if nothing is.
 
     Parameters
     ----------
-    model_folder
-        With the ``dataset.json`` of the model.
+    model_folders
+        With the ``dataset.json`` of the model; several where any of a dataset's models may be meant.
     raw_datasets
         Folders where the dataset that it was trained on may stand, whose conversion keeps digests of slices too.
     """
     pixels: set[str] = set()
     slices: set[str] = set()
     names = []
-    own = _hashes_in(model_folder)
-    for folder in (model_folder, *raw_datasets):
+    own = [hashes for folder in model_folders if (hashes := _hashes_in(folder))]
+    for folder in (*model_folders, *raw_datasets):
         hashes = _hashes_in(folder)
-        if hashes and (hashes == own or not own):  # another dataset may have the same name
-            names.append("its dataset.json" if folder == model_folder else folder.name)
+        if hashes and (hashes in own or not own):  # another dataset may have the same name
+            names.append("its dataset.json" if folder in model_folders else folder.name)
             pixels |= hashes
             slices |= {one for record in _records_of(folder) for one in map(str, record.get("slices", ()))}
-    return TrainingList(" and ".join(names), frozenset(pixels), frozenset(slices)) if names else None
+    return TrainingList(" and ".join(dict.fromkeys(names)), frozenset(pixels), frozenset(slices)) if names else None
 
 
 def described_list(records: Iterable[CaseRecord]) -> dict[str, object]:

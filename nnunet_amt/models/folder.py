@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from nnunet_amt.models.plans import (
     CONFIGURATION,
     NETWORK_CLASS,
     PLANS_NAME,
+    network_design,
     read_plans,
     require_amt_plans,
     require_same_plans,
@@ -71,13 +73,11 @@ def require_plans_of_model(model: Path, plans_file: Path) -> None:
         require_same_plans(read_plans(begun_with), read_plans(plans_file), CONFIGURATION, str(model))
 
 
-def require_model(
-    model: Path, *, fold: str, checkpoint: str, trainer: str, network: Callable[[int, int], nn.Module]
-) -> Path:
+def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str, network: Callable[..., nn.Module]) -> Path:
     """Look into a model's folder as a prediction needs it; give the path of the checkpoint.
 
     `trainer` is the class that the model was asked for by; `network` makes the network of our plans for so many
-    channels and labels, for its weights to be compared.
+    channels and labels, and what `network_design` gives, for its weights to be compared.
 
     Raises
     ------
@@ -97,7 +97,8 @@ def require_model(
     content = read_checkpoint(path)
     require_state(path, content, trainer)
     require_same_plans(content["init_args"]["plans"], plans, CONFIGURATION, str(path))
-    _require_fitting_weights(path, content["network_weights"], description, network)
+    designed = partial(network, **network_design(plans))
+    _require_fitting_weights(path, content["network_weights"], description, designed)
     return path
 
 

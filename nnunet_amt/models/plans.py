@@ -6,6 +6,7 @@ Importing it costs nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ SPLITS = [{"train": [str], "val": [str]}]
 
 _PLANS = {"configurations": {str: dict}, "foreground_intensity_properties_per_channel": {str: {str: NUMBER}}}
 _SETTINGS = {"batch_size": int, "patch_size": [int], "spacing": [NUMBER], "normalization_schemes": [str]}
+_NETWORK = {"features_per_level": [int], "blocks_per_level": int}
 _INTENSITIES = dict.fromkeys(("percentile_00_5", "percentile_99_5", "mean", "std"), NUMBER)
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 
@@ -39,6 +41,7 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
     network = architecture.get("network_class_name") if isinstance(architecture, dict) else None
     if network != NETWORK_CLASS:
         raise BadInputError(f"plans {name!r}: network {network!r} must be {NETWORK_CLASS!r}; {_ADVICE}")
+    _require_network(name, architecture)
     intensities: Any = plans.get("foreground_intensity_properties_per_channel")
     reason = misfit(settings, _SETTINGS) or misfit(intensities, {"0": _INTENSITIES})
     if reason or intensities["0"]["std"] == 0:
@@ -55,6 +58,24 @@ def require_amt_plans(plans: dict, configuration: str) -> None:
     rescaled = tuple((bound - channel["mean"]) / channel["std"] for bound in (low, high))
     if settings["normalization_schemes"] != ["CTNormalization"] or rescaled != FEATURE_RANGE:
         raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {_ADVICE}")
+
+
+def _require_network(name: Any, architecture: Any) -> None:
+    """Refuse plans that do not say how wide the levels of the network are."""
+    design = architecture.get("arch_kwargs")
+    if reason := misfit(design, _NETWORK):
+        raise BadInputError(f"plans {name!r}: do not describe the network ({reason}); {_ADVICE}")
+    features, blocks = design["features_per_level"], design["blocks_per_level"]
+    if len(features) != NETWORK_LEVELS or min(features) < 1 or blocks < 1 or len(design) != len(_NETWORK):
+        raise BadInputError(
+            f"plans {name!r}: features_per_level {features} must be {NETWORK_LEVELS} numbers from 1 up, "
+            f"blocks_per_level ({blocks}) 1 or more, and nothing else; {_ADVICE}"
+        )
+
+
+def network_design(plans: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what `AMTUNet` takes besides its channels; `plans` are such as `require_amt_plans` lets pass."""
+    return dict(plans["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"])
 
 
 def read_plans(path: Path) -> dict:

@@ -25,7 +25,7 @@ from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, read_plans
+from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, network_design, read_plans
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.network_grid import NetworkGrid, NetworkInput, Prediction
 from nnunet_amt.nnunet.sliding_window import window_logits
@@ -158,7 +158,7 @@ def load_model(
     content = read_checkpoint(checkpoint)
     if reason := why_not_here(plans, description, content.get("trainer_name", "that is not named")):
         raise BadInputError(f"{checkpoint}: {reason}; predict it with nnUNetv2_predict")
-    network: nn.Module = AMTUNet(1, 2)
+    network: nn.Module = AMTUNet(1, 2, **network_design(plans))
     try:
         weights = content["network_weights"]
         network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in weights.items()})

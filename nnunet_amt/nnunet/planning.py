@@ -28,7 +28,7 @@ from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.preprocessing import preprocess
 from nnunet_amt.nnunet.raw_cases import IntensityRange, fingerprint, list_cases
-from nnunet_amt.paper import BATCH_SIZE
+from nnunet_amt.paper import BATCH_SIZE, NETWORK_LEVELS
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
 # Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
@@ -56,6 +56,7 @@ def plan(
     spacing: Sequence[float] | None = None,
     patch_size: Sequence[int] | None = None,
     window: Sequence[float] | None = None,
+    features: Sequence[int] | None = None,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> PlanSummary:
@@ -71,13 +72,15 @@ def plan(
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
     window
         HU that become 0 and 1, what is outside is clipped; None: the paper's, the lowest and highest of the dataset.
+    features
+        Channels of the network's levels, finest first; None: `FEATURES_PER_LEVEL`.
 
     Raises
     ------
     BadInputError
         If the dataset is not there or an argument cannot be used.
     """
-    _check_arguments(spacing, patch_size, window)
+    _check_arguments(spacing, patch_size, window, features)
     raw_folder = folder_from_environment("nnUNet_raw")
     name = dataset_name(dataset_id, raw_folder)
     preprocessed = folder_from_environment("nnUNet_preprocessed") / name
@@ -85,13 +88,15 @@ def plan(
     cases = list_cases(raw_folder / name)
     preprocessed.mkdir(parents=True, exist_ok=True)
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
-    asked = {"spacing": spacing, "patch_size": patch_size, "window": window}
+    asked = {"spacing": spacing, "patch_size": patch_size, "window": window, "features": features}
     with recorded_run(preprocessed, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
         intensities = fingerprint(preprocessed, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed / "splits_final.json")
         with quiet_nnunet():
-            planner = AMTPlanner(name, intensities=intensities, spacing=spacing, patch_size=patch_size, window=window)
+            planner = AMTPlanner(
+                name, intensities=intensities, spacing=spacing, patch_size=patch_size, window=window, features=features
+            )
             plans = planner.plan_experiment()
         voxels = max(int(np.prod(shape)) for shape in planner.resampled_shapes())
         number = preprocess(
@@ -117,11 +122,13 @@ class AMTPlanner(ExperimentPlanner):
         spacing: Sequence[float] | None = None,
         patch_size: Sequence[int] | None = None,
         window: Sequence[float] | None = None,
+        features: Sequence[int] | None = None,
     ) -> None:
         target_spacing = None if spacing is None else [float(edge) for edge in spacing]
         super().__init__(name, plans_name=PLANS_NAME, overwrite_target_spacing=target_spacing, suppress_transpose=True)
         self.intensities = intensities
         self.patch_size = patch_size
+        self.features = [int(number) for number in features or FEATURES_PER_LEVEL]
         self.window = None if window is None else IntensityRange(*(float(bound) for bound in window))
 
     def plan_experiment(self) -> dict:
@@ -187,7 +194,7 @@ class AMTPlanner(ExperimentPlanner):
             "resampling_fn_probabilities_kwargs": {"is_seg": False, **resampling},
             "architecture": {
                 "network_class_name": NETWORK_CLASS,
-                "arch_kwargs": {"features_per_level": list(FEATURES_PER_LEVEL), "blocks_per_level": BLOCKS_PER_LEVEL},
+                "arch_kwargs": {"features_per_level": self.features, "blocks_per_level": BLOCKS_PER_LEVEL},
                 "_kw_requires_import": [],
             },
             "batch_dice": True,
@@ -225,7 +232,10 @@ def default_patch_size(median_shape: Sequence[int]) -> list[int]:
 
 
 def _check_arguments(
-    spacing: Sequence[float] | None, patch_size: Sequence[int] | None, window: Sequence[float] | None
+    spacing: Sequence[float] | None,
+    patch_size: Sequence[int] | None,
+    window: Sequence[float] | None,
+    features: Sequence[int] | None,
 ) -> None:
     low, high = SPACING_LIMITS_MM
     if spacing is not None and (len(spacing) != 3 or not all(low <= edge <= high for edge in spacing)):
@@ -236,3 +246,9 @@ def _check_arguments(
         )
     if window is not None and not (len(window) == 2 and all(map(isfinite, window)) and window[0] < window[1]):
         raise BadInputError(f"window {list(window)}: must be two numbers in HU, the lower one first")
+    if features is not None and (
+        len(features) != NETWORK_LEVELS or not all(1 <= number <= 1024 for number in features)
+    ):
+        raise BadInputError(
+            f"features {list(features)}: must be {NETWORK_LEVELS} numbers from 1 to 1024, finest level first"
+        )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
@@ -30,7 +30,7 @@ from nnunet_amt.nnunet.environment import (
     require_device,
     require_known_trainer,
 )
-from nnunet_amt.nnunet.input_images import InputImages, check_images, lay_back, open_images, prepared_images
+from nnunet_amt.nnunet.input_images import InputImages, lay_back, open_images, prepared_images
 from nnunet_amt.nnunet.prediction_record import recorded_prediction
 from nnunet_amt.nnunet.predictions import (
     begin_predictions,
@@ -40,6 +40,9 @@ from nnunet_amt.nnunet.predictions import (
     unfinished_predictions,
     with_saved_probabilities,
 )
+
+if TYPE_CHECKING:  # brings torch
+    from nnunet_amt.nnunet.loaded_model import LoadedModel
 
 # As many images are prepared at a time as nnU-Net reads.
 _NNUNET_READERS = 3
@@ -238,22 +241,15 @@ def _why_not_here(checkpoint: Path, trainer: str, asked: argparse.Namespace) -> 
 def _in_this_process(work: _Work) -> int | None:
     """Predict what is unfinished; give the number of the network's weights, None where it was not needed."""
     from nnunet_amt.nnunet.loaded_model import load_model
-    from nnunet_amt.nnunet.predict_cases import describe_predictions, label_saved, predict_cases
+    from nnunet_amt.nnunet.predict_cases import describe_predictions, predict_unfinished
 
-    asked, total = work.asked, len(work.inputs.part_of_cases)
-    cases = [case for case in work.unfinished if case not in work.saved]
-    kept = check_images(
-        work.inputs, cases, keep_intensities=work.settings.keep_intensities, jobs=work.readers, progress=work.progress
-    )
-    model = None
-    if cases:
-        model = load_model(
+    asked, on_case = work.asked, _case_lines(work.done, len(work.inputs.part_of_cases), work.progress)
+
+    def load() -> LoadedModel:
+        return load_model(
             work.checkpoint, device=work.settings.device, step_size=asked.step_size, mirroring=not asked.disable_tta,
             on_device=not asked.not_on_device,
         )  # fmt: skip
-    begin_predictions(work.output, work.unfinished, saved=work.saved)
-    describe_predictions(work.checkpoint.parents[1], work.output)
-    on_case = _case_lines(work.done, total, work.progress)
 
     def written(case: str) -> None:
         line = f"done with {case}\n"  # nnU-Net's words
@@ -263,14 +259,13 @@ def _in_this_process(work: _Work) -> int | None:
                 log.write(line)
         on_case(line)
 
-    label_saved(work.inputs, work.saved, work.output, point=work.point, on_case=written)
-    if model is None:
-        return None
-    predict_cases(
-        model, work.inputs, cases, work.output, kept=kept, keep_intensities=work.settings.keep_intensities,
-        probabilities=work.settings.probabilities, point=work.point, on_case=written,
+    model = predict_unfinished(
+        load, work.inputs, work.unfinished, work.output, saved=work.saved, jobs=work.readers,
+        keep_intensities=work.settings.keep_intensities, probabilities=work.settings.probabilities, point=work.point,
+        progress=work.progress, on_case=written,
     )  # fmt: skip
-    return model.parameters
+    describe_predictions(work.checkpoint.parents[1], work.output)
+    return None if model is None else model.parameters
 
 
 def _by_command(work: _Work) -> int | None:
@@ -335,6 +330,15 @@ def find_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) -> Pat
     require_known_trainer(trainer)
     model = model_folder(folder_from_environment("nnUNet_results"), dataset=name, trainer=trainer)
     return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer, network=AMTUNet)
+
+
+def trained_models(dataset_id: int) -> list[Path]:
+    """Give the folders of all models of a dataset, of whatever trainer; BadInputError if there is none."""
+    folder = folder_from_environment("nnUNet_results") / _trained_dataset(dataset_id)
+    models = sorted(path.parent.resolve() for path in folder.glob("*__*/dataset.json"))
+    if not models:
+        raise BadInputError(f"{folder}: no model has been trained of this dataset; give the model's folder or its zip")
+    return models
 
 
 def _case_lines(done: int, total: int, progress: Progress) -> Callable[[str], None]:

@@ -7,15 +7,16 @@ stands, the case is done.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
 
 from nnunet_amt.base.files import atomic_path
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.workers import attempt
 from nnunet_amt.errors import AMTError
 from nnunet_amt.evaluation.operating_points.point import ARGMAX, OperatingPoint, apply_point
@@ -23,10 +24,10 @@ from nnunet_amt.images.geometry import from_lps
 from nnunet_amt.images.image_file import ImageFile, open_image_file
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.images.probability_file import probability_file, read_probabilities, write_probabilities
-from nnunet_amt.nnunet.input_images import InputImages, read_case
+from nnunet_amt.nnunet.input_images import InputImages, check_images, read_case
 from nnunet_amt.nnunet.loaded_model import LoadedModel
 from nnunet_amt.nnunet.network_grid import NetworkInput
-from nnunet_amt.nnunet.predictions import image_name
+from nnunet_amt.nnunet.predictions import begin_predictions, image_name
 
 Case = TypeVar("Case")
 Given = TypeVar("Given")
@@ -34,6 +35,55 @@ Found = TypeVar("Found")
 Written = TypeVar("Written")
 
 _DESCRIPTIONS = ("dataset.json", "plans.json")
+
+
+def predict_unfinished(
+    load: Callable[[], LoadedModel],
+    images: InputImages,
+    unfinished: Mapping[str, dict[str, Any]],
+    output: Path,
+    *,
+    saved: Sequence[str],
+    jobs: int,
+    keep_intensities: bool = False,
+    probabilities: bool = False,
+    point: OperatingPoint | None = None,
+    progress: Progress = silent,
+    on_case: Callable[[str], None] = lambda case: None,
+) -> LoadedModel | None:
+    """Predict what is unfinished; the network runs, and is loaded, only for what has no saved probabilities.
+
+    Parameters
+    ----------
+    load
+        Loads the model, once all images are found to be fit.
+    unfinished
+        As `unfinished_predictions` gives it.
+    saved
+        Those of the cases whose probabilities are there.
+    jobs
+        Images that are looked at at a time.
+    keep_intensities, probabilities, point, on_case
+        As in `predict_cases`, which says what is raised too.
+    progress
+        Told of every image that was looked at.
+
+    Returns
+    -------
+    LoadedModel or None
+        The model, if it was needed.
+    """
+    cases = [case for case in unfinished if case not in saved]
+    kept = check_images(images, cases, keep_intensities=keep_intensities, jobs=jobs, progress=progress)
+    model = load() if cases else None
+    begin_predictions(output, unfinished, saved=saved)
+    label_saved(images, saved, output, point=point, on_case=on_case)
+    if model is not None:
+        predict_cases(
+            model, images, cases, output, kept=kept, keep_intensities=keep_intensities, probabilities=probabilities,
+            point=point, on_case=on_case,
+        )  # fmt: skip
+    return model
 
 
 def predict_cases(

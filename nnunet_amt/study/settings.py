@@ -33,6 +33,7 @@ _ADVICE = "mend the line"
 # As `nnunet.planning` has them, which would import nnU-Net: better told now than after the conversion.
 Millimetres = Annotated[float, Field(ge=0.1, le=20.0, allow_inf_nan=False)]
 Hounsfield = Annotated[float, Field(allow_inf_nan=False)]
+Channels = Annotated[int, Field(ge=1, le=1024)]
 Voxels = Annotated[int, Field(ge=8, multiple_of=8)]
 Triple = tuple[Millimetres, Millimetres, Millimetres]
 IntegerTriple = tuple[Voxels, Voxels, Voxels]
@@ -105,6 +106,9 @@ class PlanSection(_Section):
     window: tuple[Hounsfield, Hounsfield] | None = Field(
         default=None,
         description="HU that become 0 and 1; the paper's, the lowest and highest of the dataset, if not given.",
+    )
+    features: tuple[Channels, Channels, Channels, Channels] | None = Field(
+        default=None, description="Channels of the network's levels, finest first; 32, 64, 128, 256 if not given."
     )
 
 

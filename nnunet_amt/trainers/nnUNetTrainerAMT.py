@@ -137,8 +137,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         num_output_channels: int,
         enable_deep_supervision: bool = False,
     ) -> nn.Module:
-        """Build the paper's network; nnU-Net calls this in training and in prediction."""
-        return AMTUNet(num_input_channels, num_output_channels)
+        """Build the paper's network, as wide as the plans say; nnU-Net calls this in training and in prediction."""
+        return AMTUNet(num_input_channels, num_output_channels, **configuration_manager.network_arch_init_kwargs)
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
         """Do nothing: the paper's network has no deep supervision."""

@@ -90,7 +90,7 @@ def test_points_are_written_beside_the_checkpoint(checkpoint: Path, model: Sure)
     assert "no patients are told: each case counts as one" in text
     run = newest_run(checkpoint.parent, "calibrate")
     assert run is not None
-    assert run["outputs"].keys() == {"operating_points.json"}
+    assert run["outputs"].keys() == {"operating_points.json", "reliability.png", "reliability.svg"}
 
 
 def test_what_the_probabilities_say(checkpoint: Path, model: Sure) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
+from nnunet_amt.clinic.page_viewer import worth_seeing
 from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.mask import open_dicom_mask
 from nnunet_amt.images.geometry import Geometry
@@ -279,7 +280,9 @@ def test_objects_of_a_tilted_gantry_lie_on_the_scanners_slices(
     assert (back == labels).all()
 
 
-def test_a_damaged_file_of_an_earlier_case_costs_the_viewer_and_no_more(tmp_path: Path, model: FakeModel) -> None:
+def test_a_damaged_file_of_an_earlier_case_costs_its_place_in_the_viewer_and_no_more(
+    tmp_path: Path, model: FakeModel, caplog: pytest.LogCaptureFixture
+) -> None:
     write_series(tmp_path / "a")
     write_series(tmp_path / "b", series="other")
     segment(tmp_path, tmp_path / "a")
@@ -287,8 +290,34 @@ def test_a_damaged_file_of_an_earlier_case_costs_the_viewer_and_no_more(tmp_path
     code, text = segment(tmp_path, tmp_path / "b")
     assert code == 0, text
     page = (tmp_path / "out" / "index.html").read_text()
-    assert 'id="b"' in page
-    assert 'id="look"' not in page
+    assert ('id="view-a"' in page, 'id="view-b"' in page) == (False, True)
+    assert "1 of the cases has only a picture" in page
+    assert "a: only a picture of it is on the page" in caplog.text
+    (tmp_path / "out" / "b" / "ct_crop.nii.gz").write_bytes(b"no image")
+    assert segment(tmp_path, tmp_path / "b")[0] == 0
+    assert 'id="look"' not in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_where_a_case_came_from_is_said_for_any_folder(
+    tmp_path: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`export` looks for the series there, and may run in another folder."""
+    write_series(tmp_path / "in" / "a")
+    monkeypatch.chdir(tmp_path / "in")
+    assert segment(tmp_path, ".")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["export", str(tmp_path / "out"), "-o", str(tmp_path / "objects")])
+    assert done.exit_code == 0, done.output
+    assert rows(tmp_path / "out" / "cases.csv")[0]["source"] == str(tmp_path / "in" / "a")
+
+
+def test_specks_do_not_widen_what_the_page_shows() -> None:
+    """A voxel of noise in a far corner is no lesion; what half the threshold would find as one is shown."""
+    mask, levels = np.zeros((9, 9, 9), bool), np.zeros((9, 9, 9), np.uint8)
+    mask[4:6, 4:6, 4:6], levels[4:6, 4:6, 4:7], levels[0, 0, 0], mask[8, 8, 8] = True, 70, 255, True
+    shown = worth_seeing(mask, levels, minimum_voxels=4)
+    assert np.argwhere(shown).min(axis=0).tolist() == [4, 4, 4]
+    assert np.argwhere(shown).max(axis=0).tolist() == [5, 5, 6]
 
 
 def test_what_was_segmented_is_exported_to_its_own_series(tmp_path: Path, model: FakeModel) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
+from nnunet_amt.clinic.model_source import training_list_of
 from nnunet_amt.dataset_conversion import ConversionSettings, convert
 from nnunet_amt.dataset_conversion.convert_case import CONVERSION_VERSION
 from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY, TrainingList, training_list
@@ -48,7 +49,7 @@ def last_check(dataset: Path) -> str:
 
 
 def test_all_cases_are_external_and_one_institution_is_enough(tmp_path: Path, trained_on: Path) -> None:
-    dataset = run(write_hospital(tmp_path), training_list(trained_on, [trained_on]))
+    dataset = run(write_hospital(tmp_path), training_list([trained_on], [trained_on]))
     assert sorted(path.name for path in (dataset / "imagesTs").iterdir()) == ["t5_0000.nii.gz", "t6_0000.nii.gz"]
     assert sorted(path.name for path in (dataset / "labelsTs").iterdir()) == ["t5.nii.gz", "t6.nii.gz"]
     assert not list((dataset / "imagesTr").iterdir())
@@ -61,10 +62,15 @@ def test_all_cases_are_external_and_one_institution_is_enough(tmp_path: Path, tr
 
 def test_a_ct_that_the_model_has_learnt_is_refused_by_its_case(tmp_path: Path, trained_on: Path) -> None:
     """Case 1 tuned the model; case 2 tested it, and may be tested again."""
-    known = training_list(trained_on, [trained_on])
+    known = training_list([trained_on], [trained_on])
     where = "manifest.csv line 3, column 'image' (case 't1'): is in the training list of the model (its dataset.json"
     with pytest.raises(SplitLeakageError, match=re.escape(where)):
         run(write_hospital(tmp_path / "a", (2, 1, 5)), known)
+    images = tmp_path / "a" / "raw" / trained_on.name.replace("711", "712") / "imagesTs"
+    assert sorted(path.name for path in images.iterdir()) == [
+        "t2_0000.nii.gz",
+        "t5_0000.nii.gz",
+    ]  # none to be predicted
     run(write_hospital(tmp_path / "b", (2, 5)), known)
 
 
@@ -72,7 +78,7 @@ def test_the_hashes_in_the_model_alone_are_enough(tmp_path: Path, trained_on: Pa
     """A hospital has the model's folder, not the dataset: of that nnU-Net has copied dataset.json into the model."""
     shutil.copy(trained_on / "dataset.json", tmp_path / "dataset.json")
     with pytest.raises(SplitLeakageError, match=r"case 't0'.*and 1 more"):
-        run(write_hospital(tmp_path / "a", (0, 3)), training_list(tmp_path, []))
+        run(write_hospital(tmp_path / "a", (0, 3)), training_list([tmp_path], []))
     hashes = json.loads((tmp_path / "dataset.json").read_text())[TRAINING_KEY]["sha256"]
     assert hashes == sorted(hashes)  # nothing tells whose is which
     assert len(hashes) == 3
@@ -84,7 +90,7 @@ def test_another_dataset_of_the_same_name_is_not_the_models(tmp_path: Path, trai
     own.mkdir()
     content = {TRAINING_KEY: {"conversion": CONVERSION_VERSION, "sha256": ["of a CT of its own"]}}
     (own / "dataset.json").write_text(json.dumps(content))
-    assert training_list(trained_on, [own]) == training_list(trained_on, [])
+    assert training_list([trained_on], [own]) == training_list([trained_on], [])
 
 
 def test_a_part_of_a_known_ct_is_found_by_its_slices(tmp_path: Path, trained_on: Path) -> None:
@@ -92,11 +98,11 @@ def test_a_part_of_a_known_ct_is_found_by_its_slices(tmp_path: Path, trained_on:
     write_image(tmp_path / "ct" / "1.nii.gz", make_ct(1)[:3])
     write_image(tmp_path / "masks" / "1.nii.gz", make_mask()[:3])
     with pytest.raises(SplitLeakageError, match="has 3 of 3 slices of a CT that is in the training list"):
-        run(manifest, training_list(trained_on, [trained_on]))
+        run(manifest, training_list([trained_on], [trained_on]))
 
 
 def test_without_a_list_the_audit_says_so(tmp_path: Path) -> None:
-    assert training_list(tmp_path, [tmp_path / "raw"]) is None
+    assert training_list([tmp_path], [tmp_path / "raw"]) is None
     audit = json.loads((run(write_hospital(tmp_path)) / "audit.json").read_text())
     assert audit["compared_with_training_cts"] == 0
     assert not any("trained" in one["check"] for one in audit["checks"])
@@ -107,10 +113,10 @@ def test_hashes_of_another_version_are_not_compared(tmp_path: Path, trained_on: 
     content = json.loads((trained_on / "dataset.json").read_text())
     content[TRAINING_KEY]["conversion"] -= 1
     (tmp_path / "dataset.json").write_text(json.dumps(content))
-    assert training_list(tmp_path, []) is None
+    assert training_list([tmp_path], []) is None
     del content[TRAINING_KEY]
     (tmp_path / "dataset.json").write_text(json.dumps(content))
-    assert training_list(tmp_path, []) is None
+    assert training_list([tmp_path], []) is None
 
 
 def test_there_is_nothing_to_train_on(tmp_path: Path) -> None:
@@ -148,3 +154,18 @@ def test_options_that_do_not_fit_are_one_line(
     done = CliRunner().invoke(app, ["convert", str(write_hospital(tmp_path)), "-d", "712", *words])
     assert done.exit_code == 2
     assert reason in " ".join(done.output.split())
+
+
+def test_a_datasets_number_means_all_its_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_on: Path
+) -> None:
+    """They have learnt from the same CTs, whatever trainer; `convert` has no option to name one."""
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    model = tmp_path / trained_on.name / "nnUNetTrainerAMT_demo__nnUNetAMTPlans__3d_fullres"
+    model.mkdir(parents=True)
+    with pytest.raises(BadInputError, match="no model has been trained of this dataset"):
+        training_list_of("711")
+    shutil.copy(trained_on / "dataset.json", model)
+    found = training_list_of("711")
+    assert found is not None
+    assert found.pixels == set(json.loads((trained_on / "dataset.json").read_text())[TRAINING_KEY]["sha256"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,23 @@ def checkpoint_content(plans: dict[str, Any], labels: int = 2, trainer: str = DE
     }
 
 
-def write_model(results: Path, planned_base: Path, name: str = "checkpoint_best.pth", **content: Any) -> Path:
-    """Write the folder of a model of the tiny dataset, fold 0; give its checkpoint."""
+def write_model(
+    results: Path,
+    planned_base: Path,
+    name: str = "checkpoint_best.pth",
+    features: Sequence[int] | None = None,
+    **content: Any,
+) -> Path:
+    """Write the folder of a model of the tiny dataset, fold 0, as wide as `features` say; give its checkpoint."""
     preprocessed = planned_base / "nnUNet_preprocessed" / TINY_DATASET
     model = results / TINY_DATASET / f"{DEFAULT_TRAINER}__{PLANS_NAME}__{CONFIGURATION}"
     checkpoint = model / "fold_0" / name
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     plans = json.loads((preprocessed / f"{PLANS_NAME}.json").read_text())
-    shutil.copyfile(preprocessed / f"{PLANS_NAME}.json", model / "plans.json")
+    if features is not None:
+        plans["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"]["features_per_level"] = list(features)
+        content = {"network_weights": AMTUNet(1, 2, features).state_dict(), **content}
+    (model / "plans.json").write_text(json.dumps(plans))
     shutil.copyfile(preprocessed / "dataset.json", model / "dataset.json")
     torch.save({**checkpoint_content(plans), **content}, checkpoint)
     return checkpoint

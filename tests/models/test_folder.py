@@ -12,8 +12,9 @@ import torch
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import checkpoint_to_continue_from, find_checkpoint, may_continue, require_model
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import DEFAULT_TRAINER, require_amt_plans
 from nnunet_amt.trainers.unet import AMTUNet
+from tests.conftest import TINY_DATASET
 from tests.models.model_fixtures import write_model
 
 
@@ -148,3 +149,20 @@ def test_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
         BadInputError, match=r"no such checkpoint \(found there: nnUNetTrainerAMT_1epoch__.*latest.pth\)"
     ):
         find_checkpoint(tmp_path / "nnUNetTrainerAMT__nnUNetAMTPlans__3d_fullres" / "fold_0", "c.pth")
+
+
+@pytest.mark.parametrize(
+    ("design", "reason"),
+    [
+        (None, "do not describe the network"),
+        ({"features_per_level": [8, 8, 8, 8]}, "do not describe the network"),
+        ({"features_per_level": [8, 8, 8], "blocks_per_level": 2}, "must be 4 numbers"),
+        ({"features_per_level": [8, 8, 8, 0], "blocks_per_level": 2}, "must be 4 numbers"),
+        ({"features_per_level": [8, 8, 8, 8], "blocks_per_level": 2, "dropout": 1}, "and nothing else"),
+    ],
+)
+def test_plans_of_a_network_that_cannot_be_built(planned_base: Path, design: object, reason: str) -> None:
+    plans = json.loads((planned_base / "nnUNet_preprocessed" / TINY_DATASET / "nnUNetAMTPlans.json").read_text())
+    plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"] = design
+    with pytest.raises(BadInputError, match=reason):
+        require_amt_plans(plans, "3d_fullres")

@@ -18,13 +18,14 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.image_file import read_ct_file
+from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.nnunet.commands import predict_options
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model, why_not_here
 from nnunet_amt.trainers.unet import AMTUNet
-from tests.conftest import tiny_case, write_image
+from tests.conftest import TINY_DATASET, tiny_case, write_image
 from tests.models.model_fixtures import write_model
 
 Plans = dict[str, Any]
@@ -89,14 +90,30 @@ def test_spacing_that_we_read_is_the_one_that_nnunet_reads(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("trainer", our_trainers())
 def test_every_trainer_of_ours_predicts_with_the_network_that_is_loaded(trainer: str, planned_base: Path) -> None:
-    """`load_model` makes it without importing nnU-Net; a trainer with another one must not be among these."""
+    """`load_model` makes it of the plans without importing nnU-Net; a trainer of another one must not be here."""
     torch.manual_seed(0)
-    built = getattr(amt_trainers, trainer).build_network_architecture(None, None, 1, 2, False)
-    own = AMTUNet(1, 2)
-    own.load_state_dict(built.state_dict())
-    image = torch.randn((1, 1, 8, 16, 16))
-    with torch.inference_mode():
-        assert torch.equal(built.eval()(image), own.eval()(image))
+    plans = planned_base / "nnUNet_preprocessed" / TINY_DATASET / "nnUNetAMTPlans.json"
+    manager = PlansManager(json.loads(plans.read_text()))
+    configuration = manager.get_configuration("3d_fullres")
+    for features in ([32, 64, 128, 256], [4, 8, 8, 16]):
+        configuration.configuration["architecture"]["arch_kwargs"]["features_per_level"] = features
+        built = getattr(amt_trainers, trainer).build_network_architecture(manager, configuration, 1, 2, False)
+        own = AMTUNet(1, 2, features)
+        own.load_state_dict(built.state_dict())
+        image = torch.randn((1, 1, 8, 16, 16))
+        with torch.inference_mode():
+            assert torch.equal(built.eval()(image), own.eval()(image))
+
+
+def test_a_network_is_as_wide_as_its_plans_say(planned_base: Path, tmp_path: Path) -> None:
+    features = (4, 8, 8, 16)
+    checkpoint = write_model(tmp_path, planned_base, features=features)
+    assert [level[0][0].out_channels for level in load_model(checkpoint).network.encoders] == list(features)
+    with pytest.raises(BadInputError, match="weights do not fit our network"):
+        wide = write_model(
+            tmp_path / "wide", planned_base, features=features, network_weights=AMTUNet(1, 2).state_dict()
+        )
+        require_model(wide.parents[1], fold="0", checkpoint=wide.name, trainer=DEFAULT_TRAINER, network=AMTUNet)
 
 
 @pytest.fixture(scope="module")

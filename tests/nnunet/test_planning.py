@@ -180,6 +180,13 @@ def test_images_of_one_value_are_refused(tmp_path: Path) -> None:
         intensity_range(raw_cases(tmp_path, np.zeros((2, 3, 3), np.int16)))
 
 
+def test_the_network_is_as_wide_as_asked(base: Path) -> None:
+    plan(711, patch_size=(8, 16, 16), features=(4, 8, 8, 16))
+    plans = json.loads((preprocessed(base) / f"{PLANS_NAME}.json").read_text())
+    design = plans["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"]
+    assert design == {"features_per_level": [4, 8, 8, 16], "blocks_per_level": 2}
+
+
 @pytest.mark.parametrize(
     ("median_shape", "patch"),
     [((60, 512, 512), [32, 192, 192]), ((20, 100, 512), [24, 104, 192]), ((32, 192, 192), [32, 192, 192])],
@@ -307,6 +314,8 @@ def test_outdated_split_is_replaced(base: Path) -> None:
     [
         ({"patch_size": (8, 16, 20)}, r"patch size \[8, 16, 20\]: must be three positive multiples of 8"),
         ({"patch_size": (0, 8, 8)}, "positive multiples of 8"),
+        ({"features": (8, 16, 32)}, r"features \[8, 16, 32\]: must be 4 numbers from 1 to 1024"),
+        ({"features": (8, 16, 32, 0)}, "finest level first"),
         ({"spacing": (5, 0, 1)}, r"spacing \[5, 0, 1\]: must be three numbers from 0.1 to 20"),
     ],
 )

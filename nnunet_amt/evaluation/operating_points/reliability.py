@@ -6,8 +6,8 @@ tumour. Levels under 0.01 are written as 0, so the curve is of the voxels of 0.0
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.probability_file import HIGHEST_LEVEL, LOWEST_LEVEL
 from nnunet_amt.statistics.calibration import BINS, bin_sums, calibration_error
+from nnunet_amt.writing.figure_style import BLUE, COLUMN_MM, GREY, ORANGE, SMALL_FONT_SIZE, new_figure, plain_axes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LEVELS = HIGHEST_LEVEL + 1
+RELIABILITY_FIGURE = "reliability"  # its name without an ending
+_FIGURE_HEIGHT_MM = 90.0
+_SMALLEST_MARKER, _MARKER_SPAN = 6.0, 90.0  # points squared: of a bin without voxels, and what all of them add
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.05, 20.0
 # The logit of a level; the highest stands for all from 254.5 of 255 up, whose logits 8 bits do not tell apart.
 _PROBABILITIES = np.clip(np.arange(_LEVELS), 0.5, HIGHEST_LEVEL - 0.5) / HIGHEST_LEVEL
@@ -90,6 +97,30 @@ def reliability(histograms: NDArray[np.int64], patients: Sequence[str]) -> dict[
         "before": _curve(everything[None], [1.0]),
         "after": after,
     }
+
+
+def reliability_figure(told: Mapping[str, Any]) -> Figure:
+    """Draw the curve before and after scaling; `told` is what `reliability` gives.
+
+    On the diagonal probabilities are what they say. A marker is as large as the share of the voxels in its bin.
+    """
+    with new_figure(COLUMN_MM, _FIGURE_HEIGHT_MM) as figure:
+        axes = figure.add_subplot()
+        axes.plot((0, 1), (0, 1), color=GREY, linewidth=0.8, linestyle=":", label="what is said is so")
+        for when, colour, marker, line in (("before", BLUE, "o", "-"), ("after", ORANGE, "s", "--")):
+            if told[when] is None:
+                continue
+            bins = told[when]["curve"]
+            x, y = ([one[key] for one in bins] for key in ("mean_probability", "share_of_tumour"))
+            words = "as the network says it" if when == "before" else "scaled by a temperature"
+            axes.plot(x, y, color=colour, linewidth=1.0, linestyle=line, label=f"{words}: ECE {told[when]['ece']:.3f}")
+            sizes = [_SMALLEST_MARKER + _MARKER_SPAN * one["voxels"] / told["voxels"] for one in bins]
+            axes.scatter(x, y, s=sizes, marker=marker, facecolor="none", edgecolor=colour, linewidth=1.0)
+        axes.set(xlabel="Mean probability of the bin's voxels", ylabel="Share of tumour among them")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        plain_axes(axes)
+        figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE)
+    return figure
 
 
 def fit_temperature(histogram: NDArray[np.int64]) -> float | None:

@@ -128,7 +128,7 @@ def viewer_part(
         raise ValueError("a viewer needs at least one case")
     library = niivue_script()
     if library is None:
-        _logger.warning("NiiVue is not installed: the report shows still pictures; make viewer fetches it")
+        _logger.warning("NiiVue is not installed: the page shows still pictures; make viewer fetches it")
     encoded = list(_encode_all(cases, budget // len(cases) - _CASE_OVERHEAD, progress, jobs))
     found = _candidates(encoded)
     scripts = [*([] if library is None else [library]), *(_asset(f"{name}.js") for name in _SCRIPTS)]

@@ -9,6 +9,7 @@ from nnunet_amt.evaluation.operating_points.reliability import (
     fit_temperature,
     level_histogram,
     reliability,
+    reliability_figure,
     stuck_voxels,
 )
 from nnunet_amt.images.foreground import Foreground
@@ -71,3 +72,14 @@ def test_how_many_voxels_are_stuck() -> None:
     told = stuck_voxels(histogram(l0=(900, 20), l128=(25, 10), l255=(75, 50)))
     assert told == pytest.approx({"at_0": 0.9, "at_1": 0.75, "tumour_at_0": 0.25})
     assert stuck_voxels(histogram(l0=(10, 0))) == {"at_0": 1.0, "at_1": None, "tumour_at_0": None}
+
+
+def test_the_figure_shows_both_curves_and_leaves_out_what_was_not_measured() -> None:
+    """Two bins of 100 and 300 voxels: the larger has the larger marker."""
+    one = histogram(l153=(100, 30), l51=(300, 200))
+    both = reliability_figure(reliability(np.array([one, one]), ["a", "b"])).axes[0]
+    assert [line.get_linestyle() for line in both.lines] == [":", "-", "--"]
+    assert both.lines[1].get_ydata() == pytest.approx([2 / 3, 0.3])
+    small, large = sorted(both.collections[0].get_sizes())
+    assert (large - 6) / (small - 6) == pytest.approx(3)
+    assert len(reliability_figure(reliability(one[None], ["a"])).axes[0].lines) == 2

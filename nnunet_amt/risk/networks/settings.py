@@ -1,0 +1,136 @@
+"""The networks by name, and the settings of a training; what is the paper's and what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.risk.folds import FOLDS
+
+EPOCHS = 500  # the paper's
+Normalisation = Literal["image", "imagenet"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What is to be known of a network.
+
+    Attributes
+    ----------
+    title
+        Its name in the paper's tables.
+    head
+        Name of its last layer, whose outputs are the classes.
+    heat_layer
+        Name of the part whose outputs are the last feature maps, rectified: Grad-CAM takes them.
+    size
+        Side of its images in pixels.
+    smallest
+        Smallest side that it can take.
+    """
+
+    title: str
+    head: str
+    heat_layer: str
+    size: int = 224
+    smallest: int = 32
+
+
+PAPER_NETWORKS: Mapping[str, Architecture] = {
+    "densenet121": Architecture("DenseNet 121", "classifier", "features"),
+    "resnet101": Architecture("ResNet 101", "fc", "layer4"),
+    "inception_v3": Architecture("Inception V3", "fc", "Mixed_7c", size=299, smallest=75),
+    "vgg11": Architecture("VGG 11", "classifier.6", "features"),
+    "mobilenet_v2": Architecture("MobileNet V2", "classifier.1", "features"),
+    "shufflenet_v2_x1_0": Architecture("ShuffleNet V2", "fc", "conv5"),
+}
+EMBEDDED = "efficientnet_lite0"
+NETWORKS: Mapping[str, Architecture] = {
+    **PAPER_NETWORKS,
+    "shufflenet_v2_x0_5": Architecture("ShuffleNet V2 x0.5", "fc", "conv5", size=64),
+    EMBEDDED: Architecture("EfficientNet-Lite0, frozen", "classifier", "bn2"),
+}
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained. The paper gives network, size, epochs, learning rate and batch size; the rest is ours.
+
+    Attributes
+    ----------
+    network
+        One of `NETWORKS`.
+    epochs
+        Of the whole schedule; few for a short training. How many of them the final model gets, the folds decide.
+    size
+        Side of the images in pixels; the network's own where None.
+    pretrained
+        Begin with ImageNet weights.
+    normalisation
+        ``image``: by the image's own mean and SD. ``imagenet``: by the mean and SD of ImageNet's colours.
+    batch_size
+        At most so many images a step.
+    learning_rate
+        At the beginning; it falls along half a cosine to zero at the end of the schedule.
+    momentum, weight_decay
+        Of stochastic gradient descent.
+    rotation
+        Largest angle, in degrees, either way.
+    translation
+        Largest shift, as a share of the side, in each direction.
+    scaling
+        Smallest and largest factor.
+    folds
+        Of the cross-validation.
+    seed
+        Of folds, first weights and batches.
+    """
+
+    network: str
+    epochs: int = EPOCHS
+    size: int | None = None
+    pretrained: bool = True
+    normalisation: Normalisation = "image"
+    batch_size: int = 16
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    rotation: float = 15.0
+    translation: float = 0.1
+    scaling: tuple[float, float] = (0.9, 1.1)
+    folds: int = FOLDS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        architecture = architecture_of(self.network)
+        smallest = architecture.smallest
+        rules = (
+            ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
+            ("size", self.pixels, self.pixels >= smallest, f"{smallest} px or more for {architecture.title}"),
+            ("normalisation", self.normalisation, self.normalisation in ("image", "imagenet"), "image or imagenet"),
+            ("batch_size", self.batch_size, self.batch_size >= 2, "2 or more, for the statistics of a batch"),
+            ("learning_rate", self.learning_rate, 0 < self.learning_rate < 10, "above 0 and below 10"),
+            ("momentum", self.momentum, 0 <= self.momentum < 1, "0 or more and below 1"),
+            ("weight_decay", self.weight_decay, 0 <= self.weight_decay < 1, "0 or more and below 1"),
+            ("rotation", self.rotation, 0 <= self.rotation <= 180, "0 to 180 degrees"),
+            ("translation", self.translation, 0 <= self.translation < 1, "0 or more and below 1"),
+            ("scaling", self.scaling, 0 < self.scaling[0] <= self.scaling[1] < 10, "two factors, the smaller first"),
+            ("seed", self.seed, self.seed >= 0, "0 or more"),
+        )
+        for name, value, fits, rule in rules:
+            if not fits:
+                raise BadInputError(f"{self.network}: {name} is {value}; must be {rule}")
+
+    @property
+    def pixels(self) -> int:
+        """Side of the images in pixels."""
+        return architecture_of(self.network).size if self.size is None else self.size
+
+
+def architecture_of(network: str) -> Architecture:
+    """Look a network up; raises BadInputError where there is none of this name."""
+    if network not in NETWORKS:
+        raise BadInputError(f"network {network!r}: is not known; choose one of {', '.join(NETWORKS)}")
+    return NETWORKS[network]
