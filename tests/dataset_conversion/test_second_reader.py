@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.cohort import read_manifest
+from nnunet_amt.dataset_conversion.public.public_cohort import join_manifests
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import results, run
@@ -125,3 +127,14 @@ def test_files_of_others_in_the_folder_of_second_masks_are_not_overwritten(tmp_p
     write_image(tmp_path / "raw" / "Dataset711_AMT" / "labelsSecond" / "c0.nii.gz", make_mask())
     with pytest.raises(BadInputError, match="holds labelsSecond/c0.nii.gz, which this conversion did not make"):
         run(tmp_path)
+
+
+def test_second_masks_stay_where_they_are_when_manifests_are_joined(tmp_path: Path) -> None:
+    """The joint manifest stands in another folder, and its paths start there."""
+    one = write_risk_cohort(tmp_path / "one")
+    other = write_cohort(tmp_path / "other", {n: {"case_id": f"d{n}", "patient_id": f"Other-{n}"} for n in range(4)})
+    joint = join_manifests([one, other], tmp_path / "joint.csv")
+    cases = {case.case_id: case for case in read_manifest(joint).cases}
+    assert cases["c0"].mask_2 == tmp_path / "one" / "second" / "0.nii.gz"
+    assert cases["c1"].mask_2 is None
+    assert cases["d0"].mask_2 is None
