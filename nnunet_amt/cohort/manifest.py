@@ -81,8 +81,8 @@ def read_manifest(path: Path) -> Manifest:
     path
         A CSV file with a header line; see `decoded_table` and `table_text` for the encodings and separators that are
         understood. It must have the `REQUIRED_COLUMNS` and may have the
-        `OPTIONAL_COLUMNS` and any ``clinical_*``; others are ignored. File names in it are relative to its folder. A row with an
-        ``exclusion_reason`` needs no more than a ``case_id``.
+        `OPTIONAL_COLUMNS` and any ``clinical_*``; others are ignored. File names in it are relative to its folder. A
+        row with an ``exclusion_reason`` needs no more than a ``case_id``.
 
     Returns
     -------

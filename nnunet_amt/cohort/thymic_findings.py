@@ -36,15 +36,17 @@ _WORDS: dict[str, dict[str, str]] = {
     "enhancement": {"homogenous": "homogeneous", "heterogenous": "heterogeneous", "inhomogeneous": "heterogeneous"},
     "enhancement_degree": {"mild": "minimal", "marked": "severe"},
     "contour": {"lobular": "lobulated"},
-    "calcification": {word: "yes" for word in ("y", "true", "1", "1.0", "present", "ja", "wahr")}
-    | {word: "no" for word in ("n", "false", "0", "0.0", "absent", "none", "nein", "falsch")},
+    "calcification": dict.fromkeys(("y", "true", "1", "1.0", "present", "ja", "wahr"), "yes")
+    | dict.fromkeys(("n", "false", "0", "0.0", "absent", "none", "nein", "falsch"), "no"),
 }
 _THYMOMA, _CARCINOMA = "thymoma", "thymic carcinoma"
 _CLINICAL_NAME = re.compile(r"clinical_[a-z0-9]+(_[a-z0-9]+)*")
 # Parts of a column's name that say that it tells who or when.
 _TELLING = frozenset(
-    "id ids uid mrn pid ssn name names surname initials dob birth birthday birthdate date dates datetime time address "
-    "zip postcode phone email accession".split()
+    (
+        *("id", "ids", "uid", "mrn", "pid", "ssn", "name", "names", "surname", "initials", "dob", "birth", "birthday"),
+        *("birthdate", "date", "dates", "datetime", "address", "zip", "postcode", "phone", "email", "accession"),
+    )
 )
 _RECORD_NUMBER = re.compile(r"(?<![\d.,])\d{6,}")
 _ADDRESS = re.compile(r"@\w")
@@ -105,9 +107,7 @@ def clinical_column_problem(column: str) -> str | None:
     return None
 
 
-def telling_clinical_texts(
-    column: str, rows: Mapping[int, Mapping[str, str | None]]
-) -> Iterator[tuple[int, str]]:
+def telling_clinical_texts(column: str, rows: Mapping[int, Mapping[str, str | None]]) -> Iterator[tuple[int, str]]:
     """Find cells of a ``clinical_*`` column that look like a person's number, address, or name.
 
     Gives lines of the manifest, and what is wrong there, without what was found.
@@ -115,17 +115,23 @@ def telling_clinical_texts(
     cells = {line: text for line, row in rows.items() if (text := row.get(column))}
     for line, text in cells.items():
         if _RECORD_NUMBER.search(text) or _ADDRESS.search(text):
-            yield line, (
-                "holds a number of six or more digits, or an address, which may tell who it is, and goes into the "
-                "dataset; take it out, or give a measured value in a larger unit"
+            yield (
+                line,
+                (
+                    "holds a number of six or more digits, or an address, which may tell who it is, and goes into the "
+                    "dataset; take it out, or give a measured value in a larger unit"
+                ),
             )
             return
     texts = [text for text in cells.values() if not _NUMBER.fullmatch(text)]
     different = _different(texts)
     if different > max(_FEW_TEXTS, len(texts) / 2):
-        yield next(line for line, text in cells.items() if text in texts), (
-            f"{different} of the {len(texts)} texts in this column differ, as names and notes do, and go into the "
-            "dataset; give numbers, or a few categories"
+        yield (
+            next(line for line, text in cells.items() if text in texts),
+            (
+                f"{different} of the {len(texts)} texts in this column differ, as names and notes do, and go into the "
+                "dataset; give numbers, or a few categories"
+            ),
         )
 
 

@@ -109,7 +109,9 @@ class RawDataset:
             raise BadInputError(f"{self.folder}: cannot be written; choose another folder or change its rights")
         recorded = self._recorded_cases()
         ours = self._paths_of(recorded)
-        files = [path for name in (*_CASE_FOLDERS, SECOND_FOLDER) for path in sorted((self.folder / name).glob("[!.]*"))]
+        files = [
+            path for name in (*_CASE_FOLDERS, SECOND_FOLDER) for path in sorted((self.folder / name).glob("[!.]*"))
+        ]
         foreign = [path for path in files if path not in ours or path.is_dir()]
         foreign += [path for path in map(self.record, recorded) if path.is_dir()]
         if foreign or (self._dataset_json.exists() and not self.record("any").parent.is_dir()):

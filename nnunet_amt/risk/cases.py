@@ -94,9 +94,7 @@ class RiskCohort:
         return RiskCohort(tuple(case for case in self.cases if case.split == split), self.left_out)
 
 
-def read_risk_cases(
-    dataset_folder: Path, *, carcinoma: Carcinoma = "out", progress: Progress = silent
-) -> RiskCohort:
+def read_risk_cases(dataset_folder: Path, *, carcinoma: Carcinoma = "out", progress: Progress = silent) -> RiskCohort:
     """Read ``cohort.csv`` of a raw dataset, measure the tumours, and sort out which take part.
 
     Parameters

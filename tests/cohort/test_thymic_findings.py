@@ -117,7 +117,8 @@ def test_a_manifest_of_thymic_tumours(tmp_path: Path) -> None:
         ),
         (
             {"calcification": "2"},
-            "line 2, column 'calcification' (case 'c1'): must be no or yes; empty the cell if it is not known (got '2')",
+            "line 2, column 'calcification' (case 'c1'): must be no or yes; empty the cell if it is not known (got "
+            "'2')",
         ),
         (
             {"histology": "lymphoma", "who_type": "B2"},
@@ -130,8 +131,8 @@ def test_a_manifest_of_thymic_tumours(tmp_path: Path) -> None:
         ),
         (
             {"no_tumour": "yes", "mask_2": "a.nii.gz"},
-            "line 2, column 'mask_2' (case 'c1'): contradicts no_tumour = yes; empty one of the two cells (the value is "
-            "not shown, as it may be a name or a date)",
+            "line 2, column 'mask_2' (case 'c1'): contradicts no_tumour = yes; empty one of the two cells (the value "
+            "is not shown, as it may be a name or a date)",
         ),
         (
             {"mask_2": "1.nii.gz"},

@@ -125,7 +125,7 @@ def test_a_second_mask_that_is_a_copy_of_the_first_is_told(tmp_path: Path, caplo
 def test_files_of_others_in_the_folder_of_second_masks_are_not_overwritten(tmp_path: Path) -> None:
     write_risk_cohort(tmp_path)
     write_image(tmp_path / "raw" / "Dataset711_AMT" / "labelsSecond" / "c0.nii.gz", make_mask())
-    with pytest.raises(BadInputError, match="holds labelsSecond/c0.nii.gz, which this conversion did not make"):
+    with pytest.raises(BadInputError, match=r"holds labelsSecond/c0\.nii\.gz, which this conversion did not make"):
         run(tmp_path)
 
 

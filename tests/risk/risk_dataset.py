@@ -62,8 +62,18 @@ def write_risk_dataset(
 def risk_case(case_id: str, image: Path, mask: Path, **changes: Any) -> RiskCase:
     """Give a case of HRT in training with these files."""
     values: dict[str, Any] = {
-        **{"case_id": case_id, "patient": f"patient of {case_id}", "institution": "one", "split": "training"},
-        **{"who_type": "B2", "high": True, "image": image, "mask": mask, "mask_2": None, "age": None, "sex": None},
-        **{"manufacturer": None, "diameter_cm": 3.0, "findings": {}, "clinical": {}},
+        "case_id": case_id,
+        "patient": f"patient of {case_id}",
+        "institution": "one",
+        "split": "training",
+        "who_type": "B2",
+        "high": True,
+        "image": image,
+        "mask": mask,
+        "mask_2": None,
+        "diameter_cm": 3.0,
+        "findings": {},
+        "clinical": {},
     }
-    return RiskCase(**values | changes)
+    unknown = dict.fromkeys(("age", "sex", "manufacturer"))
+    return RiskCase(**unknown | values | changes)

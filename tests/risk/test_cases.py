@@ -120,7 +120,9 @@ def test_a_dataset_of_external_cases_alone_is_read(tmp_path: Path) -> None:
 
 
 def test_one_patient_in_both_splits_is_refused_without_naming_who(tmp_path: Path) -> None:
-    write_risk_dataset(tmp_path, [row | {"patient": "patient-0007"} if "low" in row["case_id"] else row for row in ROWS])
+    write_risk_dataset(
+        tmp_path, [row | {"patient": "patient-0007"} if "low" in row["case_id"] else row for row in ROWS]
+    )
     assert message(tmp_path) == (
         "DATASET/cohort.csv: cases low (training) and low_external (external) are of one patient, who must be in one "
         f"split; correct the column 'split' of the manifest {CONVERT}"
