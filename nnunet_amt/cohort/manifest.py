@@ -319,8 +319,8 @@ def _identifying_texts(name: str, rows: Mapping[int, Mapping[str, str | None]]) 
     known: dict[str, str | None] = {}
     clinical = list(dict.fromkeys(column for row in rows.values() for column in row if is_clinical(column)))
     for column in clinical:
-        for line, what in telling_clinical_texts(column, rows):
-            yield f"{place_in_manifest(name, line, column, rows[line].get('case_id'))}: {what}"
+        for line, problem in telling_clinical_texts(column, rows):
+            yield f"{place_in_manifest(name, line, column, rows[line].get('case_id'))}: {problem}"
     for line, row in rows.items():
         for column in (*_FREE_TEXT, *clinical):
             text = (row.get(column) or "").casefold()

@@ -146,7 +146,8 @@ def _read_roi(file: Path, case_id: str) -> Roi:
     try:
         with np.load(file, allow_pickle=False) as content:
             y, x = content["spacing"].tolist()
-            return Roi(case_id, *(content[name] for name in _ARRAYS), spacing=(y, x))
+            arrays = {name: content[name] for name in _ARRAYS}
+            return Roi(case_id=case_id, **arrays, spacing=(y, x))
     except Exception as error:  # zipfile, zlib and numpy raise what they like
         reason = "is not there" if not file.exists() else "is damaged"
         raise BadInputError(f"{file}: ROI of case {case_id} {reason}; cut the ROIs again") from error
