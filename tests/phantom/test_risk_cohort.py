@@ -95,7 +95,7 @@ def drawn(**appearance: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         beside_tumours=10.0,
     )
     phantom = render_phantom(5, 3, request)
-    slices: np.ndarray = phantom.mask.any(axis=(1, 2))
+    slices: np.ndarray = phantom.mask.max(axis=(1, 2)) > 0
     return phantom.image.astype(float), phantom.mask > 0, slices
 
 
