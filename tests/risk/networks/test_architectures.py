@@ -54,4 +54,4 @@ def test_densenet_can_be_trained(densenet: nn.Module) -> None:
     """It rectifies its maps in place; whatever is done for heat maps must not be in the way of gradients."""
     network = copy.deepcopy(densenet).train()
     network(torch.rand(2, 3, 32, 32)).sum().backward()
-    assert network.get_submodule("features.conv0").weight.grad is not None  # type: ignore[union-attr]
+    assert network.get_submodule("features.conv0").weight.grad is not None

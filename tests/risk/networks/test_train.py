@@ -14,7 +14,7 @@ import pytest
 from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.errors import BadInputError, TooFewCasesError, UnmatchedCasesError
 from nnunet_amt.risk.networks import cross_validation
-from nnunet_amt.risk.networks.fit import Fit
+from nnunet_amt.risk.networks.fit import Fit, fit
 from nnunet_amt.risk.networks.heat_map import heat_map
 from nnunet_amt.risk.networks.predict import predict_roi, predict_rois
 from nnunet_amt.risk.networks.train import STAGE, TrainedModel, train_network
@@ -33,11 +33,10 @@ class KilledError(Exception):
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The trainings that are made from here on, by their numbers."""
     made: list[int] = []
-    true_fit = cross_validation.fit
 
     def counted(*args: Any, run: int, **options: Any) -> Fit:
         made.append(run)
-        return true_fit(*args, run=run, **options)
+        return fit(*args, run=run, **options)
 
     monkeypatch.setattr(cross_validation, "fit", counted)
     return made
