@@ -109,7 +109,8 @@ def fit(
             if not (math.isfinite(losses[-1]) and np.isfinite(scored[-1]).all()):
                 raise WorkFailedError(
                     f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {checkpoint.stem}; give "
-                    f"a smaller learning rate than {settings.learning_rate:g}, or begin with ImageNet weights"
+                    f"a smaller learning rate than {settings.learning_rate:g} (in a grid: leave it out), or begin with "
+                    "ImageNet weights"
                 )
             if epoch % CHECKPOINT_EPOCHS == 0 or epoch == until:
                 _write_checkpoint(checkpoint, network, optimiser, losses, scored)

@@ -55,7 +55,7 @@ def find_weights(network: str, *, file: Path | None = None) -> PretrainedWeights
         raise BadInputError(f"{file}: no such file; give the ImageNet weights of {network}")
     if found is None:
         raise BadInputError(_what_is_missing(network, places[0]))
-    sha256 = file_sha256(found)
+    sha256 = str(file_sha256(found))
     stated = _HASH_IN_NAME.search(found.name)
     if stated and not sha256.startswith(stated[1]):
         raise BadInputError(
