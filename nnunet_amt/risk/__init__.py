@@ -1,0 +1,1 @@
+"""Low or high risk of thymic tumours: the second paper."""
