@@ -9,6 +9,7 @@ import numpy as np
 
 from nnunet_amt.errors import LabelValueError
 from nnunet_amt.risk.radiomics.feature_settings import FeatureSettings, radiomics_module
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -63,15 +64,15 @@ def _features(extractor: type, image: sitk.Image, mask: sitk.Image, settings: Fe
     except ValueError as error:
         voxels = int(np.count_nonzero(_array(mask)))
         raise LabelValueError(
-            f"its tumour of {voxels} voxels has no extent along two axes at {settings.spacing_mm:g} mm, which features "
-            "need; draw it anew, or leave the case out"
+            f"its tumour of {counted(voxels, 'voxel')} has no extent along two axes at {settings.spacing_mm:g} mm, which "
+            "features need; draw it anew, or leave the case out"
         ) from error
     values = {name: float(found[name]) if name in found else np.nan for name in settings.feature_names()}  # type: ignore[arg-type]
     without = [name for name, value in values.items() if not np.isfinite(value)]
     if without:
         raise LabelValueError(
-            f"{len(without)} of {len(values)} features have no value, the first is {without[0]}: its tumour is too small "
-            "or too near to the edge of the CT for the filter; leave the case out"
+            f"{len(without)} of {len(values)} features have no value, the first is {without[0]}: its tumour is too "
+            "small, or too near to the edge of the CT, for the filter; leave the case out"
         )
     return values
 

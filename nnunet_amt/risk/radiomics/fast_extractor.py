@@ -3,9 +3,12 @@
 Where the time goes in pyradiomics, of a tumour of 14 ml in a CT of 512 x 512 x 60 voxels: a third is the B-spline
 transform of the whole CT, of which a few cm are resampled then; a tenth the search for labels in the whole mask; a
 fifth the binning, which each of six classes of features does again on every image, with Python's own `min` and `max`.
-Of a large tumour an eighth is the distance of every two corners of its surface (see `fast_shape.py`), a third the texture
-matrices (see `texture_matrices.py`), of which three walk over the same neighbours.
+Of a large tumour an eighth is the distance of every two corners of its surface (see `fast_shape.py`), and a third the
+texture matrices (see `texture_matrices.py`), of which three walk over the same neighbours.
 """
+
+# The names are pyradiomics'.
+# ruff: noqa: N802, N803
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@ each of the 256 kinds of cube adds is taken from their own C code once. The larg
 corners that can be the farthest ones.
 """
 
+# The names are pyradiomics'.
+# ruff: noqa: N802, N803
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,8 @@
 """Pyradiomics' classes of features on grey levels and texture matrices that are counted once for all of them."""
 
+# The names are pyradiomics'.
+# ruff: noqa: N802, N803
+
 from __future__ import annotations
 
 from dataclasses import dataclass
