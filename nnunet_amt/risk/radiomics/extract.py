@@ -64,8 +64,8 @@ def _features(extractor: type, image: sitk.Image, mask: sitk.Image, settings: Fe
     except ValueError as error:
         voxels = int(np.count_nonzero(_array(mask)))
         raise LabelValueError(
-            f"its tumour of {counted(voxels, 'voxel')} has no extent along two axes at {settings.spacing_mm:g} mm, which "
-            "features need; draw it anew, or leave the case out"
+            f"its tumour of {counted(voxels, 'voxel')} has no extent along two axes at {settings.spacing_mm:g} mm, as "
+            "features need it; draw it anew, or leave the case out"
         ) from error
     values = {name: float(found[name]) if name in found else np.nan for name in settings.feature_names()}  # type: ignore[arg-type]
     without = [name for name, value in values.items() if not np.isfinite(value)]

@@ -6,7 +6,7 @@ corners that can be the farthest ones.
 """
 
 # The names are pyradiomics'.
-# ruff: noqa: N802, N803
+# ruff: noqa: N802
 
 from __future__ import annotations
 

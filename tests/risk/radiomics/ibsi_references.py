@@ -1,7 +1,7 @@
 """IBSI-1's reference values of its CT phantom, configuration C, with their tolerances, by pyradiomics' names.
 
-From the reference manual of the Image Biomarker Standardisation Initiative, tables of chapter 3; 3-D, and where there are
-directions, averaged over them.
+Those of the reference manual of the Image Biomarker Standardisation Initiative as mirp's and pictologics' tests quote
+them; in 3-D, and where there are directions, averaged over them.
 """
 
 from __future__ import annotations
