@@ -13,7 +13,7 @@ import numpy as np
 
 from nnunet_amt.base.files import read_record, write_json
 from nnunet_amt.base.run_record import file_sha256
-from nnunet_amt.errors import GeometryMismatchError
+from nnunet_amt.errors import GeometryMismatchError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.image_file import read_image
 from nnunet_amt.images.mask_file import tumour_mask

@@ -3,6 +3,9 @@
 A step that finds nothing to go on with does what its docstring says, and warns with a `SelectionWarning`.
 """
 
+# scikit-learn passes X by name.
+# ruff: noqa: N803
+
 from __future__ import annotations
 
 import warnings
@@ -14,7 +17,7 @@ from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LassoCV
+from sklearn.linear_model import LassoCV, lasso_path
 
 from nnunet_amt.risk.radiomics.stand_ins import grouped_folds
 
@@ -23,6 +26,10 @@ Values = NDArray[np.float64]
 
 class SelectionWarning(UserWarning):
     """A step could not do what the paper says, and did something else."""
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, SelectionWarning, stacklevel=3)
 
 
 class _Columns(TransformerMixin, BaseEstimator):
@@ -47,14 +54,14 @@ class RepeatableFeatures(_Columns):
     def fit(self, X: Values, y: object = None, *, icc: Values | None = None) -> RepeatableFeatures:
         """Choose columns by `icc`, their intraclass correlation of the training cases; NaN agrees with nothing."""
         if icc is None:
-            warnings.warn("fewer than two cases were read twice: no feature is left out by its ICC", SelectionWarning)
+            _warn("fewer than two cases were read twice: no feature is left out by its ICC")
             icc = np.ones(X.shape[1])
         known = np.nan_to_num(icc, nan=-np.inf)
         order = np.argsort(-known, kind="stable")
         self.columns_ = order[known[order] > self.threshold]
         if not len(self.columns_):
             text = f"no feature has an ICC above {self.threshold:g}: the one with the highest is taken"
-            warnings.warn(text, SelectionWarning)
+            _warn(text)
             self.columns_ = order[:1]
         return self
 
@@ -80,12 +87,13 @@ class UncorrelatedFeatures(_Columns):
 class LassoFeatures(_Columns):
     """Keep features to which the LASSO of risk (0 or 1) gives a coefficient, its penalty by cross-validation.
 
-    Where it gives none, or there are too few patients of a class to cross-validate, the one feature that correlates
-    most with the risk is kept.
+    On features without signal the best penalty often leaves none. The largest penalty that leaves `fallback` features
+    is taken then; so it is where there are too few patients of a class to cross-validate.
     """
 
-    def __init__(self, folds: int = 5, seed: int = 0) -> None:
+    def __init__(self, folds: int = 5, fallback: int = 5, seed: int = 0) -> None:
         self.folds = folds
+        self.fallback = fallback
         self.seed = seed
 
     def fit(self, X: Values, y: NDArray[np.int_], *, patients: Sequence[str] | None = None) -> LassoFeatures:
@@ -94,22 +102,29 @@ class LassoFeatures(_Columns):
         high = np.asarray(y) == 1
         folds = min(self.folds, *(len({groups[at] for at in np.flatnonzero(high == risk)}) for risk in (True, False)))
         self.coefficients_ = np.zeros(X.shape[1])
-        if folds >= 2:
-            splits = grouped_folds(groups, high, folds=folds, seed=self.seed)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # of the smallest penalties, which are not chosen
-                self.coefficients_ = LassoCV(cv=splits, max_iter=10_000, random_state=self.seed).fit(X, y).coef_
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of the smallest penalties, which are not chosen
+            if folds >= 2:
+                splits = grouped_folds(groups, high, folds=folds, seed=self.seed)
+                self.coefficients_ = LassoCV(cv=splits, max_iter=10_000).fit(X, y).coef_
+            chosen = self.coefficients_.any()
+            if not chosen:
+                self.coefficients_ = _first_of_path(X, high, self.fallback)
         self.columns_ = np.flatnonzero(self.coefficients_)
-        if not len(self.columns_):
-            warnings.warn("LASSO selects no feature: the one that correlates most is taken", SelectionWarning)
-            self.columns_ = np.array([np.argmax(np.abs(_correlation(X, high)))])
+        if not chosen:
+            _warn(f"LASSO selects no feature: the {len(self.columns_)} are taken that it drops last")
         return self
 
 
-def _correlation(values: Values, high: NDArray[np.bool_]) -> Values:
+def _first_of_path(values: Values, high: NDArray[np.bool_], number: int) -> Values:
+    """Give the coefficients at the largest penalty that leaves a number of features; at the smallest, if none does."""
     centred = values - values.mean(0)
-    scale = np.sqrt((centred**2).sum(0))
-    found: Values = (high - high.mean()) @ centred / np.where(scale == 0, np.inf, scale)
+    # (features, penalties), the largest penalty first
+    _, paths, _ = lasso_path(centred, high - high.mean(), max_iter=10_000)
+    enough = np.count_nonzero(paths, axis=0) >= min(number, values.shape[1])
+    found: Values = paths[:, int(np.argmax(enough)) if enough.any() else -1]
+    if not found.any():  # no feature differs between the risks at all
+        found = np.eye(values.shape[1])[0]
     return found
 
 
@@ -119,11 +134,11 @@ class FewCasesSMOTE(SMOTE):
     def _fit_resample(self, X: Values, y: NDArray[np.int_], **params: Any) -> Any:
         wanted, smallest = self.k_neighbors, int(np.unique(y, return_counts=True)[1].min())
         if smallest < 2:
-            warnings.warn("one class has a single case: SMOTE makes up none", SelectionWarning)
+            _warn("one class has a single case: SMOTE makes up none")
             return X, y
         if smallest <= wanted:
             text = f"the smaller class has {smallest} cases: SMOTE takes {smallest - 1} neighbours in place of {wanted}"
-            warnings.warn(text, SelectionWarning)
+            _warn(text)
             self.k_neighbors = smallest - 1
         try:
             return super()._fit_resample(X, y, **params)

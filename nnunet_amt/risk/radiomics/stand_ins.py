@@ -1,4 +1,4 @@
-"""What belongs to other rooms and is not there yet, in one place: to be replaced by theirs when the branches are merged.
+"""What belongs to other rooms and is not there yet, in one place: to be replaced by theirs when they are merged.
 
 `icc_agreement` by `statistics.agreement`, `grouped_folds` by `risk.folds`, `ScoreRow` and `write_scores` by
 `risk.scores`.
