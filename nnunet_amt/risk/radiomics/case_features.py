@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,14 +17,13 @@ from nnunet_amt.images.geometry import Geometry, geometry_difference
 from nnunet_amt.images.image_file import read_image
 from nnunet_amt.images.mask_file import tumour_mask
 from nnunet_amt.risk.radiomics.extract import tumour_features
-from nnunet_amt.risk.radiomics.feature_settings import FeatureSettings
+from nnunet_amt.risk.radiomics.feature_settings import FeatureSettings, radiomics_module
 from nnunet_amt.risk.radiomics.second_mask import perturbed_mask
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
 Kind = Literal["first", "second", "perturbed"]
-_PACKAGES = ("pyradiomics-cuda", "SimpleITK", "PyWavelets")
 _SCHEMA = 1  # goes up where our own code gives other values
 
 
@@ -59,7 +57,7 @@ class CaseFeatures:
 
 
 def case_features(reading: Reading) -> CaseFeatures:
-    """Give the features of a reading: those kept, if CT, mask, settings and software are the same; computed, else.
+    """Give the features of a reading: those kept, if CT, mask, settings and pyradiomics are the same; computed, else.
 
     Raises
     ------
@@ -87,7 +85,7 @@ def _key(reading: Reading) -> str:
         "kind": reading.kind,
         "seed": [reading.case_id, reading.seed] if reading.kind == "perturbed" else None,
         "settings": asdict(reading.settings),
-        "software": {name: version(name) for name in _PACKAGES},
+        "pyradiomics": radiomics_module().__version__,
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def tumour_features(image: sitk.Image, mask: sitk.Image, *, settings: FeatureSet
     from nnunet_amt.risk.radiomics.fast_extractor import FastExtractor, near_mask
 
     near = near_mask(image, mask, margin_mm=_PAD_VOXELS * settings.spacing_mm)
-    return _features(FastExtractor, windowed(near, settings), mask, settings)
+    return _features(_extractor(FastExtractor, settings), windowed(near, settings), mask, settings)
 
 
 def plain_features(image: sitk.Image, mask: sitk.Image, *, settings: FeatureSettings) -> dict[str, float]:
@@ -46,7 +47,7 @@ def plain_features(image: sitk.Image, mask: sitk.Image, *, settings: FeatureSett
     radiomics_module()
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-    return _features(RadiomicsFeatureExtractor, windowed(image, settings), mask, settings)
+    return _features(_extractor(RadiomicsFeatureExtractor, settings), windowed(image, settings), mask, settings)
 
 
 def windowed(image: sitk.Image, settings: FeatureSettings) -> sitk.Image:
@@ -57,17 +58,23 @@ def windowed(image: sitk.Image, settings: FeatureSettings) -> sitk.Image:
     return image if window is None else sitk.Clamp(image, image.GetPixelID(), *window)
 
 
-def _features(extractor: type, image: sitk.Image, mask: sitk.Image, settings: FeatureSettings) -> dict[str, float]:
+@lru_cache(maxsize=4)
+def _extractor(kind: Callable[..., Any], settings: FeatureSettings) -> Any:
+    """Make an extractor once: it checks its parameters against a schema, which takes as long as a small tumour."""
+    return kind(settings.parameters())
+
+
+def _features(extractor: Any, image: sitk.Image, mask: sitk.Image, settings: FeatureSettings) -> dict[str, float]:
     try:
         with np.errstate(all="ignore"):  # what has no value is refused below
-            found: Mapping[str, object] = extractor(settings.parameters()).execute(image, mask)
+            found: Mapping[str, Any] = extractor.execute(image, mask)
     except ValueError as error:
         voxels = int(np.count_nonzero(_array(mask)))
         raise LabelValueError(
             f"its tumour of {counted(voxels, 'voxel')} has no extent along two axes at {settings.spacing_mm:g} mm, as "
             "features need it; draw it anew, or leave the case out"
         ) from error
-    values = {name: float(found[name]) if name in found else np.nan for name in settings.feature_names()}  # type: ignore[arg-type]
+    values = {name: float(found[name]) if name in found else np.nan for name in settings.feature_names()}
     without = [name for name, value in values.items() if not np.isfinite(value)]
     if without:
         raise LabelValueError(

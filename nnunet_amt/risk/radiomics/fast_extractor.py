@@ -63,7 +63,7 @@ class FastExtractor(RadiomicsFeatureExtractor):
         """Bin an image once for all classes, and walk over its neighbours once."""
         inside = sitk.GetArrayViewFromImage(mask) == kwargs["label"]
         grey_levels = GreyLevels.of(image, inside, kwargs["binWidth"])
-        found = {}
+        found: dict[str, NDArray[np.float64]] = {}
         for name, features in CLASSES.items():
             known = features(image, mask, **kwargs, grey_levels=grey_levels)
             found |= self._values(known, f"{imageTypeName}_{name}")

@@ -105,9 +105,10 @@ def write_features(
 ) -> FeatureFiles:
     """Compute the features of all tumours, and again of those drawn twice, and write the tables.
 
-    A case is computed again only if its CT, its mask, the settings or the software have changed. One that cannot be
-    read stops no other: it is listed in ``features_failed.csv``, with the reason, and is in no table. Where no case
-    has a second reader's mask, the masks of `perturbed_cases` development cases are perturbed, see `perturbed_mask`.
+    A case is computed again only if its CT, its mask, the settings or pyradiomics have changed. One that cannot be
+    read stops no other: it is listed in ``features_failed.csv``, with the reason, and is in no table. Second readings
+    are of development cases alone, as features are selected by these. Where fewer than two have a second reader's mask,
+    the masks of `perturbed_cases` of them are perturbed in its place, see `perturbed_mask`.
 
     Parameters
     ----------
@@ -199,11 +200,13 @@ def _require_distinct(cases: Sequence[TumourCase]) -> None:
 def _second_readings(
     cases: Sequence[TumourCase], *, seed: int, number: int, settings: FeatureSettings, output: Path
 ) -> list[Reading]:
-    """Second readers' masks, or development cases drawn for perturbed ones, in the order of the cases."""
-    drawn_twice = [case for case in cases if case.mask_2 is not None]
-    if drawn_twice:
-        return [_reading(case, case.mask_2, "second", seed, settings, output) for case in drawn_twice if case.mask_2]
+    """Second readers' masks of development cases; of fewer than two, some of these cases with perturbed masks."""
     development = [case for case in cases if case.split == DEVELOPMENT]
+    twice = [
+        _reading(case, case.mask_2, "second", seed, settings, output) for case in development if case.mask_2 is not None
+    ]
+    if len(twice) >= 2:
+        return twice
     order = np.random.default_rng(seed).permutation(len(development))[:number]
     chosen = [development[place] for place in sorted(order.tolist())]
     return [_reading(case, case.mask, "perturbed", seed, settings, output) for case in chosen]

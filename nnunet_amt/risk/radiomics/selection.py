@@ -131,6 +131,8 @@ def _first_of_path(values: Values, high: NDArray[np.bool_], number: int) -> Valu
 class FewCasesSMOTE(SMOTE):
     """SMOTE 1:1, with fewer neighbours where the smaller class has too few cases, and none made up of a single one."""
 
+    k_neighbors: int
+
     def _fit_resample(self, X: Values, y: NDArray[np.int_], **params: Any) -> Any:
         wanted, smallest = self.k_neighbors, int(np.unique(y, return_counts=True)[1].min())
         if smallest < 2:

@@ -90,7 +90,7 @@ def _neighbour_matrices(
     alone = number[voxels] == 0
     apart = np.abs(grey[voxels] - total[voxels] / np.maximum(number[voxels], 1))
     apart[alone] = 0
-    counts = np.bincount(row, minlength=rows - 1)
+    counts = np.bincount(row, minlength=rows - 1).astype(np.float64)
     ngtdm = np.stack([counts, np.bincount(row, apart, minlength=rows - 1)], axis=1)
     return glcm, gldm.astype(np.float64), ngtdm
 

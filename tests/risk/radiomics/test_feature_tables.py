@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nnunet_amt.base.run_record import read_runs
-from nnunet_amt.errors import BadInputError, ManifestError
+from nnunet_amt.errors import BadInputError, ManifestError, MissingExtraError
 from nnunet_amt.risk.radiomics.feature_tables import FeatureFiles, read_features, write_features
 from nnunet_amt.risk.radiomics.second_mask import perturbed_mask
 from tests.conftest import write_image
@@ -33,13 +35,13 @@ class Case:
     split: str = "training"
 
 
-def write_case(folder: Path, case_id: str, *, radius: int = 5, **given: str) -> Case:
+def write_case(folder: Path, case_id: str, *, radius: int = 5, split: str = "training") -> Case:
     mask = ball(SHAPE, (6, 13, 13), (2, radius, radius))
     image = write_image(folder / "imagesTr" / f"{case_id}_0000.nii.gz", noisy_ct(SHAPE, radius), SPACING)
-    return Case(case_id, image, write_image(folder / "labelsTr" / f"{case_id}.nii.gz", mask, SPACING), **given)
+    return Case(case_id, image, write_image(folder / "labelsTr" / f"{case_id}.nii.gz", mask, SPACING), split=split)
 
 
-def run(cases: list[Case], output: Path, **given: object) -> FeatureFiles:
+def run(cases: list[Case], output: Path, **given: Any) -> FeatureFiles:
     return write_features(cases, output=output, settings=FEW, **given)
 
 
@@ -69,13 +71,15 @@ def test_as_many_masks_are_perturbed_as_asked(cases: list[Case], tmp_path: Path)
     assert len(read_features(files.features_second).case_ids) == 1
 
 
-def test_second_readers_masks_are_read_where_there_is_one(cases: list[Case], tmp_path: Path) -> None:
-    """The second reader of b has drawn what the first has: the same features."""
-    cases[1] = replace(cases[1], mask_2=cases[1].mask)
-    files = run(cases, tmp_path / "out")
+def test_second_readers_masks_are_read_where_there_are_two(cases: list[Case], tmp_path: Path) -> None:
+    """The second readers have drawn what the first have: the same features. That of an external case is not read."""
+    drawn_twice = [replace(case, mask_2=case.mask) for case in cases]
+    files = run(drawn_twice, tmp_path / "out")
     second = read_features(files.features_second)
-    assert (second.case_ids, files.second) == (("b",), "second")
-    np.testing.assert_array_equal(second.values, read_features(files.features).rows(["b"]))
+    assert (second.case_ids, files.second) == (("a", "b"), "second")
+    np.testing.assert_array_equal(second.values, read_features(files.features).rows(["a", "b"]))
+    files = run([drawn_twice[0], *cases[1:]], tmp_path / "out")
+    assert (read_features(files.features_second).case_ids, files.second) == (("a", "b"), "perturbed")
 
 
 def test_a_rerun_computes_nothing_and_a_changed_mask_alone(
@@ -133,7 +137,7 @@ def cut_off(case: Case) -> None:
     case.image.write_bytes(case.image.read_bytes()[:2000])
 
 
-BAD = {
+BAD: dict[Callable[[Case], None], str] = {
     empty: r"^b\.nii\.gz: is empty, no voxel is tumour",
     on_another_grid: r"^b\.nii\.gz: does not lie on the grid of its CT b_0000\.nii\.gz: spacing \(1\.5, 1\.5, 5\)",
     of_one_voxel: r"^b\.nii\.gz: its tumour of 1 voxel has no extent along two axes at 1 mm",
@@ -169,6 +173,15 @@ def test_no_cases_and_a_case_twice_are_refused(cases: list[Case], tmp_path: Path
         run([], tmp_path / "out")
     with pytest.raises(BadInputError, match="case 'a' is there 2 times"):
         run([cases[0], cases[0]], tmp_path / "out")
+
+
+def test_without_the_extra_one_line_names_it(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "radiomics", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'nnunet_amt\[risk\]'"):
+        run(cases, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
