@@ -23,6 +23,9 @@ from nnunet_amt.risk.radiomics.stand_ins import grouped_folds
 
 Values = NDArray[np.float64]
 
+# Of the largest one: glmnet's, where features outnumber cases. Smaller ones fit every case, and take most of the time.
+_SMALLEST_PENALTY = 0.01
+
 
 class SelectionWarning(UserWarning):
     """A step could not do what the paper says, and did something else."""
@@ -106,7 +109,7 @@ class LassoFeatures(_Columns):
             warnings.simplefilter("ignore", ConvergenceWarning)  # of the smallest penalties, which are not chosen
             if folds >= 2:
                 splits = grouped_folds(groups, high, folds=folds, seed=self.seed)
-                self.coefficients_ = LassoCV(cv=splits, max_iter=10_000).fit(X, y).coef_
+                self.coefficients_ = LassoCV(eps=_SMALLEST_PENALTY, cv=splits, max_iter=10_000).fit(X, y).coef_
             chosen = self.coefficients_.any()
             if not chosen:
                 self.coefficients_ = _first_of_path(X, high, self.fallback)
