@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from nnunet_amt import paper
 from nnunet_amt.cohort.manufacturer import canonical_manufacturer
+from nnunet_amt.cohort.thymic_findings import FINDINGS, finding_of, require_fitting_histology, who_type_of
 
 Split = Literal["training", "tuning", "external"]
 SPLITS: tuple[Split, ...] = ("training", "tuning", "external")
@@ -51,6 +52,12 @@ class CohortCase:
         Line of the manifest, the header being line 1.
     no_tumour
         Whether the manifest says that the CT shows no tumour: its reference is empty.
+    who_type, margin, enhancement, enhancement_degree, contour, calcification
+        Of a thymic epithelial tumour, see `nnunet_amt.cohort.thymic_findings`.
+    clinical
+        Texts of the manifest's columns ``clinical_*``, by column, in its order; empty cells are left out.
+    mask_2
+        Mask of a second reader, in the forms that `mask` may have.
     """
 
     case_id: str
@@ -67,6 +74,14 @@ class CohortCase:
     slice_thickness_mm: float | None
     line: int
     no_tumour: bool = False
+    who_type: str | None = None
+    margin: str | None = None
+    enhancement: str | None = None
+    enhancement_degree: str | None = None
+    contour: str | None = None
+    calcification: str | None = None
+    clinical: tuple[tuple[str, str], ...] = ()
+    mask_2: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +177,9 @@ _HARMLESS = {
     "sex": re.compile(r"\w|wom[ae]n|man|d|divers|weiblich|männlich|frau|mann|unknown|n/?a", re.IGNORECASE),
     "no_tumour": re.compile(r"\d|x|unknown|none|maybe|n/?a", re.IGNORECASE),
     "split": re.compile(r"\d|train|tune|val|valid|validation|dev|test|testing|ext|internal", re.IGNORECASE),
+    "who_type": re.compile(r"(type )?[A-Z]{0,2}\d?([/+,&-][A-Z]{1,2}\d?)*|unknown|n/?a|thymoma", re.IGNORECASE),
+    **dict.fromkeys(FINDINGS, re.compile(r"\d|x|unknown|n/?a", re.IGNORECASE)),
+    "mask_2": re.compile(r""),
 }
 # As people, spreadsheets and pandas write them.
 _YES = frozenset({"yes", "y", "true", "1", "1.0", "ja", "wahr"})
@@ -231,6 +249,13 @@ class IncludedRow(_Row):
     histology: str | None = None
     manufacturer: str | None = None
     slice_thickness_mm: float | None = Field(default=None, gt=0, le=100, allow_inf_nan=False)
+    who_type: str | None = None
+    margin: str | None = None
+    enhancement: str | None = None
+    enhancement_degree: str | None = None
+    contour: str | None = None
+    calcification: str | None = None
+    mask_2: str | None = None
 
     @field_validator("age", "slice_thickness_mm", mode="before")
     @classmethod
@@ -278,12 +303,44 @@ class IncludedRow(_Row):
     def _manufacturer(cls, value: str | None) -> str | None:
         return canonical_manufacturer(value)
 
+    @field_validator("who_type")
+    @classmethod
+    def _type(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return None
+        _require_tumour(info)
+        known = who_type_of(value)
+        require_fitting_histology(known, info.data.get("histology"))
+        return known
+
+    @field_validator(*FINDINGS)
+    @classmethod
+    def _finding(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return None
+        _require_tumour(info)
+        return finding_of(str(info.field_name), value)
+
+    @field_validator("mask_2")
+    @classmethod
+    def _another(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value:
+            _require_tumour(info)
+            if value == info.data.get("mask"):
+                raise ValueError("is the file of column 'mask'; give the second reader's own, or empty the cell")
+        return value
+
     @field_validator("roi")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value:
             require_usable_pattern(value)
         return value
+
+
+def _require_tumour(info: ValidationInfo) -> None:
+    if info.data.get("no_tumour"):
+        raise ValueError("contradicts no_tumour = yes; empty one of the two cells")
 
 
 def problems_in(error: ValidationError) -> list[tuple[str, str]]:

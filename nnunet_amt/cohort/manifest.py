@@ -16,6 +16,12 @@ from nnunet_amt.base.files import numbered_cells
 from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
 from nnunet_amt.cohort.spelling import closed_up, letters, punctuation_apart
+from nnunet_amt.cohort.thymic_findings import (
+    THYMIC_COLUMNS,
+    clinical_column_problem,
+    is_clinical,
+    telling_clinical_texts,
+)
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
@@ -29,6 +35,8 @@ OPTIONAL_COLUMNS = (
     "slice_thickness_mm",
     "no_tumour",
     "exclusion_reason",
+    *THYMIC_COLUMNS,
+    "mask_2",
 )
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
 _WORDS_FOR_NOTHING = {"nan", "none", "null", "<na>", "n/a"}  # they would make one patient of several
@@ -73,8 +81,8 @@ def read_manifest(path: Path) -> Manifest:
     path
         A CSV file with a header line; see `decoded_table` and `table_text` for the encodings and separators that are
         understood. It must have the `REQUIRED_COLUMNS` and may have the
-        `OPTIONAL_COLUMNS`; others are ignored. File names in it are relative to its folder. A row with an
-        ``exclusion_reason`` needs no more than a ``case_id``.
+        `OPTIONAL_COLUMNS` and any ``clinical_*``; others are ignored. File names in it are relative to its folder. A
+        row with an ``exclusion_reason`` needs no more than a ``case_id``.
 
     Returns
     -------
@@ -100,8 +108,9 @@ def read_manifest(path: Path) -> Manifest:
                 excluded.append(ExcludedCase(**ExcludedRow.model_validate(row).model_dump(), line=line))
             else:
                 fields = IncludedRow.model_validate(row).model_dump()
-                fields |= {name: path.parent / fields[name] for name in ("image", "mask") if fields[name]}
-                cases.append(CohortCase(**fields, line=line))
+                fields |= {name: path.parent / fields[name] for name in ("image", "mask", "mask_2") if fields[name]}
+                clinical = tuple((name, text) for name, text in row.items() if is_clinical(name) and text)
+                cases.append(CohortCase(**fields, clinical=clinical, line=line))
         except ValidationError as error:
             case_id = row.get("case_id")
             problems += [
@@ -154,7 +163,9 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
         near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
         if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
             raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
-    if ignored := [name for name in names if name not in known]:
+        if is_clinical(name) and (problem := clinical_column_problem(name)):
+            raise ManifestError(f"{place}, column {name!r}: {problem}")
+    if ignored := [name for name in names if name not in known and not is_clinical(name)]:
         logger.info("%s: columns not used: %s", path.name, ", ".join(ignored))
     return names
 
@@ -177,7 +188,8 @@ def _row(header: list[str], cells: list[str], name: str, line: int) -> dict[str,
         if column in needed and cell.lower() in _WORDS_FOR_NOTHING:
             place = place_in_manifest(name, line, column)
             raise ManifestError(f"{place}: is {cell!r}, a program's word for an empty cell; enter what belongs there")
-        if column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS and len(cell.splitlines()) > 1:
+        used = column in REQUIRED_COLUMNS + OPTIONAL_COLUMNS or is_clinical(column)
+        if used and len(cell.splitlines()) > 1:
             case_id = dict(zip(header, cells, strict=False)).get("case_id")
             place = place_in_manifest(name, line, column, case_id)
             raise ManifestError(f"{place}: holds a line break; write it on one line")
@@ -281,12 +293,13 @@ def _repeated_masks(name: str, cases: Sequence[CohortCase]) -> Iterator[str]:
     """
     first_cases: dict[Path, CohortCase] = {}
     for case in cases:
-        if case.mask is None or not case.mask.name.lower().endswith(_LABEL_FILE_ENDINGS):
-            continue
-        first = first_cases.setdefault(case.mask, case)
-        if first.image != case.image:
-            place = place_in_manifest(name, case.line, "mask", case.case_id)
-            yield f"{place}: line {first.line} has the same mask and another image; give each CT its own"
+        for column, mask in (("mask", case.mask), ("mask_2", case.mask_2)):
+            if mask is None or not mask.name.lower().endswith(_LABEL_FILE_ENDINGS):
+                continue
+            first = first_cases.setdefault(mask, case)
+            if first.image != case.image:
+                place = place_in_manifest(name, case.line, column, case.case_id)
+                yield f"{place}: line {first.line} has the same mask and another image; give each CT its own"
 
 
 def _identifying_texts(name: str, rows: Mapping[int, Mapping[str, str | None]]) -> Iterator[str]:
@@ -304,8 +317,12 @@ def _identifying_texts(name: str, rows: Mapping[int, Mapping[str, str | None]]) 
     longest_first = sorted(found, key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if found else None
     known: dict[str, str | None] = {}
+    clinical = list(dict.fromkeys(column for row in rows.values() for column in row if is_clinical(column)))
+    for column in clinical:
+        for line, what in telling_clinical_texts(column, rows):
+            yield f"{place_in_manifest(name, line, column, rows[line].get('case_id'))}: {what}"
     for line, row in rows.items():
-        for column in _FREE_TEXT:
+        for column in (*_FREE_TEXT, *clinical):
             text = (row.get(column) or "").casefold()
             if text not in known:
                 match = pattern.search(text) if pattern else None

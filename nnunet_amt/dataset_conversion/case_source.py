@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +28,7 @@ from nnunet_amt.errors import (
     RoiNotFoundError,
 )
 from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, is_cut_zip, is_dicom_path
+from nnunet_amt.images.dicom.headers import DicomHeader
 from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
 from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries, ct_series_among
@@ -106,6 +107,7 @@ class CaseSource:
     mask: MaskSource
     # What was trusted of a mask that names another CT, see `require_same_series`
     trusted: str | None = None
+    second: MaskSource | None = None  # of a second reader
 
     @property
     def has_ignore_label(self) -> bool:
@@ -121,20 +123,12 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
     BadInputError, whose message begins with the manifest's line and column and the case.
     """
     headers_of = cache(lambda path: DicomFolder(path).headers())  # image and mask are often in one zip
-    drawn: DicomMask | None = None
     with in_column(manifest_name, case, "image"):
         _require_known_kind(case.image)
     with in_column(manifest_name, case, "mask"):
-        if case.mask is not None:
-            _require_known_kind(case.mask)
-            if not is_image_file_name(case.mask):
-                drawn = open_dicom_mask(
-                    DicomFolder(case.mask),
-                    headers_of(case.mask),
-                    roi=case.roi,
-                    resample=options.resample_masks,
-                    interpolate=options.interpolate_contours,
-                )
+        drawn = _drawn_mask(case.mask, case, headers_of, options)
+    with in_column(manifest_name, case, "mask_2"):
+        drawn_again = _drawn_mask(case.mask_2, case, headers_of, options)
     with in_column(manifest_name, case, "image"):
         if is_image_file_name(case.image):
             image: ImageSource = open_image_file(case.image)
@@ -150,15 +144,45 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
     if case.mask is None:
         return CaseSource(image, NoTumour())
     with in_column(manifest_name, case, "mask"):
-        mask: MaskSource = _label_file(case.mask, image, options) if drawn is None else drawn
-        trusted = None
-        if drawn is not None:
-            if isinstance(image, DicomSeries):
-                trusted = require_same_series(drawn, image, trust_geometry=options.trust_geometry)
-            if trusted and isinstance(drawn, DicomSeg):  # resampled, it would fit any CT
-                mask = drawn = replace(drawn, resample=False)
-            drawn.require_fit(image.geometry)
+        mask, trusted = _on_image(case.mask, drawn, image, options)
+    if case.mask_2 is None:
         return CaseSource(image, NoTumour(mask) if case.no_tumour else mask, trusted)
+    with in_column(manifest_name, case, "mask_2"):
+        second, trusted_too = _on_image(case.mask_2, drawn_again, image, options)
+    return CaseSource(image, mask, trusted or trusted_too, second)
+
+
+def _drawn_mask(
+    path: Path | None, case: CohortCase, headers_of: Callable[[Path], list[DicomHeader]], options: ReadingOptions
+) -> DicomMask | None:
+    """Read the headers of a mask that is DICOM, as a CT series may be chosen by it; None if it is a label file."""
+    if path is None:
+        return None
+    _require_known_kind(path)
+    if is_image_file_name(path):
+        return None
+    return open_dicom_mask(
+        DicomFolder(path),
+        headers_of(path),
+        roi=case.roi,
+        resample=options.resample_masks,
+        interpolate=options.interpolate_contours,
+    )
+
+
+def _on_image(
+    path: Path, drawn: DicomMask | None, image: ImageSource, options: ReadingOptions
+) -> tuple[MaskSource, str | None]:
+    """Check that a mask belongs to the CT; give it, and what was trusted for that, see `require_same_series`."""
+    if drawn is None:
+        return _label_file(path, image, options), None
+    trusted = None
+    if isinstance(image, DicomSeries):
+        trusted = require_same_series(drawn, image, trust_geometry=options.trust_geometry)
+    if trusted and isinstance(drawn, DicomSeg):  # resampled, it would fit any CT
+        drawn = replace(drawn, resample=False)
+    drawn.require_fit(image.geometry)
+    return drawn, trusted
 
 
 @contextmanager
@@ -185,7 +209,7 @@ def in_column(manifest_name: str, case: CohortCase, column: str) -> Iterator[Non
 
 def _without_names(message: str, case: CohortCase) -> str:
     """Call what the manifest names "the file" or "the folder". Short names, such as CT, may be words of a message."""
-    paths = [path for path in (case.image, case.mask) if path is not None]
+    paths = [path for path in (case.image, case.mask, case.mask_2) if path is not None]
     for path in paths:
         if message.startswith(path.name):
             message = f"the {'folder' if path.is_dir() else 'file'}{message[len(path.name) :]}"

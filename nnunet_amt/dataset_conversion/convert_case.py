@@ -90,6 +90,9 @@ class CaseRecord:
     resampled_lesions: tuple[int, int] | None = None
     # What was trusted of a mask that names another CT than the case's, "FrameOfReferenceUID" or "geometry"
     trusted: str | None = None
+    # Of the second reader's mask, where there is one: size of the written file, and Dice with the first
+    second_bytes: int | None = None
+    second_dice: float | None = None
 
 
 def fingerprint(job: CaseJob) -> str:
@@ -97,10 +100,16 @@ def fingerprint(job: CaseJob) -> str:
     parts: list[object] = [CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
     parts += ["no tumour"] * job.case.no_tumour
     for path in filter(None, (job.case.image, job.case.mask)):
-        for file in _files(path):
-            status = file.stat()
-            parts.append((file.name, status.st_size, status.st_mtime_ns))
+        parts += _marks(path)
+    if job.case.mask_2 is not None:
+        parts += ["second mask", *_marks(job.case.mask_2)]
     return digest(repr(parts), job.secret)
+
+
+def _marks(path: Path) -> Iterator[tuple[str, int, int]]:
+    for file in _files(path):
+        status = file.stat()
+        yield file.name, status.st_size, status.st_mtime_ns
 
 
 def digest(text: str, secret: bytes) -> str:
@@ -120,6 +129,8 @@ def finished_record(job: CaseJob) -> CaseRecord | None:
     except OSError:
         return None  # converting it again tells what is wrong, in words that name no file
     paths, sizes = job.dataset.standing(job.name, job.case.split), (record.image_bytes, record.label_bytes)
+    if record.second_bytes is not None:
+        paths, sizes = (*paths, job.dataset.second_label(job.name)), (*sizes, record.second_bytes)
     whole = all(path.is_file() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
     return record if whole else None
 
@@ -144,7 +155,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 def require_files(job: CaseJob) -> None:
     """Refuse a case whose image or mask is not there; nothing is opened."""
-    for column, path in (("image", job.case.image), ("mask", job.case.mask)):
+    for column, path in (("image", job.case.image), ("mask", job.case.mask), ("mask_2", job.case.mask_2)):
         with in_column(job.manifest_name, job.case, column):
             if path is not None:
                 require_existing(path)
@@ -180,10 +191,19 @@ def convert_case(job: CaseJob) -> CaseRecord:
     geometry = Geometry.of(image)
     with in_column(job.manifest_name, case, "mask"):
         mask = source.mask.read(geometry)
+    second = None
+    if source.second is not None:
+        with in_column(job.manifest_name, case, "mask_2"):
+            second = source.second.read(geometry).labels
     image_path = dataset.image(job.name, case.split)
     label_path = dataset.label(job.name, case.split)
     write_nifti(image_path, values, geometry=geometry)
     write_nifti(label_path, mask.labels, geometry=geometry)
+    second_path = dataset.second_label(job.name)
+    if second is None:
+        second_path.unlink(missing_ok=True)  # of an earlier run
+    else:
+        write_nifti(second_path, second, geometry=geometry)
     x, y, z = geometry.spacing
     tumour_voxels, ignored_voxels = _counts(mask.labels)
     pixels, slices = voxel_digests(values)
@@ -201,8 +221,13 @@ def convert_case(job: CaseJob) -> CaseRecord:
         interpolated_slices=mask.interpolated_slices,
         resampled_lesions=mask.lesions,
         trusted=source.trusted,
+        second_bytes=None if second is None else second_path.stat().st_size,
+        second_dice=None if second is None else _dice(mask.labels == 1, second == 1),
     )
-    write_json(dataset.record(job.name), asdict(record))  # only now the case counts as finished
+    content = asdict(record)
+    if second is None:
+        del content["second_bytes"], content["second_dice"]
+    write_json(dataset.record(job.name), content)  # only now the case counts as finished
     return record
 
 
@@ -226,6 +251,10 @@ def _counts(mask: NDArray[np.uint8]) -> tuple[int, int]:
     """Count the voxels of tumour and those to be ignored."""
     ignored = int(np.count_nonzero(mask == IGNORE_LABEL)) if mask.max() > 1 else 0
     return int(np.count_nonzero(mask.view(np.bool_))) - ignored, ignored  # of bools the count is far faster
+
+
+def _dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    return 2 * int(np.count_nonzero(first & second)) / int(np.count_nonzero(first) + np.count_nonzero(second))
 
 
 @contextmanager

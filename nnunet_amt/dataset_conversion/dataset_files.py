@@ -12,11 +12,12 @@ import pandas as pd
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.cohort import CohortCase, SplitAudit, manufacturer_in_header
+from nnunet_amt.cohort.thymic_findings import THYMIC_COLUMNS, is_clinical
 from nnunet_amt.dataset_conversion.case_source import TumourInMaskError
 from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
 from nnunet_amt.dataset_conversion.convert_case import CaseRecord
 from nnunet_amt.dataset_conversion.flow_figure import FlowCounts, write_flow_figure
-from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, RawDataset
+from nnunet_amt.dataset_conversion.raw_dataset import FILE_ENDING, SECOND_FOLDER, RawDataset
 from nnunet_amt.dataset_conversion.readable_split import MovedCase
 from nnunet_amt.dataset_conversion.training_list import TRAINING_KEY, described_list
 from nnunet_amt.errors import (
@@ -46,7 +47,7 @@ COHORT_COLUMNS = (
     "manufacturer",
     "slice_thickness_mm",
 )
-NO_TUMOUR_COLUMN = "no_tumour"  # a further one, yes or no, where there are such cases
+NO_TUMOUR_COLUMN = "no_tumour"  # a further one, yes or no, where there are such cases; `THYMIC_COLUMNS` come after it
 # How the labels were made, and whom to cite. No other note is copied: nnU-Net reads the file too.
 _COPIED_NOTES = ("label_origin", "cohort_reference")
 # In words that hold nothing of the case, as they go into the dataset and the flow figure.
@@ -111,6 +112,12 @@ class DatasetContent:
         return {name: record.trusted for name, record in sorted(self.records.items()) if record.trusted}
 
     @property
+    def second_dice(self) -> dict[str, float]:
+        """Of the cases with a second reader's mask: its Dice with the first."""
+        records = sorted(self.records.items())
+        return {name: record.second_dice for name, record in records if record.second_dice is not None}
+
+    @property
     def resampled(self) -> dict[str, tuple[int, int]]:
         """Of the cases whose mask was brought to the CT's grid: lesions in it, and on that grid."""
         records = sorted(self.records.items())
@@ -123,9 +130,9 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     The files are given in that order.
     """
     folder = dataset.folder
-    columns = (*COHORT_COLUMNS, *([NO_TUMOUR_COLUMN] if content.audit.without_tumour else ()))
     cells = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
-    rows = [row[: len(columns)] for row in cells]
+    columns = _cohort_columns(content, cells)
+    rows = [[row.get(column) for column in columns] for row in cells]
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
     write_csv(files[0], columns, rows)
     write_csv(files[1], ("reason", "cases"), content.excluded.items())
@@ -142,6 +149,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             interpolated=content.interpolated,
             trusted=content.trusted,
             resampled=content.resampled,
+            second_dice=content.second_dice,
         )
     )
     files += write_flow_figure(folder, FlowCounts.of(content.audit, content.excluded))
@@ -164,12 +172,22 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     return files
 
 
+def _cohort_columns(content: DatasetContent, cells: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+    """Name the columns of ``cohort.csv``: beyond the first ones those that say something of a case."""
+    told = dict.fromkeys(column for row in cells for column, cell in row.items() if cell is not None)
+    clinical = [column for column in told if is_clinical(column)]
+    further = [column for column in (*THYMIC_COLUMNS, *clinical) if column in told]
+    return (*COHORT_COLUMNS, *([NO_TUMOUR_COLUMN] if content.audit.without_tumour else ()), *further)
+
+
 def _warn_of_masks(content: DatasetContent) -> None:
     """Say which masks were taken by where they lie, and of which the resampling has changed the number of lesions."""
+    same = [name for name, dice in content.second_dice.items() if dice == 1]
     changed = [name for name, (before, after) in content.resampled.items() if before != after]
     for names, what in (
         (list(content.trusted), "that name another CT, taken by where they lie (--trust-geometry)"),
         (changed, "whose lesions were joined or divided by --resample-masks"),
+        (same, "of a second reader that are the first reader's voxel for voxel"),
     ):
         if names:
             first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
@@ -184,6 +202,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
         labels["ignore"] = 2
         about_ignored = " Label 2 marks what nobody has annotated; nnU-Net leaves it out of training."
     without = content.audit.without_tumour
+    second = f" {SECOND_FOLDER}: masks of a second reader." if content.second_dice else ""
     about_others = f" Labels without a tumour are empty ({NO_TUMOUR_COLUMN} in cohort.csv)." if without else ""
     if content.interpolated:
         about_others += f" {interpolated_in_words(content.interpolated)} (audit.json names them)."
@@ -193,7 +212,7 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
             "CT of anterior mediastinal tumours. Whole HU, values below the floor raised to it; LPS axes. "
             + ("" if content.test_only else "imagesTr: training and tuning (splits_final.json, fold 0); ")
             + f"imagesTs: external test set.{about_ignored}"
-            f"{about_others}"
+            f"{about_others}{second}"
         ),
         "reference": f"Recipe and split after {paper.CITATION}, doi:{paper.DOI}",
         **{key: content.notes[key] for key in _COPIED_NOTES if key in content.notes},
@@ -211,13 +230,18 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
     }
 
 
-def _cohort_row(case: CohortCase, record: CaseRecord) -> list[object]:
-    """One row in the order of `COHORT_COLUMNS`, and `NO_TUMOUR_COLUMN`; what is not given is taken from the image."""
+def _cohort_row(case: CohortCase, record: CaseRecord) -> dict[str, object]:
+    """One row of ``cohort.csv`` by column; what is not given is taken from the image."""
     age = "" if case.age is None else f"{case.age:g}"
     manufacturer = case.manufacturer or manufacturer_in_header(record.manufacturer)
     thickness = record.spacing[2] if case.slice_thickness_mm is None else case.slice_thickness_mm
     row = (case.case_id, case.patient_id, case.institution, case.split, age, case.sex, case.histology, manufacturer)
-    return [*row, f"{thickness:.6g}", "yes" if case.no_tumour else "no"]
+    return {
+        **dict(zip(COHORT_COLUMNS, (*row, f"{thickness:.6g}"), strict=True)),
+        NO_TUMOUR_COLUMN: "yes" if case.no_tumour else "no",
+        **{column: getattr(case, column) for column in THYMIC_COLUMNS},
+        **dict(case.clinical),
+    }
 
 
 def audit_rows(audit: SplitAudit) -> list[tuple[str, str, str, str]]:
@@ -263,13 +287,15 @@ def write_audit(
     interpolated: Mapping[str, int] | None = None,
     trusted: Mapping[str, str] | None = None,
     resampled: Mapping[str, tuple[int, int]] | None = None,
+    second_dice: Mapping[str, float] | None = None,
 ) -> Path:
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
     `checks` what was checked in words. Of the others see `DatasetContent`; `trusted` are cases whose
     mask names another CT, and what was taken for it, `resampled` those whose mask had another grid, with its lesions
-    and those that they became. What there is none of is left out, as are the cases without a tumour.
+    and those that they became, `second_dice` those with a second reader's mask, and its Dice with the first. What there
+    is none of is left out, as are the cases without a tumour.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -292,6 +318,7 @@ def write_audit(
         **({"slices_with_interpolated_contours_by_case": dict(interpolated)} if interpolated else {}),
         **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
         **({"lesions_before_and_after_resampling_by_case": dict(resampled)} if resampled else {}),
+        **({"dice_of_both_readers_by_case": dict(second_dice)} if second_dice else {}),
     }
     path = folder / AUDIT_FILE
     write_json(path, content)

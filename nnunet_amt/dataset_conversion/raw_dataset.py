@@ -18,6 +18,7 @@ _RECORDS = ".conversion"
 # Writing a case takes seconds.
 _OLD_SECONDS = 600
 _CASE_FOLDERS = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
+SECOND_FOLDER = "labelsSecond"  # made where there are such masks; nnU-Net does not look at it
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class RawDataset:
     def label(self, case_id: str, split: Split | None) -> Path:
         """Path of a case's mask."""
         return self.folder / f"labels{_subset(split)}" / f"{case_id}{FILE_ENDING}"
+
+    def second_label(self, case_id: str) -> Path:
+        """Path of the mask that a second reader has drawn on a case's CT; one folder has those of all splits."""
+        return self.folder / SECOND_FOLDER / f"{case_id}{FILE_ENDING}"
 
     def standing(self, case_id: str, split: Split | None) -> tuple[Path, Path]:
         """Paths of a case's CT and mask where they are: where `split` puts them, or else on the other side.
@@ -104,7 +109,9 @@ class RawDataset:
             raise BadInputError(f"{self.folder}: cannot be written; choose another folder or change its rights")
         recorded = self._recorded_cases()
         ours = self._paths_of(recorded)
-        files = [path for name in _CASE_FOLDERS for path in sorted((self.folder / name).glob("[!.]*"))]
+        files = [
+            path for name in (*_CASE_FOLDERS, SECOND_FOLDER) for path in sorted((self.folder / name).glob("[!.]*"))
+        ]
         foreign = [path for path in files if path not in ours or path.is_dir()]
         foreign += [path for path in map(self.record, recorded) if path.is_dir()]
         if foreign or (self._dataset_json.exists() and not self.record("any").parent.is_dir()):
@@ -156,7 +163,7 @@ class RawDataset:
             path
             for case_id in case_ids
             for split in splits
-            for path in (self.image(case_id, split), self.label(case_id, split))
+            for path in (self.image(case_id, split), self.label(case_id, split), self.second_label(case_id))
         }
 
     def _remove_outdated(self, splits: Mapping[str, Split | None]) -> None:
@@ -168,7 +175,8 @@ class RawDataset:
                 for now, path in zip(self.standing(case_id, split), wanted, strict=True):
                     if now != path and now.is_file():
                         now.replace(path)
-            for path in self._paths_of([case_id]) - {*wanted}:
+            kept = {*wanted, self.second_label(case_id)} if wanted else set()
+            for path in self._paths_of([case_id]) - kept:
                 path.unlink(missing_ok=True)
             if not wanted:
                 self.record(case_id).unlink()

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from nnunet_amt.base.files import csv_text, read_record, require_free_space, write_json, write_text
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.cohort.thymic_findings import FINDINGS, THYMIC_COLUMNS
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.images.image_file import write_image
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.render import Phantom, render_phantom
+from nnunet_amt.phantom.second_reader import second_outline
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -28,6 +30,7 @@ MANIFEST_COLUMNS = (
 _DESIGN_FILE = "phantom_design.json"
 _NOTES_FILE = "manifest.notes.json"  # beside manifest.csv; see `nnunet_amt.dataset_conversion`
 _TYPICAL_SLICES = 56
+_SECOND_READER = 9  # stream of random numbers; others are those of the plan and of the phantom
 
 
 def write_phantom_cohort(folder: Path, *, design: CohortDesign, jobs: int = 1, progress: Progress = silent) -> Path:
@@ -61,14 +64,18 @@ def write_planned_cohort(
     """
     _claim_folder(folder, design, difficulty)
     missing = [
-        case for case in cases if case.image and not ((folder / case.image).exists() and (folder / case.mask).exists())
+        case for case in cases if not all((folder / name).exists() for name in (case.image, case.mask, case.mask_2))
     ]
     require_free_space(folder, len(missing) * _TYPICAL_SLICES * design.in_plane_pixels**2 * 3, "the phantom cohort")
     total = sum(1 for case in cases if case.image)
     for written, _ in enumerate(_written(folder, missing, design.seed, jobs), start=1):
         progress(total - len(missing) + written, total, "making phantoms")
-    columns = (*MANIFEST_COLUMNS, *(["no_tumour"] if any(case.no_tumour for case in cases) else []))
-    rows = (_manifest_row(case)[: len(columns)] for case in cases)
+    columns = (
+        *MANIFEST_COLUMNS,
+        *(["no_tumour"] if any(case.no_tumour for case in cases) else []),
+        *((*THYMIC_COLUMNS, "mask_2") if any(case.who_type for case in cases) else ()),
+    )
+    rows = ([row[column] for column in columns] for row in map(_manifest_row, cases))
     text, manifest = csv_text(columns, rows), folder / "manifest.csv"
     if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
         write_text(manifest, text)
@@ -109,6 +116,9 @@ def _written(folder: Path, cases: list[PlannedCase], seed: int, jobs: int) -> It
 
 def _write_case(folder: Path, case: PlannedCase, seed: int) -> PlannedCase:
     phantom = render_phantom(seed, case.index, case.request)
+    if case.mask_2:
+        rng = np.random.default_rng([seed, case.index, _SECOND_READER])
+        _write_image(folder / case.mask_2, second_outline(phantom.mask, phantom.spacing, rng), phantom)
     if case.mask:
         _write_image(folder / case.mask, phantom.mask, phantom)
     _write_image(folder / case.image, phantom.image, phantom)
@@ -124,21 +134,25 @@ def _write_image(path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], phan
     write_image(path, image)
 
 
-def _manifest_row(case: PlannedCase) -> list[str]:
+def _manifest_row(case: PlannedCase) -> dict[str, str]:
     request = case.request
     known = case.exclusion_reason != "missing clinical data"
-    return [
-        case.case_id,
-        case.patient_id,
-        case.institution,
-        case.image,
-        case.mask,
-        case.split or "",
-        str(request.age) if known else "",
-        request.sex,
-        request.tumours[0].histology if known and request.tumours else "",
-        request.manufacturer,
-        f"{request.slice_thickness:g}",
-        case.exclusion_reason,
-        "yes" if case.no_tumour else "no",
-    ]
+    appearance = request.tumours[0].appearance if request.tumours else None
+    return {
+        "case_id": case.case_id,
+        "patient_id": case.patient_id,
+        "institution": case.institution,
+        "image": case.image,
+        "mask": case.mask,
+        "split": case.split or "",
+        "age": str(request.age) if known else "",
+        "sex": request.sex,
+        "histology": request.tumours[0].histology if known and request.tumours else "",
+        "manufacturer": request.manufacturer,
+        "slice_thickness_mm": f"{request.slice_thickness:g}",
+        "exclusion_reason": case.exclusion_reason,
+        "no_tumour": "yes" if case.no_tumour else "no",
+        "who_type": case.who_type,
+        **{name: getattr(appearance, name, "") for name in FINDINGS},
+        "mask_2": case.mask_2,
+    }

@@ -79,6 +79,7 @@ class PlannedCase:
     index: int
     request: PhantomRequest
     exclusion_reason: str = ""
+    who_type: str = ""  # of a thymic epithelial tumour whose appearance is laid out; a second reader outlines it too
 
     @property
     def image(self) -> str:
@@ -89,6 +90,11 @@ class PlannedCase:
     def mask(self) -> str:
         """Path of the mask below the manifest's folder; empty for an excluded case, and for one without a tumour."""
         return "" if self.exclusion_reason or self.no_tumour else f"masks/{self.case_id}.nii.gz"
+
+    @property
+    def mask_2(self) -> str:
+        """Path of the second reader's mask below the manifest's folder; empty where there is none."""
+        return f"second_masks/{self.case_id}.nii.gz" if self.who_type else ""
 
     @property
     def no_tumour(self) -> bool:

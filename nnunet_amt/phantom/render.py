@@ -58,6 +58,7 @@ class PhantomRequest:
     slice_thickness: float = 5.0  # thickness and distance of slices in mm
     in_plane_pixels: int = 104  # rows and columns of the image
     slices: int | None = None  # number of slices; None covers the thorax from the apices to the upper abdomen
+    beside_tumours: float | None = None  # mm that the scan covers above and below the tumours; None: all of the thorax
     # what the patient has besides tumours, from the strength of the contrast medium and a generator
     findings: Callable[[float, np.random.Generator], Findings] | None = None
     contrast: ContrastPhase = "any"  # phase of the contrast medium; "any" draws a native scan or a venous one
@@ -137,7 +138,7 @@ def render_phantom(seed: int, index: int, request: PhantomRequest | None = None)
     anatomy_rng, noise_rng, findings_rng = (np.random.default_rng([seed, index, stream]) for stream in (0, 1, 4))
     scene = _set_scene(request, anatomy_rng, findings_rng)
     pixel = scene.scanner.field_of_view / request.in_plane_pixels
-    top, bottom = TOP * scene.patient.scale[2], BOTTOM * scene.patient.scale[2]
+    top, bottom = _covered(scene, request.beside_tumours)
     count = request.slices or int(np.ceil((top - bottom) / request.slice_thickness))
     heights = top - request.slice_thickness * np.arange(count - 1, -1, -1.0)  # mm above the carina, from the lowest up
     hu, shares = _draw(scene, heights, request.in_plane_pixels, pixel)
@@ -157,6 +158,16 @@ def render_phantom(seed: int, index: int, request: PhantomRequest | None = None)
         patient=scene.patient,
         scanner=scene.scanner,
     )
+
+
+def _covered(scene: _Scene, beside_tumours: float | None) -> tuple[float, float]:
+    """Give the highest and the lowest point in mm above the carina that the scan covers."""
+    top, bottom = TOP, BOTTOM
+    if beside_tumours is not None and scene.tumours:
+        lowest, highest = zip(*(tumour.heights() for tumour in scene.tumours), strict=True)
+        margin = beside_tumours / scene.patient.scale[2]
+        top, bottom = min(top, max(highest) + margin), max(bottom, min(lowest) - margin)
+    return top * scene.patient.scale[2], bottom * scene.patient.scale[2]
 
 
 def _set_scene(request: PhantomRequest, rng: np.random.Generator, findings_rng: np.random.Generator) -> _Scene:

@@ -18,6 +18,24 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Appearance:
+    """What a reader is to find of a tumour, in the words of `nnunet_amt.cohort.thymic_findings.FINDINGS`."""
+
+    margin: str = "clear"
+    enhancement: str = "homogeneous"
+    enhancement_degree: str = "moderate"
+    contour: str = "smooth"
+    calcification: str = "no"
+
+
+# HU above tissue without contrast medium; how far, in mm, a margin that is not clear fades into what is around it;
+# number, height and sharpness of lobes
+_ENHANCEMENT_HU = {"minimal": 10.0, "moderate": 30.0, "severe": 55.0}
+_FADING_MM = (9.0, 15.0)
+_LOBES = {"smooth": ((2, 5), 0.10, 3.0), "lobulated": ((5, 9), 0.45, 10.0), "irregular": ((16, 26), 0.55, 40.0)}
+
+
+@dataclass(frozen=True)
 class Tissue:
     """What a tumour is made of."""
 
@@ -32,6 +50,8 @@ class Tissue:
 def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Generator) -> Tissue:
     """Draw the densities that are usual for a diagnosis in this patient's phase of contrast medium."""
     strength, histology = patient.contrast.strength, request.histology
+    if request.appearance is not None:
+        return _tissue_of(request.appearance, rng)
     if request.isodense:
         return Tissue(patient.contrast.myocardium + rng.uniform(-6.0, 6.0), 1.5)
     if histology == "thymic cyst":
@@ -46,6 +66,16 @@ def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Genera
     return Tissue(hu, 9.0, necrosis=rng.uniform(0.1, 0.35), calcified=bool(rng.random() < 0.2))
 
 
+def _tissue_of(appearance: Appearance, rng: np.random.Generator) -> Tissue:
+    """Draw the densities that readers are to find; what is heterogeneous has necrosis and coarse mottle."""
+    hu = rng.uniform(38.0, 46.0) + _ENHANCEMENT_HU[appearance.enhancement_degree]
+    mottle, necrosis = rng.uniform(10.0, 16.0), rng.uniform(0.12, 0.30)
+    calcified = appearance.calcification == "yes"
+    if appearance.enhancement == "heterogeneous":
+        return Tissue(hu, mottle, necrosis=necrosis, calcified=calcified)
+    return Tissue(hu, 2.5, calcified=calcified)
+
+
 @dataclass(frozen=True)
 class TumourRequest:
     """What to draw."""
@@ -53,6 +83,7 @@ class TumourRequest:
     histology: str  # the diagnosis, one of paper.DIAGNOSES
     diameter: float  # the largest axial diameter in mm
     isodense: bool = False  # whether it is as dense as the heart muscle, without necrosis, fat or calcification
+    appearance: Appearance | None = None  # None: as is usual for the diagnosis
 
 
 @dataclass(frozen=True)
@@ -67,6 +98,7 @@ class Tumour:
     tissue: Tissue  # its densities
     waves: Floats  # (n, 4): wave vector (x, y, z) in 1/mm and phase of the irregularities inside
     pliable: float  # 1 if it pushes organs aside, less if it grows around them
+    fading: float = 0.0  # mm over which its margin fades into what is around it; 0 for a clear one
 
     def bounds(self, margin: float) -> tuple[Point, Point]:
         """Give the low and high corners (x, y, z) of the tumour grown by `margin` mm."""
@@ -96,14 +128,23 @@ class Tumour:
 
     def axial_diameter(self, scale: Point) -> float:
         """Give the largest axial diameter in mm of a patient of this (x, y, z) scale, if nothing is in the way."""
+        return _largest_axial_distance(self._surface() * np.array(scale), step=self.radii[2] / 12)
+
+    def heights(self) -> tuple[float, float]:
+        """Give the heights z in mm of its lowest and of its highest point."""
+        z = self._surface()[:, 2] + self.centre[2]
+        return float(z.min()), float(z.max())
+
+    def _surface(self) -> Doubles:
+        """Give points of its surface from its centre, (points, 3), (x, y, z) in mm."""
         count = 4000  # Fibonacci directions
         index = np.arange(count) + 0.5
         polar, turn = np.arccos(1 - 2 * index / count), pi * (1 + 5**0.5) * index
         directions = np.column_stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)])
         lobes = self.lobes.astype(float)
         radius = 1.0 + (lobes[:, 3] * np.exp(lobes[:, 4] * (directions @ lobes[:, :3].T - 1.0))).sum(axis=1)
-        surface = directions * radius[:, None] * np.array(self.radii) * np.array(scale)
-        return _largest_axial_distance(surface, step=self.radii[2] / 12)
+        surface: Doubles = directions * radius[:, None] * np.array(self.radii)
+        return surface
 
 
 def _largest_axial_distance(points: Doubles, step: float) -> float:
@@ -146,7 +187,7 @@ def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Genera
     flat = rng.uniform(0.72, 0.95) - 0.2 * size
     tall = rng.uniform(0.8, 1.15) - 0.1 * size
     # drawn in this order
-    lobes, tissue = _lobes(request.histology, rng), _draw_tissue(request, patient, rng)
+    lobes, tissue = _lobes(request, rng), _draw_tissue(request, patient, rng)
     vectors = rng.normal(size=(6, 3))
     vectors *= 2 * pi / (half * rng.uniform(0.6, 1.6, (6, 1))) / np.linalg.norm(vectors, axis=1, keepdims=True)
     phases = rng.uniform(0, 2 * pi, 6)
@@ -158,19 +199,29 @@ def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Genera
         tissue=tissue,
         waves=np.column_stack([vectors, phases]).astype(np.float32),
         pliable=0.35 if request.histology == "lymphoma" else 1.0,
+        fading=_fading(request.appearance, rng),
     )
     factor = request.diameter / tumour.axial_diameter(patient.scale)
     tumour = replace(tumour, radii=(tumour.radii[0] * factor, tumour.radii[1] * factor, tumour.radii[2] * factor))
     return replace(tumour, centre=_place(tumour, rng, first))
 
 
-def _lobes(histology: str, rng: np.random.Generator) -> Floats:
-    """Draw the lobes: few and low on a cyst, many and sharp on a carcinoma or lymphoma."""
+def _fading(appearance: Appearance | None, rng: np.random.Generator) -> float:
+    if appearance is None:
+        return 0.0
+    width = float(rng.uniform(*_FADING_MM))
+    return width if appearance.margin == "unclear" else 0.0
+
+
+def _lobes(request: TumourRequest, rng: np.random.Generator) -> Floats:
+    """Draw the lobes: few and low on a cyst, many and sharp on a carcinoma or lymphoma; or as the contour is to be."""
     count, height, sharpness = {
         "thymic cyst": ((2, 5), 0.12, 3.0),
         "thymoma": ((5, 10), 0.28, 9.0),
         "teratoma": ((3, 7), 0.20, 6.0),
-    }.get(histology, ((8, 14), 0.26, 15.0))
+    }.get(request.histology, ((8, 14), 0.26, 15.0))
+    if request.appearance is not None:
+        count, height, sharpness = _LOBES[request.appearance.contour]
     directions = rng.normal(size=(int(rng.integers(*count)), 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     heights = rng.uniform(0.3 * height, height, len(directions))
@@ -212,13 +263,12 @@ def push_of(tumours: Sequence[Tumour]) -> Push:
 def paint_tumour(canvas: Canvas, frame: Frame, tumour: Tumour) -> None:
     """Paint one tumour and start to keep track of what stays visible of it."""
     visible = np.zeros(canvas.hu.shape, np.float32)
-    window = canvas.block.window(*tumour.bounds(2.0))
+    window = canvas.block.window(*tumour.bounds(2.0 + tumour.fading / 2))
     if window is not None:
         block = canvas.block.cut(window)
         depth = np.maximum(tumour.distance(block), frame.inside_of_chest(block, window))
-        share = coverage(depth, block.pixel)
-        canvas.paint(share, _density(tumour, block, depth), window)
-        visible[window] = share
+        canvas.paint(coverage(depth, block.pixel + tumour.fading), _density(tumour, block, depth), window)
+        visible[window] = coverage(depth, block.pixel)  # the outline of a margin that fades is in its middle
     canvas.lesions.append(visible)
 
 

@@ -19,7 +19,10 @@ _USUAL_NAME = "evaluation"
 _RUNS_FILE = "nnunet_amt_runs"  # and .json, or _part0of8.json
 _DEEPEST = 6  # nnUNet_results/Dataset711_AMT/trainer/fold_0/validation is five folders down
 _CHANNEL = "_0000"
-_NOT_PREDICTIONS = ("labels", "masks", "images", "imagesTr", "imagesTs", "labelsTr", "labelsTs", "gt_segmentations")
+_NOT_PREDICTIONS = (
+    *("labels", "masks", "images", "imagesTr", "imagesTs", "labelsTr", "labelsTs", "labelsSecond"),
+    "gt_segmentations",
+)
 
 
 @dataclass(frozen=True)

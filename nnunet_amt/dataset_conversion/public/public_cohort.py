@@ -95,7 +95,7 @@ def join_manifests(manifests: Sequence[Path], output: Path) -> Path:
         for _, row in lines:
             given = (*row, *[""] * len(names))  # cells at the end of a row may be left out
             cells = {name.lower(): cell for name, cell in zip(names, given, strict=False) if name}
-            for column in ("image", "mask"):
+            for column in ("image", "mask", *(["mask_2"] if "mask_2" in cells else [])):
                 cells[column] = _relative(manifest.parent / cells[column] if cells[column] else None, output.parent)
             columns |= dict.fromkeys(cells)
             if any(cells.values()):
