@@ -15,10 +15,12 @@ from nnunet_amt import paper
 from nnunet_amt.cli.console import one_line_errors, out, printable
 from nnunet_amt.cli.options import require_choice
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from nnunet_amt.statistics.consistency.averages import AverageCheck
     from nnunet_amt.statistics.consistency.check import PublishedTables
+    from nnunet_amt.statistics.consistency.printed import Finding
 
 _PAPERS = ("takemura", "tet-risk", "wang")
 _SPLITS = ("training", "tuning", "external")
@@ -89,6 +91,7 @@ def _of_paper(whose: str) -> PublishedTables:
 
 
 def _show_tables(whose: str) -> None:
+    from nnunet_amt.statistics.consistency.check import check_tables
     from nnunet_amt.statistics.consistency.papers import publication
 
     found = publication(cast(Literal["tet-risk", "wang"], whose))
@@ -98,7 +101,8 @@ def _show_tables(whose: str) -> None:
         for cells in one.rows:
             table.add_row(*cells)
         out.print(table)
-    out.print(f"Do the figures fit together? {_number_of_findings(found.tables)} --check has every one.")
+    numbers = _numbers(check_tables(found.tables))
+    out.print(f"Do the figures fit together? Found: {numbers}. --check has every one.")
 
 
 def _show_takemura() -> None:
@@ -163,18 +167,13 @@ def _show_findings(tables: PublishedTables) -> None:
     for finding in findings:
         out.print(f"[{_STYLES[finding.certainty]}]{finding.certainty}[/]  ", end="")
         out.print(printable(str(finding)), markup=False)
-    out.print(_number_of_findings(tables))
+    out.print(f"found: {_numbers(findings)}.")
 
 
-def _number_of_findings(tables: PublishedTables) -> str:
-    from nnunet_amt.statistics.consistency.check import check_tables
-    from nnunet_amt.writing.numbers import counted
-
-    numbers = Counter(finding.certainty for finding in check_tables(tables))
-    return (
-        f"{counted(numbers['cannot be'], 'finding')} that cannot be, {numbers['doubtful']} doubtful, "
-        f"{counted(numbers['notice'], 'notice')}."
-    )
+def _numbers(findings: Sequence[Finding]) -> str:
+    numbers = Counter(finding.certainty for finding in findings)
+    notices = counted(numbers["notice"], "notice")
+    return f"{numbers['cannot be']} that cannot be, {numbers['doubtful']} doubtful, {notices}"
 
 
 def _show_averages(checks: Sequence[AverageCheck]) -> None:

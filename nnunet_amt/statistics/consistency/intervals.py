@@ -13,7 +13,8 @@ from nnunet_amt.statistics.intervals import wilson_interval
 _Z = 1.959964  # of a 95% interval
 # Methods, confidences from 90 to 99%, and the bootstrap of few patients differ by less.
 _FAR = 2.0
-_FAR_AUC = 2.5  # the variance of an AUC is not given by the AUC and n alone
+_FAR_AUC_WIDE, _FAR_AUC_NARROW = 2.5, 4.0
+_SMALLEST_CLASS, _FEWEST_MISPLACED = 10, 2  # of an AUC whose interval can be called too narrow
 _FEW = 5  # patients found right, or wrong
 _LOPSIDED = 3.0  # one limit that much further from the estimate than the other, on the plain and on the logit scale
 _DENOMINATORS = {"sensitivity": 0, "specificity": 1}  # place in a pair of classes
@@ -76,25 +77,47 @@ def _limits(place: tuple[str, str, str], estimate: PrintedEstimate, *, most: flo
 
 def _width_of_rate(row: RateRow, column: str, estimate: PrintedEstimate) -> list[Finding]:
     """Compare the width of an interval with those of usual methods for so many patients."""
-    widths = _printed_widths(estimate)
-    if widths is None or row.size is None:
+    printed = _printed_widths(estimate)
+    if printed is None or row.size is None or column == "f1" or (column == "auc" and not row.classes):
         return []
-    place = (row.table, row.name, TITLES[column])
-    if column == "auc":
-        if not row.classes:
-            return []
-        usual = [_auc_width(float(estimate.value.value), *pair) for pair in row.classes]
-        return _far(place, estimate, widths, min(usual) / math.sqrt(row.readings), max(usual), _FAR_AUC, row)
-    if column == "f1":
+    narrowest, widest = _auc_bounds(row, estimate) if column == "auc" else _rate_bounds(row, column, estimate)
+    if narrowest <= printed[1] and printed[0] <= widest:
         return []
+    comparison = "narrow" if printed[1] < narrowest else "wide"
+    patients = f"{row.size} patients" if row.readings == 1 else f"{row.readings} readings of {row.size} patients"
+    bound = f"{narrowest:.3f} at the least" if comparison == "narrow" else f"{widest:.3f} at the most"
+    reason = f"far too {comparison}: {patients} give a width of {bound} by any usual method, not {_width(estimate)}"
+    return [_finding("doubtful", (row.table, row.name, TITLES[column]), estimate, reason)]
+
+
+def _rate_bounds(row: RateRow, column: str, estimate: PrintedEstimate) -> tuple[float, float]:
+    """Give bounds of the width of a usual interval of a rate, no readings and several taken for independent."""
     own = column in _DENOMINATORS and row.classes
-    sizes = [pair[_DENOMINATORS[column]] for pair in row.classes] if own else [row.size]
+    # of how many patients a PPV is, and a rate whose classes are not known, is not said: at most of all
+    sizes = [pair[_DENOMINATORS[column]] for pair in row.classes] if own else [row.size or 0]
     most, share = max(sizes) * row.readings, float(estimate.value.value)
     # of few patients the bootstrap has few values, and limits that are close
-    narrowest = min(_rate_widths(estimate, most)) if min(share, 1 - share) * most >= _FEW else 0.0
-    # of how many patients a PPV is, and a rate whose classes are not known, is not said: at most of all
-    widest = max(_rate_widths(estimate, min(sizes))) if own or column == "accuracy" else math.inf
-    return _far(place, estimate, widths, narrowest, widest, _FAR, row)
+    narrowest = min(_rate_widths(share, most)) / _FAR if min(share, 1 - share) * most >= _FEW else 0.0
+    widest = max(_rate_widths(share, min(sizes))) * _FAR if own or column == "accuracy" else math.inf
+    return narrowest, widest
+
+
+def _auc_bounds(row: RateRow, estimate: PrintedEstimate) -> tuple[float, float]:
+    """Give bounds of the width of a usual interval of an AUC.
+
+    The variance does not follow from AUC and n alone. DeLong's has an upper bound; a lower one only far below that of
+    Hanley and McNeil (1982), which tied scores and outliers come near.
+    """
+    auc = float(estimate.value.value)
+    smallest = min(min(pair) for pair in row.classes)
+    if smallest < 2:
+        return 0.0, math.inf
+    variances = [auc * (1 - auc) * (1 / (p - 1) + 1 / (n - 1)) for p, n in row.classes]
+    widest = 2 * _Z * math.sqrt(max(variances)) * _FAR_AUC_WIDE if 0 < auc < 1 else math.inf
+    if smallest < _SMALLEST_CLASS or min(auc, 1 - auc) * smallest < _FEWEST_MISPLACED:
+        return 0.0, widest
+    usual = min(_hanley_mcneil_width(auc, *pair) for pair in row.classes)
+    return usual / math.sqrt(row.readings) / _FAR_AUC_NARROW, widest
 
 
 def _width_of_mean(row: MeanRow) -> list[Finding]:
@@ -131,31 +154,10 @@ def _printed_widths(estimate: PrintedEstimate) -> tuple[float, float] | None:
     return float(estimate.high.low - estimate.low.high), float(estimate.high.high - estimate.low.low)
 
 
-def _far(
-    place: tuple[str, str, str],
-    estimate: PrintedEstimate,
-    widths: tuple[float, float],
-    narrowest: float,
-    widest: float,
-    far: float,
-    row: RateRow,
-) -> list[Finding]:
-    if widths[1] < narrowest / far:
-        comparison, usual = "narrow", f"at least {narrowest:.3f}"
-    elif widths[0] > widest * far:
-        comparison, usual = "wide", f"at most {widest:.3f}"
-    else:
-        return []
-    patients = f"{row.size} patients" if row.readings == 1 else f"{row.readings} readings of {row.size} patients"
-    reason = f"far too {comparison}: usual methods give {patients} a width of {usual}, not {_width(estimate)}"
-    return [_finding("doubtful", place, estimate, reason)]
-
-
-def _rate_widths(estimate: PrintedEstimate, n: int) -> tuple[float, ...]:
+def _rate_widths(share: float, n: int) -> tuple[float, ...]:
     """Give the widths of Wald's, Wilson's, Clopper and Pearson's, and Agresti and Coull's interval of n patients."""
     from scipy.stats import beta  # slow to import
 
-    share = min(max(float(estimate.value.value), 0.0), 1.0)
     k = round(share * n)
     low, high = wilson_interval(k, n)
     exact_low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
@@ -166,7 +168,7 @@ def _rate_widths(estimate: PrintedEstimate, n: int) -> tuple[float, ...]:
     return 2 * _Z * math.sqrt(share * (1 - share) / n), high - low, exact_high - exact_low, agresti_coull
 
 
-def _auc_width(auc: float, positive: int, negative: int) -> float:
+def _hanley_mcneil_width(auc: float, positive: int, negative: int) -> float:
     """Give the width of an interval of an AUC (Hanley and McNeil 1982)."""
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (positive - 1) * (q1 - auc**2) + (negative - 1) * (q2 - auc**2)
