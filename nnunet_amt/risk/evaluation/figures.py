@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PANEL_MM, _LEGEND_LINE_MM = 78.0, 4.0
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_LOW = 0.1
 _RELIABILITY_BINS = 5  # of some sixty cases ten would hold six each
 
 
@@ -28,17 +29,17 @@ def roc_figure(scored: ScoredModels, main: ScoredModel) -> Figure:
     """Draw the ROC of every model, a panel for each kind of score; the main model's frozen threshold is a ring."""
     lines = -(-len(scored.models) // 2)
     kinds = [kind for kind in scored.kinds if any(map(_has_both, _of_kind(scored.models, kind)))]
-    with new_figure(PAGE_MM, _PANEL_MM + _LEGEND_LINE_MM * (lines + 1)) as figure:
+    with new_figure(PAGE_MM, _PANEL_MM + _LEGEND_LINE_MM * (lines + 3)) as figure:
         for place, kind in enumerate(kinds):
             axes = figure.add_subplot(1, max(2, len(kinds)), place + 1)
             for number, model in enumerate(scored.models):
                 if kind in model.of_kind and _has_both(model.of_kind[kind]):
-                    _draw_roc(axes, model.of_kind[kind], number)
+                    _draw_roc(axes, model.of_kind[kind], number, width=1.8 if model is main else 0.9)
             if kind in main.of_kind and main.entry.threshold is not None:
                 _draw_threshold(axes, main.of_kind[kind], main.entry.threshold)
             finish_roc(axes, KIND_TITLES[kind])
         handles = [_handle(model, number, kinds) for number, model in enumerate(scored.models)]
-        title = f"AUC {', '.join(KIND_TITLES[kind].lower() for kind in kinds)}; ring: threshold of {main.title}"
+        title = f"AUC, {' / '.join(KIND_TITLES[kind].lower() for kind in kinds)}; ring: threshold of {main.title}"
         small = {"fontsize": SMALL_FONT_SIZE, "title_fontsize": SMALL_FONT_SIZE}
         figure.legend(
             handles=handles, loc="outside lower left", ncols=2, frameon=False, title=plain_text(title),
@@ -87,9 +88,9 @@ def _has_both(scored: ScoredCases) -> bool:
     return 0 < int(scored.high.sum()) < len(scored.cases)
 
 
-def _draw_roc(axes: Axes, scored: ScoredCases, place: int) -> None:
+def _draw_roc(axes: Axes, scored: ScoredCases, place: int, *, width: float) -> None:
     style, curve = model_style(place), roc_points(scored.scores, scored.high)
-    axes.plot(curve.false_positive_rate, curve.sensitivity, color=style.colour, linestyle=style.line, linewidth=1.0)
+    axes.plot(curve.false_positive_rate, curve.sensitivity, color=style.colour, linestyle=style.line, linewidth=width)
 
 
 def _draw_threshold(axes: Axes, scored: ScoredCases, threshold: float) -> None:
@@ -105,7 +106,7 @@ def _handle(model: ScoredModel, place: int, kinds: Sequence[Kind]) -> object:
     for kind in kinds:
         known = kind in model.of_kind and _has_both(model.of_kind[kind])
         areas.append(f"{auc(model.of_kind[kind].scores, model.of_kind[kind].high):.2f}" if known else "–")
-    return _line(f"{plain_text(model.title)}: {', '.join(areas)}", place)
+    return _line(f"{plain_text(model.title)}: {' / '.join(areas)}", place)
 
 
 def _line(label: str, place: int) -> object:
@@ -123,7 +124,7 @@ def _draw_reliability(axes: Axes, scored: ScoredCases, place: int) -> None:
         axes.plot([one.mean_score] * 2, one.interval, color=style.colour, linewidth=0.6, alpha=0.7)
         if place == 0:
             axes.annotate(
-                str(one.cases), (one.mean_score, one.share), xytext=(3, -8), textcoords="offset points",
+                str(one.cases), (one.mean_score, one.share), xytext=(3, 3 if one.share < _LOW else -8), textcoords="offset points",
                 fontsize=SMALL_FONT_SIZE, color=style.colour,
             )  # fmt: skip
 

@@ -15,6 +15,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.rois import Roi
 from nnunet_amt.writing.figure_style import (
     BLUE,
+    GREY,
     ORANGE,
     PAGE_MM,
     SMALL_FONT_SIZE,
@@ -122,6 +123,8 @@ def heat_figure(heats: Sequence[ShownHeat], *, high: Mapping[str, bool]) -> Figu
             _draw(above, heat, warm=False)
             _draw(below, heat, warm=True)
             _name(above, below, heat, high.get(heat.case_id))
+        note = "inside: heat in the tumour, and of a network of random weights (control); orange: called wrong"
+        figure.supxlabel(note if columns == _IN_ROW else "orange: called wrong", fontsize=SMALL_FONT_SIZE, color=GREY)
     return figure
 
 
@@ -134,6 +137,7 @@ def _draw(axes: Axes, heat: ShownHeat, *, warm: bool) -> None:
     if heat.mask.any() and not heat.mask.all():
         axes.contour(heat.mask.astype(float), levels=[0.5], colors="white" if warm else BLUE, linewidths=0.8)
     axes.set_axis_off()
+    axes.set_anchor("NW")
 
 
 def _name(above: Axes, below: Axes, heat: ShownHeat, high: bool | None) -> None:
@@ -144,7 +148,7 @@ def _name(above: Axes, below: Axes, heat: ShownHeat, high: bool | None) -> None:
     above.set_title(f"{plain_text(name)}{risk}\nscore {heat.score:.2f}", color=ORANGE if wrong else "black", **look)
     inside, control = heat.shares["inside"], heat.shares["control_inside"]
     if inside is not None:
-        beside = "" if control is None else f" ({control:.0%})"
+        beside = "" if control is None else f", control {control:.0%}"
         below.set_title(f"inside {inside:.0%}{beside}", **look)
 
 

@@ -100,8 +100,8 @@ def _draw(axes: Axes, losses: NDArray[np.float64], colour: str, label: str) -> N
     epochs = np.arange(1, losses.shape[1] + 1)
     marker = "o" if losses.shape[1] == 1 else ""
     for of_fold in losses:
-        axes.plot(epochs, of_fold, marker, linestyle="-", color=colour, linewidth=0.4, alpha=0.45, markersize=2)
-    axes.plot(epochs, np.nanmean(losses, axis=0), marker, linestyle="-", color=colour, linewidth=1.2, label=label)
+        axes.plot(epochs, of_fold, marker=marker, color=colour, linewidth=0.4, alpha=0.45, markersize=2)
+    axes.plot(epochs, np.nanmean(losses, axis=0), marker=marker, color=colour, linewidth=1.2, label=label)
 
 
 def _handles(panels: Sequence[Axes]) -> list[object]:

@@ -35,7 +35,7 @@ def published_model(title: str, kind: str) -> Row | None:
 
 def published_readers() -> tuple[Row, ...]:
     """Give the rows of Table 3."""
-    return tuple(Row(name, tuple(cells), "published") for name, _, *cells in _rows("readers"))
+    return tuple(Row(f"{name}, published", tuple(cells), "published") for name, _, *cells in _rows("readers"))
 
 
 def _rows(which: str) -> tuple[tuple[str, ...], ...]:

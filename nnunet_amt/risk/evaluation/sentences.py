@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nnunet_amt.risk.clinical_baseline import CLINICAL
+from nnunet_amt.risk.evaluation.model_scores import ENSEMBLE
 from nnunet_amt.risk.evaluation.performance import (
     AucEstimate,
     ModelDifference,
@@ -46,11 +47,11 @@ def risk_sentences(evaluation: RiskEvaluation) -> tuple[str, ...]:
 
 def _cases_sentence(evaluation: RiskEvaluation) -> str:
     cohort, parts = evaluation.cohort, []
-    for split, where in (("training", "of the training centres"), ("external", "external")):
+    for split, where in (("training", "cases of the training centres"), ("external", "external cases")):
         cases = cohort.of_split(split).cases  # type: ignore[arg-type]
         if cases:
             high = sum(case.high for case in cases)
-            parts.append(f"{counted(len(cases), 'case')} {where} ({len(cases) - high} low risk, {high} high risk)")
+            parts.append(f"{len(cases)} {where} ({len(cases) - high} low risk, {high} high risk)")
     left_out = sum(map(len, cohort.left_out.values()))
     reasons = ", ".join(f"{reason}: {len(ids)}" for reason, ids in cohort.left_out.items())
     without = f"; {counted(left_out, 'case')} left out ({reasons})" if left_out else ""
@@ -59,7 +60,7 @@ def _cases_sentence(evaluation: RiskEvaluation) -> str:
 
 def _auc_sentence(ours: Sequence[Performance], *, named: bool) -> str:
     chosen = "" if named else ", which has the highest AUC out of fold,"
-    aucs = [f"{_auc(one.estimate)} on {counted(one.estimate.cases, '').strip()} {_PLACES[one.kind]}" for one in ours]
+    aucs = [f"{_auc(one.estimate)} on {one.estimate.cases} {_PLACES[one.kind]}" for one in ours]
     return f"{ours[0].title}{chosen} has an AUC of {joined(aucs)}."
 
 
@@ -121,9 +122,9 @@ def _cost_sentence(cost: SegmentationCost) -> str:
 
 def _looks_sentence(evaluation: RiskEvaluation) -> str:
     looks = evaluation.scored.external_looks
-    models = sum("external" in model.of_kind for model in evaluation.scored.models)
+    models = sum("external" in model.of_kind and model.name != ENSEMBLE for model in evaluation.scored.models)
+    chosen = "thresholds are" if evaluation.main_was_named else "thresholds and the main model are"
     times = "once" if looks == 1 else f"{looks} times"
     return (
-        f"The external set was looked at {times} ({counted(models, 'model')}); network, epoch and threshold are chosen "
-        "without it."
+        f"The external set was looked at {times} ({counted(models, 'model')}); {chosen} chosen without it."
     )

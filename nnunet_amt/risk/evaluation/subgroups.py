@@ -108,7 +108,7 @@ def subgroup_figure(model: ScoredModel, subgroups: Sequence[RiskSubgroup]) -> Fi
         axes.set_yticks(ticks, labels)
         axes.set_ylim(place - 0.3, -0.7)
         axes.set_xlim(0, 1)
-        axes.set_xlabel(f"AUC of {plain_text(model.title)}, with its 95% interval")
+        axes.set_xlabel(f"AUC of {plain_text(model.title)} (95% CI), cases of low + high risk")
         axes.axvline(0.5, color=GREY, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
         plain_axes(axes)
         axes.tick_params(axis="y", length=0, labelsize=SMALL_FONT_SIZE)
