@@ -65,3 +65,7 @@ class MissingExtraError(BadInputError):
 
 class DiskFullError(WorkFailedError):
     """The disk that is written to has no room."""
+
+
+class PublishedTableError(BadInputError):
+    """A table of published figures cannot be read as one."""

@@ -10,13 +10,14 @@ import typer
 
 from nnunet_amt import __version__
 from nnunet_amt.base.processes import end_tidily_when_told, keep_current_folder_out
-from nnunet_amt.cli.analysis import components, failures, published, score_froc
+from nnunet_amt.cli.analysis import components, failures, score_froc
 from nnunet_amt.cli.clinic import calibrate, export, segment
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
 from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
 from nnunet_amt.cli.options import DatasetCommand, NnunetCommand
+from nnunet_amt.cli.published import published
 from nnunet_amt.cli.study import demo, figures, report, study
 from nnunet_amt.errors import DiskFullError
 

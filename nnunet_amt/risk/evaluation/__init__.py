@@ -1,0 +1,1 @@
+"""How well low and high risk are told apart: tables, figures and sentences, from scores and the cohort alone."""

@@ -1,0 +1,156 @@
+"""Figures of scores: ROC curves, and whether scores are probabilities that one can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnunet_amt.evaluation.comparison.figures import model_style
+from nnunet_amt.risk.evaluation.model_scores import KIND_TITLES, ScoredCases, ScoredModel, ScoredModels
+from nnunet_amt.risk.scores import Kind
+from nnunet_amt.statistics.calibration import decision_curve, reliability_bins
+from nnunet_amt.statistics.rates import confusion
+from nnunet_amt.statistics.roc import auc, roc_points
+from nnunet_amt.writing.figure_style import GREY, PAGE_MM, SMALL_FONT_SIZE, new_figure, plain_axes, plain_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANEL_MM, _LEGEND_LINE_MM = 78.0, 4.0
+_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_LOW = 0.1
+_RELIABILITY_BINS = 5  # of some sixty cases ten would hold six each
+
+
+def roc_figure(scored: ScoredModels, main: ScoredModel) -> Figure:
+    """Draw the ROC of every model, a panel for each kind of score; the main model's frozen threshold is a ring."""
+    lines = -(-len(scored.models) // 2)
+    kinds = [kind for kind in scored.kinds if any(map(_has_both, _of_kind(scored.models, kind)))]
+    with new_figure(PAGE_MM, _PANEL_MM + _LEGEND_LINE_MM * (lines + 3)) as figure:
+        for place, kind in enumerate(kinds):
+            axes = figure.add_subplot(1, max(2, len(kinds)), place + 1)
+            for number, model in enumerate(scored.models):
+                if kind in model.of_kind and _has_both(model.of_kind[kind]):
+                    _draw_roc(axes, model.of_kind[kind], number, width=1.8 if model is main else 0.9)
+            if kind in main.of_kind and main.entry.threshold is not None:
+                _draw_threshold(axes, main.of_kind[kind], main.entry.threshold)
+            finish_roc(axes, KIND_TITLES[kind])
+        handles = [_handle(model, number, kinds) for number, model in enumerate(scored.models)]
+        title = f"AUC, {' / '.join(KIND_TITLES[kind].lower() for kind in kinds)}; ring: threshold of {main.title}"
+        small = {"fontsize": SMALL_FONT_SIZE, "title_fontsize": SMALL_FONT_SIZE}
+        figure.legend(
+            handles=handles, loc="outside lower left", ncols=2, frameon=False, title=plain_text(title),
+            alignment="left", handlelength=3.5, **small,
+        )  # fmt: skip
+    return figure
+
+
+def calibration_figure(models: Sequence[ScoredModel], kinds: Sequence[Kind]) -> Figure:
+    """Draw reliability diagram and decision curve of some models, a row for each kind of score."""
+    with new_figure(PAGE_MM, 8 + _LEGEND_LINE_MM * len(models) + 68 * len(kinds)) as figure:
+        for row, kind in enumerate(kinds):
+            reliability, decision = (figure.add_subplot(len(kinds), 2, 2 * row + column) for column in (1, 2))
+            known = [(place, model) for place, model in enumerate(models) if kind in model.of_kind]
+            for place, model in known:
+                _draw_reliability(reliability, model.of_kind[kind], place)
+                _draw_decision(decision, model.of_kind[kind], place, others=(place, model) == known[0])
+            _finish_reliability(reliability, KIND_TITLES[kind])
+            _finish_decision(decision, max((model.of_kind[kind].high.mean() for _, model in known), default=1.0))
+        figure.legend(
+            handles=[_line(plain_text(model.title), place) for place, model in enumerate(models)],
+            loc="outside upper left", frameon=False, fontsize=SMALL_FONT_SIZE, handlelength=3.5,
+        )  # fmt: skip
+    return figure
+
+
+def finish_roc(axes: Axes, title: str) -> None:
+    """Give a panel of ROC curves its axes, the line of chance, and its title."""
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
+    axes.set_xlabel("1 − specificity")
+    axes.set_ylabel("Sensitivity")
+    axes.set_title(title, fontsize=SMALL_FONT_SIZE, loc="left")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xticks(_TICKS)
+    axes.set_yticks(_TICKS)
+    axes.set_aspect("equal")
+    plain_axes(axes)
+
+
+def _of_kind(models: Sequence[ScoredModel], kind: Kind) -> list[ScoredCases]:
+    return [model.of_kind[kind] for model in models if kind in model.of_kind]
+
+
+def _has_both(scored: ScoredCases) -> bool:
+    return 0 < int(scored.high.sum()) < len(scored.cases)
+
+
+def _draw_roc(axes: Axes, scored: ScoredCases, place: int, *, width: float) -> None:
+    style, curve = model_style(place), roc_points(scored.scores, scored.high)
+    axes.plot(curve.false_positive_rate, curve.sensitivity, color=style.colour, linestyle=style.line, linewidth=width)
+
+
+def _draw_threshold(axes: Axes, scored: ScoredCases, threshold: float) -> None:
+    rates = confusion(scored.scores, scored.high, threshold=threshold).rates()
+    specificity, sensitivity = rates["specificity"].value, rates["sensitivity"].value
+    if specificity is not None and sensitivity is not None:
+        ring = {"markerfacecolor": "none", "markeredgecolor": "black", "markersize": 7.0, "markeredgewidth": 1.0}
+        axes.plot(1 - specificity, sensitivity, "o", zorder=5, clip_on=False, **ring)
+
+
+def _handle(model: ScoredModel, place: int, kinds: Sequence[Kind]) -> object:
+    areas = []
+    for kind in kinds:
+        known = kind in model.of_kind and _has_both(model.of_kind[kind])
+        areas.append(f"{auc(model.of_kind[kind].scores, model.of_kind[kind].high):.2f}" if known else "–")
+    return _line(f"{plain_text(model.title)}: {' / '.join(areas)}", place)
+
+
+def _line(label: str, place: int) -> object:
+    from matplotlib.lines import Line2D
+
+    style = model_style(place)
+    return Line2D([], [], color=style.colour, linestyle=style.line, linewidth=1.0, label=label)
+
+
+def _draw_reliability(axes: Axes, scored: ScoredCases, place: int) -> None:
+    style, bins = model_style(place), reliability_bins(scored.scores, scored.high, bins=_RELIABILITY_BINS)
+    x, y = np.array([(one.mean_score, one.share) for one in bins]).T
+    axes.plot(x, y, color=style.colour, linestyle=style.line, marker=style.marker, markersize=3.5, linewidth=1.0)
+    for one in bins:
+        axes.plot([one.mean_score] * 2, one.interval, color=style.colour, linewidth=0.6, alpha=0.7)
+        if place == 0:
+            axes.annotate(
+                str(one.cases), (one.mean_score, one.share), xytext=(3, 3 if one.share < _LOW else -8), textcoords="offset points",
+                fontsize=SMALL_FONT_SIZE, color=style.colour,
+            )  # fmt: skip
+
+
+def _finish_reliability(axes: Axes, title: str) -> None:
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
+    axes.set_xlabel("Mean score (number: cases of the first model)")
+    axes.set_ylabel("Share of high risk (95% CI)")
+    axes.set_title(title, fontsize=SMALL_FONT_SIZE, loc="left")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    plain_axes(axes)
+
+
+def _draw_decision(axes: Axes, scored: ScoredCases, place: int, *, others: bool) -> None:
+    curve, style = decision_curve(scored.scores, scored.high), model_style(place)
+    axes.plot(curve.thresholds, curve.model, color=style.colour, linestyle=style.line, linewidth=1.0)
+    if others:
+        axes.plot(curve.thresholds, curve.everyone, color=GREY, linewidth=0.6, linestyle=(0, (2, 2)))
+        axes.plot(curve.thresholds, curve.nobody, color=GREY, linewidth=0.6)
+
+
+def _finish_decision(axes: Axes, prevalence: float) -> None:
+    axes.set_xlabel("Threshold probability")
+    axes.set_ylabel("Net benefit")
+    axes.set_title("grey: all called high (dotted), none (line)", fontsize=SMALL_FONT_SIZE, loc="left")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.15 * prevalence, 1.08 * prevalence)
+    plain_axes(axes)

@@ -1,0 +1,171 @@
+"""What scores are worth: AUC and its interval, rates at the frozen thresholds, calibration, differences of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nnunet_amt.errors import TooFewCasesError
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.risk.clinical_baseline import CLINICAL
+from nnunet_amt.risk.evaluation.model_scores import ScoredCases, ScoredModel, ScoredModels, shared_cases
+from nnunet_amt.risk.scores import Kind
+from nnunet_amt.statistics.calibration import CalibrationFit, brier_score, calibration_fit
+from nnunet_amt.statistics.intervals import several_each
+from nnunet_amt.statistics.rates import Rate, confusion
+from nnunet_amt.statistics.roc import AucDifference, auc, bootstrap_auc_interval, delong, delong_test
+from nnunet_amt.statistics.tests import holm
+
+
+@dataclass(frozen=True)
+class AucEstimate:
+    """An AUC of so many cases; None where one class is missing.
+
+    `interval` is DeLong's, or, where `by_patient`, that of the bootstrap over patients, who have several cases. It is
+    withheld (None) of fewer cases than `FEWEST_CASES`.
+    """
+
+    cases: int
+    high: int
+    auc: float | None
+    interval: tuple[float, float] | None
+    by_patient: bool
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A model on one kind of its scores.
+
+    `rates` are accuracy, sensitivity, specificity, ppv and npv at Youden's threshold of the out-of-fold scores,
+    `sensitive_rates` at the one with a sensitivity of 0.9 there; empty without such scores.
+    """
+
+    model: str
+    title: str
+    kind: Kind
+    estimate: AucEstimate
+    rates: Mapping[str, Rate]
+    sensitive_rates: Mapping[str, Rate]
+    brier: float
+    calibration: CalibrationFit | None
+
+
+@dataclass(frozen=True)
+class ModelDifference:
+    """The AUC of a model less that of another on the cases that both scored; `p_holm` over all tests of one kind."""
+
+    model: str
+    other: str
+    kind: Kind
+    cases: int
+    difference: AucDifference
+    p_holm: float | None
+
+
+@dataclass(frozen=True)
+class SegmentationCost:
+    """AUC with ROIs of the reference masks and of predicted ones, on the cases that have both, and their difference.
+
+    `lost` counts cases with a ROI of the reference mask alone, such as tumours that the segmentation missed.
+    """
+
+    model: str
+    title: str
+    kind: Kind
+    cases: int
+    lost: int
+    reference: AucEstimate
+    predicted: AucEstimate
+    difference: AucDifference
+
+
+def auc_estimate(scored: ScoredCases, *, seed: int = 0) -> AucEstimate:
+    """Compute an AUC, and its interval where there are cases enough."""
+    high, patients = scored.high, [case.patient for case in scored.cases]
+    cases, positive = len(scored.cases), int(high.sum())
+    by_patient = several_each(patients) is not None
+    if positive in (0, cases):
+        return AucEstimate(cases, positive, None, None, by_patient)
+    interval = None
+    if cases >= FEWEST_CASES and 1 < positive < cases - 1:
+        interval = (
+            bootstrap_auc_interval(scored.scores, high, patients, seed=seed)
+            if by_patient
+            else delong(scored.scores, high).interval
+        )
+    return AucEstimate(cases, positive, auc(scored.scores, high), interval, by_patient)
+
+
+def performances(scored: ScoredModels, *, seed: int = 0) -> tuple[Performance, ...]:
+    """Judge every model on its out-of-fold scores, then on its external ones."""
+    return tuple(
+        _performance(model, kind, model.of_kind[kind], seed)
+        for kind in scored.kinds
+        for model in scored.models
+        if kind in model.of_kind
+    )
+
+
+def _performance(model: ScoredModel, kind: Kind, scored: ScoredCases, seed: int) -> Performance:
+    high = scored.high
+    rates, sensitive = (
+        {} if threshold is None else confusion(scored.scores, high, threshold=threshold).rates()
+        for threshold in (model.entry.threshold, model.entry.sensitive_threshold)
+    )
+    estimate = auc_estimate(scored, seed=seed)
+    fit = None if estimate.auc is None else calibration_fit(scored.scores, high)
+    brier = brier_score(scored.scores, high)
+    return Performance(model.name, model.title, kind, estimate, rates, sensitive, brier, fit)
+
+
+def differences(scored: ScoredModels, reference: ScoredModel) -> tuple[ModelDifference, ...]:
+    """Compare the AUC of each other model with that of a reference model (DeLong, paired), Holm over each kind."""
+    found: list[ModelDifference] = []
+    for kind in scored.kinds:
+        if kind not in reference.of_kind:
+            continue
+        of_kind = []
+        for model in scored.models:
+            if model is reference or kind not in model.of_kind:
+                continue
+            base, other = shared_cases(reference.of_kind[kind], model.of_kind[kind])
+            if (difference := _difference(base, other)) is not None:
+                cases = len(base.cases)
+                of_kind.append(ModelDifference(model.name, reference.name, kind, cases, difference, None))
+        found += _corrected(of_kind)
+    return tuple(found)
+
+
+def segmentation_costs(
+    reference: ScoredModels, predicted: ScoredModels, *, seed: int = 0
+) -> tuple[SegmentationCost, ...]:
+    """Compare the AUC of each model with ROIs of predicted masks against that with ROIs of the reference masks."""
+    costs = []
+    others = {model.name: model for model in predicted.models}
+    for kind in reference.kinds:
+        for model in reference.models:
+            other = others.get(model.name)
+            if other is None or model.name == CLINICAL or kind not in model.of_kind or kind not in other.of_kind:
+                continue  # no mask has a say in the clinical baseline
+            base, changed = shared_cases(model.of_kind[kind], other.of_kind[kind])
+            difference = _difference(base, changed)
+            if difference is not None:
+                lost = len(model.of_kind[kind].cases) - len(base.cases)
+                estimates = auc_estimate(base, seed=seed), auc_estimate(changed, seed=seed)
+                costs.append(
+                    SegmentationCost(model.name, model.title, kind, len(base.cases), lost, *estimates, difference)
+                )
+    return tuple(costs)
+
+
+def _difference(one: ScoredCases, other: ScoredCases) -> AucDifference | None:
+    try:
+        return delong_test(one.scores, other.scores, one.high)
+    except TooFewCasesError:
+        return None
+
+
+def _corrected(of_kind: Sequence[ModelDifference]) -> list[ModelDifference]:
+    tested = [one for one in of_kind if one.difference.p is not None]
+    corrected = dict(zip([one.model for one in tested], holm([one.difference.p or 0.0 for one in tested]), strict=True))
+    return [replace(one, p_holm=corrected.get(one.model)) for one in of_kind]

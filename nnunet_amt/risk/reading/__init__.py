@@ -1,0 +1,1 @@
+"""Reader studies: radiologists who tell low from high risk without and with the model."""

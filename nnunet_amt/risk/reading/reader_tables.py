@@ -1,0 +1,123 @@
+"""Table 3 and the answer of a reader study: readers one by one, over readers and cases, by level, and its planning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.risk.evaluation.performance import AucEstimate
+from nnunet_amt.risk.evaluation.published import published_note, published_readers
+from nnunet_amt.risk.evaluation.tables import RATE_TITLES, auc_text, rate_cells
+from nnunet_amt.risk.reading.reader_file import WITH, WITHOUT
+from nnunet_amt.statistics.rates import Rate
+from nnunet_amt.statistics.reader_planning import PlannedStudy
+from nnunet_amt.statistics.readers import MeanComparison
+from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text, value_text
+from nnunet_amt.writing.table import Row, Table
+
+if TYPE_CHECKING:
+    from nnunet_amt.risk.reading.reader_study import ReaderStudyResult
+
+_NO_P = ("", "")
+
+
+def table_3(result: ReaderStudyResult) -> Table:
+    """Lay out Table 3: the model, then each reader without and with it; the paper's readers below."""
+    rows: list[Row] = []
+    if result.model is not None:
+        rows.append(_row("AI", result.model.estimate, result.model.rates, _NO_P))
+    for level in result.levels:
+        rows.append(Row(level, kind="group"))
+        for one in (one for one in result.readers if one.level == level):
+            p_values = short_p_text(one.comparison.difference.p), short_p_text(one.p_holm)
+            rows.append(_row(f"{one.name}, {WITHOUT}", one.first.estimate, one.first.rates, _NO_P))
+            rows.append(_row(f"{one.name}, {WITH}", one.second.estimate, one.second.rates, p_values))
+    rows += [Row(row.title, (*row.cells, *_NO_P), "published") for row in published_readers()]
+    return Table(
+        f"Table 3: readers without and with AI, {len(result.readings.cases)} cases",
+        "Reader",
+        ("AUC (95% CI)", *RATE_TITLES.values(), "p, with against without", "p, Holm"),
+        tuple(rows),
+        (
+            "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; rates "
+            f"with Wilson's interval. Intervals of the AUC are withheld under {FEWEST_CASES} cases.",
+            _called(result),
+            published_note("Its readers are others, on other cases."),
+        ),
+    )
+
+
+def _called(result: ReaderStudyResult) -> str:
+    if result.high_from == 1 and not result.graded:
+        return "Readers say yes or no, so an AUC is the mean of sensitivity and specificity."
+    return f"Readers give ratings; one of {result.high_from:g} or more counts as high risk in the rates."
+
+
+def answer_table(result: ReaderStudyResult) -> Table:
+    """Lay out the comparison of mean AUCs without and with AI, of all readers and of each level."""
+    rows: list[Row] = []
+    for group, study in (("all readers", result.study), *result.of_level.items()):
+        rows.append(Row(f"{group} (n = {len(study.readers)})", kind="group"))
+        if study.random_readers is not None:
+            rows.append(_comparison_row("random readers: also readers like these", study.random_readers))
+        rows.append(_comparison_row("fixed readers: these alone", study.fixed_readers))
+    return Table(
+        "Mean AUC of readers with AI less without (Obuchowski and Rockette)",
+        "Readers taken as",
+        ("Mean AUC without", "Mean AUC with", "Difference (95% CI)", "F (degrees of freedom)", "p"),
+        tuple(rows),
+        (
+            "Random readers are the answer: it holds for other readers and cases like these. One reader tells nothing "
+            "of others.",
+        ),
+    )
+
+
+def group_table(result: ReaderStudyResult) -> Table | None:
+    """Lay out the comparisons of levels; None of one level."""
+    if not result.between_levels:
+        return None
+    rows = []
+    for title, comparison in result.between_levels.items():
+        answer = comparison.random_readers or comparison.fixed_readers
+        rows.append(_comparison_row(title, answer))
+    return Table(
+        "Mean AUC of levels compared: second less first",
+        "Levels",
+        ("Mean AUC, first", "Mean AUC, second", "Difference (95% CI)", "F (degrees of freedom)", "p"),
+        tuple(rows),
+        ("A p-value over 0.05 does not show that two levels are as good as each other; the interval says how far apart.",),
+    )
+
+
+def planning_table(planned: Sequence[PlannedStudy], *, difference: float, power: float) -> Table:
+    """Lay out how many cases a planned study takes with so many readers."""
+    rows = tuple(
+        Row(str(one.readers), (UNDEFINED if one.cases is None else str(one.cases), value_text(one.power, digits=3)))
+        for one in planned
+    )
+    return Table(
+        f"Planned study: cases to find a difference of {difference:g} in mean AUC with a power of {power:g}",
+        "Readers",
+        ("Cases", "Power"),
+        rows,
+        (
+            "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all cases "
+            "twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small study are "
+            "themselves uncertain.",
+        ),
+    )
+
+
+def _row(title: str, estimate: AucEstimate, rates: Mapping[str, Rate], p_values: tuple[str, str]) -> Row:
+    return Row(title, (auc_text(estimate), *rate_cells(rates), *p_values))
+
+
+def _comparison_row(title: str, comparison: MeanComparison) -> Row:
+    first, second = (value_text(mean.auc, mean.interval) for mean in comparison.means)
+    degrees = "infinite" if math.isinf(comparison.ddf) else f"{comparison.ddf:.1f}"
+    f_text = UNDEFINED if comparison.f is None else f"{comparison.f:.2f} (1, {degrees})"
+    change = difference_text(comparison.difference, comparison.interval)
+    return Row(title, (first, second, change, f_text, short_p_text(comparison.p)))
