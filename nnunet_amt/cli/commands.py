@@ -17,6 +17,7 @@ from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
 from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
 from nnunet_amt.cli.options import DatasetCommand, NnunetCommand
+from nnunet_amt.cli.risk import risk
 from nnunet_amt.cli.published import published
 from nnunet_amt.cli.study import demo, figures, report, study
 from nnunet_amt.errors import DiskFullError
@@ -85,3 +86,4 @@ for _group, _commands in GROUPS.items():
         app.command(rich_help_panel=_group, cls=_KINDS.get(_command))(_command)
 for _command in UNLISTED:
     app.command(hidden=True)(_command)
+app.add_typer(risk, name="risk", rich_help_panel="Risk")

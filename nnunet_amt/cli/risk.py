@@ -1,0 +1,370 @@
+"""The commands of the study of risk: ``nnunet_amt risk ...``, one a stage, and all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnunet_amt.cli import options
+from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars, show_next, show_written
+from nnunet_amt.errors import BadInputError
+
+if TYPE_CHECKING:
+    from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
+    from nnunet_amt.risk.risk_settings import RiskSettings
+
+risk = typer.Typer(
+    help="Low or high risk of thymic epithelial tumours: networks, radiomics, heat maps, readers. Research use only.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Folder = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the study of risk, the same for all stages.")
+]
+TypedDataset = Annotated[
+    int,
+    typer.Argument(
+        min=1, max=999, metavar="DATASET", help="Number of a converted dataset with who_type; -d N is the same."
+    ),
+]
+Carcinoma = Annotated[
+    str,
+    typer.Option("--carcinoma", metavar="out|high", help="Leave thymic carcinomas out, or count them as high risk."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="densenet121, resnet101, inception_v3, vgg11, mobilenet_v2, shufflenet_v2_x1_0, shufflenet_v2_x0_5, "
+        "efficientnet_lite0 (frozen), radiomics or clinical; may be repeated.",
+        show_default="all but shufflenet_v2_x0_5",
+    ),
+]
+Epochs = Annotated[int, typer.Option(min=1, metavar="N", help="Epochs of the networks; the paper has 500.")]
+Size = Annotated[
+    int | None,
+    typer.Option(min=32, metavar="PX", help="Side of the networks' images.", show_default="224, Inception 299"),
+]
+FromScratch = Annotated[
+    bool, typer.Option("--from-scratch", help="Train without ImageNet weights, for networks that have none here.")
+]
+Grid = Annotated[
+    list[float] | None,
+    typer.Option("--grid", metavar="RATE", help="A further learning rate for the folds to choose; may be repeated."),
+]
+Folds = Annotated[int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation, grouped by patient.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of folds, first weights and batches.")]
+
+
+@risk.command(cls=options.DatasetCommand)
+@one_line_errors
+def rois(
+    dataset: TypedDataset,
+    output: Folder,
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Predicted label maps of the external cases, in place of the references."),
+    ] = None,
+    carcinoma: Carcinoma = "out",
+    jobs: options.Jobs = None,
+    executor: options.Executor = None,
+) -> None:
+    """Cut each tumour's ROI: the slice of its largest area, and the plane 1 mm beside it."""
+    from nnunet_amt.risk.risk_settings import RiskFolder
+    from nnunet_amt.risk.rois import write_rois
+
+    at = RiskFolder(output)
+    with progress_bars() as progress:
+        cohort = _cohort(_raw(dataset), carcinoma, progress)
+        summary = write_rois(
+            cohort if masks is None else cohort.of_split("external"),
+            output=at.rois if masks is None else at.predicted_rois,
+            masks=masks, jobs=options.worker_processes(jobs), executor=executor, progress=progress,
+        )  # fmt: skip
+    for reason, cases in cohort.left_out.items():
+        out.print(f"left out: {reason}: {len(cases)}", markup=False)
+    for case_id, reason in summary.without.items():
+        err.print(printable(f"{case_id}: no ROI: {reason}"), markup=False)
+    show_written([summary.file])
+    if masks is not None:
+        show_next("nnunet_amt", "risk", "evaluate", str(dataset), "-o", output)
+    else:
+        show_next("nnunet_amt", "risk", "features", str(dataset), "-o", output)
+
+
+@risk.command(cls=options.DatasetCommand)
+@one_line_errors
+def features(
+    dataset: TypedDataset,
+    output: Folder,
+    carcinoma: Carcinoma = "out",
+    seed: Seed = 0,
+    jobs: options.Jobs = None,
+    executor: options.Executor = None,
+) -> None:
+    """Compute the 1743 radiomics features of each tumour, and of second readings."""
+    from nnunet_amt.risk.radiomics.feature_tables import write_features
+    from nnunet_amt.risk.risk_settings import RiskFolder
+
+    with progress_bars() as progress:
+        cohort = _cohort(_raw(dataset), carcinoma, progress)
+        files = write_features(
+            cohort.cases, output=RiskFolder(output).features, seed=seed, jobs=options.worker_processes(jobs),
+            executor=executor, progress=progress,
+        )  # fmt: skip
+    for one in files.failed:
+        err.print(printable(f"{one.case_id}: no features: {one.message}"), markup=False)
+    show_written([files.features, files.features_second])
+    show_next("nnunet_amt", "risk", "train", str(dataset), "-o", output)
+    if files.failed:
+        raise typer.Exit(1)
+
+
+@risk.command(cls=options.DatasetCommand)
+@one_line_errors
+def train(
+    dataset: TypedDataset,
+    output: Folder,
+    models: Models = None,
+    epochs: Epochs = 500,
+    size: Size = None,
+    from_scratch: FromScratch = False,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="ImageNet weights of the one network that is named.")
+    ] = None,
+    grid: Grid = None,
+    carcinoma: Carcinoma = "out",
+    folds: Folds = 5,
+    seed: Seed = 0,
+    device: options.Device = "auto",
+    restart: Annotated[bool, typer.Option("--restart", help="Begin the networks anew.")] = False,
+) -> None:
+    """Train each model by folds of the training centres' patients; the external cases are scored once."""
+    from nnunet_amt.risk.risk_settings import RiskFolder
+    from nnunet_amt.risk.risk_study import train_models
+
+    settings = _settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
+    with progress_bars() as progress:
+        cohort = _cohort(_raw(dataset), carcinoma, progress)
+        warnings = train_models(
+            cohort, RiskFolder(output), settings=settings, weights=weights, device=_device(device), restart=restart,
+            progress=progress,
+        )  # fmt: skip
+    _show_warnings(warnings)
+    show_written([RiskFolder(output).scores])
+    show_next("nnunet_amt", "risk", "evaluate", str(dataset), "-o", output)
+
+
+@risk.command()
+@one_line_errors
+def predict(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT", help="What segment wrote; or one CT with --mask; or CTs with --segment-with."),
+    ],
+    output: options.Output,
+    model: Annotated[Path, typer.Option(metavar="FOLDER", help="A trained network: models/NAME/model of a study.")],
+    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The tumour's mask, on the grid of the CT.")] = None,
+    segment_with: Annotated[
+        str | None,
+        typer.Option("--segment-with", metavar="MODEL", help="Segment the CTs first, see nnunet_amt segment --model."),
+    ] = None,
+    device: options.Device = "auto",
+) -> None:
+    """Score new patients' tumours, with heat maps: of CT and mask, or of the CT alone through segment."""
+    from nnunet_amt.risk.new_tumours import NewTumour, predict_risk, segmented_tumours
+
+    if mask is not None and (segment_with is not None or len(inputs) != 1):
+        raise BadInputError(f"--mask {mask}: goes with one CT, and without --segment-with")
+    with progress_bars() as progress:
+        if mask is not None:
+            name = inputs[0].name.removesuffix(".gz").removesuffix(".nii").removesuffix("_0000")
+            tumours = [NewTumour(name, inputs[0], mask)]
+        else:
+            folder = inputs[0]
+            if segment_with is not None:
+                from nnunet_amt.clinic.segment import segment
+
+                folder = output / "segmented"
+                segment(inputs, folder, model=segment_with, device=device, progress=progress)
+            elif len(inputs) != 1 or not folder.is_dir():
+                raise BadInputError(
+                    f"{folder}: give one folder that nnunet_amt segment wrote, or CTs with --segment-with, or --mask"
+                )
+            tumours = segmented_tumours(folder)
+        found = predict_risk(model, tumours, output, device=_device(device), progress=progress)
+    for one in found:
+        said = one.note if one.score is None else f"score {one.score:.2f}, {'high' if one.called_high else 'low'} risk"
+        out.print(printable(f"{one.case_id}: {said}"), markup=False)
+    show_written([output])
+    if any(one.score is None for one in found):
+        raise typer.Exit(1)
+
+
+@risk.command(cls=options.DatasetCommand)
+@one_line_errors
+def evaluate(
+    dataset: TypedDataset,
+    output: Folder,
+    main_model: Annotated[
+        str | None,
+        typer.Option(
+            "--main-model",
+            metavar="NAME",
+            help="Of which sentences, subgroups and calibration are.",
+            show_default="the highest out-of-fold AUC",
+        ),
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(metavar="NAME", help="The model that each other one is compared with.")
+    ] = "clinical",
+    carcinoma: Carcinoma = "out",
+    seed: options.BootstrapSeed = 0,
+    device: options.Device = "auto",
+) -> None:
+    """Write Tables 1 and 2, ROC, calibration, decision curve, subgroups, loss curves and heat maps."""
+    from nnunet_amt.risk.risk_settings import RiskFolder
+    from nnunet_amt.risk.risk_study import draw_heat_maps, evaluate_study, score_predicted_rois
+    from nnunet_amt.risk.rois import ROI_FILE
+
+    at, raw = RiskFolder(output), _raw(dataset)
+    with progress_bars() as progress:
+        cohort = _cohort(raw, carcinoma, progress)
+        if (at.predicted_rois / ROI_FILE).is_file():
+            score_predicted_rois(cohort, at, device=_device(device), progress=progress)
+        draw_heat_maps(cohort, at, device=_device(device), progress=progress)
+        result = evaluate_study(
+            raw, cohort, at, main_model=main_model, reference=reference, seed=seed, progress=progress
+        )
+    _show_evaluation(result)
+    show_next("nnunet_amt", "risk", "readers", str(dataset), "-o", output, "--table", "readers.csv")
+
+
+@risk.command(cls=options.DatasetCommand)
+@one_line_errors
+def readers(
+    dataset: TypedDataset,
+    output: Folder,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Columns reader, level, condition (without, with), case, rating.",
+            show_default="none: six readers are simulated, which is said everywhere",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="That the readers were given.", show_default="the highest out-of-fold AUC"),
+    ] = None,
+    high_from: Annotated[
+        float | None, typer.Option("--high-from", metavar="RATING", help="Of graded ratings: from here on high risk.")
+    ] = None,
+    carcinoma: Carcinoma = "out",
+    seed: Seed = 0,
+) -> None:
+    """Analyse a reader study of the external cases, without and with AI, reader by reader and over readers."""
+    from nnunet_amt.risk.risk_settings import RiskFolder
+    from nnunet_amt.risk.risk_study import evaluate_readers
+
+    raw = _raw(dataset)
+    with progress_bars() as progress:
+        cohort = _cohort(raw, carcinoma, progress)
+    result = evaluate_readers(
+        raw, cohort, RiskFolder(output), readings=table, model=model, high_from=high_from, seed=seed
+    )
+    for sentence in result.sentences:
+        out.print(sentence, markup=False)
+    show_written(result.files)
+
+
+@risk.command(cls=options.DatasetCommand)
+@one_line_errors
+def study(
+    dataset: TypedDataset,
+    output: Folder,
+    models: Models = None,
+    epochs: Epochs = 500,
+    size: Size = None,
+    from_scratch: FromScratch = False,
+    grid: Grid = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Predicted label maps of the external cases: what segmentation costs."),
+    ] = None,
+    readings: Annotated[
+        Path | None, typer.Option("--readers", metavar="FILE.csv", help="A reader study, see risk readers.")
+    ] = None,
+    carcinoma: Carcinoma = "out",
+    folds: Folds = 5,
+    seed: Seed = 0,
+    device: options.Device = "auto",
+    jobs: options.Jobs = None,
+    executor: options.Executor = None,
+) -> None:
+    """Run all stages, each only as far as it is missing."""
+    from nnunet_amt.risk.risk_study import run_risk_study
+
+    settings = _settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
+    with progress_bars() as progress:
+        result = run_risk_study(
+            _raw(dataset), output, settings=settings, masks=masks, readings=readings, device=_device(device),
+            jobs=options.worker_processes(jobs), executor=executor, progress=progress,
+        )  # fmt: skip
+    _show_warnings(result.warnings)
+    _show_evaluation(result.evaluation)
+    if result.readers is not None:
+        show_written(result.readers.files)
+
+
+def _raw(dataset: int) -> Path:
+    from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
+
+    raw = folder_from_environment("nnUNet_raw")
+    return raw / dataset_name(dataset, raw)
+
+
+def _cohort(raw: Path, carcinoma: str, progress: Any) -> Any:
+    from nnunet_amt.risk.cases import read_risk_cases
+
+    options.require_choice("--carcinoma", carcinoma, ("out", "high"))
+    return read_risk_cases(raw, carcinoma=carcinoma, progress=progress)  # type: ignore[arg-type]
+
+
+def _settings(
+    models: list[str] | None,
+    epochs: int,
+    size: int | None,
+    from_scratch: bool,
+    grid: list[float] | None,
+    carcinoma: str,
+    folds: int,
+    seed: int,
+) -> RiskSettings:
+    from nnunet_amt.risk.risk_settings import PAPER_MODELS, RiskSettings
+
+    return RiskSettings(
+        models=tuple(dict.fromkeys(models or PAPER_MODELS)), epochs=epochs, size=size, pretrained=not from_scratch,
+        grid=tuple(grid or ()), carcinoma=carcinoma, folds=folds, seed=seed,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _device(device: str) -> str:
+    from nnunet_amt.nnunet.environment import require_device
+
+    return require_device(device)
+
+
+def _show_warnings(warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        err.print(printable(f"warning: {warning}"), markup=False)
+
+
+def _show_evaluation(result: RiskEvaluation) -> None:
+    for sentence in result.sentences:
+        out.print(sentence, markup=False)
+    show_written(result.files)

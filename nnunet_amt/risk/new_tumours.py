@@ -1,0 +1,146 @@
+"""The risk of new patients' tumours, of which nothing is known but CT and mask."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.base.files import write_csv
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunInput, recorded_run
+from nnunet_amt.errors import AMTError, BadInputError
+from nnunet_amt.images.geometry import array_to_lps, corner_in, lps_geometry
+from nnunet_amt.images.image_file import read_grid, read_image
+from nnunet_amt.images.nifti import write_nifti
+from nnunet_amt.risk.cut_roi import Roi, cut_roi
+
+RISK_FILE, HEAT_FIGURE = "risk.csv", "heat_maps"
+STAGE = "risk-predict"
+_COLUMNS = ("case_id", "model", "score", "threshold", "called", "note")
+_CROP, _LABEL_MAP = "ct_crop.nii.gz", "segmentation.nii.gz"  # of a segmented case, see `nnunet_amt.clinic.case_results`
+
+
+@dataclass(frozen=True)
+class NewTumour:
+    """CT and mask of a patient, on one grid; or the folder of a segmented case, which holds both."""
+
+    case_id: str
+    image: Path
+    mask: Path
+
+    @classmethod
+    def of_segmented(cls, folder: Path) -> NewTumour:
+        """Take the crop of the CT, in which every lesion is whole, and the label map."""
+        return cls(folder.name, folder / _CROP, folder / _LABEL_MAP)
+
+    def roi(self) -> tuple[Roi | None, str]:
+        """Cut the ROI; None, and why, where there is none. Raises what `cut_roi` does."""
+        if self.image.name != _CROP:
+            roi, note = cut_roi(self.image, self.mask, case_id=self.case_id)
+            return roi, note.reason
+        with tempfile.TemporaryDirectory() as folder:
+            mask = Path(folder) / "mask.nii.gz"
+            if not self._write_mask_in_crop(mask):
+                return None, "no lesion that is large enough was found"
+            roi, note = cut_roi(self.image, mask, case_id=self.case_id)
+        return roi, note.reason
+
+    def _write_mask_in_crop(self, path: Path) -> bool:
+        """Write the label map on the grid of the crop; give whether it holds a voxel of tumour there."""
+        import SimpleITK as sitk
+
+        own, crop = (read_grid(file, name=f"{self.case_id}/{file.name}") for file in (self.mask, self.image))
+        labels = array_to_lps(sitk.GetArrayFromImage(read_image(self.mask)), own)
+        corner = corner_in(lps_geometry(own), crop)[::-1]  # (z, y, x)
+        box = tuple(slice(low, low + size) for low, size in zip(corner, crop.size[::-1], strict=True))
+        inside = labels[box] == 1
+        write_nifti(path, inside.astype("uint8"), geometry=crop)
+        return bool(inside.any())
+
+
+@dataclass(frozen=True)
+class NewRisk:
+    """What a model says of a tumour; `score` and `called_high` are None where it has no ROI, and `note` says why."""
+
+    case_id: str
+    score: float | None
+    called_high: bool | None
+    note: str
+
+
+def segmented_tumours(folder: Path) -> list[NewTumour]:
+    """List the cases of a folder that ``nnunet_amt segment`` wrote; BadInputError if there is none."""
+    cases = sorted(path.parent for path in folder.glob(f"*/{_LABEL_MAP}"))
+    if not cases:
+        raise BadInputError(f"{folder}: holds no segmented case; give CTs with --segment-with, or one CT and --mask")
+    if missing := [case.name for case in cases if not (case / _CROP).is_file()]:
+        raise BadInputError(f"{folder}: case {missing[0]} has no {_CROP}; segment it again")
+    return [NewTumour.of_segmented(case) for case in cases]
+
+
+def predict_risk(
+    model_folder: Path,
+    tumours: Sequence[NewTumour],
+    output: Path,
+    *,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> tuple[NewRisk, ...]:
+    """Score tumours, and write ``risk.csv`` and heat maps; a tumour that cannot be scored stops no other.
+
+    Parameters
+    ----------
+    model_folder
+        Of a trained network, see `nnunet_amt.risk.networks.predict.predict_roi`.
+    tumours
+        In the order of the table.
+
+    Raises
+    ------
+    BadInputError
+        If the model cannot be used.
+    """
+    from nnunet_amt.risk.networks.heat_map import heat_maps
+    from nnunet_amt.risk.networks.model_folder import read_model_info
+
+    info = read_model_info(model_folder)
+    rois: dict[str, Roi] = {}
+    notes: dict[str, str] = {}
+    for done, tumour in enumerate(tumours, start=1):
+        try:
+            roi, notes[tumour.case_id] = tumour.roi()
+        except AMTError as error:
+            roi, notes[tumour.case_id] = None, str(error)
+        if roi is not None:
+            rois[tumour.case_id] = roi
+        progress(done, len(tumours), "cutting ROIs")
+    inputs = {"model": RunInput(model_folder, names=("model.json", "weights.pth"))}
+    with recorded_run(output, STAGE, inputs=inputs, outputs=(RISK_FILE,), device=device) as run:
+        heats = heat_maps(model_folder, rois.values(), device=device, progress=progress)
+        scores = {heat.case_id: heat.score for heat in heats}
+        found = tuple(_new_risk(tumour.case_id, scores, notes, info.threshold) for tumour in tumours)
+        rows = ((one.case_id, info.network, one.score, info.threshold, _called(one), one.note) for one in found)
+        write_csv(output / RISK_FILE, _COLUMNS, rows)
+        if heats:
+            _draw(output, heats, rois)
+        run.counts |= {"cases": len(found), "scored": len(scores)}
+    return found
+
+
+def _new_risk(case_id: str, scores: Mapping[str, float], notes: Mapping[str, str], threshold: float) -> NewRisk:
+    score = scores.get(case_id)
+    return NewRisk(case_id, score, None if score is None else score >= threshold, notes[case_id])
+
+
+def _called(one: NewRisk) -> str:
+    return "" if one.called_high is None else "high" if one.called_high else "low"
+
+
+def _draw(output: Path, heats: Sequence[object], rois: Mapping[str, Roi]) -> None:
+    from nnunet_amt.risk.evaluation.heat_panel import heat_figure, read_heat_maps, write_heat_maps
+    from nnunet_amt.writing.figure_style import save_figure
+
+    write_heat_maps(output / "heat_maps", heats, rois)  # type: ignore[arg-type]
+    save_figure(heat_figure(read_heat_maps(output / "heat_maps"), high={}), output, HEAT_FIGURE)
