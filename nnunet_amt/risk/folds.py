@@ -85,7 +85,7 @@ def _require_cases(cases: Sequence[PatientCase]) -> None:
         raise BadInputError(f"case {twice[0]}: stands twice among the cases; name every case once")
     if external := [case.case_id for case in cases if getattr(case, "split", None) == "external"]:
         raise BadInputError(
-            f"case {external[0]}: is of the external set, on which nothing is trained or chosen; give the training cases"
+            f"case {external[0]}: is of the external set, on which nothing is trained or chosen; leave it out"
         )
 
 
