@@ -159,15 +159,15 @@ def _one_epoch(
 
 def _memory_is_full(settings: TrainingSettings, device: str) -> str:
     return (
-        f"{settings.network}: the memory of {device} is full with {settings.batch_size} images of {settings.pixels} px; "
-        "give a smaller batch size, another device, or free some of its memory"
+        f"{settings.network}: the memory of {device} is full with {settings.batch_size} images of {settings.pixels} "
+        "px; give a smaller batch size, another device, or free some of its memory"
     )
 
 
 def _no_numbers(settings: TrainingSettings, epoch: int, name: str) -> str:
     return (
-        f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {name}; give a smaller learning rate "
-        f"than {settings.learning_rate:g} (in a grid: leave it out), or begin with ImageNet weights"
+        f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {name}; give a smaller learning "
+        f"rate than {settings.learning_rate:g} (in a grid: leave it out), or begin with ImageNet weights"
     )
 
 
