@@ -117,6 +117,12 @@ class TrainingSettings:
             ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
             ("size", self.pixels, self.pixels >= smallest, f"{smallest} px or more for {architecture.title}"),
             ("normalisation", self.normalisation, self.normalisation in ("image", "imagenet"), "image or imagenet"),
+            (
+                "normalisation",
+                self.normalisation,
+                self.network != EMBEDDED or self.normalisation == "image",
+                "image: its weights were trained with other colours than torchvision's",
+            ),
             ("batch_size", self.batch_size, self.batch_size >= 2, "2 or more, for the statistics of a batch"),
             ("learning_rate", self.learning_rate, 0 < self.learning_rate < 10, "above 0 and below 10"),
             ("grid", self.grid, all(0 < rate < 10 for rate in self.grid), "learning rates above 0 and below 10"),

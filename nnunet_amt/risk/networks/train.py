@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.files import require_no_file
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.base.run_record import recorded_run
+from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import PatientCase
 from nnunet_amt.risk.networks.model_folder import MODEL_FILE, write_model
@@ -127,7 +127,7 @@ def train_network(
             STAGE,
             settings=settings.as_recorded(),
             seed=settings.seed,
-            inputs={"imagenet_weights": pretrained.path} if pretrained else {},
+            inputs={"imagenet_weights": RunInput(pretrained.path, path_recorded=False)} if pretrained else {},
             outputs=(CURVES_FILE, RESULT_FILE, f"{MODEL_FOLDER}/{MODEL_FILE}"),
             device=device,
         ) as notes:
@@ -140,7 +140,11 @@ def train_network(
 
 
 def _first_weights(settings: TrainingSettings, file: Path | None) -> PretrainedWeights | None:
-    from nnunet_amt.risk.networks.pretrained import find_weights
+    """Find the weights to begin with, and see that they are this network's before anything is written."""
+    import torch
+
+    from nnunet_amt.risk.networks.architectures import build_network
+    from nnunet_amt.risk.networks.pretrained import find_weights, fitting_weights
 
     if not settings.pretrained:
         if settings.network == EMBEDDED or file:
@@ -148,6 +152,8 @@ def _first_weights(settings: TrainingSettings, file: Path | None) -> PretrainedW
             raise BadInputError(f"from scratch: {what}; ask for a training from ImageNet weights")
         return None
     found = find_weights(settings.network, file=file)
+    with torch.device("meta"):  # its layers without their numbers
+        fitting_weights(build_network(settings.network), settings.network, found.path)
     _LOGGER.info("%s begins with %s, SHA-256 %s", settings.network, found.path.name, found.sha256)
     return found
 

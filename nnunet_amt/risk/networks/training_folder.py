@@ -52,15 +52,16 @@ def begin_training(output: Path, about: Mapping[str, Any], *, restart: bool) -> 
     Raises
     ------
     BadInputError
-        If a training about something else has begun there.
+        If a training about something else has got somewhere there.
     """
-    if restart:
-        for path in (*output.glob("fold_*.*"), *output.glob(f"{ALL_CASES}*.pth"), output / RESULT_FILE):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(output / MODEL_FOLDER, ignore_errors=True)
     path = output / _BEGUN_FILE
-    earlier = {} if restart else read_record(path)
-    if not earlier:
+    done = [*output.glob("fold_*.*"), *output.glob(f"{ALL_CASES}*.pth"), *output.glob(RESULT_FILE)]
+    earlier = read_record(path)
+    if restart:
+        for one in done:
+            one.unlink()
+        shutil.rmtree(output / MODEL_FOLDER, ignore_errors=True)
+    if restart or not done:
         write_json(path, dict(about))
         return
     for name, value in about.items():

@@ -36,6 +36,8 @@ def test_sizes_are_the_papers() -> None:
     [
         ("resnet50", {}, "network 'resnet50': is not known; choose one of densenet121, resnet101"),
         ("inception_v3", {"size": 64}, "inception_v3: size is 64; must be 75 px or more for Inception V3"),
+        ("vgg11", {"normalisation": "none"}, "normalisation is none; must be image or imagenet"),
+        (EMBEDDED, {"normalisation": "imagenet"}, "normalisation is imagenet; must be image: its weights"),
         ("vgg11", {"epochs": 0}, "vgg11: epochs is 0; must be 1 or more"),
         ("vgg11", {"learning_rate": -0.01}, "learning_rate is -0.01; must be above 0"),
         ("vgg11", {"learning_rate": float("nan")}, "learning_rate is nan; must be above 0"),

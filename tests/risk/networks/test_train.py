@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nnunet_amt.base.run_record import newest_run
 from nnunet_amt.errors import BadInputError, TooFewCasesError, UnmatchedCasesError
@@ -124,7 +125,8 @@ def test_after_a_crash_only_what_is_missing_is_trained(trained: TrainedModel, tm
 def test_another_training_in_the_folder_is_refused_until_a_restart_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any, **options: Any) -> Fit:
+    def fail(*args: Any, checkpoint: Path, **options: Any) -> Fit:
+        checkpoint.touch()
         raise KilledError
 
     output = tmp_path / "net"
@@ -134,14 +136,18 @@ def test_another_training_in_the_folder_is_refused_until_a_restart_is_asked_for(
     longer = replace(SETTINGS, epochs=3)
     with pytest.raises(BadInputError, match=r"net: holds a training whose epochs is 2, now it is 3; give another"):
         train_network(CASES, ROIS, output, settings=longer)
-    others = {**ROIS, CASES[0].case_id: replace(ROIS[CASES[0].case_id], largest=ROIS[CASES[1].case_id].largest)}
-    with pytest.raises(BadInputError, match="holds a training whose cases, ROIs and folds"):
-        train_network(CASES, others, output, settings=SETTINGS)
-    (output / "fold_0.json").write_text("{}")
+    (output / "fold_0.pth").unlink()  # nothing is lost where nothing was done
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(cross_validation, "fit", fail)
-        train_network(CASES, ROIS, output, settings=longer, restart=True)
-    assert not (output / "fold_0.json").exists()
+        train_network(CASES, ROIS, output, settings=longer)
+    others = {**ROIS, CASES[0].case_id: replace(ROIS[CASES[0].case_id], largest=ROIS[CASES[1].case_id].largest)}
+    with pytest.raises(BadInputError, match="holds a training whose cases, ROIs and folds"):
+        train_network(CASES, others, output, settings=longer)
+    (output / "fold_1.json").write_text("{}")
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(cross_validation, "fit", fail)
+        train_network(CASES, ROIS, output, settings=SETTINGS, restart=True)
+    assert not (output / "fold_1.json").exists()
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -155,6 +161,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: 
         train_network(CASES, ROIS, output, settings=SETTINGS, weights=Path("weights.pth"))
     with pytest.raises(BadInputError, match="from scratch: efficientnet_lite0 has the features of ImageNet alone"):
         train_network(CASES, ROIS, output, settings=replace(SETTINGS, network="efficientnet_lite0"))
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(BadInputError, match=r"other\.pth: holds the weights of another network"):
+        train_network(CASES, ROIS, output, settings=replace(SETTINGS, pretrained=True), weights=tmp_path / "other.pth")
     flat = {**ROIS, "case_000": replace(ROIS["case_000"], adjacent=np.zeros((4, 4), dtype=np.float32))}
     with pytest.raises(BadInputError, match="case case_000: its ROI has the one intensity 0"):
         train_network(CASES, flat, output, settings=SETTINGS)
