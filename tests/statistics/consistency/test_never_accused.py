@@ -59,8 +59,8 @@ def agresti_coull(k: int, n: int, confidence: float) -> Interval:
 
 def jeffreys(k: int, n: int, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
-    low, high = beta.ppf([tail, 1 - tail], k + 0.5, n - k + 0.5)
-    return float(low) if k else 0.0, float(high) if k < n else 1.0
+    low, high = (float(beta.ppf(share, k + 0.5, n - k + 0.5)) for share in (tail, 1 - tail))
+    return low if k else 0.0, high if k < n else 1.0
 
 
 def bootstrap(k: int, n: int, confidence: float) -> Interval:
@@ -131,7 +131,7 @@ def auc_rows(draw: st.DrawFn) -> RateRow:
     scores = [random.normal(apart, 1, positive), random.normal(0, 1, negative)]
     if steps:
         edges = np.linspace(-1, apart + 1, steps + 1)[1:-1]
-        scores = [np.digitize(one, edges) for one in scores]
+        scores = [np.digitize(one, edges).astype(float) for one in scores]
     of_positive, of_negative = placements(*scores)
     auc = float(of_positive.mean())
     error = math.sqrt(of_positive.var(ddof=1) / positive + of_negative.var(ddof=1) / negative)
@@ -187,8 +187,8 @@ def variables(draw: st.DrawFn) -> Variable:
     p_values = {}
     names = tuple(f"group {number}" for number in range(groups))
     if (counts.sum(axis=1) > 0).all():
-        tests = [("pearson", False), ("pearson", True), ("log-likelihood", False)]
-        p_of = [float(chi2_contingency(counts, correction=yates, lambda_=kind).pvalue) for kind, yates in tests]
+        p_of = [float(chi2_contingency(counts, correction=yates).pvalue) for yates in (False, True)]
+        p_of += [float(chi2_contingency(counts, correction=False, lambda_="log-likelihood").pvalue)]
         p_of += [float(fisher_exact(counts).pvalue)] if counts.shape == (2, 2) else []
         p = draw(st.sampled_from(p_of))
         p_values[names] = printed("<0.001") if p < 0.001 else as_printed(p, 3, rounding)
