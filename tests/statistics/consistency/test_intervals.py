@@ -87,3 +87,10 @@ def test_false_positives_a_scan_have_no_upper_bound() -> None:
     assert not [*check_mean(MeanRow("", "", "FP/scan", estimate("0.72", "0.46", "1.02")))]
     (finding,) = check_mean(MeanRow("", "", "FP/scan", estimate("0.16", "-0.10", "0.50")))
     assert finding.reason == "the interval reaches below 0, where there is no value"
+
+
+def test_of_few_events_the_logit_scale_is_wide() -> None:
+    """1 of 156, log odds -5.04 with standard error 1.003: 99% limits 0.0005 and 0.0788; Wald's 95% are 0.025 apart."""
+    assert found("accuracy", "0.0064", "0.0005", "0.0788", classes=((1, 155),)) == []
+    (wide,) = found("accuracy", "0.0064", "0.0005", "0.4000", classes=((1, 155),))
+    assert wide.reason.startswith("far too wide")
