@@ -91,11 +91,13 @@ def check_rates(row: RateRow) -> list[Finding]:
     alone = dict(_no_whole_number(row)) if row.readings == 1 else {}
     # what is wrong by itself is told once, and implies nothing
     sound = replace(row, rates={column: rate for column, rate in row.rates.items() if column not in alone})
-    findings = [*alone.values(), *(outside := [*_accuracy_outside(sound)])]
-    findings += _shares_apart(sound, with_accuracy=not outside)
-    if findings or row.readings > 1:  # averages need no whole numbers behind them
-        return findings
-    return [*_no_table(row)]
+    outside = [*_accuracy_outside(sound)]
+    apart = [*_shares_apart(sound, with_accuracy=not outside)]
+    if alone or outside or row.readings > 1:  # averages need no whole numbers behind them
+        return [*alone.values(), *outside, *apart]
+    behind = [*_no_table(row)]
+    one_is_wrong = len(row.classes) == 1 and len(behind) == 1 and "," not in behind[0].column
+    return behind if one_is_wrong else apart or behind
 
 
 def _not_shares(row: RateRow) -> Iterator[Finding]:
@@ -270,18 +272,17 @@ def _right(value: Printed | None, n: int) -> Iterable[int]:
 
 
 def _fits(column: str, value: Printed, positive: int, negative: int, tp: int, tn: int) -> bool:
-    numerator, denominator = _fraction(column, positive, negative, tp, tn)
-    return denominator > 0 and value.fits(numerator, denominator)
+    rates = [_rate(column, positive, negative, tp, tn)]
+    if column == "f1":  # also of the negative patients, and the mean of both, plain or weighted
+        first, other = rates[0] or Fraction(0), _rate(column, negative, positive, tn, tp) or Fraction(0)
+        rates += [other, (first + other) / 2, (first * positive + other * negative) / (positive + negative)]
+    return any(rate is not None and value.fits(rate.numerator, rate.denominator) for rate in rates)
 
 
 def _rate(column: str, positive: int, negative: int, tp: int, tn: int) -> Fraction | None:
-    numerator, denominator = _fraction(column, positive, negative, tp, tn)
-    return Fraction(numerator, denominator) if denominator else None
-
-
-def _fraction(column: str, positive: int, negative: int, tp: int, tn: int) -> tuple[int, int]:
+    """Give a rate; None where it is 0 / 0."""
     fp, fn = negative - tn, positive - tp
-    return {
+    numerator, denominator = {
         "sensitivity": (tp, positive),
         "specificity": (tn, negative),
         "accuracy": (tp + tn, positive + negative),
@@ -289,3 +290,4 @@ def _fraction(column: str, positive: int, negative: int, tp: int, tn: int) -> tu
         "npv": (tn, tn + fn),
         "f1": (2 * tp, 2 * tp + fp + fn),
     }[column]
+    return Fraction(numerator, denominator) if denominator else None

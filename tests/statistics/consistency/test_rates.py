@@ -98,7 +98,7 @@ def test_averaged_readings_that_differ_widely_may_explain_ppv_and_npv() -> None:
 
 
 def test_a_rate_that_does_not_go_with_the_others_is_named() -> None:
-    """PPV 0.841 is 37 of 44, not 36 of 42."""
+    """F1 is 72 of 83, 0.867."""
     finding = only(check_rates(row({**GOOD, "f1": "0.842"}, classes=CLASSES)))
     assert (finding.column, finding.value) == ("F1", "0.842")
     assert "36 of 41 and 14 of 20 found right give the others, and then it is 0.867" in finding.reason
@@ -112,3 +112,15 @@ def test_rates_of_very_many_patients_are_not_gone_through() -> None:
     assert check_rates(row(GOOD, classes=((820_000_000, 400_000_000),))) == []
     assert check_rates(row(total=4000, ppv="0.8", npv="0.7")) == []
     assert check_rates(row(classes=((2500, 2500),), ppv="0.8", npv="0.7")) == []
+
+
+@pytest.mark.parametrize("f1", ["0.867", "0.718", "0.793", "0.818"])
+def test_the_f1_of_either_class_and_their_means_are_usual(f1: str) -> None:
+    """F1 of the positive 72 of 83, of the negative 28 of 39, their mean 0.7927, weighted with 41 and 20 0.8184."""
+    assert check_rates(row({**GOOD, "f1": f1}, classes=CLASSES)) == []
+
+
+def test_the_one_wrong_rate_is_told_with_what_it_would_be() -> None:
+    finding = only(check_rates(row({**GOOD, "ppv": "0.875"}, classes=CLASSES)))
+    assert (finding.column, finding.value) == ("PPV", "0.875")
+    assert finding.reason.endswith("36 of 41 and 14 of 20 found right give the others, and then it is 0.857")
