@@ -26,6 +26,15 @@ TITLES = {
     "f1": "F1",
 }
 _COUNTED = ("npv", "ppv", "f1", "accuracy", "specificity", "sensitivity")  # the first is the first to be doubted
+# of positive, negative, true positive and true negative patients
+_FRACTIONS: dict[str, Callable[[int, int, int, int], tuple[int, int]]] = {
+    "sensitivity": lambda p, n, tp, tn: (tp, p),
+    "specificity": lambda p, n, tp, tn: (tn, n),
+    "accuracy": lambda p, n, tp, tn: (tp + tn, p + n),
+    "ppv": lambda p, n, tp, tn: (tp, tp + n - tn),
+    "npv": lambda p, n, tp, tn: (tn, tn + p - tp),
+    "f1": lambda p, n, tp, tn: (2 * tp, tp + p + n - tn),
+}
 _MOST_PATIENTS = 5000  # beyond, a rate of three decimals always has its whole number
 _MOST_TRIED = 300_000  # tables of true positives and true negatives
 # Averages over readings: the PPV of averages is not the average PPV; the shares that they imply may lie so far apart.
@@ -272,22 +281,17 @@ def _right(value: Printed | None, n: int) -> Iterable[int]:
 
 
 def _fits(column: str, value: Printed, positive: int, negative: int, tp: int, tn: int) -> bool:
-    rates = [_rate(column, positive, negative, tp, tn)]
-    if column == "f1":  # also of the negative patients, and the mean of both, plain or weighted
-        first, other = rates[0] or Fraction(0), _rate(column, negative, positive, tn, tp) or Fraction(0)
-        rates += [other, (first + other) / 2, (first * positive + other * negative) / (positive + negative)]
-    return any(rate is not None and value.fits(rate.numerator, rate.denominator) for rate in rates)
+    if column != "f1":
+        numerator, denominator = _FRACTIONS[column](positive, negative, tp, tn)
+        return denominator > 0 and value.fits(numerator, denominator)
+    # also of the negative patients, and the mean of both, plain or weighted
+    first = _rate(column, positive, negative, tp, tn) or Fraction(0)
+    other = _rate(column, negative, positive, tn, tp) or Fraction(0)
+    means = (first + other) / 2, (first * positive + other * negative) / (positive + negative)
+    return any(value.fits(rate.numerator, rate.denominator) for rate in (first, other, *means))
 
 
 def _rate(column: str, positive: int, negative: int, tp: int, tn: int) -> Fraction | None:
     """Give a rate; None where it is 0 / 0."""
-    fp, fn = negative - tn, positive - tp
-    numerator, denominator = {
-        "sensitivity": (tp, positive),
-        "specificity": (tn, negative),
-        "accuracy": (tp + tn, positive + negative),
-        "ppv": (tp, tp + fp),
-        "npv": (tn, tn + fn),
-        "f1": (2 * tp, 2 * tp + fp + fn),
-    }[column]
+    numerator, denominator = _FRACTIONS[column](positive, negative, tp, tn)
     return Fraction(numerator, denominator) if denominator else None

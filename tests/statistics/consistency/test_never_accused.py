@@ -111,7 +111,7 @@ def rate_rows(draw: st.DrawFn) -> RateRow:
     return RateRow("", "model", rates, classes=classes, total=sum(pair) if known == "total" else None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rate_rows())
 def test_rates_of_real_counts(row: RateRow) -> None:
     assert check_tables(PublishedTables(rates=(row,))) == ()
@@ -145,7 +145,7 @@ def auc_rows(draw: st.DrawFn) -> RateRow:
     return RateRow("", "model", {"auc": estimate}, classes=((positive, negative),))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(auc_rows())
 def test_aucs_of_real_scores(row: RateRow) -> None:
     assert check_tables(PublishedTables(rates=(row,))) == ()
@@ -170,7 +170,7 @@ def mean_rows(draw: st.DrawFn) -> MeanRow:
     return MeanRow("", "cases", "Dice", PrintedEstimate(printed_mean, *limits), spread, n, most=1.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(mean_rows())
 def test_means_of_real_cases(row: MeanRow) -> None:
     assert check_tables(PublishedTables(means=(row,))) == ()
@@ -209,14 +209,14 @@ def variables(draw: st.DrawFn) -> Variable:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(variables())
 def test_counts_of_real_groups(variable: Variable) -> None:
     total = Total("", "patients", sum(n or 0 for n in variable.groups.values()), dict(variable.groups))  # type: ignore[arg-type]
     assert check_tables(PublishedTables(variables=(variable,), totals=(total,))) == ()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.fractions(0, 1), st.integers(1, 300)), min_size=1, max_size=6),
     st.integers(1, 3),
