@@ -91,10 +91,11 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --editable '.[dicom,dask,dev]'
+	$(BIN)/python -m pip install --editable '.[risk]' || echo "no C compiler? The tests of radiomics skip"
 	@touch $@
 
 $(VENV)/installed-browser: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --editable '.[dicom,dask,dev,browser]'
+	$(BIN)/python -m pip install --editable '.[browser]'
 	@touch $@
 
 $(NIIVUE):
