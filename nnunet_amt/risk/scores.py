@@ -5,18 +5,16 @@ A score is the probability of high risk. Every model writes its rows here, and e
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from nnunet_amt.base.files import files_together, read_rows, write_csv, write_json
 from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.statistics.roc import sensitivity_threshold, youden_threshold
 
 SCORES_FILE = "scores.csv"
 MODELS_FILE = "models.json"
@@ -188,17 +186,7 @@ def ensemble_rows(rows: Iterable[ScoreRow], *, models: Collection[str], name: st
 
 def thresholds_of(scores: Sequence[float], high: Sequence[bool]) -> tuple[float, float]:
     """Give Youden's threshold and the highest one with a sensitivity of `SENSITIVITY`, of scores of both classes."""
-    of_high = sorted((score for score, is_high in zip(scores, high, strict=True) if is_high), reverse=True)
-    needed = math.ceil(SENSITIVITY * len(of_high) - 1e-9)
-    return youden_threshold(scores, high), of_high[needed - 1]
-
-
-def youden_threshold(scores: Sequence[float], high: Sequence[bool]) -> float:
-    """Give the score from which on sensitivity + specificity - 1 is largest; of equals the lowest misses least."""
-    s, h = np.asarray(scores, dtype=float), np.asarray(high, dtype=bool)
-    candidates = np.unique(s)
-    index = [np.mean(s[h] >= t) - np.mean(s[~h] >= t) for t in candidates]
-    return float(candidates[int(np.argmax(np.round(index, 12)))])
+    return youden_threshold(scores, high), sensitivity_threshold(scores, high, sensitivity=SENSITIVITY)
 
 
 def _rows_that_stay(earlier: Sequence[ScoreRow], rows: Sequence[ScoreRow]) -> list[ScoreRow]:
