@@ -116,11 +116,7 @@ def radiomics_module() -> ModuleType:
 
 def _features_of_classes() -> dict[str, tuple[str, ...]]:
     """Names of the features of each class, shape first, in pyradiomics' order; deprecated ones are left out."""
-    known = radiomics_module()
-    from radiomics import getFeatureClasses
-
-    assert known is not None
-    classes = getFeatureClasses()
+    classes = radiomics_module().getFeatureClasses()
     return {
         name: tuple(
             feature

@@ -18,6 +18,7 @@ from nnunet_amt.base.workers import open_workers
 from nnunet_amt.errors import AMTError, BadInputError, ManifestError
 from nnunet_amt.risk.radiomics.case_features import CaseFeatures, Kind, Reading, case_features
 from nnunet_amt.risk.radiomics.feature_settings import FeatureSettings
+from nnunet_amt.writing.numbers import counted
 
 FEATURES_FILE, SECOND_FILE, FAILED_FILE = "features.csv", "features_second.csv", "features_failed.csv"
 CASES_FOLDER = "cases"
@@ -151,9 +152,8 @@ def write_features(
         _write_table(output / SECOND_FILE, second, results[len(first) :], names, with_kind=True)
         notes.counts |= {"cases": len(cases), "computed": computed, "failed": len(failed)}
     if len({one.case_id for one in failed if one.reading == "first"}) == len(cases):
-        raise BadInputError(
-            f"{output / FAILED_FILE}: none of {len(cases)} cases has features, the first: {failed[0].message}"
-        )
+        number = counted(len(cases), "case")
+        raise BadInputError(f"{output / FAILED_FILE}: none of {number} has features, the first: {failed[0].message}")
     return FeatureFiles(output / FEATURES_FILE, output / SECOND_FILE, computed, failed, kind)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
+from nnunet_amt.errors import ManifestError
 from nnunet_amt.risk.radiomics.feature_tables import FEATURES_FILE, SECOND_FILE, read_features
 from nnunet_amt.risk.radiomics.radiomics_scores import LEARNERS, RadiomicsScores, RiskPatient, radiomics_scores
 from nnunet_amt.risk.radiomics.stand_ins import write_scores
@@ -31,11 +32,15 @@ def train_radiomics(
     Raises
     ------
     ManifestError
-        If a table cannot be read.
+        If a table cannot be read, or the two have different columns.
     SplitLeakageError, TooFewCasesError, MissingExtraError
         See `radiomics_scores`.
     """
     first, second = (read_features(features / name) for name in (FEATURES_FILE, SECOND_FILE))
+    if first.names != second.names:
+        raise ManifestError(
+            f"{features / SECOND_FILE} line 1: has other features than {FEATURES_FILE}; compute both again"
+        )
     inputs = {name: RunInput(features / name) for name in (FEATURES_FILE, SECOND_FILE)}
     settings = {"folds": folds, "learners": learners}
     outputs = (SCORES_FILE, SELECTED_FILE, NOTES_FILE)

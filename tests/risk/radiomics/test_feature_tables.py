@@ -164,7 +164,7 @@ def test_a_bad_case_stops_no_other_and_is_listed_in_one_line(
 
 def test_no_case_with_features_is_refused_with_the_first_reason(cases: list[Case], tmp_path: Path) -> None:
     empty(cases[0])
-    with pytest.raises(BadInputError, match=r"none of 1 cases has features, the first: a\.nii\.gz: is empty"):
+    with pytest.raises(BadInputError, match=r"none of 1 case has features, the first: a\.nii\.gz: is empty"):
         run(cases[:1], tmp_path / "out")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 
 pytest.importorskip("imblearn", reason="imbalanced-learn is not installed")
 
+from sklearn.svm import SVC
+
 from nnunet_amt.base.files import write_csv
 from nnunet_amt.base.run_record import read_runs
-from nnunet_amt.errors import SplitLeakageError, TooFewCasesError
+from nnunet_amt.errors import ManifestError, MissingExtraError, SplitLeakageError, TooFewCasesError
 from nnunet_amt.risk.radiomics.feature_tables import FeatureTable
 from nnunet_amt.risk.radiomics.radiomics_scores import LEARNERS, RadiomicsScores, radiomics_scores
 from nnunet_amt.risk.radiomics.stand_ins import ScoreRow
@@ -195,6 +198,16 @@ def test_a_patient_on_both_sides_is_refused_without_the_name() -> None:
     assert "p0" not in str(refused.value)
 
 
+def test_the_svm_decides_at_a_half() -> None:
+    """Its score is above .5 just where scikit-learn's SVM says 1; no calibration moves the border."""
+    from nnunet_amt.risk.radiomics.learners import Learners
+
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    high = (values[:, 0] > 0.5).astype(int)
+    learners = Learners(SVM).fit(values, high)
+    assert ((learners.predict(values)[:, 0] > 0.5) == SVC().fit(values, high).predict(values)).all()
+
+
 def write_tables(made: Cohort, folder: Path) -> None:
     for name, table in (("features.csv", made.features), ("features_second.csv", made.second)):
         rows = ((case_id, *row) for case_id, row in zip(table.case_ids, table.values.tolist(), strict=True))
@@ -218,3 +231,17 @@ def test_the_stage_writes_scores_features_and_warnings(tmp_path: Path) -> None:
     assert (output / "scores.csv").read_bytes() == before
     (run,) = read_runs(output)
     assert (run["stage"], run["counts"]["scores"]) == ("risk-radiomics", 57)
+
+
+def test_tables_of_different_features_are_refused(tmp_path: Path) -> None:
+    made = told_apart(30)
+    other = replace(made.second, names=("g", *made.second.names[1:]))
+    write_tables(replace(made, second=other), tmp_path)
+    with pytest.raises(ManifestError, match=r"features_second\.csv line 1: has other features than features\.csv"):
+        train_radiomics(made.cases, features=tmp_path, output=tmp_path / "models", learners=SVM)
+
+
+def test_without_the_extra_one_line_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imblearn", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'nnunet_amt\[risk\]'"):
+        told_apart(30).scores()
