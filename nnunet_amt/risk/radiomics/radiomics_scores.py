@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import MissingExtraError, SplitLeakageError, TooFewCasesError
+from nnunet_amt.risk.folds import grouped_folds
 from nnunet_amt.risk.radiomics.feature_tables import DEVELOPMENT, FeatureTable
-from nnunet_amt.risk.radiomics.stand_ins import ScoreRow, grouped_folds, icc_agreement
+from nnunet_amt.risk.scores import Kind, ScoreRow
+from nnunet_amt.statistics.agreement import icc_agreement
 
 if TYPE_CHECKING:
     from imblearn.pipeline import Pipeline
@@ -69,11 +71,24 @@ class RadiomicsScores:
 class _Cases:
     """Cases with features, and those of the second reading, NaN where there is none."""
 
-    case_ids: tuple[str, ...]
-    patients: tuple[str, ...]
-    high: NDArray[np.bool_]
+    cases: tuple[RiskPatient, ...]
     first: NDArray[np.float64]  # (cases, features)
     second: NDArray[np.float64]  # (cases, features)
+
+    @property
+    def case_ids(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(case.case_id for case in self.cases)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Whose each is."""
+        return tuple(case.patient for case in self.cases)
+
+    @property
+    def high(self) -> NDArray[np.bool_]:
+        """Which are of high risk."""
+        return np.array([case.high for case in self.cases], bool)
 
     @property
     def named(self) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
@@ -81,11 +96,11 @@ class _Cases:
         return self.case_ids, self.high
 
     def icc(self, rows: NDArray[np.int_]) -> NDArray[np.float64] | None:
-        """ICC of each feature of the cases in these rows that were read twice; None of fewer than two."""
+        """ICC of each feature of the cases in these rows that were read twice; None of fewer than three."""
         twice = rows[np.isfinite(self.second[rows]).all(axis=1)]
-        if len(twice) < 2:
+        if len(twice) < 3:
             return None
-        return icc_agreement(np.stack([self.first[twice], self.second[twice]], axis=1))
+        return icc_agreement(np.stack([self.first[twice], self.second[twice]], axis=1)).icc
 
 
 def radiomics_scores(
@@ -132,8 +147,8 @@ def radiomics_scores(
     if paper_order:
         rows += _paper_order_rows(development, number, seed=seed, learners=learners, notes=notes)
     else:
-        splits = grouped_folds(development.patients, development.high, folds=number, seed=seed)
-        for fold, (train, test) in enumerate(splits):
+        splits = grouped_folds(development.cases, folds=number, seed=seed)
+        for fold, (train, test) in enumerate((np.array(kept), np.array(held_out)) for kept, held_out in splits):
             progress(fold, number + 1, "training radiomics models")
             pipeline = _fitted(development, train, seed=seed, learners=learners, place=f"fold {fold}", notes=notes)
             counts.update(_columns(pipeline).tolist())
@@ -170,15 +185,9 @@ def _require_apart(cases: Sequence[RiskPatient]) -> None:
 
 def _with_features(cases: Sequence[RiskPatient], features: FeatureTable, second: FeatureTable) -> _Cases:
     known = set(features.case_ids)
-    found = [case for case in cases if case.case_id in known]
+    found = tuple(case for case in cases if case.case_id in known)
     case_ids = tuple(case.case_id for case in found)
-    return _Cases(
-        case_ids,
-        tuple(case.patient for case in found),
-        np.array([case.high for case in found], bool),
-        features.rows(case_ids),
-        second.rows(case_ids),
-    )
+    return _Cases(found, features.rows(case_ids), second.rows(case_ids))
 
 
 def _without_features(cases: Sequence[RiskPatient], *found: _Cases) -> list[str]:
@@ -243,12 +252,12 @@ def _rows(
     high: NDArray[np.int_] | NDArray[np.bool_],
     places: NDArray[np.int_],
     scores: NDArray[np.float64],
-    kind: str,
+    kind: Kind,
     fold: int | None,
     learners: tuple[str, ...],
 ) -> list[ScoreRow]:
     return [
-        ScoreRow(model, kind, fold, case_ids[place], int(high[place]), float(scores[row, column]))
+        ScoreRow(model, kind, fold, case_ids[place], high=bool(high[place]), score=float(scores[row, column]))
         for column, model in enumerate(learners)
         for row, place in enumerate(places)
     ]

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LassoCV, lasso_path
-
-from nnunet_amt.risk.radiomics.stand_ins import grouped_folds
+from sklearn.model_selection import StratifiedGroupKFold
 
 Values = NDArray[np.float64]
 
@@ -108,7 +107,8 @@ class LassoFeatures(_Columns):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # of the smallest penalties, which are not chosen
             if folds >= 2:
-                splits = grouped_folds(groups, high, folds=folds, seed=self.seed)
+                divided = StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed)
+                splits = list(divided.split(X, high, groups))
                 self.coefficients_ = LassoCV(eps=_SMALLEST_PENALTY, cv=splits, max_iter=10_000).fit(X, y).coef_
             chosen = self.coefficients_.any()
             if not chosen:

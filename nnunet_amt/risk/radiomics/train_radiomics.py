@@ -11,9 +11,9 @@ from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.risk.radiomics.feature_tables import FEATURES_FILE, SECOND_FILE, read_features
 from nnunet_amt.risk.radiomics.radiomics_scores import LEARNERS, RadiomicsScores, RiskPatient, radiomics_scores
-from nnunet_amt.risk.radiomics.stand_ins import write_scores
+from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE, write_scores
 
-SCORES_FILE, SELECTED_FILE, NOTES_FILE = "scores.csv", "selected_features.csv", "radiomics.json"
+SELECTED_FILE, NOTES_FILE = "selected_features.csv", "radiomics.json"
 STAGE = "risk-radiomics"
 
 
@@ -43,7 +43,7 @@ def train_radiomics(
         )
     inputs = {name: RunInput(features / name) for name in (FEATURES_FILE, SECOND_FILE)}
     settings = {"folds": folds, "learners": learners}
-    outputs = (SCORES_FILE, SELECTED_FILE, NOTES_FILE)
+    outputs = (SCORES_FILE, MODELS_FILE, SELECTED_FILE, NOTES_FILE)
     with recorded_run(output, STAGE, settings=settings, seed=seed, inputs=inputs, outputs=outputs) as notes:
         result = radiomics_scores(cases, first, second, folds=folds, seed=seed, learners=learners, progress=progress)
         columns = ("feature", "coefficient", "icc", "folds")
@@ -53,6 +53,6 @@ def train_radiomics(
             ((one.name, one.coefficient, one.icc, one.folds) for one in result.selected),
         )
         write_json(output / NOTES_FILE, {"folds": folds, "seed": seed, "warnings": list(result.warnings)})
-        write_scores(output / SCORES_FILE, result.rows)
+        write_scores(output, result.rows)
         notes.counts |= {"scores": len(result.rows), "selected": len(result.selected), "warnings": len(result.warnings)}
     return result

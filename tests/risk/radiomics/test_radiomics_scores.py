@@ -21,8 +21,8 @@ from nnunet_amt.base.run_record import read_runs
 from nnunet_amt.errors import ManifestError, MissingExtraError, SplitLeakageError, TooFewCasesError
 from nnunet_amt.risk.radiomics.feature_tables import FeatureTable
 from nnunet_amt.risk.radiomics.radiomics_scores import LEARNERS, RadiomicsScores, radiomics_scores
-from nnunet_amt.risk.radiomics.stand_ins import ScoreRow
 from nnunet_amt.risk.radiomics.train_radiomics import train_radiomics
+from nnunet_amt.risk.scores import ScoreRow
 
 SVM = ("Rad_SVM",)
 

@@ -16,21 +16,6 @@ from nnunet_amt.risk.radiomics.selection import (
     SelectionWarning,
     UncorrelatedFeatures,
 )
-from nnunet_amt.risk.radiomics.stand_ins import icc_agreement
-
-
-def test_icc_is_that_of_shrout_and_fleiss() -> None:
-    """Their example of six targets and four judges (1979, table 2) has ICC(2,1) = .29."""
-    ratings = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
-    assert icc_agreement(ratings[..., None]) == pytest.approx([0.2898], abs=1e-4)
-
-
-def test_icc_of_equal_readings_is_1_and_of_a_constant_feature_unknown() -> None:
-    """Scale and shift of a feature, as the z-score has them, do not matter."""
-    first = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]])
-    assert icc_agreement(np.stack([first, first], axis=1)).tolist() == pytest.approx([1, np.nan], nan_ok=True)
-    twice = np.stack([first[:, :1], first[:, :1] + [[0.5], [0], [0]]], axis=1)
-    assert icc_agreement(7 * twice - 3) == pytest.approx(icc_agreement(twice))
 
 
 def test_features_above_the_icc_are_kept_the_best_first() -> None:
