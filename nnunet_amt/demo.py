@@ -1,4 +1,4 @@
-"""The embedded default: a whole study on a cohort of phantoms, really run."""
+"""The embedded defaults: a whole study, and a study of risk, on cohorts of phantoms, really run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pathlib import Path
 from nnunet_amt.base.files import require_free_space
 from nnunet_amt.base.processes import usable_cores
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
+from nnunet_amt.phantom.risk_cohort import RISK_DESIGN, write_risk_cohort
+from nnunet_amt.risk.clinical_baseline import CLINICAL
+from nnunet_amt.risk.networks.settings import EMBEDDED
+from nnunet_amt.risk.risk_settings import RADIOMICS, RiskSettings
+from nnunet_amt.risk.risk_study import RiskStudyResult, run_risk_study
 from nnunet_amt.study.run_study import OnStage, StudyResult, open_study, run_study
 
 NEEDED_BYTES = 1_000_000_000
@@ -55,3 +61,43 @@ def run_demo(
     return run_study(
         output, open_study(output, manifest=manifest, changes=changes), progress=progress, on_stage=on_stage
     )
+
+
+@dataclass(frozen=True)
+class RiskDemoSettings:
+    """The phantom cohort of low and high risk that the demo makes, and what is trained on it.
+
+    `null` makes a cohort without any difference between the classes: nothing can be learnt, and the AUCs say so.
+    """
+
+    design: CohortDesign = field(default_factory=lambda: RISK_DESIGN)
+    null: bool = False
+    study: RiskSettings = field(
+        default_factory=lambda: RiskSettings(
+            models=(EMBEDDED, "shufflenet_v2_x0_5", RADIOMICS, CLINICAL), epochs=15, pretrained=False
+        )
+    )
+    dataset_id: int = 712
+    dataset_name: str = "AMTRiskPhantom"
+
+
+def run_risk_demo(
+    output: Path, *, settings: RiskDemoSettings | None = None, device: str = "cpu", progress: Progress = silent
+) -> RiskStudyResult:
+    """Make a phantom cohort of low and high risk and run the study of risk on it; run again, it goes on.
+
+    The readers are simulated at the published AUCs, and the results say so.
+    """
+    require_free_space(output, NEEDED_BYTES, "the demo")
+    settings, jobs = settings or RiskDemoSettings(), usable_cores()
+    manifest = write_risk_cohort(
+        output / "phantom_cohort", design=settings.design, null=settings.null, jobs=jobs, progress=progress
+    )
+    converted = convert(
+        manifest, output / "nnUNet_raw", dataset_id=settings.dataset_id, dataset_name=settings.dataset_name, jobs=jobs,
+        progress=progress,
+    )  # fmt: skip
+    return run_risk_study(
+        converted.dataset_folder, output / "risk", settings=settings.study, simulated_readers=True, device=device,
+        jobs=jobs, progress=progress,
+    )  # fmt: skip

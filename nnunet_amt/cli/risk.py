@@ -14,6 +14,7 @@ from nnunet_amt.errors import BadInputError
 if TYPE_CHECKING:
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
     from nnunet_amt.risk.risk_settings import RiskSettings
+    from nnunet_amt.risk.risk_study import RiskStudyResult
 
 risk = typer.Typer(
     help="Low or high risk of thymic epithelial tumours: networks, radiomics, heat maps, readers. Research use only.",
@@ -315,9 +316,16 @@ def study(
             _raw(dataset), output, settings=settings, masks=masks, readings=readings, device=_device(device),
             jobs=options.worker_processes(jobs), executor=executor, progress=progress,
         )  # fmt: skip
+    show_risk_study(result)
+
+
+def show_risk_study(result: RiskStudyResult) -> None:
+    """Show what a study of risk found, and where."""
     _show_warnings(result.warnings)
     _show_evaluation(result.evaluation)
     if result.readers is not None:
+        for sentence in result.readers.sentences:
+            out.print(sentence, markup=False)
         show_written(result.readers.files)
 
 

@@ -133,14 +133,30 @@ def study(
 @one_line_errors
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the cohort, the model and the results.")
-    ] = Path("amt_demo"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the cohort, the models and the results.",
+            show_default="amt_demo, with --risk amt_risk_demo",
+        ),
+    ] = None,
     device: Device = "cpu",
+    risk: Annotated[
+        bool, typer.Option("--risk", help="The study of low and high risk in its place, see nnunet_amt risk.")
+    ] = False,
     no_tumour: Annotated[
         int, typer.Option("--no-tumour", min=0, metavar="N", help="Phantoms without a tumour besides the others.")
     ] = 0,
 ) -> None:
     """Make a phantom cohort and run every stage on it: 10 to 20 minutes on two CPU cores."""
+    if risk:
+        if no_tumour:
+            raise BadInputError("--no-tumour: every case of the study of risk has a tumour; leave it out")
+        _risk_demo(output or Path("amt_risk_demo"), device)
+        return
+    output = output or Path("amt_demo")
     from nnunet_amt.demo import DemoSettings, run_demo
     from nnunet_amt.phantom import CohortDesign
 
@@ -152,6 +168,17 @@ def demo(
     _show_study(result, time.monotonic() - started)
     manifest = output / "phantom_cohort" / "manifest.csv"
     out.print(f"  nnunet_amt study MANIFEST.csv -o FOLDER    # your own cohort; columns as in {manifest}", markup=False)
+
+
+def _risk_demo(output: Path, device: str) -> None:
+    from nnunet_amt.cli.risk import show_risk_study
+    from nnunet_amt.demo import run_risk_demo
+
+    started = time.monotonic()
+    with progress_bars() as progress:
+        result = run_risk_demo(output, device=device, progress=progress)
+    show_risk_study(result)
+    out.print(f"  {duration(time.monotonic() - started)}", markup=False)
 
 
 @one_line_errors
