@@ -68,7 +68,8 @@ class RiskEvaluation:
     """What an evaluation found, and the files that it wrote to its folder.
 
     `main` is the model that the sentences, subgroups and calibration are of; `model_differences` are against the
-    reference model, `clinical_differences` against the clinical baseline.
+    reference model, `clinical_differences` against the clinical baseline. The looks at the external set with ROIs of
+    predicted masks come on top of those of `scored`.
     """
 
     output: Path
@@ -81,6 +82,7 @@ class RiskEvaluation:
     clinical_differences: tuple[ModelDifference, ...]
     subgroups: tuple[RiskSubgroup, ...]
     costs: tuple[SegmentationCost, ...]
+    looks_with_predicted_masks: int
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -163,11 +165,12 @@ def evaluate_risk(
     tables = _tables(evaluation, reference, volumes_cm3)
     given = {"reference": reference, "main_model": main_model, "subjects": subjects}
     inputs = _inputs(scores_folder, predicted_scores, heat_maps, cohort_file)
-    with recorded_results(
-        output, file_names=RISK_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed
-    ) as (folder, notes):
+    with recorded_results(output, file_names=RISK_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed) as (
+        folder,
+        notes,
+    ):
         notes.counts |= {"cases": len(cohort.cases), "models": len(scored.models)}
-        notes.counts["external_looks"] = scored.external_looks
+        notes.counts["external_looks"] = scored.external_looks + evaluation.looks_with_predicted_masks
         drawings = _drawings(evaluation, curves, heats) if figures else {}
         document = Document(
             title="Low or high risk of thymic epithelial tumours",
@@ -223,7 +226,7 @@ def _evaluated(
     subgroups = risk_subgroups(main, scored.kinds, seed=seed)
     return RiskEvaluation(
         output, cohort, scored, main, main_model is not None, performances(scored, seed=seed), against[reference],
-        against[CLINICAL], subgroups, costs,
+        against[CLINICAL], subgroups, costs, 0 if predicted is None else predicted.external_looks,
     )  # fmt: skip
 
 
@@ -241,9 +244,7 @@ def _best_out_of_fold(scored: ScoredModels) -> ScoredModel:
     return max(candidates, key=area)
 
 
-def _tables(
-    evaluation: RiskEvaluation, reference: str, volumes_cm3: Mapping[str, float] | None
-) -> tuple[Table, ...]:
+def _tables(evaluation: RiskEvaluation, reference: str, volumes_cm3: Mapping[str, float] | None) -> tuple[Table, ...]:
     found = evaluation.performances
     titles = {model.name: model.title for model in evaluation.scored.models}
     compared = difference_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -97,7 +97,12 @@ def _draw_threshold(axes: Axes, scored: ScoredCases, threshold: float) -> None:
     rates = confusion(scored.scores, scored.high, threshold=threshold).rates()
     specificity, sensitivity = rates["specificity"].value, rates["sensitivity"].value
     if specificity is not None and sensitivity is not None:
-        ring = {"markerfacecolor": "none", "markeredgecolor": "black", "markersize": 7.0, "markeredgewidth": 1.0}
+        ring: dict[str, Any] = {
+            "markerfacecolor": "none",
+            "markeredgecolor": "black",
+            "markersize": 7.0,
+            "markeredgewidth": 1.0,
+        }
         axes.plot(1 - specificity, sensitivity, "o", zorder=5, clip_on=False, **ring)
 
 
@@ -124,8 +129,8 @@ def _draw_reliability(axes: Axes, scored: ScoredCases, place: int) -> None:
         axes.plot([one.mean_score] * 2, one.interval, color=style.colour, linewidth=0.6, alpha=0.7)
         if place == 0:
             axes.annotate(
-                str(one.cases), (one.mean_score, one.share), xytext=(3, 3 if one.share < _LOW else -8), textcoords="offset points",
-                fontsize=SMALL_FONT_SIZE, color=style.colour,
+                str(one.cases), (one.mean_score, one.share), xytext=(3, 3 if one.share < _LOW else -8),
+                textcoords="offset points", fontsize=SMALL_FONT_SIZE, color=style.colour,
             )  # fmt: skip
 
 

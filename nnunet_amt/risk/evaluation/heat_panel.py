@@ -117,9 +117,7 @@ def heat_figure(heats: Sequence[ShownHeat], *, high: Mapping[str, bool]) -> Figu
     with new_figure(PAGE_MM * columns / _IN_ROW, 44.0 * rows) as figure:
         for place, heat in enumerate(shown):
             row, column = 2 * (place // columns), place % columns
-            above, below = (
-                figure.add_subplot(rows, columns, (row + lower) * columns + column + 1) for lower in (0, 1)
-            )
+            above, below = (figure.add_subplot(rows, columns, (row + lower) * columns + column + 1) for lower in (0, 1))
             _draw(above, heat, warm=False)
             _draw(below, heat, warm=True)
             _name(above, below, heat, high.get(heat.case_id))

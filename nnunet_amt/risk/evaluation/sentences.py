@@ -48,7 +48,7 @@ def risk_sentences(evaluation: RiskEvaluation) -> tuple[str, ...]:
 def _cases_sentence(evaluation: RiskEvaluation) -> str:
     cohort, parts = evaluation.cohort, []
     for split, where in (("training", "cases of the training centres"), ("external", "external cases")):
-        cases = cohort.of_split(split).cases  # type: ignore[arg-type]
+        cases = [case for case in cohort.cases if case.split == split]
         if cases:
             high = sum(case.high for case in cases)
             parts.append(f"{len(cases)} {where} ({len(cases) - high} low risk, {high} high risk)")
@@ -121,10 +121,13 @@ def _cost_sentence(cost: SegmentationCost) -> str:
 
 
 def _looks_sentence(evaluation: RiskEvaluation) -> str:
-    looks = evaluation.scored.external_looks
+    looks, again = evaluation.scored.external_looks, evaluation.looks_with_predicted_masks
     models = sum("external" in model.of_kind and model.name != ENSEMBLE for model in evaluation.scored.models)
     chosen = "thresholds are" if evaluation.main_was_named else "thresholds and the main model are"
-    times = "once" if looks == 1 else f"{looks} times"
-    return (
-        f"The external set was looked at {times} ({counted(models, 'model')}); {chosen} chosen without it."
-    )
+    more = f", and {_times(again)} more with ROIs of predicted masks" if again else ""
+    looked = f"The external set was looked at {_times(looks)} ({counted(models, 'model')}){more}"
+    return f"{looked}; {chosen} chosen without it."
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

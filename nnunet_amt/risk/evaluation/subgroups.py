@@ -12,7 +12,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.summary.cohort_groups import NOT_STATED
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.cases import RiskCase
-from nnunet_amt.risk.evaluation.model_scores import KIND_TITLES, ScoredCases, ScoredModel
+from nnunet_amt.risk.evaluation.model_scores import JUDGED, KIND_TITLES, ScoredCases, ScoredModel
 from nnunet_amt.risk.evaluation.performance import AucEstimate, auc_estimate
 from nnunet_amt.risk.scores import Kind
 from nnunet_amt.writing.figure_style import BLUE, GREY, PAGE_MM, SMALL_FONT_SIZE, new_figure, plain_axes, plain_text
@@ -91,7 +91,7 @@ def subgroup_table(model: ScoredModel, subgroups: Sequence[RiskSubgroup]) -> Tab
 def subgroup_figure(model: ScoredModel, subgroups: Sequence[RiskSubgroup]) -> Figure:
     """Draw the AUC of each subgroup with its interval, external cases above; open where the interval is withheld."""
     shown = [one for one in subgroups if one.estimate.auc is not None]
-    order = [kind for kind in ("external", "out_of_fold") if any(one.kind == kind for one in shown)]
+    order = [kind for kind in reversed(JUDGED) if any(one.kind == kind for one in shown)]
     kept = [one for kind in order for one in shown if one.kind == kind][:_MOST_ROWS]
     height = _FRAME_MM + _ROW_MM * (len(kept) + len(order))
     with new_figure(PAGE_MM, height) as figure:

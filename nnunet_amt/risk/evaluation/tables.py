@@ -10,7 +10,7 @@ from nnunet_amt.risk.evaluation.model_scores import KIND_TITLES, ScoredModels
 from nnunet_amt.risk.evaluation.performance import AucEstimate, ModelDifference, Performance, SegmentationCost
 from nnunet_amt.risk.evaluation.published import published_model, published_note
 from nnunet_amt.statistics.rates import Rate
-from nnunet_amt.writing.numbers import UNDEFINED, difference_text, signed, short_p_text, value_text
+from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text, signed, value_text
 from nnunet_amt.writing.table import Row, Table
 
 RATE_TITLES = {
@@ -125,8 +125,8 @@ def calibration_table(performances: Sequence[Performance]) -> Table:
         ("Brier score", "Intercept (95% CI)", "Slope (95% CI)"),
         tuple(rows),
         (
-            "Intercept 0 and slope 1 are calibrated: an intercept over 0 means scores that are too low, a slope under 1 "
-            "scores that are too sure. The slope is undefined where the classes do not overlap.",
+            "Intercept 0 and slope 1 are calibrated: an intercept over 0 means scores that are too low, a slope under "
+            "1 scores that are too sure. The slope is undefined where the classes do not overlap.",
         ),
     )
 
@@ -139,9 +139,7 @@ def segmentation_table(costs: Sequence[SegmentationCost]) -> Table:
         for one in (one for one in costs if one.kind == kind):
             change = difference_text(one.difference.difference, one.difference.interval)
             aucs = auc_text(one.reference), auc_text(one.predicted)
-            rows.append(
-                Row(one.title, (str(one.cases), str(one.lost), *aucs, change, short_p_text(one.difference.p)))
-            )
+            rows.append(Row(one.title, (str(one.cases), str(one.lost), *aucs, change, short_p_text(one.difference.p))))
     return Table(
         "What the segmentation costs: ROIs of the reference masks and of predicted ones",
         "Model",

@@ -8,19 +8,19 @@ from nnunet_amt.statistics.readers import MeanComparison, ReaderStudy
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, short_p_text
 
 if TYPE_CHECKING:
-    from nnunet_amt.risk.reading.reader_study import ReaderStudyResult
+    from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
 
 _SIGNIFICANT = 0.05
 
 
-def reader_sentences(result: ReaderStudyResult) -> tuple[str, ...]:
+def reader_sentences(result: ReaderAnalysis) -> tuple[str, ...]:
     """Say who read what, the answer over readers and cases, that of each level, and how many readers changed."""
     high = int(result.readings.high.sum())
-    who = "simulated reader" if any("simulated" in note for note in result.notes) else "reader"
+    who = "simulated reader" if result.simulated else "reader"
     cases = len(result.readings.cases)
     found = [
-        f"{counted(len(result.readers), who)} read {counted(cases, 'case')} ({cases - high} low risk, {high} high risk) "
-        "without and with AI.",
+        f"{counted(len(result.readers), who)} read {counted(cases, 'case')} ({cases - high} low risk, {high} high "
+        "risk) without and with AI.",
         _answer("all readers", result.study),
     ]
     found += [_answer(f"readers of level {level}", study) for level, study in result.of_level.items()]
@@ -29,8 +29,8 @@ def reader_sentences(result: ReaderStudyResult) -> tuple[str, ...]:
         for one in result.readers
     )
     found.append(
-        f"Of single readers, {better} of {len(result.readers)} have a higher AUC with AI (p < {_SIGNIFICANT:g}, DeLong, "
-        "corrected by Holm)."
+        f"Of single readers, {better} of {len(result.readers)} have a higher AUC with AI (p < {_SIGNIFICANT:g}, DeLong, corrected "
+        "by Holm)."
     )
     return tuple(found)
 

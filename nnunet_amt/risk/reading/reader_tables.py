@@ -18,12 +18,12 @@ from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text,
 from nnunet_amt.writing.table import Row, Table
 
 if TYPE_CHECKING:
-    from nnunet_amt.risk.reading.reader_study import ReaderStudyResult
+    from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
 
 _NO_P = ("", "")
 
 
-def table_3(result: ReaderStudyResult) -> Table:
+def table_3(result: ReaderAnalysis) -> Table:
     """Lay out Table 3: the model, then each reader without and with it; the paper's readers below."""
     rows: list[Row] = []
     if result.model is not None:
@@ -41,21 +41,21 @@ def table_3(result: ReaderStudyResult) -> Table:
         ("AUC (95% CI)", *RATE_TITLES.values(), "p, with against without", "p, Holm"),
         tuple(rows),
         (
-            "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; rates "
-            f"with Wilson's interval. Intervals of the AUC are withheld under {FEWEST_CASES} cases.",
+            "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; "
+            f"rates with Wilson's interval. Intervals of the AUC are withheld under {FEWEST_CASES} cases.",
             _called(result),
             published_note("Its readers are others, on other cases."),
         ),
     )
 
 
-def _called(result: ReaderStudyResult) -> str:
+def _called(result: ReaderAnalysis) -> str:
     if result.high_from == 1 and not result.graded:
         return "Readers say yes or no, so an AUC is the mean of sensitivity and specificity."
     return f"Readers give ratings; one of {result.high_from:g} or more counts as high risk in the rates."
 
 
-def answer_table(result: ReaderStudyResult) -> Table:
+def answer_table(result: ReaderAnalysis) -> Table:
     """Lay out the comparison of mean AUCs without and with AI, of all readers and of each level."""
     rows: list[Row] = []
     for group, study in (("all readers", result.study), *result.of_level.items()):
@@ -75,7 +75,7 @@ def answer_table(result: ReaderStudyResult) -> Table:
     )
 
 
-def group_table(result: ReaderStudyResult) -> Table | None:
+def group_table(result: ReaderAnalysis) -> Table | None:
     """Lay out the comparisons of levels; None of one level."""
     if not result.between_levels:
         return None
@@ -88,7 +88,7 @@ def group_table(result: ReaderStudyResult) -> Table | None:
         "Levels",
         ("Mean AUC, first", "Mean AUC, second", "Difference (95% CI)", "F (degrees of freedom)", "p"),
         tuple(rows),
-        ("A p-value over 0.05 does not show that two levels are as good as each other; the interval says how far apart.",),
+        ("A p-value over 0.05 does not show that two levels are alike; the interval says how far apart they may be.",),
     )
 
 
@@ -104,8 +104,8 @@ def planning_table(planned: Sequence[PlannedStudy], *, difference: float, power:
         ("Cases", "Power"),
         rows,
         (
-            "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all cases "
-            "twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small study are "
+            "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all "
+            "cases twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small study are "
             "themselves uncertain.",
         ),
     )
