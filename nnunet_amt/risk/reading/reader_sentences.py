@@ -29,8 +29,8 @@ def reader_sentences(result: ReaderAnalysis) -> tuple[str, ...]:
         for one in result.readers
     )
     found.append(
-        f"Of single readers, {better} of {len(result.readers)} have a higher AUC with AI (p < {_SIGNIFICANT:g}, DeLong, corrected "
-        "by Holm)."
+        f"Of single readers, {better} of {len(result.readers)} have a higher AUC with AI (p < {_SIGNIFICANT:g}, "
+        "DeLong, corrected by Holm)."
     )
     return tuple(found)
 

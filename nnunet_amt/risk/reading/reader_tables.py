@@ -105,8 +105,8 @@ def planning_table(planned: Sequence[PlannedStudy], *, difference: float, power:
         rows,
         (
             "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all "
-            "cases twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small study are "
-            "themselves uncertain.",
+            "cases twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small "
+            "study are themselves uncertain.",
         ),
     )
 

@@ -1,0 +1,42 @@
+"""Loss curves as a training leaves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnunet_amt.errors import ManifestError
+from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE, loss_figure, read_loss_curves
+
+HEAD = "fold,epoch,learning_rate,training_loss,held_out_loss\n"
+
+
+def test_folds_and_epochs_are_rows_and_columns(tmp_path: Path) -> None:
+    """The training on all cases, which holds nobody out, is not among them."""
+    (tmp_path / CURVES_FILE).write_text(
+        f"{HEAD}0,1,.01,.7,.8\n0,2,.01,.5,.6\n1,1,.01,.6,.9\n1,2,.01,.4,.7\nall,1,.01,.1,\n"
+    )
+    curves = read_loss_curves(tmp_path)
+    assert curves.training.tolist() == [[0.7, 0.5], [0.6, 0.4]]
+    assert curves.held_out.tolist() == [[0.8, 0.6], [0.9, 0.7]]
+    (axes,) = loss_figure({"ResNet 101": curves}, chosen_epochs={"ResNet 101": 2}).axes
+    thick = [line.get_ydata().tolist() for line in axes.lines if line.get_label() == "training, mean of folds"]
+    assert thick[0] == pytest.approx([0.65, 0.45])
+    assert len(axes.lines) == 2 * 3 + 1  # two folds and their mean, twice, and the chosen epoch
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (f"{HEAD}0,one,.01,.7,.8\n", r"line 2, column 'epoch': is 'one'; must be a whole number from 1 up"),
+        (f"{HEAD}0,1,.01,,.8\n", r"line 2, column 'training_loss': is ''; must be a number"),
+        (f"{HEAD}all,1,.01,.7,\n", "has no epoch of any fold"),
+        ("fold,epoch\n0,1\n", "has no column 'training_loss'"),
+    ],
+)
+def test_a_damaged_table_is_refused_in_one_line(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / CURVES_FILE).write_text(text)
+    with pytest.raises(ManifestError, match=complaint) as refused:
+        read_loss_curves(tmp_path)
+    assert "\n" not in str(refused.value)
