@@ -70,6 +70,11 @@ class ScoredModel:
     of_kind: Mapping[Kind, ScoredCases]
     entry: ModelEntry
 
+    def judged_scores(self) -> dict[str, float]:
+        """Give the out-of-fold and external scores by case: none is of a case that its model was trained on."""
+        known = [self.of_kind[kind] for kind in JUDGED if kind in self.of_kind]
+        return {case.case_id: float(score) for one in known for case, score in zip(one.cases, one.scores, strict=True)}
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredModels:

@@ -76,8 +76,8 @@ def _auc(estimate: AucEstimate) -> str:
 def _rates_sentence(one: Performance) -> str:
     sensitivity, specificity = one.rates["sensitivity"], one.rates["specificity"]
     return (
-        f"At the threshold frozen on the out-of-fold scores it finds {_of(sensitivity)} high-risk and "
-        f"{_of(specificity)} low-risk tumours among the {_PLACES[one.kind]}."
+        f"At the threshold frozen on the out-of-fold scores it calls {_of(sensitivity)} high-risk and "
+        f"{_of(specificity)} low-risk tumours right among the {_PLACES[one.kind]}."
     )
 
 

@@ -166,5 +166,6 @@ def _cases(estimate: AucEstimate) -> str:
 
 
 def _auc_notes(estimates: Sequence[AucEstimate]) -> list[str]:
-    how = "the bootstrap over patients, who have several cases" if estimates[0].by_patient else "DeLong's"
+    several = ", and the bootstrap over patients where some have several cases"
+    how = f"DeLong's{several if any(one.by_patient for one in estimates) else ''}"
     return [f"The interval of the AUC is {how}; it is withheld under {FEWEST_CASES} cases and where it has no width."]

@@ -12,9 +12,11 @@ import pytest
 from nnunet_amt.base.run_record import RECORD_FILE, newest_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.evaluation.evaluate_risk import RISK_FILES, STAGE, RiskEvaluation, evaluate_risk
+from nnunet_amt.risk.evaluation.heat_panel import write_heat_maps
 from nnunet_amt.risk.evaluation.summary_json import SUMMARY_FILE, read_risk_document
 from nnunet_amt.risk.scores import write_scores
 from tests.risk.evaluation.made_up import cohort_of, rows_of, write_two_models
+from tests.risk.evaluation.test_heat_panel import heat, roi
 
 Evaluate = Callable[..., RiskEvaluation]
 
@@ -61,6 +63,20 @@ def test_figures_are_drawn_and_told_in_the_document(evaluate: Evaluate, tmp_path
     document = read_risk_document(tmp_path / "out")
     assert document.pictures[0].file.name == "risk_roc.png"
     assert document.sentences == found.sentences
+
+
+def test_curves_and_heat_maps_are_drawn_where_they_are(evaluate: Evaluate, tmp_path: Path, undrawn: None) -> None:
+    """Frozen features have no epochs, and so no curves."""
+    for name in ("resnet101", "vgg11"):
+        (tmp_path / name).mkdir()
+    curves = "fold,epoch,learning_rate,training_loss,held_out_loss\n0,1,.01,.7,.8\n"
+    (tmp_path / "vgg11" / "loss_curves.csv").write_text(curves)
+    write_heat_maps(tmp_path / "heat", [heat("x0", inside=0.5)], {"x0": roi("x0")}, model="vgg11")
+    trainings = {name: tmp_path / name for name in ("resnet101", "vgg11")}
+    found = evaluate(figures=True, trainings=trainings, heat_maps=tmp_path / "heat")
+    assert {"risk_loss_curves.png", "risk_heat_maps.svg"} <= {path.name for path in found.files}
+    assert summary(tmp_path / "out")["heat_maps"]["mean_shares"]["inside"] == 0.5
+    assert "| VGG 11 | 50% | 25% |" in (tmp_path / "out" / "risk_tables.md").read_text()
 
 
 def test_results_of_an_earlier_run_are_replaced(evaluate: Evaluate, tmp_path: Path, undrawn: None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnunet_amt.risk.evaluation.figures import calibration_figure, roc_figure
@@ -22,7 +23,10 @@ def test_a_panel_for_each_kind_and_a_curve_for_each_model(scored: ScoredModels) 
     assert [axes.get_title("left") for axes in figure.axes] == ["Training centres, out of fold", "External centres"]
     assert [len(axes.lines) for axes in figure.axes] == [6, 6]
     ring = figure.axes[1].lines[4]
-    assert [ring.get_xdata()[0], ring.get_ydata()[0]] == [0.5, 1.0]  # of two low-risk cases one is called high
+    assert [np.asarray(ring.get_xdata())[0], np.asarray(ring.get_ydata())[0]] == [
+        0.5,
+        1.0,
+    ]  # of two low-risk cases one is called high
     assert figure.legends[0].get_texts()[0].get_text() == "ResNet 101: 0.89 / 0.75"
 
 
@@ -32,4 +36,4 @@ def test_calibration_and_net_benefit_stand_side_by_side(scored: ScoredModels) ->
     assert [axes.get_ylabel() for axes in figure.axes[:2]] == ["Share of high risk (95% CI)", "Net benefit"]
     model = figure.axes[3].lines[0]
     # at a threshold of 0.01 all are called high: 2 of 4, less 2 of 4 times 1 / 99
-    assert model.get_ydata()[0] == pytest.approx(0.5 - 0.5 / 99)
+    assert np.asarray(model.get_ydata())[0] == pytest.approx(0.5 - 0.5 / 99)

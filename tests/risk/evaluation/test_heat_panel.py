@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.risk.evaluation.heat_panel import heat_figure, heat_summary, read_heat_maps, write_heat_maps
+from nnunet_amt.risk.evaluation.heat_panel import heat_figure, heat_summary, heat_table, read_heat_maps, write_heat_maps
 from nnunet_amt.risk.rois import Roi
 from nnunet_amt.writing.figure_style import ORANGE
 
@@ -40,7 +40,7 @@ def heat(case_id: str, *, inside: float | None, high: bool = True) -> Any:
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     heats = [heat("b", inside=None), heat("a", inside=0.5)]
-    write_heat_maps(tmp_path, heats, {name: roi(name) for name in "ab"})
+    write_heat_maps(tmp_path, heats, {name: roi(name) for name in "ab"}, model="vgg11")
     first, second = read_heat_maps(tmp_path)
     assert (first.case_id, second.case_id) == ("a", "b")
     assert np.array_equal(first.mask, roi("a").mask_largest)
@@ -55,8 +55,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_the_panel_shows_eight_at_most_and_marks_the_wrong_ones(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(10)]
-    write_heat_maps(tmp_path, [heat(name, inside=0.5) for name in names], {name: roi(name) for name in names})
-    figure = heat_figure(read_heat_maps(tmp_path), high=dict.fromkeys(names, True) | {"c0": False})
+    write_heat_maps(
+        tmp_path, [heat(name, inside=0.5) for name in names], {name: roi(name) for name in names}, model="vgg11"
+    )
+    figure = heat_figure(read_heat_maps(tmp_path), title="VGG 11", high=dict.fromkeys(names, True) | {"c0": False})
     assert len(figure.axes) == 16
     wrong = [axes.get_title("left") for axes in figure.axes if axes.title is not None and _colour(axes) == ORANGE]
     assert wrong == ["c0, LRT\nscore 0.90"]
@@ -64,6 +66,23 @@ def test_the_panel_shows_eight_at_most_and_marks_the_wrong_ones(tmp_path: Path) 
 
 def _colour(axes: Any) -> str:
     return str(axes._left_title.get_color())
+
+
+def test_the_table_holds_the_network_against_its_control(tmp_path: Path) -> None:
+    write_heat_maps(tmp_path, [heat("a", inside=0.5)], {"a": roi("a")}, model="vgg11")
+    table = heat_table(read_heat_maps(tmp_path), title="VGG 11")
+    assert [(row.title, row.cells) for row in table.rows] == [
+        ("VGG 11", ("50%", "25%")),
+        ("control: weights drawn at random", ("30%", "40%")),
+        ("share of the slice's area", ("20%", "50%")),
+    ]
+
+
+def test_a_folder_is_of_one_model(tmp_path: Path) -> None:
+    for name, model in (("a", "vgg11"), ("b", "resnet101")):
+        write_heat_maps(tmp_path, [heat(name, inside=0.5)], {name: roi(name)}, model=model)
+    with pytest.raises(BadInputError, match="holds heat maps of resnet101, vgg11; give a folder for each model"):
+        read_heat_maps(tmp_path)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

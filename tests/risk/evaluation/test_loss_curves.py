@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnunet_amt.errors import ManifestError
@@ -21,7 +22,9 @@ def test_folds_and_epochs_are_rows_and_columns(tmp_path: Path) -> None:
     assert curves.training.tolist() == [[0.7, 0.5], [0.6, 0.4]]
     assert curves.held_out.tolist() == [[0.8, 0.6], [0.9, 0.7]]
     (axes,) = loss_figure({"ResNet 101": curves}, chosen_epochs={"ResNet 101": 2}).axes
-    thick = [line.get_ydata().tolist() for line in axes.lines if line.get_label() == "training, mean of folds"]
+    thick = [
+        np.asarray(line.get_ydata()).tolist() for line in axes.lines if line.get_label() == "training, mean of folds"
+    ]
     assert thick[0] == pytest.approx([0.65, 0.45])
     assert len(axes.lines) == 2 * 3 + 1  # two folds and their mean, twice, and the chosen epoch
 

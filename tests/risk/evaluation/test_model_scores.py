@@ -21,6 +21,13 @@ def test_models_stand_in_the_cohorts_order_and_the_baseline_last(tmp_path: Path)
     assert external.scores.tolist() == [0.1, 0.9, 0.7, 0.65]
 
 
+def test_scores_by_case_are_never_of_a_model_trained_on_it(tmp_path: Path) -> None:
+    """Training scores stand in the table too, and are not among them."""
+    write_scores(write_two_models(tmp_path), rows_of("vgg11", "training", [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]))
+    scores = gather_models(tmp_path, cohort_of()).named("vgg11").judged_scores()
+    assert [scores[name] for name in ("t0", "t5", "x0", "x3")] == [0.1, 0.6, 0.4, 0.5]
+
+
 def test_the_ensemble_is_the_mean_and_adds_no_look(tmp_path: Path) -> None:
     """0.1 and 0.4 average 0.25; three models were looked at once each."""
     scored = gather_models(write_two_models(tmp_path), cohort_of())

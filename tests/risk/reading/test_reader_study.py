@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError, UnmatchedCasesError
@@ -153,7 +154,9 @@ def test_the_figure_has_a_panel_a_level_and_two_marks_a_reader() -> None:
     junior = figure.axes[0]
     assert len(junior.lines) == 2 * 3 + 1
     before = junior.lines[1]
-    assert (before.get_xdata()[0], before.get_ydata()[0]) == pytest.approx((1 - 11 / 20, 35 / 41))
+    assert (np.asarray(before.get_xdata())[0], np.asarray(before.get_ydata())[0]) == pytest.approx(
+        (1 - 11 / 20, 35 / 41)
+    )
 
 
 def test_simulated_readers_have_the_published_aucs() -> None:
