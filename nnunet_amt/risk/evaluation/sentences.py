@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.model_scores import ENSEMBLE
 from nnunet_amt.risk.evaluation.performance import (
@@ -94,6 +95,11 @@ def _baseline_sentence(evaluation: RiskEvaluation, kind: str) -> str:
     difference = found.difference
     words = difference_words(difference.difference, "lower", "higher", "no higher")
     interval = interval_words(difference.interval, "lower", "higher")
+    if found.cases < FEWEST_CASES:
+        return (
+            f"Among the {_PLACES[kind]} its AUC is {words} than that of the clinical baseline of margin, size and age; "
+            f"{found.cases} cases are too few to tell whether it is better."
+        )
     return (
         f"Among the {_PLACES[kind]} its AUC is {words} than that of the clinical baseline of margin, size and age "
         f"({interval}; p {_p(difference.p)}, {_p(found.p_holm)} corrected for all models): {_verdict(found)}."

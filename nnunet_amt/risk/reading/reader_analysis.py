@@ -83,6 +83,11 @@ class ReaderAnalysis:
     notes: tuple[str, ...]
 
     @property
+    def few(self) -> bool:
+        """Whether the cases are so few that intervals and p-values of AUCs are withheld."""
+        return len(self.readings.cases) < FEWEST_CASES
+
+    @property
     def levels(self) -> tuple[str, ...]:
         """Those that readers have, in order."""
         return tuple(dict.fromkeys(one.level for one in self.readers))

@@ -143,9 +143,9 @@ def _document(result: ReaderAnalysis, folder: Path, difference: float, power: fl
 
 
 def _varies(result: ReaderAnalysis) -> bool:
-    """Whether there is any variance to plan with: of one reader, or of equal ones, there is none."""
+    """Whether there are variances to plan with: not of one reader, of equal ones, or of few cases."""
     answer = result.study.random_readers
-    return answer is not None and answer.f is not None
+    return answer is not None and answer.f is not None and not result.few
 
 
 def _json(result: ReaderAnalysis, document: Document) -> dict[str, object]:

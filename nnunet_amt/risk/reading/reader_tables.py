@@ -31,7 +31,8 @@ def table_3(result: ReaderAnalysis) -> Table:
     for level in result.levels:
         rows.append(Row(level, kind="group"))
         for one in (one for one in result.readers if one.level == level):
-            p_values = short_p_text(one.comparison.difference.p), short_p_text(one.p_holm)
+            known = (None, None) if result.few else (one.comparison.difference.p, one.p_holm)
+            p_values = short_p_text(known[0]), short_p_text(known[1])
             rows.append(_row(f"{one.name}, {WITHOUT}", one.first.estimate, one.first.rates, _NO_P))
             rows.append(_row(f"{one.name}, {WITH}", one.second.estimate, one.second.rates, p_values))
     rows += [Row(row.title, (*row.cells, *_NO_P), "published") for row in published_readers()]
@@ -42,7 +43,7 @@ def table_3(result: ReaderAnalysis) -> Table:
         tuple(rows),
         (
             "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; "
-            f"rates with Wilson's interval. Intervals of the AUC are withheld under {FEWEST_CASES} cases.",
+            f"rates with Wilson's interval. Intervals of the AUC, and p, are withheld under {FEWEST_CASES} cases.",
             _called(result),
             published_note("Its readers are others, on other cases."),
         ),
@@ -61,8 +62,9 @@ def answer_table(result: ReaderAnalysis) -> Table:
     for group, study in (("all readers", result.study), *result.of_level.items()):
         rows.append(Row(f"{group} (n = {len(study.readers)})", kind="group"))
         if study.random_readers is not None:
-            rows.append(_comparison_row("random readers: also readers like these", study.random_readers))
-        rows.append(_comparison_row("fixed readers: these alone", study.fixed_readers))
+            title = "random readers: also readers like these"
+            rows.append(_comparison_row(title, study.random_readers, few=result.few))
+        rows.append(_comparison_row("fixed readers: these alone", study.fixed_readers, few=result.few))
     return Table(
         "Mean AUC of readers with AI less without (Obuchowski and Rockette)",
         "Readers taken as",
@@ -70,7 +72,7 @@ def answer_table(result: ReaderAnalysis) -> Table:
         tuple(rows),
         (
             "Random readers are the answer: it holds for other readers and cases like these. One reader tells nothing "
-            "of others.",
+            f"of others. Intervals, F and p are withheld under {FEWEST_CASES} cases.",
         ),
     )
 
@@ -82,7 +84,7 @@ def group_table(result: ReaderAnalysis) -> Table | None:
     rows = []
     for title, comparison in result.between_levels.items():
         answer = comparison.random_readers or comparison.fixed_readers
-        rows.append(_comparison_row(title, answer))
+        rows.append(_comparison_row(title, answer, few=result.few))
     return Table(
         "Mean AUC of levels compared: second less first",
         "Levels",
@@ -115,7 +117,10 @@ def _row(title: str, estimate: AucEstimate, rates: Mapping[str, Rate], p_values:
     return Row(title, (auc_text(estimate), *rate_cells(rates), *p_values))
 
 
-def _comparison_row(title: str, comparison: MeanComparison) -> Row:
+def _comparison_row(title: str, comparison: MeanComparison, *, few: bool) -> Row:
+    if few:
+        aucs = (value_text(mean.auc) for mean in comparison.means)
+        return Row(title, (*aucs, difference_text(comparison.difference), UNDEFINED, UNDEFINED))
     first, second = (value_text(mean.auc, mean.interval) for mean in comparison.means)
     degrees = "infinite" if math.isinf(comparison.ddf) else f"{comparison.ddf:.1f}"
     f_text = UNDEFINED if comparison.f is None else f"{comparison.f:.2f} (1, {degrees})"

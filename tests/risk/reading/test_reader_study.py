@@ -118,6 +118,18 @@ def test_nothing_of_the_paper_stands_beside_phantoms(tmp_path: Path) -> None:
     assert "they are no people" in text
 
 
+def test_few_cases_have_no_intervals_and_no_p(tmp_path: Path) -> None:
+    """Of ten cases DeLong's variances are too small: three equal gains would have p < 0.001."""
+    cases = the_cases()[15:25]
+    table = simulate_readers({case.case_id: case.high for case in cases})
+    write_reader_study(table, cases, output=tmp_path / "out", figures=False)
+    document = read_reader_document(tmp_path / "out")
+    assert document.sentences[-1] == "10 cases are too few to tell whether readers are better with AI."
+    assert all("p = " not in sentence and "CI" not in sentence for sentence in document.sentences)
+    answer = next(table for table in document.tables if table.title.startswith("Mean AUC of readers"))
+    assert {row.cells[3:] for row in answer.rows if row.kind == "row"} == {("–", "–")}
+
+
 def test_cases_that_models_were_trained_on_are_told() -> None:
     cases = [*the_cases()[1:], risk_case("x0", "training", False)]
     (note,) = analyse_study(the_table(), cases).notes
