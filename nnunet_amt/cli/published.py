@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
 from nnunet_amt import paper
 from nnunet_amt.cli.console import one_line_errors, out, printable
@@ -97,7 +98,9 @@ def _show_tables(whose: str) -> None:
     found = publication(cast(Literal["tet-risk", "wang"], whose))
     out.print(f"{found.citation}, doi:{found.doi}", markup=False)
     for one in found.shown:
-        table = Table(*one.columns, title=one.title, title_justify="left")
+        table = Table(title=one.title, title_justify="left")
+        for column in one.columns:
+            table.add_column(column, overflow="fold")
         for cells in one.rows:
             table.add_row(*cells)
         out.print(table)
@@ -181,7 +184,7 @@ def _show_averages(checks: Sequence[AverageCheck]) -> None:
     for check, following in zip(checks, (*checks[1:], None), strict=True):
         low, high = check.average
         table.add_row(
-            printable(f"{check.table.removeprefix('Table ')}, {check.group.replace('_', ' ')}"),
+            Text(printable(f"{check.table.removeprefix('Table ')}, {check.group.replace('_', ' ')}".strip(", "))),
             check.metric,
             f"{low:.3f}" if low == high else f"{low:.2f}–{high:.2f}",
             f"{check.overall:.{check.digits}f}",

@@ -38,6 +38,8 @@ OPTIONAL_COLUMNS = (
     *THYMIC_COLUMNS,
     "mask_2",
 )
+# The table of the study of risk calls the column so; it must not be passed over.
+_MEANT = {"enhancement_pattern": ["enhancement"]}
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
 _WORDS_FOR_NOTHING = {"nan", "none", "null", "<na>", "n/a"}  # they would make one patient of several
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
@@ -160,7 +162,7 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
         hint = f"rename {near[0]!r}" if near else f"the header must have {', '.join(REQUIRED_COLUMNS)}"
         raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
-        near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
+        near = _MEANT.get(name) or difflib.get_close_matches(name, known, 1, cutoff=0.8)
         if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
             raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
         if is_clinical(name) and (problem := clinical_column_problem(name)):
@@ -319,8 +321,8 @@ def _identifying_texts(name: str, rows: Mapping[int, Mapping[str, str | None]]) 
     known: dict[str, str | None] = {}
     clinical = list(dict.fromkeys(column for row in rows.values() for column in row if is_clinical(column)))
     for column in clinical:
-        for line, what in telling_clinical_texts(column, rows):
-            yield f"{place_in_manifest(name, line, column, rows[line].get('case_id'))}: {what}"
+        for line, problem in telling_clinical_texts(column, rows):
+            yield f"{place_in_manifest(name, line, column, rows[line].get('case_id'))}: {problem}"
     for line, row in rows.items():
         for column in (*_FREE_TEXT, *clinical):
             text = (row.get(column) or "").casefold()

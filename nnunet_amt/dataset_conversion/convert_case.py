@@ -128,10 +128,11 @@ def finished_record(job: CaseJob) -> CaseRecord | None:
             return None
     except OSError:
         return None  # converting it again tells what is wrong, in words that name no file
-    paths, sizes = job.dataset.standing(job.name, job.case.split), (record.image_bytes, record.label_bytes)
+    image, label = job.dataset.standing(job.name, job.case.split)
+    files = [(image, record.image_bytes), (label, record.label_bytes)]
     if record.second_bytes is not None:
-        paths, sizes = (*paths, job.dataset.second_label(job.name)), (*sizes, record.second_bytes)
-    whole = all(path.is_file() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
+        files.append((job.dataset.second_label(job.name), record.second_bytes))
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
     return record if whole else None
 
 

@@ -240,8 +240,8 @@ def _jobs(
     """Say of every case what is to be done; workers may be in other folders."""
     work = []
     for case in cases:
-        masks = {"mask": case.mask and case.mask.absolute(), "mask_2": case.mask_2 and case.mask_2.absolute()}
-        absolute = replace(case, image=case.image.absolute(), **masks)
+        masks = [mask and mask.absolute() for mask in (case.mask, case.mask_2)]
+        absolute = replace(case, image=case.image.absolute(), mask=masks[0], mask_2=masks[1])
         work.append(CaseJob(absolute, names.cases[case.case_id], dataset, manifest_name, names.secret, reading))
     return work
 

@@ -69,7 +69,7 @@ def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Genera
 def _tissue_of(appearance: Appearance, rng: np.random.Generator) -> Tissue:
     """Draw the densities that readers are to find; what is heterogeneous has necrosis and coarse mottle."""
     hu = rng.uniform(38.0, 46.0) + _ENHANCEMENT_HU[appearance.enhancement_degree]
-    mottle, necrosis = rng.uniform(10.0, 16.0), rng.uniform(0.12, 0.30)
+    mottle, necrosis = rng.uniform(20.0, 30.0), rng.uniform(0.15, 0.35)
     calcified = appearance.calcification == "yes"
     if appearance.enhancement == "heterogeneous":
         return Tissue(hu, mottle, necrosis=necrosis, calcified=calcified)

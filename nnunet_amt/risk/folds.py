@@ -51,7 +51,7 @@ def grouped_folds(
     Raises
     ------
     BadInputError
-        If `folds` is under 2 or a case stands twice.
+        If `folds` is under 2, a case stands twice, or has a `split` that is external.
     TooFewCasesError
         If a class has fewer patients than there are folds.
     """
@@ -59,6 +59,7 @@ def grouped_folds(
 
     if folds < 2:
         raise BadInputError(f"folds {folds}: must be 2 or more, what is held out needs others to train on")
+    _require_cases(cases)
     _require_patients(cases, folds)
     order = sorted(range(len(cases)), key=lambda place: cases[place].case_id)
     patients = [cases[place].patient for place in order]
@@ -78,10 +79,17 @@ def grouped_folds(
     return divided
 
 
-def _require_patients(cases: Sequence[PatientCase], folds: int) -> None:
+def _require_cases(cases: Sequence[PatientCase]) -> None:
     names = [case.case_id for case in cases]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInputError(f"case {twice[0]}: stands twice among the cases; name every case once")
+    if external := [case.case_id for case in cases if getattr(case, "split", None) == "external"]:
+        raise BadInputError(
+            f"case {external[0]}: is of the external set, on which nothing is trained or chosen; leave it out"
+        )
+
+
+def _require_patients(cases: Sequence[PatientCase], folds: int) -> None:
     for high, word in _WORDS.items():
         patients = len({case.patient for case in cases if case.high is high})
         if patients < folds:

@@ -97,13 +97,14 @@ def write_rois(
         One of its subclasses: if nothing can be written to `output`, or an image or mask is damaged, holds other
         labels, or does not lie on the grid of the other. The first such case is named; the others are done.
     """
+    output = output.absolute()  # workers may be in other folders
     require_no_file(output)
     own_masks = {case.mask.parent for case in cohort.cases} if masks is None else {masks}
     folders = sorted({case.image.parent for case in cohort.cases} | own_masks)
     for folder in folders:
         require_apart(output, folder, "images or masks")
     work = [
-        _Job(case.case_id, case.image, mask, output / f"{case.case_id}.npz", foreground)
+        _Job(case.case_id, case.image.absolute(), mask.absolute(), output / f"{case.case_id}.npz", foreground)
         for case, mask in _masks(cohort, masks)
     ]
     inputs = {folder.name: RunInput(folder, "names_and_sizes") for folder in folders}
@@ -146,7 +147,8 @@ def _read_roi(file: Path, case_id: str) -> Roi:
     try:
         with np.load(file, allow_pickle=False) as content:
             y, x = content["spacing"].tolist()
-            return Roi(case_id, *(content[name] for name in _ARRAYS), spacing=(y, x))
+            arrays = {name: content[name] for name in _ARRAYS}
+            return Roi(case_id=case_id, **arrays, spacing=(y, x))
     except Exception as error:  # zipfile, zlib and numpy raise what they like
         reason = "is not there" if not file.exists() else "is damaged"
         raise BadInputError(f"{file}: ROI of case {case_id} {reason}; cut the ROIs again") from error

@@ -139,6 +139,7 @@ def test_a_manifest_of_thymic_tumours(tmp_path: Path) -> None:
             "line 2, column 'mask_2' (case 'c1'): is the file of column 'mask'; give the second reader's own, or empty "
             "the cell (the value is not shown, as it may be a name or a date)",
         ),
+        ({"enhancement_pattern": ""}, "line 1, column 'enhancement_pattern': is unknown; did you mean 'enhancement'?"),
         ({"who_typ": "A"}, "line 1, column 'who_typ': is unknown; did you mean 'who_type'?"),
         (
             {"clinical_birth_date": "x"},

@@ -15,6 +15,7 @@ from nnunet_amt.dataset_conversion.public.public_cohort import join_manifests
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from tests.dataset_conversion.cohort_fixtures import make_mask, write_cohort, write_image
 from tests.dataset_conversion.test_manifest2nnunet import results, run
+from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 pytestmark = pytest.mark.usefixtures("without_figure")
 
@@ -110,8 +111,9 @@ def test_bad_second_masks(tmp_path: Path, defect: str, words: str) -> None:
         path.unlink()
     else:
         write_image(path, make_mask() * {"empty": 0, "other": 7}[defect])
-    with pytest.raises(WorkFailedError, match=rf"line 2, column 'mask_2' \(case 'c0'\): .*({words})"):
+    with pytest.raises(WorkFailedError, match=rf"line 2, column 'mask_2' \(case 'c0'\): .*({words})") as caught:
         run(tmp_path)
+    assert "0.nii" not in str(caught.value)  # hospitals name files by the patient
 
 
 def test_a_second_mask_that_is_a_copy_of_the_first_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,3 +140,19 @@ def test_second_masks_stay_where_they_are_when_manifests_are_joined(tmp_path: Pa
     assert cases["c0"].mask_2 == tmp_path / "one" / "second" / "0.nii.gz"
     assert cases["c1"].mask_2 is None
     assert cases["d0"].mask_2 is None
+
+
+def test_two_readers_with_an_rtstruct_each(tmp_path: Path) -> None:
+    """The second outline is one voxel narrower: 4 x 3 voxels against 3 x 3, Dice 2 * 9 / (12 + 9)."""
+    write_cohort(tmp_path, {0: {"image": "scan", "mask": "one.dcm", "mask_2": "two.dcm"}})
+    write_ct_series(tmp_path / "scan")
+    write_rtstruct(tmp_path / "one.dcm", {"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]})
+    write_rtstruct(tmp_path / "two.dcm", {"GTV": [square(1, (2.5, 5.5), (1.5, 4.5))]})
+    dataset = run(tmp_path).dataset_folder
+    label = sitk.GetArrayFromImage(sitk.ReadImage(str(dataset / "labelsSecond" / "c0.nii.gz")))
+    assert label.sum() == label[1, 2:5, 3:6].sum() == 9
+    audit = json.loads((dataset / "audit.json").read_text())
+    assert audit["dice_of_both_readers_by_case"] == {"c0": pytest.approx(18 / 21)}
+    write_rtstruct(tmp_path / "two.dcm", {"GTV": [square(1, (2.5, 5.5), (1.5, 4.5))]}, series="another")
+    with pytest.raises(WorkFailedError, match=r"line 2, column 'mask_2' \(case 'c0'\): .*series"):
+        run(tmp_path)

@@ -95,7 +95,8 @@ def drawn(**appearance: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         beside_tumours=10.0,
     )
     phantom = render_phantom(5, 3, request)
-    return phantom.image.astype(float), phantom.mask > 0, phantom.mask.any(axis=(1, 2))
+    slices: np.ndarray = phantom.mask.max(axis=(1, 2)) > 0
+    return phantom.image.astype(float), phantom.mask > 0, slices
 
 
 def test_what_is_drawn_is_what_readers_are_to_find() -> None:

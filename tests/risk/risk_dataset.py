@@ -75,5 +75,5 @@ def risk_case(case_id: str, image: Path, mask: Path, **changes: Any) -> RiskCase
         "findings": {},
         "clinical": {},
     }
-    unknown = dict.fromkeys(("age", "sex", "manufacturer"))
+    unknown: dict[str, Any] = dict.fromkeys(("age", "sex", "manufacturer"))
     return RiskCase(**unknown | values | changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -50,6 +50,17 @@ def test_folds_follow_from_the_seed_and_not_from_the_order() -> None:
 def test_a_class_with_too_few_patients_is_refused(cases: list[Case], folds: int, words: str) -> None:
     with pytest.raises(TooFewCasesError, match=words):
         grouped_folds(cases, folds=folds)
+
+
+def test_external_cases_are_refused() -> None:
+    @dataclass(frozen=True)
+    class SplitCase(Case):
+        split: str = "training"
+
+    cases = [SplitCase(case.case_id, case.patient, case.high) for case in cases_of(15)]
+    assert grouped_folds(cases) == grouped_folds(cases_of(15))
+    with pytest.raises(BadInputError, match="case c000: is of the external set, on which nothing is trained or chosen"):
+        grouped_folds([replace(cases[0], split="external"), *cases[1:]])
 
 
 def test_one_fold_and_a_case_named_twice_are_refused() -> None:

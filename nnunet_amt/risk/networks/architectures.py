@@ -15,7 +15,7 @@ def build_network(name: str, *, normalisation: Normalisation = "image") -> nn.Mo
     """Build a network for images (n, 3, y, x) that gives a logit for low and one for high risk, (n, 2).
 
     Its weights are drawn as torchvision draws them. Inception comes without its auxiliary head, so that all networks
-    have one loss. DenseNet's feature maps are rectified in a layer of their own; what it computes is the same.
+    have one loss.
 
     Raises
     ------
@@ -35,8 +35,6 @@ def build_network(name: str, *, normalisation: Normalisation = "image") -> nn.Mo
     if name == "inception_v3":  # ImageNet's mean and SD are not those that its weights were trained with
         special = {"aux_logits": False, "init_weights": True, "transform_input": normalisation == "imagenet"}
     network: nn.Module = models.get_model(name, weights=None, num_classes=CLASSES, **special)
-    if name == "densenet121":
-        network.get_submodule("features").add_module("rectified", nn.ReLU())
     return network
 
 

@@ -71,21 +71,17 @@ def gather_cases(cases: Sequence[PatientCase], rois: Mapping[str, Roi], *, setti
     fold = np.zeros(len(cases), dtype=np.int64)
     for number, (_, held_out) in enumerate(grouped_folds(cases, folds=settings.folds, seed=settings.seed)):
         fold[held_out] = number
-    slices = [(case.case_id, rois[case.case_id].largest, rois[case.case_id].adjacent) for case in cases]
+    names = tuple(case.case_id for case in cases)
+    high = np.array([case.high for case in cases], dtype=bool)
+    largest = _images({name: rois[name].largest for name in names}, settings)
+    return Development(names, high, fold, largest, _images({name: rois[name].adjacent for name in names}, settings))
+
+
+def _images(crops: Mapping[str, np.ndarray], settings: TrainingSettings) -> torch.Tensor:
+    """Bring crops (y, x) of cases to one size, (cases, size, size)."""
     size, normalisation = settings.pixels, settings.normalisation
-    return Development(
-        tuple(case.case_id for case in cases),
-        np.array([case.high for case in cases], dtype=bool),
-        fold,
-        *(
-            torch.stack(
-                [
-                    grey_image(of_case[i], case_id=of_case[0], size=size, normalisation=normalisation)
-                    for of_case in slices
-                ]
-            )
-            for i in (1, 2)
-        ),
+    return torch.stack(
+        [grey_image(crop, case_id=name, size=size, normalisation=normalisation) for name, crop in crops.items()]
     )
 
 

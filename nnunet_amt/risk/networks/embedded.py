@@ -58,19 +58,40 @@ def fit_embedded(
     network = network.to(device).eval()
     images = torch.cat((development.largest, development.adjacent))
     both = features_of(network, images, normalisation=normalisation, device=device, progress=progress)
-    cases = len(development.case_ids)
-    largest = both[:cases]
-    high, fold = np.tile(development.high, 2), np.tile(development.fold, 2)
-    logits = np.zeros((len(INVERSE_PENALTIES), cases))
+    selection, model, inverse_penalty = fit_head(both, development.high, fold=development.fold)
+    set_head(network, model)
+    return network, selection, inverse_penalty
+
+
+def fit_head(features: np.ndarray, high: np.ndarray, *, fold: np.ndarray) -> tuple[Selection, LogisticModel, float]:
+    """Fit regressions on all features but a fold's, for each penalty, choose the penalty, and fit one on all.
+
+    Parameters
+    ----------
+    features : numpy.ndarray of float, (2 * cases, features)
+        Of the largest slices, which are scored, and then of those beside them.
+    high, fold : numpy.ndarray, (cases,)
+        Class, and the fold that holds out both slices.
+
+    Returns
+    -------
+    Selection
+        Of the penalty, with the out-of-fold scores.
+    LogisticModel
+        Fitted on all cases with the penalty that was chosen.
+    float
+        The inverse of that penalty.
+    """
+    largest, both_high, both_folds = features[: high.size], np.tile(high, 2), np.tile(fold, 2)
+    logits = np.zeros((len(INVERSE_PENALTIES), high.size))
     for place, inverse_penalty in enumerate(INVERSE_PENALTIES):
         for number in range(int(fold.max()) + 1):
-            of_fold = fit_logistic(both[fold != number], high[fold != number], inverse_penalty=inverse_penalty)
-            held_out = development.fold == number
-            logits[place, held_out] = of_fold.logits(largest[held_out])
-    selection = choose_by_folds(logits, high=development.high, fold=development.fold)
+            kept = both_folds != number
+            of_fold = fit_logistic(features[kept], both_high[kept], inverse_penalty=inverse_penalty)
+            logits[place, fold == number] = of_fold.logits(largest[fold == number])
+    selection = choose_by_folds(logits, high=high, fold=fold)
     inverse_penalty = INVERSE_PENALTIES[selection.chosen]
-    set_head(network, fit_logistic(both, high, inverse_penalty=inverse_penalty))
-    return network, selection, inverse_penalty
+    return selection, fit_logistic(features, both_high, inverse_penalty=inverse_penalty), inverse_penalty
 
 
 def features_of(

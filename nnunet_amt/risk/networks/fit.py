@@ -85,7 +85,7 @@ def fit(
     Raises
     ------
     WorkFailedError
-        If the loss grows beyond all numbers.
+        If the loss grows beyond all numbers, or the device's memory is full.
     """
     with torch.random.fork_rng(devices=[]):  # whoever calls goes on with his own random numbers
         _seed(settings.seed, run, _FIRST_WEIGHTS)
@@ -104,13 +104,13 @@ def fit(
         after_epoch(len(losses))
         for epoch in range(len(losses) + 1, until + 1):
             _seed(settings.seed, run, epoch)
-            losses.append(_one_epoch(network, optimiser, images, high, epoch=epoch, settings=settings))
-            scored.append(logits_of_high(network, held_out, normalisation=settings.normalisation))
+            try:
+                losses.append(_one_epoch(network, optimiser, images, high, epoch=epoch, settings=settings))
+                scored.append(logits_of_high(network, held_out, normalisation=settings.normalisation))
+            except torch.OutOfMemoryError as error:
+                raise WorkFailedError(_memory_is_full(settings, device)) from error
             if not (math.isfinite(losses[-1]) and np.isfinite(scored[-1]).all()):
-                raise WorkFailedError(
-                    f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {checkpoint.stem}; give "
-                    f"a smaller learning rate than {settings.learning_rate:g}, or begin with ImageNet weights"
-                )
+                raise WorkFailedError(_no_numbers(settings, epoch, checkpoint.stem))
             if epoch % CHECKPOINT_EPOCHS == 0 or epoch == until:
                 _write_checkpoint(checkpoint, network, optimiser, losses, scored)
             after_epoch(epoch)
@@ -155,6 +155,20 @@ def _one_epoch(
         optimiser.step()
         total += loss.item() * len(chosen)
     return total / len(images)
+
+
+def _memory_is_full(settings: TrainingSettings, device: str) -> str:
+    return (
+        f"{settings.network}: the memory of {device} is full with {settings.batch_size} images of {settings.pixels} "
+        "px; give a smaller batch size, another device, or free some of its memory"
+    )
+
+
+def _no_numbers(settings: TrainingSettings, epoch: int, name: str) -> str:
+    return (
+        f"{settings.network}: its loss grew beyond all numbers in epoch {epoch} of {name}; give a smaller learning "
+        f"rate than {settings.learning_rate:g} (in a grid: leave it out), or begin with ImageNet weights"
+    )
 
 
 def _seed(*entropy: int) -> None:

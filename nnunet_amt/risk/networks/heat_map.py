@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from nnunet_amt.base.files import write_csv
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.networks.architectures import HIGH, LOW
@@ -26,6 +27,8 @@ from nnunet_amt.risk.rois import Roi
 from nnunet_amt.risk.selection import probability
 
 RIM_MM = 5.0
+_SHARES = ("inside", "rim", "area_inside", "area_rim")
+_COLUMNS = ("case_id", "score", "high", *_SHARES, "control_inside", "control_rim", "likeness")
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,18 @@ def heat_maps(
     return cases
 
 
-def grad_cam(network: nn.Module, images: torch.Tensor, *, layer: str, target: int) -> tuple[torch.Tensor, torch.Tensor]:
+def write_heat_shares(path: Path, maps: Iterable[CaseHeat]) -> None:
+    """Write the shares of heat maps, and the control's, as a table; a map without heat has empty cells."""
+    rows = [
+        (one.case_id, one.score, int(one.high), *astuple(one.shares), one.control.inside, one.control.rim, one.likeness)
+        for one in maps
+    ]
+    write_csv(path, _COLUMNS, rows)
+
+
+def grad_cam(
+    network: nn.Module, images: torch.Tensor, *, layer: str, target: int, rectify: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Weigh the feature maps of a layer by the mean gradient of a class's logit, add them up, keep what is positive.
 
     Parameters
@@ -145,6 +159,8 @@ def grad_cam(network: nn.Module, images: torch.Tensor, *, layer: str, target: in
         Name of the part whose outputs (n, maps, y', x') are taken.
     target
         Number of the class.
+    rectify
+        Take the maps as the rectifier that follows the layer makes them. The network must have one there.
 
     Returns
     -------
@@ -154,8 +170,10 @@ def grad_cam(network: nn.Module, images: torch.Tensor, *, layer: str, target: in
     kept: list[torch.Tensor] = []
 
     def keep(module: nn.Module, inputs: object, maps: torch.Tensor) -> torch.Tensor:
-        kept.append(maps)
-        return maps.clone()  # DenseNet goes on with a ReLU in place, which would change what was kept
+        kept.append(functional.relu(maps) if rectify else maps)
+        # What goes on is a copy: DenseNet's next step changes it in place. That step is a rectifier, which lets no
+        # gradient through where a map is zero: the smallest number there makes no difference but that it does.
+        return kept[0] + torch.finfo(maps.dtype).tiny if rectify else kept[0].clone()
 
     hook = network.get_submodule(layer).register_forward_hook(keep)
     try:
@@ -220,12 +238,14 @@ def _heat(
     """Give the map on the crop, the score, and the class that the map is of: the model's own unless it is given."""
     grey = grey_image(roi.largest, case_id=roi.case_id, size=info.size, normalisation=info.normalisation)
     image = three_channels(grey[None].to(device), info.normalisation)
-    layer = NETWORKS[info.network].heat_layer
+    of_network = NETWORKS[info.network]
     if target is None:
         with torch.inference_mode():
             logits = network(image)[0]
         target = HIGH if float(probability((logits[HIGH] - logits[LOW]).cpu().numpy())) >= info.threshold else LOW
-    heat, both = grad_cam(network, image, layer=layer, target=target)
+    heat, both = grad_cam(
+        network, image, layer=of_network.heat_layer, target=target, rectify=of_network.rectified_after
+    )
     score = float(probability((both[0, HIGH] - both[0, LOW]).cpu().numpy()))
     on_crop = functional.interpolate(heat[None], roi.largest.shape, mode="bilinear", align_corners=False)[0, 0]
     highest = on_crop.max()

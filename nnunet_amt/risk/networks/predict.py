@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import PatientCase
 from nnunet_amt.risk.rois import Roi
 from nnunet_amt.risk.scores import Kind, ScoreRow
@@ -68,12 +69,15 @@ def score_cases(
     UnmatchedCasesError
         If a case has no ROI.
     BadInputError
-        If the model folder or a ROI cannot be used.
+        If the model folder or a ROI cannot be used, or a case of the training centres is to be external.
     """
     from nnunet_amt.risk.networks.development import require_rois
     from nnunet_amt.risk.networks.model_folder import read_model_info
 
     require_rois(cases, rois)
+    trained_on = [case.case_id for case in cases if getattr(case, "split", "external") != "external"]
+    if kind == "external" and trained_on:
+        raise BadInputError(f"case {trained_on[0]}: is no case of the external set; give the external cases")
     model = read_model_info(model_folder).network
     scores = predict_rois(model_folder, [rois[case.case_id] for case in cases], device=device, progress=progress)
     return [ScoreRow(model, kind, None, case.case_id, high=case.high, score=scores[case.case_id]) for case in cases]

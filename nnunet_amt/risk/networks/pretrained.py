@@ -55,7 +55,7 @@ def find_weights(network: str, *, file: Path | None = None) -> PretrainedWeights
         raise BadInputError(f"{file}: no such file; give the ImageNet weights of {network}")
     if found is None:
         raise BadInputError(_what_is_missing(network, places[0]))
-    sha256 = file_sha256(found)
+    sha256 = str(file_sha256(found))
     stated = _HASH_IN_NAME.search(found.name)
     if stated and not sha256.startswith(stated[1]):
         raise BadInputError(
@@ -67,6 +67,14 @@ def find_weights(network: str, *, file: Path | None = None) -> PretrainedWeights
 
 def load_weights(network: nn.Module, name: str, path: Path) -> None:
     """Put ImageNet weights into all layers of a network but its head, which stays as it was drawn.
+
+    Raises BadInputError as `fitting_weights`.
+    """
+    network.load_state_dict(fitting_weights(network, name, path), strict=False)
+
+
+def fitting_weights(network: nn.Module, name: str, path: Path) -> dict[str, Any]:
+    """Read the ImageNet weights of all layers of a network but its head, by the network's names of them.
 
     Raises
     ------
@@ -91,7 +99,7 @@ def load_weights(network: nn.Module, name: str, path: Path) -> None:
             f"{path}: holds the weights of another network than {name} ({lacks or f'{shapes[0]} is of another size'}); "
             f"give {_file_name(name)}"
         )
-    network.load_state_dict({key: weights[key] for key in wanted & given}, strict=False)
+    return {key: weights[key] for key in wanted & given}
 
 
 def read_weights(path: Path) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import FOLDS
@@ -24,7 +24,9 @@ class Architecture:
     head
         Name of its last layer, whose outputs are the classes.
     heat_layer
-        Name of the part whose outputs are the last feature maps, rectified: Grad-CAM takes them.
+        Name of the part whose outputs are the last feature maps: Grad-CAM takes them.
+    rectified_after
+        Whether the maps are rectified after that part and not in it.
     size
         Side of its images in pixels.
     smallest
@@ -36,10 +38,11 @@ class Architecture:
     heat_layer: str
     size: int = 224
     smallest: int = 32
+    rectified_after: bool = False
 
 
 PAPER_NETWORKS: Mapping[str, Architecture] = {
-    "densenet121": Architecture("DenseNet 121", "classifier", "features"),
+    "densenet121": Architecture("DenseNet 121", "classifier", "features", rectified_after=True),
     "resnet101": Architecture("ResNet 101", "fc", "layer4"),
     "inception_v3": Architecture("Inception V3", "fc", "Mixed_7c", size=299, smallest=75),
     "vgg11": Architecture("VGG 11", "classifier.6", "features"),
@@ -52,6 +55,7 @@ NETWORKS: Mapping[str, Architecture] = {
     "shufflenet_v2_x0_5": Architecture("ShuffleNet V2 x0.5", "fc", "conv5", size=64),
     EMBEDDED: Architecture("EfficientNet-Lite0, frozen", "classifier", "bn2"),
 }
+_OF_HEAD = ("network", "size", "pretrained", "normalisation", "folds", "seed")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class TrainingSettings:
         At most so many images a step.
     learning_rate
         At the beginning; it falls along half a cosine to zero at the end of the schedule.
+    grid
+        Further learning rates, among which the folds choose, as among the epochs.
     momentum, weight_decay
         Of stochastic gradient descent.
     rotation
@@ -95,6 +101,7 @@ class TrainingSettings:
     normalisation: Normalisation = "image"
     batch_size: int = 16
     learning_rate: float = 0.01
+    grid: tuple[float, ...] = ()
     momentum: float = 0.9
     weight_decay: float = 1e-4
     rotation: float = 15.0
@@ -110,8 +117,16 @@ class TrainingSettings:
             ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
             ("size", self.pixels, self.pixels >= smallest, f"{smallest} px or more for {architecture.title}"),
             ("normalisation", self.normalisation, self.normalisation in ("image", "imagenet"), "image or imagenet"),
+            (
+                "normalisation",
+                self.normalisation,
+                self.network != EMBEDDED or self.normalisation == "image",
+                "image: its weights were trained with other colours than torchvision's",
+            ),
             ("batch_size", self.batch_size, self.batch_size >= 2, "2 or more, for the statistics of a batch"),
             ("learning_rate", self.learning_rate, 0 < self.learning_rate < 10, "above 0 and below 10"),
+            ("grid", self.grid, all(0 < rate < 10 for rate in self.grid), "learning rates above 0 and below 10"),
+            ("grid", self.grid, len({*self.rates}) == len(self.rates), "rates that differ, also from learning_rate"),
             ("momentum", self.momentum, 0 <= self.momentum < 1, "0 or more and below 1"),
             ("weight_decay", self.weight_decay, 0 <= self.weight_decay < 1, "0 or more and below 1"),
             ("rotation", self.rotation, 0 <= self.rotation <= 180, "0 to 180 degrees"),
@@ -122,6 +137,21 @@ class TrainingSettings:
         for name, value, fits, rule in rules:
             if not fits:
                 raise BadInputError(f"{self.network}: {name} is {value}; must be {rule}")
+
+    def as_recorded(self) -> dict[str, Any]:
+        """Give the settings as JSON has them; of the embedded network those that have a say."""
+        content: dict[str, Any] = {
+            **asdict(self),
+            "size": self.pixels,
+            "scaling": list(self.scaling),
+            "grid": list(self.grid),
+        }
+        return {name: content[name] for name in _OF_HEAD} if self.network == EMBEDDED else content
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """All learning rates that the folds choose among."""
+        return (self.learning_rate, *self.grid)
 
     @property
     def pixels(self) -> int:

@@ -1,50 +1,41 @@
 """Train a network by folds, then once on all cases: out-of-fold scores, a threshold, and a model for new patients.
 
-The folds choose the number of epochs; their networks are not kept. The final model is one network trained on all cases
-for that many epochs, as the paper's is one network: five of the folds would have to be handed on and run together, and
-none of them has seen all cases.
+The folds choose the number of epochs, and the learning rate where there is a grid. Their networks are not kept: the
+final model is one network trained on all cases for that many epochs, as the paper's is one network. Five of the folds
+would have to be handed on and run together, and none of them has seen all cases.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nnunet_amt.base.files import require_no_file
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.base.run_record import recorded_run
+from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import PatientCase
 from nnunet_amt.risk.networks.model_folder import MODEL_FILE, write_model
-from nnunet_amt.risk.networks.settings import EMBEDDED, TrainingSettings, architecture_of
+from nnunet_amt.risk.networks.settings import EMBEDDED, TrainingSettings
 from nnunet_amt.risk.networks.training_folder import (
-    ALL_CASES,
     CURVES_FILE,
     MODEL_FOLDER,
     RESULT_FILE,
     begin_training,
-    checkpoint_of,
-    read_fold,
     read_result,
-    write_curves,
-    write_fold,
     write_result,
 )
 from nnunet_amt.risk.rois import Roi
 from nnunet_amt.risk.scores import ScoreRow, thresholds_of
-from nnunet_amt.risk.selection import Selection, choose_by_folds, held_out_losses, probability
+from nnunet_amt.risk.selection import Selection, probability
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nnunet_amt.risk.networks.development import Development
-    from nnunet_amt.risk.networks.fit import Fit
+    from nnunet_amt.risk.networks.cross_validation import Training
     from nnunet_amt.risk.networks.pretrained import PretrainedWeights
 
 STAGE = "risk-train"
@@ -68,22 +59,6 @@ class TrainedModel:
     folder: Path
     rows: list[ScoreRow]
     details: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Training:
-    """What every step of a training looks at."""
-
-    output: Path
-    development: Development
-    settings: TrainingSettings
-    pretrained: PretrainedWeights | None
-    device: str
-    progress: Progress
-
-    @property
-    def title(self) -> str:
-        return architecture_of(self.settings.network).title
 
 
 def train_network(
@@ -132,30 +107,32 @@ def train_network(
     WorkFailedError
         If the loss grows beyond all numbers.
     """
+    from nnunet_amt.risk.networks.cross_validation import Training, train_by_folds
     from nnunet_amt.risk.networks.development import gather_cases
 
     require_no_file(output)
     pretrained = _first_weights(settings, weights)
     development = gather_cases(cases, rois, settings=settings)
     about = {
-        **json.loads(json.dumps(asdict(settings))),  # as it is read back
+        **replace(settings, grid=()).as_recorded(),  # a grid may grow
         "cases, ROIs and folds (SHA-256)": development.sha256(),
         "first weights (SHA-256)": pretrained.sha256 if pretrained else None,
     }
     begin_training(output, about, restart=restart)
-    training = _Training(output, development, settings, pretrained, device, progress)
-    result = read_result(output)
+    training = Training(output, development, settings, pretrained, device, progress)
+    result = read_result(output, grid=settings.grid)
     if result is None:
         with recorded_run(
             output,
             STAGE,
-            settings=settings,
+            settings=settings.as_recorded(),
             seed=settings.seed,
-            inputs={"imagenet_weights": pretrained.path} if pretrained else {},
+            inputs={"imagenet_weights": RunInput(pretrained.path, path_recorded=False)} if pretrained else {},
             outputs=(CURVES_FILE, RESULT_FILE, f"{MODEL_FOLDER}/{MODEL_FILE}"),
             device=device,
         ) as notes:
-            result = _train_head(training) if settings.network == EMBEDDED else _train_all_weights(training)
+            train = _train_head if settings.network == EMBEDDED else train_by_folds
+            result = _finish(training, *train(training))
             write_result(output, result)
             notes.counts = {"cases": len(development.case_ids), "high_risk": int(development.high.sum())}
             notes.settings = dict(result["details"])
@@ -163,7 +140,11 @@ def train_network(
 
 
 def _first_weights(settings: TrainingSettings, file: Path | None) -> PretrainedWeights | None:
-    from nnunet_amt.risk.networks.pretrained import find_weights
+    """Find the weights to begin with, and see that they are this network's before anything is written."""
+    import torch
+
+    from nnunet_amt.risk.networks.architectures import build_network
+    from nnunet_amt.risk.networks.pretrained import find_weights, fitting_weights
 
     if not settings.pretrained:
         if settings.network == EMBEDDED or file:
@@ -171,96 +152,14 @@ def _first_weights(settings: TrainingSettings, file: Path | None) -> PretrainedW
             raise BadInputError(f"from scratch: {what}; ask for a training from ImageNet weights")
         return None
     found = find_weights(settings.network, file=file)
+    with torch.device("meta"):  # its layers without their numbers
+        fitting_weights(build_network(settings.network), settings.network, found.path)
     _LOGGER.info("%s begins with %s, SHA-256 %s", settings.network, found.path.name, found.sha256)
     return found
 
 
-def _train_all_weights(training: _Training) -> dict[str, Any]:
-    """Train every fold, choose the number of epochs by what they held out, and train once more on all cases."""
-    development, settings = training.development, training.settings
-    logits = np.zeros((settings.epochs, len(development.case_ids)))
-    losses: dict[int | str, list[float]] = {}
-    for fold in range(settings.folds):
-        losses[fold], logits[:, development.fold == fold] = _trained_fold(training, fold)
-    selection = choose_by_folds(logits, high=development.high, fold=development.fold)
-    epochs = selection.chosen + 1
-    final = _trained_on_all(training, epochs)
-    losses[ALL_CASES] = final.losses
-    _write_curves(training, losses, logits)
-    chosen = {"epochs": epochs, "epochs_of_folds": [place + 1 for place in selection.chosen_of_fold]}
-    return _finish(training, final.network, selection, chosen)
-
-
-def _trained_fold(training: _Training, fold: int) -> tuple[list[float], np.ndarray]:
-    """Give the losses (epochs) of a fold and the logits (epochs, cases) of what it holds out, trained if need be."""
-    development, settings = training.development, training.settings
-    held_out = development.fold == fold
-    cases = [case_id for case_id, out in zip(development.case_ids, held_out, strict=True) if out]
-    total = (settings.folds + 1) * settings.epochs  # the last training may be shorter
-
-    def report(done: int) -> None:
-        what = f"training {training.title}: fold {fold + 1} of {settings.folds}"
-        training.progress(fold * settings.epochs + done, total, what)
-
-    done = read_fold(training.output, fold, cases=cases, epochs=settings.epochs)
-    if done is not None:
-        report(settings.epochs)
-        return done
-    fitted = _fitted(training, ~held_out, scored=held_out, until=settings.epochs, fold=fold, report=report)
-    write_fold(training.output, fold, cases=cases, losses=fitted.losses, logits=fitted.held_out)
-    return fitted.losses, fitted.held_out
-
-
-def _trained_on_all(training: _Training, epochs: int) -> Fit:
-    every = np.ones(len(training.development.case_ids), dtype=bool)
-    before = training.settings.folds * training.settings.epochs
-
-    def report(done: int) -> None:
-        training.progress(before + done, before + epochs, f"training {training.title}: all cases, {epochs} epochs")
-
-    return _fitted(training, every, scored=~every, until=epochs, fold=ALL_CASES, report=report)
-
-
-def _fitted(
-    training: _Training,
-    trained: np.ndarray,
-    *,
-    scored: np.ndarray,
-    until: int,
-    fold: int | str,
-    report: Callable[[int], None],
-) -> Fit:
-    from nnunet_amt.risk.networks.fit import fit
-
-    images, high = training.development.training_images(trained)
-    return fit(
-        images,
-        high,
-        settings=training.settings,
-        until=until,
-        run=fold if isinstance(fold, int) else training.settings.folds,
-        held_out=training.development.largest[np.flatnonzero(scored)],
-        checkpoint=checkpoint_of(training.output, fold),
-        weights=training.pretrained.path if training.pretrained else None,
-        device=training.device,
-        after_epoch=report,
-    )
-
-
-def _write_curves(training: _Training, losses: Mapping[int | str, list[float]], logits: np.ndarray) -> None:
-    from nnunet_amt.risk.networks.fit import learning_rate
-
-    development, settings = training.development, training.settings
-    of_cases = held_out_losses(logits, development.high)  # (epochs, cases)
-    held_out: dict[int | str, list[float]] = {
-        fold: of_cases[:, development.fold == fold].mean(axis=1).tolist() for fold in range(settings.folds)
-    }
-    rates = [learning_rate(settings, epoch) for epoch in range(1, settings.epochs + 1)]
-    write_curves(training.output, losses, held_out=held_out, rates=rates)
-
-
-def _train_head(training: _Training) -> dict[str, Any]:
-    """Fit a logistic head on frozen features, its penalty chosen as the epochs are in `_train_all_weights`."""
+def _train_head(training: Training) -> tuple[nn.Module, Selection, dict[str, Any]]:
+    """Fit a logistic head on frozen features, its penalty chosen as the epochs are in `train_by_folds`."""
     from nnunet_amt.risk.networks.embedded import fit_embedded
 
     assert training.pretrained is not None  # `_first_weights` has seen to it
@@ -271,10 +170,10 @@ def _train_head(training: _Training) -> dict[str, Any]:
         device=training.device,
         progress=training.progress,
     )
-    return _finish(training, network, selection, {"inverse_penalty": inverse_penalty})
+    return network, selection, {"chosen_inverse_penalty": inverse_penalty}
 
 
-def _finish(training: _Training, network: nn.Module, selection: Selection, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _finish(training: Training, network: nn.Module, selection: Selection, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Write the model; give the result, with the scores of the final model on its own training cases."""
     from nnunet_amt.risk.networks.fit import logits_of_high
 
@@ -290,10 +189,11 @@ def _finish(training: _Training, network: nn.Module, selection: Selection, chose
         sensitive_threshold=sensitive,
         pretrained_sha256=training.pretrained.sha256 if training.pretrained else None,
         trained_cases=len(development.case_ids),
-        training={**asdict(settings), **chosen},
+        training={**settings.as_recorded(), **chosen},
     )
     logits = logits_of_high(network, development.largest.to(training.device), normalisation=settings.normalisation)
     return {
+        "grid": list(settings.grid),
         "out_of_fold": dict(zip(development.case_ids, selection.scores.tolist(), strict=True)),
         "training": dict(zip(development.case_ids, probability(logits).tolist(), strict=True)),
         "details": {
@@ -305,7 +205,7 @@ def _finish(training: _Training, network: nn.Module, selection: Selection, chose
     }
 
 
-def _rows(training: _Training, result: Mapping[str, Any]) -> list[ScoreRow]:
+def _rows(training: Training, result: Mapping[str, Any]) -> list[ScoreRow]:
     development, model = training.development, training.settings.network
     known = list(zip(development.case_ids, development.high.tolist(), development.fold.tolist(), strict=True))
     return [

@@ -3,8 +3,9 @@
 ::
 
     training.json     settings, and hashes of cases and first weights
-    fold_0.json ...   losses, and logits of the held-out cases, of each epoch
-    loss_curves.csv   fold, epoch, learning rate, losses
+    fold_0.json ...   losses, and logits of the held-out cases, of each epoch; with the learning rate in its name
+                      where that is one of a grid
+    loss_curves.csv   fold, first learning rate, epoch, learning rate, losses
     model/            model.json, weights.pth: what is handed on
     result.json       what the folds chose, and the scores; written last
 
@@ -14,7 +15,7 @@ While a fold is trained, its checkpoint ``fold_0.pth`` stands there; that of the
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,16 @@ from nnunet_amt.base.files import read_record, write_csv, write_json
 from nnunet_amt.base.json_file import NUMBER, misfit
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.networks.model_folder import MODEL_FILE
+from nnunet_amt.risk.networks.settings import TrainingSettings
 
 MODEL_FOLDER = "model"
 CURVES_FILE = "loss_curves.csv"
 RESULT_FILE = "result.json"
-ALL_CASES = "all"  # in place of a fold's number
+ALL_CASES = "all"  # in place of a fold
 _BEGUN_FILE = "training.json"
-_CURVES = ("fold", "epoch", "learning_rate", "training_loss", "held_out_loss")
+_CURVES = ("fold", "first_rate", "epoch", "learning_rate", "training_loss", "held_out_loss")
 _FOLD = {"cases": [str], "losses": [NUMBER], "logits": [[NUMBER]]}
-_RESULT = {"out_of_fold": {str: NUMBER}, "training": {str: NUMBER}, "details": dict}
+_RESULT = {"grid": [NUMBER], "out_of_fold": {str: NUMBER}, "training": {str: NUMBER}, "details": dict}
 
 
 def begin_training(output: Path, about: Mapping[str, Any], *, restart: bool) -> None:
@@ -50,15 +52,16 @@ def begin_training(output: Path, about: Mapping[str, Any], *, restart: bool) -> 
     Raises
     ------
     BadInputError
-        If a training about something else has begun there.
+        If a training about something else has got somewhere there.
     """
-    if restart:
-        for path in (*output.glob("fold_*.*"), checkpoint_of(output, ALL_CASES), output / RESULT_FILE):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(output / MODEL_FOLDER, ignore_errors=True)
     path = output / _BEGUN_FILE
-    earlier = {} if restart else read_record(path)
-    if not earlier:
+    done = [*output.glob("fold_*.*"), *output.glob(f"{ALL_CASES}*.pth"), *output.glob(RESULT_FILE)]
+    earlier = read_record(path)
+    if restart:
+        for one in done:
+            one.unlink()
+        shutil.rmtree(output / MODEL_FOLDER, ignore_errors=True)
+    if restart or not done:
         write_json(path, dict(about))
         return
     for name, value in about.items():
@@ -69,53 +72,49 @@ def begin_training(output: Path, about: Mapping[str, Any], *, restart: bool) -> 
             )
 
 
-def checkpoint_of(output: Path, fold: int | str) -> Path:
-    """Where the checkpoint of a fold is."""
-    return output / (f"{fold}.pth" if fold == ALL_CASES else f"fold_{fold}.pth")
+def training_name(fold: int | str, *, rate: float, settings: TrainingSettings) -> str:
+    """Name the training of a fold, or of `ALL_CASES`, with a learning rate, for its files."""
+    name = ALL_CASES if fold == ALL_CASES else f"fold_{fold}"
+    return name if rate == settings.learning_rate else f"{name}_rate_{rate:g}"
 
 
-def read_fold(output: Path, fold: int, *, cases: Sequence[str], epochs: int) -> tuple[list[float], np.ndarray] | None:
+def checkpoint_of(output: Path, name: str) -> Path:
+    """Where the checkpoint of a training is."""
+    return output / f"{name}.pth"
+
+
+def read_fold(output: Path, name: str, *, cases: Sequence[str], epochs: int) -> tuple[list[float], np.ndarray] | None:
     """Give the losses (epochs) and held-out logits (epochs, cases) of a fold that is done; None if it is not."""
-    done = read_record(_fold_file(output, fold))
+    done = read_record(_fold_file(output, name))
     if misfit(done, _FOLD) or done["cases"] != list(cases) or not len(done["losses"]) == len(done["logits"]) == epochs:
         return None
     return done["losses"], np.array(done["logits"], dtype=float)
 
 
-def write_fold(output: Path, fold: int, *, cases: Sequence[str], losses: list[float], logits: np.ndarray) -> None:
+def write_fold(output: Path, name: str, *, cases: Sequence[str], losses: list[float], logits: np.ndarray) -> None:
     """Write what `read_fold` reads, and remove the checkpoint."""
-    write_json(_fold_file(output, fold), {"cases": list(cases), "losses": losses, "logits": logits.tolist()})
-    checkpoint_of(output, fold).unlink(missing_ok=True)
+    write_json(_fold_file(output, name), {"cases": list(cases), "losses": losses, "logits": logits.tolist()})
+    checkpoint_of(output, name).unlink(missing_ok=True)
 
 
-def read_result(output: Path) -> dict[str, Any] | None:
-    """Give the result of a training that is done; None if it is not."""
+def read_result(output: Path, *, grid: Sequence[float]) -> dict[str, Any] | None:
+    """Give the result of a training that is done, of this grid; None if it is not."""
     result = read_record(output / RESULT_FILE)
     is_done = misfit(result, _RESULT) is None and (output / MODEL_FOLDER / MODEL_FILE).is_file()
-    return result if is_done else None
+    return result if is_done and result["grid"] == list(grid) else None
 
 
 def write_result(output: Path, result: Mapping[str, Any]) -> None:
-    """Write what `read_result` reads, and remove the last checkpoint."""
+    """Write what `read_result` reads, and remove the last checkpoints."""
     write_json(output / RESULT_FILE, dict(result))
-    checkpoint_of(output, ALL_CASES).unlink(missing_ok=True)
+    for checkpoint in output.glob(f"{ALL_CASES}*.pth"):
+        checkpoint.unlink()
 
 
-def write_curves(
-    output: Path,
-    losses: Mapping[int | str, Sequence[float]],
-    *,
-    held_out: Mapping[int | str, Sequence[float]],
-    rates: Sequence[float],
-) -> None:
-    """Write the losses of each epoch, by fold; the training on all cases holds none out."""
-    rows = [
-        (fold, place + 1, rates[place], loss, held_out[fold][place] if fold in held_out else None)
-        for fold, of_epochs in losses.items()
-        for place, loss in enumerate(of_epochs)
-    ]
+def write_curves(output: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write the losses of each epoch: fold or `ALL_CASES`, first rate, epoch, rate, loss in training, held out."""
     write_csv(output / CURVES_FILE, _CURVES, rows)
 
 
-def _fold_file(output: Path, fold: int) -> Path:
-    return output / f"fold_{fold}.json"
+def _fold_file(output: Path, name: str) -> Path:
+    return output / f"{name}.json"

@@ -84,7 +84,7 @@ def check_average(average: Average) -> AverageCheck:
     for 1 of 6), all true values lie less than one unit above the printed, and the two differences less than one apart.
     """
     low, high = _averages(average.parts)
-    overall = sum(_averages(average.whole)) / 2
+    overall = sum(_averages(average.whole), Fraction()) / 2
     difference = high - overall if overall > high else max(low - overall, Fraction())
     unit = max(part.mean.unit for part in (*average.whole, *average.parts))
     return AverageCheck(

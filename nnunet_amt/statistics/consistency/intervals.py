@@ -91,15 +91,20 @@ def _width_of_rate(row: RateRow, column: str, estimate: PrintedEstimate) -> list
 
 
 def _rate_bounds(row: RateRow, column: str, estimate: PrintedEstimate) -> tuple[float, float]:
-    """Give bounds of the width of a usual interval of a rate, no readings and several taken for independent."""
+    """Give bounds of the width of a usual interval of a rate; several readings may be taken for independent.
+
+    Of few patients found right, or wrong, the bootstrap has few values and limits that are close, and the logit scale
+    limits that are far apart.
+    """
     own = column in _DENOMINATORS and row.classes
     # of how many patients a PPV is, and a rate whose classes are not known, is not said: at most of all
     sizes = [pair[_DENOMINATORS[column]] for pair in row.classes] if own else [row.size or 0]
-    most, share = max(sizes) * row.readings, float(estimate.value.value)
-    # of few patients the bootstrap has few values, and limits that are close
-    narrowest = min(_rate_widths(share, most)) / _FAR if min(share, 1 - share) * most >= _FEW else 0.0
-    widest = max(_rate_widths(share, min(sizes))) * _FAR if own or column == "accuracy" else math.inf
-    return narrowest, widest
+    most, least, share = max(sizes) * row.readings, min(sizes), float(estimate.value.value)
+    rarer = min(share, 1 - share)
+    narrowest = min(_rate_widths(share, most)) / _FAR if rarer * most >= _FEW else 0.0
+    if not (own or column == "accuracy"):
+        return narrowest, math.inf
+    return narrowest, max(_rate_widths(share, least)) * (_FAR if rarer * least >= _FEW else 2 * _FAR)
 
 
 def _auc_bounds(row: RateRow, estimate: PrintedEstimate) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 _NUMBER = re.compile(r"(?P<sign>[<>≤≥]?)\s*(?P<digits>[+\-−]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?P<percent>%?)")
@@ -53,9 +54,15 @@ class Printed:
         return self.value + self.unit
 
     def fits(self, numerator: int, denominator: int) -> bool:
-        """Tell whether a fraction would be printed so."""
-        apart = Fraction(numerator, denominator) - self.value
-        return abs(apart) <= self.unit * _HALF or 0 <= apart < self.unit
+        """Tell whether a fraction, its denominator positive, would be printed so."""
+        scale, digits = self._scaled
+        apart = numerator * scale - digits * denominator  # in units of the last digit, times the denominator
+        return 2 * abs(apart) <= denominator or 0 <= apart < denominator
+
+    @cached_property
+    def _scaled(self) -> tuple[int, int]:
+        """Units in 1, and in the number."""
+        return self.unit.denominator, int(self.value / self.unit)
 
     def holds(self, value: float) -> bool:
         """Tell whether a computed value would be printed so, or lies on the printed side of a bound."""

@@ -8,10 +8,10 @@ the share of positive patients that each rate implies must be one and the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import ceil, floor
+from math import ceil, floor, prod
 
 from nnunet_amt.statistics.consistency.printed import Certainty, Finding, Printed, PrintedEstimate, percent
 
@@ -26,6 +26,15 @@ TITLES = {
     "f1": "F1",
 }
 _COUNTED = ("npv", "ppv", "f1", "accuracy", "specificity", "sensitivity")  # the first is the first to be doubted
+# of positive, negative, true positive and true negative patients
+_FRACTIONS: dict[str, Callable[[int, int, int, int], tuple[int, int]]] = {
+    "sensitivity": lambda p, n, tp, tn: (tp, p),
+    "specificity": lambda p, n, tp, tn: (tn, n),
+    "accuracy": lambda p, n, tp, tn: (tp + tn, p + n),
+    "ppv": lambda p, n, tp, tn: (tp, tp + n - tn),
+    "npv": lambda p, n, tp, tn: (tn, tn + p - tp),
+    "f1": lambda p, n, tp, tn: (2 * tp, tp + p + n - tn),
+}
 _MOST_PATIENTS = 5000  # beyond, a rate of three decimals always has its whole number
 _MOST_TRIED = 300_000  # tables of true positives and true negatives
 # Averages over readings: the PPV of averages is not the average PPV; the shares that they imply may lie so far apart.
@@ -86,15 +95,18 @@ class RateRow:
 
 def check_rates(row: RateRow) -> list[Finding]:
     """Find rates of a row that no patients give; its intervals are looked at by `check_intervals`."""
-    findings = [*_not_shares(row)]
-    if findings:
+    if findings := [*_not_shares(row)]:
         return findings
-    findings += [*_accuracy_outside(row)]
-    findings += [*_shares_apart(row, with_accuracy=not findings)]
-    if row.readings > 1:  # averages need no whole number behind them
-        return findings
-    findings += [*_no_whole_number(row)]
-    return findings or [*_no_table(row)]
+    alone = dict(_no_whole_number(row)) if row.readings == 1 else {}
+    # what is wrong by itself is told once, and implies nothing
+    sound = replace(row, rates={column: rate for column, rate in row.rates.items() if column not in alone})
+    outside = [*_accuracy_outside(sound)]
+    apart = [*_shares_apart(sound, with_accuracy=not outside)]
+    if alone or outside or row.readings > 1:  # averages need no whole numbers behind them
+        return [*alone.values(), *outside, *apart]
+    behind = [*_no_table(row)]
+    one_is_wrong = len(row.classes) == 1 and len(behind) == 1 and "," not in behind[0].column
+    return behind if one_is_wrong else apart or behind
 
 
 def _not_shares(row: RateRow) -> Iterator[Finding]:
@@ -181,15 +193,17 @@ def _extremes(odds: Callable[..., tuple[Fraction, Fraction]], *ranges: Range) ->
     return min(shares), max(shares)
 
 
-def _no_whole_number(row: RateRow) -> Iterator[Finding]:
-    """Look for the whole number behind each rate whose patients are known."""
+def _no_whole_number(row: RateRow) -> Iterator[tuple[str, Finding]]:
+    """Look for the whole number behind each rate whose patients are known; give the columns without one."""
     denominators: dict[str, set[int]] = {
         "sensitivity": {positive for positive, _ in row.classes},
         "specificity": {negative for _, negative in row.classes},
         "accuracy": {row.size} if row.size else set(),
     }
     for column, sizes in denominators.items():
-        if column not in row.rates or not sizes or any(_whole_numbers(row.rates[column].value, n) for n in sizes):
+        if column not in row.rates or not sizes or max(sizes) > _MOST_PATIENTS:
+            continue
+        if any(_whole_numbers(row.rates[column].value, n) for n in sizes):
             continue
         value = row.rates[column].value
         words = []
@@ -197,7 +211,8 @@ def _no_whole_number(row: RateRow) -> Iterator[Finding]:
             below = floor(value.value * n)
             near = [f"{k} of {n} is {_as_printed(Fraction(k, n), value)}" for k in (below, below + 1) if k <= n]
             words.append(" and ".join(near))
-        yield row.finding("cannot be", [column], f"no whole number of patients gives it: {'; '.join(words)}")
+        reason = f"no whole number of patients gives it: {'; '.join(words)}"
+        yield column, row.finding("cannot be", [column], reason)
 
 
 def _as_printed(share: Fraction, like: Printed) -> str:
@@ -213,14 +228,14 @@ def _whole_numbers(value: Printed, n: int) -> list[int]:
 def _no_table(row: RateRow) -> Iterator[Finding]:
     """Look for true positives and true negatives that give all rates of the row together."""
     columns = [column for column in _COUNTED if column in row.rates]
-    if len(columns) < 2 or not _can_be_tried(row) or _table_behind(row, columns):
+    if len(columns) < 2 or not _can_be_tried(row, columns) or _table_behind(row, columns):
         return
     patients = f"{row.size} patients"
     if len(row.classes) == 1:
         patients = "{} positive and {} negative patients".format(*row.classes[0])
     for doubted in columns:
         others = [column for column in columns if column != doubted]
-        if len(others) > 1 and (found := _table_behind(row, others)):
+        if len(others) > 1 and _can_be_tried(row, others) and (found := _table_behind(row, others)):
             positive, negative, tp, tn = found
             value = _rate(doubted, *found)
             would_be = "undefined" if value is None else _as_printed(value, row.rates[doubted].value)
@@ -234,12 +249,17 @@ def _no_table(row: RateRow) -> Iterator[Finding]:
     yield row.finding("cannot be", columns[::-1], f"no {patients} give these rates together")
 
 
-def _can_be_tried(row: RateRow) -> bool:
+def _can_be_tried(row: RateRow, columns: Iterable[str]) -> bool:
+    """Tell whether the numbers of patients are known, and not too many pairs of numbers found right are to be tried."""
     if row.size is None or row.size > _MOST_PATIENTS:
         return False
-    if {"sensitivity", "specificity"} <= row.rates.keys():
-        return True
-    return bool(row.classes) and max(p * n for p, n in row.classes) <= _MOST_TRIED
+    ways = 1 if row.classes else row.size
+    for column, n in zip(("sensitivity", "specificity"), map(max, zip(*row.classes, strict=True)), strict=False):
+        ways *= 2 + floor(2 * row.rates[column].value.unit * n) if column in columns else n + 1
+    if not row.classes:
+        units = [row.rates[c].value.unit for c in ("sensitivity", "specificity") if c in columns]
+        ways *= prod(2 + floor(2 * unit * row.size) for unit in units) if len(units) == 2 else row.size**2
+    return ways <= _MOST_TRIED
 
 
 def _table_behind(row: RateRow, columns: Iterable[str]) -> tuple[int, int, int, int] | None:
@@ -250,8 +270,6 @@ def _table_behind(row: RateRow, columns: Iterable[str]) -> tuple[int, int, int, 
     for positive, negative in row.classes or ((n, size - n) for n in range(1, size)):
         true_positives = _right(values.get("sensitivity"), positive)
         true_negatives = _right(values.get("specificity"), negative)
-        if len(true_positives) * len(true_negatives) > _MOST_TRIED:
-            return positive, negative, 0, 0
         for tp, tn in product(true_positives, true_negatives):
             if all(_fits(column, values[column], positive, negative, tp, tn) for column in rest):
                 return positive, negative, tp, tn
@@ -263,22 +281,17 @@ def _right(value: Printed | None, n: int) -> Iterable[int]:
 
 
 def _fits(column: str, value: Printed, positive: int, negative: int, tp: int, tn: int) -> bool:
-    numerator, denominator = _fraction(column, positive, negative, tp, tn)
-    return denominator > 0 and value.fits(numerator, denominator)
+    if column != "f1":
+        numerator, denominator = _FRACTIONS[column](positive, negative, tp, tn)
+        return denominator > 0 and value.fits(numerator, denominator)
+    # also of the negative patients, and the mean of both, plain or weighted
+    first = _rate(column, positive, negative, tp, tn) or Fraction(0)
+    other = _rate(column, negative, positive, tn, tp) or Fraction(0)
+    means = (first + other) / 2, (first * positive + other * negative) / (positive + negative)
+    return any(value.fits(rate.numerator, rate.denominator) for rate in (first, other, *means))
 
 
 def _rate(column: str, positive: int, negative: int, tp: int, tn: int) -> Fraction | None:
-    numerator, denominator = _fraction(column, positive, negative, tp, tn)
+    """Give a rate; None where it is 0 / 0."""
+    numerator, denominator = _FRACTIONS[column](positive, negative, tp, tn)
     return Fraction(numerator, denominator) if denominator else None
-
-
-def _fraction(column: str, positive: int, negative: int, tp: int, tn: int) -> tuple[int, int]:
-    fp, fn = negative - tn, positive - tp
-    return {
-        "sensitivity": (tp, positive),
-        "specificity": (tn, negative),
-        "accuracy": (tp + tn, positive + negative),
-        "ppv": (tp, tp + fp),
-        "npv": (tn, tn + fn),
-        "f1": (2 * tp, 2 * tp + fp + fn),
-    }[column]

@@ -48,7 +48,7 @@ class _Line:
         if not text:
             return None
         try:
-            value = printed(as_decimal_point(text))
+            value = printed(_with_point(text))
         except ValueError as error:
             raise self.refused(column, f"{text!r} is no number; write it as printed, such as 0.820 or 82.0%") from error
         if value.bound and not bound:
@@ -112,17 +112,35 @@ def _lines(path: Path) -> list[_Line]:
     _, header = next(numbered, (0, []))
     if not header:
         raise PublishedTableError(f"{path}: is empty; give {_WHICH}, the names of the columns first")
-    columns = [name.lower() for name in header]
+    columns = [_column_name(name) for name in header]
     require_columns(path, columns, required=("row",))
     for column in columns:
-        if column and column not in COLUMNS and not column.startswith(_OF_GROUPS):
-            near = difflib.get_close_matches(column, COLUMNS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "nnunet_amt published --help lists those that are known"
-            raise PublishedTableError(f"{path} line 1, column {column!r}: is unknown; {hint}")
+        _require_known(path, column, columns)
     lines = [_Line(path, number, row_texts(path, number, columns=columns, cells=cells)) for number, cells in numbered]
     if not lines:
         raise PublishedTableError(f"{path}: has columns but no row; give one row a line of the table")
     return lines
+
+
+def _column_name(name: str) -> str:
+    """Write a column in small letters, but for the name of a group of patients."""
+    for kind in _OF_GROUPS:
+        if name.lower().startswith(kind):
+            return kind + name[len(kind) :]
+    return name.lower()
+
+
+def _require_known(path: Path, column: str, columns: Sequence[str]) -> None:
+    place = f"{path} line 1, column {column!r}"
+    if not column or column in COLUMNS:
+        return
+    if not column.startswith(_OF_GROUPS):
+        near = difflib.get_close_matches(column, COLUMNS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "nnunet_amt published --help lists those that are known"
+        raise PublishedTableError(f"{place}: is unknown; {hint}")
+    counts = f"count_{column.partition('_')[2]}"
+    if counts not in columns:
+        raise PublishedTableError(f"{place}: has no column {counts!r} beside it; give the counts of each group")
 
 
 def _rate_row(line: _Line) -> tuple[RateRow, Total | None]:
@@ -217,5 +235,10 @@ def _percentage(line: _Line, column: str) -> Printed | None:
     text = line.text(column)
     if text and not text.endswith("%"):
         line.value(column)  # refused as it stands, if it is no number
-        return printed(f"{as_decimal_point(text)}%")
+        return printed(f"{_with_point(text)}%")
     return line.value(column)
+
+
+def _with_point(text: str) -> str:
+    number, sign, _ = text.partition("%")
+    return as_decimal_point(number.strip()) + sign

@@ -13,6 +13,7 @@ import numpy as np
 from nnunet_amt.statistics.consistency.printed import Printed
 
 _SIMULATED = 2000  # tables of a simulated p-value, R's default; it may lie three of its standard errors off
+_MOST_PATIENTS = 1_000_000
 _MOST_TABLES = 200_000  # gone through for an exact test
 _UNKNOWN_EXACT = 0.05  # how far an exact p-value that takes too long may lie from the others
 _RELATIVE = 1e-7  # probabilities that are equal on paper
@@ -70,11 +71,11 @@ def usual_p_values(table: Sequence[Sequence[int]]) -> UsualP | None:
     Returns
     -------
     UsualP or None
-        None where there is nothing to compare: one group or one level alone has patients.
+        None where there is nothing to compare, as one group or one level alone has patients, or over a million have.
     """
     counts = np.array(table, dtype=np.int64)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    if min(counts.shape) < 2:
+    if min(counts.shape) < 2 or counts.sum() > _MOST_PATIENTS:
         return None
     exact = _exact_p_values(counts)
     return UsualP({**_chi_squares(counts), **_of_ordered(counts), **_of_two_shares(counts)}, exact,
@@ -112,11 +113,11 @@ def _of_ordered(counts: np.ndarray) -> dict[str, float]:
     }
     if len(levels) == 2:
         for corrected in (False, True):
-            test = mannwhitneyu(*levels, use_continuity=corrected, method="asymptotic")
+            test = mannwhitneyu(levels[0], levels[1], use_continuity=corrected, method="asymptotic")
             p_values[f"Mann-Whitney, continuity {corrected}"] = test.pvalue
         if min(map(len, levels)) > 1 and any(one.var() for one in levels):
             for equal in (False, True):
-                p_values[f"t, equal variances {equal}"] = ttest_ind(*levels, equal_var=equal).pvalue
+                p_values[f"t, equal variances {equal}"] = ttest_ind(levels[0], levels[1], equal_var=equal).pvalue
     return {name: float(p) for name, p in p_values.items()}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from nnunet_amt.risk.networks.architectures import build_network
 from nnunet_amt.risk.networks.settings import TrainingSettings
 from nnunet_amt.risk.networks.train import TrainedModel, train_network
 from tests.risk.risk_cases import cases_of, rois_of
@@ -26,3 +28,9 @@ def model_folder(trained: TrainedModel, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(trained.folder, tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def densenet() -> nn.Module:
+    """DenseNet 121 with weights drawn at random; to be copied, not changed."""
+    return build_network("densenet121")

@@ -106,6 +106,15 @@ def test_a_loss_beyond_all_numbers_is_said(tmp_path: Path) -> None:
         small_fit(tmp_path / "fold_0.pth", settings=settings, held_out=torch.full((1, 32, 32), torch.nan))
 
 
+def test_a_full_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **options: Any) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fit_module, "_one_epoch", full)
+    with pytest.raises(WorkFailedError, match="memory of cpu is full with 8 images of 32 px; give a smaller batch"):
+        small_fit(tmp_path / "a.pth")
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "fold_0.pth").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(BadInputError, match=r"fold_0\.pth: is damaged; remove it"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.risk.networks.predict import predict_roi, predict_rois, score_cases
 from nnunet_amt.risk.networks.train import TrainedModel
 from nnunet_amt.risk.scores import ScoreRow
-from tests.risk.risk_cases import cases_of, roi_of, rois_of
+from tests.risk.risk_cases import Case, cases_of, roi_of, rois_of
 
 NEW = cases_of(2, first=40)
 
@@ -40,6 +40,17 @@ def test_external_cases_are_rows_of_the_table(trained: TrainedModel) -> None:
     ]
     with pytest.raises(UnmatchedCasesError, match="case case_041: no ROI"):
         score_cases(trained.folder, NEW, {NEW[0].case_id: rois[NEW[0].case_id]})
+
+
+def test_training_cases_cannot_be_external(trained: TrainedModel) -> None:
+    @dataclass(frozen=True)
+    class SplitCase(Case):
+        split: str = "training"
+
+    case = SplitCase("case_040", "p", high=False)
+    with pytest.raises(BadInputError, match="case case_040: is no case of the external set"):
+        score_cases(trained.folder, [case], rois_of(NEW))
+    assert score_cases(trained.folder, [replace(case, split="external")], rois_of(NEW))[0].kind == "external"
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from pathlib import Path
@@ -98,9 +99,9 @@ def test_all_layers_but_the_head_are_loaded_and_other_networks_refused(tmp_path:
             load_weights(network, "shufflenet_v2_x0_5", tmp_path / "other.pth")
 
 
-def test_densenets_old_names_are_understood(tmp_path: Path) -> None:
+def test_densenets_old_names_are_understood(tmp_path: Path, densenet: nn.Module) -> None:
     """torchvision's file of 2017 says norm.1 where the layer is norm1 today, and counts no batches."""
-    network = build_network("densenet121")
+    network = copy.deepcopy(densenet)
     weights = network.state_dict()
     assert "features.denseblock1.denselayer1.norm1.weight" in weights
     old = {
