@@ -129,7 +129,8 @@ def heat_table(heats: Sequence[ShownHeat], *, title: str) -> Table:
         rows,
         (
             "A map of no preference has the shares of the area; one like that of the control tells of the network's "
-            f"layout, not of what it learnt. Mean rank correlation of map and control: {_correlation(means)}.",
+            f"layout, not of what it learnt. Mean rank correlation of map and control: {_correlation(means)}. "
+            f"{sum(heat.shares['inside'] is not None for heat in heats)} of {len(heats)} maps have any heat.",
         ),
     )
 
@@ -171,10 +172,20 @@ def _draw(axes: Axes, heat: ShownHeat, *, warm: bool) -> None:
     axes.imshow(heat.crop, cmap="gray", vmin=0, vmax=1, **look)
     if warm:
         axes.imshow(heat.heat, cmap="inferno", vmin=0, vmax=1, alpha=0.55, **look)
-    if heat.mask.any() and not heat.mask.all():
-        axes.contour(heat.mask.astype(float), levels=[0.5], colors="white" if warm else BLUE, linewidths=0.8)
+    _outline(axes, heat.mask, "white" if warm else BLUE)
     axes.set_axis_off()
     axes.set_anchor("NW")
+
+
+def _outline(axes: Axes, mask: np.ndarray, colour: str) -> None:
+    """Draw the outline of a mask, which may touch the edges of its slice."""
+    height, width = mask.shape
+    padded = np.pad(mask.astype(float), 1)
+    axes.contour(
+        np.arange(-1, width + 1), np.arange(-1, height + 1), padded, levels=[0.5], colors=colour, linewidths=0.8
+    )
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
 
 
 def _name(above: Axes, below: Axes, heat: ShownHeat, high: bool | None) -> None:
@@ -184,9 +195,8 @@ def _name(above: Axes, below: Axes, heat: ShownHeat, high: bool | None) -> None:
     look: dict[str, Any] = {"fontsize": SMALL_FONT_SIZE, "loc": "left"}
     above.set_title(f"{plain_text(name)}{risk}\nscore {heat.score:.2f}", color=ORANGE if wrong else "black", **look)
     inside, control = heat.shares["inside"], heat.shares["control_inside"]
-    if inside is not None:
-        beside = "" if control is None else f", control {control:.0%}"
-        below.set_title(f"inside {inside:.0%}{beside}", **look)
+    beside = "" if control is None else f", control {control:.0%}"
+    below.set_title("no heat" if inside is None else f"inside {inside:.0%}{beside}", **look)
 
 
 def _read(path: Path) -> ShownHeat:

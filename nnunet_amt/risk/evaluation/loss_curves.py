@@ -16,6 +16,7 @@ from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.writing.figure_style import (
     BLUE,
+    COLUMN_MM,
     GREY,
     ORANGE,
     PAGE_MM,
@@ -79,7 +80,7 @@ def loss_figure(curves: Mapping[str, LossCurves], *, chosen_epochs: Mapping[str,
     """
     columns = min(len(curves), _COLUMNS_OF_PANELS)
     rows = -(-len(curves) // _COLUMNS_OF_PANELS)
-    with new_figure(PAGE_MM, 10 + rows * _PANEL_MM) as figure:
+    with new_figure(PAGE_MM if columns > 1 else COLUMN_MM, 14 + rows * _PANEL_MM) as figure:
         for place, (title, losses) in enumerate(curves.items()):
             axes = figure.add_subplot(rows, columns, place + 1)
             _draw(axes, losses.training, BLUE, "training, mean of folds")
@@ -92,7 +93,7 @@ def loss_figure(curves: Mapping[str, LossCurves], *, chosen_epochs: Mapping[str,
             axes.set_ylim(bottom=0)
             plain_axes(axes)
         handles = _handles(figure.axes)
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False, fontsize=SMALL_FONT_SIZE)
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, fontsize=SMALL_FONT_SIZE)
     return figure
 
 

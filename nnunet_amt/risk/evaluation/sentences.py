@@ -102,7 +102,7 @@ def _baseline_sentence(evaluation: RiskEvaluation, kind: str) -> str:
         )
     return (
         f"Among the {_PLACES[kind]} its AUC is {words} than that of the clinical baseline of margin, size and age "
-        f"({interval}; p {_p(difference.p)}, {_p(found.p_holm)} corrected for all models): {_verdict(found)}."
+        f"({interval}; p {_p(difference.p)}, and p {_p(found.p_holm)} corrected for all models): {_verdict(found)}."
     )
 
 
