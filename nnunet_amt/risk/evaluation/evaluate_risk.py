@@ -284,7 +284,9 @@ def _drawings(
     scored, main = evaluation.scored, evaluation.main
     shown = [main, *(model for model in scored.models if model.name == CLINICAL and model is not main)]
     epochs = {
-        model.title: epoch for model in scored.models if isinstance(epoch := model.entry.details.get("epochs"), int)
+        model.title: epoch
+        for model in scored.models
+        if isinstance(epoch := model.entry.details.get("chosen_epochs"), int)
     }
     drawings: dict[str, Callable[[], Figure]] = {
         "risk_roc": lambda: roc_figure(scored, main),

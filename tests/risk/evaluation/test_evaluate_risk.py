@@ -69,7 +69,7 @@ def test_curves_and_heat_maps_are_drawn_where_they_are(evaluate: Evaluate, tmp_p
     """Frozen features have no epochs, and so no curves."""
     for name in ("resnet101", "vgg11"):
         (tmp_path / name).mkdir()
-    curves = "fold,epoch,learning_rate,training_loss,held_out_loss\n0,1,.01,.7,.8\n"
+    curves = "fold,first_rate,epoch,learning_rate,training_loss,held_out_loss\n0,.01,1,.01,.7,.8\n"
     (tmp_path / "vgg11" / "loss_curves.csv").write_text(curves)
     write_heat_maps(tmp_path / "heat", [heat("x0", inside=0.5)], {"x0": roi("x0")}, model="vgg11")
     trainings = {name: tmp_path / name for name in ("resnet101", "vgg11")}
