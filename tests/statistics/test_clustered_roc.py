@@ -24,9 +24,9 @@ def test_one_case_a_patient_is_delongs_test() -> None:
 
 def test_a_second_copy_of_every_case_tells_nothing_new() -> None:
     """Twice the cases of the same patients: the p-value stays, where DeLong's falls."""
-    twice = [np.repeat(values, 2) for values in (FIRST, SECOND, HIGH)]
-    ours = clustered_delong_test(*twice, np.repeat(PATIENTS, 2))
-    once, unaware = delong_test(FIRST, SECOND, HIGH), delong_test(*twice)
+    first, second, high = (np.repeat(values, 2) for values in (FIRST, SECOND, HIGH))
+    ours = clustered_delong_test(first, second, high, np.repeat(PATIENTS, 2))
+    once, unaware = delong_test(FIRST, SECOND, HIGH), delong_test(first, second, high)
     assert ours.p == pytest.approx(once.p)
     assert ours.interval == pytest.approx(once.interval)
     assert unaware.p is not None and once.p is not None
