@@ -25,7 +25,7 @@ from nnunet_amt.risk.evaluation.performance import (
     ModelDifference,
     Performance,
     SegmentationCost,
-    auc_estimate,
+    best_out_of_fold,
     differences,
     performances,
     segmentation_costs,
@@ -241,20 +241,6 @@ def _evaluated(
         output, cohort, scored, main, main_model is not None, performances(scored, seed=seed), against[reference],
         against[CLINICAL], subgroups, costs, 0 if predicted is None else predicted.external_looks,
     )  # fmt: skip
-
-
-def best_out_of_fold(scored: ScoredModels) -> ScoredModel:
-    """Give the model with the highest out-of-fold AUC, the first of equals; the baseline only where it is alone."""
-    candidates = [model for model in scored.models if model.name != CLINICAL] or list(scored.models)
-
-    def area(model: ScoredModel) -> float:
-        held_out = model.of_kind.get("out_of_fold")
-        estimate = None if held_out is None else auc_estimate(held_out).auc
-        return -1.0 if estimate is None else estimate
-
-    if not candidates:
-        raise BadInputError("the folder of scores holds none; train a model, or score one, first")
-    return max(candidates, key=area)
 
 
 def _tables(evaluation: RiskEvaluation, reference: str, volumes_cm3: Mapping[str, float] | None) -> tuple[Table, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnunet_amt.errors import TooFewCasesError
+from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.model_scores import ScoredCases, ScoredModel, ScoredModels, shared_cases
@@ -99,6 +99,23 @@ def auc_estimate(scored: ScoredCases, *, seed: int = 0) -> AucEstimate:
             else delong(scored.scores, high).interval
         )
     return AucEstimate(cases, positive, auc(scored.scores, high), interval, by_patient)
+
+
+def best_out_of_fold(scored: ScoredModels) -> ScoredModel:
+    """Give the model with the highest out-of-fold AUC, the first of equals; the baseline only where it is alone.
+
+    Raises BadInputError if there is no model.
+    """
+    candidates = [model for model in scored.models if model.name != CLINICAL] or list(scored.models)
+
+    def area(model: ScoredModel) -> float:
+        held_out = model.of_kind.get("out_of_fold")
+        estimate = None if held_out is None else auc_estimate(held_out).auc
+        return -1.0 if estimate is None else estimate
+
+    if not candidates:
+        raise BadInputError("the folder of scores holds none; train a model, or score one, first")
+    return max(candidates, key=area)
 
 
 def performances(scored: ScoredModels, *, seed: int = 0) -> tuple[Performance, ...]:

@@ -27,7 +27,7 @@ _PLACES = {"out_of_fold": "cases of the training centres (out of fold)", "extern
 def risk_sentences(evaluation: RiskEvaluation) -> tuple[str, ...]:
     """Say how many cases there are, how good the main model is, whether better than the clinical baseline, and looks.
 
-    The main model is the one with the highest out-of-fold AUC, unless another was named.
+    The main model is the one with the highest out-of-fold AUC but for the clinical baseline, unless another was named.
     """
     main = evaluation.main
     found = [_cases_sentence(evaluation)]
@@ -60,7 +60,8 @@ def _cases_sentence(evaluation: RiskEvaluation) -> str:
 
 
 def _auc_sentence(ours: Sequence[Performance], *, named: bool) -> str:
-    chosen = "" if named else ", which has the highest AUC out of fold,"
+    best = not named and ours[0].kind == "out_of_fold" and ours[0].model != CLINICAL
+    chosen = ", which has the highest AUC out of fold of all but the clinical baseline," if best else ""
     aucs = [f"{_auc(one.estimate)} on {one.estimate.cases} {_PLACES[one.kind]}" for one in ours]
     return f"{ours[0].title}{chosen} has an AUC of {joined(aucs)}."
 
