@@ -63,7 +63,9 @@ def characteristics_table(cases: Sequence[RiskCase], *, volumes_cm3: Mapping[str
     published = published_characteristics()
     rows: list[Row] = []
     for one in _characteristics(cases, volumes_cm3):
-        rows += _number_rows(one, groups, published) if isinstance(one, _Numbers) else _word_rows(one, groups, published)
+        rows += (
+            _number_rows(one, groups, published) if isinstance(one, _Numbers) else _word_rows(one, groups, published)
+        )
     columns: list[str] = []
     for place, title in enumerate(_SPLITS.values()):
         low, high = groups[2 * place : 2 * place + 2]
@@ -73,7 +75,10 @@ def characteristics_table(cases: Sequence[RiskCase], *, volumes_cm3: Mapping[str
         "Characteristic",
         tuple(columns),
         tuple(rows),
-        (*_notes(cases, volumes_cm3), published_note("Its p-values are as printed; three are not those of its counts.")),
+        (
+            *_notes(cases, volumes_cm3),
+            published_note("Its p-values are as printed; three are not those of its counts."),
+        ),
     )
 
 
@@ -83,8 +88,9 @@ def _notes(cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None) -
         "that state it."
     )
     yield (
-        "p: Welch's t test where both groups look normal (Shapiro and Wilk, p at least 0.05), else the Mann-Whitney U "
-        "test; chi-squared, or Fisher's exact test where expected counts are too small. Not corrected for several tests."
+        "p: Welch's t test where both groups look normal (Shapiro and Wilk, p at least 0.05), else the Mann-Whitney "
+        "U test; chi-squared, or Fisher's exact test where expected counts are too small. Not corrected for their "
+        "number."
     )
     if len({case.patient for case in cases}) < len(cases):
         yield "Some patients have several cases; the tests take cases for independent."
@@ -93,9 +99,7 @@ def _notes(cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None) -
     yield "The paper's minimal diameter is not measured: it is not said in which plane it was taken."
 
 
-def _characteristics(
-    cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None
-) -> Iterator[_Numbers | _Words]:
+def _characteristics(cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None) -> Iterator[_Numbers | _Words]:
     yield _Numbers("age, years", {case.case_id: case.age for case in cases})
     yield _Words("sex", tuple(_SEXES.values()), {case.case_id: _SEXES.get(case.sex or "", "") for case in cases})
     yield _Numbers("maximal diameter, cm", {case.case_id: case.diameter_cm for case in cases})

@@ -18,14 +18,14 @@ from nnunet_amt.risk.cases import RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.characteristics import characteristics_table
 from nnunet_amt.risk.evaluation.figures import calibration_figure, roc_figure
-from nnunet_amt.risk.evaluation.heat_panel import ShownHeat, heat_figure, read_heat_maps
-from nnunet_amt.risk.evaluation.loss_curves import LossCurves, loss_figure, read_loss_curves
+from nnunet_amt.risk.evaluation.heat_panel import ShownHeat, heat_figure, heat_table, read_heat_maps
+from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE, LossCurves, loss_figure, read_loss_curves
 from nnunet_amt.risk.evaluation.model_scores import ScoredModel, ScoredModels, gather_models
 from nnunet_amt.risk.evaluation.performance import (
     ModelDifference,
     Performance,
     SegmentationCost,
-    auc_estimate,
+    best_out_of_fold,
     differences,
     performances,
     segmentation_costs,
@@ -68,7 +68,8 @@ class RiskEvaluation:
     """What an evaluation found, and the files that it wrote to its folder.
 
     `main` is the model that the sentences, subgroups and calibration are of; `model_differences` are against the
-    reference model, `clinical_differences` against the clinical baseline.
+    reference model, `clinical_differences` against the clinical baseline. The looks at the external set with ROIs of
+    predicted masks come on top of those of `scored`.
     """
 
     output: Path
@@ -81,6 +82,11 @@ class RiskEvaluation:
     clinical_differences: tuple[ModelDifference, ...]
     subgroups: tuple[RiskSubgroup, ...]
     costs: tuple[SegmentationCost, ...]
+    looks_with_predicted_masks: int
+
+    def title_of(self, model: str) -> str:
+        """Give the title of a model; its name where it has no scores."""
+        return next((one.title for one in self.scored.models if one.name == model), model)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -130,7 +136,7 @@ def evaluate_risk(
     predicted_scores
         Scores of the same models with ROIs of predicted masks, for what segmentation costs.
     trainings
-        Folders with ``loss_curves.csv``, by model.
+        Folders of trainings, by model; one without ``loss_curves.csv``, as of frozen features, has no curves.
     heat_maps
         Folder of `write_heat_maps`.
     volumes_cm3
@@ -157,17 +163,18 @@ def evaluate_risk(
             require_apart(output, folder, "what is evaluated")
     scored = gather_models(scores_folder, cohort, seed=seed)
     predicted = None if predicted_scores is None else gather_models(predicted_scores, cohort, seed=seed)
-    curves = {scored.named(name).title: read_loss_curves(folder) for name, folder in (trainings or {}).items()}
+    curves = _curves(scored, trainings or {})
     heats = () if heat_maps is None else read_heat_maps(heat_maps)
     evaluation = _evaluated(scored, predicted, cohort, output, reference, main_model, seed)
-    tables = _tables(evaluation, reference, volumes_cm3)
+    tables = (*_tables(evaluation, reference, volumes_cm3), *_heat_tables(evaluation, heats))
     given = {"reference": reference, "main_model": main_model, "subjects": subjects}
     inputs = _inputs(scores_folder, predicted_scores, heat_maps, cohort_file)
-    with recorded_results(
-        output, file_names=RISK_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed
-    ) as (folder, notes):
+    with recorded_results(output, file_names=RISK_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed) as (
+        folder,
+        notes,
+    ):
         notes.counts |= {"cases": len(cohort.cases), "models": len(scored.models)}
-        notes.counts["external_looks"] = scored.external_looks
+        notes.counts["external_looks"] = scored.external_looks + evaluation.looks_with_predicted_masks
         drawings = _drawings(evaluation, curves, heats) if figures else {}
         document = Document(
             title="Low or high risk of thymic epithelial tumours",
@@ -184,6 +191,15 @@ def evaluate_risk(
         write_text(folder / "risk_tables.html", html_document(document))
         write_summary(folder / SUMMARY_FILE, evaluation, document, heats=heats)
     return evaluation
+
+
+def _curves(scored: ScoredModels, trainings: Mapping[str, Path]) -> dict[str, LossCurves]:
+    found = {}
+    for name, folder in trainings.items():
+        title = scored.named(name).title
+        if (folder / CURVES_FILE).is_file():
+            found[title] = read_loss_curves(folder)
+    return found
 
 
 def _inputs(
@@ -207,7 +223,7 @@ def _evaluated(
     main_model: str | None,
     seed: int,
 ) -> RiskEvaluation:
-    main = scored.named(main_model) if main_model else _best_out_of_fold(scored)
+    main = scored.named(main_model) if main_model else best_out_of_fold(scored)
     known = {model.name: model for model in scored.models}
     if reference != CLINICAL:
         scored.named(reference)
@@ -223,31 +239,14 @@ def _evaluated(
     subgroups = risk_subgroups(main, scored.kinds, seed=seed)
     return RiskEvaluation(
         output, cohort, scored, main, main_model is not None, performances(scored, seed=seed), against[reference],
-        against[CLINICAL], subgroups, costs,
+        against[CLINICAL], subgroups, costs, 0 if predicted is None else predicted.external_looks,
     )  # fmt: skip
 
 
-def _best_out_of_fold(scored: ScoredModels) -> ScoredModel:
-    """Give the model with the highest out-of-fold AUC, the first of equals; the baseline only where it is alone."""
-    candidates = [model for model in scored.models if model.name != CLINICAL] or list(scored.models)
-
-    def area(model: ScoredModel) -> float:
-        held_out = model.of_kind.get("out_of_fold")
-        estimate = None if held_out is None else auc_estimate(held_out).auc
-        return -1.0 if estimate is None else estimate
-
-    if not candidates:
-        raise BadInputError("the folder of scores holds none; train a model, or score one, first")
-    return max(candidates, key=area)
-
-
-def _tables(
-    evaluation: RiskEvaluation, reference: str, volumes_cm3: Mapping[str, float] | None
-) -> tuple[Table, ...]:
+def _tables(evaluation: RiskEvaluation, reference: str, volumes_cm3: Mapping[str, float] | None) -> tuple[Table, ...]:
     found = evaluation.performances
-    titles = {model.name: model.title for model in evaluation.scored.models}
     compared = difference_table(
-        evaluation.scored, evaluation.model_differences, reference_title=titles.get(reference, reference)
+        evaluation.scored, evaluation.model_differences, reference_title=evaluation.title_of(reference)
     )
     return (
         flow_table(evaluation.cohort),
@@ -261,13 +260,19 @@ def _tables(
     )
 
 
+def _heat_tables(evaluation: RiskEvaluation, heats: tuple[ShownHeat, ...]) -> tuple[Table, ...]:
+    return (heat_table(heats, title=evaluation.title_of(heats[0].model)),) if heats else ()
+
+
 def _drawings(
     evaluation: RiskEvaluation, curves: Mapping[str, LossCurves], heats: tuple[ShownHeat, ...]
 ) -> dict[str, Callable[[], Figure]]:
     scored, main = evaluation.scored, evaluation.main
     shown = [main, *(model for model in scored.models if model.name == CLINICAL and model is not main)]
     epochs = {
-        model.title: epoch for model in scored.models if isinstance(epoch := model.entry.details.get("epochs"), int)
+        model.title: epoch
+        for model in scored.models
+        if isinstance(epoch := model.entry.details.get("chosen_epochs"), int)
     }
     drawings: dict[str, Callable[[], Figure]] = {
         "risk_roc": lambda: roc_figure(scored, main),
@@ -278,7 +283,7 @@ def _drawings(
         drawings["risk_loss_curves"] = lambda: loss_figure(curves, chosen_epochs=epochs)
     if heats:
         high = {case.case_id: case.high for case in evaluation.cohort.cases}
-        drawings["risk_heat_maps"] = lambda: heat_figure(heats, high=high)
+        drawings["risk_heat_maps"] = lambda: heat_figure(heats, title=evaluation.title_of(heats[0].model), high=high)
     return drawings
 
 

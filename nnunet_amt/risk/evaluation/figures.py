@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,15 @@ from nnunet_amt.risk.scores import Kind
 from nnunet_amt.statistics.calibration import decision_curve, reliability_bins
 from nnunet_amt.statistics.rates import confusion
 from nnunet_amt.statistics.roc import auc, roc_points
-from nnunet_amt.writing.figure_style import GREY, PAGE_MM, SMALL_FONT_SIZE, new_figure, plain_axes, plain_text
+from nnunet_amt.writing.figure_style import (
+    COLUMN_MM,
+    GREY,
+    PAGE_MM,
+    SMALL_FONT_SIZE,
+    new_figure,
+    plain_axes,
+    plain_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,11 +35,12 @@ _RELIABILITY_BINS = 5  # of some sixty cases ten would hold six each
 
 def roc_figure(scored: ScoredModels, main: ScoredModel) -> Figure:
     """Draw the ROC of every model, a panel for each kind of score; the main model's frozen threshold is a ring."""
-    lines = -(-len(scored.models) // 2)
     kinds = [kind for kind in scored.kinds if any(map(_has_both, _of_kind(scored.models, kind)))]
-    with new_figure(PAGE_MM, _PANEL_MM + _LEGEND_LINE_MM * (lines + 3)) as figure:
+    columns = max(1, len(kinds))
+    lines = -(-len(scored.models) // columns) + 3
+    with new_figure(PAGE_MM if columns > 1 else COLUMN_MM, _PANEL_MM + _LEGEND_LINE_MM * lines) as figure:
         for place, kind in enumerate(kinds):
-            axes = figure.add_subplot(1, max(2, len(kinds)), place + 1)
+            axes = figure.add_subplot(1, columns, place + 1)
             for number, model in enumerate(scored.models):
                 if kind in model.of_kind and _has_both(model.of_kind[kind]):
                     _draw_roc(axes, model.of_kind[kind], number, width=1.8 if model is main else 0.9)
@@ -39,10 +48,10 @@ def roc_figure(scored: ScoredModels, main: ScoredModel) -> Figure:
                 _draw_threshold(axes, main.of_kind[kind], main.entry.threshold)
             finish_roc(axes, KIND_TITLES[kind])
         handles = [_handle(model, number, kinds) for number, model in enumerate(scored.models)]
-        title = f"AUC, {' / '.join(KIND_TITLES[kind].lower() for kind in kinds)}; ring: threshold of {main.title}"
+        title = f"AUC, {' / '.join(map(_short, kinds))}; ring: threshold of {main.title}"
         small = {"fontsize": SMALL_FONT_SIZE, "title_fontsize": SMALL_FONT_SIZE}
         figure.legend(
-            handles=handles, loc="outside lower left", ncols=2, frameon=False, title=plain_text(title),
+            handles=handles, loc="outside lower left", ncols=columns, frameon=False, title=plain_text(title),
             alignment="left", handlelength=3.5, **small,
         )  # fmt: skip
     return figure
@@ -80,6 +89,10 @@ def finish_roc(axes: Axes, title: str) -> None:
     plain_axes(axes)
 
 
+def _short(kind: Kind) -> str:
+    return "external" if kind == "external" else "out of fold"
+
+
 def _of_kind(models: Sequence[ScoredModel], kind: Kind) -> list[ScoredCases]:
     return [model.of_kind[kind] for model in models if kind in model.of_kind]
 
@@ -97,7 +110,12 @@ def _draw_threshold(axes: Axes, scored: ScoredCases, threshold: float) -> None:
     rates = confusion(scored.scores, scored.high, threshold=threshold).rates()
     specificity, sensitivity = rates["specificity"].value, rates["sensitivity"].value
     if specificity is not None and sensitivity is not None:
-        ring = {"markerfacecolor": "none", "markeredgecolor": "black", "markersize": 7.0, "markeredgewidth": 1.0}
+        ring: dict[str, Any] = {
+            "markerfacecolor": "none",
+            "markeredgecolor": "black",
+            "markersize": 7.0,
+            "markeredgewidth": 1.0,
+        }
         axes.plot(1 - specificity, sensitivity, "o", zorder=5, clip_on=False, **ring)
 
 
@@ -124,8 +142,8 @@ def _draw_reliability(axes: Axes, scored: ScoredCases, place: int) -> None:
         axes.plot([one.mean_score] * 2, one.interval, color=style.colour, linewidth=0.6, alpha=0.7)
         if place == 0:
             axes.annotate(
-                str(one.cases), (one.mean_score, one.share), xytext=(3, 3 if one.share < _LOW else -8), textcoords="offset points",
-                fontsize=SMALL_FONT_SIZE, color=style.colour,
+                str(one.cases), (one.mean_score, one.share), xytext=(3, 3 if one.share < _LOW else -8),
+                textcoords="offset points", fontsize=SMALL_FONT_SIZE, color=style.colour,
             )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.writing.figure_style import (
     BLUE,
+    COLUMN_MM,
     GREY,
     ORANGE,
     PAGE_MM,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVES_FILE = "loss_curves.csv"
-_COLUMNS = ("fold", "epoch", "training_loss", "held_out_loss")
+_COLUMNS = ("fold", "first_rate", "epoch", "training_loss", "held_out_loss")
 _ALL = "all"
 _COLUMNS_OF_PANELS, _PANEL_MM = 3, 48.0
 
@@ -44,7 +45,9 @@ class LossCurves:
 
 
 def read_loss_curves(folder: Path) -> LossCurves:
-    """Read ``loss_curves.csv`` of a training's folder; the last training, on all cases, is passed over.
+    """Read ``loss_curves.csv`` of a training's folder: the folds at the learning rate that the final model began with.
+
+    The training of the final model, on all cases, tells that rate, and is passed over otherwise.
 
     Raises
     ------
@@ -55,18 +58,26 @@ def read_loss_curves(folder: Path) -> LossCurves:
     numbered = numbered_rows(path, "the loss curves that a training wrote")
     _, columns = next(numbered, (1, []))
     require_columns(path, columns, required=_COLUMNS)
-    losses: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
+    losses: dict[tuple[str, str], dict[int, tuple[float, float]]] = defaultdict(dict)
+    chosen = ""
     for line, cells in numbered:
         row = row_texts(path, line, columns=columns, cells=cells)
-        if row["fold"] != _ALL:
-            epoch = int(_number(path, line, "epoch", row["epoch"]))
-            both = (_number(path, line, name, row[name]) for name in _COLUMNS[2:])
-            losses[row["fold"]][epoch] = tuple(both)  # type: ignore[assignment]
-    epochs = max((epoch for of_fold in losses.values() for epoch in of_fold), default=0)
+        if row["fold"] == _ALL:
+            chosen = row["first_rate"]
+            continue
+        epoch = int(_number(path, line, "epoch", row["epoch"]))
+        training, held_out = (_number(path, line, name, row[name]) for name in _COLUMNS[-2:])
+        losses[row["first_rate"], row["fold"]][epoch] = training, held_out
+    rate = chosen or next((rate for rate, _ in losses), "")
+    return _as_curves(path, [of_fold for (of_rate, _), of_fold in losses.items() if of_rate == rate])
+
+
+def _as_curves(path: Path, folds: Sequence[Mapping[int, tuple[float, float]]]) -> LossCurves:
+    epochs = max((epoch for of_fold in folds for epoch in of_fold), default=0)
     if not epochs:
         raise ManifestError(f"{path}: has no epoch of any fold; train again, or leave its folder out")
-    values = np.full((2, len(losses), epochs), math.nan)
-    for place, of_fold in enumerate(losses.values()):
+    values = np.full((2, len(folds), epochs), math.nan)
+    for place, of_fold in enumerate(folds):
         for epoch, both_losses in of_fold.items():
             values[:, place, epoch - 1] = both_losses
     return LossCurves(values[0], values[1])
@@ -79,7 +90,7 @@ def loss_figure(curves: Mapping[str, LossCurves], *, chosen_epochs: Mapping[str,
     """
     columns = min(len(curves), _COLUMNS_OF_PANELS)
     rows = -(-len(curves) // _COLUMNS_OF_PANELS)
-    with new_figure(PAGE_MM, 10 + rows * _PANEL_MM) as figure:
+    with new_figure(PAGE_MM if columns > 1 else COLUMN_MM, 14 + rows * _PANEL_MM) as figure:
         for place, (title, losses) in enumerate(curves.items()):
             axes = figure.add_subplot(rows, columns, place + 1)
             _draw(axes, losses.training, BLUE, "training, mean of folds")
@@ -92,7 +103,7 @@ def loss_figure(curves: Mapping[str, LossCurves], *, chosen_epochs: Mapping[str,
             axes.set_ylim(bottom=0)
             plain_axes(axes)
         handles = _handles(figure.axes)
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False, fontsize=SMALL_FONT_SIZE)
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, fontsize=SMALL_FONT_SIZE)
     return figure
 
 

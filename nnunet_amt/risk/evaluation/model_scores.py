@@ -70,6 +70,11 @@ class ScoredModel:
     of_kind: Mapping[Kind, ScoredCases]
     entry: ModelEntry
 
+    def judged_scores(self) -> dict[str, float]:
+        """Give the out-of-fold and external scores by case: none is of a case that its model was trained on."""
+        known = [self.of_kind[kind] for kind in JUDGED if kind in self.of_kind]
+        return {case.case_id: float(score) for one in known for case, score in zip(one.cases, one.scores, strict=True)}
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredModels:
@@ -88,7 +93,9 @@ class ScoredModels:
         for model in self.models:
             if model.name == name:
                 return model
-        raise BadInputError(f"model {name!r}: has no scores; there are those of {', '.join(m.name for m in self.models)}")
+        raise BadInputError(
+            f"model {name!r}: has no scores; there are those of {', '.join(m.name for m in self.models)}"
+        )
 
     @property
     def external_looks(self) -> int:
@@ -158,7 +165,9 @@ def _require_fitting(folder: Path, rows: Sequence[ScoreRow], cohort: RiskCohort)
         case = known.get(row.case_id)
         if case is None:
             why = f"was left out ({reasons[row.case_id]})" if row.case_id in reasons else "is not in the cohort"
-            raise UnmatchedCasesError(f"{path}: case {row.case_id} {why}; give the cohort that was scored, or score again")
+            raise UnmatchedCasesError(
+                f"{path}: case {row.case_id} {why}; give the cohort that was scored, or score again"
+            )
         if case.high != row.high:
             raise BadInputError(
                 f"{path}: high of case {row.case_id} is {int(row.high)}, by its WHO type {case.who_type} it is "
@@ -166,8 +175,8 @@ def _require_fitting(folder: Path, rows: Sequence[ScoreRow], cohort: RiskCohort)
             )
         if (row.kind == "external") != (case.split == "external"):
             raise SplitLeakageError(
-                f"{path}: case {row.case_id} is scored as {row.kind}, the cohort has it as {case.split}; give the cohort "
-                "that was scored, or train again"
+                f"{path}: case {row.case_id} is scored as {row.kind}, the cohort has it as {case.split}; give the "
+                "cohort that was scored, or train again"
             )
 
 
@@ -208,8 +217,8 @@ def _ensemble(
 def _entry(rows: Sequence[ScoreRow], *, looks: int, details: Mapping[str, Any]) -> ModelEntry:
     held_out = [row for row in rows if row.kind == "out_of_fold"]
     high = [row.high for row in held_out]
-    both = thresholds_of([row.score for row in held_out], high) if len({*high}) == 2 else (None, None)
-    return ModelEntry(*both, looks, details)
+    youden, sensitive = thresholds_of([row.score for row in held_out], high) if len({*high}) == 2 else (None, None)
+    return ModelEntry(youden, sensitive, looks, details)
 
 
 def _without_scores(models: Sequence[ScoredModel], cohort: RiskCohort) -> list[str]:

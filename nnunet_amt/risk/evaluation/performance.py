@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nnunet_amt.errors import TooFewCasesError
+import numpy as np
+
+from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.model_scores import ScoredCases, ScoredModel, ScoredModels, shared_cases
 from nnunet_amt.risk.scores import Kind
 from nnunet_amt.statistics.calibration import CalibrationFit, brier_score, calibration_fit
+from nnunet_amt.statistics.clustered_roc import clustered_delong_test
 from nnunet_amt.statistics.intervals import several_each
 from nnunet_amt.statistics.rates import Rate, confusion
-from nnunet_amt.statistics.roc import AucDifference, auc, bootstrap_auc_interval, delong, delong_test
+from nnunet_amt.statistics.roc import AucDifference, auc, bootstrap_auc_interval, delong
 from nnunet_amt.statistics.tests import holm
+
+_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,23 @@ def auc_estimate(scored: ScoredCases, *, seed: int = 0) -> AucEstimate:
     return AucEstimate(cases, positive, auc(scored.scores, high), interval, by_patient)
 
 
+def best_out_of_fold(scored: ScoredModels) -> ScoredModel:
+    """Give the model with the highest out-of-fold AUC, the first of equals; the baseline only where it is alone.
+
+    Raises BadInputError if there is no model.
+    """
+    candidates = [model for model in scored.models if model.name != CLINICAL] or list(scored.models)
+
+    def area(model: ScoredModel) -> float:
+        held_out = model.of_kind.get("out_of_fold")
+        estimate = None if held_out is None else auc_estimate(held_out).auc
+        return -1.0 if estimate is None else estimate
+
+    if not candidates:
+        raise BadInputError("the folder of scores holds none; train a model, or score one, first")
+    return max(candidates, key=area)
+
+
 def performances(scored: ScoredModels, *, seed: int = 0) -> tuple[Performance, ...]:
     """Judge every model on its out-of-fold scores, then on its external ones."""
     return tuple(
@@ -113,13 +135,17 @@ def _performance(model: ScoredModel, kind: Kind, scored: ScoredCases, seed: int)
         for threshold in (model.entry.threshold, model.entry.sensitive_threshold)
     )
     estimate = auc_estimate(scored, seed=seed)
-    fit = None if estimate.auc is None else calibration_fit(scored.scores, high)
+    # scores that are equal but for rounding are equal: they have no slope
+    fit = None if estimate.auc is None else calibration_fit(np.round(scored.scores, _DECIMALS), high)
     brier = brier_score(scored.scores, high)
     return Performance(model.name, model.title, kind, estimate, rates, sensitive, brier, fit)
 
 
 def differences(scored: ScoredModels, reference: ScoredModel) -> tuple[ModelDifference, ...]:
-    """Compare the AUC of each other model with that of a reference model (DeLong, paired), Holm over each kind."""
+    """Compare the AUC of each other model with that of a reference model on the cases that both scored.
+
+    The test is DeLong's, paired, or Obuchowski's where patients have several cases; Holm is over those of a kind.
+    """
     found: list[ModelDifference] = []
     for kind in scored.kinds:
         if kind not in reference.of_kind:
@@ -159,10 +185,12 @@ def segmentation_costs(
 
 
 def _difference(one: ScoredCases, other: ScoredCases) -> AucDifference | None:
+    """Compare two models on the same cases; of few cases there is a difference, but neither interval nor p-value."""
     try:
-        return delong_test(one.scores, other.scores, one.high)
+        found = clustered_delong_test(one.scores, other.scores, one.high, [case.patient for case in one.cases])
     except TooFewCasesError:
         return None
+    return found if len(one.cases) >= FEWEST_CASES else AucDifference(found.difference, None, None)
 
 
 def _corrected(of_kind: Sequence[ModelDifference]) -> list[ModelDifference]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.model_scores import ENSEMBLE
 from nnunet_amt.risk.evaluation.performance import (
@@ -26,7 +27,7 @@ _PLACES = {"out_of_fold": "cases of the training centres (out of fold)", "extern
 def risk_sentences(evaluation: RiskEvaluation) -> tuple[str, ...]:
     """Say how many cases there are, how good the main model is, whether better than the clinical baseline, and looks.
 
-    The main model is the one with the highest out-of-fold AUC, unless another was named.
+    The main model is the one with the highest out-of-fold AUC but for the clinical baseline, unless another was named.
     """
     main = evaluation.main
     found = [_cases_sentence(evaluation)]
@@ -48,7 +49,7 @@ def risk_sentences(evaluation: RiskEvaluation) -> tuple[str, ...]:
 def _cases_sentence(evaluation: RiskEvaluation) -> str:
     cohort, parts = evaluation.cohort, []
     for split, where in (("training", "cases of the training centres"), ("external", "external cases")):
-        cases = cohort.of_split(split).cases  # type: ignore[arg-type]
+        cases = [case for case in cohort.cases if case.split == split]
         if cases:
             high = sum(case.high for case in cases)
             parts.append(f"{len(cases)} {where} ({len(cases) - high} low risk, {high} high risk)")
@@ -59,7 +60,8 @@ def _cases_sentence(evaluation: RiskEvaluation) -> str:
 
 
 def _auc_sentence(ours: Sequence[Performance], *, named: bool) -> str:
-    chosen = "" if named else ", which has the highest AUC out of fold,"
+    best = not named and ours[0].kind == "out_of_fold" and ours[0].model != CLINICAL
+    chosen = ", which has the highest AUC out of fold of all but the clinical baseline," if best else ""
     aucs = [f"{_auc(one.estimate)} on {one.estimate.cases} {_PLACES[one.kind]}" for one in ours]
     return f"{ours[0].title}{chosen} has an AUC of {joined(aucs)}."
 
@@ -76,8 +78,8 @@ def _auc(estimate: AucEstimate) -> str:
 def _rates_sentence(one: Performance) -> str:
     sensitivity, specificity = one.rates["sensitivity"], one.rates["specificity"]
     return (
-        f"At the threshold frozen on the out-of-fold scores it finds {_of(sensitivity)} high-risk and "
-        f"{_of(specificity)} low-risk tumours among the {_PLACES[one.kind]}."
+        f"At the threshold frozen on the out-of-fold scores it calls {_of(sensitivity)} high-risk and "
+        f"{_of(specificity)} low-risk tumours right among the {_PLACES[one.kind]}."
     )
 
 
@@ -94,9 +96,14 @@ def _baseline_sentence(evaluation: RiskEvaluation, kind: str) -> str:
     difference = found.difference
     words = difference_words(difference.difference, "lower", "higher", "no higher")
     interval = interval_words(difference.interval, "lower", "higher")
+    if found.cases < FEWEST_CASES:
+        return (
+            f"Among the {_PLACES[kind]} its AUC is {words} than that of the clinical baseline of margin, size and age; "
+            f"{found.cases} cases are too few to tell whether it is better."
+        )
     return (
         f"Among the {_PLACES[kind]} its AUC is {words} than that of the clinical baseline of margin, size and age "
-        f"({interval}; p {_p(difference.p)}, {_p(found.p_holm)} corrected for all models): {_verdict(found)}."
+        f"({interval}; p {_p(difference.p)}, and p {_p(found.p_holm)} corrected for all models): {_verdict(found)}."
     )
 
 
@@ -121,10 +128,13 @@ def _cost_sentence(cost: SegmentationCost) -> str:
 
 
 def _looks_sentence(evaluation: RiskEvaluation) -> str:
-    looks = evaluation.scored.external_looks
+    looks, again = evaluation.scored.external_looks, evaluation.looks_with_predicted_masks
     models = sum("external" in model.of_kind and model.name != ENSEMBLE for model in evaluation.scored.models)
     chosen = "thresholds are" if evaluation.main_was_named else "thresholds and the main model are"
-    times = "once" if looks == 1 else f"{looks} times"
-    return (
-        f"The external set was looked at {times} ({counted(models, 'model')}); {chosen} chosen without it."
-    )
+    more = f", and {_times(again)} more with ROIs of predicted masks" if again else ""
+    looked = f"The external set was looked at {_times(looks)} ({counted(models, 'model')}){more}"
+    return f"{looked}; {chosen} chosen without it."
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

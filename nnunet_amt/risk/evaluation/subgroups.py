@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from nnunet_amt import paper
 from nnunet_amt.evaluation.summary.cohort_groups import NOT_STATED
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.cases import RiskCase
-from nnunet_amt.risk.evaluation.model_scores import KIND_TITLES, ScoredCases, ScoredModel
+from nnunet_amt.risk.evaluation.model_scores import JUDGED, KIND_TITLES, ScoredCases, ScoredModel
 from nnunet_amt.risk.evaluation.performance import AucEstimate, auc_estimate
 from nnunet_amt.risk.scores import Kind
 from nnunet_amt.writing.figure_style import BLUE, GREY, PAGE_MM, SMALL_FONT_SIZE, new_figure, plain_axes, plain_text
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ALL = "all cases"
+FEWEST_OF_CLASS = 5
 _ROW_MM, _FRAME_MM = 4.4, 18.0
 _MOST_ROWS, _LONGEST_NAME = 40, 30
 _SIZES = ("small (< 5 cm)", "medium (5 to 8 cm)", "large (> 8 cm)")
@@ -54,7 +55,10 @@ _GROUPS: Mapping[str, Callable[[RiskCase], str]] = {
 
 
 def risk_subgroups(model: ScoredModel, kinds: Sequence[Kind], *, seed: int = 0) -> tuple[RiskSubgroup, ...]:
-    """Compute the AUC of a model in all cases of each kind, and in each subgroup of them."""
+    """Compute the AUC of a model in all cases of each kind, and in each subgroup of them.
+
+    It is withheld, None, in a subgroup with fewer than `FEWEST_OF_CLASS` cases of either class.
+    """
     found = []
     for kind in kinds:
         if kind not in model.of_kind:
@@ -64,8 +68,10 @@ def risk_subgroups(model: ScoredModel, kinds: Sequence[Kind], *, seed: int = 0) 
         for group, name_of in _GROUPS.items():
             names = [name_of(case) for case in scored.cases]
             for name in _in_order(names):
-                part = _part(scored, [one == name for one in names])
-                found.append(RiskSubgroup(kind, group, name, auc_estimate(part, seed=seed)))
+                estimate = auc_estimate(_part(scored, [one == name for one in names]), seed=seed)
+                if min(estimate.high, estimate.cases - estimate.high) < FEWEST_OF_CLASS:
+                    estimate = replace(estimate, auc=None, interval=None)
+                found.append(RiskSubgroup(kind, group, name, estimate))
     return tuple(found)
 
 
@@ -84,14 +90,17 @@ def subgroup_table(model: ScoredModel, subgroups: Sequence[RiskSubgroup]) -> Tab
         "Subgroup",
         ("Cases", "High risk", "AUC (95% CI)"),
         tuple(rows),
-        (f"Intervals are withheld under {FEWEST_CASES} cases; an AUC takes cases of both classes.",),
+        (
+            f"The AUC of a subgroup is withheld under {FEWEST_OF_CLASS} cases of either class, its interval under "
+            f"{FEWEST_CASES} cases.",
+        ),
     )
 
 
 def subgroup_figure(model: ScoredModel, subgroups: Sequence[RiskSubgroup]) -> Figure:
     """Draw the AUC of each subgroup with its interval, external cases above; open where the interval is withheld."""
     shown = [one for one in subgroups if one.estimate.auc is not None]
-    order = [kind for kind in ("external", "out_of_fold") if any(one.kind == kind for one in shown)]
+    order = [kind for kind in reversed(JUDGED) if any(one.kind == kind for one in shown)]
     kept = [one for kind in order for one in shown if one.kind == kind][:_MOST_ROWS]
     height = _FRAME_MM + _ROW_MM * (len(kept) + len(order))
     with new_figure(PAGE_MM, height) as figure:

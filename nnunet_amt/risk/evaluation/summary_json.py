@@ -41,10 +41,11 @@ def write_summary(path: Path, evaluation: RiskEvaluation, document: Document, *,
         "cases": {
             split: {"cases": len(cases), "high": sum(case.high for case in cases)}
             for split in ("training", "external")
-            for cases in [cohort.of_split(split).cases]  # type: ignore[arg-type]
+            for cases in [[case for case in cohort.cases if case.split == split]]
         },
         "left_out": {reason: len(ids) for reason, ids in cohort.left_out.items()},
         "external_looks": scored.external_looks,
+        "external_looks_with_predicted_masks": evaluation.looks_with_predicted_masks,
         "main_model": evaluation.main.name,
         "models": [_model_json(model, evaluation.performances) for model in scored.models],
         "differences": [asdict(one) for one in evaluation.model_differences],

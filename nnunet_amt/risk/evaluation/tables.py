@@ -9,8 +9,9 @@ from nnunet_amt.risk.cases import RiskCohort
 from nnunet_amt.risk.evaluation.model_scores import KIND_TITLES, ScoredModels
 from nnunet_amt.risk.evaluation.performance import AucEstimate, ModelDifference, Performance, SegmentationCost
 from nnunet_amt.risk.evaluation.published import published_model, published_note
+from nnunet_amt.statistics.calibration import CalibrationFit
 from nnunet_amt.statistics.rates import Rate
-from nnunet_amt.writing.numbers import UNDEFINED, difference_text, signed, short_p_text, value_text
+from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text, signed, value_text
 from nnunet_amt.writing.table import Row, Table
 
 RATE_TITLES = {
@@ -20,6 +21,11 @@ RATE_TITLES = {
     "ppv": "PPV",
     "npv": "NPV",
 }
+
+_PAIRED = (
+    "DeLong's paired test, two-sided (of patients with several cases Obuchowski's); interval and p-value are withheld "
+    f"under {FEWEST_CASES} cases."
+)
 
 
 def flow_table(cohort: RiskCohort) -> Table:
@@ -102,7 +108,7 @@ def difference_table(
         "Model",
         ("Cases", "Difference (95% CI)", "p", "p, Holm"),
         tuple(rows),
-        ("DeLong's paired test, two-sided, which takes cases for independent; Holm over the tests of a set.",),
+        (f"{_PAIRED} Holm over the tests of a set.",),
     )
 
 
@@ -117,7 +123,7 @@ def calibration_table(performances: Sequence[Performance]) -> Table:
             if fit is not None:
                 low, high = fit.intercept_interval
                 cells[1] = f"{signed(fit.intercept, digits=2)} ({signed(low, digits=2)} to {signed(high, digits=2)})"
-                cells[2] = value_text(fit.slope, fit.slope_interval, digits=2)
+                cells[2] = _slope_text(fit)
             rows.append(Row(one.title, tuple(cells)))
     return Table(
         "Calibration",
@@ -125,10 +131,17 @@ def calibration_table(performances: Sequence[Performance]) -> Table:
         ("Brier score", "Intercept (95% CI)", "Slope (95% CI)"),
         tuple(rows),
         (
-            "Intercept 0 and slope 1 are calibrated: an intercept over 0 means scores that are too low, a slope under 1 "
-            "scores that are too sure. The slope is undefined where the classes do not overlap.",
+            "Intercept 0 and slope 1 are calibrated: an intercept over 0 means scores that are too low, a slope under "
+            "1 scores that are too sure. The slope is undefined where the classes do not overlap.",
         ),
     )
+
+
+def _slope_text(fit: CalibrationFit) -> str:
+    if fit.slope is None or fit.slope_interval is None:
+        return UNDEFINED
+    low, high = fit.slope_interval
+    return f"{fit.slope:.2f} ({low:.2f} to {high:.2f})".replace("-", "−")
 
 
 def segmentation_table(costs: Sequence[SegmentationCost]) -> Table:
@@ -139,15 +152,13 @@ def segmentation_table(costs: Sequence[SegmentationCost]) -> Table:
         for one in (one for one in costs if one.kind == kind):
             change = difference_text(one.difference.difference, one.difference.interval)
             aucs = auc_text(one.reference), auc_text(one.predicted)
-            rows.append(
-                Row(one.title, (str(one.cases), str(one.lost), *aucs, change, short_p_text(one.difference.p)))
-            )
+            rows.append(Row(one.title, (str(one.cases), str(one.lost), *aucs, change, short_p_text(one.difference.p))))
     return Table(
         "What the segmentation costs: ROIs of the reference masks and of predicted ones",
         "Model",
         ("Cases", "Without a predicted ROI", "AUC, reference", "AUC, predicted", "Difference (95% CI)", "p"),
         tuple(rows),
-        ("Of the cases that have both. DeLong's paired test. A case without a predicted ROI has no score at all.",),
+        (f"Of the cases that have both. {_PAIRED} A case without a predicted ROI has no score at all.",),
     )
 
 
@@ -168,5 +179,6 @@ def _cases(estimate: AucEstimate) -> str:
 
 
 def _auc_notes(estimates: Sequence[AucEstimate]) -> list[str]:
-    how = "the bootstrap over patients, who have several cases" if estimates[0].by_patient else "DeLong's"
+    several = ", and the bootstrap over patients where some have several cases"
+    how = f"DeLong's{several if any(one.by_patient for one in estimates) else ''}"
     return [f"The interval of the AUC is {how}; it is withheld under {FEWEST_CASES} cases and where it has no width."]

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.evaluation.comparison.figures import model_style
 from nnunet_amt.risk.evaluation.figures import finish_roc
+from nnunet_amt.risk.reading.reader_analysis import OneReader, ReaderAnalysis, Reads
 from nnunet_amt.risk.reading.reader_file import WITH, WITHOUT
-from nnunet_amt.risk.reading.reader_study import OneReader, Reads, ReaderStudyResult
 from nnunet_amt.statistics.roc import roc_points
-from nnunet_amt.writing.figure_style import GREY, PAGE_MM, SMALL_FONT_SIZE, new_figure, plain_text
+from nnunet_amt.writing.figure_style import COLUMN_MM, GREY, PAGE_MM, SMALL_FONT_SIZE, new_figure, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_LEVELS = 3
-_PANEL_MM, _LINE_MM = 84.0, 4.0
+_LINE_MM = 4.0
 
 
-def reader_figure(result: ReaderStudyResult) -> Figure:
+def reader_figure(result: ReaderAnalysis) -> Figure:
     """Draw a panel for each level, of all readers where there are many levels.
 
     An open mark is a reader without AI, a filled one the same reader with it. Graded ratings also have their curves:
@@ -30,9 +30,10 @@ def reader_figure(result: ReaderStudyResult) -> Figure:
         level: [(place, one) for place, one in enumerate(result.readers) if level in (None, one.level)]
         for level in levels
     }
-    columns = max(2, len(levels))
+    columns = len(levels)
+    width = PAGE_MM if columns > 1 else COLUMN_MM
     lines = -(-len(result.readers) // columns) + 2
-    with new_figure(PAGE_MM, PAGE_MM / columns + 10 + _LINE_MM * lines) as figure:
+    with new_figure(width, width / columns + _LINE_MM * lines) as figure:
         for column, (level, readers) in enumerate(panels.items()):
             axes = figure.add_subplot(1, columns, column + 1)
             if result.model_scores is not None:
@@ -50,7 +51,7 @@ def reader_figure(result: ReaderStudyResult) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, result: ReaderStudyResult, place: int, one: OneReader) -> None:
+def _draw(axes: Axes, result: ReaderAnalysis, place: int, one: OneReader) -> None:
     style, (before, after) = model_style(place), (_point(one.first), _point(one.second))
     look: dict[str, Any] = {"color": style.colour, "markersize": 5.5, "markeredgewidth": 1.0, "clip_on": False}
     axes.plot(*zip(before, after, strict=True), color=style.colour, linewidth=0.6, alpha=0.8)

@@ -18,12 +18,12 @@ from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text,
 from nnunet_amt.writing.table import Row, Table
 
 if TYPE_CHECKING:
-    from nnunet_amt.risk.reading.reader_study import ReaderStudyResult
+    from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
 
 _NO_P = ("", "")
 
 
-def table_3(result: ReaderStudyResult) -> Table:
+def table_3(result: ReaderAnalysis) -> Table:
     """Lay out Table 3: the model, then each reader without and with it; the paper's readers below."""
     rows: list[Row] = []
     if result.model is not None:
@@ -31,7 +31,8 @@ def table_3(result: ReaderStudyResult) -> Table:
     for level in result.levels:
         rows.append(Row(level, kind="group"))
         for one in (one for one in result.readers if one.level == level):
-            p_values = short_p_text(one.comparison.difference.p), short_p_text(one.p_holm)
+            known = (None, None) if result.few else (one.comparison.difference.p, one.p_holm)
+            p_values = short_p_text(known[0]), short_p_text(known[1])
             rows.append(_row(f"{one.name}, {WITHOUT}", one.first.estimate, one.first.rates, _NO_P))
             rows.append(_row(f"{one.name}, {WITH}", one.second.estimate, one.second.rates, p_values))
     rows += [Row(row.title, (*row.cells, *_NO_P), "published") for row in published_readers()]
@@ -41,28 +42,29 @@ def table_3(result: ReaderStudyResult) -> Table:
         ("AUC (95% CI)", *RATE_TITLES.values(), "p, with against without", "p, Holm"),
         tuple(rows),
         (
-            "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; rates "
-            f"with Wilson's interval. Intervals of the AUC are withheld under {FEWEST_CASES} cases.",
+            "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; "
+            f"rates with Wilson's interval. Intervals of the AUC, and p, are withheld under {FEWEST_CASES} cases.",
             _called(result),
             published_note("Its readers are others, on other cases."),
         ),
     )
 
 
-def _called(result: ReaderStudyResult) -> str:
+def _called(result: ReaderAnalysis) -> str:
     if result.high_from == 1 and not result.graded:
         return "Readers say yes or no, so an AUC is the mean of sensitivity and specificity."
     return f"Readers give ratings; one of {result.high_from:g} or more counts as high risk in the rates."
 
 
-def answer_table(result: ReaderStudyResult) -> Table:
+def answer_table(result: ReaderAnalysis) -> Table:
     """Lay out the comparison of mean AUCs without and with AI, of all readers and of each level."""
     rows: list[Row] = []
     for group, study in (("all readers", result.study), *result.of_level.items()):
         rows.append(Row(f"{group} (n = {len(study.readers)})", kind="group"))
         if study.random_readers is not None:
-            rows.append(_comparison_row("random readers: also readers like these", study.random_readers))
-        rows.append(_comparison_row("fixed readers: these alone", study.fixed_readers))
+            title = "random readers: also readers like these"
+            rows.append(_comparison_row(title, study.random_readers, few=result.few))
+        rows.append(_comparison_row("fixed readers: these alone", study.fixed_readers, few=result.few))
     return Table(
         "Mean AUC of readers with AI less without (Obuchowski and Rockette)",
         "Readers taken as",
@@ -70,25 +72,25 @@ def answer_table(result: ReaderStudyResult) -> Table:
         tuple(rows),
         (
             "Random readers are the answer: it holds for other readers and cases like these. One reader tells nothing "
-            "of others.",
+            f"of others. Intervals, F and p are withheld under {FEWEST_CASES} cases.",
         ),
     )
 
 
-def group_table(result: ReaderStudyResult) -> Table | None:
+def group_table(result: ReaderAnalysis) -> Table | None:
     """Lay out the comparisons of levels; None of one level."""
     if not result.between_levels:
         return None
     rows = []
     for title, comparison in result.between_levels.items():
         answer = comparison.random_readers or comparison.fixed_readers
-        rows.append(_comparison_row(title, answer))
+        rows.append(_comparison_row(title, answer, few=result.few))
     return Table(
         "Mean AUC of levels compared: second less first",
         "Levels",
         ("Mean AUC, first", "Mean AUC, second", "Difference (95% CI)", "F (degrees of freedom)", "p"),
         tuple(rows),
-        ("A p-value over 0.05 does not show that two levels are as good as each other; the interval says how far apart.",),
+        ("A p-value over 0.05 does not show that two levels are alike; the interval says how far apart they may be.",),
     )
 
 
@@ -104,9 +106,9 @@ def planning_table(planned: Sequence[PlannedStudy], *, difference: float, power:
         ("Cases", "Power"),
         rows,
         (
-            "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all cases "
-            "twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small study are "
-            "themselves uncertain.",
+            "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all "
+            "cases twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small "
+            "study are themselves uncertain.",
         ),
     )
 
@@ -115,7 +117,10 @@ def _row(title: str, estimate: AucEstimate, rates: Mapping[str, Rate], p_values:
     return Row(title, (auc_text(estimate), *rate_cells(rates), *p_values))
 
 
-def _comparison_row(title: str, comparison: MeanComparison) -> Row:
+def _comparison_row(title: str, comparison: MeanComparison, *, few: bool) -> Row:
+    if few:
+        aucs = (value_text(mean.auc) for mean in comparison.means)
+        return Row(title, (*aucs, difference_text(comparison.difference), UNDEFINED, UNDEFINED))
     first, second = (value_text(mean.auc, mean.interval) for mean in comparison.means)
     degrees = "infinite" if math.isinf(comparison.ddf) else f"{comparison.ddf:.1f}"
     f_text = UNDEFINED if comparison.f is None else f"{comparison.f:.2f} (1, {degrees})"

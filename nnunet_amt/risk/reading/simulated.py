@@ -54,7 +54,7 @@ def plan_readers(
     Parameters
     ----------
     components
-        Of a study of like readers and cases: `ReaderStudyResult.study.components`, or `read_components` of its folder.
+        Of a study of like readers and cases: `ReaderAnalysis.study.components`, or `read_components` of its folder.
     difference
         Of the mean AUCs, that is to be found.
     readers

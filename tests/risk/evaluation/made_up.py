@@ -40,7 +40,9 @@ def rows_of(model: str, kind: Kind, scores: Sequence[float]) -> list[ScoreRow]:
     """Scores of the cases of `cohort_of` in their order."""
     letter = "x" if kind == "external" else "t"
     return [
-        ScoreRow(model, kind, place // 2 % FOLDS if kind == "out_of_fold" else None, f"{letter}{place}", place % 2 == 1, s)
+        ScoreRow(
+            model, kind, place // 2 % FOLDS if kind == "out_of_fold" else None, f"{letter}{place}", place % 2 == 1, s
+        )
         for place, s in enumerate(scores)
     ]
 
