@@ -17,8 +17,8 @@ from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
 from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
 from nnunet_amt.cli.options import DatasetCommand, NnunetCommand
-from nnunet_amt.cli.risk import risk
 from nnunet_amt.cli.published import published
+from nnunet_amt.cli.risk import risk
 from nnunet_amt.cli.study import demo, figures, report, study
 from nnunet_amt.errors import DiskFullError
 

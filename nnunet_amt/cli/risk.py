@@ -275,12 +275,9 @@ def readers(
     raw = _raw(dataset)
     with progress_bars() as progress:
         cohort = _cohort(raw, carcinoma, progress)
-    result = evaluate_readers(
-        raw, cohort, RiskFolder(output), readings=table, model=model, high_from=high_from, seed=seed
-    )
-    for sentence in result.sentences:
-        out.print(sentence, markup=False)
-    show_written(result.files)
+    at = RiskFolder(output)
+    evaluate_readers(raw, cohort, at, readings=table, model=model, high_from=high_from, seed=seed)
+    _show_readers(at.readers)
 
 
 @risk.command(cls=options.DatasetCommand)
@@ -324,9 +321,16 @@ def show_risk_study(result: RiskStudyResult) -> None:
     _show_warnings(result.warnings)
     _show_evaluation(result.evaluation)
     if result.readers is not None:
-        for sentence in result.readers.sentences:
-            out.print(sentence, markup=False)
-        show_written(result.readers.files)
+        _show_readers(result.folder.readers)
+
+
+def _show_readers(folder: Path) -> None:
+    """Show what a reader study says, and where it stands."""
+    from nnunet_amt.risk.reading.reader_study import READER_FILES, read_reader_document
+
+    for sentence in read_reader_document(folder).sentences:
+        out.print(sentence, markup=False)
+    show_written([folder / name for name in READER_FILES if (folder / name).exists()])
 
 
 def _raw(dataset: int) -> Path:

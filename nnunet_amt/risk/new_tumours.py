@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnunet_amt.base.files import write_csv
 from nnunet_amt.base.progress import Progress, silent
@@ -15,6 +16,10 @@ from nnunet_amt.images.geometry import array_to_lps, corner_in, lps_geometry
 from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.risk.cut_roi import Roi, cut_roi
+from nnunet_amt.risk.networks.settings import architecture_of
+
+if TYPE_CHECKING:  # brings torch
+    from nnunet_amt.risk.networks.heat_map import CaseHeat
 
 RISK_FILE, HEAT_FIGURE = "risk.csv", "heat_maps"
 STAGE = "risk-predict"
@@ -124,7 +129,7 @@ def predict_risk(
         rows = ((one.case_id, info.network, one.score, info.threshold, _called(one), one.note) for one in found)
         write_csv(output / RISK_FILE, _COLUMNS, rows)
         if heats:
-            _draw(output, heats, rois)
+            _draw(output, heats, rois, info.network)
         run.counts |= {"cases": len(found), "scored": len(scores)}
     return found
 
@@ -138,9 +143,10 @@ def _called(one: NewRisk) -> str:
     return "" if one.called_high is None else "high" if one.called_high else "low"
 
 
-def _draw(output: Path, heats: Sequence[object], rois: Mapping[str, Roi]) -> None:
+def _draw(output: Path, heats: Sequence[CaseHeat], rois: Mapping[str, Roi], network: str) -> None:
     from nnunet_amt.risk.evaluation.heat_panel import heat_figure, read_heat_maps, write_heat_maps
     from nnunet_amt.writing.figure_style import save_figure
 
-    write_heat_maps(output / "heat_maps", heats, rois)  # type: ignore[arg-type]
-    save_figure(heat_figure(read_heat_maps(output / "heat_maps"), high={}), output, HEAT_FIGURE)
+    write_heat_maps(output / "heat_maps", list(heats), rois, model=network)
+    figure = heat_figure(read_heat_maps(output / "heat_maps"), high={}, title=architecture_of(network).title)
+    save_figure(figure, output, HEAT_FIGURE)

@@ -21,15 +21,18 @@ from nnunet_amt.risk.cut_roi import Roi
 from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation, evaluate_risk
 from nnunet_amt.risk.evaluation.heat_panel import write_heat_maps
 from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE
+from nnunet_amt.risk.evaluation.model_scores import gather_models
+from nnunet_amt.risk.evaluation.performance import best_out_of_fold
 from nnunet_amt.risk.networks.settings import NETWORKS
 from nnunet_amt.risk.radiomics.feature_tables import FEATURES_FILE, FeatureFiles, write_features
 from nnunet_amt.risk.radiomics.train_radiomics import train_radiomics
+from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
 from nnunet_amt.risk.reading.reader_file import read_readers
-from nnunet_amt.risk.reading.reader_study import ReaderStudyResult, write_reader_study
+from nnunet_amt.risk.reading.reader_study import write_reader_study
 from nnunet_amt.risk.reading.simulated import simulate_readers
 from nnunet_amt.risk.risk_settings import RADIOMICS, RiskFolder, RiskSettings
 from nnunet_amt.risk.rois import RoiSummary, read_rois, write_rois
-from nnunet_amt.risk.scores import SCORES_FILE, ScoreRow, read_models, read_scores, write_scores
+from nnunet_amt.risk.scores import SCORES_FILE, ScoreRow, read_scores, write_scores
 from nnunet_amt.statistics.roc import auc
 
 _MM3_PER_CM3 = 1000.0
@@ -44,7 +47,7 @@ class RiskStudyResult:
     features: FeatureFiles | None
     warnings: tuple[str, ...]
     evaluation: RiskEvaluation
-    readers: ReaderStudyResult | None
+    readers: ReaderAnalysis | None
 
 
 def run_risk_study(
@@ -207,7 +210,7 @@ def draw_heat_maps(
     found = heat_maps(
         at.network(network), [rois[case] for case in external], seed=seed, device=device, progress=progress
     )
-    write_heat_maps(at.heat_maps, found, rois)
+    write_heat_maps(at.heat_maps / network, found, rois, model=network)
 
 
 def evaluate_study(
@@ -221,7 +224,8 @@ def evaluate_study(
     progress: Progress = silent,
 ) -> RiskEvaluation:
     """Evaluate what is scored, see `evaluate_risk`."""
-    cohort_file = dataset / "cohort.csv"
+    cohort_file, network = dataset / "cohort.csv", _best_network(at)
+    heat_maps = at.heat_maps / (network or "")
     curves = {model: at.training(model) for model in at.networks}
     return evaluate_risk(
         at.scores,
@@ -231,7 +235,7 @@ def evaluate_study(
         main_model=main_model,
         predicted_scores=at.predicted_scores if (at.predicted_scores / SCORES_FILE).is_file() else None,
         trainings={model: folder for model, folder in curves.items() if (folder / CURVES_FILE).is_file()},
-        heat_maps=at.heat_maps if at.heat_maps.is_dir() else None,
+        heat_maps=None if network is None or not heat_maps.is_dir() else heat_maps,
         volumes_cm3={case.case_id: _volume_cm3(case) for case in cohort.cases},
         cohort_file=cohort_file,
         subjects=subjects_of(dataset / "labelsTs", cohort_file),
@@ -249,7 +253,7 @@ def evaluate_readers(
     model: str | None = None,
     high_from: float | None = None,
     seed: int = 0,
-) -> ReaderStudyResult:
+) -> ReaderAnalysis:
     """Analyse a reader study of the external cases; without a table its readers are simulated, which is said.
 
     Parameters
@@ -261,14 +265,16 @@ def evaluate_readers(
     """
     external = with_rois(cohort, read_rois(at.rois)).of_split("external").cases
     table = simulate_readers({case.case_id: case.high for case in external}, seed=seed) if readings is None else None
-    chosen = model or _best_model(at)
-    scores = {row.case_id: row.score for row in read_scores(at.scores) if (row.model, row.kind) == (chosen, "external")}
+    scored = gather_models(at.scores, with_rois(cohort, read_rois(at.rois)), seed=seed)
+    chosen = scored.named(model) if model else best_out_of_fold(scored)
+    known = chosen.judged_scores()
+    scores = {case.case_id: known[case.case_id] for case in external if case.case_id in known}
     return write_reader_study(
         table or read_readers(readings or Path()),
         external,
         output=at.readers,
         model_scores=scores or None,
-        model_threshold=read_models(at.scores)[chosen].threshold if chosen and scores else None,
+        model_threshold=chosen.entry.threshold if scores else None,
         high_from=high_from,
         table_file=readings,
         subjects=subjects_of(dataset / "labelsTs", dataset / "cohort.csv"),
@@ -284,22 +290,17 @@ def with_rois(cohort: RiskCohort, rois: Mapping[str, Roi]) -> RiskCohort:
 
 
 def _best_network(at: RiskFolder) -> str | None:
-    return max(at.networks, key=_aucs(at).__getitem__) if at.networks else None
-
-
-def _best_model(at: RiskFolder) -> str | None:
-    aucs = _aucs(at)
-    return max(aucs, key=aucs.__getitem__) if aucs else None
-
-
-def _aucs(at: RiskFolder) -> dict[str, float]:
-    """Give the AUC of the out-of-fold scores of each model."""
-    rows = [row for row in read_scores(at.scores) if row.kind == "out_of_fold"]
-    scores = {model: [row for row in rows if row.model == model] for model in dict.fromkeys(row.model for row in rows)}
-    return {
-        model: auc(np.array([row.score for row in of_model]), np.array([row.high for row in of_model]))
-        for model, of_model in scores.items()
+    """Name the trained network of the highest out-of-fold AUC; None where none is trained."""
+    held_out: dict[str, list[ScoreRow]] = {network: [] for network in at.networks}
+    for row in read_scores(at.scores) if held_out else ():
+        if row.kind == "out_of_fold" and row.model in held_out:
+            held_out[row.model].append(row)
+    aucs = {
+        model: auc(np.array([row.score for row in rows]), np.array([row.high for row in rows]))
+        for model, rows in held_out.items()
+        if rows
     }
+    return max(aucs, key=aucs.__getitem__) if aucs else None
 
 
 def _volume_cm3(case: RiskCase) -> float:

@@ -108,7 +108,8 @@ def test_every_trainer_of_ours_predicts_with_the_network_that_is_loaded(trainer:
 def test_a_network_is_as_wide_as_its_plans_say(planned_base: Path, tmp_path: Path) -> None:
     features = (4, 8, 8, 16)
     checkpoint = write_model(tmp_path, planned_base, features=features)
-    assert [level[0][0].out_channels for level in load_model(checkpoint).network.encoders] == list(features)
+    weights = load_model(checkpoint).network.state_dict()
+    assert [weights[f"encoders.{level}.0.0.weight"].shape[0] for level in range(4)] == list(features)
     with pytest.raises(BadInputError, match="weights do not fit our network"):
         wide = write_model(
             tmp_path / "wide", planned_base, features=features, network_weights=AMTUNet(1, 2).state_dict()

@@ -80,6 +80,6 @@ def test_the_figure_shows_both_curves_and_leaves_out_what_was_not_measured() -> 
     both = reliability_figure(reliability(np.array([one, one]), ["a", "b"])).axes[0]
     assert [line.get_linestyle() for line in both.lines] == [":", "-", "--"]
     assert both.lines[1].get_ydata() == pytest.approx([2 / 3, 0.3])
-    small, large = sorted(both.collections[0].get_sizes())
+    small, large = sorted(np.asarray(both.collections[0].get_sizes()).tolist())  # type: ignore[attr-defined]
     assert (large - 6) / (small - 6) == pytest.approx(3)
     assert len(reliability_figure(reliability(one[None], ["a"])).axes[0].lines) == 2
