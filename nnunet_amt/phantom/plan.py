@@ -40,7 +40,7 @@ _TWO_LESIONS = 0.12  # share of cases
 class CohortDesign:
     """How large a phantom cohort is to be; the defaults are those of the demo."""
 
-    training: int = 24
+    training: int = 48
     tuning: int = 4
     external: int = 12
     excluded: int = 3  # rows with a reason for exclusion and no files

@@ -18,9 +18,9 @@ class nnUNetTrainerAMT_demo(nnUNetTrainerAMT):
     With so few steps a constant learning rate ends wherever the last batches pushed the weights, so it falls.
     """
 
-    epochs = 12
+    epochs = 18
     iterations_per_epoch = 50
-    fixed_tuning_interval = 4
+    fixed_tuning_interval = 6
     learning_rate_exponent = 0.9  # nnU-Net's own
 
 
