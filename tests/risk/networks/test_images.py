@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,22 @@ def test_images_are_turned_by_up_to_the_largest_angle(monkeypatch: pytest.Monkey
     turned = augmented(images, settings(rotation=90.0))
     either = [torch.rot90(images, times, dims=(1, 2)) for times in (1, -1)]
     assert any(torch.allclose(turned, one, atol=1e-4) for one in either)
+
+
+def test_by_default_images_are_turned_by_up_to_15_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bright point 100 pixels right of the centre comes to lie 100 sin 15, 26 pixels, above or below it."""
+    monkeypatch.setattr(torch, "rand", torch.ones)
+    images = torch.zeros(1, 225, 225)
+    images[0, 111:114, 211:214] = 1
+    as_it_is = replace(TrainingSettings("resnet101"), translation=0.0, scaling=(1.0, 1.0))
+    turned = augmented(images, as_it_is)[0]
+    turned = (turned - turned.min()).clamp(min=0.1) - 0.1  # what is bright
+    y, x = (
+        (turned * at).sum() / turned.sum() - 112
+        for at in torch.meshgrid(torch.arange(225), torch.arange(225), indexing="ij")
+    )
+    angle = math.radians(15)
+    assert (abs(float(y)), float(x)) == pytest.approx((100 * math.sin(angle), 100 * math.cos(angle)), abs=0.5)
 
 
 def test_images_are_shifted_by_a_share_of_their_side(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,18 @@ def test_the_window_is_40_plus_and_minus_200_hu() -> None:
     assert (found["original_firstorder_Minimum"], found["original_firstorder_Maximum"]) == (-160, 240)
 
 
+def test_bins_are_32_hu_wide() -> None:
+    """As many voxels of 31 as of 32 HU are two bins, an entropy of 1 bit; 33 and 63 HU are one bin, 0."""
+    mask = ball((14, 20, 20), (7, 10, 10), (3, 4, 4))
+    inside = np.flatnonzero(mask)
+    mask.flat[inside[-1]] &= len(inside) % 2 == 0  # an even number of them
+    ct = np.zeros(mask.shape, np.int16)
+    for values, entropy in (((31, 32), 1.0), ((33, 63), 0.0)):
+        ct.flat[np.flatnonzero(mask)] = np.resize(values, int(mask.sum()))
+        found = tumour_features(image_of(ct, (1, 1, 1)), image_of(mask, (1, 1, 1)), settings=FEW)
+        assert found["original_firstorder_Entropy"] == pytest.approx(entropy, abs=1e-6)
+
+
 def test_the_same_tumour_has_the_same_features_again() -> None:
     ct, mask = tumour()
     assert tumour_features(ct, mask, settings=FEW) == tumour_features(ct, mask, settings=FEW)

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LassoCV
 
 pytest.importorskip("imblearn", reason="imbalanced-learn is not installed")
 
@@ -40,6 +41,24 @@ def test_of_two_correlated_features_the_first_is_kept_and_a_constant_one_never()
     assert UncorrelatedFeatures().fit(values).columns_.tolist() == [0, 2]
     assert UncorrelatedFeatures().fit(values[:, 3:]).columns_.tolist() == [0]
     assert UncorrelatedFeatures().fit(values[:, :1]).columns_.tolist() == [0]
+
+
+@pytest.mark.parametrize(("correlation", "kept"), [(0.89, [0, 1]), (0.91, [0]), (-0.91, [0])])
+def test_features_may_correlate_up_to_nine_tenths(correlation: float, kept: list[int]) -> None:
+    """Of two patterns of mean 0 that do not correlate, the second feature takes the first by so much."""
+    first, other = np.array([1.0, 1, -1, -1]), np.array([1.0, -1, 1, -1])
+    second = correlation * first + (1 - correlation**2) ** 0.5 * other
+    assert UncorrelatedFeatures().fit(np.stack([first, second], axis=1)).columns_.tolist() == kept
+
+
+def test_the_penalty_is_chosen_by_five_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "nnunet_amt.risk.radiomics.selection.LassoCV",
+        lambda *, cv, **rest: asked.append(len(cv)) or LassoCV(cv=cv, **rest),
+    )
+    LassoFeatures().fit(*informative(40, 6))
+    assert asked == [5]
 
 
 def informative(cases: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
