@@ -26,11 +26,14 @@ demo: $(VENV)/installed  ## Make a phantom cohort and run every stage on it (10 
 
 viewer: $(NIIVUE)  ## Fetch NiiVue with npm, for the report's viewer
 
-test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (10 minutes on 2 CPU cores)
-	$(BIN)/python -m pytest -m "not slow and not real and not browser and not clinic and not timed"
+# One process a core, each with the tests of whole files, as fixtures are shared within a file.
+IN_PARALLEL := -n auto --dist loadfile
+
+test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (8 minutes on 2 CPU cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow and not real and not browser and not clinic and not timed"
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there
-	$(BIN)/python -m pytest -m "(slow or real) and not browser and not clinic"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) -m "(slow or real) and not browser and not clinic"
 
 test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headless Chromium; Debian's is installed where root may
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
