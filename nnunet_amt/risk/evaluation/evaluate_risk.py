@@ -20,7 +20,7 @@ from nnunet_amt.risk.evaluation.characteristics import characteristics_table
 from nnunet_amt.risk.evaluation.figures import calibration_figure, roc_figure
 from nnunet_amt.risk.evaluation.heat_panel import ShownHeat, heat_figure, heat_table, read_heat_maps
 from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE, LossCurves, loss_figure, read_loss_curves
-from nnunet_amt.risk.evaluation.model_scores import ScoredModel, ScoredModels, gather_models
+from nnunet_amt.risk.evaluation.model_scores import ENSEMBLE, ScoredModel, ScoredModels, gather_models
 from nnunet_amt.risk.evaluation.performance import (
     ModelDifference,
     Performance,
@@ -237,9 +237,10 @@ def _evaluated(
             f"({', '.join(known)} and {', '.join(model.name for model in predicted.models)}); score the same models"
         )
     subgroups = risk_subgroups(main, scored.kinds, seed=seed)
+    masked = [] if predicted is None else [one for one in predicted.models if one.name not in (CLINICAL, ENSEMBLE)]
     return RiskEvaluation(
         output, cohort, scored, main, main_model is not None, performances(scored, seed=seed), against[reference],
-        against[CLINICAL], subgroups, costs, 0 if predicted is None else predicted.external_looks,
+        against[CLINICAL], subgroups, costs, sum(one.entry.external_looks for one in masked),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ CASES_FOLDER = "cases"
 STAGE = "risk-features"
 DEVELOPMENT = "training"
 # As many as the paper's readers drew again.
+FEWEST_READ_TWICE = 3  # an ICC has no interval of fewer
 PERTURBED_CASES = 30
 
 
@@ -108,7 +109,7 @@ def write_features(
 
     A case is computed again only if its CT, its mask, the settings or pyradiomics have changed. One that cannot be
     read stops no other: it is listed in ``features_failed.csv``, with the reason, and is in no table. Second readings
-    are of development cases alone, as features are selected by these. Where fewer than two have a second reader's mask,
+    are of development cases alone, as features are selected by these. Where fewer than three have a second reader's mask,
     the masks of `perturbed_cases` of them are perturbed in its place, see `perturbed_mask`.
 
     Parameters
@@ -200,12 +201,12 @@ def _require_distinct(cases: Sequence[TumourCase]) -> None:
 def _second_readings(
     cases: Sequence[TumourCase], *, seed: int, number: int, settings: FeatureSettings, output: Path
 ) -> list[Reading]:
-    """Second readers' masks of development cases; of fewer than two, some of these cases with perturbed masks."""
+    """Second readers' masks of development cases; of fewer than three, some of these cases with perturbed masks."""
     development = [case for case in cases if case.split == DEVELOPMENT]
     twice = [
         _reading(case, case.mask_2, "second", seed, settings, output) for case in development if case.mask_2 is not None
     ]
-    if len(twice) >= 2:
+    if len(twice) >= FEWEST_READ_TWICE:
         return twice
     order = np.random.default_rng(seed).permutation(len(development))[:number]
     chosen = [development[place] for place in sorted(order.tolist())]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import MissingExtraError, SplitLeakageError, TooFewCasesError
 from nnunet_amt.risk.folds import grouped_folds
-from nnunet_amt.risk.radiomics.feature_tables import DEVELOPMENT, FeatureTable
+from nnunet_amt.risk.radiomics.feature_tables import DEVELOPMENT, FEWEST_READ_TWICE, FeatureTable
 from nnunet_amt.risk.scores import Kind, ScoreRow
 from nnunet_amt.statistics.agreement import icc_agreement
 
@@ -98,7 +98,7 @@ class _Cases:
     def icc(self, rows: NDArray[np.int_]) -> NDArray[np.float64] | None:
         """ICC of each feature of the cases in these rows that were read twice; None of fewer than three."""
         twice = rows[np.isfinite(self.second[rows]).all(axis=1)]
-        if len(twice) < 3:
+        if len(twice) < FEWEST_READ_TWICE:
             return None
         return icc_agreement(np.stack([self.first[twice], self.second[twice]], axis=1)).icc
 

@@ -56,7 +56,7 @@ class RepeatableFeatures(_Columns):
     def fit(self, X: Values, y: object = None, *, icc: Values | None = None) -> RepeatableFeatures:
         """Choose columns by `icc`, their intraclass correlation of the training cases; NaN agrees with nothing."""
         if icc is None:
-            _warn("fewer than two cases were read twice: no feature is left out by its ICC")
+            _warn("fewer than three cases were read twice: no feature is left out by its ICC")
             icc = np.ones(X.shape[1])
         known = np.nan_to_num(icc, nan=-np.inf)
         order = np.argsort(-known, kind="stable")

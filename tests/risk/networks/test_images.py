@@ -62,8 +62,8 @@ def test_augmentation_of_nothing_changes_nothing() -> None:
 
 def test_images_are_turned_by_up_to_the_largest_angle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the largest number is drawn, 1, the angle is the largest."""
-    monkeypatch.setattr(torch, "rand", torch.ones)
     images = torch.rand(2, 5, 5)
+    monkeypatch.setattr(torch, "rand", torch.ones)
     turned = augmented(images, settings(rotation=90.0))
     either = [torch.rot90(images, times, dims=(1, 2)) for times in (1, -1)]
     assert any(torch.allclose(turned, one, atol=1e-4) for one in either)

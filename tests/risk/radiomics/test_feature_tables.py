@@ -71,15 +71,17 @@ def test_as_many_masks_are_perturbed_as_asked(cases: list[Case], tmp_path: Path)
     assert len(read_features(files.features_second).case_ids) == 1
 
 
-def test_second_readers_masks_are_read_where_there_are_two(cases: list[Case], tmp_path: Path) -> None:
+def test_second_readers_masks_are_read_where_there_are_three(cases: list[Case], tmp_path: Path) -> None:
     """The second readers have drawn what the first have: the same features. That of an external case is not read."""
+    elsewhere = write_case(tmp_path, "d", split="external")
+    cases = [*(replace(case, split="training") for case in cases), elsewhere]
     drawn_twice = [replace(case, mask_2=case.mask) for case in cases]
     files = run(drawn_twice, tmp_path / "out")
     second = read_features(files.features_second)
-    assert (second.case_ids, files.second) == (("a", "b"), "second")
-    np.testing.assert_array_equal(second.values, read_features(files.features).rows(["a", "b"]))
-    files = run([drawn_twice[0], *cases[1:]], tmp_path / "out")
-    assert (read_features(files.features_second).case_ids, files.second) == (("a", "b"), "perturbed")
+    assert (second.case_ids, files.second) == (("a", "b", "c"), "second")
+    np.testing.assert_array_equal(second.values, read_features(files.features).rows(["a", "b", "c"]))
+    files = run([*drawn_twice[:2], *cases[2:]], tmp_path / "out")
+    assert (read_features(files.features_second).case_ids, files.second) == (("a", "b", "c"), "perturbed")
 
 
 def test_a_rerun_computes_nothing_and_a_changed_mask_alone(

@@ -31,7 +31,7 @@ def test_without_an_icc_above_the_threshold_the_best_feature_is_kept_with_a_warn
 
 
 def test_without_second_readings_all_features_are_kept_with_a_warning() -> None:
-    with pytest.warns(SelectionWarning, match="fewer than two cases were read twice"):
+    with pytest.warns(SelectionWarning, match="fewer than three cases were read twice"):
         assert RepeatableFeatures().fit(np.zeros((3, 3))).columns_.tolist() == [0, 1, 2]
 
 
