@@ -75,7 +75,8 @@ def train_models(
                     cases.cases, features=at.features, output=at.training(RADIOMICS), folds=settings.folds,
                     seed=settings.seed, progress=progress,
                 )  # fmt: skip
-                rows, details, warnings = list(radiomics.rows), {}, radiomics.warnings
+                rows, details = list(radiomics.rows), {}
+                warnings = tuple(f"radiomics, {warning}" for warning in radiomics.warnings)
             else:
                 rows, details = _trained_network(
                     model, development, external, rois, at, settings, weights, device, restart=restart,

@@ -35,7 +35,7 @@ def open_cohort(
     Raises
     ------
     BadInputError
-        If the study was begun otherwise; and what `read_risk_cases` raises.
+        If the study was begun otherwise, or the dataset is a test set alone; and what `read_risk_cases` raises.
     """
     require_no_file(study)
     begun = read_record(study / STUDY_FILE)
@@ -47,6 +47,11 @@ def open_cohort(
                 "folder with -o, or the same as before"
             )
     cohort = read_risk_cases(dataset, carcinoma=asked["carcinoma"], progress=progress)
+    if not cohort.of_split("training").cases:
+        raise BadInputError(
+            f"{dataset / 'cohort.csv'}: is a test set alone, and there is nothing to train on; convert a cohort of "
+            "training and external cases, or score new tumours with nnunet_amt risk predict"
+        )
     if begun != asked:
         write_json(study / STUDY_FILE, asked)
     return cohort
