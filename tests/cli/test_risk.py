@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from nnunet_amt.base.run_record import read_runs
 from nnunet_amt.risk.scores import read_models
 from tests.conftest import write_image
+from tests.risk.radiomics.phantoms import FEW
 from tests.risk.risk_dataset import SPACING, box_mask
 from tests.risk.tiny_study import (
     DATASET,
@@ -85,7 +86,8 @@ def test_every_stage_leaves_a_record(studied: Path) -> None:
 def test_run_again_nothing_is_made_twice_and_no_look_is_counted(studied: Path, tmp_path: Path) -> None:
     """One look at the external set a model: the same scores again are no new chance to choose by them."""
     study = copied(studied, tmp_path)
-    done(risk("rois", 712, "-o", study))  # those of other files are cut anew
+    for command in ("rois", "evaluate"):  # ROIs of other files, as copies are, are cut anew
+        done(risk(command, 712, "-o", study))
     nothing_changes(study, "rois", 712, "-o", study)
     nothing_changes(study, "train", 712, "-o", study, *TRAINED)
     nothing_changes(study, "evaluate", 712, "-o", study)
@@ -102,7 +104,9 @@ def test_another_training_is_another_look(studied: Path, tmp_path: Path) -> None
     assert read_models(study / "scores")[NETWORK].external_looks == 2
 
 
-def test_study_runs_all_stages_with_predicted_masks_and_readers(studied: Path, tmp_path: Path) -> None:
+def test_study_runs_all_stages_with_predicted_masks_and_readers(
+    studied: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Masks one voxel wider; of one case nothing was predicted, which is said and costs its score."""
     study, masks = copied(studied, tmp_path), tmp_path / "masks"
     for number in range(6):
@@ -115,9 +119,9 @@ def test_study_runs_all_stages_with_predicted_masks_and_readers(studied: Path, t
             for condition in ("without", "with"):
                 for number in range(6):
                     writer.writerow((reader, "senior", condition, f"external_{number}", "high" if number > 1 else "no"))
-    said = done(risk("study", 712, "-o", study, *TRAINED, "--masks", masks, "--readers", tmp_path / "readers.csv"))
+    done(risk("study", 712, "-o", study, *TRAINED, "--masks", masks, "--readers", tmp_path / "readers.csv"))
     tables = (study / "evaluation" / "risk_tables.md").read_text()
-    assert "external_0" in said.output
+    assert "no ROI of 1 case (external_0): no tumour in the mask" in caplog.text
     assert "redicted mask" in tables
     assert (study / "readers" / "reader_study.json").is_file()
     assert read_models(study / "scores_predicted")[NETWORK].external_looks == 1
@@ -198,7 +202,7 @@ def test_a_dataset_that_cannot_be_studied(
     """No types; a test set alone; one class in a split; no such type; a patient on both sides."""
     rows = [{name: cell for name, cell in row.items() if name in columns or name != "who_type"} for row in rows]
     write_tiny_study(tmp_path, rows, columns=columns)
-    for command in (("rois",), ("features",), ("train", *TRAINED), ("evaluate",), ("readers",), ("study", *TRAINED)):
+    for command in (("rois",), ("study", *TRAINED)):
         said = refusal(risk(command[0], 712, "-o", tmp_path / "study", *command[1:]))
         assert message in said
     assert not (tmp_path / "study").exists()
@@ -325,3 +329,49 @@ def test_what_predict_cannot_take(
     model = () if "--model" in words else ("--model", studied / "models" / NETWORK / "model")
     assert message in refusal(risk("predict", *given, *model, "-o", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_features_and_radiomics_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of the original image alone; the scores of a training that is there are read again, not made."""
+    monkeypatch.setattr("nnunet_amt.risk.radiomics.feature_tables.FeatureSettings", lambda: FEW)
+    write_tiny_study(tmp_path)
+    study = tmp_path / "study"
+    done(risk("rois", 712, "-o", study))
+    said = done(risk("features", 712, "-o", study)).output
+    assert f"nnunet_amt risk train 712 -o {study}" in said
+    words = ("train", 712, "-o", study, "--model", "radiomics", "--folds", "2")
+    first = done(risk(*words)).output
+    scores, made = (study / "scores" / "scores.csv").read_text(), files_of(study / "models" / "radiomics")
+    assert read_models(study / "scores")["Rad_LR"].external_looks == 1
+    again = done(risk(*words)).output
+    warnings = [line for line in first.splitlines() if line.startswith("warning: ")]
+    assert all(line.startswith("warning: radiomics, ") for line in warnings)
+    assert [line for line in again.splitlines() if line.startswith("warning: ")] == warnings
+    assert (study / "scores" / "scores.csv").read_text() == scores
+    assert files_of(study / "models" / "radiomics") == made
+    assert read_models(study / "scores")["Rad_LR"].external_looks == 1
+
+
+def test_a_manifest_is_converted_into_the_study(tmp_path: Path) -> None:
+    """The stages find the dataset there again, without any variable of nnU-Net's."""
+    dataset = write_tiny_study(tmp_path / "given")
+    with (tmp_path / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("case_id", "patient_id", "institution", "split", "image", "mask", "who_type", "age", "sex"))
+        for row in csv.DictReader((dataset / "cohort.csv").open()):
+            subset = "Ts" if row["split"] == "external" else "Tr"
+            files = (dataset / f"images{subset}" / f"{row['case_id']}_0000.nii.gz", dataset / f"labels{subset}")
+            writer.writerow(
+                (
+                    *(row["case_id"], row["patient"], "B" if subset == "Ts" else "A"),
+                    *("tuning" if row["case_id"].endswith(("g_6", "g_7")) else row["split"], files[0]),
+                    *(files[1] / f"{row['case_id']}.nii.gz", row["who_type"], row["age"], row["sex"]),
+                )
+            )
+    study = tmp_path / "study"
+    words = ("--model", "clinical", "--folds", "2")
+    done(risk("study", tmp_path / "manifest.csv", "-o", study, *words))
+    assert (study / "nnUNet_raw" / "Dataset711_AMT" / "cohort.csv").is_file()
+    done(risk("study", tmp_path / "manifest.csv", "-o", study, *words))
+    done(risk("evaluate", 711, "-o", study))

@@ -45,7 +45,7 @@ def tiny_rows(*, training: int = 8, external: int = 6) -> list[dict[str, str]]:
 def write_tiny_study(
     base: Path, rows: Sequence[Mapping[str, str]] | None = None, *, columns: Sequence[str] = COLUMNS, **options: Any
 ) -> Path:
-    """Write the dataset below ``nnUNet_raw`` of a folder, where studies beside it find it; give the dataset's folder."""
+    """Write the dataset below ``nnUNet_raw`` of a folder, where studies beside it find it; give its folder."""
     folder = write_risk_dataset(
         base / "nnUNet_raw" / DATASET, tiny_rows() if rows is None else rows, columns=columns, **options
     )
@@ -82,7 +82,9 @@ def refusal(result: Result) -> str:
 
 def files_of(folder: Path) -> dict[str, int]:
     """Tell when each file was written."""
-    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()
+    }
 
 
 @contextmanager

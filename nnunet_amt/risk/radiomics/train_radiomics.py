@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_amt.base.files import read_record, read_rows, write_csv, write_json
+from nnunet_amt.base.files import numbered_rows, read_record, row_texts, write_csv, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import ManifestError
@@ -80,10 +80,12 @@ def _digest(cases: Sequence[RiskPatient]) -> str:
 
 
 def _earlier(output: Path) -> RadiomicsScores:
-    selected = tuple(
-        SelectedFeature(
-            row["feature"], float(row["coefficient"]), float(row["icc"]) if row["icc"] else None, int(row["folds"])
-        )
-        for row in read_rows(output / SELECTED_FILE, "feature", "coefficient", "icc", "folds")
-    )
-    return RadiomicsScores(tuple(read_scores(output)), selected, tuple(read_record(output / NOTES_FILE)["warnings"]))
+    path, selected = output / SELECTED_FILE, list[SelectedFeature]()
+    numbered = numbered_rows(path, "the selected features")
+    _, columns = next(numbered)
+    for line, cells in numbered:
+        row = row_texts(path, line, columns=columns, cells=cells)
+        icc = float(row["icc"]) if row["icc"] else None
+        selected.append(SelectedFeature(row["feature"], float(row["coefficient"]), icc, int(row["folds"])))
+    warnings = read_record(output / NOTES_FILE)["warnings"]
+    return RadiomicsScores(tuple(read_scores(output)), tuple(selected), tuple(warnings))
