@@ -7,14 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from nnunet_amt.base.run_record import input_path, read_runs
-from nnunet_amt.demo import DemoSettings, run_demo
+from nnunet_amt.cli.commands import app
+from nnunet_amt.demo import DemoSettings, RiskDemoSettings, run_demo
 from nnunet_amt.nnunet.environment import folder_from_environment
-from nnunet_amt.phantom import CohortDesign
+from nnunet_amt.phantom import RISK_DESIGN, CohortDesign
+from nnunet_amt.risk.risk_settings import RiskSettings
 from nnunet_amt.study.run_study import run_study, study_status
 from nnunet_amt.study.settings import read_settings
 
@@ -131,3 +135,23 @@ def assert_recorded(output: Path) -> None:
     assert stages == ["convert", "plan", "train", "predict", "evaluate"]
     assert trained["cost"]["parameters"] == predicted["cost"]["parameters"] > 1_000_000
     assert trained["cost"]["peak_memory_bytes"] > 100_000_000  # torch alone
+
+
+def test_risk_demo_ends_with_tables_that_say_what_they_are_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrunk: one small network, one epoch, 19 phantoms; a stage finds the dataset of the demo by its number."""
+    design = replace(RISK_DESIGN, training=10, tuning=3, external=6, in_plane_pixels=64)
+    study = RiskSettings(
+        models=("shufflenet_v2_x0_5", "clinical"), epochs=1, size=32, pretrained=False, folds=2, seed=0
+    )
+    monkeypatch.setattr("nnunet_amt.demo.RiskDemoSettings", lambda: RiskDemoSettings(design=design, study=study))
+    output = tmp_path / "demo"
+    result = CliRunner().invoke(app, ["demo", "--risk", "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert "Warning" not in result.output
+    assert "Phantoms of thymomas, drawn by a program" in result.output
+    assert f"open {output / 'risk' / 'evaluation' / 'risk_tables.html'}" in result.output
+    tables = (output / "risk" / "evaluation" / "risk_tables.md").read_text()
+    assert "do not stand beside these" in tables  # the paper's rows, of patients
+    assert "simulated" in (output / "risk" / "readers" / "reader_tables.md").read_text()
+    again = CliRunner().invoke(app, ["risk", "evaluate", "712", "-o", str(output / "risk")])
+    assert again.exit_code == 0, again.output

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnunet_amt.base.progress import Progress
 from nnunet_amt.cli import options
 from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars, show_next, show_written
 from nnunet_amt.errors import BadInputError
 
 if TYPE_CHECKING:
+    from nnunet_amt.clinic.new_cases import NotTaken
+    from nnunet_amt.risk.cases import RiskCohort
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
+    from nnunet_amt.risk.radiomics.feature_tables import FeatureFiles
     from nnunet_amt.risk.risk_settings import RiskSettings
     from nnunet_amt.risk.risk_study import RiskStudyResult
+
+_MOST_DATASETS, _CONVERTED_AS = 999, 711
 
 risk = typer.Typer(
     help="Low or high risk of thymic epithelial tumours: networks, radiomics, heat maps, readers. Research use only.",
@@ -28,12 +34,21 @@ Folder = Annotated[
 TypedDataset = Annotated[
     int,
     typer.Argument(
-        min=1, max=999, metavar="DATASET", help="Number of a converted dataset with who_type; -d N is the same."
+        min=1,
+        max=999,
+        metavar="DATASET",
+        help="Number of a converted dataset with who_type, in nnUNet_raw of FOLDER or beside it, else in $nnUNet_raw; "
+        "-d N is the same.",
     ),
 ]
 Carcinoma = Annotated[
-    str,
-    typer.Option("--carcinoma", metavar="out|high", help="Leave thymic carcinomas out, or count them as high risk."),
+    str | None,
+    typer.Option(
+        "--carcinoma",
+        metavar="out|high",
+        help="Leave thymic carcinomas out, or count them as high risk.",
+        show_default="as the study was begun; at its beginning out",
+    ),
 ]
 Models = Annotated[
     list[str] | None,
@@ -70,7 +85,7 @@ def rois(
         Path | None,
         typer.Option(metavar="FOLDER", help="Predicted label maps of the external cases, in place of the references."),
     ] = None,
-    carcinoma: Carcinoma = "out",
+    carcinoma: Carcinoma = None,
     jobs: options.Jobs = None,
     executor: options.Executor = None,
 ) -> None:
@@ -80,7 +95,7 @@ def rois(
 
     at = RiskFolder(output)
     with progress_bars() as progress:
-        cohort = _cohort(_raw(dataset), carcinoma, progress)
+        cohort = _cohort(_raw(dataset, output), output, carcinoma, progress)
         summary = write_rois(
             cohort if masks is None else cohort.of_split("external"),
             output=at.rois if masks is None else at.predicted_rois,
@@ -88,13 +103,8 @@ def rois(
         )  # fmt: skip
     for reason, cases in cohort.left_out.items():
         out.print(f"left out: {reason}: {len(cases)}", markup=False)
-    for case_id, reason in summary.without.items():
-        err.print(printable(f"{case_id}: no ROI: {reason}"), markup=False)
     show_written([summary.file])
-    if masks is not None:
-        show_next("nnunet_amt", "risk", "evaluate", str(dataset), "-o", output)
-    else:
-        show_next("nnunet_amt", "risk", "features", str(dataset), "-o", output)
+    show_next("nnunet_amt", "risk", "features" if masks is None else "evaluate", str(dataset), "-o", output)
 
 
 @risk.command(cls=options.DatasetCommand)
@@ -102,7 +112,7 @@ def rois(
 def features(
     dataset: TypedDataset,
     output: Folder,
-    carcinoma: Carcinoma = "out",
+    carcinoma: Carcinoma = None,
     seed: Seed = 0,
     jobs: options.Jobs = None,
     executor: options.Executor = None,
@@ -112,13 +122,12 @@ def features(
     from nnunet_amt.risk.risk_settings import RiskFolder
 
     with progress_bars() as progress:
-        cohort = _cohort(_raw(dataset), carcinoma, progress)
+        cohort = _cohort(_raw(dataset, output), output, carcinoma, progress)
         files = write_features(
             cohort.cases, output=RiskFolder(output).features, seed=seed, jobs=options.worker_processes(jobs),
             executor=executor, progress=progress,
         )  # fmt: skip
-    for one in files.failed:
-        err.print(printable(f"{one.case_id}: no features: {one.message}"), markup=False)
+    _show_failed(files)
     show_written([files.features, files.features_second])
     show_next("nnunet_amt", "risk", "train", str(dataset), "-o", output)
     if files.failed:
@@ -138,19 +147,19 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="ImageNet weights of the one network that is named.")
     ] = None,
     grid: Grid = None,
-    carcinoma: Carcinoma = "out",
+    carcinoma: Carcinoma = None,
     folds: Folds = 5,
     seed: Seed = 0,
     device: options.Device = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Begin the networks anew.")] = False,
 ) -> None:
     """Train each model by folds of the training centres' patients; the external cases are scored once."""
+    from nnunet_amt.risk.model_stages import train_models
     from nnunet_amt.risk.risk_settings import RiskFolder
-    from nnunet_amt.risk.risk_study import train_models
 
     settings = _settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
     with progress_bars() as progress:
-        cohort = _cohort(_raw(dataset), carcinoma, progress)
+        cohort = _cohort(_raw(dataset, output), output, carcinoma, progress)
         warnings = train_models(
             cohort, RiskFolder(output), settings=settings, weights=weights, device=_device(device), restart=restart,
             progress=progress,
@@ -177,32 +186,38 @@ def predict(
     device: options.Device = "auto",
 ) -> None:
     """Score new patients' tumours, with heat maps: of CT and mask, or of the CT alone through segment."""
-    from nnunet_amt.risk.new_tumours import NewTumour, predict_risk, segmented_tumours
+    from nnunet_amt.risk.networks.model_folder import read_model_info
+    from nnunet_amt.risk.new_tumours import HEAT_FIGURE, NewTumour, predict_risk, segmented_tumours
 
     if mask is not None and (segment_with is not None or len(inputs) != 1):
         raise BadInputError(f"--mask {mask}: goes with one CT, and without --segment-with")
+    if segment_with is None and mask is None and (len(inputs) != 1 or not inputs[0].is_dir()):
+        raise BadInputError(
+            f"{inputs[0]}: give one folder that nnunet_amt segment wrote, or CTs with --segment-with, or --mask"
+        )
+    read_model_info(model)  # what is wrong with it is told before anything is segmented
+    not_taken: tuple[NotTaken, ...] = ()
     with progress_bars() as progress:
         if mask is not None:
-            name = inputs[0].name.removesuffix(".gz").removesuffix(".nii").removesuffix("_0000")
-            tumours = [NewTumour(name, inputs[0], mask)]
+            tumours = [NewTumour.of_files(inputs[0], mask)]
+        elif segment_with is None:
+            tumours = segmented_tumours(inputs[0])
         else:
-            folder = inputs[0]
-            if segment_with is not None:
-                from nnunet_amt.clinic.segment import segment
+            from nnunet_amt.clinic.segment import segment
 
-                folder = output / "segmented"
-                segment(inputs, folder, model=segment_with, device=device, progress=progress)
-            elif len(inputs) != 1 or not folder.is_dir():
-                raise BadInputError(
-                    f"{folder}: give one folder that nnunet_amt segment wrote, or CTs with --segment-with, or --mask"
-                )
+            folder = output / "segmented"
+            not_taken = segment(inputs, folder, model=segment_with, device=device, progress=progress).not_taken
             tumours = segmented_tumours(folder)
         found = predict_risk(model, tumours, output, device=_device(device), progress=progress)
     for one in found:
         said = one.note if one.score is None else f"score {one.score:.2f}, {'high' if one.called_high else 'low'} risk"
         out.print(printable(f"{one.case_id}: {said}"), markup=False)
+    for ct in not_taken:
+        err.print(printable(f"not taken: {ct.given.name}: {ct.reason}"), markup=False)
     show_written([output])
-    if any(one.score is None for one in found):
+    if (output / f"{HEAT_FIGURE}.png").exists():
+        show_next("open", output / f"{HEAT_FIGURE}.png", note=", the heat maps")
+    if any(one.score is None for one in found) or any(ct.is_ct for ct in not_taken):
         raise typer.Exit(1)
 
 
@@ -223,26 +238,26 @@ def evaluate(
     reference: Annotated[
         str, typer.Option(metavar="NAME", help="The model that each other one is compared with.")
     ] = "clinical",
-    carcinoma: Carcinoma = "out",
+    carcinoma: Carcinoma = None,
     seed: options.BootstrapSeed = 0,
     device: options.Device = "auto",
 ) -> None:
     """Write Tables 1 and 2, ROC, calibration, decision curve, subgroups, loss curves and heat maps."""
+    from nnunet_amt.risk.model_stages import draw_heat_maps, score_predicted_rois
     from nnunet_amt.risk.risk_settings import RiskFolder
-    from nnunet_amt.risk.risk_study import draw_heat_maps, evaluate_study, score_predicted_rois
-    from nnunet_amt.risk.rois import ROI_FILE
+    from nnunet_amt.risk.risk_study import evaluate_study, require_scores
 
-    at, raw = RiskFolder(output), _raw(dataset)
+    at, raw = RiskFolder(output), _raw(dataset, output)
     with progress_bars() as progress:
-        cohort = _cohort(raw, carcinoma, progress)
-        if (at.predicted_rois / ROI_FILE).is_file():
+        cohort = _cohort(raw, output, carcinoma, progress)
+        require_scores(at)
+        if at.has_predicted_rois:
             score_predicted_rois(cohort, at, device=_device(device), progress=progress)
         draw_heat_maps(cohort, at, device=_device(device), progress=progress)
         result = evaluate_study(
             raw, cohort, at, main_model=main_model, reference=reference, seed=seed, progress=progress
         )
     _show_evaluation(result)
-    show_next("nnunet_amt", "risk", "readers", str(dataset), "-o", output, "--table", "readers.csv")
 
 
 @risk.command(cls=options.DatasetCommand)
@@ -265,17 +280,16 @@ def readers(
     high_from: Annotated[
         float | None, typer.Option("--high-from", metavar="RATING", help="Of graded ratings: from here on high risk.")
     ] = None,
-    carcinoma: Carcinoma = "out",
+    carcinoma: Carcinoma = None,
     seed: Seed = 0,
 ) -> None:
     """Analyse a reader study of the external cases, without and with AI, reader by reader and over readers."""
     from nnunet_amt.risk.risk_settings import RiskFolder
     from nnunet_amt.risk.risk_study import evaluate_readers
 
-    raw = _raw(dataset)
+    at, raw = RiskFolder(output), _raw(dataset, output)
     with progress_bars() as progress:
-        cohort = _cohort(raw, carcinoma, progress)
-    at = RiskFolder(output)
+        cohort = _cohort(raw, output, carcinoma, progress)
     evaluate_readers(raw, cohort, at, readings=table, model=model, high_from=high_from, seed=seed)
     _show_readers(at.readers)
 
@@ -283,7 +297,13 @@ def readers(
 @risk.command(cls=options.DatasetCommand)
 @one_line_errors
 def study(
-    dataset: TypedDataset,
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET|MANIFEST.csv",
+            help="As of the other commands; or a cohort's table, which is converted first, to nnUNet_raw in FOLDER.",
+        ),
+    ],
     output: Folder,
     models: Models = None,
     epochs: Epochs = 500,
@@ -297,7 +317,7 @@ def study(
     readings: Annotated[
         Path | None, typer.Option("--readers", metavar="FILE.csv", help="A reader study, see risk readers.")
     ] = None,
-    carcinoma: Carcinoma = "out",
+    carcinoma: Carcinoma = None,
     folds: Folds = 5,
     seed: Seed = 0,
     device: options.Device = "auto",
@@ -309,19 +329,29 @@ def study(
 
     settings = _settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
     with progress_bars() as progress:
+        raw = _raw_or_converted(dataset, output, jobs=jobs, executor=executor, progress=progress)
         result = run_risk_study(
-            _raw(dataset), output, settings=settings, masks=masks, readings=readings, device=_device(device),
+            raw, output, settings=settings, masks=masks, readings=readings, device=_device(device),
             jobs=options.worker_processes(jobs), executor=executor, progress=progress,
         )  # fmt: skip
     show_risk_study(result)
 
 
 def show_risk_study(result: RiskStudyResult) -> None:
-    """Show what a study of risk found, and where."""
+    """Show what a study of risk found, and where; exit code 1 if cases have no features."""
+    if result.features is not None:
+        _show_failed(result.features)
     _show_warnings(result.warnings)
-    _show_evaluation(result.evaluation)
     if result.readers is not None:
         _show_readers(result.folder.readers)
+    _show_evaluation(result.evaluation)
+    if result.features is not None and result.features.failed:
+        raise typer.Exit(1)
+
+
+def _show_failed(files: FeatureFiles) -> None:
+    for one in files.failed:
+        err.print(printable(f"{one.case_id}: no features: {one.message}"), markup=False)
 
 
 def _show_readers(folder: Path) -> None:
@@ -333,18 +363,39 @@ def _show_readers(folder: Path) -> None:
     show_written([folder / name for name in READER_FILES if (folder / name).exists()])
 
 
-def _raw(dataset: int) -> Path:
+def _raw(dataset: int, output: Path) -> Path:
+    """Find a raw dataset: in the folder of the study or beside it, as a demo has it, or where nnU-Net looks for it."""
     from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 
+    for raw in (output / "nnUNet_raw", output.absolute().parent / "nnUNet_raw"):
+        if any(raw.glob(f"Dataset{dataset:03d}_*")):
+            return raw / dataset_name(dataset, raw)
     raw = folder_from_environment("nnUNet_raw")
     return raw / dataset_name(dataset, raw)
 
 
-def _cohort(raw: Path, carcinoma: str, progress: Any) -> Any:
-    from nnunet_amt.risk.cases import read_risk_cases
+def _raw_or_converted(given: str, output: Path, *, jobs: int | None, executor: str | None, progress: Progress) -> Path:
+    """Find a raw dataset by its number, or convert a manifest into the folder of the study."""
+    from nnunet_amt.base.files import require_no_file
+    from nnunet_amt.dataset_conversion import convert
 
-    options.require_choice("--carcinoma", carcinoma, ("out", "high"))
-    return read_risk_cases(raw, carcinoma=carcinoma, progress=progress)  # type: ignore[arg-type]
+    require_no_file(output)
+    if given.isdecimal():
+        if not 1 <= int(given) <= _MOST_DATASETS:
+            raise BadInputError(f"{given}: is no number of a dataset; they go from 1 to {_MOST_DATASETS}")
+        return _raw(int(given), output)
+    return convert(
+        Path(given), output / "nnUNet_raw", dataset_id=_CONVERTED_AS, jobs=options.worker_processes(jobs),
+        executor=executor, progress=progress,
+    ).dataset_folder  # fmt: skip
+
+
+def _cohort(raw: Path, output: Path, carcinoma: str | None, progress: Progress) -> RiskCohort:
+    from nnunet_amt.risk.study_cohort import open_cohort
+
+    if carcinoma is not None:
+        options.require_choice("--carcinoma", carcinoma, ("out", "high"))
+    return open_cohort(raw, output, carcinoma=carcinoma, progress=progress)  # type: ignore[arg-type]
 
 
 def _settings(
@@ -353,12 +404,14 @@ def _settings(
     size: int | None,
     from_scratch: bool,
     grid: list[float] | None,
-    carcinoma: str,
+    carcinoma: str | None,
     folds: int,
     seed: int,
 ) -> RiskSettings:
     from nnunet_amt.risk.risk_settings import PAPER_MODELS, RiskSettings
 
+    if carcinoma is not None:
+        options.require_choice("--carcinoma", carcinoma, ("out", "high"))
     return RiskSettings(
         models=tuple(dict.fromkeys(models or PAPER_MODELS)), epochs=epochs, size=size, pretrained=not from_scratch,
         grid=tuple(grid or ()), carcinoma=carcinoma, folds=folds, seed=seed,  # type: ignore[arg-type]
@@ -380,3 +433,4 @@ def _show_evaluation(result: RiskEvaluation) -> None:
     for sentence in result.sentences:
         out.print(sentence, markup=False)
     show_written(result.files)
+    show_next("open", result.output / "risk_tables.html", note=" in a browser")

@@ -173,12 +173,17 @@ def demo(
 def _risk_demo(output: Path, device: str) -> None:
     from nnunet_amt.cli.risk import show_risk_study
     from nnunet_amt.demo import run_risk_demo
+    from nnunet_amt.nnunet.environment import require_device
 
-    started = time.monotonic()
+    device, started = require_device(device), time.monotonic()
     with progress_bars() as progress:
         result = run_risk_demo(output, device=device, progress=progress)
+    out.print("\nPhantoms of thymomas, drawn by a program, and readers that no people are:")
     show_risk_study(result)
-    out.print(f"  {duration(time.monotonic() - started)}", markup=False)
+    out.print(f"  took {duration(time.monotonic() - started)}", markup=False)
+    manifest = output / "phantom_cohort" / "manifest.csv"
+    command = "nnunet_amt risk study MANIFEST.csv -o FOLDER"
+    out.print(f"  {command}    # your own cohort; columns as in {manifest}", markup=False)
 
 
 @one_line_errors

@@ -23,8 +23,8 @@ from nnunet_amt.phantom.scanner import Sex
 from nnunet_amt.phantom.tumour import Appearance, TumourRequest
 
 RISK_DESIGN = CohortDesign(
-    training=32,
-    tuning=8,
+    training=24,
+    tuning=6,
     external=20,
     excluded=0,
     development_institutions=4,

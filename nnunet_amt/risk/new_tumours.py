@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnunet_amt.base.files import write_csv
+from nnunet_amt.base.files import require_no_file, write_csv
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import AMTError, BadInputError
@@ -24,7 +24,8 @@ if TYPE_CHECKING:  # brings torch
 RISK_FILE, HEAT_FIGURE = "risk.csv", "heat_maps"
 STAGE = "risk-predict"
 _COLUMNS = ("case_id", "model", "score", "threshold", "called", "note")
-_CROP, _LABEL_MAP = "ct_crop.nii.gz", "segmentation.nii.gz"  # of a segmented case, see `nnunet_amt.clinic.case_results`
+# Of a segmented case, see `nnunet_amt.clinic.case_results`; the last is written when all is there.
+_CROP, _LABEL_MAP, _RESULT = "ct_crop.nii.gz", "segmentation.nii.gz", "result.json"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,14 @@ class NewTumour:
     case_id: str
     image: Path
     mask: Path
+
+    @classmethod
+    def of_files(cls, image: Path, mask: Path) -> NewTumour:
+        """Take a CT and its mask, named as the CT; BadInputError if one is no file."""
+        for path in (image, mask):
+            if not path.is_file():
+                raise BadInputError(f"{path}: no such file; give a CT as an image file, and its mask with --mask")
+        return cls(image.name.removesuffix(".gz").removesuffix(".nii").removesuffix("_0000"), image, mask)
 
     @classmethod
     def of_segmented(cls, folder: Path) -> NewTumour:
@@ -80,8 +89,9 @@ def segmented_tumours(folder: Path) -> list[NewTumour]:
     cases = sorted(path.parent for path in folder.glob(f"*/{_LABEL_MAP}"))
     if not cases:
         raise BadInputError(f"{folder}: holds no segmented case; give CTs with --segment-with, or one CT and --mask")
-    if missing := [case.name for case in cases if not (case / _CROP).is_file()]:
-        raise BadInputError(f"{folder}: case {missing[0]} has no {_CROP}; segment it again")
+    for case in cases:
+        if missing := [name for name in (_CROP, _RESULT) if not (case / name).is_file()]:
+            raise BadInputError(f"{folder}: case {case.name} has no {missing[0]}; segment it again")
     return [NewTumour.of_segmented(case) for case in cases]
 
 
@@ -110,6 +120,7 @@ def predict_risk(
     from nnunet_amt.risk.networks.heat_map import heat_maps
     from nnunet_amt.risk.networks.model_folder import read_model_info
 
+    require_no_file(output)
     info = read_model_info(model_folder)
     rois: dict[str, Roi] = {}
     notes: dict[str, str] = {}
@@ -128,8 +139,7 @@ def predict_risk(
         found = tuple(_new_risk(tumour.case_id, scores, notes, info.threshold) for tumour in tumours)
         rows = ((one.case_id, info.network, one.score, info.threshold, _called(one), one.note) for one in found)
         write_csv(output / RISK_FILE, _COLUMNS, rows)
-        if heats:
-            _draw(output, heats, rois, info.network)
+        _draw(output, heats, rois, info.network)
         run.counts |= {"cases": len(found), "scored": len(scores)}
     return found
 
@@ -147,6 +157,10 @@ def _draw(output: Path, heats: Sequence[CaseHeat], rois: Mapping[str, Roi], netw
     from nnunet_amt.risk.evaluation.heat_panel import heat_figure, read_heat_maps, write_heat_maps
     from nnunet_amt.writing.figure_style import save_figure
 
+    for earlier in (*(output / "heat_maps").glob("*.heat.npz"), *output.glob(f"{HEAT_FIGURE}.*")):
+        earlier.unlink()  # of other tumours, or of another model
+    if not heats:
+        return
     write_heat_maps(output / "heat_maps", list(heats), rois, model=network)
     figure = heat_figure(read_heat_maps(output / "heat_maps"), high={}, title=architecture_of(network).title)
     save_figure(figure, output, HEAT_FIGURE)

@@ -10,6 +10,7 @@ from nnunet_amt.risk.cases import Carcinoma
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.folds import FOLDS
 from nnunet_amt.risk.networks.settings import EMBEDDED, EPOCHS, NETWORKS, PAPER_NETWORKS, TrainingSettings
+from nnunet_amt.risk.rois import ROI_FILE
 
 RADIOMICS = "radiomics"
 MODELS = (*NETWORKS, RADIOMICS, CLINICAL)
@@ -41,6 +42,11 @@ class RiskFolder:
     def scores(self) -> Path:
         """Scores of all models."""
         return self.root / "scores"
+
+    @property
+    def has_predicted_rois(self) -> bool:
+        """Whether there are ROIs of predicted masks, all of them."""
+        return (self.predicted_rois / ROI_FILE).is_file()
 
     @property
     def predicted_scores(self) -> Path:
@@ -87,7 +93,7 @@ class RiskSettings:
     epochs, size, pretrained, grid
         Of the networks, see `TrainingSettings`; `size` None is each network's own.
     carcinoma
-        See `read_risk_cases`.
+        See `open_cohort`.
     folds, seed
         Of the cross-validation, the same for all models.
     """
@@ -97,7 +103,7 @@ class RiskSettings:
     size: int | None = None
     pretrained: bool = True
     grid: tuple[float, ...] = ()
-    carcinoma: Carcinoma = "out"
+    carcinoma: Carcinoma | None = None
     folds: int = FOLDS
     seed: int = 0
 

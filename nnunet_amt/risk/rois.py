@@ -135,7 +135,7 @@ def read_rois(folder: Path) -> dict[str, Roi]:
     """
     path = folder / ROI_FILE
     if not path.is_file():
-        raise BadInputError(f"{folder}: holds no {ROI_FILE}, so no ROIs, or not all of them; cut them (again)")
+        raise BadInputError(f"{folder}: holds no {ROI_FILE}, so no ROIs, or not all of them; run nnunet_amt risk rois")
     return {
         row["case_id"]: _read_roi(folder / f"{row['case_id']}.npz", row["case_id"])
         for row in read_rows(path, "reason")

@@ -32,6 +32,7 @@ _BLOCK = 1 << 20
 _PACKAGES = (
     *("nnunetv2", "torch", "batchgenerators", "batchgeneratorsv2", "acvl-utils", "SimpleITK", "numpy", "scipy"),
     *("connected-components-3d", "pandas", "matplotlib", "pydicom", "highdicom"),
+    *("scikit-learn", "imbalanced-learn", "pyradiomics-cuda", "torchvision", "timm"),
 )
 _PATIENCE_SECONDS = 10
 # What batch normalisation counts along; no training step changes it by a gradient.

@@ -233,8 +233,9 @@ def _evaluated(
     costs = () if predicted is None else segmentation_costs(scored, predicted, seed=seed)
     if predicted is not None and not costs:
         raise BadInputError(
-            f"no model has scores of the same cases with ROIs of reference and of predicted masks "
-            f"({', '.join(known)} and {', '.join(model.name for model in predicted.models)}); score the same models"
+            f"no model has scores of the same cases, two of each class, with ROIs of reference and of predicted masks "
+            f"({', '.join(known)} and {', '.join(model.name for model in predicted.models)}); score the same models, "
+            "and predict masks of more cases"
         )
     subgroups = risk_subgroups(main, scored.kinds, seed=seed)
     masked = [] if predicted is None else [one for one in predicted.models if one.name not in (CLINICAL, ENSEMBLE)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from torch import nn
 
 from nnunet_amt.errors import MissingExtraError
@@ -40,7 +42,9 @@ def build_network(name: str, *, normalisation: Normalisation = "image") -> nn.Mo
 
 def _timm_network(name: str) -> nn.Module:
     try:
-        import timm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch, about other networks of timm's
+            import timm
     except ImportError as error:
         raise MissingExtraError("the embedded network needs timm: pip install 'nnunet_amt[risk]'") from error
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=CLASSES)

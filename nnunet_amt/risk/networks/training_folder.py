@@ -68,7 +68,7 @@ def begin_training(output: Path, about: Mapping[str, Any], *, restart: bool) -> 
         if earlier.get(name) != value:
             raise BadInputError(
                 f"{output}: holds a training whose {name} is {earlier.get(name)}, now it is {value}; give another "
-                "folder, or ask for a restart, which removes it"
+                "folder, or ask for a restart, which removes it (nnunet_amt risk train --restart)"
             )
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from imblearn.pipeline import Pipeline
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from sklearn.svm import SVC
 
 from nnunet_amt.risk.radiomics.selection import FewCasesSMOTE, LassoFeatures, RepeatableFeatures, UncorrelatedFeatures
 
+_NEIGHBOURS = 5  # scikit-learn's default
+
 
 class Learners(BaseEstimator):
     """The learners of `names` side by side, fitted on the same cases."""
@@ -29,7 +33,7 @@ class Learners(BaseEstimator):
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.int_]) -> Learners:
         """Fit each of them."""
-        self.fitted_ = [_learner(name, self.seed).fit(X, y) for name in self.names]
+        self.fitted_ = [_learner(name, self.seed, len(y)).fit(X, y) for name in self.names]
         return self
 
     def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -47,14 +51,16 @@ class Learners(BaseEstimator):
         return np.stack(scores, axis=1)
 
 
-def _learner(name: str, seed: int) -> BaseEstimator:
+def _learner(name: str, seed: int, cases: int) -> BaseEstimator:
     """Make a learner; everything that is not said here is scikit-learn's default, as the paper gives no settings."""
     if name == "Rad_LR":
         return LogisticRegression(max_iter=1000)
     if name == "Rad_SVM":
         return SVC(kernel="rbf")
     if name == "Rad_KNN":
-        return KNeighborsClassifier()
+        if cases < _NEIGHBOURS:
+            warnings.warn(f"KNN looks at all {cases} cases, as there are not {_NEIGHBOURS}", stacklevel=2)
+        return KNeighborsClassifier(min(_NEIGHBOURS, cases))
     if name == "Rad_ExtraTrees":
         return ExtraTreesClassifier(random_state=seed)
     return MLPClassifier(max_iter=1000, random_state=seed)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_amt.base.files import write_csv, write_json
+from nnunet_amt.base.files import numbered_rows, read_record, row_texts, write_csv, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.risk.radiomics.feature_tables import FEATURES_FILE, SECOND_FILE, read_features
-from nnunet_amt.risk.radiomics.radiomics_scores import LEARNERS, RadiomicsScores, RiskPatient, radiomics_scores
-from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE, write_scores
+from nnunet_amt.risk.radiomics.radiomics_scores import (
+    LEARNERS,
+    RadiomicsScores,
+    RiskPatient,
+    SelectedFeature,
+    radiomics_scores,
+)
+from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE, read_scores, write_scores
+from nnunet_amt.study.stage import Stage, stale_reason
 
 SELECTED_FILE, NOTES_FILE = "selected_features.csv", "radiomics.json"
 STAGE = "risk-radiomics"
@@ -29,6 +38,8 @@ def train_radiomics(
 ) -> RadiomicsScores:
     """Read the folder that `write_features` has written and write ``scores.csv``, the selected features and warnings.
 
+    What an earlier run has made of the same features and cases is read again.
+
     Raises
     ------
     ManifestError
@@ -42,9 +53,13 @@ def train_radiomics(
             f"{features / SECOND_FILE} line 1: has other features than {FEATURES_FILE}; compute both again"
         )
     inputs = {name: RunInput(features / name) for name in (FEATURES_FILE, SECOND_FILE)}
-    settings = {"folds": folds, "learners": learners}
+    settings = {"folds": folds, "learners": learners, "cases (SHA-256)": _digest(cases)}
     outputs = (SCORES_FILE, MODELS_FILE, SELECTED_FILE, NOTES_FILE)
-    with recorded_run(output, STAGE, settings=settings, seed=seed, inputs=inputs, outputs=outputs) as notes:
+    record = recorded_run(output, STAGE, settings=settings, seed=seed, inputs=inputs, outputs=outputs)
+    stage = Stage(STAGE, "train radiomics models", output, inputs, {"seed": seed, **settings}, lambda _: "")
+    if stale_reason(stage) is None:
+        return _earlier(output)
+    with record as notes:
         result = radiomics_scores(cases, first, second, folds=folds, seed=seed, learners=learners, progress=progress)
         columns = ("feature", "coefficient", "icc", "folds")
         write_csv(
@@ -56,3 +71,21 @@ def train_radiomics(
         write_scores(output, result.rows)
         notes.counts |= {"scores": len(result.rows), "selected": len(result.selected), "warnings": len(result.warnings)}
     return result
+
+
+def _digest(cases: Sequence[RiskPatient]) -> str:
+    """Hash what is asked of the cases; names of patients are codes, and are not to be read in a record all the same."""
+    known = sorted((case.case_id, case.patient, case.split, case.high) for case in cases)
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def _earlier(output: Path) -> RadiomicsScores:
+    path, selected = output / SELECTED_FILE, list[SelectedFeature]()
+    numbered = numbered_rows(path, "the selected features")
+    _, columns = next(numbered)
+    for line, cells in numbered:
+        row = row_texts(path, line, columns=columns, cells=cells)
+        icc = float(row["icc"]) if row["icc"] else None
+        selected.append(SelectedFeature(row["feature"], float(row["coefficient"]), icc, int(row["folds"])))
+    warnings = read_record(output / NOTES_FILE)["warnings"]
+    return RadiomicsScores(tuple(read_scores(output)), tuple(selected), tuple(warnings))
