@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.json_file import NUMBER, read_json
+from nnunet_amt.writing.document_file import DocumentFile
 
 _COUNTS = {"cases": int, "patients": int, "institutions": int, "without_tumour?": int}
 _TEXT = (str, None)
@@ -45,6 +46,10 @@ PLANS = {
     },
     "foreground_intensity_properties_per_channel?": {str: {str: NUMBER}},
 }
+# A study of risk in the folder of a study, as the room above this one lays it out.
+RISK_FOLDER, RISK_EVALUATION_FOLDER, READERS_FOLDER = "risk", "evaluation", "readers"
+RISK_SUMMARY = DocumentFile("risk_summary.json", 1, "risk evaluate", "risk_tables.html")
+READER_STUDY = DocumentFile("reader_study.json", 1, "risk readers", "reader_tables.html")
 
 
 def read_part(path: Path, form: Any, command: str) -> Any:
