@@ -52,6 +52,18 @@ RISK_SUMMARY = DocumentFile("risk_summary.json", 1, "risk evaluate", "risk_table
 READER_STUDY = DocumentFile("reader_study.json", 1, "risk readers", "reader_tables.html")
 
 
+def risk_files(study: Path) -> dict[str, Path]:
+    """Give the files of the study of risk in a study's folder, by their names in a page's record; they may be missing.
+
+    The evaluation is ``risk``, the readers without and with AI are ``readers``.
+    """
+    root = study / RISK_FOLDER
+    return {
+        "risk": root / RISK_EVALUATION_FOLDER / RISK_SUMMARY.name,
+        "readers": root / READERS_FOLDER / READER_STUDY.name,
+    }
+
+
 def read_part(path: Path, form: Any, command: str) -> Any:
     """Read a JSON file of a study that a command wrote; empty if there is none.
 
