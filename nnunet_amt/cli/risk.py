@@ -356,9 +356,10 @@ def _show_failed(files: FeatureFiles) -> None:
 
 def _show_readers(folder: Path) -> None:
     """Show what a reader study says, and where it stands."""
-    from nnunet_amt.risk.reading.reader_study import READER_FILES, read_reader_document
+    from nnunet_amt.risk.reading.reader_study import READER_FILES
+    from nnunet_amt.study.study_files import READER_STUDY
 
-    for sentence in read_reader_document(folder).sentences:
+    for sentence in READER_STUDY.read(folder).sentences:
         out.print(sentence, markup=False)
     show_written([folder / name for name in READER_FILES if (folder / name).exists()])
 

@@ -23,9 +23,11 @@ from nnunet_amt.report.sections.failing import (
 )
 from nnunet_amt.report.sections.opening import Opening, opening
 from nnunet_amt.report.sections.results import comparison_section, results_section
+from nnunet_amt.report.sections.risk import risk_section
 from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.study import find_study
+from nnunet_amt.study.study_files import risk_files
 from nnunet_amt.writing.numbers import moment
 
 _RUN_RECORDS_ID = "run-manifest"  # of the block that programs read
@@ -109,6 +111,7 @@ def write_report(
         inputs["failures"] = study.failures / "failures.json"
     if study.comparison is not None:
         inputs["comparison"] = study.comparison / "comparison.json"
+    inputs |= {name: path for name, path in risk_files(study.folder).items() if path.is_file()}
     with (
         files_together(output.parent) as folder,  # the page and the record that tells of it
         recorded_run(
@@ -135,6 +138,7 @@ def make_page(
     part, why_not = _viewer(content, viewer, title, progress)
     styles = tuple(text for text in (page_block("page.css"), part.styles, page_block("print.css")) if text)
     scripts = (page_block("page.js"), *part.scripts)
+    risk = risk_section(content)
     worst = next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
     evaluated = content.newest_run("evaluate")  # which dates the page, so that equal studies give equal pages
     when = f" of {moment(str(evaluated['started']))}" if evaluated and evaluated.get("started") else ""
@@ -150,6 +154,7 @@ def make_page(
             failing_section(content, pictures=pictures, no_pictures=no_pictures, viewer=bool(part.html)),
             viewing_section(content, html=part.html, why_not=why_not),
             comparison_section(content),
+            *([] if risk is None else [risk]),
             settings_section(content),
             checklists_section(content),
             citing_section(content, niivue=any(script.startswith("/*! NiiVue") for script in part.scripts)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _TICKS = re.compile(r"`([^`]+)`")
+_PARENTHESES = re.compile(r"\([^()]{,40}\)")  # longer ones may break
 _PNG = b"\x89PNG\r\n\x1a\n"
 _COLUMN_PIXELS = 1400
 _NOTHING = "'none'"
@@ -122,6 +123,10 @@ def page_environment(folder: Path | None = None) -> Environment:
         """Set what stands between backticks as code."""
         return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))
 
+    def whole(text: str) -> Markup:
+        """Keep what stands in parentheses on one line."""
+        return Markup(_PARENTHESES.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
+
     environment = Environment(
         loader=FileSystemLoader([_TEMPLATES] if folder is None else [folder, _TEMPLATES]),
         autoescape=True,
@@ -132,6 +137,7 @@ def page_environment(folder: Path | None = None) -> Environment:
     )
     environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
     environment.filters["code"] = code
+    environment.filters["whole"] = whole
     environment.filters["split_at_groups"] = split_at_groups
     return environment
 

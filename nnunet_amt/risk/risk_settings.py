@@ -11,6 +11,7 @@ from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.folds import FOLDS
 from nnunet_amt.risk.networks.settings import EMBEDDED, EPOCHS, NETWORKS, PAPER_NETWORKS, TrainingSettings
 from nnunet_amt.risk.rois import ROI_FILE
+from nnunet_amt.study.study_files import READERS_FOLDER, RISK_EVALUATION_FOLDER
 
 RADIOMICS = "radiomics"
 MODELS = (*NETWORKS, RADIOMICS, CLINICAL)
@@ -61,12 +62,12 @@ class RiskFolder:
     @property
     def evaluation(self) -> Path:
         """Tables and figures."""
-        return self.root / "evaluation"
+        return self.root / RISK_EVALUATION_FOLDER
 
     @property
     def readers(self) -> Path:
         """The reader study."""
-        return self.root / "readers"
+        return self.root / READERS_FOLDER
 
     def training(self, model: str) -> Path:
         """Folder of a model's training."""

@@ -14,6 +14,8 @@ from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study.study import EvaluationFolder, Study, gather_runs, read_from
+from nnunet_amt.study.study_files import READER_STUDY, RISK_SUMMARY
+from nnunet_amt.writing.numbers import joined
 
 _USUAL_NAME = "evaluation"
 _RUNS_FILE = "nnunet_amt_runs"  # and .json, or _part0of8.json
@@ -39,6 +41,8 @@ class _FoundFolders:
         Folders with at least one file that may be a label map; folders of CTs are not among them.
     records
         Folders with run records.
+    pages_of_risk
+        What a study of risk wrote for itself.
     """
 
     evaluations: tuple[Path, ...]
@@ -47,6 +51,7 @@ class _FoundFolders:
     datasets: tuple[Path, ...]
     label_maps: tuple[Path, ...]
     records: tuple[Path, ...]
+    pages_of_risk: tuple[Path, ...]
 
 
 def find_study(folder: Path, *, evaluation: Path | None = None) -> Study:
@@ -69,7 +74,7 @@ def find_study(folder: Path, *, evaluation: Path | None = None) -> Study:
     """
     require_folder(folder, "give the folder of the study, which holds the evaluation")
     found = _find_folders(folder)
-    chosen = _chosen(folder, found.evaluations, evaluation)
+    chosen = _chosen(folder, found, evaluation)
     paths = found.evaluations if chosen in found.evaluations else (chosen, *found.evaluations)
     datasets = (*found.datasets, *_datasets_of_nnunet())
     evaluations = tuple(_evaluation_folder(path, found, datasets) for path in paths)
@@ -88,13 +93,18 @@ def find_study(folder: Path, *, evaluation: Path | None = None) -> Study:
     )
 
 
-def _chosen(study: Path, evaluations: Sequence[Path], asked: Path | None) -> Path:
+def _chosen(study: Path, found: _FoundFolders, asked: Path | None) -> Path:
+    evaluations = found.evaluations
     if asked is not None:
         for path in (asked, study / asked):
             if (path / "summary.json").is_file() and (path / "cases.csv").is_file():
                 return next((known for known in evaluations if known.samefile(path)), path)
         raise BadInputError(f"{asked}: holds no evaluation (summary.json and cases.csv); give the folder of one")
     if not evaluations:
+        if pages := joined([str(page.relative_to(study)) for page in found.pages_of_risk]):
+            raise BadInputError(
+                f"{study}: no evaluation of a segmentation in it; its study of risk is shown by {pages}"
+            )
         raise BadInputError(
             f"{study}: no evaluation in it; make one: "
             f"nnunet_amt evaluate PREDICTIONS REFERENCES -o {shlex.quote(str(study / _USUAL_NAME))}"
@@ -194,6 +204,12 @@ def _find_folders(study: Path) -> _FoundFolders:
         datasets=tuple(folder for folder, names in held if "dataset.json" in names and _is_dataset(folder)),
         label_maps=tuple(folder for folder, names in held if any(map(_case_id, names))),
         records=tuple(folder for folder, names in held if any(name.startswith(_RUNS_FILE) for name in names)),
+        pages_of_risk=tuple(
+            folder / kind.page
+            for folder, names in held
+            for kind in (RISK_SUMMARY, READER_STUDY)
+            if {kind.name, kind.page} <= names
+        ),
     )
 
 

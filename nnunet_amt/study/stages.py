@@ -13,6 +13,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
+from nnunet_amt.study.study_files import risk_files
 
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
 _READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
@@ -332,6 +333,7 @@ def _report(at: StudyFolders, settings: StudySettings) -> Stage:
             "evaluation": at.evaluation / "summary.json",
             "failures": last_read("failures", at.failures / "failures.json"),
             "comparison": last_read("comparison", at.baseline / "comparison" / "comparison.json"),
+            **risk_files(at.folder),
         },
         settings=chosen,
         run=run,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.json_file import NUMBER, read_json
+from nnunet_amt.writing.document_file import DocumentFile
 
 _COUNTS = {"cases": int, "patients": int, "institutions": int, "without_tumour?": int}
 _TEXT = (str, None)
@@ -45,6 +46,22 @@ PLANS = {
     },
     "foreground_intensity_properties_per_channel?": {str: {str: NUMBER}},
 }
+# A study of risk in the folder of a study, as the room above this one lays it out.
+RISK_FOLDER, RISK_EVALUATION_FOLDER, READERS_FOLDER = "risk", "evaluation", "readers"
+RISK_SUMMARY = DocumentFile("risk_summary.json", 1, "risk evaluate", "risk_tables.html")
+READER_STUDY = DocumentFile("reader_study.json", 1, "risk readers", "reader_tables.html")
+
+
+def risk_files(study: Path) -> dict[str, Path]:
+    """Give the files of the study of risk in a study's folder, by their names in a page's record; they may be missing.
+
+    The evaluation is ``risk``, the readers without and with AI are ``readers``.
+    """
+    root = study / RISK_FOLDER
+    return {
+        "risk": root / RISK_EVALUATION_FOLDER / RISK_SUMMARY.name,
+        "readers": root / READERS_FOLDER / READER_STUDY.name,
+    }
 
 
 def read_part(path: Path, form: Any, command: str) -> Any:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _A4_WIDTH, _A4_HEIGHT, _MARGIN = 794, 1123, 57  # CSS pixels: 210 x 297 mm, 15 mm
-_PRINTABLE = {"width": _A4_WIDTH - 2 * _MARGIN, "height": _A4_HEIGHT - 2 * _MARGIN}
+PRINTABLE = {"width": _A4_WIDTH - 2 * _MARGIN, "height": _A4_HEIGHT - 2 * _MARGIN}
 
-_CUT_OFF = """() => {
+CUT_OFF = """() => {
   const cut = [];
   const right = document.documentElement.clientWidth;
   for (const table of document.querySelectorAll("main table")) {
@@ -38,17 +38,17 @@ _BREAKS = """() => [...document.querySelectorAll("main table")].filter(table => 
 
 
 def test_no_table_is_cut(open_report: OpenReport, browser: Browser, small_report: Path) -> None:
-    page = open_report(browser, small_report, viewport=_PRINTABLE).page
+    page = open_report(browser, small_report, viewport=PRINTABLE).page
     page.emulate_media(media="print")
     assert page.locator("main table:visible").count() >= 6
-    assert page.evaluate(_CUT_OFF) == []
+    assert page.evaluate(CUT_OFF) == []
 
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_what_is_folded_on_the_screen_is_printed(
     open_report: OpenReport, browser: Browser, small_report: Path, scripts: bool
 ) -> None:
-    page = open_report(browser, small_report, java_script_enabled=scripts, viewport=_PRINTABLE).page
+    page = open_report(browser, small_report, java_script_enabled=scripts, viewport=PRINTABLE).page
     folded = len(page.pdf(format="A4"))
     page.emulate_media(media="print")
     for part in page.locator("main table, #settings pre").all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,11 @@ from PIL import Image
 
 from nnunet_amt.evaluation import EvaluationSettings, evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
+from nnunet_amt.risk.evaluation.evaluate_risk import evaluate_risk
+from nnunet_amt.risk.reading.reader_study import write_reader_study
+from nnunet_amt.risk.reading.simulated import simulate_readers
 from tests.conftest import write_image
+from tests.risk.evaluation.made_up import cohort_of, write_two_models
 
 SPACING = (1.0, 1.0, 2.0)  # mm, (x, y, z)
 TITLE = "A study of three"
@@ -121,6 +126,34 @@ def blank_figures(folder: Path, *_: object, **__: object) -> None:
 
 def _blank_features(path: Path, *_: object) -> None:
     Image.new("L", (20, 10), 255).save(path.with_suffix(".png"))
+
+
+def write_risk_study(folder: Path, *, subjects: str | None = "phantoms", cohort_file: Path | None = None) -> Path:
+    """Evaluate two made-up models and simulated readers into ``risk`` of a study, by the real stages; give that folder.
+
+    `cohort_file` is where the record says that the cases come from.
+    """
+    risk, cohort = folder / "risk", cohort_of()
+    with contextlib.ExitStack() as patches:
+        for module in ("evaluation.evaluate_risk", "reading.reader_study"):
+            patches.enter_context(mock.patch(f"nnunet_amt.risk.{module}.save_figure", _blank_figure))
+        for figure in ("roc_figure", "calibration_figure", "subgroup_figure"):
+            patches.enter_context(mock.patch(f"nnunet_amt.risk.evaluation.evaluate_risk.{figure}"))
+        patches.enter_context(mock.patch("nnunet_amt.risk.reading.reader_figure.reader_figure"))
+        evaluate_risk(
+            write_two_models(risk / "scores"),
+            cohort,
+            output=risk / "evaluation",
+            cohort_file=cohort_file,
+            subjects=subjects,
+        )
+        table = simulate_readers({case.case_id: case.high for case in cohort.cases})
+        write_reader_study(table, cohort.cases, output=risk / "readers", subjects=subjects, simulated=True)
+    return risk
+
+
+def _blank_figure(_figure: object, folder: Path, name: str) -> None:
+    _blank_features(folder / name)
 
 
 class PageReader(HTMLParser):

@@ -47,6 +47,17 @@ def test_what_is_missing_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (study.evaluation.predictions, study.evaluation.references, study.evaluation.cohort) == (None, None, None)
 
 
+def test_a_study_of_risk_alone_is_refused_with_its_own_page(tmp_path: Path) -> None:
+    """Which a page of a segmentation's evaluation cannot be made of."""
+    for name in ("evaluation/risk_summary.json", "evaluation/risk_tables.html", "readers/reader_study.json"):
+        path = tmp_path / "risk" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for folder, page in ((tmp_path, "risk/evaluation"), (tmp_path / "risk", "evaluation")):
+        with pytest.raises(BadInputError, match=rf"no evaluation of a segmentation in it; .* {page}/risk_tables.html$"):
+            find_study(folder)
+
+
 def test_the_dataset_may_stand_in_nnunets_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
     dataset = write_dataset(tmp_path / "raw" / "Dataset711_AMT")

@@ -15,6 +15,8 @@ from nnunet_amt.study.run_study import study_status
 from nnunet_amt.study.settings import StudySettings
 from nnunet_amt.study.stage import stale_reason
 from nnunet_amt.study.stages import study_stages
+from nnunet_amt.study.study_files import risk_files
+from nnunet_amt.writing.table import Document
 from tests.conftest import write_image
 from tests.report.studies import write_study
 
@@ -79,7 +81,7 @@ def test_what_is_drawn_is_so_in_all_stages_and_old_studies_stay_done(tmp_path: P
     assert stages["failures"].reads["cohort"] == stages["evaluate"].reads["cohort"]
 
 
-def test_a_page_is_made_again_when_failures_or_comparison_changed(tmp_path: Path) -> None:
+def test_a_page_is_made_again_when_failures_comparison_or_risk_changed(tmp_path: Path) -> None:
     """Also when they came after it or went, and wherever in the study the user put them."""
     folder = write_study(tmp_path / "study")
     settings = StudySettings().changed({"study": {"name": "Tiny"}, "report": {"viewer": False}})
@@ -110,3 +112,9 @@ def test_a_page_is_made_again_when_failures_or_comparison_changed(tmp_path: Path
     shutil.rmtree(folder / "comparison")
     assert why() == "its comparison changed"
     write()
+    document = {"schema_version": 1, "sentences": [], "pictures": [], "document": Document("Risk", ()).as_json()}
+    for name, path in risk_files(folder).items():
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(document))
+        assert why() == f"its {name} changed"
+        write()

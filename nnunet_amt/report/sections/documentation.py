@@ -1,4 +1,4 @@
-"""Sections 7 to 9: under which settings it ran, CLAIM 2024 and TRIPOD+AI answered from it, and how to cite."""
+"""The last sections: under which settings it ran, CLAIM 2024 and TRIPOD+AI answered from it, and how to cite."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RunView:
 
 @dataclass(frozen=True)
 class Settings:
-    """What section 7 shows: settings of the evaluation, versions, every run, and all records as JSON to save."""
+    """What the section of settings shows: the evaluation's, versions, every run, and all records as JSON to save."""
 
     evaluation: Table
     software: Table | None
@@ -69,7 +69,7 @@ class ShownChecklist:
 
 @dataclass(frozen=True)
 class Checklists:
-    """What section 8 shows; `anchors` names the section of this page that an item points to."""
+    """What the section of checklists shows; `anchors` names the section of this page that an item points to."""
 
     checklists: tuple[ShownChecklist, ...]
     anchors: Mapping[str, str]

@@ -32,7 +32,7 @@ from nnunet_amt.risk.evaluation.performance import (
 )
 from nnunet_amt.risk.evaluation.sentences import risk_sentences
 from nnunet_amt.risk.evaluation.subgroups import RiskSubgroup, risk_subgroups, subgroup_figure, subgroup_table
-from nnunet_amt.risk.evaluation.summary_json import SUMMARY_FILE, write_summary
+from nnunet_amt.risk.evaluation.summary_json import write_summary
 from nnunet_amt.risk.evaluation.tables import (
     calibration_table,
     difference_table,
@@ -42,6 +42,7 @@ from nnunet_amt.risk.evaluation.tables import (
     sensitive_table,
 )
 from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE
+from nnunet_amt.study.study_files import RISK_SUMMARY
 from nnunet_amt.writing.figure_style import save_figure
 from nnunet_amt.writing.table import Document, Picture, Table
 from nnunet_amt.writing.table_formats import html_document, markdown_document
@@ -58,7 +59,7 @@ _FIGURES = {
     "risk_heat_maps": "Slices of cases with the tumour's outline, and the heat map over them",
 }
 RISK_FILES = (
-    *("risk_tables.md", "risk_tables.html", SUMMARY_FILE),
+    *("risk_tables.md", RISK_SUMMARY.page, RISK_SUMMARY.name),
     *(f"{name}.{ending}" for name in _FIGURES for ending in ("png", "svg")),
 )
 
@@ -188,8 +189,8 @@ def evaluate_risk(
         if why:
             document = replace(document.without_published(), notes=(*document.notes, why))
         write_text(folder / "risk_tables.md", markdown_document(document))
-        write_text(folder / "risk_tables.html", html_document(document))
-        write_summary(folder / SUMMARY_FILE, evaluation, document, heats=heats)
+        write_text(folder / RISK_SUMMARY.page, html_document(document))
+        write_summary(folder / RISK_SUMMARY.name, evaluation, document, heats=heats)
     return evaluation
 
 

@@ -1,4 +1,4 @@
-"""``risk_summary.json``: every figure of an evaluation, its sentences and tables; and reading it back."""
+"""``risk_summary.json``: every figure of an evaluation, its sentences and tables."""
 
 from __future__ import annotations
 
@@ -9,33 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json
-from nnunet_amt.base.json_file import read_json
-from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.evaluation.heat_panel import ShownHeat, heat_summary
 from nnunet_amt.statistics.rates import Rate
-from nnunet_amt.writing.table import Document, Picture, document_from_json
+from nnunet_amt.study.study_files import RISK_SUMMARY
+from nnunet_amt.writing.table import Document
 
 if TYPE_CHECKING:
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
     from nnunet_amt.risk.evaluation.model_scores import ScoredModel
     from nnunet_amt.risk.evaluation.performance import Performance
 
-SUMMARY_FILE = "risk_summary.json"
-SCHEMA_VERSION = 1
-_FORM = {
-    "schema_version": int,
-    "sentences": [str],
-    "external_looks": int,
-    "document": dict,
-    "pictures": [{"file": str, "text": str}],
-}
-
 
 def write_summary(path: Path, evaluation: RiskEvaluation, document: Document, *, heats: Sequence[ShownHeat]) -> None:
     """Write everything that was found; undefined and withheld is null."""
     cohort, scored = evaluation.cohort, evaluation.scored
     content = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RISK_SUMMARY.version,
         "software": {"name": "nnunet_amt", "version": __version__},
         "sentences": list(document.sentences),
         "cases": {
@@ -58,33 +47,6 @@ def write_summary(path: Path, evaluation: RiskEvaluation, document: Document, *,
         "document": document.as_json(),
     }
     write_json(path, content)
-
-
-def read_risk_document(folder: Path) -> Document:
-    """Read the sentences, tables and pictures of an evaluation's folder, to be laid out anew.
-
-    Raises
-    ------
-    BadInputError
-        If there is no such file, or it is damaged or of another version.
-    """
-    return read_document(folder / SUMMARY_FILE, version=SCHEMA_VERSION, form=_FORM)
-
-
-def read_document(path: Path, *, version: int, form: Mapping[str, Any]) -> Document:
-    """Read a summary's document with its sentences and those of its pictures that are there."""
-    again = "make these results again"
-    content = read_json(path, form=dict(form), advice=again)
-    if content["schema_version"] != version:
-        raise BadInputError(f"{path}: is of version {content['schema_version']}, not {version}; {again}")
-    try:
-        document = document_from_json(content["document"])
-    except ValueError as error:
-        raise BadInputError(f"{path}: is damaged ({error}); {again}") from error
-    pictures = [Picture(path.with_name(Path(one["file"]).name), one["text"], wide=True) for one in content["pictures"]]
-    there = tuple(picture for picture in pictures if picture.file.is_file())
-    sentences = tuple(content["sentences"])
-    return Document(document.title, document.tables, sentences, there, document.notes, document.left_out)
 
 
 def rates_json(rates: Mapping[str, Rate]) -> dict[str, Any]:

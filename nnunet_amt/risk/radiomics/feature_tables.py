@@ -109,8 +109,8 @@ def write_features(
 
     A case is computed again only if its CT, its mask, the settings or pyradiomics have changed. One that cannot be
     read stops no other: it is listed in ``features_failed.csv``, with the reason, and is in no table. Second readings
-    are of development cases alone, as features are selected by these. Where fewer than three have a second reader's mask,
-    the masks of `perturbed_cases` of them are perturbed in its place, see `perturbed_mask`.
+    are of development cases alone, as features are selected by these. Where fewer than three have a second reader's
+    mask, the masks of `perturbed_cases` of them are perturbed in its place, see `perturbed_mask`.
 
     Parameters
     ----------

@@ -13,29 +13,22 @@ from nnunet_amt.base.files import write_json, write_text
 from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.evaluation.results.result_folder import recorded_results
 from nnunet_amt.evaluation.subjects import why_not_published
-from nnunet_amt.risk.evaluation.summary_json import rates_json, read_document
+from nnunet_amt.risk.evaluation.summary_json import rates_json
 from nnunet_amt.risk.reading.reader_analysis import ReadCase, ReaderAnalysis, Reads, analyse_study
 from nnunet_amt.risk.reading.reader_file import WITH, WITHOUT, ReaderTable
 from nnunet_amt.risk.reading.reader_sentences import reader_sentences
 from nnunet_amt.risk.reading.reader_tables import answer_table, group_table, planning_table, table_3
 from nnunet_amt.risk.reading.simulated import plan_readers
 from nnunet_amt.statistics.readers import VarianceComponents
+from nnunet_amt.study.study_files import READER_STUDY
 from nnunet_amt.writing.figure_style import save_figure
 from nnunet_amt.writing.table import Document, Picture
 from nnunet_amt.writing.table_formats import html_document, markdown_document
 
 STAGE = "risk-readers"
-STUDY_FILE = "reader_study.json"
-SCHEMA_VERSION = 1
-READER_FILES = ("reader_tables.md", "reader_tables.html", STUDY_FILE, "reader_roc.png", "reader_roc.svg")
+READER_FILES = ("reader_tables.md", READER_STUDY.page, READER_STUDY.name, "reader_roc.png", "reader_roc.svg")
 _PICTURE = "Sensitivity and specificity of each reader without and with AI, a panel for each level"
-_FORM = {
-    "schema_version": int,
-    "sentences": [str],
-    "document": dict,
-    "pictures": [{"file": str, "text": str}],
-    "components": {field.name: NUMBER for field in fields(VarianceComponents)},
-}
+_FORM = {"components": {field.name: NUMBER for field in fields(VarianceComponents)}}
 
 
 def write_reader_study(
@@ -104,20 +97,15 @@ def write_reader_study(
             document = document.without_published()
             document = replace(document, notes=(*document.notes, why))
         write_text(folder / "reader_tables.md", markdown_document(document))
-        write_text(folder / "reader_tables.html", html_document(document))
-        write_json(folder / STUDY_FILE, _json(result, document))
+        write_text(folder / READER_STUDY.page, html_document(document))
+        write_json(folder / READER_STUDY.name, _json(result, document))
     return result
 
 
 def read_components(folder: Path) -> VarianceComponents:
     """Read the variances of an analysed study, for `plan_readers`; raises BadInputError if it cannot be read."""
-    content = read_json(folder / STUDY_FILE, form=_FORM, advice="analyse the readers again")
+    content = read_json(folder / READER_STUDY.name, form=_FORM, advice=f"run nnunet_amt {READER_STUDY.command} again")
     return VarianceComponents(**content["components"])
-
-
-def read_reader_document(folder: Path) -> Document:
-    """Read the sentences, tables and picture of a study's folder; raises BadInputError if they cannot be read."""
-    return read_document(folder / STUDY_FILE, version=SCHEMA_VERSION, form=_FORM)
 
 
 def _document(result: ReaderAnalysis, folder: Path, difference: float, power: float, *, figures: bool) -> Document:
@@ -153,7 +141,7 @@ def _json(result: ReaderAnalysis, document: Document) -> dict[str, object]:
         return {**asdict(one.estimate), "rates": rates_json(one.rates)}
 
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": READER_STUDY.version,
         "software": {"name": "nnunet_amt", "version": __version__},
         "sentences": list(document.sentences),
         "cases": len(result.readings.cases),

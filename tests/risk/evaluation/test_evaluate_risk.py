@@ -13,8 +13,8 @@ from nnunet_amt.base.run_record import RECORD_FILE, newest_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.evaluation.evaluate_risk import RISK_FILES, STAGE, RiskEvaluation, evaluate_risk
 from nnunet_amt.risk.evaluation.heat_panel import write_heat_maps
-from nnunet_amt.risk.evaluation.summary_json import SUMMARY_FILE, read_risk_document
 from nnunet_amt.risk.scores import write_scores
+from nnunet_amt.study.study_files import RISK_SUMMARY
 from tests.risk.evaluation.made_up import cohort_of, rows_of, write_two_models
 from tests.risk.evaluation.test_heat_panel import heat, roi
 
@@ -34,7 +34,7 @@ def evaluate(tmp_path: Path) -> Evaluate:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / SUMMARY_FILE).read_text())
+    content: dict[str, Any] = json.loads((folder / RISK_SUMMARY.name).read_text())
     return content
 
 
@@ -60,7 +60,7 @@ def test_figures_are_drawn_and_told_in_the_document(evaluate: Evaluate, tmp_path
     assert {path.name for path in found.files if path.suffix == ".png"} == {
         *("risk_roc.png", "risk_calibration.png", "risk_subgroups.png"),
     }
-    document = read_risk_document(tmp_path / "out")
+    document = RISK_SUMMARY.read(tmp_path / "out")
     assert document.pictures[0].file.name == "risk_roc.png"
     assert document.sentences == found.sentences
 
@@ -145,11 +145,3 @@ def test_models_that_are_not_there_are_refused(evaluate: Evaluate, tmp_path: Pat
 def test_results_do_not_go_where_the_scores_are(evaluate: Evaluate, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="give another folder for the results"):
         evaluate(output=tmp_path / "scores")
-
-
-def test_a_damaged_summary_is_refused_in_one_line(evaluate: Evaluate, tmp_path: Path) -> None:
-    evaluate()
-    path = tmp_path / "out" / SUMMARY_FILE
-    path.write_text(json.dumps(summary(tmp_path / "out") | {"schema_version": 9}))
-    with pytest.raises(BadInputError, match="is of version 9, not 1; make these results again"):
-        read_risk_document(tmp_path / "out")

@@ -17,15 +17,14 @@ from nnunet_amt.risk.reading.reader_file import WITH, WITHOUT, ReaderTable
 from nnunet_amt.risk.reading.reader_sentences import reader_sentences
 from nnunet_amt.risk.reading.reader_study import (
     READER_FILES,
-    STUDY_FILE,
     read_components,
-    read_reader_document,
     write_reader_study,
 )
 from nnunet_amt.risk.reading.reader_tables import table_3
 from nnunet_amt.risk.reading.simulated import published_aucs, simulate_readers
 from nnunet_amt.statistics.reader_table import Reading
 from nnunet_amt.statistics.readers import analyse_readers
+from nnunet_amt.study.study_files import READER_STUDY
 from tests.risk.evaluation.made_up import risk_case
 
 LOW, HIGH = 20, 41  # the published external set
@@ -95,7 +94,7 @@ def test_everything_is_written_and_read_back(tmp_path: Path, undrawn: None) -> N
     )  # fmt: skip
     assert all((tmp_path / "out" / name).exists() for name in READER_FILES)
     assert read_components(tmp_path / "out") == found.study.components
-    document = read_reader_document(tmp_path / "out")
+    document = READER_STUDY.read(tmp_path / "out")
     assert document.sentences == reader_sentences(found)
     assert [table.title.partition(":")[0] for table in document.tables] == [
         "Table 3",
@@ -103,7 +102,7 @@ def test_everything_is_written_and_read_back(tmp_path: Path, undrawn: None) -> N
         "Mean AUC of levels compared",
         "Planned study",
     ]
-    content = json.loads((tmp_path / "out" / STUDY_FILE).read_text())
+    content = json.loads((tmp_path / "out" / READER_STUDY.name).read_text())
     assert content["model"]["auc"] == 1.0
     assert content["model"]["interval"] is None  # all in order is no certainty
     assert content["all_readers"]["fixed_readers"]["ddf"] is None
@@ -123,7 +122,7 @@ def test_few_cases_have_no_intervals_and_no_p(tmp_path: Path) -> None:
     cases = the_cases()[15:25]
     table = simulate_readers({case.case_id: case.high for case in cases})
     write_reader_study(table, cases, output=tmp_path / "out", figures=False)
-    document = read_reader_document(tmp_path / "out")
+    document = READER_STUDY.read(tmp_path / "out")
     assert document.sentences[-1] == "10 cases are too few to tell whether readers are better with AI."
     assert all("p = " not in sentence and "CI" not in sentence for sentence in document.sentences)
     answer = next(table for table in document.tables if table.title.startswith("Mean AUC of readers"))
