@@ -53,10 +53,12 @@ def test_features_may_correlate_up_to_nine_tenths(correlation: float, kept: list
 
 def test_the_penalty_is_chosen_by_five_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(
-        "nnunet_amt.risk.radiomics.selection.LassoCV",
-        lambda *, cv, **rest: asked.append(len(cv)) or LassoCV(cv=cv, **rest),
-    )
+
+    def lasso(*, cv: list[object], **rest: object) -> LassoCV:
+        asked.append(len(cv))
+        return LassoCV(cv=cv, **rest)
+
+    monkeypatch.setattr("nnunet_amt.risk.radiomics.selection.LassoCV", lasso)
     LassoFeatures().fit(*informative(40, 6))
     assert asked == [5]
 
