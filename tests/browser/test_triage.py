@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nnunet_amt.evaluation import evaluate
+from nnunet_amt.report import write_report
 from tests.browser.conftest import OpenReport
 
 if TYPE_CHECKING:
@@ -67,3 +70,19 @@ def test_keys_do_nothing_while_a_note_is_written(open_report: OpenReport, browse
     page.keyboard.type("add a dot, undo, keep")  # every key of the triage is in it
     assert page.locator("[data-triage=note]").input_value() == "add a dot, undo, keep"
     assert page.locator("tr[data-decision=undecided]").count() == page.locator("tr[data-candidate]").count()
+
+
+def test_the_viewer_starts_where_nothing_is_to_be_triaged(
+    open_report: OpenReport,
+    browser: Browser,
+    small_study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A study without false positives has no list of them, and no buttons."""
+    monkeypatch.setattr("nnunet_amt.report.viewer.cases.false_positives", lambda *_crop, **_settings: ())
+    opened = open_report(browser, write_report(small_study, tmp_path / "report.html").path)
+    assert "there is nothing to triage" in opened.page.locator(".amt-triage").inner_text()
+    assert opened.page.locator(".amt-script").count() == 1
+    opened.page.wait_for_timeout(500)
+    assert opened.complaints == []

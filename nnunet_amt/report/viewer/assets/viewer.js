@@ -15,7 +15,7 @@
       root.classList.add("amt-script");
       for (const part of root.querySelectorAll("[data-script]")) part.hidden = false;
       this.listen();
-      const triageRoot = root.querySelector(".amt-triage");
+      const triageRoot = data.candidates.length ? root.querySelector(".amt-triage") : null;
       this.dial = this.find("threshold") && new amt.Dial(this.find, (threshold) => this.planes?.setThreshold(threshold));
       this.triage = triageRoot && new amt.Triage(triageRoot, data.candidates, data.key, (i) => this.showCandidate(i));
       this.markCase(0);
