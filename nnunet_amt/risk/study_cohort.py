@@ -46,7 +46,7 @@ def open_cohort(
                 f"{study / STUDY_FILE}: the study was begun with {name} {begun[name]}, now it is {value}; give another "
                 "folder with -o, or the same as before"
             )
-    cohort = read_risk_cases(dataset, carcinoma=asked["carcinoma"], progress=progress)
+    cohort = read_risk_cases(dataset, carcinoma=asked["carcinoma"], progress=progress)  # type: ignore[arg-type]
     if not cohort.of_split("training").cases:
         raise BadInputError(
             f"{dataset / 'cohort.csv'}: is a test set alone, and there is nothing to train on; convert a cohort of "

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from nnunet_amt.cli.commands import app
 from tests.risk.risk_dataset import write_risk_dataset
