@@ -15,7 +15,9 @@ from nnunet_amt.cli.options import Dataset, DatasetCommand, NnunetCommand, Outpu
 from nnunet_amt.errors import BadInputError
 from tests.conftest import set_nnunet_folders, write_tiny_dataset
 
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+_TOP = get_command(app).commands  # type: ignore[attr-defined]
+RISK = {f"risk {name}": command for name, command in _TOP["risk"].commands.items()}
+COMMANDS = {name: command for name, command in _TOP.items() if name != "risk"}
 SPELLINGS = {
     "output": ["--output", "-o"],
     "dataset": ["--dataset", "-d"],
@@ -36,9 +38,11 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *RISK])
 def test_one_meaning_has_one_spelling(name: str) -> None:
-    spelled = {option.name: option.opts for option in COMMANDS[name].params if option.param_type_name == "option"}
+    spelled = {
+        option.name: option.opts for option in (COMMANDS | RISK)[name].params if option.param_type_name == "option"
+    }
     shared = spelled.keys() & SPELLINGS
     assert {option: spelled[option] for option in shared} == {option: SPELLINGS[option] for option in shared}
 
@@ -59,8 +63,9 @@ OF_A_DATASET = ("convert", "plan", "train", "predict", "baseline", "doctor", "ca
 
 
 def test_whatever_writes_elsewhere_takes_o() -> None:
-    with_output = {name for name in COMMANDS if any("-o" in option.opts for option in COMMANDS[name].params)}
-    assert with_output == COMMANDS.keys() - WITHOUT_OUTPUT
+    every = COMMANDS | RISK
+    with_output = {name for name in every if any("-o" in option.opts for option in every[name].params)}
+    assert with_output == every.keys() - WITHOUT_OUTPUT
 
 
 @pytest.mark.parametrize("name", OF_A_DATASET)
