@@ -270,7 +270,7 @@ def readers(
         typer.Option(
             metavar="FILE.csv",
             help="Columns reader, level, condition (without, with), case, rating.",
-            show_default="none: six readers are simulated, which is said everywhere",
+            show_default="of phantoms: six simulated readers, which is said everywhere",
         ),
     ] = None,
     model: Annotated[

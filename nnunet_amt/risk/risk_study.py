@@ -13,7 +13,7 @@ import numpy as np
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.subjects import subjects_of
+from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
 from nnunet_amt.images.mask_file import read_foreground
 from nnunet_amt.risk.cases import RiskCase, RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL
@@ -164,16 +164,24 @@ def evaluate_readers(
     high_from: float | None = None,
     seed: int = 0,
 ) -> ReaderAnalysis:
-    """Analyse a reader study of the external cases; without a table its readers are simulated, which is said.
+    """Analyse a reader study of the external cases; of phantoms, without a table, its readers are simulated.
 
     Parameters
     ----------
+    readings
+        See `read_readers`.
     model
         Whose scores the readers were given; the one of the highest out-of-fold AUC if None.
     high_from
         See `write_reader_study`.
     """
     require_scores(at)
+    subjects = subjects_of(dataset / "labelsTs", dataset / "cohort.csv")
+    if readings is None and PATIENTS in (subjects or ""):
+        raise BadInputError(
+            f"{dataset.name}: its cases are of patients, whom no simulated reader has read; give the readings with "
+            "--table FILE.csv"
+        )
     cases = with_rois(cohort, at.rois)[0]
     external = cases.of_split("external").cases
     table = simulate_readers({case.case_id: case.high for case in external}, seed=seed) if readings is None else None
@@ -189,7 +197,7 @@ def evaluate_readers(
         model_threshold=chosen.entry.threshold if scores else None,
         high_from=high_from,
         table_file=readings,
-        subjects=subjects_of(dataset / "labelsTs", dataset / "cohort.csv"),
+        subjects=subjects,
         simulated=readings is None,
     )
 

@@ -268,6 +268,13 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, studied: Path) -
     assert "another network than mobilenet_v2" in said
 
 
+def test_readers_of_patients_are_not_simulated(tmp_path: Path, studied: Path) -> None:
+    study = copied(studied, tmp_path)
+    (dataset,) = (one.parent for one in tmp_path.rglob("cohort.csv"))
+    (dataset / "dataset.json").write_text('{"subjects": "patients"}')
+    assert "its cases are of patients, whom no simulated reader has read" in refusal(risk("readers", 712, "-o", study))
+
+
 def test_readers_of_other_cases_are_refused(tmp_path: Path, studied: Path) -> None:
     study, table = copied(studied, tmp_path), tmp_path / "readers.csv"
     rows = ["reader,level,condition,case,rating"]
