@@ -44,8 +44,9 @@ def test_the_tables_are_in_the_package_as_json() -> None:
         ("wang", ["Wang et al.", "Table 2: diagnoses", "TSCC", "15.89±7.75", "0.818–0.561", "14 classes"]),
     ],
 )
-def test_the_other_papers_are_shown(name: str, shown: list[str]) -> None:
-    result = runner.invoke(app, ["published", "--paper", name], env={"COLUMNS": "250"})
+def test_the_other_papers_are_shown(name: str, shown: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnunet_amt.cli.console.out._width", 250)  # COLUMNS counts when the console is made
+    result = runner.invoke(app, ["published", "--paper", name])
     assert result.exit_code == 0
     assert [words for words in shown if words not in result.output] == []
     assert "Do the figures fit together?" in result.output

@@ -166,7 +166,7 @@ def test_a_folder_of_another_design_is_refused(cohort: Path) -> None:
     ("wrong", "message"),
     [
         ({"training": 0}, "training is 0; it must be at least 1"),
-        ({"development_institutions": 40}, "development_institutions is 40; it must be from 1 to 24"),
+        ({"development_institutions": 60}, "development_institutions is 60; it must be from 1 to 48"),
         ({"external_institutions": 13}, "external_institutions is 13; it must be from 1 to 12"),
         ({"in_plane_pixels": 8}, "in_plane_pixels is 8; it must be from 32 to 1024"),
     ],
