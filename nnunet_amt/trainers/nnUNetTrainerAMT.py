@@ -72,6 +72,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     epochs = 1000
     iterations_per_epoch = 250
     learning_rate_exponent = 0.0  # of nnU-Net's polynomial schedule; 0 keeps the rate, as the paper does
+    cpu_threads: int | None = None  # None: nnU-Net's choice, a thread a core
     # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`, but with a seed fixed.
     fixed_tuning_interval: int | None = None
 
@@ -125,6 +126,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             seed_weights(self.seed, on_cpu=self.device.type == "cpu")
         super().initialize()
         if self.device.type == "cpu":
+            torch.set_num_threads(self.cpu_threads or torch.get_num_threads())
             self.network.to(memory_format=torch.channels_last_3d)
 
     # ---- network, loss, optimiser -------------------------------------------------------------------------

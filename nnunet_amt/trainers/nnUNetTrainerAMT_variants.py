@@ -15,13 +15,15 @@ class nnUNetTrainerAMT_1epoch(nnUNetTrainerAMT):
 class nnUNetTrainerAMT_demo(nnUNetTrainerAMT):
     """A few minutes on two CPU cores, for the phantom cohort of ``nnunet_amt demo``.
 
-    With so few steps a constant learning rate ends wherever the last batches pushed the weights, so it falls.
+    With so few steps a constant learning rate ends wherever the last batches pushed the weights, so it falls. On its
+    small patches a second thread gains little and waits busily for the first, most of all where other work is going on.
     """
 
     epochs = 18
     iterations_per_epoch = 50
     fixed_tuning_interval = 6
     learning_rate_exponent = 0.9  # nnU-Net's own
+    cpu_threads = 1
 
 
 class nnUNetTrainerAMT_5epochs(nnUNetTrainerAMT):

@@ -88,6 +88,18 @@ def test_only_the_demo_lets_the_rate_fall(base: Path, planned_base: Path) -> Non
         assert ModelFacts(trainer=name).rate_falls is (name == "nnUNetTrainerAMT_demo")
 
 
+def test_only_the_demo_trains_with_one_thread(base: Path, planned_base: Path) -> None:
+    """nnU-Net has set a thread a core by then, whatever OMP_NUM_THREADS says."""
+    before = torch.get_num_threads()
+    try:
+        for name, expected in (("nnUNetTrainerAMT", 2), ("nnUNetTrainerAMT_demo", 1)):
+            torch.set_num_threads(2)
+            make_trainer(planned_base, getattr(amt_trainers, name)).initialize()
+            assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_loss_is_the_dice_of_the_batch(base: Path, planned_base: Path) -> None:
     """Against the formula: 2 sum(p y) / (sum(p) + sum(y)), p the tumour's probability, sums over all samples."""
     trainer = make_trainer(planned_base)
