@@ -33,7 +33,7 @@ test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow and not real and not browser and not clinic and not timed"
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) -m "(slow or real) and not browser and not clinic"
+	$(BIN)/python -m pytest -m "(slow or real) and not browser and not clinic"    # trainings take all cores by themselves
 
 test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headless Chromium; Debian's is installed where root may
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
