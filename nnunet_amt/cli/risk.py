@@ -14,6 +14,7 @@ from nnunet_amt.errors import BadInputError
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.new_cases import NotTaken
+    from nnunet_amt.risk.cases import Carcinoma as ChosenCarcinoma
     from nnunet_amt.risk.cases import RiskCohort
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
     from nnunet_amt.risk.radiomics.feature_tables import FeatureFiles
@@ -394,9 +395,13 @@ def _raw_or_converted(given: str, output: Path, *, jobs: int | None, executor: s
 def _cohort(raw: Path, output: Path, carcinoma: str | None, progress: Progress) -> RiskCohort:
     from nnunet_amt.risk.study_cohort import open_cohort
 
-    if carcinoma is not None:
-        options.require_choice("--carcinoma", carcinoma, ("out", "high"))
-    return open_cohort(raw, output, carcinoma=carcinoma, progress=progress)  # type: ignore[arg-type]
+    return open_cohort(raw, output, carcinoma=_carcinoma(carcinoma), progress=progress)
+
+
+def _carcinoma(given: str | None) -> ChosenCarcinoma | None:
+    if given is not None:
+        options.require_choice("--carcinoma", given, ("out", "high"))
+    return given  # type: ignore[return-value]
 
 
 def _settings(
@@ -411,11 +416,9 @@ def _settings(
 ) -> RiskSettings:
     from nnunet_amt.risk.risk_settings import PAPER_MODELS, RiskSettings
 
-    if carcinoma is not None:
-        options.require_choice("--carcinoma", carcinoma, ("out", "high"))
     return RiskSettings(
         models=tuple(dict.fromkeys(models or PAPER_MODELS)), epochs=epochs, size=size, pretrained=not from_scratch,
-        grid=tuple(grid or ()), carcinoma=carcinoma, folds=folds, seed=seed,  # type: ignore[arg-type]
+        grid=tuple(grid or ()), carcinoma=_carcinoma(carcinoma), folds=folds, seed=seed,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from nnunet_amt.risk.cases import RiskCase, RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL, fit_clinical, score_clinical
 from nnunet_amt.risk.cut_roi import Roi
 from nnunet_amt.risk.evaluation.heat_panel import write_heat_maps
+from nnunet_amt.risk.networks.model_folder import MODEL_FILES
 from nnunet_amt.risk.networks.settings import NETWORKS
 from nnunet_amt.risk.radiomics.feature_tables import FEATURES_FILE
 from nnunet_amt.risk.radiomics.train_radiomics import train_radiomics
@@ -165,7 +166,7 @@ def draw_heat_maps(
         return
     output = at.heat_maps / network
     inputs = {
-        "model": RunInput(at.network(network), names=("model.json", "weights.pth")),
+        "model": RunInput(at.network(network), names=MODEL_FILES),
         "rois": RunInput(at.rois, "names_and_sizes"),
     }
     settings = {"network": network, "cases": external}

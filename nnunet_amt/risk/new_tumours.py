@@ -16,6 +16,7 @@ from nnunet_amt.images.geometry import array_to_lps, corner_in, lps_geometry
 from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.risk.cut_roi import Roi, cut_roi
+from nnunet_amt.risk.networks.model_folder import MODEL_FILES
 from nnunet_amt.risk.networks.settings import architecture_of
 
 if TYPE_CHECKING:  # brings torch
@@ -132,7 +133,7 @@ def predict_risk(
         if roi is not None:
             rois[tumour.case_id] = roi
         progress(done, len(tumours), "cutting ROIs")
-    inputs = {"model": RunInput(model_folder, names=("model.json", "weights.pth"))}
+    inputs = {"model": RunInput(model_folder, names=MODEL_FILES)}
     with recorded_run(output, STAGE, inputs=inputs, outputs=(RISK_FILE,), device=device) as run:
         heats = heat_maps(model_folder, rois.values(), device=device, progress=progress)
         scores = {heat.case_id: heat.score for heat in heats}

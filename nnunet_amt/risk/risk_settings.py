@@ -9,7 +9,8 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.cases import Carcinoma
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.folds import FOLDS
-from nnunet_amt.risk.networks.settings import EMBEDDED, EPOCHS, NETWORKS, PAPER_NETWORKS, TrainingSettings
+from nnunet_amt.risk.networks.model_folder import MODEL_FILE
+from nnunet_amt.risk.networks.settings import EMBEDDED, EPOCHS, MODEL_FOLDER, NETWORKS, PAPER_NETWORKS, TrainingSettings
 from nnunet_amt.risk.rois import ROI_FILE
 from nnunet_amt.study.study_files import READERS_FOLDER, RISK_EVALUATION_FOLDER
 
@@ -75,12 +76,12 @@ class RiskFolder:
 
     def network(self, model: str) -> Path:
         """Folder of a trained network, as `predict_roi` takes it."""
-        return self.training(model) / "model"
+        return self.training(model) / MODEL_FOLDER
 
     @property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks whose training has ended."""
-        return tuple(network for network in NETWORKS if (self.network(network) / "model.json").is_file())
+        return tuple(network for network in NETWORKS if (self.network(network) / MODEL_FILE).is_file())
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from nnunet_amt.images.mask_file import read_foreground
 from nnunet_amt.risk.cases import RiskCase, RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation, evaluate_risk
-from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE
 from nnunet_amt.risk.evaluation.model_scores import gather_models
 from nnunet_amt.risk.evaluation.performance import best_out_of_fold
 from nnunet_amt.risk.model_stages import (
@@ -28,6 +27,7 @@ from nnunet_amt.risk.model_stages import (
     score_predicted_rois,
     train_models,
 )
+from nnunet_amt.risk.networks.settings import CURVES_FILE
 from nnunet_amt.risk.radiomics.feature_tables import FeatureFiles, write_features
 from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
 from nnunet_amt.risk.reading.reader_file import read_readers

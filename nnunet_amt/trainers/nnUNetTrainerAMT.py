@@ -126,7 +126,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             seed_weights(self.seed, on_cpu=self.device.type == "cpu")
         super().initialize()
         if self.device.type == "cpu":
-            torch.set_num_threads(self.cpu_threads or torch.get_num_threads())
+            if self.cpu_threads is not None:
+                torch.set_num_threads(self.cpu_threads)
             self.network.to(memory_format=torch.channels_last_3d)
 
     # ---- network, loss, optimiser -------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.characteristics import characteristics_table
 from nnunet_amt.risk.evaluation.figures import calibration_figure, roc_figure
 from nnunet_amt.risk.evaluation.heat_panel import ShownHeat, heat_figure, heat_table, read_heat_maps
-from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE, LossCurves, loss_figure, read_loss_curves
+from nnunet_amt.risk.evaluation.loss_curves import LossCurves, loss_figure, read_loss_curves
 from nnunet_amt.risk.evaluation.model_scores import ENSEMBLE, ScoredModel, ScoredModels, gather_models
 from nnunet_amt.risk.evaluation.performance import (
     ModelDifference,
@@ -41,6 +41,7 @@ from nnunet_amt.risk.evaluation.tables import (
     segmentation_table,
     sensitive_table,
 )
+from nnunet_amt.risk.networks.settings import CURVES_FILE
 from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE
 from nnunet_amt.study.study_files import RISK_SUMMARY
 from nnunet_amt.writing.figure_style import save_figure

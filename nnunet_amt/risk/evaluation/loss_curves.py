@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import ManifestError
+from nnunet_amt.risk.networks.settings import CURVES_FILE
 from nnunet_amt.writing.figure_style import (
     BLUE,
     COLUMN_MM,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CURVES_FILE = "loss_curves.csv"
 _COLUMNS = ("fold", "first_rate", "epoch", "training_loss", "held_out_loss")
 _ALL = "all"
 _COLUMNS_OF_PANELS, _PANEL_MM = 3, 48.0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.pth"
+MODEL_FILES = (MODEL_FILE, WEIGHTS_FILE)
 SCHEMA_VERSION = 1
 _AGAIN = "copy the model again, or train it again"
 _FORM = {

@@ -10,6 +10,8 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import FOLDS
 
 EPOCHS = 500  # the paper's
+# In the folder of a training, see `training_folder`.
+MODEL_FOLDER, CURVES_FILE = "model", "loss_curves.csv"
 Normalisation = Literal["image", "imagenet"]
 
 

@@ -19,10 +19,8 @@ from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import PatientCase
 from nnunet_amt.risk.networks.model_folder import MODEL_FILE, write_model
-from nnunet_amt.risk.networks.settings import EMBEDDED, TrainingSettings
+from nnunet_amt.risk.networks.settings import CURVES_FILE, EMBEDDED, MODEL_FOLDER, TrainingSettings
 from nnunet_amt.risk.networks.training_folder import (
-    CURVES_FILE,
-    MODEL_FOLDER,
     RESULT_FILE,
     begin_training,
     read_result,

@@ -25,10 +25,8 @@ from nnunet_amt.base.files import read_record, write_csv, write_json
 from nnunet_amt.base.json_file import NUMBER, misfit
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.networks.model_folder import MODEL_FILE
-from nnunet_amt.risk.networks.settings import TrainingSettings
+from nnunet_amt.risk.networks.settings import CURVES_FILE, MODEL_FOLDER, TrainingSettings
 
-MODEL_FOLDER = "model"
-CURVES_FILE = "loss_curves.csv"
 RESULT_FILE = "result.json"
 ALL_CASES = "all"  # in place of a fold
 _BEGUN_FILE = "training.json"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import ManifestError
-from nnunet_amt.risk.evaluation.loss_curves import CURVES_FILE, loss_figure, read_loss_curves
+from nnunet_amt.risk.evaluation.loss_curves import loss_figure, read_loss_curves
+from nnunet_amt.risk.networks.settings import CURVES_FILE
 
 HEAD = "fold,first_rate,epoch,learning_rate,training_loss,held_out_loss\n"
 
