@@ -14,7 +14,7 @@ from nnunet_amt.clinic.case_results import CT_CROP, LABEL_MAP, PROBABILITIES, vo
 from nnunet_amt.evaluation.measure.lesions import label_components
 from nnunet_amt.evaluation.settings import Connectivity
 from nnunet_amt.images.foreground import Foreground
-from nnunet_amt.images.geometry import Geometry, array_to_lps, box_of, corner_in, lps_geometry
+from nnunet_amt.images.geometry import Geometry, array_to_lps, box_of, corner_in, lps_geometry, slices_in
 from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.images.probability_file import LOWEST_OF_TUMOUR, read_probabilities
@@ -71,8 +71,7 @@ def _load(folder: Path, case_id: str, minimum_voxels: int) -> LoadedCase:
     own = read_grid(folder / LABEL_MAP, name=str(folder / LABEL_MAP))
     grid = lps_geometry(own)
     crop_grid = read_grid(folder / CT_CROP, name=str(folder / CT_CROP))
-    corner = corner_in(grid, crop_grid)[::-1]
-    box = tuple(slice(low, low + size) for low, size in zip(corner, crop_grid.size[::-1], strict=True))
+    box, corner = slices_in(grid, crop_grid), corner_in(grid, crop_grid)[::-1]
     image = sitk.GetArrayFromImage(read_image(folder / CT_CROP))
     labels = array_to_lps(sitk.GetArrayFromImage(read_image(folder / LABEL_MAP)), own)
     mask = labels[box] == 1

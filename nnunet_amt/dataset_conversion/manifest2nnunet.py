@@ -191,9 +191,8 @@ def _convert(
         outcome = convert_cases(
             dataset, work, workers, refused_file, rule if settings.exclude_unreadable else None, cohort.cases
         )
-    if trained_on is not None and (known := trained_on.known_of(outcome.records)):  # nobody is to predict these
-        dataset.keep_only({names.cases[case.case_id]: case.split for case in cases if case.case_id not in known},
-                          nobody_writes=executor is not None)  # fmt: skip
+    if trained_on is not None:
+        _remove_learnt(dataset, names, outcome.records, cases, trained_on, nobody_writes=executor is not None)
     _require_unlike(manifest.name, outcome.records, cases, trained_on)
     _write_refused(dataset, refused_file, outcome, settings)
     if outcome.refused:
@@ -244,6 +243,22 @@ def _jobs(
         absolute = replace(case, image=case.image.absolute(), mask=masks[0], mask_2=masks[1])
         work.append(CaseJob(absolute, names.cases[case.case_id], dataset, manifest_name, names.secret, reading))
     return work
+
+
+def _remove_learnt(
+    dataset: RawDataset,
+    names: DatasetNames,
+    records: Mapping[str, CaseRecord],
+    cases: Sequence[CohortCase],
+    trained_on: TrainingList,
+    *,
+    nobody_writes: bool,
+) -> None:
+    """Take CTs that a model was trained on out of the dataset again, so that nobody predicts them."""
+    known = {*trained_on.known_of(records)}
+    if known:
+        others = {names.cases[case.case_id]: case.split for case in cases if case.case_id not in known}
+        dataset.keep_only(others, nobody_writes=nobody_writes)
 
 
 def _require_unlike(

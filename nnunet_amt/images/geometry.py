@@ -153,6 +153,12 @@ def corner_in(grid: Geometry, box: Geometry) -> tuple[int, int, int]:
     return x, y, z
 
 
+def slices_in(grid: Geometry, box: Geometry) -> tuple[slice, ...]:
+    """Give where a box of voxels lies in an array (z, y, x) of a grid; see `corner_in`."""
+    corner = corner_in(grid, box)
+    return tuple(slice(low, low + size) for low, size in zip(corner[::-1], box.size[::-1], strict=True))
+
+
 def from_lps(values: NDArray, geometry: Geometry) -> NDArray:
     """Undo `to_lps`: bring voxels of LPS axes, (..., z, y, x), back to the axes of the grid that they came from."""
     order, flips = lps_axes(geometry)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from nnunet_amt.base.files import read_rows
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES, is_clinical, who_type_of
@@ -27,6 +29,7 @@ Carcinoma = Literal["out", "high"]
 LOW_TYPES = ("A", "AB", "B1")
 HIGH_TYPES = ("B2", "B3")
 SMALLEST_MM = 10.0
+_MM3_PER_CM3 = 1000.0
 # Reasons why a case takes no part, in the order in which they are looked for.
 NO_TYPE, MIXED, CARCINOMA, NO_TUMOUR, SMALL = (
     *("no WHO type", "mixed WHO type", "thymic carcinoma"),
@@ -63,6 +66,8 @@ class RiskCase:
         Those that are known, of `FINDINGS`.
     clinical
         Texts of the columns ``clinical_*``; empty where not stated.
+    volume_cm3
+        Of all that the mask holds; None where it was not measured.
     """
 
     case_id: str
@@ -80,6 +85,7 @@ class RiskCase:
     diameter_cm: float
     findings: Mapping[str, str]
     clinical: Mapping[str, str]
+    volume_cm3: float | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,13 @@ def _case_or_reason(path: Path, row: Mapping[str, str], carcinoma: Carcinoma) ->
         diameter_cm=diameter / 10,
         findings={name: row[name] for name in FINDINGS if row.get(name)},
         clinical={name: text for name, text in row.items() if is_clinical(name)},
+        volume_cm3=_volume_cm3(tumour),
     )
+
+
+def _volume_cm3(tumour: Foreground) -> float:
+    voxels = sum(int(np.count_nonzero(box.mask)) for box in tumour.boxes)
+    return float(voxels * np.prod(tumour.spacing) / _MM3_PER_CM3)
 
 
 def largest_component(tumour: Foreground) -> tuple[MaskBox, int]:

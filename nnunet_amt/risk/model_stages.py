@@ -20,6 +20,7 @@ from nnunet_amt.risk.networks.settings import NETWORKS
 from nnunet_amt.risk.radiomics.feature_tables import FEATURES_FILE
 from nnunet_amt.risk.radiomics.train_radiomics import train_radiomics
 from nnunet_amt.risk.risk_settings import RADIOMICS, RiskFolder, RiskSettings
+from nnunet_amt.risk.rois import read_rois
 from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE, ScoreRow, read_scores, write_scores
 from nnunet_amt.risk.study_cohort import with_rois
 from nnunet_amt.statistics.roc import auc
@@ -57,7 +58,7 @@ def train_models(
     require_networks(settings, weights=weights)
     if RADIOMICS in settings.models and not (at.features / FEATURES_FILE).is_file():
         raise BadInputError(f"{at.features}: holds no {FEATURES_FILE}; run nnunet_amt risk features first")
-    cases, rois = with_rois(cohort, at.rois)
+    cases, rois = with_rois(cohort, at.rois), read_rois(at.rois)
     development, external = (cases.of_split(split).cases for split in ("training", "external"))
     warnings: tuple[str, ...] = ()
     inputs = {"rois": RunInput(at.rois, "names_and_sizes")}
@@ -138,13 +139,14 @@ def score_predicted_rois(
     """
     from nnunet_amt.risk.networks.predict import score_cases
 
-    cases, rois = with_rois(cohort.of_split("external"), at.predicted_rois)
+    cases = with_rois(cohort.of_split("external"), at.predicted_rois)
     if not cases.cases or not at.networks:
         lacks = "no network is trained" if cases.cases else "no predicted mask holds a tumour"
         raise BadInputError(
             f"{at.predicted_rois}: {lacks}, so there is nothing to tell of what segmentation costs; remove this folder "
             "to go on without"
         )
+    rois = read_rois(at.predicted_rois)
     inputs = {"rois": RunInput(at.predicted_rois, "names_and_sizes")}
     with recorded_run(
         at.predicted_scores, PREDICTED_STAGE, inputs=inputs, outputs=_SCORE_FILES, device=device
@@ -160,7 +162,7 @@ def draw_heat_maps(
 ) -> None:
     """Write heat maps of the external cases by the network of the highest out-of-fold AUC, where that is missing."""
     network = best_network(at)
-    cases, rois = with_rois(cohort, at.rois)
+    cases = with_rois(cohort, at.rois)
     external = [case.case_id for case in cases.of_split("external").cases]
     if network is None or not external:
         return
@@ -174,6 +176,7 @@ def draw_heat_maps(
     def draw(progress: Progress) -> str:
         from nnunet_amt.risk.networks.heat_map import heat_maps
 
+        rois = read_rois(at.rois)
         with recorded_run(output, HEAT_STAGE, settings=settings, seed=seed, inputs=inputs, device=device) as notes:
             found = heat_maps(
                 at.network(network), [rois[case] for case in external], seed=seed, device=device, progress=progress

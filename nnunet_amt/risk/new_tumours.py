@@ -12,7 +12,7 @@ from nnunet_amt.base.files import require_no_file, write_csv
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import AMTError, BadInputError
-from nnunet_amt.images.geometry import array_to_lps, corner_in, lps_geometry
+from nnunet_amt.images.geometry import array_to_lps, lps_geometry, slices_in
 from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.risk.cut_roi import Roi, cut_roi
@@ -31,11 +31,12 @@ _CROP, _LABEL_MAP, _RESULT = "ct_crop.nii.gz", "segmentation.nii.gz", "result.js
 
 @dataclass(frozen=True)
 class NewTumour:
-    """CT and mask of a patient, on one grid; or the folder of a segmented case, which holds both."""
+    """CT and mask of a patient, on one grid; of a segmented case a crop of the CT, and a label map of the whole."""
 
     case_id: str
     image: Path
     mask: Path
+    is_crop: bool = False
 
     @classmethod
     def of_files(cls, image: Path, mask: Path) -> NewTumour:
@@ -48,11 +49,11 @@ class NewTumour:
     @classmethod
     def of_segmented(cls, folder: Path) -> NewTumour:
         """Take the crop of the CT, in which every lesion is whole, and the label map."""
-        return cls(folder.name, folder / _CROP, folder / _LABEL_MAP)
+        return cls(folder.name, folder / _CROP, folder / _LABEL_MAP, is_crop=True)
 
     def roi(self) -> tuple[Roi | None, str]:
         """Cut the ROI; None, and why, where there is none. Raises what `cut_roi` does."""
-        if self.image.name != _CROP:
+        if not self.is_crop:
             roi, note = cut_roi(self.image, self.mask, case_id=self.case_id)
             return roi, note.reason
         with tempfile.TemporaryDirectory() as folder:
@@ -68,9 +69,7 @@ class NewTumour:
 
         own, crop = (read_grid(file, name=f"{self.case_id}/{file.name}") for file in (self.mask, self.image))
         labels = array_to_lps(sitk.GetArrayFromImage(read_image(self.mask)), own)
-        corner = corner_in(lps_geometry(own), crop)[::-1]  # (z, y, x)
-        box = tuple(slice(low, low + size) for low, size in zip(corner, crop.size[::-1], strict=True))
-        inside = labels[box] == 1
+        inside = labels[slices_in(lps_geometry(own), crop)] == 1
         write_nifti(path, inside.astype("uint8"), geometry=crop)
         return bool(inside.any())
 

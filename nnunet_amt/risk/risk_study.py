@@ -9,13 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
-from nnunet_amt.images.mask_file import read_foreground
-from nnunet_amt.risk.cases import RiskCase, RiskCohort
+from nnunet_amt.risk.cases import RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation, evaluate_risk
 from nnunet_amt.risk.evaluation.model_scores import gather_models
@@ -37,8 +34,6 @@ from nnunet_amt.risk.risk_settings import RADIOMICS, RiskFolder, RiskSettings
 from nnunet_amt.risk.rois import RoiSummary, write_rois
 from nnunet_amt.risk.scores import SCORES_FILE
 from nnunet_amt.risk.study_cohort import open_cohort, with_rois
-
-_MM3_PER_CM3 = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,14 +134,13 @@ def evaluate_study(
     curves = {model: at.training(model) for model in at.networks}
     return evaluate_risk(
         at.scores,
-        with_rois(cohort, at.rois)[0],
+        with_rois(cohort, at.rois),
         output=at.evaluation,
         reference=reference,
         main_model=main_model,
         predicted_scores=at.predicted_scores if at.has_predicted_rois else None,
         trainings={model: folder for model, folder in curves.items() if (folder / CURVES_FILE).is_file()},
         heat_maps=None if network is None or not heat_maps.is_dir() else heat_maps,
-        volumes_cm3={case.case_id: _volume_cm3(case) for case in cohort.cases},
         cohort_file=cohort_file,
         subjects=subjects_of(dataset / "labelsTs", cohort_file),
         seed=seed,
@@ -182,7 +176,7 @@ def evaluate_readers(
             f"{dataset.name}: its cases are of patients, whom no simulated reader has read; give the readings with "
             "--table FILE.csv"
         )
-    cases = with_rois(cohort, at.rois)[0]
+    cases = with_rois(cohort, at.rois)
     external = cases.of_split("external").cases
     table = simulate_readers({case.case_id: case.high for case in external}, seed=seed) if readings is None else None
     scored = gather_models(at.scores, cases, seed=seed)
@@ -200,9 +194,3 @@ def evaluate_readers(
         subjects=subjects,
         simulated=readings is None,
     )
-
-
-def _volume_cm3(case: RiskCase) -> float:
-    foreground = read_foreground(case.mask, case_id=case.case_id)
-    voxels = sum(int(np.count_nonzero(box.mask)) for box in foreground.boxes)
-    return float(voxels * np.prod(foreground.spacing) / _MM3_PER_CM3)

@@ -21,7 +21,7 @@ from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.risk.cases import RiskCase, RiskCohort
 from nnunet_amt.risk.cut_roi import ADJACENT_MM, WINDOW_LEVEL_HU, WINDOW_WIDTH_HU, Roi, RoiNote, cut_roi
 
-__all__ = ["ROI_FILE", "Roi", "RoiNote", "RoiSummary", "cut_roi", "read_rois", "write_rois"]
+__all__ = ["ROI_FILE", "Roi", "RoiNote", "RoiSummary", "cut_roi", "read_rois", "reasons_without_roi", "write_rois"]
 
 ROI_FILE = "rois.csv"
 _VERSION = 1  # change it when the same files must be cut otherwise than before
@@ -133,14 +133,22 @@ def read_rois(folder: Path) -> dict[str, Roi]:
     Cases without a ROI are not among them. Raises BadInputError if the table or one of the files is not there, or
     damaged.
     """
+    return {
+        case_id: _read_roi(folder / f"{case_id}.npz", case_id)
+        for case_id, reason in reasons_without_roi(folder).items()
+        if not reason
+    }
+
+
+def reasons_without_roi(folder: Path) -> dict[str, str]:
+    """Read why cases have no ROI in a folder, by case, empty for those that have one.
+
+    Raises BadInputError if the table is not there, or damaged.
+    """
     path = folder / ROI_FILE
     if not path.is_file():
         raise BadInputError(f"{folder}: holds no {ROI_FILE}, so no ROIs, or not all of them; run nnunet_amt risk rois")
-    return {
-        row["case_id"]: _read_roi(folder / f"{row['case_id']}.npz", row["case_id"])
-        for row in read_rows(path, "reason")
-        if not row["reason"]
-    }
+    return {row["case_id"]: row["reason"] for row in read_rows(path, "case_id", "reason")}
 
 
 def _read_roi(file: Path, case_id: str) -> Roi:

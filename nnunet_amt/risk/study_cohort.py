@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from nnunet_amt.base.files import read_record, read_rows, require_no_file, write_json
+from nnunet_amt.base.files import read_record, require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.risk.cases import Carcinoma, RiskCohort, read_risk_cases
-from nnunet_amt.risk.cut_roi import Roi
-from nnunet_amt.risk.rois import ROI_FILE, read_rois
+from nnunet_amt.risk.rois import ROI_FILE, reasons_without_roi
 
 STUDY_FILE = "risk_study.json"
 WITHOUT_ROI = "no ROI"
@@ -57,19 +55,18 @@ def open_cohort(
     return cohort
 
 
-def with_rois(cohort: RiskCohort, folder: Path) -> tuple[RiskCohort, Mapping[str, Roi]]:
-    """Give the cohort without the cases that have no ROI in a folder, which count as left out, and the ROIs by case.
+def with_rois(cohort: RiskCohort, folder: Path) -> RiskCohort:
+    """Give the cohort without the cases that have no ROI in a folder, which count as left out; no ROI is read.
 
-    Raises BadInputError if the ROIs were cut of other cases, or are damaged.
+    Raises BadInputError if the ROIs were cut of other cases, or not all of them.
     """
-    rois = read_rois(folder)
-    known = {row["case_id"] for row in read_rows(folder / ROI_FILE, "case_id")}
-    if new := [case.case_id for case in cohort.cases if case.case_id not in known]:
+    reasons = reasons_without_roi(folder)
+    if new := [case.case_id for case in cohort.cases if case.case_id not in reasons]:
         raise BadInputError(
             f"{folder / ROI_FILE}: says nothing of {named_cases(new)} of the cohort; cut the ROIs again "
             "(nnunet_amt risk rois)"
         )
-    cases = tuple(case for case in cohort.cases if case.case_id in rois)
-    without = tuple(case.case_id for case in cohort.cases if case.case_id not in rois)
+    cases = tuple(case for case in cohort.cases if not reasons[case.case_id])
+    without = tuple(case.case_id for case in cohort.cases if reasons[case.case_id])
     left_out = {**cohort.left_out, **({WITHOUT_ROI: without} if without else {})}
-    return replace(cohort, cases=cases, left_out=left_out), rois
+    return replace(cohort, cases=cases, left_out=left_out)

@@ -40,15 +40,13 @@ class _Words:
     tested: bool = True
 
 
-def characteristics_table(cases: Sequence[RiskCase], *, volumes_cm3: Mapping[str, float] | None = None) -> Table:
+def characteristics_table(cases: Sequence[RiskCase]) -> Table:
     """Lay out Table 1.
 
     Parameters
     ----------
     cases
         Of both splits.
-    volumes_cm3
-        Tumour volume by case id, where it is known.
 
     Returns
     -------
@@ -62,7 +60,7 @@ def characteristics_table(cases: Sequence[RiskCase], *, volumes_cm3: Mapping[str
     )
     published = published_characteristics()
     rows: list[Row] = []
-    for one in _characteristics(cases, volumes_cm3):
+    for one in _characteristics(cases):
         rows += (
             _number_rows(one, groups, published) if isinstance(one, _Numbers) else _word_rows(one, groups, published)
         )
@@ -76,13 +74,13 @@ def characteristics_table(cases: Sequence[RiskCase], *, volumes_cm3: Mapping[str
         tuple(columns),
         tuple(rows),
         (
-            *_notes(cases, volumes_cm3),
+            *_notes(cases),
             published_note("Its p-values are as printed; three are not those of its counts."),
         ),
     )
 
 
-def _notes(cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None) -> Iterator[str]:
+def _notes(cases: Sequence[RiskCase]) -> Iterator[str]:
     yield (
         "LRT: low-risk thymoma (A, AB, B1). HRT: high-risk thymoma (B2, B3). Mean ± SD; percentages are of the cases "
         "that state it."
@@ -94,17 +92,21 @@ def _notes(cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None) -
     )
     if len({case.patient for case in cases}) < len(cases):
         yield "Some patients have several cases; the tests take cases for independent."
-    if not volumes_cm3:
+    if not _have_volumes(cases):
         yield "Tumour volumes were not given."
     yield "The paper's minimal diameter is not measured: it is not said in which plane it was taken."
 
 
-def _characteristics(cases: Sequence[RiskCase], volumes_cm3: Mapping[str, float] | None) -> Iterator[_Numbers | _Words]:
+def _have_volumes(cases: Sequence[RiskCase]) -> bool:
+    return any(case.volume_cm3 is not None for case in cases)
+
+
+def _characteristics(cases: Sequence[RiskCase]) -> Iterator[_Numbers | _Words]:
     yield _Numbers("age, years", {case.case_id: case.age for case in cases})
     yield _Words("sex", tuple(_SEXES.values()), {case.case_id: _SEXES.get(case.sex or "", "") for case in cases})
     yield _Numbers("maximal diameter, cm", {case.case_id: case.diameter_cm for case in cases})
-    if volumes_cm3:
-        yield _Numbers("tumour volume, cm3", {case.case_id: volumes_cm3.get(case.case_id) for case in cases})
+    if _have_volumes(cases):
+        yield _Numbers("tumour volume, cm3", {case.case_id: case.volume_cm3 for case in cases})
     for column, levels in FINDINGS.items():
         values = {case.case_id: case.findings.get(column, "") for case in cases}
         yield _Words(_PUBLISHED_NAMES.get(column, column), levels, values)

@@ -111,7 +111,6 @@ def evaluate_risk(
     predicted_scores: Path | None = None,
     trainings: Mapping[str, Path] | None = None,
     heat_maps: Path | None = None,
-    volumes_cm3: Mapping[str, float] | None = None,
     cohort_file: Path | None = None,
     subjects: str | None = None,
     figures: bool = True,
@@ -141,8 +140,6 @@ def evaluate_risk(
         Folders of trainings, by model; one without ``loss_curves.csv``, as of frozen features, has no curves.
     heat_maps
         Folder of `write_heat_maps`.
-    volumes_cm3
-        Tumour volumes by case, for Table 1.
     cohort_file
         ``cohort.csv`` that the cohort was read from, for the record.
     subjects
@@ -168,7 +165,7 @@ def evaluate_risk(
     curves = _curves(scored, trainings or {})
     heats = () if heat_maps is None else read_heat_maps(heat_maps)
     evaluation = _evaluated(scored, predicted, cohort, output, reference, main_model, seed)
-    tables = (*_tables(evaluation, reference, volumes_cm3), *_heat_tables(evaluation, heats))
+    tables = (*_tables(evaluation, reference), *_heat_tables(evaluation, heats))
     given = {"reference": reference, "main_model": main_model, "subjects": subjects}
     inputs = _inputs(scores_folder, predicted_scores, heat_maps, cohort_file)
     with recorded_results(output, file_names=RISK_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed) as (
@@ -247,14 +244,14 @@ def _evaluated(
     )  # fmt: skip
 
 
-def _tables(evaluation: RiskEvaluation, reference: str, volumes_cm3: Mapping[str, float] | None) -> tuple[Table, ...]:
+def _tables(evaluation: RiskEvaluation, reference: str) -> tuple[Table, ...]:
     found = evaluation.performances
     compared = difference_table(
         evaluation.scored, evaluation.model_differences, reference_title=evaluation.title_of(reference)
     )
     return (
         flow_table(evaluation.cohort),
-        characteristics_table(evaluation.cohort.cases, volumes_cm3=volumes_cm3),
+        characteristics_table(evaluation.cohort.cases),
         model_table(found),
         sensitive_table(found),
         *([] if compared is None else [compared]),

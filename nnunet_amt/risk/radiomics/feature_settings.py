@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.risk.cut_roi import WINDOW_LEVEL_HU, WINDOW_WIDTH_HU
 
 SHAPE_FEATURES, FIRST_ORDER_FEATURES, TEXTURE_FEATURES = 14, 342, 1387
 
@@ -40,7 +41,7 @@ class FeatureSettings:
 
     spacing_mm: float = 1.0
     bin_width: float = 32.0
-    window: tuple[float, float] | None = (400.0, 40.0)
+    window: tuple[float, float] | None = (WINDOW_WIDTH_HU, WINDOW_LEVEL_HU)
     log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
     wavelet: str = "coif1"
     image_types: tuple[str, ...] = (

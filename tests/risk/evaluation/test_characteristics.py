@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nnunet_amt.risk.evaluation.characteristics import characteristics_table
@@ -56,11 +58,12 @@ def test_the_cohorts_own_columns_are_characteristics() -> None:
     assert cells(table, "ldh")[:2] == ("0.50 ± 0.71", "2.50 ± 0.71")
 
 
-@pytest.mark.parametrize("volumes", [None, {"t0": 10.0}])
-def test_volumes_stand_there_where_they_are_given(volumes: dict[str, float] | None) -> None:
-    table = characteristics_table(cohort_of().cases, volumes_cm3=volumes)
-    assert any(row.title == "tumour volume, cm3" for row in table.rows) == (volumes is not None)
-    assert any("volumes were not given" in note for note in table.notes) == (volumes is None)
+@pytest.mark.parametrize("volume", [None, 10.0])
+def test_volumes_stand_there_where_they_are_given(volume: float | None) -> None:
+    first, *others = cohort_of().cases
+    table = characteristics_table([replace(first, volume_cm3=volume), *others])
+    assert any(row.title == "tumour volume, cm3" for row in table.rows) == (volume is not None)
+    assert any("volumes were not given" in note for note in table.notes) == (volume is None)
 
 
 def test_without_the_papers_rows_nothing_of_it_is_left() -> None:
