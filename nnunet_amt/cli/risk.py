@@ -7,74 +7,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnunet_amt.base.progress import Progress
 from nnunet_amt.cli import options
 from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars, show_next, show_written
+from nnunet_amt.cli.risk_options import (
+    Carcinoma,
+    Epochs,
+    Folder,
+    Folds,
+    FromScratch,
+    Grid,
+    Models,
+    Seed,
+    Size,
+    TypedDataset,
+    Weights,
+    chosen_device,
+    raw_dataset,
+    raw_or_converted,
+    risk_cohort,
+    risk_settings,
+)
 from nnunet_amt.errors import BadInputError
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.new_cases import NotTaken
-    from nnunet_amt.risk.cases import Carcinoma as ChosenCarcinoma
-    from nnunet_amt.risk.cases import RiskCohort
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
     from nnunet_amt.risk.radiomics.feature_tables import FeatureFiles
-    from nnunet_amt.risk.risk_settings import RiskSettings
     from nnunet_amt.risk.risk_study import RiskStudyResult
-
-_MOST_DATASETS, _CONVERTED_AS = 999, 711
 
 risk = typer.Typer(
     help="Low or high risk of thymic epithelial tumours: networks, radiomics, heat maps, readers. Research use only.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-
-Folder = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the study of risk, the same for all stages.")
-]
-TypedDataset = Annotated[
-    int,
-    typer.Argument(
-        min=1,
-        max=999,
-        metavar="DATASET",
-        help="Number of a converted dataset with who_type, in nnUNet_raw of FOLDER or beside it, else in $nnUNet_raw; "
-        "-d N is the same.",
-    ),
-]
-Carcinoma = Annotated[
-    str | None,
-    typer.Option(
-        "--carcinoma",
-        metavar="out|high",
-        help="Leave thymic carcinomas out, or count them as high risk.",
-        show_default="as the study was begun; at its beginning out",
-    ),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        metavar="NAME",
-        help="densenet121, resnet101, inception_v3, vgg11, mobilenet_v2, shufflenet_v2_x1_0, shufflenet_v2_x0_5, "
-        "efficientnet_lite0 (frozen), radiomics or clinical; may be repeated.",
-        show_default="all but shufflenet_v2_x0_5",
-    ),
-]
-Epochs = Annotated[int, typer.Option(min=1, metavar="N", help="Epochs of the networks; the paper has 500.")]
-Size = Annotated[
-    int | None,
-    typer.Option(min=32, metavar="PX", help="Side of the networks' images.", show_default="224, Inception 299"),
-]
-FromScratch = Annotated[
-    bool, typer.Option("--from-scratch", help="Train without ImageNet weights, for networks that have none here.")
-]
-Grid = Annotated[
-    list[float] | None,
-    typer.Option("--grid", metavar="RATE", help="A further learning rate for the folds to choose; may be repeated."),
-]
-Folds = Annotated[int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation, grouped by patient.")]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of folds, first weights and batches.")]
 
 
 @risk.command(cls=options.DatasetCommand)
@@ -96,7 +61,7 @@ def rois(
 
     at = RiskFolder(output)
     with progress_bars() as progress:
-        cohort = _cohort(_raw(dataset, output), output, carcinoma, progress)
+        cohort = risk_cohort(raw_dataset(dataset, output), output, carcinoma, progress)
         summary = write_rois(
             cohort if masks is None else cohort.of_split("external"),
             output=at.rois if masks is None else at.predicted_rois,
@@ -123,7 +88,7 @@ def features(
     from nnunet_amt.risk.risk_settings import RiskFolder
 
     with progress_bars() as progress:
-        cohort = _cohort(_raw(dataset, output), output, carcinoma, progress)
+        cohort = risk_cohort(raw_dataset(dataset, output), output, carcinoma, progress)
         files = write_features(
             cohort.cases, output=RiskFolder(output).features, seed=seed, jobs=options.worker_processes(jobs),
             executor=executor, progress=progress,
@@ -144,9 +109,7 @@ def train(
     epochs: Epochs = 500,
     size: Size = None,
     from_scratch: FromScratch = False,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="ImageNet weights of the one network that is named.")
-    ] = None,
+    weights: Weights = None,
     grid: Grid = None,
     carcinoma: Carcinoma = None,
     folds: Folds = 5,
@@ -158,12 +121,12 @@ def train(
     from nnunet_amt.risk.model_stages import train_models
     from nnunet_amt.risk.risk_settings import RiskFolder
 
-    settings = _settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
+    settings = risk_settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
     with progress_bars() as progress:
-        cohort = _cohort(_raw(dataset, output), output, carcinoma, progress)
+        cohort = risk_cohort(raw_dataset(dataset, output), output, carcinoma, progress)
         warnings = train_models(
-            cohort, RiskFolder(output), settings=settings, weights=weights, device=_device(device), restart=restart,
-            progress=progress,
+            cohort, RiskFolder(output), settings=settings, weights=weights, device=chosen_device(device),
+            restart=restart, progress=progress,
         )  # fmt: skip
     _show_warnings(warnings)
     show_written([RiskFolder(output).scores])
@@ -209,7 +172,7 @@ def predict(
             folder = output / "segmented"
             not_taken = segment(inputs, folder, model=segment_with, device=device, progress=progress).not_taken
             tumours = segmented_tumours(folder)
-        found = predict_risk(model, tumours, output, device=_device(device), progress=progress)
+        found = predict_risk(model, tumours, output, device=chosen_device(device), progress=progress)
     for one in found:
         said = one.note if one.score is None else f"score {one.score:.2f}, {'high' if one.called_high else 'low'} risk"
         out.print(printable(f"{one.case_id}: {said}"), markup=False)
@@ -248,13 +211,13 @@ def evaluate(
     from nnunet_amt.risk.risk_settings import RiskFolder
     from nnunet_amt.risk.risk_study import evaluate_study, require_scores
 
-    at, raw = RiskFolder(output), _raw(dataset, output)
+    at, raw = RiskFolder(output), raw_dataset(dataset, output)
     with progress_bars() as progress:
-        cohort = _cohort(raw, output, carcinoma, progress)
+        cohort = risk_cohort(raw, output, carcinoma, progress)
         require_scores(at)
         if at.has_predicted_rois:
-            score_predicted_rois(cohort, at, device=_device(device), progress=progress)
-        draw_heat_maps(cohort, at, device=_device(device), progress=progress)
+            score_predicted_rois(cohort, at, device=chosen_device(device), progress=progress)
+        draw_heat_maps(cohort, at, device=chosen_device(device), progress=progress)
         result = evaluate_study(
             raw, cohort, at, main_model=main_model, reference=reference, seed=seed, progress=progress
         )
@@ -287,12 +250,14 @@ def readers(
     """Analyse a reader study of the external cases, without and with AI, reader by reader and over readers."""
     from nnunet_amt.risk.risk_settings import RiskFolder
     from nnunet_amt.risk.risk_study import evaluate_readers
+    from nnunet_amt.study.study_files import READER_STUDY
 
-    at, raw = RiskFolder(output), _raw(dataset, output)
+    at, raw = RiskFolder(output), raw_dataset(dataset, output)
     with progress_bars() as progress:
-        cohort = _cohort(raw, output, carcinoma, progress)
+        cohort = risk_cohort(raw, output, carcinoma, progress)
     evaluate_readers(raw, cohort, at, readings=table, model=model, high_from=high_from, seed=seed)
     _show_readers(at.readers)
+    show_next("open", at.readers / READER_STUDY.page, note=" in a browser")
 
 
 @risk.command(cls=options.DatasetCommand)
@@ -310,6 +275,7 @@ def study(
     epochs: Epochs = 500,
     size: Size = None,
     from_scratch: FromScratch = False,
+    weights: Weights = None,
     grid: Grid = None,
     masks: Annotated[
         Path | None,
@@ -328,12 +294,12 @@ def study(
     """Run all stages, each only as far as it is missing."""
     from nnunet_amt.risk.risk_study import run_risk_study
 
-    settings = _settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
+    settings = risk_settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
     with progress_bars() as progress:
-        raw = _raw_or_converted(dataset, output, jobs=jobs, executor=executor, progress=progress)
+        raw = raw_or_converted(dataset, output, jobs=jobs, executor=executor, progress=progress)
         result = run_risk_study(
-            raw, output, settings=settings, masks=masks, readings=readings, device=_device(device),
-            jobs=options.worker_processes(jobs), executor=executor, progress=progress,
+            raw, output, settings=settings, masks=masks, readings=readings, weights=weights,
+            device=chosen_device(device), jobs=options.worker_processes(jobs), executor=executor, progress=progress,
         )  # fmt: skip
     show_risk_study(result)
 
@@ -363,69 +329,6 @@ def _show_readers(folder: Path) -> None:
     for sentence in READER_STUDY.read(folder).sentences:
         out.print(sentence, markup=False)
     show_written([folder / name for name in READER_FILES if (folder / name).exists()])
-
-
-def _raw(dataset: int, output: Path) -> Path:
-    """Find a raw dataset: in the folder of the study or beside it, as a demo has it, or where nnU-Net looks for it."""
-    from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
-
-    for raw in (output / "nnUNet_raw", output.absolute().parent / "nnUNet_raw"):
-        if any(raw.glob(f"Dataset{dataset:03d}_*")):
-            return raw / dataset_name(dataset, raw)
-    raw = folder_from_environment("nnUNet_raw")
-    return raw / dataset_name(dataset, raw)
-
-
-def _raw_or_converted(given: str, output: Path, *, jobs: int | None, executor: str | None, progress: Progress) -> Path:
-    """Find a raw dataset by its number, or convert a manifest into the folder of the study."""
-    from nnunet_amt.base.files import require_no_file
-    from nnunet_amt.dataset_conversion import convert
-
-    require_no_file(output)
-    if given.isdecimal():
-        if not 1 <= int(given) <= _MOST_DATASETS:
-            raise BadInputError(f"{given}: is no number of a dataset; they go from 1 to {_MOST_DATASETS}")
-        return _raw(int(given), output)
-    return convert(
-        Path(given), output / "nnUNet_raw", dataset_id=_CONVERTED_AS, jobs=options.worker_processes(jobs),
-        executor=executor, progress=progress,
-    ).dataset_folder  # fmt: skip
-
-
-def _cohort(raw: Path, output: Path, carcinoma: str | None, progress: Progress) -> RiskCohort:
-    from nnunet_amt.risk.study_cohort import open_cohort
-
-    return open_cohort(raw, output, carcinoma=_carcinoma(carcinoma), progress=progress)
-
-
-def _carcinoma(given: str | None) -> ChosenCarcinoma | None:
-    if given is not None:
-        options.require_choice("--carcinoma", given, ("out", "high"))
-    return given  # type: ignore[return-value]
-
-
-def _settings(
-    models: list[str] | None,
-    epochs: int,
-    size: int | None,
-    from_scratch: bool,
-    grid: list[float] | None,
-    carcinoma: str | None,
-    folds: int,
-    seed: int,
-) -> RiskSettings:
-    from nnunet_amt.risk.risk_settings import PAPER_MODELS, RiskSettings
-
-    return RiskSettings(
-        models=tuple(dict.fromkeys(models or PAPER_MODELS)), epochs=epochs, size=size, pretrained=not from_scratch,
-        grid=tuple(grid or ()), carcinoma=_carcinoma(carcinoma), folds=folds, seed=seed,
-    )  # fmt: skip
-
-
-def _device(device: str) -> str:
-    from nnunet_amt.nnunet.environment import require_device
-
-    return require_device(device)
 
 
 def _show_warnings(warnings: tuple[str, ...]) -> None:

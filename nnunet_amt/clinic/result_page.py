@@ -11,6 +11,7 @@ from typing import Any
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.clinic.assessments import Assessment, read_assessments
 from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.clinic.new_cases import NotTaken
 from nnunet_amt.clinic.page_viewer import viewer_case
@@ -43,6 +44,7 @@ class CaseOnPage:
     files: tuple[str, ...]
     note: str
     is_seen: bool  # in the viewer
+    assessments: tuple[tuple[Assessment, Table | None], ...]
 
 
 def write_result_page(
@@ -114,7 +116,13 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: boo
             for row in lesions
         )  # fmt: skip
         table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice"), rows)
-    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]), is_seen)
+    assessments = tuple((one, _table_of_classes(case_id, one)) for one in read_assessments(folder / case_id))
+    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]), is_seen, assessments)
+
+
+def _table_of_classes(case_id: str, one: Assessment) -> Table | None:
+    rows = tuple(Row(name, (probability,)) for name, probability in one.probabilities)
+    return Table(f"{one.question}: {case_id}", "", ("probability",), rows) if rows else None
 
 
 def _table_of_cases(cases: Sequence[CaseOnPage], results: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -45,7 +45,7 @@ def train_models(
     Parameters
     ----------
     weights
-        ImageNet weights of the one network that is trained; looked for where torchvision keeps them if None.
+        See `require_networks`.
     restart
         Begin the networks anew.
 
@@ -91,19 +91,28 @@ def train_models(
 def require_networks(settings: RiskSettings, *, weights: Path | None = None) -> None:
     """Refuse what a network lacks before the first stage, or training, that may take a day.
 
+    Parameters
+    ----------
+    weights
+        ImageNet weights: the file of the one network that is trained, or a folder of files under torchvision's names;
+        looked for where torchvision keeps them if None.
+
     Raises
     ------
     BadInputError
-        If a network cannot be trained so, its ImageNet weights are not there, or `weights` are for several.
+        If a network cannot be trained so, its ImageNet weights are not there, or one file is for several.
     """
     networks = [model for model in settings.models if model in NETWORKS]
-    if weights is not None and len(networks) != 1:
-        raise BadInputError(f"{weights}: are the weights of one network; name that one with --model")
+    if weights is not None and not weights.is_dir() and len(networks) != 1:
+        raise BadInputError(
+            f"{weights}: is no folder, and a file holds the weights of one network; name that one with --model, or "
+            "give the folder of all files"
+        )
     for network in networks:
         if settings.of_network(network).pretrained:
             from nnunet_amt.risk.networks.pretrained import find_weights
 
-            find_weights(network, file=weights)
+            find_weights(network, given=weights)
 
 
 def _trained_network(

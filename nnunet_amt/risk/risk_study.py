@@ -56,6 +56,7 @@ def run_risk_study(
     masks: Path | None = None,
     readings: Path | None = None,
     simulated_readers: bool = False,
+    weights: Path | None = None,
     device: str = "cpu",
     jobs: int = 1,
     executor: str | None = None,
@@ -77,6 +78,8 @@ def run_risk_study(
         Table of a reader study, see `read_readers`; None leaves that out.
     simulated_readers
         Let readers at the published AUCs read the external cases: for phantoms.
+    weights
+        See `require_networks`.
     device
         ``cpu``, ``cuda``, ...
     jobs, executor
@@ -88,7 +91,7 @@ def run_risk_study(
         What the stages raise.
     """
     settings, at = settings or RiskSettings(), RiskFolder(output)
-    require_networks(settings)
+    require_networks(settings, weights=weights)
     if readings is not None:
         read_readers(readings)  # a mistake in it is told before the training
     cohort = open_cohort(dataset, at.root, carcinoma=settings.carcinoma, progress=progress)
@@ -101,7 +104,7 @@ def run_risk_study(
     if masks is not None:
         external = cohort.of_split("external")
         write_rois(external, output=at.predicted_rois, masks=masks, jobs=jobs, executor=executor, progress=progress)
-    warnings = train_models(cohort, at, settings=settings, device=device, progress=progress)
+    warnings = train_models(cohort, at, settings=settings, weights=weights, device=device, progress=progress)
     if at.has_predicted_rois:
         score_predicted_rois(cohort, at, device=device, progress=progress)
     draw_heat_maps(cohort, at, seed=settings.seed, device=device, progress=progress)

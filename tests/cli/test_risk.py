@@ -221,7 +221,7 @@ def test_stages_in_the_wrong_order_name_the_one_that_is_missing(tmp_path: Path) 
     ("words", "message"),
     [
         (("train", 712, "--model", "resnet"), "'resnet': is not known; choose among densenet121, "),
-        (("train", 712, *TRAINED, "--model", "resnet101", "--weights", __file__), "are the weights of one network"),
+        (("train", 712, *TRAINED, "--model", "resnet101", "--weights", __file__), "holds the weights of one network"),
         (("train", 712, "--model", NETWORK, "--weights", __file__), "without running what is in it"),
         (("train", 712, "--model", NETWORK, "--weights", "no_such_file.pth"), "no such file"),
         (("train", 712, *TRAINED, "--epochs", "2"), "epochs is 1, now it is 2"),

@@ -39,20 +39,21 @@ class PretrainedWeights:
     sha256: str
 
 
-def find_weights(network: str, *, file: Path | None = None) -> PretrainedWeights:
-    """Find the ImageNet weights of a network: the file that is given, else torch hub's cache; nothing is downloaded.
+def find_weights(network: str, *, given: Path | None = None) -> PretrainedWeights:
+    """Find the ImageNet weights of a network; nothing is downloaded.
 
-    EfficientNet-Lite0's come with a package instead.
+    They are the file that is given, or the one of torchvision's name in the folder that is given, else that in torch
+    hub's cache. EfficientNet-Lite0's come with a package, and a folder need not hold them.
 
     Raises
     ------
     BadInputError
         If there are none, or the SHA-256 of a file is not the one that its name states.
     """
-    places = [file] if file else _known_places(network)
+    places = _places(network, given)
     found = next((path for path in places if path.is_file()), None)
-    if found is None and file:
-        raise BadInputError(f"{file}: no such file; give the ImageNet weights of {network}")
+    if found is None and given and not given.is_dir():
+        raise BadInputError(f"{given}: no such file or folder; give the ImageNet weights of {network}")
     if found is None:
         raise BadInputError(_what_is_missing(network, places[0]))
     sha256 = str(file_sha256(found))
@@ -125,14 +126,17 @@ def read_weights(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def _known_places(network: str) -> list[Path]:
+def _places(network: str, given: Path | None) -> list[Path]:
     """Give where the weights may lie, torchvision's first version before later ones: the paper's time had that."""
+    if given is not None and not given.is_dir():
+        return [given]
     if network == EMBEDDED:
         return [_packaged_file()]
-    import torch
+    if given is None:
+        import torch
 
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    return [cache / Path(url).name for url in _addresses(network)]
+        given = Path(torch.hub.get_dir()) / "checkpoints"
+    return [given / Path(url).name for url in _addresses(network)]
 
 
 def _packaged_file() -> Path:
@@ -163,6 +167,6 @@ def _what_is_missing(network: str, place: Path) -> str:
     stated = _HASH_IN_NAME.search(place.name)
     prefix = f" (its SHA-256 begins with {stated[1]})" if stated else ""
     return (
-        f"{network}: {place} is missing; download {_addresses(network)[0]}{prefix} to there or give it as the weights, "
-        "or ask for a training from scratch"
+        f"{network}: {place} is missing; download {_addresses(network)[0]}{prefix} to there, or give "
+        "its file or folder with --weights, or train with --from-scratch"
     )

@@ -85,7 +85,7 @@ def train_network(
     settings
         See `TrainingSettings`.
     weights
-        File of ImageNet weights; looked for where torchvision keeps them if None.
+        ImageNet weights, see `find_weights`.
     device
         ``cpu``, ``cuda``, ...
     restart
@@ -137,7 +137,7 @@ def train_network(
     return TrainedModel(output / MODEL_FOLDER, _rows(training, result), result["details"])
 
 
-def _first_weights(settings: TrainingSettings, file: Path | None) -> PretrainedWeights | None:
+def _first_weights(settings: TrainingSettings, given: Path | None) -> PretrainedWeights | None:
     """Find the weights to begin with, and see that they are this network's before anything is written."""
     import torch
 
@@ -145,11 +145,11 @@ def _first_weights(settings: TrainingSettings, file: Path | None) -> PretrainedW
     from nnunet_amt.risk.networks.pretrained import find_weights, fitting_weights
 
     if not settings.pretrained:
-        if settings.network == EMBEDDED or file:
-            what = f"{file} is given" if file else f"{settings.network} has the features of ImageNet alone"
+        if settings.network == EMBEDDED or given:
+            what = f"{given} is given" if given else f"{settings.network} has the features of ImageNet alone"
             raise BadInputError(f"from scratch: {what}; ask for a training from ImageNet weights")
         return None
-    found = find_weights(settings.network, file=file)
+    found = find_weights(settings.network, given=given)
     with torch.device("meta"):  # its layers without their numbers
         fitting_weights(build_network(settings.network), settings.network, found.path)
     _LOGGER.info("%s begins with %s, SHA-256 %s", settings.network, found.path.name, found.sha256)

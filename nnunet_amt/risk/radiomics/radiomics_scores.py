@@ -17,7 +17,7 @@ from nnunet_amt.errors import MissingExtraError, SplitLeakageError, TooFewCasesE
 from nnunet_amt.risk.folds import grouped_folds
 from nnunet_amt.risk.radiomics.feature_tables import DEVELOPMENT, FEWEST_READ_TWICE, FeatureTable
 from nnunet_amt.risk.scores import Kind, ScoreRow
-from nnunet_amt.statistics.agreement import icc_agreement
+from nnunet_amt.statistics.agreement import Agreement, icc_agreement
 
 if TYPE_CHECKING:
     from imblearn.pipeline import Pipeline
@@ -47,11 +47,15 @@ class RiskPatient(Protocol):
 
 @dataclass(frozen=True)
 class SelectedFeature:
-    """A feature of the refit on all development cases; `folds` counts in how many folds it was selected too."""
+    """A feature of the refit on all development cases; `folds` counts in how many folds it was selected too.
+
+    `icc_low` is the lower limit of the 95% interval of its ICC: of few cases that were read twice it is far below.
+    """
 
     name: str
     coefficient: float
     icc: float | None
+    icc_low: float | None
     folds: int
 
 
@@ -95,12 +99,17 @@ class _Cases:
         """Names and risks."""
         return self.case_ids, self.high
 
-    def icc(self, rows: NDArray[np.int_]) -> NDArray[np.float64] | None:
+    def agreement(self, rows: NDArray[np.int_]) -> Agreement | None:
         """ICC of each feature of the cases in these rows that were read twice; None of fewer than three."""
         twice = rows[np.isfinite(self.second[rows]).all(axis=1)]
         if len(twice) < FEWEST_READ_TWICE:
             return None
-        return icc_agreement(np.stack([self.first[twice], self.second[twice]], axis=1)).icc
+        return icc_agreement(np.stack([self.first[twice], self.second[twice]], axis=1))
+
+    def icc(self, rows: NDArray[np.int_]) -> NDArray[np.float64] | None:
+        """Give the estimates of `agreement`."""
+        found = self.agreement(rows)
+        return None if found is None else found.icc
 
 
 def radiomics_scores(
@@ -162,7 +171,7 @@ def radiomics_scores(
         all_external = np.arange(len(external.case_ids))
         rows += _rows(*external.named, all_external, refit.predict(external.first), "external", None, learners)
     progress(number + 1, number + 1, "training radiomics models")
-    selected = _selected(refit, features.names, development.icc(everybody), counts)
+    selected = _selected(refit, features.names, development.agreement(everybody), counts)
     return RadiomicsScores(tuple(rows), selected, tuple(notes))
 
 
@@ -286,7 +295,7 @@ def _paper_order_rows(
 
 
 def _selected(
-    refit: Pipeline, names: Sequence[str], icc: NDArray[np.float64] | None, counts: Counter[int]
+    refit: Pipeline, names: Sequence[str], agreement: Agreement | None, counts: Counter[int]
 ) -> tuple[SelectedFeature, ...]:
     """Features of the refit, the largest coefficient first."""
     from nnunet_amt.risk.radiomics.learners import selected_columns
@@ -297,7 +306,8 @@ def _selected(
         SelectedFeature(
             names[columns[at]],
             float(coefficients[at]),
-            None if icc is None else float(icc[columns[at]]),
+            None if agreement is None else float(agreement.icc[columns[at]]),
+            None if agreement is None else float(agreement.low[columns[at]]),
             counts[int(columns[at])],
         )
         for at in order

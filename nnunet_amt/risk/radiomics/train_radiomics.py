@@ -24,6 +24,7 @@ from nnunet_amt.study.stage import Stage, stale_reason
 
 SELECTED_FILE, NOTES_FILE = "selected_features.csv", "radiomics.json"
 STAGE = "risk-radiomics"
+_SELECTED_COLUMNS = ("feature", "coefficient", "icc", "icc_95_low", "folds")
 
 
 def train_radiomics(
@@ -53,7 +54,9 @@ def train_radiomics(
             f"{features / SECOND_FILE} line 1: has other features than {FEATURES_FILE}; compute both again"
         )
     inputs = {name: RunInput(features / name) for name in (FEATURES_FILE, SECOND_FILE)}
-    settings = {"folds": folds, "learners": learners, "cases (SHA-256)": _digest(cases)}
+    settings = {
+        "folds": folds, "learners": learners, "cases (SHA-256)": _digest(cases), "columns": list(_SELECTED_COLUMNS)
+    }  # fmt: skip
     outputs = (SCORES_FILE, MODELS_FILE, SELECTED_FILE, NOTES_FILE)
     record = recorded_run(output, STAGE, settings=settings, seed=seed, inputs=inputs, outputs=outputs)
     stage = Stage(STAGE, "train radiomics models", output, inputs, {"seed": seed, **settings}, lambda _: "")
@@ -61,11 +64,10 @@ def train_radiomics(
         return _earlier(output)
     with record as notes:
         result = radiomics_scores(cases, first, second, folds=folds, seed=seed, learners=learners, progress=progress)
-        columns = ("feature", "coefficient", "icc", "folds")
         write_csv(
             output / SELECTED_FILE,
-            columns,
-            ((one.name, one.coefficient, one.icc, one.folds) for one in result.selected),
+            _SELECTED_COLUMNS,
+            ((one.name, one.coefficient, one.icc, one.icc_low, one.folds) for one in result.selected),
         )
         write_json(output / NOTES_FILE, {"folds": folds, "seed": seed, "warnings": list(result.warnings)})
         write_scores(output, result.rows)
@@ -85,7 +87,7 @@ def _earlier(output: Path) -> RadiomicsScores:
     _, columns = next(numbered)
     for line, cells in numbered:
         row = row_texts(path, line, columns=columns, cells=cells)
-        icc = float(row["icc"]) if row["icc"] else None
-        selected.append(SelectedFeature(row["feature"], float(row["coefficient"]), icc, int(row["folds"])))
+        icc, icc_low = (float(row[name]) if row[name] else None for name in ("icc", "icc_95_low"))
+        selected.append(SelectedFeature(row["feature"], float(row["coefficient"]), icc, icc_low, int(row["folds"])))
     warnings = read_record(output / NOTES_FILE)["warnings"]
     return RadiomicsScores(tuple(read_scores(output)), tuple(selected), tuple(warnings))

@@ -43,17 +43,33 @@ def test_a_missing_file_is_named_with_its_hash_and_the_way_without_it(cache: Pat
         find_weights("shufflenet_v2_x0_5")
     message = str(caught.value)
     assert str(cache / SHUFFLENET) in message and "SHA-256 begins with f707e7126e" in message
-    assert "training from scratch" in message and "\n" not in message
+    assert "--weights" in message and "--from-scratch" in message and "\n" not in message
 
 
 def test_a_given_file_comes_first_and_its_hash_is_told(cache: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.pth"
     mine.write_bytes(b"abc")
-    found = find_weights("vgg11", file=mine)
+    found = find_weights("vgg11", given=mine)
     assert found.path == mine
     assert found.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2's example
-    with pytest.raises(BadInputError, match=r"other\.pth: no such file; give the ImageNet weights of vgg11"):
-        find_weights("vgg11", file=tmp_path / "other.pth")
+    with pytest.raises(BadInputError, match=r"other\.pth: no such file or folder; give the ImageNet weights of vgg11"):
+        find_weights("vgg11", given=tmp_path / "other.pth")
+
+
+def test_a_given_folder_holds_the_files_of_all_networks_by_their_names(cache: Path, tmp_path: Path) -> None:
+    """A hospital's machine without a network gets one folder; what is not in it is not taken from elsewhere."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (cache / SHUFFLENET).write_bytes(b"")
+    with pytest.raises(BadInputError) as caught:
+        find_weights("shufflenet_v2_x0_5", given=folder)
+    assert str(folder / SHUFFLENET) in str(caught.value)
+    content = b"weights"
+    mine = folder / SHUFFLENET
+    mine.write_bytes(content)
+    with pytest.raises(BadInputError, match=f"its SHA-256 begins with {hashlib.sha256(content).hexdigest()[:8]}"):
+        find_weights("shufflenet_v2_x0_5", given=folder)  # and seen to be none
+    assert find_weights(EMBEDDED, given=folder).path.parent != folder  # which comes with a package
 
 
 def test_later_weights_in_the_cache_are_taken_where_the_first_are_missing(cache: Path) -> None:

@@ -91,6 +91,7 @@ def test_all_five_learners_tell_apart_what_can_be_told_apart() -> None:
     assert result.selected[0].name == "f4"
     assert result.selected[0].folds == 2
     assert result.selected[0].icc == pytest.approx(1, abs=1e-4)
+    assert result.selected[0].icc_low is not None and 0.99 < result.selected[0].icc_low < result.selected[0].icc
 
 
 def test_the_unit_of_a_feature_changes_nothing() -> None:
@@ -237,7 +238,7 @@ def test_the_stage_writes_scores_features_and_warnings(tmp_path: Path) -> None:
     assert list(rows[0]) == ["model", "kind", "fold", "case_id", "high", "score"]
     assert {row["kind"]: row["fold"] for row in rows} == {"out_of_fold": "1", "training": "", "external": ""}
     assert len(rows) == 27 + 27 + 3
-    assert (output / "selected_features.csv").read_text().startswith("feature,coefficient,icc,folds\nf4,")
+    assert (output / "selected_features.csv").read_text().startswith("feature,coefficient,icc,icc_95_low,folds\nf4,")
     before = (output / "scores.csv").read_bytes()
     train_radiomics(made.cases, features=tmp_path / "features", output=output, learners=SVM, folds=2)
     assert (output / "scores.csv").read_bytes() == before
