@@ -150,9 +150,7 @@ def weights_file(seed: int) -> str:
     return f"weights_seed_{seed}.pth"
 
 
-def build_network(
-    model: str, *, classes: Sequence[str], encoding: Encoding, depth: Depth, cell: Cell
-) -> nn.Module:
+def build_network(model: str, *, classes: Sequence[str], encoding: Encoding, depth: Depth, cell: Cell) -> nn.Module:
     """Build the network of a model, with weights drawn from torch's random numbers; see `build_lesion_model`."""
     from nnunet_amt.risk.fusion.dmfn import build_lesion_model
 

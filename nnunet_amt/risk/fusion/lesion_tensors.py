@@ -103,8 +103,8 @@ def lesion_tensors(
 def _checked(crop: np.ndarray, case_id: str, pixels: int) -> np.ndarray:
     if crop.shape != (CHANNELS, pixels, pixels):
         raise BadInputError(
-            f"case {case_id}: its crop is of {' x '.join(map(str, crop.shape))}, the networks take {CHANNELS} x {pixels} "
-            f"x {pixels} (channels, px, px); cut the crops again with {pixels} px"
+            f"case {case_id}: its crop is of {' x '.join(map(str, crop.shape))}, the networks take {CHANNELS} x "
+            f"{pixels} x {pixels} (channels, px, px); cut the crops again with {pixels} px"
         )
     values: np.ndarray = np.asarray(crop, dtype=np.float32)
     if not (np.isfinite(values).all() and values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):

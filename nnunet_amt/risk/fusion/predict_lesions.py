@@ -1,4 +1,4 @@
-"""What a trained model says of new patients' lesions: probabilities, the three first classes, and what is to be known."""
+"""What a trained model says of new patients' lesions: probabilities, the three first classes, and notes on them."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def predict_lesions(
     info = read_lesion_model_info(model_folder)
     if ctc_unit is not None and ctc_unit != info.ctc_unit:
         raise BadInputError(
-            f"{model_folder}: was trained with CTC levels in {info.ctc_unit}, these are in {ctc_unit}; levels are never "
-            f"converted: give them in {info.ctc_unit}, or leave them empty"
+            f"{model_folder}: was trained with CTC levels in {info.ctc_unit}, these are in {ctc_unit}; levels are "
+            f"never converted: give them in {info.ctc_unit}, or leave them empty"
         )
     if not crops:
         return ()

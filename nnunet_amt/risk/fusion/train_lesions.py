@@ -116,9 +116,7 @@ def train_lesion_models(
         device=device,
     ) as notes:  # fmt: skip
         notes.counts |= {split: _count(work.cases, split) for split in ("training", "tuning", "external")}
-        rows = list(
-            score_baselines(work.cases, settings.task, classes=work.classes, encoding=work.encoding)
-        )
+        rows = list(score_baselines(work.cases, settings.task, classes=work.classes, encoding=work.encoding))
         for number, model in enumerate(settings.models):
             trained = _train_seeds(work, model, number=number, device=device, progress=progress)
             of_model = [
@@ -191,9 +189,7 @@ def _write(folder: Path, table: ClassScoreTable) -> None:
     write_class_scores(folder, table)
 
 
-def _train_seeds(
-    work: _Work, model: str, *, number: int, device: str, progress: Progress
-) -> dict[int, TrainedLesions]:
+def _train_seeds(work: _Work, model: str, *, number: int, device: str, progress: Progress) -> dict[int, TrainedLesions]:
     """Train a model, which is the `number`-th from 0 on, with each seed."""
     from nnunet_amt.risk.fusion.lesion_training import train_lesions
 
@@ -208,9 +204,7 @@ def _train_seeds(
     }  # fmt: skip
 
 
-def _write_model(
-    work: _Work, model: str, trained: Mapping[int, TrainedLesions], rows: Sequence[ClassScore]
-) -> None:
+def _write_model(work: _Work, model: str, trained: Mapping[int, TrainedLesions], rows: Sequence[ClassScore]) -> None:
     settings = work.settings
     info = LesionModelInfo(
         model=model,
@@ -258,7 +252,7 @@ def _of_levels(cases: Sequence[LesionCase], encoding: Encoding) -> list[str]:
     if not any(missing.values()):
         return []
     counts = ", ".join(f"{count} of {_count(cases, split)} {split}" for split, count in missing.items())
-    learned = "" if missing["training"] else "; no training case lacked it, so the training cases' mean stands in for it"
+    learned = "" if missing["training"] else "; no training case lacked it, so their mean stands in for it"
     return [f"the {CTC} is missing in {counts} cases{learned}"]
 
 
