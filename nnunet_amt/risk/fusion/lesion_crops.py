@@ -68,7 +68,5 @@ def read_lesion_crops(folder: Path) -> dict[str, LesionCrop]:
 def _cut_arrays(
     image: Path, mask: Path, *, case_id: str, foreground: int, pixels: int, denoise: bool
 ) -> tuple[Arrays | None, RoiNote]:
-    crop, note = cut_with_note(
-        image, mask, case_id=case_id, pixels=pixels, denoise=denoise, foreground=foreground
-    )
+    crop, note = cut_with_note(image, mask, case_id=case_id, pixels=pixels, denoise=denoise, foreground=foreground)
     return None if crop is None else {name: getattr(crop, name) for name in _ARRAYS}, note

@@ -1,4 +1,4 @@
-"""Crops of CTs whose HU rise by 1 a row, or a column, and 10 a slice: a square of as many pixels as mm is the CT itself."""
+"""Crops of CTs whose HU rise by 1 a row, or a column, and by 10 a slice; a square of as many pixels as mm is the CT."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def test_a_tenth_of_the_longer_edge_is_the_margin_from_50_mm_on(tmp_path: Path) 
     """60 x 5 mm: a square of 72 mm around row 50 and column 42.5. Half a column beside the pixels' own middles."""
     shape = (5, 100, 100)
     crop = cut(tmp_path, mask_of(slice(20, 80), slice(40, 45), shape), hu_of(2, shape), pixels=72)
-    assert crop.largest[IMAGE, 0] == pytest.approx(windowed(20 + 6 + np.arange(72)), abs=1e-5)
+    assert crop.largest[IMAGE, 0] == pytest.approx(windowed(20 + 6.5 + np.arange(72)), abs=1e-5)
     assert crop.largest[MASK].sum(axis=0).max() == 60
-    assert crop.largest[MASK, 30].sum() in (5, 6)  # half pixels at both edges count
+    assert crop.largest[MASK, 30].sum() == 6  # four whole pixels, and a half at either edge
 
 
 def test_a_square_in_mm_has_other_numbers_of_rows_and_columns(tmp_path: Path) -> None:
@@ -143,7 +143,9 @@ def test_no_crop_and_why(tmp_path: Path, mask: np.ndarray, reason: str) -> None:
 def test_what_cannot_be_cut_is_refused(tmp_path: Path) -> None:
     mask = mask_of(slice(20, 30), slice(30, 40))
     image, path = write_case(tmp_path, mask, np.full(SHAPE, -1000, np.int16))
-    with pytest.raises(BadInputError, match=r"case a: its CT has the one intensity 0 around the lesion after the window"):
+    with pytest.raises(
+        BadInputError, match=r"case a: its CT has the one intensity 0 around the lesion after the window"
+    ):
         cut_lesion(image, path, case_id="a")
     with pytest.raises(BadInputError, match=r"pixels is 0; the side of a crop must be 1 or more"):
         cut_lesion(image, path, case_id="a", pixels=0)

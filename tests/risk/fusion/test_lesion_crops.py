@@ -1,4 +1,4 @@
-"""Crops in a folder; that ROIs are cut, kept and refused as they should is tested with those of `tests/risk/test_rois.py`."""
+"""Crops in a folder; what all folders of ROIs do, with damage and refusals, is tested in `tests/risk/test_rois.py`."""
 
 from __future__ import annotations
 
@@ -63,12 +63,18 @@ def test_crops_are_written_and_read_back(tmp_path: Path, cases: tuple[LesionCase
     assert np.array_equal(crops["a"].adjacent, direct.adjacent)
     with (output / "rois.csv").open(newline="") as file:
         a, b = csv.DictReader(file)
-    assert (a["split"], a["diagnosis"], a["class"], a["slice"], a["rows"]) == ("external", "Lymphoma", "malignant", "1", "8")
+    assert (a["split"], a["diagnosis"], a["class"], a["slice"], a["rows"]) == (
+        "external",
+        "Lymphoma",
+        "malignant",
+        "1",
+        "8",
+    )
     assert (b["case_id"], b["reason"]) == ("b", "no tumour in the mask")
     run = newest_run(output, "rois")
     assert run is not None
     settings = run["settings"]
-    assert (settings["pixels"], settings["window_level_hu"], settings["denoising_steps"]) == (16, 50, 10)
+    assert (settings["pixels"], settings["window_level_hu"], settings["denoising_steps"]) == (16, 50, 40)
 
 
 def test_other_pixels_or_noise_are_cut_again_and_else_nothing_is(

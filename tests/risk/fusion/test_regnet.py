@@ -1,4 +1,4 @@
-"""Cells and blocks of one channel and one pixel, of which one can do the sums; shapes, sharing and counts of the nets."""
+"""Cells and blocks of one channel and one pixel, of which one can do the sums; sharing, shapes and counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnunet_amt.risk.fusion.regnet import (
 
 def pixel(*channels: float) -> torch.Tensor:
     """An image of one pixel, (1, channels, 1, 1)."""
-    return torch.tensor(channels).reshape(1, -1, 1, 1)
+    return torch.tensor(channels, dtype=torch.float32).reshape(1, -1, 1, 1)
 
 
 def sigmoid(x: float) -> float:
@@ -132,7 +132,7 @@ def test_a_state_below_zero_is_rectified() -> None:
 
 
 def test_a_bottleneck_block() -> None:
-    """Of four channels the first, 2, enters as 1. H = tanh 1, the middle has 2; 2 + 2 H leaves as -1/2, 0, 1, 0 of it."""
+    """Of four channels the first, 2, enters as 1; H = tanh 1, the middle has 2; 2 + 2 H leaves as -1/4, 0, 1, 0 of it."""
     cell = ConvRNN(1)
     set_gates(cell.convolution, (1, 0, 1, 0))
     block = BottleneckBlock(4, 1, stride=1, states=1).eval()
@@ -154,7 +154,9 @@ def test_a_stage_has_one_cell_that_begins_with_zeros() -> None:
         cell.register_forward_hook(lambda _cell, inputs, _output, seen=seen: seen.append(torch.stack(inputs[1])))
     with torch.inference_mode():
         first = network(torch.rand(1, 3, 8, 8))
-        again = [network(image)[-1] for image in (torch.ones(1, 3, 8, 8), torch.rand(1, 3, 8, 8), torch.ones(1, 3, 8, 8))]
+        again = [
+            network(image)[-1] for image in (torch.ones(1, 3, 8, 8), torch.rand(1, 3, 8, 8), torch.ones(1, 3, 8, 8))
+        ]
     assert [len(seen) for seen in states] == [4 * 3] * 3
     for seen in states:
         empty = [not state.any() for state in seen]
