@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -217,9 +217,9 @@ def _cut_and_write(job: _Job) -> RoiNote:
     if arrays is None:
         job.file.unlink(missing_ok=True)
         return note
-    about = json.dumps({"made_from": made_from, "note": asdict(note)})
+    content: dict[str, Any] = {_ABOUT: np.array(json.dumps({"made_from": made_from, "note": asdict(note)})), **arrays}
     with atomic_path(job.file) as partial:
-        np.savez_compressed(partial, **{_ABOUT: np.array(about)}, **arrays)
+        np.savez_compressed(partial, **content)
     return note
 
 

@@ -35,7 +35,7 @@ def mask_of(rows: slice, columns: slice, shape: tuple[int, int, int] = SHAPE) ->
 def write_case(
     folder: Path, mask: np.ndarray, hu: np.ndarray | None = None, spacing: tuple[float, float, float] = SPACING
 ) -> tuple[Path, Path]:
-    image = hu_of(shape=mask.shape) if hu is None else hu  # type: ignore[arg-type]
+    image = hu_of(shape=mask.shape) if hu is None else hu
     return write_image(folder / "ct.nii.gz", image, spacing), write_image(folder / "mask.nii.gz", mask, spacing)
 
 

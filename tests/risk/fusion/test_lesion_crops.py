@@ -34,7 +34,7 @@ def case_of(folder: Path, case_id: str, mask: np.ndarray) -> LesionCase:
         image=write_image(folder / "imagesTs" / f"{case_id}_0000.nii.gz", hu, SPACING),
         mask=write_image(folder / "labelsTs" / f"{case_id}.nii.gz", mask, SPACING),
         clinical={},
-        **unknown,  # type: ignore[arg-type]
+        **unknown,
     )
 
 

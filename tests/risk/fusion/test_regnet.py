@@ -44,7 +44,7 @@ def set_gates(convolution: RegulatorConvolution, *gates: tuple[float, float, flo
 
 def set_kernel(layer: nn.Module, *weights: float) -> None:
     """Set the middle of a convolution's kernel, zero around it, for each pair of channels in turn."""
-    kernel: torch.Tensor = layer[0].weight  # type: ignore[index, union-attr]
+    kernel: torch.Tensor = layer[0].weight  # type: ignore[index]
     middle = kernel.shape[-1] // 2
     with torch.no_grad():
         kernel.zero_()
@@ -132,7 +132,7 @@ def test_a_state_below_zero_is_rectified() -> None:
 
 
 def test_a_bottleneck_block() -> None:
-    """Of four channels the first, 2, enters as 1; H = tanh 1, the middle has 2; 2 + 2 H leaves as -1/4, 0, 1, 0 of it."""
+    """Of four channels the first, 2, enters as 1. H = tanh 1, the middle has 2; 2 + 2 H leaves by -1/4, 0, 1 and 0."""
     cell = ConvRNN(1)
     set_gates(cell.convolution, (1, 0, 1, 0))
     block = BottleneckBlock(4, 1, stride=1, states=1).eval()
