@@ -2,15 +2,17 @@
 
 Y.-L. You, M. Kaveh, Fourth-order partial differential equations for noise removal, IEEE Transactions on Image
 Processing, 2000, doi:10.1109/83.869184: du/dt = -L(c(|L u|) L u) with the Laplacian L and c(s) = 1 / (1 + (s / k)^2).
-A bend much sharper than k is an edge, and stays; a constant or linear image is at rest. The second L is the transpose of
-the first, so that at the border, too, an image comes to rest where it is linear, and keeps its mean.
+A bend much sharper than k is an edge, and stays; a constant or linear image is at rest. The second L is the transpose
+of the first, so that at the border, too, an image comes to rest where it is linear, and keeps its mean.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-STEPS, STEP = 10, 0.1
+# A time of 1 in all. Steps over 1/32 let a chequerboard grow, whose Laplacian has the factor 8, until it is as strong
+# as the noise was: in ten steps of 0.1 the median of |L u| of white noise stays, in these it falls to a thirtieth.
+STEPS, STEP = 40, 0.025
 
 
 def denoised(image: np.ndarray, *, steps: int = STEPS, step: float = STEP) -> np.ndarray:

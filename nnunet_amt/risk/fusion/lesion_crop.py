@@ -70,9 +70,7 @@ def cut_lesion(
         If there can be no such side, or the CT shows nothing in the window; what `read_planes` raises if files are
         damaged or do not fit.
     """
-    crop, note = cut_with_note(
-        image, mask, case_id=case_id, pixels=pixels, denoise=denoise, foreground=foreground
-    )
+    crop, note = cut_with_note(image, mask, case_id=case_id, pixels=pixels, denoise=denoise, foreground=foreground)
     return crop, note.reason
 
 

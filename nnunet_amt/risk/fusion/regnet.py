@@ -26,8 +26,10 @@ Depth = Literal[20, 32, 56, 50]
 Cell = Literal["lstm", "gru", "rnn"]
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
 CELLS: tuple[Cell, ...] = get_args(Cell)
-_WIDTHS = (16, 32, 64)
-_BOTTLENECK, _BOTTLENECK_WIDTHS, _BOTTLENECK_BLOCKS, _EXPANSION = 50, (64, 128, 256, 512), (3, 4, 6, 3), 4
+_WIDTHS: tuple[int, ...] = (16, 32, 64)
+_BOTTLENECK, _EXPANSION = 50, 4
+_BOTTLENECK_WIDTHS: tuple[int, ...] = (64, 128, 256, 512)
+_BOTTLENECK_BLOCKS: tuple[int, ...] = (3, 4, 6, 3)
 State = tuple[torch.Tensor, ...]  # each (n, channels, y, x); the first is the hidden state
 
 
@@ -213,20 +215,15 @@ class RegNet(nn.Module):
         if cell not in CELLS:
             raise BadInputError(f"cell is {cell!r}; a RegNet must have one of {', '.join(CELLS)}")
         bottleneck = depth == _BOTTLENECK
-        if bottleneck:
-            widths, blocks, expansion = _BOTTLENECK_WIDTHS, _BOTTLENECK_BLOCKS, _EXPANSION
-            self.entrance = nn.Sequential(
-                _convolution(3, widths[0], 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)
-            )
-        else:
-            widths, blocks, expansion = _WIDTHS, ((depth - 2) // 6,) * 3, 1
-            self.entrance = nn.Sequential(_convolution(3, widths[0], 3), nn.ReLU())
-        self.widths = tuple(expansion * width for width in widths)
+        widths = _BOTTLENECK_WIDTHS if bottleneck else _WIDTHS
+        blocks = _BOTTLENECK_BLOCKS if bottleneck else ((depth - 2) // 6,) * len(widths)
+        self.widths = tuple((_EXPANSION if bottleneck else 1) * width for width in widths)
+        self.entrance = _convolution(3, widths[0], 7 if bottleneck else 3, stride=2 if bottleneck else 1)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if bottleneck else nn.Identity()
+        inputs, strides = (widths[0], *self.widths[:-1]), (1, *(2 for _ in widths[1:]))
         self.stages = nn.ModuleList(
-            Stage(inputs, width, blocks=count, stride=stride, cell=cell, bottleneck=bottleneck)
-            for inputs, width, count, stride in zip(
-                (widths[0], *self.widths[:-1]), widths, blocks, (1, *(2,) * (len(widths) - 1)), strict=True
-            )
+            Stage(of, width, blocks=count, stride=stride, cell=cell, bottleneck=bottleneck)
+            for of, width, count, stride in zip(inputs, widths, blocks, strides, strict=True)
         )
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -234,7 +231,7 @@ class RegNet(nn.Module):
 
         RegNet-50's first is (n, 256, y / 4, x / 4).
         """
-        x = self.entrance(images)
+        x = self.pool(functional.relu(self.entrance(images)))
         maps = []
         for stage in self.stages:
             x = stage(x)
