@@ -145,23 +145,30 @@ def fit_lesions(
     return network, found
 
 
-def probabilities_of(network: nn.Module, lesions: LesionTensors) -> np.ndarray:
-    """Give the probabilities of the classes, float64, (lesions, classes); each row sums to 1."""
-    logits = logits_of(network, lesions).double()
+def probabilities_of(
+    network: nn.Module, lesions: LesionTensors, *, after_part: Callable[[int], None] = lambda done: None
+) -> np.ndarray:
+    """Give the probabilities of the classes, float64, (lesions, classes); each row sums to 1.
+
+    `after_part` is called with the number of lesions that are scored.
+    """
+    logits = logits_of(network, lesions, after_part=after_part).double()
     result: np.ndarray = torch.softmax(logits, dim=1).cpu().numpy()
     return result
 
 
-def logits_of(network: nn.Module, lesions: LesionTensors) -> torch.Tensor:
+def logits_of(
+    network: nn.Module, lesions: LesionTensors, *, after_part: Callable[[int], None] = lambda done: None
+) -> torch.Tensor:
     """Give the logits of the classes, (lesions, classes), on the network's device, as nothing is learned."""
     network.eval()
     device = next(network.parameters()).device
+    parts = []
     with torch.inference_mode():
-        parts = [
-            network(part.images, part.ctc, part.clinical)
-            for places in torch.arange(len(lesions)).split(SCORED_AT_ONCE)
-            for part in (lesions.at(places).to(device),)
-        ]
+        for places in torch.arange(len(lesions)).split(SCORED_AT_ONCE):
+            part = lesions.at(places).to(device)
+            parts.append(network(part.images, part.ctc, part.clinical))
+            after_part(int(places[-1]) + 1)
         return torch.cat(parts)
 
 

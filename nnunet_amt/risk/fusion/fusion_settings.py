@@ -96,10 +96,11 @@ class FusionSettings:
         )
         require_rules(f"training of {self.task} models", rules)
 
-    def of_training(self) -> dict[str, Any]:
-        """Give what a single training follows from, as JSON has it."""
-        others = {name: value for name, value in asdict(self).items() if name not in ("models", "seeds", "ctc_unit")}
-        return {**others, "scaling": list(self.scaling)}
+    def of_training(self, model: str) -> dict[str, Any]:
+        """Give what a single training of a model follows from, as JSON has it."""
+        others = {"models", "seeds", "ctc_unit", *(("depth", "cell") if model == PLAIN_CNN else ())}
+        content = {name: value for name, value in asdict(self).items() if name not in others}
+        return {**content, "scaling": list(self.scaling)}
 
 
 def _listed(values: tuple[object, ...]) -> str:

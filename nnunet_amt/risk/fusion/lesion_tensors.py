@@ -57,13 +57,6 @@ class LesionTensors:
         level[:, _MASK] = 0.0
         return level
 
-    def sha256(self) -> str:
-        """Hash all of it."""
-        digest = hashlib.sha256()
-        for values in (self.images, self.ctc, self.clinical):
-            digest.update(repr(tuple(values.shape)).encode() + np.ascontiguousarray(values.cpu().numpy()).tobytes())
-        return digest.hexdigest()
-
 
 def lesion_tensors(
     patients: Mapping[str, DescribedPatient],
@@ -98,6 +91,12 @@ def lesion_tensors(
         ctc, clinical = torch.cat((ctc, ctc)), torch.cat((clinical, clinical))
     images = np.stack(slices) if slices else np.zeros((0, CHANNELS, pixels, pixels), np.float32)
     return LesionTensors(torch.from_numpy(images), ctc, clinical)
+
+
+def crop_sha256(crop: LesionCrop, *, pixels: int) -> str:
+    """Hash both planes of a crop; BadInputError if it has another side, or holds what is not 0 to 1."""
+    planes = (_checked(plane, crop.case_id, pixels) for plane in (crop.largest, crop.adjacent))
+    return hashlib.sha256(b"".join(np.ascontiguousarray(plane).tobytes() for plane in planes)).hexdigest()
 
 
 def _checked(crop: np.ndarray, case_id: str, pixels: int) -> np.ndarray:

@@ -67,8 +67,8 @@ class LesionTraining:
         Of the task.
     cases
         All cases of the task, as the network is told of them, in one order.
-    crops
-        Of all of them.
+    crops, crop_sha256
+        Of all of them, with their hashes.
     classes
         Of the task.
     encoding
@@ -81,6 +81,7 @@ class LesionTraining:
     settings: FusionSettings
     cases: tuple[LesionCase, ...]
     crops: Mapping[str, LesionCrop]
+    crop_sha256: Mapping[str, str]
     classes: tuple[str, ...]
     encoding: Encoding
 
@@ -98,6 +99,15 @@ class LesionTraining:
     def labels(self, cases: Sequence[LesionCase]) -> list[str | None]:
         """Give the classes of some of the cases."""
         return [case.class_of(self.settings.task) for case in cases]
+
+    def sha256(self, cases: Sequence[LesionCase]) -> str:
+        """Hash what a network is told of some of the cases, and the names of all classes."""
+        digest = hashlib.sha256(repr(self.classes).encode())
+        for case, label in zip(cases, self.labels(cases), strict=True):
+            digest.update(repr((case.case_id, label, self.crop_sha256[case.case_id])).encode())
+        for values in self.encoding.vectors(cases):
+            digest.update(values.tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,10 @@ def train_lesions(
     def after_epoch(done: int) -> None:
         report(before + done, total, f"training {name}")
 
-    scored = _scored_sha256(training)
+    def after_part(done: int) -> None:
+        report(done, len(training.cases), f"scoring with {name}")
+
+    scored = training.sha256(training.cases)
     result = read_record(training.output / RESULT_FILE)
     if misfit(result, _RESULT) or file_sha256(weights) != result["weights_sha256"]:
         network, fitted = _fit(training, device=device, after_epoch=after_epoch)
@@ -166,7 +179,7 @@ def train_lesions(
     if result.get("scored_sha256") != scored:
         network = _build(training)
         take_weights(network, weights, sha256=result["weights_sha256"], name=training.model)
-        found = probabilities_of(network.to(device), training.tensors(training.cases))
+        found = probabilities_of(network.to(device), training.tensors(training.cases), after_part=after_part)
         of_cases = dict(zip((case.case_id for case in training.cases), found.tolist(), strict=True))
         result = {**result, "scored_sha256": scored, "probabilities": of_cases}
         write_result(training.output, result)
@@ -202,23 +215,14 @@ def _fit(training: LesionTraining, *, device: str, after_epoch: Callable[[int], 
 
 def _about(training: LesionTraining) -> dict[str, Any]:
     """Tell what the training follows from: the external cases are not among it."""
-    learned, tuning = training.of_split("training"), training.of_split("tuning")
-    digest = hashlib.sha256(repr(training.classes).encode())
-    for cases, adjacent in ((learned, True), (tuning, False)):
-        digest.update(repr([(case.case_id, case.class_of(training.settings.task)) for case in cases]).encode())
-        digest.update(training.tensors(cases, adjacent=adjacent).sha256().encode())
     return {
-        **training.settings.of_training(),
+        **training.settings.of_training(training.model),
         "model": training.model,
         "seed": training.seed,
-        "cases, crops and classes (SHA-256)": digest.hexdigest(),
+        "cases, crops and classes (SHA-256)": training.sha256(
+            [*training.of_split("training"), *training.of_split("tuning")]
+        ),
     }
-
-
-def _scored_sha256(training: LesionTraining) -> str:
-    digest = hashlib.sha256(repr([case.case_id for case in training.cases]).encode())
-    digest.update(training.tensors(training.cases).sha256().encode())
-    return digest.hexdigest()
 
 
 def _curve(training: LesionTraining, fitted: LesionFit) -> list[tuple[object, ...]]:

@@ -90,20 +90,23 @@ def predict_lesions(
     known = {case_id: patients.get(case_id, PatientData()) for case_id in crops}
     lesions = lesion_tensors(known, crops, encoding=info.encoding, pixels=info.pixels)
     networks = load_lesion_networks(model_folder, info, device=device)
-    mean = np.mean([probabilities_of(network, lesions) for network in networks], axis=0)
+    # (networks, lesions, classes)
+    of_networks = np.stack([probabilities_of(network, lesions) for network in networks])
     return tuple(
-        _prediction(info, case_id, patient, of_case)
-        for (case_id, patient), of_case in zip(known.items(), mean, strict=True)
+        _prediction(info, case_id, patient, of_networks[:, place])
+        for place, (case_id, patient) in enumerate(known.items())
     )
 
 
-def _prediction(
-    info: LesionModelInfo, case_id: str, patient: PatientData, probabilities: np.ndarray
-) -> LesionPrediction:
-    of_classes = dict(zip(info.classes, probabilities.tolist(), strict=True))
-    notes = info.encoding.notes(patient) if info.uses_patient_data else ()
-    first = max(of_classes, key=of_classes.__getitem__)
+def _prediction(info: LesionModelInfo, case_id: str, patient: PatientData, of_networks: np.ndarray) -> LesionPrediction:
+    """Give what the networks say together; `of_networks` has the probabilities of each, (networks, classes)."""
+    probabilities = dict(zip(info.classes, of_networks.mean(axis=0).tolist(), strict=True))
+    notes = list(info.encoding.notes(patient)) if info.uses_patient_data else []
+    first = max(probabilities, key=probabilities.__getitem__)
     if (cases := info.trained_on.classes.get(first, 0)) < _FEW_CASES:
-        notes = (*notes, f"{first}: is known from {cases} training case{'' if cases == 1 else 's'} alone")
-    malignant = None if info.threshold is None else of_classes[MALIGNANT] >= info.threshold
-    return LesionPrediction(case_id, of_classes, malignant, notes)
+        notes.append(f"{first}: is known from {cases} training case{'' if cases == 1 else 's'} alone")
+    firsts = [info.classes[place] for place in of_networks.argmax(axis=1)]
+    if len({*firsts}) > 1:
+        notes.append(f"the networks of the {len(firsts)} seeds disagree: {', '.join(firsts)}")
+    malignant = None if info.threshold is None else probabilities[MALIGNANT] >= info.threshold
+    return LesionPrediction(case_id, probabilities, malignant, tuple(notes))

@@ -44,6 +44,7 @@ class _Work:
     cases: tuple[LesionCase, ...]
     classes: tuple[str, ...]
     crops: Mapping[str, LesionCrop]
+    crop_sha256: Mapping[str, str]
     encoding: Encoding
     settings: FusionSettings
     at: FusionFolder
@@ -55,7 +56,7 @@ class _Work:
         cases = with_shuffled_ctc(self.cases, seed=seed) if model == SHUFFLED else self.cases
         output = self.at.training(self.settings.task, model, seed)
         return LesionTraining(
-            output, model, seed, self.settings, cases, self.crops, self.classes, encoding=self.encoding
+            output, model, seed, self.settings, cases, self.crops, self.crop_sha256, self.classes, self.encoding
         )
 
 
@@ -137,6 +138,8 @@ def _prepare(
     cohort: LesionCohort, crops: Mapping[str, LesionCrop], at: FusionFolder, settings: FusionSettings
 ) -> tuple[_Work, list[str]]:
     """Choose the cases of the task, encode by those of the training split, and say what they lack."""
+    from nnunet_amt.risk.fusion.lesion_tensors import crop_sha256
+
     task = settings.task
     of_task = [case for case in cohort.cases if case.class_of(task) is not None]
     cases = tuple(sorted((case for case in of_task if case.case_id in crops), key=lambda case: case.case_id))
@@ -150,7 +153,8 @@ def _prepare(
         *_of_levels(cases, encoding),
         *_of_classes(cases, settings, classes),
     ]
-    return _Work(cases, classes, crops, encoding, settings, at), warnings
+    hashes = {case.case_id: crop_sha256(crops[case.case_id], pixels=settings.pixels) for case in cases}
+    return _Work(cases, classes, crops, hashes, encoding, settings, at), warnings
 
 
 def _require_cases(cases: Sequence[LesionCase], settings: FusionSettings) -> None:
@@ -219,7 +223,7 @@ def _write_model(work: _Work, model: str, trained: Mapping[int, TrainedLesions],
         threshold=_threshold(ClassScoreTable(work.classes, tuple(rows)), model),
         weights={seed: one.weights_sha256 for seed, one in trained.items()},
         trained_on=TrainedOn.of(work.cases, task=settings.task, classes=work.classes),
-        training={**settings.of_training(), "best_epochs": [one.best_epoch for one in trained.values()]},
+        training={**settings.of_training(model), "best_epochs": [one.best_epoch for one in trained.values()]},
     )
     files = {seed: one.weights for seed, one in trained.items()}
     write_lesion_model(work.at.model(settings.task, model), info, files)

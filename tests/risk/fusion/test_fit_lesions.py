@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.risk.fusion import fit_lesions as module
@@ -84,12 +85,12 @@ def test_it_ends_when_the_tuning_cases_gain_no_more_and_keeps_the_best(
     def same(network: nn.Module, *args: Any, **options: Any) -> float:
         with torch.no_grad():
             for weights in network.parameters():
-                weights += 1
+                weights.add_(1)
             epoch_weights.append(next(network.parameters()).clone())
         return 0.5
 
     monkeypatch.setattr(module, "_one_epoch", same)
-    monkeypatch.setattr(module.functional, "cross_entropy", told)
+    monkeypatch.setattr(functional, "cross_entropy", told)
     settings = replace(SETTINGS, task="multiclass", epochs=10, patience=2)
     network, fitted = small_fit(tmp_path / "a.pth", settings=settings)
     assert fitted.tuning_losses == [3, 1, 2, 1] and fitted.best_epoch == 2

@@ -7,11 +7,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.risk.fusion import fit_lesions
 from nnunet_amt.risk.fusion.class_scores import read_class_scores
 from nnunet_amt.risk.fusion.encoding import PatientData
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
@@ -74,7 +76,7 @@ def test_what_nothing_is_known_of_is_told_where_the_model_looks_at_it(trained: F
     """A CT alone is scored; the DMFN says what it lacks, a network that sees the CT alone lacks nothing."""
     crop = {"new": crop_of(EXTERNAL[0])}
     (of_dmfn,) = predict_lesions(trained.model("binary", "dmfn"), crop, {})
-    assert [note for note in of_dmfn.notes if "training case" in note and "known from" not in note] == [*NOT_STATED]
+    assert [note for note in of_dmfn.notes if "not stated" in note] == [*NOT_STATED]
     (of_plain,) = predict_lesions(trained.model("binary", "plain-cnn"), crop, {})
     assert not any("stated" in note for note in of_plain.notes)
 
@@ -90,6 +92,15 @@ def test_a_first_class_of_few_training_cases_is_told(trained: FusionFolder) -> N
     """Each of the three classes has two training cases."""
     (found,) = predict_lesions(trained.model("multiclass", "plain-cnn"), crops_of(EXTERNAL[:1]), {})
     assert f"{found.top[0][0]}: is known from 2 training cases alone" in found.notes
+
+
+def test_seeds_that_disagree_are_told(trained: FusionFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mean of .1 and .9 looks like one of .5 and .5; the threshold of the binary model is of the mean alone."""
+    answers = iter([np.array([[0.1, 0.9]]), np.array([[0.9, 0.1]])])
+    monkeypatch.setattr(fit_lesions, "probabilities_of", lambda *args, **options: next(answers))
+    (found,) = predict_lesions(trained.model("binary", "plain-cnn"), crops_of(EXTERNAL[:1]), {})
+    assert found.probabilities == pytest.approx({"benign": 0.5, "malignant": 0.5})
+    assert found.notes[-1] == "the networks of the 2 seeds disagree: malignant, benign"
 
 
 def test_levels_in_another_unit_and_crops_of_another_size_are_refused(trained: FusionFolder) -> None:

@@ -74,9 +74,9 @@ def test_every_case_is_scored_by_every_seed_and_the_baselines_stand_beside(train
         "plain-cnn": (0, 1),
     }
     for split in ("training", "tuning", "external"):
-        cases = {case.case_id: "malignant" if case.malignant else "benign" for case in COHORT.of_split(split)}  # type: ignore[arg-type]
+        cases = {case.case_id: "malignant" if case.malignant else "benign" for case in COHORT.of_split(split)}
         for model in table.models:
-            assert {row.case_id: row.reference for row in table.of(model, split)} == cases  # type: ignore[arg-type]
+            assert {row.case_id: row.reference for row in table.of(model, split)} == cases
     run = newest_run(trained.scores("binary"), STAGE)
     assert run is not None and run["counts"] == {"training": 12, "tuning": 6, "external": 6}
     assert run["settings"]["seeds"] == [0, 1]
@@ -128,14 +128,20 @@ def test_a_rerun_trains_nothing_and_gives_the_same(trained: FusionFolder, fits: 
 def test_after_a_kill_only_what_is_missing_is_trained(trained: FusionFolder, tmp_path: Path, fits: list) -> None:
     at = FusionFolder(tmp_path)
 
+    seen: list[tuple[int, int, str]] = []
+
     def kill(done: int, total: int, what: str) -> None:
-        assert total == 6
-        if done == 4:
-            assert what == "training plain-cnn, seed 1"
+        seen.append((done, total, what))
+        if what == "training plain-cnn, seed 1" and done == 4:
             raise KilledError
 
     with pytest.raises(KilledError):
         train_lesion_models(COHORT, CROPS, at, settings=SETTINGS, progress=kill)
+    assert seen == [
+        *((done, 6, "training plain-cnn, seed 0") for done in range(4)),
+        (24, 24, "scoring with plain-cnn, seed 0"),
+        *((done, 6, "training plain-cnn, seed 1") for done in (3, 4)),
+    ]
     assert not at.scores("binary").joinpath("class_scores.csv").exists()
     train_lesion_models(COHORT, CROPS, at, settings=SETTINGS)
     assert fits == [("plain-cnn", 0), ("plain-cnn", 1), ("plain-cnn", 1)]
@@ -213,8 +219,9 @@ def test_another_training_in_the_folder_is_refused_until_a_restart_is_asked_for(
     trained: FusionFolder, tmp_path: Path, fits: list
 ) -> None:
     at = FusionFolder(Path(shutil.copytree(trained.root, tmp_path / "fusion")))
-    with pytest.raises(BadInputError, match=r"seed_0: holds a training whose depth is 20, now it is 32; .*restart"):
-        train_lesion_models(COHORT, CROPS, at, settings=replace(SETTINGS, depth=32))
+    with pytest.raises(BadInputError, match=r"seed_0: holds a training whose batch_size is 8, now it is 9; .*restart"):
+        train_lesion_models(COHORT, CROPS, at, settings=replace(SETTINGS, batch_size=9))
+    train_lesion_models(COHORT, CROPS, at, settings=replace(SETTINGS, depth=32))  # the plain CNN has no such depth
     fewer = replace(COHORT, cases=COHORT.cases[1:])
     with pytest.raises(BadInputError, match="holds a training whose cases, crops and classes"):
         train_lesion_models(fewer, CROPS, at, settings=SETTINGS)
