@@ -1,7 +1,7 @@
 """Diagnoses of mediastinal lesions: when two spellings are of one, and when one is a kind of another.
 
-The names are those of Table 2 of the study of CT with circulating tumour cells. What is neither such a name, in whatever
-spelling, nor a kind of one stays as it is written: a class map of the cohort's own may have it.
+The names are those of Table 2 of the study of CT with circulating tumour cells. What is neither such a name, in
+whatever spelling, nor a kind of one stays as it is written: a class map of the cohort's own may have it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "Fibroma": (),
     "Hemangioma": (),
     "Lipoma": (),
-    **{name: () for name in _THYMOMAS.values()},
+    **dict.fromkeys(_THYMOMAS.values(), ()),
     "TSCC": (
         *("thymic squamous cell carcinoma", "thymic squamous carcinoma", "thymic SCC"),
         *("squamous cell carcinoma of the thymus", "squamous cell carcinoma of thymus"),

@@ -1,4 +1,4 @@
-"""What the manifest may say of a mediastinal lesion of any kind: diagnosis, location, circulating tumour cells (CTC)."""
+"""What the manifest may say of any mediastinal lesion: diagnosis, location, circulating tumour cells (CTC)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ LESION_COLUMNS = ("diagnosis", "location", "ctc_level")
 # Without spaces and capitals; the compartments of the International Thymic Malignancy Interest Group are among them.
 _PLACES = {
     **{name: name for name in LOCATIONS},
-    **{"ant": "anterior", "mid": "middle", "post": "posterior"},
-    **{"prevascular": "anterior", "visceral": "middle", "paravertebral": "posterior"},
+    "ant": "anterior",
+    "mid": "middle",
+    "post": "posterior",
+    "prevascular": "anterior",
+    "visceral": "middle",
+    "paravertebral": "posterior",
 }
 _AFTER_A_PLACE = re.compile(r"(mediastinum|mediastinal|compartment)+$")
 _LEVEL = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)

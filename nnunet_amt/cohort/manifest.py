@@ -44,7 +44,7 @@ OPTIONAL_COLUMNS = (
 # The tables of the studies call the columns so; they must not be passed over.
 _MEANT = {
     "enhancement_pattern": ["enhancement"],
-    **dict.fromkeys(("lesion_location", "lesion_localization", "tumour_location", "compartment"), ["location"]),
+    **{name: ["location"] for name in ("lesion_location", "lesion_localization", "tumour_location", "compartment")},
 }
 _CTC_NAME = re.compile(r"ctcs?([ _-]?(levels?|counts?|values?))?([ _/(\[-].*(ml|cells?).*)?")
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
@@ -147,8 +147,8 @@ def _warn_of_diagnoses(name: str, cases: Sequence[CohortCase]) -> None:
         first = ", ".join(str(case.line) for case in unknown[:_MOST_LINES])
         more = ", ..." if len(unknown) > _MOST_LINES else ""
         logger.warning(
-            "%s, column 'diagnosis': in %d rows (lines %s%s) is none of %s, nor a kind of one; it goes into the dataset "
-            "as it is written, and the study of CT with circulating tumour cells needs a class map that has it",
+            "%s, column 'diagnosis': in %d rows (lines %s%s) is none of %s, nor a kind of one; it goes into the "
+            "dataset as it is written, and the study of CT with circulating tumour cells needs a class map that has it",
             name,
             len(unknown),
             first,

@@ -80,7 +80,7 @@ def test_levels(text: str, level: float | None) -> None:
     ],
 )
 def test_what_is_no_level_is_refused_and_not_guessed(text: str, words: str) -> None:
-    """"nd" may be not done or not detected, "-" missing or negative, and a limit no number at all."""
+    """ "nd" may be not done or not detected, "-" missing or negative, and a limit no number at all."""
     with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
         ctc_level_of(text)
 
@@ -103,9 +103,11 @@ def test_locations(text: str, location: str) -> None:
     assert location_of(text) == location
 
 
-@pytest.mark.parametrize("text", ["superior", "anterior/middle", "anterior?", "anterosuperior", "1", "mediastinum", "left"])
+@pytest.mark.parametrize(
+    "text", ["superior", "anterior/middle", "anterior?", "anterosuperior", "1", "mediastinum", "left"]
+)
 def test_what_is_none_of_three_places_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^must be anterior, middle or posterior; empty the cell if it is not known$"):
+    with pytest.raises(ValueError, match=r"^must be anterior, middle or posterior; empty the cell if it is not known$"):
         location_of(text)
 
 
@@ -158,8 +160,8 @@ def test_a_manifest_of_lesions(tmp_path: Path) -> None:
         ),
         (
             {"no_tumour": "yes", "diagnosis": "Meier Anna"},
-            "line 2, column 'diagnosis' (case 'c1'): contradicts no_tumour = yes; empty one of the two cells (the value "
-            "is not shown, as it may be a name or a date)",
+            "line 2, column 'diagnosis' (case 'c1'): contradicts no_tumour = yes; empty one of the two cells (the "
+            "value is not shown, as it may be a name or a date)",
         ),
         (
             {"no_tumour": "yes", "location": "middle"},
@@ -212,5 +214,7 @@ def test_names_in_the_place_of_diagnoses_are_refused(tmp_path: Path) -> None:
     rows = [{"diagnosis": name} for name in names]
     with pytest.raises(ManifestError, match=r"line 2, column 'diagnosis' \(case 'c1'\): 8 of the 8 texts in this"):
         read(tmp_path, rows[0], rows[1:])
-    known = [{"diagnosis": name} for name in ("Cyst", "Lipoma", "TSCC", "MALT", "Fibroma", "Others", "Lymphoma", "GIST")]
+    known = [
+        {"diagnosis": name} for name in ("Cyst", "Lipoma", "TSCC", "MALT", "Fibroma", "Others", "Lymphoma", "GIST")
+    ]
     assert read(tmp_path, known[0], known[1:])
