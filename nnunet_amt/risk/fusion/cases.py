@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort.case import yes_or_no
-from nnunet_amt.cohort.diagnosis import what_is_missing
+from nnunet_amt.cohort.diagnosis import require_fitting_diagnosis, what_is_missing
 from nnunet_amt.cohort.lesion_findings import ctc_level_of, location_of
 from nnunet_amt.cohort.thymic_findings import is_clinical
 from nnunet_amt.errors import BadInputError, ManifestError
@@ -71,9 +71,9 @@ def read_lesion_cases(
             kept.append(row)
     mapped = _mapped(path, kept, known)
     cases: list[LesionCase] = []
-    for done, (row, diagnosis) in enumerate(zip(kept, mapped, strict=True), start=1):
-        cases.append(_case(path, row, diagnosis))
-        progress(done, len(kept), "reading cases")
+    for taken, diagnosis in zip(kept, mapped, strict=True):
+        cases.append(_case(path, taken, diagnosis))
+        progress(len(cases), len(kept), "reading cases")
     cohort = LesionCohort(
         tuple(cases),
         {reason: tuple(ids) for reason, ids in left_out.items() if ids},
@@ -123,6 +123,7 @@ def _named(text: str, count: int, known: ClassMap) -> str:
 
 def _case(path: Path, row: Mapping[str, str], diagnosis: MappedDiagnosis) -> LesionCase:
     case_id, split = row["case_id"], split_of(path, row)
+    _require_fitting(path, row)
     image, mask = files_of(path, case_id, split)
     return LesionCase(
         case_id=case_id,
@@ -141,6 +142,17 @@ def _case(path: Path, row: Mapping[str, str], diagnosis: MappedDiagnosis) -> Les
         manufacturer=row.get("manufacturer") or None,
         clinical={name: text for name, text in row.items() if is_clinical(name)},
     )
+
+
+def _require_fitting(path: Path, row: Mapping[str, str]) -> None:
+    """Refuse a diagnosis beside another one in the columns histology and who_type."""
+    histology, who_type = (row.get(column) or None for column in ("histology", "who_type"))
+    try:
+        require_fitting_diagnosis(row["diagnosis"], histology=histology, who_type=who_type)
+    except ValueError as error:
+        raise ManifestError(
+            f"{path}, column 'diagnosis' (case {row['case_id']}): {error} in the manifest, {CONVERT_AGAIN}"
+        ) from error
 
 
 def _understood(path: Path, row: Mapping[str, str], column: str, read: Callable[[str], Value]) -> Value | None:

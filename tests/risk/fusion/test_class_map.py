@@ -19,7 +19,7 @@ def own_map(folder: Path, *lines: str, header: str = "diagnosis,class,malignant"
 
 def found(known: ClassMap, text: str) -> str | None:
     row = known.of(text)
-    return row and row.diagnosis
+    return row.diagnosis if row else None
 
 
 def test_the_papers_twenty_diagnoses_are_fourteen_classes() -> None:

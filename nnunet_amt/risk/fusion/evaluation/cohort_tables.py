@@ -37,16 +37,16 @@ Groups = tuple[tuple[LesionCase, ...], ...]
 
 def flow_table(cohort: LesionCohort) -> Table:
     """Lay out Fig. 1 as a table: cases identified, left out by reason, included by split, and what these lack."""
-    sizes = publication("wang").tables.variables[0].groups
+    sizes = [size or 0 for size in publication("wang").tables.variables[0].groups.values()]
     included, excluded = len(cohort.cases), sum(cohort.excluded.values())
     left_out = {reason: len(ids) for reason, ids in cohort.left_out.items()}
     rows = [
         Row("identified", (str(included + sum(left_out.values()) + excluded), str(_PUBLISHED_IDENTIFIED))),
         *_counts("Excluded before the conversion", cohort.excluded),
         *_counts("Left out of the study", left_out),
-        Row("included", (_cases_text(cohort.cases), str(sum(sizes.values())))),
+        Row("included", (_cases_text(cohort.cases), str(sum(sizes)))),
     ]
-    for split, published in zip(SPLITS, sizes.values(), strict=True):
+    for split, published in zip(SPLITS, sizes, strict=True):
         rows.append(Row(SPLIT_TITLES[split].lower(), (_cases_text(cohort.of_split(split)), str(published))))
     rows.append(Row("Of the included", kind="group"))
     rows += [Row(what, (share_text(number, included), "")) for what, number in _lacking(cohort.cases).items()]

@@ -15,7 +15,7 @@ import numpy as np
 
 from nnunet_amt.risk.fusion.class_scores import SPLITS
 from nnunet_amt.risk.fusion.evaluation.cohort_tables import SPLIT_TITLES, level_title
-from nnunet_amt.risk.fusion.lesion_case import BENIGN, MALIGNANT, LesionCase, LesionCohort, LesionSplit
+from nnunet_amt.risk.fusion.lesion_case import LesionCase, LesionCohort, LesionSplit
 from nnunet_amt.statistics.tests import holm
 from nnunet_amt.writing.figure_style import (
     BLUE,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 WITHIN_CLASSES = "all classes, each about its own mean"
 FEWEST = 5  # patients with a level, of a class, in each of the two splits
 SIGNIFICANT = 0.05
+_MOST_TOLD = 3
 _STYLES: Mapping[LesionSplit, tuple[str, str]] = {
     "training": (BLUE, "o"),
     "tuning": (GREY, "^"),
@@ -54,7 +55,7 @@ class CtcShift:
     Attributes
     ----------
     lesion_class
-        A class of the multi-class task, `BENIGN` or `MALIGNANT` for the diagnoses of these that have none, or
+        A class of the multi-class task, ``"malignant, no class"`` or the like for the diagnoses that have none, or
         `WITHIN_CLASSES`.
     first, other
         The splits.
@@ -143,8 +144,8 @@ def ctc_shift_table(shifts: Sequence[CtcShift]) -> Table:
         ("Patients", "Means", "Difference, SD", "Kolmogorov-Smirnov D", "p", "p, Holm"),
         tuple(rows),
         (
-            f"Classes with {FEWEST} patients with a level or more in both splits; a patient counts once. A diagnosis "
-            f"without a class counts as {BENIGN} or {MALIGNANT}. Difference: the second split less the first, in "
+            f"Classes with {FEWEST} patients with a level or more in both splits; a patient counts once. "
+            "Difference: the second split less the first, in "
             "standard deviations within class and split.",
             "Holm over all tests of the table. A class of few patients may be shifted without being found.",
         ),
@@ -163,12 +164,12 @@ def ctc_shift_sentences(cohort: LesionCohort, shifts: Sequence[CtcShift]) -> tup
         )
     found = [shift for shift in shifts if shift.found]
     if not found:
+        smallest = short_p_text(min(shift.p_holm for shift in shifts))
         return (
-            f"No shift of the CTC levels between the splits was found ({len(shifts)} tests of Kolmogorov and "
-            f"Smirnov by class, smallest p after Holm {short_p_text(min(shift.p_holm for shift in shifts))}); small ones may be "
-            f"there. {_WARNING}",
+            f"No shift of the CTC levels between the splits was found ({len(shifts)} tests of Kolmogorov and Smirnov "
+            f"by class, smallest p after Holm {smallest}); small ones may be there. {_WARNING}",
         )
-    told = joined(_in_words(shift) for shift in sorted(found, key=_size, reverse=True)[:3])
+    told = joined(map(_in_words, sorted(found, key=_weight, reverse=True)[:_MOST_TOLD]))
     return (
         f"CTC levels are shifted between the splits among lesions of one class ({len(found)} of {len(shifts)} tests): "
         f"{told}. {_WARNING}",
@@ -202,7 +203,7 @@ def ctc_figure(cohort: LesionCohort, *, ctc_unit: str | None = None) -> Figure:
                     axes.plot([middle, middle], [at - 0.13, at + 0.13], color=colour, linewidth=1.6)
         axes.set_yticks(range(len(by_class)), [plain_text(name) for name in by_class])
         axes.set_ylim(max(1, len(by_class)) - 0.4, -0.6)
-        axes.set_xlabel(plain_text(level_title(ctc_unit)))
+        axes.set_xlabel(plain_text(f"{level_title(ctc_unit)}; lines: medians"))
         plain_axes(axes)
         axes.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper left", ncols=len(_STYLES), frameon=False, fontsize=SMALL_FONT_SIZE)
@@ -214,7 +215,8 @@ def _levels_by_class(cases: Sequence[LesionCase]) -> dict[str, dict[LesionSplit,
     ordered = sorted(cases, key=lambda case: (case.malignant, case.lesion_class is None))
     of_class: dict[str, list[LesionCase]] = {}
     for case in ordered:
-        of_class.setdefault(case.lesion_class or (MALIGNANT if case.malignant else BENIGN), []).append(case)
+        name = case.lesion_class or f"{case.class_of('binary')}, no class"
+        of_class.setdefault(name, []).append(case)
     return {
         name: {split: _first_levels([case for case in found if case.split == split]) for split in SPLITS}
         for name, found in of_class.items()
@@ -264,11 +266,11 @@ def _standard_difference(pairs: Iterable[Pair]) -> float | None:
 
 def _points(by_class: Mapping[str, Mapping[LesionSplit, np.ndarray]], split: LesionSplit) -> Pair:
     """Give height and level of every point of a split, those of a class beside each other so that they are seen."""
-    heights, values = [np.zeros(0)], [np.zeros(0)]
-    for place, of in enumerate(by_class.values()):
-        ordered = np.sort(of[split])
-        values.append(ordered)
-        heights.append(place + _LANES[split] + 0.08 * (np.arange(ordered.size) % 3 - 1))
+    values = [np.zeros(0), *(np.sort(of[split]) for of in by_class.values())]
+    heights = [
+        place + _LANES[split] + 0.08 * (np.arange(ordered.size) % 3 - 1)
+        for place, ordered in enumerate(values, start=-1)
+    ]
     return np.concatenate(heights), np.concatenate(values)
 
 
@@ -279,26 +281,27 @@ def _row(shift: CtcShift) -> Row:
     return Row(shift.lesion_class, (*cells, short_p_text(shift.p), short_p_text(shift.p_holm)))
 
 
-def _size(shift: CtcShift) -> float:
-    return abs(shift.effect or 0.0)
+def _weight(shift: CtcShift) -> tuple[bool, float]:
+    """Put the shift of all classes before that of one, which may be large by chance, and then the larger one."""
+    return shift.lesion_class == WITHIN_CLASSES, abs(shift.effect or 0.0)
 
 
 def _in_words(shift: CtcShift) -> str:
     by = "other in shape"
     if shift.effect is not None:
         by = f"{abs(shift.effect):.2f} SD {'lower' if shift.effect < 0 else 'higher'}"
+    which = "all classes together" if shift.lesion_class == WITHIN_CLASSES else shift.lesion_class
     return (
-        f"{shift.lesion_class}, {by} in the {shift.other} than in the {shift.first} set "
-        f"(p after Holm {short_p_text(shift.p_holm)})"
+        f"{which}, {by} in the {shift.other} than in the {shift.first} set (p after Holm {short_p_text(shift.p_holm)})"
     )
 
 
 def _beside(cohort: LesionCohort, found: Sequence[CtcShift]) -> Iterator[str]:
-    """Compare the largest shift with what levels tell of malignant lesions."""
-    signal, largest = ctc_signal(cohort), max(map(_size, found))
-    if signal is not None and largest:
-        more = "more" if largest > abs(signal) else "less"
+    """Compare the shift with what levels tell of malignant lesions."""
+    signal, largest = ctc_signal(cohort), max(found, key=_weight)
+    if signal is not None and largest.effect is not None:
+        more = "more" if abs(largest.effect) > abs(signal) else "no more"
         yield (
-            f"Within a split malignant and benign lesions differ by {signed(signal, digits=2)} SD of the level; the "
-            f"largest shift, {largest:.2f} SD, is {more} than that."
+            f"Within a split malignant lesions differ from benign ones by {signed(signal, digits=2)} SD of the level; "
+            f"a shift by {signed(largest.effect, digits=2)} SD is {more} than that."
         )
