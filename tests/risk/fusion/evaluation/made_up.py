@@ -89,7 +89,7 @@ def write_rows(root: Path, rows: Sequence[ClassScore], *, task: Task = "binary")
     return at
 
 
-STRENGTHS = {"dmfn": 2.0, "regnet": 1.0, "plain-cnn": 0.8, "dmfn-shuffled-ctc": 1.0, "clinical+ctc": 1.2, "ctc": 0.8}
+STRENGTHS = {"dmfn": 0.8, "regnet": 0.4, "plain-cnn": 0.3, "dmfn-shuffled-ctc": 0.4, "clinical+ctc": 0.9, "ctc": 0.7}
 
 
 def write_all_models(root: Path, cases: Sequence[LesionCase], *, task: Task = "binary") -> FusionFolder:
