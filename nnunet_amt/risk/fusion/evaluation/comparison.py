@@ -132,6 +132,14 @@ def difference_of(
     return next((one for one in differences if (one.model, one.other, one.split) == wanted), None)
 
 
+def gains_of(differences: Sequence[AreaDifference]) -> list[AreaDifference]:
+    """Give those of `GAINS`, by split and in that order; empty where no network was trained with shuffled levels."""
+    splits = dict.fromkeys(one.split for one in differences)
+    found = [difference_of(differences, *pair, split) for split in splits for pair in GAINS]
+    gains = [one for one in found if one is not None]
+    return gains if any((one.model, one.other) == GAINS[1] for one in gains) else []
+
+
 def _area_difference(
     scores: LesionScores, model: str, other: str, split: LesionSplit, seed: int
 ) -> AreaDifference | None:

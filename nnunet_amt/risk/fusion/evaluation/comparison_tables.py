@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
-from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference, Comparison, RateDifference
+from nnunet_amt.risk.fusion.evaluation.comparison import AreaDifference, Comparison, RateDifference, gains_of
 from nnunet_amt.risk.fusion.evaluation.ctc_value import FEWEST_OF_EITHER, CtcSubgroup, NestedCtc
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MODEL_TITLES, SPLIT_TITLES
-from nnunet_amt.risk.fusion.evaluation.performance import AREA_TITLES, MAIN_AREA, RATE_TITLES
+from nnunet_amt.risk.fusion.evaluation.performance import AREA_TITLES, AREA_WORDS, MAIN_AREA, RATE_TITLES
 from nnunet_amt.risk.fusion.evaluation.tables import COLUMNS, area_text, cases_text, rate_text
 from nnunet_amt.risk.fusion.lesion_case import Task
 from nnunet_amt.statistics.rates import Rate
@@ -69,12 +69,11 @@ def gain_table(differences: Sequence[AreaDifference], task: Task) -> Table | Non
 
     None where no network with shuffled levels was trained.
     """
-    gains = [one for one in differences if (one.model, one.other) in GAINS]
-    if not any((one.model, one.other) == GAINS[1] for one in gains):
+    rows = _difference_rows(gains_of(differences), lambda one: f"{_title(one.model)} less {_title(one.other)}", holm=False)
+    if not rows:
         return None
-    rows = _difference_rows(gains, lambda one: f"{_title(one.model)} less {_title(one.other)}", holm=False)
     return Table(
-        f"What CTC adds: {AREA_TITLES[MAIN_AREA[task]]} gained",
+        f"What CTC adds: gain in {AREA_WORDS[task]}",
         "Gain",
         ("Cases", "Difference (95% CI)", "p"),
         rows,

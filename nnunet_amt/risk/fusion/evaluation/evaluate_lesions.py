@@ -16,11 +16,11 @@ from nnunet_amt.evaluation.subjects import why_not_published
 from nnunet_amt.risk.fusion.class_scores import CLASS_SCORES_FILE
 from nnunet_amt.risk.fusion.evaluation.binary import binary_performances
 from nnunet_amt.risk.fusion.evaluation.comparison import (
-    GAINS,
     AreaDifference,
     Comparison,
     area_differences,
     compare_with_monomodal,
+    gains_of,
 )
 from nnunet_amt.risk.fusion.evaluation.comparison_tables import (
     difference_table,
@@ -76,7 +76,8 @@ class LesionEvaluation:
     """What an evaluation of a task found, and the files that it wrote to its folder.
 
     `differences` are of the DMFN with each other model and of `GAINS`, `comparisons` of DMFN and monomodal network.
-    `nested` is of two classes alone; `subgroups` are with and without a CTC level, where some have none.
+    `nested` is of two classes alone; `subgroups` are with and without a CTC level, where some have none. `frequent` is of
+    many classes: what naming the most frequent ones is worth in each split, see `most_frequent`.
     """
 
     output: Path
@@ -88,6 +89,7 @@ class LesionEvaluation:
     comparisons: tuple[Comparison, ...]
     nested: tuple[NestedCtc, ...]
     subgroups: tuple[CtcSubgroup, ...]
+    frequent: Mapping[LesionSplit, Mapping[str, Rate]]
 
     def of(self, model: str, split: LesionSplit) -> LesionPerformance | None:
         """Give what a model's ensemble is worth on the cases of a split; None where it scored none."""
@@ -192,14 +194,14 @@ def _evaluated(scores: LesionScores, cohort: LesionCohort, output: Path, seed: i
         compare_with_monomodal(scores, differences),
         nested_ctc(scores),
         ctc_subgroups(scores, seed=seed),
+        _frequent(scores, cohort) if scores.task == "multiclass" else {},
     )
 
 
 def _tables(evaluation: LesionEvaluation) -> tuple[Table, ...]:
     task, performances = evaluation.task, evaluation.performances
-    frequent = _frequent(evaluation) if task == "multiclass" else {}
     found = (
-        model_table(performances, task, frequent=frequent),
+        model_table(performances, task, frequent=evaluation.frequent),
         seed_table(performances, task),
         monomodal_table(evaluation.comparisons, task),
         difference_table(evaluation.differences, task),
@@ -212,15 +214,13 @@ def _tables(evaluation: LesionEvaluation) -> tuple[Table, ...]:
     return tuple(table for table in found if table is not None)
 
 
-def _frequent(evaluation: LesionEvaluation) -> dict[LesionSplit, dict[str, Rate]]:
-    """Judge the naming of the most frequent classes on the cases of the first model of each split."""
-    scores = evaluation.scores
-    first = {split: scores.of(one.model, split) for one in evaluation.performances[::-1] for split in (one.split,)}
-    return {
-        split: most_frequent(evaluation.cohort, scores.classes, cases.reference)
-        for split, cases in first.items()
-        if cases is not None
-    }
+def _frequent(scores: LesionScores, cohort: LesionCohort) -> dict[LesionSplit, dict[str, Rate]]:
+    """Judge the naming of the most frequent classes on the cases of the first model that scored a split."""
+    found = {}
+    for split in scores.splits:
+        cases = next(model.of_split[split] for model in scores.models if split in model.of_split)
+        found[split] = most_frequent(cohort, scores.classes, cases.reference)
+    return found
 
 
 def _drawings(evaluation: LesionEvaluation) -> dict[str, Callable[[], Figure]]:
@@ -230,10 +230,10 @@ def _drawings(evaluation: LesionEvaluation) -> dict[str, Callable[[], Figure]]:
         drawings["lesion_roc"] = lambda: binary_roc_figure(scores)
         drawings["lesion_decision"] = lambda: decision_figure(scores)
     elif any(one.area_of_seed and None not in one.area_of_seed.values() for one in evaluation.performances):
-        drawings["lesion_roc"] = lambda: multiclass_roc_figure(scores)
+        drawings["lesion_roc"] = lambda: multiclass_roc_figure(scores, evaluation.performances)
     if any(one.matrix is not None for one in pair):
         drawings["lesion_confusion"] = lambda: confusion_figure(pair, scores.classes)
-    if any((one.model, one.other) == GAINS[1] for one in evaluation.differences):
+    if gains_of(evaluation.differences):
         drawings["lesion_gains"] = lambda: gain_figure(evaluation.differences, task)
     return drawings
 

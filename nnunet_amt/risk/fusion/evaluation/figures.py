@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnunet_amt.evaluation.comparison.figures import model_style
 from nnunet_amt.risk.evaluation.figures import DrawnModel, draw_calibration, draw_rocs, finish_roc, line_handle
 from nnunet_amt.risk.fusion.evaluation.binary import threshold_of
-from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference
+from nnunet_amt.risk.fusion.evaluation.comparison import AreaDifference, gains_of
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import (
     BASELINE,
     DMFN,
@@ -35,7 +35,7 @@ from nnunet_amt.writing.figure_style import (
     plain_axes,
     plain_text,
 )
-from nnunet_amt.writing.numbers import difference_text
+from nnunet_amt.writing.numbers import UNDEFINED, difference_text, value_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _GRID = np.linspace(0, 1, 201)  # of false-positive rates at which curves of classes are averaged
 _PANEL_MM, _LEGEND_LINE_MM, _ROW_MM = 78.0, 4.0, 7.0
-_DARK = 0.6  # share from which on a cell is so dark that its number is white
+_DARK = 0.7  # share from which on a cell is so dark that its number is white
 _LONGEST_NAME = 22
 
 
@@ -62,10 +62,10 @@ def decision_figure(scores: LesionScores) -> Figure:
     return draw_calibration(drawn, [SPLIT_TITLES[split] for split in scores.splits], positive=MALIGNANT)
 
 
-def multiclass_roc_figure(scores: LesionScores) -> Figure:
+def multiclass_roc_figure(scores: LesionScores, performances: Sequence[LesionPerformance]) -> Figure:
     """Draw Fig. 4 B: the mean over the judged classes of the curves of each against the rest, a panel for each split."""
     shown = [split for split in scores.splits if any(_is_judged(model.of_split.get(split)) for model in scores.models)]
-    lines = -(-len(scores.models) // 2) + 2
+    lines = -(-len(scores.models) // 2) + 3
     with new_figure(PAGE_MM, _PANEL_MM + _LEGEND_LINE_MM * lines) as figure:
         for place, split in enumerate(shown):
             axes = figure.add_subplot(1, len(shown), place + 1)
@@ -77,10 +77,16 @@ def multiclass_roc_figure(scores: LesionScores) -> Figure:
                     axes.plot(_GRID, curve, color=style.colour, linestyle=style.line, linewidth=width)
             judged = max(len(judged_classes(one.reference)) for one in _of_split(scores, split))
             finish_roc(axes, f"{SPLIT_TITLES[split]}, mean of {judged} classes")
-        handles = [line_handle(plain_text(model.title), number) for number, model in enumerate(scores.models)]
+        areas = {(one.model, one.split): value_text(one.areas["macro"].value, digits=2) for one in performances}
+        handles = []
+        for number, model in enumerate(scores.models):
+            values = (areas.get((model.name, split), UNDEFINED) for split in shown)
+            handles.append(line_handle(f"{plain_text(model.title)}: {' / '.join(values)}", number))
         figure.legend(
-            handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=SMALL_FONT_SIZE, handlelength=3.5
-        )
+            handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=SMALL_FONT_SIZE,
+            title=f"{AREA_TITLES['macro']}, {' / '.join(shown)}", title_fontsize=SMALL_FONT_SIZE, alignment="left",
+            handlelength=3.5,
+        )  # fmt: skip
     return figure
 
 
@@ -103,7 +109,7 @@ def confusion_figure(performances: Sequence[LesionPerformance], classes: Sequenc
     total = sum(matrices) if matrices else np.zeros((len(classes),) * 2)
     shown = np.flatnonzero(np.asarray(total).sum(axis=0) + np.asarray(total).sum(axis=1))
     many = len(shown) > 2
-    with new_figure(PAGE_MM, 40.0 + max(40.0, 5.5 * len(shown))) as figure:
+    with new_figure(PAGE_MM, 36.0 + max(44.0, 4.9 * len(shown))) as figure:
         for place, (one, matrix) in enumerate(zip(known, matrices, strict=True)):
             axes = figure.add_subplot(1, len(known), place + 1)
             _draw_matrix(axes, matrix[np.ix_(shown, shown)])
@@ -119,16 +125,14 @@ def confusion_figure(performances: Sequence[LesionPerformance], classes: Sequenc
 
 
 def gain_figure(differences: Sequence[AreaDifference], task: Task) -> Figure:
-    """Draw `GAINS` with their intervals: the second must vanish, it is of levels that say nothing."""
-    shown = [one for one in differences if (one.model, one.other) in GAINS]
+    """Draw `gains_of` with their intervals: the second of a split must vanish, it is of levels that say nothing."""
+    shown = gains_of(differences)
     splits = list(dict.fromkeys(one.split for one in shown))
     with new_figure(PAGE_MM, 18.0 + _ROW_MM * (len(shown) + len(splits))) as figure:
         axes, place, ticks, labels = figure.add_subplot(), 0, list[int](), list[str]()
         for split in splits:
-            axes.annotate(
-                SPLIT_TITLES[split], (0, place), xycoords=("axes fraction", "data"), xytext=(3, 0),
-                textcoords="offset points", fontsize=SMALL_FONT_SIZE, fontweight="bold", va="center",
-            )  # fmt: skip
+            ticks.append(place)
+            labels.append(SPLIT_TITLES[split])
             for one in (one for one in shown if one.split == split):
                 place += 1
                 _draw_gain(axes, one, place)
@@ -141,6 +145,8 @@ def gain_figure(differences: Sequence[AreaDifference], task: Task) -> Figure:
         axes.set_xlabel(f"Difference of the {AREA_TITLES[MAIN_AREA[task]]} (95% CI)")
         plain_axes(axes)
         axes.tick_params(axis="y", length=0, labelsize=SMALL_FONT_SIZE)
+        for label in axes.get_yticklabels():
+            label.set_fontweight("bold" if label.get_text() in SPLIT_TITLES.values() else "normal")
     return figure
 
 

@@ -19,7 +19,7 @@ MODEL_TITLES: Mapping[str, str] = {
     DMFN: "DMFN",
     MONOMODAL: "Monomodal RegNet",
     "plain-cnn": "Plain CNN",
-    SHUFFLED: "DMFN, CTC shuffled",
+    SHUFFLED: "DMFN with shuffled CTC",
     BASELINE: "Clinical data + CTC, logistic",
     "ctc": "CTC alone, logistic",
 }

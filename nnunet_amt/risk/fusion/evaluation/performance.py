@@ -16,10 +16,11 @@ from nnunet_amt.statistics.rates import Rate
 MAIN_AREA: Mapping[Task, str] = {"binary": "auc", "multiclass": MULTICLASS_AREAS[0]}
 AREA_TITLES: Mapping[str, str] = {
     "auc": "AUC",
-    "macro": "AUC, macro",
-    "weighted": "AUC, weighted",
-    "one_vs_one": "AUC, one against one",
+    "macro": "Macro AUC",
+    "weighted": "Weighted AUC",
+    "one_vs_one": "One-against-one AUC",
 }
+AREA_WORDS: Mapping[Task, str] = {"binary": "AUC", "multiclass": "macro AUC"}  # the main area in a sentence
 RATE_TITLES: Mapping[str, str] = {
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",

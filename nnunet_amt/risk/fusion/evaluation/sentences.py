@@ -8,9 +8,11 @@ from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
 from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference, RateDifference, difference_of
 from nnunet_amt.risk.fusion.evaluation.ctc_value import NestedCtc
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import BASELINE, DMFN, MONOMODAL, SHUFFLED, SPLIT_TITLES
-from nnunet_amt.risk.fusion.evaluation.performance import AREA_TITLES, MAIN_AREA, RATE_TITLES, LesionPerformance
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import BASELINE, DMFN, MONOMODAL, SPLIT_TITLES
+from nnunet_amt.risk.fusion.evaluation.multiclass import TOP
+from nnunet_amt.risk.fusion.evaluation.performance import AREA_WORDS, MAIN_AREA, RATE_TITLES, LesionPerformance
 from nnunet_amt.risk.fusion.evaluation.tables import judged_names
+from nnunet_amt.risk.fusion.lesion_case import LesionSplit
 from nnunet_amt.statistics.rates import Rate
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, joined, short_p_text, value_text
 
@@ -37,6 +39,8 @@ def lesion_sentences(evaluation: LesionEvaluation) -> tuple[str, ...]:
             if comparison.area is not None:
                 found.append(_difference_sentence(evaluation, comparison.area, "the monomodal network"))
             found += [_rate_sentence(rate, split) for rate in comparison.rates]
+    if split in evaluation.frequent:
+        found.append(_frequent_sentence(evaluation, split))
     found += _baseline_sentences(evaluation, split)
     found += _gain_sentences(evaluation, split)
     found += [_nested_sentence(one) for one in evaluation.nested if one.split == split]
@@ -57,27 +61,23 @@ def _cases_sentence(evaluation: LesionEvaluation) -> str:
 
 
 def _area_sentence(evaluation: LesionEvaluation, one: LesionPerformance) -> str:
-    title, area = AREA_TITLES[MAIN_AREA[evaluation.task]], one.areas[MAIN_AREA[evaluation.task]]
+    title, area = AREA_WORDS[evaluation.task], one.areas[MAIN_AREA[evaluation.task]]
     where = f"{one.cases} {SPLIT_TITLES[one.split].lower()}"
     name = "DMFN (CT, CTC and clinical data)" if one.model == DMFN else "monomodal network (the same, of CT alone)"
     if area.value is None:
         why = "a class is missing" if evaluation.task == "binary" else (
             f"fewer than two classes have {FEWEST_OF_CLASS} of them"
         )
-        return f"On {where} the {name} has no {title}: {why}."
+        return f"On {where} there is no {title} of the {name}: {why}."
     interval = "no interval" if area.interval is None else f"95% CI {area.interval[0]:.3f} to {area.interval[1]:.3f}"
     known = [value for value in one.area_of_seed.values() if value is not None]
     seeds = f"; its {len(known)} trainings alone {min(known):.3f} to {max(known):.3f}" if len(known) > 1 else ""
-    over = ""
-    if evaluation.task == "multiclass":
-        judged, _ = judged_names(one)
-        over = f" over {counted(len(judged), 'class', 'classes')}; top 1 {_of(one.rates['top_1'])}, top 3 "
-        over += _of(one.rates["top_3"])
-    return f"On {where} the {name} has an {title} of {area.value:.3f} ({interval}{seeds}){over}."
+    over = f" over {len(judged_names(one)[0])} classes" if evaluation.task == "multiclass" else ""
+    return f"On {where} the {title}{over} of the {name} is {area.value:.3f} ({interval}{seeds})."
 
 
 def _difference_sentence(evaluation: LesionEvaluation, one: AreaDifference, other: str) -> str:
-    title, difference = AREA_TITLES[MAIN_AREA[evaluation.task]], one.difference
+    title, difference = AREA_WORDS[evaluation.task], one.difference
     words = difference_words(difference.difference, "lower", "higher", "no other")
     where = f"Among {one.cases} {SPLIT_TITLES[one.split].lower()}"
     if difference.p is None:
@@ -101,31 +101,36 @@ def _rate_sentence(one: RateDifference, split: str) -> str:
     )
 
 
-def _baseline_sentences(evaluation: LesionEvaluation, split: str) -> list[str]:
-    one = next((d for d in evaluation.differences if (d.model, d.other, d.split) == (DMFN, BASELINE, split)), None)
+def _frequent_sentence(evaluation: LesionEvaluation, split: LesionSplit) -> str:
+    first, three = (evaluation.frequent[split][name] for name in ("top_1", "top_3"))
+    return (
+        f"Whoever names the most frequent class of the training cases for each patient is right in {_of(first)}, and "
+        f"with the {TOP} most frequent ones in {_of(three)} {SPLIT_TITLES[split].lower()}: a network has to do better."
+    )
+
+
+def _baseline_sentences(evaluation: LesionEvaluation, split: LesionSplit) -> list[str]:
+    one = difference_of(evaluation.differences, DMFN, BASELINE, split)
     if one is None:
         return ["The DMFN could not be compared with clinical data and CTC alone, without which its AUC says little."]
     return [_difference_sentence(evaluation, one, "a logistic regression of clinical data and CTC, without any image")]
 
 
-def _gain_sentences(evaluation: LesionEvaluation, split: str) -> list[str]:
-    shuffled, own = (
-        next((d for d in evaluation.differences if (d.model, d.other, d.split) == (*pair, split)), None)
-        for pair in GAINS[1:]
-    )
+def _gain_sentences(evaluation: LesionEvaluation, split: LesionSplit) -> list[str]:
+    shuffled, own = (difference_of(evaluation.differences, *pair, split) for pair in GAINS[1:])
     if shuffled is None:
         return ["No network was trained with CTC shuffled between patients, so a gain is not known to come from CTC."]
-    title = AREA_TITLES[MAIN_AREA[evaluation.task]]
+    title = AREA_WORDS[evaluation.task]
     words = difference_words(shuffled.difference.difference, "lower", "higher", "no other")
     interval = shuffled.difference.interval
     if interval is None:
         verdict = "the cases are too few to tell whether that is nothing"
     elif interval[0] <= 0 <= interval[1]:
-        verdict = "as it must, the gain is not told from nothing"
+        verdict = "no gain is shown, as it must be"
     elif interval[0] > 0:
         verdict = "that gain is not from CTC, but from clinical data or chance"
     else:
-        verdict = "without CTC the network is worse than CT alone"
+        verdict = "levels that say nothing make the network worse than CT alone"
     sentences = [
         f"With CTC shuffled between patients the network's {title} is {words} than that of the monomodal network "
         f"({interval_words(interval, 'lower', 'higher')}): {verdict}."
@@ -144,12 +149,13 @@ def _nested_sentence(one: NestedCtc) -> str:
     where = f"{one.cases} {SPLIT_TITLES[one.split].lower()} with a level"
     if one.test is None or one.odds_ratio is None:
         return f"Whether CTC tells more than the monomodal score was not tested on {where}: {one.why_not}."
-    told = "tells more" if one.test.p < _SIGNIFICANT else "is not shown to tell more"
+    more = one.test.p < _SIGNIFICANT
+    told = "tells more" if more else "is not shown to tell more"
     ratio, (low, high) = one.odds_ratio
+    batch = " A laboratory that measured benign and malignant cases at different times would look the same."
     return (
         f"On {where} CTC {told} of malignancy than the monomodal score alone (likelihood ratio p {_p(one.test.p)}; odds "
-        f"ratio {ratio:.2f} a standard deviation, 95% CI {low:.2f} to {high:.2f}). A laboratory that measured benign "
-        "and malignant cases at different times would look the same."
+        f"ratio {ratio:.2f} a standard deviation, 95% CI {low:.2f} to {high:.2f}).{batch if more else ''}"
     )
 
 

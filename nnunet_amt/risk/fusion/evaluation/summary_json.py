@@ -48,6 +48,7 @@ def write_summary(path: Path, evaluation: LesionEvaluation, document: Document) 
             }
             for model in scores.models
         ],
+        "most_frequent_classes": {split: rates_json(rates) for split, rates in evaluation.frequent.items()},
         "differences": [asdict(one) for one in evaluation.differences],
         "dmfn_against_monomodal": [asdict(one) for one in evaluation.comparisons],
         "ctc_beside_monomodal": [_nested(one) for one in evaluation.nested],

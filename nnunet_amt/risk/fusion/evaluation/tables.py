@@ -24,10 +24,10 @@ _TITLES: Mapping[Task, str] = {
     "binary": "Table 3: benign or malignant, at Youden's threshold of the tuning cases",
     "multiclass": "Classes of lesions, in the form of Table 3",
 }
-_TUNED = (
-    "Training was stopped, and the threshold chosen, by the tuning cases, so figures of these are a little too good; "
-    "those of the external cases are not. Training cases are not judged."
-)
+_TUNED: Mapping[Task, str] = {
+    "binary": "Training was stopped, and the threshold chosen, by the tuning cases",
+    "multiclass": "Training was stopped by the tuning cases",
+}
 
 
 def model_table(
@@ -52,7 +52,7 @@ def model_table(
             shown = (rate_text(rates[name]) if name in rates else UNDEFINED for name in columns)
             rows.append(Row("Most frequent classes of training", (str(of_split[0].cases), *shown)))
     titles = (AREA_TITLES.get(name, RATE_TITLES.get(name, name)) for name in columns)
-    notes = (*(_binary_notes() if task == "binary" else _class_notes(performances)), _TUNED, published_note())
+    notes = (*(_binary_notes() if task == "binary" else _class_notes(performances)), _tuned(task), published_note())
     return Table(_TITLES[task], "Model", ("Cases", *titles), tuple(rows), notes)
 
 
@@ -170,6 +170,13 @@ def _binary_notes() -> tuple[str, ...]:
     return (
         "Positive is malignant. The interval of the AUC is DeLong's, or a bootstrap over patients where some have "
         f"several cases; it is withheld under {FEWEST_CASES} cases and where it has no width. Rates have Wilson's.",
+    )
+
+
+def _tuned(task: Task) -> str:
+    return (
+        f"{_TUNED[task]}, so figures of these are a little too good; those of the external cases are not. Training "
+        "cases are not judged."
     )
 
 
