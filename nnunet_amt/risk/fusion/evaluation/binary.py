@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
 from nnunet_amt.risk.evaluation.performance import auc_of
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import LesionScores, ScoredLesionModel, SplitScores
 from nnunet_amt.risk.fusion.evaluation.performance import MAIN_AREA, Area, LesionPerformance
 from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, MALIGNANT, LesionSplit
-from nnunet_amt.statistics.rates import confusion
-from nnunet_amt.statistics.roc import youden_threshold
+from nnunet_amt.statistics.rates import Confusion, confusion
+from nnunet_amt.statistics.roc import auc, youden_threshold
 
 _POSITIVE = BINARY_CLASSES.index(MALIGNANT)
 
@@ -41,12 +40,8 @@ def binary_performance(
     malignant, patients = cases.malignant, cases.patients
     found, threshold = auc_of(cases.malignant_score, malignant, patients, seed=seed), threshold_of(model)
     counts = None if threshold is None else confusion(cases.malignant_score, malignant, threshold=threshold)
-    benign_row, malignant_row = (), ()  # in the order of BINARY_CLASSES
-    if counts is not None:
-        benign_row = (counts.true_negatives, counts.false_positives)
-        malignant_row = (counts.false_negatives, counts.true_positives)
     of_seed = {
-        one: auc_of(table[:, _POSITIVE], malignant, patients, seed=seed).auc for one, table in cases.of_seed.items()
+        one: None if found.auc is None else auc(table[:, _POSITIVE], malignant) for one, table in cases.of_seed.items()
     }
     return LesionPerformance(
         model.name,
@@ -58,7 +53,12 @@ def binary_performance(
         {MAIN_AREA["binary"]: Area(found.auc, found.interval)},
         {} if counts is None else counts.rates(),
         threshold,
-        None if counts is None else np.array([benign_row, malignant_row]),
+        None if counts is None else _matrix(counts),
         (),
         of_seed,
     )
+
+
+def _matrix(counts: Confusion) -> NDArray[np.int64]:
+    """Give counts as (reference, called), in the order of `BINARY_CLASSES`."""
+    return np.array([[counts.true_negatives, counts.false_positives], [counts.false_negatives, counts.true_positives]])

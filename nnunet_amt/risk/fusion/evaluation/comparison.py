@@ -83,9 +83,7 @@ class Comparison:
     rates: tuple[RateDifference, ...]
 
 
-def compare_with_monomodal(
-    scores: LesionScores, differences: Sequence[AreaDifference]
-) -> tuple[Comparison, ...]:
+def compare_with_monomodal(scores: LesionScores, differences: Sequence[AreaDifference]) -> tuple[Comparison, ...]:
     """Compare DMFN and monomodal network in each split; empty where either has no scores.
 
     Parameters

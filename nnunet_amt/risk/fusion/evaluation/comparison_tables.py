@@ -69,7 +69,9 @@ def gain_table(differences: Sequence[AreaDifference], task: Task) -> Table | Non
 
     None where no network with shuffled levels was trained.
     """
-    rows = _difference_rows(gains_of(differences), lambda one: f"{_title(one.model)} less {_title(one.other)}", holm=False)
+    rows = _difference_rows(
+        gains_of(differences), lambda one: f"{_title(one.model)} less {_title(one.other)}", holm=False
+    )
     if not rows:
         return None
     return Table(
@@ -100,9 +102,9 @@ def nested_table(found: Sequence[NestedCtc]) -> Table | None:
         rows.append(Row(SPLIT_TITLES[one.split], (cases, str(one.without_level), *cells)))
     notes = [
         "Two logistic regressions of malignancy: on the logit of the monomodal network's score, and on that and the "
-        "level. Chi-squared (1 degree of freedom) is twice the gain in log-likelihood; the odds ratio is of a level that "
-        "is higher by one standard deviation, with Wald's interval. It is made of cases that have a level, and takes "
-        f"{FEWEST_OF_EITHER} of either class.",
+        "level. Chi-squared (1 degree of freedom) is twice the gain in log-likelihood; the odds ratio is of a level "
+        "that is higher by one standard deviation, with Wald's interval. It is made of cases that have a level, and "
+        f"takes {FEWEST_OF_EITHER} of either class.",
         *(f"{SPLIT_TITLES[one.split]}: {one.why_not}, so there is no test." for one in found if one.why_not),
     ]
     columns = ("Cases with a level", "Without", "Odds ratio (95% CI)", "Chi-squared", "p")

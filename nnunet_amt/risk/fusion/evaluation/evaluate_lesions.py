@@ -39,7 +39,7 @@ from nnunet_amt.risk.fusion.evaluation.figures import (
 )
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MONOMODAL, LesionScores, gather_lesion_scores
 from nnunet_amt.risk.fusion.evaluation.multiclass import most_frequent, multiclass_performances
-from nnunet_amt.risk.fusion.evaluation.performance import LesionPerformance
+from nnunet_amt.risk.fusion.evaluation.performance import MAIN_AREA, LesionPerformance
 from nnunet_amt.risk.fusion.evaluation.sentences import lesion_sentences
 from nnunet_amt.risk.fusion.evaluation.summary_json import write_summary
 from nnunet_amt.risk.fusion.evaluation.tables import class_table, confusion_table, model_table, seed_table
@@ -62,7 +62,7 @@ _TITLES: Mapping[Task, str] = {
 _FIGURES = {
     "lesion_roc": "ROC curves of all models on tuning and external cases",
     "lesion_confusion": "What the lesions of each class were called by the monomodal network and by the DMFN",
-    "lesion_decision": "Reliability diagram and decision curve of DMFN, monomodal network and the baseline without images",
+    "lesion_decision": "Reliability diagram and decision curve of DMFN, monomodal network and baseline without images",
     "lesion_gains": "What the DMFN gains over CT alone with the right CTC levels, and with shuffled ones",
 }
 LESION_FILES = (
@@ -76,8 +76,8 @@ class LesionEvaluation:
     """What an evaluation of a task found, and the files that it wrote to its folder.
 
     `differences` are of the DMFN with each other model and of `GAINS`, `comparisons` of DMFN and monomodal network.
-    `nested` is of two classes alone; `subgroups` are with and without a CTC level, where some have none. `frequent` is of
-    many classes: what naming the most frequent ones is worth in each split, see `most_frequent`.
+    `nested` is of two classes alone; `subgroups` are with and without a CTC level, where some have none. `frequent` is
+    of many classes: what naming the most frequent ones is worth in each split, see `most_frequent`.
     """
 
     output: Path
@@ -161,9 +161,11 @@ def evaluate_lesions(
     evaluation = _evaluated(scores, cohort, output, seed)
     tables = _tables(evaluation)
     inputs = {"scores": RunInput(at.scores(task), names=(CLASS_SCORES_FILE,)), "cohort": cohort_file}
-    with recorded_results(
-        output, file_names=LESION_FILES, stage=STAGE, settings={"task": task, "subjects": subjects}, inputs=inputs, seed=seed
-    ) as (folder, notes):  # fmt: skip
+    given = {"task": task, "subjects": subjects}
+    with recorded_results(output, file_names=LESION_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed) as (
+        folder,
+        notes,
+    ):
         notes.counts |= {"cases": len(cohort.cases), "models": len(scores.models)}
         document = Document(
             title=_TITLES[task],
@@ -226,11 +228,12 @@ def _frequent(scores: LesionScores, cohort: LesionCohort) -> dict[LesionSplit, d
 def _drawings(evaluation: LesionEvaluation) -> dict[str, Callable[[], Figure]]:
     scores, task, pair = evaluation.scores, evaluation.task, evaluation.main_pair
     drawings: dict[str, Callable[[], Figure]] = {}
+    if any(one.areas[MAIN_AREA[task]].value is not None for one in evaluation.performances):
+        drawings["lesion_roc"] = lambda: (
+            binary_roc_figure(scores) if task == "binary" else multiclass_roc_figure(scores, evaluation.performances)
+        )
     if task == "binary":
-        drawings["lesion_roc"] = lambda: binary_roc_figure(scores)
         drawings["lesion_decision"] = lambda: decision_figure(scores)
-    elif any(one.area_of_seed and None not in one.area_of_seed.values() for one in evaluation.performances):
-        drawings["lesion_roc"] = lambda: multiclass_roc_figure(scores, evaluation.performances)
     if any(one.matrix is not None for one in pair):
         drawings["lesion_confusion"] = lambda: confusion_figure(pair, scores.classes)
     if gains_of(evaluation.differences):

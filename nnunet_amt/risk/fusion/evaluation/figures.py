@@ -63,7 +63,7 @@ def decision_figure(scores: LesionScores) -> Figure:
 
 
 def multiclass_roc_figure(scores: LesionScores, performances: Sequence[LesionPerformance]) -> Figure:
-    """Draw Fig. 4 B: the mean over the judged classes of the curves of each against the rest, a panel for each split."""
+    """Draw Fig. 4 B: the mean over the judged classes of the curves of each against the rest, a panel a split."""
     shown = [split for split in scores.splits if any(_is_judged(model.of_split.get(split)) for model in scores.models)]
     lines = -(-len(scores.models) // 2) + 3
     with new_figure(PAGE_MM, _PANEL_MM + _LEGEND_LINE_MM * lines) as figure:
@@ -107,7 +107,7 @@ def confusion_figure(performances: Sequence[LesionPerformance], classes: Sequenc
     known = [one for one in performances if one.matrix is not None]
     matrices = [one.matrix for one in known if one.matrix is not None]
     total = sum(matrices) if matrices else np.zeros((len(classes),) * 2)
-    shown = np.flatnonzero(np.asarray(total).sum(axis=0) + np.asarray(total).sum(axis=1))
+    shown = np.flatnonzero(np.asarray(total).sum(axis=0) + np.asarray(total).sum(axis=1)).tolist()
     many = len(shown) > 2
     with new_figure(PAGE_MM, 36.0 + max(44.0, 4.9 * len(shown))) as figure:
         for place, (one, matrix) in enumerate(zip(known, matrices, strict=True)):
@@ -175,9 +175,7 @@ def _draw_matrix(axes: Axes, counts: NDArray[np.int64]) -> None:
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if shares[row, column] > _DARK else "black"
-            axes.text(
-                column, row, str(count), ha="center", va="center", color=colour, fontsize=SMALL_FONT_SIZE
-            )
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=SMALL_FONT_SIZE)
 
 
 def _draw_gain(axes: Axes, one: AreaDifference, place: int) -> None:

@@ -183,9 +183,13 @@ def _require_fitting(path: Path, table: ClassScoreTable, cohort: LesionCohort, t
         where = f"{path}, {row.model}, case {row.case_id}"
         case = cases.get(row.case_id)
         if case is None:
-            raise UnmatchedCasesError(f"{where}: is not in the cohort; give the dataset that was trained on, or {_AGAIN}")
+            raise UnmatchedCasesError(
+                f"{where}: is not in the cohort; give the dataset that was trained on, or {_AGAIN}"
+            )
         if case.split != row.split:
-            raise SplitLeakageError(f"{where}: is in the {row.split} cases here and in the {case.split} cases of the cohort; {_AGAIN}")
+            raise SplitLeakageError(
+                f"{where}: is a case of split {row.split} here, of split {case.split} in the cohort; {_AGAIN}"
+            )
         if (of_cohort := case.class_of(task)) != row.reference:
             raise BadInputError(f"{where}: is {row.reference} here and {of_cohort} in the cohort; {_AGAIN}")
 
@@ -208,7 +212,9 @@ def _notes(scores: LesionScores, cohort: LesionCohort) -> list[str]:
             scored = len(model.of_split[split].cases) if split in model.of_split else 0
             if scored < of_task:
                 which = SPLIT_TITLES[split].lower()
-                notes.append(f"{model.title}: {of_task - scored} of {of_task} {which} have no score and are not counted.")
+                notes.append(
+                    f"{model.title}: {of_task - scored} of {of_task} {which} have no score and are not counted."
+                )
     if (dmfn := scores.named(DMFN)) is not None and len(dmfn.seeds) == 1:
         notes.append(f"The DMFN was trained {counted(1, 'time')}: how far chance moves its figures is not known.")
     if "external" not in scores.splits:

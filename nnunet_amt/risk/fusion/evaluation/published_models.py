@@ -41,7 +41,7 @@ def published_note() -> str:
     """Say whose figures the rows in between are; begins as `Table.without_published` wants it."""
     paper = publication("wang")
     return (
-        f"Published: {paper.citation}, doi:{paper.doi}; other patients. Its validation set is ours for tuning, its test "
-        "set our external cases, but it is of the same hospital. Not all of its figures can be true at once: "
+        f"Published: {paper.citation}, doi:{paper.doi}; other patients. Its validation set is ours for tuning, its "
+        "test set our external cases, but it is of the same hospital. Not all of its figures can be true at once: "
         "nnunet_amt published --paper wang --check lists what does not add up."
     )

@@ -65,8 +65,10 @@ def _area_sentence(evaluation: LesionEvaluation, one: LesionPerformance) -> str:
     where = f"{one.cases} {SPLIT_TITLES[one.split].lower()}"
     name = "DMFN (CT, CTC and clinical data)" if one.model == DMFN else "monomodal network (the same, of CT alone)"
     if area.value is None:
-        why = "a class is missing" if evaluation.task == "binary" else (
-            f"fewer than two classes have {FEWEST_OF_CLASS} of them"
+        why = (
+            "a class is missing"
+            if evaluation.task == "binary"
+            else (f"fewer than two classes have {FEWEST_OF_CLASS} of them")
         )
         return f"On {where} there is no {title} of the {name}: {why}."
     interval = "no interval" if area.interval is None else f"95% CI {area.interval[0]:.3f} to {area.interval[1]:.3f}"
@@ -91,10 +93,7 @@ def _difference_sentence(evaluation: LesionEvaluation, one: AreaDifference, othe
 def _rate_sentence(one: RateDifference, split: str) -> str:
     if not one.cases:
         return f"No {split} case counts for {RATE_TITLES[one.rate].lower()}."
-    if one.p_holm is None or one.p_holm >= _SIGNIFICANT:
-        verdict = "no difference is shown"
-    else:
-        verdict = "they differ"
+    verdict = "no difference is shown" if one.p_holm is None or one.p_holm >= _SIGNIFICANT else "they differ"
     return (
         f"{RATE_TITLES[one.rate]} of the DMFN is {_of(Rate(one.k, one.cases))}, of the monomodal network "
         f"{_of(Rate(one.other_k, one.cases))} (McNemar p {_p(one.p)}, corrected by Holm {_p(one.p_holm)}): {verdict}."
@@ -154,8 +153,8 @@ def _nested_sentence(one: NestedCtc) -> str:
     ratio, (low, high) = one.odds_ratio
     batch = " A laboratory that measured benign and malignant cases at different times would look the same."
     return (
-        f"On {where} CTC {told} of malignancy than the monomodal score alone (likelihood ratio p {_p(one.test.p)}; odds "
-        f"ratio {ratio:.2f} a standard deviation, 95% CI {low:.2f} to {high:.2f}).{batch if more else ''}"
+        f"On {where} CTC {told} of malignancy than the monomodal score alone (likelihood ratio p {_p(one.test.p)}; "
+        f"odds ratio {ratio:.2f} a standard deviation, 95% CI {low:.2f} to {high:.2f}).{batch if more else ''}"
     )
 
 

@@ -100,8 +100,8 @@ def class_table(performances: Sequence[LesionPerformance]) -> Table:
         tuple(rows),
         (
             f"The AUC is withheld of classes with fewer than {FEWEST_OF_CLASS} cases. Its interval is DeLong's (with "
-            "several cases of a patient a bootstrap over patients), of rates it is Wilson's. Classes without a case are "
-            "left out.",
+            "several cases of a patient a bootstrap over patients), of rates it is Wilson's. Classes without a case "
+            "are left out.",
         ),
     )
 
@@ -198,7 +198,7 @@ def _class_notes(performances: Sequence[LesionPerformance]) -> list[str]:
             notes.append(f"Too few {which} to be judged, but among the rest: {joined(few)}.")
     notes.append(
         "AUCs have a bootstrap over patients (95%, percentiles), which is withheld under "
-        f"{FEWEST_CASES} cases; rates have Wilson's interval and are of all classes. Macro: each class against the rest, "
-        "plain mean; weighted: by cases; one against one: each pair of classes (Hand and Till)."
+        f"{FEWEST_CASES} cases; rates have Wilson's interval and are of all classes. Macro: each class against the "
+        "rest, plain mean; weighted: by cases; one against one: each pair of classes (Hand and Till)."
     )
     return notes

@@ -47,7 +47,7 @@ def few_cases() -> list[LesionCase]:
 
 
 def many_cases(each: int = 8, *, seed: int = 0) -> list[LesionCase]:
-    """So many of each class in each split, CTC levels about 10 of benign and 14 of malignant ones, every tenth unknown."""
+    """So many of each class in each split, CTC about 10 of benign and 14 of malignant ones, every tenth unknown."""
     random, cases = np.random.default_rng(seed), []
     for letter in LETTERS:
         for number in range(3 * each):
@@ -69,7 +69,7 @@ def binary_rows(model: str, seed: int, scores: Mapping[str, float], cases: Seque
 def guessed_rows(
     model: str, seed: int, cases: Sequence[LesionCase], task: Task, *, strength: float
 ) -> list[ClassScore]:
-    """Probabilities that favour the right class by `strength`, beside noise of which the logits have a deviation of 1."""
+    """Probabilities of logits with noise of deviation 1, to which the right class adds `strength`."""
     random = np.random.default_rng([seed, len(model), int(10 * strength)])
     classes, rows = BINARY_CLASSES if task == "binary" else CLASSES, []
     for case in cases:

@@ -79,9 +79,7 @@ def test_results_of_an_earlier_run_are_replaced(evaluate: Evaluate, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("subjects", "beside"), [("patients", True), ("phantoms", False), (None, False)])
-def test_the_papers_rows_stand_beside_patients_alone(
-    evaluate: Evaluate, subjects: str | None, beside: bool
-) -> None:
+def test_the_papers_rows_stand_beside_patients_alone(evaluate: Evaluate, subjects: str | None, beside: bool) -> None:
     """Its validation row beside the tuning cases, its test row beside the external ones."""
     text = tables_of(evaluate(subjects=subjects).output)
     assert ("DMFN model, published (validation)" in text) == beside

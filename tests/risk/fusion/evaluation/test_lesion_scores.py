@@ -38,7 +38,10 @@ def test_models_stand_in_the_order_of_the_paper_and_others_last(tmp_path: Path) 
 
 def test_the_ensemble_is_the_mean_and_seeds_stay_apart(tmp_path: Path) -> None:
     """0.8 and 0.4 of the only external malignant case make 0.6."""
-    rows = [*binary_rows("dmfn", 0, {"u2": 0.5, "x2": 0.8}, CASES), *binary_rows("dmfn", 1, {"u2": 0.5, "x2": 0.4}, CASES)]
+    rows = [
+        *binary_rows("dmfn", 0, {"u2": 0.5, "x2": 0.8}, CASES),
+        *binary_rows("dmfn", 1, {"u2": 0.5, "x2": 0.4}, CASES),
+    ]
     cases = gathered(tmp_path, rows).of("dmfn", "external")
     assert cases is not None
     assert cases.malignant_score.tolist() == pytest.approx([0.6])
@@ -82,7 +85,7 @@ def test_classes_are_benign_where_all_their_cases_are(tmp_path: Path) -> None:
     ("changed", "error", "said"),
     [
         ({"malignant": True}, BadInputError, "is benign here and malignant in the cohort"),
-        ({"split": "tuning"}, SplitLeakageError, "is in the external cases here and in the tuning cases of the cohort"),
+        ({"split": "tuning"}, SplitLeakageError, "is a case of split external here, of split tuning in the cohort"),
         ({"case_id": "x9"}, UnmatchedCasesError, "case x0: is not in the cohort"),
     ],
 )

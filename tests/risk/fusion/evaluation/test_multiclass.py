@@ -15,7 +15,9 @@ from nnunet_amt.risk.fusion.lesion_case import LesionCase
 from tests.risk.fusion.evaluation.made_up import cohort_of, guessed_rows, lesion_case, many_cases, write_rows
 
 # Five cysts, five thymomas and one lymphoma; a training cohort of two thymomas, a cyst.
-EXTERNAL = [lesion_case(f"x{place:02d}", name) for place, name in enumerate(["Cyst"] * 5 + ["Thymoma"] * 5 + ["Lymphoma"])]
+EXTERNAL = [
+    lesion_case(f"x{place:02d}", name) for place, name in enumerate(["Cyst"] * 5 + ["Thymoma"] * 5 + ["Lymphoma"])
+]
 CASES = [*EXTERNAL, lesion_case("t0", "Thymoma"), lesion_case("t1", "Thymoma"), lesion_case("t2", "Cyst")]
 
 
@@ -26,7 +28,7 @@ def scores_of(folder: Path, rows: list[ClassScore], cases: list[LesionCase]) -> 
 
 @pytest.fixture
 def external(tmp_path: Path) -> LesionPerformance:
-    """All are called cysts for sure, but for the last two: a thymoma, with 0.6, and the lymphoma as thymoma with 0.5."""
+    """All are called cysts for sure, but the last two: a thymoma, with 0.6, and the lymphoma as thymoma with 0.5."""
     certain, thymoma, last = (1.0, 0.0, 0.0), (0.4, 0.6, 0.0), (0.2, 0.5, 0.3)
     tables = [certain] * 9 + [thymoma, last]
     rows = [
