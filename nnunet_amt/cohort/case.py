@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from nnunet_amt import paper
+from nnunet_amt.cohort.diagnosis import DIAGNOSES, require_fitting_diagnosis, standard_name
+from nnunet_amt.cohort.lesion_findings import ctc_level_of, location_of
 from nnunet_amt.cohort.manufacturer import canonical_manufacturer
 from nnunet_amt.cohort.thymic_findings import FINDINGS, finding_of, require_fitting_histology, who_type_of
 
@@ -54,6 +56,12 @@ class CohortCase:
         Whether the manifest says that the CT shows no tumour: its reference is empty.
     who_type, margin, enhancement, enhancement_degree, contour, calcification
         Of a thymic epithelial tumour, see `nnunet_amt.cohort.thymic_findings`.
+    diagnosis
+        Of any lesion, as in `nnunet_amt.cohort.diagnosis` where the manifest's value is a spelling of those.
+    location
+        One of `nnunet_amt.cohort.lesion_findings.LOCATIONS`.
+    ctc_level
+        Level of circulating tumour cells, in the unit that the study states; None where it was not measured.
     clinical
         Texts of the manifest's columns ``clinical_*``, by column, in its order; empty cells are left out.
     mask_2
@@ -80,6 +88,9 @@ class CohortCase:
     enhancement_degree: str | None = None
     contour: str | None = None
     calcification: str | None = None
+    diagnosis: str | None = None
+    location: str | None = None
+    ctc_level: float | None = None
     clinical: tuple[tuple[str, str], ...] = ()
     mask_2: Path | None = None
 
@@ -170,6 +181,7 @@ _CONFUSING_END = re.compile(
 )
 _NNUNETS_OWN = ("postprocessing",)  # it writes postprocessing.pkl beside the .pkl of each prediction
 _NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?[A-Za-z]{1,5})?", re.IGNORECASE)
+_PLACE = "(?:anterior|middle|posterior|superior|inferior|left|right|neck|lung|mediastin(?:um|al))"
 # Wrong values that messages may show.
 _HARMLESS = {
     "age": _NUMBER_AND_UNIT,
@@ -179,6 +191,13 @@ _HARMLESS = {
     "split": re.compile(r"\d|train|tune|val|valid|validation|dev|test|testing|ext|internal", re.IGNORECASE),
     "who_type": re.compile(r"(type )?[A-Z]{0,2}\d?([/+,&-][A-Z]{1,2}\d?)*|unknown|n/?a|thymoma", re.IGNORECASE),
     **dict.fromkeys(FINDINGS, re.compile(r"\d|x|unknown|n/?a", re.IGNORECASE)),
+    "diagnosis": re.compile("|".join(map(re.escape, DIAGNOSES)), re.IGNORECASE),
+    "location": re.compile(rf"{_PLACE}([ /,&+-]+{_PLACE})*|\d|x|unknown|n/?a", re.IGNORECASE),
+    "ctc_level": re.compile(
+        r"[<>≤≥~]? ?[-+\u2212]?\d{1,5}([.,]\d{1,3})?( ?(pg|ng|[µu]g|cells?|ctcs?)? ?(/|per)? ?(\d([.,]\d)?)? ?(ml|l))?|"
+        r"not detected|neg(ative)?|pos(itive)?|n/?d|inf|\++|-",
+        re.IGNORECASE,
+    ),
     "mask_2": re.compile(r""),
 }
 # As people, spreadsheets and pandas write them.
@@ -255,6 +274,9 @@ class IncludedRow(_Row):
     enhancement_degree: str | None = None
     contour: str | None = None
     calcification: str | None = None
+    diagnosis: str | None = None  # after the histology and the WHO type, which it must fit
+    location: str | None = None
+    ctc_level: float | None = None
     mask_2: str | None = None
 
     @field_validator("age", "slice_thickness_mm", mode="before")
@@ -320,6 +342,29 @@ class IncludedRow(_Row):
             return None
         _require_tumour(info)
         return finding_of(str(info.field_name), value)
+
+    @field_validator("diagnosis")
+    @classmethod
+    def _lesion(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return None
+        _require_tumour(info)
+        plain = " ".join(str(_plain(value)).split())
+        require_fitting_diagnosis(plain, histology=info.data.get("histology"), who_type=info.data.get("who_type"))
+        return standard_name(plain) or plain
+
+    @field_validator("location")
+    @classmethod
+    def _place(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return None
+        _require_tumour(info)
+        return location_of(value)
+
+    @field_validator("ctc_level", mode="before")
+    @classmethod
+    def _level(cls, value: str | None) -> float | None:
+        return ctc_level_of(value) if value else None
 
     @field_validator("mask_2")
     @classmethod

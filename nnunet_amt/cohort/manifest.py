@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from nnunet_amt.base.files import numbered_cells
 from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.case import CohortCase, ExcludedCase, ExcludedRow, IncludedRow, place_in_manifest, problems_in
+from nnunet_amt.cohort.diagnosis import DIAGNOSES, broader_name
+from nnunet_amt.cohort.lesion_findings import LESION_COLUMNS
 from nnunet_amt.cohort.spelling import closed_up, letters, punctuation_apart
 from nnunet_amt.cohort.thymic_findings import (
     THYMIC_COLUMNS,
@@ -36,18 +38,24 @@ OPTIONAL_COLUMNS = (
     "no_tumour",
     "exclusion_reason",
     *THYMIC_COLUMNS,
+    *LESION_COLUMNS,
     "mask_2",
 )
-# The table of the study of risk calls the column so; it must not be passed over.
-_MEANT = {"enhancement_pattern": ["enhancement"]}
+# The tables of the studies call the columns so; they must not be passed over.
+_MEANT = {
+    "enhancement_pattern": ["enhancement"],
+    **{name: ["location"] for name in ("lesion_location", "lesion_localization", "tumour_location", "compartment")},
+}
+_CTC_NAME = re.compile(r"ctcs?([ _-]?(levels?|counts?|values?))?([ _/(\[-].*(ml|cells?).*)?")
 _SPREADSHEET_ERRORS = {"#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#NV", "#WERT!", "#BEZUG!"}
 _WORDS_FOR_NOTHING = {"nan", "none", "null", "<na>", "n/a"}  # they would make one patient of several
 _SAVE_AS = "save it as 'CSV UTF-8 (comma separated)'"
 # Between two CTs of one patient; a series of CTs may well run over decades, but not over a life.
 _MOST_YEARS_APART = 50
+_MOST_LINES = 10  # that a warning names
 _LABEL_FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 # Cells that go into the dataset as they are written, and what must not stand in them.
-_FREE_TEXT = ("histology", "manufacturer", "exclusion_reason")
+_FREE_TEXT = ("histology", "diagnosis", "manufacturer", "exclusion_reason")
 _IDENTIFIERS = ("patient_id", "case_id", "institution")
 # Shorter ones are too likely to be words or numbers of their own.
 _SHORTEST_IDENTIFIER = 4
@@ -128,7 +136,25 @@ def read_manifest(path: Path) -> Manifest:
         raise ManifestError(problems[0] + more)
     if not cases:
         raise ManifestError(f"{path.name}: has no included case; give one row a case")
+    _warn_of_diagnoses(path.name, cases)
     return Manifest(path, tuple(cases), tuple(excluded))
+
+
+def _warn_of_diagnoses(name: str, cases: Sequence[CohortCase]) -> None:
+    """Say which diagnoses are none that we know, and so wait for a class map; they may be names, and are not shown."""
+    unknown = [case for case in cases if case.diagnosis and broader_name(case.diagnosis) is None]
+    if unknown:
+        first = ", ".join(str(case.line) for case in unknown[:_MOST_LINES])
+        more = ", ..." if len(unknown) > _MOST_LINES else ""
+        logger.warning(
+            "%s, column 'diagnosis': in %d rows (lines %s%s) is none of %s, nor a kind of one; it goes into the "
+            "dataset as it is written, and the study of CT with circulating tumour cells needs a class map that has it",
+            name,
+            len(unknown),
+            first,
+            more,
+            ", ".join(DIAGNOSES),
+        )
 
 
 def _decoded(path: Path) -> str:
@@ -162,7 +188,8 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
         hint = f"rename {near[0]!r}" if near else f"the header must have {', '.join(REQUIRED_COLUMNS)}"
         raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
-        near = _MEANT.get(name) or difflib.get_close_matches(name, known, 1, cutoff=0.8)
+        meant = ["ctc_level"] if _CTC_NAME.fullmatch(name) else _MEANT.get(name)
+        near = meant or difflib.get_close_matches(name, known, 1, cutoff=0.8)
         if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
             raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
         if is_clinical(name) and (problem := clinical_column_problem(name)):
@@ -320,8 +347,8 @@ def _identifying_texts(name: str, rows: Mapping[int, Mapping[str, str | None]]) 
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if found else None
     known: dict[str, str | None] = {}
     clinical = list(dict.fromkeys(column for row in rows.values() for column in row if is_clinical(column)))
-    for column in clinical:
-        for line, problem in telling_clinical_texts(column, rows):
+    for column, texts in (*((column, rows) for column in clinical), ("diagnosis", _unknown_diagnoses(rows))):
+        for line, problem in telling_clinical_texts(column, texts):
             yield f"{place_in_manifest(name, line, column, rows[line].get('case_id'))}: {problem}"
     for line, row in rows.items():
         for column in (*_FREE_TEXT, *clinical):
@@ -334,3 +361,11 @@ def _identifying_texts(name: str, rows: Mapping[int, Mapping[str, str | None]]) 
             if what := known[text]:
                 place = place_in_manifest(name, line, column, row.get("case_id"))
                 yield f"{place}: holds {what.replace('a inst', 'an inst')} and goes into the dataset; take it out"
+
+
+def _unknown_diagnoses(rows: Mapping[int, Mapping[str, str | None]]) -> dict[int, dict[str, str | None]]:
+    """Give the diagnoses alone, with one word for all that are known: twenty of them in twenty rows are no names."""
+    texts = {line: row.get("diagnosis") for line, row in rows.items()}
+    return {
+        line: {"diagnosis": "known" if text and broader_name(text) else text} for line, text in texts.items() if text
+    }

@@ -12,6 +12,7 @@ import pandas as pd
 from nnunet_amt import __version__, paper
 from nnunet_amt.base.files import write_csv, write_json
 from nnunet_amt.cohort import CohortCase, SplitAudit, manufacturer_in_header
+from nnunet_amt.cohort.lesion_findings import LESION_COLUMNS
 from nnunet_amt.cohort.thymic_findings import THYMIC_COLUMNS, is_clinical
 from nnunet_amt.dataset_conversion.case_source import TumourInMaskError
 from nnunet_amt.dataset_conversion.cohort_tables import write_cohort_tables
@@ -47,7 +48,7 @@ COHORT_COLUMNS = (
     "manufacturer",
     "slice_thickness_mm",
 )
-NO_TUMOUR_COLUMN = "no_tumour"  # a further one, yes or no, where there are such cases; `THYMIC_COLUMNS` come after it
+NO_TUMOUR_COLUMN = "no_tumour"  # a further one, yes or no, where there are such cases; findings come after it
 # How the labels were made, and whom to cite. No other note is copied: nnU-Net reads the file too.
 _COPIED_NOTES = ("label_origin", "cohort_reference")
 # In words that hold nothing of the case, as they go into the dataset and the flow figure.
@@ -176,7 +177,7 @@ def _cohort_columns(content: DatasetContent, cells: Sequence[Mapping[str, object
     """Name the columns of ``cohort.csv``: beyond the first ones those that say something of a case."""
     told = dict.fromkeys(column for row in cells for column, cell in row.items() if cell is not None)
     clinical = [column for column in told if is_clinical(column)]
-    further = [column for column in (*THYMIC_COLUMNS, *clinical) if column in told]
+    further = [column for column in (*THYMIC_COLUMNS, *LESION_COLUMNS, *clinical) if column in told]
     return (*COHORT_COLUMNS, *([NO_TUMOUR_COLUMN] if content.audit.without_tumour else ()), *further)
 
 
@@ -239,7 +240,8 @@ def _cohort_row(case: CohortCase, record: CaseRecord) -> dict[str, object]:
     return {
         **dict(zip(COHORT_COLUMNS, (*row, f"{thickness:.6g}"), strict=True)),
         NO_TUMOUR_COLUMN: "yes" if case.no_tumour else "no",
-        **{column: getattr(case, column) for column in THYMIC_COLUMNS},
+        **{column: getattr(case, column) for column in (*THYMIC_COLUMNS, *LESION_COLUMNS)},
+        "ctc_level": None if case.ctc_level is None else f"{case.ctc_level:.10g}",
         **dict(case.clinical),
     }
 

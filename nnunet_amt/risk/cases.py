@@ -5,23 +5,23 @@ Low-risk thymomas (LRT) have the WHO types A, AB and B1, high-risk thymomas (HRT
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from nnunet_amt.base.files import read_rows
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES, is_clinical, who_type_of
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
-from nnunet_amt.errors import BadInputError, ImageReadError, ManifestError, SplitLeakageError
+from nnunet_amt.errors import BadInputError, ManifestError
 from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.evaluation.measure.lesions import label_components
 from nnunet_amt.evaluation.summary.cohort_groups import as_number
 from nnunet_amt.images.foreground import Foreground, MaskBox
 from nnunet_amt.images.mask_file import read_foreground
+from nnunet_amt.risk.cohort_rows import CONVERT_AGAIN, files_of, require_patients_apart, rows_with, split_of
 
 RiskSplit = Literal["training", "external"]
 Carcinoma = Literal["out", "high"]
@@ -36,10 +36,7 @@ NO_TYPE, MIXED, CARCINOMA, NO_TUMOUR, SMALL = (
     *("no tumour in the mask", "tumour under 10 mm"),
 )
 REASONS = (NO_TYPE, MIXED, CARCINOMA, NO_TUMOUR, SMALL)
-_SPLITS: dict[str, RiskSplit] = {"training": "training", "tuning": "training", "external": "external"}
 _IN_WORDS: dict[RiskSplit, str] = {"training": "the training set (training and tuning)", "external": "the external set"}
-_NEEDED = ("patient", "institution", "split")
-_CONVERT = "and convert the cohort again (nnunet_amt convert)"
 
 
 @dataclass(frozen=True)
@@ -125,13 +122,7 @@ def read_risk_cases(dataset_folder: Path, *, carcinoma: Carcinoma = "out", progr
     path = dataset_folder / "cohort.csv"
     if carcinoma not in ("out", "high"):
         raise BadInputError(f"carcinoma is {carcinoma!r}; it must be 'out' or 'high'")
-    if not path.is_file():
-        raise BadInputError(f"{dataset_folder}: holds no cohort.csv; give a dataset that nnunet_amt convert has made")
-    rows = read_rows(path, *_NEEDED)
-    if not rows or "who_type" not in rows[0]:
-        raise ManifestError(
-            f"{path}: has no column 'who_type'; write it into the manifest ({', '.join(WHO_TYPES)}) {_CONVERT}"
-        )
+    rows = rows_with(path, "who_type", values=", ".join(WHO_TYPES))
     cases: list[RiskCase] = []
     left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
     for done, row in enumerate(rows, start=1):
@@ -142,7 +133,7 @@ def read_risk_cases(dataset_folder: Path, *, carcinoma: Carcinoma = "out", progr
             left_out[found].append(row["case_id"])
         progress(done, len(rows), "measuring tumours")
     cohort = RiskCohort(tuple(cases), {reason: tuple(ids) for reason, ids in left_out.items() if ids})
-    _require_patients_apart(path, cohort.cases)
+    require_patients_apart(path, cohort.cases)
     _require_both_classes(path, cohort, {_split(path, row) for row in rows})
     return cohort
 
@@ -152,20 +143,15 @@ def _case_or_reason(path: Path, row: Mapping[str, str], carcinoma: Carcinoma) ->
     reasons = {None: NO_TYPE, "mixed": MIXED} | ({"TC": CARCINOMA} if carcinoma == "out" else {})
     if who_type is None or who_type in reasons:
         return reasons[who_type]
-    dataset, case_id, split = RawDataset(path.parent), row["case_id"], _split(path, row)
-    image, mask = dataset.image(case_id, split), dataset.label(case_id, split)
-    for file in (image, mask):
-        if not file.is_file():
-            raise ImageReadError(
-                f"{path}: {file.parent.name}/{file.name} of case {case_id} is not there; convert the cohort again"
-            )
+    case_id, split = row["case_id"], _split(path, row)
+    image, mask = files_of(path, case_id, split)
     tumour = read_foreground(mask, case_id=case_id)
     if not tumour.boxes:
         return NO_TUMOUR
     diameter = largest_diameters(*tumour.axial(largest_component(tumour)[0].mask)).axial
     if diameter < SMALLEST_MM:
         return SMALL
-    second = dataset.second_label(case_id)
+    second = RawDataset(path.parent).second_label(case_id)
     return RiskCase(
         case_id=case_id,
         patient=row["patient"],
@@ -210,24 +196,7 @@ def _who_type(path: Path, row: Mapping[str, str]) -> str | None:
 
 
 def _split(path: Path, row: Mapping[str, str]) -> RiskSplit:
-    try:
-        return _SPLITS[row["split"]]
-    except KeyError as error:
-        raise ManifestError(
-            f"{path}, column 'split' (case {row['case_id']}): is {row['split']!r}; it must be {', '.join(_SPLITS)}; "
-            "convert the cohort again"
-        ) from error
-
-
-def _require_patients_apart(path: Path, cases: Sequence[RiskCase]) -> None:
-    first: dict[str, RiskCase] = {}
-    for case in cases:
-        known = first.setdefault(case.patient, case)
-        if known.split != case.split:
-            raise SplitLeakageError(
-                f"{path}: cases {known.case_id} ({known.split}) and {case.case_id} ({case.split}) are of one patient, "
-                f"who must be in one split; correct the column 'split' of the manifest {_CONVERT}"
-            )
+    return "external" if split_of(path, row) == "external" else "training"  # tuning cases are of development
 
 
 def _require_both_classes(path: Path, cohort: RiskCohort, splits: set[RiskSplit]) -> None:
@@ -240,5 +209,5 @@ def _require_both_classes(path: Path, cohort: RiskCohort, splits: set[RiskSplit]
                 raise BadInputError(
                     f"{path}: {_IN_WORDS[split]} has no {name} ({', '.join(types)}): {high.count(False)} LRT, "
                     f"{high.count(True)} HRT{left_out}; put cases of both classes into each split, or fill in "
-                    f"'who_type', {_CONVERT}"
+                    f"'who_type', {CONVERT_AGAIN}"
                 )

@@ -161,37 +161,62 @@ def group_test(first: np.ndarray, other: np.ndarray) -> GroupTest:
     return GroupTest("Mann-Whitney U", mann_whitney(first, other)[0])
 
 
-def count_test(counts: Sequence[Sequence[int]], *, exact: bool | None = None) -> GroupTest:
-    """Compare how often two groups have each value of a characteristic: chi-squared (Pearson 1900) or Fisher (1935).
+def kruskal_wallis(groups: Sequence[np.ndarray]) -> GroupTest:
+    """Compare a measurement of several groups by ranks (Kruskal and Wallis 1952); of two by Mann and Whitney's test.
 
     Parameters
     ----------
-    counts : (values, 2)
-        Cases of each group.
-    exact
-        Fisher's test, of more than two values that of Freeman and Halton (1951), or Pearson's, which has no correction
-        for continuity, as in the paper. If not given, Fisher's where Cochran's rule (1954) forbids the other: an
-        expected count under 1, or over a fifth of them under 5. Where Fisher's would go through more than a million
-        tables, Pearson's is made whatever is asked for: the name says which it was.
+    groups : numpy.ndarray of float, (values,)
+        Defined ones of each group; groups without a value are passed over.
 
     Returns
     -------
     GroupTest
-        Its p-value is None where there is one value only, or no case in a group.
+        Its p-value is None if fewer than two groups have values.
     """
-    table = np.asarray(counts, dtype=np.int64).reshape(-1, 2)
-    table = table[table.sum(axis=1) > 0]
-    if len(table) < 2 or not table.sum(axis=0).all():
+    known = [group for group in groups if group.size]
+    if len(known) == 2:
+        return GroupTest("Mann-Whitney U", mann_whitney(*known)[0])
+    if len(known) < 2:
+        return GroupTest("Kruskal-Wallis", None)
+    if np.ptp(np.concatenate(known)) == 0:  # no order at all, which the test cannot divide by
+        return GroupTest("Kruskal-Wallis", 1.0)
+    from scipy.stats import kruskal  # slow to import
+
+    return GroupTest("Kruskal-Wallis", float(kruskal(*known).pvalue))
+
+
+def count_test(counts: Sequence[Sequence[int]], *, exact: bool | None = None) -> GroupTest:
+    """Compare how often groups have each value of a characteristic: chi-squared (Pearson 1900) or Fisher (1935).
+
+    Parameters
+    ----------
+    counts : (values, groups)
+        Cases of each group, of which there are two or more; groups without a case are passed over.
+    exact
+        Fisher's test, of more than two values that of Freeman and Halton (1951), or Pearson's, which has no correction
+        for continuity, as in the paper. If not given, Fisher's where Cochran's rule (1954) forbids the other: an
+        expected count under 1, or over a fifth of them under 5. Where Fisher's would go through more than a million
+        tables, and for more than two groups, Pearson's is made whatever is asked for: the name says which it was.
+
+    Returns
+    -------
+    GroupTest
+        Its p-value is None where there is one value only, or one group with a case.
+    """
+    table = np.atleast_2d(np.asarray(counts, dtype=np.int64))
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    if min(table.shape) < 2:
         return GroupTest("Fisher's exact" if exact else "chi-squared", None)
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     if exact is None:
         exact = bool(expected.min() < _FEWEST_IN_ANY or np.mean(expected < _FEWEST_EXPECTED) > _MOST_FEW)
-    if exact and np.prod(table.sum(axis=1) + 1.0) <= _MOST_TABLES:
+    if exact and table.shape[1] == 2 and np.prod(table.sum(axis=1) + 1.0) <= _MOST_TABLES:
         return GroupTest("Fisher's exact", _fisher_p(table))
     from scipy.stats import chi2  # slow to import
 
     statistic = (np.square(table - expected) / expected).sum()
-    return GroupTest("chi-squared", float(chi2.sf(statistic, len(table) - 1)))
+    return GroupTest("chi-squared", float(chi2.sf(statistic, (len(table) - 1) * (table.shape[1] - 1))))
 
 
 def _fisher_p(table: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""What the study of risk needs of a dataset: WHO type and findings in cohort.csv, and a second reader's masks."""
+"""What the studies of risk and lesions need of a dataset: findings in cohort.csv, and a second reader's masks."""
 
 from __future__ import annotations
 
@@ -53,6 +53,22 @@ def test_findings_and_the_second_mask_go_into_the_dataset(tmp_path: Path) -> Non
     assert [path.name for path in (dataset / "labelsSecond").iterdir()] == ["c0.nii.gz"]
     audit = json.loads((dataset / "audit.json").read_text())
     assert audit["dice_of_both_readers_by_case"] == {"c0": pytest.approx(2 / 3)}
+
+
+def test_diagnosis_location_and_level_go_into_the_dataset(tmp_path: Path) -> None:
+    """After the findings; a level keeps its digits, and none was measured of the second case."""
+    cells = {
+        0: {"who_type": "b2", "diagnosis": "thymoma B2", "location": "Anterior mediastinum", "ctc_level": "12,50"},
+        1: {"diagnosis": "bronchogenic cyst", "ctc_level": "not done"},
+    }
+    write_cohort(tmp_path, cells)
+    rows = rows_of(run(tmp_path).dataset_folder)
+    assert list(rows[0])[-4:] == ["who_type", "diagnosis", "location", "ctc_level"]
+    assert [tuple(row.values())[-3:] for row in rows[:3]] == [
+        ("Type B2 thymoma", "anterior", "12.5"),
+        ("bronchogenic cyst", "", ""),
+        ("", "", ""),
+    ]
 
 
 def test_a_second_mask_takes_pseudonyms_as_the_case_does(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from nnunet_amt.statistics.tests import (
     group_test,
     hodges_lehmann,
     holm,
+    kruskal_wallis,
     mann_whitney,
     mcnemar_p,
     permutation_p,
@@ -210,6 +211,28 @@ def test_a_large_table_with_few_expected_falls_back_to_chi_squared() -> None:
     counts = [[60, 61]] * 6 + [[1, 0]]
     assert count_test(counts, exact=True).name == "chi-squared"
     assert count_test([[900, 880], [0, 9]]).name == "Fisher's exact"  # 1781 x 10 tables
+
+
+def test_counts_of_three_groups_are_compared_by_chi_squared() -> None:
+    """Of 10, 10 and 10 cases 2, 5 and 8 have it: (9 + 0 + 9) / 5, twice, is 7.2; of 2 degrees of freedom p = exp(-3.6).
+
+    A group without a case is passed over; small counts are compared so too, and the name says it.
+    """
+    found = count_test([[2, 5, 8], [8, 5, 2]])
+    assert (found.name, found.p) == ("chi-squared", pytest.approx(np.exp(-3.6)))
+    assert count_test([[2, 5, 0, 8], [8, 5, 0, 2]]).p == found.p
+    assert count_test([[1, 0, 0], [0, 1, 1]]).name == "chi-squared"
+
+
+def test_kruskal_and_wallis_on_paper() -> None:
+    """Ranks 1, 2 / 3, 4 / 5, 6: H = 12 / (6 * 7) * (9 + 49 + 121) / 2 - 3 * 7 = 32 / 7, p = exp(-16 / 7)."""
+    groups = [np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0])]
+    found = kruskal_wallis(groups)
+    assert (found.name, found.p) == ("Kruskal-Wallis", pytest.approx(np.exp(-16 / 7)))
+    two = kruskal_wallis([groups[0], np.zeros(0), groups[2]])  # 2 of the 6 ways are as far apart
+    assert (two.name, two.p) == ("Mann-Whitney U", pytest.approx(2 / 6))
+    assert kruskal_wallis([groups[0], np.zeros(0)]).p is None
+    assert kruskal_wallis([np.ones(2)] * 3).p == 1.0
 
 
 @pytest.mark.parametrize("counts", [[[3, 4]], [[3, 0], [4, 0]], [[0, 0], [1, 2]], []])

@@ -16,22 +16,22 @@ from nnunet_amt.writing.numbers import UNDEFINED, short_p_text
 from nnunet_amt.writing.table import Row, Table
 
 _SPLITS: Mapping[RiskSplit, str] = {"training": "training", "external": "external"}
-_SEXES = {"M": "male", "F": "female", "O": "other"}
+SEXES = {"M": "male", "F": "female", "O": "other"}
 _PUBLISHED_NAMES = {"enhancement": "enhancement pattern", "enhancement_degree": "enhancement degree"}
 _MOST_TEXTS = 6  # of a column of words; one with more is no characteristic
 Groups = tuple[tuple[RiskCase, ...], ...]
 
 
 @dataclass(frozen=True)
-class _Numbers:
-    """A measured characteristic: its name, as in the paper, and its values by case; None where not stated."""
+class Numbers:
+    """A measured characteristic: its name, as in a paper, and its values by case; None where not stated."""
 
     name: str
     values: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class _Words:
+class Words:
     """A characteristic of words: those there can be, in their order, and that of each case; empty: not stated."""
 
     name: str
@@ -61,9 +61,7 @@ def characteristics_table(cases: Sequence[RiskCase]) -> Table:
     published = published_characteristics()
     rows: list[Row] = []
     for one in _characteristics(cases):
-        rows += (
-            _number_rows(one, groups, published) if isinstance(one, _Numbers) else _word_rows(one, groups, published)
-        )
+        rows += _number_rows(one, groups, published) if isinstance(one, Numbers) else _word_rows(one, groups, published)
     columns: list[str] = []
     for place, title in enumerate(_SPLITS.values()):
         low, high = groups[2 * place : 2 * place + 2]
@@ -101,30 +99,32 @@ def _have_volumes(cases: Sequence[RiskCase]) -> bool:
     return any(case.volume_cm3 is not None for case in cases)
 
 
-def _characteristics(cases: Sequence[RiskCase]) -> Iterator[_Numbers | _Words]:
-    yield _Numbers("age, years", {case.case_id: case.age for case in cases})
-    yield _Words("sex", tuple(_SEXES.values()), {case.case_id: _SEXES.get(case.sex or "", "") for case in cases})
-    yield _Numbers("maximal diameter, cm", {case.case_id: case.diameter_cm for case in cases})
+def _characteristics(cases: Sequence[RiskCase]) -> Iterator[Numbers | Words]:
+    yield Numbers("age, years", {case.case_id: case.age for case in cases})
+    yield Words("sex", tuple(SEXES.values()), {case.case_id: SEXES.get(case.sex or "", "") for case in cases})
+    yield Numbers("maximal diameter, cm", {case.case_id: case.diameter_cm for case in cases})
     if _have_volumes(cases):
-        yield _Numbers("tumour volume, cm3", {case.case_id: case.volume_cm3 for case in cases})
+        yield Numbers("tumour volume, cm3", {case.case_id: case.volume_cm3 for case in cases})
     for column, levels in FINDINGS.items():
         values = {case.case_id: case.findings.get(column, "") for case in cases}
-        yield _Words(_PUBLISHED_NAMES.get(column, column), levels, values)
-    yield _Words("WHO type", WHO_TYPES, {case.case_id: case.who_type for case in cases}, tested=False)
+        yield Words(_PUBLISHED_NAMES.get(column, column), levels, values)
+    yield Words("WHO type", WHO_TYPES, {case.case_id: case.who_type for case in cases}, tested=False)
     for column in dict.fromkeys(name for case in cases for name in case.clinical):
-        yield from _clinical(column, {case.case_id: case.clinical.get(column, "").strip() for case in cases})
+        yield from clinical_characteristic(
+            column, {case.case_id: case.clinical.get(column, "").strip() for case in cases}
+        )
 
 
-def _clinical(column: str, texts: Mapping[str, str]) -> Iterator[_Numbers | _Words]:
+def clinical_characteristic(column: str, texts: Mapping[str, str]) -> Iterator[Numbers | Words]:
     """Take a column ``clinical_*`` for numbers where all texts are some, for words where there are few."""
     name, stated = column.removeprefix("clinical_").replace("_", " "), {text for text in texts.values() if text}
     if stated and all(as_number(text) is not None for text in stated) and len(stated) > 2:
-        yield _Numbers(name, {case_id: as_number(text) for case_id, text in texts.items()})
+        yield Numbers(name, {case_id: as_number(text) for case_id, text in texts.items()})
     elif 0 < len(stated) <= _MOST_TEXTS:
-        yield _Words(name, tuple(sorted(stated)), texts)
+        yield Words(name, tuple(sorted(stated)), texts)
 
 
-def _number_rows(one: _Numbers, groups: Groups, published: Mapping[str, tuple[str, ...]]) -> Iterator[Row]:
+def _number_rows(one: Numbers, groups: Groups, published: Mapping[str, tuple[str, ...]]) -> Iterator[Row]:
     values = [
         np.array([value for case in group if (value := one.values[case.case_id]) is not None], dtype=float)
         for group in groups
@@ -132,12 +132,12 @@ def _number_rows(one: _Numbers, groups: Groups, published: Mapping[str, tuple[st
     missing = [len(group) - known.size for group, known in zip(groups, values, strict=True)]
     if sum(missing) < sum(map(len, groups)):
         tests = [_group_test(values[place], values[place + 1]) for place in (0, 2)]
-        yield Row(one.name, _cells([_mean_text(known) for known in values], tests))
+        yield Row(one.name, _cells([mean_text(known) for known in values], tests))
     yield from _published_row(one.name, published)
     yield from _missing_row(one.name, missing)
 
 
-def _word_rows(one: _Words, groups: Groups, published: Mapping[str, tuple[str, ...]]) -> Iterator[Row]:
+def _word_rows(one: Words, groups: Groups, published: Mapping[str, tuple[str, ...]]) -> Iterator[Row]:
     counts = {
         level: [sum(one.values[case.case_id] == level for case in group) for group in groups] for level in one.levels
     }
@@ -148,7 +148,7 @@ def _word_rows(one: _Words, groups: Groups, published: Mapping[str, tuple[str, .
     for level, row in counts.items():
         printed = f"{one.name}: {level}"
         if sum(row) or (sum(stated) and printed in published):
-            cells = [_share(number, of) for number, of in zip(row, stated, strict=True)]
+            cells = [share_text(number, of) for number, of in zip(row, stated, strict=True)]
             yield Row(printed, _cells(cells, tests))
             tests = [None, None]  # beside the first level, as in the paper
         yield from _published_row(printed, published)
@@ -168,11 +168,12 @@ def _published_row(name: str, published: Mapping[str, tuple[str, ...]]) -> Itera
 
 def _cells(of_groups: Sequence[str], tests: Sequence[GroupTest | None]) -> tuple[str, ...]:
     """Put the p-value of each split after its two groups."""
-    p_values = ["" if test is None else _p_cell(test) for test in tests]
+    p_values = ["" if test is None else p_cell(test) for test in tests]
     return (*of_groups[:2], p_values[0], *of_groups[2:], p_values[1])
 
 
-def _p_cell(test: GroupTest) -> str:
+def p_cell(test: GroupTest) -> str:
+    """Write a p-value and the name of its test."""
     return UNDEFINED if test.p is None else f"{short_p_text(test.p)} ({test.name})"
 
 
@@ -180,12 +181,14 @@ def _group_test(low: np.ndarray, high: np.ndarray) -> GroupTest:
     return group_test(low, high) if low.size and high.size else GroupTest("", None)
 
 
-def _mean_text(values: np.ndarray) -> str:
+def mean_text(values: np.ndarray) -> str:
+    """Write mean and standard deviation of values (n,), as both papers do."""
     if not values.size:
         return UNDEFINED
     deviation = f" ± {values.std(ddof=1):.2f}" if values.size > 1 else ""
     return f"{values.mean():.2f}{deviation}"
 
 
-def _share(number: int, of: int) -> str:
+def share_text(number: int, of: int) -> str:
+    """Write a number and its share in percent."""
     return f"{number} ({100 * number / of:.0f}%)" if of else f"{number}"

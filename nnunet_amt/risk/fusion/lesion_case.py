@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -68,11 +68,13 @@ class LesionCohort:
     """The cases that take part, in the dataset's order, and those left out, by reason.
 
     `classes` are those of the multi-class task, in the order of the class map, whether or not a case is of them.
+    `excluded` counts the cases that never were in the dataset, by the manifest's reason.
     """
 
     cases: tuple[LesionCase, ...]
     left_out: Mapping[str, tuple[str, ...]]
     classes: tuple[str, ...]
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
     def of_split(self, split: LesionSplit) -> tuple[LesionCase, ...]:
         """Give the cases of a split."""
