@@ -11,10 +11,12 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
+from nnunet_amt.dataset_conversion.flow_figure import flow_figure
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
 from nnunet_amt.evaluation.subjects import why_not_published
 from nnunet_amt.risk.fusion.class_scores import CLASS_SCORES_FILE
 from nnunet_amt.risk.fusion.evaluation.binary import binary_performances
+from nnunet_amt.risk.fusion.evaluation.cohort_tables import flow_counts, flow_table, table_1, table_2
 from nnunet_amt.risk.fusion.evaluation.comparison import (
     AreaDifference,
     Comparison,
@@ -29,6 +31,7 @@ from nnunet_amt.risk.fusion.evaluation.comparison_tables import (
     nested_table,
     subgroup_table,
 )
+from nnunet_amt.risk.fusion.evaluation.ctc_shift import CtcShift, ctc_figure, ctc_shift_table, ctc_shifts
 from nnunet_amt.risk.fusion.evaluation.ctc_value import CtcSubgroup, NestedCtc, ctc_subgroups, nested_ctc
 from nnunet_amt.risk.fusion.evaluation.figures import (
     binary_roc_figure,
@@ -60,10 +63,12 @@ _TITLES: Mapping[Task, str] = {
     "multiclass": "Classes of lesions, from CT and circulating tumour cells",
 }
 _FIGURES = {
+    "lesion_flow": "Cases identified, excluded, included, and in each split",
     "lesion_roc": "ROC curves of all models on tuning and external cases",
     "lesion_confusion": "What the lesions of each class were called by the monomodal network and by the DMFN",
     "lesion_decision": "Reliability diagram and decision curve of DMFN, monomodal network and baseline without images",
     "lesion_gains": "What the DMFN gains over CT alone with the right CTC levels, and with shuffled ones",
+    "lesion_ctc_levels": "CTC level of every case by class and split, with medians",
 }
 LESION_FILES = (
     *("lesion_tables.md", LESION_SUMMARY.page, LESION_SUMMARY.name),
@@ -75,6 +80,7 @@ LESION_FILES = (
 class LesionEvaluation:
     """What an evaluation of a task found, and the files that it wrote to its folder.
 
+    `ctc_unit` is that of the levels, where the study states it, `shifts` are of the levels between the splits.
     `differences` are of the DMFN with each other model and of `GAINS`, `comparisons` of DMFN and monomodal network.
     `nested` is of two classes alone; `subgroups` are with and without a CTC level, where some have none. `frequent` is
     of many classes: what naming the most frequent ones is worth in each split, see `most_frequent`.
@@ -84,6 +90,8 @@ class LesionEvaluation:
     task: Task
     cohort: LesionCohort
     scores: LesionScores
+    ctc_unit: str | None
+    shifts: tuple[CtcShift, ...]
     performances: tuple[LesionPerformance, ...]
     differences: tuple[AreaDifference, ...]
     comparisons: tuple[Comparison, ...]
@@ -119,6 +127,7 @@ def evaluate_lesions(
     *,
     output: Path | None = None,
     cohort_file: Path | None = None,
+    ctc_unit: str | None = None,
     subjects: str | None = None,
     seed: int = 0,
     figures: bool = True,
@@ -140,6 +149,8 @@ def evaluate_lesions(
         Folder for `LESION_FILES`; that of the task in `at` if not given.
     cohort_file
         ``cohort.csv`` that the cohort was read from, for the record.
+    ctc_unit
+        Of the levels, as the study states it.
     subjects
         What the cases are, see `nnunet_amt.evaluation.subjects.subjects_of`: the paper's rows stand beside patients.
     seed
@@ -158,10 +169,10 @@ def evaluate_lesions(
     output = at.evaluation(task) if output is None else output
     require_apart(output, at.scores(task), "what is evaluated")
     scores = gather_lesion_scores(at.scores(task), cohort, task=task)
-    evaluation = _evaluated(scores, cohort, output, seed)
+    evaluation = _evaluated(scores, cohort, output, ctc_unit, seed)
     tables = _tables(evaluation)
     inputs = {"scores": RunInput(at.scores(task), names=(CLASS_SCORES_FILE,)), "cohort": cohort_file}
-    given = {"task": task, "subjects": subjects}
+    given = {"task": task, "ctc_unit": ctc_unit, "subjects": subjects}
     with recorded_results(output, file_names=LESION_FILES, stage=STAGE, settings=given, inputs=inputs, seed=seed) as (
         folder,
         notes,
@@ -183,7 +194,9 @@ def evaluate_lesions(
     return evaluation
 
 
-def _evaluated(scores: LesionScores, cohort: LesionCohort, output: Path, seed: int) -> LesionEvaluation:
+def _evaluated(
+    scores: LesionScores, cohort: LesionCohort, output: Path, ctc_unit: str | None, seed: int
+) -> LesionEvaluation:
     judge = binary_performances if scores.task == "binary" else multiclass_performances
     differences = area_differences(scores, seed=seed)
     return LesionEvaluation(
@@ -191,6 +204,8 @@ def _evaluated(scores: LesionScores, cohort: LesionCohort, output: Path, seed: i
         scores.task,
         cohort,
         scores,
+        ctc_unit,
+        ctc_shifts(cohort),
         judge(scores, seed=seed),
         differences,
         compare_with_monomodal(scores, differences),
@@ -201,14 +216,18 @@ def _evaluated(scores: LesionScores, cohort: LesionCohort, output: Path, seed: i
 
 
 def _tables(evaluation: LesionEvaluation) -> tuple[Table, ...]:
-    task, performances = evaluation.task, evaluation.performances
+    task, cohort, performances = evaluation.task, evaluation.cohort, evaluation.performances
     found = (
+        flow_table(cohort),
+        table_1(cohort, ctc_unit=evaluation.ctc_unit),
+        table_2(cohort, ctc_unit=evaluation.ctc_unit),
         model_table(performances, task, frequent=evaluation.frequent),
         seed_table(performances, task),
         monomodal_table(evaluation.comparisons, task),
         difference_table(evaluation.differences, task),
         gain_table(evaluation.differences, task),
         nested_table(evaluation.nested),
+        ctc_shift_table(evaluation.shifts) if evaluation.shifts else None,
         subgroup_table(evaluation.subgroups, task),
         class_table(evaluation.main_pair) if task == "multiclass" and evaluation.main_pair else None,
         *(confusion_table(one, evaluation.scores.classes) for one in evaluation.main_pair),
@@ -227,7 +246,8 @@ def _frequent(scores: LesionScores, cohort: LesionCohort) -> dict[LesionSplit, d
 
 def _drawings(evaluation: LesionEvaluation) -> dict[str, Callable[[], Figure]]:
     scores, task, pair = evaluation.scores, evaluation.task, evaluation.main_pair
-    drawings: dict[str, Callable[[], Figure]] = {}
+    cohort = evaluation.cohort
+    drawings: dict[str, Callable[[], Figure]] = {"lesion_flow": lambda: flow_figure(flow_counts(cohort))}
     if any(one.areas[MAIN_AREA[task]].value is not None for one in evaluation.performances):
         drawings["lesion_roc"] = lambda: (
             binary_roc_figure(scores) if task == "binary" else multiclass_roc_figure(scores, evaluation.performances)
@@ -238,6 +258,8 @@ def _drawings(evaluation: LesionEvaluation) -> dict[str, Callable[[], Figure]]:
         drawings["lesion_confusion"] = lambda: confusion_figure(pair, scores.classes)
     if gains_of(evaluation.differences):
         drawings["lesion_gains"] = lambda: gain_figure(evaluation.differences, task)
+    if any(case.ctc_level is not None for case in cohort.cases):
+        drawings["lesion_ctc_levels"] = lambda: ctc_figure(cohort, ctc_unit=evaluation.ctc_unit)
     return drawings
 
 

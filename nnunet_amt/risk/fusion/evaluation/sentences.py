@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
 from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference, RateDifference, difference_of
+from nnunet_amt.risk.fusion.evaluation.ctc_shift import ctc_shift_sentences
 from nnunet_amt.risk.fusion.evaluation.ctc_value import NestedCtc
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import BASELINE, DMFN, MONOMODAL, SPLIT_TITLES
 from nnunet_amt.risk.fusion.evaluation.multiclass import TOP
@@ -45,6 +46,7 @@ def lesion_sentences(evaluation: LesionEvaluation) -> tuple[str, ...]:
     found += _gain_sentences(evaluation, split)
     found += [_nested_sentence(one) for one in evaluation.nested if one.split == split]
     found.append(_level_sentence(evaluation))
+    found += ctc_shift_sentences(evaluation.cohort, evaluation.shifts)
     return tuple(found)
 
 

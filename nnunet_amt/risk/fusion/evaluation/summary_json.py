@@ -37,6 +37,7 @@ def write_summary(path: Path, evaluation: LesionEvaluation, document: Document) 
             for split in SPLIT_TITLES
             for cases in [[case for case in cohort.of_split(split) if case.class_of(evaluation.task) is not None]]
         },
+        "excluded": dict(cohort.excluded),
         "left_out": {reason: len(ids) for reason, ids in cohort.left_out.items()},
         "classes": list(scores.classes),
         "models": [
@@ -52,6 +53,8 @@ def write_summary(path: Path, evaluation: LesionEvaluation, document: Document) 
         "differences": [asdict(one) for one in evaluation.differences],
         "dmfn_against_monomodal": [asdict(one) for one in evaluation.comparisons],
         "ctc_beside_monomodal": [_nested(one) for one in evaluation.nested],
+        "ctc_unit": evaluation.ctc_unit,
+        "ctc_shifts": [asdict(one) for one in evaluation.shifts],
         "by_ctc": [
             {"measured": one.measured, "split": one.performance.split, **_performance(one.performance)}
             for one in evaluation.subgroups

@@ -63,12 +63,13 @@ def test_tables_summary_and_record_are_written(evaluate: Evaluate, tmp_path: Pat
 
 def test_figures_are_drawn_and_told_in_the_document(evaluate: Evaluate, tmp_path: Path, undrawn: None) -> None:
     for task, names in {
-        "binary": {"lesion_roc", "lesion_decision", "lesion_confusion", "lesion_gains"},
-        "multiclass": {"lesion_roc", "lesion_confusion", "lesion_gains"},
+        "binary": ["flow", "roc", "decision", "confusion", "gains", "ctc_levels"],
+        "multiclass": ["flow", "roc", "confusion", "gains", "ctc_levels"],
     }.items():
         found = evaluate(task, figures=True)
-        assert {path.stem for path in found.files if path.suffix == ".png"} >= names
-        assert LESION_SUMMARY.read(found.output).pictures[0].file.stem == "lesion_roc"
+        expected = [f"lesion_{name}" for name in names]
+        assert {path.stem for path in found.files if path.suffix == ".png"} == {*expected}
+        assert [picture.file.stem for picture in LESION_SUMMARY.read(found.output).pictures] == expected
 
 
 def test_results_of_an_earlier_run_are_replaced(evaluate: Evaluate, tmp_path: Path, undrawn: None) -> None:
@@ -132,6 +133,21 @@ def test_few_cases_show_nothing_and_that_is_said(tmp_path: Path) -> None:
     assert "the cases are too few to tell whether that is nothing" in text
     assert "was not tested on 4 external cases with a level: fewer than 10 cases of a class have a level." in text
     assert "All 4 external cases have a CTC level." in text
+
+
+def test_the_cohort_stands_before_its_models_with_the_unit_of_the_study(evaluate: Evaluate) -> None:
+    """Fig. 1, Tables 1 and 2, then Table 3; and whether levels are shifted between the splits."""
+    found = evaluate(ctc_unit="cells/ml")
+    titles = [table.title for table in LESION_SUMMARY.read(found.output).tables]
+    assert [title.split(":")[0] for title in titles[:4]] == [
+        "Flow of cases, as Fig. 1",
+        "Table 1",
+        "Table 2",
+        "Table 3",
+    ]
+    assert any(title.startswith("CTC levels of lesions of one class") for title in titles)
+    assert "CTC level, cells/ml" in tables_of(found.output)
+    assert "a model that is given them learns the laboratory" in " ".join(found.sentences)
 
 
 def test_sentences_compare_with_every_rival(evaluate: Evaluate) -> None:
