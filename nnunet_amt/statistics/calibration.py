@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.statistics.intervals import wilson_interval
+from nnunet_amt.statistics.logistic_fit import logistic_fit
 from nnunet_amt.statistics.roc import Z_95, checked_high, checked_scores
 
 BINS = 10
 _NEAREST_CERTAIN = 0.001  # of 0 and 1, whose logits are infinite
-_MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,23 @@ def calibration_fit(scores: ArrayLike, high: ArrayLike) -> CalibrationFit:
             f"there are {np.count_nonzero(is_high)} high-risk and {np.count_nonzero(~is_high)} low-risk cases: a "
             "calibration takes both; give cases of both, or leave this group out"
         )
-    held = np.clip(values, _NEAREST_CERTAIN, 1 - _NEAREST_CERTAIN)
+    held = held_from_certainty(values)
     logits = np.log(held / (1 - held))
     ones = np.ones((logits.size, 1))
-    intercepts, errors = _logistic_regression(ones, is_high, offset=logits)
-    intercept = float(intercepts[0])
+    at_large = logistic_fit(ones, is_high, offset=logits)
+    intercept = float(at_large.coefficients[0])
     slope, slope_interval = None, None
     if _overlap(logits[is_high], logits[~is_high]):
-        slopes, slope_errors = _logistic_regression(np.column_stack([ones, logits]), is_high, offset=0 * logits)
-        slope, slope_interval = float(slopes[1]), _wald(slopes[1], slope_errors[1])
+        fit = logistic_fit(np.column_stack([ones, logits]), is_high)
+        slope, slope_interval = float(fit.coefficients[1]), _wald(fit.coefficients[1], fit.errors[1])
     return CalibrationFit(
-        intercept, _wald(intercept, errors[0]), slope, slope_interval, int(np.count_nonzero(held != values))
+        intercept, _wald(intercept, at_large.errors[0]), slope, slope_interval, int(np.count_nonzero(held != values))
     )
+
+
+def held_from_certainty(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move scores nearer to 0 or 1 than 0.001 to there: the logits of certainty are infinite."""
+    return np.clip(scores, _NEAREST_CERTAIN, 1 - _NEAREST_CERTAIN)
 
 
 def bin_sums(
@@ -217,28 +222,6 @@ def _checked(scores: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], N
 def _overlap(of_high: NDArray[np.float64], of_low: NDArray[np.float64]) -> bool:
     """Whether a logistic regression of the classes on this has a finite slope (Albert and Anderson 1984)."""
     return bool(of_high.min() < of_low.max() and of_low.min() < of_high.max())
-
-
-def _logistic_regression(
-    columns: NDArray[np.float64], outcome: NDArray[np.bool_], *, offset: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit by Newton's method with steps halved until the likelihood rises; give coefficients and standard errors."""
-
-    def surprise(coefficients: NDArray[np.float64]) -> float:
-        logits = offset + columns @ coefficients
-        return float(np.logaddexp(0, np.where(outcome, -logits, logits)).sum())
-
-    coefficients = np.zeros(columns.shape[1])
-    for _ in range(_MOST_STEPS):
-        fitted = 1 / (1 + np.exp(-(offset + columns @ coefficients)))
-        information = columns.T @ (columns * (fitted * (1 - fitted))[:, None])
-        step = np.linalg.solve(information, columns.T @ (outcome - fitted))
-        while surprise(coefficients + step) > surprise(coefficients) and np.abs(step).max() > 1e-12:
-            step = step / 2
-        coefficients = coefficients + step
-        if np.abs(step).max() < 1e-10:
-            break
-    return coefficients, np.sqrt(np.linalg.inv(information).diagonal())
 
 
 def _wald(estimate: float, error: float) -> tuple[float, float]:

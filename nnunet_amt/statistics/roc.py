@@ -178,15 +178,34 @@ def bootstrap_auc_interval(
     of_high, of_low = _classes(scores, high)
     is_high = np.asarray(high, bool)
     _, patient = np.unique([str(each) for each in patients], return_inverse=True)
-    in_order = (of_high[:, None] > of_low) + 0.5 * (of_high[:, None] == of_low)  # (high-risk cases, low-risk cases)
-    samples = []
-    for weights in resampled_weights(int(patient.max()) + 1, resamples=resamples, seed=seed):
-        high_weights, low_weights = weights[:, patient[is_high]], weights[:, patient[~is_high]]
-        with np.errstate(invalid="ignore"):
-            pairs = high_weights.sum(axis=1) * low_weights.sum(axis=1)
-            samples.append(((high_weights @ in_order) * low_weights).sum(axis=1) / pairs)
+    samples = [
+        weighted_auc(of_high, of_low, weights[:, patient[is_high]], weights[:, patient[~is_high]])
+        for weights in resampled_weights(int(patient.max()) + 1, resamples=resamples, seed=seed)
+    ]
     low, upper = percentile_interval(np.concatenate(samples)[:, None])
     return with_width((float(low[0]), float(upper[0])))
+
+
+def weighted_auc(of_high: Floats, of_low: Floats, high_weights: Floats, low_weights: Floats) -> Floats:
+    """Give an AUC for each row of weights, such as how often a bootstrap drew each case.
+
+    Parameters
+    ----------
+    of_high, of_low : numpy.ndarray of float, (high-risk cases,) and (low-risk cases,)
+        Scores.
+    high_weights, low_weights : numpy.ndarray of float, (rows, high-risk cases) and (rows, low-risk cases)
+        Of them.
+
+    Returns
+    -------
+    numpy.ndarray of float, (rows,)
+        NaN where either class weighs nothing.
+    """
+    in_order = (of_high[:, None] > of_low) + 0.5 * (of_high[:, None] == of_low)  # (high-risk cases, low-risk cases)
+    pairs = high_weights.sum(axis=1) * low_weights.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        areas: Floats = ((high_weights @ in_order) * low_weights).sum(axis=1) / pairs
+    return areas
 
 
 def roc_points(scores: ArrayLike, high: ArrayLike) -> RocCurve:

@@ -49,6 +49,7 @@ PLANS = {
 # A study of risk in the folder of a study, as the room above this one lays it out.
 RISK_FOLDER, RISK_EVALUATION_FOLDER, READERS_FOLDER = "risk", "evaluation", "readers"
 RISK_SUMMARY = DocumentFile("risk_summary.json", 1, "risk evaluate", "risk_tables.html")
+LESION_SUMMARY = DocumentFile("lesion_summary.json", 1, "risk evaluate", "lesion_tables.html")  # of a task, with CTC
 READER_STUDY = DocumentFile("reader_study.json", 1, "risk readers", "reader_tables.html")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
@@ -86,19 +87,23 @@ class SegmentationCost:
 
 def auc_estimate(scored: ScoredCases, *, seed: int = 0) -> AucEstimate:
     """Compute an AUC, and its interval where there are cases enough."""
-    high, patients = scored.high, [case.patient for case in scored.cases]
-    cases, positive = len(scored.cases), int(high.sum())
+    return auc_of(scored.scores, scored.high, [case.patient for case in scored.cases], seed=seed)
+
+
+def auc_of(
+    scores: NDArray[np.float64], high: NDArray[np.bool_], patients: Sequence[str], *, seed: int = 0
+) -> AucEstimate:
+    """Do the same with scores, outcomes and patients of the cases, (cases,) each."""
+    cases, positive = len(high), int(high.sum())
     by_patient = several_each(patients) is not None
     if positive in (0, cases):
         return AucEstimate(cases, positive, None, None, by_patient)
     interval = None
     if cases >= FEWEST_CASES and 1 < positive < cases - 1:
         interval = (
-            bootstrap_auc_interval(scored.scores, high, patients, seed=seed)
-            if by_patient
-            else delong(scored.scores, high).interval
+            bootstrap_auc_interval(scores, high, patients, seed=seed) if by_patient else delong(scores, high).interval
         )
-    return AucEstimate(cases, positive, auc(scored.scores, high), interval, by_patient)
+    return AucEstimate(cases, positive, auc(scores, high), interval, by_patient)
 
 
 def best_out_of_fold(scored: ScoredModels) -> ScoredModel:
@@ -185,12 +190,21 @@ def segmentation_costs(
 
 
 def _difference(one: ScoredCases, other: ScoredCases) -> AucDifference | None:
-    """Compare two models on the same cases; of few cases there is a difference, but neither interval nor p-value."""
+    return auc_difference(one.scores, other.scores, one.high, [case.patient for case in one.cases])
+
+
+def auc_difference(
+    first: NDArray[np.float64], second: NDArray[np.float64], high: NDArray[np.bool_], patients: Sequence[str]
+) -> AucDifference | None:
+    """Compare two models on the same cases; of few cases there is a difference, but neither interval nor p-value.
+
+    The difference is the second's AUC less the first's; None where there are not two patients of either class.
+    """
     try:
-        found = clustered_delong_test(one.scores, other.scores, one.high, [case.patient for case in one.cases])
+        found = clustered_delong_test(first, second, high, patients)
     except TooFewCasesError:
         return None
-    return found if len(one.cases) >= FEWEST_CASES else AucDifference(found.difference, None, None)
+    return found if len(high) >= FEWEST_CASES else AucDifference(found.difference, None, None)
 
 
 def _corrected(of_kind: Sequence[ModelDifference]) -> list[ModelDifference]:
