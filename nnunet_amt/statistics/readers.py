@@ -162,22 +162,69 @@ def compare_groups(
         raise BadInputError(f"reader {both[0]} is in both groups; put each reader into one of them")
     for _, readers in (first, second):
         _some(readers)
-    ratings = np.concatenate([readings.in_condition(*first), readings.in_condition(*second)])
-    aucs, covariances = auc_covariances(ratings[None], readings.high, method=covariance)
-    parts = slice(0, len(first[1])), slice(len(first[1]), None)
-    groups = [
-        _Group(name, aucs[0, at], covariances[0, at, 0, at])
-        for (name, _), at in zip((first, second), parts, strict=True)
-    ]
+    ratings = readings.in_condition(*first), readings.in_condition(*second)
+    several = min(len(first[1]), len(second[1])) > 1
+    return _compare(ratings, (first[0], second[0]), readings.high, covariance, random=several)
+
+
+def compare_with_model(
+    readings: Readings,
+    group: tuple[str, Sequence[str]],
+    model: tuple[str, NDArray[np.float64]],
+    *,
+    covariance: Covariance = "delong",
+) -> GroupComparison:
+    """Compare the mean AUC of readers with that of a model that read the same cases alone: the model's less theirs.
+
+    As `compare_groups`, but the model is the one that it is: readers alone vary beyond the sample of cases.
+
+    Parameters
+    ----------
+    group
+        The condition that the readers read in, and the readers.
+    model
+        Its name, and its scores in the order of the cases, (cases,).
+    covariance
+        As of `analyse_readers`.
+
+    Raises
+    ------
+    BadInputError
+        If the condition or a reader is not in the study, or there is not a score for each case.
+    TooFewCasesError
+        As `analyse_readers`.
+    """
+    name, scores = model
+    if scores.shape != readings.high.shape:
+        raise BadInputError(
+            f"{scores.size} scores of the model are given for {readings.high.size} cases; give each one"
+        )
+    _some(group[1])
+    ratings = readings.in_condition(*group), scores[None]
+    return _compare(ratings, (group[0], name), readings.high, covariance, random=len(group[1]) > 1)
+
+
+def _compare(
+    ratings: tuple[NDArray[np.float64], NDArray[np.float64]],
+    names: tuple[str, str],
+    high: NDArray[np.bool_],
+    covariance: Covariance,
+    *,
+    random: bool,
+) -> GroupComparison:
+    """Compare two groups by their ratings, (readers, cases) each."""
+    aucs, covariances = auc_covariances(np.concatenate(ratings)[None], high, method=covariance)
+    parts = slice(0, len(ratings[0])), slice(len(ratings[0]), None)
+    groups = [_Group(name, aucs[0, at], covariances[0, at, 0, at]) for name, at in zip(names, parts, strict=True)]
     across = float(covariances[0, parts[0], 0, parts[1]].mean())
     means = [_mean(group.condition, group.aucs, float(group.covariances.mean()), math.inf) for group in groups]
     fixed = _compared(means, sum(float(group.covariances.mean()) for group in groups) - 2 * across, math.inf)
-    return GroupComparison(_random_groups(groups, across) if min(map(len, (first[1], second[1]))) > 1 else None, fixed)
+    return GroupComparison(_random_groups(groups, across) if random else None, fixed)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Readers in one condition: their AUCs, (readers,), and the covariances of these, (readers, readers)."""
+    """Readers in one condition, or a model: AUCs, (readers,), and the covariances of these, (readers, readers)."""
 
     condition: str
     aucs: NDArray[np.float64]
@@ -185,12 +232,14 @@ class _Group:
 
     @property
     def spread(self) -> float:
-        """The variance of their mean over other readers."""
-        return float(self.aucs.var(ddof=1)) / self.aucs.size
+        """The variance of their mean over other readers; a model has no others."""
+        return 0.0 if self.aucs.size == 1 else float(self.aucs.var(ddof=1)) / self.aucs.size
 
     @property
     def shared(self) -> float:
-        """The covariance of two of them."""
+        """The covariance of two of them, or the variance of the one."""
+        if self.aucs.size == 1:
+            return float(self.covariances[0, 0])
         pairs = self.aucs.size * (self.aucs.size - 1)
         return float(self.covariances.sum() - self.covariances.trace()) / pairs
 
@@ -201,7 +250,7 @@ def _random_groups(groups: list[_Group], across: float) -> MeanComparison:
         total = group.spread + max(group.shared, 0.0)
         means.append(_mean(group.condition, group.aucs, total, _degrees(total, group.spread, group.aucs.size - 1)))
     total = sum(group.spread for group in groups) + max(sum(group.shared for group in groups) - 2 * across, 0.0)
-    squares = sum(group.spread**2 / (group.aucs.size - 1) for group in groups)
+    squares = sum(group.spread**2 / (group.aucs.size - 1) for group in groups if group.aucs.size > 1)
     return _compared(means, total, total**2 / squares if squares > 0 else math.inf)
 
 
