@@ -36,7 +36,7 @@ def table_3(result: ReaderAnalysis) -> Table:
             rows.append(_row(f"{one.name}, {helped}", one.second.estimate, one.second.rates, p_values))
     rows += [Row(row.title, (*row.cells, *_NO_P), "published") for row in question.published()]
     return Table(
-        f"Table 3: {readers_word(result)} {without} and with {question.help}{question.asked}, "
+        f"Table 3: {readers_word(result)} without and with {question.help}{question.asked}, "
         f"{len(result.readings.cases)} cases",
         "Reader",
         ("AUC (95% CI)", *RATE_TITLES.values(), "p, with against without", "p, Holm"),

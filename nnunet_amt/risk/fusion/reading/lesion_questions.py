@@ -104,7 +104,9 @@ def class_question(classes: Sequence[str]) -> ReaderQuestion:
     words = {plain(name): float(place) for place, name in enumerate(classes)}
     if len(words) < len(classes):
         twice = next(name for place, name in enumerate(classes) if words[plain(name)] != place)
-        raise BadInputError(f"class {twice!r} stands twice, but for capitals and hyphens; name each class otherwise")
+        raise BadInputError(
+            f"class {twice!r} has another one's name but for capitals or hyphens; give it one of its own"
+        )
     return ReaderQuestion(
         name="class",
         help=_HELP,

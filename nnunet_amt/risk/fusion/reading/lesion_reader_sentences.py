@@ -60,7 +60,7 @@ def _right(result: RightAnswers) -> list[str]:
         )
     better = sum(one.change.p_holm < _SIGNIFICANT and one.change.second > one.change.first for one in result.readers)
     found.append(
-        f"Of single readers, {better} of {len(result.readers)} have more right {noun} with {question.help} "
+        f"Of single {who}s, {better} of {len(result.readers)} have more right {noun} with {question.help} "
         f"(p < {_SIGNIFICANT:g}, McNemar, corrected by Holm)."
     )
     if result.model is not None:

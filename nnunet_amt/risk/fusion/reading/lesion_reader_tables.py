@@ -56,7 +56,7 @@ def right_table(result: RightAnswers, macro: MacroPoints | None) -> Table:
     rows += _published(of_classes)
     columns = ("Right alone, without / with", "p", "p, Holm")
     return Table(
-        f"Right {right_word(result)} of {_readers(result.simulated)} {without} and with {result.question.help}, "
+        f"Right {right_word(result)} of {_readers(result.simulated)} without and with {result.question.help}, "
         f"{len(result.readings.cases)} cases",
         "Reader",
         ("Right (95% CI)", *(("Macro AUC",) if of_classes else ()), *columns),
