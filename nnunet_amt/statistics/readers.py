@@ -19,6 +19,8 @@ from nnunet_amt.statistics.reader_covariances import Covariance, ErrorCovariance
 from nnunet_amt.statistics.reader_table import CONDITIONS, Readings
 from nnunet_amt.statistics.roc import AucDifference, AucInterval, delong, delong_test
 
+_NO_VARIANCE = 1e-18  # what rounding can leave of none
+
 
 @dataclass(frozen=True)
 class VarianceComponents:
@@ -81,6 +83,11 @@ class GroupComparison:
     random_readers: MeanComparison | None
     fixed_readers: MeanComparison
 
+    @property
+    def answer(self) -> MeanComparison:
+        """The one to be told, see `ReaderStudy.answer`."""
+        return _answer(self.random_readers, self.fixed_readers)
+
 
 @dataclass(frozen=True)
 class ReaderStudy:
@@ -90,6 +97,15 @@ class ReaderStudy:
     random_readers: MeanComparison | None
     fixed_readers: MeanComparison
     components: VarianceComponents
+
+    @property
+    def answer(self) -> MeanComparison:
+        """The one to be told: of random readers, but not where it is surer than that of the very same readers.
+
+        Two or three readers can agree by chance, so that others seem to agree too: where two say yes and no, the answer
+        of random readers calls 9% of studies without a difference significant at 0.05, this one 3%.
+        """
+        return _answer(self.random_readers, self.fixed_readers)
 
 
 def analyse_readers(readings: Readings, *, covariance: Covariance = "delong") -> ReaderStudy:
@@ -254,6 +270,13 @@ def _random_groups(groups: list[_Group], across: float) -> MeanComparison:
     return _compared(means, total, total**2 / squares if squares > 0 else math.inf)
 
 
+def _answer(random: MeanComparison | None, fixed: MeanComparison) -> MeanComparison:
+    def width(one: MeanComparison) -> float:
+        return 0.0 if one.interval is None else one.interval[1] - one.interval[0]
+
+    return random if random is not None and width(random) >= width(fixed) else fixed
+
+
 def _some(readers: Sequence[str]) -> None:
     if not readers:
         raise TooFewCasesError("there is no reader to analyse; give the readings of one at least")
@@ -323,7 +346,7 @@ def _compared(means: list[ConditionMean], variance: float, degrees: float) -> Me
 
     first, second = means
     difference = second.auc - first.auc
-    if variance <= 0:
+    if variance < _NO_VARIANCE:
         return MeanComparison((first, second), difference, None, None, degrees, None if difference else 1.0)
     half = _t_quantile(degrees) * math.sqrt(variance)
     p = 2 * float(t.sf(abs(difference) / math.sqrt(variance), degrees))

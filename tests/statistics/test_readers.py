@@ -263,3 +263,17 @@ def test_a_model_does_not_vary_as_readers_do() -> None:
 def test_a_model_needs_a_score_for_each_case() -> None:
     with pytest.raises(BadInputError, match="113 scores of the model are given for 114 cases"):
         compare_with_model(VAN_DYKE, ("1", ["3"]), ("model", MODEL[1:]))
+
+
+def test_the_answer_is_no_surer_of_other_readers_than_of_these() -> None:
+    """Two readers who gain as much, each in other cases, leave random readers no variance at all; they have theirs."""
+    high = np.arange(40) < 20
+    without, one, other = (np.where(high, 1.0, 0.0) for _ in range(3))
+    without[:8] = one[:4] = other[4:8] = 0
+    found = analyse_readers(study(np.array([[without, without], [one, other]]), high))
+    assert found.random_readers is not None
+    assert (found.random_readers.difference, found.random_readers.p) == (pytest.approx(0.1), None)
+    assert found.answer is found.fixed_readers
+    assert found.answer.interval is not None
+    groups = compare_groups(VAN_DYKE, ("1", ["1", "2"]), ("1", ["3", "4"]))
+    assert groups.answer is groups.random_readers  # who differ more than one sample of cases from another

@@ -119,7 +119,7 @@ def analyse_study(
     )
     study = analyse_readers(readings)
     scores = None if model_scores is None else _scores_of(readings, model_scores)
-    levels = dict.fromkeys(table.levels[reader] for reader in readings.readers)
+    levels = dict.fromkeys(table.levels.values())
     return ReaderAnalysis(
         question,
         readings,

@@ -63,12 +63,17 @@ def reader_figure(result: ReaderAnalysis) -> Figure:
 
 
 def draw_readers(
-    readers: Sequence[DrawnReader], *, question: ReaderQuestion, model: Curve | None, simulated: bool
+    readers: Sequence[DrawnReader],
+    *,
+    question: ReaderQuestion,
+    model: Curve | None,
+    simulated: bool,
+    area: str = "AUC",
 ) -> Figure:
     """Draw a panel for each level, of all readers where there are many levels.
 
     An open mark is a reader without help, a filled one the same reader with it. Graded ratings also have their curves:
-    broken without help, unbroken with it. The grey curve is the model's.
+    broken without help, unbroken with it. The grey curve is the model's. `area` is what the legend calls the areas.
     """
     known = tuple(dict.fromkeys(one.level for one in readers))
     levels: tuple[str | None, ...] = known if len(known) <= _MOST_LEVELS else (None,)
@@ -88,7 +93,7 @@ def draw_readers(
         title = f"{'simulated readers; ' if simulated else ''}open: {without}; filled: {helped}"
         title += "" if model is None else f"; grey: the model ({question.model})"
         figure.legend(
-            handles=[_handle(place, one) for place, one in enumerate(readers)], title=title,
+            handles=[_handle(place, one, area) for place, one in enumerate(readers)], title=title,
             loc="outside lower left", ncols=columns, frameon=False, alignment="left", fontsize=SMALL_FONT_SIZE,
             title_fontsize=SMALL_FONT_SIZE,
         )  # fmt: skip
@@ -116,9 +121,9 @@ def _point(reads: Reads) -> Point:
     return 1 - specificity, sensitivity
 
 
-def _handle(place: int, one: DrawnReader) -> object:
+def _handle(place: int, one: DrawnReader, area: str) -> object:
     from matplotlib.lines import Line2D
 
     style, (first, second) = model_style(place), one.aucs
-    label = f"{plain_text(one.name)}: AUC {first:.2f} to {second:.2f}"
+    label = f"{plain_text(one.name)}: {area} {first:.2f} to {second:.2f}"
     return Line2D([], [], linestyle="", marker=style.marker, color=style.colour, markersize=5.0, label=label)

@@ -45,8 +45,8 @@ def reader_sentences(result: ReaderAnalysis) -> tuple[str, ...]:
 
 
 def _answer(who: str, study: ReaderStudy, question: ReaderQuestion, *, few: bool) -> str:
-    answer = study.random_readers or study.fixed_readers
-    scope = "for readers like these" if study.random_readers is not None else "for these readers alone"
+    answer = study.answer
+    scope = "for readers like these" if answer is study.random_readers else "for these readers alone"
     first, second = answer.means
     change = difference_words(answer.difference, "lower", "higher", "no higher")
     means = (

@@ -79,7 +79,8 @@ def answer_table(result: ReaderAnalysis) -> Table:
         tuple(rows),
         (
             "Random readers are the answer: it holds for other readers and cases like these. One reader tells nothing "
-            f"of others. Intervals, F and p are withheld under {FEWEST_CASES} cases.",
+            "of others; where random readers seem surer than fixed ones, as two or three can by chance, these are the "
+            f"answer. Intervals, F and p are withheld under {FEWEST_CASES} cases.",
         ),
     )
 
@@ -90,8 +91,7 @@ def group_table(result: ReaderAnalysis) -> Table | None:
         return None
     rows = []
     for title, comparison in result.between_levels.items():
-        answer = comparison.random_readers or comparison.fixed_readers
-        rows.append(_comparison_row(title, answer, few=result.few))
+        rows.append(_comparison_row(title, comparison.answer, few=result.few))
     return Table(
         f"Mean AUC of levels compared{result.question.asked}: second less first",
         "Levels",

@@ -245,8 +245,8 @@ def _notes(
     number = len(cases)
     if without := sum(case.ctc_level is None for case in cases):
         yield (
-            f"{without} of the {number} cases read{question.asked} have no level of CTC: of these readers with CTC "
-            "knew no more than without."
+            f"{without} of the {number} cases that were read have no level of CTC: of these readers with CTC knew no "
+            "more than without."
         )
     if len({case.patient for case in cases}) < number:
         yield "Some patients have several cases, which DeLong's and Wilson's intervals take for independent."

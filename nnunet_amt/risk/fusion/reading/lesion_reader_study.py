@@ -167,7 +167,11 @@ def _draw(study: LesionReaderStudy, folder: Path) -> tuple[Picture, ...]:
         for name, answers in study.named.items():
             readers = [_drawn(one.name, one.level, answers, study.macro) for one in answers.readers]
             drawn[name] = draw_readers(
-                readers, question=answers.question, model=study.macro.model_curve, simulated=study.simulated
+                readers,
+                question=answers.question,
+                model=study.macro.model_curve,
+                simulated=study.simulated,
+                area="macro AUC",
             )
     pictures = []
     for name, figure in drawn.items():

@@ -138,8 +138,7 @@ def comparison_table(comparison: ModelComparison, result: ReaderAnalysis) -> Tab
             "(one alone is himself). Single readers by DeLong's paired test; sensitivity and specificity by McNemar's "
             "exact test. Holm over the groups, and over the single readers for each test. Intervals and p-values of "
             f"AUCs are withheld under {FEWEST_CASES} cases.",
-            f"An AUC of yes and no is the mean of sensitivity and specificity, that of {question.model} is of its "
-            f"probabilities: the difference favours {question.model}. {_unequal(question.model, question.help)}",
+            ("" if result.graded else f"{_yes_or_no(question.model)} ") + _unequal(question.model, question.help),
         ),
     )  # fmt: skip
 
@@ -164,9 +163,8 @@ def _published(of_classes: bool) -> list[Row]:
 
 def _what(result: RightAnswers) -> str:
     if result.question.name == MANAGEMENT.name:
-        return (
-            f"A decision is right if it is the reference of the table of readings: {joined(result.question.answers)}."
-        )
+        names = ", ".join(result.question.answers)
+        return f"A decision ({names}) is right if it is the reference of the table of readings. No model decides."
     return (
         "A class is right if it is that of the diagnosis; of the model the class of the highest probability counts, as "
         "readers name one."
@@ -180,6 +178,13 @@ def _macro_note(result: RightAnswers, macro: MacroPoints | None) -> str:
     return (
         f"Macro AUC: the mean over the classes of {FEWEST_OF_CLASS} or more cases ({names}), each against the rest; a "
         "reader's is the mean of sensitivity and specificity, as one answer has no curve."
+    )
+
+
+def _yes_or_no(model: str) -> str:
+    return (
+        f"An AUC of yes and no is the mean of sensitivity and specificity, that of {model} is of its probabilities: "
+        f"the difference favours {model}."
     )
 
 

@@ -76,8 +76,8 @@ def _groups(result: ReaderAnalysis) -> tuple[AgainstGroup, ...]:
     for group, names in members.items():
         for condition in result.readings.conditions:
             both = compare_with_model(result.readings, (condition, names), model)
-            answer = both.random_readers or both.fixed_readers
-            found.append(AgainstGroup(group, condition, len(names), both.random_readers is not None, answer))
+            is_random = both.answer is both.random_readers
+            found.append(AgainstGroup(group, condition, len(names), is_random, both.answer))
     corrected = _holm([one.comparison.p for one in found])
     return tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True))
 

@@ -87,7 +87,6 @@ def test_the_model_is_compared_on_the_same_patients() -> None:
         ("chief", WITHOUT, 2),
         ("chief", WITH, 2),
     ]
-    assert all(one.random for one in found.comparison.groups)
 
 
 def test_decisions_are_right_of_three_and_surgery_or_not() -> None:
