@@ -15,14 +15,9 @@ from nnunet_amt.risk.evaluation.performance import AucEstimate
 from nnunet_amt.risk.reading.reader_file import ReaderTable
 from nnunet_amt.risk.reading.reader_question import RISK_QUESTION, ReaderQuestion
 from nnunet_amt.statistics.rates import Rate, confusion
+from nnunet_amt.statistics.reader_groups import GroupComparison, compare_groups
 from nnunet_amt.statistics.reader_table import Readings, gather_readings
-from nnunet_amt.statistics.readers import (
-    GroupComparison,
-    ReaderComparison,
-    ReaderStudy,
-    analyse_readers,
-    compare_groups,
-)
+from nnunet_amt.statistics.readers import ReaderComparison, ReaderStudy, analyse_readers
 from nnunet_amt.statistics.roc import delong
 from nnunet_amt.statistics.tests import holm
 

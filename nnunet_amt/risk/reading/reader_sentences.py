@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnunet_amt.statistics.readers import MeanComparison, ReaderStudy
+from nnunet_amt.statistics.reader_means import MeanComparison
+from nnunet_amt.statistics.readers import ReaderStudy
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, short_p_text
 
 if TYPE_CHECKING:

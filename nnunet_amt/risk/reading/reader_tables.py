@@ -10,8 +10,8 @@ from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.performance import AucEstimate
 from nnunet_amt.risk.evaluation.tables import RATE_TITLES, auc_text, rate_cells
 from nnunet_amt.statistics.rates import Rate
+from nnunet_amt.statistics.reader_means import MeanComparison
 from nnunet_amt.statistics.reader_planning import PlannedStudy
-from nnunet_amt.statistics.readers import MeanComparison
 from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text, value_text
 from nnunet_amt.writing.table import Row, Table
 

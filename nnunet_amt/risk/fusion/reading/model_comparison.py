@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from nnunet_amt.risk.fusion.reading.right_answers import ALL_READERS, RightAlone, right_alone
 from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
-from nnunet_amt.statistics.readers import MeanComparison, compare_with_model
+from nnunet_amt.statistics.reader_groups import compare_with_model
+from nnunet_amt.statistics.reader_means import MeanComparison
 from nnunet_amt.statistics.roc import AucDifference, delong_test
 from nnunet_amt.statistics.tests import holm
 
