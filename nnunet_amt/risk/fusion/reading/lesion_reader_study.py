@@ -122,9 +122,8 @@ def write_lesion_reader_study(
     with recorded_results(
         output, file_names=LESION_READER_FILES, stage=STAGE, settings=given, inputs={"readers": table_file}, seed=seed
     ) as (folder, notes):
-        notes.counts |= {
-            name: len(one.readings.cases) for name, one in (*study.yes_or_no.items(), *study.named.items())
-        }
+        notes.counts |= {name: len(analysis.readings.cases) for name, analysis in study.yes_or_no.items()}
+        notes.counts |= {name: len(answers.readings.cases) for name, answers in study.named.items()}
         document = _document(study, _draw(study, folder) if figures else ())
         if why := why_not_published(subjects):
             document = document.without_published()

@@ -134,10 +134,10 @@ def comparison_table(comparison: ModelComparison, result: ReaderAnalysis) -> Tab
         ),
         tuple(rows),
         (
-            "Groups by Obuchowski and Rockette: the model is the one that it is, readers are drawn from such readers "
-            "(one alone is himself). Single readers by DeLong's paired test; sensitivity and specificity by McNemar's "
-            "exact test. Holm over the groups, and over the single readers for each test. Intervals and p-values of "
-            f"AUCs are withheld under {FEWEST_CASES} cases.",
+            "Groups by Obuchowski and Rockette: the model is the one that it is, readers stand for others like them "
+            "but where it says these alone. Single readers by DeLong's paired test; sensitivity and specificity by "
+            "McNemar's exact test. Holm over the groups, and over the single readers for each test. Intervals and "
+            f"p-values of AUCs are withheld under {FEWEST_CASES} cases.",
             ("" if result.graded else f"{_yes_or_no(question.model)} ") + _unequal(question.model, question.help),
         ),
     )  # fmt: skip
@@ -147,7 +147,8 @@ def _group_row(group: AgainstGroup, *, few: bool) -> Row:
     readers, one = group.comparison.means[0], group.comparison
     change = difference_text(one.difference, None if few else one.interval)
     tests = (UNDEFINED,) * 2 if few else (short_p_text(one.p), short_p_text(group.p_holm))
-    title = f"{group.group}, {group.condition} (n = {group.readers})"
+    alone = "" if group.random else ", these alone"
+    title = f"{group.group}, {group.condition} (n = {group.readers}{alone})"
     return Row(title, (value_text(readers.auc), change, *tests, UNDEFINED, UNDEFINED))
 
 

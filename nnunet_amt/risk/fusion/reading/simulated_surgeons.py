@@ -41,7 +41,7 @@ def published_aucs(section: str) -> dict[str, tuple[float, float]]:
         name, _, asked = row.row.partition(", ")
         if asked == section and "auc" in row.rates:
             aucs.setdefault(name, float(row.rates["auc"].value.value))
-    found = {}
+    found: dict[str, tuple[float, float]] = {}
     for level in LEVELS:
         without = aucs.get(level + _WITHOUT_IN_TEXT, aucs[f"{level} physicians"])
         both = without, aucs.get(level + _WITH, without)

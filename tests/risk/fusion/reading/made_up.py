@@ -33,9 +33,9 @@ def lesion(case_id: str, malignant: bool, split: LesionSplit = "external", **abo
     return LesionCase(case_id=case_id, malignant=malignant, split=split, image=none, mask=none, **(usual | about))  # type: ignore[arg-type]
 
 
-def lesions(**about: object) -> LesionCohort:
+def lesions() -> LesionCohort:
     """Ten benign and 14 malignant external cases, x00 to x23, and two of either for tuning."""
-    external = [lesion(f"x{place:02}", place >= BENIGN, **about) for place in range(BENIGN + MALIGNANT)]
+    external = [lesion(f"x{place:02}", place >= BENIGN) for place in range(BENIGN + MALIGNANT)]
     tuning = [lesion(f"t{place}", place >= 2, "tuning") for place in range(4)]
     return LesionCohort((*external, *tuning), {}, CLASSES)
 

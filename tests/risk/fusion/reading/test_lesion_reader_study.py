@@ -20,6 +20,7 @@ from nnunet_amt.risk.fusion.reading.lesion_reader_analysis import (
 )
 from nnunet_amt.risk.fusion.reading.lesion_reader_sentences import lesion_reader_sentences
 from nnunet_amt.risk.fusion.reading.lesion_reader_study import LESION_READER_FILES, write_lesion_reader_study
+from nnunet_amt.risk.reading.reader_figure import reader_figure
 from nnunet_amt.risk.reading.reader_file import ReaderTable
 from nnunet_amt.statistics.roc import delong_test
 from nnunet_amt.study.study_files import LESION_READER_STUDY
@@ -159,6 +160,35 @@ def test_simulated_readers_are_of_phantoms_and_it_is_said(tmp_path: Path, undraw
     assert any("theirs without is taken" in note for note in document.notes)
     assert any("The reference decision is made up" in note for note in document.notes)
     assert "Published" not in (tmp_path / "lesion_reader_tables.md").read_text()
+
+
+def test_of_few_cases_no_interval_is_told() -> None:
+    """Twelve cases, one level: means and counts, but no interval and no p-value of an AUC or a share."""
+    cohort = lesions()
+    few = LesionCohort((*cohort.cases[4:16], *cohort.cases[-4:]), {}, CLASSES)
+    kept = {case.case_id for case in few.cases}
+    tables = {
+        name: ReaderTable(
+            tuple(row for row in table.rows if row.case_id in kept and row.reader.startswith("Chief")),
+            {reader: level for reader, level in table.levels.items() if level == "chief"},
+            {case: right for case, right in table.references.items() if case in kept},
+        )
+        for name, table in BINARY.items()
+    }
+    said = lesion_reader_sentences(analysed(tables, few))
+    assert "12 cases are too few to tell whether readers are better for malignancy with CTC." in said
+    assert sum("(too few cases for an interval)" in one for one in said) == 3
+    assert all("CI" not in one and "p = " not in one for one in said)
+
+
+def test_graded_ratings_have_curves(tmp_path: Path, undrawn: None) -> None:
+    graded = ReaderTable(tuple(replace(row, rating=row.rating * 3) for row in DIAGNOSES.rows), DIAGNOSES.levels)
+    found = write_lesion_reader_study(
+        lesions(), {"diagnosis": graded}, output=tmp_path, task="binary", high_from=2, subjects="patients"
+    )
+    figure = reader_figure(found.yes_or_no["diagnosis"])
+    assert [axes.get_title("left") for axes in figure.axes] == ["resident", "chief"]
+    assert len(figure.axes[0].lines) == 2 * 5 + 1  # two readers: a line, two marks and two curves each; chance
 
 
 def classes_of(cohort: LesionCohort, right: int) -> ClassScoreTable:
