@@ -7,15 +7,21 @@ like these, with fixed ones for these alone. Ratings may be graded, or 1 and 0 f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_amt.errors import BadInputError, TooFewCasesError
-from nnunet_amt.statistics.intervals import with_width
+from nnunet_amt.errors import BadInputError
 from nnunet_amt.statistics.reader_covariances import Covariance, ErrorCovariances, auc_covariances
+from nnunet_amt.statistics.reader_means import (
+    MeanComparison,
+    compare_means,
+    condition_mean,
+    degrees_of_sum,
+    require_readers,
+    told_answer,
+)
 from nnunet_amt.statistics.reader_table import CONDITIONS, Readings
 from nnunet_amt.statistics.roc import AucDifference, AucInterval, delong, delong_test
 
@@ -40,31 +46,6 @@ class VarianceComponents:
 
 
 @dataclass(frozen=True)
-class ConditionMean:
-    """The AUC averaged over the readers of a condition, or of a group, with its 95% interval; None without a width."""
-
-    condition: str
-    auc: float
-    interval: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class MeanComparison:
-    """Two conditions, or two groups of readers, compared: second less first.
-
-    `f` has 1 and `ddf` degrees of freedom; with fixed readers it is chi-squared and `ddf` infinite. `f`, the interval
-    and `p` are None where nothing varies, unless the difference is zero too: then `p` is 1.
-    """
-
-    means: tuple[ConditionMean, ConditionMean]
-    difference: float
-    interval: tuple[float, float] | None
-    f: float | None
-    ddf: float
-    p: float | None
-
-
-@dataclass(frozen=True)
 class ReaderComparison:
     """One reader, alone: AUC in either condition, and their difference by DeLong's paired test."""
 
@@ -75,14 +56,6 @@ class ReaderComparison:
 
 
 @dataclass(frozen=True)
-class GroupComparison:
-    """Two groups of readers compared; `random_readers` is None where a group is of one."""
-
-    random_readers: MeanComparison | None
-    fixed_readers: MeanComparison
-
-
-@dataclass(frozen=True)
 class ReaderStudy:
     """The analysis of a reader study. `random_readers` is None of one reader, who tells nothing of others."""
 
@@ -90,6 +63,11 @@ class ReaderStudy:
     random_readers: MeanComparison | None
     fixed_readers: MeanComparison
     components: VarianceComponents
+
+    @property
+    def answer(self) -> MeanComparison:
+        """The one to be told, see `told_answer`."""
+        return told_answer(self.random_readers, self.fixed_readers)
 
 
 def analyse_readers(readings: Readings, *, covariance: Covariance = "delong") -> ReaderStudy:
@@ -115,7 +93,7 @@ def analyse_readers(readings: Readings, *, covariance: Covariance = "delong") ->
         raise BadInputError(
             f"ratings of shape {readings.ratings.shape} are given for {names} conditions, readers and cases"
         )
-    _some(readings.readers)
+    require_readers(readings.readers)
     high = readings.high
     readers = tuple(
         ReaderComparison(name, delong(first, high), delong(second, high), delong_test(first, second, high))
@@ -129,85 +107,6 @@ def analyse_readers(readings: Readings, *, covariance: Covariance = "delong") ->
         _fixed_readers(readings.conditions, aucs, errors),
         _components(aucs, errors, cases=len(readings.cases)),
     )
-
-
-def compare_groups(
-    readings: Readings,
-    first: tuple[str, Sequence[str]],
-    second: tuple[str, Sequence[str]],
-    *,
-    covariance: Covariance = "delong",
-) -> GroupComparison:
-    """Compare the mean AUC of two groups of readers on the same cases, such as juniors and seniors with the model.
-
-    The model is that of Obuchowski and Rockette (1995) with other readers in each group (Hillis 2014). The spread of
-    readers is that of their own group, so degrees of freedom are Satterthwaite's (1946).
-
-    Parameters
-    ----------
-    first, second
-        The condition that a group read in, and its readers. No reader is in both: one reader in two conditions is what
-        `analyse_readers` compares.
-    covariance
-        As of `analyse_readers`.
-
-    Raises
-    ------
-    BadInputError
-        If a condition or reader is not in the study, or a reader is in both groups.
-    TooFewCasesError
-        As `analyse_readers`.
-    """
-    if both := sorted(set(first[1]) & set(second[1])):
-        raise BadInputError(f"reader {both[0]} is in both groups; put each reader into one of them")
-    for _, readers in (first, second):
-        _some(readers)
-    ratings = np.concatenate([readings.in_condition(*first), readings.in_condition(*second)])
-    aucs, covariances = auc_covariances(ratings[None], readings.high, method=covariance)
-    parts = slice(0, len(first[1])), slice(len(first[1]), None)
-    groups = [
-        _Group(name, aucs[0, at], covariances[0, at, 0, at])
-        for (name, _), at in zip((first, second), parts, strict=True)
-    ]
-    across = float(covariances[0, parts[0], 0, parts[1]].mean())
-    means = [_mean(group.condition, group.aucs, float(group.covariances.mean()), math.inf) for group in groups]
-    fixed = _compared(means, sum(float(group.covariances.mean()) for group in groups) - 2 * across, math.inf)
-    return GroupComparison(_random_groups(groups, across) if min(map(len, (first[1], second[1]))) > 1 else None, fixed)
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Readers in one condition: their AUCs, (readers,), and the covariances of these, (readers, readers)."""
-
-    condition: str
-    aucs: NDArray[np.float64]
-    covariances: NDArray[np.float64]
-
-    @property
-    def spread(self) -> float:
-        """The variance of their mean over other readers."""
-        return float(self.aucs.var(ddof=1)) / self.aucs.size
-
-    @property
-    def shared(self) -> float:
-        """The covariance of two of them."""
-        pairs = self.aucs.size * (self.aucs.size - 1)
-        return float(self.covariances.sum() - self.covariances.trace()) / pairs
-
-
-def _random_groups(groups: list[_Group], across: float) -> MeanComparison:
-    means = []
-    for group in groups:
-        total = group.spread + max(group.shared, 0.0)
-        means.append(_mean(group.condition, group.aucs, total, _degrees(total, group.spread, group.aucs.size - 1)))
-    total = sum(group.spread for group in groups) + max(sum(group.shared for group in groups) - 2 * across, 0.0)
-    squares = sum(group.spread**2 / (group.aucs.size - 1) for group in groups)
-    return _compared(means, total, total**2 / squares if squares > 0 else math.inf)
-
-
-def _some(readers: Sequence[str]) -> None:
-    if not readers:
-        raise TooFewCasesError("there is no reader to analyse; give the readings of one at least")
 
 
 def _interaction(aucs: NDArray[np.float64]) -> float:
@@ -242,47 +141,17 @@ def _random_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], erro
     for condition, of_readers, shared in zip(conditions, aucs, errors.covariance_2_of, strict=True):
         spread = float(of_readers.var(ddof=1))
         total = spread + readers * max(float(shared), 0.0)
-        means.append(_mean(condition, of_readers, total / readers, _degrees(total, spread, readers - 1)))
-    return _compared(means, 2 / readers * term, _degrees(term, square, readers - 1))
+        means.append(condition_mean(condition, of_readers, total / readers, degrees_of_sum(total, spread, readers - 1)))
+    return compare_means(means, 2 / readers * term, degrees_of_sum(term, square, readers - 1))
 
 
 def _fixed_readers(conditions: tuple[str, str], aucs: NDArray[np.float64], errors: ErrorCovariances) -> MeanComparison:
     others = aucs.shape[1] - 1
     means = [
-        _mean(condition, of_readers, float(error + others * max(shared, 0.0)) / aucs.shape[1], math.inf)
+        condition_mean(condition, of_readers, float(error + others * max(shared, 0.0)) / aucs.shape[1], math.inf)
         for condition, of_readers, error, shared in zip(
             conditions, aucs, errors.error_of, errors.covariance_2_of, strict=True
         )
     ]
     term = errors.error - errors.covariance_1 + others * errors.between_readers
-    return _compared(means, 2 / aucs.shape[1] * term, math.inf)
-
-
-def _degrees(total: float, part: float, degrees: int) -> float:
-    """Degrees of freedom of a sum of which one part is a mean square and the rest is known (Hillis 2007)."""
-    return degrees * (total / part) ** 2 if part > 0 else math.inf
-
-
-def _mean(condition: str, aucs: NDArray[np.float64], variance: float, degrees: float) -> ConditionMean:
-    mean = float(aucs.mean())
-    half = _t_quantile(degrees) * math.sqrt(max(variance, 0.0))  # rounding can leave less than none
-    return ConditionMean(condition, mean, with_width((max(0.0, mean - half), min(1.0, mean + half))))
-
-
-def _compared(means: list[ConditionMean], variance: float, degrees: float) -> MeanComparison:
-    from scipy.stats import t  # slow to import
-
-    first, second = means
-    difference = second.auc - first.auc
-    if variance <= 0:
-        return MeanComparison((first, second), difference, None, None, degrees, None if difference else 1.0)
-    half = _t_quantile(degrees) * math.sqrt(variance)
-    p = 2 * float(t.sf(abs(difference) / math.sqrt(variance), degrees))
-    limits = with_width((difference - half, difference + half))
-    return MeanComparison((first, second), difference, limits, difference**2 / variance, degrees, p)
-
-
-def _t_quantile(degrees: float) -> float:
-    from scipy.stats import t  # slow to import
-
-    return float(t.ppf(0.975, degrees))
+    return compare_means(means, 2 / aucs.shape[1] * term, math.inf)

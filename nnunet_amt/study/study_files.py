@@ -51,6 +51,7 @@ RISK_FOLDER, RISK_EVALUATION_FOLDER, READERS_FOLDER = "risk", "evaluation", "rea
 RISK_SUMMARY = DocumentFile("risk_summary.json", 1, "risk evaluate", "risk_tables.html")
 LESION_SUMMARY = DocumentFile("lesion_summary.json", 1, "risk evaluate", "lesion_tables.html")  # of a task, with CTC
 READER_STUDY = DocumentFile("reader_study.json", 1, "risk readers", "reader_tables.html")
+LESION_READER_STUDY = DocumentFile("lesion_reader_study.json", 1, "risk readers", "lesion_reader_tables.html")
 
 
 def risk_files(study: Path) -> dict[str, Path]:

@@ -7,8 +7,9 @@ import pytest
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.statistics.reader_covariances import auc_covariances
+from nnunet_amt.statistics.reader_groups import compare_groups
 from nnunet_amt.statistics.reader_table import Readings
-from nnunet_amt.statistics.readers import analyse_readers, compare_groups
+from nnunet_amt.statistics.readers import analyse_readers
 from nnunet_amt.statistics.roc import delong, delong_test
 from tests.statistics.van_dyke import HIGH, RATINGS
 
@@ -221,3 +222,17 @@ def test_too_few_cases_and_no_reader_are_refused() -> None:
         analyse_readers(VAN_DYKE.of([]))
     with pytest.raises(BadInputError, match="shape"):
         analyse_readers(Readings(("a", "b"), ("1",), ("c",), RATINGS, HIGH))
+
+
+def test_the_answer_is_no_surer_of_other_readers_than_of_these() -> None:
+    """Two readers who gain as much, each in other cases, leave random readers no variance at all; they have theirs."""
+    high = np.arange(40) < 20
+    without, one, other = (np.where(high, 1.0, 0.0) for _ in range(3))
+    without[:8] = one[:4] = other[4:8] = 0
+    found = analyse_readers(study(np.array([[without, without], [one, other]]), high))
+    assert found.random_readers is not None
+    assert (found.random_readers.difference, found.random_readers.p) == (pytest.approx(0.1), None)
+    assert found.answer is found.fixed_readers
+    assert found.answer.interval is not None
+    groups = compare_groups(VAN_DYKE, ("1", ["1", "2"]), ("1", ["3", "4"]))
+    assert groups.answer is groups.random_readers  # who differ more than one sample of cases from another

@@ -1,4 +1,4 @@
-"""What readers see without and with AI: each of them, all over readers and cases, and levels against each other."""
+"""What readers see without and with a help: each, all over readers and cases, and levels against each other."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from numpy.typing import NDArray
 from nnunet_amt.errors import BadInputError, UnmatchedCasesError
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.performance import AucEstimate
-from nnunet_amt.risk.reading.reader_file import CONDITION_NAMES, WITH, WITHOUT, ReaderTable
+from nnunet_amt.risk.reading.reader_file import ReaderTable
+from nnunet_amt.risk.reading.reader_question import RISK_QUESTION, ReaderQuestion
 from nnunet_amt.statistics.rates import Rate, confusion
+from nnunet_amt.statistics.reader_groups import GroupComparison, compare_groups
 from nnunet_amt.statistics.reader_table import Readings, gather_readings
-from nnunet_amt.statistics.readers import (
-    GroupComparison,
-    ReaderComparison,
-    ReaderStudy,
-    analyse_readers,
-    compare_groups,
-)
+from nnunet_amt.statistics.readers import ReaderComparison, ReaderStudy, analyse_readers
 from nnunet_amt.statistics.roc import delong
 from nnunet_amt.statistics.tests import holm
 
@@ -35,7 +31,7 @@ class ReadCase(Protocol):
 
     @property
     def high(self) -> bool:
-        """Whether it is of high risk."""
+        """Whether the right answer is yes: it is of high risk."""
 
     @property
     def split(self) -> str:
@@ -52,7 +48,7 @@ class Reads:
 
 @dataclass(frozen=True)
 class OneReader:
-    """A reader without (`first`) and with AI (`second`); `p_holm` is corrected over the readers."""
+    """A reader without (`first`) and with the help (`second`); `p_holm` is corrected over the readers."""
 
     name: str
     level: str
@@ -70,6 +66,7 @@ class ReaderAnalysis:
     `high_from` is the rating from which on a case counts as high risk, `notes` what has to be said.
     """
 
+    question: ReaderQuestion
     readings: Readings
     model: Reads | None
     model_scores: NDArray[np.float64] | None
@@ -101,22 +98,25 @@ def analyse_study(
     model_threshold: float | None = None,
     high_from: float | None = None,
     simulated: bool = False,
+    question: ReaderQuestion = RISK_QUESTION,
 ) -> ReaderAnalysis:
     """Analyse a reader study; see `nnunet_amt.risk.reading.reader_study.write_reader_study`."""
     if table.graded and high_from is None:
         raise BadInputError(
-            "the ratings are graded, not yes and no: say from which rating on a case is called high risk (high_from)"
+            "the ratings are graded, not yes and no: say from which rating on a case is called "
+            f"{question.classes[1]} (high_from)"
         )
     cut = 1.0 if high_from is None else high_from
     readings = gather_readings(
         table.rows,
         high={case.case_id: case.high for case in cases},
-        conditions=(CONDITION_NAMES[0], CONDITION_NAMES[1]),
+        conditions=question.conditions,
     )
     study = analyse_readers(readings)
     scores = None if model_scores is None else _scores_of(readings, model_scores)
-    levels = dict.fromkeys(table.levels[reader] for reader in readings.readers)
+    levels = dict.fromkeys(table.levels.values())
     return ReaderAnalysis(
+        question,
         readings,
         None if scores is None or model_threshold is None else _reads(scores, readings.high, model_threshold),
         scores,
@@ -127,7 +127,7 @@ def analyse_study(
         table.graded,
         simulated,
         cut,
-        tuple(_notes(readings, cases, simulated)),
+        tuple(_notes(readings, cases, question, simulated)),
     )
 
 
@@ -169,24 +169,22 @@ def _reads(scores: NDArray[np.float64], high: NDArray[np.bool_], threshold: floa
 
 
 def _between(table: ReaderTable, readings: Readings, levels: tuple[str, ...]) -> dict[str, GroupComparison]:
-    """Compare each level with those after it: both without, both with, and the first with AI, the other without."""
+    """Compare each level with those after it: both without, both with, and the first with help, the other without."""
+    without, helped = readings.conditions
     found = {}
     for place, first in enumerate(levels):
         for second in levels[place + 1 :]:
-            for one, other in ((WITHOUT, WITHOUT), (WITH, WITH), (WITH, WITHOUT)):
+            for one, other in ((without, without), (helped, helped), (helped, without)):
                 groups = (one, table.of_level(first)), (other, table.of_level(second))
                 found[f"{first} {one}, {second} {other}"] = compare_groups(readings, *groups)
     return found
 
 
-def _notes(readings: Readings, cases: Sequence[ReadCase], simulated: bool) -> list[str]:
+def _notes(readings: Readings, cases: Sequence[ReadCase], question: ReaderQuestion, simulated: bool) -> list[str]:
     read, notes = set(readings.cases), []
     if simulated:
-        notes.append("The readers are simulated (Roe and Metz) at the published AUCs: they are no people.")
+        notes.append(question.simulated)
     trained = sum(case.split == "training" for case in cases if case.case_id in read)
     if trained:
-        notes.append(
-            f"{trained} of the {len(read)} cases are of the training centres: a model that was trained on them helps "
-            "more than it would with new cases, unless its scores were out of fold."
-        )
+        notes.append(f"{trained} of the {len(read)} cases {question.trained}")
     return notes

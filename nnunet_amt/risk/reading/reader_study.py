@@ -15,14 +15,14 @@ from nnunet_amt.evaluation.results.result_folder import recorded_results
 from nnunet_amt.evaluation.subjects import why_not_published
 from nnunet_amt.risk.evaluation.summary_json import rates_json
 from nnunet_amt.risk.reading.reader_analysis import ReadCase, ReaderAnalysis, Reads, analyse_study
-from nnunet_amt.risk.reading.reader_file import WITH, WITHOUT, ReaderTable
+from nnunet_amt.risk.reading.reader_file import ReaderTable
 from nnunet_amt.risk.reading.reader_sentences import reader_sentences
 from nnunet_amt.risk.reading.reader_tables import answer_table, group_table, planning_table, table_3
 from nnunet_amt.risk.reading.simulated import plan_readers
 from nnunet_amt.statistics.readers import VarianceComponents
 from nnunet_amt.study.study_files import READER_STUDY
 from nnunet_amt.writing.figure_style import save_figure
-from nnunet_amt.writing.table import Document, Picture
+from nnunet_amt.writing.table import Document, Picture, Table
 from nnunet_amt.writing.table_formats import html_document, markdown_document
 
 STAGE = "risk-readers"
@@ -98,7 +98,7 @@ def write_reader_study(
             document = replace(document, notes=(*document.notes, why))
         write_text(folder / "reader_tables.md", markdown_document(document))
         write_text(folder / READER_STUDY.page, html_document(document))
-        write_json(folder / READER_STUDY.name, _json(result, document))
+        write_json(folder / READER_STUDY.name, document_json(document, READER_STUDY.version) | analysis_json(result))
     return result
 
 
@@ -109,25 +109,34 @@ def read_components(folder: Path) -> VarianceComponents:
 
 
 def _document(result: ReaderAnalysis, folder: Path, difference: float, power: float, *, figures: bool) -> Document:
-    planned = plan_readers(result.study.components, difference=difference, power=power) if _varies(result) else ()
-    levels = group_table(result)
     pictures: tuple[Picture, ...] = ()
     if figures:
         from nnunet_amt.risk.reading.reader_figure import reader_figure
 
         save_figure(reader_figure(result), folder, "reader_roc")
         pictures = (Picture(folder / "reader_roc.png", _PICTURE, wide=True),)
-    tables = [table_3(result), answer_table(result), *([] if levels is None else [levels])]
-    if planned:
-        tables.append(planning_table(planned, difference=difference, power=power))
     return Document(
-        title="Readers without and with AI",
-        tables=tuple(tables),
+        title=f"Readers without and with {result.question.help}",
+        tables=(*study_tables(result), *planning_tables(result, difference=difference, power=power)),
         sentences=reader_sentences(result),
         pictures=pictures,
         notes=result.notes,
         foot=f"nnunet_amt {__version__}. Research use only.",
     )
+
+
+def study_tables(result: ReaderAnalysis) -> tuple[Table, ...]:
+    """Lay out Table 3, the answer over readers and cases, and the levels compared where there are several."""
+    levels = group_table(result)
+    return (table_3(result), answer_table(result), *(() if levels is None else (levels,)))
+
+
+def planning_tables(result: ReaderAnalysis, *, difference: float = 0.05, power: float = 0.8) -> tuple[Table, ...]:
+    """Lay out a planned study, see `plan_readers`; none where there is nothing to plan with."""
+    if not _varies(result):
+        return ()
+    planned = plan_readers(result.study.components, difference=difference, power=power)
+    return (planning_table(planned, difference=difference, power=power),)
 
 
 def _varies(result: ReaderAnalysis) -> bool:
@@ -136,14 +145,25 @@ def _varies(result: ReaderAnalysis) -> bool:
     return answer is not None and answer.f is not None and not result.few
 
 
-def _json(result: ReaderAnalysis, document: Document) -> dict[str, object]:
+def document_json(document: Document, version: int) -> dict[str, object]:
+    """Give what a results file has of a document, see `DocumentFile`, and of the software that made it."""
+    return {
+        "schema_version": version,
+        "software": {"name": "nnunet_amt", "version": __version__},
+        "sentences": list(document.sentences),
+        "pictures": [{"file": picture.file.name, "text": picture.text} for picture in document.pictures],
+        "document": document.as_json(),
+    }
+
+
+def analysis_json(result: ReaderAnalysis) -> dict[str, object]:
+    """Give every figure of an analysis; undefined and withheld is null."""
+
     def reads(one: Reads) -> dict[str, object]:
         return {**asdict(one.estimate), "rates": rates_json(one.rates)}
 
+    without, helped = result.question.conditions
     return {
-        "schema_version": READER_STUDY.version,
-        "software": {"name": "nnunet_amt", "version": __version__},
-        "sentences": list(document.sentences),
         "cases": len(result.readings.cases),
         "high": int(result.readings.high.sum()),
         "high_from": result.high_from,
@@ -152,27 +172,25 @@ def _json(result: ReaderAnalysis, document: Document) -> dict[str, object]:
             {
                 "reader": one.name,
                 "level": one.level,
-                WITHOUT: reads(one.first),
-                WITH: reads(one.second),
+                without: reads(one.first),
+                helped: reads(one.second),
                 "difference": asdict(one.comparison.difference),
                 "p_holm": one.p_holm,
             }
             for one in result.readers
         ],
-        "all_readers": _finite(asdict(result.study)),
-        "of_level": {level: _finite(asdict(study)) for level, study in result.of_level.items()},
-        "between_levels": {title: _finite(asdict(one)) for title, one in result.between_levels.items()},
+        "all_readers": finite(asdict(result.study)),
+        "of_level": {level: finite(asdict(study)) for level, study in result.of_level.items()},
+        "between_levels": {title: finite(asdict(one)) for title, one in result.between_levels.items()},
         "components": asdict(result.study.components),
         "notes": list(result.notes),
-        "pictures": [{"file": picture.file.name, "text": picture.text} for picture in document.pictures],
-        "document": document.as_json(),
     }
 
 
-def _finite(content: object) -> object:
+def finite(content: object) -> object:
     """Write infinite degrees of freedom as null, which JSON has no number for."""
     if isinstance(content, dict):
-        return {name: _finite(item) for name, item in content.items()}
+        return {name: finite(item) for name, item in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_finite(item) for item in content]
+        return [finite(item) for item in content]
     return None if isinstance(content, float) and not np.isfinite(content) else content

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.performance import AucEstimate
-from nnunet_amt.risk.evaluation.published import published_note, published_readers
 from nnunet_amt.risk.evaluation.tables import RATE_TITLES, auc_text, rate_cells
-from nnunet_amt.risk.reading.reader_file import WITH, WITHOUT
 from nnunet_amt.statistics.rates import Rate
+from nnunet_amt.statistics.reader_means import MeanComparison
 from nnunet_amt.statistics.reader_planning import PlannedStudy
-from nnunet_amt.statistics.readers import MeanComparison
 from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text, value_text
 from nnunet_amt.writing.table import Row, Table
 
@@ -24,28 +22,30 @@ _NO_P = ("", "")
 
 
 def table_3(result: ReaderAnalysis) -> Table:
-    """Lay out Table 3: the model, then each reader without and with it; the paper's readers below."""
+    """Lay out Table 3: the model, then each reader without and with the help; the paper's readers below."""
+    question, (without, helped) = result.question, result.question.conditions
     rows: list[Row] = []
     if result.model is not None:
-        rows.append(_row("AI", result.model.estimate, result.model.rates, _NO_P))
+        rows.append(_row(question.model, result.model.estimate, result.model.rates, _NO_P))
     for level in result.levels:
         rows.append(Row(level, kind="group"))
         for one in (one for one in result.readers if one.level == level):
             known = (None, None) if result.few else (one.comparison.difference.p, one.p_holm)
             p_values = short_p_text(known[0]), short_p_text(known[1])
-            rows.append(_row(f"{one.name}, {WITHOUT}", one.first.estimate, one.first.rates, _NO_P))
-            rows.append(_row(f"{one.name}, {WITH}", one.second.estimate, one.second.rates, p_values))
-    rows += [Row(row.title, (*row.cells, *_NO_P), "published") for row in published_readers()]
+            rows.append(_row(f"{one.name}, {without}", one.first.estimate, one.first.rates, _NO_P))
+            rows.append(_row(f"{one.name}, {helped}", one.second.estimate, one.second.rates, p_values))
+    rows += [Row(row.title, (*row.cells, *_NO_P), "published") for row in question.published()]
     return Table(
-        f"Table 3: readers without and with AI, {len(result.readings.cases)} cases",
+        f"Table 3: {readers_word(result)} without and with {question.help}{question.asked}, "
+        f"{len(result.readings.cases)} cases",
         "Reader",
         ("AUC (95% CI)", *RATE_TITLES.values(), "p, with against without", "p, Holm"),
         tuple(rows),
         (
-            "AUC by DeLong, p by DeLong's paired test of a reader with against without AI, Holm over the readers; "
+            f"AUC by DeLong, p by DeLong's paired test of a reader with against {without}, Holm over the readers; "
             f"rates with Wilson's interval. Intervals of the AUC, and p, are withheld under {FEWEST_CASES} cases.",
             _called(result),
-            published_note("Its readers are others, on other cases."),
+            question.published_note(),
         ),
     )
 
@@ -53,7 +53,13 @@ def table_3(result: ReaderAnalysis) -> Table:
 def _called(result: ReaderAnalysis) -> str:
     if result.high_from == 1 and not result.graded:
         return "Readers say yes or no, so an AUC is the mean of sensitivity and specificity."
-    return f"Readers give ratings; one of {result.high_from:g} or more counts as high risk in the rates."
+    high = result.question.classes[1]
+    return f"Readers give ratings; one of {result.high_from:g} or more counts as {high} in the rates."
+
+
+def readers_word(result: ReaderAnalysis) -> str:
+    """Say of what people a table is, or that they are none."""
+    return "simulated readers" if result.simulated else "readers"
 
 
 def answer_table(result: ReaderAnalysis) -> Table:
@@ -66,13 +72,15 @@ def answer_table(result: ReaderAnalysis) -> Table:
             rows.append(_comparison_row(title, study.random_readers, few=result.few))
         rows.append(_comparison_row("fixed readers: these alone", study.fixed_readers, few=result.few))
     return Table(
-        "Mean AUC of readers with AI less without (Obuchowski and Rockette)",
+        f"Mean AUC of {readers_word(result)} with {result.question.help} less without{result.question.asked} "
+        "(Obuchowski and Rockette)",
         "Readers taken as",
         ("Mean AUC without", "Mean AUC with", "Difference (95% CI)", "F (degrees of freedom)", "p"),
         tuple(rows),
         (
             "Random readers are the answer: it holds for other readers and cases like these. One reader tells nothing "
-            f"of others. Intervals, F and p are withheld under {FEWEST_CASES} cases.",
+            "of others; where random readers seem surer than fixed ones, as two or three can by chance, these are the "
+            f"answer. Intervals, F and p are withheld under {FEWEST_CASES} cases.",
         ),
     )
 
@@ -83,10 +91,9 @@ def group_table(result: ReaderAnalysis) -> Table | None:
         return None
     rows = []
     for title, comparison in result.between_levels.items():
-        answer = comparison.random_readers or comparison.fixed_readers
-        rows.append(_comparison_row(title, answer, few=result.few))
+        rows.append(_comparison_row(title, comparison.answer, few=result.few))
     return Table(
-        "Mean AUC of levels compared: second less first",
+        f"Mean AUC of levels compared{result.question.asked}: second less first",
         "Levels",
         ("Mean AUC, first", "Mean AUC, second", "Difference (95% CI)", "F (degrees of freedom)", "p"),
         tuple(rows),
@@ -107,7 +114,7 @@ def planning_table(planned: Sequence[PlannedStudy], *, difference: float, power:
         rows,
         (
             "From this study's variances (Hillis, Obuchowski and Berbaum 2011), with random readers, who read all "
-            "cases twice, and the same share of high risk; – where 2000 cases are not enough. Variances of a small "
+            "cases twice, and the same share of either class; – where 2000 cases are not enough. Variances of a small "
             "study are themselves uncertain.",
         ),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nnunet_amt.risk.evaluation.published import the_paper
-from nnunet_amt.risk.reading.reader_file import CONDITION_NAMES, ReaderTable
+from nnunet_amt.risk.reading.reader_file import ReaderTable
+from nnunet_amt.risk.reading.reader_question import RISK_QUESTION, ReaderQuestion
 from nnunet_amt.statistics.reader_planning import PlannedStudy, plan_study, simulate_readings
 from nnunet_amt.statistics.reader_table import Reading
 from nnunet_amt.statistics.readers import VarianceComponents
@@ -20,8 +21,15 @@ def published_aucs() -> dict[str, tuple[float, float]]:
     return {name: (value, aucs[_AIDED + name]) for name, value in aucs.items() if _AIDED + name in aucs}
 
 
-def simulate_readers(high: Mapping[str, bool], *, seed: int = 0, levels: int | None = 2) -> ReaderTable:
-    """Simulate the paper's six readers on other cases (Roe and Metz 1997), each at the published AUC.
+def simulate_readers(
+    high: Mapping[str, bool],
+    *,
+    seed: int = 0,
+    levels: int | None = 2,
+    aucs: Mapping[str, tuple[float, float]] | None = None,
+    question: ReaderQuestion = RISK_QUESTION,
+) -> ReaderTable:
+    """Simulate a paper's readers on other cases (Roe and Metz 1997), each at the published AUC.
 
     Parameters
     ----------
@@ -29,9 +37,13 @@ def simulate_readers(high: Mapping[str, bool], *, seed: int = 0, levels: int | N
         Of each case, whether it is high risk.
     seed, levels
         See `simulate_readings`; by default they say yes and no, as the paper's.
+    aucs
+        Of each reader without and with help; those of `published_aucs` if None. The first word of a name is the level.
+    question
+        That they answer.
     """
-    aucs = published_aucs()
-    drawn = simulate_readings(high, aucs, seed=seed, levels=levels, conditions=(CONDITION_NAMES[0], CONDITION_NAMES[1]))
+    aucs = published_aucs() if aucs is None else aucs
+    drawn = simulate_readings(high, aucs, seed=seed, levels=levels, conditions=question.conditions)
     rows = tuple(
         Reading(reader, condition, case_id, float(drawn.ratings[of_condition, of_reader, of_case]))
         for of_reader, reader in enumerate(drawn.readers)
