@@ -14,7 +14,7 @@ from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.risk.fusion.cases import read_lesion_cases
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort
-from nnunet_amt.risk.rois import ROI_FILE, reasons_without_roi
+from nnunet_amt.risk.roi_folder import ROI_FILE, reasons_without_roi
 
 STUDY_FILE, CLASS_MAP_FILE = "fusion_study.json", "class_map.csv"
 UNKNOWN_UNIT = "unit not stated"
@@ -67,8 +67,8 @@ def open_lesion_cohort(
     for name, value in asked.items():
         if begun.get(name, value) != value:
             raise BadInputError(
-                f"{at.root / STUDY_FILE}: the study was begun with {name} {begun[name]}, now it is {value}; give another "
-                "folder with -o, or the same as before"
+                f"{at.root / STUDY_FILE}: the study was begun with {name} {begun[name]}, now it is {value}; give "
+                "another folder with -o, or the same as before"
             )
     if asked["class_map_sha256"] and not class_map:
         class_map = own_map
@@ -81,8 +81,8 @@ def open_lesion_cohort(
     for split, words in (("training", "to train on"), ("tuning", "to end the training by")):
         if not cohort.of_split(split):  # type: ignore[arg-type]
             raise BadInputError(
-                f"{dataset / 'cohort.csv'}: has no {split} case that takes part, and there is nothing {words}; convert a "
-                "cohort of training, tuning and external cases with a diagnosis"
+                f"{dataset / 'cohort.csv'}: has no {split} case that takes part, and there is nothing {words}; convert "
+                "a cohort of training, tuning and external cases with a diagnosis"
             )
     if begun != asked:
         at.root.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,169 @@
+"""The study of CT with circulating tumour cells, all of it, and the stages of it that a command runs by itself.
+
+Every stage reads what the ones before have left in the folder, and, run again, does only what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.subjects import subjects_of
+from nnunet_amt.risk.fusion.class_scores import read_class_scores
+from nnunet_amt.risk.fusion.evaluation.evaluate_lesions import LesionEvaluation, evaluate_lesions
+from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, FusionSettings
+from nnunet_amt.risk.fusion.lesion_case import LesionCohort, Task
+from nnunet_amt.risk.fusion.lesion_crops import read_lesion_crops, write_lesion_crops
+from nnunet_amt.risk.fusion.reading.lesion_questions import read_lesion_readers
+from nnunet_amt.risk.fusion.reading.lesion_reader_analysis import LesionReaderStudy
+from nnunet_amt.risk.fusion.reading.lesion_reader_study import write_lesion_reader_study
+from nnunet_amt.risk.fusion.study_cohort import UNKNOWN_UNIT, OpenedCohort, open_lesion_cohort, with_crops
+from nnunet_amt.risk.fusion.train_lesions import train_lesion_models
+from nnunet_amt.risk.roi_folder import RoiSummary
+
+
+@dataclass(frozen=True, eq=False)
+class LesionStudyResult:
+    """What a study found, by task."""
+
+    at: FusionFolder
+    rois: RoiSummary
+    warnings: tuple[str, ...]
+    evaluations: Mapping[Task, LesionEvaluation]
+    readers: Mapping[Task, LesionReaderStudy] = field(default_factory=dict)
+
+
+def run_lesion_study(
+    dataset: Path,
+    at: FusionFolder,
+    *,
+    settings: Sequence[FusionSettings] = (FusionSettings(),),
+    class_map: Path | None = None,
+    ctc_unit: str | None = None,
+    readings: Path | None = None,
+    simulated_readers: bool = False,
+    device: str = "cpu",
+    jobs: int = 1,
+    executor: str | None = None,
+    progress: Progress = silent,
+) -> LesionStudyResult:
+    """Run all stages on a raw dataset; run again, they go on where they stopped.
+
+    Parameters
+    ----------
+    dataset
+        Folder of the raw dataset, with ``cohort.csv``.
+    at
+        Folder of the study.
+    settings
+        Of each task, see `FusionSettings`; the unit in them gives way to the study's.
+    class_map, ctc_unit
+        See `open_lesion_cohort`.
+    readings
+        Table of a reader study, see `read_lesion_readers`; None leaves that out.
+    simulated_readers
+        Let readers at the published AUCs read the external cases: for phantoms.
+    device
+        ``cpu``, ``cuda``, ...
+    jobs, executor
+        Of the crops.
+
+    Raises
+    ------
+    BadInputError
+        What the stages raise, or if two tasks want crops of two kinds.
+    """
+    if len({(one.pixels, one.denoise) for one in settings}) != 1:
+        raise BadInputError("both tasks look at the same crops; give them the same size and denoising")
+    opened = open_lesion_cohort(dataset, at, class_map=class_map, ctc_unit=ctc_unit, progress=progress)
+    if readings is not None:
+        read_lesion_readers(readings, classes=opened.cohort.classes)  # a mistake in it is told before the training
+    summary = write_lesion_crops(
+        opened.cohort.cases, output=at.rois, pixels=settings[0].pixels, denoise=settings[0].denoise, jobs=jobs,
+        executor=executor, progress=progress,
+    )  # fmt: skip
+    warnings: list[str] = []
+    evaluations: dict[Task, LesionEvaluation] = {}
+    readers: dict[Task, LesionReaderStudy] = {}
+    for of_task in settings:
+        task = of_task.task
+        warnings += train_task(opened, at, settings=of_task, device=device, progress=progress)
+        evaluations[task] = evaluate_task(dataset, opened, at, task, seed=min(of_task.seeds), progress=progress)
+        if readings is not None or simulated_readers:
+            readers[task] = read_task(dataset, opened, at, task, readings=readings, seed=min(of_task.seeds))
+    return LesionStudyResult(at, summary, tuple(dict.fromkeys(warnings)), evaluations, readers)
+
+
+def train_task(
+    opened: OpenedCohort,
+    at: FusionFolder,
+    *,
+    settings: FusionSettings,
+    device: str = "cpu",
+    restart: bool = False,
+    progress: Progress = silent,
+) -> tuple[str, ...]:
+    """Train the models of a task on the crops of the study, see `train_lesion_models`."""
+    cohort = with_crops(opened.cohort, at.rois)
+    return train_lesion_models(
+        cohort, read_lesion_crops(at.rois), at, settings=replace(settings, ctc_unit=opened.ctc_unit), device=device,
+        restart=restart, progress=progress,
+    )  # fmt: skip
+
+
+def evaluate_task(
+    dataset: Path, opened: OpenedCohort, at: FusionFolder, task: Task, *, seed: int = 0, progress: Progress = silent
+) -> LesionEvaluation:
+    """Evaluate what is scored of a task, see `evaluate_lesions`."""
+    cohort_file = dataset / "cohort.csv"
+    return evaluate_lesions(
+        at,
+        task,
+        with_crops(opened.cohort, at.rois),
+        cohort_file=cohort_file,
+        ctc_unit=None if opened.ctc_unit == UNKNOWN_UNIT else opened.ctc_unit,
+        subjects=subjects_of(dataset / "labelsTs", cohort_file),
+        seed=seed,
+        progress=progress,
+    )
+
+
+def read_task(
+    dataset: Path,
+    opened: OpenedCohort,
+    at: FusionFolder,
+    task: Task,
+    *,
+    readings: Path | None,
+    model: str = DMFN,
+    high_from: float | None = None,
+    seed: int = 0,
+) -> LesionReaderStudy:
+    """Analyse the readings of a task; of phantoms, without a table, readers are simulated.
+
+    Parameters
+    ----------
+    readings
+        See `read_lesion_readers`.
+    model
+        Whose scores stand beside the readers.
+    high_from
+        See `write_lesion_reader_study`.
+    """
+    cohort: LesionCohort = with_crops(opened.cohort, at.rois)
+    return write_lesion_reader_study(
+        cohort,
+        None if readings is None else read_lesion_readers(readings, classes=cohort.classes),
+        output=at.readers(task),
+        task=task,
+        scores=read_class_scores(at.scores(task)),
+        model=model,
+        high_from=high_from,
+        table_file=readings,
+        subjects=subjects_of(dataset / "labelsTs", dataset / "cohort.csv"),
+        seed=seed,
+    )
