@@ -147,13 +147,14 @@ def _warn_of_diagnoses(name: str, cases: Sequence[CohortCase]) -> None:
         first = ", ".join(str(case.line) for case in unknown[:_MOST_LINES])
         more = ", ..." if len(unknown) > _MOST_LINES else ""
         logger.warning(
-            "%s, column 'diagnosis': in %d rows (lines %s%s) is none of %s, nor a kind of one; it goes into the "
-            "dataset as it is written, and the study of CT with circulating tumour cells needs a class map that has it",
+            "%s, column 'diagnosis': cells that are none of %s, nor a kind of one: %d (line %s%s); they go into the "
+            "dataset as they are written, and the study of CT with circulating tumour cells needs a class map that has "
+            "them",
             name,
+            ", ".join(DIAGNOSES),
             len(unknown),
             first,
             more,
-            ", ".join(DIAGNOSES),
         )
 
 

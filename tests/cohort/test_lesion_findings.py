@@ -204,7 +204,8 @@ def test_diagnoses_that_nobody_knows_are_told_by_line_and_kept(
     with caplog.at_level(logging.WARNING):
         cases = read(tmp_path, rows[0], rows[1:]).cases  # type: ignore[attr-defined]
     assert [case.diagnosis for case in cases] == ["Cyst", "Neurogenic tumour", "lymphoma?"]
-    assert "manifest.csv, column 'diagnosis': in 2 rows (lines 3, 4) is none of Cyst, Granuloma" in caplog.text
+    assert "manifest.csv, column 'diagnosis': cells that are none of Cyst, Granuloma, " in caplog.text
+    assert "nor a kind of one: 2 (line 3, 4); they go into the dataset as they are written" in caplog.text
     assert "Neurogenic" not in caplog.text
 
 

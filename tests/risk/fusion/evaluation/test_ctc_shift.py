@@ -115,6 +115,20 @@ def test_a_shift_of_a_laboratory_is_found_and_put_into_words() -> None:
     assert all(len(row.cells) == len(table.columns) for row in table.rows if row.kind == "row")
 
 
+def test_classes_are_compared_about_their_own_means() -> None:
+    """Cysts have 0 to 4, TSCC 100 to 104; four cysts a TSCC in training, the reverse elsewhere: no distance at all."""
+    few, many = [0.0, 1.0, 2.0, 3.0, 4.0], [0.0, 1.0, 2.0, 3.0, 4.0] * 4
+    cohort = cohort_of(
+        cases_of("training", "Cyst", many),
+        cases_of("training", "TSCC", [100 + level for level in few]),
+        cases_of("external", "Cyst", few),
+        cases_of("external", "TSCC", [100 + level for level in many]),
+    )
+    together = ctc_shifts(cohort)[0]
+    assert (together.lesion_class, together.patients, together.effect) == (WITHIN_CLASSES, (25, 25), 0.0)
+    assert (together.distance, together.p) == (pytest.approx(0.0), pytest.approx(1.0))
+
+
 def test_another_mix_of_classes_is_no_shift() -> None:
     """Nine cysts of ten in training and one of ten in the external set: all levels differ, those of a class do not."""
     cohort = drawn(0.0, patients=100, benign={"training": 0.9, "tuning": 0.5, "external": 0.1})
@@ -126,12 +140,12 @@ def test_another_mix_of_classes_is_no_shift() -> None:
 
 
 def test_false_alarms_are_as_rare_as_they_are_to_be() -> None:
-    """Of 200 cohorts without a shift and with another mix, 5% may be alarms: 10, and 19 are 3 SD above that."""
+    """Of 100 cohorts without a shift and with another mix, 5% may be alarms: 5, and 11 are 3 SD above that."""
     mixes = {"training": 0.8, "tuning": 0.5, "external": 0.3}
     alarms = sum(
-        any(shift.found for shift in ctc_shifts(drawn(0.0, seed=seed, benign=mixes))) for seed in range(1, 201)
+        any(shift.found for shift in ctc_shifts(drawn(0.0, seed=seed, benign=mixes))) for seed in range(1, 101)
     )
-    assert alarms <= 19
+    assert alarms <= 11
 
 
 def test_levels_that_are_all_alike_have_no_effect() -> None:
