@@ -68,7 +68,7 @@ _FIGURES = {
     "lesion_confusion": "What the lesions of each class were called by the monomodal network and by the DMFN",
     "lesion_decision": "Reliability diagram and decision curve of DMFN, monomodal network and baseline without images",
     "lesion_gains": "What the DMFN gains over CT alone with the right CTC levels, and with shuffled ones",
-    "lesion_ctc_levels": "CTC level of every case by class and split, with medians",
+    "lesion_ctc_levels": "CTC levels by class and split, with medians",
 }
 LESION_FILES = (
     *("lesion_tables.md", LESION_SUMMARY.page, LESION_SUMMARY.name),

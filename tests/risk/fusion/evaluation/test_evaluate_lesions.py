@@ -161,6 +161,14 @@ def test_sentences_compare_with_every_rival(evaluate: Evaluate) -> None:
     assert "2 of 24 external cases have no CTC level" in text
 
 
+def test_a_gain_of_shuffled_levels_is_not_put_down_to_ctc(tmp_path: Path) -> None:
+    """A network that gains as much with levels that say nothing has it from elsewhere."""
+    strengths = {"dmfn": 2.0, "dmfn-shuffled-ctc": 2.0, "regnet": 0.0}
+    rows = [row for name, much in strengths.items() for row in guessed_rows(name, 0, MANY, "binary", strength=much)]
+    found = evaluate_lesions(write_rows(tmp_path, rows), "binary", cohort_of(MANY), figures=False)
+    assert "that gain is not from CTC, but from clinical data or chance" in " ".join(found.sentences)
+
+
 def test_results_do_not_go_where_the_scores_are(evaluate: Evaluate, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="give another folder for the results"):
         evaluate(output=FusionFolder(tmp_path).scores("binary"))
