@@ -88,7 +88,7 @@ _OF_WHO_TYPE: dict[str, tuple[str, ...]] = {
 _TYPE_WORDS = re.compile(r"\b(?:who|type|typ)\b", re.IGNORECASE)
 _CARCINOMA = re.compile(r"carcinoma|\bt?c\b", re.IGNORECASE)  # a tumour that holds one is no thymoma
 _MIXED_WORD = re.compile(r"\bmixed\b", re.IGNORECASE)
-_OF_THE_MEDIASTINUM = re.compile(r"\b(?:of the (?:anterior |middle |posterior )?mediastinum)\b|^mediastinal\b", re.I)
+_OF_THE_MEDIASTINUM = re.compile(r"\bof the mediastinum\b|^\s*mediastinal\b", re.IGNORECASE)
 _SHORT_FORM = re.compile(r"(.+)\(([^()]+)\)\s*")
 
 

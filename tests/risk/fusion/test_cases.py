@@ -137,8 +137,8 @@ def test_cells_that_somebody_has_changed_are_refused(tmp_path: Path, cells: dict
 def test_a_diagnosis_beside_another_histology_is_refused(tmp_path: Path) -> None:
     write_lesion_dataset(tmp_path, [*ROWS, {"case_id": "c", "diagnosis": "Cyst", "histology": "lymphoma"}])
     assert message(tmp_path) == (
-        "DATASET/cohort.csv, column 'diagnosis' (case c): Cyst contradicts the histology 'lymphoma'; correct one of the "
-        f"two cells in the manifest, {CONVERT}"
+        "DATASET/cohort.csv, column 'diagnosis' (case c): Cyst contradicts the histology 'lymphoma'; correct one of "
+        f"the two cells in the manifest, {CONVERT}"
     )
     write_lesion_dataset(tmp_path, [ROWS[0] | {"who_type": "B1"}, *ROWS[1:]], columns=("diagnosis", "who_type"))
     assert "(case benign_training): Cyst contradicts the who_type 'B1';" in message(tmp_path)

@@ -54,14 +54,16 @@ def test_a_map_of_ones_own_may_be_finer_and_know_other_diagnoses(tmp_path: Path)
             "Neurogenic tumor,Neurogenic,No",
             "thymoma B2,High risk,malignant",
             "Haemangioma,,0",
+            "囊肿 2,Cyst 2,no",
         )
     )
-    assert known.classes == ("Thymic cyst", "Other cyst", "Neurogenic", "High risk")
+    assert known.classes == ("Thymic cyst", "Other cyst", "Neurogenic", "High risk", "Cyst 2")
     assert found(known, "thymic cyst") == "Thymic cyst"
     assert found(known, "Bronchogenic cyst") == "Cyst"
     assert found(known, "neurogenic tumour") == "Neurogenic tumor"
     assert found(known, "Type B2 thymoma") == "thymoma B2"
     assert found(known, "hemangioma") == "Haemangioma"
+    assert found(known, "囊肿２") == "囊肿 2"
     assert found(known, "Type B1 thymoma") is None
 
 
