@@ -11,8 +11,9 @@ import numpy as np
 from torch import nn
 
 from nnunet_amt.base.progress import Progress
+from nnunet_amt.risk.networks.descent import learning_rate
 from nnunet_amt.risk.networks.development import Development
-from nnunet_amt.risk.networks.fit import Fit, fit, learning_rate
+from nnunet_amt.risk.networks.fit import Fit, fit
 from nnunet_amt.risk.networks.pretrained import PretrainedWeights
 from nnunet_amt.risk.networks.settings import TrainingSettings, architecture_of
 from nnunet_amt.risk.networks.training_folder import (

@@ -6,23 +6,28 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from nnunet_amt.base.files import atomic_path
-from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.risk.networks.architectures import HIGH, LOW, build_network
+from nnunet_amt.risk.networks.descent import (
+    CHECKPOINT_EPOCHS,
+    FIRST_WEIGHTS,
+    SCORED_AT_ONCE,
+    build_optimiser,
+    memory_is_full,
+    one_epoch,
+    resume,
+    seed_by,
+    write_checkpoint,
+)
 from nnunet_amt.risk.networks.images import augmented, three_channels
 from nnunet_amt.risk.networks.pretrained import load_weights
 from nnunet_amt.risk.networks.settings import Normalisation, TrainingSettings
-
-CHECKPOINT_EPOCHS = 5  # between two checkpoints: what a crash costs at most
-_FIRST_WEIGHTS = 0  # for the seed; epochs count from 1 on
-_SCORED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -88,31 +93,27 @@ def fit(
         If the loss grows beyond all numbers, or the device's memory is full.
     """
     with torch.random.fork_rng(devices=[]):  # whoever calls goes on with his own random numbers
-        _seed(settings.seed, run, _FIRST_WEIGHTS)
+        seed_by(settings.seed, run, FIRST_WEIGHTS)
         network = build_network(settings.network, normalisation=settings.normalisation)
         if weights:
             load_weights(network, settings.network, weights)
         network = network.to(device)
-        optimiser = torch.optim.SGD(
-            network.parameters(),
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-        )
-        losses, scored = _resume(checkpoint, network, optimiser, until=until, device=device)
+        optimiser = build_optimiser(network, settings)
+        losses, scored = _known(checkpoint, network, optimiser, until=until, device=device)
         images, high, held_out = images.to(device), high.to(device), held_out.to(device)
         after_epoch(len(losses))
         for epoch in range(len(losses) + 1, until + 1):
-            _seed(settings.seed, run, epoch)
+            seed_by(settings.seed, run, epoch)
             try:
                 losses.append(_one_epoch(network, optimiser, images, high, epoch=epoch, settings=settings))
                 scored.append(logits_of_high(network, held_out, normalisation=settings.normalisation))
             except torch.OutOfMemoryError as error:
-                raise WorkFailedError(_memory_is_full(settings, device)) from error
+                raise WorkFailedError(memory_is_full(settings.network, settings, device)) from error
             if not (math.isfinite(losses[-1]) and np.isfinite(scored[-1]).all()):
                 raise WorkFailedError(_no_numbers(settings, epoch, checkpoint.stem))
             if epoch % CHECKPOINT_EPOCHS == 0 or epoch == until:
-                _write_checkpoint(checkpoint, network, optimiser, losses, scored)
+                held = torch.from_numpy(np.array(scored))
+                write_checkpoint(checkpoint, network, optimiser, losses=losses, held_out=held)
             after_epoch(epoch)
     return Fit(network, losses, np.array(scored).reshape(len(losses), len(held_out)))
 
@@ -121,14 +122,9 @@ def logits_of_high(network: nn.Module, images: torch.Tensor, *, normalisation: N
     """Give the logit of high risk of each of the images (n, y, x): what high has more than low."""
     network.eval()
     with torch.inference_mode():
-        parts = [network(three_channels(part, normalisation)) for part in images.split(_SCORED_AT_ONCE) if len(part)]
+        parts = [network(three_channels(part, normalisation)) for part in images.split(SCORED_AT_ONCE) if len(part)]
     logits = [(part[:, HIGH] - part[:, LOW]).cpu().double().numpy() for part in parts]
     return np.concatenate(logits) if logits else np.zeros(0)
-
-
-def learning_rate(settings: TrainingSettings, epoch: int) -> float:
-    """Learning rate of an epoch, from 1 on: half a cosine from the first rate down to nearly zero in the last."""
-    return settings.learning_rate * (1 + math.cos(math.pi * (epoch - 1) / settings.epochs)) / 2
 
 
 def _one_epoch(
@@ -140,28 +136,12 @@ def _one_epoch(
     epoch: int,
     settings: TrainingSettings,
 ) -> float:
-    """Go through all images once, in as many steps as the paper, of nearly equal size: no step has one image left."""
-    network.train()
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(settings, epoch)
-    total = 0.0
-    order = torch.randperm(len(images))
-    for batch in torch.tensor_split(order, math.ceil(len(images) / settings.batch_size)):
-        chosen = batch.to(images.device)
-        seen = three_channels(augmented(images[chosen], settings), settings.normalisation)
-        loss = functional.cross_entropy(network(seen), high[chosen])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        total += loss.item() * len(chosen)
-    return total / len(images)
+    def loss_of(chosen: torch.Tensor) -> torch.Tensor:
+        places = chosen.to(images.device)
+        seen = three_channels(augmented(images[places], settings), settings.normalisation)
+        return functional.cross_entropy(network(seen), high[places])
 
-
-def _memory_is_full(settings: TrainingSettings, device: str) -> str:
-    return (
-        f"{settings.network}: the memory of {device} is full with {settings.batch_size} images of {settings.pixels} "
-        "px; give a smaller batch size, another device, or free some of its memory"
-    )
+    return one_epoch(network, optimiser, len(images), loss_of=loss_of, epoch=epoch, schedule=settings)
 
 
 def _no_numbers(settings: TrainingSettings, epoch: int, name: str) -> str:
@@ -171,37 +151,18 @@ def _no_numbers(settings: TrainingSettings, epoch: int, name: str) -> str:
     )
 
 
-def _seed(*entropy: int) -> None:
-    """Let what is drawn next follow from these numbers alone, not from what was drawn before."""
-    torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-
-
-def _write_checkpoint(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, losses: list[float], scored: list[np.ndarray]
-) -> None:
-    content = {
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "losses": losses,
-        "held_out": torch.from_numpy(np.array(scored)),
-    }
-    with atomic_path(path) as partial:
-        torch.save(content, partial)
-
-
-def _resume(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, *, until: int, device: str
+def _known(
+    checkpoint: Path, network: nn.Module, optimiser: torch.optim.Optimizer, *, until: int, device: str
 ) -> tuple[list[float], list[np.ndarray]]:
-    """Take network and optimiser of a checkpoint, if there is one; give what it knows of its epochs."""
-    if not path.is_file():
-        return [], []
-    try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        losses, scored = list(content["losses"]), list(content["held_out"].cpu().numpy())
-        if len(losses) <= until:  # else the folds have been trained again and chose fewer epochs
-            network.load_state_dict(content["network"])
-            optimiser.load_state_dict(content["optimiser"])
-            return losses, scored
-    except Exception as error:  # torch and pickle raise of every kind
-        raise BadInputError(f"{path}: is damaged; remove it, and this training begins anew") from error
-    return [], []
+    """Go on with a checkpoint, if there is one that is not beyond `until`; give losses and held-out logits of it.
+
+    It is beyond where the folds have been trained again and chose fewer epochs.
+    """
+    content = resume(
+        checkpoint,
+        network,
+        optimiser,
+        fits=lambda found: len(found["losses"]) == len(found["held_out"]) and len(found["losses"]) <= until,
+        device=device,
+    )
+    return ([], []) if content is None else (list(content["losses"]), list(content["held_out"].cpu().numpy()))

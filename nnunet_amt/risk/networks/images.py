@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.risk.networks.settings import Normalisation, TrainingSettings
+from nnunet_amt.risk.networks.settings import Normalisation, Schedule
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_SD = (0.229, 0.224, 0.225)
@@ -65,10 +65,17 @@ def three_channels(images: torch.Tensor, normalisation: Normalisation) -> torch.
     return (colours - mean) / sd
 
 
-def augmented(images: torch.Tensor, settings: TrainingSettings) -> torch.Tensor:
-    """Rotate, shift and scale each of the images (n, y, x) by numbers drawn for it; a whole batch at once.
+def augmented(images: torch.Tensor, settings: Schedule, *, outside: torch.Tensor | None = None) -> torch.Tensor:
+    """Rotate, shift and scale each image by numbers drawn for it; a whole batch at once.
 
-    What comes in from outside an image has its mean. The numbers come from torch's random numbers on the CPU.
+    The numbers come from torch's random numbers on the CPU.
+
+    Parameters
+    ----------
+    images
+        (n, y, x), or (n, channels, y, x), whose channels change together.
+    outside
+        What comes in from outside an image, to be spread over `images`; by default the mean of each image or channel.
     """
     count = len(images)
     angle = math.radians(settings.rotation) * (2 * torch.rand(count) - 1)
@@ -78,6 +85,7 @@ def augmented(images: torch.Tensor, settings: TrainingSettings) -> torch.Tensor:
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     # (n, 2, 3): where in the image a pixel of the result comes from
     theta = torch.stack((torch.stack((cos, -sin, shift[:, 0]), 1), torch.stack((sin, cos, shift[:, 1]), 1)), 1)
-    mean = images.mean(dim=(1, 2), keepdim=True)
-    grid = functional.affine_grid(theta.to(images), [count, 1, *images.shape[1:]], align_corners=False)
-    return functional.grid_sample((images - mean)[:, None], grid, align_corners=False)[:, 0] + mean
+    level = images.mean(dim=(-2, -1), keepdim=True) if outside is None else outside
+    channels = (images - level).reshape(count, -1, *images.shape[-2:])
+    grid = functional.affine_grid(theta.to(images), list(channels.shape), align_corners=False)
+    return functional.grid_sample(channels, grid, align_corners=False).reshape(images.shape) + level

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.folds import FOLDS
@@ -13,6 +13,8 @@ EPOCHS = 500  # the paper's
 # In the folder of a training, see `training_folder`.
 MODEL_FOLDER, CURVES_FILE = "model", "loss_curves.csv"
 Normalisation = Literal["image", "imagenet"]
+# Of a setting: name, value, whether it is as it must be, and how it must be.
+Rule = tuple[str, object, bool, str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,46 @@ NETWORKS: Mapping[str, Architecture] = {
     EMBEDDED: Architecture("EfficientNet-Lite0, frozen", "classifier", "bn2"),
 }
 _OF_HEAD = ("network", "size", "pretrained", "normalisation", "folds", "seed")
+
+
+class Schedule(Protocol):
+    """What every training by stochastic gradient descent has of settings; see `TrainingSettings`."""
+
+    @property
+    def epochs(self) -> int:
+        """Of the whole schedule."""
+
+    @property
+    def pixels(self) -> int:
+        """Side of the images."""
+
+    @property
+    def batch_size(self) -> int:
+        """At most so many images a step."""
+
+    @property
+    def learning_rate(self) -> float:
+        """At the beginning."""
+
+    @property
+    def momentum(self) -> float:
+        """Of the descent."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Of the descent."""
+
+    @property
+    def rotation(self) -> float:
+        """Largest angle, in degrees, either way."""
+
+    @property
+    def translation(self) -> float:
+        """Largest shift, as a share of the side, in each direction."""
+
+    @property
+    def scaling(self) -> tuple[float, float]:
+        """Smallest and largest factor."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +157,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         architecture = architecture_of(self.network)
         smallest = architecture.smallest
-        rules = (
-            ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
+        rules: tuple[Rule, ...] = (
             ("size", self.pixels, self.pixels >= smallest, f"{smallest} px or more for {architecture.title}"),
             ("normalisation", self.normalisation, self.normalisation in ("image", "imagenet"), "image or imagenet"),
             (
@@ -125,20 +166,12 @@ class TrainingSettings:
                 self.network != EMBEDDED or self.normalisation == "image",
                 "image: its weights were trained with other colours than torchvision's",
             ),
-            ("batch_size", self.batch_size, self.batch_size >= 2, "2 or more, for the statistics of a batch"),
-            ("learning_rate", self.learning_rate, 0 < self.learning_rate < 10, "above 0 and below 10"),
+            *schedule_rules(self),
             ("grid", self.grid, all(0 < rate < 10 for rate in self.grid), "learning rates above 0 and below 10"),
             ("grid", self.grid, len({*self.rates}) == len(self.rates), "rates that differ, also from learning_rate"),
-            ("momentum", self.momentum, 0 <= self.momentum < 1, "0 or more and below 1"),
-            ("weight_decay", self.weight_decay, 0 <= self.weight_decay < 1, "0 or more and below 1"),
-            ("rotation", self.rotation, 0 <= self.rotation <= 180, "0 to 180 degrees"),
-            ("translation", self.translation, 0 <= self.translation < 1, "0 or more and below 1"),
-            ("scaling", self.scaling, 0 < self.scaling[0] <= self.scaling[1] < 10, "two factors, the smaller first"),
             ("seed", self.seed, self.seed >= 0, "0 or more"),
         )
-        for name, value, fits, rule in rules:
-            if not fits:
-                raise BadInputError(f"{self.network}: {name} is {value}; must be {rule}")
+        require_rules(self.network, rules)
 
     def as_recorded(self) -> dict[str, Any]:
         """Give the settings as JSON has them; of the embedded network those that have a say."""
@@ -159,6 +192,28 @@ class TrainingSettings:
     def pixels(self) -> int:
         """Side of the images in pixels."""
         return architecture_of(self.network).size if self.size is None else self.size
+
+
+def schedule_rules(schedule: Schedule) -> tuple[Rule, ...]:
+    """Give what the settings of any training must be: name, value, whether it is so, and the rule."""
+    smallest, largest = schedule.scaling
+    return (
+        ("epochs", schedule.epochs, schedule.epochs >= 1, "1 or more"),
+        ("batch_size", schedule.batch_size, schedule.batch_size >= 2, "2 or more, for the statistics of a batch"),
+        ("learning_rate", schedule.learning_rate, 0 < schedule.learning_rate < 10, "above 0 and below 10"),
+        ("momentum", schedule.momentum, 0 <= schedule.momentum < 1, "0 or more and below 1"),
+        ("weight_decay", schedule.weight_decay, 0 <= schedule.weight_decay < 1, "0 or more and below 1"),
+        ("rotation", schedule.rotation, 0 <= schedule.rotation <= 180, "0 to 180 degrees"),
+        ("translation", schedule.translation, 0 <= schedule.translation < 1, "0 or more and below 1"),
+        ("scaling", schedule.scaling, 0 < smallest <= largest < 10, "two factors, the smaller first"),
+    )
+
+
+def require_rules(name: str, rules: Sequence[Rule]) -> None:
+    """Refuse, for a training by its name, the first setting that breaks its rule."""
+    for setting, value, fits, rule in rules:
+        if not fits:
+            raise BadInputError(f"{name}: {setting} is {value}; must be {rule}")
 
 
 def architecture_of(network: str) -> Architecture:

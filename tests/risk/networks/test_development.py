@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from nnunet_amt.risk.networks.descent import learning_rate
 from nnunet_amt.risk.networks.development import gather_cases
-from nnunet_amt.risk.networks.fit import learning_rate
 from nnunet_amt.risk.networks.images import grey_image
 from nnunet_amt.risk.networks.settings import PAPER_NETWORKS, TrainingSettings
 from tests.risk.networks.conftest import CASES, SETTINGS

@@ -13,7 +13,8 @@ from torch import nn
 
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.risk.networks import fit as fit_module
-from nnunet_amt.risk.networks.fit import fit, learning_rate
+from nnunet_amt.risk.networks.descent import learning_rate
+from nnunet_amt.risk.networks.fit import fit
 from tests.risk.networks.conftest import SETTINGS
 
 
