@@ -40,13 +40,14 @@ from nnunet_amt.risk.fusion.evaluation.figures import (
     gain_figure,
     multiclass_roc_figure,
 )
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MONOMODAL, LesionScores, gather_lesion_scores
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import LesionScores, gather_lesion_scores
 from nnunet_amt.risk.fusion.evaluation.multiclass import most_frequent, multiclass_performances
 from nnunet_amt.risk.fusion.evaluation.performance import MAIN_AREA, LesionPerformance
 from nnunet_amt.risk.fusion.evaluation.sentences import lesion_sentences
 from nnunet_amt.risk.fusion.evaluation.summary_json import write_summary
 from nnunet_amt.risk.fusion.evaluation.tables import class_table, confusion_table, model_table, seed_table
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort, LesionSplit, Task
 from nnunet_amt.statistics.rates import Rate
 from nnunet_amt.study.study_files import LESION_SUMMARY
@@ -106,7 +107,7 @@ class LesionEvaluation:
     @property
     def main_pair(self) -> tuple[LesionPerformance, ...]:
         """Monomodal network and DMFN on the external cases, or on the tuning cases where there are none."""
-        found = (self.of(name, self.scores.last_split) for name in (MONOMODAL, DMFN))
+        found = (self.of(name, self.scores.last_split) for name in (REGNET, DMFN))
         return tuple(one for one in found if one is not None)
 
     @property

@@ -12,19 +12,11 @@ from numpy.typing import NDArray
 from nnunet_amt.errors import BadInputError, SplitLeakageError, UnmatchedCasesError
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.fusion.class_scores import CLASS_SCORES_FILE, ClassScore, ClassScoreTable, read_class_scores
+from nnunet_amt.risk.fusion.fusion_settings import CLINICAL_CTC, DMFN, REGNET, TITLES
 from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, MALIGNANT, LesionCase, LesionCohort, LesionSplit, Task
 from nnunet_amt.statistics.intervals import several_each
 from nnunet_amt.writing.numbers import counted, joined
 
-DMFN, MONOMODAL, SHUFFLED, BASELINE = "dmfn", "regnet", "dmfn-shuffled-ctc", "clinical+ctc"
-MODEL_TITLES: Mapping[str, str] = {
-    DMFN: "DMFN",
-    MONOMODAL: "Monomodal RegNet",
-    "plain-cnn": "Plain CNN",
-    SHUFFLED: "DMFN with shuffled CTC",
-    BASELINE: "Clinical data + CTC, logistic",
-    "ctc": "CTC alone, logistic",
-}
 JUDGED: tuple[LesionSplit, ...] = ("tuning", "external")
 SPLIT_TITLES: Mapping[LesionSplit, str] = {
     "training": "Training cases",
@@ -86,12 +78,12 @@ class ScoredLesionModel:
     @property
     def title(self) -> str:
         """As tables name it."""
-        return MODEL_TITLES.get(self.name, self.name)
+        return TITLES.get(self.name, self.name)
 
 
 @dataclass(frozen=True, eq=False)
 class LesionScores:
-    """All models of a task, in the order of `MODEL_TITLES`, and what is missing of them.
+    """All models of a task, in the order of `fusion_settings.TITLES`, and what is missing of them.
 
     `benign_classes` are the numbers of the classes whose cases in the cohort are all benign.
     """
@@ -144,7 +136,7 @@ def gather_lesion_scores(folder: Path, cohort: LesionCohort, *, task: Task) -> L
     """
     table, path = read_class_scores(folder), folder / CLASS_SCORES_FILE
     _require_fitting(path, table, cohort, task)
-    titles, cases = list(MODEL_TITLES), {case.case_id: case for case in cohort.cases}
+    titles, cases = list(TITLES), {case.case_id: case for case in cohort.cases}
     order = sorted(table.models, key=lambda name: titles.index(name) if name in titles else len(titles))
     models = tuple(_model(name, table, cases) for name in order)
     scores = LesionScores(task, table.classes, _benign(table.classes, cohort, task), models)
@@ -198,11 +190,11 @@ def _require_fitting(path: Path, table: ClassScoreTable, cohort: LesionCohort, t
 
 def _notes(scores: LesionScores, cohort: LesionCohort) -> list[str]:
     notes = []
-    if missing := [MODEL_TITLES[name] for name in (DMFN, MONOMODAL) if scores.named(name) is None]:
+    if missing := [TITLES[name] for name in (DMFN, REGNET) if scores.named(name) is None]:
         notes.append(
             f"The main comparison, of the DMFN with the monomodal network, is missing: no scores of {joined(missing)}."
         )
-    if scores.named(BASELINE) is None:
+    if scores.named(CLINICAL_CTC) is None:
         notes.append(
             "No baseline of clinical data and CTC without images was scored: without it nobody can tell what the "
             "images are worth."

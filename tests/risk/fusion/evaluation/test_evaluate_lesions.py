@@ -106,7 +106,7 @@ def test_what_is_missing_is_said_and_the_rest_evaluated(tmp_path: Path) -> None:
     at = write_rows(tmp_path, guessed_rows("clinical+ctc", 0, tuning, "binary", strength=1))
     found = evaluate_lesions(at, "binary", cohort_of(MANY), figures=False)
     text = tables_of(found.output)
-    assert "no scores of DMFN and Monomodal RegNet." in text
+    assert "no scores of DMFN and Monomodal CNN (RegNet)." in text
     assert "There are no scores of external cases, so nothing is known of other centres." in text
     assert "No network was trained with CTC shuffled" in " ".join(found.sentences)
 

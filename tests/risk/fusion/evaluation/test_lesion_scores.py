@@ -60,7 +60,7 @@ def test_two_models_are_compared_on_the_cases_of_both_in_one_order(tmp_path: Pat
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     """Neither monomodal network nor baseline, one training, and half of the cases."""
     notes = " ".join(gathered(tmp_path, binary_rows("dmfn", 0, SCORES, CASES)).notes)
-    assert "is missing: no scores of Monomodal RegNet." in notes
+    assert "is missing: no scores of Monomodal CNN (RegNet)." in notes
     assert "No baseline of clinical data and CTC" in notes
     assert "DMFN: 2 of 4 external cases have no score and are not counted." in notes
     assert "The DMFN was trained once" in notes

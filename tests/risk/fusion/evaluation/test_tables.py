@@ -41,12 +41,12 @@ def test_table_3_is_in_the_papers_order_with_its_rows_beside(tmp_path: Path) -> 
         ("Tuning cases", "group"),
         ("DMFN", "row"),
         ("DMFN model, published (validation)", "published"),
-        ("Monomodal RegNet", "row"),
+        ("Monomodal CNN (RegNet)", "row"),
         ("Monomodal CNN model, published (validation)", "published"),
         ("External cases", "group"),
         ("DMFN", "row"),
         ("DMFN model, published (test)", "published"),
-        ("Monomodal RegNet", "row"),
+        ("Monomodal CNN (RegNet)", "row"),
         ("Monomodal CNN model, published (set not said)", "published"),
     ]
     assert table.rows[6].cells[:2] == ("4 (2 benign, 2 malignant)", "0.750")
