@@ -83,7 +83,7 @@ def can_be_separated(columns: NDArray[np.float64], outcome: NDArray[np.bool_]) -
     towards = np.where(outcome, 1.0, -1.0)[:, None] * columns
     limits = np.concatenate([np.zeros(len(columns)), np.ones(len(columns))])
     found = linprog(-towards.sum(axis=0), A_ub=np.vstack([-towards, towards]), b_ub=limits, bounds=(None, None))
-    return bool((towards @ found.x).sum() > _SEPARATES)
+    return found.fun is None or -float(found.fun) > _SEPARATES
 
 
 def likelihood_ratio_test(base: ArrayLike, added: ArrayLike, outcome: ArrayLike) -> NestedTest | None:

@@ -11,16 +11,10 @@ from numpy.typing import NDArray
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.performance import auc_difference
 from nnunet_amt.risk.fusion.evaluation.binary import threshold_of
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import (
-    DMFN,
-    MONOMODAL,
-    SHUFFLED,
-    LesionScores,
-    ScoredLesionModel,
-    SplitScores,
-)
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import LesionScores, ScoredLesionModel, SplitScores
 from nnunet_amt.risk.fusion.evaluation.multiclass import judged_classes, right_answers
 from nnunet_amt.risk.fusion.evaluation.performance import MAIN_AREA
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, REGNET, SHUFFLED
 from nnunet_amt.risk.fusion.lesion_case import LesionSplit
 from nnunet_amt.statistics.intervals import percentile_interval, with_width
 from nnunet_amt.statistics.multiclass_roc import (
@@ -33,7 +27,12 @@ from nnunet_amt.statistics.roc import AucDifference, auc
 from nnunet_amt.statistics.tests import holm, mcnemar_p
 
 # What CTC adds: what the DMFN gains over the network of CT alone, what it gains with shuffled levels, and what is left.
-GAINS = ((DMFN, MONOMODAL), (SHUFFLED, MONOMODAL), (DMFN, SHUFFLED))
+CONTROL, OF_LEVELS = (SHUFFLED, REGNET), (DMFN, SHUFFLED)
+GAINS: Mapping[tuple[str, str], str] = {
+    (DMFN, REGNET): "DMFN less monomodal CNN",
+    CONTROL: "DMFN with shuffled CTC less monomodal CNN",
+    OF_LEVELS: "DMFN less DMFN with shuffled CTC",
+}
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,12 @@ def compare_with_monomodal(scores: LesionScores, differences: Sequence[AreaDiffe
     differences
         Of `area_differences`.
     """
-    dmfn, monomodal, found = scores.named(DMFN), scores.named(MONOMODAL), []
+    dmfn, monomodal, found = scores.named(DMFN), scores.named(REGNET), []
     for split in scores.splits if dmfn and monomodal else ():
         if dmfn is None or monomodal is None or not (split in dmfn.of_split and split in monomodal.of_split):
             continue
         first, second = dmfn.of_split[split].shared_with(monomodal.of_split[split])
-        area = difference_of(differences, DMFN, MONOMODAL, split)
+        area = difference_of(differences, DMFN, REGNET, split)
         counted, other = _counted(scores, dmfn, first), _counted(scores, monomodal, second)
         rates = [_rate_difference(name, counted[name], other[name]) for name in counted if name in other]
         found.append(_corrected(Comparison(split, len(first.cases), area, tuple(rates))))
@@ -135,7 +134,7 @@ def gains_of(differences: Sequence[AreaDifference]) -> list[AreaDifference]:
     splits = dict.fromkeys(one.split for one in differences)
     found = [difference_of(differences, *pair, split) for split in splits for pair in GAINS]
     gains = [one for one in found if one is not None]
-    return gains if any((one.model, one.other) == GAINS[1] for one in gains) else []
+    return gains if any((one.model, one.other) == CONTROL for one in gains) else []
 
 
 def _area_difference(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
-from nnunet_amt.risk.fusion.evaluation.comparison import AreaDifference, Comparison, RateDifference, gains_of
+from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference, Comparison, RateDifference, gains_of
 from nnunet_amt.risk.fusion.evaluation.ctc_value import FEWEST_OF_EITHER, CtcSubgroup, NestedCtc
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MODEL_TITLES, SPLIT_TITLES
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import SPLIT_TITLES
 from nnunet_amt.risk.fusion.evaluation.performance import AREA_TITLES, AREA_WORDS, MAIN_AREA, RATE_TITLES
 from nnunet_amt.risk.fusion.evaluation.tables import COLUMNS, area_text, cases_text, rate_text
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, TITLES
 from nnunet_amt.risk.fusion.lesion_case import Task
 from nnunet_amt.statistics.rates import Rate
 from nnunet_amt.writing.numbers import UNDEFINED, difference_text, short_p_text, value_text
@@ -52,7 +53,9 @@ def monomodal_table(comparisons: Sequence[Comparison], task: Task) -> Table | No
 
 def difference_table(differences: Sequence[AreaDifference], task: Task) -> Table | None:
     """Lay out the area of the DMFN less that of each other model; None where nothing could be compared."""
-    rows = _difference_rows([one for one in differences if one.model == DMFN], lambda one: _title(one.other))
+    rows = _difference_rows(
+        [one for one in differences if one.model == DMFN], lambda one: TITLES.get(one.other, one.other)
+    )
     if not rows:
         return None
     return Table(
@@ -69,9 +72,7 @@ def gain_table(differences: Sequence[AreaDifference], task: Task) -> Table | Non
 
     None where no network with shuffled levels was trained.
     """
-    rows = _difference_rows(
-        gains_of(differences), lambda one: f"{_title(one.model)} less {_title(one.other)}", holm=False
-    )
+    rows = _difference_rows(gains_of(differences), lambda one: GAINS[one.model, one.other], holm=False)
     if not rows:
         return None
     return Table(
@@ -82,7 +83,7 @@ def gain_table(differences: Sequence[AreaDifference], task: Task) -> Table | Non
         (
             "With levels shuffled between the patients of a set, in training as in tests, they say nothing: what the "
             "DMFN gains then over CT alone is not from CTC, but from age, sex, location and other clinical data, or "
-            "from chance. The last row is what the levels themselves add.",
+            "from chance. The last row of a set is what the levels themselves add.",
         ),
     )
 
@@ -143,10 +144,6 @@ def _difference_rows(
             p_values = short_p_text(one.difference.p), *([short_p_text(one.p_holm)] if holm else [])
             rows.append(Row(title_of(one), (str(one.cases), apart, *p_values)))
     return tuple(rows)
-
-
-def _title(model: str) -> str:
-    return MODEL_TITLES.get(model, model)
 
 
 def _rate_cells(one: RateDifference) -> tuple[str, ...]:

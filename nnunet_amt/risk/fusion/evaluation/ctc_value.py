@@ -9,9 +9,10 @@ import numpy as np
 
 from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
 from nnunet_amt.risk.fusion.evaluation.binary import binary_performance
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MONOMODAL, LesionScores, SplitScores
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import LesionScores, SplitScores
 from nnunet_amt.risk.fusion.evaluation.multiclass import multiclass_performance
 from nnunet_amt.risk.fusion.evaluation.performance import Area, LesionPerformance
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionSplit
 from nnunet_amt.statistics.calibration import held_from_certainty
 from nnunet_amt.statistics.logistic_fit import NestedTest, likelihood_ratio_test
@@ -55,7 +56,7 @@ class CtcSubgroup:
 
 def nested_ctc(scores: LesionScores) -> tuple[NestedCtc, ...]:
     """Test in each split what the level adds to the monomodal ensemble; of two classes, and where that has scores."""
-    monomodal = scores.named(MONOMODAL)
+    monomodal = scores.named(REGNET)
     if scores.task != "binary" or monomodal is None:
         return ()
     return tuple(_nested(split, monomodal.of_split[split]) for split in scores.splits if split in monomodal.of_split)

@@ -40,13 +40,14 @@ from nnunet_amt.risk.fusion.evaluation.figures import (
     gain_figure,
     multiclass_roc_figure,
 )
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MONOMODAL, LesionScores, gather_lesion_scores
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import LesionScores, gather_lesion_scores
 from nnunet_amt.risk.fusion.evaluation.multiclass import most_frequent, multiclass_performances
 from nnunet_amt.risk.fusion.evaluation.performance import MAIN_AREA, LesionPerformance
 from nnunet_amt.risk.fusion.evaluation.sentences import lesion_sentences
 from nnunet_amt.risk.fusion.evaluation.summary_json import write_summary
 from nnunet_amt.risk.fusion.evaluation.tables import class_table, confusion_table, model_table, seed_table
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort, LesionSplit, Task
 from nnunet_amt.statistics.rates import Rate
 from nnunet_amt.study.study_files import LESION_SUMMARY
@@ -68,7 +69,7 @@ _FIGURES = {
     "lesion_confusion": "What the lesions of each class were called by the monomodal network and by the DMFN",
     "lesion_decision": "Reliability diagram and decision curve of DMFN, monomodal network and baseline without images",
     "lesion_gains": "What the DMFN gains over CT alone with the right CTC levels, and with shuffled ones",
-    "lesion_ctc_levels": "CTC level of every case by class and split, with medians",
+    "lesion_ctc_levels": "CTC levels by class and split, with medians",
 }
 LESION_FILES = (
     *("lesion_tables.md", LESION_SUMMARY.page, LESION_SUMMARY.name),
@@ -106,7 +107,7 @@ class LesionEvaluation:
     @property
     def main_pair(self) -> tuple[LesionPerformance, ...]:
         """Monomodal network and DMFN on the external cases, or on the tuning cases where there are none."""
-        found = (self.of(name, self.scores.last_split) for name in (MONOMODAL, DMFN))
+        found = (self.of(name, self.scores.last_split) for name in (REGNET, DMFN))
         return tuple(one for one in found if one is not None)
 
     @property

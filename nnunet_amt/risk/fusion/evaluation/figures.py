@@ -11,19 +11,11 @@ from numpy.typing import NDArray
 from nnunet_amt.evaluation.comparison.figures import model_style
 from nnunet_amt.risk.evaluation.figures import DrawnModel, draw_calibration, draw_rocs, finish_roc, line_handle
 from nnunet_amt.risk.fusion.evaluation.binary import threshold_of
-from nnunet_amt.risk.fusion.evaluation.comparison import AreaDifference, gains_of
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import (
-    BASELINE,
-    DMFN,
-    MODEL_TITLES,
-    MONOMODAL,
-    SPLIT_TITLES,
-    LesionScores,
-    ScoredLesionModel,
-    SplitScores,
-)
+from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference, gains_of
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import SPLIT_TITLES, LesionScores, ScoredLesionModel, SplitScores
 from nnunet_amt.risk.fusion.evaluation.multiclass import judged_classes
 from nnunet_amt.risk.fusion.evaluation.performance import AREA_TITLES, MAIN_AREA, LesionPerformance
+from nnunet_amt.risk.fusion.fusion_settings import CLINICAL_CTC, DMFN, REGNET, TITLES
 from nnunet_amt.risk.fusion.lesion_case import MALIGNANT, Task
 from nnunet_amt.statistics.roc import roc_points
 from nnunet_amt.writing.figure_style import (
@@ -50,14 +42,14 @@ _LONGEST_NAME = 22
 def binary_roc_figure(scores: LesionScores) -> Figure:
     """Draw Fig. 4 A: the ROC of every model on tuning and external cases; the DMFN's threshold is a ring."""
     models = [_drawn(model, scores) for model in scores.models]
-    main = next((model for model in models if model.title == MODEL_TITLES[DMFN]), models[0])
+    main = next((model for model in models if model.title == TITLES[DMFN]), models[0])
     panels = {SPLIT_TITLES[split]: split for split in scores.splits}
     return draw_rocs(models, panels, main=main)
 
 
 def decision_figure(scores: LesionScores) -> Figure:
     """Draw reliability diagram and decision curve of DMFN, monomodal network and the baseline without images."""
-    found = [model for name in (DMFN, MONOMODAL, BASELINE) if (model := scores.named(name)) is not None]
+    found = [model for name in (DMFN, REGNET, CLINICAL_CTC) if (model := scores.named(name)) is not None]
     drawn = [_drawn(model, scores) for model in found or scores.models]
     return draw_calibration(drawn, [SPLIT_TITLES[split] for split in scores.splits], positive=MALIGNANT)
 
@@ -137,7 +129,7 @@ def gain_figure(differences: Sequence[AreaDifference], task: Task) -> Figure:
                 place += 1
                 _draw_gain(axes, one, place)
                 ticks.append(place)
-                labels.append(f"{MODEL_TITLES[one.model]} − {MODEL_TITLES[one.other]}")
+                labels.append(GAINS[one.model, one.other])
             place += 1
         axes.set_yticks(ticks, labels)
         axes.set_ylim(place - 0.3, -0.7)

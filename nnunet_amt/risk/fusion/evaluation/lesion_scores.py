@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import BadInputError, SplitLeakageError, UnmatchedCasesError
+from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.fusion.class_scores import CLASS_SCORES_FILE, ClassScore, ClassScoreTable, read_class_scores
+from nnunet_amt.risk.fusion.fusion_settings import CLINICAL_CTC, DMFN, REGNET, TITLES
 from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, MALIGNANT, LesionCase, LesionCohort, LesionSplit, Task
-from nnunet_amt.writing.numbers import counted
+from nnunet_amt.statistics.intervals import several_each
+from nnunet_amt.writing.numbers import counted, joined
 
-DMFN, MONOMODAL, SHUFFLED, BASELINE = "dmfn", "regnet", "dmfn-shuffled-ctc", "clinical+ctc"
-MODEL_TITLES: Mapping[str, str] = {
-    DMFN: "DMFN",
-    MONOMODAL: "Monomodal RegNet",
-    "plain-cnn": "Plain CNN",
-    SHUFFLED: "DMFN with shuffled CTC",
-    BASELINE: "Clinical data + CTC, logistic",
-    "ctc": "CTC alone, logistic",
-}
 JUDGED: tuple[LesionSplit, ...] = ("tuning", "external")
 SPLIT_TITLES: Mapping[LesionSplit, str] = {
     "training": "Training cases",
@@ -84,12 +78,12 @@ class ScoredLesionModel:
     @property
     def title(self) -> str:
         """As tables name it."""
-        return MODEL_TITLES.get(self.name, self.name)
+        return TITLES.get(self.name, self.name)
 
 
 @dataclass(frozen=True, eq=False)
 class LesionScores:
-    """All models of a task, in the order of `MODEL_TITLES`, and what is missing of them.
+    """All models of a task, in the order of `fusion_settings.TITLES`, and what is missing of them.
 
     `benign_classes` are the numbers of the classes whose cases in the cohort are all benign.
     """
@@ -142,7 +136,7 @@ def gather_lesion_scores(folder: Path, cohort: LesionCohort, *, task: Task) -> L
     """
     table, path = read_class_scores(folder), folder / CLASS_SCORES_FILE
     _require_fitting(path, table, cohort, task)
-    titles, cases = list(MODEL_TITLES), {case.case_id: case for case in cohort.cases}
+    titles, cases = list(TITLES), {case.case_id: case for case in cohort.cases}
     order = sorted(table.models, key=lambda name: titles.index(name) if name in titles else len(titles))
     models = tuple(_model(name, table, cases) for name in order)
     scores = LesionScores(task, table.classes, _benign(table.classes, cohort, task), models)
@@ -196,12 +190,11 @@ def _require_fitting(path: Path, table: ClassScoreTable, cohort: LesionCohort, t
 
 def _notes(scores: LesionScores, cohort: LesionCohort) -> list[str]:
     notes = []
-    if missing := [MODEL_TITLES[name] for name in (DMFN, MONOMODAL) if scores.named(name) is None]:
+    if missing := [TITLES[name] for name in (DMFN, REGNET) if scores.named(name) is None]:
         notes.append(
-            f"The main comparison, of the DMFN with the monomodal network, is missing: no scores of {missing[0]}"
-            f"{' and ' + missing[1] if missing[1:] else ''}."
+            f"The main comparison, of the DMFN with the monomodal network, is missing: no scores of {joined(missing)}."
         )
-    if scores.named(BASELINE) is None:
+    if scores.named(CLINICAL_CTC) is None:
         notes.append(
             "No baseline of clinical data and CTC without images was scored: without it nobody can tell what the "
             "images are worth."
@@ -211,12 +204,25 @@ def _notes(scores: LesionScores, cohort: LesionCohort) -> list[str]:
             of_task = sum(case.class_of(scores.task) is not None for case in cohort.of_split(split))
             scored = len(model.of_split[split].cases) if split in model.of_split else 0
             if scored < of_task:
-                which = SPLIT_TITLES[split].lower()
-                notes.append(
-                    f"{model.title}: {of_task - scored} of {of_task} {which} have no score and are not counted."
-                )
+                lacking = f"{of_task - scored} of {of_task} {SPLIT_TITLES[split].lower()} have no score"
+                notes.append(f"{model.title}: {lacking} and are not counted.")
     if (dmfn := scores.named(DMFN)) is not None and len(dmfn.seeds) == 1:
-        notes.append(f"The DMFN was trained {counted(1, 'time')}: how far chance moves its figures is not known.")
+        notes.append("The DMFN was trained once: how far chance moves its figures is not known.")
     if "external" not in scores.splits:
         notes.append("There are no scores of external cases, so nothing is known of other centres.")
+    return [*notes, *_notes_of_cases(scores)]
+
+
+def _notes_of_cases(scores: LesionScores) -> list[str]:
+    """Say where few cases make a threshold, and where patients have several."""
+    notes = []
+    tuning = max((len(m.of_split["tuning"].cases) for m in scores.models if "tuning" in m.of_split), default=0)
+    if scores.task == "binary" and 0 < tuning < FEWEST_CASES:
+        notes.append(f"Thresholds are of {counted(tuning, 'tuning case')}: of so few they are largely chance.")
+    every = [split for model in scores.models for name, split in model.of_split.items() if name in JUDGED]
+    if any(several_each(split.patients) is not None for split in every):
+        notes.append(
+            "Some patients have several cases: intervals and tests of AUCs allow for it, those of rates (Wilson, "
+            "McNemar) take cases for independent and are too narrow."
+        )
     return notes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import DMFN, MONOMODAL
+from nnunet_amt.risk.fusion.fusion_settings import DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionSplit, Task
 from nnunet_amt.statistics.consistency.papers import publication
 from nnunet_amt.writing.numbers import UNDEFINED
 from nnunet_amt.writing.table import Row
 
-_ROWS = {DMFN: "DMFN model", MONOMODAL: "Monomodal CNN model"}
+_ROWS = {DMFN: "DMFN model", REGNET: "Monomodal CNN model"}
 _TASKS = {"binary": "benign or malignant", "multiclass": "14 classes"}
 _SETS = {"tuning": "validation", "external": "test"}
 

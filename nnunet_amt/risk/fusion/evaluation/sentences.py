@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
-from nnunet_amt.risk.fusion.evaluation.comparison import GAINS, AreaDifference, RateDifference, difference_of
+from nnunet_amt.risk.fusion.evaluation.comparison import (
+    CONTROL,
+    OF_LEVELS,
+    AreaDifference,
+    RateDifference,
+    difference_of,
+)
 from nnunet_amt.risk.fusion.evaluation.ctc_shift import ctc_shift_sentences
 from nnunet_amt.risk.fusion.evaluation.ctc_value import NestedCtc
-from nnunet_amt.risk.fusion.evaluation.lesion_scores import BASELINE, DMFN, MONOMODAL, SPLIT_TITLES
+from nnunet_amt.risk.fusion.evaluation.lesion_scores import SPLIT_TITLES
 from nnunet_amt.risk.fusion.evaluation.multiclass import TOP
 from nnunet_amt.risk.fusion.evaluation.performance import AREA_WORDS, MAIN_AREA, RATE_TITLES, LesionPerformance
 from nnunet_amt.risk.fusion.evaluation.tables import judged_names
+from nnunet_amt.risk.fusion.fusion_settings import CLINICAL_CTC, DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionSplit
 from nnunet_amt.statistics.rates import Rate
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, joined, short_p_text, value_text
@@ -33,8 +40,8 @@ def lesion_sentences(evaluation: LesionEvaluation) -> tuple[str, ...]:
     ours = {one.model: one for one in evaluation.performances if one.split == split}
     if DMFN in ours:
         found.append(_area_sentence(evaluation, ours[DMFN]))
-    if MONOMODAL in ours:
-        found.append(_area_sentence(evaluation, ours[MONOMODAL]))
+    if REGNET in ours:
+        found.append(_area_sentence(evaluation, ours[REGNET]))
     for comparison in evaluation.comparisons:
         if comparison.split == split:
             if comparison.area is not None:
@@ -111,14 +118,14 @@ def _frequent_sentence(evaluation: LesionEvaluation, split: LesionSplit) -> str:
 
 
 def _baseline_sentences(evaluation: LesionEvaluation, split: LesionSplit) -> list[str]:
-    one = difference_of(evaluation.differences, DMFN, BASELINE, split)
+    one = difference_of(evaluation.differences, DMFN, CLINICAL_CTC, split)
     if one is None:
         return ["The DMFN could not be compared with clinical data and CTC alone, without which its AUC says little."]
     return [_difference_sentence(evaluation, one, "a logistic regression of clinical data and CTC, without any image")]
 
 
 def _gain_sentences(evaluation: LesionEvaluation, split: LesionSplit) -> list[str]:
-    shuffled, own = (difference_of(evaluation.differences, *pair, split) for pair in GAINS[1:])
+    shuffled, own = (difference_of(evaluation.differences, *pair, split) for pair in (CONTROL, OF_LEVELS))
     if shuffled is None:
         return ["No network was trained with CTC shuffled between patients, so a gain is not known to come from CTC."]
     title = AREA_WORDS[evaluation.task]

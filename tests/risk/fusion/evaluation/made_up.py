@@ -20,7 +20,7 @@ def lesion_case(case_id: str, lesion_class: str, **about: object) -> LesionCase:
     """A case that is known but for its images; its name begins with the letter of its split."""
     usual: dict[str, object] = {
         "patient": f"p_{case_id}",
-        "institution": "North",
+        "institution": {"t": "North", "u": "East", "x": "South"}[case_id[0]],
         "split": LETTERS[case_id[0]],
         "diagnosis": lesion_class,
         "malignant": lesion_class not in BENIGN_CLASSES,

@@ -106,7 +106,7 @@ def test_what_is_missing_is_said_and_the_rest_evaluated(tmp_path: Path) -> None:
     at = write_rows(tmp_path, guessed_rows("clinical+ctc", 0, tuning, "binary", strength=1))
     found = evaluate_lesions(at, "binary", cohort_of(MANY), figures=False)
     text = tables_of(found.output)
-    assert "no scores of DMFN and Monomodal RegNet." in text
+    assert "no scores of DMFN and Monomodal CNN (RegNet)." in text
     assert "There are no scores of external cases, so nothing is known of other centres." in text
     assert "No network was trained with CTC shuffled" in " ".join(found.sentences)
 
@@ -159,6 +159,14 @@ def test_sentences_compare_with_every_rival(evaluate: Evaluate) -> None:
     assert "than that of a logistic regression of clinical data and CTC, without any image" in text
     assert "With CTC shuffled between patients the network's AUC is" in text
     assert "2 of 24 external cases have no CTC level" in text
+
+
+def test_a_gain_of_shuffled_levels_is_not_put_down_to_ctc(tmp_path: Path) -> None:
+    """A network that gains as much with levels that say nothing has it from elsewhere."""
+    strengths = {"dmfn": 2.0, "dmfn-shuffled-ctc": 2.0, "regnet": 0.0}
+    rows = [row for name, much in strengths.items() for row in guessed_rows(name, 0, MANY, "binary", strength=much)]
+    found = evaluate_lesions(write_rows(tmp_path, rows), "binary", cohort_of(MANY), figures=False)
+    assert "that gain is not from CTC, but from clinical data or chance" in " ".join(found.sentences)
 
 
 def test_results_do_not_go_where_the_scores_are(evaluate: Evaluate, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_decision_curves_are_of_dmfn_monomodal_and_baseline(tmp_path: Path) -> N
     assert len(figure.axes) == 4
     assert figure.axes[0].get_ylabel() == "Share of malignant (95% CI)"
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["DMFN", "Monomodal RegNet", "Clinical data + CTC, logistic"]
+    assert names == ["DMFN", "Monomodal CNN (RegNet)", "Clinical data and CTC, no CT"]
 
 
 def test_the_mean_curve_is_of_the_judged_classes(tmp_path: Path) -> None:
@@ -66,7 +66,10 @@ def test_confusion_has_a_count_a_cell_and_a_panel_a_model(tmp_path: Path, task: 
     found = (binary_performances if task == "binary" else multiclass_performances)(scores)
     pair = [one for one in found if one.split == "external" and one.model in ("dmfn", "regnet")]
     figure = confusion_figure(pair, scores.classes)
-    assert [axes.get_title() for axes in figure.axes] == ["DMFN, external cases", "Monomodal RegNet, external cases"]
+    assert [axes.get_title() for axes in figure.axes] == [
+        "DMFN, external cases",
+        "Monomodal CNN (RegNet), external cases",
+    ]
     for axes in figure.axes:
         assert sum(int(text.get_text()) for text in axes.texts) == 24
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -78,8 +81,8 @@ def test_gains_stand_below_each_other_with_nothing_as_a_line(tmp_path: Path) -> 
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels[:4] == [
         "Tuning cases",
-        "DMFN − Monomodal RegNet",
-        "DMFN with shuffled CTC − Monomodal RegNet",
-        "DMFN − DMFN with shuffled CTC",
+        "DMFN less monomodal CNN",
+        "DMFN with shuffled CTC less monomodal CNN",
+        "DMFN less DMFN with shuffled CTC",
     ]
     assert len(labels) == 8

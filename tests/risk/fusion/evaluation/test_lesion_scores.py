@@ -60,19 +60,29 @@ def test_two_models_are_compared_on_the_cases_of_both_in_one_order(tmp_path: Pat
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     """Neither monomodal network nor baseline, one training, and half of the cases."""
     notes = " ".join(gathered(tmp_path, binary_rows("dmfn", 0, SCORES, CASES)).notes)
-    assert "is missing: no scores of Monomodal RegNet." in notes
+    assert "is missing: no scores of Monomodal CNN (RegNet)." in notes
     assert "No baseline of clinical data and CTC" in notes
     assert "DMFN: 2 of 4 external cases have no score and are not counted." in notes
-    assert "trained 1 time" in notes
+    assert "The DMFN was trained once" in notes
+    assert "Thresholds are of 2 tuning cases: of so few they are largely chance." in notes
     tuned = gathered(tmp_path / "other", binary_rows("dmfn", 0, {"u0": 0.1, "u2": 0.9}, CASES))
-    assert tuned.notes[-1] == "There are no scores of external cases, so nothing is known of other centres."
+    assert "There are no scores of external cases, so nothing is known of other centres." in tuned.notes
     assert tuned.last_split == "tuning"
 
 
 def test_nothing_is_missing_of_all_models(tmp_path: Path) -> None:
-    cases = many_cases(2)
+    cases = many_cases(7)
     at = write_all_models(tmp_path, cases)
     assert gather_lesion_scores(at.scores("binary"), cohort_of(cases), task="binary").notes == ()
+
+
+def test_several_cases_of_a_patient_are_told(tmp_path: Path) -> None:
+    """Their rates have intervals that are too narrow."""
+    cases = [replace(case, patient="p") if case.case_id in ("x0", "x2") else case for case in CASES]
+    (note,) = (
+        note for note in gathered(tmp_path, binary_rows("dmfn", 0, SCORES, cases), cases).notes if "several" in note
+    )
+    assert "take cases for independent and are too narrow" in note
 
 
 def test_classes_are_benign_where_all_their_cases_are(tmp_path: Path) -> None:
