@@ -76,8 +76,8 @@ class ClassScoreTable:
         return tuple(_mean(of_case) for of_case in by_case.values())
 
 
-def write_class_scores(folder: Path, table: ClassScoreTable) -> None:
-    """Put the rows of a table into that of a folder, in place of earlier ones of the same models.
+def write_class_scores(folder: Path, table: ClassScoreTable, *, alone: bool = False) -> None:
+    """Put the rows of a table into that of a folder, in place of earlier ones of the same models, or `alone` of all.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def write_class_scores(folder: Path, table: ClassScoreTable) -> None:
     """
     earlier: tuple[ClassScore, ...] = ()
     path = folder / CLASS_SCORES_FILE
-    if path.exists():
+    if path.exists() and not alone:
         found = read_class_scores(folder)
         if found.classes != table.classes:
             raise BadInputError(

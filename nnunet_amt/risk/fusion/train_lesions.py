@@ -105,7 +105,7 @@ def train_lesion_models(
     """
     work, warnings = _prepare(cohort, crops, at, settings)
     folder = at.scores(settings.task)
-    _require_fitting_table(folder, work)
+    others, of_others = _other_scores(folder, work)
     from nnunet_amt.risk.fusion.lesion_training import begin_lesion_training
 
     runs = [(model, seed) for model in settings.models for seed in settings.seeds]
@@ -130,8 +130,8 @@ def train_lesion_models(
             rows += of_model
             warnings += _of_epochs(model, trained, settings)
             notes.settings |= {f"{model} best epochs": [one.best_epoch for one in trained.values()]}
-        _write(folder, ClassScoreTable(work.classes, tuple(rows)))
-    return tuple(warnings)
+        write_class_scores(folder, ClassScoreTable(work.classes, (*others, *rows)), alone=True)
+    return (*of_others, *warnings)
 
 
 def _prepare(
@@ -169,28 +169,30 @@ def _require_cases(cases: Sequence[LesionCase], settings: FusionSettings) -> Non
             )
 
 
-def _require_fitting_table(folder: Path, work: _Work) -> None:
-    """Refuse, before anything is trained, a table whose other models were scored with other classes or splits."""
-    if not (folder / CLASS_SCORES_FILE).exists():
-        return
-    earlier = read_class_scores(folder)
-    others = [row for row in earlier.rows if row.model not in (*work.settings.models, *BASELINES)]
+def _other_scores(folder: Path, work: _Work) -> tuple[tuple[ClassScore, ...], list[str]]:
+    """Give the scores of other models, which stay in the table, and what is to be said of them.
+
+    Refuses, before anything is trained, to let them stand beside scores of other classes or of another split.
+    """
+    path = folder / CLASS_SCORES_FILE
+    if not path.exists():
+        return (), []
+    try:
+        earlier = read_class_scores(folder)
+    except BadInputError as error:
+        return (), [f"{error}: it is made anew, with the models of this training alone"]
+    others = tuple(row for row in earlier.rows if row.model not in (*work.settings.models, *BASELINES))
+    named = ", ".join(dict.fromkeys(row.model for row in others))
     known = {case.case_id: (case.class_of(work.settings.task), case.split) for case in work.cases}
     differ = [row for row in others if known.get(row.case_id, (row.reference, row.split)) != (row.reference, row.split)]
     if others and (earlier.classes != work.classes or differ):
-        named = ", ".join(dict.fromkeys(row.model for row in others))
         raise BadInputError(
-            f"{folder / CLASS_SCORES_FILE}: holds scores of {named} with other classes or another split of the cases; "
-            "train these models too, or give another folder"
+            f"{path}: holds scores of {named} with other classes or another split of the cases; train these models "
+            "too, or give another folder"
         )
-
-
-def _write(folder: Path, table: ClassScoreTable) -> None:
-    """Write the table; an earlier one that has no other models is of no use beside it, whatever its classes."""
-    path = folder / CLASS_SCORES_FILE
-    if path.exists() and {*read_class_scores(folder).models} <= {*table.models}:
-        path.unlink()
-    write_class_scores(folder, table)
+    if others and {row.case_id for row in others} != {*known}:
+        return others, [f"{named}: scored other cases than these models; train them again to compare them"]
+    return others, []
 
 
 def _train_seeds(work: _Work, model: str, *, number: int, device: str, progress: Progress) -> dict[int, TrainedLesions]:

@@ -30,6 +30,15 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     assert found.models == ("dmfn", "regnet")
 
 
+def test_a_table_can_take_the_place_of_all_that_stands_there(tmp_path: Path) -> None:
+    """Whoever has looked at the earlier table knows which rows of it stay, even of one that cannot be read."""
+    other = tuple(replace(row, model="regnet") for row in ROWS)
+    write_class_scores(tmp_path, ClassScoreTable(CLASSES, ROWS))
+    (tmp_path / "class_scores.csv").write_text("case_id\n")
+    write_class_scores(tmp_path, ClassScoreTable(CLASSES, other), alone=True)
+    assert read_class_scores(tmp_path).models == ("regnet",)
+
+
 def test_the_ensemble_is_the_mean_of_the_seeds() -> None:
     """(.75 + .25) / 2 = .5 and (.5 + 0) / 2 = .25."""
     table = ClassScoreTable(CLASSES, ROWS)

@@ -18,11 +18,21 @@ from nnunet_amt.risk.fusion import lesion_training
 from nnunet_amt.risk.fusion.class_scores import ClassScoreTable, read_class_scores
 from nnunet_amt.risk.fusion.fit_lesions import fit_lesions
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
+from nnunet_amt.risk.fusion.lesion_case import LesionCohort
 from nnunet_amt.risk.fusion.lesion_model import read_lesion_model_info
 from nnunet_amt.risk.fusion.shuffled_ctc import with_shuffled_ctc
 from nnunet_amt.risk.fusion.train_lesions import STAGE, train_lesion_models
-from nnunet_amt.statistics.roc import youden_threshold
-from tests.risk.fusion.training_cases import CLASSES, SETTINGS, Dropping, cohort_of, crops_of, lesion, without_levels
+from nnunet_amt.statistics.roc import auc, youden_threshold
+from tests.risk.fusion.training_cases import (
+    CLASSES,
+    SETTINGS,
+    Dropping,
+    cohort_of,
+    crop_of,
+    crops_of,
+    lesion,
+    without_levels,
+)
 
 COHORT = cohort_of()
 CROPS = crops_of(COHORT.cases)
@@ -241,6 +251,25 @@ def test_other_models_scores_of_other_classes_are_never_mixed_with_new_ones(
     assert not at.training("binary", "dmfn", 0).exists()
 
 
+def test_other_models_stay_in_the_table_and_other_cases_of_theirs_are_told(
+    trained: FusionFolder, tmp_path: Path
+) -> None:
+    """A second command trains the next model beside the first; of a damaged table what can be is made anew."""
+    at = FusionFolder(Path(shutil.copytree(trained.root, tmp_path / "fusion")))
+    settings = replace(SETTINGS, models=())
+    more = replace(COHORT, cases=(*COHORT.cases, lesion(50, "external")))
+    warnings = train_lesion_models(more, crops_of(more.cases), at, settings=settings)
+    assert warnings == ("plain-cnn: scored other cases than these models; train them again to compare them",)
+    assert table_of(at).models == ("clinical+ctc", "ctc", "plain-cnn")
+    nobody = without_levels(COHORT, "training", "tuning", "external")
+    train_lesion_models(nobody, CROPS, at, settings=settings)
+    assert table_of(at).models == ("clinical+ctc", "plain-cnn")  # no levels, and none of before
+    (at.scores("binary") / "class_scores.csv").write_text("case_id,model\n")
+    (first, *_) = train_lesion_models(COHORT, CROPS, at, settings=settings)
+    assert first.endswith("train the models again: it is made anew, with the models of this training alone")
+    assert table_of(at).models == ("clinical+ctc", "ctc")
+
+
 @pytest.mark.parametrize(
     ("training", "tuning", "said"),
     [
@@ -269,3 +298,22 @@ def test_the_levels_reach_the_dmfn_and_not_the_regnet(tmp_path: Path) -> None:
         first, second = ([row.probabilities for row in table.of(model, "external")] for table in (before, after))
         assert np.allclose(first, second, atol=1e-9) is is_same
     assert json.loads((at.model("binary", "dmfn") / "model.json").read_text())["training"]["epochs"] == 1
+
+
+@pytest.mark.slow
+def test_the_dmfn_gains_from_levels_and_not_from_those_of_others(tmp_path: Path) -> None:
+    """All CTs are alike and levels of 10 and 18 tell the classes: with shuffled ones an AUC of .5, SD .09, is left."""
+    cases = [
+        replace(lesion(number, split, lesion_class=CLASSES[number % 2]), sex=None, age=None, location=None)
+        for number, split in enumerate([*["training"] * 40, *["tuning"] * 20, *["external"] * 40])  # type: ignore[arg-type]
+    ]
+    cases = [replace(case, ctc_level=(case.ctc_level or 0) + 4 * case.malignant) for case in cases]
+    alike = {case.case_id: crop_of(replace(case, lesion_class="cyst")) for case in cases}
+    at = FusionFolder(tmp_path)
+    settings = replace(ABLATED, seeds=(0,), epochs=10, patience=10, learning_rate=0.02)
+    train_lesion_models(LesionCohort(tuple(cases), {}, CLASSES), alike, at, settings=settings)
+    found = {}
+    for model in settings.models:
+        rows = table_of(at).of(model, "external")
+        found[model] = auc([row.probabilities[1] for row in rows], [row.reference == "malignant" for row in rows])
+    assert found["dmfn"] > 0.9 and 0.2 < found["dmfn-shuffled-ctc"] < 0.8

@@ -109,3 +109,16 @@ def test_every_image_of_a_batch_is_changed_otherwise() -> None:
     images = torch.rand(1, 9, 9).expand(3, -1, -1)
     changed = augmented(images, TrainingSettings("shufflenet_v2_x0_5"))
     assert not torch.allclose(changed[0], changed[1]) and not torch.allclose(changed[1], changed[2])
+
+
+def test_channels_of_an_image_change_together_and_each_has_its_level_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of (n, channels, y, x) each channel is what it would be alone; shifted by 1 pixel of 5, what is told comes in."""
+    monkeypatch.setattr(torch, "rand", torch.ones)
+    images = torch.randn(2, 3, 5, 5)
+    changed = augmented(images, TrainingSettings("shufflenet_v2_x0_5"))
+    for place in range(3):
+        alone = augmented(images[:, place], TrainingSettings("shufflenet_v2_x0_5"))
+        assert torch.allclose(changed[:, place], alone, atol=1e-6)
+    outside = torch.tensor([7.0, 8.0, 9.0])[None, :, None, None]
+    shifted = augmented(images, settings(translation=0.2), outside=outside)
+    assert shifted[0, :, 4].tolist() == [pytest.approx([level] * 5, abs=1e-5) for level in (7, 8, 9)]
