@@ -17,7 +17,7 @@ class Tissue:
     hu: float  # HU of the solid part; of what is inside of a wall
     mottle: float  # amplitude in HU of slow irregularities
     necrosis: float = 0.0  # share, 0 to 1, of the inside that is necrotic or cystic, near 18 HU
-    fat: float = 0.0  # share, 0 to 1, that is fat
+    fat: float = 0.0  # share, 0 to 1, that is fat, on one side; roughly: of 0.35 a fourth, of 0.65 three fourths
     calcified: bool = False  # whether there is a coarse calcification
     wall: float = 0.0  # HU by which a wall of 2 mm is above the fluid or fat inside; 0 if there is none
 

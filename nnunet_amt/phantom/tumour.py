@@ -18,8 +18,8 @@ from nnunet_amt.phantom.tissue import Appearance, Lobes, Look, Tissue
 
 Doubles = NDArray[np.float64]
 
-# How far, in mm, a margin that is not clear fades into what is around it; lobes by contour
-_FADING_MM = (9.0, 15.0)
+# How far, in mm, a margin that is not clear fades into what is around it, and from which diameter on; lobes by contour
+_FADING_MM, _WIDEST_FADING_MM = (9.0, 15.0), 80.0
 _LOBES: dict[str, Lobes] = {
     "smooth": ((2, 5), 0.10, 3.0),
     "lobulated": ((5, 9), 0.45, 10.0),
@@ -39,7 +39,7 @@ def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Genera
     if histology == "thymic cyst":
         return Tissue(hu=rng.uniform(2.0, 25.0), mottle=1.0, wall=22.0)
     if histology == "teratoma":
-        return Tissue(rng.uniform(25, 45) + 15 * strength, 6.0, necrosis=0.3, fat=0.35, calcified=True)
+        return Tissue(rng.uniform(25, 45) + 15 * strength, 6.0, necrosis=0.3, fat=0.65, calcified=True)
     if histology == "lymphoma":
         return Tissue(rng.uniform(38, 48) + rng.uniform(15, 30) * strength, 4.0, necrosis=rng.choice([0.0, 0.12]))
     if histology == "thymoma":
@@ -195,7 +195,8 @@ def _fading(request: TumourRequest, rng: np.random.Generator) -> float:
     width = float(rng.uniform(*_FADING_MM))
     if appearance is not None:
         return width if appearance.margin == "unclear" else 0.0
-    return width if look is not None and rng.random() < look.unclear else 0.0
+    narrow = min(1.0, request.diameter / _WIDEST_FADING_MM)  # of a small tumour little else would be left
+    return width * narrow if look is not None and rng.random() < look.unclear else 0.0
 
 
 def _lobes(request: TumourRequest, rng: np.random.Generator) -> Floats:
@@ -272,7 +273,7 @@ def _density(tumour: Tumour, block: Block, depth: Floats) -> Floats:
         soft = 1.0 / (1.0 + np.exp(-5.0 * (field - _quantile(1.0 - tissue.necrosis))))
         hu = hu + rim * soft * (18.0 - hu)
     if tissue.fat > 0:
-        slope = x / tumour.radii[0] + 0.35 * field + _quantile(tissue.fat)
+        slope = x / tumour.radii[0] + 0.35 * field + _quantile(1.0 - tissue.fat)
         hu = hu + rim / (1.0 + np.exp(8.0 * slope)) * (-88.0 - hu)
     if tissue.calcified:
         a, b, c = (0.3 * radius for radius in tumour.radii)
