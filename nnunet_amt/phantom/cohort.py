@@ -74,8 +74,9 @@ def write_planned_cohort(
         *MANIFEST_COLUMNS,
         *(["no_tumour"] if any(case.no_tumour for case in cases) else []),
         *((*THYMIC_COLUMNS, "mask_2") if any(case.who_type for case in cases) else ()),
+        *dict.fromkeys(name for case in cases for name, _ in case.more),
     )
-    rows = ([row[column] for column in columns] for row in map(_manifest_row, cases))
+    rows = ([row.get(column, "") for column in columns] for row in map(_manifest_row, cases))
     text, manifest = csv_text(columns, rows), folder / "manifest.csv"
     if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
         write_text(manifest, text)
@@ -155,4 +156,5 @@ def _manifest_row(case: PlannedCase) -> dict[str, str]:
         "who_type": case.who_type,
         **{name: getattr(appearance, name, "") for name in FINDINGS},
         "mask_2": case.mask_2,
+        **dict(case.more),
     }

@@ -80,6 +80,7 @@ class PlannedCase:
     request: PhantomRequest
     exclusion_reason: str = ""
     who_type: str = ""  # of a thymic epithelial tumour whose appearance is laid out; a second reader outlines it too
+    more: tuple[tuple[str, str], ...] = ()  # further columns of the manifest, each with this case's text
 
     @property
     def image(self) -> str:

@@ -20,7 +20,8 @@ from nnunet_amt.cohort.thymic_findings import FINDINGS
 from nnunet_amt.phantom.cohort import write_planned_cohort
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
 from nnunet_amt.phantom.scanner import Sex
-from nnunet_amt.phantom.tumour import Appearance, TumourRequest
+from nnunet_amt.phantom.tissue import Appearance
+from nnunet_amt.phantom.tumour import TumourRequest
 
 RISK_DESIGN = CohortDesign(
     training=24,

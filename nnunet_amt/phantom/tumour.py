@@ -1,4 +1,4 @@
-"""Tumours of the anterior mediastinum: a lobulated shape, what it is made of, and where it grows."""
+"""Tumours of the mediastinum: a lobulated shape, what it is made of, and how organs give way to it."""
 
 from __future__ import annotations
 
@@ -10,54 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.phantom.mediastinum import Push
+from nnunet_amt.phantom.placement import Location, place_tumour
 from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, coverage
-from nnunet_amt.phantom.thorax import Frame, sternum_y
+from nnunet_amt.phantom.thorax import Frame
+from nnunet_amt.phantom.tissue import Appearance, Lobes, Look, Tissue
 
 Doubles = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Appearance:
-    """What a reader is to find of a tumour, in the words of `nnunet_amt.cohort.thymic_findings.FINDINGS`."""
-
-    margin: str = "clear"
-    enhancement: str = "homogeneous"
-    enhancement_degree: str = "moderate"
-    contour: str = "smooth"
-    calcification: str = "no"
-
-
-# HU above tissue without contrast medium; how far, in mm, a margin that is not clear fades into what is around it;
-# number, height and sharpness of lobes
-_ENHANCEMENT_HU = {"minimal": 10.0, "moderate": 30.0, "severe": 55.0}
-_FADING_MM = (9.0, 15.0)
-_LOBES = {"smooth": ((2, 5), 0.10, 3.0), "lobulated": ((5, 9), 0.45, 10.0), "irregular": ((16, 26), 0.55, 40.0)}
-
-
-@dataclass(frozen=True)
-class Tissue:
-    """What a tumour is made of."""
-
-    hu: float  # HU of the solid part; of the fluid in a cyst
-    mottle: float  # amplitude in HU of slow irregularities
-    necrosis: float = 0.0  # share, 0 to 1, of the inside that is necrotic or cystic, near 18 HU
-    fat: float = 0.0  # share, 0 to 1, that is fat
-    calcified: bool = False  # whether there is a coarse calcification
-    cyst: bool = False  # whether it is fluid in a wall
+# How far, in mm, a margin that is not clear fades into what is around it, and from which diameter on; lobes by contour
+_FADING_MM, _WIDEST_FADING_MM = (9.0, 15.0), 80.0
+_LOBES: dict[str, Lobes] = {
+    "smooth": ((2, 5), 0.10, 3.0),
+    "lobulated": ((5, 9), 0.45, 10.0),
+    "irregular": ((16, 26), 0.55, 40.0),
+}
 
 
 def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Generator) -> Tissue:
     """Draw the densities that are usual for a diagnosis in this patient's phase of contrast medium."""
     strength, histology = patient.contrast.strength, request.histology
     if request.appearance is not None:
-        return _tissue_of(request.appearance, rng)
+        return request.appearance.draw_tissue(rng)
+    if request.look is not None:
+        return request.look.draw_tissue(strength, rng)
     if request.isodense:
         return Tissue(patient.contrast.myocardium + rng.uniform(-6.0, 6.0), 1.5)
     if histology == "thymic cyst":
-        return Tissue(hu=rng.uniform(2.0, 25.0), mottle=1.0, cyst=True)
+        return Tissue(hu=rng.uniform(2.0, 25.0), mottle=1.0, wall=22.0)
     if histology == "teratoma":
-        return Tissue(rng.uniform(25, 45) + 15 * strength, 6.0, necrosis=0.3, fat=0.35, calcified=True)
+        return Tissue(rng.uniform(25, 45) + 15 * strength, 6.0, necrosis=0.3, fat=0.65, calcified=True)
     if histology == "lymphoma":
         return Tissue(rng.uniform(38, 48) + rng.uniform(15, 30) * strength, 4.0, necrosis=rng.choice([0.0, 0.12]))
     if histology == "thymoma":
@@ -66,24 +48,16 @@ def _draw_tissue(request: TumourRequest, patient: Patient, rng: np.random.Genera
     return Tissue(hu, 9.0, necrosis=rng.uniform(0.1, 0.35), calcified=bool(rng.random() < 0.2))
 
 
-def _tissue_of(appearance: Appearance, rng: np.random.Generator) -> Tissue:
-    """Draw the densities that readers are to find; what is heterogeneous has necrosis and coarse mottle."""
-    hu = rng.uniform(38.0, 46.0) + _ENHANCEMENT_HU[appearance.enhancement_degree]
-    mottle, necrosis = rng.uniform(20.0, 30.0), rng.uniform(0.15, 0.35)
-    calcified = appearance.calcification == "yes"
-    if appearance.enhancement == "heterogeneous":
-        return Tissue(hu, mottle, necrosis=necrosis, calcified=calcified)
-    return Tissue(hu, 2.5, calcified=calcified)
-
-
 @dataclass(frozen=True)
 class TumourRequest:
     """What to draw."""
 
-    histology: str  # the diagnosis, one of paper.DIAGNOSES
+    histology: str  # the diagnosis, one of paper.DIAGNOSES; with a look any
     diameter: float  # the largest axial diameter in mm
     isodense: bool = False  # whether it is as dense as the heart muscle, without necrosis, fat or calcification
-    appearance: Appearance | None = None  # None: as is usual for the diagnosis
+    appearance: Appearance | None = None  # None: as the look says
+    look: Look | None = None  # None: as is usual for the diagnosis
+    location: Location = "anterior"
 
 
 @dataclass(frozen=True)
@@ -99,6 +73,7 @@ class Tumour:
     waves: Floats  # (n, 4): wave vector (x, y, z) in 1/mm and phase of the irregularities inside
     pliable: float  # 1 if it pushes organs aside, less if it grows around them
     fading: float = 0.0  # mm over which its margin fades into what is around it; 0 for a clear one
+    location: Location = "anterior"
 
     def bounds(self, margin: float) -> tuple[Point, Point]:
         """Give the low and high corners (x, y, z) of the tumour grown by `margin` mm."""
@@ -159,7 +134,7 @@ def _largest_axial_distance(points: Doubles, step: float) -> float:
 
 
 def draw_tumours(requests: Sequence[TumourRequest], patient: Patient, rng: np.random.Generator) -> list[Tumour]:
-    """Draw the tumours asked for; the first lies in the prevascular space, the others clear of those before."""
+    """Draw the tumours asked for; the first lies where most of its location do, the others clear of those before."""
     tumours: list[Tumour] = []
     for request in requests:
         for _ in range(60):
@@ -198,19 +173,30 @@ def _draw_tumour(request: TumourRequest, patient: Patient, rng: np.random.Genera
         lobes=lobes,
         tissue=tissue,
         waves=np.column_stack([vectors, phases]).astype(np.float32),
-        pliable=0.35 if request.histology == "lymphoma" else 1.0,
-        fading=_fading(request.appearance, rng),
+        pliable=_pliable(request),
+        fading=_fading(request, rng),
+        location=request.location,
     )
     factor = request.diameter / tumour.axial_diameter(patient.scale)
     tumour = replace(tumour, radii=(tumour.radii[0] * factor, tumour.radii[1] * factor, tumour.radii[2] * factor))
-    return replace(tumour, centre=_place(tumour, rng, first))
+    return replace(tumour, centre=place_tumour(tumour.radii, request.location, rng, first=first))
 
 
-def _fading(appearance: Appearance | None, rng: np.random.Generator) -> float:
-    if appearance is None:
+def _pliable(request: TumourRequest) -> float:
+    if request.look is not None:
+        return request.look.pliable
+    return 0.35 if request.histology == "lymphoma" else 1.0
+
+
+def _fading(request: TumourRequest, rng: np.random.Generator) -> float:
+    appearance, look = request.appearance, request.look
+    if appearance is None and look is None:
         return 0.0
     width = float(rng.uniform(*_FADING_MM))
-    return width if appearance.margin == "unclear" else 0.0
+    if appearance is not None:
+        return width if appearance.margin == "unclear" else 0.0
+    narrow = min(1.0, request.diameter / _WIDEST_FADING_MM)  # of a small tumour little else would be left
+    return width * narrow if look is not None and rng.random() < look.unclear else 0.0
 
 
 def _lobes(request: TumourRequest, rng: np.random.Generator) -> Floats:
@@ -222,6 +208,8 @@ def _lobes(request: TumourRequest, rng: np.random.Generator) -> Floats:
     }.get(request.histology, ((8, 14), 0.26, 15.0))
     if request.appearance is not None:
         count, height, sharpness = _LOBES[request.appearance.contour]
+    elif request.look is not None:
+        count, height, sharpness = request.look.lobes
     directions = rng.normal(size=(int(rng.integers(*count)), 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     heights = rng.uniform(0.3 * height, height, len(directions))
@@ -229,19 +217,12 @@ def _lobes(request: TumourRequest, rng: np.random.Generator) -> Floats:
     return np.column_stack([directions, heights, sharpnesses]).astype(np.float32)
 
 
-def _place(tumour: Tumour, rng: np.random.Generator, first: bool) -> Point:
-    """Choose a centre behind the sternum, further to the side and lower the larger the tumour is."""
-    across, deep, tall = tumour.radii
-    side = rng.choice([-1.0, 1.0])
-    z = rng.uniform(-30.0, 22.0) - 0.35 * max(tall - 15.0, 0.0) if first else rng.uniform(-85.0, 35.0)
-    x = side * (3.0 + across * rng.uniform(0.25, 0.85))
-    front = float(sternum_y(np.array(z))) + 8.0 + 0.08 * abs(x)
-    y = front + deep * rng.uniform(0.95, 1.1) + rng.uniform(0.0, 3.0)
-    return float(x), float(y), float(z)
-
-
 def push_of(tumours: Sequence[Tumour]) -> Push:
-    """Give the function that moves points of organs out of the way of the tumours, backwards and aside."""
+    """Give the function that moves points of organs out of the way of the tumours.
+
+    The way out of an anterior one is backwards, as the sternum is in front, of a posterior one forwards, and of a
+    middle one to the other side.
+    """
 
     def push(point: Point, radius: float) -> Point:
         x, y, z = point
@@ -253,7 +234,11 @@ def push_of(tumours: Sequence[Tumour]) -> Push:
             overlap = radius + 2.0 - (level - tumour.relative_radius(offset / level)) / max(steepness, 1e-6)
             amount = tumour.pliable * min(4.0 * float(np.logaddexp(0.0, overlap / 4.0)), 30.0)
             direction = normal / max(float(np.linalg.norm(normal)), 1e-6)
-            direction[1] = abs(direction[1]) + 0.3  # the sternum is in front: the way out is backwards
+            if tumour.location == "middle":
+                direction[0] -= 0.3 if tumour.centre[0] > 0 else -0.3
+            else:
+                back = 1.0 if tumour.location == "anterior" else -1.0
+                direction[1] = back * (abs(direction[1]) + 0.3)
             x, y, z = np.array([x, y, z]) + amount * direction / np.linalg.norm(direction)
         return float(x), float(y), float(z)
 
@@ -282,13 +267,13 @@ def _density(tumour: Tumour, block: Block, depth: Floats) -> Floats:
     field *= 0.58  # unit standard deviation
     hu: Floats = tissue.hu + tissue.mottle * field
     rim = np.clip(-depth / 4.0 - 0.5, 0.0, 1.0)
-    if tissue.cyst:
-        return (hu + (1.0 - np.clip(-depth / 2.0, 0.0, 1.0)) * 22.0).astype(np.float32)
+    if tissue.wall > 0:
+        return (hu + (1.0 - np.clip(-depth / 2.0, 0.0, 1.0)) * tissue.wall).astype(np.float32)
     if tissue.necrosis > 0:
         soft = 1.0 / (1.0 + np.exp(-5.0 * (field - _quantile(1.0 - tissue.necrosis))))
         hu = hu + rim * soft * (18.0 - hu)
     if tissue.fat > 0:
-        slope = x / tumour.radii[0] + 0.35 * field + _quantile(tissue.fat)
+        slope = x / tumour.radii[0] + 0.35 * field + _quantile(1.0 - tissue.fat)
         hu = hu + rim / (1.0 + np.exp(8.0 * slope)) * (-88.0 - hu)
     if tissue.calcified:
         a, b, c = (0.3 * radius for radius in tumour.radii)
