@@ -7,20 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnunet_amt.cli import options
+from nnunet_amt.cli import options, risk_lesions
 from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars, show_next, show_written
+from nnunet_amt.cli.risk_lesions import LesionOptions, require_options_of, show_warnings
 from nnunet_amt.cli.risk_options import (
+    RISK,
     Carcinoma,
+    Cell,
+    ClassMap,
+    CtcUnit,
     Epochs,
     Folder,
     Folds,
     FromScratch,
     Grid,
     Models,
+    RegNetDepth,
+    Repeats,
     Seed,
     Size,
+    Task,
+    Tasks,
     TypedDataset,
     Weights,
+    WithNoise,
     chosen_device,
     raw_dataset,
     raw_or_converted,
@@ -36,7 +46,8 @@ if TYPE_CHECKING:
     from nnunet_amt.risk.risk_study import RiskStudyResult
 
 risk = typer.Typer(
-    help="Low or high risk of thymic epithelial tumours: networks, radiomics, heat maps, readers. Research use only.",
+    help="What a tumour is: low or high risk of thymomas (networks, radiomics, heat maps, readers), and, with --task, "
+    "benign or malignant lesions and their classes, from CT and circulating tumour cells. Research use only.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -47,15 +58,34 @@ risk = typer.Typer(
 def rois(
     dataset: TypedDataset,
     output: Folder,
+    task: Task = RISK,
     masks: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Predicted label maps of the external cases, in place of the references."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Predicted label maps of the external cases, in place of the references; of --task risk.",
+        ),
     ] = None,
     carcinoma: Carcinoma = None,
+    class_map: ClassMap = None,
+    ctc_unit: CtcUnit = None,
+    size: Size = None,
+    with_noise: WithNoise = False,
     jobs: options.Jobs = None,
     executor: options.Executor = None,
 ) -> None:
     """Cut each tumour's ROI: the slice of its largest area, and the plane 1 mm beside it."""
+    require_options_of(
+        task,
+        of_risk={"--masks": masks, "--carcinoma": carcinoma},
+        of_lesions={"--class-map": class_map, "--ctc-unit": ctc_unit, "--size": size, "--with-noise": with_noise},
+    )
+    if task != RISK:
+        chosen = LesionOptions(size=size, with_noise=with_noise)
+        risk_lesions.rois(
+            dataset, output, task, class_map=class_map, ctc_unit=ctc_unit, chosen=chosen, jobs=jobs, executor=executor
+        )
+        return
     from nnunet_amt.risk.risk_settings import RiskFolder
     from nnunet_amt.risk.rois import write_rois
 
@@ -105,19 +135,41 @@ def features(
 def train(
     dataset: TypedDataset,
     output: Folder,
+    task: Task = RISK,
     models: Models = None,
-    epochs: Epochs = 500,
+    epochs: Epochs = None,
     size: Size = None,
     from_scratch: FromScratch = False,
     weights: Weights = None,
     grid: Grid = None,
     carcinoma: Carcinoma = None,
-    folds: Folds = 5,
+    folds: Folds = None,
+    class_map: ClassMap = None,
+    ctc_unit: CtcUnit = None,
+    repeats: Repeats = None,
+    regnet: RegNetDepth = None,
+    cell: Cell = None,
+    with_noise: WithNoise = False,
     seed: Seed = 0,
     device: options.Device = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Begin the networks anew.")] = False,
 ) -> None:
-    """Train each model by folds of the training centres' patients; the external cases are scored once."""
+    """Train each model; the external cases are scored once.
+
+    Low or high risk: by folds of the training centres' patients. Lesions: on the training cases, ended by the tuning
+    cases, several times.
+    """
+    chosen = LesionOptions(models, epochs, size, seed, repeats, regnet, cell, with_noise)
+    require_options_of(
+        task,
+        of_risk=_of_risk(from_scratch, weights, grid, carcinoma, folds),
+        of_lesions=_of_lesions(class_map, ctc_unit, chosen),
+    )
+    if task != RISK:
+        risk_lesions.train(
+            dataset, output, task, class_map=class_map, ctc_unit=ctc_unit, chosen=chosen, device=device, restart=restart
+        )
+        return
     from nnunet_amt.risk.model_stages import train_models
     from nnunet_amt.risk.risk_settings import RiskFolder
 
@@ -128,7 +180,7 @@ def train(
             cohort, RiskFolder(output), settings=settings, weights=weights, device=chosen_device(device),
             restart=restart, progress=progress,
         )  # fmt: skip
-    _show_warnings(warnings)
+    show_warnings(warnings)
     show_written([RiskFolder(output).scores])
     show_next("nnunet_amt", "risk", "evaluate", str(dataset), "-o", output)
 
@@ -190,23 +242,35 @@ def predict(
 def evaluate(
     dataset: TypedDataset,
     output: Folder,
+    task: Task = RISK,
     main_model: Annotated[
         str | None,
         typer.Option(
             "--main-model",
             metavar="NAME",
-            help="Of which sentences, subgroups and calibration are.",
+            help="Of which sentences, subgroups and calibration are; of --task risk.",
             show_default="the highest out-of-fold AUC",
         ),
     ] = None,
     reference: Annotated[
-        str, typer.Option(metavar="NAME", help="The model that each other one is compared with.")
-    ] = "clinical",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The model that each other one is compared with; of --task risk.",
+            show_default="clinical",
+        ),
+    ] = None,
     carcinoma: Carcinoma = None,
     seed: options.BootstrapSeed = 0,
     device: options.Device = "auto",
 ) -> None:
-    """Write Tables 1 and 2, ROC, calibration, decision curve, subgroups, loss curves and heat maps."""
+    """Write the paper's tables, ROC, calibration, decision curve, and what else the task has."""
+    of_risk = {"--main-model": main_model, "--reference": reference, "--carcinoma": carcinoma}
+    require_options_of(task, of_risk=of_risk, of_lesions={})
+    if task != RISK:
+        risk_lesions.evaluate(dataset, output, task, seed=seed)
+        return
+    from nnunet_amt.risk.clinical_baseline import CLINICAL
     from nnunet_amt.risk.model_stages import draw_heat_maps, score_predicted_rois
     from nnunet_amt.risk.risk_settings import RiskFolder
     from nnunet_amt.risk.risk_study import evaluate_study, require_scores
@@ -219,7 +283,7 @@ def evaluate(
             score_predicted_rois(cohort, at, device=chosen_device(device), progress=progress)
         draw_heat_maps(cohort, at, device=chosen_device(device), progress=progress)
         result = evaluate_study(
-            raw, cohort, at, main_model=main_model, reference=reference, seed=seed, progress=progress
+            raw, cohort, at, main_model=main_model, reference=reference or CLINICAL, seed=seed, progress=progress
         )
     _show_evaluation(result)
 
@@ -229,25 +293,39 @@ def evaluate(
 def readers(
     dataset: TypedDataset,
     output: Folder,
+    task: Task = RISK,
     table: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            help="Columns reader, level, condition (without, with), case, rating.",
+            help="Columns reader, level, condition (without, with), case, rating; of binary and multiclass also "
+            "question (diagnosis, management, class) and reference (of management: surgery, follow-up, conservative).",
             show_default="of phantoms: six simulated readers, which is said everywhere",
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="That the readers were given.", show_default="the highest out-of-fold AUC"),
+        typer.Option(
+            metavar="NAME",
+            help="That the readers were given; of binary and multiclass the one that stands beside them.",
+            show_default="the highest out-of-fold AUC; dmfn",
+        ),
     ] = None,
     high_from: Annotated[
-        float | None, typer.Option("--high-from", metavar="RATING", help="Of graded ratings: from here on high risk.")
+        float | None,
+        typer.Option("--high-from", metavar="RATING", help="Of graded ratings: from here on high risk, or malignant."),
     ] = None,
     carcinoma: Carcinoma = None,
     seed: Seed = 0,
 ) -> None:
-    """Analyse a reader study of the external cases, without and with AI, reader by reader and over readers."""
+    """Analyse a reader study of the external cases, without and with help, reader by reader and over readers.
+
+    The help is AI; with --task binary or multiclass the levels of circulating tumour cells.
+    """
+    require_options_of(task, of_risk={"--carcinoma": carcinoma}, of_lesions={})
+    if task != RISK:
+        risk_lesions.readers(dataset, output, task, table=table, model=model, high_from=high_from, seed=seed)
+        return
     from nnunet_amt.risk.risk_settings import RiskFolder
     from nnunet_amt.risk.risk_study import evaluate_readers
     from nnunet_amt.study.study_files import READER_STUDY
@@ -271,27 +349,49 @@ def study(
         ),
     ],
     output: Folder,
+    tasks: Tasks = None,
     models: Models = None,
-    epochs: Epochs = 500,
+    epochs: Epochs = None,
     size: Size = None,
     from_scratch: FromScratch = False,
     weights: Weights = None,
     grid: Grid = None,
     masks: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Predicted label maps of the external cases: what segmentation costs."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Predicted label maps of the external cases: what segmentation costs; of --task risk.",
+        ),
     ] = None,
     readings: Annotated[
         Path | None, typer.Option("--readers", metavar="FILE.csv", help="A reader study, see risk readers.")
     ] = None,
     carcinoma: Carcinoma = None,
-    folds: Folds = 5,
+    folds: Folds = None,
+    class_map: ClassMap = None,
+    ctc_unit: CtcUnit = None,
+    repeats: Repeats = None,
+    regnet: RegNetDepth = None,
+    cell: Cell = None,
+    with_noise: WithNoise = False,
     seed: Seed = 0,
     device: options.Device = "auto",
     jobs: options.Jobs = None,
     executor: options.Executor = None,
 ) -> None:
     """Run all stages, each only as far as it is missing."""
+    chosen = LesionOptions(models, epochs, size, seed, repeats, regnet, cell, with_noise)
+    of_risk = {"--masks": masks, **_of_risk(from_scratch, weights, grid, carcinoma, folds)}
+    for task in (asked := list(dict.fromkeys(tasks or [RISK]))):
+        require_options_of(task, of_risk=of_risk, of_lesions=_of_lesions(class_map, ctc_unit, chosen))
+    if RISK in asked and len(asked) > 1:
+        raise BadInputError("--task risk: has other models and settings than the other tasks; run it by itself")
+    if RISK not in asked:
+        risk_lesions.study(
+            dataset, output, asked, class_map=class_map, ctc_unit=ctc_unit, chosen=chosen, readings=readings,
+            device=device, jobs=jobs, executor=executor,
+        )  # fmt: skip
+        return
     from nnunet_amt.risk.risk_study import run_risk_study
 
     settings = risk_settings(models, epochs, size, from_scratch, grid, carcinoma, folds, seed)
@@ -308,7 +408,7 @@ def show_risk_study(result: RiskStudyResult) -> None:
     """Show what a study of risk found, and where; exit code 1 if cases have no features."""
     if result.features is not None:
         _show_failed(result.features)
-    _show_warnings(result.warnings)
+    show_warnings(result.warnings)
     if result.readers is not None:
         _show_readers(result.folder.readers)
     _show_evaluation(result.evaluation)
@@ -331,9 +431,29 @@ def _show_readers(folder: Path) -> None:
     show_written([folder / name for name in READER_FILES if (folder / name).exists()])
 
 
-def _show_warnings(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        err.print(printable(f"warning: {warning}"), markup=False)
+def _of_risk(
+    from_scratch: bool, weights: Path | None, grid: list[float] | None, carcinoma: str | None, folds: int | None
+) -> dict[str, object]:
+    """Name what ``train`` and ``study`` take of low or high risk alone."""
+    return {
+        "--from-scratch": from_scratch,
+        "--weights": weights,
+        "--grid": grid,
+        "--carcinoma": carcinoma,
+        "--folds": folds,
+    }
+
+
+def _of_lesions(class_map: Path | None, ctc_unit: str | None, chosen: LesionOptions) -> dict[str, object]:
+    """Name what ``train`` and ``study`` take of lesions alone."""
+    return {
+        "--class-map": class_map,
+        "--ctc-unit": ctc_unit,
+        "--repeats": chosen.repeats,
+        "--regnet": chosen.regnet,
+        "--cell": chosen.cell,
+        "--with-noise": chosen.with_noise,
+    }
 
 
 def _show_evaluation(result: RiskEvaluation) -> None:

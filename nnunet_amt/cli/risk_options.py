@@ -17,7 +17,68 @@ if TYPE_CHECKING:
     from nnunet_amt.risk.risk_settings import RiskSettings
 
 _MOST_DATASETS, _CONVERTED_AS = 999, 711
+RISK, TASKS = "risk", ("risk", "binary", "multiclass")
+_OF_RISK, _OF_LESIONS = "Of --task risk alone", "Of --task binary and multiclass alone"
 
+Task = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        metavar="risk|binary|multiclass",
+        help="Low or high risk of thymomas; or, from CT, circulating tumour cells (CTC) and clinical data, benign or "
+        "malignant lesions of the mediastinum, or their classes.",
+    ),
+]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task", metavar="risk|binary|multiclass", help="As of risk train; may be repeated.", show_default="risk"
+    ),
+]
+ClassMap = Annotated[
+    Path | None,
+    typer.Option(
+        "--class-map",
+        metavar="FILE.csv",
+        help="Columns diagnosis, class (empty: binary task alone), malignant (yes, no).",
+        show_default="as the study was begun; at its beginning the paper's 20 diagnoses",
+        rich_help_panel=_OF_LESIONS,
+    ),
+]
+CtcUnit = Annotated[
+    str | None,
+    typer.Option(
+        "--ctc-unit",
+        metavar="UNIT",
+        help="Of the column ctc_level, such as pg/ml or cells/7.5 ml; never converted.",
+        show_default="as the study was begun; at its beginning not stated",
+        rich_help_panel=_OF_LESIONS,
+    ),
+]
+Repeats = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Trainings of each network, with seeds from --seed on.", show_default="3",
+        rich_help_panel=_OF_LESIONS,
+    ),
+]  # fmt: skip
+RegNetDepth = Annotated[
+    int | None,
+    typer.Option(
+        "--regnet", metavar="20|32|56|50", help="Layers of the RegNet; 50 is the one of bottlenecks.",
+        show_default="20", rich_help_panel=_OF_LESIONS,
+    ),
+]  # fmt: skip
+Cell = Annotated[
+    str | None,
+    typer.Option(
+        metavar="lstm|gru|rnn", help="The RegNet's regulator.", show_default="lstm", rich_help_panel=_OF_LESIONS
+    ),
+]
+WithNoise = Annotated[
+    bool,
+    typer.Option("--with-noise", help="Leave the third channel as it is, not denoised.", rich_help_panel=_OF_LESIONS),
+]
 Folder = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the study of risk, the same for all stages.")
 ]
@@ -27,8 +88,8 @@ TypedDataset = Annotated[
         min=1,
         max=999,
         metavar="DATASET",
-        help="Number of a converted dataset with who_type, in nnUNet_raw of FOLDER or beside it, else in $nnUNet_raw; "
-        "-d N is the same.",
+        help="Number of a converted dataset with who_type, or with diagnosis, in nnUNet_raw of FOLDER or beside it, else "
+        "in $nnUNet_raw; -d N is the same.",
     ),
 ]
 Carcinoma = Annotated[
@@ -38,6 +99,7 @@ Carcinoma = Annotated[
         metavar="out|high",
         help="Leave thymic carcinomas out, or count them as high risk.",
         show_default="as the study was begun; at its beginning out",
+        rich_help_panel=_OF_RISK,
     ),
 ]
 Models = Annotated[
@@ -46,17 +108,33 @@ Models = Annotated[
         "--model",
         metavar="NAME",
         help="densenet121, resnet101, inception_v3, vgg11, mobilenet_v2, shufflenet_v2_x1_0, shufflenet_v2_x0_5, "
-        "efficientnet_lite0 (frozen), radiomics or clinical; may be repeated.",
+        "efficientnet_lite0 (frozen), radiomics or clinical; of binary and multiclass dmfn, regnet, plain-cnn or "
+        "dmfn-shuffled-ctc; may be repeated.",
         show_default="all but shufflenet_v2_x0_5",
     ),
 ]
-Epochs = Annotated[int, typer.Option(min=1, metavar="N", help="Epochs of the networks; the paper has 500.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Epochs of the networks.", show_default="the paper's 500; of binary and multiclass 100"
+    ),
+]
 Size = Annotated[
     int | None,
-    typer.Option(min=32, metavar="PX", help="Side of the networks' images.", show_default="224, Inception 299"),
+    typer.Option(
+        min=32,
+        metavar="PX",
+        help="Side of the networks' images.",
+        show_default="224, Inception 299; of binary and multiclass 128",
+    ),
 ]
 FromScratch = Annotated[
-    bool, typer.Option("--from-scratch", help="Train without ImageNet weights, for networks that have none here.")
+    bool,
+    typer.Option(
+        "--from-scratch",
+        help="Train without ImageNet weights, for networks that have none here.",
+        rich_help_panel=_OF_RISK,
+    ),
 ]
 Weights = Annotated[
     Path | None,
@@ -64,13 +142,28 @@ Weights = Annotated[
         metavar="FILE|FOLDER",
         help="ImageNet weights: the file of the one network that is named, or a folder of torchvision's files.",
         show_default="where torch keeps its downloads",
+        rich_help_panel=_OF_RISK,
     ),
 ]
 Grid = Annotated[
     list[float] | None,
-    typer.Option("--grid", metavar="RATE", help="A further learning rate for the folds to choose; may be repeated."),
+    typer.Option(
+        "--grid",
+        metavar="RATE",
+        help="A further learning rate for the folds to choose; may be repeated.",
+        rich_help_panel=_OF_RISK,
+    ),
 ]
-Folds = Annotated[int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation, grouped by patient.")]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        metavar="N",
+        help="Folds of the cross-validation, grouped by patient.",
+        show_default="5",
+        rich_help_panel=_OF_RISK,
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of folds, first weights and batches.")]
 
 
@@ -117,20 +210,23 @@ def chosen_carcinoma(given: str | None) -> ChosenCarcinoma | None:
 
 def risk_settings(
     models: list[str] | None,
-    epochs: int,
+    epochs: int | None,
     size: int | None,
     from_scratch: bool,
     grid: list[float] | None,
     carcinoma: str | None,
-    folds: int,
+    folds: int | None,
     seed: int,
 ) -> RiskSettings:
     """Make the settings of the study of the options."""
+    from nnunet_amt.risk.folds import FOLDS
+    from nnunet_amt.risk.networks.settings import EPOCHS
     from nnunet_amt.risk.risk_settings import PAPER_MODELS, RiskSettings
 
     return RiskSettings(
-        models=tuple(dict.fromkeys(models or PAPER_MODELS)), epochs=epochs, size=size, pretrained=not from_scratch,
-        grid=tuple(grid or ()), carcinoma=chosen_carcinoma(carcinoma), folds=folds, seed=seed,
+        models=tuple(dict.fromkeys(models or PAPER_MODELS)), epochs=epochs or EPOCHS, size=size,
+        pretrained=not from_scratch, grid=tuple(grid or ()), carcinoma=chosen_carcinoma(carcinoma),
+        folds=folds or FOLDS, seed=seed,
     )  # fmt: skip
 
 

@@ -139,22 +139,33 @@ def demo(
             "-o",
             metavar="FOLDER",
             help="Folder for the cohort, the models and the results.",
-            show_default="amt_demo, with --risk amt_risk_demo",
+            show_default="amt_demo, with --risk amt_risk_demo, with --fusion amt_fusion_demo",
         ),
     ] = None,
     device: Device = "cpu",
     risk: Annotated[
         bool, typer.Option("--risk", help="The study of low and high risk in its place, see nnunet_amt risk.")
     ] = False,
+    fusion: Annotated[
+        bool,
+        typer.Option(
+            "--fusion", help="The study of CT with circulating tumour cells in its place, see nnunet_amt risk."
+        ),
+    ] = False,
     no_tumour: Annotated[
         int, typer.Option("--no-tumour", min=0, metavar="N", help="Phantoms without a tumour besides the others.")
     ] = 0,
 ) -> None:
     """Make a phantom cohort and run every stage on it: 10 to 20 minutes on two CPU cores."""
+    if risk and fusion:
+        raise BadInputError("--risk --fusion: are two demos; run one after the other")
+    if (risk or fusion) and no_tumour:
+        raise BadInputError(f"--no-tumour: every case of the demo with {'--risk' if risk else '--fusion'} has a tumour")
     if risk:
-        if no_tumour:
-            raise BadInputError("--no-tumour: every case of the study of risk has a tumour; leave it out")
         _risk_demo(output or Path("amt_risk_demo"), device)
+        return
+    if fusion:
+        _fusion_demo(output or Path("amt_fusion_demo"), device)
         return
     output = output or Path("amt_demo")
     from nnunet_amt.demo import DemoSettings, run_demo
@@ -181,8 +192,25 @@ def _risk_demo(output: Path, device: str) -> None:
     out.print("\nPhantoms of thymomas, drawn by a program, and readers that no people are:")
     show_risk_study(result)
     out.print(f"  took {duration(time.monotonic() - started)}", markup=False)
+    _show_own_cohort("nnunet_amt risk study MANIFEST.csv -o FOLDER", output)
+
+
+def _fusion_demo(output: Path, device: str) -> None:
+    from nnunet_amt.cli.risk_lesions import show_lesion_study
+    from nnunet_amt.demo import run_fusion_demo
+    from nnunet_amt.nnunet.environment import require_device
+
+    device, started = require_device(device), time.monotonic()
+    with progress_bars() as progress:
+        result = run_fusion_demo(output, device=device, progress=progress)
+    out.print("\nPhantoms of lesions, drawn by a program with drawn CTC levels, and readers that no people are:")
+    show_lesion_study(result)
+    out.print(f"  took {duration(time.monotonic() - started)}", markup=False)
+    _show_own_cohort("nnunet_amt risk study MANIFEST.csv -o FOLDER --task binary", output)
+
+
+def _show_own_cohort(command: str, output: Path) -> None:
     manifest = output / "phantom_cohort" / "manifest.csv"
-    command = "nnunet_amt risk study MANIFEST.csv -o FOLDER"
     out.print(f"  {command}    # your own cohort; columns as in {manifest}", markup=False)
 
 
