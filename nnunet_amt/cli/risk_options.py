@@ -88,8 +88,8 @@ TypedDataset = Annotated[
         min=1,
         max=999,
         metavar="DATASET",
-        help="Number of a converted dataset with who_type, or with diagnosis, in nnUNet_raw of FOLDER or beside it, else "
-        "in $nnUNet_raw; -d N is the same.",
+        help="Number of a converted dataset with who_type, or with diagnosis, in nnUNet_raw of FOLDER or beside it, "
+        "else in $nnUNet_raw; -d N is the same.",
     ),
 ]
 Carcinoma = Annotated[
