@@ -118,6 +118,17 @@ CIAlways = Annotated[
 ]
 
 
+Patients = Annotated[
+    Path | None,
+    typer.Option(
+        "--patients",
+        metavar="FILE.csv",
+        help="What is known beside the CTs, for a model that looks at it: case_id, and ctc_level, age, sex, location, "
+        "clinical_*.",
+    ),
+]
+
+
 def require_choice(option: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse a value that an option does not take."""
     if value not in choices:

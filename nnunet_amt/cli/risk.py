@@ -193,17 +193,24 @@ def predict(
         typer.Argument(metavar="INPUT", help="What segment wrote; or one CT with --mask; or CTs with --segment-with."),
     ],
     output: options.Output,
-    model: Annotated[Path, typer.Option(metavar="FOLDER", help="A trained network: models/NAME/model of a study.")],
+    model: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="A trained network: models/NAME/model of a study; of lesions fusion/TASK/models/NAME/model.",
+        ),
+    ],
     mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The tumour's mask, on the grid of the CT.")] = None,
     segment_with: Annotated[
         str | None,
         typer.Option("--segment-with", metavar="MODEL", help="Segment the CTs first, see nnunet_amt segment --model."),
     ] = None,
+    patients: options.Patients = None,
     device: options.Device = "auto",
 ) -> None:
-    """Score new patients' tumours, with heat maps: of CT and mask, or of the CT alone through segment."""
-    from nnunet_amt.risk.networks.model_folder import read_model_info
-    from nnunet_amt.risk.new_tumours import HEAT_FIGURE, NewTumour, predict_risk, segmented_tumours
+    """Score new patients' tumours: of CT and mask, or of the CT alone through segment; of risk with heat maps."""
+    from nnunet_amt.cli.assess import opened_assessor
+    from nnunet_amt.risk.new_tumours import NewTumour, segmented_tumours
 
     if mask is not None and (segment_with is not None or len(inputs) != 1):
         raise BadInputError(f"--mask {mask}: goes with one CT, and without --segment-with")
@@ -211,7 +218,8 @@ def predict(
         raise BadInputError(
             f"{inputs[0]}: give one folder that nnunet_amt segment wrote, or CTs with --segment-with, or --mask"
         )
-    read_model_info(model)  # what is wrong with it is told before anything is segmented
+    # what is wrong with the model, or with the table, is told before anything is segmented
+    assessor = opened_assessor(model, patients)
     not_taken: tuple[NotTaken, ...] = ()
     with progress_bars() as progress:
         if mask is not None:
@@ -224,16 +232,16 @@ def predict(
             folder = output / "segmented"
             not_taken = segment(inputs, folder, model=segment_with, device=device, progress=progress).not_taken
             tumours = segmented_tumours(folder)
-        found = predict_risk(model, tumours, output, device=chosen_device(device), progress=progress)
-    for one in found:
-        said = one.note if one.score is None else f"score {one.score:.2f}, {'high' if one.called_high else 'low'} risk"
-        out.print(printable(f"{one.case_id}: {said}"), markup=False)
+        found = assessor.assess(tumours, output, device=chosen_device(device), progress=progress)
+    for case_id, assessment in found.items():
+        out.print(printable(f"{case_id}: {assessor.said(assessment)}"), markup=False)
+    show_warnings(assessor.unmatched(tumours))
     for ct in not_taken:
         err.print(printable(f"not taken: {ct.given.name}: {ct.reason}"), markup=False)
     show_written([output])
-    if (output / f"{HEAT_FIGURE}.png").exists():
-        show_next("open", output / f"{HEAT_FIGURE}.png", note=", the heat maps")
-    if any(one.score is None for one in found) or any(ct.is_ct for ct in not_taken):
+    if (picture := assessor.picture(output)) is not None:
+        show_next("open", picture, note=", the heat maps")
+    if not all(one.answer for one in found.values()) or any(ct.is_ct for ct in not_taken):
         raise typer.Exit(1)
 
 

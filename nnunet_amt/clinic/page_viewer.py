@@ -25,6 +25,9 @@ from nnunet_amt.writing.numbers import counted
 _MARGIN_MM = 25.0
 _EMPTY_SIDE_MM = 200.0  # of the middle of a CT in which nothing was found: the mediastinum is in it
 _LEAST_SIDE_MM = 120.0
+# Room for a square around the longest lesion with a tenth of its edge, at least 5 mm, on either side: networks that
+# tell what a lesion is look at one, wherever in the lesions' box the lesion lies.
+_OF_LONGEST, _ROOM_MM = 0.6, 5.0
 _CONNECTIVITY: Connectivity = 26
 
 
@@ -42,7 +45,9 @@ def write_ct_crop(path: Path, values: NDArray[np.signedinteger], found: NDArray[
     least = _LEAST_SIDE_MM
     places = [np.flatnonzero(found.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
     if places[0].size:
-        margin = np.ceil(_MARGIN_MM / step).astype(int)
+        lengths = [(one[-1] + 1 - one[0]) * mm for one, mm in zip(places, step, strict=True)]
+        in_plane = max(_MARGIN_MM, _OF_LONGEST * max(lengths[1:]) + _ROOM_MM)
+        margin = np.ceil(np.array([_MARGIN_MM, in_plane, in_plane]) / step).astype(int)
         low = np.maximum(np.array([one[0] for one in places]) - margin, 0)
         high = np.minimum(np.array([one[-1] + 1 for one in places]) + margin, size)
     else:

@@ -203,7 +203,7 @@ _HARMLESS = {
 # As people, spreadsheets and pandas write them.
 _YES = frozenset({"yes", "y", "true", "1", "1.0", "ja", "wahr"})
 _NO = frozenset({"no", "n", "false", "0", "0.0", "nein", "falsch"})
-_SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
+SEX_LETTERS = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 _HISTOLOGIES = {name.lower(): name for name in paper.DIAGNOSES}
 
 
@@ -295,7 +295,7 @@ class IncludedRow(_Row):
     @classmethod
     def _letter(cls, value: str | None) -> str | None:
         text = _plain(value)
-        return _SEXES.get(text.lower(), value) if text else value
+        return SEX_LETTERS.get(text.lower(), value) if text else value
 
     @field_validator("no_tumour", mode="before")
     @classmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # brings torch
 
 RISK_FILE, HEAT_FIGURE = "risk.csv", "heat_maps"
 STAGE = "risk-predict"
+NOTHING_FOUND = "no lesion that is large enough was found"
 _COLUMNS = ("case_id", "model", "score", "threshold", "called", "note")
 # Of a segmented case, see `nnunet_amt.clinic.case_results`; the last is written when all is there.
 _CROP, _LABEL_MAP, _RESULT = "ct_crop.nii.gz", "segmentation.nii.gz", "result.json"
@@ -53,15 +55,21 @@ class NewTumour:
 
     def roi(self) -> tuple[Roi | None, str]:
         """Cut the ROI; None, and why, where there is none. Raises what `cut_roi` does."""
-        if not self.is_crop:
-            roi, note = cut_roi(self.image, self.mask, case_id=self.case_id)
-            return roi, note.reason
-        with tempfile.TemporaryDirectory() as folder:
-            mask = Path(folder) / "mask.nii.gz"
-            if not self._write_mask_in_crop(mask):
-                return None, "no lesion that is large enough was found"
+        with self.mask_on_grid() as mask:
+            if mask is None:
+                return None, NOTHING_FOUND
             roi, note = cut_roi(self.image, mask, case_id=self.case_id)
         return roi, note.reason
+
+    @contextmanager
+    def mask_on_grid(self) -> Iterator[Path | None]:
+        """Give the mask on the grid of `image`, as long as it is needed; None where it holds no tumour there."""
+        if not self.is_crop:
+            yield self.mask
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            mask = Path(folder) / "mask.nii.gz"
+            yield mask if self._write_mask_in_crop(mask) else None
 
     def _write_mask_in_crop(self, path: Path) -> bool:
         """Write the label map on the grid of the crop; give whether it holds a voxel of tumour there."""

@@ -1,0 +1,162 @@
+"""What a trained model says of segmented tumours, whichever of the two studies it comes from, in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nnunet_amt.base.json_file import read_json
+from nnunet_amt.base.progress import Progress
+from nnunet_amt.clinic.assessments import Assessment
+from nnunet_amt.errors import BadInputError
+
+if TYPE_CHECKING:
+    from nnunet_amt.risk.fusion.encoding import PatientData
+    from nnunet_amt.risk.fusion.lesion_model import LesionModelInfo
+    from nnunet_amt.risk.fusion.new_lesions import NewLesion
+    from nnunet_amt.risk.networks.model_folder import ModelInfo
+    from nnunet_amt.risk.new_tumours import NewTumour
+
+_SHOWN_CLASSES = 3
+_QUESTIONS = {"binary": "Benign or malignant", "multiclass": "Diagnosis"}
+
+
+class Assessor(Protocol):
+    """A model that is ready to assess tumours."""
+
+    def assess(
+        self, tumours: Sequence[NewTumour], output: Path, *, device: str, progress: Progress
+    ) -> dict[str, Assessment]:
+        """Score tumours, write what the model writes of them into a folder, and give the answers by case."""
+
+    def said(self, one: Assessment) -> str:
+        """Say an answer in a line of the terminal."""
+
+    def picture(self, output: Path) -> Path | None:
+        """Give the picture that was written, if there is one."""
+
+    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+        """Say which rows of the patients' table are of no tumour."""
+
+
+def opened_assessor(model: Path, patients: Path | None) -> Assessor:
+    """Look at a model folder and the patients' table, before anything else is done.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no model of either study, or the table cannot be read or is of no use to the model.
+    """
+    from nnunet_amt.risk.networks.model_folder import AGAIN, MODEL_FILE, read_model_info
+
+    path = model / MODEL_FILE
+    if path.is_file() and "task" in read_json(path, advice=AGAIN):
+        from nnunet_amt.risk.fusion.lesion_model import read_lesion_model_info
+        from nnunet_amt.risk.fusion.patient_file import read_patients
+
+        info = read_lesion_model_info(model)
+        if patients is not None and not info.uses_patient_data:
+            raise BadInputError(f"--patients {patients}: {info.model} looks at the CT alone; leave it out")
+        return LesionAssessor(model, info, {} if patients is None else read_patients(patients))
+    risk = read_model_info(model)
+    if patients is not None:
+        raise BadInputError(f"--patients {patients}: a network of low or high risk looks at the CT alone; leave it out")
+    return RiskAssessor(model, risk)
+
+
+@dataclass(frozen=True)
+class RiskAssessor:
+    """A network of low or high risk."""
+
+    model: Path
+    info: ModelInfo
+
+    def assess(
+        self, tumours: Sequence[NewTumour], output: Path, *, device: str, progress: Progress
+    ) -> dict[str, Assessment]:
+        """See `Assessor`."""
+        from nnunet_amt.risk.new_tumours import predict_risk
+
+        found = predict_risk(self.model, tumours, output, device=device, progress=progress)
+        return {
+            one.case_id: Assessment(
+                question="Low or high risk of a thymoma",
+                answer="" if one.called_high is None else "high risk" if one.called_high else "low risk",
+                probabilities=() if one.score is None else (("high risk", f"{one.score:.2f}"),),
+                trained_on=f"{self.info.trained_cases} thymomas of low and high risk",
+                notes=(one.note,) if one.note else (),
+                model_sha256=self.info.weights_sha256,
+            )
+            for one in found
+        }
+
+    def said(self, one: Assessment) -> str:
+        """See `Assessor`."""
+        return f"score {one.probabilities[0][1]}, {one.answer}" if one.answer else "; ".join(one.notes)
+
+    def picture(self, output: Path) -> Path | None:
+        """See `Assessor`."""
+        from nnunet_amt.risk.new_tumours import HEAT_FIGURE
+
+        path = output / f"{HEAT_FIGURE}.png"
+        return path if path.exists() else None
+
+    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+        """See `Assessor`."""
+        return []
+
+
+@dataclass(frozen=True)
+class LesionAssessor:
+    """A model of benign and malignant lesions, or of their classes."""
+
+    model: Path
+    info: LesionModelInfo
+    patients: Mapping[str, PatientData]
+
+    def assess(
+        self, tumours: Sequence[NewTumour], output: Path, *, device: str, progress: Progress
+    ) -> dict[str, Assessment]:
+        """See `Assessor`."""
+        from nnunet_amt.risk.fusion.new_lesions import predict_new_lesions
+
+        found = predict_new_lesions(
+            self.model, tumours, output, patients=self.patients, device=device, progress=progress
+        )
+        return {one.case_id: self._assessment(one) for one in found}
+
+    def _assessment(self, one: NewLesion) -> Assessment:
+        from nnunet_amt.risk.fusion.new_lesions import called
+
+        top = () if one.prediction is None else one.prediction.top[:_SHOWN_CLASSES]
+        return Assessment(
+            question=_QUESTIONS[self.info.task],
+            answer="" if one.prediction is None else called(one.prediction),
+            probabilities=tuple((name, f"{probability:.2f}") for name, probability in top),
+            trained_on=self.info.trained_on.sentence.removeprefix("trained on "),
+            notes=one.notes,
+            model_sha256=next(iter(self.info.weights.values())),
+        )
+
+    def said(self, one: Assessment) -> str:
+        """See `Assessor`."""
+        if not one.answer:
+            return "; ".join(one.notes)
+        ranked = ", ".join(f"{name} {probability}" for name, probability in one.probabilities)
+        return "; ".join((f"{one.answer} ({ranked})", *one.notes))
+
+    def picture(self, output: Path) -> Path | None:
+        """See `Assessor`."""
+        return None
+
+    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+        """See `Assessor`."""
+        known = {tumour.case_id for tumour in tumours}
+        return [
+            f"case {case_id!r} of the patients' table is none of the CTs ({', '.join(sorted(known)[:3])}"
+            f"{', ...' if len(known) > 3 else ''}): nothing that stands there was used"
+            for case_id in self.patients
+            if case_id not in known
+        ]
