@@ -16,7 +16,10 @@ STEPS, STEP = 40, 0.025
 
 
 def denoised(image: np.ndarray, *, steps: int = STEPS, step: float = STEP) -> np.ndarray:
-    """Diffuse an image; the threshold k between noise and edge is the median of the image's own |L u|, but for zeros.
+    """Diffuse an image; the threshold k between noise and edge is the median of the image's own |L u|.
+
+    Pixels that have the lowest or highest value, and those beside them, have no say in it: what a window cuts off is
+    flat, with a sharp edge.
 
     Parameters
     ----------
@@ -31,9 +34,8 @@ def denoised(image: np.ndarray, *, steps: int = STEPS, step: float = STEP) -> np
         It may reach a little beyond the values of the image. An image without a bend comes back as it is.
     """
     result = image.astype(np.float64)
-    bends = np.abs(_laplacian(result))
-    if bends.any():  # where air and bone are cut off by a window, there are none
-        k = float(np.median(bends[bends > 0]))
+    k = _threshold(result)
+    if k is not None:
         for _ in range(steps):
             result = diffusion_step(result, k=k, step=step)
     return result.astype(np.float32)
@@ -44,6 +46,17 @@ def diffusion_step(image: np.ndarray, *, k: float, step: float) -> np.ndarray:
     bend = _laplacian(image)
     changed: np.ndarray = image - step * _transposed_laplacian(bend / (1 + (bend / k) ** 2))
     return changed
+
+
+def _threshold(image: np.ndarray) -> float | None:
+    """Give k, of all bends where those of pixels that are not cut off are none; None for an image without a bend."""
+    bends = np.abs(_laplacian(image))
+    cut_off = ((image == image.min()) | (image == image.max())).astype(np.float64)
+    within = bends[(cut_off == 0) & (_laplacian(cut_off) == 0)]  # neither it nor a neighbour is cut off
+    for candidates in (within, bends[bends > 0]):
+        if candidates.size and (k := float(np.median(candidates))) > 0:
+            return k
+    return None
 
 
 def _laplacian(image: np.ndarray) -> np.ndarray:

@@ -73,13 +73,18 @@ def test_the_scale_does_not_matter() -> None:
     assert denoised(1000 * image + 40) == pytest.approx(1000 * denoised(image) + 40, abs=1e-2)
 
 
-def test_a_window_that_cuts_off_most_of_the_image_leaves_a_threshold() -> None:
-    """The median of all second differences would be 0, by which nothing can be divided."""
-    image = np.zeros((20, 20))
-    image[8:12, 8:12] = np.random.default_rng(2).normal(0.5, 0.1, (4, 4))
-    result = denoised(image)
-    assert np.isfinite(result).all()
-    assert result.dtype == np.float32
+def test_what_a_window_cuts_off_has_no_say_in_the_threshold() -> None:
+    """This row has the bends 0.03, 0.06 and 0.03 within, so k is 0.03; with the edges of 0 and 1 it would be 0.5."""
+    image = np.array([[0, 0, 0, 0.5, 0.5, 0.53, 0.5, 0.5, 1, 1, 1]])
+    assert denoised(image, steps=1) == pytest.approx(diffusion_step(image, k=0.03, step=STEP), abs=1e-7)
+
+
+def test_of_two_values_alone_every_edge_is_one() -> None:
+    """A disc of 1 in zeros has no pixel within; the threshold comes from its edge, and nothing is divided by 0."""
+    image = np.zeros((9, 9))
+    image[3:6, 3:6] = 1
+    assert denoised(image, steps=1) == pytest.approx(diffusion_step(image, k=1, step=STEP), abs=1e-7)
+    assert denoised(image).dtype == np.float32
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 2)])

@@ -84,6 +84,14 @@ def test_the_regnet_is_the_dmfn_without_its_branches() -> None:
     assert without == regnet.state_dict().keys()
 
 
+def test_dense_layers_keep_the_spread() -> None:
+    """Weights of an SD of the root of 2 / 144, without biases: ReLU halves the squares, of which 144 are summed."""
+    dense = built("dmfn").get_submodule("dense")
+    assert isinstance(dense, nn.Linear)
+    assert dense.weight.std().item() == pytest.approx(math.sqrt(2 / 144), rel=0.03)  # of 9216 weights
+    assert not dense.bias.any()
+
+
 def test_all_stages_are_fused() -> None:
     """Each stage's map has a gradient of its own: what the dense layer takes of it is not zero."""
     network = built("dmfn")
