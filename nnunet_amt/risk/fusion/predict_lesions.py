@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.fusion.encoding import PatientData
 from nnunet_amt.risk.fusion.lesion_case import MALIGNANT
@@ -56,6 +57,7 @@ def predict_lesions(
     *,
     ctc_unit: str | None = None,
     device: str = "cpu",
+    progress: Progress = silent,
 ) -> tuple[LesionPrediction, ...]:
     """Score lesions by their slices of the largest area.
 
@@ -70,6 +72,8 @@ def predict_lesions(
     ctc_unit
         Unit of their levels; refused where it is not the model's, as levels are never converted. None leaves it to the
         caller to tell the reader which unit the model takes.
+    progress
+        Called after every few lesions of each network.
 
     Raises
     ------
@@ -90,10 +94,16 @@ def predict_lesions(
     known = {case_id: patients.get(case_id, PatientData()) for case_id in crops}
     lesions = lesion_tensors(known, crops, encoding=info.encoding, pixels=info.pixels)
     networks = load_lesion_networks(model_folder, info, device=device)
-    # (networks, lesions, classes)
-    of_networks = np.stack([probabilities_of(network, lesions) for network in networks])
+    total = len(networks) * len(crops)
+
+    def after_part(done: int) -> None:
+        progress(len(of_networks) * len(crops) + done, total, f"scoring with {info.model}")
+
+    of_networks: list[np.ndarray] = []  # (lesions, classes) each
+    for network in networks:
+        of_networks.append(probabilities_of(network, lesions, after_part=after_part))
     return tuple(
-        _prediction(info, case_id, patient, of_networks[:, place])
+        _prediction(info, case_id, patient, np.stack([of_all[place] for of_all in of_networks]))
         for place, (case_id, patient) in enumerate(known.items())
     )
 

@@ -179,8 +179,8 @@ def _other_scores(folder: Path, work: _Work) -> tuple[tuple[ClassScore, ...], li
         return (), []
     try:
         earlier = read_class_scores(folder)
-    except BadInputError as error:
-        return (), [f"{error}: it is made anew, with the models of this training alone"]
+    except BadInputError:
+        return (), [f"{path}: could not be read, and is made anew with the models of this training alone"]
     others = tuple(row for row in earlier.rows if row.model not in (*work.settings.models, *BASELINES))
     named = ", ".join(dict.fromkeys(row.model for row in others))
     known = {case.case_id: (case.class_of(work.settings.task), case.split) for case in work.cases}

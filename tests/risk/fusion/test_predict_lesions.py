@@ -58,7 +58,15 @@ def test_a_new_patient_is_scored_as_the_external_cases_were(trained: FusionFolde
     """The mean of the seeds' probabilities, the three first classes in order, and the threshold of the model."""
     patients = {case.case_id: data_of(case) for case in EXTERNAL}
     folder = trained.model(task, name)
-    found = predict_lesions(folder, crops_of(EXTERNAL), patients, ctc_unit="pg/ml")
+    seen: list[tuple[int, int]] = []
+    found = predict_lesions(
+        folder,
+        crops_of(EXTERNAL),
+        patients,
+        ctc_unit="pg/ml",
+        progress=lambda done, total, _: seen.append((done, total)),
+    )
+    assert seen == [(3, 6), (6, 6)]  # two networks, three lesions
     rows = read_class_scores(trained.scores(task)).of(name, "external")
     threshold = read_lesion_model_info(folder).threshold
     for one, row in zip(found, rows, strict=True):

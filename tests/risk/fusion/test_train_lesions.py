@@ -266,7 +266,9 @@ def test_other_models_stay_in_the_table_and_other_cases_of_theirs_are_told(
     assert table_of(at).models == ("clinical+ctc", "plain-cnn")  # no levels, and none of before
     (at.scores("binary") / "class_scores.csv").write_text("case_id,model\n")
     (first, *_) = train_lesion_models(COHORT, CROPS, at, settings=settings)
-    assert first.endswith("train the models again: it is made anew, with the models of this training alone")
+    assert first.endswith(
+        "class_scores.csv: could not be read, and is made anew with the models of this training alone"
+    )
     assert table_of(at).models == ("clinical+ctc", "ctc")
 
 
@@ -303,10 +305,8 @@ def test_the_levels_reach_the_dmfn_and_not_the_regnet(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_dmfn_gains_from_levels_and_not_from_those_of_others(tmp_path: Path) -> None:
     """All CTs are alike and levels of 10 and 18 tell the classes: with shuffled ones an AUC of .5, SD .09, is left."""
-    cases = [
-        replace(lesion(number, split, lesion_class=CLASSES[number % 2]), sex=None, age=None, location=None)
-        for number, split in enumerate([*["training"] * 40, *["tuning"] * 20, *["external"] * 40])  # type: ignore[arg-type]
-    ]
+    lesions = (lesion(n, case.split, lesion_class=CLASSES[n % 2]) for n, case in enumerate(cohort_of(40, 20, 40).cases))
+    cases = [replace(case, sex=None, age=None, location=None) for case in lesions]
     cases = [replace(case, ctc_level=(case.ctc_level or 0) + 4 * case.malignant) for case in cases]
     alike = {case.case_id: crop_of(replace(case, lesion_class="cyst")) for case in cases}
     at = FusionFolder(tmp_path)
