@@ -27,9 +27,9 @@ from nnunet_amt.phantom.tumour import TumourRequest
 from nnunet_amt.statistics.consistency.papers import publication
 
 LESION_DESIGN = CohortDesign(
-    training=60,
+    training=56,
     tuning=16,
-    external=36,
+    external=48,
     excluded=4,
     development_institutions=3,
     external_institutions=2,
