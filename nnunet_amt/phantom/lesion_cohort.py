@@ -1,8 +1,9 @@
 """Phantoms of the study of CT with circulating tumour cells (CTC): 20 diagnoses, and levels of CTC as in its Table 2.
 
-Each split has the diagnoses of Table 2 at that split's rates; a level is drawn from a normal distribution with the mean
-and SD of its diagnosis, cut off at 0. With the `shift` levels of a split are multiplied by one number, as by another
-laboratory's calibration, so that their mean becomes that of Table 1: there splits differ by more than diagnoses do.
+Each split has the diagnoses of Table 2 at that split's rates. Levels are of a normal distribution with the mean and SD
+of their diagnosis, cut off at 0, and evenly spread over it, so that a small cohort is near to the published difference.
+With the `shift` levels of a split are multiplied by one number, as by another laboratory's calibration, so that their
+mean becomes that of Table 1: there splits differ by more than diagnoses do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from math import exp, log
+from math import exp, log, sqrt
 from pathlib import Path
 from statistics import NormalDist
 from typing import TypeVar, get_args
@@ -27,9 +28,9 @@ from nnunet_amt.phantom.tumour import TumourRequest
 from nnunet_amt.statistics.consistency.papers import publication
 
 LESION_DESIGN = CohortDesign(
-    training=60,
+    training=56,
     tuning=16,
-    external=36,
+    external=48,
     excluded=4,
     development_institutions=3,
     external_institutions=2,
@@ -108,6 +109,7 @@ def plan_lesion_cohort(design: CohortDesign = LESION_DESIGN, *, shift: bool = Fa
     It is `plan_cohort`'s, with another lesion in every case of a split that has one. A case does not depend on how many
     others come after it.
     """
+    given: Counter[tuple[Split, str]] = Counter()
     diagnoses = {split: _diagnoses(design.seed, number, split) for number, split in enumerate(get_args(Split))}
     reasons = iter(_EXCLUSION_REASONS * design.excluded)
     cases = []
@@ -115,7 +117,11 @@ def plan_lesion_cohort(design: CohortDesign = LESION_DESIGN, *, shift: bool = Fa
         if case.split is None:
             case = replace(case, exclusion_reason=next(reasons))
         elif not case.no_tumour:
-            case = _lesion(case, case.split, design.seed, next(diagnoses[case.split]), shift)
+            diagnosis = next(diagnoses[case.split])
+            place = _place(design.seed, case.split, diagnosis, given[case.split, diagnosis])
+            given[case.split, diagnosis] += 1
+            level = _level(diagnosis, place) * (_tables().factor(case.split) if shift else 1.0)
+            case = _lesion(case, design.seed, diagnosis, level)
         cases.append(case)
     return cases
 
@@ -135,7 +141,7 @@ def _mean_and_sd(text: str) -> tuple[float, float]:
 def _diagnoses(seed: int, number: int, split: Split) -> Iterator[str]:
     """Give the diagnosis of one case of a split after the other, without end, at the rates of Table 2.
 
-    Of any two cases that follow each other one is benign, one malignant, as far as the rates allow; which comes first
+    Of the first two cases, and of the next two, one is benign, one malignant, as far as the rates allow; which is first
     is left to chance, so that institutions, which take cases in turn, do not have one sort each.
     """
     rng = np.random.default_rng([seed, number, _STREAM])
@@ -160,7 +166,7 @@ def _in_turn(shares: Mapping[_Item, float]) -> Iterator[_Item]:
         yield name
 
 
-def _lesion(case: PlannedCase, split: Split, seed: int, diagnosis: str, shift: bool) -> PlannedCase:
+def _lesion(case: PlannedCase, seed: int, diagnosis: str, level: float) -> PlannedCase:
     kind = LESION_KINDS[diagnosis]
     rng = np.random.default_rng([seed, case.index, _STREAM])
     location = LOCATIONS[int(rng.choice(len(LOCATIONS), p=kind.where))]
@@ -178,13 +184,19 @@ def _lesion(case: PlannedCase, split: Split, seed: int, diagnosis: str, shift: b
         contrast="venous",
         beside_tumours=_BESIDE_TUMOUR_MM,
     )
-    level = _draw_level(diagnosis, rng) * (_tables().factor(split) if shift else 1.0)
     text = "" if rng.random() < _MISSING_LEVELS else f"{level:.2f}"
     return replace(case, request=request, more=((CTC_LEVEL, text), (LOCATION, location), (DIAGNOSIS, diagnosis)))
 
 
-def _draw_level(diagnosis: str, rng: np.random.Generator) -> float:
-    """Draw a level of circulating tumour cells that is not below 0."""
+def _place(seed: int, split: Split, diagnosis: str, rank: int) -> float:
+    """Give the place of a case, 0 to 1, evenly spread over those of its split and diagnosis before it."""
+    numbers = get_args(Split).index(split), list(LESION_KINDS).index(diagnosis)
+    offset = np.random.default_rng([seed, *numbers, _STREAM]).random()
+    return float((offset + rank * sqrt(2)) % 1.0)
+
+
+def _level(diagnosis: str, place: float) -> float:
+    """Give the level of circulating tumour cells below which a share `place` of a diagnosis lies, not under 0."""
     normal = NormalDist(*_tables().levels[diagnosis])
     lowest = normal.cdf(0.0)
-    return max(0.0, normal.inv_cdf(lowest + (1.0 - lowest) * float(np.clip(rng.random(), 1e-9, 1.0 - 1e-9))))
+    return max(0.0, normal.inv_cdf(lowest + (1.0 - lowest) * float(np.clip(place, 1e-6, 1.0 - 1e-6))))

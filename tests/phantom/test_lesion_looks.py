@@ -19,7 +19,7 @@ def drawn(diagnosis: str, location: Location = "anterior", diameter: float = 60.
     """Draw one lesion, the same patient for all."""
     lesion = TumourRequest(diagnosis, diameter, look=LESION_KINDS[diagnosis].look, location=location)
     return render_phantom(
-        5, 3, PhantomRequest(tumours=(lesion,), in_plane_pixels=96, contrast="venous", beside_tumours=10.0)
+        5, 3, PhantomRequest(tumours=(lesion,), in_plane_pixels=72, contrast="venous", beside_tumours=10.0)
     )
 
 
@@ -107,7 +107,7 @@ def test_a_posterior_lesion_lies_beside_the_spine_an_anterior_one_before_the_air
 @pytest.mark.parametrize("index", range(4))
 def test_a_middle_lesion_lies_between(index: int) -> None:
     lesion = TumourRequest("Cyst", 36.0, look=LESION_KINDS["Cyst"].look, location="middle")
-    request = PhantomRequest(tumours=(lesion,), in_plane_pixels=64, contrast="venous", beside_tumours=10.0)
+    request = PhantomRequest(tumours=(lesion,), in_plane_pixels=48, contrast="venous", beside_tumours=10.0)
     x, y, z = place(render_phantom(1, index, request))
     assert -30 < y < 30
     assert abs(x) < 65
@@ -119,7 +119,7 @@ def test_organs_give_way_so_that_most_of_a_lesion_is_seen(location: Location) ->
     """A ball of 40 mm has 33.5 ml; of one that is flattened and cut by what is hard a third at least is seen."""
     for index in range(4):
         lesion = TumourRequest("Cyst", 40.0, look=LESION_KINDS["Cyst"].look, location=location)
-        request = PhantomRequest(tumours=(lesion,), in_plane_pixels=64, contrast="venous", beside_tumours=10.0)
+        request = PhantomRequest(tumours=(lesion,), in_plane_pixels=48, contrast="venous", beside_tumours=10.0)
         phantom = render_phantom(2, index, request)
         assert float(phantom.mask.sum()) * float(np.prod(phantom.spacing)) / 1000 > 11.0
 
@@ -131,7 +131,7 @@ def test_a_margin_that_fades_is_drawn_where_the_look_has_one() -> None:
         look = Look((45.0, 45.0), (0.0, 0.0), ((2, 5), 0.1, 3.0), unclear=unclear)
         request = PhantomRequest(
             tumours=(TumourRequest("any", 60.0, look=look),),
-            in_plane_pixels=96,
+            in_plane_pixels=72,
             contrast="venous",
             beside_tumours=10.0,
         )

@@ -139,6 +139,25 @@ def test_a_tumour_lies_behind_the_sternum_in_front_of_the_spine_between_the_side
     assert y.max() < front_of_spine
 
 
+@pytest.mark.parametrize(
+    ("histology", "centre", "voxels", "mean_hu"),
+    [
+        ("thymoma", (-14.592, -42.389, 10.156), 370, 12.59),
+        ("thymic cyst", (-11.719, -42.444, -5.097), 397, -22.97),
+        ("teratoma", (-28.8, -44.946, -21.897), 423, -86.78),
+        ("lymphoma", (25.978, -48.914, -20.887), 340, -10.28),
+    ],
+)
+def test_phantoms_stay_as_they_are(
+    histology: str, centre: tuple[float, float, float], voxels: int, mean_hu: float
+) -> None:
+    """What is drawn anew must not change the numbers drawn for those of before: cohorts on disk are kept by name."""
+    case = render_phantom(0, 4, small(TumourRequest(histology, 70.0)))
+    assert case.tumours[0].centre == pytest.approx(centre, abs=1e-3)
+    assert case.mask.sum() == pytest.approx(voxels, abs=2)
+    assert case.image[case.mask > 0].mean() == pytest.approx(mean_hu, abs=1.0)
+
+
 def test_blood_inside_a_lymphoma_is_not_in_its_mask() -> None:
     """A lymphoma grows around vessels: what the scan shows there is blood, so the mask must leave it out."""
     found = 0
