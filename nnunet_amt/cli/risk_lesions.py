@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class LesionOptions:
         )
 
 
-def require_options_of(task: str, *, of_risk: dict[str, object], of_lesions: dict[str, object]) -> None:
+def require_options_of(task: str, *, of_risk: Mapping[str, object], of_lesions: Mapping[str, object]) -> None:
     """Refuse what was given for another task than that of the command; BadInputError."""
     options.require_choice("--task", task, TASKS)
     foreign, other = (of_lesions, "binary or multiclass") if task == RISK else (of_risk, RISK)
