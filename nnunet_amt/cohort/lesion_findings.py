@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from math import isfinite
+from typing import Literal, get_args
 
 from nnunet_amt.base.spreadsheet_text import as_decimal_point
 from nnunet_amt.cohort.spelling import letters
 
-LOCATIONS = ("anterior", "middle", "posterior")
+Location = Literal["anterior", "middle", "posterior"]
+LOCATIONS: tuple[Location, ...] = get_args(Location)
 LESION_COLUMNS = ("diagnosis", "location", "ctc_level")
 
 # Without spaces and capitals; the compartments of the International Thymic Malignancy Interest Group are among them.

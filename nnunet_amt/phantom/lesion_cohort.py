@@ -20,9 +20,9 @@ from typing import TypeVar, get_args
 import numpy as np
 
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.cohort.lesion_findings import LESION_COLUMNS, LOCATIONS
 from nnunet_amt.phantom.cohort import write_planned_cohort
 from nnunet_amt.phantom.lesion_looks import LESION_KINDS
-from nnunet_amt.phantom.placement import Location
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, Split, plan_cohort
 from nnunet_amt.phantom.tumour import TumourRequest
 from nnunet_amt.statistics.consistency.papers import publication
@@ -36,8 +36,7 @@ LESION_DESIGN = CohortDesign(
     external_institutions=2,
     in_plane_pixels=144,
 )
-CTC_LEVEL, LOCATION, DIAGNOSIS = "ctc_level", "location", "diagnosis"
-LOCATIONS: tuple[Location, ...] = get_args(Location)
+DIAGNOSIS, LOCATION, CTC_LEVEL = LESION_COLUMNS
 
 _PUBLISHED = {"training": "training", "tuning": "validation", "external": "test"}  # names of the paper's splits
 _MISSING_LEVELS = 0.08  # share of cases without a level

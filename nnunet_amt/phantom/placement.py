@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
+from nnunet_amt.cohort.lesion_findings import Location
 from nnunet_amt.phantom.shapes import Point
 from nnunet_amt.phantom.thorax import spine_y, sternum_y
-
-Location = Literal["anterior", "middle", "posterior"]
 
 
 def place_tumour(radii: Point, location: Location, rng: np.random.Generator, *, first: bool = True) -> Point:

@@ -9,8 +9,9 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.cohort.lesion_findings import Location
 from nnunet_amt.phantom.mediastinum import Push
-from nnunet_amt.phantom.placement import Location, place_tumour
+from nnunet_amt.phantom.placement import place_tumour
 from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import Block, Canvas, Floats, Point, coverage
 from nnunet_amt.phantom.thorax import Frame
