@@ -15,7 +15,7 @@ LOCATIONS: tuple[Location, ...] = get_args(Location)
 LESION_COLUMNS = ("diagnosis", "location", "ctc_level")
 
 # Without spaces and capitals; the compartments of the International Thymic Malignancy Interest Group are among them.
-_PLACES = {
+_PLACES: dict[str, Location] = {
     **{name: name for name in LOCATIONS},
     "ant": "anterior",
     "mid": "middle",
