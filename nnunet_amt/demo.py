@@ -22,13 +22,15 @@ from nnunet_amt.risk.risk_study import RiskStudyResult, run_risk_study
 from nnunet_amt.study.run_study import OnStage, StudyResult, open_study, run_study
 
 NEEDED_BYTES = 1_000_000_000
+BESIDE_TUMOURS_MM = 50.0
 
 
 @dataclass(frozen=True)
 class DemoSettings:
     """The phantom cohort that the demo makes, and how it trains."""
 
-    design: CohortDesign = field(default_factory=CohortDesign)
+    # scans that end 5 cm above and below the tumours: what lies beyond would take a third of the time
+    design: CohortDesign = field(default_factory=lambda: CohortDesign(beside_tumours=BESIDE_TUMOURS_MM))
     trainer: str = "nnUNetTrainerAMT_demo"
     seed: int = 711  # of the training; the phantoms have one of their own
     # (z, y, x) in mm; coarse enough for two CPU cores, and a tumour of 5 cm is still ten voxels wide

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -169,10 +170,10 @@ def demo(
         return
     output = output or Path("amt_demo")
     from nnunet_amt.demo import DemoSettings, run_demo
-    from nnunet_amt.phantom import CohortDesign
 
     started = time.monotonic()
-    settings = DemoSettings(design=CohortDesign(no_tumour=no_tumour))
+    settings = DemoSettings()
+    settings = replace(settings, design=replace(settings.design, no_tumour=no_tumour))
     with stage_display() as (progress, on_stage):
         result = run_demo(output, settings=settings, device=device, progress=progress, on_stage=on_stage)
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")

@@ -87,7 +87,9 @@ def write_planned_cohort(
 
 def _claim_folder(folder: Path, design: CohortDesign, difficulty: str | None) -> None:
     """Refuse a folder whose phantoms another design made: files are kept by name."""
-    mark: dict[str, int | str] = {"seed": design.seed, "in_plane_pixels": design.in_plane_pixels}
+    mark: dict[str, float | str] = {"seed": design.seed, "in_plane_pixels": design.in_plane_pixels}
+    if design.beside_tumours is not None:
+        mark["beside_tumours"] = design.beside_tumours
     if difficulty:
         mark["difficulty"] = difficulty
     path = folder / _DESIGN_FILE

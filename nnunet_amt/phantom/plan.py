@@ -49,6 +49,7 @@ class CohortDesign:
     in_plane_pixels: int = 104  # rows and columns of the images
     seed: int = 0
     no_tumour: int = 0  # cases without a tumour besides, one after the other for training, external and tuning
+    beside_tumours: float | None = None  # mm that a scan covers above and below the tumours; None: all of the thorax
 
     def __post_init__(self) -> None:
         rules = (
@@ -61,6 +62,7 @@ class CohortDesign:
             ("external_institutions", self.external_institutions, min(1, self.external), self.external),
             ("in_plane_pixels", self.in_plane_pixels, 32, 1024),
             ("seed", self.seed, 0, None),
+            ("beside_tumours", self.beside_tumours or 0, 0, None),
         )
         for name, value, lowest, highest in rules:
             if value < lowest or (highest is not None and value > highest):
@@ -140,6 +142,7 @@ def _plan_case(design: CohortDesign, split: Split, number: int, institution: str
             manufacturer=spread.pick(list(paper.MANUFACTURERS.items())),
             slice_thickness=thickness,
             in_plane_pixels=design.in_plane_pixels,
+            beside_tumours=design.beside_tumours,
         ),
     )
 

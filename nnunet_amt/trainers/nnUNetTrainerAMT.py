@@ -19,6 +19,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_amt.base.files import atomic_path
+from nnunet_amt.base.processes import keep_freed_memory
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans import (
     require_amt_plans,
@@ -126,6 +127,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             seed_weights(self.seed, on_cpu=self.device.type == "cpu")
         super().initialize()
         if self.device.type == "cpu":
+            keep_freed_memory()
             if self.cpu_threads is not None:
                 torch.set_num_threads(self.cpu_threads)
             self.network.to(memory_format=torch.channels_last_3d)

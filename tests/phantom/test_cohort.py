@@ -157,6 +157,18 @@ def test_two_processes_write_the_same_files_as_one(tmp_path: Path, cohort: Path)
         assert np.array_equal(one, other), path.name
 
 
+def test_a_scan_can_end_beside_the_tumours(tmp_path: Path) -> None:
+    """Its highest and lowest slices with tumour are 10 mm from the ends, give or take one that is cut through."""
+    design = CohortDesign(1, 0, 0, 0, 1, 0, in_plane_pixels=32, beside_tumours=10.0)
+    write_phantom_cohort(tmp_path, design=design)
+    mask = sitk.ReadImage(str(tmp_path / "masks" / "training_001.nii.gz"))
+    thickness = mask.GetSpacing()[2]
+    with_tumour = np.flatnonzero(sitk.GetArrayFromImage(mask).any(axis=(1, 2)))
+    above = (mask.GetSize()[2] - 1 - with_tumour[-1]) * thickness
+    below = with_tumour[0] * thickness
+    assert all(abs(margin - 10.0) <= thickness for margin in (above, below))
+
+
 def test_a_folder_of_another_design_is_refused(cohort: Path) -> None:
     with pytest.raises(BadInputError, match=r"holds phantoms made with .*'seed': 3.* choose another folder"):
         write_phantom_cohort(cohort.parent, design=CohortDesign(in_plane_pixels=32, seed=4))
