@@ -21,7 +21,7 @@ from nnunet_amt.risk.fusion.lesion_crops import read_lesion_crops, write_lesion_
 from nnunet_amt.risk.fusion.reading.lesion_questions import read_lesion_readers
 from nnunet_amt.risk.fusion.reading.lesion_reader_analysis import LesionReaderStudy
 from nnunet_amt.risk.fusion.reading.lesion_reader_study import write_lesion_reader_study
-from nnunet_amt.risk.fusion.study_cohort import UNKNOWN_UNIT, OpenedCohort, open_lesion_cohort, with_crops
+from nnunet_amt.risk.fusion.study_cohort import OpenedCohort, open_lesion_cohort, with_crops
 from nnunet_amt.risk.fusion.train_lesions import train_lesion_models
 from nnunet_amt.risk.roi_folder import RoiSummary
 
@@ -79,13 +79,13 @@ def run_lesion_study(
     """
     if len({(one.pixels, one.denoise) for one in settings}) != 1:
         raise BadInputError("both tasks look at the same crops; give them the same size and denoising")
-    opened = open_lesion_cohort(dataset, at, class_map=class_map, ctc_unit=ctc_unit, progress=progress)
+    opened = open_lesion_cohort(
+        dataset, at, class_map=class_map, ctc_unit=ctc_unit, pixels=settings[0].pixels, denoise=settings[0].denoise,
+        begin=True, progress=progress,
+    )  # fmt: skip
     if readings is not None:
         read_lesion_readers(readings, classes=opened.cohort.classes)  # a mistake in it is told before the training
-    summary = write_lesion_crops(
-        opened.cohort.cases, output=at.rois, pixels=settings[0].pixels, denoise=settings[0].denoise, jobs=jobs,
-        executor=executor, progress=progress,
-    )  # fmt: skip
+    summary = cut_crops(opened, at, jobs=jobs, executor=executor, progress=progress)
     warnings: list[str] = []
     evaluations: dict[Task, LesionEvaluation] = {}
     readers: dict[Task, LesionReaderStudy] = {}
@@ -98,6 +98,16 @@ def run_lesion_study(
     return LesionStudyResult(at, summary, tuple(dict.fromkeys(warnings)), evaluations, readers)
 
 
+def cut_crops(
+    opened: OpenedCohort, at: FusionFolder, *, jobs: int = 1, executor: str | None = None, progress: Progress = silent
+) -> RoiSummary:
+    """Cut the crop of each lesion as the study was begun, for all tasks; see `write_lesion_crops`."""
+    return write_lesion_crops(
+        opened.cohort.cases, output=at.rois, pixels=opened.begun.pixels, denoise=opened.begun.denoise, jobs=jobs,
+        executor=executor, progress=progress,
+    )  # fmt: skip
+
+
 def train_task(
     opened: OpenedCohort,
     at: FusionFolder,
@@ -107,11 +117,14 @@ def train_task(
     restart: bool = False,
     progress: Progress = silent,
 ) -> tuple[str, ...]:
-    """Train the models of a task on the crops of the study, see `train_lesion_models`."""
-    cohort = with_crops(opened.cohort, at.rois)
+    """Train the models of a task on the crops of the study, see `train_lesion_models`.
+
+    What the study was begun with goes before what `settings` say of the crops and of the unit.
+    """
+    cohort, begun = with_crops(opened.cohort, at.rois), opened.begun
+    settings = replace(settings, ctc_unit=begun.ctc_unit, pixels=begun.pixels, denoise=begun.denoise)
     return train_lesion_models(
-        cohort, read_lesion_crops(at.rois), at, settings=replace(settings, ctc_unit=opened.ctc_unit), device=device,
-        restart=restart, progress=progress,
+        cohort, read_lesion_crops(at.rois), at, settings=settings, device=device, restart=restart, progress=progress,
     )  # fmt: skip
 
 
@@ -125,7 +138,7 @@ def evaluate_task(
         task,
         with_crops(opened.cohort, at.rois),
         cohort_file=cohort_file,
-        ctc_unit=None if opened.ctc_unit == UNKNOWN_UNIT else opened.ctc_unit,
+        ctc_unit=opened.ctc_unit,
         subjects=subjects_of(dataset / "labelsTs", cohort_file),
         seed=seed,
         progress=progress,
