@@ -70,9 +70,11 @@ def require_options_of(task: str, *, of_risk: Mapping[str, object], of_lesions: 
 
 
 def fusion_folder(output: Path) -> FusionFolder:
-    """Name the folder of these tasks in that of a study of risk."""
+    """Name the folder of these tasks in that of a study of risk; BadInputError if that is a file."""
+    from nnunet_amt.base.files import require_no_file
     from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 
+    require_no_file(output)
     return FusionFolder(output / "fusion")
 
 

@@ -71,11 +71,12 @@ def predict_new_lesions(
         progress(done, len(tumours), "cutting ROIs")
     inputs = {"model": RunInput(model_folder, names=info.files)}
     with recorded_run(output, STAGE, inputs=inputs, outputs=(DIAGNOSIS_FILE,), device=device) as run:
-        predictions = {one.case_id: one for one in predict_lesions(model_folder, crops, patients, device=device)}
+        scored = predict_lesions(model_folder, crops, patients, device=device, progress=progress)
+        predictions = {one.case_id: one for one in scored}
         found = tuple(_new_lesion(tumour.case_id, predictions, reasons) for tumour in tumours)
         columns = ("case_id", "model", "task", "called", *info.classes, "notes")
         write_csv(output / DIAGNOSIS_FILE, columns, (_cells(one, info) for one in found))
-        run.counts |= {"cases": len(found), "scored": len(predictions)}
+        run.counts |= {"cases": len(found), "scored": len(scored)}
     return found
 
 

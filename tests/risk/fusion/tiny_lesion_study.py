@@ -1,4 +1,4 @@
-"""A raw dataset of tiny lesions in noise with CTC levels, large enough for both tasks, and how its models are trained."""
+"""A raw dataset of tiny lesions in noise with CTC levels, large enough for both tasks, and quick trainings on it."""
 
 from __future__ import annotations
 
