@@ -200,9 +200,7 @@ class LesionAssessor:
             )
         if others := [case_id for case_id in self.patients if case_id not in cts]:
             are = "is" if len(others) == 1 else "are"
-            told.append(
-                f"the patients' table has {named_cases(others)} that {are} none of the CTs ({named_cases(cts)})"
-            )
+            told.append(f"the patients' table has {named_cases(others)} that {are} none of the CTs, which has no say")
         if without := [case_id for case_id in cts if case_id not in self.patients]:
             told.append(f"the patients' table has no row of {named_cases(without)}")
         return told

@@ -198,9 +198,9 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
         hint = f"rename {near[0]!r}" if near else f"the header must have {', '.join(REQUIRED_COLUMNS)}"
         raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
-        near = near_column(name, known)
-        if near and (near != "no_tumour" or name.startswith("no")):  # "tumour" is another
-            raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near!r}?")
+        meant = near_column(name, known)
+        if meant and (meant != "no_tumour" or name.startswith("no")):  # "tumour" is another
+            raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {meant!r}?")
         if is_clinical(name) and (problem := clinical_column_problem(name)):
             raise ManifestError(f"{place}, column {name!r}: {problem}")
     if ignored := [name for name in names if name not in known and not is_clinical(name)]:

@@ -184,8 +184,8 @@ def test_an_edited_class_map_is_kept_with_the_study(tmp_path: Path, own_map: Pat
     assert "Schwannoma" not in read_class_scores(study / "fusion" / "multiclass" / "scores").classes
     kept = study / "fusion" / "class_map.csv"
     kept.write_text(kept.read_text().replace("Lymphoma,Lymphoma", "Lymphoma,Others"))
-    for command in (("rois",), ("train", *SMALL), ("evaluate",), ("readers",), ("study", *SMALL)):
-        said = refusal(risk(command[0], 713, "-o", study, *MULTICLASS, *command[1:]))
+    for words in (("rois",), ("train", *SMALL), ("evaluate",), ("readers",), ("study", *SMALL)):
+        said = refusal(risk(words[0], 713, "-o", study, *MULTICLASS, *words[1:]))
         assert "class_map.csv: is not the class map that the study was begun with; put that back" in said
 
 
@@ -364,10 +364,24 @@ def test_readers_of_patients_are_not_simulated_and_their_table_is_read(studied: 
 
 def test_a_study_reads_its_readers_before_it_trains(tmp_path: Path) -> None:
     write_tiny_lesions(tmp_path)
-    (tmp_path / "readers.csv").write_text("reader,case\n")
-    study = tmp_path / "study"
-    refusal(risk("study", 713, "-o", study, *BINARY, *TRAINED, "--readers", tmp_path / "readers.csv"))
+    study, table = tmp_path / "study", tmp_path / "readers.csv"
+    table.write_text("reader,case\n")
+    assert "readers.csv" in refusal(risk("study", 713, "-o", study, *BINARY, *TRAINED, "--readers", table))
+    readings(table, ["external_0", "external_1"])
+    said = refusal(risk("study", 713, "-o", study, *MULTICLASS, *TRAINED, "--readers", table))
+    assert "no reading is of the multiclass task, whose questions are class" in said
     assert not (study / "fusion" / "rois").exists()
+
+
+def test_a_table_of_readers_goes_to_the_task_that_it_is_of(studied: Path, tmp_path: Path) -> None:
+    """Of two tasks that are run together: those who told benign from malignant need not have named classes."""
+    study = copied(studied, tmp_path)
+    table = readings(tmp_path / "readers.csv", [f"external_{number}" for number in range(8)])
+    for task in ("binary", "multiclass"):
+        shutil.rmtree(study / "fusion" / task / "readers")
+    done(risk("study", 713, "-o", study, *BINARY, *MULTICLASS, *TRAINED, "--readers", table))
+    assert (study / "fusion" / "binary" / "readers" / "lesion_reader_tables.md").is_file()
+    assert not (study / "fusion" / "multiclass" / "readers").exists()
 
 
 def test_a_manifest_is_converted_into_the_study(tmp_path: Path) -> None:
@@ -430,12 +444,28 @@ def test_predict_says_what_a_lesion_is_and_what_was_not_known(
     assert [run["stage"] for run in read_runs(output)] == ["fusion-predict"]
 
 
+@pytest.mark.parametrize(("threshold", "called"), [(0.0, "malignant"), (1.0, "benign")])
+def test_a_call_against_the_higher_probability_is_explained(
+    studied: Path, tmp_path: Path, new_patient: Sequence[object], threshold: float, called: str
+) -> None:
+    """The threshold of the tuning cases is seldom 0.5, and "benign (malignant 0.54)" looks like a mistake."""
+    model = Path(shutil.copytree(model_of(studied), tmp_path / "model"))
+    content = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({**content, "threshold": threshold}))
+    done(risk("predict", *new_patient, "--model", model, "-o", tmp_path / "out"))
+    row = diagnosis(tmp_path / "out")
+    assert (row["called"], float(row["threshold"])) == (called, threshold)
+    higher = max(("benign", "malignant"), key=lambda name: float(row[name]))
+    words = f"called {called} by the tuning cases' threshold, malignant from {threshold:.2f} on"
+    assert (words in row["notes"]) == (called != higher)
+
+
 def test_predict_names_three_classes(studied: Path, tmp_path: Path, new_patient: Sequence[object]) -> None:
     """The paper's output; the table has all of them."""
     model = model_of(studied, task="multiclass")
     said = done(risk("predict", *new_patient, "--model", model, "-o", tmp_path / "out")).output
     row = diagnosis(tmp_path / "out")
-    classes = [name for name in row if name not in ("case_id", "model", "task", "called", "notes")]
+    classes = [name for name in row if name not in ("case_id", "model", "task", "called", "threshold", "notes")]
     ranked = sorted(classes, key=lambda name: -float(row[name]))[:3]
     assert len(classes) == 14
     assert row["called"] == ranked[0]
@@ -462,7 +492,7 @@ def test_a_table_of_patients_counts(studied: Path, tmp_path: Path, new_patient: 
         result = done(risk("predict", *new_patient, *words))
         probabilities.append(float(diagnosis(tmp_path / "out")["malignant"]))
         assert "must be in the model's unit, pg/ml" in result.output
-        assert "the patients' table has 1 case (nwe) that is none of the CTs (1 case (new))" in result.output
+        assert "the patients' table has 1 case (nwe) that is none of the CTs" in result.output
     assert probabilities[0] != probabilities[1]
     assert "CTC level: 45 is outside the training cases' 10.2 to 14.7" in diagnosis(tmp_path / "out")["notes"]
 

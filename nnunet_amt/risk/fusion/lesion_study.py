@@ -18,7 +18,7 @@ from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 from nnunet_amt.risk.fusion.fusion_settings import DMFN, FusionSettings
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort, Task
 from nnunet_amt.risk.fusion.lesion_crops import read_lesion_crops, write_lesion_crops
-from nnunet_amt.risk.fusion.reading.lesion_questions import read_lesion_readers
+from nnunet_amt.risk.fusion.reading.lesion_questions import questions_of, read_lesion_readers
 from nnunet_amt.risk.fusion.reading.lesion_reader_analysis import LesionReaderStudy
 from nnunet_amt.risk.fusion.reading.lesion_reader_study import write_lesion_reader_study
 from nnunet_amt.risk.fusion.study_cohort import OpenedCohort, open_lesion_cohort, with_crops
@@ -64,7 +64,8 @@ def run_lesion_study(
     class_map, ctc_unit
         See `open_lesion_cohort`.
     readings
-        Table of a reader study, see `read_lesion_readers`; None leaves that out.
+        Table of a reader study, see `read_lesion_readers`, of the questions of one task or several; None leaves that
+        out.
     simulated_readers
         Let readers at the published AUCs read the external cases: for phantoms.
     device
@@ -83,8 +84,8 @@ def run_lesion_study(
         dataset, at, class_map=class_map, ctc_unit=ctc_unit, pixels=settings[0].pixels, denoise=settings[0].denoise,
         begin=True, progress=progress,
     )  # fmt: skip
-    if readings is not None:
-        read_lesion_readers(readings, classes=opened.cohort.classes)  # a mistake in it is told before the training
+    tasks: tuple[Task, ...] = tuple(one.task for one in settings)
+    read = tasks if readings is None else _tasks_of(readings, tasks, opened.cohort)  # a mistake is told before training
     summary = cut_crops(opened, at, jobs=jobs, executor=executor, progress=progress)
     warnings: list[str] = []
     evaluations: dict[Task, LesionEvaluation] = {}
@@ -93,9 +94,23 @@ def run_lesion_study(
         task = of_task.task
         warnings += train_task(opened, at, settings=of_task, device=device, progress=progress)
         evaluations[task] = evaluate_task(dataset, opened, at, task, seed=min(of_task.seeds), progress=progress)
-        if readings is not None or simulated_readers:
+        if task in read and (readings is not None or simulated_readers):
             readers[task] = read_task(dataset, opened, at, task, readings=readings, seed=min(of_task.seeds))
     return LesionStudyResult(at, summary, tuple(dict.fromkeys(warnings)), evaluations, readers)
+
+
+def _tasks_of(readings: Path, tasks: Sequence[Task], cohort: LesionCohort) -> tuple[Task, ...]:
+    """Tell of which tasks a table of readings has questions; BadInputError if of none, or it cannot be read."""
+    tables = read_lesion_readers(readings, classes=cohort.classes)
+    questions = {task: [question.name for question in questions_of(task, cohort.classes_of(task))] for task in tasks}
+    read = tuple(task for task in tasks if any(name in tables for name in questions[task]))
+    if not read:
+        names = " and ".join(name for of_task in questions.values() for name in of_task)
+        raise BadInputError(
+            f"{readings}: no reading is of the {' or '.join(tasks)} task, whose questions are {names}; add rows of "
+            "these"
+        )
+    return read
 
 
 def cut_crops(
