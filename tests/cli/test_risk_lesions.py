@@ -234,8 +234,8 @@ def test_stages_in_the_wrong_order_name_the_one_that_is_missing(tmp_path: Path) 
         assert "no study of lesions was begun there; run nnunet_amt risk rois --task binary" in said
         assert not study.exists()
     done(risk("rois", 713, "-o", study, *BINARY, *SIZE))
-    for command in ("evaluate", "readers"):
-        assert "no model is trained; run nnunet_amt risk train" in refusal(risk(command, 713, "-o", study, *BINARY))
+    for stage in ("evaluate", "readers"):
+        assert "no model is trained; run nnunet_amt risk train" in refusal(risk(stage, 713, "-o", study, *BINARY))
     (study / "fusion" / "rois" / "rois.csv").unlink()
     said = refusal(risk("train", 713, "-o", study, *BINARY, *SMALL))
     assert "run nnunet_amt risk rois --task binary" in said
@@ -277,10 +277,9 @@ def test_bad_input_is_exit_2_and_one_line(
 ) -> None:
     """Such as an option of another task, which is named; nothing is changed."""
     monkeypatch.chdir(tmp_path)
-    study = copied(studied, tmp_path)
-    before = files_of(study)
-    assert message in refusal(risk(words[0], 713, *words[1:], "-o", study))
-    assert files_of(study) == before
+    before = files_of(studied)
+    assert message in refusal(risk(words[0], 713, *words[1:], "-o", studied))
+    assert files_of(studied) == before
 
 
 def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:

@@ -83,6 +83,21 @@ def test_the_demo_adds_phantoms_without_a_tumour_on_request(
     assert asked == [number]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--risk", "--fusion"], "--risk --fusion: are two demos; run one after the other"),
+        (["--fusion", "--no-tumour", "2"], "--no-tumour: every case of the demo with --fusion has a tumour"),
+        (["--fusion", "--device", "tpu"], "--device tpu"),
+    ],
+)
+def test_what_the_demo_of_lesions_cannot_be_asked_for(tmp_path: Path, words: list[str], message: str) -> None:
+    result = RUNNER.invoke(app, ["demo", "-o", str(tmp_path / "demo"), *words])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "demo").exists()
+
+
 def test_report_says_what_was_written_and_what_failed_worst(tmp_path: Path) -> None:
     study = write_study(tmp_path / "study")
     page = tmp_path / "page.html"
