@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from nnunet_amt.base.files import read_record, require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.risk.cases import Carcinoma, RiskCohort, read_risk_cases
+from nnunet_amt.risk.fusion.lesion_case import LesionCohort
 from nnunet_amt.risk.rois import ROI_FILE, reasons_without_roi
 
 STUDY_FILE = "risk_study.json"
 WITHOUT_ROI = "no ROI"
+_Cohort = TypeVar("_Cohort", RiskCohort, LesionCohort)
 
 
 def open_cohort(
@@ -55,7 +58,7 @@ def open_cohort(
     return cohort
 
 
-def with_rois(cohort: RiskCohort, folder: Path) -> RiskCohort:
+def with_rois(cohort: _Cohort, folder: Path) -> _Cohort:
     """Give the cohort without the cases that have no ROI in a folder, which count as left out; no ROI is read.
 
     Raises BadInputError if the ROIs were cut of other cases, or not all of them.

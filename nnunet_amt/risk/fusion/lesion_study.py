@@ -21,9 +21,10 @@ from nnunet_amt.risk.fusion.lesion_crops import read_lesion_crops, write_lesion_
 from nnunet_amt.risk.fusion.reading.lesion_questions import read_lesion_readers
 from nnunet_amt.risk.fusion.reading.lesion_reader_analysis import LesionReaderStudy
 from nnunet_amt.risk.fusion.reading.lesion_reader_study import write_lesion_reader_study
-from nnunet_amt.risk.fusion.study_cohort import UNKNOWN_UNIT, OpenedCohort, open_lesion_cohort, with_crops
+from nnunet_amt.risk.fusion.study_cohort import UNKNOWN_UNIT, OpenedCohort, open_lesion_cohort
 from nnunet_amt.risk.fusion.train_lesions import train_lesion_models
 from nnunet_amt.risk.roi_folder import RoiSummary
+from nnunet_amt.risk.study_cohort import with_rois
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ def train_task(
     progress: Progress = silent,
 ) -> tuple[str, ...]:
     """Train the models of a task on the crops of the study, see `train_lesion_models`."""
-    cohort = with_crops(opened.cohort, at.rois)
+    cohort = with_rois(opened.cohort, at.rois)
     return train_lesion_models(
         cohort, read_lesion_crops(at.rois), at, settings=replace(settings, ctc_unit=opened.ctc_unit), device=device,
         restart=restart, progress=progress,
@@ -123,7 +124,7 @@ def evaluate_task(
     return evaluate_lesions(
         at,
         task,
-        with_crops(opened.cohort, at.rois),
+        with_rois(opened.cohort, at.rois),
         cohort_file=cohort_file,
         ctc_unit=None if opened.ctc_unit == UNKNOWN_UNIT else opened.ctc_unit,
         subjects=subjects_of(dataset / "labelsTs", cohort_file),
@@ -154,7 +155,7 @@ def read_task(
     high_from
         See `write_lesion_reader_study`.
     """
-    cohort: LesionCohort = with_crops(opened.cohort, at.rois)
+    cohort: LesionCohort = with_rois(opened.cohort, at.rois)
     return write_lesion_reader_study(
         cohort,
         None if readings is None else read_lesion_readers(readings, classes=cohort.classes),

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt.base.files import atomic_path, read_record, require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.risk.fusion.cases import read_lesion_cases
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort
-from nnunet_amt.risk.roi_folder import ROI_FILE, reasons_without_roi
 
 STUDY_FILE, CLASS_MAP_FILE = "fusion_study.json", "class_map.csv"
 UNKNOWN_UNIT = "unit not stated"
-WITHOUT_ROI = "no ROI"
 
 
 @dataclass(frozen=True)
@@ -91,19 +88,3 @@ def open_lesion_cohort(
                 shutil.copyfile(class_map, partial)
         write_json(at.root / STUDY_FILE, asked)
     return OpenedCohort(cohort, class_map, str(asked["ctc_unit"]))
-
-
-def with_crops(cohort: LesionCohort, folder: Path) -> LesionCohort:
-    """Give the cohort without the cases that have no ROI in a folder, which count as left out; no ROI is read.
-
-    Raises BadInputError if the ROIs were cut of other cases, or not all of them.
-    """
-    reasons = reasons_without_roi(folder)
-    if new := [case.case_id for case in cohort.cases if case.case_id not in reasons]:
-        raise BadInputError(
-            f"{folder / ROI_FILE}: says nothing of {named_cases(new)} of the cohort; cut the ROIs again "
-            "(nnunet_amt risk rois --task binary)"
-        )
-    without = tuple(case.case_id for case in cohort.cases if reasons[case.case_id])
-    cases = tuple(case for case in cohort.cases if not reasons[case.case_id])
-    return replace(cohort, cases=cases, left_out={**cohort.left_out, **({WITHOUT_ROI: without} if without else {})})
