@@ -11,6 +11,7 @@ from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.clinic.assessments import ASSESSED, Assessment, write_assessments
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.measure.label_maps import named_cases
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.new_cases import NotTaken
@@ -38,8 +39,8 @@ class Assessor(Protocol):
     def picture(self, output: Path) -> Path | None:
         """Give the picture that was written, if there is one."""
 
-    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
-        """Say which rows of the patients' table are of no tumour."""
+    def told_of_patients(self, tumours: Sequence[NewTumour]) -> list[str]:
+        """Say what is to be told of the patients' table: in which unit it is read, and what in it fits no tumour."""
 
 
 def opened_assessor(model: Path, patients: Path | None, *, among_others: bool = False) -> Assessor:
@@ -90,7 +91,7 @@ def assess_segmented(
         own = folder / ASSESSED / f"model_{number}"
         for case_id, answer in assessor.assess(tumours, own, device=device, progress=progress).items():
             answers[case_id].append(answer)
-        told += assessor.unmatched(tumours)
+        told += assessor.told_of_patients(tumours)
     for case_id, of_case in answers.items():
         write_assessments(folder / case_id, of_case)
     write_result_page(folder / PAGE, folder, results_in(folder), not_taken, progress=progress)
@@ -135,7 +136,7 @@ class RiskAssessor:
         path = output / f"{HEAT_FIGURE}.png"
         return path if path.exists() else None
 
-    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+    def told_of_patients(self, tumours: Sequence[NewTumour]) -> list[str]:
         """See `Assessor`."""
         return []
 
@@ -183,12 +184,23 @@ class LesionAssessor:
         """See `Assessor`."""
         return None
 
-    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+    def told_of_patients(self, tumours: Sequence[NewTumour]) -> list[str]:
         """See `Assessor`."""
-        known = {tumour.case_id for tumour in tumours}
-        return [
-            f"case {case_id!r} of the patients' table is none of the CTs ({', '.join(sorted(known)[:3])}"
-            f"{', ...' if len(known) > 3 else ''}): nothing that stands there was used"
-            for case_id in self.patients
-            if case_id not in known
-        ]
+        from nnunet_amt.risk.fusion.study_cohort import UNKNOWN_UNIT
+
+        if not self.patients:
+            return []
+        cts = [tumour.case_id for tumour in tumours]
+        told = []
+        if any(case_id in self.patients and self.patients[case_id].ctc_level is not None for case_id in cts):
+            stated = self.info.ctc_unit != UNKNOWN_UNIT
+            told.append(
+                "CTC levels of the patients' table are never converted, and must be in the model's unit, "
+                + (self.info.ctc_unit if stated else "which its study did not state")
+            )
+        if others := [case_id for case_id in self.patients if case_id not in cts]:
+            are = "is" if len(others) == 1 else "are"
+            told.append(f"the patients' table has {named_cases(others)} that {are} none of the CTs, which has no say")
+        if without := [case_id for case_id in cts if case_id not in self.patients]:
+            told.append(f"the patients' table has no row of {named_cases(without)}")
+        return told

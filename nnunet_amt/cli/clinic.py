@@ -119,12 +119,12 @@ def segment(
             inputs, output, model=model, options=asked, fold=fold, trainer=trainer, checkpoint=checkpoint,
             operating_point=operating_point, device=device, jobs=jobs or 1, executor=executor, progress=progress,
         )  # fmt: skip
-        unmatched = (
+        told = (
             assess_segmented(assessors, output, result.not_taken, device=require_device(device), progress=progress)
             if assessors
             else []
         )
-    for line in unmatched:
+    for line in told:
         err.print(printable(f"warning: {line}"), markup=False)
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
     for case_id, note in result.notes.items():
@@ -139,11 +139,14 @@ def segment(
 
 def _assessors(models: list[Path], patients: Path | None) -> list[Assessor]:
     """Look at the models of ``--assess`` before anything is segmented; the table goes to those that look at it."""
-    from nnunet_amt.cli.assess import opened_assessor
+    from nnunet_amt.cli.assess import LesionAssessor, opened_assessor
 
     if patients is not None and not models:
         raise BadInputError(f"--patients {patients}: goes with --assess, a model that looks at it")
-    return [opened_assessor(model, patients, among_others=len(models) > 1) for model in models]
+    assessors = [opened_assessor(model, patients, among_others=len(models) > 1) for model in models]
+    if patients is not None and not any(isinstance(one, LesionAssessor) and one.patients for one in assessors):
+        raise BadInputError(f"--patients {patients}: none of the models looks at anything but the CT; leave it out")
+    return assessors
 
 
 def _objects(kinds: list[str], holes: str, together: bool, minimum_voxels: int, empty: str) -> ObjectOptions:
