@@ -21,9 +21,10 @@ from nnunet_amt.risk.fusion.lesion_crops import read_lesion_crops, write_lesion_
 from nnunet_amt.risk.fusion.reading.lesion_questions import questions_of, read_lesion_readers
 from nnunet_amt.risk.fusion.reading.lesion_reader_analysis import LesionReaderStudy
 from nnunet_amt.risk.fusion.reading.lesion_reader_study import write_lesion_reader_study
-from nnunet_amt.risk.fusion.study_cohort import OpenedCohort, open_lesion_cohort, with_crops
+from nnunet_amt.risk.fusion.study_cohort import CUT_LESIONS, OpenedCohort, open_lesion_cohort
 from nnunet_amt.risk.fusion.train_lesions import train_lesion_models
 from nnunet_amt.risk.roi_folder import RoiSummary
+from nnunet_amt.risk.study_cohort import with_rois
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ def train_task(
 
     What the study was begun with goes before what `settings` say of the crops and of the unit.
     """
-    cohort, begun = with_crops(opened.cohort, at.rois), opened.begun
+    cohort, begun = with_rois(opened.cohort, at.rois, command=CUT_LESIONS), opened.begun
     settings = replace(settings, ctc_unit=begun.ctc_unit, pixels=begun.pixels, denoise=begun.denoise)
     return train_lesion_models(
         cohort, read_lesion_crops(at.rois), at, settings=settings, device=device, restart=restart, progress=progress,
@@ -151,7 +152,7 @@ def evaluate_task(
     return evaluate_lesions(
         at,
         task,
-        with_crops(opened.cohort, at.rois),
+        with_rois(opened.cohort, at.rois, command=CUT_LESIONS),
         cohort_file=cohort_file,
         ctc_unit=opened.ctc_unit,
         subjects=subjects_of(dataset / "labelsTs", cohort_file),
@@ -182,7 +183,7 @@ def read_task(
     high_from
         See `write_lesion_reader_study`.
     """
-    cohort: LesionCohort = with_crops(opened.cohort, at.rois)
+    cohort: LesionCohort = with_rois(opened.cohort, at.rois, command=CUT_LESIONS)
     return write_lesion_reader_study(
         cohort,
         None if readings is None else read_lesion_readers(readings, classes=cohort.classes),

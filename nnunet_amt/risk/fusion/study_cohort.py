@@ -16,18 +16,15 @@ from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.risk.fusion.cases import read_lesion_cases
 from nnunet_amt.risk.fusion.class_map import read_class_map
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort
 from nnunet_amt.risk.fusion.lesion_crop import PIXELS
-from nnunet_amt.risk.roi_folder import ROI_FILE, reasons_without_roi
 
 STUDY_FILE, CLASS_MAP_FILE = "fusion_study.json", "class_map.csv"
 UNKNOWN_UNIT = "unit not stated"
-WITHOUT_ROI = "no ROI"
-_CUT_ROIS = "nnunet_amt risk rois --task binary"
+CUT_LESIONS = "nnunet_amt risk rois --task binary"
 _FORM = {"dataset": str, "class_map_sha256": (str, None), "ctc_unit": str, "pixels": int, "denoise": bool}
 
 
@@ -72,7 +69,7 @@ def read_study_begun(at: FusionFolder) -> StudyBegun | None:
     path = at.root / STUDY_FILE
     if not path.exists():
         return None
-    advice = f"remove it, and run {_CUT_ROIS} with the --class-map, --ctc-unit and --size of before"
+    advice = f"remove it, and run {CUT_LESIONS} with the --class-map, --ctc-unit and --size of before"
     content = read_json(path, form=_FORM, advice=advice)
     return StudyBegun(**{name: content[name] for name in _FORM})
 
@@ -117,7 +114,7 @@ def open_lesion_cohort(
     begun = read_study_begun(at)
     if begun is None and not begin:
         raise BadInputError(
-            f"{at.root}: holds no {STUDY_FILE}, no study of lesions was begun there; run {_CUT_ROIS}, or name the "
+            f"{at.root}: holds no {STUDY_FILE}, no study of lesions was begun there; run {CUT_LESIONS}, or name the "
             "folder of the study with -o"
         )
     given = {
@@ -190,20 +187,3 @@ def _require_to_train_on(dataset: Path, cohort: LesionCohort) -> None:
                 f"{dataset / 'cohort.csv'}: has no {split} case that takes part, and there is nothing {words}; convert "
                 "a cohort of training, tuning and external cases with a diagnosis"
             )
-
-
-def with_crops(cohort: LesionCohort, folder: Path) -> LesionCohort:
-    """Give the cohort without the cases that have no ROI in a folder, which count as left out; no ROI is read.
-
-    Raises BadInputError if the ROIs were cut of other cases, or not all of them.
-    """
-    if not (folder / ROI_FILE).is_file():
-        raise BadInputError(f"{folder}: holds no {ROI_FILE}, so no ROIs, or not all of them; run {_CUT_ROIS}")
-    reasons = reasons_without_roi(folder)
-    if new := [case.case_id for case in cohort.cases if case.case_id not in reasons]:
-        raise BadInputError(
-            f"{folder / ROI_FILE}: says nothing of {named_cases(new)} of the cohort; cut the ROIs again ({_CUT_ROIS})"
-        )
-    without = tuple(case.case_id for case in cohort.cases if reasons[case.case_id])
-    cases = tuple(case for case in cohort.cases if not reasons[case.case_id])
-    return replace(cohort, cases=cases, left_out={**cohort.left_out, **({WITHOUT_ROI: without} if without else {})})

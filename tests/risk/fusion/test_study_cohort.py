@@ -12,7 +12,8 @@ from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, ManifestError
 from nnunet_amt.risk.fusion.class_map import PUBLISHED_CLASS_MAP
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
-from nnunet_amt.risk.fusion.study_cohort import StudyBegun, open_lesion_cohort, read_study_begun, with_crops
+from nnunet_amt.risk.fusion.study_cohort import CUT_LESIONS, StudyBegun, open_lesion_cohort, read_study_begun
+from nnunet_amt.risk.study_cohort import with_rois
 from tests.risk.fusion.lesion_dataset import ROWS, write_lesion_dataset
 
 
@@ -143,14 +144,14 @@ def test_a_damaged_file_of_the_study_is_refused(dataset: Path, at: FusionFolder,
 def test_cases_without_a_roi_are_left_out_and_counted(dataset: Path, at: FusionFolder) -> None:
     cohort = open_lesion_cohort(dataset, at, begin=True).cohort
     with pytest.raises(BadInputError, match=r"holds no rois.csv, .*; run nnunet_amt risk rois --task binary"):
-        with_crops(cohort, at.rois)
+        with_rois(cohort, at.rois, command=CUT_LESIONS)
     at.rois.mkdir()
     first, *others = [case.case_id for case in cohort.cases]
     rows = [f"{first},no tumour in the mask", *(f"{case_id}," for case_id in others)]
     (at.rois / "rois.csv").write_text("\n".join(["case_id,reason", *rows]))
-    left = with_crops(cohort, at.rois)
+    left = with_rois(cohort, at.rois, command=CUT_LESIONS)
     assert [case.case_id for case in left.cases] == others
     assert left.left_out == {"no ROI": (first,)}
     (at.rois / "rois.csv").write_text("\n".join(["case_id,reason", *rows[:-2]]))
     with pytest.raises(BadInputError, match=rf"says nothing of 2 cases \({others[-2]}, {others[-1]}\)"):
-        with_crops(cohort, at.rois)
+        with_rois(cohort, at.rois, command=CUT_LESIONS)
