@@ -196,6 +196,20 @@ def test_a_class_map_after_the_paper_s_is_refused(studied: Path, tmp_path: Path,
     assert not (study / "fusion" / "class_map.csv").exists()
 
 
+def test_a_class_map_that_leaves_a_split_without_classes(tmp_path: Path) -> None:
+    """All of its diagnoses take part in the binary task alone, which can be studied."""
+    write_tiny_lesions(tmp_path)
+    lines = PUBLISHED_CLASS_MAP.read_text().splitlines()
+    kept = ("diagnosis", "Lipoma", "TSCC")
+    own = [line if line.startswith(kept) else f"{line.split(',')[0]},,{line.split(',')[2]}" for line in lines]
+    (tmp_path / "own.csv").write_text("\n".join(own))
+    study = tmp_path / "study"
+    done(risk("rois", 713, "-o", study, *BINARY, *SIZE, "--class-map", tmp_path / "own.csv"))
+    said = refusal(risk("train", 713, "-o", study, *MULTICLASS, *SMALL))
+    assert "multiclass task: the training split has crops of 0 lesions of no class" in said
+    done(risk("train", 713, "-o", study, *BINARY, *SMALL))
+
+
 def changed(split: str, **cells: str) -> list[dict[str, str]]:
     return [row | cells if row["split"] == split else row for row in lesion_rows()]
 
