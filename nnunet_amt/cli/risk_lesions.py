@@ -67,7 +67,7 @@ def fusion_folder(output: Path) -> FusionFolder:
     """Name the folder of these tasks in that of a study of risk."""
     from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 
-    return FusionFolder(output / "fusion")
+    return FusionFolder.of_risk(output)
 
 
 def rois(
