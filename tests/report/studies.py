@@ -165,7 +165,7 @@ def write_lesion_study(
     subjects: str | None = "phantoms",
     cohort_file: Path | None = None,
 ) -> FusionFolder:
-    """Evaluate made-up models of 15 lesions a split into ``risk/fusion`` of a study, of phantoms simulated readers too."""
+    """Evaluate made-up models of 15 lesions a split into ``risk/fusion`` of a study; of phantoms readers too."""
     at, cases = FusionFolder.of_risk(folder / "risk"), lesions.many_cases(5)
     evaluation, reading = "evaluation.evaluate_lesions", "reading.lesion_reader_study"
     with contextlib.ExitStack() as patches:

@@ -1,4 +1,4 @@
-"""How the section of each task of a study of risk is laid out: its words, what stands open, and what is folded where."""
+"""How the section of each task of a study of risk is laid out: its words, what stands open and what is folded."""
 
 from __future__ import annotations
 

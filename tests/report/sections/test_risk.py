@@ -220,7 +220,7 @@ def test_facts_of_another_form_are_refused_too(copied: Path, task: str) -> None:
     changed(risk_files(copied)[task], lambda content: content["cases"]["external"].update(institutions="two"))
     with pytest.raises(
         BadInputError,
-        match=r'_summary.json: is damaged \(cases.external.institutions is "two"\); run nnunet_amt risk evaluate again$',
+        match=r'_summary.json: is damaged \(cases.external.institutions is "two"\); run nnunet_amt risk evaluate',
     ):
         write_report(copied, copied / "page.html", viewer=False)
 

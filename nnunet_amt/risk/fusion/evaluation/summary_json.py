@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from nnunet_amt.risk.fusion.evaluation.performance import Area, LesionPerformance
 
 
-def write_summary(
-    path: Path, evaluation: LesionEvaluation, document: Document, *, subjects: str | None = None
-) -> None:
+def write_summary(path: Path, evaluation: LesionEvaluation, document: Document, *, subjects: str | None = None) -> None:
     """Write everything that was found; undefined and withheld is null."""
     cohort, scores = evaluation.cohort, evaluation.scores
     content = {
