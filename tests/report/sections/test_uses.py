@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def with_model(content: StudyContent, same_split: bool | None) -> StudyContent:
     return replace(content, facts=replace(content.facts, model=ModelFacts(trained=True, same_split=same_split)))
 
 
-def with_facts(content: StudyContent, task: str, **changes: object) -> StudyContent:
+def with_facts(content: StudyContent, task: str, **changes: Any) -> StudyContent:
     result = content.risk[task]
     return replace(content, risk={task: replace(result, facts=replace(result.facts, **changes))})
 
