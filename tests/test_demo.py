@@ -15,9 +15,11 @@ from typer.testing import CliRunner
 
 from nnunet_amt.base.run_record import input_path, read_runs
 from nnunet_amt.cli.commands import app
-from nnunet_amt.demo import DemoSettings, RiskDemoSettings, run_demo
+from nnunet_amt.demo import DemoSettings, FusionDemoSettings, RiskDemoSettings, run_demo
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.phantom import RISK_DESIGN, CohortDesign
+from nnunet_amt.phantom.lesion_cohort import LESION_DESIGN
+from nnunet_amt.risk.fusion.fusion_settings import FusionSettings
 from nnunet_amt.risk.risk_settings import RiskSettings
 from nnunet_amt.study.run_study import run_study, study_status
 from nnunet_amt.study.settings import read_settings
@@ -154,4 +156,35 @@ def test_risk_demo_ends_with_tables_that_say_what_they_are_of(tmp_path: Path, mo
     assert "do not stand beside these" in tables  # the paper's rows, of patients
     assert "simulated" in (output / "risk" / "readers" / "reader_tables.md").read_text()
     again = CliRunner().invoke(app, ["risk", "evaluate", "712", "-o", str(output / "risk")])
+    assert again.exit_code == 0, again.output
+
+
+def test_fusion_demo_ends_with_tables_that_say_what_they_are_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shrunk: one epoch and seed, 19 phantoms; stages find the dataset by its number, and go on as it was begun."""
+    design = replace(LESION_DESIGN, training=8, tuning=4, external=6, excluded=1, in_plane_pixels=64)
+    study = FusionSettings(models=("dmfn", "regnet"), seeds=(0,), epochs=1, pixels=32)
+    monkeypatch.setattr("nnunet_amt.demo.FusionDemoSettings", lambda: FusionDemoSettings(design=design, study=study))
+    output = tmp_path / "demo"
+    result = CliRunner().invoke(app, ["demo", "--fusion", "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert "Phantoms of lesions, drawn by a program with drawn CTC levels" in result.output
+    fusion = output / "risk" / "fusion"
+    assert f"open {fusion / 'binary' / 'evaluation' / 'lesion_tables.html'}" in result.output
+    tables = (fusion / "binary" / "evaluation" / "lesion_tables.md").read_text()
+    assert "The cases are phantoms, so the paper's results do not stand beside these" in tables
+    assert "pg/ml" in tables
+    assert "imulated" in (fusion / "binary" / "readers" / "lesion_reader_tables.md").read_text()
+    made = {
+        path: path.stat().st_mtime_ns
+        for path in output.rglob("*")
+        if path.name.endswith((".gz", ".npz", "weights.pth"))
+    }
+    assert CliRunner().invoke(app, ["demo", "--fusion", "-o", str(output)]).exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    words = ["713", "--task", "multiclass", "-o", str(output / "risk")]
+    trained = CliRunner().invoke(app, ["risk", "train", *words, "--model", "dmfn", "--epochs", "1", "--repeats", "1"])
+    assert trained.exit_code == 0, trained.output
+    again = CliRunner().invoke(app, ["risk", "evaluate", *words])
     assert again.exit_code == 0, again.output

@@ -1,4 +1,4 @@
-"""What a trained model says of segmented tumours, whichever of the two studies it comes from, in one form."""
+"""What trained models say of segmented tumours, whichever of the two studies they come from, in one form."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.clinic.assessments import Assessment
+from nnunet_amt.clinic.assessments import ASSESSED, Assessment, write_assessments
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.measure.label_maps import named_cases
 
 if TYPE_CHECKING:
+    from nnunet_amt.clinic.new_cases import NotTaken
     from nnunet_amt.risk.fusion.encoding import PatientData
     from nnunet_amt.risk.fusion.lesion_model import LesionModelInfo
     from nnunet_amt.risk.fusion.new_lesions import NewLesion
@@ -37,12 +39,14 @@ class Assessor(Protocol):
     def picture(self, output: Path) -> Path | None:
         """Give the picture that was written, if there is one."""
 
-    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
-        """Say which rows of the patients' table are of no tumour."""
+    def told_of_patients(self, tumours: Sequence[NewTumour]) -> list[str]:
+        """Say what is to be told of the patients' table: in which unit it is read, and what in it fits no tumour."""
 
 
-def opened_assessor(model: Path, patients: Path | None) -> Assessor:
+def opened_assessor(model: Path, patients: Path | None, *, among_others: bool = False) -> Assessor:
     """Look at a model folder and the patients' table, before anything else is done.
+
+    A model of the CT alone among others, for which the table may be, passes it over.
 
     Raises
     ------
@@ -58,12 +62,40 @@ def opened_assessor(model: Path, patients: Path | None) -> Assessor:
 
         info = read_lesion_model_info(model)
         if patients is not None and not info.uses_patient_data:
-            raise BadInputError(f"--patients {patients}: {info.model} looks at the CT alone; leave it out")
+            if not among_others:
+                raise BadInputError(f"--patients {patients}: {info.model} looks at the CT alone; leave it out")
+            patients = None
         return LesionAssessor(model, info, {} if patients is None else read_patients(patients))
     risk = read_model_info(model)
-    if patients is not None:
+    if patients is not None and not among_others:
         raise BadInputError(f"--patients {patients}: a network of low or high risk looks at the CT alone; leave it out")
     return RiskAssessor(model, risk)
+
+
+def assess_segmented(
+    assessors: Sequence[Assessor], folder: Path, not_taken: Sequence[NotTaken], *, device: str, progress: Progress
+) -> list[str]:
+    """Let models assess the cases of a folder that was segmented, and write their answers onto its page.
+
+    What each writes of its own, such as heat maps, stands in ``assessments`` below the folder. Returns what is to be
+    told of the patients' table.
+    """
+    from nnunet_amt.clinic.case_results import PAGE, results_in
+    from nnunet_amt.clinic.result_page import write_result_page
+    from nnunet_amt.risk.new_tumours import segmented_tumours
+
+    tumours = segmented_tumours(folder)
+    answers: dict[str, list[Assessment]] = {tumour.case_id: [] for tumour in tumours}
+    told: list[str] = []
+    for number, assessor in enumerate(assessors, start=1):
+        own = folder / ASSESSED / f"model_{number}"
+        for case_id, answer in assessor.assess(tumours, own, device=device, progress=progress).items():
+            answers[case_id].append(answer)
+        told += assessor.told_of_patients(tumours)
+    for case_id, of_case in answers.items():
+        write_assessments(folder / case_id, of_case)
+    write_result_page(folder / PAGE, folder, results_in(folder), not_taken, progress=progress)
+    return list(dict.fromkeys(told))
 
 
 @dataclass(frozen=True)
@@ -80,12 +112,13 @@ class RiskAssessor:
         from nnunet_amt.risk.new_tumours import predict_risk
 
         found = predict_risk(self.model, tumours, output, device=device, progress=progress)
+        whose = self.info.training.get("subjects") or "patients or phantoms (which, is not on record)"
         return {
             one.case_id: Assessment(
                 question="Low or high risk of a thymoma",
                 answer="" if one.called_high is None else "high risk" if one.called_high else "low risk",
                 probabilities=() if one.score is None else (("high risk", f"{one.score:.2f}"),),
-                trained_on=f"{self.info.trained_cases} thymomas of low and high risk",
+                trained_on=f"{self.info.trained_cases} thymomas of low and high risk, of {whose}",
                 notes=(one.note,) if one.note else (),
                 model_sha256=self.info.weights_sha256,
             )
@@ -103,7 +136,7 @@ class RiskAssessor:
         path = output / f"{HEAT_FIGURE}.png"
         return path if path.exists() else None
 
-    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+    def told_of_patients(self, tumours: Sequence[NewTumour]) -> list[str]:
         """See `Assessor`."""
         return []
 
@@ -151,12 +184,23 @@ class LesionAssessor:
         """See `Assessor`."""
         return None
 
-    def unmatched(self, tumours: Sequence[NewTumour]) -> list[str]:
+    def told_of_patients(self, tumours: Sequence[NewTumour]) -> list[str]:
         """See `Assessor`."""
-        known = {tumour.case_id for tumour in tumours}
-        return [
-            f"case {case_id!r} of the patients' table is none of the CTs ({', '.join(sorted(known)[:3])}"
-            f"{', ...' if len(known) > 3 else ''}): nothing that stands there was used"
-            for case_id in self.patients
-            if case_id not in known
-        ]
+        from nnunet_amt.risk.fusion.study_cohort import UNKNOWN_UNIT
+
+        if not self.patients:
+            return []
+        cts = [tumour.case_id for tumour in tumours]
+        told = []
+        if any(case_id in self.patients and self.patients[case_id].ctc_level is not None for case_id in cts):
+            stated = self.info.ctc_unit != UNKNOWN_UNIT
+            told.append(
+                "CTC levels of the patients' table are never converted, and must be in the model's unit, "
+                + (self.info.ctc_unit if stated else "which its study did not state")
+            )
+        if others := [case_id for case_id in self.patients if case_id not in cts]:
+            are = "is" if len(others) == 1 else "are"
+            told.append(f"the patients' table has {named_cases(others)} that {are} none of the CTs, which has no say")
+        if without := [case_id for case_id in cts if case_id not in self.patients]:
+            told.append(f"the patients' table has no row of {named_cases(without)}")
+        return told

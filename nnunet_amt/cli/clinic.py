@@ -22,6 +22,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER
 
 if TYPE_CHECKING:
+    from nnunet_amt.cli.assess import Assessor
     from nnunet_amt.clinic.case_objects import ObjectOptions
 
 
@@ -65,6 +66,16 @@ def segment(
         str | None, typer.Option(metavar="FILE", help="checkpoint_best.pth, and where it is missing the final one.")
     ] = None,
     operating_point: options.OperatingPoint = None,
+    assess: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--assess",
+            metavar="FOLDER",
+            help="A trained model of risk or diagnosis, see risk predict: its answers, or why it has none, stand on "
+            "the page; may be repeated.",
+        ),
+    ] = None,
+    patients: options.Patients = None,
     kinds: Kinds = None,
     holes: Holes = "keyhole",
     together: Together = False,
@@ -92,19 +103,29 @@ def segment(
     executor: options.Executor = None,
 ) -> None:
     """Segment CTs of new patients, which have no reference: masks, lesions, a page, and DICOM. Research use only."""
+    from nnunet_amt.cli.assess import assess_segmented
     from nnunet_amt.clinic.segment import segment as segment_cases
     from nnunet_amt.clinic.segment_case import SegmentOptions
     from nnunet_amt.images.image_file import ReadingOptions
+    from nnunet_amt.nnunet.environment import require_device
 
     asked = SegmentOptions(
         _objects(kinds or [], holes, together, minimum_voxels, empty),
         ReadingOptions(resample_tilt=resample_tilt, keep_intensities=keep_intensities),
     )
+    assessors = _assessors(assess or [], patients)
     with progress_bars() as progress:
         result = segment_cases(
             inputs, output, model=model, options=asked, fold=fold, trainer=trainer, checkpoint=checkpoint,
             operating_point=operating_point, device=device, jobs=jobs or 1, executor=executor, progress=progress,
         )  # fmt: skip
+        told = (
+            assess_segmented(assessors, output, result.not_taken, device=require_device(device), progress=progress)
+            if assessors
+            else []
+        )
+    for line in told:
+        err.print(printable(f"warning: {line}"), markup=False)
     out.print(f"segmented {len(result.done)} now, {len(result.kept)} before")
     for case_id, note in result.notes.items():
         out.print(printable(f"{case_id}: {note}"), markup=False)
@@ -114,6 +135,18 @@ def segment(
     show_next("open", result.page, note="    # in a browser")
     if any(one.is_ct for one in result.not_taken):
         raise typer.Exit(1)
+
+
+def _assessors(models: list[Path], patients: Path | None) -> list[Assessor]:
+    """Look at the models of ``--assess`` before anything is segmented; the table goes to those that look at it."""
+    from nnunet_amt.cli.assess import LesionAssessor, opened_assessor
+
+    if patients is not None and not models:
+        raise BadInputError(f"--patients {patients}: goes with --assess, a model that looks at it")
+    assessors = [opened_assessor(model, patients, among_others=len(models) > 1) for model in models]
+    if patients is not None and not any(isinstance(one, LesionAssessor) and one.patients for one in assessors):
+        raise BadInputError(f"--patients {patients}: none of the models looks at anything but the CT; leave it out")
+    return assessors
 
 
 def _objects(kinds: list[str], holes: str, together: bool, minimum_voxels: int, empty: str) -> ObjectOptions:

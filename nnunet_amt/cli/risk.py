@@ -235,7 +235,7 @@ def predict(
         found = assessor.assess(tumours, output, device=chosen_device(device), progress=progress)
     for case_id, assessment in found.items():
         out.print(printable(f"{case_id}: {assessor.said(assessment)}"), markup=False)
-    show_warnings(assessor.unmatched(tumours))
+    show_warnings(assessor.told_of_patients(tumours))
     for ct in not_taken:
         err.print(printable(f"not taken: {ct.given.name}: {ct.reason}"), markup=False)
     show_written([output])

@@ -36,21 +36,27 @@ class LesionOptions:
     cell: str | None = None
     with_noise: bool = False
 
-    def settings(self, task: str) -> FusionSettings:
-        """Make the settings of a task; BadInputError if there is no such model, depth or cell."""
-        from nnunet_amt.risk.fusion.fusion_settings import NETWORKS, SHUFFLED, FusionSettings
-        from nnunet_amt.risk.fusion.lesion_crop import PIXELS
+    @property
+    def denoise(self) -> bool | None:
+        """Whether crops are denoised; None is as the study was begun."""
+        return False if self.with_noise else None
 
+    def settings(self, task: str, at: FusionFolder) -> FusionSettings:
+        """Make the settings of a task of a study; BadInputError if there is no such model, depth or cell."""
+        from nnunet_amt.risk.fusion.fusion_settings import NETWORKS, SHUFFLED, FusionSettings
+        from nnunet_amt.risk.fusion.study_cohort import StudyBegun, read_study_begun
+
+        begun = read_study_begun(at) or StudyBegun(dataset="")
         models = tuple(dict.fromkeys(self.models or (*NETWORKS, SHUFFLED)))
         return FusionSettings(
             task=task,  # type: ignore[arg-type]
             models=models,
             seeds=tuple(range(self.seed, self.seed + (self.repeats or 3))),
             epochs=self.epochs or _EPOCHS,
-            pixels=self.size or PIXELS,
+            pixels=self.size or begun.pixels,
             depth=self.regnet or 20,  # type: ignore[arg-type]
             cell=self.cell or "lstm",  # type: ignore[arg-type]
-            denoise=not self.with_noise,
+            denoise=begun.denoise and not self.with_noise,
         )
 
 
@@ -64,9 +70,11 @@ def require_options_of(task: str, *, of_risk: Mapping[str, object], of_lesions: 
 
 
 def fusion_folder(output: Path) -> FusionFolder:
-    """Name the folder of these tasks in that of a study of risk."""
+    """Name the folder of these tasks in that of a study of risk; BadInputError if that is a file."""
+    from nnunet_amt.base.files import require_no_file
     from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 
+    require_no_file(output)
     return FusionFolder.of_risk(output)
 
 
@@ -82,15 +90,12 @@ def rois(
     executor: str | None,
 ) -> None:
     """Cut the crop of each lesion, of both tasks."""
-    from nnunet_amt.risk.fusion.lesion_crops import write_lesion_crops
+    from nnunet_amt.risk.fusion.lesion_study import cut_crops
 
-    at, settings = fusion_folder(output), chosen.settings(task)
+    at = fusion_folder(output)
     with progress_bars() as progress:
-        opened = _opened(raw_dataset(dataset, output), at, class_map, ctc_unit, progress)
-        summary = write_lesion_crops(
-            opened.cohort.cases, output=at.rois, pixels=settings.pixels, denoise=settings.denoise,
-            jobs=options.worker_processes(jobs), executor=executor, progress=progress,
-        )  # fmt: skip
+        opened = _opened(raw_dataset(dataset, output), at, progress, class_map, ctc_unit, chosen, begin=True)
+        summary = cut_crops(opened, at, jobs=options.worker_processes(jobs), executor=executor, progress=progress)
     for reason, cases in opened.cohort.left_out.items():
         out.print(f"left out: {reason}: {len(cases)}", markup=False)
     show_written([summary.file])
@@ -111,9 +116,9 @@ def train(
     """Train the models of a task with each seed, and the baselines beside them."""
     from nnunet_amt.risk.fusion.lesion_study import train_task
 
-    at, settings = fusion_folder(output), chosen.settings(task)
+    settings = chosen.settings(task, at := fusion_folder(output))
     with progress_bars() as progress:
-        opened = _opened(raw_dataset(dataset, output), at, class_map, ctc_unit, progress)
+        opened = _opened(raw_dataset(dataset, output), at, progress, class_map, ctc_unit, chosen)
         warnings = train_task(
             opened, at, settings=settings, device=chosen_device(device), restart=restart, progress=progress
         )
@@ -128,7 +133,7 @@ def evaluate(dataset: int, output: Path, task: str, *, seed: int) -> None:
 
     at, raw = fusion_folder(output), raw_dataset(dataset, output)
     with progress_bars() as progress:
-        opened = _opened(raw, at, None, None, progress)
+        opened = _opened(raw, at, progress)
         result = evaluate_task(raw, opened, at, task, seed=seed, progress=progress)  # type: ignore[arg-type]
     show_evaluation(result)
 
@@ -143,7 +148,7 @@ def readers(
 
     at, raw = fusion_folder(output), raw_dataset(dataset, output)
     with progress_bars() as progress:
-        opened = _opened(raw, at, None, None, progress)
+        opened = _opened(raw, at, progress)
     read_task(
         raw, opened, at, task, readings=table, model=model or DMFN, high_from=high_from, seed=seed  # type: ignore[arg-type]
     )  # fmt: skip
@@ -168,11 +173,12 @@ def study(
     """Run all stages of the tasks, each only as far as it is missing."""
     from nnunet_amt.risk.fusion.lesion_study import run_lesion_study
 
-    settings = tuple(chosen.settings(task) for task in tasks)
+    at = fusion_folder(output)
+    settings = tuple(chosen.settings(task, at) for task in tasks)
     with progress_bars() as progress:
         raw = raw_or_converted(dataset, output, jobs=jobs, executor=executor, progress=progress)
         result = run_lesion_study(
-            raw, fusion_folder(output), settings=settings, class_map=class_map, ctc_unit=ctc_unit, readings=readings,
+            raw, at, settings=settings, class_map=class_map, ctc_unit=ctc_unit, readings=readings,
             device=chosen_device(device), jobs=options.worker_processes(jobs), executor=executor, progress=progress,
         )  # fmt: skip
     show_lesion_study(result)
@@ -215,8 +221,19 @@ def _show_readers(folder: Path) -> None:
 
 
 def _opened(
-    raw: Path, at: FusionFolder, class_map: Path | None, ctc_unit: str | None, progress: Progress
+    raw: Path,
+    at: FusionFolder,
+    progress: Progress,
+    class_map: Path | None = None,
+    ctc_unit: str | None = None,
+    chosen: LesionOptions | None = None,
+    *,
+    begin: bool = False,
 ) -> OpenedCohort:
     from nnunet_amt.risk.fusion.study_cohort import open_lesion_cohort
 
-    return open_lesion_cohort(raw, at, class_map=class_map, ctc_unit=ctc_unit, progress=progress)
+    chosen = chosen or LesionOptions()
+    return open_lesion_cohort(
+        raw, at, class_map=class_map, ctc_unit=ctc_unit, pixels=chosen.size, denoise=chosen.denoise, begin=begin,
+        progress=progress,
+    )  # fmt: skip

@@ -110,7 +110,7 @@ Models = Annotated[
         help="densenet121, resnet101, inception_v3, vgg11, mobilenet_v2, shufflenet_v2_x1_0, shufflenet_v2_x0_5, "
         "efficientnet_lite0 (frozen), radiomics or clinical; of binary and multiclass dmfn, regnet, plain-cnn or "
         "dmfn-shuffled-ctc; may be repeated.",
-        show_default="all but shufflenet_v2_x0_5",
+        show_default="all but shufflenet_v2_x0_5; of binary and multiclass all",
     ),
 ]
 Epochs = Annotated[
@@ -125,7 +125,7 @@ Size = Annotated[
         min=32,
         metavar="PX",
         help="Side of the networks' images.",
-        show_default="224, Inception 299; of binary and multiclass 128",
+        show_default="224, Inception 299; of binary and multiclass as the study was begun, at its beginning 128",
     ),
 ]
 FromScratch = Annotated[

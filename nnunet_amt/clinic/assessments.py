@@ -14,6 +14,7 @@ from nnunet_amt.clinic.case_results import LABEL_MAP
 from nnunet_amt.errors import BadInputError
 
 ASSESSMENTS = "assessments.json"
+ASSESSED = "assessments"  # folder of what models write of all cases, beside those of the cases
 SCHEMA_VERSION = 1
 _ONE = {
     "question": str,

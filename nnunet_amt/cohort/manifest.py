@@ -172,6 +172,15 @@ def _decoded(path: Path) -> str:
         raise ManifestError(f"{path.name} line {line}: is not in UTF-8; {_SAVE_AS}") from error
 
 
+def near_column(name: str, known: Sequence[str]) -> str | None:
+    """Give the known column that an unknown one, in small letters, may be meant to be; None if it is like none."""
+    if name in known:
+        return None
+    meant = ["ctc_level"] if _CTC_NAME.fullmatch(name) else _MEANT.get(name)
+    near = meant or difflib.get_close_matches(name, known, 1, cutoff=0.8)
+    return near[0] if near else None
+
+
 def _header(path: Path, line: int, cells: list[str]) -> list[str]:
     names = [cell.lower() for cell in cells]
     while names and not names[-1]:
@@ -189,10 +198,9 @@ def _header(path: Path, line: int, cells: list[str]) -> list[str]:
         hint = f"rename {near[0]!r}" if near else f"the header must have {', '.join(REQUIRED_COLUMNS)}"
         raise ManifestError(f"{place}, column {name!r}: is missing; {hint}")
     for name in names:
-        meant = ["ctc_level"] if _CTC_NAME.fullmatch(name) else _MEANT.get(name)
-        near = meant or difflib.get_close_matches(name, known, 1, cutoff=0.8)
-        if name not in known and near and (near[0] != "no_tumour" or name.startswith("no")):  # "tumour" is another
-            raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {near[0]!r}?")
+        meant = near_column(name, known)
+        if meant and (meant != "no_tumour" or name.startswith("no")):  # "tumour" is another
+            raise ManifestError(f"{place}, column {name!r}: is unknown; did you mean {meant!r}?")
         if is_clinical(name) and (problem := clinical_column_problem(name)):
             raise ManifestError(f"{place}, column {name!r}: {problem}")
     if ignored := [name for name in names if name not in known and not is_clinical(name)]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nnunet_amt.base.json_file import NUMBER, misfit, read_json
+from nnunet_amt.base.processes import keep_freed_memory
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
@@ -167,6 +168,8 @@ def load_model(
     parameters = sum(parameter.numel() for parameter in network.parameters())
     where = torch.device(device)
     network = network.to(where).eval()
+    if where.type == "cpu":
+        keep_freed_memory()
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True  # windows are of one size
     if os.environ.get(_COMPILE_VARIABLE, "").lower() in _YES:

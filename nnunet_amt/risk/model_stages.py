@@ -11,6 +11,7 @@ import numpy as np
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.subjects import subjects_of
 from nnunet_amt.risk.cases import RiskCase, RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL, fit_clinical, score_clinical
 from nnunet_amt.risk.cut_roi import Roi
@@ -132,8 +133,8 @@ def _trained_network(
     from nnunet_amt.risk.networks.train import train_network
 
     trained = train_network(
-        development, rois, at.training(model), settings=settings.of_network(model), weights=weights, device=device,
-        restart=restart, progress=progress,
+        development, rois, at.training(model), settings=settings.of_network(model), weights=weights,
+        subjects=subjects_of(development[0].mask.parent), device=device, restart=restart, progress=progress,
     )  # fmt: skip
     scored = score_cases(trained.folder, external, rois, device=device, progress=progress) if external else []
     return [*trained.rows, *scored], {model: trained.details}

@@ -26,6 +26,7 @@ from nnunet_amt.evaluation.results.result_folder import require_apart
 from nnunet_amt.risk.tumour_planes import ADJACENT_MM, RoiNote
 
 ROI_FILE = "rois.csv"
+CUT_ROIS = "nnunet_amt risk rois"  # the command that cuts them
 _VERSION = 1  # change it when the same files must be cut otherwise than before
 _ABOUT = "about"
 # Beyond it slices are no axial ones, though they are those that the scanner made.
@@ -175,14 +176,14 @@ def read_roi_arrays(folder: Path, *names: str) -> dict[str, dict[str, np.ndarray
     }
 
 
-def reasons_without_roi(folder: Path) -> dict[str, str]:
+def reasons_without_roi(folder: Path, *, command: str = CUT_ROIS) -> dict[str, str]:
     """Read why cases have no ROI in a folder, by case, empty for those that have one.
 
-    Raises BadInputError if the table is not there, or damaged.
+    Raises BadInputError if the table is not there, or damaged; it names the `command` that cuts them.
     """
     path = folder / ROI_FILE
     if not path.is_file():
-        raise BadInputError(f"{folder}: holds no {ROI_FILE}, so no ROIs, or not all of them; run nnunet_amt risk rois")
+        raise BadInputError(f"{folder}: holds no {ROI_FILE}, so no ROIs, or not all of them; run {command}")
     return {row["case_id"]: row["reason"] for row in read_rows(path, "case_id", "reason")}
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from nnunet_amt.base.files import read_record, require_no_file, write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
 from nnunet_amt.risk.cases import Carcinoma, RiskCohort, read_risk_cases
-from nnunet_amt.risk.rois import ROI_FILE, reasons_without_roi
+from nnunet_amt.risk.fusion.lesion_case import LesionCohort
+from nnunet_amt.risk.roi_folder import CUT_ROIS, ROI_FILE, reasons_without_roi
 
 STUDY_FILE = "risk_study.json"
 WITHOUT_ROI = "no ROI"
+_Cohort = TypeVar("_Cohort", RiskCohort, LesionCohort)
 
 
 def open_cohort(
@@ -55,16 +58,15 @@ def open_cohort(
     return cohort
 
 
-def with_rois(cohort: RiskCohort, folder: Path) -> RiskCohort:
+def with_rois(cohort: _Cohort, folder: Path, *, command: str = CUT_ROIS) -> _Cohort:
     """Give the cohort without the cases that have no ROI in a folder, which count as left out; no ROI is read.
 
-    Raises BadInputError if the ROIs were cut of other cases, or not all of them.
+    Raises BadInputError if the ROIs were cut of other cases, or not all of them; it names the `command` that cuts them.
     """
-    reasons = reasons_without_roi(folder)
+    reasons = reasons_without_roi(folder, command=command)
     if new := [case.case_id for case in cohort.cases if case.case_id not in reasons]:
         raise BadInputError(
-            f"{folder / ROI_FILE}: says nothing of {named_cases(new)} of the cohort; cut the ROIs again "
-            "(nnunet_amt risk rois)"
+            f"{folder / ROI_FILE}: says nothing of {named_cases(new)} of the cohort; cut the ROIs again ({command})"
         )
     cases = tuple(case for case in cohort.cases if not reasons[case.case_id])
     without = tuple(case.case_id for case in cohort.cases if reasons[case.case_id])

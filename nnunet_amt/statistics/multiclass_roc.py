@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnunet_amt.errors import TooFewCasesError
 from nnunet_amt.statistics.intervals import resampled_weights
-from nnunet_amt.statistics.roc import weighted_auc
+from nnunet_amt.statistics.roc import roc_points, weighted_auc
 
 # Each class against the rest: the plain mean, and that weighted by their cases; the mean of all pairs of classes.
 MULTICLASS_AREAS = ("macro", "weighted", "one_vs_one")
+MACRO_RATES = np.linspace(0, 1, 201)  # false-positive rates at which curves of classes are averaged
 _RESAMPLES = 2000
 
 
@@ -45,6 +46,13 @@ def multiclass_auc(probabilities: ArrayLike, reference: ArrayLike, *, judged: Se
     _require_classes(of_class, judged)
     areas = _weighted_areas(table, of_class, np.ones((1, len(of_class))), judged)
     return dict(zip(MULTICLASS_AREAS, areas[:, 0].tolist(), strict=True))
+
+
+def macro_curve(probabilities: ArrayLike, reference: ArrayLike, *, judged: Sequence[int]) -> NDArray[np.float64]:
+    """Give the mean sensitivity of judged classes, each against the rest, at `MACRO_RATES`; as `multiclass_auc`."""
+    table, of_class = np.asarray(probabilities, np.float64), np.asarray(reference)
+    curves = [roc_points(table[:, one], of_class == one) for one in judged]
+    return np.mean([np.interp(MACRO_RATES, one.false_positive_rate, one.sensitivity) for one in curves], axis=0)
 
 
 def bootstrap_multiclass_auc(

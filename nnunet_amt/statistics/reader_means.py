@@ -43,9 +43,9 @@ class MeanComparison:
 def told_answer(random: MeanComparison | None, fixed: MeanComparison) -> MeanComparison:
     """Give the comparison to be told: of random readers, but not where it is surer than that of the very same readers.
 
-    Two or three readers can agree by chance, so that others seem to agree too. Of 400 simulated studies of two readers
-    who say yes and no of 90 cases, without a difference, the answer of random readers is significant at 0.05 in 9%,
-    this one in 3%.
+    Two or three readers can agree by chance, so that others seem to agree too. Of 1000 studies without a difference
+    (`simulate_readings`, 90 cases, yes and no) the answer of random readers is significant at 0.05 in 6.4% with two
+    readers, 6.5% with three and 4.1% with six; this one in 2.1%, 3.7% and 3.3%: it is on the safe side.
     """
 
     def width(one: MeanComparison) -> float:

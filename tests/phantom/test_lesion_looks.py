@@ -12,6 +12,7 @@ from nnunet_amt.phantom import Look, Phantom, PhantomRequest, TumourRequest, ren
 from nnunet_amt.phantom.lesion_looks import LESION_KINDS
 from nnunet_amt.phantom.placement import Location
 from nnunet_amt.phantom.thorax import spine_y
+from nnunet_amt.risk.fusion.class_map import read_class_map
 
 
 @cache
@@ -35,6 +36,12 @@ def test_the_diagnoses_are_those_of_the_paper() -> None:
     assert [name for name, kind in LESION_KINDS.items() if not kind.malignant] == [
         *("Cyst", "Granuloma", "Mature teratoma", "Schwannoma", "Fibroma", "Hemangioma", "Lipoma")
     ]
+
+
+def test_benign_and_malignant_are_those_of_the_class_map() -> None:
+    """Both name the same 20: a phantom that is malignant here and benign there could not be learnt."""
+    of_map = {row.diagnosis: row.malignant for row in read_class_map().rows}
+    assert {name: kind.malignant for name, kind in LESION_KINDS.items()} == of_map
 
 
 @pytest.mark.parametrize("diagnosis", LESION_KINDS)

@@ -48,14 +48,19 @@ def write_tiny_study(
     folder = write_risk_dataset(
         base / "nnUNet_raw" / DATASET, tiny_rows() if rows is None else rows, columns=columns, **options
     )
-    for number, path in enumerate(sorted(folder.glob("images*/*"))):
+    add_noise(folder)
+    return folder
+
+
+def add_noise(dataset: Path) -> None:
+    """Put noise of 20 HU over the CTs of a raw dataset, another one over each."""
+    for number, path in enumerate(sorted(dataset.glob("images*/*"))):
         image = sitk.ReadImage(str(path))
         values = sitk.GetArrayFromImage(image)
         noisy = values + np.random.default_rng(number).normal(0, 20, values.shape)
         noise = sitk.GetImageFromArray(noisy.round().astype(np.int16))
         noise.CopyInformation(image)
         sitk.WriteImage(noise, str(path))
-    return folder
 
 
 def risk(*words: object) -> Result:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnunet_amt.errors import TooFewCasesError
-from nnunet_amt.statistics.multiclass_roc import bootstrap_multiclass_auc, bootstrap_p, multiclass_auc
+from nnunet_amt.statistics.multiclass_roc import bootstrap_multiclass_auc, bootstrap_p, macro_curve, multiclass_auc
 
 # Two cases of class 0, one of class 1, one of class 2.
 TABLE = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.3, 0.4, 0.3], [0.1, 0.1, 0.8]])
@@ -86,3 +86,15 @@ def test_p_is_twice_the_rarer_side(differences: list[float], p: float | None) ->
 def test_a_mean_takes_two_classes_that_have_cases(judged: list[int]) -> None:
     with pytest.raises(TooFewCasesError, match="a mean over classes takes two or more, each with a case"):
         multiclass_auc(np.full((4, 4), 0.25), REFERENCE, judged=judged)
+
+
+def test_the_curve_of_answers_has_the_area_of_their_point() -> None:
+    """An answer is a probability of 1: one point a class, sensitivities .8 and 1 at 1/7, then straight to 1."""
+    reference = np.array([0] * 5 + [1] * 5 + [2] * 2)
+    answers = np.array([0] * 4 + [1] + [1] * 5 + [0, 2])
+    probabilities = np.eye(3)[answers]
+    expected = (0.9 + 1 - 1 / 7) / 2
+    assert multiclass_auc(probabilities, reference, judged=(0, 1))["macro"] == pytest.approx(expected)
+    curve = macro_curve(probabilities, reference, judged=(0, 1))
+    assert curve[-1] == 1.0 and np.all(np.diff(curve) >= 0)
+    assert curve.mean() == pytest.approx(expected, abs=0.01)

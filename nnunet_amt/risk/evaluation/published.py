@@ -16,8 +16,7 @@ def the_paper() -> Publication:
 
 def published_note(what: str = "") -> str:
     """Say whose figures the rows in between are; begins as `Table.without_published` wants it."""
-    paper = the_paper()
-    return f"Published: {paper.citation}, doi:{paper.doi}; other patients.{' ' if what else ''}{what}"
+    return the_paper().note(what)
 
 
 def published_characteristics() -> dict[str, tuple[str, ...]]:

@@ -17,8 +17,8 @@ PUBLISHED_CLASS_MAP = Path(__file__).with_name("class_map.csv")
 COLUMNS = ("diagnosis", "class", "malignant")
 _WHICH = "a class map, a CSV file with the columns diagnosis, class and malignant"
 _KINDS = {"benign": False, "malignant": True}
-# Columns that stand beside the classes in a table of scores.
-_TAKEN = frozenset(("model", "seed", "split", "case_id", "reference"))
+# Columns that stand beside the classes in a table of scores, of the study's cases or of new ones.
+_TAKEN = frozenset(("model", "seed", "split", "case_id", "reference", "task", "called", "threshold", "notes"))
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ def read_class_scores(folder: Path) -> ClassScoreTable:
     """Read the table of a folder; BadInputError if it cannot be read, or holds what `write_class_scores` refuses."""
     path = folder / CLASS_SCORES_FILE
     if not path.is_file():
-        raise BadInputError(f"{folder}: holds no {CLASS_SCORES_FILE}, no model is trained; run nnunet_amt risk train")
+        raise BadInputError(
+            f"{folder}: holds no {CLASS_SCORES_FILE}, no model is trained; run nnunet_amt risk train with the task"
+        )
     cells = list(read_rows(path, *_KEYS))
     classes = tuple(name for name in (cells[0] if cells else ()) if name not in _KEYS)
     rows = tuple(_row(path, number, row, classes) for number, row in enumerate(cells, start=1))

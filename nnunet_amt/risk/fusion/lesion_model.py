@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nnunet_amt.base.files import atomic_path, write_json
 from nnunet_amt.base.json_file import NUMBER
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.subjects import subjects_of
 from nnunet_amt.risk.fusion.encoding import Encoding
 from nnunet_amt.risk.fusion.fusion_settings import CELLS, DEPTHS, DMFN, NETWORKS, Cell, Depth
 from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, TASKS, LesionCase, Task
@@ -41,6 +42,7 @@ _FORM = {
         "tuning_cases": int,
         "classes": {str: int},
         "diagnoses": {str: int},
+        "subjects": (str, None),
     },
     "training": dict,
 }
@@ -58,6 +60,8 @@ class TrainedOn:
         How many chose the epoch and the threshold.
     classes, diagnoses
         Training cases of each.
+    subjects
+        ``patients``, ``phantoms``, or both; None where the dataset does not say.
     """
 
     cases: int
@@ -66,6 +70,7 @@ class TrainedOn:
     tuning_cases: int
     classes: Mapping[str, int]
     diagnoses: Mapping[str, int]
+    subjects: str | None = None
 
     @classmethod
     def of(cls, cases: Sequence[LesionCase], *, task: Task, classes: Sequence[str]) -> TrainedOn:
@@ -80,13 +85,15 @@ class TrainedOn:
             tuning_cases=sum(case.split == "tuning" for case in cases),
             classes={name: of_classes.count(name) for name in classes},
             diagnoses={name: diagnoses.count(name) for name in dict.fromkeys(diagnoses)},
+            subjects=subjects_of(learned[0].mask.parent) if learned else None,
         )
 
     @property
     def sentence(self) -> str:
         """Say it in one line."""
+        who = self.subjects or "patients or phantoms (which, is not on record)"
         return (
-            f"trained on {self.cases} lesions of {self.patients} patients from {self.institutions} institution"
+            f"trained on {self.cases} lesions of {self.patients} {who} from {self.institutions} institution"
             f"{'' if self.institutions == 1 else 's'}; epoch and threshold chosen on {self.tuning_cases} more"
         )
 

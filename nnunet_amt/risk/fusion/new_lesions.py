@@ -71,11 +71,12 @@ def predict_new_lesions(
         progress(done, len(tumours), "cutting ROIs")
     inputs = {"model": RunInput(model_folder, names=info.files)}
     with recorded_run(output, STAGE, inputs=inputs, outputs=(DIAGNOSIS_FILE,), device=device) as run:
-        predictions = {one.case_id: one for one in predict_lesions(model_folder, crops, patients, device=device)}
+        scored = predict_lesions(model_folder, crops, patients, device=device, progress=progress)
+        predictions = {one.case_id: one for one in scored}
         found = tuple(_new_lesion(tumour.case_id, predictions, reasons) for tumour in tumours)
-        columns = ("case_id", "model", "task", "called", *info.classes, "notes")
+        columns = ("case_id", "model", "task", "called", "threshold", *info.classes, "notes")
         write_csv(output / DIAGNOSIS_FILE, columns, (_cells(one, info) for one in found))
-        run.counts |= {"cases": len(found), "scored": len(predictions)}
+        run.counts |= {"cases": len(found), "scored": len(scored)}
     return found
 
 
@@ -105,7 +106,7 @@ def _new_lesion(case_id: str, predictions: Mapping[str, LesionPrediction], reaso
 
 
 def _cells(one: NewLesion, info: LesionModelInfo) -> tuple[object, ...]:
-    if one.prediction is None:
-        return (one.case_id, info.model, info.task, "", *("" for _ in info.classes), "; ".join(one.notes))
-    probabilities = (one.prediction.probabilities[name] for name in info.classes)
-    return (one.case_id, info.model, info.task, called(one.prediction), *probabilities, "; ".join(one.notes))
+    prediction = one.prediction
+    probabilities = ("" if prediction is None else prediction.probabilities[name] for name in info.classes)
+    words = "" if prediction is None else called(prediction)
+    return (one.case_id, info.model, info.task, words, info.threshold, *probabilities, "; ".join(one.notes))

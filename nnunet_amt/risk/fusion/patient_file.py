@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.cohort.case import SEX_LETTERS
 from nnunet_amt.cohort.lesion_findings import ctc_level_of, location_of
+from nnunet_amt.cohort.manifest import near_column
 from nnunet_amt.cohort.thymic_findings import is_clinical
 from nnunet_amt.errors import ManifestError
 from nnunet_amt.evaluation.summary.cohort_groups import as_number
 from nnunet_amt.risk.fusion.encoding import PatientData
 
 _WHICH = "a table of patients, a CSV file with case_id, and ctc_level, age, sex, location, clinical_* as far as known"
+_KNOWN = ("case_id", "ctc_level", "age", "sex", "location")
 _OLDEST = 130.0  # years
 _Value = TypeVar("_Value")
+
+_logger = logging.getLogger(__name__)
 
 
 def read_patients(path: Path) -> dict[str, PatientData]:
@@ -26,16 +31,19 @@ def read_patients(path: Path) -> dict[str, PatientData]:
     ----------
     path
         CSV file with the column ``case_id``, and ``ctc_level``, ``age`` (years), ``sex``, ``location`` and any
-        ``clinical_*`` as in the manifest; an empty cell is not known. Other columns are passed over.
+        ``clinical_*`` as in the manifest; an empty cell is not known. Capitals of a column's name do not count. Other
+        columns are passed over.
 
     Raises
     ------
     ManifestError
-        If it cannot be read, a cell is not understood, or a case stands there twice; named by its line.
+        If it cannot be read, holds nothing of any patient, a column may be meant to be another one, a cell is not
+        understood, or a case stands there twice; named by its line.
     """
     rows = numbered_rows(path, _WHICH)
-    _, columns = next(rows)
-    require_columns(path, columns, required=("case_id",))
+    line, header = next(rows, (1, []))
+    columns = [name.lower() for name in header]
+    _require_known(path, line, columns)
     found: dict[str, PatientData] = {}
     for line, cells in rows:
         texts = {name: text.strip() for name, text in row_texts(path, line, columns=columns, cells=cells).items()}
@@ -50,7 +58,22 @@ def read_patients(path: Path) -> dict[str, PatientData]:
             location=_read(path, line, texts, "location", location_of),
             clinical={name: text for name, text in texts.items() if is_clinical(name) and text},
         )
+    if not found:
+        raise ManifestError(f"{path}: has no row below its header; write one for each patient")
     return found
+
+
+def _require_known(path: Path, line: int, columns: Sequence[str]) -> None:
+    """Refuse a header of which a column may be meant to be another one, or that says nothing of patients."""
+    for name in columns:
+        if not is_clinical(name) and (near := near_column(name, _KNOWN)):
+            raise ManifestError(f"{path} line {line}, column {name!r}: is unknown; did you mean {near!r}?")
+    require_columns(path, columns, required=("case_id",))
+    used = [name for name in columns if name in _KNOWN or is_clinical(name)]
+    if used == ["case_id"]:
+        raise ManifestError(f"{path} line {line}: has no column beside case_id that is looked at; give {_WHICH}")
+    if ignored := [name for name in columns if name not in used]:
+        _logger.info("%s: columns not used: %s", path, ", ".join(ignored))
 
 
 def _read(path: Path, line: int, texts: Mapping[str, str], column: str, read: Callable[[str], _Value]) -> _Value | None:

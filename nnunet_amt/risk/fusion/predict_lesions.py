@@ -12,7 +12,7 @@ import numpy as np
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.risk.fusion.encoding import PatientData
-from nnunet_amt.risk.fusion.lesion_case import MALIGNANT
+from nnunet_amt.risk.fusion.lesion_case import BENIGN, MALIGNANT
 from nnunet_amt.risk.fusion.lesion_model import LesionModelInfo, load_lesion_networks, read_lesion_model_info
 
 if TYPE_CHECKING:
@@ -115,8 +115,13 @@ def _prediction(info: LesionModelInfo, case_id: str, patient: PatientData, of_ne
     first = max(probabilities, key=probabilities.__getitem__)
     if (cases := info.trained_on.classes.get(first, 0)) < _FEW_CASES:
         notes.append(f"{first}: is known from {cases} training case{'' if cases == 1 else 's'} alone")
+    malignant = None if info.threshold is None else probabilities[MALIGNANT] >= info.threshold
+    if malignant is not None and malignant != (first == MALIGNANT):
+        notes.append(
+            f"called {MALIGNANT if malignant else BENIGN} by the tuning cases' threshold, malignant from "
+            f"{info.threshold:.2f} on"
+        )
     firsts = [info.classes[place] for place in of_networks.argmax(axis=1)]
     if len({*firsts}) > 1:
         notes.append(f"the networks of the {len(firsts)} seeds disagree: {', '.join(firsts)}")
-    malignant = None if info.threshold is None else probabilities[MALIGNANT] >= info.threshold
     return LesionPrediction(case_id, probabilities, malignant, tuple(notes))

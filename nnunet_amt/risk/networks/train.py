@@ -66,6 +66,7 @@ def train_network(
     *,
     settings: TrainingSettings,
     weights: Path | None = None,
+    subjects: str | None = None,
     device: str = "cpu",
     restart: bool = False,
     progress: Progress = silent,
@@ -86,6 +87,8 @@ def train_network(
         See `TrainingSettings`.
     weights
         ImageNet weights, see `find_weights`.
+    subjects
+        Of what the cases are, for whoever uses the model: ``patients``, ``phantoms``, both; None where it is not known.
     device
         ``cpu``, ``cuda``, ...
     restart
@@ -130,7 +133,7 @@ def train_network(
             device=device,
         ) as notes:
             train = _train_head if settings.network == EMBEDDED else train_by_folds
-            result = _finish(training, *train(training))
+            result = _finish(training, *train(training), subjects=subjects)
             write_result(output, result)
             notes.counts = {"cases": len(development.case_ids), "high_risk": int(development.high.sum())}
             notes.settings = dict(result["details"])
@@ -171,7 +174,9 @@ def _train_head(training: Training) -> tuple[nn.Module, Selection, dict[str, Any
     return network, selection, {"chosen_inverse_penalty": inverse_penalty}
 
 
-def _finish(training: Training, network: nn.Module, selection: Selection, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _finish(
+    training: Training, network: nn.Module, selection: Selection, chosen: Mapping[str, Any], *, subjects: str | None
+) -> dict[str, Any]:
     """Write the model; give the result, with the scores of the final model on its own training cases."""
     from nnunet_amt.risk.networks.fit import logits_of_high
 
@@ -187,7 +192,7 @@ def _finish(training: Training, network: nn.Module, selection: Selection, chosen
         sensitive_threshold=sensitive,
         pretrained_sha256=training.pretrained.sha256 if training.pretrained else None,
         trained_cases=len(development.case_ids),
-        training={**settings.as_recorded(), **chosen},
+        training={**settings.as_recorded(), **chosen, "subjects": subjects},
     )
     logits = logits_of_high(network, development.largest.to(training.device), normalisation=settings.normalisation)
     return {

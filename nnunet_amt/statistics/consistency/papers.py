@@ -57,6 +57,10 @@ class Publication:
     shown: tuple[ShownTable, ...]
     tables: PublishedTables
 
+    def note(self, what: str = "") -> str:
+        """Say whose figures stand beside ours, and what to know; begins as `Table.without_published` wants it."""
+        return f"Published: {self.citation}, doi:{self.doi}; other patients.{' ' if what else ''}{what}"
+
 
 @cache
 def publication(name: Literal["tet-risk", "wang"]) -> Publication:

@@ -97,6 +97,10 @@ def test_separators_capitals_and_further_columns_are_as_spreadsheets_write_them(
             " line 2, column 'class': is 'Split', which tables of scores call another column; rename",
         ),
         (
+            ["Cyst,A,no", "Others,notes,yes"],
+            " line 3, column 'class': is 'notes', which tables of scores call another column; rename",
+        ),
+        (
             ["Cyst,Benign one,no", "Lipoma,benign  ONE,no", "TSCC,B,yes"],
             ", column 'class': has both 'Benign one' and 'benign ONE'; spell one class alike",
         ),

@@ -103,9 +103,12 @@ def test_the_model_folder_says_what_it_comes_from_and_names_nobody(trained: Fusi
         "tuning_cases": 6,
         "classes": {"benign": 4, "malignant": 8},
         "diagnoses": {"cyst": 4, "thymoma": 4, "lymphoma": 4},
+        "subjects": None,
     }
+    assert "12 phantoms from" in replace(info.trained_on, subjects="phantoms").sentence
     assert info.trained_on.sentence == (
-        "trained on 12 lesions of 12 patients from 2 institutions; epoch and threshold chosen on 6 more"
+        "trained on 12 lesions of 12 patients or phantoms (which, is not on record) from 2 institutions; epoch and "
+        "threshold chosen on 6 more"
     )
     text = (folder / "model.json").read_text()
     assert not any(word in text for word in ("AMT_", "patient_", "centre_"))

@@ -60,7 +60,7 @@ def flow_table(cohort: LesionCohort) -> Table:
             "poor quality, no circulating tumour cells (CTC), follow-up or surgical record, lesions outside the "
             "mediastinum, other major conditions. Here cases without a CTC level take part, and are counted.",
             "A case in the binary task only has a diagnosis that the class map gives no class.",
-            _published_note("How many fell to which reason is not in its text."),
+            publication("wang").note("How many fell to which reason is not in its text."),
         ),
     )
 
@@ -112,7 +112,9 @@ def table_1(cohort: LesionCohort, *, ctc_unit: str | None = None) -> Table:
             f"{_TESTS} A split by patients at random differs by chance alone; where hospitals are split, so do their "
             "patients and laboratories.",
             *_of_several_cases(cohort.cases),
-            _published_note("It prints no p-values here; its tuning set is called validation, its external one test."),
+            publication("wang").note(
+                "It prints no p-values here; its tuning set is called validation, its external one test."
+            ),
         ),
     )
 
@@ -128,7 +130,7 @@ def table_2(cohort: LesionCohort, *, ctc_unit: str | None = None) -> Table:
         "Diagnosis",
         ("Class", *_split_columns(groups), f"{level_title(ctc_unit)}, all splits", "p (test)"),
         (*_kind_rows(cohort, groups, False), *_kind_rows(cohort, groups, True), *_test_rows(cohort, groups)),
-        (*_notes_of_2(cohort), _published_note("Its levels are in pg/ml; it calls all thymomas malignant.")),
+        (*_notes_of_2(cohort), publication("wang").note("Its levels are in pg/ml; it calls all thymomas malignant.")),
         words=frozenset({0}),
     )
 
@@ -303,8 +305,3 @@ def _published_rows(title: str) -> dict[str, tuple[str, ...]]:
     """Give the cells of a table of the paper's by ``"sex: male"``."""
     table = next(table for table in publication("wang").shown if table.title.startswith(title))
     return {row[0]: row[1:] for row in table.rows}
-
-
-def _published_note(what: str) -> str:
-    paper = publication("wang")
-    return f"Published: {paper.citation}, doi:{paper.doi}; other patients. {what}"

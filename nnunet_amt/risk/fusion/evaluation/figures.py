@@ -17,7 +17,7 @@ from nnunet_amt.risk.fusion.evaluation.multiclass import judged_classes
 from nnunet_amt.risk.fusion.evaluation.performance import AREA_TITLES, MAIN_AREA, LesionPerformance
 from nnunet_amt.risk.fusion.fusion_settings import CLINICAL_CTC, DMFN, REGNET, TITLES
 from nnunet_amt.risk.fusion.lesion_case import MALIGNANT, Task
-from nnunet_amt.statistics.roc import roc_points
+from nnunet_amt.statistics.multiclass_roc import MACRO_RATES, macro_curve
 from nnunet_amt.writing.figure_style import (
     BLUE,
     GREY,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_GRID = np.linspace(0, 1, 201)  # of false-positive rates at which curves of classes are averaged
 _PANEL_MM, _LEGEND_LINE_MM, _ROW_MM = 78.0, 4.0, 7.0
 _DARK = 0.7  # share from which on a cell is so dark that its number is white
 _LONGEST_NAME = 22
@@ -65,8 +64,8 @@ def multiclass_roc_figure(scores: LesionScores, performances: Sequence[LesionPer
                 cases = model.of_split.get(split)
                 if cases is not None and _is_judged(cases):
                     style, width = model_style(number), 1.8 if model.name == DMFN else 0.9
-                    curve = macro_curve(cases)
-                    axes.plot(_GRID, curve, color=style.colour, linestyle=style.line, linewidth=width)
+                    curve = macro_curve(cases.ensemble, cases.reference, judged=judged_classes(cases.reference))
+                    axes.plot(MACRO_RATES, curve, color=style.colour, linestyle=style.line, linewidth=width)
             judged = max(len(judged_classes(one.reference)) for one in _of_split(scores, split))
             finish_roc(axes, f"{SPLIT_TITLES[split]}, mean of {judged} classes")
         areas = {(one.model, one.split): value_text(one.areas["macro"].value, digits=2) for one in performances}
@@ -80,15 +79,6 @@ def multiclass_roc_figure(scores: LesionScores, performances: Sequence[LesionPer
             handlelength=3.5,
         )  # fmt: skip
     return figure
-
-
-def macro_curve(cases: SplitScores) -> NDArray[np.float64]:
-    """Give the mean sensitivity of the judged classes against the rest at 201 false-positive rates from 0 to 1."""
-    curves = []
-    for place in judged_classes(cases.reference):
-        points = roc_points(cases.ensemble[:, place], cases.reference == place)
-        curves.append(np.interp(_GRID, points.false_positive_rate, points.sensitivity))
-    return np.mean(curves, axis=0)
 
 
 def confusion_figure(performances: Sequence[LesionPerformance], classes: Sequence[str]) -> Figure:

@@ -39,9 +39,7 @@ def published_models(model: str, split: LesionSplit, task: Task, columns: Sequen
 
 def published_note() -> str:
     """Say whose figures the rows in between are; begins as `Table.without_published` wants it."""
-    paper = publication("wang")
-    return (
-        f"Published: {paper.citation}, doi:{paper.doi}; other patients. Its validation set is ours for tuning, its "
-        "test set our external cases, but it is of the same hospital. Not all of its figures can be true at once: "
-        "nnunet_amt published --paper wang --check lists what does not add up."
+    return publication("wang").note(
+        "Its validation set is ours for tuning, its test set our external cases, but it is of the same hospital. Not "
+        "all of its figures can be true at once: nnunet_amt published --paper wang --check lists what does not add up."
     )

@@ -56,11 +56,9 @@ def _table_3_rows(section: str) -> tuple[Row, ...]:
 
 def published_note() -> str:
     """Say whose figures the published rows are; begins as `Table.without_published` wants it."""
-    paper = publication("wang")
-    return (
-        f"Published: {paper.citation}, doi:{paper.doi}; other patients, groups of two readers each. Its Table 3 does "
-        "not add up, and gives residents without CTC another AUC than its text: nnunet_amt published --paper wang "
-        "--check."
+    return publication("wang").note(
+        "Its groups are of two readers each. Its Table 3 does not add up, and gives residents without CTC another AUC "
+        "than its text: nnunet_amt published --paper wang --check."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.risk.evaluation.subgroups import FEWEST_OF_CLASS
 from nnunet_amt.risk.fusion.reading.lesion_questions import (
     CLASSIFIED,
     MANAGED,
@@ -11,7 +12,7 @@ from nnunet_amt.risk.fusion.reading.lesion_questions import (
     published_rows,
     published_title,
 )
-from nnunet_amt.risk.fusion.reading.macro_points import FEWEST_OF_CLASS, MacroPoints
+from nnunet_amt.risk.fusion.reading.macro_points import MacroPoints
 from nnunet_amt.risk.fusion.reading.model_comparison import AgainstGroup, ModelComparison
 from nnunet_amt.risk.fusion.reading.right_answers import RightAlone, RightAnswers, ShareComparison
 from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
@@ -174,7 +175,7 @@ def _what(result: RightAnswers) -> str:
 
 def _macro_note(result: RightAnswers, macro: MacroPoints | None) -> str:
     if macro is None:
-        return f"No class has {FEWEST_OF_CLASS} cases: there is no macro AUC."
+        return f"Fewer than two classes have {FEWEST_OF_CLASS} cases: there is no macro AUC."
     names = joined(result.question.answers[place] for place in macro.judged)
     return (
         f"Macro AUC: the mean over the classes of {FEWEST_OF_CLASS} or more cases ({names}), each against the rest; a "

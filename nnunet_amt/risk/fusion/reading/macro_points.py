@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_amt.risk.fusion.evaluation.multiclass import judged_classes
 from nnunet_amt.risk.fusion.reading.right_answers import RightAnswers
-from nnunet_amt.statistics.roc import auc, roc_points
+from nnunet_amt.statistics.multiclass_roc import MACRO_RATES, macro_curve, multiclass_auc
 
-FEWEST_OF_CLASS = 5
-_GRID = np.linspace(0, 1, 201)
 Point = tuple[float, float]
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -36,9 +35,10 @@ class MacroPoints:
 
 
 def macro_points(result: RightAnswers, probabilities: NDArray[np.float64] | None) -> MacroPoints | None:
-    """Place readers, and a model by its probabilities, (cases, classes); None if no class has cases enough."""
-    judged = judged_classes(result.reference, len(result.question.answers))
-    if not judged:
+    """Place readers, and a model by its probabilities, (cases, classes); None under two classes of cases enough."""
+    reference = result.reference.astype(np.intp)
+    judged = judged_classes(reference)
+    if len(judged) < 2:
         return None
     readings = result.readings
     points = {
@@ -48,20 +48,10 @@ def macro_points(result: RightAnswers, probabilities: NDArray[np.float64] | None
     }
     if probabilities is None:
         return MacroPoints(judged, points, None, None)
-    area = macro_auc(probabilities, result.reference, judged)
-    return MacroPoints(judged, points, area, macro_curve(probabilities, result.reference, judged))
-
-
-def judged_classes(reference: NDArray[np.float64], classes: int) -> tuple[int, ...]:
-    """Give the classes, by their place, that have five cases or more, and are not of all cases.
-
-    Parameters
-    ----------
-    reference
-        Place of the right class, (cases,).
-    """
-    counts = np.bincount(reference.astype(int), minlength=classes)
-    return tuple(place for place in range(classes) if FEWEST_OF_CLASS <= counts[place] < reference.size)
+    area = multiclass_auc(probabilities, reference, judged=judged)["macro"]
+    sensitivities = macro_curve(probabilities, reference, judged=judged)
+    curve = np.concatenate([[0.0], MACRO_RATES]), np.concatenate([[0.0], sensitivities])
+    return MacroPoints(judged, points, area, curve)
 
 
 def macro_point(answers: NDArray[np.float64], reference: NDArray[np.float64], judged: Sequence[int]) -> Point:
@@ -69,15 +59,3 @@ def macro_point(answers: NDArray[np.float64], reference: NDArray[np.float64], ju
     named = [(answers == place, reference == place) for place in judged]
     false_positive_rates = [float(said[~is_so].mean()) for said, is_so in named]
     return float(np.mean(false_positive_rates)), float(np.mean([said[is_so].mean() for said, is_so in named]))
-
-
-def macro_auc(probabilities: NDArray[np.float64], reference: NDArray[np.float64], judged: Sequence[int]) -> float:
-    """Give the mean AUC over the judged classes, each against the rest; probabilities are (cases, classes)."""
-    return float(np.mean([auc(probabilities[:, place], reference == place) for place in judged]))
-
-
-def macro_curve(probabilities: NDArray[np.float64], reference: NDArray[np.float64], judged: Sequence[int]) -> Curve:
-    """Give 1 - specificity and the mean sensitivity of the judged classes there."""
-    curves = [roc_points(probabilities[:, place], reference == place) for place in judged]
-    sensitivities = [np.interp(_GRID, curve.false_positive_rate, curve.sensitivity) for curve in curves]
-    return np.concatenate([[0.0], _GRID]), np.concatenate([[0.0], np.mean(sensitivities, axis=0)])

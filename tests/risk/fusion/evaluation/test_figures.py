@@ -13,12 +13,12 @@ from nnunet_amt.risk.fusion.evaluation.figures import (
     confusion_figure,
     decision_figure,
     gain_figure,
-    macro_curve,
     multiclass_roc_figure,
 )
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import LesionScores, gather_lesion_scores
-from nnunet_amt.risk.fusion.evaluation.multiclass import multiclass_performances
+from nnunet_amt.risk.fusion.evaluation.multiclass import judged_classes, multiclass_performances
 from nnunet_amt.risk.fusion.lesion_case import Task
+from nnunet_amt.statistics.multiclass_roc import macro_curve
 from tests.risk.fusion.evaluation.made_up import CLASSES, cohort_of, many_cases, write_all_models
 
 MANY = many_cases()
@@ -53,7 +53,8 @@ def test_the_mean_curve_is_of_the_judged_classes(tmp_path: Path) -> None:
     figure = multiclass_roc_figure(scores, performances)
     assert [axes.get_title("left") for axes in figure.axes][1] == "External cases, mean of 3 classes"
     assert [len(axes.lines) for axes in figure.axes] == [7, 7]
-    curve = macro_curve(scores.models[0].of_split["external"])
+    cases = scores.models[0].of_split["external"]
+    curve = macro_curve(cases.ensemble, cases.reference, judged=judged_classes(cases.reference))
     found = next(one for one in performances if one.split == "external")
     assert figure.legends[0].get_title().get_text() == "Macro AUC, tuning / external"
     assert curve.mean() == pytest.approx(found.areas["macro"].value, abs=0.03)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnunet_amt.risk.fusion.evaluation.multiclass import judged_classes
 from nnunet_amt.risk.fusion.reading.lesion_questions import CLASSIFIED, DIAGNOSED, MANAGED
-from nnunet_amt.risk.fusion.reading.macro_points import judged_classes, macro_point
+from nnunet_amt.risk.fusion.reading.macro_points import macro_point
 from nnunet_amt.risk.fusion.reading.simulated_surgeons import published_aucs, share_right, simulate_surgeons
 from nnunet_amt.risk.reading.reader_file import ReaderTable
 from nnunet_amt.statistics.roc import auc
@@ -56,5 +57,5 @@ def test_classes_have_the_macro_auc() -> None:
     reference = np.array([table.references[case] for case in sorted(table.references)])
     for name, (area, _) in published_aucs(CLASSIFIED).items():
         answers = ratings_of(table, name, WITH)
-        point = macro_point(answers, reference, judged_classes(reference, 3))
+        point = macro_point(answers, reference, judged_classes(reference))
         assert (point[1] + 1 - point[0]) / 2 == pytest.approx(area, abs=0.03)
