@@ -4,7 +4,8 @@
 
 In turns, in one process and one thread, processor time: a batch of default nnU-Net, one of ours as it is, and one of
 ours with slices augmented as a volume, as they were before. The floor reads the crops of a batch and resamples the
-images once, without labels. Arrays are also written again as nnU-Net itself would.
+images once, without labels. Arrays are also written again as nnU-Net itself would. At last a whole CT is brought to the
+network's grid, as prediction does it: by nnU-Net's preprocessor with our plans, and by us, with the same array.
 """
 
 from __future__ import annotations
@@ -51,10 +52,17 @@ def main() -> None:
         ways, voxels = _ways()
         seconds = _seconds(ways, arguments.rounds)
         sizes = {recipe.name: _megabytes(recipe, Path(temporary)) for recipe in (NNUNET, AMT)}
+        preparation, apart = _preparation(arguments.rounds)
     machine = describe_machine("cpu")
     _print(seconds, voxels, sizes, machine["device"])
+    theirs, ours = (median(taken) for taken in preparation.values())
+    CONSOLE.print(
+        f"a CT to the network's grid: {NNUNET.name}'s preprocessor {theirs:.3f} s, {AMT.name} {ours:.3f} s, "
+        f"{theirs / ours:.1f} times; apart by at most {apart:g}"
+    )
     if arguments.json:
-        write_json(arguments.json, {"machine": machine, "seconds": seconds, "voxels": voxels, "megabytes": sizes})
+        content = {"machine": machine, "seconds": seconds, "voxels": voxels, "megabytes": sizes}
+        write_json(arguments.json, {**content, "preparation": preparation, "apart": apart})
 
 
 def _arguments() -> argparse.Namespace:
@@ -151,6 +159,35 @@ def _patch_size(recipe: Recipe) -> list[int]:
     plans = folder_from_environment("nnUNet_preprocessed") / DATASET / f"{recipe.plans}.json"
     patch: list[int] = read_json(plans, advice="")["configurations"][CONFIGURATION]["patch_size"]
     return patch
+
+
+def _preparation(rounds: int) -> tuple[dict[str, list[float]], float]:
+    """Prepare an external CT by nnU-Net's preprocessor and by ours; give the seconds and the largest difference."""
+    import SimpleITK as sitk
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    from nnunet_amt.nnunet.network_grid import NetworkGrid
+
+    plans = read_json(folder_from_environment("nnUNet_preprocessed") / DATASET / f"{AMT.plans}.json", advice="")
+    raw = folder_from_environment("nnUNet_raw") / DATASET
+    image = sitk.ReadImage(str(min((raw / "imagesTs").glob("*_0000.nii.gz"))))
+    values, spacing = sitk.GetArrayFromImage(image), image.GetSpacing()[::-1]  # (z, y, x)
+    manager, grid = PlansManager(plans), NetworkGrid.of_plans(plans)
+    configuration = manager.get_configuration(CONFIGURATION)
+    description = read_json(raw / "dataset.json", advice="")
+
+    def theirs() -> np.ndarray:
+        properties = {"spacing": list(spacing)}
+        preprocessor = configuration.preprocessor_class(verbose=False)
+        ct = values[None].astype(np.float32)
+        array: np.ndarray = preprocessor.run_case_npy(ct, None, properties, manager, configuration, description)[0]
+        return array
+
+    def ours() -> np.ndarray:
+        return np.asarray(grid.to_network(values, spacing).array)
+
+    apart = float(np.abs(theirs() - ours()).max())
+    return _seconds({NNUNET.name: theirs, AMT.name: ours}, rounds), apart
 
 
 def _size(folder: Path) -> float:

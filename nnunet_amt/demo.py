@@ -150,6 +150,6 @@ def run_fusion_demo(
         progress=progress,
     )  # fmt: skip
     return run_lesion_study(
-        converted.dataset_folder, FusionFolder(output / "risk" / "fusion"), settings=(settings.study,),
+        converted.dataset_folder, FusionFolder.of_risk(output / "risk"), settings=(settings.study,),
         ctc_unit=settings.ctc_unit, simulated_readers=True, device=device, jobs=jobs, progress=progress,
     )  # fmt: skip

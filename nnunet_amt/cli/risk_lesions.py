@@ -75,7 +75,7 @@ def fusion_folder(output: Path) -> FusionFolder:
     from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 
     require_no_file(output)
-    return FusionFolder(output / "fusion")
+    return FusionFolder.of_risk(output)
 
 
 def rois(

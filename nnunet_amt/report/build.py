@@ -23,7 +23,8 @@ from nnunet_amt.report.sections.failing import (
 )
 from nnunet_amt.report.sections.opening import Opening, opening
 from nnunet_amt.report.sections.results import comparison_section, results_section
-from nnunet_amt.report.sections.risk import risk_section
+from nnunet_amt.report.sections.risk import risk_sections
+from nnunet_amt.report.sections.uses import Use, uses
 from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.report.viewer import DataBlock, ViewerPart, viewer_cases, viewer_part
 from nnunet_amt.study import find_study
@@ -51,6 +52,8 @@ class Page:
     ----------
     made
         From what, and when that was made.
+    uses
+        What each result may be used for.
     viewer
         Whether cases can be looked at slice by slice.
     policy
@@ -60,6 +63,7 @@ class Page:
     """
 
     opening: Opening
+    uses: tuple[Use, ...]
     sections: tuple[Section, ...]
     made: str
     version: str
@@ -138,7 +142,6 @@ def make_page(
     part, why_not = _viewer(content, viewer, title, progress)
     styles = tuple(text for text in (page_block("page.css"), part.styles, page_block("print.css")) if text)
     scripts = (page_block("page.js"), *part.scripts)
-    risk = risk_section(content)
     worst = next(iter(case_cards(content, worst_cases(content)[:1], pictures)), None)
     evaluated = content.newest_run("evaluate")  # which dates the page, so that equal studies give equal pages
     when = f" of {moment(str(evaluated['started']))}" if evaluated and evaluated.get("started") else ""
@@ -147,6 +150,7 @@ def make_page(
     title = title or f"Tumours on CT: {name}"
     return Page(
         opening=opening(content, title=title, worst=worst),
+        uses=uses(content),
         sections=(
             done_section(content),
             cohort_section(content),
@@ -154,7 +158,7 @@ def make_page(
             failing_section(content, pictures=pictures, no_pictures=no_pictures, viewer=bool(part.html)),
             viewing_section(content, html=part.html, why_not=why_not),
             comparison_section(content),
-            *([] if risk is None else [risk]),
+            *risk_sections(content),
             settings_section(content),
             checklists_section(content),
             citing_section(content, niivue=any(script.startswith("/*! NiiVue") for script in part.scripts)),

@@ -29,17 +29,9 @@ from nnunet_amt.study import Study
 from nnunet_amt.study.facts import StudyFacts
 from nnunet_amt.study.model_facts import chain_of_runs
 from nnunet_amt.study.read_facts import facts_of
+from nnunet_amt.study.risk_results import RiskResult, read_risk_results
 from nnunet_amt.study.study import label_map_in, read_from
-from nnunet_amt.study.study_files import (
-    AUDIT,
-    COMPARISON,
-    DESCRIPTION,
-    READER_STUDY,
-    RISK_SUMMARY,
-    read_part,
-    risk_files,
-)
-from nnunet_amt.writing.document_file import DocumentFile
+from nnunet_amt.study.study_files import AUDIT, COMPARISON, DESCRIPTION, read_part
 from nnunet_amt.writing.table import Document, Table, table_from_json
 
 Run = Mapping[str, Any]
@@ -77,8 +69,8 @@ class StudyContent:
     component_tables, failure_tables, cohort_tables
         Of the analysis of lesion definitions, the failure analysis and the dataset; None where they were not written,
         or by a version that wrote no tables for programs.
-    risk, readers
-        Of the study of risk in the study's folder: its evaluation, and its readers without and with AI; None without.
+    risk
+        Of the study of risk in the study's folder those tasks that have an evaluation or readers, see `RISK_TASKS`.
     runs
         Folder (relative to the study) and record of every run, oldest first; those of pictures and pages left out.
     chain
@@ -98,8 +90,7 @@ class StudyContent:
     component_tables: tuple[Table, ...] | None
     failure_tables: tuple[Table, ...] | None
     cohort_tables: tuple[Table, ...] | None
-    risk: Document | None
-    readers: Document | None
+    risk: Mapping[str, RiskResult]
     facts: StudyFacts
     runs: tuple[tuple[str, Run], ...]
     chain: tuple[Run, ...]
@@ -230,7 +221,6 @@ def read_study_content(study: Study) -> StudyContent:
     summary = read_summary(evaluation.path / "summary.json")
     cases = read_cases(evaluation.path, false_positives=summary.settings.false_positive_rule)
     case_ids = [case.case_id for case in cases]
-    of_risk = risk_files(study.folder)
     return StudyContent(
         study=study,
         summary=summary,
@@ -245,8 +235,7 @@ def read_study_content(study: Study) -> StudyContent:
         component_tables=_tables(evaluation.path / "component_analysis.json", "evaluate"),
         failure_tables=None if failures is None else _tables(failures / "failures.json", "failures"),
         cohort_tables=None if dataset is None else _tables(dataset / "cohort_tables.json", "convert"),
-        risk=_document(of_risk["risk"], RISK_SUMMARY),
-        readers=_document(of_risk["readers"], READER_STUDY),
+        risk=read_risk_results(study.folder),
         facts=facts_of(study),
         runs=tuple((str(where), run) for where, run in study.records if run.get("stage") not in _STAGES_OF_PAGES),
         chain=tuple(chain_of_runs(study)),
@@ -296,10 +285,6 @@ def _tables(path: Path, command: str) -> tuple[Table, ...] | None:
 def _comparison(path: Path) -> tuple[tuple[str, ...], tuple[Table, ...]]:
     content = read_part(path, COMPARISON, "compare")
     return tuple(content.get("sentences", ())), _tables_of(path, content.get("tables", ()), "compare")
-
-
-def _document(path: Path, kind: DocumentFile) -> Document | None:
-    return kind.read(path.parent) if path.is_file() else None
 
 
 def _tables_of(path: Path, tables: Sequence[Mapping[str, Any]], command: str) -> tuple[Table, ...]:

@@ -14,7 +14,7 @@ from nnunet_amt.errors import BadInputError, MissingEnvironmentError
 from nnunet_amt.evaluation.measure.label_maps import LABEL_MAP_ENDINGS
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study.study import EvaluationFolder, Study, gather_runs, read_from
-from nnunet_amt.study.study_files import READER_STUDY, RISK_SUMMARY
+from nnunet_amt.study.study_files import RISK_TASKS
 from nnunet_amt.writing.numbers import joined
 
 _USUAL_NAME = "evaluation"
@@ -207,7 +207,7 @@ def _find_folders(study: Path) -> _FoundFolders:
         pages_of_risk=tuple(
             folder / kind.page
             for folder, names in held
-            for kind in (RISK_SUMMARY, READER_STUDY)
+            for kind in dict.fromkeys(kind for task in RISK_TASKS.values() for kind in (task.summary, task.readers))
             if {kind.name, kind.page} <= names
         ),
     )

@@ -5,8 +5,10 @@ A study may have come from elsewhere, or been edited: a file of another form is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.writing.document_file import DocumentFile
@@ -46,24 +48,87 @@ PLANS = {
     },
     "foreground_intensity_properties_per_channel?": {str: {str: NUMBER}},
 }
-# A study of risk in the folder of a study, as the room above this one lays it out.
-RISK_FOLDER, RISK_EVALUATION_FOLDER, READERS_FOLDER = "risk", "evaluation", "readers"
+# Of `RISK_SUMMARY` and `LESION_SUMMARY` what is not the document.
+RISK_FACTS = {
+    "subjects?": _TEXT,
+    "cases?": {str: {"cases": int, "patients?": int, "institutions?": int, "without_ctc?": int}},
+    "models?": [dict],
+    "segmentation_costs?": [dict],
+    "classes?": [str],
+    "ctc_unit?": _TEXT,
+    "pictures?": [{"file": str}],
+}
+# A study of risk in the folder of a study, as the room above this one lays it out; that with CTC stands in it.
+RISK_FOLDER, FUSION_FOLDER, RISK_EVALUATION_FOLDER, READERS_FOLDER = "risk", "fusion", "evaluation", "readers"
+LesionTask = Literal["binary", "multiclass"]
+LESION_TASKS: tuple[LesionTask, ...] = get_args(LesionTask)
 RISK_SUMMARY = DocumentFile("risk_summary.json", 1, "risk evaluate", "risk_tables.html")
 LESION_SUMMARY = DocumentFile("lesion_summary.json", 1, "risk evaluate", "lesion_tables.html")  # of a task, with CTC
 READER_STUDY = DocumentFile("reader_study.json", 1, "risk readers", "reader_tables.html")
 LESION_READER_STUDY = DocumentFile("lesion_reader_study.json", 1, "risk readers", "lesion_reader_tables.html")
 
 
+@dataclass(frozen=True)
+class RiskTask:
+    """Where a task of a study of risk stands in it, and what it writes there.
+
+    Attributes
+    ----------
+    folder
+        Of its evaluation and readers, relative to the study of risk.
+    rois
+        Of what its networks look at, likewise.
+    summary, readers
+        What the two write.
+    stage
+        Of the evaluation, in run records.
+    words
+        Of the commands of ``nnunet_amt risk`` that ask for the task.
+    """
+
+    folder: str
+    rois: str
+    summary: DocumentFile
+    readers: DocumentFile
+    stage: str
+    words: tuple[str, ...] = ()
+
+    def evaluation_in(self, study: Path) -> Path:
+        """Give the folder of the evaluation in a study."""
+        return study / RISK_FOLDER / self.folder / RISK_EVALUATION_FOLDER
+
+    def readers_in(self, study: Path) -> Path:
+        """Give the folder of the reader study in a study."""
+        return study / RISK_FOLDER / self.folder / READERS_FOLDER
+
+
+RISK_TASKS: Mapping[str, RiskTask] = {
+    "risk": RiskTask("", "rois", RISK_SUMMARY, READER_STUDY, "risk-evaluate"),
+    **{
+        task: RiskTask(
+            f"{FUSION_FOLDER}/{task}",
+            f"{FUSION_FOLDER}/rois",
+            LESION_SUMMARY,
+            LESION_READER_STUDY,
+            "lesion-evaluate",
+            ("--task", task),
+        )
+        for task in LESION_TASKS
+    },
+}
+
+
 def risk_files(study: Path) -> dict[str, Path]:
     """Give the files of the study of risk in a study's folder, by their names in a page's record; they may be missing.
 
-    The evaluation is ``risk``, the readers without and with AI are ``readers``.
+    The evaluation of low and high risk is ``risk``, the readers without and with AI are ``readers``; of a task of
+    lesions they are ``binary`` and ``binary_readers``.
     """
-    root = study / RISK_FOLDER
-    return {
-        "risk": root / RISK_EVALUATION_FOLDER / RISK_SUMMARY.name,
-        "readers": root / READERS_FOLDER / READER_STUDY.name,
-    }
+    files = {}
+    for name, task in RISK_TASKS.items():
+        files[name] = task.evaluation_in(study) / task.summary.name
+        files["readers" if name == "risk" else f"{name}_readers"] = task.readers_in(study) / task.readers.name
+    return files
 
 
 def read_part(path: Path, form: Any, command: str) -> Any:

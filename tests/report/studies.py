@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
@@ -14,10 +15,15 @@ from PIL import Image
 from nnunet_amt.evaluation import EvaluationSettings, evaluate
 from nnunet_amt.evaluation.failures import analyse_failures
 from nnunet_amt.risk.evaluation.evaluate_risk import evaluate_risk
+from nnunet_amt.risk.fusion.evaluation.evaluate_lesions import evaluate_lesions
+from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
+from nnunet_amt.risk.fusion.reading.lesion_reader_study import write_lesion_reader_study
 from nnunet_amt.risk.reading.reader_study import write_reader_study
 from nnunet_amt.risk.reading.simulated import simulate_readers
+from nnunet_amt.study.study_files import LESION_TASKS, LesionTask
 from tests.conftest import write_image
 from tests.risk.evaluation.made_up import cohort_of, write_two_models
+from tests.risk.fusion.evaluation import made_up as lesions
 
 SPACING = (1.0, 1.0, 2.0)  # mm, (x, y, z)
 TITLE = "A study of three"
@@ -150,6 +156,32 @@ def write_risk_study(folder: Path, *, subjects: str | None = "phantoms", cohort_
         table = simulate_readers({case.case_id: case.high for case in cohort.cases})
         write_reader_study(table, cohort.cases, output=risk / "readers", subjects=subjects, simulated=True)
     return risk
+
+
+def write_lesion_study(
+    folder: Path,
+    *,
+    tasks: Sequence[LesionTask] = LESION_TASKS,
+    subjects: str | None = "phantoms",
+    cohort_file: Path | None = None,
+) -> FusionFolder:
+    """Evaluate made-up models of 15 lesions a split into ``risk/fusion`` of a study; of phantoms readers too."""
+    at, cases = FusionFolder.of_risk(folder / "risk"), lesions.many_cases(5)
+    evaluation, reading = "evaluation.evaluate_lesions", "reading.lesion_reader_study"
+    with contextlib.ExitStack() as patches:
+        for module in (evaluation, reading):
+            patches.enter_context(mock.patch(f"nnunet_amt.risk.fusion.{module}.save_figure", _blank_figure))
+        for figure in ("flow", "binary_roc", "multiclass_roc", "confusion", "decision", "gain", "ctc"):
+            patches.enter_context(mock.patch(f"nnunet_amt.risk.fusion.{evaluation}.{figure}_figure"))
+        for drawing in ("reader_figure", "draw_readers"):
+            patches.enter_context(mock.patch(f"nnunet_amt.risk.fusion.{reading}.{drawing}"))
+        for task in tasks:
+            lesions.write_all_models(at.root, cases, task=task)
+            cohort = lesions.cohort_of(cases)
+            evaluate_lesions(at, task, cohort, cohort_file=cohort_file, ctc_unit="pg/ml", subjects=subjects)
+            if subjects == "phantoms":
+                write_lesion_reader_study(cohort, None, output=at.readers(task), task=task, subjects=subjects)
+    return at
 
 
 def _blank_figure(_figure: object, folder: Path, name: str) -> None:

@@ -7,6 +7,8 @@ with a manifest in its folder; docs/report.md has the same kinds as a table.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from nnunet_amt.base.files import read_record
 from nnunet_amt.cli.console import overall_table
 from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.report import write_report
-from tests.report.studies import PageReader, write_study
+from tests.report.studies import PageReader, write_lesion_study, write_risk_study, write_study
 from tests.study.recorded_model import MODEL, recorded, write_model, write_runs
 
 DATASET = "nnUNet_raw/Dataset711_Tiny"
@@ -63,6 +65,21 @@ def unrecorded(study: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return page_of(write_study(tmp_path_factory.mktemp("unsaid") / "my_study", subjects=None))
 
 
+@pytest.fixture(scope="module")
+def with_risk(study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The part about uses and the sections of a study of risk: of patients, of phantoms, and where nothing says."""
+    texts = []
+    for subjects in ("patients", "phantoms", None):
+        folder = Path(shutil.copytree(study, tmp_path_factory.mktemp("risk") / "my_study"))
+        write_risk_study(folder, subjects=subjects)
+        write_lesion_study(folder, subjects=subjects)
+        page = write_report(folder, folder / "page.html", viewer=False).path.read_text(encoding="utf-8")
+        sections = re.findall(r'<section id="(?:uses|risk|binary|multiclass)".*?</section>', page, re.DOTALL)
+        assert len(sections) == 4
+        texts.append(PageReader("".join(sections)).text())
+    return tuple(texts)
+
+
 # Kind, what is said of patients, of phantoms, and where no record says it; None: nothing of the kind.
 STATEMENTS = {
     "subjects": (
@@ -78,6 +95,17 @@ STATEMENTS = {
     "external": (
         *["tested on 3 CTs of 2 institutions, none of which gave a case to its training or tuning."] * 2,
         "by which split it was trained is not on record",
+    ),
+    "use": (*["For research only: none may guide a patient's care."] * 3,),
+    "trained on": (
+        "2 CTs of 2 patients from 1 institution.",
+        "2 CTs of phantoms from 1 made-up institution.",
+        "Trained on Not on record in this study.",
+    ),
+    "not tested on": (
+        "Not tested on CTs without a tumour.",
+        "Patients: every case is a phantom; CTs without a tumour.",
+        "Patients, as far as is on record; CTs without a tumour.",
     ),
     "labels": (
         *["Outlined by two readers."] * 2,
@@ -111,6 +139,30 @@ STATEMENTS = {
     "intervals": (*["95% intervals are a percentile bootstrap over cases (50 resamples"] * 3,),
     "flow figure": (*["Not here: The flow figure is missing from the dataset."] * 3,),
 }
+# The same of the study of risk and the tasks of lesions that stand in it.
+STATEMENTS_OF_RISK = {
+    "subjects": (
+        None,
+        "The cases are phantoms, so the paper's results",
+        "That the cases are patients is not on record",
+    ),
+    "risk trained on": (
+        "6 CTs of 6 patients from 1 institution.",
+        "6 CTs of phantoms from 1 made-up institution.",
+        "6 CTs from 1 institution (whether of patients is not on record).",
+    ),
+    "lesions tested on": (
+        "15 CTs of 15 patients from 1 institution, none of which it was trained on.",
+        "15 CTs of phantoms from 1 made-up institution, none of which it was trained on.",
+        "15 CTs from 1 institution (whether of patients is not on record), none of which it was trained on.",
+    ),
+    "not tested on": (
+        "Not tested on CTC levels in another unit than pg/ml.",
+        "Patients: every case is a phantom; CTC levels in another unit than pg/ml.",
+        "Patients, as far as is on record; CTC levels in another unit than pg/ml.",
+    ),
+    "published": ("DMFN model, published (test)", "do not stand beside these", "do not stand beside these"),
+}
 # What must never stand there.
 NEVER = {
     "patients": ("phantom",),
@@ -121,12 +173,19 @@ NEVER = {
 
 @pytest.mark.parametrize("kind", STATEMENTS)
 def test_a_statement_stands_where_a_record_says_it(kind: str, patients: str, phantoms: str, unrecorded: str) -> None:
-    for text, said in zip((patients, phantoms, unrecorded), STATEMENTS[kind], strict=True):
-        assert said is None or said in text, said
-    ours, drawn, unsaid = STATEMENTS[kind]
-    for text, others in ((patients, (drawn, unsaid)), (phantoms, (ours, unsaid)), (unrecorded, (ours, drawn))):
-        own = STATEMENTS[kind][(patients, phantoms, unrecorded).index(text)]
-        assert not [other for other in others if other not in (None, own) and other in text]
+    require_said((patients, phantoms, unrecorded), STATEMENTS[kind])
+
+
+@pytest.mark.parametrize("kind", STATEMENTS_OF_RISK)
+def test_so_do_those_of_a_study_of_risk(kind: str, with_risk: tuple[str, ...]) -> None:
+    require_said(with_risk, STATEMENTS_OF_RISK[kind])
+
+
+def require_said(texts: tuple[str, ...], statements: tuple[str | None, ...]) -> None:
+    """Of each study its own statement stands there, and none that is of another."""
+    for text, own in zip(texts, statements, strict=True):
+        assert own is None or own in text, own
+        assert not [other for other in statements if other not in (None, own) and other in text]
 
 
 def test_nothing_is_said_of_one_study_that_is_true_of_the_other_alone(

@@ -58,6 +58,20 @@ def test_a_study_of_risk_alone_is_refused_with_its_own_page(tmp_path: Path) -> N
             find_study(folder)
 
 
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_so_is_a_study_with_ctc_alone(tmp_path: Path, task: str) -> None:
+    folder = tmp_path / "risk" / "fusion" / task
+    for name in ("evaluation/lesion_summary.json", "evaluation/lesion_tables.html"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for name in ("lesion_reader_study.json", "lesion_reader_tables.html"):
+        (folder / "readers").mkdir(exist_ok=True)
+        (folder / "readers" / name).touch()
+    pages = f"risk/fusion/{task}/evaluation/lesion_tables.html and risk/fusion/{task}/readers/lesion_reader_tables.html"
+    with pytest.raises(BadInputError, match=rf"its study of risk is shown by {pages}$"):
+        find_study(tmp_path)
+
+
 def test_the_dataset_may_stand_in_nnunets_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
     dataset = write_dataset(tmp_path / "raw" / "Dataset711_AMT")

@@ -1,29 +1,19 @@
-"""The section of a study of risk: its sentences, ROC curves and Table 2, and folded all else that it wrote."""
+"""The sections of a study of risk, one a task: sentences, ROC curves and table of models, and folded all else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
+from nnunet_amt.report.sections.risk_layouts import LAYOUTS, RiskLayout
 from nnunet_amt.report.study_content import StudyContent
-from nnunet_amt.study.study import read_from
-from nnunet_amt.study.study_files import RISK_FOLDER, RISK_SUMMARY, risk_files
+from nnunet_amt.study.risk_results import RiskResult
+from nnunet_amt.study.study_files import LESION_TASKS, RISK_FOLDER, RISK_TASKS
+from nnunet_amt.writing.numbers import joined
 from nnunet_amt.writing.table import Document, Table
 from nnunet_amt.writing.table import Picture as DrawnPicture
 
-_ROC, _TABLE_2 = "risk_roc.png", "Table 2"
-# What is folded, in this order: its heading, how the titles of its tables begin, and its figure.
-_PARTS = (
-    ("Cases, and Table 1", ("Flow of cases", "Table 1"), ""),
-    ("Models at a sensitivity of 0.90, and compared", ("Models, at", "AUC of each model"), ""),
-    ("Calibration and decision curve", ("Calibration",), "risk_calibration.png"),
-    ("Subgroups", ("Subgroups",), "risk_subgroups.png"),
-    ("What the segmentation costs", ("What the segmentation costs",), ""),
-    ("Loss curves", (), "risk_loss_curves.png"),
-    ("Heat maps", ("Heat maps",), "risk_heat_maps.png"),
-)
 _MORE = "More"  # of what a part has no place for, so that nothing is passed over
 
 
@@ -41,18 +31,21 @@ class RiskPart:
 
 @dataclass(frozen=True)
 class Risk:
-    """What the section shows.
+    """What a section shows.
 
     Attributes
     ----------
+    truth
+        Who tells what the scores only guess.
     sentences, notes
         What was found, and what the cases are and else must be said of all of it.
     roc, models
-        The ROC curves and Table 2; None where they were not written.
+        The ROC curves and the table of models; None where they were not written.
     parts
         What is folded.
     """
 
+    truth: str
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
     roc: Picture | None
@@ -61,32 +54,51 @@ class Risk:
     missing: tuple[Missing, ...]
 
 
-def risk_section(content: StudyContent) -> Section | None:
-    """Lay out the evaluation and the reader study of a study of risk; None for a study without one."""
-    if content.risk is None and content.readers is None:
-        return None
-    document = content.risk or Document("", ())
-    models = next((table for table in document.tables if table.title.startswith(_TABLE_2)), None)
-    roc = next((_picture(drawn) for drawn in document.pictures if drawn.file.name == _ROC), None)
-    readers = () if content.readers is None else (_readers_part(content.readers),)
-    whose = () if content.risk is None else _whose(content)
-    risk = Risk(
+def risk_sections(content: StudyContent) -> list[Section]:
+    """Lay out the evaluation and the reader study of each task that has one of them."""
+    sections, told = list[Section](), list[tuple[str, RiskPart]]()
+    for name, result in content.risk.items():
+        shown = _shown(content, name, result, told)
+        told += [(LAYOUTS[name].title, part) for part in shown.parts]
+        sections.append(Section(name, LAYOUTS[name].title, "risk.html.j2", shown))
+    return sections
+
+
+def _shown(content: StudyContent, name: str, result: RiskResult, told: Sequence[tuple[str, RiskPart]]) -> Risk:
+    """Lay out a task; what a section before it has told, word for word, is not told again."""
+    layout, document = LAYOUTS[name], result.evaluation or Document("", ())
+    models = next((table for table in document.tables if table.title.startswith(layout.models)), None)
+    roc = next((_picture(drawn) for drawn in document.pictures if drawn.file.name == layout.roc), None)
+    parts = _parts(document, layout)
+    elsewhere = [(title, part) for title, part in told if part in parts]
+    again = [part for _, part in elsewhere]
+    whose = () if result.evaluation is None else _whose(content, result)
+    return Risk(
+        truth=layout.truth,
         sentences=document.sentences,
-        notes=(*whose, *document.notes, *document.left_out),
+        notes=(*whose, *document.notes, *document.left_out, *_told_elsewhere(elsewhere)),
         roc=roc,
         models=models,
-        parts=(*_parts(document), *readers),
-        missing=tuple(_missing(content, has_roc=roc is not None)),
+        parts=(
+            *(part for part in parts if part not in again),
+            *(() if result.readers is None else (_readers_part(result.readers),)),
+        ),
+        missing=tuple(_missing(content, name, result, lacks_roc=roc is None and _could_be_drawn(layout.roc, result))),
     )
-    return Section("risk", "Low or high risk", "risk.html.j2", risk)
 
 
-def _parts(document: Document) -> list[RiskPart]:
+def _told_elsewhere(elsewhere: Sequence[tuple[str, RiskPart]]) -> Iterable[str]:
+    for title in dict.fromkeys(title for title, _ in elsewhere):
+        parts = joined([f"\u201c{part.title}\u201d" for where, part in elsewhere if where == title])
+        yield f"The same as in \u201c{title}\u201d, and told there: {parts}."
+
+
+def _parts(document: Document, layout: RiskLayout) -> list[RiskPart]:
     """Put each table and figure that does not stand open into the part it belongs to."""
-    tables = [table for table in document.tables if not table.title.startswith(_TABLE_2)]
-    drawn = [picture for picture in document.pictures if picture.file.name != _ROC]
+    tables = [table for table in document.tables if not table.title.startswith(layout.models)]
+    drawn = [picture for picture in document.pictures if picture.file.name != layout.roc]
     parts = []
-    for title, starts, figure in (*_PARTS, (_MORE, ("",), None)):
+    for title, starts, figure in (*layout.parts, (_MORE, ("",), None)):
         of_part = [table for table in tables if table.title.startswith(starts)]
         figures = [picture for picture in drawn if figure in (None, picture.file.name)]
         tables = [table for table in tables if table not in of_part]
@@ -116,31 +128,40 @@ def _picture(drawn: DrawnPicture) -> Picture | None:
     return read_picture(drawn.file, alt=alt, caption=f"{drawn.text}.")
 
 
-def _whose(content: StudyContent) -> tuple[str, ...]:
+def _whose(content: StudyContent, result: RiskResult) -> tuple[str, ...]:
     """Say where the cases are not known to be of the dataset that the page is of."""
-    dataset, cohort = content.study.dataset, _cohort_file(content)
+    dataset, cohort = content.study.dataset, result.cohort
     if dataset is None or cohort is None:
-        return ("Whether these cases are of the dataset of the other sections is not known.",)
+        return ("Whether these cases are of the dataset of the segmentation is not known.",)
     if cohort.parent.samefile(dataset):
         return ()
-    return (f"These cases are of another dataset than those of the other sections, {cohort.parent.name}.",)
+    return (f"These cases are of another dataset than those of the segmentation, {cohort.parent.name}.",)
 
 
-def _cohort_file(content: StudyContent) -> Path | None:
-    return read_from(risk_files(content.study.folder)["risk"].parent, "risk-evaluate", "cohort")
+def _could_be_drawn(figure: str, result: RiskResult) -> bool:
+    """Whether an evaluation that was made again would have a figure; of too few cases there is none beside others."""
+    return not result.facts.drawn or figure in result.facts.drawn
 
 
-def _missing(content: StudyContent, *, has_roc: bool) -> list[Missing]:
-    cohort, root = _cohort_file(content), content.study.folder / RISK_FOLDER
-    dataset = "DATASET" if cohort is None else cohort.parent.name[7:10]
+def _missing(content: StudyContent, name: str, result: RiskResult, *, lacks_roc: bool) -> list[Missing]:
+    layout, root = LAYOUTS[name], content.study.folder / RISK_FOLDER
+    dataset = "DATASET" if result.cohort is None else result.cohort.parent.name[7:10]
+
+    def command(stage: str, task: str, *options: str) -> tuple[str, ...]:
+        return (content.command("risk", stage, dataset, "-o", root, *RISK_TASKS[task].words, *options),)
+
     missing = []
-    if content.risk is None:
-        why = f"The study of risk has readers and no evaluation of its models ({RISK_SUMMARY.name})."
-        missing.append(Missing(why, (content.command("risk", "evaluate", dataset, "-o", root),)))
-    elif not has_roc:
-        why = f"The evaluation of the study of risk holds no {_ROC}."
-        missing.append(Missing(why, (content.command("risk", "evaluate", dataset, "-o", root),)))
-    if content.readers is None:
-        command = content.command("risk", "readers", dataset, "-o", root, "--table", "readers.csv")
-        missing.append(Missing("No readers without and with AI were analysed.", (command,)))
+    if result.evaluation is None:
+        why = f"{layout.study[0].upper()}{layout.study[1:]} has readers and no evaluation of its models"
+        missing.append(Missing(f"{why} ({RISK_TASKS[name].summary.name}).", command("evaluate", name)))
+    elif lacks_roc:
+        why = f"The evaluation of {layout.study} holds no {layout.roc}."
+        missing.append(Missing(why, command("evaluate", name)))
+    if result.readers is None:
+        why = f"No readers without and with {layout.help} were analysed."
+        missing.append(Missing(why, command("readers", name, "--table", "readers.csv")))
+    for other in LESION_TASKS if name in LESION_TASKS else ():
+        if other not in content.risk:
+            why = f"{LAYOUTS[other].study[0].upper()}{LAYOUTS[other].study[1:]} has no evaluation yet."
+            missing.append(Missing(why, command("evaluate", other)))
     return missing

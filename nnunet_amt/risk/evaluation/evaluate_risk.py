@@ -188,7 +188,7 @@ def evaluate_risk(
             document = replace(document.without_published(), notes=(*document.notes, why))
         write_text(folder / "risk_tables.md", markdown_document(document))
         write_text(folder / RISK_SUMMARY.page, html_document(document))
-        write_summary(folder / RISK_SUMMARY.name, evaluation, document, heats=heats)
+        write_summary(folder / RISK_SUMMARY.name, evaluation, document, heats=heats, subjects=subjects)
     return evaluation
 
 

@@ -15,20 +15,30 @@ from nnunet_amt.study.study_files import RISK_SUMMARY
 from nnunet_amt.writing.table import Document
 
 if TYPE_CHECKING:
+    from nnunet_amt.risk.cases import RiskCase
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
     from nnunet_amt.risk.evaluation.model_scores import ScoredModel
     from nnunet_amt.risk.evaluation.performance import Performance
+    from nnunet_amt.risk.fusion.lesion_case import LesionCase
 
 
-def write_summary(path: Path, evaluation: RiskEvaluation, document: Document, *, heats: Sequence[ShownHeat]) -> None:
+def write_summary(
+    path: Path,
+    evaluation: RiskEvaluation,
+    document: Document,
+    *,
+    heats: Sequence[ShownHeat],
+    subjects: str | None = None,
+) -> None:
     """Write everything that was found; undefined and withheld is null."""
     cohort, scored = evaluation.cohort, evaluation.scored
     content = {
         "schema_version": RISK_SUMMARY.version,
         "software": {"name": "nnunet_amt", "version": __version__},
+        "subjects": subjects,
         "sentences": list(document.sentences),
         "cases": {
-            split: {"cases": len(cases), "high": sum(case.high for case in cases)}
+            split: {**counts_json(cases), "high": sum(case.high for case in cases)}
             for split in ("training", "external")
             for cases in [[case for case in cohort.cases if case.split == split]]
         },
@@ -53,6 +63,15 @@ def rates_json(rates: Mapping[str, Rate]) -> dict[str, Any]:
     """Give counts, values and Wilson's intervals of rates."""
     return {
         name: {"k": rate.k, "n": rate.n, "value": rate.value, "interval": rate.interval} for name, rate in rates.items()
+    }
+
+
+def counts_json(cases: Sequence[RiskCase] | Sequence[LesionCase]) -> dict[str, int]:
+    """Count cases, patients and institutions."""
+    return {
+        "cases": len(cases),
+        "patients": len({case.patient for case in cases}),
+        "institutions": len({case.institution for case in cases}),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt.risk.fusion.lesion_case import Task
+from nnunet_amt.study.study_files import FUSION_FOLDER, READERS_FOLDER, RISK_EVALUATION_FOLDER
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,11 @@ class FusionFolder:
     """Where the parts stand."""
 
     root: Path
+
+    @classmethod
+    def of_risk(cls, study: Path) -> FusionFolder:
+        """Give that of a study of risk."""
+        return cls(study / FUSION_FOLDER)
 
     @property
     def rois(self) -> Path:
@@ -33,8 +39,8 @@ class FusionFolder:
 
     def evaluation(self, task: Task) -> Path:
         """Tables and figures of a task."""
-        return self.root / task / "evaluation"
+        return self.root / task / RISK_EVALUATION_FOLDER
 
     def readers(self, task: Task) -> Path:
         """Reader study of a task."""
-        return self.root / task / "readers"
+        return self.root / task / READERS_FOLDER

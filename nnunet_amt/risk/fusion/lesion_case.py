@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from nnunet_amt.study.study_files import LESION_TASKS, LesionTask
+
 LesionSplit = Literal["training", "tuning", "external"]
-Task = Literal["binary", "multiclass"]
-TASKS: tuple[Task, ...] = ("binary", "multiclass")
+Task = LesionTask
+TASKS: tuple[Task, ...] = LESION_TASKS
 BENIGN, MALIGNANT = "benign", "malignant"
 BINARY_CLASSES = (BENIGN, MALIGNANT)
 

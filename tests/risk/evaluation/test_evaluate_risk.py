@@ -45,7 +45,10 @@ def test_tables_summary_and_record_are_written(evaluate: Evaluate, tmp_path: Pat
     content = summary(tmp_path / "out")
     assert content["left_out"] == {"tumour under 10 mm": 2}
     assert content["external_looks"] == 3
-    assert content["cases"] == {"training": {"cases": 6, "high": 3}, "external": {"cases": 4, "high": 2}}
+    assert content["cases"] == {
+        "training": {"cases": 6, "patients": 6, "institutions": 1, "high": 3},
+        "external": {"cases": 4, "patients": 4, "institutions": 1, "high": 2},
+    }
     resnet = next(model for model in content["models"] if model["model"] == "resnet101")
     assert resnet["external"]["auc"] == 0.75
     sensitivity = resnet["external"]["rates"]["sensitivity"]

@@ -191,7 +191,7 @@ def evaluate_lesions(
             document = replace(document.without_published(), notes=(*document.notes, why))
         write_text(folder / "lesion_tables.md", markdown_document(document))
         write_text(folder / LESION_SUMMARY.page, html_document(document))
-        write_summary(folder / LESION_SUMMARY.name, evaluation, document)
+        write_summary(folder / LESION_SUMMARY.name, evaluation, document, subjects=subjects)
     return evaluation
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json
-from nnunet_amt.risk.evaluation.summary_json import rates_json
+from nnunet_amt.risk.evaluation.summary_json import counts_json, rates_json
 from nnunet_amt.risk.fusion.evaluation.lesion_scores import SPLIT_TITLES
 from nnunet_amt.study.study_files import LESION_SUMMARY
 from nnunet_amt.writing.table import Document
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from nnunet_amt.risk.fusion.evaluation.performance import Area, LesionPerformance
 
 
-def write_summary(path: Path, evaluation: LesionEvaluation, document: Document) -> None:
+def write_summary(path: Path, evaluation: LesionEvaluation, document: Document, *, subjects: str | None = None) -> None:
     """Write everything that was found; undefined and withheld is null."""
     cohort, scores = evaluation.cohort, evaluation.scores
     content = {
         "schema_version": LESION_SUMMARY.version,
         "software": {"name": "nnunet_amt", "version": __version__},
         "task": evaluation.task,
+        "subjects": subjects,
         "sentences": list(document.sentences),
         "cases": {
             split: {
-                "cases": len(cases),
+                **counts_json(cases),
                 "malignant": sum(case.malignant for case in cases),
                 "without_ctc": sum(case.ctc_level is None for case in cases),
             }

@@ -51,7 +51,8 @@ def test_tables_summary_and_record_are_written(evaluate: Evaluate, tmp_path: Pat
     folder = FusionFolder(tmp_path).evaluation(task)
     assert [path.name for path in found.files] == [*LESION_FILES[:3], RECORD_FILE]
     content = json.loads((folder / LESION_SUMMARY.name).read_text())
-    assert content["cases"]["external"] == {"cases": 24, "malignant": 16, "without_ctc": 2}
+    expected = {"cases": 24, "patients": 24, "institutions": 1, "malignant": 16, "without_ctc": 2}
+    assert content["cases"]["external"] == expected
     assert content["left_out"] == {"no diagnosis": 2}
     assert [model["model"] for model in content["models"]][:2] == ["dmfn", "regnet"]
     assert len(content["models"][0]["external"]["area_of_seed"]) == 3
