@@ -82,7 +82,7 @@ def compare_means(means: list[ConditionMean], variance: float, degrees: float) -
         return MeanComparison((first, second), difference, None, None, degrees, None if difference else 1.0)
     half = _t_quantile(degrees) * math.sqrt(variance)
     p = 2 * float(t.sf(abs(difference) / math.sqrt(variance), degrees))
-    limits = with_width((difference - half, difference + half))
+    limits = with_width((max(-1.0, difference - half), min(1.0, difference + half)))  # as AUCs can differ
     return MeanComparison((first, second), difference, limits, difference**2 / variance, degrees, p)
 
 

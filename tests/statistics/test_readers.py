@@ -8,6 +8,7 @@ import pytest
 from nnunet_amt.errors import BadInputError, TooFewCasesError
 from nnunet_amt.statistics.reader_covariances import auc_covariances
 from nnunet_amt.statistics.reader_groups import compare_groups
+from nnunet_amt.statistics.reader_means import ConditionMean, compare_means
 from nnunet_amt.statistics.reader_table import Readings
 from nnunet_amt.statistics.readers import analyse_readers
 from nnunet_amt.statistics.roc import delong, delong_test
@@ -236,3 +237,9 @@ def test_the_answer_is_no_surer_of_other_readers_than_of_these() -> None:
     assert found.answer.interval is not None
     groups = compare_groups(VAN_DYKE, ("1", ["1", "2"]), ("1", ["3", "4"]))
     assert groups.answer is groups.random_readers  # who differ more than one sample of cases from another
+
+
+def test_an_interval_of_a_difference_stays_within_what_auc_can_differ() -> None:
+    """Two means of .5 whose difference has a variance of 1 and one degree of freedom: t is 12.7, beyond either end."""
+    half = ConditionMean("without", 0.5, None)
+    assert compare_means([half, half], 1.0, 1).interval == (-1.0, 1.0)
