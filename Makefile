@@ -89,11 +89,11 @@ clean:  ## Remove the environments
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[dicom]'
+	$(BIN)/python -m pip install --editable '.[dicom,app]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --editable '.[dicom,dask,dev]'
+	$(BIN)/python -m pip install --editable '.[dicom,app,dask,dev]'
 	$(BIN)/python -m pip install --editable '.[risk]' || echo "no C compiler? The tests of radiomics skip"
 	@touch $@
 
