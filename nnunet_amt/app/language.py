@@ -46,7 +46,7 @@ class Texts:
         return f"{value:,.{digits}f}"
 
     def date(self, when: datetime | str) -> str:
-        """Write a moment, also one in ISO 8601, in this machine's time: ``29 Nov 2026, 05:46``, ``2026年11月29日 05:46``."""
+        """Write a moment, also one in ISO 8601, in this machine's time: ``29 Nov 2026, 05:46``, ``2026年...``."""
         moment = datetime.fromisoformat(when.replace("Z", "+00:00")) if isinstance(when, str) else when
         if moment.tzinfo is not None:
             moment = moment.astimezone()

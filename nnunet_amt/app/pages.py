@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,19 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
     return response
 
 
+def error_page(request: Request, status: int, *, message: str = "", **context: Any) -> HTMLResponse:
+    """Say why there is no page: a sentence for the status, and a line of our own words where there is one."""
+    text = texts(language_of(request))
+    known = status if f"errors.title_{status}" in text else HTTPStatus.INTERNAL_SERVER_ERROR
+    words = {"title": text(f"errors.title_{known:d}"), "lead": text(f"errors.lead_{known:d}")}
+    return render(request, "error.html.j2", status_code=status, message=message, **words, **context)
+
+
+def told(request: Request, error: Exception) -> str:
+    """Give the line of an error for the page, with paths as they are in the opened folder."""
+    return str(error).replace(f"{opened_folder(request)}/", "")
+
+
 def opened_folder(request: Request) -> Path:
     """Give the folder that the server was started with: nothing outside it is read or written for a page."""
     folder: Path = request.app.state.folder
@@ -69,8 +83,8 @@ def made_page(path: Path, *, apart: bool = True) -> HTMLResponse:
     Parameters
     ----------
     apart
-        Whether it is kept apart from the server: its script can ask nothing of us, even if the file came from elsewhere.
-        Links to files beside it work only if False.
+        Whether it is kept apart from the server: its script can ask nothing of us, even if the file came from
+        elsewhere. Links to files beside it work only if False.
     """
     policy = f"sandbox allow-scripts allow-downloads allow-popups; {_MADE_PAGE}" if apart else _MADE_PAGE
     return HTMLResponse(path.read_bytes(), headers={"Content-Security-Policy": policy})
