@@ -1,0 +1,51 @@
+"use strict";
+// What the pages do beyond plain HTML: live updates of a job, buttons that copy. Without this script all else works.
+
+// <section data-events="/jobs/ID/events">: an event "state" (a JSON object) puts each of its values into the element
+// [data-field="NAME"]; "line" (a text) goes to the end of [data-lines]; a state with "ended": true reloads the page.
+const MOST_LINES = 1000;
+
+function showState(part, state) {
+  for (const [name, value] of Object.entries(state)) {
+    for (const field of part.querySelectorAll(`[data-field="${name}"]`)) {
+      if (field.tagName === "PROGRESS") {
+        if (value === null) field.removeAttribute("value"); else field.value = value;
+      } else if (field.textContent !== String(value ?? "")) {
+        field.textContent = String(value ?? "");
+      }
+    }
+  }
+}
+
+function addLine(list, text) {
+  const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+  list.append(`${text}\n`);
+  while (list.childNodes.length > MOST_LINES) list.firstChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+for (const part of document.querySelectorAll("[data-events]")) {
+  const events = new EventSource(part.dataset.events);
+  const lines = part.querySelector("[data-lines]");
+  if (lines) lines.scrollTop = lines.scrollHeight;
+  events.addEventListener("line", (event) => lines && addLine(lines, event.data));
+  events.addEventListener("state", (event) => {
+    const state = JSON.parse(event.data);
+    showState(part, state);
+    if (state.ended) {
+      events.close();
+      location.reload();
+    }
+  });
+}
+
+// <button data-copy="ID" data-copied="Copied" hidden>: copies the text of the element ID.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  const says = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = button.dataset.copied || says;
+    setTimeout(() => { button.textContent = says; }, 2000);
+  });
+}
