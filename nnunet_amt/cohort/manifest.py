@@ -209,13 +209,18 @@ def decoded_manifest(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); check the manifest's path") from error
+    return manifest_text(content, name=path.name)
+
+
+def manifest_text(content: bytes, *, name: str) -> str:
+    """Decode the bytes of a manifest that messages call `name`; ManifestError if they are no text."""
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise ManifestError(f"{path.name}: is a spreadsheet, not a CSV file; {_SAVE_AS}")
+        raise ManifestError(f"{name}: is a spreadsheet, not a CSV file; {_SAVE_AS}")
     try:
-        return decoded_table(content, name=path.name)
+        return decoded_table(content, name=name)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ManifestError(f"{path.name} line {line}: is not in UTF-8; {_SAVE_AS}") from error
+        raise ManifestError(f"{name} line {line}: is not in UTF-8; {_SAVE_AS}") from error
 
 
 def is_used(column: str) -> bool:
