@@ -69,6 +69,11 @@ def _after(text: str, before: JobProgress) -> JobProgress:
     )
 
 
+def stage_state(number: int, progress: JobProgress) -> str:
+    """Tell how far a stage of a running study is, by its number from 1: ``done``, ``running`` or ``waiting``."""
+    return "done" if number < progress.number else "running" if number == progress.number else "waiting"
+
+
 def stage_sentence(progress: JobProgress, t: Texts) -> str:
     """Say at which stage a study is; empty for other jobs, and before the first."""
     if not progress.stage:

@@ -18,7 +18,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from nnunet_amt.app.job_progress import JobProgress, progress_after, stage_sentence, step_sentence, time_words
+from nnunet_amt.app.job_progress import (
+    JobProgress,
+    progress_after,
+    stage_sentence,
+    stage_state,
+    step_sentence,
+    time_words,
+)
 from nnunet_amt.app.jobs import Job, JobStore, Line, job_store
 from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import opened_folder, render
@@ -105,9 +112,13 @@ def live_fields(store: JobStore, job: Job, progress: JobProgress, t: Texts) -> d
         "step": step_sentence(progress, t),
         "progress": progress.fraction,
         "waits": _outcome(store, job, t) if job.state == "queued" else "",
-        "at_stage": progress.stage,
+        **{f"stage_{number}": _badge(stage_state(number, progress), t) for number in range(1, progress.stages + 1)},
         "ended": job.is_over,
     }
+
+
+def _badge(state: str, t: Texts) -> dict[str, str]:
+    return {"text": t(f"jobs.stage_{state}"), "state": state}
 
 
 def _outcome(store: JobStore, job: Job, t: Texts) -> str:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from nnunet_amt.app.job_progress import JobProgress, stage_state
 from nnunet_amt.app.jobs import Job, JobStore, job_store
 from nnunet_amt.app.jobs_pages import job_view, live_fields
 from nnunet_amt.app.language import Texts, language_of, texts
@@ -69,11 +70,9 @@ def stage_rows(states: Sequence[StageState], t: Texts) -> list[StageRow]:
     ]
 
 
-def stage_rows_of_run(names: Sequence[str], at_stage: str) -> list[StageRow]:
-    """Lay out the stages of a study that runs, by the stage that it is at: those before it are done."""
-    at = names.index(at_stage) if at_stage in names else -1
-    states = ("done" if number < at else "running" if number == at else "waiting" for number in range(len(names)))
-    return [StageRow(name, state, "") for name, state in zip(names, states, strict=True)]
+def stage_rows_of_run(names: Sequence[str], progress: JobProgress) -> list[StageRow]:
+    """Lay out the stages of a study that runs: those before the one that it is at are done."""
+    return [StageRow(name, stage_state(number, progress), "") for number, name in enumerate(names, start=1)]
 
 
 def why_words(why: str, t: Texts) -> str:
@@ -102,7 +101,7 @@ def _page(
     else:
         live = live_fields(store, view.job, view.progress, t)
         stages = study_stages(folder, settings, device="cpu", jobs=1)  # not looked at: they change while they run
-        rows = stage_rows_of_run([stage.name for stage in stages], view.progress.stage)
+        rows = stage_rows_of_run([stage.name for stage in stages], view.progress)
     form = form or form_of(settings)
     return render(
         request,
