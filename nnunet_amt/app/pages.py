@@ -86,7 +86,7 @@ def made_page(path: Path, *, apart: bool = True) -> HTMLResponse:
         Whether it is kept apart from the server: its script can ask nothing of us, even if the file came from
         elsewhere. Links to files beside it work only if False.
     """
-    policy = f"sandbox allow-scripts allow-downloads allow-popups; {_MADE_PAGE}" if apart else _MADE_PAGE
+    policy = f"sandbox allow-scripts allow-downloads allow-modals allow-popups; {_MADE_PAGE}" if apart else _MADE_PAGE
     return HTMLResponse(path.read_bytes(), headers={"Content-Security-Policy": policy})
 
 

@@ -10,8 +10,11 @@ function showState(part, state) {
     for (const field of part.querySelectorAll(`[data-field="${name}"]`)) {
       if (field.tagName === "PROGRESS") {
         if (value === null) field.removeAttribute("value"); else field.value = value;
-      } else if (field.textContent !== String(value ?? "")) {
-        field.textContent = String(value ?? "");
+      } else {
+        const badge = value !== null && typeof value === "object"; // {text, state}: a word in a frame of its state
+        if (badge) field.className = `state ${value.state}`;
+        const text = String((badge ? value.text : value) ?? "");
+        if (field.textContent !== text) field.textContent = text;
       }
     }
   }
