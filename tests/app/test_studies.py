@@ -102,7 +102,9 @@ def test_every_stage_has_a_name_in_the_page(tmp_path: Path) -> None:
     from nnunet_amt.study.stages import study_stages
 
     settings = StudySettings(baseline=BaselineSection(run=True))
-    assert all(f"stages.{stage.name}" in texts("en") for stage in study_stages(tmp_path, settings, device="cpu", jobs=1))
+    assert all(
+        f"stages.{stage.name}" in texts("en") for stage in study_stages(tmp_path, settings, device="cpu", jobs=1)
+    )
 
 
 def test_a_name_is_text_and_not_html(client: TestClient) -> None:
