@@ -58,7 +58,7 @@ def progress_after(texts: Iterable[str], before: JobProgress | None = None) -> J
 def _after(text: str, before: JobProgress) -> JobProgress:
     stage = _STAGE.fullmatch(text)
     step = _STEP.fullmatch(stage["what"] if stage else text)
-    if stage is None and step is None:
+    if (stage is None and step is None) or text.startswith("error:"):
         return before
     what = step["what"] if step else stage["what"] if stage else ""
     done, total = (int(step["done"]), int(step["total"])) if step else (0, 0)

@@ -132,7 +132,7 @@ class JobStore:
         DiskFullError
             If the disk has no room to begin.
         """
-        require_free_space(self.folder, needed_bytes, "to begin")
+        require_free_space(self.folder, needed_bytes, "a job")
         self.folder.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder / "lock"):
             same = [job for job in self.jobs() if job.command == tuple(command) and not job.is_over]

@@ -59,7 +59,7 @@ def run_job(store: JobStore, id_: str, *, patience: Sequence[float] = PATIENCE_S
         write_json(place / STARTED, {"started": now(), "process_id": os.getpid()})
         lines = JobLines(place / LINES)
         try:
-            require_free_space(store.folder, NEEDED_BYTES, "to begin")
+            require_free_space(store.folder, NEEDED_BYTES, "a job")
         except DiskFullError as error:
             lines.add(f"error: {error}")
             exit_code = error.exit_code

@@ -170,7 +170,7 @@ def test_the_same_command_is_not_run_beside_itself(store: JobStore, tmp_path: Pa
 
 def test_nothing_begins_on_a_full_disk(store: JobStore) -> None:
     """Said before anything is there."""
-    with pytest.raises(DiskFullError, match=r"to begin needs about 1000000000.0 GB, the disk has"):
+    with pytest.raises(DiskFullError, match=r"a job needs about 1000000000.0 GB, the disk has"):
         store.submit("study", python(""), takes_device=True, needed_bytes=10**18)
     assert store.jobs() == ()
 
