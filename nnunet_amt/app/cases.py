@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from http import HTTPStatus
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -29,7 +30,7 @@ from nnunet_amt.app.case_table import (
 )
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
-from nnunet_amt.app.studies import study_of
+from nnunet_amt.app.studies import rebased_table, study_of
 from nnunet_amt.base.files import csv_text
 from nnunet_amt.dataset_conversion.pairing import find_pairs
 from nnunet_amt.errors import AMTError
@@ -140,18 +141,24 @@ def _line_now(path: Path, number: int, digest: str) -> str:
 async def _import(request: Request) -> Response:
     """Put an uploaded table in place of this one."""
     form = await request.form(max_files=1, max_fields=10)
-    upload, digest = form.get("table"), str(form.get("digest", ""))
+    upload = form.get("table")
     content = await upload.read() if isinstance(upload, UploadFile) else b""
 
-    def replaced() -> Response:
-        path = _editable_path(request)
+    def imported() -> Response:
+        path, opened, base = _editable_path(request), opened_folder(request), str(form.get("base", "")).strip()
         try:
-            replace_table(path, content, digest=digest, opened=opened_folder(request))
+            table = content
+            if base:
+                before = os.path.relpath(inside(opened, base), path.parent.resolve())
+                table = rebased_table(content, name=path.name, before=PurePosixPath(before)).encode()
+            replace_table(path, table, digest=str(form.get("digest", "")), opened=opened)
+        except HTTPException as error:
+            return _page(request, message=error.detail, status_code=error.status_code)
         except AMTError as error:
             return _page(request, message=told(request, error), status_code=_status(error))
         return _back(request)
 
-    return await run_in_threadpool(replaced)
+    return await run_in_threadpool(imported)
 
 
 async def _undo(request: Request) -> Response:
