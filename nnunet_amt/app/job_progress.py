@@ -95,7 +95,7 @@ def step_sentence(progress: JobProgress, t: Texts) -> str:
         parts.append(t("progress.step", what=progress.what, done=progress.done, total=progress.total))
     if progress.left:
         parts.append(t("progress.left", left=time_words(progress.left, t)))
-    return t("progress.comma").join(parts)
+    return ("、" if t.language == "ja" else ", ").join(parts)
 
 
 def time_words(duration: str, t: Texts) -> str:

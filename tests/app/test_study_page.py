@@ -96,6 +96,7 @@ def test_the_command_is_the_one_that_one_would_type(study: Path) -> None:
     assert study_page.study_command(study) == ("nnunet_amt", "study", str(study))
 
 
+@pytest.mark.slow
 def test_a_study_that_fails_says_why_on_its_page(client: TestClient, study: Path, store: JobStore) -> None:
     """The real command this time: the manifest has no case, so the conversion refuses it."""
     client.post("/studies/mine/run", headers=SAME_SITE)
