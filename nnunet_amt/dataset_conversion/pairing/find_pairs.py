@@ -14,6 +14,7 @@ from nnunet_amt.errors import AMTError, MissingExtraError
 from nnunet_amt.images.dicom.files import NO_DICOM, DicomFolder, quiet_readers
 from nnunet_amt.images.image_file import is_image_file_name
 
+NEW_PATIENT_FILE = "new_patient.json"  # of a folder with what was sent of patients who are in no cohort
 _STUDY_FILE = "study.toml"
 _RUNS_FILE = "nnunet_amt_runs"
 _NNUNETS_FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
@@ -73,4 +74,4 @@ def _files_below(root: Path) -> Iterator[Path]:
 def _is_passed_over(folder: Path) -> bool:
     if folder.name.startswith(".") or folder.name in _NNUNETS_FOLDERS or folder.is_symlink():
         return True
-    return (folder / _STUDY_FILE).exists() or any(folder.glob(f"{_RUNS_FILE}*"))
+    return any((folder / name).exists() for name in (_STUDY_FILE, NEW_PATIENT_FILE)) or any(folder.glob(f"{_RUNS_FILE}*"))
