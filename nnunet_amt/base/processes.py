@@ -151,9 +151,22 @@ def _wait_and_exit(sentinel: int) -> None:
 
 
 def supervise(command: Sequence[str]) -> int:
-    """Run `command` and give its exit code, 128 and more for a signal; end all with the parent."""
+    """Run `command` and give its exit code, 128 and more for a signal; end all with the parent.
+
+    What asks for an end, as Ctrl-C does, is handed to the command alone, which cleans up after itself; its end is
+    waited for.
+    """
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    exit_code = subprocess.call(list(command), stdin=subprocess.DEVNULL)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, _: object) -> None:
+        for process in running:
+            process.send_signal(number)
+
+    for asking in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asking, hand_on)  # also where it is ignored, which the command would inherit
+    running.append(subprocess.Popen(list(command), stdin=subprocess.DEVNULL))
+    exit_code = running[0].wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)  # workers that a crash of the command left behind
     return exit_code if exit_code >= 0 else 128 - exit_code

@@ -11,6 +11,7 @@ import typer
 from nnunet_amt import __version__
 from nnunet_amt.base.processes import end_tidily_when_told, keep_current_folder_out
 from nnunet_amt.cli.analysis import components, failures, score_froc
+from nnunet_amt.cli.app import app as page
 from nnunet_amt.cli.clinic import calibrate, export, segment
 from nnunet_amt.cli.cohort import convert, join_manifests, public_cohort
 from nnunet_amt.cli.console import FULL, err, out
@@ -69,7 +70,7 @@ def _options(
 
 # What --help lists, in this order; a command is called as its function, with dashes.
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Study": (study, demo, report, figures),
+    "Study": (study, page, demo, report, figures),
     "Stages": (convert, plan, train, predict, evaluate, failures, baseline),
     "Clinic": (calibrate, segment, export),
     "Looking further": (compare, published),

@@ -57,8 +57,9 @@ def test_one_meaning_has_one_metavar_and_one_default(name: str) -> None:
     assert all(option.default is None for option in COMMANDS[name].params if option.name == "jobs")
 
 
-# What takes or makes nothing of its own in a folder: conversions, plans and points go where nnU-Net's variables say.
-WITHOUT_OUTPUT = {"convert", "plan", "train", "calibrate", "env", "doctor", "published"}
+# What takes or makes nothing of its own in a folder: conversions, plans and points go where nnU-Net's variables say,
+# the page where its folder is.
+WITHOUT_OUTPUT = {"app", "convert", "plan", "train", "calibrate", "env", "doctor", "published"}
 OF_A_DATASET = ("convert", "plan", "train", "predict", "baseline", "doctor", "calibrate")
 
 

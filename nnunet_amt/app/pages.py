@@ -1,0 +1,103 @@
+"""How a page is made: a template with the texts of the reader's language, the navigation, and where we are."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from nnunet_amt import __version__
+from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
+
+NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
+_YEAR_SECONDS = 365 * 24 * 3600
+# What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.
+_MADE_PAGE = (
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def render(request: Request, template: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
+    """Lay a page out in the reader's language.
+
+    Parameters
+    ----------
+    template
+        Name below ``templates``; it extends ``base.html.j2``.
+    context
+        What it shows. Besides, each template has ``t`` (a `Texts`), ``lang``, ``path`` and the navigation.
+    """
+    language = language_of(request)
+    page = (
+        environment()
+        .get_template(template)
+        .render(
+            {
+                "t": texts(language),
+                "lang": language,
+                "languages": LANGUAGES,
+                "path": request.url.path,
+                "here": request.url.path if request.method in ("GET", "HEAD") else "/",
+                "navigation": NAVIGATION,
+                "version": __version__,
+                "signed_in_by_password": getattr(request.app.state, "by_password", False),
+                **context,
+            }
+        )
+    )
+    response = HTMLResponse(page, status_code=status_code, headers={"Vary": "Accept-Language, Cookie"})
+    if request.query_params.get("lang") in LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_SECONDS, httponly=True, samesite="strict")
+    return response
+
+
+def error_page(request: Request, status: int, *, message: str = "", **context: Any) -> HTMLResponse:
+    """Say why there is no page: a sentence for the status, and a line of our own words where there is one."""
+    text = texts(language_of(request))
+    known = status if f"errors.title_{status}" in text else HTTPStatus.INTERNAL_SERVER_ERROR
+    words = {"title": text(f"errors.title_{known:d}"), "lead": text(f"errors.lead_{known:d}")}
+    return render(request, "error.html.j2", status_code=status, message=message, **words, **context)
+
+
+def told(request: Request, error: Exception) -> str:
+    """Give the line of an error for the page, with paths as they are in the opened folder."""
+    return str(error).replace(f"{opened_folder(request)}/", "")
+
+
+def opened_folder(request: Request) -> Path:
+    """Give the folder that the server was started with: nothing outside it is read or written for a page."""
+    folder: Path = request.app.state.folder
+    return folder
+
+
+def made_page(path: Path, *, apart: bool = True) -> HTMLResponse:
+    """Serve a page that a stage made, such as ``report.html``, with a policy of its own.
+
+    Parameters
+    ----------
+    apart
+        Whether it is kept apart from the server: its script can ask nothing of us, even if the file came from
+        elsewhere. Links to files beside it work only if False.
+    """
+    policy = f"sandbox allow-scripts allow-downloads allow-modals allow-popups; {_MADE_PAGE}" if apart else _MADE_PAGE
+    return HTMLResponse(path.read_bytes(), headers={"Content-Security-Policy": policy})
+
+
+@cache
+def environment() -> Environment:
+    """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,94 @@
+"use strict";
+// What the pages do beyond plain HTML: live updates of a job, buttons that copy. Without this script all else works.
+
+// <section data-events="/jobs/ID/events">: an event "state" (a JSON object) puts each of its values into the element
+// [data-field="NAME"]; "line" (a text) goes to the end of [data-lines]; a state with "ended": true reloads the page.
+const MOST_LINES = 1000;
+
+function showState(part, state) {
+  for (const [name, value] of Object.entries(state)) {
+    for (const field of part.querySelectorAll(`[data-field="${name}"]`)) {
+      if (field.tagName === "PROGRESS") {
+        if (value === null) field.removeAttribute("value"); else field.value = value;
+      } else {
+        const badge = value !== null && typeof value === "object"; // {text, state}: a word in a frame of its state
+        if (badge) field.className = `state ${value.state}`;
+        const text = String((badge ? value.text : value) ?? "");
+        if (field.textContent !== text) field.textContent = text;
+      }
+    }
+  }
+}
+
+function addLine(list, text) {
+  const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+  list.append(`${text}\n`);
+  while (list.childNodes.length > MOST_LINES) list.firstChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+for (const part of document.querySelectorAll("[data-events]")) {
+  const events = new EventSource(part.dataset.events);
+  const lines = part.querySelector("[data-lines]");
+  if (lines) lines.scrollTop = lines.scrollHeight;
+  events.addEventListener("line", (event) => lines && addLine(lines, event.data));
+  events.addEventListener("state", (event) => {
+    const state = JSON.parse(event.data);
+    showState(part, state);
+    if (state.ended) {
+      events.close();
+      location.reload();
+    }
+  });
+}
+
+// <button data-copy="ID" data-copied="Copied" hidden>: copies the text of the element ID.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  const says = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = button.dataset.copied || says;
+    setTimeout(() => { button.textContent = says; }, 2000);
+  });
+}
+
+// <table data-cells="ADDRESS" data-digest data-save data-cancel>: a click on a cell [data-column] of a row [data-line]
+// puts a field in its place, whose form is sent to ADDRESS; Escape puts the text back. Without this script the row's
+// link opens a form of the whole row.
+function hiddenField(name, value) {
+  const field = document.createElement("input");
+  Object.assign(field, { type: "hidden", name, value });
+  return field;
+}
+
+function editCell(table, cell) {
+  const shown = [...cell.childNodes];
+  const text = shown.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+  const form = document.createElement("form");
+  Object.assign(form, { method: "post", action: table.dataset.cells, className: "cell-form" });
+  const field = document.createElement("input");
+  const heading = table.tHead.rows[0].cells[cell.cellIndex].textContent;
+  Object.assign(field, { name: `cell-${cell.dataset.column}`, value: text, maxLength: 2000, autocomplete: "off" });
+  field.setAttribute("aria-label", heading);
+  const save = document.createElement("button");
+  save.textContent = table.dataset.save;
+  form.append(hiddenField("digest", table.dataset.digest), hiddenField("line", cell.parentNode.dataset.line), field, save);
+  const back = () => cell.replaceChildren(...shown);
+  form.addEventListener("keydown", (event) => { if (event.key === "Escape") back(); });
+  form.addEventListener("submit", (event) => {
+    if (field.value !== text) return;
+    event.preventDefault();
+    back();
+  });
+  cell.replaceChildren(form);
+  field.focus();
+  field.select();
+}
+
+for (const table of document.querySelectorAll("table[data-cells]")) {
+  table.addEventListener("click", (event) => {
+    const cell = event.target.closest("td[data-column]");
+    if (cell && !cell.querySelector("form") && !String(getSelection())) editCell(table, cell);
+  });
+}

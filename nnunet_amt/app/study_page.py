@@ -1,0 +1,181 @@
+"""The page of a study: its stages, its run and how far that is, its settings, and the report."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from nnunet_amt.app.job_progress import JobProgress, stage_state
+from nnunet_amt.app.jobs import Job, JobStore, job_store
+from nnunet_amt.app.jobs_pages import job_view, live_fields
+from nnunet_amt.app.language import Texts, language_of, texts
+from nnunet_amt.app.pages import made_page, opened_folder, render, told
+from nnunet_amt.app.studies import study_of
+from nnunet_amt.app.study_settings import AXES, SettingsForm, form_of, save_form, trainer_choices
+from nnunet_amt.errors import AMTError
+from nnunet_amt.nnunet.environment import DEVICES
+from nnunet_amt.study.run_study import study_status
+from nnunet_amt.study.settings import PAGE_NAME, read_settings
+from nnunet_amt.study.stage import StageState
+from nnunet_amt.study.stages import study_stages
+
+KIND = "study"
+# What `nnunet_amt.study.stage` says of a stage that is to be run, in its words.
+_WHY = {
+    "why_not_run": re.compile(r"not run yet"),
+    "why_after": re.compile(r"after (?P<stage>\w+)"),
+    "why_needed": re.compile(r"needed before (?P<stage>\w+)"),
+    "why_settings": re.compile(r"asked for with another (?P<names>.+)"),
+    "why_input": re.compile(r"its (?P<name>.+) changed"),
+    "why_result": re.compile(r"(?P<name>.+) changed"),
+}
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """A stage in the table: its name on the command line, its state as a class of the style sheet, and why."""
+
+    name: str
+    state: str
+    why: str
+
+
+def study_command(folder: Path) -> tuple[str, ...]:
+    """Give the command that runs or goes on with a study."""
+    return ("nnunet_amt", "study", str(folder))
+
+
+def last_job(store: JobStore, study: str) -> Job | None:
+    """Give the job that ran or runs a study, the last of them; None if there was none."""
+    return next((job for job in reversed(store.jobs()) if job.kind == KIND and job.study == study), None)
+
+
+def stage_rows(states: Sequence[StageState], t: Texts) -> list[StageRow]:
+    """Lay out the stages of a study that does not run, as ``--status`` has them."""
+    return [
+        StageRow(state.stage.name, "done" if state.done else "waiting", why_words(state.why or "", t))
+        for state in states
+    ]
+
+
+def stage_rows_of_run(names: Sequence[str], progress: JobProgress) -> list[StageRow]:
+    """Lay out the stages of a study that runs: those before the one that it is at are done."""
+    return [StageRow(name, stage_state(number, progress), "") for number, name in enumerate(names, start=1)]
+
+
+def why_words(why: str, t: Texts) -> str:
+    """Say in the reader's language why a stage is to be run."""
+    for key, pattern in _WHY.items():
+        if found := pattern.fullmatch(why):
+            words = found.groupdict()
+            if "stage" in words:
+                words["stage"] = t(f"stages.{words['stage']}")
+            return t(f"study.{key}", **words)
+    return why
+
+
+def _page(
+    request: Request, folder: Path, *, form: SettingsForm | None = None, problem: str = "", saved: bool = False
+) -> Response:
+    """Show a study; with a form that was sent, or the problem why it could not be run."""
+    t = texts(language_of(request))
+    store = job_store(opened_folder(request))
+    settings = read_settings(folder)
+    job = last_job(store, folder.name)
+    view = None if job is None else job_view(store, job, t)
+    live: dict[str, Any] | None = None
+    if view is None or view.job.is_over:
+        rows = stage_rows(study_status(folder, settings), t)
+    else:
+        live = live_fields(store, view.job, view.progress, t)
+        stages = study_stages(folder, settings, device="cpu", jobs=1)  # not looked at: they change while they run
+        rows = stage_rows_of_run([stage.name for stage in stages], view.progress)
+    form = form or form_of(settings)
+    return render(
+        request,
+        "study.html.j2",
+        status_code=HTTPStatus.BAD_REQUEST if problem or form.problems else HTTPStatus.OK,
+        study=folder.name,
+        view=view,
+        live=live,
+        rows=rows,
+        begun=any(row.state == "done" for row in rows),
+        complete=all(row.state == "done" for row in rows),
+        report=(folder / PAGE_NAME).is_file(),
+        form=form,
+        trainers=trainer_choices(form.trainer, t),
+        devices=DEVICES,
+        axes=AXES,
+        problem=problem,
+        saved=saved,
+        command=shlex.join(study_command(folder)),
+    )
+
+
+def _study(request: Request) -> Response:
+    return _page(request, study_of(request), saved="saved" in request.query_params)
+
+
+def _run(request: Request) -> Response:
+    """Run what is not done, unless that runs already."""
+    folder = study_of(request)
+    store = job_store(opened_folder(request))
+    running = last_job(store, folder.name)
+    if running is None or running.is_over:
+        try:
+            store.submit(KIND, study_command(folder), study=folder.name, takes_device=True)
+        except AMTError as error:
+            again = last_job(store, folder.name)
+            if again is None or again.is_over:  # not another click that came first
+                return _page(request, folder, problem=told(request, error))
+    return _back(folder)
+
+
+async def _save_settings(request: Request) -> Response:
+    folder = await run_in_threadpool(study_of, request)
+    given = await request.form()
+    return await run_in_threadpool(_saved, request, folder, given)
+
+
+def _saved(request: Request, folder: Path, given: Any) -> Response:
+    t = texts(language_of(request))
+    job = last_job(job_store(opened_folder(request)), folder.name)
+    if job is not None and not job.is_over:
+        return _page(request, folder, problem=t("settings.not_while_running"))
+    form = save_form(folder, given, t)
+    return _page(request, folder, form=form) if form.problems else _back(folder, "?saved#settings")
+
+
+def _back(folder: Path, rest: str = "") -> Response:
+    return RedirectResponse(f"/studies/{quote(folder.name)}{rest}", HTTPStatus.SEE_OTHER)
+
+
+def _report(request: Request) -> Response:
+    """Show the report, kept apart from the server; or give it to save."""
+    folder = study_of(request)
+    page = folder / PAGE_NAME
+    if not page.is_file():
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"{folder.name}: has no report yet; run the study")
+    if "save" in request.query_params:
+        return FileResponse(page, filename=f"{folder.name}_report.html", media_type="text/html")
+    return made_page(page)
+
+
+routes = [
+    Route("/studies/{name}", _study),
+    Route("/studies/{name}/run", _run, methods=["POST"]),
+    Route("/studies/{name}/settings", _save_settings, methods=["POST"]),
+    Route("/studies/{name}/report", _report),
+]
