@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from nnunet_amt.base.csv_cells import unguarded_cell
@@ -97,6 +98,7 @@ def read_case_table(path: Path) -> CaseTable:
     return _table_of(path, content)
 
 
+@lru_cache(maxsize=4)
 def _table_of(path: Path, content: bytes) -> CaseTable:
     digest = hashlib.sha256(content).hexdigest()[:_DIGEST]
     try:

@@ -62,8 +62,8 @@ def test_every_problem_stands_in_its_row(client: TestClient, study: Path) -> Non
     assert "is empty; every included case needs it" in row_of(page, 3)
     assert re.search(r"must be at most 120.* \(got '200'\)", row_of(page, 3))
     assert "problem" not in row_of(page, 4)
-    assert "3 problems in 2 rows" in page.text
-    assert "2 cases take part, 1 rows are excluded" in page.text
+    assert "Problems: 3, in rows: 2." in page.text
+    assert "Cases that take part: 2. Excluded rows: 1." in page.text
 
 
 def test_patients_are_numbered_and_unused_columns_hidden_unless_asked_for(client: TestClient, study: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     write_rtstruct(folder / "cohort" / "p9" / "rs.dcm", {"GTV": [square(105.0, (0, 1), (0, 1))], "Heart <b>": []})
     data = {"path": "cohort", "institution": "West"}
     answer = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
-    assert "1 cases were added" in answer.text
+    assert "Cases added: 1." in answer.text
     row = row_of(answer, 5)
     assert "../cohort/p9/ct" in row
     assert "../cohort/p9/rs.dcm" in row
@@ -150,8 +150,8 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     assert "planted-id" not in answer.text
     assert 'value="GTV"' in client.get(f"{PAGE}?edit=5").text  # what may be chosen as ROI
     again = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
-    assert "0 cases were added" in again.text
-    assert "1 were in the table already" in again.text
+    assert "Cases added: 0." in again.text
+    assert "In the table already: 1." in again.text
 
 
 @pytest.mark.parametrize(("path", "status"), [("../..", 403), ("/etc", 403), ("none", 400), ("one/c1.nii.gz", 400)])
