@@ -81,9 +81,7 @@ def new_rows(found: FoundFiles, table: CaseTable, *, opened: Path, institution: 
             }
         )
     without_mask = sum(not row["mask"] for row in rows)
-    return NewRows(
-        tuple(rows), without_mask, named_by_file, known, (*others, *found.others), found.passed_over
-    )
+    return NewRows(tuple(rows), without_mask, named_by_file, known, (*others, *found.others), found.passed_over)
 
 
 def _files_of(table: CaseTable) -> Iterator[Path]:

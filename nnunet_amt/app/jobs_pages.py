@@ -167,8 +167,10 @@ async def _events(request: Request) -> Response:
     store, job = await run_in_threadpool(_asked_for, request)
     given = request.headers.get("last-event-id") or request.query_params.get("after", "")
     position = int(given) if given.isascii() and given.isdigit() else 0
-    if job.is_over and not await run_in_threadpool(lambda: store.lines(job.id, after=position)) and "last-event-id" in (
-        request.headers
+    if (
+        job.is_over
+        and not await run_in_threadpool(lambda: store.lines(job.id, after=position))
+        and "last-event-id" in (request.headers)
     ):
         return Response(status_code=HTTPStatus.NO_CONTENT)  # the browser asks no further then
     told = job_events(store, job.id, texts(language_of(request)), position=position)

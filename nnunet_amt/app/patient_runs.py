@@ -139,9 +139,7 @@ def _read(folder: Path) -> PatientRun | None:
     given = record.get("given")
     if not _ID.fullmatch(folder.name) or not isinstance(given, list) or not record.get("created"):
         return None
-    return PatientRun(
-        folder.name, folder, str(record["created"]), tuple(map(str, given)), str(record.get("study", ""))
-    )
+    return PatientRun(folder.name, folder, str(record["created"]), tuple(map(str, given)), str(record.get("study", "")))
 
 
 def keep_files(run: PatientRun, files: Sequence[tuple[str, BinaryIO]]) -> None:
@@ -155,9 +153,7 @@ def keep_files(run: PatientRun, files: Sequence[tuple[str, BinaryIO]]) -> None:
             shutil.copyfileobj(content, kept)
 
 
-def segment_command(
-    run: PatientRun, inputs: Sequence[Path], *, opened: Path, kinds: Sequence[str]
-) -> tuple[str, ...]:
+def segment_command(run: PatientRun, inputs: Sequence[Path], *, opened: Path, kinds: Sequence[str]) -> tuple[str, ...]:
     """Write the command line that segments what was given with the model of the run's study."""
     study = opened / run.study
     settings = read_settings(study)

@@ -113,9 +113,7 @@ def test_a_zip_is_kept_and_segmented_with_the_model_of_the_study(
 
 
 @pytest.mark.usefixtures("study")
-def test_slices_of_one_name_are_all_kept(
-    client: TestClient, folder: Path, commands: list[tuple[str, ...]]
-) -> None:
+def test_slices_of_one_name_are_all_kept(client: TestClient, folder: Path, commands: list[tuple[str, ...]]) -> None:
     run = run_in(folder, send(client, ("a/IM1", b"1"), ("b/IM1", b"2"), ("b/IM2", b"3")))
     assert sorted(path.read_bytes() for path in (run.folder / "patient").iterdir()) == [b"1", b"2", b"3"]
     assert commands[0][2] == str(run.folder / "patient")
