@@ -6,7 +6,7 @@ import html
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,6 @@ from nnunet_amt.study.run_study import open_study
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 if TYPE_CHECKING:
-    from httpx import Response
     from starlette.testclient import TestClient
 
 HEADER = "case_id,patient_id,institution,image,mask,split,age,sex,histology,exclusion_reason,nickname"
@@ -37,19 +36,19 @@ def study(folder: Path) -> Path:
     return study
 
 
-def digest_in(page: Response) -> str:
+def digest_in(page: Any) -> str:
     found = re.search(r'name="digest" value="(\w+)"', page.text)
     assert found, page.text
     return found[1]
 
 
-def row_of(page: Response, line: int) -> str:
+def row_of(page: Any, line: int) -> str:
     found = re.search(rf'<tr id="line-{line}".*?</tr>', page.text, re.DOTALL)
     assert found
     return html.unescape(found[0])
 
 
-def save(client: TestClient, line: int, **cells: str) -> Response:
+def save(client: TestClient, line: int, **cells: str) -> Any:
     digest = digest_in(client.get(PAGE))
     data = {"digest": digest, "line": str(line), **{f"cell-{name}": text for name, text in cells.items()}}
     return client.post(f"{PAGE}/row", data=data)
@@ -83,7 +82,7 @@ def test_a_row_is_edited_in_its_form(client: TestClient, study: Path) -> None:
     assert "problem" not in row_of(answer, 3)
     assert "no_tumour" not in (study / "manifest.csv").read_text()
     assert "Joan" in (study / "manifest.csv").read_text()  # kept, though never shown
-    assert (study / "manifest.before.csv").read_text().splitlines()[2] == ROWS[1]
+    assert (study / "manifest.csv.before").read_text().splitlines()[2] == ROWS[1]
 
 
 def test_what_was_typed_is_kept_where_it_cannot_be_saved(client: TestClient, study: Path) -> None:
