@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from nnunet_amt.app.jobs import job_store
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
 from nnunet_amt.base.files import csv_text, numbered_cells, require_folder, write_text
@@ -24,7 +25,7 @@ from nnunet_amt.base.spreadsheet_text import decoded_table
 from nnunet_amt.cohort.manifest import REQUIRED_COLUMNS
 from nnunet_amt.errors import AMTError, ManifestError
 from nnunet_amt.study.run_study import open_study, study_status
-from nnunet_amt.study.settings import PAGE_NAME, SETTINGS_FILE, read_settings
+from nnunet_amt.study.settings import SETTINGS_FILE, read_settings
 
 MANIFEST_NAME = "manifest.csv"
 _USUAL_COLUMNS = (
@@ -49,8 +50,8 @@ class StudyEntry:
         Number of stages that are done, and of all.
     next
         Name of the stage that comes next; None when all are done.
-    has_report
-        Whether there is a page of an earlier run.
+    is_running
+        Whether a job of it runs or waits for its turn.
     problem
         Why it cannot be told, in a line.
     """
@@ -59,7 +60,7 @@ class StudyEntry:
     done: int = 0
     stages: int = 0
     next: str | None = None
-    has_report: bool = False
+    is_running: bool = False
     problem: str | None = None
 
 
@@ -111,7 +112,7 @@ def _is_manifest(path: Path) -> bool:
         return False
 
 
-def study_entry(folder: Path) -> StudyEntry:
+def study_entry(folder: Path, *, is_running: bool = False) -> StudyEntry:
     """Tell how far a study is, as ``nnunet_amt study FOLDER --status`` does."""
     try:
         states = study_status(folder, read_settings(folder))
@@ -123,7 +124,7 @@ def study_entry(folder: Path) -> StudyEntry:
         done=len(states) - len(waiting),
         stages=len(states),
         next=waiting[0] if waiting else None,
-        has_report=(folder / PAGE_NAME).is_file(),
+        is_running=is_running,
     )
 
 
@@ -154,7 +155,9 @@ def rebased_table(data: bytes, *, name: str, before: PurePosixPath) -> str:
 
 def _list(request: Request) -> Response:
     folder = opened_folder(request)
-    return render(request, "studies.html.j2", studies=[study_entry(found) for found in studies_below(folder)])
+    running = {job.study for job in job_store(folder).jobs() if not job.is_over}
+    entries = [study_entry(found, is_running=found.name in running) for found in studies_below(folder)]
+    return render(request, "studies.html.j2", studies=entries)
 
 
 def _form(request: Request, asked: NewStudy | None = None) -> Response:

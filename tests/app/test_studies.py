@@ -89,6 +89,18 @@ def test_a_table_outside_the_folder_is_refused(client: TestClient, folder: Path)
     assert not (folder / "a").exists()
 
 
+def test_a_study_that_runs_is_seen_in_the_list(client: TestClient, folder: Path) -> None:
+    from nnunet_amt.app.jobs import job_store
+
+    assert begin(client, name="mine").status_code == 303
+    assert "state running" not in client.get("/").text
+    job = job_store(folder).submit("study", ["/bin/sleep", "60"], study="mine", takes_device=True)
+    try:
+        assert "state running" in client.get("/").text
+    finally:
+        job_store(folder).stop(job.id)
+
+
 def test_settings_that_cannot_be_read_are_told_in_the_list(client: TestClient, folder: Path) -> None:
     (folder / "broken").mkdir()
     (folder / "broken" / "study.toml").write_text("[nowhere]\n")

@@ -1,0 +1,127 @@
+"""Every page of the app: nothing that axe-core finds serious, no wider than a telephone, and all of it by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.app_server import AppServer
+from tests.browser.conftest import LAPTOP, OpenPage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+
+TELEPHONE = {"width": 390, "height": 844}
+LOOKS = [("en", "light", LAPTOP), ("ja", "dark", TELEPHONE)]
+PAGES = ("", "new-study", "studies/mine", "studies/mine/cases", "patients", "log", "nowhere")
+ROWS = (
+    "case_id,patient_id,institution,image,mask,split\n"
+    "a,p1,Alpha,images/a.nii.gz,masks/a.nii.gz,training\n"
+    "b,,Beta,images/b.nii.gz,masks/b.nii.gz,extrenal\n"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    opened = tmp_path_factory.mktemp("app") / "opened"
+    (opened / "hospital").mkdir(parents=True)
+    (opened / "hospital" / "manifest.csv").write_text(ROWS)
+    server = AppServer(opened)
+    server.start()
+    yield server
+    server.kill()
+
+
+def open_tab(browser: Browser, server: AppServer, **options: object) -> OpenPage:
+    context = browser.new_context(**{"viewport": LAPTOP, "locale": "en", **options})
+    tab = OpenPage(context.new_page())
+    tab.listen()
+    tab.page.goto(server.address)
+    return tab
+
+
+def tab_to(tab: OpenPage, text: str) -> None:
+    """Press Tab until the focus is on what has this text or name."""
+    for _ in range(60):
+        tab.page.keyboard.press("Tab")
+        focused = tab.page.evaluate(
+            "(() => { const e = document.activeElement; return [e.textContent.trim(), e.name, e.id]; })()"
+        )
+        if text in focused:
+            return
+    raise AssertionError(f"Tab does not reach {text!r}")
+
+
+def test_a_study_is_begun_by_keyboard_and_its_problems_stand_in_their_rows(browser: Browser, server: AppServer) -> None:
+    tab = open_tab(browser, server)
+    page = tab.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    tab_to(tab, "New study")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/new-study")
+    tab_to(tab, "name")
+    page.keyboard.type("mine")
+    tab_to(tab, "table")
+    page.keyboard.type("hospital/manifest.csv")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/studies/mine/cases")
+    row = page.locator("tr[data-line]", has_text="Beta")
+    assert "extrenal" in row.inner_text()
+    assert tab.complaints == []
+    assert all(request.startswith("http://127.0.0.1:") for request in tab.requests)
+    page.context.close()
+
+
+@pytest.mark.parametrize(("language", "scheme", "size"), LOOKS)
+def test_axe_finds_nothing_serious_and_all_fits(
+    browser: Browser, server: AppServer, language: str, scheme: str, size: dict[str, int]
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="use: make test-browser")
+    tab = open_tab(browser, server, locale=language, color_scheme=scheme, viewport=size)
+    page = tab.page
+    base = page.url
+    for address in PAGES:
+        page.goto(f"{base}{address}")
+        assert page.locator("html").get_attribute("lang") == language
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], address
+        for closed in page.locator("details").all():
+            closed.evaluate("element => { element.open = true }")
+        found = axe.Axe().run(page).response
+        assert len(found["passes"]) > 15  # it has looked
+        serious = [
+            (address, violation["id"], [node["target"] for node in violation["nodes"]][:5])
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+    page.context.close()
+
+
+def test_nobody_else_is_shown_more_than_where_the_key_is(browser: Browser, server: AppServer) -> None:
+    context = browser.new_context(viewport=LAPTOP, locale="ja")
+    page = context.new_page()
+    answer = page.goto(server.address.partition("?")[0])
+    assert answer is not None and answer.status == 401
+    assert "端末" in page.inner_text("main")
+    context.close()
+
+
+def test_all_works_without_the_script(browser: Browser, server: AppServer, tmp_path: Path) -> None:
+    tab = open_tab(browser, server, java_script_enabled=False)
+    page = tab.page
+    page.get_by_role("link", name="New study").click()
+    page.get_by_label("Name of the study").fill("sent")
+    table = tmp_path / "sent.csv"
+    table.write_text(ROWS)
+    page.get_by_label("Or a table to send").set_input_files(table)
+    page.get_by_label("Paths in the sent table count from").fill("hospital")
+    page.get_by_role("button", name="Begin the study").click()
+    page.get_by_role("link", name="Back to sent").click()
+    page.get_by_role("button", name="Run all steps").wait_for()
+    page.context.close()
