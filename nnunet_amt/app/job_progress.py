@@ -65,7 +65,13 @@ def _after(text: str, before: JobProgress) -> JobProgress:
     if stage is None:
         return JobProgress(before.stage, before.number, before.stages, what, done, total)
     return JobProgress(
-        stage["stage"], int(stage["number"]), int(stage["stages"]), what if step else "", done, total, stage["left"] or ""
+        stage["stage"],
+        int(stage["number"]),
+        int(stage["stages"]),
+        what if step else "",
+        done,
+        total,
+        stage["left"] or "",
     )
 
 

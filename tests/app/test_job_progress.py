@@ -54,20 +54,31 @@ def test_other_jobs_have_steps_without_stages() -> None:
     assert step_sentence(progress, texts("en")) == "reading cases: 3 of 7"
 
 
-def test_the_command_line_still_prints_them_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_still_prints_them_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that a study prints where its output is no terminal: each line is understood."""
     monkeypatch.setattr(console, "LINE_INTERVAL", 0.0)
     stage = Stage("train", "nnUNetv2_train with the paper's recipe", Path(), {}, {}, lambda progress: "")
     with stage_display() as (progress, on_stage):
         on_stage(4, 8, stage, False)
         on_line = _epoch_lines(5, 50, progress)
-        for line in ("2026: Epoch 0\n", "Batch 10/50\n", "Tuning Dice 0.8123, mean\n", "2026: Epoch 1\n", "Batch 3/50\n"):
+        for line in (
+            "2026: Epoch 0\n",
+            "Batch 10/50\n",
+            "Tuning Dice 0.8123, mean\n",
+            "2026: Epoch 1\n",
+            "Batch 3/50\n",
+        ):
             on_line(line)
     with progress_bars() as lines:
         lines(1, 2, "evaluating cases")
     printed = capsys.readouterr().err.splitlines()
     found = [progress_after([line]) for line in printed]
-    assert [(one.stage, one.number, one.stages) for one in found] == [*[("train", 4, 8)] * (len(printed) - 1), ("", 0, 0)]
+    assert [(one.stage, one.number, one.stages) for one in found] == [
+        *[("train", 4, 8)] * (len(printed) - 1),
+        ("", 0, 0),
+    ]
     assert (found[-2].what, found[-2].done, found[-2].total) == (
         "training: epoch 2 of 5, batch 3 of 50, tuning Dice 0.8123", 53, 250
     )  # fmt: skip

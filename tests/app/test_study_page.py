@@ -59,7 +59,13 @@ def test_the_stages_are_those_of_the_command_line(client: TestClient, study: Pat
 def test_every_reason_of_the_status_has_its_words(language: str) -> None:
     """All that `nnunet_amt.study.stage` says; what another version may say is left as it is."""
     t = texts(language)
-    for why in ("not run yet", "after plan", "needed before train", "asked for with another a, b", "its cohort changed"):
+    for why in (
+        "not run yet",
+        "after plan",
+        "needed before train",
+        "asked for with another a, b",
+        "its cohort changed",
+    ):
         assert why_words(why, t) != (why if language == "ja" else "")
     assert why_words("its label maps changed", t).endswith("label maps")
     assert why_words("summary.json changed", t).endswith("summary.json")
