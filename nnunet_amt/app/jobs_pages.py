@@ -168,9 +168,9 @@ async def _events(request: Request) -> Response:
     store, job = await run_in_threadpool(_asked_for, request)
     given = request.headers.get("last-event-id") or request.query_params.get("after", "")
     position = int(given) if given.isascii() and given.isdigit() else 0
-    if job.is_over and "last-event-id" in request.headers:
-        if not await run_in_threadpool(partial(store.lines, job.id, after=position)):
-            return Response(status_code=HTTPStatus.NO_CONTENT)  # the browser asks no further then
+    untold = partial(store.lines, job.id, after=position)
+    if job.is_over and "last-event-id" in request.headers and not await run_in_threadpool(untold):
+        return Response(status_code=HTTPStatus.NO_CONTENT)  # the browser asks no further then
     told = job_events(store, job.id, texts(language_of(request)), position=position)
     return StreamingResponse(told, media_type="text/event-stream")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -18,13 +16,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from nnunet_amt.app import studies
+from nnunet_amt.app import cases, jobs_pages, new_patient, studies, study_page
 from nnunet_amt.app.pages import error_page, render, told
 from nnunet_amt.app.security import HEADERS, LOGIN, Gate, SecurityMiddleware
 from nnunet_amt.errors import AMTError
 
 _WRONG_PASSWORD_SECONDS = 1.0
-_PAGES = ("jobs_pages", "jobs", "study_page", "cases", "new_patient")
 
 
 def create_app(
@@ -60,16 +57,16 @@ def create_app(
 
 def _routes() -> Sequence[BaseRoute]:
     static = StaticFiles(directory=Path(__file__).with_name("static"))
-    own = [
+    return [
         Route(LOGIN, _login, methods=["GET", "POST"]),
         Route("/logout", _logout, methods=["POST"]),
         Mount("/static", static, name="static"),
         *studies.routes,
+        *study_page.routes,
+        *cases.routes,
+        *new_patient.routes,
+        *jobs_pages.routes,
     ]
-    for name in _PAGES:
-        if importlib.util.find_spec(f"nnunet_amt.app.{name}") is not None:
-            own += getattr(importlib.import_module(f"nnunet_amt.app.{name}"), "routes", [])
-    return own
 
 
 async def _login(request: Request) -> Response:

@@ -67,3 +67,43 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     setTimeout(() => { button.textContent = says; }, 2000);
   });
 }
+
+// <table data-cells="ADDRESS" data-digest data-save data-cancel>: a click on a cell [data-column] of a row [data-line]
+// puts a field in its place, whose form is sent to ADDRESS; Escape puts the text back. Without this script the row's
+// link opens a form of the whole row.
+function hiddenField(name, value) {
+  const field = document.createElement("input");
+  Object.assign(field, { type: "hidden", name, value });
+  return field;
+}
+
+function editCell(table, cell) {
+  const shown = [...cell.childNodes];
+  const text = shown.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+  const form = document.createElement("form");
+  Object.assign(form, { method: "post", action: table.dataset.cells, className: "cell-form" });
+  const field = document.createElement("input");
+  const heading = table.tHead.rows[0].cells[cell.cellIndex].textContent;
+  Object.assign(field, { name: `cell-${cell.dataset.column}`, value: text, maxLength: 2000, autocomplete: "off" });
+  field.setAttribute("aria-label", heading);
+  const save = document.createElement("button");
+  save.textContent = table.dataset.save;
+  form.append(hiddenField("digest", table.dataset.digest), hiddenField("line", cell.parentNode.dataset.line), field, save);
+  const back = () => cell.replaceChildren(...shown);
+  form.addEventListener("keydown", (event) => { if (event.key === "Escape") back(); });
+  form.addEventListener("submit", (event) => {
+    if (field.value !== text) return;
+    event.preventDefault();
+    back();
+  });
+  cell.replaceChildren(form);
+  field.focus();
+  field.select();
+}
+
+for (const table of document.querySelectorAll("table[data-cells]")) {
+  table.addEventListener("click", (event) => {
+    const cell = event.target.closest("td[data-column]");
+    if (cell && !cell.querySelector("form") && !String(getSelection())) editCell(table, cell);
+  });
+}

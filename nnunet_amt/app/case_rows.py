@@ -1,0 +1,213 @@
+"""What the page shows of a cohort's table: its rows with their problems, and its counts."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_amt.app.case_table import FILE_COLUMNS, CaseTable, counts_by_institution
+from nnunet_amt.cohort.case import SPLITS
+from nnunet_amt.cohort.spelling import closed_up
+from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES
+from nnunet_amt import paper
+from nnunet_amt.dataset_conversion.case_source import require_existing
+from nnunet_amt.dataset_conversion.pairing.dicom import structure_names
+from nnunet_amt.errors import AMTError
+
+_PATIENT = "patient_id"
+# What a cell may hold, to choose from; other texts may be typed where the manifest takes them.
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "split": SPLITS,
+    "sex": ("F", "M", "O"),
+    "no_tumour": ("yes", "no"),
+    "histology": tuple(paper.DIAGNOSES),
+    "who_type": WHO_TYPES,
+    **FINDINGS,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as it is shown: its column, its text, and what is wrong in it."""
+
+    column: str
+    text: str
+    problems: tuple[str, ...]
+    is_hidden: bool = False  # the text stands for one that is not shown
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A row: its line, its cells, what is wrong in the whole of it, and whether it is excluded."""
+
+    line: int
+    cells: tuple[Cell, ...]
+    problems: tuple[str, ...]
+    is_excluded: bool
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether anything in it is to be mended."""
+        return bool(self.problems) or any(cell.problems for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a row's form: a column, its text, what may be chosen, and what is wrong in it."""
+
+    column: str
+    text: str
+    choices: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table as the page shows it.
+
+    Attributes
+    ----------
+    table
+        What it was made of.
+    rows
+        Those that are asked for.
+    fields
+        The form of the row that is edited; empty where none is.
+    editing
+        Line of that row.
+    counts, splits
+        Cases by institution and split, and the splits that there are, "" for none yet.
+    excluded, wrong_rows, problems
+        How many rows are excluded or have a problem, and how many problems there are.
+    """
+
+    table: CaseTable
+    rows: tuple[RowView, ...]
+    fields: tuple[Field, ...]
+    editing: int | None
+    counts: Mapping[str, Counter[str]]
+    splits: tuple[str, ...]
+    excluded: int
+    wrong_rows: int
+    problems: int
+
+    @property
+    def total(self) -> Counter[str]:
+        """Cases of all institutions by split."""
+        return sum(self.counts.values(), Counter())
+
+
+Problems = Mapping[int, Mapping[str | None, list[str]]]
+
+
+def table_view(
+    table: CaseTable, *, opened: Path, show: str, with_ids: bool, editing: int | None, typed: Mapping[str, str]
+) -> TableView:
+    """Lay a table out.
+
+    Parameters
+    ----------
+    opened
+        Files are looked for in this folder only.
+    show
+        ``problems`` or ``excluded``; all rows for anything else.
+    with_ids
+        Whether patients are called by their ids; else they are numbered.
+    editing, typed
+        Line of the row whose form is open, and what was typed into it before.
+    """
+    problems = _all_problems(table, opened)
+    patients: dict[str, int] = {}
+    rows = [_row(table, line, problems, patients, with_ids) for line in table.rows]
+    asked = {
+        "problems": [row for row in rows if row.has_problem or row.line == editing],
+        "excluded": [row for row in rows if row.is_excluded or row.line == editing],
+    }.get(show, rows)
+    counts = counts_by_institution(table)
+    there = {split for count in counts.values() for split in count}
+    known = [split for split in SPLITS if split in there]
+    is_edited = editing in table.rows and not table.header_problems
+    return TableView(
+        table,
+        tuple(asked),
+        _fields(table, editing, problems, typed, opened) if is_edited and editing is not None else (),
+        editing if is_edited else None,
+        counts,
+        (*known, *sorted(there - {*known, ""}), *([""] if "" in there else [])),
+        sum(row.is_excluded for row in rows),
+        sum(row.has_problem for row in rows),
+        sum(len(words) for by_column in problems.values() for words in by_column.values()),
+    )
+
+
+def _all_problems(table: CaseTable, opened: Path) -> Problems:
+    """Gather what is wrong by line and column; of files too whether they are there, in the conversion's words."""
+    found: dict[int, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
+    shown = set(table.shown_columns)
+    for problem in table.problems:
+        column = problem.column if problem.column in shown else None
+        words = problem.words if column or problem.column is None else f"{problem.column}: {problem.words}"
+        found[problem.line][column].append(words)
+    for line in table.rows:
+        if table.header_problems or table.cell(line, "exclusion_reason"):
+            continue
+        for column in FILE_COLUMNS:
+            text = table.cell(line, column)
+            if text and column not in found[line] and (words := _missing(table.path.parent, text, opened)):
+                found[line][column].append(words)
+    return found
+
+
+def _missing(folder: Path, text: str, opened: Path) -> str:
+    try:
+        path = folder / text
+        if path.resolve().is_relative_to(opened):
+            require_existing(path)
+    except AMTError as error:
+        return str(error)
+    except (OSError, ValueError, RuntimeError):
+        return "is no path; give one relative to the table"
+    return ""
+
+
+def _row(table: CaseTable, line: int, problems: Problems, patients: dict[str, int], with_ids: bool) -> RowView:
+    of_row = problems.get(line, {})
+    cells = []
+    for column in table.shown_columns:
+        text = table.cell(line, column)
+        hidden = column == _PATIENT and not with_ids and bool(text)
+        shown = str(patients.setdefault(closed_up(text), len(patients) + 1)) if hidden else text
+        cells.append(Cell(column, shown, tuple(of_row.get(column, ())), hidden))
+    return RowView(line, tuple(cells), tuple(of_row.get(None, ())), bool(table.cell(line, "exclusion_reason")))
+
+
+def _fields(
+    table: CaseTable, line: int, problems: Problems, typed: Mapping[str, str], opened: Path
+) -> tuple[Field, ...]:
+    of_row = problems.get(line, {})
+    return tuple(
+        Field(
+            column,
+            typed.get(column, table.cell(line, column)),
+            _rois(table, line, opened) if column == "roi" else _choices(table, column),
+            tuple(of_row.get(column, ())),
+        )
+        for column in table.editable_columns
+    )
+
+
+def _choices(table: CaseTable, column: str) -> tuple[str, ...]:
+    if column == "institution":
+        return tuple(sorted({table.cell(line, column) for line in table.rows} - {""}))
+    return CHOICES.get(column, ())
+
+
+def _rois(table: CaseTable, line: int, opened: Path) -> tuple[str, ...]:
+    """Name the structures of the row's mask, for who edits this row: names may be anything."""
+    text = table.cell(line, "mask")
+    if not text or Path(text).name.lower().endswith((".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd")):
+        return ()
+    path = (table.path.parent / text).resolve()
+    return structure_names(path) if path.is_relative_to(opened) and path.exists() else ()

@@ -1,0 +1,223 @@
+"""The page of a study's cohort: its table, each problem in the row where it is, to edit, import, export and extend."""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from nnunet_amt.app.case_rows import table_view
+from nnunet_amt.app.case_search import NewRows, new_rows
+from nnunet_amt.app.case_table import (
+    CaseTable,
+    ChangedSinceError,
+    add_rows,
+    backup_of,
+    change_row,
+    read_case_table,
+    remove_row,
+    replace_table,
+    undo,
+)
+from nnunet_amt.app.pages import opened_folder, render, told
+from nnunet_amt.app.security import inside
+from nnunet_amt.app.studies import rebased_table, study_of
+from nnunet_amt.base.files import csv_text
+from nnunet_amt.dataset_conversion.pairing import find_pairs
+from nnunet_amt.errors import AMTError
+from nnunet_amt.study.settings import manifest_path, read_settings
+
+_CELL = "cell-"
+_KEPT = ("show", "ids")  # of the address, from page to page
+
+
+def _table_of(request: Request) -> tuple[CaseTable, bool]:
+    """Read the table of the study, and tell whether it lies in the opened folder: elsewhere it is only looked at."""
+    study = study_of(request)
+    path = manifest_path(study, read_settings(study))
+    return read_case_table(path), path.resolve().is_relative_to(opened_folder(request))
+
+
+def _editable_path(request: Request) -> Path:
+    """Give the path of the table; HTTPException if it must not be changed."""
+    study = study_of(request)
+    return inside(opened_folder(request), manifest_path(study, read_settings(study)))
+
+
+def _page(
+    request: Request,
+    *,
+    message: str = "",
+    status_code: int = 200,
+    editing: int | None = None,
+    typed: dict[str, str] | None = None,
+    found: NewRows | None = None,
+    searched: dict[str, str] | None = None,
+) -> Response:
+    table, editable = _table_of(request)
+    opened = opened_folder(request)
+    show = request.query_params.get("show", "all")
+    with_ids = request.query_params.get("ids") == "1"
+    view = table_view(table, opened=opened, show=show, with_ids=with_ids, editing=editing, typed=typed or {})
+    name = study_of(request).name
+    return render(
+        request,
+        "cases.html.j2",
+        status_code=status_code,
+        study=name,
+        address=f"/studies/{quote(name)}/cases",
+        view=view,
+        show=show,
+        with_ids=with_ids,
+        kept=_kept(request),
+        editable=editable,
+        message=message,
+        can_undo=editable and backup_of(table.path).is_file(),
+        found=found,
+        searched=searched or {"path": "", "institution": ""},
+        shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
+    )
+
+
+def _cases(request: Request) -> Response:
+    """Show the table; ``?edit=LINE`` opens the form of a row."""
+    line = request.query_params.get("edit", "")
+    return _page(request, editing=int(line) if line.isdecimal() and len(line) < 9 else None)
+
+
+def _export(request: Request) -> Response:
+    """Give the table as CSV UTF-8 with the mark by which spreadsheets know it; what is no table goes as it is."""
+    table, _ = _table_of(request)
+    if table.broken and not table.digest:
+        raise HTTPException(HTTPStatus.NOT_FOUND, table.broken)
+    if table.broken:
+        content = table.path.read_bytes()
+    else:
+        content = b"\xef\xbb\xbf" + csv_text(table.header, table.rows.values()).encode()
+    name = f"{study_of(request).name}-{table.path.name}"
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _row(request: Request) -> Response:
+    """Save or remove a row."""
+    form = await request.form(max_fields=200)
+    return await run_in_threadpool(_changed_row, request, form)
+
+
+def _changed_row(request: Request, form: FormData) -> Response:
+    path, digest = _editable_path(request), str(form.get("digest", ""))
+    line = str(form.get("line", ""))
+    number = int(line) if line.isdecimal() and len(line) < 9 else 0
+    typed = {name.removeprefix(_CELL): str(text) for name, text in form.items() if name.startswith(_CELL)}
+    try:
+        if form.get("action") == "remove":
+            remove_row(path, number, digest=digest)
+            return _back(request)
+        change_row(path, number, typed, digest=digest, opened=opened_folder(request))
+    except AMTError as error:
+        return _page(request, message=told(request, error), status_code=_status(error), editing=number, typed=typed)
+    return _back(request, anchor=_line_now(path, number, digest))
+
+
+def _line_now(path: Path, number: int, digest: str) -> str:
+    """Say where a row stands after it was saved: blank lines before it have gone."""
+    before = backup_of(path)
+    if read_case_table(path).digest == digest or not before.is_file():
+        return f"line-{number}"
+    place = list(read_case_table(before).rows).index(number)
+    return f"line-{list(read_case_table(path).rows)[place]}"
+
+
+async def _import(request: Request) -> Response:
+    """Put an uploaded table in place of this one."""
+    form = await request.form(max_files=1, max_fields=10)
+    upload = form.get("table")
+    content = await upload.read() if isinstance(upload, UploadFile) else b""
+
+    def imported() -> Response:
+        path, opened, base = _editable_path(request), opened_folder(request), str(form.get("base", "")).strip()
+        try:
+            table = content
+            if base:
+                before = os.path.relpath(inside(opened, base), path.parent.resolve())
+                table = rebased_table(content, name=path.name, before=PurePosixPath(before)).encode()
+            replace_table(path, table, digest=str(form.get("digest", "")), opened=opened)
+        except HTTPException as error:
+            return _page(request, message=error.detail, status_code=error.status_code)
+        except AMTError as error:
+            return _page(request, message=told(request, error), status_code=_status(error))
+        return _back(request)
+
+    return await run_in_threadpool(imported)
+
+
+async def _undo(request: Request) -> Response:
+    form = await request.form(max_fields=10)
+
+    def undone() -> Response:
+        try:
+            undo(_editable_path(request), digest=str(form.get("digest", "")))
+        except AMTError as error:
+            return _page(request, message=told(request, error), status_code=_status(error))
+        return _back(request)
+
+    return await run_in_threadpool(undone)
+
+
+async def _search(request: Request) -> Response:
+    """Look for CTs and masks below a folder, and add them as rows."""
+    form = await request.form(max_fields=10)
+    return await run_in_threadpool(_searched, request, form)
+
+
+def _searched(request: Request, form: FormData) -> Response:
+    asked = {name: str(form.get(name, "")).strip() for name in ("path", "institution")}
+    path, opened = _editable_path(request), opened_folder(request)
+    try:
+        root = inside(opened, asked["path"])
+        found = find_pairs(root)
+        table = read_case_table(path)
+        rows = new_rows(found, table, opened=opened, institution=asked["institution"])
+        add_rows(path, rows.rows, digest=str(form.get("digest", "")))
+    except HTTPException as error:
+        return _page(request, message=error.detail, status_code=error.status_code, searched=asked)
+    except AMTError as error:
+        return _page(request, message=told(request, error), status_code=_status(error), searched=asked)
+    return _page(request, found=rows, searched=asked)
+
+
+def _status(error: AMTError) -> int:
+    return HTTPStatus.CONFLICT if isinstance(error, ChangedSinceError) else HTTPStatus.BAD_REQUEST
+
+
+def _kept(request: Request, **more: Any) -> str:
+    """Write the part of an address that stays the same from page to page."""
+    kept = {name: request.query_params[name] for name in _KEPT if name in request.query_params}
+    query = urlencode({**kept, **more})
+    return f"?{query}" if query else ""
+
+
+def _back(request: Request, *, anchor: str = "") -> Response:
+    name = quote(study_of(request).name)
+    address = f"/studies/{name}/cases{_kept(request)}" + (f"#{anchor}" if anchor else "")
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
+
+
+routes = [
+    Route("/studies/{name}/cases", _cases, methods=["GET"]),
+    Route("/studies/{name}/cases/export", _export, methods=["GET"]),
+    Route("/studies/{name}/cases/row", _row, methods=["POST"]),
+    Route("/studies/{name}/cases/import", _import, methods=["POST"]),
+    Route("/studies/{name}/cases/undo", _undo, methods=["POST"]),
+    Route("/studies/{name}/cases/search", _search, methods=["POST"]),
+]
