@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,7 +32,8 @@ def server(tmp_path: Path) -> Iterator[AppServer]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport=LAPTOP, locale="en-GB", accept_downloads=True)
+    asked: dict[str, Any] = {"viewport": LAPTOP, "locale": "en-GB", "accept_downloads": True}
+    context = browser.new_context(**asked)
     yield context
     context.close()
 
