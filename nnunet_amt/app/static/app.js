@@ -27,20 +27,35 @@ function addLine(list, text) {
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-for (const part of document.querySelectorAll("[data-events]")) {
-  const events = new EventSource(part.dataset.events);
+function follow(part) {
   const lines = part.querySelector("[data-lines]");
+  const address = new URL(part.dataset.events, location.href);
+  let events = null;
   if (lines) lines.scrollTop = lines.scrollHeight;
-  events.addEventListener("line", (event) => lines && addLine(lines, event.data));
-  events.addEventListener("state", (event) => {
-    const state = JSON.parse(event.data);
-    showState(part, state);
-    if (state.ended) {
-      events.close();
-      location.reload();
-    }
+  const open = () => {
+    events = new EventSource(address);
+    events.addEventListener("line", (event) => {
+      address.searchParams.set("after", event.lastEventId);
+      if (lines) addLine(lines, event.data);
+    });
+    events.addEventListener("state", (event) => {
+      const state = JSON.parse(event.data);
+      showState(part, state);
+      if (state.ended) {
+        events.close();
+        location.reload();
+      }
+    });
+  };
+  // A browser has six connections to a server: tabs that nobody looks at hold none.
+  document.addEventListener("visibilitychange", () => {
+    events?.close();
+    if (!document.hidden) open();
   });
+  open();
 }
+
+for (const part of document.querySelectorAll("[data-events]")) follow(part);
 
 // <button data-copy="ID" data-copied="Copied" hidden>: copies the text of the element ID.
 for (const button of document.querySelectorAll("button[data-copy]")) {
