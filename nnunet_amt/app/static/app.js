@@ -79,6 +79,7 @@ function hiddenField(name, value) {
 
 function editCell(table, cell) {
   const shown = [...cell.childNodes];
+  const problems = shown.filter((node) => node.nodeType !== Node.TEXT_NODE);
   const text = shown.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
   const form = document.createElement("form");
   Object.assign(form, { method: "post", action: table.dataset.cells, className: "cell-form" });
@@ -89,15 +90,20 @@ function editCell(table, cell) {
   const save = document.createElement("button");
   save.textContent = table.dataset.save;
   form.append(hiddenField("digest", table.dataset.digest), hiddenField("line", cell.parentNode.dataset.line), field, save);
-  const back = () => cell.replaceChildren(...shown);
+  const back = () => {
+    cell.replaceChildren(...shown);
+    cell.classList.remove("changing");
+  };
   form.addEventListener("keydown", (event) => { if (event.key === "Escape") back(); });
   form.addEventListener("submit", (event) => {
     if (field.value !== text) return;
     event.preventDefault();
     back();
   });
-  cell.replaceChildren(form);
-  field.focus();
+  cell.classList.add("changing");
+  cell.replaceChildren(form, ...problems);
+  form.scrollIntoView({ block: "nearest", inline: "nearest" });
+  field.focus({ preventScroll: true });
   field.select();
 }
 

@@ -74,4 +74,6 @@ def _files_below(root: Path) -> Iterator[Path]:
 def _is_passed_over(folder: Path) -> bool:
     if folder.name.startswith(".") or folder.name in _NNUNETS_FOLDERS or folder.is_symlink():
         return True
-    return any((folder / name).exists() for name in (_STUDY_FILE, NEW_PATIENT_FILE)) or any(folder.glob(f"{_RUNS_FILE}*"))
+    return any((folder / name).exists() for name in (_STUDY_FILE, NEW_PATIENT_FILE)) or any(
+        folder.glob(f"{_RUNS_FILE}*")
+    )
