@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_amt import paper
 from nnunet_amt.app.case_table import FILE_COLUMNS, CaseTable, counts_by_institution
 from nnunet_amt.cohort.case import SPLITS
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES
-from nnunet_amt import paper
 from nnunet_amt.dataset_conversion.case_source import require_existing
 from nnunet_amt.dataset_conversion.pairing.dicom import structure_names
 from nnunet_amt.errors import AMTError

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from nnunet_amt.base.csv_cells import unguarded_cell
@@ -97,6 +98,7 @@ def read_case_table(path: Path) -> CaseTable:
     return _table_of(path, content)
 
 
+@lru_cache(maxsize=4)
 def _table_of(path: Path, content: bytes) -> CaseTable:
     digest = hashlib.sha256(content).hexdigest()[:_DIGEST]
     try:
@@ -202,14 +204,14 @@ def undo(path: Path, *, digest: str) -> None:
 
 def backup_of(path: Path) -> Path:
     """Name the file that keeps the table as it was before its last change."""
-    return path.with_name(f"{path.stem}.before{path.suffix}")
+    return path.with_name(f"{path.name}.before")
 
 
 def _unchanged(path: Path, digest: str) -> CaseTable:
     table = read_case_table(path)
     if table.digest != digest:
         raise ChangedSinceError(
-            f"{path.name}: was changed since this page was loaded, here or in another program; look at it as it is now, "
+            f"{path.name}: was changed since this page was loaded, here or in another program; look at it as it is, "
             "and change it again"
         )
     return table
@@ -253,8 +255,8 @@ def _require_inside(path: Path, cells: Mapping[str, str], opened: Path, *, line:
             raise BadInputError(f"{where}column {column!r}: is no path; give one relative to the table") from None
         if not found.is_relative_to(opened.resolve()):
             raise BadInputError(
-                f"{where}column {column!r}: lies outside the opened folder; copy the files there, or open a folder that "
-                "holds both"
+                f"{where}column {column!r}: lies outside the opened folder; copy the files there, or open a folder "
+                "that holds both"
             )
 
 

@@ -1,6 +1,6 @@
-"""Jobs: command lines that run on when the page, the browser or the server is gone. All that is known of them is on disk.
+"""Jobs: command lines that run on when the page, the browser or the server is gone.
 
-A job is a folder ``.nnunet_amt_app/jobs/NUMBER`` of the opened folder:
+All that is known of them is on disk. A job is a folder ``.nnunet_amt_app/jobs/NUMBER`` of the opened folder:
 
 - ``job.json``: what is to run, written once;
 - ``alive``: locked by the process that sees to the job for as long as that process lives, however it ends;

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -79,7 +80,7 @@ def job_view(store: JobStore, job: Job, t: Texts) -> JobView:
         state=t(f"jobs.{job.state}"),
         took=took(job, t),
         outcome=_outcome(store, job, t),
-        error=error.removeprefix("error: ") if job.state == "failed" else "",
+        error=error.removeprefix("error: ").replace(f"{store.opened}/", "") if job.state == "failed" else "",
         stopping=not job.is_over and store.is_stopping(job.id),
         progress=progress_after(line.text for line in lines),
         lines=lines,
@@ -110,7 +111,7 @@ def live_fields(store: JobStore, job: Job, progress: JobProgress, t: Texts) -> d
         "took": took(job, t),
         "stage": stage_sentence(progress, t),
         "step": step_sentence(progress, t),
-        "progress": progress.fraction,
+        "progress": 0.0 if job.state == "queued" else progress.fraction,  # None moves to and fro
         "waits": _outcome(store, job, t) if job.state == "queued" else "",
         **{f"stage_{number}": _badge(stage_state(number, progress), t) for number in range(1, progress.stages + 1)},
         "ended": job.is_over,
@@ -167,24 +168,21 @@ async def _events(request: Request) -> Response:
     store, job = await run_in_threadpool(_asked_for, request)
     given = request.headers.get("last-event-id") or request.query_params.get("after", "")
     position = int(given) if given.isascii() and given.isdigit() else 0
-    if (
-        job.is_over
-        and not await run_in_threadpool(lambda: store.lines(job.id, after=position))
-        and "last-event-id" in (request.headers)
-    ):
+    untold = partial(store.lines, job.id, after=position)
+    if job.is_over and "last-event-id" in request.headers and not await run_in_threadpool(untold):
         return Response(status_code=HTTPStatus.NO_CONTENT)  # the browser asks no further then
     told = job_events(store, job.id, texts(language_of(request)), position=position)
     return StreamingResponse(told, media_type="text/event-stream")
 
 
 async def job_events(store: JobStore, id_: str, t: Texts, *, position: int) -> AsyncIterator[str]:
-    """Give what happens to a job as server-sent events, until it is over: its lines, and its state when that changes."""
+    """Give what happens to a job as server-sent events, until it is over: lines, and the state when it changes."""
     progress = progress_after(line.text for line in await run_in_threadpool(store.last_lines, id_))
     shown: dict[str, Any] = {}
     told = time.monotonic()
     while True:
         job = await run_in_threadpool(store.job, id_)  # before its lines: of one that is over they are all there
-        lines = await run_in_threadpool(lambda after=position: store.lines(id_, after=after))
+        lines = await run_in_threadpool(partial(store.lines, id_, after=position))
         for line in lines:
             position = line.position
             yield f"id: {line.position}\nevent: line\ndata: {line.text}\n\n"

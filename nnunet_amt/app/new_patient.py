@@ -1,4 +1,4 @@
-"""The page of new patients: send CTs or point to them, have a study's model outline them, look, and save the results."""
+"""The page of new patients: send CTs or point to them, have a study's model outline them, look, and save results."""
 
 from __future__ import annotations
 
@@ -95,13 +95,14 @@ def _started(request: Request, form: FormData) -> Response:
         str(form.get("study", "")),
         tuple(kind for kind in KINDS if kind in form.getlist("kind")),
     )
-    files = [(one.filename or "file", one.file) for one in form.getlist("files") if _has_content(one)]
+    sent = [one for one in form.getlist("files") if isinstance(one, UploadFile) and (one.filename or one.size)]
+    files = [(one.filename or "file", one.file) for one in sent]
     problems = _problems(request, asked, files)
     if problems:
         return _patients(request, _with(asked, problems), status_code=HTTPStatus.BAD_REQUEST)
     run: PatientRun | None = None
     try:
-        needed = 2 * sum(one.size or 0 for one in form.getlist("files") if isinstance(one, UploadFile))
+        needed = 2 * sum(one.size or 0 for one in sent)
         require_free_space(opened, needed, "what was sent")
         given = [name for name, _ in files] if files else [asked.path]
         run = new_run(opened, given=given, study=asked.study)
@@ -110,16 +111,18 @@ def _started(request: Request, form: FormData) -> Response:
         inputs = [run.sent] if len(files) > 1 else [*run.sent.iterdir()] if files else [inside(opened, asked.path)]
         command = segment_command(run, inputs, opened=opened, kinds=asked.kinds)
         job_store(opened).submit(JOB_KIND, command, study=asked.study, takes_device=True)
-    except AMTError as error:
+    except (AMTError, OSError) as error:
         if run is not None:
-            shutil.rmtree(run.folder)
-        problems = {"files": told(request, error)}
+            shutil.rmtree(run.folder, ignore_errors=True)
+        problems = {"files": _words(request, error)}
         return _patients(request, _with(asked, problems), status_code=HTTPStatus.BAD_REQUEST)
     return RedirectResponse(f"/patients/{run.id}", HTTPStatus.SEE_OTHER)
 
 
-def _has_content(one: object) -> bool:
-    return isinstance(one, UploadFile) and bool(one.filename or one.size)
+def _words(request: Request, error: AMTError | OSError) -> str:
+    if isinstance(error, AMTError):
+        return told(request, error)
+    return texts(language_of(request))("patients.not_kept", reason=error.strerror or type(error).__name__)
 
 
 def _problems(request: Request, asked: Asked, files: Sequence[tuple[str, BinaryIO]]) -> dict[str, str]:

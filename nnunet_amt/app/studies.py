@@ -174,10 +174,10 @@ def _form(request: Request, asked: NewStudy | None = None) -> Response:
 async def _create(request: Request) -> Response:
     """Begin a study of what the form says, or show the form with what is wrong with it."""
     form = await request.form(max_files=1, max_fields=20)
-    given = {name: str(form.get(name, "")).strip() for name in ("name", "table", "base")}
+    name, table, base = (str(form.get(field, "")).strip() for field in ("name", "table", "base"))
     upload = form.get("upload")
     sent = (upload.filename, await upload.read()) if isinstance(upload, UploadFile) and upload.filename else None
-    return await run_in_threadpool(_created, request, NewStudy(**given), sent)
+    return await run_in_threadpool(_created, request, NewStudy(name, table, base), sent)
 
 
 def _created(request: Request, asked: NewStudy, sent: tuple[str, bytes] | None) -> Response:

@@ -158,14 +158,19 @@ def supervise(command: Sequence[str]) -> int:
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     running: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def hand_on(number: int, _: object) -> None:
-        for process in running:
-            process.send_signal(number)
+        if running:
+            running[0].send_signal(number)
+        else:
+            early.append(number)
 
     for asking in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asking, hand_on)  # also where it is ignored, which the command would inherit
     running.append(subprocess.Popen(list(command), stdin=subprocess.DEVNULL))
+    for number in early:
+        running[0].send_signal(number)
     exit_code = running[0].wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)  # workers that a crash of the command left behind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,11 @@ def wait_for(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
 def wait_until(store: JobStore, job: Job, *states: str) -> Job:
     wait_for(lambda: store.job(job.id).state in states)
     return store.job(job.id)
+
+
+def runner_of(store: JobStore, job: Job) -> int:
+    """Give the number of the process that sees to a running job."""
+    return int(json.loads((store.place(job.id) / "started.json").read_text())["process_id"])
 
 
 def texts(store: JobStore, job: Job) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,7 +60,7 @@ def test_the_command_line_still_prints_them_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that a study prints where its output is no terminal: each line is understood."""
-    monkeypatch.setattr(console, "LINE_INTERVAL", 0.0)
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=count(step=10).__next__))  # every line is due
     stage = Stage("train", "nnUNetv2_train with the paper's recipe", Path(), {}, {}, lambda progress: "")
     with stage_display() as (progress, on_stage):
         on_stage(4, 8, stage, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from nnunet_amt.app.jobs import JobStore
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.errors import BadInputError, DiskFullError
-from tests.app.stand_ins import python, texts, training, wait_for, wait_until
+from tests.app.stand_ins import python, runner_of, texts, training, wait_for, wait_until
 from tests.hostile_folder import ROOT
 
 
@@ -26,11 +25,6 @@ def store(tmp_path: Path) -> Iterator[JobStore]:
     for job in store.jobs():
         store.stop(job.id)
     wait_for(lambda: all(job.is_over for job in store.jobs()))
-
-
-def runner_of(store: JobStore, id_: str) -> int:
-    """Number of the process that sees to a running job."""
-    return int(json.loads((store.place(id_) / "started.json").read_text())["process_id"])
 
 
 def test_a_job_runs_and_all_of_it_is_on_disk(store: JobStore, tmp_path: Path) -> None:
@@ -105,7 +99,7 @@ def test_jobs_outlive_a_server_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_one_job_takes_the_device_and_the_others_wait_in_order(store: JobStore, tmp_path: Path) -> None:
-    """A job that does not take it passes them; one that is stopped while it waits never begins, and none waits for it."""
+    """A job that does not take it passes them; one that is stopped while it waits never begins, nor is waited for."""
     first = store.submit("study", training(tmp_path / "a", epochs=100, seconds=0.1), takes_device=True)
     wait_until(store, first, "running")
     second = store.submit("study", training(tmp_path / "b", epochs=1, seconds=0.1), takes_device=True)
@@ -143,7 +137,7 @@ def test_a_job_whose_process_is_gone_has_failed(store: JobStore, tmp_path: Path)
     after = store.submit("study", training(tmp_path / "a", epochs=1, seconds=0.1), takes_device=True)
     wait_for(lambda: texts(store, job))
     command = int(texts(store, job)[0])
-    os.kill(runner_of(store, job.id), signal.SIGKILL)
+    os.kill(runner_of(store, job), signal.SIGKILL)
     gone = wait_until(store, job, "failed")
     assert (gone.exit_code, gone.ended, gone.is_gone) == (None, None, True)
     wait_for(lambda: not is_running(command))

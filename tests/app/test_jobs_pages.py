@@ -49,7 +49,7 @@ def test_the_page_of_a_job_that_failed(client: TestClient, store: JobStore) -> N
 
 
 def test_events_tell_lines_and_state_and_go_on_from_the_last(client: TestClient, store: JobStore) -> None:
-    """A browser whose connection broke says which line it had; with nothing more to tell it is told to ask no further."""
+    """A browser whose connection broke says which line it had; with nothing more to tell it is to ask no further."""
     job = store.submit("study", python("print('reading cases 1/4'); print('two')"), takes_device=False)
     wait_until(store, job, "done")
     answer = client.get("/jobs/1/events")
@@ -59,7 +59,7 @@ def test_events_tell_lines_and_state_and_go_on_from_the_last(client: TestClient,
     fields = json.loads(state[2])
     assert (state[1], fields["state"], fields["progress"], fields["ended"]) == ("state", "done", 0.25, True)
     again = client.get("/jobs/1/events?after=0", headers={"last-event-id": first[0]})
-    assert [event[1:] for event in events_of(again.text)][0] == ("line", "two")
+    assert next(event[1:] for event in events_of(again.text)) == ("line", "two")
     assert client.get("/jobs/1/events", headers={"last-event-id": second[0]}).status_code == 204
     assert [event[1] for event in events_of(client.get(f"/jobs/1/events?after={second[0]}").text)] == ["state"]
     assert client.get("/jobs/1/events?after=x").status_code == 200

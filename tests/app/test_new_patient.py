@@ -1,24 +1,23 @@
-"""New patients: what is sent is kept inside the opened folder, the job is the command line's, only results are given."""
+"""New patients: what is sent stays in the opened folder, the job is the command line's, only results are given."""
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nnunet_amt.app import new_patient
 from nnunet_amt.app.jobs import job_store
-from nnunet_amt.app.patient_runs import run_of
-from nnunet_amt.clinic.lesions import LESION_COLUMNS
+from nnunet_amt.app.patient_runs import run_of, segment_command
 from nnunet_amt.study.run_study import open_study
 from nnunet_amt.study.settings import StudyFolders
 from tests.app.stand_ins import python, wait_until
 
 if TYPE_CHECKING:
-    from httpx import Response
     from starlette.testclient import TestClient
 
     from nnunet_amt.app.patient_runs import PatientRun
@@ -68,7 +67,7 @@ def study(folder: Path) -> Path:
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """Let a stand-in write the results; gives the commands that would have run."""
     asked: list[tuple[str, ...]] = []
-    right = new_patient.segment_command
+    right = segment_command
 
     def stand_in(run: PatientRun, inputs: list[Path], *, opened: Path, kinds: tuple[str, ...]) -> tuple[str, ...]:
         asked.append(right(run, inputs, opened=opened, kinds=kinds))
@@ -78,12 +77,12 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return asked
 
 
-def send(client: TestClient, *files: tuple[str, bytes], **data: object) -> Response:
+def send(client: TestClient, *files: tuple[str, bytes], **data: object) -> Any:
     sent = [("files", file) for file in files]
     return client.post("/patients", data={"study": "one", "kind": ["seg", "sc"], **data}, files=sent or None)
 
 
-def run_in(folder: Path, answer: Response) -> PatientRun:
+def run_in(folder: Path, answer: Any) -> PatientRun:
     run = run_of(folder, str(answer.url).rsplit("/", 1)[-1])
     store = job_store(folder)
     job = run.job(store)
@@ -107,8 +106,10 @@ def test_a_zip_is_kept_and_segmented_with_the_model_of_the_study(
     run = run_in(folder, answer)
     assert (run.folder / "patient" / "Scan_1.zip").read_bytes() == b"zip"
     assert commands == [
-        ("nnunet_amt", "segment", str(run.folder / "patient" / "Scan_1.zip"), "-o", str(run.results))
-        + ("--model", str(folder / "one"), "--fold", "0", "--device", "cpu", "--as", "seg", "--as", "sc")
+        (
+            *("nnunet_amt", "segment", str(run.folder / "patient" / "Scan_1.zip"), "-o", str(run.results)),
+            *("--model", str(folder / "one"), "--fold", "0", "--device", "cpu", "--as", "seg", "--as", "sc"),
+        )
     ]
 
 
@@ -183,6 +184,20 @@ def test_what_cannot_be_segmented_is_told_at_its_field(
     assert re.search(rf'<span class="problem"[^>]*>[^<]*{re.escape(told)}', answer.text)
     assert not (folder / "new_patients").exists()
     assert job_store(folder).jobs() == ()
+
+
+@pytest.mark.usefixtures("study")
+def test_a_full_disk_is_told_and_leaves_nothing(
+    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(new_patient, "keep_files", full)
+    answer = send(client, ("a.zip", b"x"))
+    assert answer.status_code == 400
+    assert "could not be kept (No space left on device)" in answer.text
+    assert list((folder / "new_patients").iterdir()) == []
 
 
 @pytest.mark.usefixtures("study")

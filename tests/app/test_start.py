@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
 
+httpx = pytest.importorskip("httpx2")  # as starlette's own test client does
+
 Start = Callable[..., tuple[subprocess.Popen[str], str]]
 PASSWORD = "correct horse battery"
 
@@ -43,8 +45,6 @@ def start() -> Iterator[Start]:
 
 
 def test_a_server_that_was_killed_goes_on_for_the_open_tabs(start: Start, tmp_path: Path) -> None:
-    import httpx
-
     process, address = start(tmp_path / "new" / "opened")
     assert address.startswith("http://127.0.0.1:")
     with httpx.Client(follow_redirects=True) as tab:
@@ -66,8 +66,6 @@ def test_two_servers_take_two_ports(start: Start, tmp_path: Path) -> None:
 
 
 def test_others_reach_it_by_tls_and_password(start: Start, tmp_path: Path) -> None:
-    import httpx
-
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate of this test")
     cert, key, password = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "password"

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nnunet_amt.study.settings import manifest_path, read_settings
 
 if TYPE_CHECKING:
-    from httpx import Response
     from starlette.testclient import TestClient
 
 HEADER = "case_id,patient_id,institution,image,mask\n"
 ROW = "a,p1,Alpha,images/a.nii.gz,masks/a.nii.gz\n"
 
 
-def begin(client: TestClient, *, sent: bytes | None = None, **form: str) -> Response:
-    files = {"upload": ("cohort.csv", b"" if sent is None else sent)} if sent is not None else None
+def begin(client: TestClient, *, sent: bytes | None = None, **form: str) -> Any:
+    files = None if sent is None else {"upload": ("cohort.csv", sent)}
     return client.post("/new-study", data=form, files=files, follow_redirects=False)
 
 

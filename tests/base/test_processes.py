@@ -29,6 +29,21 @@ if __name__ == "__main__":
         print(pool.apply(max, (1, 2)))
 """
 
+# A supervisor that is asked to end when its command has just begun, and it does not know of it yet.
+ENDS_EARLY = """
+import os, signal, subprocess, sys
+from nnunet_amt.base import processes
+Popen = subprocess.Popen
+
+def asked_meanwhile(*words, **options):
+    begun = Popen(*words, **options)
+    os.kill(os.getpid(), signal.SIGINT)
+    return begun
+
+subprocess.Popen = asked_meanwhile
+print(processes.supervise([sys.executable, "-c", "import time; time.sleep(60)"]))
+"""
+
 # Touches 40 MB five times over, after once, and tells how many pages of 4 kB the system had to give for it.
 TAKES_MEMORY_AGAIN = """
 import resource
@@ -162,3 +177,14 @@ os.kill(os.getpid(), signal.SIGTERM)
     ignored = hangup == "SIG_IGN"  # as under nohup
     assert found.stdout.splitlines() == [f"True {ignored}", f"[0, {int(ignored)}]"]
     assert found.returncode == 128 + signal.SIGTERM
+
+
+def test_what_asks_for_the_end_reaches_a_command_that_has_just_begun() -> None:
+    """It ended by the signal, not a minute later by itself."""
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", ENDS_EARLY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+        start_new_session=True,
+    )  # fmt: skip
+    assert supervisor.stdout is not None
+    assert supervisor.stdout.readline() == b"130\n"
+    supervisor.communicate()

@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 
 from nnunet_amt.base.files import write_csv
 from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
-from tests.images.dicom.dicom_fixtures import write_ct_series
+from tests.images.dicom.dicom_fixtures import series_uid, write_ct_series
+from tests.images.dicom.seg_fixtures import as_source
 
 SMALL = CohortDesign(
     training=3, tuning=1, external=2, excluded=1, development_institutions=1, external_institutions=2,
@@ -39,8 +40,11 @@ def write_dicom_cohort(folder: Path, scratch: Path, *, design: CohortDesign = SM
 
 def _write_series(folder: Path, image: sitk.Image, case_id: str) -> None:
     column, row, _ = image.GetSpacing()
+    study, frame = series_uid(f"study {case_id}"), series_uid(f"frame {case_id}")
 
     def change(z: int, dataset: Dataset) -> None:
+        as_source(z, dataset)
+        dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = study, frame
         dataset.PixelSpacing = [row, column]
         dataset.SliceThickness = image.GetSpacing()[2]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,8 +37,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     server.kill()
 
 
-def open_tab(browser: Browser, server: AppServer, **options: object) -> OpenPage:
-    context = browser.new_context(**{"viewport": LAPTOP, "locale": "en", **options})
+def open_tab(browser: Browser, server: AppServer, **options: Any) -> OpenPage:
+    asked: dict[str, Any] = {"viewport": LAPTOP, "locale": "en", **options}
+    context = browser.new_context(**asked)
     tab = OpenPage(context.new_page())
     tab.listen()
     tab.page.goto(server.address)
@@ -104,7 +105,7 @@ def test_axe_finds_nothing_serious_and_all_fits(
 
 
 def test_nobody_else_is_shown_more_than_where_the_key_is(browser: Browser, server: AppServer) -> None:
-    context = browser.new_context(viewport=LAPTOP, locale="ja")
+    context = browser.new_context(locale="ja")
     page = context.new_page()
     answer = page.goto(server.address.partition("?")[0])
     assert answer is not None and answer.status == 401

@@ -1,11 +1,15 @@
-"""A person's whole way by clicks: from a folder of DICOM series to the saved report, over a crash of the server."""
+"""A person's whole way by clicks: from a folder of DICOM series to the saved report and a new patient's SEG.
+
+The tab is closed and the server killed on the way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pydicom
 import pytest
 
 from tests.browser.app_server import AppServer
@@ -32,7 +36,8 @@ def server(tmp_path: Path) -> Iterator[AppServer]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport=LAPTOP, locale="en-GB", accept_downloads=True)
+    asked: dict[str, Any] = {"viewport": LAPTOP, "locale": "en-GB", "accept_downloads": True}
+    context = browser.new_context(**asked)
     yield context
     context.close()
 
@@ -63,6 +68,16 @@ def choose_small_settings(page: Page) -> None:
     page.get_by_text("saved").first.wait_for()
 
 
+def segment_new_patient(page: Page, path: Path) -> None:
+    page.get_by_role("link", name="New patient").click()
+    page.get_by_label("Or where it lies").fill("hospital/cts/external_001")
+    page.get_by_role("button", name="Segment").click()
+    page.get_by_role("link", name="Look at the result").wait_for(timeout=3 * MINUTES)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="seg.dcm").click()
+    saved.value.save_as(path)
+
+
 def test_from_a_folder_of_cts_to_the_saved_report(context: BrowserContext, server: AppServer, tmp_path: Path) -> None:
     tab = open_tab(context, server.address)
     page = tab.page
@@ -88,5 +103,7 @@ def test_from_a_folder_of_cts_to_the_saved_report(context: BrowserContext, serve
     assert tab.complaints == []
     assert all(request.startswith("http://127.0.0.1:") for request in tab.requests)
     page.goto(study)
+    segment_new_patient(page, tmp_path / "seg.dcm")
+    assert pydicom.dcmread(tmp_path / "seg.dcm").Modality == "SEG"
     page.get_by_role("link", name="Log").click()
-    assert page.locator("pre").first.inner_text().startswith("nnunet_amt study ")
+    assert [line.split()[1] for line in page.locator("pre").all_inner_texts()] == ["segment", "study"]

@@ -27,20 +27,35 @@ function addLine(list, text) {
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-for (const part of document.querySelectorAll("[data-events]")) {
-  const events = new EventSource(part.dataset.events);
+function follow(part) {
   const lines = part.querySelector("[data-lines]");
+  const address = new URL(part.dataset.events, location.href);
+  let events = null;
   if (lines) lines.scrollTop = lines.scrollHeight;
-  events.addEventListener("line", (event) => lines && addLine(lines, event.data));
-  events.addEventListener("state", (event) => {
-    const state = JSON.parse(event.data);
-    showState(part, state);
-    if (state.ended) {
-      events.close();
-      location.reload();
-    }
+  const open = () => {
+    events = new EventSource(address);
+    events.addEventListener("line", (event) => {
+      address.searchParams.set("after", event.lastEventId);
+      if (lines) addLine(lines, event.data);
+    });
+    events.addEventListener("state", (event) => {
+      const state = JSON.parse(event.data);
+      showState(part, state);
+      if (state.ended) {
+        events.close();
+        location.reload();
+      }
+    });
+  };
+  // A browser has six connections to a server: tabs that nobody looks at hold none.
+  document.addEventListener("visibilitychange", () => {
+    events?.close();
+    if (!document.hidden) open();
   });
+  open();
 }
+
+for (const part of document.querySelectorAll("[data-events]")) follow(part);
 
 // <button data-copy="ID" data-copied="Copied" hidden>: copies the text of the element ID.
 for (const button of document.querySelectorAll("button[data-copy]")) {
@@ -64,6 +79,7 @@ function hiddenField(name, value) {
 
 function editCell(table, cell) {
   const shown = [...cell.childNodes];
+  const problems = shown.filter((node) => node.nodeType !== Node.TEXT_NODE);
   const text = shown.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
   const form = document.createElement("form");
   Object.assign(form, { method: "post", action: table.dataset.cells, className: "cell-form" });
@@ -74,15 +90,20 @@ function editCell(table, cell) {
   const save = document.createElement("button");
   save.textContent = table.dataset.save;
   form.append(hiddenField("digest", table.dataset.digest), hiddenField("line", cell.parentNode.dataset.line), field, save);
-  const back = () => cell.replaceChildren(...shown);
+  const back = () => {
+    cell.replaceChildren(...shown);
+    cell.classList.remove("changing");
+  };
   form.addEventListener("keydown", (event) => { if (event.key === "Escape") back(); });
   form.addEventListener("submit", (event) => {
     if (field.value !== text) return;
     event.preventDefault();
     back();
   });
-  cell.replaceChildren(form);
-  field.focus();
+  cell.classList.add("changing");
+  cell.replaceChildren(form, ...problems);
+  form.scrollIntoView({ block: "nearest", inline: "nearest" });
+  field.focus({ preventScroll: true });
   field.select();
 }
 
