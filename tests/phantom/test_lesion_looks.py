@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from nnunet_amt.cohort.lesion_findings import Location
 from nnunet_amt.phantom import Look, Phantom, PhantomRequest, TumourRequest, render_phantom
 from nnunet_amt.phantom.lesion_looks import LESION_KINDS
-from nnunet_amt.phantom.placement import Location
 from nnunet_amt.phantom.thorax import spine_y
 from nnunet_amt.risk.fusion.class_map import read_class_map
 
