@@ -37,7 +37,7 @@ def training(folder: Path, *, epochs: int, seconds: float) -> tuple[str, ...]:
     return python(TRAINING, folder, epochs, seconds)
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Wait until something holds; a machine at work may take its time."""
     end = time.monotonic() + seconds
     while not condition():
