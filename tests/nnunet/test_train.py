@@ -230,7 +230,7 @@ def test_finished_training_of_other_plans_is_not_taken_for_todays(
 @pytest.mark.parametrize(
     ("trainer", "epochs"),
     [
-        *(("nnUNetTrainerAMT", 1000), ("nnUNetTrainerAMT_20epochs", 20), ("nnUNetTrainerAMT_demo", 18)),
+        *(("nnUNetTrainerAMT", 1000), ("nnUNetTrainerAMT_20epochs", 20), ("nnUNetTrainerAMT_demo", 20)),
         *(("nnUNetTrainer_250epochs", 250), ("nnUNetTrainerOfMine", 1000)),
     ],
 )
