@@ -67,23 +67,9 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
         return progress.what if progress.stage == "train" else ""
 
     wait_for(lambda: "epoch" in told() or store.job(again.id).is_over, seconds=8 * MINUTES)
-    assert f"epoch {epochs + 1} of 16" in "\n".join(texts(store, again))
+    assert f"epoch {epochs + 1} of " in "\n".join(texts(store, again))
     assert last_job(store, "mine") == store.job(again.id)
     os.kill(runner_of(store, again), signal.SIGKILL)
     assert wait_until(store, again, "failed").is_gone
     wait_for(lambda: not processes_that_name(folder))
     assert read_checkpoint(latest)["current_epoch"] >= epochs
-
-
-def test_the_shortest_training_runs_to_the_report(tmp_path: Path) -> None:
-    """The trainer of one epoch; all stages are then done, and the command line says so too."""
-    manifest = write_phantom_cohort(tmp_path / "cohort", design=SETTINGS.design)
-    folder = tmp_path / "mine"
-    settings = open_study(folder, manifest=manifest, changes={**CHANGES, "train": {"trainer": SETTINGS.trainer}})
-    store = JobStore(tmp_path)
-    job = store.submit("study", study_command(folder), study="mine", takes_device=True)
-    wait_for(lambda: store.job(job.id).is_over, seconds=10 * MINUTES)
-    assert store.job(job.id).state == "done", texts(store, job)
-    assert all(state.done for state in study_status(folder, settings))
-    assert (folder / "report.html").is_file()
-    assert progress_after(texts(store, job)).stage == "report"
