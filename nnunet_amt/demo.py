@@ -57,6 +57,9 @@ def run_demo(
     needs 1 GB of free disk.
     """
     require_free_space(output, NEEDED_BYTES, "the demo")
+    import torch
+
+    torch.set_num_threads(1)  # as its trainer does: on such small windows a second thread waits busily for the first
     settings = settings or DemoSettings()
     manifest = write_phantom_cohort(
         output / "phantom_cohort", design=settings.design, jobs=usable_cores(), progress=progress
