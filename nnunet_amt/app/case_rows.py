@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt import paper
-from nnunet_amt.app.case_table import FILE_COLUMNS, CaseTable, counts_by_institution
+from nnunet_amt.app.case_table import CaseTable, counts_by_institution
 from nnunet_amt.cohort.case import SPLITS
+from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES
 from nnunet_amt.dataset_conversion.case_source import require_existing

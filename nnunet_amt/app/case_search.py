@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nnunet_amt.app.case_table import FILE_COLUMNS, CaseTable
+from nnunet_amt.app.case_table import CaseTable
 from nnunet_amt.cohort.case import ExcludedRow
+from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.dataset_conversion.pairing import FoundCase, FoundFiles, NotPaired
 

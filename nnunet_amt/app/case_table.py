@@ -14,6 +14,7 @@ from nnunet_amt.base.csv_cells import unguarded_cell
 from nnunet_amt.base.files import atomic_path, csv_text, write_text
 from nnunet_amt.base.spreadsheet_text import bare_cell
 from nnunet_amt.cohort.manifest import (
+    FILE_COLUMNS,
     OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
     check_manifest,
@@ -24,7 +25,6 @@ from nnunet_amt.cohort.manifest_checks import ManifestProblem
 from nnunet_amt.cohort.thymic_findings import is_clinical
 from nnunet_amt.errors import BadInputError, ManifestError
 
-FILE_COLUMNS = ("image", "mask", "mask_2")
 # Columns that a row can be given although the table has none of them yet.
 _USUAL = ("split", "roi", "age", "sex", "histology", "no_tumour", "exclusion_reason")
 _LONGEST_CELL = 2000

@@ -68,7 +68,7 @@ def _patients(request: Request, asked: Asked | None = None, *, status_code: int 
     """Show the form, and what was asked for before."""
     opened = opened_folder(request)
     t = texts(language_of(request))
-    models = usable_studies(opened, studies_below(opened))
+    models = usable_studies(studies_below(opened))
     runs = [(run, _state(run, t, request)) for run in runs_in(opened)]
     context = {"models": models, "asked": asked or Asked(), "runs": runs, "kinds": KINDS}
     return render(request, "patients.html.j2", status_code=status_code, **context)
@@ -130,7 +130,7 @@ def _problems(request: Request, asked: Asked, files: Sequence[tuple[str, BinaryI
     t = texts(language_of(request))
     opened = opened_folder(request)
     problems: dict[str, str] = {}
-    if asked.study not in usable_studies(opened, studies_below(opened)):
+    if asked.study not in usable_studies(studies_below(opened)):
         problems["study"] = t("patients.choose_study")
     if bool(asked.path) == bool(files):
         problems["files"] = t("patients.give_one") if files else t("patients.give_something")

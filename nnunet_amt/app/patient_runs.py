@@ -15,14 +15,13 @@ from nnunet_amt.base.files import read_record, write_json
 from nnunet_amt.clinic.case_results import CASES_FILE, LESIONS_FILE, PAGE, results_in
 from nnunet_amt.dataset_conversion.pairing.find_pairs import NEW_PATIENT_FILE
 from nnunet_amt.errors import AMTError, BadInputError
-from nnunet_amt.models.plans import BEST_CHECKPOINT
+from nnunet_amt.models.plans import BEST_CHECKPOINT, FINAL_CHECKPOINT
 from nnunet_amt.study.settings import StudyFolders, read_settings
 
 FOLDER = "new_patients"
 KINDS = ("seg", "rtstruct", "sc")
 JOB_KIND = "segment"
 _SENT, _RESULTS = "patient", "results"  # series without a folder of their own are called by the first
-_FINAL_CHECKPOINT = "checkpoint_final.pth"
 _ID = re.compile(r"\d{8}-\d{6}(-\d+)?")
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 _LONGEST_NAME = 100
@@ -85,9 +84,9 @@ class PatientRun:
         return max(mine, key=lambda job: int(job.id), default=None)
 
 
-def usable_studies(opened: Path, studies: Sequence[Path]) -> list[str]:
+def usable_studies(studies: Sequence[Path]) -> list[str]:
     """Name the studies that have a trained model."""
-    return [study.name for study in studies if _has_model(opened / study.name)]
+    return [study.name for study in studies if _has_model(study)]
 
 
 def _has_model(study: Path) -> bool:
@@ -95,7 +94,7 @@ def _has_model(study: Path) -> bool:
         fold = StudyFolders.of(study, read_settings(study)).fold_folder
     except AMTError:
         return False
-    return any((fold / name).is_file() for name in (BEST_CHECKPOINT, _FINAL_CHECKPOINT))
+    return any((fold / name).is_file() for name in (BEST_CHECKPOINT, FINAL_CHECKPOINT))
 
 
 def new_run(opened: Path, *, given: Sequence[str], study: str) -> PatientRun:

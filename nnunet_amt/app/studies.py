@@ -22,7 +22,7 @@ from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
 from nnunet_amt.base.files import csv_text, numbered_cells, require_folder, write_text
 from nnunet_amt.base.spreadsheet_text import decoded_table
-from nnunet_amt.cohort.manifest import REQUIRED_COLUMNS
+from nnunet_amt.cohort.manifest import FILE_COLUMNS, REQUIRED_COLUMNS
 from nnunet_amt.errors import AMTError, ManifestError
 from nnunet_amt.study.run_study import open_study, study_status
 from nnunet_amt.study.settings import SETTINGS_FILE, read_settings
@@ -32,7 +32,6 @@ _USUAL_COLUMNS = (
     *REQUIRED_COLUMNS,
     *("roi", "split", "age", "sex", "histology", "manufacturer", "slice_thickness_mm", "no_tumour", "exclusion_reason"),
 )
-_PATH_COLUMNS = ("image", "mask", "mask_2")
 _LONGEST_NAME = 60
 _MOST_TABLES = 50  # that are offered
 _TABLE_DEPTHS = ("*.csv", "*/*.csv", "*/*/*.csv")
@@ -145,7 +144,7 @@ def rebased_table(data: bytes, *, name: str, before: PurePosixPath) -> str:
         raise ManifestError(
             f"{name} line 1: has no column {missing[0]!r}; a manifest has {', '.join(REQUIRED_COLUMNS)}"
         )
-    places = [header.index(column) for column in _PATH_COLUMNS if column in header]
+    places = [header.index(column) for column in FILE_COLUMNS if column in header]
     for cells in lines[1:]:
         for place in places:
             if place < len(cells) and cells[place].strip() and not PurePosixPath(cells[place]).is_absolute():

@@ -22,13 +22,13 @@ from nnunet_amt.baseline.planned import (
 from nnunet_amt.errors import WorkFailedError
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.evaluation.comparison import ComparisonResult, ComparisonSettings, compare
-from nnunet_amt.models.plans import CONFIGURATION, read_plans
+from nnunet_amt.models.plans import CONFIGURATION, FINAL_CHECKPOINT, read_plans
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.predict import run_prediction
 from nnunet_amt.nnunet.prediction_record import recorded_prediction
 from nnunet_amt.nnunet.predictions import keep_finished_predictions, require_output
 from nnunet_amt.nnunet.process import cpu_friendly_environment
-from nnunet_amt.nnunet.train import FINAL_CHECKPOINT, recorded_training
+from nnunet_amt.nnunet.train import recorded_training
 
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationResult

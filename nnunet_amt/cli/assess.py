@@ -12,6 +12,7 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.clinic.assessments import ASSESSED, Assessment, write_assessments
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.label_maps import named_cases
+from nnunet_amt.evaluation.subjects import in_words
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.new_cases import NotTaken
@@ -112,7 +113,7 @@ class RiskAssessor:
         from nnunet_amt.risk.new_tumours import predict_risk
 
         found = predict_risk(self.model, tumours, output, device=device, progress=progress)
-        whose = self.info.training.get("subjects") or "patients or phantoms (which, is not on record)"
+        whose = in_words(self.info.training.get("subjects"))
         return {
             one.case_id: Assessment(
                 question="Low or high risk of a thymoma",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nnunet_amt.risk.fusion.lesion_study import LesionStudyResult
     from nnunet_amt.risk.fusion.study_cohort import OpenedCohort
 
-_EPOCHS = 100
-
 
 @dataclass(frozen=True)
 class LesionOptions:
@@ -47,16 +45,15 @@ class LesionOptions:
         from nnunet_amt.risk.fusion.study_cohort import StudyBegun, read_study_begun
 
         begun = read_study_begun(at) or StudyBegun(dataset="")
-        models = tuple(dict.fromkeys(self.models or (*NETWORKS, SHUFFLED)))
+        repeats = self.repeats or len(FusionSettings.seeds)
+        chosen = {"epochs": self.epochs, "depth": self.regnet, "cell": self.cell}
         return FusionSettings(
             task=task,  # type: ignore[arg-type]
-            models=models,
-            seeds=tuple(range(self.seed, self.seed + (self.repeats or 3))),
-            epochs=self.epochs or _EPOCHS,
+            models=tuple(dict.fromkeys(self.models or (*NETWORKS, SHUFFLED))),
+            seeds=tuple(range(self.seed, self.seed + repeats)),
             pixels=self.size or begun.pixels,
-            depth=self.regnet or 20,  # type: ignore[arg-type]
-            cell=self.cell or "lstm",  # type: ignore[arg-type]
             denoise=begun.denoise and not self.with_noise,
+            **{name: value for name, value in chosen.items() if value is not None},  # type: ignore[arg-type]
         )
 
 

@@ -27,6 +27,8 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.writing.numbers import duration, file_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nnunet_amt.study.run_study import StudyResult
     from nnunet_amt.study.stage import StageState
 
@@ -178,36 +180,38 @@ def demo(
         result = run_demo(output, settings=settings, device=device, progress=progress, on_stage=on_stage)
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     _show_study(result, time.monotonic() - started)
-    manifest = output / "phantom_cohort" / "manifest.csv"
-    out.print(f"  nnunet_amt study MANIFEST.csv -o FOLDER    # your own cohort; columns as in {manifest}", markup=False)
+    _show_own_cohort("nnunet_amt study MANIFEST.csv -o FOLDER", output)
 
 
 def _risk_demo(output: Path, device: str) -> None:
     from nnunet_amt.cli.risk import show_risk_study
     from nnunet_amt.demo import run_risk_demo
-    from nnunet_amt.nnunet.environment import require_device
 
-    device, started = require_device(device), time.monotonic()
-    with progress_bars() as progress:
-        result = run_risk_demo(output, device=device, progress=progress)
-    out.print("\nPhantoms of thymomas, drawn by a program, and readers that no people are:")
-    show_risk_study(result)
-    out.print(f"  took {duration(time.monotonic() - started)}", markup=False)
-    _show_own_cohort("nnunet_amt risk study MANIFEST.csv -o FOLDER", output)
+    heading = "Phantoms of thymomas, drawn by a program, and readers that no people are:"
+    _further_demo(run_risk_demo, show_risk_study, output, device, heading=heading, options="")
 
 
 def _fusion_demo(output: Path, device: str) -> None:
     from nnunet_amt.cli.risk_lesions import show_lesion_study
     from nnunet_amt.demo import run_fusion_demo
+
+    heading = "Phantoms of lesions, drawn by a program with drawn CTC levels, and readers that no people are:"
+    _further_demo(run_fusion_demo, show_lesion_study, output, device, heading=heading, options=" --task binary")
+
+
+def _further_demo(
+    run: Callable[..., Any], show: Callable[[Any], None], output: Path, device: str, *, heading: str, options: str
+) -> None:
+    """Run the demo of a study of risk or of lesions, and show it; `options` are those of the like command."""
     from nnunet_amt.nnunet.environment import require_device
 
     device, started = require_device(device), time.monotonic()
     with progress_bars() as progress:
-        result = run_fusion_demo(output, device=device, progress=progress)
-    out.print("\nPhantoms of lesions, drawn by a program with drawn CTC levels, and readers that no people are:")
-    show_lesion_study(result)
+        result = run(output, device=device, progress=progress)
+    out.print(f"\n{heading}")
+    show(result)
     out.print(f"  took {duration(time.monotonic() - started)}", markup=False)
-    _show_own_cohort("nnunet_amt risk study MANIFEST.csv -o FOLDER --task binary", output)
+    _show_own_cohort(f"nnunet_amt risk study MANIFEST.csv -o FOLDER{options}", output)
 
 
 def _show_own_cohort(command: str, output: Path) -> None:

@@ -12,13 +12,12 @@ from pathlib import Path, PurePosixPath
 from nnunet_amt.dataset_conversion.training_list import TrainingList, training_list
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.folder import require_model
-from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, FINAL_CHECKPOINT
 from nnunet_amt.nnunet.environment import require_known_trainer
 from nnunet_amt.nnunet.predict import find_model, trained_models
 from nnunet_amt.study.settings import SETTINGS_FILE, StudyFolders, read_settings
 from nnunet_amt.trainers.unet import AMTUNet
 
-_FINAL_CHECKPOINT = "checkpoint_final.pth"  # what nnUNetv2_export_model_to_zip takes if not told otherwise
 _LARGEST_MEMBER_BYTES = 2_000_000_000
 
 
@@ -101,7 +100,7 @@ def _of_folder(folder: Path, fold: str, checkpoint: str | None) -> Path:
     require_known_trainer(trainer)
     name = checkpoint or BEST_CHECKPOINT
     if checkpoint is None and not (folder / f"fold_{fold}" / name).is_file():
-        name = _FINAL_CHECKPOINT
+        name = FINAL_CHECKPOINT
     return require_model(folder, fold=fold, checkpoint=name, trainer=trainer, network=AMTUNet)
 
 

@@ -31,6 +31,7 @@ from nnunet_amt.cohort.thymic_findings import (
 from nnunet_amt.errors import ManifestError
 
 REQUIRED_COLUMNS = ("case_id", "patient_id", "institution", "image", "mask")
+FILE_COLUMNS = ("image", "mask", "mask_2")  # paths, relative to the manifest
 OPTIONAL_COLUMNS = (
     "split",
     "roi",
@@ -290,7 +291,7 @@ def _checked_row(row: Row, line: int, folder: Path) -> tuple[CohortCase | Exclud
         return None, problems + [ManifestProblem(line, column, words, row.get("case_id")) for column, words in others]
     if problems:
         return None, problems
-    fields |= {name: folder / fields[name] for name in ("image", "mask", "mask_2") if fields[name]}
+    fields |= {name: folder / fields[name] for name in FILE_COLUMNS if fields[name]}
     clinical = tuple((name, text) for name, text in row.items() if is_clinical(name) and text)
     return CohortCase(**fields, clinical=clinical, line=line), []
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import read_record
+from nnunet_amt.writing.table import Document
 
 PATIENTS, PHANTOMS = "patients", "phantoms"  # and what a joint manifest is of: "patients and phantoms"
 NOT_BESIDE = "so the paper's results do not stand beside these; nnunet_amt published shows them."
@@ -41,3 +43,14 @@ def why_not_published(subjects: str | None) -> str:
     else:
         why = f"The cases are {subjects}"
     return f"{why}, {NOT_BESIDE}"
+
+
+def of_subjects(document: Document, subjects: str | None) -> Document:
+    """Leave the paper's results out of a document whose cases are not patients, and say why; else it stays as it is."""
+    why = why_not_published(subjects)
+    return replace(document.without_published(), notes=(*document.notes, why)) if why else document
+
+
+def in_words(subjects: str | None) -> str:
+    """Name the subjects for whoever uses a model of them."""
+    return subjects or "patients or phantoms (which, is not on record)"

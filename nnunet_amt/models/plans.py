@@ -17,6 +17,7 @@ from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
 PLANS_NAME = "nnUNetAMTPlans"
 CONFIGURATION = "3d_fullres"
 BEST_CHECKPOINT = "checkpoint_best.pth"
+FINAL_CHECKPOINT = "checkpoint_final.pth"  # what nnU-Net's own commands take if not told otherwise
 DEFAULT_TRAINER = "nnUNetTrainerAMT"
 NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
 # Pooling between the levels halves every edge.

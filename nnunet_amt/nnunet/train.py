@@ -31,8 +31,10 @@ from nnunet_amt.models.folder import (
     require_state,
 )
 from nnunet_amt.models.plans import (
+    BEST_CHECKPOINT,
     CONFIGURATION,
     DEFAULT_TRAINER,
+    FINAL_CHECKPOINT,
     PLANS_NAME,
     SPLITS,
     read_plans,
@@ -44,12 +46,11 @@ from nnunet_amt.nnunet.commands import train_command, train_options, with_whole_
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment, require_device, require_known_trainer
 from nnunet_amt.trainers.seeding import SEED_VARIABLE, agreed_seed
 
-FINAL_CHECKPOINT = "checkpoint_final.pth"
 NNUNET_EPOCHS = 1000
 TrainingState = Literal["not begun", "begun", "trained", "finished"]
 
 _SPLITS = "splits_final.json"
-_CHECKPOINTS = ("checkpoint_best.pth", FINAL_CHECKPOINT)
+_CHECKPOINTS = (BEST_CHECKPOINT, FINAL_CHECKPOINT)
 _EPOCH = re.compile(r": Epoch (\d+)\s*$")
 _BATCH = re.compile(r"Batch (\d+)/\d+")
 _TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")

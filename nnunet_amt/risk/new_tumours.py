@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from nnunet_amt.base.files import require_no_file, write_csv
 from nnunet_amt.base.progress import Progress, silent
@@ -29,6 +29,8 @@ NOTHING_FOUND = "no lesion that is large enough was found"
 _COLUMNS = ("case_id", "model", "score", "threshold", "called", "note")
 # Of a segmented case, see `nnunet_amt.clinic.case_results`; the last is written when all is there.
 _CROP, _LABEL_MAP, _RESULT = "ct_crop.nii.gz", "segmentation.nii.gz", "result.json"
+_Part = TypeVar("_Part")
+_Part_co = TypeVar("_Part_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,6 @@ class NewTumour:
     def of_segmented(cls, folder: Path) -> NewTumour:
         """Take the crop of the CT, in which every lesion is whole, and the label map."""
         return cls(folder.name, folder / _CROP, folder / _LABEL_MAP, is_crop=True)
-
-    def roi(self) -> tuple[Roi | None, str]:
-        """Cut the ROI; None, and why, where there is none. Raises what `cut_roi` does."""
-        with self.mask_on_grid() as mask:
-            if mask is None:
-                return None, NOTHING_FOUND
-            roi, note = cut_roi(self.image, mask, case_id=self.case_id)
-        return roi, note.reason
 
     @contextmanager
     def mask_on_grid(self) -> Iterator[Path | None]:
@@ -103,6 +97,44 @@ def segmented_tumours(folder: Path) -> list[NewTumour]:
     return [NewTumour.of_segmented(case) for case in cases]
 
 
+class _Cut(Protocol[_Part_co]):
+    """Cuts what a network looks at out of CT and mask; None, and why, where there is nothing to cut."""
+
+    def __call__(self, image: Path, mask: Path, *, case_id: str) -> tuple[_Part_co | None, str]: ...
+
+
+def cut_tumours(
+    tumours: Sequence[NewTumour], cut: _Cut[_Part], *, progress: Progress = silent
+) -> tuple[dict[str, _Part], dict[str, str]]:
+    """Cut what a network looks at of each tumour; one that cannot be cut stops no other.
+
+    Returns
+    -------
+    dict
+        What was cut, by case.
+    dict
+        Why nothing was, by case; empty where something was.
+    """
+    parts: dict[str, _Part] = {}
+    reasons: dict[str, str] = {}
+    for done, tumour in enumerate(tumours, start=1):
+        try:
+            with tumour.mask_on_grid() as mask:
+                found = (None, NOTHING_FOUND) if mask is None else cut(tumour.image, mask, case_id=tumour.case_id)
+        except AMTError as error:
+            found = None, str(error)
+        part, reasons[tumour.case_id] = found
+        if part is not None:
+            parts[tumour.case_id] = part
+        progress(done, len(tumours), "cutting ROIs")
+    return parts, reasons
+
+
+def _cut_roi(image: Path, mask: Path, *, case_id: str) -> tuple[Roi | None, str]:
+    roi, note = cut_roi(image, mask, case_id=case_id)
+    return roi, note.reason
+
+
 def predict_risk(
     model_folder: Path,
     tumours: Sequence[NewTumour],
@@ -130,16 +162,7 @@ def predict_risk(
 
     require_no_file(output)
     info = read_model_info(model_folder)
-    rois: dict[str, Roi] = {}
-    notes: dict[str, str] = {}
-    for done, tumour in enumerate(tumours, start=1):
-        try:
-            roi, notes[tumour.case_id] = tumour.roi()
-        except AMTError as error:
-            roi, notes[tumour.case_id] = None, str(error)
-        if roi is not None:
-            rois[tumour.case_id] = roi
-        progress(done, len(tumours), "cutting ROIs")
+    rois, notes = cut_tumours(tumours, _cut_roi, progress=progress)
     inputs = {"model": RunInput(model_folder, names=MODEL_FILES)}
     with recorded_run(output, STAGE, inputs=inputs, outputs=(RISK_FILE,), device=device) as run:
         heats = heat_maps(model_folder, rois.values(), device=device, progress=progress)

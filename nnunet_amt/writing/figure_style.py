@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.files import atomic_path
+from nnunet_amt.base.progress import Progress, silent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,6 +81,13 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
             picture.set_interpolation("none")  # as it is: SVG would make it coarser
         with atomic_path(folder / f"{name}.svg") as partial:
             figure.savefig(partial, metadata={"Date": None})
+
+
+def save_figures(drawings: Mapping[str, Callable[[], Figure]], folder: Path, *, progress: Progress = silent) -> None:
+    """Draw figures one after the other and save each by its name, see `save_figure`; `progress` is told of each."""
+    for done, (name, draw) in enumerate(drawings.items(), start=1):
+        save_figure(draw(), folder, name)
+        progress(done, len(drawings), "drawing figures")
 
 
 def save_plain_figure(figure: Figure, path: Path) -> None:

@@ -141,8 +141,8 @@ def write_risk_study(folder: Path, *, subjects: str | None = "phantoms", cohort_
     """
     risk, cohort = folder / "risk", cohort_of()
     with contextlib.ExitStack() as patches:
-        for module in ("evaluation.evaluate_risk", "reading.reader_study"):
-            patches.enter_context(mock.patch(f"nnunet_amt.risk.{module}.save_figure", _blank_figure))
+        for module in ("writing.figure_style", "risk.reading.reader_study"):
+            patches.enter_context(mock.patch(f"nnunet_amt.{module}.save_figure", _blank_figure))
         for figure in ("roc_figure", "calibration_figure", "subgroup_figure"):
             patches.enter_context(mock.patch(f"nnunet_amt.risk.evaluation.evaluate_risk.{figure}"))
         patches.enter_context(mock.patch("nnunet_amt.risk.reading.reader_figure.reader_figure"))
@@ -169,8 +169,8 @@ def write_lesion_study(
     at, cases = FusionFolder.of_risk(folder / "risk"), lesions.many_cases(5)
     evaluation, reading = "evaluation.evaluate_lesions", "reading.lesion_reader_study"
     with contextlib.ExitStack() as patches:
-        for module in (evaluation, reading):
-            patches.enter_context(mock.patch(f"nnunet_amt.risk.fusion.{module}.save_figure", _blank_figure))
+        for module in ("writing.figure_style", f"risk.fusion.{reading}"):
+            patches.enter_context(mock.patch(f"nnunet_amt.{module}.save_figure", _blank_figure))
         for figure in ("flow", "binary_roc", "multiclass_roc", "confusion", "decision", "gain", "ctc"):
             patches.enter_context(mock.patch(f"nnunet_amt.risk.fusion.{evaluation}.{figure}_figure"))
         for drawing in ("reader_figure", "draw_readers"):

@@ -36,7 +36,7 @@ from nnunet_amt.writing.figure_style import (
     new_figure,
     plain_axes,
     plain_text,
-    save_figure,
+    save_figures,
 )
 from nnunet_amt.writing.numbers import counted
 
@@ -82,9 +82,7 @@ def write_figures(
             forest_rows(cases, institutions, overall, settings=settings, clusters=clusters),
             falsely_marked=_falsely_marked(cases),
         )
-    for done, (name, draw) in enumerate(drawings.items(), start=1):
-        save_figure(draw(), folder, name)
-        progress(done, len(drawings), "drawing figures")
+    save_figures(drawings, folder, progress=progress)
 
 
 def froc_figure(overall: GroupSummary, *, published: bool = False) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
-from nnunet_amt.evaluation.subjects import why_not_published
+from nnunet_amt.evaluation.subjects import of_subjects
 from nnunet_amt.risk.cases import RiskCohort
 from nnunet_amt.risk.clinical_baseline import CLINICAL
 from nnunet_amt.risk.evaluation.characteristics import characteristics_table
@@ -44,7 +44,7 @@ from nnunet_amt.risk.evaluation.tables import (
 from nnunet_amt.risk.networks.settings import CURVES_FILE
 from nnunet_amt.risk.scores import MODELS_FILE, SCORES_FILE
 from nnunet_amt.study.study_files import RISK_SUMMARY
-from nnunet_amt.writing.figure_style import save_figure
+from nnunet_amt.writing.figure_style import save_figures
 from nnunet_amt.writing.table import Document, Picture, Table
 from nnunet_amt.writing.table_formats import html_document, markdown_document
 
@@ -183,9 +183,7 @@ def evaluate_risk(
             notes=scored.notes,
             foot=f"nnunet_amt {__version__}. Research use only.",
         )
-        why = why_not_published(subjects)
-        if why:
-            document = replace(document.without_published(), notes=(*document.notes, why))
+        document = of_subjects(document, subjects)
         write_text(folder / "risk_tables.md", markdown_document(document))
         write_text(folder / RISK_SUMMARY.page, html_document(document))
         write_summary(folder / RISK_SUMMARY.name, evaluation, document, heats=heats, subjects=subjects)
@@ -289,9 +287,5 @@ def _drawings(
 
 
 def _draw(folder: Path, drawings: Mapping[str, Callable[[], Figure]], progress: Progress) -> tuple[Picture, ...]:
-    pictures = []
-    for done, (name, draw) in enumerate(drawings.items(), start=1):
-        save_figure(draw(), folder, name)
-        pictures.append(Picture(folder / f"{name}.png", _FIGURES[name], wide=True))
-        progress(done, len(drawings), "drawing figures")
-    return tuple(pictures)
+    save_figures(drawings, folder, progress=progress)
+    return tuple(Picture(folder / f"{name}.png", _FIGURES[name], wide=True) for name in drawings)

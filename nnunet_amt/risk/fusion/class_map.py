@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,11 +115,9 @@ def _is_malignant(where: str, text: str) -> bool:
     word = text.casefold()
     if word in _KINDS:
         return _KINDS[word]
-    try:
+    with suppress(ValueError):
         if word:  # an empty cell would say no
             return yes_or_no(word)
-    except ValueError:
-        pass
     raise ManifestError(f"{where}, column 'malignant': is {text!r}; it must be yes or no")
 
 

@@ -9,7 +9,8 @@ from typing import get_args
 
 from nnunet_amt.base.files import files_together, read_rows, write_csv
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.risk.fusion.lesion_case import LesionSplit
+from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, MALIGNANT, LesionSplit
+from nnunet_amt.statistics.roc import youden_threshold
 
 CLASS_SCORES_FILE = "class_scores.csv"
 SPLITS: tuple[LesionSplit, ...] = get_args(LesionSplit)
@@ -74,6 +75,18 @@ class ClassScoreTable:
         for row in sorted(rows, key=lambda row: (row.case_id, row.seed)):
             by_case.setdefault(row.case_id, []).append(row)
         return tuple(_mean(of_case) for of_case in by_case.values())
+
+
+def tuning_threshold(table: ClassScoreTable, model: str) -> float | None:
+    """Give Youden's threshold of a model's ensemble on the tuning cases, from which on it calls a lesion malignant.
+
+    None of a task of several classes, and where the tuning cases are not of both.
+    """
+    if table.classes != BINARY_CLASSES:
+        return None
+    tuning, place = table.of(model, "tuning"), table.classes.index(MALIGNANT)
+    malignant = [row.reference == MALIGNANT for row in tuning]
+    return youden_threshold([row.probabilities[place] for row in tuning], malignant) if len({*malignant}) == 2 else None
 
 
 def write_class_scores(folder: Path, table: ClassScoreTable, *, alone: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nnunet_amt.base.files import atomic_path, write_json
 from nnunet_amt.base.json_file import NUMBER
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.evaluation.subjects import subjects_of
+from nnunet_amt.evaluation.subjects import in_words, subjects_of
 from nnunet_amt.risk.fusion.encoding import Encoding
 from nnunet_amt.risk.fusion.fusion_settings import CELLS, DEPTHS, DMFN, NETWORKS, Cell, Depth
 from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, TASKS, LesionCase, Task
@@ -91,10 +91,10 @@ class TrainedOn:
     @property
     def sentence(self) -> str:
         """Say it in one line."""
-        who = self.subjects or "patients or phantoms (which, is not on record)"
         return (
-            f"trained on {self.cases} lesions of {self.patients} {who} from {self.institutions} institution"
-            f"{'' if self.institutions == 1 else 's'}; epoch and threshold chosen on {self.tuning_cases} more"
+            f"trained on {self.cases} lesions of {self.patients} {in_words(self.subjects)} "
+            f"from {self.institutions} institution{'' if self.institutions == 1 else 's'}; "
+            f"epoch and threshold chosen on {self.tuning_cases} more"
         )
 
 

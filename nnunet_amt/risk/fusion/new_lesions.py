@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnunet_amt.base.files import require_no_file, write_csv
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
-from nnunet_amt.errors import AMTError
 from nnunet_amt.risk.fusion.encoding import PatientData
-from nnunet_amt.risk.new_tumours import NOTHING_FOUND, NewTumour
+from nnunet_amt.risk.new_tumours import NewTumour, cut_tumours
 
 if TYPE_CHECKING:  # bring torch
-    from nnunet_amt.risk.fusion.lesion_crop import LesionCrop
     from nnunet_amt.risk.fusion.lesion_model import LesionModelInfo
     from nnunet_amt.risk.fusion.predict_lesions import LesionPrediction
 
@@ -57,18 +56,14 @@ def predict_new_lesions(
     BadInputError
         If the model cannot be used.
     """
+    from nnunet_amt.risk.fusion.lesion_crop import cut_lesion
     from nnunet_amt.risk.fusion.lesion_model import read_lesion_model_info
     from nnunet_amt.risk.fusion.predict_lesions import predict_lesions
 
     require_no_file(output)
     info = read_lesion_model_info(model_folder)
-    crops: dict[str, LesionCrop] = {}
-    reasons: dict[str, str] = {}
-    for done, tumour in enumerate(tumours, start=1):
-        crop, reasons[tumour.case_id] = _crop(tumour, info)
-        if crop is not None:
-            crops[tumour.case_id] = crop
-        progress(done, len(tumours), "cutting ROIs")
+    cut = partial(cut_lesion, pixels=info.pixels, denoise=info.denoise)
+    crops, reasons = cut_tumours(tumours, cut, progress=progress)
     inputs = {"model": RunInput(model_folder, names=info.files)}
     with recorded_run(output, STAGE, inputs=inputs, outputs=(DIAGNOSIS_FILE,), device=device) as run:
         scored = predict_lesions(model_folder, crops, patients, device=device, progress=progress)
@@ -85,19 +80,6 @@ def called(prediction: LesionPrediction) -> str:
     if prediction.malignant is None:
         return prediction.top[0][0]
     return "malignant" if prediction.malignant else "benign"
-
-
-def _crop(tumour: NewTumour, info: LesionModelInfo) -> tuple[LesionCrop | None, str]:
-    """Cut the crop as the model takes it; None, and why, where there is none."""
-    from nnunet_amt.risk.fusion.lesion_crop import cut_lesion
-
-    try:
-        with tumour.mask_on_grid() as mask:
-            if mask is None:
-                return None, NOTHING_FOUND
-            return cut_lesion(tumour.image, mask, case_id=tumour.case_id, pixels=info.pixels, denoise=info.denoise)
-    except AMTError as error:
-        return None, str(error)
 
 
 def _new_lesion(case_id: str, predictions: Mapping[str, LesionPrediction], reasons: Mapping[str, str]) -> NewLesion:

@@ -19,16 +19,17 @@ from nnunet_amt.risk.fusion.class_scores import (
     ClassScore,
     ClassScoreTable,
     read_class_scores,
+    tuning_threshold,
     write_class_scores,
 )
 from nnunet_amt.risk.fusion.encoding import CTC, Encoding, fit_encoding, mixed_columns
 from nnunet_amt.risk.fusion.fusion_folder import FusionFolder
 from nnunet_amt.risk.fusion.fusion_settings import BASELINES, SHUFFLED, TITLES, FusionSettings
 from nnunet_amt.risk.fusion.lesion_baselines import class_scores, score_baselines
-from nnunet_amt.risk.fusion.lesion_case import BINARY_CLASSES, MALIGNANT, LesionCase, LesionCohort
+from nnunet_amt.risk.fusion.lesion_case import LesionCase, LesionCohort
 from nnunet_amt.risk.fusion.lesion_model import LesionModelInfo, TrainedOn, write_lesion_model
 from nnunet_amt.risk.fusion.shuffled_ctc import with_shuffled_ctc
-from nnunet_amt.statistics.roc import youden_threshold
+from nnunet_amt.writing.numbers import counted
 
 if TYPE_CHECKING:
     from nnunet_amt.risk.fusion.lesion_crop import LesionCrop
@@ -164,7 +165,7 @@ def _require_cases(cases: Sequence[LesionCase], settings: FusionSettings) -> Non
         least = 2 if split == "training" or settings.task == "binary" else 1
         if len(found) < least:
             raise TooFewCasesError(
-                f"{settings.task} task: the {split} split has crops of {_counted(_count(cases, split), 'lesion')} of "
+                f"{settings.task} task: the {split} split has crops of {counted(_count(cases, split), 'lesion')} of "
                 f"{', '.join(sorted(found)) or 'no class'}, {words}; {remedy}"
             )
 
@@ -222,7 +223,7 @@ def _write_model(work: _Work, model: str, trained: Mapping[int, TrainedLesions],
         denoise=settings.denoise,
         ctc_unit=settings.ctc_unit,
         encoding=work.encoding,
-        threshold=_threshold(ClassScoreTable(work.classes, tuple(rows)), model),
+        threshold=tuning_threshold(ClassScoreTable(work.classes, tuple(rows)), model),
         weights={seed: one.weights_sha256 for seed, one in trained.items()},
         trained_on=TrainedOn.of(work.cases, task=settings.task, classes=work.classes),
         training={**settings.of_training(model), "best_epochs": [one.best_epoch for one in trained.values()]},
@@ -231,20 +232,12 @@ def _write_model(work: _Work, model: str, trained: Mapping[int, TrainedLesions],
     write_lesion_model(work.at.model(settings.task, model), info, files)
 
 
-def _threshold(table: ClassScoreTable, model: str) -> float | None:
-    """Give Youden's threshold of the ensemble on the tuning cases; None of a task of several classes."""
-    if table.classes != BINARY_CLASSES:
-        return None
-    rows, place = table.of(model, "tuning"), table.classes.index(MALIGNANT)
-    return youden_threshold([row.probabilities[place] for row in rows], [row.reference == MALIGNANT for row in rows])
-
-
 def _without_crop(cases: Sequence[LesionCase], crops: Mapping[str, LesionCrop]) -> list[str]:
     without = [case for case in cases if case.case_id not in crops]
     if not without:
         return []
     of_splits = ", ".join(f"{_count(without, split)} {split}" for split in dict.fromkeys(c.split for c in without))
-    return [f"{_counted(len(without), 'lesion')} without a crop ({of_splits}) took no part; the crops' table says why"]
+    return [f"{counted(len(without), 'lesion')} without a crop ({of_splits}) took no part; the crops' table says why"]
 
 
 def _of_levels(cases: Sequence[LesionCase], encoding: Encoding) -> list[str]:
@@ -270,7 +263,7 @@ def _of_classes(cases: Sequence[LesionCase], settings: FusionSettings, classes: 
     scored = sum(case.class_of(settings.task) in lacking for case in cases)
     return [
         f"no training case is of {', '.join(lacking)}: no model can find "
-        f"{'it' if len(lacking) == 1 else 'them'} ({_counted(scored, 'case')} of the other splits)"
+        f"{'it' if len(lacking) == 1 else 'them'} ({counted(scored, 'case')} of the other splits)"
     ]
 
 
@@ -286,7 +279,3 @@ def _of_epochs(model: str, trained: Mapping[int, TrainedLesions], settings: Fusi
 
 def _count(cases: Sequence[LesionCase], split: str) -> int:
     return sum(case.split == split for case in cases)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

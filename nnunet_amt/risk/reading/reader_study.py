@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json, write_text
 from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.evaluation.results.result_folder import recorded_results
-from nnunet_amt.evaluation.subjects import why_not_published
+from nnunet_amt.evaluation.subjects import of_subjects
 from nnunet_amt.risk.evaluation.summary_json import rates_json
 from nnunet_amt.risk.reading.reader_analysis import ReadCase, ReaderAnalysis, Reads, analyse_study
 from nnunet_amt.risk.reading.reader_file import ReaderTable
@@ -93,9 +93,7 @@ def write_reader_study(
     ) as (folder, notes):
         notes.counts |= {"readers": len(result.readers), "cases": len(result.readings.cases)}
         document = _document(result, folder, planned_difference, power, figures=figures)
-        if why := why_not_published(subjects):
-            document = document.without_published()
-            document = replace(document, notes=(*document.notes, why))
+        document = of_subjects(document, subjects)
         write_text(folder / "reader_tables.md", markdown_document(document))
         write_text(folder / READER_STUDY.page, html_document(document))
         write_json(folder / READER_STUDY.name, document_json(document, READER_STUDY.version) | analysis_json(result))

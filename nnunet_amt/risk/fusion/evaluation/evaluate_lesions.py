@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RECORD_FILE, RunInput
 from nnunet_amt.dataset_conversion.flow_figure import flow_figure
 from nnunet_amt.evaluation.results.result_folder import recorded_results, require_apart
-from nnunet_amt.evaluation.subjects import why_not_published
+from nnunet_amt.evaluation.subjects import of_subjects
 from nnunet_amt.risk.fusion.class_scores import CLASS_SCORES_FILE
 from nnunet_amt.risk.fusion.evaluation.binary import binary_performances
 from nnunet_amt.risk.fusion.evaluation.cohort_tables import flow_counts, flow_table, table_1, table_2
@@ -51,7 +51,7 @@ from nnunet_amt.risk.fusion.fusion_settings import DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort, LesionSplit, Task
 from nnunet_amt.statistics.rates import Rate
 from nnunet_amt.study.study_files import LESION_SUMMARY
-from nnunet_amt.writing.figure_style import save_figure
+from nnunet_amt.writing.figure_style import save_figures
 from nnunet_amt.writing.table import Document, Picture, Table
 from nnunet_amt.writing.table_formats import html_document, markdown_document
 
@@ -187,8 +187,7 @@ def evaluate_lesions(
             notes=scores.notes,
             foot=f"nnunet_amt {__version__}. Research use only.",
         )
-        if why := why_not_published(subjects):
-            document = replace(document.without_published(), notes=(*document.notes, why))
+        document = of_subjects(document, subjects)
         write_text(folder / "lesion_tables.md", markdown_document(document))
         write_text(folder / LESION_SUMMARY.page, html_document(document))
         write_summary(folder / LESION_SUMMARY.name, evaluation, document, subjects=subjects)
@@ -265,9 +264,5 @@ def _drawings(evaluation: LesionEvaluation) -> dict[str, Callable[[], Figure]]:
 
 
 def _draw(folder: Path, drawings: Mapping[str, Callable[[], Figure]], progress: Progress) -> tuple[Picture, ...]:
-    pictures = []
-    for done, (name, draw) in enumerate(drawings.items(), start=1):
-        save_figure(draw(), folder, name)
-        pictures.append(Picture(folder / f"{name}.png", _FIGURES[name], wide=True))
-        progress(done, len(drawings), "drawing figures")
-    return tuple(pictures)
+    save_figures(drawings, folder, progress=progress)
+    return tuple(Picture(folder / f"{name}.png", _FIGURES[name], wide=True) for name in drawings)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.errors import BadInputError, TooFewCasesError, UnmatchedCasesError
-from nnunet_amt.risk.fusion.class_scores import SPLITS, ClassScoreTable
+from nnunet_amt.risk.fusion.class_scores import SPLITS, ClassScoreTable, tuning_threshold
 from nnunet_amt.risk.fusion.lesion_case import MALIGNANT, LesionCase, LesionCohort, Task
 from nnunet_amt.risk.fusion.reading.lesion_questions import DECISIONS, DIAGNOSIS, MANAGEMENT, SURGERY, questions_of
 from nnunet_amt.risk.fusion.reading.macro_points import MacroPoints, macro_points
@@ -19,7 +19,6 @@ from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis, analyse_stud
 from nnunet_amt.risk.reading.reader_file import ReaderTable
 from nnunet_amt.risk.reading.reader_question import ReaderQuestion
 from nnunet_amt.statistics.reader_table import gather_readings
-from nnunet_amt.statistics.roc import youden_threshold
 
 _SURGERY = float(DECISIONS.index(SURGERY))
 _FEWEST_OF_CLASS = 2  # for the variance of an AUC
@@ -96,16 +95,9 @@ def model_scores(scores: ClassScoreTable, *, task: Task, classes: Sequence[str],
         )
     if model not in scores.models:
         raise BadInputError(f"there are no scores of {model}; name one of {', '.join(scores.models)}, or train it")
-    rows = {split: scores.of(model, split) for split in SPLITS}
-    threshold = None
-    if task == "binary":
-        place = scores.classes.index(MALIGNANT)
-        tuning = [(row.probabilities[place], row.reference == MALIGNANT) for row in rows["tuning"]]
-        if len({high for _, high in tuning}) > 1:
-            threshold = youden_threshold(*zip(*tuning, strict=True))
     title = model.upper() if model == DIAGNOSIS.model.lower() else model
-    known = {row.case_id: row.probabilities for of_split in rows.values() for row in of_split}
-    return ModelScores(title, scores.classes, known, threshold)
+    known = {row.case_id: row.probabilities for split in SPLITS for row in scores.of(model, split)}
+    return ModelScores(title, scores.classes, known, tuning_threshold(scores, model))
 
 
 def analyse_lesion_readers(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import write_json, write_text
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.result_folder import recorded_results
-from nnunet_amt.evaluation.subjects import PHANTOMS, why_not_published
+from nnunet_amt.evaluation.subjects import PHANTOMS, of_subjects
 from nnunet_amt.risk.evaluation.summary_json import rates_json
 from nnunet_amt.risk.fusion.class_scores import ClassScoreTable
 from nnunet_amt.risk.fusion.lesion_case import LesionCohort, Task
@@ -125,9 +125,7 @@ def write_lesion_reader_study(
         notes.counts |= {name: len(analysis.readings.cases) for name, analysis in study.yes_or_no.items()}
         notes.counts |= {name: len(answers.readings.cases) for name, answers in study.named.items()}
         document = _document(study, _draw(study, folder) if figures else ())
-        if why := why_not_published(subjects):
-            document = document.without_published()
-            document = replace(document, notes=(*document.notes, why))
+        document = of_subjects(document, subjects)
         write_text(folder / "lesion_reader_tables.md", markdown_document(document))
         write_text(folder / LESION_READER_STUDY.page, html_document(document))
         write_json(folder / LESION_READER_STUDY.name, _json(study, document))
