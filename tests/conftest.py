@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +83,12 @@ def one_worker_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("nnunet_amt.cli.options.usable_cores", lambda: 1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def processes_find_the_tests() -> None:
+    """The command line, run by an earlier test, keeps this process's Pythons from the folder that they start in."""
+    os.environ.pop("PYTHONSAFEPATH", None)
 
 
 @pytest.fixture(scope="session")

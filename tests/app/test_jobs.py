@@ -15,7 +15,7 @@ from nnunet_amt.app.jobs import JobStore
 from nnunet_amt.base.processes import is_running
 from nnunet_amt.errors import BadInputError, DiskFullError
 from tests.app.stand_ins import python, runner_of, texts, training, wait_for, wait_until
-from tests.hostile_folder import ROOT
+from tests.hostile_folder import environment
 
 
 @pytest.fixture
@@ -82,7 +82,10 @@ time.sleep(600)
 def test_jobs_outlive_a_server_that_is_killed(tmp_path: Path) -> None:
     """By kill -9, of its whole process group: the one that runs goes on, the one that waits has its turn after it."""
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True
+        [sys.executable, "-c", SERVER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env=environment(),
+        start_new_session=True,
     )
     assert server.stdout is not None
     assert server.stdout.readline() == b"submitted\n"
