@@ -14,6 +14,8 @@ from starlette.responses import HTMLResponse
 from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
 
+# Of a study, below /studies/NAME.
+STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"))
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
 _YEAR_SECONDS = 365 * 24 * 3600
 # What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.
@@ -43,9 +45,11 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
                 "t": texts(language),
                 "lang": language,
                 "languages": LANGUAGES,
-                "path": request.url.path,
+                "path": request.scope["path"],
                 "here": request.url.path if request.method in ("GET", "HEAD") else "/",
                 "navigation": NAVIGATION,
+                "study_pages": STUDY_PAGES,
+                "study_path": f"/studies/{request.path_params.get('name', '')}",
                 "version": __version__,
                 "signed_in_by_password": getattr(request.app.state, "by_password", False),
                 **context,

@@ -123,6 +123,6 @@ def test_all_works_without_the_script(browser: Browser, server: AppServer, tmp_p
     page.get_by_label("Or a table to send").set_input_files(table)
     page.get_by_label("Paths in the sent table count from").fill("hospital")
     page.get_by_role("button", name="Begin the study").click()
-    page.get_by_role("link", name="Back to sent").click()
+    page.get_by_role("link", name="Steps").click()
     page.get_by_role("button", name="Run all steps").wait_for()
     page.context.close()

@@ -54,7 +54,7 @@ def begin_study(page: Page) -> None:
     page.get_by_label("Name of the study").fill("phantoms")
     page.get_by_label("A table in the opened folder").fill("hospital/manifest.csv")
     page.get_by_role("button", name="Begin the study").click()
-    page.get_by_role("link", name="Back to phantoms").click()
+    page.get_by_role("link", name="Steps").click()
 
 
 def choose_small_settings(page: Page) -> None:
