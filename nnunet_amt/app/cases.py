@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,15 +30,19 @@ from nnunet_amt.app.case_table import (
     replace_table,
     undo,
 )
+from nnunet_amt.app.language import language_of, texts
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
+from nnunet_amt.app.sent_files import keep_folders
 from nnunet_amt.app.studies import rebased_table, study_of
-from nnunet_amt.base.files import csv_text
+from nnunet_amt.base.files import csv_text, require_free_space
 from nnunet_amt.dataset_conversion.pairing import find_pairs
 from nnunet_amt.errors import AMTError
 from nnunet_amt.study.settings import manifest_path, read_settings
 
+SENT_FOLDER = "sent"  # beside the table: what was sent, a folder each time
 _CELL = "cell-"
+_MOST_FILES = 10_000
 _KEPT = ("show", "ids")  # of the address, from page to page
 
 
@@ -182,18 +188,47 @@ async def _search(request: Request) -> Response:
 
 def _searched(request: Request, form: FormData) -> Response:
     asked = {name: str(form.get(name, "")).strip() for name in ("path", "institution")}
-    path, opened = _editable_path(request), opened_folder(request)
     try:
-        root = inside(opened, asked["path"])
-        found = find_pairs(root)
-        table = read_case_table(path)
-        rows = new_rows(found, table, opened=opened, institution=asked["institution"])
-        add_rows(path, rows.rows, digest=str(form.get("digest", "")))
+        rows = _add_found(request, inside(opened_folder(request), asked["path"]), form)
     except HTTPException as error:
         return _page(request, message=error.detail, status_code=error.status_code, searched=asked)
     except AMTError as error:
         return _page(request, message=told(request, error), status_code=_status(error), searched=asked)
     return _page(request, found=rows, searched=asked)
+
+
+async def _send(request: Request) -> Response:
+    """Keep CTs and masks that were sent in a folder of the study, and add what they hold as rows."""
+    form = await request.form(max_files=_MOST_FILES, max_fields=10)
+    return await run_in_threadpool(_sent, request, form)
+
+
+def _sent(request: Request, form: FormData) -> Response:
+    files = [one for one in form.getlist("files") if isinstance(one, UploadFile) and (one.filename or one.size)]
+    folder = _editable_path(request).parent / SENT_FOLDER / f"{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}"
+    t = texts(language_of(request))
+    if not files:
+        return _page(request, message=t("cases.send_none"), status_code=HTTPStatus.BAD_REQUEST)
+    try:
+        require_free_space(folder, sum(one.size or 0 for one in files), "what was sent")
+        keep_folders(folder, [(one.filename or "file", one.file) for one in files])
+        rows = _add_found(request, folder, form)
+    except (AMTError, OSError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, AMTError):
+            return _page(request, message=told(request, error), status_code=_status(error))
+        message = t("patients.not_kept", reason=error.strerror or type(error).__name__)
+        return _page(request, message=message, status_code=HTTPStatus.BAD_REQUEST)
+    return _page(request, found=rows)
+
+
+def _add_found(request: Request, root: Path, form: FormData) -> NewRows:
+    """Add the CTs below a folder to the table."""
+    path = _editable_path(request)
+    institution = str(form.get("institution", "")).strip()
+    rows = new_rows(find_pairs(root), read_case_table(path), opened=opened_folder(request), institution=institution)
+    add_rows(path, rows.rows, digest=str(form.get("digest", "")))
+    return rows
 
 
 def _status(error: AMTError) -> int:
@@ -220,4 +255,5 @@ routes = [
     Route("/studies/{name}/cases/import", _import, methods=["POST"]),
     Route("/studies/{name}/cases/undo", _undo, methods=["POST"]),
     Route("/studies/{name}/cases/search", _search, methods=["POST"]),
+    Route("/studies/{name}/cases/send", _send, methods=["POST"]),
 ]

@@ -24,7 +24,6 @@ from nnunet_amt.app.patient_runs import (
     JOB_KIND,
     KINDS,
     PatientRun,
-    keep_files,
     new_run,
     run_of,
     runs_in,
@@ -32,6 +31,7 @@ from nnunet_amt.app.patient_runs import (
     usable_studies,
 )
 from nnunet_amt.app.security import inside
+from nnunet_amt.app.sent_files import keep_files
 from nnunet_amt.app.studies import studies_below
 from nnunet_amt.base.files import require_free_space
 from nnunet_amt.clinic.case_results import volume_of
@@ -107,7 +107,7 @@ def _started(request: Request, form: FormData) -> Response:
         given = [name for name, _ in files] if files else [asked.path]
         run = new_run(opened, given=given, study=asked.study)
         if files:
-            keep_files(run, files)
+            keep_files(run.sent, files)
         inputs = [run.sent] if len(files) > 1 else [*run.sent.iterdir()] if files else [inside(opened, asked.path)]
         command = segment_command(run, inputs, opened=opened, kinds=asked.kinds)
         job_store(opened).submit(JOB_KIND, command, study=asked.study, takes_device=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nnunet_amt.app.jobs import Job, JobStore
 from nnunet_amt.base.files import read_record, write_json
@@ -23,8 +22,6 @@ KINDS = ("seg", "rtstruct", "sc")
 JOB_KIND = "segment"
 _SENT, _RESULTS = "patient", "results"  # series without a folder of their own are called by the first
 _ID = re.compile(r"\d{8}-\d{6}(-\d+)?")
-_NOT_IN_NAMES = re.compile(r"[^\w.-]+")
-_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -139,17 +136,6 @@ def _read(folder: Path) -> PatientRun | None:
     if not _ID.fullmatch(folder.name) or not isinstance(given, list) or not record.get("created"):
         return None
     return PatientRun(folder.name, folder, str(record["created"]), tuple(map(str, given)), str(record.get("study", "")))
-
-
-def keep_files(run: PatientRun, files: Sequence[tuple[str, BinaryIO]]) -> None:
-    """Keep what was sent, under names that lead nowhere else; of those that are alike each gets a number."""
-    run.sent.mkdir()
-    for number, (name, content) in enumerate(files, start=1):
-        base = re.split(r"[/\\]", name)[-1]
-        plain = _NOT_IN_NAMES.sub("_", base)[-_LONGEST_NAME:].strip("._") or "file"
-        place = run.sent / plain
-        with (run.sent / f"{number:05d}_{plain}" if place.exists() else place).open("xb") as kept:
-            shutil.copyfileobj(content, kept)
 
 
 def segment_command(run: PatientRun, inputs: Sequence[Path], *, opened: Path, kinds: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ without the token of the first address comes in.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from nnunet_amt.app.pages import error_page
 
 FORM_BYTES = 32 * 1024**2
 UPLOAD_BYTES = 8 * 1024**3
-LARGE_UPLOADS = "/patients"  # where CTs are sent to
+_LARGE_UPLOADS = re.compile(r"/patients|/studies/[^/]+/cases/send")  # where CTs are sent to
 LOGIN = "/login"
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -176,7 +177,7 @@ def is_loopback(host: str) -> bool:
 
 def upload_limit(path: str) -> int:
     """Tell how many bytes may be sent to an address."""
-    return UPLOAD_BYTES if path.startswith(LARGE_UPLOADS) else FORM_BYTES
+    return UPLOAD_BYTES if _LARGE_UPLOADS.fullmatch(path) else FORM_BYTES
 
 
 def _limited(receive: Receive, most: int) -> Receive:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,11 @@ def save(client: TestClient, line: int, **cells: str) -> Any:
     digest = digest_in(client.get(PAGE))
     data = {"digest": digest, "line": str(line), **{f"cell-{name}": text for name, text in cells.items()}}
     return client.post(f"{PAGE}/row", data=data)
+
+
+def send(client: TestClient, *files: tuple[str, bytes], institution: str = "") -> Any:
+    data = {"digest": digest_in(client.get(PAGE)), "institution": institution}
+    return client.post(f"{PAGE}/send", data=data, files=[("files", file) for file in files] or None)
 
 
 def test_every_problem_stands_in_its_row(client: TestClient, study: Path) -> None:
@@ -151,6 +157,50 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     again = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
     assert "Cases added: 0." in again.text
     assert "In the table already: 1." in again.text
+
+
+def test_a_sent_zip_of_dicom_is_unpacked_beside_the_table_and_its_cases_added(
+    client: TestClient, study: Path, tmp_path: Path
+) -> None:
+    """A second time it is another folder, and the CTs in it another copy: rows that one sees and may remove."""
+    write_ct_series(tmp_path / "p9" / "ct")
+    write_rtstruct(tmp_path / "p9" / "rs.dcm", {"GTV": [square(105.0, (0, 1), (0, 1))]})
+    shutil.make_archive(str(tmp_path / "p9"), "zip", tmp_path / "p9")
+    content = (tmp_path / "p9.zip").read_bytes()
+    answer = send(client, ("p9.zip", content), institution="West")
+    assert "Cases added: 1." in answer.text
+    row = row_of(answer, 5)
+    folder = next((study / "sent").iterdir())
+    assert f"sent/{folder.name}/p9/ct" in row
+    assert f"sent/{folder.name}/p9/rs.dcm" in row
+    assert "West" in row
+    assert "problem" not in row
+
+
+def test_images_and_masks_are_sent_in_their_folders(client: TestClient, study: Path) -> None:
+    """A browser sends a folder's files with their places in it."""
+    answer = send(client, ("north/images/a.nii.gz", b"ct"), ("north/masks/a.nii.gz", b"mask"))
+    assert "Cases added: 1." in answer.text
+    assert re.search(r"sent/[\d-]+/north/images/a.nii.gz</td>.*sent/[\d-]+/north/masks/a.nii.gz", row_of(answer, 5))
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ((), "Nothing was chosen"),
+        ((("a.zip", b"PK\x03\x04 but no zip"),), "a.zip: is damaged, or no zip"),
+    ],
+)
+def test_what_was_sent_in_vain_leaves_nothing(
+    client: TestClient, study: Path, files: tuple[tuple[str, bytes], ...], told: str
+) -> None:
+    answer = send(client, *files)
+    assert answer.status_code == 400
+    assert told in answer.text
+    assert not any((study / "sent").glob("*"))
+    stale = client.post(f"{PAGE}/send", data={"digest": "0"}, files=[("files", ("b.nii.gz", b"x"))])
+    assert stale.status_code == 409
+    assert not any((study / "sent").glob("*"))
 
 
 @pytest.mark.parametrize(("path", "status"), [("../..", 403), ("/etc", 403), ("none", 400), ("one/c1.nii.gz", 400)])
