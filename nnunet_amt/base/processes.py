@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.pool
 import multiprocessing.util
 import os
 import signal
@@ -19,8 +20,9 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -46,6 +48,18 @@ def keep_freed_memory() -> None:
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_MAX, 0)
         set_option(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def pools_of_threads(module: ModuleType) -> Iterator[None]:
+    """Let the pools that a module makes by ``multiprocessing.get_context(...).Pool`` be of threads of this process."""
+    original = module.multiprocessing
+    in_threads = SimpleNamespace(Pool=multiprocessing.pool.ThreadPool)
+    module.multiprocessing = SimpleNamespace(get_context=lambda _method=None: in_threads)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        module.multiprocessing = original  # type: ignore[attr-defined]
 
 
 def keep_current_folder_out() -> None:

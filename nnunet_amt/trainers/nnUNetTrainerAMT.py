@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from io import StringIO
 from math import isnan
 from pathlib import Path
@@ -11,15 +11,17 @@ from time import perf_counter, time
 
 import torch
 import torch.distributed as dist
+from nnunetv2.evaluation import evaluate_predictions
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as nnunets_trainer
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
 from nnunet_amt.base.files import atomic_path
-from nnunet_amt.base.processes import keep_freed_memory
+from nnunet_amt.base.processes import keep_freed_memory, pools_of_threads
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans import (
     require_amt_plans,
@@ -290,6 +292,18 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.print_to_log_file,
         )
         return of_all_ranks(own)
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """Predict the tuning cases with the last weights, as nnU-Net does at the end of a training.
+
+        On a CPU its workers are threads: as processes each would import torch, which takes longer than the little that
+        is to be written.
+        """
+        modules = (nnunets_trainer, evaluate_predictions) if self.device.type == "cpu" else ()
+        with ExitStack() as stack:
+            for module in modules:
+                stack.enter_context(pools_of_threads(module))
+            super().perform_actual_validation(save_probabilities)
 
     def _plan_next_evaluation(self, seconds: float) -> None:
         schedule = self.tuning_schedule

@@ -178,6 +178,28 @@ def test_tuning_set_is_evaluated_on_whole_volumes(base: Path, planned_base: Path
     assert [overlap.dice for overlap in overlaps] == [pytest.approx(2 * tumour / (voxels + tumour))] * 2
 
 
+def test_the_last_validation_starts_no_process_on_a_cpu(
+    base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that always says tumour, as above; its label maps and nnU-Net's summary are written all the same."""
+    trainer = make_trainer(planned_base)
+    trainer.initialize()
+    with torch.no_grad():
+        trainer.network.head.weight.zero_()
+        trainer.network.head.bias.copy_(torch.tensor([-5.0, 5.0]))
+
+    def start(process: Any) -> None:
+        raise AssertionError(f"{process} was started")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", start)
+    trainer.perform_actual_validation()
+    written = Path(trainer.output_folder) / "validation"
+    voxels, tumour = 16 * 40 * 40, 5 * 12 * 12
+    summary = json.loads((written / "summary.json").read_text())
+    assert summary["foreground_mean"]["Dice"] == pytest.approx(2 * tumour / (voxels + tumour))
+    assert sorted(path.name for path in written.glob("*.nii.gz")) == ["d.nii.gz", "e.nii.gz"]
+
+
 def test_best_checkpoint_is_the_epoch_of_the_highest_tuning_dice(
     base: Path, planned_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
