@@ -153,7 +153,7 @@ async def _import(request: Request) -> Response:
                 table = rebased_table(content, name=path.name, before=PurePosixPath(before)).encode()
             replace_table(path, table, digest=str(form.get("digest", "")), opened=opened)
         except HTTPException as error:
-            return _page(request, message=error.detail, status_code=error.status_code)
+            return _page(request, message=told(request, error), status_code=error.status_code)
         except AMTError as error:
             return _page(request, message=told(request, error), status_code=_status(error))
         return _back(request)
@@ -190,7 +190,7 @@ def _searched(request: Request, form: FormData) -> Response:
         rows = new_rows(found, table, opened=opened, institution=asked["institution"])
         add_rows(path, rows.rows, digest=str(form.get("digest", "")))
     except HTTPException as error:
-        return _page(request, message=error.detail, status_code=error.status_code, searched=asked)
+        return _page(request, message=told(request, error), status_code=error.status_code, searched=asked)
     except AMTError as error:
         return _page(request, message=told(request, error), status_code=_status(error), searched=asked)
     return _page(request, found=rows, searched=asked)
