@@ -69,7 +69,7 @@ def test_japanese_words_are_read(tmp_path: Path) -> None:
 def test_a_formula_is_no_value(tmp_path: Path) -> None:
     """Saved as text, it would be an institution of its own."""
     path = write(tmp_path, f"{FULL_HEADER}\n{full_row(institution='=A2&B2')}\n")
-    with pytest.raises(ManifestError, match="column 'institution' .*holds a formula; enter the value"):
+    with pytest.raises(ManifestError, match=r"column 'institution' .*holds a formula; enter the value"):
         read_manifest(path)
 
 
