@@ -14,7 +14,7 @@ OHIF_SHA256 := b189d3963bfc58e9394a9db8c7be75d07beb029ec211dbb126d47b62969dd3f1
 OHIF := .ohif/dist/index.html
 DICOM_PACKAGES := dicom3tools plastimatch dcmtk orthanc orthanc-dicomweb
 
-.PHONY: demo viewer ohif test test-slow test-browser test-clinic chromium dicom-programs lint types format bench bench-speed clean help
+.PHONY: demo viewer ohif test test-app test-slow test-browser test-clinic chromium dicom-programs lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -29,15 +29,22 @@ viewer: $(NIIVUE)  ## Fetch NiiVue with npm, for the report's viewer
 # One process a core, each with the tests of whole files, as fixtures are shared within a file.
 IN_PARALLEL := -n auto --dist loadfile
 
-test: $(VENV)/installed-dev  ## Run the tests but for the slow ones and those in a browser (8 minutes on 2 CPU cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow and not real and not browser and not clinic and not timed"
+# The no-code page's tests stand apart, so that no step runs them a second time.
+WITHOUT_APP := --ignore=tests/app --ignore-glob='tests/browser/test_app_*.py'
+
+test: $(VENV)/installed-dev  ## Run the tests but for the slow ones, those in a browser and those of the no-code page (8 minutes on 2 CPU cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(WITHOUT_APP) -m "not slow and not real and not browser and not clinic and not timed"
+
+test-app: $(VENV)/installed-browser chromium  ## Run the tests of the no-code page: its server, and every page in a headless Chromium
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) tests/app
+	$(BIN)/python -m pytest tests/browser/test_app_*.py -m "not timed"    # one browser and one server at a time
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there
-	$(BIN)/python -m pytest -m "(slow or real) and not browser and not clinic"    # trainings take all cores by themselves
+	$(BIN)/python -m pytest $(WITHOUT_APP) -m "(slow or real) and not browser and not clinic"    # trainings take all cores by themselves
 
 test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headless Chromium; Debian's is installed where root may
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
-	$(BIN)/python -m pytest tests/browser -m "not timed and not clinic"
+	$(BIN)/python -m pytest tests/browser $(WITHOUT_APP) -m "not timed and not clinic"
 
 test-clinic: $(VENV)/installed-browser chromium dicom-programs  ## Have validators, other readers and OHIF look at our DICOM objects; Debian's are installed where root may
 	@test -f $(OHIF) || $(MAKE) --silent ohif || echo "OHIF was not fetched; its tests skip"
@@ -76,7 +83,7 @@ bench: $(VENV)/installed-dev .bench-venv/installed  ## Time the conversion again
 	$(BIN)/python -m benchmarks.bench_conversion
 	$(BIN)/python -m benchmarks.bench_evaluation
 	$(BIN)/python -m benchmarks.bench_intervals
-	$(BIN)/python -m pytest -m timed    # the page of 164 cases, where make test-browser has installed a browser
+	$(BIN)/python -m pytest -m timed    # the report of 164 cases and the table of 711, where make test-browser has installed a browser
 
 bench-speed: $(VENV)/installed  ## Time training and prediction against default nnU-Net, on the GPU if there is one
 	$(BIN)/python -m benchmarks.bench_training --folder .bench-speed --json .bench-speed/training.json

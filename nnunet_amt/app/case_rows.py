@@ -9,13 +9,14 @@ from pathlib import Path
 
 from nnunet_amt import paper
 from nnunet_amt.app.case_table import CaseTable, counts_by_institution
-from nnunet_amt.cohort.case import SPLITS
+from nnunet_amt.cohort.case import SPLITS, place_in_manifest
 from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES
-from nnunet_amt.dataset_conversion.case_source import require_existing
+from nnunet_amt.dataset_conversion.case_source import open_case, require_known_kind
 from nnunet_amt.dataset_conversion.pairing.dicom import structure_names
-from nnunet_amt.errors import AMTError
+from nnunet_amt.errors import AMTError, BadInputError
+from nnunet_amt.images.dicom.files import quiet_readers
 
 _PATIENT = "patient_id"
 # What a cell may hold, to choose from; other texts may be typed where the manifest takes them.
@@ -120,6 +121,8 @@ def table_view(
         Line of the row whose form is open, and what was typed into it before.
     """
     problems = _all_problems(table, opened)
+    if editing in table.rows and editing is not None and not problems[editing]:
+        _add_what_headers_tell(problems, table, editing)
     patients: dict[str, int] = {}
     rows = [_row(table, line, problems, patients, with_ids) for line in table.rows]
     asked = {
@@ -143,7 +146,7 @@ def table_view(
     )
 
 
-def _all_problems(table: CaseTable, opened: Path) -> Problems:
+def _all_problems(table: CaseTable, opened: Path) -> dict[int, dict[str | None, list[str]]]:
     """Gather what is wrong by line and column; of files too whether they are there, in the conversion's words."""
     found: dict[int, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
     shown = set(table.shown_columns)
@@ -164,13 +167,34 @@ def _all_problems(table: CaseTable, opened: Path) -> Problems:
 def _missing(folder: Path, text: str, opened: Path) -> str:
     try:
         path = folder / text
-        if path.resolve().is_relative_to(opened):
-            require_existing(path)
+        if not path.resolve().is_relative_to(opened):
+            return "lies outside the opened folder; copy the files there, or open a folder that holds both"
+        require_known_kind(path)
     except AMTError as error:
         return str(error)
-    except (OSError, ValueError, RuntimeError):
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); check its permissions"
+    except (ValueError, RuntimeError):
         return "is no path; give one relative to the table"
     return ""
+
+
+def _add_what_headers_tell(problems: dict[int, dict[str | None, list[str]]], table: CaseTable, line: int) -> None:
+    """Hold CT and mask of one row against each other by their headers, as the conversion does, and add what it says.
+
+    Of all rows that would take minutes. Rows with a problem are left alone: a file may lie outside the opened folder.
+    """
+    case = next((case for case in table.cases if case.line == line), None)
+    if case is None:
+        return
+    try:
+        with quiet_readers():
+            open_case(case, manifest_name=table.path.name)
+    except BadInputError as error:
+        for column in ("roi", *FILE_COLUMNS):
+            place = place_in_manifest(table.path.name, line, column, case.case_id)
+            if str(error).startswith(f"{place}: "):
+                problems[line][column].append(str(error).removeprefix(f"{place}: "))
 
 
 def _row(table: CaseTable, line: int, problems: Problems, patients: dict[str, int], with_ids: bool) -> RowView:

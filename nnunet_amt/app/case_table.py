@@ -13,6 +13,8 @@ from pathlib import Path
 from nnunet_amt.base.csv_cells import unguarded_cell
 from nnunet_amt.base.files import atomic_path, csv_text, write_text
 from nnunet_amt.base.spreadsheet_text import bare_cell
+from nnunet_amt.cohort.audit import split_problems
+from nnunet_amt.cohort.case import CohortCase
 from nnunet_amt.cohort.manifest import (
     FILE_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -50,6 +52,8 @@ class CaseTable:
         Names of the columns, in small letters.
     rows
         The cells of each row that is not blank, by line.
+    cases
+        The rows that take part and have no problem of their own.
     problems
         Those of the rows.
     header_problems
@@ -62,6 +66,7 @@ class CaseTable:
     digest: str
     header: tuple[str, ...] = ()
     rows: Mapping[int, list[str]] = field(default_factory=dict)
+    cases: tuple[CohortCase, ...] = ()
     problems: tuple[ManifestProblem, ...] = ()
     header_problems: tuple[ManifestProblem, ...] = ()
     broken: str = ""
@@ -105,7 +110,8 @@ def _table_of(path: Path, content: bytes) -> CaseTable:
         checked = check_manifest(manifest_text(content, name=path.name), name=path.name, folder=path.parent)
     except ManifestError as error:
         return CaseTable(path, digest, broken=str(error))
-    return CaseTable(path, digest, checked.header, checked.rows, checked.problems, checked.header_problems)
+    problems = (*checked.problems, *split_problems(checked.cases))
+    return CaseTable(path, digest, checked.header, checked.rows, checked.cases, problems, checked.header_problems)
 
 
 def counts_by_institution(table: CaseTable) -> dict[str, Counter[str]]:

@@ -159,7 +159,7 @@ async def _import(request: Request) -> Response:
                 table = rebased_table(content, name=path.name, before=PurePosixPath(before)).encode()
             replace_table(path, table, digest=str(form.get("digest", "")), opened=opened)
         except HTTPException as error:
-            return _page(request, message=error.detail, status_code=error.status_code)
+            return _page(request, message=told(request, error), status_code=error.status_code)
         except AMTError as error:
             return _page(request, message=told(request, error), status_code=_status(error))
         return _back(request)
@@ -191,7 +191,7 @@ def _searched(request: Request, form: FormData) -> Response:
     try:
         rows = _add_found(request, inside(opened_folder(request), asked["path"]), form)
     except HTTPException as error:
-        return _page(request, message=error.detail, status_code=error.status_code, searched=asked)
+        return _page(request, message=told(request, error), status_code=error.status_code, searched=asked)
     except AMTError as error:
         return _page(request, message=told(request, error), status_code=_status(error), searched=asked)
     return _page(request, found=rows, searched=asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -30,10 +30,12 @@ from nnunet_amt.app.job_progress import (
 from nnunet_amt.app.jobs import Job, JobStore, Line, job_store
 from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import opened_folder, render
+from nnunet_amt.app.problem_words import problem_words
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.writing.numbers import duration
 
 _POLL_SECONDS = 0.5
+_ERROR = "error: "  # begins the line in which a command says why it ended
 _QUIET_SECONDS = 10.0  # without an event a server does not see that the reader has gone
 
 
@@ -48,7 +50,7 @@ class JobView:
     outcome
         How it ended, or why it does not run yet; empty while it runs.
     error
-        The line in which the command said what was wrong, as it said it; empty without one.
+        What the command said was wrong, in the reader's language where that is known; empty without it.
     position
         Where the `lines` end: events go on from there.
     """
@@ -73,19 +75,24 @@ class JobView:
 def job_view(store: JobStore, job: Job, t: Texts) -> JobView:
     """Gather what is shown of a job."""
     lines = store.last_lines(job.id)
-    error = next((line.text for line in reversed(lines) if line.text.startswith("error: ")), "")
     return JobView(
         job=job,
         name=job_name(job, t),
         state=t(f"jobs.{job.state}"),
         took=took(job, t),
         outcome=_outcome(store, job, t),
-        error=error.removeprefix("error: ").replace(f"{store.opened}/", "") if job.state == "failed" else "",
+        error=_said_at_the_end(store, lines, t) if job.state == "failed" else "",
         stopping=not job.is_over and store.is_stopping(job.id),
         progress=progress_after(line.text for line in lines),
         lines=lines,
         position=lines[-1].position if lines else 0,
     )
+
+
+def _said_at_the_end(store: JobStore, lines: Sequence[Line], t: Texts) -> str:
+    """Find the line in which a command says why it ended, in the reader's language; empty if there is none."""
+    error = next((line.text for line in reversed(lines) if line.text.startswith(_ERROR)), "")
+    return problem_words(error.removeprefix(_ERROR).replace(f"{store.opened}/", ""), t)
 
 
 def job_name(job: Job, t: Texts) -> str:

@@ -142,7 +142,7 @@ def _problems(request: Request, asked: Asked, files: Sequence[tuple[str, BinaryI
             elif path == opened:
                 problems["path"] = t("patients.not_all")
         except HTTPException as error:
-            problems["path"] = error.detail
+            problems["path"] = told(request, error)
     return problems
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
+from nnunet_amt.app.problem_words import problem_words, said
 
 # Of a study, below /studies/NAME.
 STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"))
@@ -71,8 +73,9 @@ def error_page(request: Request, status: int, *, message: str = "", **context: A
 
 
 def told(request: Request, error: Exception) -> str:
-    """Give the line of an error for the page, with paths as they are in the opened folder."""
-    return str(error).replace(f"{opened_folder(request)}/", "")
+    """Give the line of an error for the page, in the reader's language, with paths as they are in the opened folder."""
+    line = error.detail if isinstance(error, HTTPException) else str(error)
+    return problem_words(line.replace(f"{opened_folder(request)}/", ""), texts(language_of(request)))
 
 
 def opened_folder(request: Request) -> Path:
@@ -97,7 +100,7 @@ def made_page(path: Path, *, apart: bool = True) -> HTMLResponse:
 @cache
 def environment() -> Environment:
     """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=StrictUndefined,
@@ -105,3 +108,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["said"] = said
+    return made

@@ -97,7 +97,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     """Say what HTTP has a number for; a text that Starlette put there is not one of ours."""
     assert isinstance(error, HTTPException)
     usual = HTTPStatus(error.status_code).phrase
-    message = "" if error.detail == usual else told(request, ValueError(error.detail))
+    message = "" if error.detail == usual else told(request, error)
     return await run_in_threadpool(error_page, request, error.status_code, message=message)
 
 

@@ -139,7 +139,7 @@ def rebased_table(data: bytes, *, name: str, before: PurePosixPath) -> str:
         lines = [cells for _, cells in numbered_cells(decoded_table(data, name=name), name)]
     except UnicodeDecodeError:
         raise ManifestError(f"{name}: is no UTF-8 text; save it as CSV UTF-8") from None
-    header = [cell.strip() for cell in lines[0]] if lines else []
+    header = [cell.strip().lower() for cell in lines[0]] if lines else []
     if missing := [column for column in REQUIRED_COLUMNS if column not in header]:
         raise ManifestError(
             f"{name} line 1: has no column {missing[0]!r}; a manifest has {', '.join(REQUIRED_COLUMNS)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.app.language import Texts
+from nnunet_amt.app.problem_words import problem_words
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.nnunet.environment import DEVICES, our_trainers
@@ -85,7 +86,7 @@ def save_form(folder: Path, given: Mapping[str, Any], t: Texts) -> SettingsForm:
                 folder, changes={"study": {"device": device}, "plan": {**plan}, "train": {"trainer": trainer}}
             )
         except BadInputError as error:
-            problems["trainer"] = str(error)
+            problems["trainer"] = problem_words(str(error), t)
         else:
             if settings != written:
                 write_settings(folder, settings)

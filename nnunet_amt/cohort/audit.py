@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnunet_amt.cohort.case import SPLITS, CohortCase, Split
+from nnunet_amt.cohort.manifest_checks import ManifestProblem
 from nnunet_amt.errors import ManifestError, SplitLeakageError
 
 
@@ -78,6 +79,37 @@ def audit_splits(cases: Sequence[CohortCase], *, needed: Sequence[Split] = SPLIT
         without = sum(case.no_tumour for case in inside)
         totals.append(SplitCounts(split, len(inside), len(patients), len(institutions), without))
     return SplitAudit(tuple(totals), counts)
+
+
+def split_problems(cases: Sequence[CohortCase]) -> Iterator[ManifestProblem]:
+    """Tell in its row each case for which `assign_splits` or `audit_splits` would refuse the manifest's splits.
+
+    A case is held against the first one of its patient and of its institution. That a split has no case is no row's
+    problem, and is not told here; nor is anything of a manifest that names no split.
+    """
+    given = [case for case in cases if case.split]
+    patients: dict[str, CohortCase] = {}
+    institutions: dict[str, CohortCase] = {}
+    for case in given:
+        first = patients.setdefault(case.patient_id, case)
+        if first.split != case.split:
+            words = (
+                f"line {first.line} is of the same patient and in {first.split!r}; put both into one split, or give "
+                "different patients different ids"
+            )
+            yield ManifestProblem(case.line, "split", words, case.case_id)
+            continue
+        first = institutions.setdefault(case.institution, case)
+        if (first.split == "external") != (case.split == "external"):
+            words = (
+                f"line {first.line} is of the same institution and in {first.split!r}; an institution of the external "
+                "test set must not be in training or tuning: give both one side, or correct the institution"
+            )
+            yield ManifestProblem(case.line, "split", words, case.case_id)
+    for case in cases:
+        if given and not case.split:
+            words = "is empty, other rows fill it; fill it in every row or in none"
+            yield ManifestProblem(case.line, "split", words, case.case_id)
 
 
 def _require_cases(split: Split, cases: Sequence[CohortCase]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -180,13 +180,13 @@ _CONFUSING_END = re.compile(
     r"(_\d{4}|_seg|\.(nii|gz|nrrd|nhdr|mha|mhd|gipl|png|bmp|tiff?|b2nd|np[yz]|pkl|json)|\.)$", re.IGNORECASE
 )
 _NNUNETS_OWN = ("postprocessing",)  # it writes postprocessing.pkl beside the .pkl of each prediction
-_NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?[A-Za-z]{1,5})?", re.IGNORECASE)
+_NUMBER_AND_UNIT = re.compile(r"nan|inf|[-+]?\d{0,3}([.,]\d{1,3})?( ?([A-Za-z]{1,5}|歳|才))?", re.IGNORECASE)
 _PLACE = "(?:anterior|middle|posterior|superior|inferior|left|right|neck|lung|mediastin(?:um|al))"
 # Wrong values that messages may show.
 _HARMLESS = {
     "age": _NUMBER_AND_UNIT,
     "slice_thickness_mm": _NUMBER_AND_UNIT,
-    "sex": re.compile(r"\w|wom[ae]n|man|d|divers|weiblich|männlich|frau|mann|unknown|n/?a", re.IGNORECASE),
+    "sex": re.compile(r"\w|wom[ae]n|man|d|divers|weiblich|männlich|frau|mann|unknown|n/?a|不明", re.IGNORECASE),
     "no_tumour": re.compile(r"\d|x|unknown|none|maybe|n/?a", re.IGNORECASE),
     "split": re.compile(r"\d|train|tune|val|valid|validation|dev|test|testing|ext|internal", re.IGNORECASE),
     "who_type": re.compile(r"(type )?[A-Z]{0,2}\d?([/+,&-][A-Z]{1,2}\d?)*|unknown|n/?a|thymoma", re.IGNORECASE),
@@ -201,9 +201,10 @@ _HARMLESS = {
     "mask_2": re.compile(r""),
 }
 # As people, spreadsheets and pandas write them.
-_YES = frozenset({"yes", "y", "true", "1", "1.0", "ja", "wahr"})
-_NO = frozenset({"no", "n", "false", "0", "0.0", "nein", "falsch"})
+_YES = frozenset({"yes", "y", "true", "1", "1.0", "ja", "wahr", "はい"})
+_NO = frozenset({"no", "n", "false", "0", "0.0", "nein", "falsch", "いいえ"})
 SEX_LETTERS = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
+SEX_LETTERS |= {"女": "F", "女性": "F", "男": "M", "男性": "M", "その他": "O"}
 _HISTOLOGIES = {name.lower(): name for name in paper.DIAGNOSES}
 
 
@@ -241,7 +242,7 @@ class _Row(BaseModel):
         if _CONFUSING_END.search(value) or value.lower() in _NNUNETS_OWN:
             raise ValueError(
                 "must not end like a channel number (_0000), a label (_seg) or a file ending, as nnU-Net adds those to "
-                "it"
+                "it; change its end, such as amt_0003 into amt-0003"
             )
         return value
 
@@ -318,6 +319,8 @@ class IncludedRow(_Row):
         known = _HISTOLOGIES.get(" ".join(str(_plain(value)).lower().split()), value) if value else value
         if known in paper.DIAGNOSES and info.data.get("no_tumour"):
             raise ValueError("contradicts no_tumour = yes; empty one of the two cells")
+        if known and known not in paper.DIAGNOSES and (meant := _one_letter_from(known.lower(), _HISTOLOGIES)):
+            raise ValueError(f"is unknown, and nearly {meant!r}; spell it so, or empty the cell")
         return known
 
     @field_validator("manufacturer")
@@ -383,6 +386,23 @@ class IncludedRow(_Row):
         return value
 
 
+def _one_letter_from(text: str, names: Mapping[str, str]) -> str | None:
+    """Find the name from which a text differs by one letter, too many, missing or another, or by two exchanged ones.
+
+    Such a text would be a category of its own in every table. A plural is one too.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    for spelt, name in names.items():
+        differing = (place for place, (one, other) in enumerate(zip(plain, spelt, strict=False)) if one != other)
+        alike = next(differing, min(len(plain), len(spelt)))
+        one, other = plain[alike:], spelt[alike:]
+        rest = {(one[1:], other[1:]), (one[1:], other), (one, other[1:])}
+        exchanged = (one[1:2] + one[:1], one[2:]) == (other[:2], other[2:])
+        if (one or other) and (exchanged or any(first == second for first, second in rest)):
+            return name
+    return None
+
+
 def _require_tumour(info: ValidationInfo) -> None:
     if info.data.get("no_tumour"):
         raise ValueError("contradicts no_tumour = yes; empty one of the two cells")
@@ -406,9 +426,9 @@ def _words(column: str, one: Any) -> str:
     got = "" if value is None else f" ({_shown(column, str(value))})"
     context = one.get("ctx", {})
     limit = {
-        "greater_than": "must be above {gt}",
-        "greater_than_equal": "must be at least {ge}",
-        "less_than_equal": "must be at most {le}",
+        "greater_than": "must be above {gt:g}",
+        "greater_than_equal": "must be at least {ge:g}",
+        "less_than_equal": "must be at most {le:g}",
     }.get(one["type"])
     if limit:
         return limit.format(**context) + got

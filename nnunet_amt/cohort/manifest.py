@@ -305,6 +305,9 @@ def _cell_problems(row: Row, line: int) -> Iterator[ManifestProblem]:
         if cell in _SPREADSHEET_ERRORS:
             words = f"holds the spreadsheet's error {cell}; mend the formula or empty the cell"
             yield ManifestProblem(line, column, words)
+        elif is_used(column) and cell.startswith("="):
+            words = "holds a formula; enter the value that it gives"
+            yield ManifestProblem(line, column, words, row.get("case_id"))
         elif column in needed and cell.lower() in _WORDS_FOR_NOTHING:
             words = f"is {cell!r}, a program's word for an empty cell; enter what belongs there"
             yield ManifestProblem(line, column, words)

@@ -124,7 +124,7 @@ def open_case(case: CohortCase, *, manifest_name: str, options: ReadingOptions =
     """
     headers_of = cache(lambda path: DicomFolder(path).headers())  # image and mask are often in one zip
     with in_column(manifest_name, case, "image"):
-        _require_known_kind(case.image)
+        require_known_kind(case.image)
     with in_column(manifest_name, case, "mask"):
         drawn = _drawn_mask(case.mask, case, headers_of, options)
     with in_column(manifest_name, case, "mask_2"):
@@ -158,7 +158,7 @@ def _drawn_mask(
     """Read the headers of a mask that is DICOM, as a CT series may be chosen by it; None if it is a label file."""
     if path is None:
         return None
-    _require_known_kind(path)
+    require_known_kind(path)
     if is_image_file_name(path):
         return None
     return open_dicom_mask(
@@ -230,7 +230,8 @@ def require_existing(path: Path) -> None:
         raise ImageReadError(f"{path.name} {reason}")
 
 
-def _require_known_kind(path: Path) -> None:
+def require_known_kind(path: Path) -> None:
+    """Refuse a path that leads nowhere, see `require_existing`, or to what is by its name and first bytes no image."""
     require_existing(path)
     known = path.is_file() if is_image_file_name(path) else is_dicom_path(path)
     if not known and path.is_file() and is_cut_zip(path):

@@ -160,36 +160,6 @@ def test_711_cases_are_there_and_scroll(open_app: Open, server: AppServer) -> No
     assert all(request.startswith("http://127.0.0.1:") for request in opened.requests)
 
 
-PAGES = ("/studies/small/cases?edit=2", "/patients", f"/patients/{RUN}")
-
-
-@pytest.mark.usefixtures("small")
-@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-GB"), ("dark", "ja-JP")])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(open_app: Open, path: str, scheme: str, locale: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="use: make test-browser")
-    opened = open_app(path, color_scheme=scheme, locale=locale)
-    for closed in opened.page.locator("details").all():
-        closed.evaluate("element => { element.open = true }")
-    found = axe.Axe().run(opened.page)
-    assert len(found.response["passes"]) > 15  # it has looked
-    serious = [
-        (violation["id"], [node["target"] for node in violation["nodes"]][:5])
-        for violation in found.response["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
-@pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_fit_a_phone(open_app: Open, path: str) -> None:
-    page = open_app(path, viewport={"width": 390, "height": 844}, locale="ja-JP").page
-    for closed in page.locator("details").all():
-        closed.evaluate("element => { element.open = true }")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
 def test_results_are_saved_and_their_page_is_kept_apart(open_app: Open, tmp_path: Path) -> None:
     page = open_app(f"/patients/{RUN}", accept_downloads=True).page
     with page.expect_download() as saved:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nnunet_amt.cohort import SplitCounts, audit_splits, audit_voxels
+from nnunet_amt.cohort.audit import split_problems
 from nnunet_amt.errors import ManifestError, SplitLeakageError
 from tests.cohort.cases import make_case
 
@@ -134,3 +135,21 @@ def test_a_ct_of_equal_voxels_is_named_once() -> None:
 
 def test_cases_that_could_not_be_read_have_no_voxels_to_compare() -> None:
     audit_voxels({"a": "1", "e": "2"}, CLEAN)
+
+
+def test_what_a_split_breaks_is_told_in_its_rows() -> None:
+    """Who mends a table is to see each row, and before the conversion: the audit tells the first breach only."""
+    cases = [
+        make_case("a", "North", "p1", "training", line=2),
+        make_case("b", "South", "p1", "tuning", line=3),
+        make_case("c", "North", "p3", "external", line=4),
+        make_case("d", "North", "p4", "tuning", line=5),
+        make_case("e", "East", "p5", None, line=6),
+    ]
+    found = {problem.line: problem.words.split(";")[0] for problem in split_problems(cases)}
+    assert found == {
+        3: "line 2 is of the same patient and in 'training'",
+        4: "line 2 is of the same institution and in 'training'",
+        6: "is empty, other rows fill it",
+    }
+    assert list(split_problems([replace(case, split=None) for case in cases])) == []

@@ -15,7 +15,10 @@ EMPTY = "is empty; every included case needs it (or an exclusion_reason)"
 CASE_ID = (
     "must be 1 to 100 of the characters A-Z a-z 0-9 _ . - and begin with a letter or a digit, as files are named by it"
 )
-CONFUSING = "must not end like a channel number (_0000), a label (_seg) or a file ending, as nnU-Net adds those to it"
+CONFUSING = (
+    "must not end like a channel number (_0000), a label (_seg) or a file ending, as nnU-Net adds those to it; change "
+    "its end, such as amt_0003 into amt-0003"
+)
 SPELLING = "capitals, spaces, accents, punctuation or zeros only; spell both alike"
 ID_SPELLING = "capitals, spaces, zeros or forms of characters only; spell both alike"
 PUNCTUATION = (
@@ -63,15 +66,15 @@ BAD_CELLS = [
     ("age", "063Y", f"{NUMBER} (got '063Y')"),
     ("age", "nan", f"{NUMBER} (got 'nan')"),
     ("age", "inf", f"{NUMBER} (got 'inf')"),
-    ("age", "-1", "must be at least 0.0 (got '-1')"),
-    ("age", "121", "must be at most 120.0 (got '121')"),
+    ("age", "-1", "must be at least 0 (got '-1')"),
+    ("age", "121", "must be at most 120 (got '121')"),
     ("age", '"61,5,2"', f"{NUMBER} (the value is not shown, as it may be a name or a date)"),
     ("slice_thickness_mm", '"1,250.5"', f"{NUMBER} (the value is not shown, as it may be a name or a date)"),
     ("sex", "x", "must be 'F', 'M' or 'O' (got 'x')"),
     ("sex", "1", "must be 'F', 'M' or 'O' (got '1')"),
-    ("slice_thickness_mm", "0", "must be above 0.0 (got '0')"),
+    ("slice_thickness_mm", "0", "must be above 0 (got '0')"),
     ("slice_thickness_mm", "5 mm", f"{NUMBER} (got '5 mm')"),
-    ("slice_thickness_mm", "500", "must be at most 100.0 (got '500')"),
+    ("slice_thickness_mm", "500", "must be at most 100 (got '500')"),
 ]  # fmt: skip
 
 

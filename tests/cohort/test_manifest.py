@@ -47,6 +47,32 @@ def test_a_diagnosis_outside_the_paper_is_kept_as_written(tmp_path: Path) -> Non
     assert read_manifest(path).cases[0].histology == "Castleman disease"
 
 
+@pytest.mark.parametrize("text", ["tymoma", "Thymmoma", "thymomas", "Thyomma", "ｔhymona"])
+def test_a_diagnosis_one_letter_from_the_paper_s_is_asked_about(tmp_path: Path, text: str) -> None:
+    """It would be a diagnosis of its own in every table, and nobody would see it."""
+    path = write(tmp_path, f"{FULL_HEADER}\n{full_row(histology=text)}\n")
+    with pytest.raises(ManifestError, match="is unknown, and nearly 'thymoma'; spell it so"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("text", ["thymic carcinoid", "thymolipoma", "hymn", "thymoma B2"])
+def test_other_diagnoses_are_not_taken_for_misspelt_ones(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, f"{FULL_HEADER}\n{full_row(histology=text)}\n")
+    assert read_manifest(path).cases[0].histology == text
+
+
+def test_japanese_words_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{FULL_HEADER}\n{full_row(sex='女性', no_tumour='いいえ')}\n")
+    assert read_manifest(path).cases[0].sex == "F"
+
+
+def test_a_formula_is_no_value(tmp_path: Path) -> None:
+    """Saved as text, it would be an institution of its own."""
+    path = write(tmp_path, f"{FULL_HEADER}\n{full_row(institution='=A2&B2')}\n")
+    with pytest.raises(ManifestError, match=r"column 'institution' .*holds a formula; enter the value"):
+        read_manifest(path)
+
+
 @pytest.mark.parametrize("word", ["yes", "YES", "y", "true", "TRUE", "1", "1.0", " Yes ", "WAHR", "ja", "ＹＥＳ", "１"])
 def test_a_case_without_a_tumour_needs_no_mask(tmp_path: Path, word: str) -> None:
     row = full_row(mask="", no_tumour=word)
