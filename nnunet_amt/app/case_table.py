@@ -13,6 +13,7 @@ from pathlib import Path
 from nnunet_amt.base.csv_cells import unguarded_cell
 from nnunet_amt.base.files import atomic_path, csv_text, write_text
 from nnunet_amt.base.spreadsheet_text import bare_cell
+from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase
 from nnunet_amt.cohort.manifest import (
     FILE_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -27,6 +28,7 @@ from nnunet_amt.errors import BadInputError, ManifestError
 
 # Columns that a row can be given although the table has none of them yet.
 _USUAL = ("split", "roi", "age", "sex", "histology", "no_tumour", "exclusion_reason")
+_SPLIT = "split"
 _LONGEST_CELL = 2000
 _DIGEST = 20  # letters of it
 _changing = threading.Lock()
@@ -56,6 +58,8 @@ class CaseTable:
         Those of the columns' names; with one of these no row was looked at.
     broken
         Why the file is no table at all; empty if it is one.
+    cases, excluded
+        The rows without a problem of their own, as the conversion reads them.
     """
 
     path: Path
@@ -65,6 +69,8 @@ class CaseTable:
     problems: tuple[ManifestProblem, ...] = ()
     header_problems: tuple[ManifestProblem, ...] = ()
     broken: str = ""
+    cases: tuple[CohortCase, ...] = ()
+    excluded: tuple[ExcludedCase, ...] = ()
 
     def cell(self, line: int, column: str) -> str:
         """Give a cell; an empty text where the row or the table has none."""
@@ -105,7 +111,16 @@ def _table_of(path: Path, content: bytes) -> CaseTable:
         checked = check_manifest(manifest_text(content, name=path.name), name=path.name, folder=path.parent)
     except ManifestError as error:
         return CaseTable(path, digest, broken=str(error))
-    return CaseTable(path, digest, checked.header, checked.rows, checked.problems, checked.header_problems)
+    return CaseTable(
+        path,
+        digest,
+        checked.header,
+        checked.rows,
+        checked.problems,
+        checked.header_problems,
+        cases=checked.cases,
+        excluded=checked.excluded,
+    )
 
 
 def counts_by_institution(table: CaseTable) -> dict[str, Counter[str]]:
@@ -148,6 +163,40 @@ def change_row(path: Path, line: int, cells: Mapping[str, str], *, digest: str, 
                 row[header.index(column)] = text
         if changed:
             _write(path, header, [*(row if number == line else cells for number, cells in table.rows.items())])
+
+
+def change_splits(path: Path, splits: Mapping[int, str], *, digest: str) -> None:
+    """Write the splits of rows, line to text, in one change; the column is added if the table has none.
+
+    Parameters
+    ----------
+    splits
+        An empty text is no split. Rows that are excluded keep theirs.
+    digest
+        Of the table that was looked at.
+
+    Raises
+    ------
+    ChangedSinceError
+        If the table is another by now.
+    BadInputError
+        If there is no such row, or a text is no split.
+    """
+    with _changing:
+        table = _editable(path, digest)
+        for line, split in splits.items():
+            if line not in table.rows or split not in ("", *SPLITS):
+                raise BadInputError(f"line {line}, split {split!r}: there is no such row or set; load the page again")
+        header = _with_columns(table, (_SPLIT for split in splits.values() if split))
+        if _SPLIT not in header:
+            return
+        place = header.index(_SPLIT)
+        rows = {line: _padded(cells, len(header)) for line, cells in table.rows.items()}
+        for line, split in splits.items():
+            if not table.cell(line, "exclusion_reason"):
+                rows[line][place] = split
+        if any(rows[line][place] != table.cell(line, _SPLIT) for line in splits):
+            _write(path, header, [*rows.values()])
 
 
 def remove_row(path: Path, line: int, *, digest: str) -> None:
@@ -205,6 +254,17 @@ def undo(path: Path, *, digest: str) -> None:
 def backup_of(path: Path) -> Path:
     """Name the file that keeps the table as it was before its last change."""
     return path.with_name(f"{path.name}.before")
+
+
+def require_unchanged(path: Path, *, digest: str) -> CaseTable:
+    """Give the table if it still is the one of that digest, before anything is made of what a form says of it.
+
+    Raises
+    ------
+    ChangedSinceError
+        If it is another by now.
+    """
+    return _unchanged(path, digest)
 
 
 def _unchanged(path: Path, digest: str) -> CaseTable:

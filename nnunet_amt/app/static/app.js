@@ -113,3 +113,117 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
     if (cell && !cell.querySelector("form") && !String(getSelection())) editCell(table, cell);
   });
 }
+
+// <form data-swap> inside <div data-part="NAME">: it is sent without leaving the page, and the part of the answer takes
+// the place of the part here; what stands in [data-said] of it is read out by the live region [data-heard]. Columns keep
+// how far they are scrolled, and the focus goes where the card is that was moved.
+function scrolledColumns(part) {
+  const places = new Map();
+  for (const list of part.querySelectorAll("[data-place] > ul")) places.set(list.parentNode.dataset.place, list.scrollTop);
+  return places;
+}
+
+function swapPart(part, page, line) {
+  const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
+  if (!fresh) return false;
+  const scrolled = scrolledColumns(part);
+  const found = part.querySelector("form[data-find]")?.elements.find.value ?? "";
+  const opened = document.importNode(fresh, true);
+  part.replaceWith(opened);
+  for (const list of opened.querySelectorAll("[data-place] > ul")) list.scrollTop = scrolled.get(list.parentNode.dataset.place) ?? 0;
+  prepareBoard(opened, found);
+  const card = line && opened.querySelector(`[data-line="${line}"]`);
+  const target = card || opened.querySelector("[data-said]");
+  if (target) {
+    target.tabIndex = -1;
+    target.focus({ preventScroll: !card });
+    if (card) card.scrollIntoView({ block: "nearest" });
+  }
+  const heard = document.querySelector("[data-heard]");
+  if (heard) heard.textContent = opened.querySelector("[data-said]")?.textContent ?? "";
+  return true;
+}
+
+async function sendAndSwap(form, data) {
+  const part = form.closest("[data-part]");
+  part.setAttribute("aria-busy", "true");
+  if (!isFoundByServer()) data.delete("find"); // the cards that are hidden here are wanted again
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data) });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const line = new URL(answer.url).searchParams.get("line");
+    if (!swapPart(part, page, line)) location.reload();
+  } catch {
+    location.reload(); // the browser says what is wrong
+  }
+}
+
+function isFoundByServer() {
+  return Boolean(new URLSearchParams(location.search).get("find"));
+}
+
+function findCards(part, text) {
+  const wanted = text.trim().toLocaleLowerCase();
+  for (const card of part.querySelectorAll(".institution")) {
+    card.hidden = !card.dataset.names.toLocaleLowerCase().includes(wanted);
+  }
+}
+
+function prepareBoard(part, found = "") {
+  for (const form of part.querySelectorAll("form[data-swap]")) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const data = new FormData(form);
+      if (event.submitter?.name) data.append(event.submitter.name, event.submitter.value);
+      sendAndSwap(form, data);
+    });
+  }
+  const board = part.querySelector("form[data-board]");
+  const search = part.querySelector("form[data-find]");
+  if (search && board) {
+    const field = search.elements.find;
+    const find = () => {
+      board.elements.find.value = field.value;
+      findCards(part, field.value);
+    };
+    // What the address searched for has left the other cards out on the server: then the server searches on.
+    if (!isFoundByServer()) {
+      field.value = found;
+      find();
+      field.addEventListener("input", find);
+      search.addEventListener("submit", (event) => event.preventDefault());
+      search.querySelector("button").hidden = true;
+    }
+  }
+  let dragged = null;
+  for (const card of part.querySelectorAll(".institution[draggable=true]")) {
+    card.addEventListener("dragstart", (event) => {
+      dragged = card;
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", card.dataset.line);
+    });
+    card.addEventListener("dragend", () => { dragged = null; });
+  }
+  for (const column of board ? part.querySelectorAll("[data-place]") : []) {
+    const over = (event) => {
+      if (!dragged || column.contains(dragged)) return;
+      event.preventDefault();
+      column.classList.add("over");
+    };
+    column.addEventListener("dragenter", over);
+    column.addEventListener("dragover", over);
+    column.addEventListener("dragleave", (event) => {
+      if (!column.contains(event.relatedTarget)) column.classList.remove("over");
+    });
+    column.addEventListener("drop", (event) => {
+      column.classList.remove("over");
+      if (!dragged) return;
+      event.preventDefault();
+      const data = new FormData(board);
+      data.append("move", `${column.dataset.place} ${dragged.dataset.line}`);
+      sendAndSwap(board, data);
+    });
+  }
+}
+
+for (const part of document.querySelectorAll("[data-part]")) prepareBoard(part);
