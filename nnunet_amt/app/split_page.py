@@ -117,7 +117,7 @@ def _page(request: Request, *, message: str = "", status_code: int = 200) -> Res
         running=job is not None and not job.is_over,
         endings=FLOW_ENDINGS,
         joined=lambda parts: joined(parts, t),
-        sets_of=lambda card: sets_of(card.cases, t),
+        sets_of=lambda cases: sets_of(cases, t),
         query=urlencode({"proposal": proposal} if proposal else {}),
         **context,
     )

@@ -61,7 +61,8 @@ def joined(parts: Iterable[str], t: Texts, *, most: int = _MOST_NAMED) -> str:
 def sets_of(cases: Mapping[str, int], t: Texts) -> list[str]:
     """Name the sets of an institution with its cases in each; a word that is no set stands as it is written."""
     names = {split: t(f"split.place_{split}") for split in SPLITS} | {"": t("split.place_none")}
-    return [t("split.value", value=names.get(split, split), count=t.number(count)) for split, count in cases.items()]
+    ordered = [*(split for split in names if cases.get(split)), *(word for word in cases if word not in names)]
+    return [t("split.value", value=names.get(word, word), count=t.number(cases[word])) for word in ordered]
 
 
 def count_rows(

@@ -89,7 +89,7 @@ def test_each_institution_is_a_card_in_the_column_of_its_set(client: TestClient,
         column = column_of(page, place)
         assert re.findall(r"<span>(North|South|East|West)</span>", column) == names
     assert "Cases: 7; institutions: 2" in column_of(page, "training")  # 4 of North and 3 of South
-    assert "Paper: 485; 13" in column_of(page, "training")
+    assert "Paper: 485 cases, 13 institutions" in column_of(page, "training")
     assert "Cases: 2; institutions: 1" in column_of(page, "tuning")
     assert "Nothing leaks by the table" in text_of(page)
     assert "MRN" not in page.text
@@ -150,6 +150,7 @@ def test_without_a_split_the_page_shows_what_the_program_would_choose(client: Te
     page = client.get(PAGE)
     assert "the program decides when the study runs" in text_of(page)
     assert "Cases: 12; institutions: 4" in column_of(page, "none")
+    assert "The program would choose: External test 2" in card_of(page, line_of(undivided, "East"))
     assert "Nothing leaks by the table" in text_of(page)
     shown = client.get(f"{PAGE}?proposal=program")
     assert "Nothing is written yet." in text_of(shown)
@@ -283,7 +284,7 @@ def test_phantoms_do_not_stand_beside_the_paper_s(client: TestClient, study: Pat
     (study / "manifest.notes.json").write_text(json.dumps({"subjects": "phantoms"}))
     page = client.get(PAGE)
     assert "paper:" not in text_of(page)
-    assert "Paper: 485" not in text_of(page)
+    assert "Paper: 485 cases" not in text_of(page)
     assert "published" not in client.get(f"{PAGE}/table_1.csv").text
 
 
