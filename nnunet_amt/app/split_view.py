@@ -22,7 +22,8 @@ from nnunet_amt.dataset_conversion.manifest2nnunet import split_rule
 from nnunet_amt.dataset_conversion.planned_cohort import PlannedCohort, planned_cohort
 from nnunet_amt.dataset_conversion.pseudonyms import default_key_file
 from nnunet_amt.dataset_conversion.public.public_cohort import read_notes
-from nnunet_amt.dataset_conversion.readable_split import SplitRule, is_given
+from nnunet_amt.dataset_conversion.readable_split import MovedCase, SplitRule, is_given
+from nnunet_amt.dataset_conversion.training_list import training_list
 from nnunet_amt.errors import BadInputError, SplitLeakageError
 from nnunet_amt.evaluation.subjects import PATIENTS
 from nnunet_amt.evaluation.summary.clusters import FEWEST_CLUSTERS
@@ -182,7 +183,8 @@ class FormerState:
     is_converted, is_trained
         Whether CTs were converted, and a model has begun to learn.
     moved, leaks
-        Cases that are in another set than then, and those of them that the model knows and is to be tested on now.
+        Cases that are in another set than when they were converted, and those that the model has learnt from and is to
+        be tested on now.
     compared
         CTs that were held against each other, voxel for voxel.
     equal
@@ -213,13 +215,13 @@ def former_state(
     model_folder = at.fold_folder.relative_to(study)
     if former is None:
         return FormerState(at.raw.is_dir(), trained, 0, 0, 0, "", {}, model_folder)
-    moved = () if state.is_refused else former.moved(state.planned)
+    moved = former.moved(state.planned)
     compared, equal = 0, ""
     try:
         compared = former.require_unlike(state.planned)
     except SplitLeakageError as error:
         equal = str(error)
-    leaks = sum(case.leaks for case in moved)
+    leaks = _known_to_the_model(at, state.planned, former, moved) if trained else 0
     lesions = _evaluated_lesions(at.evaluation, former.names)
     return FormerState(True, trained, len(moved), leaks, compared, equal, lesions, model_folder)
 
@@ -236,6 +238,16 @@ def _former_conversion(
         )
     except BadInputError:  # a damaged key: the conversion tells it, nothing is known here
         return None
+
+
+def _known_to_the_model(
+    at: StudyFolders, cases: Sequence[CohortCase], former: FormerConversion, moved: Sequence[MovedCase]
+) -> int:
+    """Count the external cases that the model has learnt from, by its own list of CTs, or else by what has moved."""
+    learnt = training_list([at.fold_folder.parent], [])
+    if learnt is None:
+        return sum(case.leaks for case in moved)
+    return sum(case.split == "external" and former.pixels.get(case.case_id) in learnt.pixels for case in cases)
 
 
 def _evaluated_lesions(evaluation: Path, names: Mapping[str, str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -16,8 +17,12 @@ from nnunet_amt import paper
 from nnunet_amt.app import split_page, split_view
 from nnunet_amt.app.case_table import read_case_table
 from nnunet_amt.base.files import read_rows, write_csv
-from nnunet_amt.study.settings import read_settings, write_settings
+from nnunet_amt.dataset_conversion import convert
+from nnunet_amt.errors import SplitLeakageError
+from nnunet_amt.study.run_study import open_study
+from nnunet_amt.study.settings import StudyFolders, read_settings, write_settings
 from tests.app.split_cohorts import COLUMNS, paper_rows, row, small_rows, write_study
+from tests.dataset_conversion.cohort_fixtures import make_ct, write_cohort, write_image
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -371,3 +376,78 @@ def test_names_of_institutions_are_text_and_nothing_else(client: TestClient, fol
     page = client.get(PAGE)
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert(1)" in page.text
+
+
+@pytest.fixture
+def converted(folder: Path) -> Path:
+    """A study of four cases whose CTs are read: three of North that learn and tune, one of East that tests."""
+    write_cohort(folder / "one")
+    open_study(folder / "one", manifest=folder / "one" / "manifest.csv")
+    convert(folder / "one" / "manifest.csv", folder / "one" / "nnUNet_raw", dataset_id=711)
+    return folder / "one"
+
+
+def test_what_a_change_means_after_cts_were_read(client: TestClient, converted: Path) -> None:
+    page = client.get(PAGE)
+    assert "CTs that an earlier run has read and that were compared voxel for voxel: 4." in text_of(page)
+    assert "than when the CTs were read" not in text_of(page)
+    post(client, "move", move="training 4")
+    answer = post(client, "move", move="external 2")
+    assert "Cases that are in another set than when the CTs were read: 4." in text_of(answer)
+    assert "The trained model belongs to another split" not in text_of(answer)
+
+
+@pytest.mark.parametrize("converted_again", [False, True])
+def test_a_model_must_not_be_tested_on_what_it_has_learnt(
+    client: TestClient, converted: Path, converted_again: bool
+) -> None:
+    """North's three have been learnt; also where the CTs were put into the new sets since, the model's list tells."""
+    at = StudyFolders.of(converted, read_settings(converted))
+    at.fold_folder.mkdir(parents=True)
+    (at.fold_folder / "checkpoint_latest.pth").write_bytes(b"weights")
+    (at.fold_folder.parent / "dataset.json").write_bytes((at.raw / "dataset.json").read_bytes())
+    assert "The trained model" not in text_of(client.get(PAGE))
+    rows = {
+        number: {"split": ("tuning" if number else "external") if number != 2 else "training"} for number in range(4)
+    }
+    institutions = ("East", "North", "North", "North")
+    cells = {number: {**rows[number], "institution": name} for number, name in enumerate(institutions)}
+    write_cohort(converted, cells)
+    if converted_again:
+        convert(converted / "manifest.csv", converted / "nnUNet_raw", dataset_id=711)
+    words = text_of(client.get(PAGE))
+    assert ("than when the CTs were read" in words) is not converted_again
+    assert "The trained model belongs to another split than this. Move its folder (nnUNet_results/" in words
+    assert "Cases of this external test set that the model has learnt from: 1." in words
+
+
+def test_equal_cts_of_an_earlier_run_are_told(client: TestClient, folder: Path) -> None:
+    study = folder / "one"
+    write_cohort(study)
+    write_image(study / "ct" / "2.nii.gz", make_ct(0))
+    open_study(study, manifest=study / "manifest.csv")
+    with pytest.raises(SplitLeakageError):
+        convert(study / "manifest.csv", study / "nnUNet_raw", dataset_id=711)
+    words = text_of(client.get(PAGE))
+    assert "CTs that were read before are the same under two cases:" in words
+    assert "case 'c0' (line 2, training) and case 'c2' (line 4, external) are the same CT" in words
+    assert "Nothing leaks" not in words
+    assert "Patient-" not in words
+
+
+def test_lesions_are_told_where_they_were_counted(client: TestClient, converted: Path) -> None:
+    """East's one case has two lesions by the evaluation; of the others nobody knows."""
+    external = next((converted / "nnUNet_raw" / "Dataset711_AMT" / "imagesTs").glob("*.nii.gz"))
+    name = external.name.removesuffix("_0000.nii.gz")
+    assert "is not known before the outlines are measured" in text_of(client.get(PAGE))
+    write_csv(converted / "evaluation" / "cases.csv", ("case_id", "reference_lesions"), [(name, 2)])
+    words = text_of(client.get(PAGE))
+    assert "Lesions\n–\n–\n2 (cases: 1)\n2 (cases: 1)" in words
+
+
+def test_a_running_study_goes_on_with_the_split_that_it_has_read(
+    client: TestClient, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = SimpleNamespace(is_over=False)
+    monkeypatch.setattr(split_page, "last_job", lambda store, name: running)
+    assert "The study is running, with the split that it has read." in text_of(client.get(PAGE))
