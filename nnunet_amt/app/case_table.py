@@ -227,7 +227,7 @@ def replace_table(path: Path, content: bytes, *, digest: str, opened: Path) -> N
         If it names a file outside of `opened`.
     """
     with _changing:
-        _unchanged(path, digest)
+        require_unchanged(path, digest=digest)
         new = _table_of(path, content)
         if new.broken:
             raise ManifestError(new.broken)
@@ -242,7 +242,7 @@ def replace_table(path: Path, content: bytes, *, digest: str, opened: Path) -> N
 def undo(path: Path, *, digest: str) -> None:
     """Exchange the table with its last state; once more, and it is as it was before."""
     with _changing:
-        _unchanged(path, digest)
+        require_unchanged(path, digest=digest)
         kept = backup_of(path)
         if not kept.is_file():
             raise BadInputError(f"{path.name}: was not changed here yet, there is nothing to take back")
@@ -257,17 +257,7 @@ def backup_of(path: Path) -> Path:
 
 
 def require_unchanged(path: Path, *, digest: str) -> CaseTable:
-    """Give the table if it still is the one of that digest, before anything is made of what a form says of it.
-
-    Raises
-    ------
-    ChangedSinceError
-        If it is another by now.
-    """
-    return _unchanged(path, digest)
-
-
-def _unchanged(path: Path, digest: str) -> CaseTable:
+    """Give the table if it still is the one of that digest; else ChangedSinceError."""
     table = read_case_table(path)
     if table.digest != digest:
         raise ChangedSinceError(
@@ -279,7 +269,7 @@ def _unchanged(path: Path, digest: str) -> CaseTable:
 
 def _editable(path: Path, digest: str) -> CaseTable:
     """Read a table of which each row can be changed by itself."""
-    table = _unchanged(path, digest)
+    table = require_unchanged(path, digest=digest)
     if table.broken or table.header_problems:
         raise BadInputError(f"{path.name}: its columns are not in order; export it, mend them, and import it again")
     return table

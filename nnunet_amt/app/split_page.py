@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from nnunet_amt.app.case_table import (
-    CaseTable,
     ChangedSinceError,
     backup_of,
     change_splits,
@@ -31,6 +27,7 @@ from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
 from nnunet_amt.app.split_board import PLACES, board_columns, institution_cards, moved_splits
+from nnunet_amt.app.split_prints import asked_proposal, proposed_state, study_and_table
 from nnunet_amt.app.split_view import (
     DRAWING_SETTINGS,
     FormerState,
@@ -39,31 +36,17 @@ from nnunet_amt.app.split_view import (
     are_patients,
     former_state,
     prints_of,
-    proposed,
     split_state,
 )
 from nnunet_amt.app.split_words import count_rows, finding_words, joined, published_flow, sets_of
 from nnunet_amt.app.studies import study_of
 from nnunet_amt.app.study_page import last_job
-from nnunet_amt.cohort.audit import SplitCounts
 from nnunet_amt.cohort.case import SPLITS
-from nnunet_amt.dataset_conversion.flow_figure import FLOW_ENDINGS, FlowCounts, flow_figure, saved_flow_figure
+from nnunet_amt.dataset_conversion.flow_figure import FLOW_ENDINGS
 from nnunet_amt.errors import AMTError
-from nnunet_amt.study.settings import StudySettings, manifest_path, read_settings, write_settings
-from nnunet_amt.study.stages import conversion_settings
+from nnunet_amt.study.settings import manifest_path, read_settings, write_settings
 
-PROPOSALS: tuple[Proposal, ...] = get_args(Proposal)
 _MOST_FIELDS = 10_000  # a box to mark for each institution
-_MEDIA = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
-# Shapes of an SVG have their colours as styles; alone in a tab it may do nothing else.
-_OF_FIGURE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
-_drawing = threading.Lock()  # matplotlib's settings are those of the process
-
-
-def _study(request: Request) -> tuple[Path, StudySettings, CaseTable]:
-    study = study_of(request)
-    settings = read_settings(study)
-    return study, settings, read_case_table(manifest_path(study, settings))
 
 
 def _editable_path(request: Request) -> Path:
@@ -73,7 +56,7 @@ def _editable_path(request: Request) -> Path:
 
 
 def _page(request: Request, *, message: str = "", status_code: int = 200) -> Response:
-    study, settings, table = _study(request)
+    study, settings, table = study_and_table(request)
     t, opened = texts(language_of(request)), opened_folder(request)
     name = study.name
     context: dict[str, Any] = {
@@ -89,10 +72,10 @@ def _page(request: Request, *, message: str = "", status_code: int = 200) -> Res
     if table.broken or table.header_problems:
         return render(request, "split.html.j2", status_code=status_code, state=None, **context)
     state = split_state(table, study, settings, opened=opened)
-    proposal, shown = _proposal(request), state
+    proposal, shown = asked_proposal(request), state
     if proposal is not None:
         try:
-            shown = _proposed(state, proposal, table, study, settings, opened)
+            shown = proposed_state(state, proposal, table, study, settings, opened)
         except AMTError as error:
             context |= {"message": told(request, error)}
             proposal, status_code = None, HTTPStatus.BAD_REQUEST
@@ -121,18 +104,6 @@ def _page(request: Request, *, message: str = "", status_code: int = 200) -> Res
         query=urlencode({"proposal": proposal} if proposal else {}),
         **context,
     )
-
-
-def _proposal(request: Request) -> Proposal | None:
-    asked = request.query_params.get("proposal")
-    return next((proposal for proposal in PROPOSALS if proposal == asked), None)
-
-
-def _proposed(
-    state: SplitState, proposal: Proposal, table: CaseTable, study: Path, settings: StudySettings, opened: Path
-) -> SplitState:
-    chosen = conversion_settings(study, settings)
-    return proposed(state, proposal, manifest=table.path, chosen=chosen, opened=opened)
 
 
 def _said(request: Request, state: SplitState, t: Texts) -> str:
@@ -216,7 +187,7 @@ def _take(request: Request, form: FormData) -> dict[str, str]:
     proposal: Proposal = "rest" if form.get("proposal") == "rest" else "program"
     opened = opened_folder(request)
     state = split_state(table, study, settings, opened=opened)
-    drawn = _proposed(state, proposal, table, study, settings, opened)
+    drawn = proposed_state(state, proposal, table, study, settings, opened)
     splits = {case.line: str(case.split) for case in drawn.planned}
     change_splits(path, splits, digest=digest)
     return {"done": "taken"}
@@ -250,71 +221,6 @@ def _kept(form: FormData) -> dict[str, str]:
     return {"find": find} if find else {}
 
 
-def _prints(request: Request) -> tuple[Path, Any]:
-    """Give the study and what would be printed of the split, or of a proposal; 404 where nothing would."""
-    study, settings, table = _study(request)
-    opened, proposal = opened_folder(request), _proposal(request)
-    prints = None
-    if not table.broken and not table.header_problems:
-        state = split_state(table, study, settings, opened=opened)
-        shown = state if proposal is None else _proposed(state, proposal, table, study, settings, opened)
-        prints = prints_of(table, shown, settings)
-    if prints is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"{study.name}: its split would be refused; mend it first")
-    return study, prints
-
-
-def _figure(request: Request) -> Response:
-    """Draw Fig. 2; ``save`` gives it as a file to keep."""
-    ending = request.path_params["ending"]
-    if ending not in FLOW_ENDINGS:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    study, prints = _prints(request)
-    flow: FlowCounts = prints.flow
-    with _drawing:
-        content = _drawn(
-            tuple(flow.excluded.items()),
-            flow.included_cases,
-            flow.included_institutions,
-            flow.splits,
-            flow.shared_institutions,
-            ending,
-        )
-    headers = dict(_OF_FIGURE) | _saved_as(request, f"{study.name}_figure_2.{ending}")
-    return Response(content, media_type=_MEDIA[ending], headers=headers)
-
-
-@lru_cache(maxsize=16)
-def _drawn(
-    excluded: tuple[tuple[str, int], ...],
-    cases: int,
-    institutions: int,
-    splits: tuple[SplitCounts, ...],
-    shared: int,
-    ending: str,
-) -> bytes:
-    """Draw the figure of these counts once, as reloading a page asks for it again."""
-    counts = FlowCounts(dict(excluded), cases, institutions, splits, shared_institutions=shared)
-    return saved_flow_figure(flow_figure(counts), ending)
-
-
-def _table(request: Request) -> Response:
-    """Give Table 1 or 2 as the CSV that the conversion writes."""
-    number = request.path_params["number"]
-    if number not in (1, 2):
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    study, prints = _prints(request)
-    content = b"\xef\xbb\xbf" + prints.tables[number - 1].as_csv().encode()
-    headers = _saved_as(request, f"{study.name}_table_{number}.csv", always=True)
-    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _saved_as(request: Request, name: str, *, always: bool = False) -> dict[str, str]:
-    if not always and "save" not in request.query_params:
-        return {}
-    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-
-
 _ADDRESS = "/studies/{name}/split"
 routes = [
     Route(_ADDRESS, _split, methods=["GET"]),
@@ -328,6 +234,4 @@ routes = [
             ("settings", _let_table_decide),
         )
     ),
-    Route(f"{_ADDRESS}/figure_2.{{ending}}", _figure, methods=["GET"]),
-    Route(f"{_ADDRESS}/table_{{number:int}}.csv", _table, methods=["GET"]),
 ]

@@ -14,9 +14,10 @@ from xml.etree import ElementTree
 import pytest
 
 from nnunet_amt import paper
-from nnunet_amt.app import split_page, split_view
+from nnunet_amt.app import split_page, split_prints, split_view
 from nnunet_amt.app.case_table import read_case_table
 from nnunet_amt.base.files import read_rows, write_csv
+from nnunet_amt.cohort import assign_splits, read_manifest
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import SplitLeakageError
 from nnunet_amt.study.run_study import open_study
@@ -127,6 +128,7 @@ def test_an_institution_is_drawn_by_patient_into_training_and_tuning(client: Tes
     answer = post(client, "move", line=[str(line_of(study, "South"))], to="shared")
     assert splits_of(study, "South") == {"training": 2, "tuning": 1}
     assert "<span>South</span>" in column_of(answer, "shared")
+    assert "Nothing leaks by the table" in text_of(answer)
     answer = post(client, "move", line=[str(line_of(study, "West"))], to="shared")
     assert answer.status_code == 400
     assert "'West' with a tumour who can be drawn: 1" in text_of(answer)
@@ -160,10 +162,13 @@ def test_without_a_split_the_page_shows_what_the_program_would_choose(client: Te
     shown = client.get(f"{PAGE}?proposal=program")
     assert "Nothing is written yet." in text_of(shown)
     assert splits_of(undivided) == {"": 12}
+    before = read_manifest(undivided / "manifest.csv").cases
     answer = client.post(f"{PAGE}/take", data={"digest": digest_in(shown), "proposal": "program"})
     assert "The proposed split is written into the table." in text_of(answer)
     assert (splits_of(undivided, "West"), splits_of(undivided, "East")) == ({"external": 1}, {"external": 2})
-    assert splits_of(undivided)["external"] == 3
+    cases = {case.line: case.split for case in assign_splits(before)}
+    table = read_case_table(undivided / "manifest.csv")
+    assert {line: table.cell(line, "split") for line in cases} == cases  # as the conversion would have drawn
     answer = post(client, "clear")
     assert splits_of(undivided) == {"": 12}
     assert "The table names no set any more" in text_of(answer)
@@ -329,7 +334,7 @@ def test_711_cases_are_read_once_a_state_and_no_figure_is_drawn_for_the_page(
 
     count(case_table, "check_manifest")
     count(split_view, "planned_cohort")
-    count(split_page, "flow_figure")
+    count(split_prints, "flow_figure")
     pages = [client.get(PAGE) for _ in range(3)]
     assert work == {"check_manifest": 1, "planned_cohort": 3}
     assert pages[0].text.count('<li class="institution') == paper.INSTITUTIONS

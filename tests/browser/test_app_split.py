@@ -187,11 +187,27 @@ def test_136_institutions_are_found_moved_and_stay_found(open_split: Open, serve
     page.get_by_role("button", name="Move Hospital 120 to External test").click()
     card_in(page, "external", "Hospital 120").wait_for()
     box, of_column = card_in(page, "external", "Hospital 120").bounding_box(), column.bounding_box()
+    assert box is not None and of_column is not None
     assert of_column["height"] <= 500  # it scrolls
     assert of_column["y"] <= box["y"] <= of_column["y"] + of_column["height"]
     page.locator("figure img").evaluate("image => image.decode()")
     assert page.locator("figure img").evaluate("image => image.naturalWidth") > 100
     assert opened.complaints == []
+
+
+def test_all_that_are_shown_are_marked_and_marks_stay(open_split: Open, small: Path) -> None:
+    """Two test; both are marked by one button, stay so while another card is moved, and then learn."""
+    page = open_split("small").page
+    page.get_by_role("button", name="Mark all shown (External test)").click()
+    assert page.get_by_text("Marked: 2").is_visible()
+    page.get_by_role("button", name="Move South to Tuning").click()
+    card_in(page, "tuning", "South").wait_for()
+    assert page.get_by_text("Marked: 2").is_visible()
+    page.get_by_label("Move the marked institutions to").select_option("training")
+    page.get_by_role("button", name="Move", exact=True).click()
+    card_in(page, "training", "West").wait_for()
+    assert (splits_of(small, "East"), splits_of(small, "South")) == ({"training": 2}, {"tuning": 3})
+    assert page.locator(".institution input:checked").count() == 0
 
 
 def test_the_figure_is_saved(open_split: Open, small: Path, tmp_path: Path) -> None:
