@@ -14,7 +14,7 @@ from nnunet_amt.base.csv_cells import unguarded_cell
 from nnunet_amt.base.files import atomic_path, csv_text, write_text
 from nnunet_amt.base.spreadsheet_text import bare_cell
 from nnunet_amt.cohort.audit import split_problems
-from nnunet_amt.cohort.case import CohortCase
+from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase
 from nnunet_amt.cohort.manifest import (
     FILE_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -29,6 +29,7 @@ from nnunet_amt.errors import BadInputError, ManifestError
 
 # Columns that a row can be given although the table has none of them yet.
 _USUAL = ("split", "roi", "age", "sex", "histology", "no_tumour", "exclusion_reason")
+_SPLIT = "split"
 _LONGEST_CELL = 2000
 _DIGEST = 20  # letters of it
 _changing = threading.Lock()
@@ -52,24 +53,25 @@ class CaseTable:
         Names of the columns, in small letters.
     rows
         The cells of each row that is not blank, by line.
-    cases
-        The rows that take part and have no problem of their own.
     problems
         Those of the rows.
     header_problems
         Those of the columns' names; with one of these no row was looked at.
     broken
         Why the file is no table at all; empty if it is one.
+    cases, excluded
+        The rows without a problem of their own, as the conversion reads them.
     """
 
     path: Path
     digest: str
     header: tuple[str, ...] = ()
     rows: Mapping[int, list[str]] = field(default_factory=dict)
-    cases: tuple[CohortCase, ...] = ()
     problems: tuple[ManifestProblem, ...] = ()
     header_problems: tuple[ManifestProblem, ...] = ()
     broken: str = ""
+    cases: tuple[CohortCase, ...] = ()
+    excluded: tuple[ExcludedCase, ...] = ()
 
     def cell(self, line: int, column: str) -> str:
         """Give a cell; an empty text where the row or the table has none."""
@@ -110,8 +112,16 @@ def _table_of(path: Path, content: bytes) -> CaseTable:
         checked = check_manifest(manifest_text(content, name=path.name), name=path.name, folder=path.parent)
     except ManifestError as error:
         return CaseTable(path, digest, broken=str(error))
-    problems = (*checked.problems, *split_problems(checked.cases))
-    return CaseTable(path, digest, checked.header, checked.rows, checked.cases, problems, checked.header_problems)
+    return CaseTable(
+        path,
+        digest,
+        checked.header,
+        checked.rows,
+        (*checked.problems, *split_problems(checked.cases)),
+        checked.header_problems,
+        cases=checked.cases,
+        excluded=checked.excluded,
+    )
 
 
 def counts_by_institution(table: CaseTable) -> dict[str, Counter[str]]:
@@ -156,6 +166,40 @@ def change_row(path: Path, line: int, cells: Mapping[str, str], *, digest: str, 
             _write(path, header, [*(row if number == line else cells for number, cells in table.rows.items())])
 
 
+def change_splits(path: Path, splits: Mapping[int, str], *, digest: str) -> None:
+    """Write the splits of rows, line to text, in one change; the column is added if the table has none.
+
+    Parameters
+    ----------
+    splits
+        An empty text is no split. Rows that are excluded keep theirs.
+    digest
+        Of the table that was looked at.
+
+    Raises
+    ------
+    ChangedSinceError
+        If the table is another by now.
+    BadInputError
+        If there is no such row, or a text is no split.
+    """
+    with _changing:
+        table = _editable(path, digest)
+        for line, split in splits.items():
+            if line not in table.rows or split not in ("", *SPLITS):
+                raise BadInputError(f"line {line}, split {split!r}: there is no such row or set; load the page again")
+        header = _with_columns(table, (_SPLIT for split in splits.values() if split))
+        if _SPLIT not in header:
+            return
+        place = header.index(_SPLIT)
+        rows = {line: _padded(cells, len(header)) for line, cells in table.rows.items()}
+        for line, split in splits.items():
+            if not table.cell(line, "exclusion_reason"):
+                rows[line][place] = split
+        if any(rows[line][place] != table.cell(line, _SPLIT) for line in splits):
+            _write(path, header, [*rows.values()])
+
+
 def remove_row(path: Path, line: int, *, digest: str) -> None:
     """Take a row out of the table."""
     with _changing:
@@ -184,7 +228,7 @@ def replace_table(path: Path, content: bytes, *, digest: str, opened: Path) -> N
         If it names a file outside of `opened`.
     """
     with _changing:
-        _unchanged(path, digest)
+        require_unchanged(path, digest=digest)
         new = _table_of(path, content)
         if new.broken:
             raise ManifestError(new.broken)
@@ -199,7 +243,7 @@ def replace_table(path: Path, content: bytes, *, digest: str, opened: Path) -> N
 def undo(path: Path, *, digest: str) -> None:
     """Exchange the table with its last state; once more, and it is as it was before."""
     with _changing:
-        _unchanged(path, digest)
+        require_unchanged(path, digest=digest)
         kept = backup_of(path)
         if not kept.is_file():
             raise BadInputError(f"{path.name}: was not changed here yet, there is nothing to take back")
@@ -213,7 +257,8 @@ def backup_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.before")
 
 
-def _unchanged(path: Path, digest: str) -> CaseTable:
+def require_unchanged(path: Path, *, digest: str) -> CaseTable:
+    """Give the table if it still is the one of that digest; else ChangedSinceError."""
     table = read_case_table(path)
     if table.digest != digest:
         raise ChangedSinceError(
@@ -225,7 +270,7 @@ def _unchanged(path: Path, digest: str) -> CaseTable:
 
 def _editable(path: Path, digest: str) -> CaseTable:
     """Read a table of which each row can be changed by itself."""
-    table = _unchanged(path, digest)
+    table = require_unchanged(path, digest=digest)
     if table.broken or table.header_problems:
         raise BadInputError(f"{path.name}: its columns are not in order; export it, mend them, and import it again")
     return table

@@ -161,6 +161,49 @@ def assign_splits(
     return tuple(replace(case, split=split_of(case)) for case in cases)
 
 
+def divide_institution(cases: Sequence[CohortCase], institution: str, *, seed: int = 711) -> tuple[CohortCase, ...]:
+    """Draw the patients of one institution into training and tuning, as `assign_splits` does with all.
+
+    A patient who is in training or tuning by a case of another institution stays there.
+
+    Parameters
+    ----------
+    cases
+        Included cases of all institutions.
+    institution
+        The one whose cases are divided; it has none in the external test set afterwards.
+    seed
+        Decides which patients tune.
+
+    Returns
+    -------
+    tuple of CohortCase
+        Those of the institution, each with a split, in the given order.
+
+    Raises
+    ------
+    ManifestError
+        If the patients that are free to be drawn are fewer than two with a tumour.
+    """
+    elsewhere = {case.patient_id: case.split for case in cases if case.institution != institution and case.split}
+    own = [case for case in cases if case.institution == institution]
+    bound = {case.patient_id for case in own if elsewhere.get(case.patient_id) in ("training", "tuning")}
+    free = [case for case in own if case.patient_id not in bound]
+    if (patients := len({case.patient_id for case in free if not case.no_tumour})) < 2:
+        raise ManifestError(
+            f"column 'institution': patients of {institution!r} with a tumour who can be drawn: {patients}, two are "
+            "needed; put all of it into training or into tuning"
+        )
+    tuning = _tuning_patients(free, seed, None)
+
+    def split_of(case: CohortCase) -> Split:
+        if case.patient_id in bound:
+            return "training" if elsewhere[case.patient_id] == "training" else "tuning"
+        return "tuning" if case.patient_id in tuning else "training"
+
+    return tuple(replace(case, split=split_of(case)) for case in own)
+
+
 def _check_given(cases: Sequence[CohortCase], wanted: Sequence[object | None]) -> None:
     for case in cases:
         if case.split is None:

@@ -131,7 +131,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
     The files are given in that order.
     """
     folder = dataset.folder
-    cells = [_cohort_row(case, content.records[case.case_id]) for case in content.cases]
+    cells = [cohort_row(case, content.records[case.case_id]) for case in content.cases]
     columns = _cohort_columns(content, cells)
     rows = [[row.get(column) for column in columns] for row in cells]
     files = [folder / "cohort.csv", folder / "exclusions.csv"]
@@ -231,14 +231,16 @@ def _description(name: str, fold: Mapping[str, Sequence[str]], content: DatasetC
     }
 
 
-def _cohort_row(case: CohortCase, record: CaseRecord) -> dict[str, object]:
-    """One row of ``cohort.csv`` by column; what is not given is taken from the image."""
+def cohort_row(case: CohortCase, record: CaseRecord | None) -> dict[str, object]:
+    """Give a row of ``cohort.csv`` by column; what is not given is taken from the image, if that was read already."""
     age = "" if case.age is None else f"{case.age:g}"
-    manufacturer = case.manufacturer or manufacturer_in_header(record.manufacturer)
-    thickness = record.spacing[2] if case.slice_thickness_mm is None else case.slice_thickness_mm
+    manufacturer, thickness = case.manufacturer, case.slice_thickness_mm
+    if record is not None:
+        manufacturer = manufacturer or manufacturer_in_header(record.manufacturer)
+        thickness = record.spacing[2] if thickness is None else thickness
     row = (case.case_id, case.patient_id, case.institution, case.split, age, case.sex, case.histology, manufacturer)
     return {
-        **dict(zip(COHORT_COLUMNS, (*row, f"{thickness:.6g}"), strict=True)),
+        **dict(zip(COHORT_COLUMNS, (*row, None if thickness is None else f"{thickness:.6g}"), strict=True)),
         NO_TUMOUR_COLUMN: "yes" if case.no_tumour else "no",
         **{column: getattr(case, column) for column in (*THYMIC_COLUMNS, *LESION_COLUMNS)},
         "ctc_level": None if case.ctc_level is None else f"{case.ctc_level:.10g}",

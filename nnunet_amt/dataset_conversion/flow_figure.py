@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FLOW_ENDINGS = ("svg", "png", "pdf")
 _CM_PER_INCH = 2.54
 _WIDTH_CM, _DPI = 17.0, 300  # two columns of a journal
 _FONT_SIZE = 9.0
@@ -93,16 +95,24 @@ def write_flow_figure(folder: Path, counts: FlowCounts) -> tuple[Path, Path]:
 
     Equal counts give equal bytes.
     """
-    from matplotlib import rc_context
-
     png, svg = folder / "flow.png", folder / "flow.svg"
     figure = flow_figure(counts)
-    with atomic_path(png) as partial:
-        figure.savefig(partial, dpi=_DPI)
-    # Text stays text, ids and date do not change from run to run.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "flow"}), atomic_path(svg) as partial:
-        figure.savefig(partial, metadata={"Date": None})
+    for path in (png, svg):
+        with atomic_path(path) as partial:
+            partial.write_bytes(saved_flow_figure(figure, path.suffix.removeprefix(".")))
     return png, svg
+
+
+def saved_flow_figure(figure: Figure, ending: str) -> bytes:
+    """Give the bytes of the file that `flow_figure` becomes; `ending` is one of `FLOW_ENDINGS`."""
+    from matplotlib import rc_context
+
+    # Text stays text, ids and dates do not change from run to run.
+    dates: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    content = io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "flow", "pdf.fonttype": 42}):
+        figure.savefig(content, format=ending, dpi=_DPI, metadata=dates.get(ending))
+    return content.getvalue()
 
 
 def flow_figure(counts: FlowCounts) -> Figure:

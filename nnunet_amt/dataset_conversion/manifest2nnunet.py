@@ -178,7 +178,7 @@ def _convert(
     progress: Progress,
 ) -> ConversionSummary:
     cohort, notes = read_manifest(manifest), read_notes(manifest)
-    rule = _split_rule(manifest, settings)
+    rule = split_rule(manifest, settings)
     cases, audit = rule.of_all(cohort.cases)
     key_file = settings.key_file or default_key_file(manifest)
     names = name_for_dataset(cases, key_file, dataset.folder, keep_case_ids=settings.keep_case_ids, seed=settings.seed)
@@ -275,7 +275,14 @@ def _require_unlike(
         trained_on.require_none_of(records, cases, manifest_name)
 
 
-def _split_rule(manifest: Path, settings: ConversionSettings) -> SplitRule:
+def split_rule(manifest: Path, settings: ConversionSettings) -> SplitRule:
+    """Tell how the conversion puts the cases of a manifest into sets.
+
+    Raises
+    ------
+    BadInputError
+        If the list of external institutions cannot be used.
+    """
     listed = read_institutions(settings.external_institutions) if settings.external_institutions else None
     return SplitRule(
         manifest.name, listed, settings.external_cases, settings.tuning_cases, settings.seed, settings.test_only

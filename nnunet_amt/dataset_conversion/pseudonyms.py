@@ -152,6 +152,14 @@ def record_secret(key_file: Path) -> bytes:
     return bytes.fromhex(secret)
 
 
+def known_pseudonyms(key_file: Path, kind: Kind) -> dict[str, str]:
+    """Give the pseudonyms that a key file holds, by name; nothing is added, and none are there without the file.
+
+    Raises BadInputError if the key file is another kind of file or damaged.
+    """
+    return dict(_read(key_file).pseudonyms[kind])
+
+
 @dataclass
 class _Key:
     """Content of a key file."""

@@ -179,14 +179,20 @@ def earlier_places(dataset: RawDataset, names: Collection[str]) -> dict[str, str
     return places
 
 
-def moved_cases(earlier: Mapping[str, str], splits: Mapping[str, Split | None]) -> tuple[MovedCase, ...]:
-    """Find the cases that are in another set than before, and say so: results of both cannot be compared."""
+def find_moved(earlier: Mapping[str, str], splits: Mapping[str, Split | None]) -> tuple[MovedCase, ...]:
+    """Find the cases that are in another set than before; both are by the names of the cases."""
     moved = []
     for name, before in sorted(earlier.items()):
         now = splits.get(name)
         same = {now, "imagesTs" if now == "external" else "imagesTr"}
         if now is not None and before not in same:
             moved.append(MovedCase(name, before, now))
+    return tuple(moved)
+
+
+def moved_cases(earlier: Mapping[str, str], splits: Mapping[str, Split | None]) -> tuple[MovedCase, ...]:
+    """Do the same, and warn of them: results of both cannot be compared."""
+    moved = find_moved(earlier, splits)
     if moved:
         named = ", ".join(f"{case.name} from {case.before} to {case.now}" for case in moved[:_NAMED_AT_MOST])
         more = f" and {len(moved) - _NAMED_AT_MOST} more" if len(moved) > _NAMED_AT_MOST else ""
@@ -199,4 +205,4 @@ def moved_cases(earlier: Mapping[str, str], splits: Mapping[str, Split | None]) 
             more,
             leak if any(case.leaks for case in moved) else "",
         )
-    return tuple(moved)
+    return moved

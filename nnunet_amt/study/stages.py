@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput, input_path, newest_run
@@ -14,6 +14,9 @@ from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
 from nnunet_amt.study.study_files import risk_files
+
+if TYPE_CHECKING:
+    from nnunet_amt.dataset_conversion import ConversionSettings
 
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
 _READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
@@ -38,32 +41,40 @@ def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: in
     return (*stages, _report(at, settings))
 
 
+def conversion_settings(folder: Path, settings: StudySettings) -> ConversionSettings:
+    """Give the settings by which the cohort of a study is converted."""
+    from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions
+
+    chosen = settings.convert
+
+    def beside(name: str | None) -> Path | None:
+        return None if name is None else folder / name
+
+    return ConversionSettings(
+        seed=chosen.seed,
+        external_cases=chosen.external_cases,
+        tuning_cases=chosen.tuning_cases,
+        external_institutions=beside(chosen.external_institutions),
+        reading=ReadingOptions(**chosen.model_dump(include=_READING)),
+        exclude_unreadable=chosen.exclude_unreadable,
+        key_file=beside(chosen.key_file),
+        keep_case_ids=chosen.keep_case_ids,
+        p_values=chosen.table1_p_values,
+    )
+
+
 def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     manifest, chosen = manifest_path(at.folder, settings), settings.convert
 
-    def beside(name: str | None) -> Path | None:
-        return None if name is None else at.folder / name
-
     def run(progress: Progress) -> str:
-        from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions, convert
+        from nnunet_amt.dataset_conversion import convert
 
-        conversion = ConversionSettings(
-            seed=chosen.seed,
-            external_cases=chosen.external_cases,
-            tuning_cases=chosen.tuning_cases,
-            external_institutions=beside(chosen.external_institutions),
-            reading=ReadingOptions(**chosen.model_dump(include=_READING)),
-            exclude_unreadable=chosen.exclude_unreadable,
-            key_file=beside(chosen.key_file),
-            keep_case_ids=chosen.keep_case_ids,
-            p_values=chosen.table1_p_values,
-        )
         summary = convert(
             manifest,
             at.raw.parent,
             dataset_id=settings.study.dataset,
             dataset_name=settings.study.name,
-            settings=conversion,
+            settings=conversion_settings(at.folder, settings),
             jobs=jobs,
             progress=progress,
         )

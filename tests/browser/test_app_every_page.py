@@ -43,6 +43,8 @@ PAGES = (
     "/studies/small/cases",
     "/studies/small/cases?edit=3",
     "/studies/begun/cases",
+    "/studies/small/split",
+    "/studies/begun/split",
     "/patients",
     f"/patients/{RUN}",
     "/jobs/1",

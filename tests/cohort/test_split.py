@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_amt import paper
 from nnunet_amt.cohort import CohortCase, assign_splits, audit_splits, read_institutions
+from nnunet_amt.cohort.split import divide_institution
 from nnunet_amt.errors import BadInputError, ManifestError, SplitLeakageError
 from tests.cohort.cases import cohort_of, make_case
 
@@ -255,3 +256,31 @@ def test_two_ways_to_ask_for_a_split_contradict_each_other(tmp_path: Path) -> No
         assign_splits(cohort_of({"A": 2, "B": 3}), external_cases=2, external_institutions=listed)
     with pytest.raises(BadInputError, match="gives the split already"):
         assign_splits([make_case("a", "A", split="training")], external_institutions=listed)
+
+
+def test_an_institution_is_divided_by_patient() -> None:
+    """Twenty patients of two CTs: 62 of 547 of 40 cases are 4.5, so two patients tune; none is in both."""
+    cases = [make_case(f"c{number}", "A", patient_id=f"p{number // 2}", line=number + 2) for number in range(40)]
+    divided = divide_institution([*cases, make_case("x", "B", split="external")], "A")
+    assert [case.case_id for case in divided] == [case.case_id for case in cases]
+    assert counts(divided) == {"training": 36, "tuning": 4}
+    by_patient: dict[str, set[str | None]] = {}
+    for case in divided:
+        by_patient.setdefault(case.patient_id, set()).add(case.split)
+    assert all(len(splits) == 1 for splits in by_patient.values())
+    assert divide_institution(cases, "A", seed=711) == divided
+    assert any(divide_institution(cases, "A", seed=seed) != divided for seed in range(5))
+
+
+def test_a_patient_who_is_elsewhere_stays_in_that_set() -> None:
+    """Ten patients of A; the first three tune by CTs of B, and so does A's CT of them."""
+    cases = [make_case(f"a{number}", "A", patient_id=f"p{number}") for number in range(10)]
+    others = [make_case(f"b{number}", "B", patient_id=f"p{number}", split="tuning") for number in range(3)]
+    divided = {case.patient_id: case.split for case in divide_institution([*cases, *others], "A")}
+    assert [divided[f"p{number}"] for number in range(3)] == ["tuning"] * 3
+
+
+def test_an_institution_of_one_patient_is_not_divided() -> None:
+    cases = [make_case("a", "A", "p1"), make_case("b", "A", "p1"), make_case("c", "B", "p2")]
+    with pytest.raises(ManifestError, match="of 'A' with a tumour who can be drawn: 1, two are needed"):
+        divide_institution(cases, "A")

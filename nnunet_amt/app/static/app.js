@@ -113,3 +113,139 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
     if (cell && !cell.querySelector("form") && !String(getSelection())) editCell(table, cell);
   });
 }
+
+// <div data-board-part> with <form data-board>: a form [data-swap] in it is sent without leaving the page, and the part of
+// the answer takes the place of the part here; what stands in [data-said] of it is read out by the live region
+// [data-heard]. Columns [data-place] keep how far they are scrolled, cards that were not moved keep their marks, and the
+// focus goes where the card is that was moved. Cards are found while one types, and dragged from column to column.
+{
+  const lists = (part) => part.querySelectorAll("[data-place] > ul");
+  const marks = (part) => part.querySelectorAll(".institution input[name=line]");
+  const searchedByServer = () => Boolean(new URLSearchParams(location.search).get("find"));
+
+  function swap(part, page, { line, keepMarks }) {
+    const fresh = page.querySelector("[data-board-part]");
+    if (!fresh) return false;
+    const scrolled = new Map([...lists(part)].map((list) => [list.parentNode.dataset.place, list.scrollTop]));
+    const marked = new Set([...marks(part)].filter((box) => box.checked).map((box) => box.closest(".institution").dataset.names));
+    const found = part.querySelector("form[data-find]")?.elements.find.value ?? "";
+    const next = document.importNode(fresh, true);
+    part.replaceWith(next);
+    for (const box of keepMarks ? marks(next) : []) {
+      const card = box.closest(".institution");
+      box.checked = marked.has(card.dataset.names) && card.dataset.line !== line;
+    }
+    prepare(next, found);
+    for (const list of lists(next)) list.scrollTop = scrolled.get(list.parentNode.dataset.place) ?? 0;
+    const card = line && next.querySelector(`[data-line="${line}"]`);
+    const target = card || next.querySelector("[data-said]");
+    if (target) {
+      target.tabIndex = -1;
+      target.focus({ preventScroll: !card });
+      if (card) card.scrollIntoView({ block: "nearest" });
+    }
+    const heard = document.querySelector("[data-heard]");
+    if (heard) heard.textContent = next.querySelector("[data-said]")?.textContent ?? "";
+    return true;
+  }
+
+  async function send(form, data) {
+    const part = form.closest("[data-board-part]");
+    if (part.getAttribute("aria-busy")) return; // one change after the other: the second is of the table after the first
+    part.setAttribute("aria-busy", "true");
+    if (!searchedByServer()) data.delete("find"); // the cards that are hidden here are wanted again
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data) });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const line = new URL(answer.url).searchParams.get("line");
+      if (!swap(part, page, { line, keepMarks: data.has("move") })) location.reload();
+    } catch {
+      location.reload(); // the browser says what is wrong
+    }
+  }
+
+  function prepareMarks(part) {
+    const words = part.querySelector("[data-marked]");
+    const count = () => {
+      const marked = [...marks(part)].filter((box) => box.checked).length;
+      if (words) words.textContent = marked ? words.dataset.marked.replace("#", marked) : "";
+    };
+    for (const button of part.querySelectorAll("button[data-mark]")) {
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        for (const box of button.parentNode.querySelectorAll(".institution:not([hidden]) input[name=line]")) box.checked = true;
+        count();
+      });
+    }
+    part.addEventListener("change", count);
+    count();
+  }
+
+  function prepareSearch(part, board, found) {
+    const search = part.querySelector("form[data-find]");
+    if (searchedByServer()) return; // it has left the other cards out, and searches on
+    const field = search.elements.find;
+    const find = () => {
+      const wanted = field.value.trim().toLocaleLowerCase();
+      board.elements.find.value = field.value;
+      for (const card of part.querySelectorAll(".institution")) {
+        card.hidden = !card.dataset.names.toLocaleLowerCase().includes(wanted);
+      }
+    };
+    field.value = found;
+    find();
+    field.addEventListener("input", find);
+    search.addEventListener("submit", (event) => event.preventDefault());
+    search.querySelector("button").hidden = true;
+  }
+
+  function prepareDragging(part, board) {
+    let dragged = null;
+    for (const card of part.querySelectorAll(".institution[draggable=true]")) {
+      card.addEventListener("dragstart", (event) => {
+        dragged = card;
+        event.dataTransfer.effectAllowed = "move";
+        event.dataTransfer.setData("text/plain", card.dataset.line);
+      });
+      card.addEventListener("dragend", () => { dragged = null; });
+    }
+    for (const column of part.querySelectorAll("[data-place]")) {
+      const over = (event) => {
+        if (!dragged || column.contains(dragged)) return;
+        event.preventDefault();
+        column.classList.add("over");
+      };
+      column.addEventListener("dragenter", over);
+      column.addEventListener("dragover", over);
+      column.addEventListener("dragleave", (event) => {
+        if (!column.contains(event.relatedTarget)) column.classList.remove("over");
+      });
+      column.addEventListener("drop", (event) => {
+        column.classList.remove("over");
+        if (!dragged) return;
+        event.preventDefault();
+        const data = new FormData(board);
+        data.append("move", `${column.dataset.place} ${dragged.dataset.line}`);
+        send(board, data);
+      });
+    }
+  }
+
+  function prepare(part, found = "") {
+    for (const form of part.querySelectorAll("form[data-swap]")) {
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        const data = new FormData(form);
+        if (event.submitter?.name) data.append(event.submitter.name, event.submitter.value);
+        send(form, data);
+      });
+    }
+    const board = part.querySelector("form[data-board]");
+    if (!board) return;
+    prepareMarks(part);
+    prepareSearch(part, board, found);
+    prepareDragging(part, board);
+  }
+
+  for (const part of document.querySelectorAll("[data-board-part]")) prepare(part);
+}
