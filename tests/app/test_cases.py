@@ -174,7 +174,8 @@ def test_a_sent_zip_of_dicom_is_unpacked_beside_the_table_and_its_cases_added(
     assert f"sent/{folder.name}/p9/ct" in row
     assert f"sent/{folder.name}/p9/rs.dcm" in row
     assert "West" in row
-    assert "problem" not in row
+    problems = re.findall('class="problem">(.*?)<', row)
+    assert problems == ["is empty, other rows fill it; fill it in every row or in none"]
 
 
 def test_images_and_masks_are_sent_in_their_folders(client: TestClient, study: Path) -> None:
