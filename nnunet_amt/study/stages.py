@@ -10,6 +10,7 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput, input_path, newest_run
 from nnunet_amt.errors import BadInputError, TooFewCasesError, WorkFailedError
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.images.probability_file import FOLDER as PROBABILITIES
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
@@ -184,6 +185,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
             trainer=settings.train.trainer,
             checkpoint=chosen.checkpoint,
             options=chosen.options,
+            probabilities=chosen.probabilities,
             device=device,
         )
         predict(images, at.predictions, asked, log_file=at.folder / "predict.log", progress=progress)
@@ -199,6 +201,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
             "fold": settings.train.fold,
             "checkpoint": chosen.checkpoint,
             "operating_point": None,  # the argmax: label maps of a point are made in a folder of their own
+            **({"probabilities": True} if chosen.probabilities else {}),  # kept ones disturb nobody who did not ask
         },
         run=run,
     )
@@ -314,6 +317,7 @@ def _baseline(at: StudyFolders, settings: StudySettings, device: str, jobs: int)
 def _report(at: StudyFolders, settings: StudySettings) -> Stage:
     chosen = settings.report.model_dump()
     made = newest_run(at.folder, "report")
+    kept = RunInput(at.predictions / PROBABILITIES, "names_and_sizes")
 
     def last_read(name: str, usual: Path) -> Path:
         """Follow the last page: the user may have other results in the study than its stages make."""
@@ -333,6 +337,7 @@ def _report(at: StudyFolders, settings: StudySettings) -> Stage:
             "evaluation": at.evaluation / "summary.json",
             "failures": last_read("failures", at.failures / "failures.json"),
             "comparison": last_read("comparison", at.baseline / "comparison" / "comparison.json"),
+            **({"probabilities": kept} if settings.predict.probabilities else {}),
             **risk_files(at.folder),
         },
         settings=chosen,
