@@ -16,7 +16,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from nnunet_amt.app import cases, jobs_pages, new_patient, studies, study_page
+from nnunet_amt.app import (
+    cases,
+    jobs_pages,
+    new_patient,
+    results_files,
+    results_page,
+    results_thresholds,
+    results_triage,
+    studies,
+    study_page,
+)
 from nnunet_amt.app.pages import error_page, render, told
 from nnunet_amt.app.security import HEADERS, LOGIN, Gate, SecurityMiddleware
 from nnunet_amt.errors import AMTError
@@ -64,6 +74,10 @@ def _routes() -> Sequence[BaseRoute]:
         *studies.routes,
         *study_page.routes,
         *cases.routes,
+        *results_page.routes,
+        *results_files.routes,
+        *results_thresholds.routes,
+        *results_triage.routes,
         *new_patient.routes,
         *jobs_pages.routes,
     ]

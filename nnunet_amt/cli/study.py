@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nnunet_amt.study.run_study import StudyResult
+    from nnunet_amt.study.settings import StudySettings
     from nnunet_amt.study.stage import StageState
 
 Study = Annotated[
@@ -90,6 +91,13 @@ def study(
         bool | None,
         typer.Option("--baseline/--no-baseline", help="Train and compare stock nnU-Net too.", show_default="no"),
     ] = None,
+    other_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Run no stage: predict and evaluate by another trained model of the study, into models/CLASS.",
+        ),
+    ] = None,
 ) -> None:
     """Run a whole study: convert, plan, doctor, train, predict, evaluate, failures, report.
 
@@ -128,9 +136,27 @@ def study(
         _show_status(study_status(folder, settings), folder, given_words)
         return
     started = time.monotonic()
+    if other_model is not None:
+        _other_model(folder, settings, other_model)
+        return
     with stage_display() as (progress, on_stage):
         result = run_study(folder, settings, progress=progress, on_stage=on_stage)
     _show_study(result, time.monotonic() - started)
+
+
+def _other_model(folder: Path, settings: StudySettings, trainer: str) -> None:
+    """Predict and evaluate by another model of a study, and show its metrics and how it is compared."""
+    from nnunet_amt.evaluation.results.summary_json import read_summary
+    from nnunet_amt.study.run_study import evaluate_other_model
+    from nnunet_amt.study.stages import OTHER_MODELS
+
+    with stage_display() as (progress, on_stage):
+        result = evaluate_other_model(folder, settings, trainer, progress=progress, on_stage=on_stage)
+    evaluation = folder / OTHER_MODELS / trainer / "evaluation"
+    summary = read_summary(evaluation)
+    out.print(overall_table(summary.overall, subjects=summary.subjects))
+    show_written([evaluation])
+    show_next("nnunet_amt", "compare", result.folders.evaluation, evaluation, "-o", folder / "comparison")
 
 
 @one_line_errors

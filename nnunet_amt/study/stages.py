@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from nnunet_amt.study.study_files import risk_files
 
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
 _READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
+
+# Of a study: results of its other models, a folder a trainer.
+OTHER_MODELS = "models"
 
 # Stages are imported by the function that runs them: torch takes seconds, and --status should not.
 
@@ -37,6 +40,21 @@ def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: in
     if settings.baseline.run:
         stages.append(_baseline(at, settings, device, jobs))
     return (*stages, _report(at, settings))
+
+
+def other_model_stages(
+    folder: Path, settings: StudySettings, *, trainer: str, device: str, jobs: int
+) -> tuple[Stage, ...]:
+    """List the stages that predict and evaluate the external cases by another trained model of a study.
+
+    They are those of `study_stages`, and write into ``models/TRAINER``: the study's own results stay as they are.
+    """
+    changed = settings.changed({"train": {"trainer": trainer}})
+    place = folder / OTHER_MODELS / trainer
+    at = replace(
+        StudyFolders.of(folder, changed), predictions=place / "predictions", evaluation=place / "evaluation"
+    )
+    return _predict(at, changed, device), _evaluate(at, changed, jobs)
 
 
 def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
