@@ -17,6 +17,7 @@ from nnunet_amt.study.settings import StudyFolders, StudySettings
 from nnunet_amt.study.stages import OTHER_MODELS
 
 JOB_KIND = "compare"
+_FILE = "comparison.json"
 FOLDER = "comparisons"  # of a study, with a folder for each two models
 _ENDPOINT_AT = {"0.1": "IoU > 0.1", "0.5": "IoU > 0.5"}
 
@@ -157,13 +158,13 @@ def comparisons_of(content: StudyContent, t: Texts) -> tuple[Shown, ...]:
         If one is damaged.
     """
     folder = content.study.folder.resolve()
-    places = [*sorted((folder / FOLDER).glob("*/comparison.json")), *sorted(folder.glob("*/comparison/comparison.json"))]
+    places = [path for where in (f"{FOLDER}/*", "*/comparison") for path in sorted(folder.glob(f"{where}/{_FILE}"))]
     return tuple(_shown(path.parent, content, folder, t) for path in places if path.resolve().is_relative_to(folder))
 
 
 def _shown(place: Path, content: StudyContent, folder: Path, t: Texts) -> Shown:
     found = comparison_of(content, place)
-    models = read_record(place / "comparison.json").get("models", [])
+    models = read_record(place / _FILE).get("models", [])
     primary = _primary(place)
     return Shown(
         place.relative_to(folder).as_posix(),
@@ -175,6 +176,6 @@ def _shown(place: Path, content: StudyContent, folder: Path, t: Texts) -> Shown:
 
 def _primary(place: Path) -> str | None:
     """Give the endpoint that a comparison was made with; None where there is no comparison."""
-    settings: Any = read_record(place / "comparison.json").get("settings")
+    settings: Any = read_record(place / _FILE).get("settings")
     primary = settings.get("primary") if isinstance(settings, dict) else None
     return primary if primary in PRIMARY_ENDPOINTS else None

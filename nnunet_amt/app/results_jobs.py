@@ -32,9 +32,7 @@ def work_of(store: JobStore, study: str, kind: str, t: Texts) -> Work:
     return Work(view, None if view.job.is_over else live_fields(store, view.job, view.progress, t))
 
 
-def start_once(
-    request: Request, kind: str, command: Sequence[str], study: str, *, takes_device: bool = False
-) -> str:
+def start_once(request: Request, kind: str, command: Sequence[str], study: str, *, takes_device: bool = False) -> str:
     """Start a job, unless one of its kind is at work on the study; give the problem why it cannot be, or nothing."""
     store = job_store(opened_folder(request))
     if any(job.kind == kind and job.study == study and not job.is_over for job in store.jobs()):

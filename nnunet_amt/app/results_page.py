@@ -90,13 +90,12 @@ def _page(request: Request, folder: Path, *, asked: Asked | None = None, problem
         if has_results(folder, settings):
             context["broken"] = told(request, error)
         return render(request, "results.html.j2", status_code=status, **context)
-    todo = () if running else stages_to_do(folder, settings)
+    names = () if running else stages_to_do(folder, settings)
+    todo = ("、" if t.language == "ja" else ", ").join(t(f"stages.{name}") for name in names)
     return render(request, "results.html.j2", status_code=status, **{**context, "shown": parts, "todo": todo})
 
 
-def _parts(
-    request: Request, content: StudyContent, settings: StudySettings, asked: Asked, t: Texts
-) -> dict[str, Any]:
+def _parts(request: Request, content: StudyContent, settings: StudySettings, asked: Asked, t: Texts) -> dict[str, Any]:
     """Gather what the template shows of results that are there, by the names that it calls them."""
     folder, store = content.study.folder, job_store(opened_folder(request))
     report = f"/studies/{quote(folder.name)}/report"

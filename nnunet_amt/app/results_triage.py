@@ -1,7 +1,8 @@
-"""The worklist of findings: predicted lesions without a partner, a reader's decisions on them, and what these change."""
+"""The worklist of findings: predicted lesions without a partner, decisions on them, and what these change."""
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -169,7 +170,7 @@ def _page(request: Request, content: StudyContent, *, problem: str = "", saved: 
     folder = content.study.folder
     t = texts(language_of(request))
     findings: tuple[Finding, ...] = ()
-    counted = None
+    counted, command = None, count_command(content)
     try:
         findings, counted = findings_of(content), counted_of(content)
     except AMTError as error:
@@ -183,7 +184,7 @@ def _page(request: Request, content: StudyContent, *, problem: str = "", saved: 
         decisions=DECISIONS,
         longest=_LONGEST_NOTE,
         counted=counted,
-        command=count_command(content),
+        command=None if command is None else shlex.join(command),
         work=work_of(job_store(opened_folder(request)), folder.name, JOB_KIND, t),
         begun=(folder / DECISIONS_FILE).is_file(),
         report=(folder / PAGE_NAME).is_file(),

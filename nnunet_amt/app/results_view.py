@@ -152,7 +152,9 @@ def worst_of(content: StudyContent, t: Texts) -> tuple[WorstCase, ...]:
     cases = worst_cases(content)
     references = content.study.evaluation.references
     return tuple(
-        WorstCase(card, t(f"results.kind_{_KINDS[failure_kind(case)]}"), label_map_in(references, case.case_id) is not None)
+        WorstCase(
+            card, t(f"results.kind_{_KINDS[failure_kind(case)]}"), label_map_in(references, case.case_id) is not None
+        )
         for case, card in zip(cases, case_cards(content, cases, {}), strict=True)
     )
 

@@ -51,9 +51,7 @@ def other_model_stages(
     """
     changed = settings.changed({"train": {"trainer": trainer}})
     place = folder / OTHER_MODELS / trainer
-    at = replace(
-        StudyFolders.of(folder, changed), predictions=place / "predictions", evaluation=place / "evaluation"
-    )
+    at = replace(StudyFolders.of(folder, changed), predictions=place / "predictions", evaluation=place / "evaluation")
     return _predict(at, changed, device), _evaluate(at, changed, jobs)
 
 
