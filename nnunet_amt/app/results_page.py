@@ -134,14 +134,15 @@ def _results(request: Request) -> Response:
 async def _compare(request: Request) -> Response:
     """Compare two models as a job."""
     form = await request.form(max_fields=10)
-    asked = Asked(*(str(form.get(name, "")) for name in ("first", "other", "primary")))
+    first, other, primary = (str(form.get(name, "")) for name in ("first", "other", "primary"))
+    asked = Asked(first, other, primary)
 
     def compared() -> Response:
         folder, t = study_of(request), texts(language_of(request))
         content = read_results(folder, opened_folder(request))
         models = comparable_models(content, t)
         if problems := problems_of(asked, models, folder, t):
-            return _page(request, folder, asked=Asked(asked.first, asked.other, asked.primary, problems))
+            return _page(request, folder, asked=Asked(first, other, primary, problems))
         return _started(
             request, folder, results_compare.JOB_KIND, compare_command(asked, models, content, folder), "#comparison"
         )

@@ -17,7 +17,7 @@ from nnunet_amt.report.study_content import StudyContent, read_study_content
 from nnunet_amt.study import Study, find_study
 from nnunet_amt.study.run_study import study_status
 from nnunet_amt.study.settings import StudyFolders, StudySettings
-from nnunet_amt.study.study import label_map_in
+from nnunet_amt.study.study import EvaluationFolder, label_map_in
 from nnunet_amt.study.study_files import RISK_TASKS
 from nnunet_amt.writing.table import Table
 
@@ -98,15 +98,16 @@ def find_results(folder: Path, opened: Path) -> Study:
     def kept(path: Path | None) -> Path | None:
         return path if path is not None and path.resolve().is_relative_to(opened) else None
 
-    def kept_parts(evaluation: object) -> dict[str, Path | None]:
-        return {name: kept(getattr(evaluation, name)) for name in ("predictions", "references", "cohort")}
+    def kept_of(one: EvaluationFolder) -> EvaluationFolder:
+        predictions, references, cohort = (kept(path) for path in (one.predictions, one.references, one.cohort))
+        return EvaluationFolder(one.path, predictions, references, cohort)
 
     if kept(study.evaluation.path) is None:
         raise BadInputError(f"{study.evaluation.path.name}: lies outside the opened folder; copy it into the study")
     return replace(
         study,
-        evaluation=replace(study.evaluation, **kept_parts(study.evaluation)),
-        evaluations=tuple(replace(one, **kept_parts(one)) for one in study.evaluations if kept(one.path)),
+        evaluation=kept_of(study.evaluation),
+        evaluations=tuple(kept_of(one) for one in study.evaluations if kept(one.path)),
         dataset=kept(study.dataset),
         images=kept(study.images),
         failures=kept(study.failures),
