@@ -1,4 +1,4 @@
-"""The pages of results by clicks: a slider that moves outlines, decisions that a closed tab keeps, two models compared."""
+"""The pages of results by clicks: outlines that a slider moves, decisions that a closed tab keeps, models compared."""
 
 from __future__ import annotations
 
