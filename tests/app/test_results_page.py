@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnunet_amt.app import results_page
+from nnunet_amt.app import results_files, results_page
 from nnunet_amt.app.jobs import JobStore, job_store
 from nnunet_amt.study.run_study import open_study
 from nnunet_amt.study.settings import read_settings
@@ -190,9 +190,7 @@ def test_figures_are_drawn_by_a_job_and_saved(
     script = (
         "import sys; from pathlib import Path; p = Path(sys.argv[1]); p.mkdir(); (p / 'figure_4.png').write_bytes(b'f')"
     )
-    monkeypatch.setattr(
-        results_page.results_files, "figures_command", lambda folder: python(script, folder / "figures")
-    )
+    monkeypatch.setattr(results_files, "figures_command", lambda folder: python(script, folder / "figures"))
     answer = client.post(f"{RESULTS}/draw", headers=SAME_SITE, follow_redirects=False)
     assert answer.headers["location"] == f"{RESULTS}#save"
     wait_for(lambda: store.jobs()[0].is_over)
