@@ -19,7 +19,8 @@ from nnunet_amt.risk.fusion.lesion_study import LesionStudyResult, run_lesion_st
 from nnunet_amt.risk.networks.settings import EMBEDDED
 from nnunet_amt.risk.risk_settings import RADIOMICS, RiskSettings
 from nnunet_amt.risk.risk_study import RiskStudyResult, run_risk_study
-from nnunet_amt.study.run_study import OnStage, StudyResult, open_study, run_study
+from nnunet_amt.study.run_study import OnStage, StudyResult, open_study, run_study, study_status
+from nnunet_amt.study.settings import SETTINGS_FILE, read_settings
 
 NEEDED_BYTES = 1_000_000_000
 BESIDE_TUMOURS_MM = 50.0
@@ -75,6 +76,13 @@ def run_demo(
     return run_study(
         output, open_study(output, manifest=manifest, changes=changes), progress=progress, on_stage=on_stage
     )
+
+
+def demo_is_finished(output: Path) -> bool:
+    """Whether a folder holds a demo of segmentation whose stages are all done."""
+    if not (output / SETTINGS_FILE).is_file():
+        return False
+    return all(state.done for state in study_status(output, read_settings(output)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -15,9 +15,15 @@ from starlette.responses import HTMLResponse
 from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
 from nnunet_amt.app.problem_words import problem_words, said
+from nnunet_amt.report.page_parts import page_environment
 
 # Of a study, below /studies/NAME.
-STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"), ("/split", "nav.study_split"))
+STUDY_PAGES = (
+    ("", "nav.study_steps"),
+    ("/cases", "nav.study_cases"),
+    ("/split", "nav.study_split"),
+    ("/results", "nav.study_results"),
+)
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
 _YEAR_SECONDS = 365 * 24 * 3600
 # What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.
@@ -99,14 +105,7 @@ def made_page(path: Path, *, apart: bool = True) -> HTMLResponse:
 
 @cache
 def environment() -> Environment:
-    """Give what renders the templates: every text is escaped, and a name that is not there is an error."""
-    made = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    """Give what renders the templates, as the report's, whose macros they may use: see `page_environment`."""
+    made = page_environment(Path(__file__).with_name("templates"))
     made.filters["said"] = said
     return made

@@ -16,7 +16,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from nnunet_amt.app import cases, jobs_pages, new_patient, split_page, split_prints, studies, study_page
+from nnunet_amt.app import (
+    cases,
+    jobs_pages,
+    new_patient,
+    results_files,
+    results_page,
+    results_thresholds,
+    results_triage,
+    split_page,
+    split_prints,
+    studies,
+    study_page,
+)
 from nnunet_amt.app.pages import error_page, render, told
 from nnunet_amt.app.security import HEADERS, LOGIN, Gate, SecurityMiddleware
 from nnunet_amt.errors import AMTError
@@ -66,6 +78,10 @@ def _routes() -> Sequence[BaseRoute]:
         *cases.routes,
         *split_page.routes,
         *split_prints.routes,
+        *results_page.routes,
+        *results_files.routes,
+        *results_thresholds.routes,
+        *results_triage.routes,
         *new_patient.routes,
         *jobs_pages.routes,
     ]

@@ -59,6 +59,7 @@ def serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     password_file: Path | None = None,
+    page: str = "/",
     on_start: Callable[[Listening], None] | None = None,
 ) -> None:
     """Serve the pages of a folder until interrupted; jobs that were started go on after it.
@@ -71,6 +72,8 @@ def serve(
         Where to listen. With port 0 it is the one of last time if that is free, so that open tabs go on.
     tls_cert, tls_key, password_file
         Needed for a host that others reach.
+    page
+        Path of the first address, such as ``/studies/NAME/results``.
     on_start
         Told once, when the server listens.
 
@@ -102,7 +105,7 @@ def serve(
             )
         )
         shown = f"[{host}]" if ":" in host else host
-        address = f"https://{shown}:{port}/" if tls else f"http://{shown}:{port}/?token={token}"
+        address = f"https://{shown}:{port}{page}" if tls else f"http://{shown}:{port}{page}?token={token}"
         opened = open_browser and _has_screen()
         if on_start is not None:
             on_start(Listening(address, opened, "" if password is None else _MEANING.format(folder=folder)))

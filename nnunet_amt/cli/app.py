@@ -41,8 +41,7 @@ def app(
 
     Only this machine reaches it, by the address that is printed. Ctrl-C ends the page; jobs that run go on.
     """
-    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        raise MissingExtraError(f"the page needs {missing[0]}: pip install 'nnunet_amt[app]'")
+    require_page()
     from nnunet_amt.app.start import serve
 
     serve(
@@ -53,12 +52,19 @@ def app(
         tls_cert=tls_cert,
         tls_key=tls_key,
         password_file=password_file,
-        on_start=_show_address,
+        on_start=show_address,
     )
     out.print("the page is closed; jobs that run go on")
 
 
-def _show_address(listening: Listening) -> None:
+def require_page() -> None:
+    """Refuse to go on where what the page needs is not installed; raises MissingExtraError."""
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        raise MissingExtraError(f"the page needs {missing[0]}: pip install 'nnunet_amt[app]'")
+
+
+def show_address(listening: Listening) -> None:
+    """Tell where the page is, and what it means that others reach it."""
     out.print("[bold]the page[/bold]" + (" is opened in your browser" if listening.opened else ": open in a browser"))
     out.print(f"  {listening.address}", markup=False)
     out.print("Ctrl-C ends it; jobs that run go on")

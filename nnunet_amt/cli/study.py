@@ -7,11 +7,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from nnunet_amt.cli.app import require_page, show_address
 from nnunet_amt.cli.console import (
     err,
     one_line_errors,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nnunet_amt.study.run_study import StudyResult
+    from nnunet_amt.study.settings import StudySettings
     from nnunet_amt.study.stage import StageState
 
 Study = Annotated[
@@ -90,6 +93,13 @@ def study(
         bool | None,
         typer.Option("--baseline/--no-baseline", help="Train and compare stock nnU-Net too.", show_default="no"),
     ] = None,
+    other_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Run no stage: predict and evaluate by another trained model of the study, into models/CLASS.",
+        ),
+    ] = None,
 ) -> None:
     """Run a whole study: convert, plan, doctor, train, predict, evaluate, failures, report.
 
@@ -128,9 +138,27 @@ def study(
         _show_status(study_status(folder, settings), folder, given_words)
         return
     started = time.monotonic()
+    if other_model is not None:
+        _other_model(folder, settings, other_model)
+        return
     with stage_display() as (progress, on_stage):
         result = run_study(folder, settings, progress=progress, on_stage=on_stage)
     _show_study(result, time.monotonic() - started)
+
+
+def _other_model(folder: Path, settings: StudySettings, trainer: str) -> None:
+    """Predict and evaluate by another model of a study, and show its metrics and how it is compared."""
+    from nnunet_amt.evaluation.results.summary_json import read_summary
+    from nnunet_amt.study.run_study import evaluate_other_model
+    from nnunet_amt.study.stages import OTHER_MODELS
+
+    with stage_display() as (progress, on_stage):
+        result = evaluate_other_model(folder, settings, trainer, progress=progress, on_stage=on_stage)
+    evaluation = folder / OTHER_MODELS / trainer / "evaluation"
+    summary = read_summary(evaluation)
+    out.print(overall_table(summary.overall, subjects=summary.subjects))
+    show_written([evaluation])
+    show_next("nnunet_amt", "compare", result.folders.evaluation, evaluation, "-o", folder / "comparison")
 
 
 @one_line_errors
@@ -158,10 +186,19 @@ def demo(
     no_tumour: Annotated[
         int, typer.Option("--no-tumour", min=0, metavar="N", help="Phantoms without a tumour besides the others.")
     ] = 0,
+    app: Annotated[
+        bool,
+        typer.Option("--app", help="Then open it in the no-code page; into amt_demo_app/amt_demo if nothing is there."),
+    ] = False,
 ) -> None:
     """Make a phantom cohort and run every stage on it: 10 to 20 minutes on two CPU cores."""
     if risk and fusion:
         raise BadInputError("--risk --fusion: are two demos; run one after the other")
+    if (risk or fusion) and app:
+        place = f"{output or ('amt_risk_demo' if risk else 'amt_fusion_demo')}/risk"
+        raise BadInputError(
+            f"--app: the page shows studies of segmentation; leave it out, and open the pages in {place} in a browser"
+        )
     if (risk or fusion) and no_tumour:
         raise BadInputError(f"--no-tumour: every case of the demo with {'--risk' if risk else '--fusion'} has a tumour")
     if risk:
@@ -170,9 +207,15 @@ def demo(
     if fusion:
         _fusion_demo(output or Path("amt_fusion_demo"), device)
         return
+    if app:
+        require_page()
+        output = output or _demo_to_open()
     output = output or Path("amt_demo")
-    from nnunet_amt.demo import DemoSettings, run_demo
+    from nnunet_amt.demo import DemoSettings, demo_is_finished, run_demo
 
+    if app and demo_is_finished(output):
+        _open_demo(output)
+        return
     started = time.monotonic()
     settings = DemoSettings()
     settings = replace(settings, design=replace(settings.design, no_tumour=no_tumour))
@@ -181,6 +224,29 @@ def demo(
     out.print("\nThe external phantoms, of institutions that gave none to training and tuning:")
     _show_study(result, time.monotonic() - started)
     _show_own_cohort("nnunet_amt study MANIFEST.csv -o FOLDER", output)
+    if app:
+        _open_demo(output)
+
+
+def _demo_to_open() -> Path:
+    """Choose the demo that the page opens: the usual one if it was begun, else one with nothing else beside it."""
+    from nnunet_amt.study.settings import SETTINGS_FILE
+
+    usual = Path("amt_demo")
+    return usual if (usual / SETTINGS_FILE).is_file() else Path("amt_demo_app", "amt_demo")
+
+
+def _open_demo(output: Path) -> None:
+    """Open the page of the folder that the demo lies in at the demo's results; say what else is opened with it."""
+    from nnunet_amt.app.start import serve
+
+    study = output.resolve()
+    beside = sorted(path.name for path in study.parent.iterdir() if path != study and not path.name.startswith("."))
+    out.print(f"the page opens {study.parent}, the folder that the demo lies in", markup=False)
+    if beside:
+        shown = ", ".join(beside[:5]) + (f" and {len(beside) - 5} more" if len(beside) > 5 else "")
+        err.print(f"note: what else lies there can be read and used on the page too: {shown}", markup=False)
+    serve(study.parent, page=f"/studies/{quote(study.name)}/results", on_start=show_address)
 
 
 def _risk_demo(output: Path, device: str) -> None:

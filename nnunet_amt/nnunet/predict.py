@@ -179,6 +179,8 @@ def predict(
             notes.cost["parameters"] = _in_this_process(work)
         if point is not None:
             notes.settings["operating_point"] = asdict(point)
+        if settings.probabilities:
+            notes.settings["probabilities"] = True
         lay_back(inputs, output, probabilities=asked.save_probabilities)
         if inputs.turned:
             notes.counts["images_brought_to_lps"] = len(inputs.turned)

@@ -68,7 +68,9 @@ def recorded_prediction(
     ) as notes:  # fmt: skip
         yield notes
         # a run that was killed after its last case has left none
-        recorded = any(run["stage"] == "predict" for run in read_runs(output))
+        kept = "probabilities" in notes.settings  # which an earlier record may not say
+        runs = [run for run in read_runs(output) if run["stage"] == "predict"]
+        recorded = any(run["settings"].get("probabilities") or not kept for run in runs)
         notes.nothing_done = to_do == 0 and (recorded or cases == 0)
         notes.counts.update(cases=to_do - saved, cases_in_all=cases)
         if saved:

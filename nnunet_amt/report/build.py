@@ -8,8 +8,9 @@ from pathlib import Path
 from nnunet_amt import __version__
 from nnunet_amt.base.files import files_together, write_text
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.base.run_record import recorded_run
+from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.images.probability_file import FOLDER as PROBABILITIES
 from nnunet_amt.report.case_pictures import case_pictures
 from nnunet_amt.report.page_parts import Section, content_policy, page_block, page_environment
 from nnunet_amt.report.sections.cohort import cohort_section, done_section
@@ -110,11 +111,14 @@ def write_report(
     content = read_study_content(find_study(folder, evaluation=evaluation))
     settings = {"title": title, "viewer": viewer}
     study = content.study
-    inputs = {"evaluation": study.evaluation.path / "summary.json"}
+    inputs: dict[str, Path | RunInput] = {"evaluation": study.evaluation.path / "summary.json"}
     if study.failures is not None:
         inputs["failures"] = study.failures / "failures.json"
     if study.comparison is not None:
         inputs["comparison"] = study.comparison / "comparison.json"
+    predictions = study.evaluation.predictions
+    if predictions is not None and (predictions / PROBABILITIES).is_dir():
+        inputs["probabilities"] = RunInput(predictions / PROBABILITIES, "names_and_sizes")
     inputs |= {name: path for name, path in risk_files(study.folder).items() if path.is_file()}
     with (
         files_together(output.parent) as folder,  # the page and the record that tells of it

@@ -143,6 +143,10 @@ class StudyContent:
 
     def evaluate_command(self, *options: str | Path, output: Path) -> str:
         """Write the command that evaluates the same label maps by the same settings, with more options, to a folder."""
+        return self.command(*self.evaluate_words(*options, output=output))
+
+    def evaluate_words(self, *options: str | Path, output: Path) -> tuple[str | Path, ...]:
+        """Give the words of that command, after the program's name; paths are as they were found."""
         evaluation = self.study.evaluation
         run = newest_run(evaluation.path, "evaluate")
         words: list[str | Path] = [*self._label_maps(), "-o", output]
@@ -153,7 +157,7 @@ class StudyContent:
         if (evaluation.path / "component_analysis.json").is_file() and "--components" not in options:
             words.append("--components")
         words += [*_setting_words(self.summary.settings), *self._missing_words(), *options]
-        return self.command("evaluate", *words)
+        return ("evaluate", *words)
 
     def failures_command(self) -> str:
         """Write the command that looks into the failures of the same cases."""
@@ -230,7 +234,7 @@ def read_study_content(study: Study) -> StudyContent:
         training=() if dataset is None else _training_rows(dataset / "cohort.csv"),
         audit={} if dataset is None else read_part(dataset / "audit.json", AUDIT, "convert"),
         description={} if dataset is None else read_part(dataset / "dataset.json", DESCRIPTION, "convert"),
-        comparison=None if study.comparison is None else _comparison(study.comparison / "comparison.json"),
+        comparison=None if study.comparison is None else read_comparison(study.comparison),
         result_tables=read_tables(evaluation.path),
         component_tables=_tables(evaluation.path / "component_analysis.json", "evaluate"),
         failure_tables=None if failures is None else _tables(failures / "failures.json", "failures"),
@@ -282,7 +286,15 @@ def _tables(path: Path, command: str) -> tuple[Table, ...] | None:
     return None if tables is None else _tables_of(path, tables, command)
 
 
-def _comparison(path: Path) -> tuple[tuple[str, ...], tuple[Table, ...]]:
+def read_comparison(folder: Path) -> tuple[tuple[str, ...], tuple[Table, ...]]:
+    """Read the sentences and the tables of a comparison.
+
+    Raises
+    ------
+    BadInputError
+        If the file is damaged.
+    """
+    path = folder / "comparison.json"
     content = read_part(path, COMPARISON, "compare")
     return tuple(content.get("sentences", ())), _tables_of(path, content.get("tables", ()), "compare")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nnunet_amt.base.files import require_folder
@@ -22,7 +24,7 @@ from nnunet_amt.study.settings import (
     write_settings,
 )
 from nnunet_amt.study.stage import Stage, StageState, stage_states, stale_reason
-from nnunet_amt.study.stages import study_stages
+from nnunet_amt.study.stages import other_model_stages, study_stages
 
 OnStage = Callable[[int, int, Stage, bool], None]
 
@@ -112,11 +114,50 @@ def run_study(
     AMTError
         Whatever a stage raises; what the stages before it did stays.
     """
+    return _run(folder, settings, study_stages, progress, on_stage)
+
+
+def evaluate_other_model(
+    folder: Path,
+    settings: StudySettings,
+    trainer: str,
+    *,
+    progress: Progress = silent,
+    on_stage: OnStage | None = None,
+) -> StudyResult:
+    """Predict and evaluate the external cases by another trained model of a study, see `other_model_stages`.
+
+    The parameters, and what is raised, are those of `run_study`.
+
+    Raises
+    ------
+    BadInputError
+        If the study has no model of this trainer, or it is the study's own.
+    """
+    if trainer == settings.train.trainer:
+        raise BadInputError(f"--other-model {trainer}: is the study's own; its results are those of the study")
+    changed = _with_known_trainer(settings.changed({"train": {"trainer": trainer}}))
+    if not StudyFolders.of(folder, changed).fold_folder.is_dir():
+        raise BadInputError(
+            f"--other-model {trainer}: no model of it was trained in {folder}; train it: "
+            f"{shlex.join(['nnunet_amt', 'study', str(folder), '--trainer', trainer])}"
+        )
+    return _run(folder, settings, partial(other_model_stages, trainer=trainer), progress, on_stage)
+
+
+def _run(
+    folder: Path,
+    settings: StudySettings,
+    list_stages: Callable[..., tuple[Stage, ...]],
+    progress: Progress,
+    on_stage: OnStage | None,
+) -> StudyResult:
+    """Run those of some stages that are not done."""
     from nnunet_amt.nnunet.environment import require_device
 
     os.environ.update(folders_below(folder))
     device = require_device(settings.study.device)
-    stages = study_stages(folder, settings, device=device, jobs=settings.study.jobs or usable_cores())
+    stages = list_stages(folder, settings, device=device, jobs=settings.study.jobs or usable_cores())
     ran: dict[str, str] = {}
     skipped: list[str] = []
     for number, stage in enumerate(stages, start=1):

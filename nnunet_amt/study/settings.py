@@ -138,6 +138,9 @@ class PredictSection(_Section):
     options: tuple[str, ...] = Field(
         default=(), description='Further words for nnUNetv2_predict, such as "-step_size", "0.7".'
     )
+    probabilities: bool = Field(
+        default=False, description="Keep tumour probabilities too: what other thresholds would outline is seen by them."
+    )
 
 
 class EvaluateSection(_Section):

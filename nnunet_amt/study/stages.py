@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput, input_path, newest_run
 from nnunet_amt.errors import BadInputError, TooFewCasesError, WorkFailedError
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.images.probability_file import FOLDER as PROBABILITIES
 from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
 _READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
+
+# Of a study: results of its other models, a folder a trainer.
+OTHER_MODELS = "models"
 
 # Stages are imported by the function that runs them: torch takes seconds, and --status should not.
 
@@ -61,6 +65,19 @@ def conversion_settings(folder: Path, settings: StudySettings) -> ConversionSett
         keep_case_ids=chosen.keep_case_ids,
         p_values=chosen.table1_p_values,
     )
+
+
+def other_model_stages(
+    folder: Path, settings: StudySettings, *, trainer: str, device: str, jobs: int
+) -> tuple[Stage, ...]:
+    """List the stages that predict and evaluate the external cases by another trained model of a study.
+
+    They are those of `study_stages`, and write into ``models/TRAINER``: the study's own results stay as they are.
+    """
+    changed = settings.changed({"train": {"trainer": trainer}})
+    place = folder / OTHER_MODELS / trainer
+    at = replace(StudyFolders.of(folder, changed), predictions=place / "predictions", evaluation=place / "evaluation")
+    return _predict(at, changed, device), _evaluate(at, changed, jobs)
 
 
 def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
@@ -195,6 +212,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
             trainer=settings.train.trainer,
             checkpoint=chosen.checkpoint,
             options=chosen.options,
+            probabilities=chosen.probabilities,
             device=device,
         )
         predict(images, at.predictions, asked, log_file=at.folder / "predict.log", progress=progress)
@@ -210,6 +228,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
             "fold": settings.train.fold,
             "checkpoint": chosen.checkpoint,
             "operating_point": None,  # the argmax: label maps of a point are made in a folder of their own
+            **({"probabilities": True} if chosen.probabilities else {}),  # kept ones disturb nobody who did not ask
         },
         run=run,
     )
@@ -325,6 +344,7 @@ def _baseline(at: StudyFolders, settings: StudySettings, device: str, jobs: int)
 def _report(at: StudyFolders, settings: StudySettings) -> Stage:
     chosen = settings.report.model_dump()
     made = newest_run(at.folder, "report")
+    kept = RunInput(at.predictions / PROBABILITIES, "names_and_sizes")
 
     def last_read(name: str, usual: Path) -> Path:
         """Follow the last page: the user may have other results in the study than its stages make."""
@@ -344,6 +364,7 @@ def _report(at: StudyFolders, settings: StudySettings) -> Stage:
             "evaluation": at.evaluation / "summary.json",
             "failures": last_read("failures", at.failures / "failures.json"),
             "comparison": last_read("comparison", at.baseline / "comparison" / "comparison.json"),
+            **({"probabilities": kept} if settings.predict.probabilities else {}),
             **risk_files(at.folder),
         },
         settings=chosen,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -147,3 +148,14 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
     )
     answer = CliRunner().invoke(app, ["app", str(tmp_path)])
     assert answer.exit_code == 2 and "pip install 'nnunet_amt[app]'" in answer.output
+
+
+def test_the_first_address_may_be_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of the demo's study; its token lets in there too."""
+    from nnunet_amt.app.start import Listening, serve
+
+    told: list[Listening] = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    serve(tmp_path / "a", open_browser=False, page="/studies/x/results", on_start=told.append)
+    [listening] = told
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/studies/x/results\?token=[\w-]+", listening.address)

@@ -94,6 +94,7 @@ def test_from_a_folder_of_cts_to_the_saved_report(context: BrowserContext, serve
     page = tab.page
     page.get_by_role("link", name="Open the report").first.wait_for(timeout=8 * MINUTES)
     assert page.locator("tbody .state.done").count() == 8
+    page.get_by_label("Pages of phantoms").get_by_role("link", name="Results").click()
     with page.expect_download() as saved:
         page.get_by_role("link", name="Save the report").click()
     saved.value.save_as(tmp_path / "report.html")

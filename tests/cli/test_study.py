@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
-from nnunet_amt.demo import DemoSettings
+from nnunet_amt.demo import DemoSettings, demo_is_finished
 from nnunet_amt.errors import BadInputError
 from tests.report.studies import write_study
 
@@ -96,6 +96,66 @@ def test_what_the_demo_of_lesions_cannot_be_asked_for(tmp_path: Path, words: lis
     assert result.exit_code == 2
     assert message in result.output
     assert not (tmp_path / "demo").exists()
+
+
+class _Opened:
+    """Stands in for the server: remembers what it was asked to open."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, finished: bool) -> None:
+        self.asked: list[tuple[Path, str]] = []
+        self.ran: list[Path] = []
+        monkeypatch.setattr("nnunet_amt.app.start.serve", self._serve)
+        monkeypatch.setattr("nnunet_amt.demo.demo_is_finished", lambda _: finished)
+        monkeypatch.setattr("nnunet_amt.demo.run_demo", lambda output, **_: self.ran.append(output))
+        monkeypatch.setattr("nnunet_amt.cli.study._show_study", lambda *_: None)
+
+    def _serve(self, folder: Path, *, page: str, **_: object) -> None:
+        self.asked.append((folder, page))
+
+
+def test_a_finished_demo_is_opened_at_once_and_what_is_opened_with_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo that ``nnunet_amt demo`` left; the page opens the folder above, where another study lies."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("amt_demo", "patients"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.toml").touch()
+    opened = _Opened(monkeypatch, finished=True)
+    result = RUNNER.invoke(app, ["demo", "--app"])
+    assert result.exit_code == 0, result.output
+    assert opened.asked == [(tmp_path, "/studies/amt_demo/results")]
+    assert opened.ran == []
+    assert f"the page opens {tmp_path}" in result.output
+    assert "what else lies there can be read and used on the page too: patients" in result.output
+
+
+def test_a_new_demo_to_be_opened_lies_alone_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "amt_demo_app" / "amt_demo").mkdir(parents=True)
+    opened = _Opened(monkeypatch, finished=False)
+    result = RUNNER.invoke(app, ["demo", "--app"])
+    assert result.exit_code == 0, result.output
+    assert opened.ran == [Path("amt_demo_app/amt_demo")]
+    assert opened.asked == [(tmp_path / "amt_demo_app", "/studies/amt_demo/results")]
+    assert "what else lies there" not in result.output
+
+
+@pytest.mark.parametrize("kind", ["risk", "fusion"])
+def test_the_page_does_not_show_the_demos_of_risk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(app, ["demo", "--app", f"--{kind}"])
+    assert result.exit_code == 2
+    assert f"open the pages in amt_{kind}_demo/risk in a browser" in result.output
+    assert result.output.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_is_finished_when_all_stages_are(tmp_path: Path, manifest: Path) -> None:
+    folder = tmp_path / "demo"
+    assert not demo_is_finished(folder)
+    RUNNER.invoke(app, ["study", str(manifest), "-o", str(folder), "--status"])
+    assert not demo_is_finished(folder)
 
 
 def test_report_says_what_was_written_and_what_failed_worst(tmp_path: Path) -> None:

@@ -126,3 +126,17 @@ def test_what_is_done_is_skipped_and_a_failure_keeps_what_was_done(
     assert seen == [(1, 2, "first", True), (2, 2, "second", False)]
     assert run_study(folder, settings).skipped == ("first", "second")
     assert folder_from_environment("nnUNet_raw") == folder / "nnUNet_raw"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "says"),
+    [
+        ("nnUNetTrainerAMT", "is the study's own"),
+        ("nnUNetTrainerAMT_5epochs", "no model of it was trained in"),
+        ("nnUNetTrainer", "take one of ours"),
+    ],
+)
+def test_another_model_must_be_one_that_was_trained(tmp_path: Path, manifest: Path, trainer: str, says: str) -> None:
+    settings = open_study(tmp_path / "study", manifest=manifest)
+    with pytest.raises(BadInputError, match=says):
+        module.evaluate_other_model(tmp_path / "study", settings, trainer)

@@ -14,7 +14,7 @@ from nnunet_amt.report import write_report
 from nnunet_amt.study.run_study import study_status
 from nnunet_amt.study.settings import StudySettings
 from nnunet_amt.study.stage import stale_reason
-from nnunet_amt.study.stages import study_stages
+from nnunet_amt.study.stages import other_model_stages, study_stages
 from nnunet_amt.study.study_files import risk_files
 from nnunet_amt.writing.table import Document
 from tests.conftest import write_image
@@ -118,3 +118,38 @@ def test_a_page_is_made_again_when_failures_comparison_or_risk_changed(tmp_path:
         path.write_text(json.dumps(document))
         assert why() == f"its {name} changed"
         write()
+
+
+def test_probabilities_are_asked_for_only_where_they_are_wanted(tmp_path: Path) -> None:
+    """Older studies stay done, kept ones disturb nobody; once wanted, prediction and page are to be made."""
+    folder = write_study(tmp_path / "study")
+    write_report(folder, folder / "report.html", viewer=False)
+    usual = StudySettings().changed({"report": {"viewer": False}})
+    wanted = usual.changed({"predict": {"probabilities": True}})
+    plain, asked = (
+        {stage.name: stage for stage in study_stages(folder, settings, device="cpu", jobs=1)}
+        for settings in (usual, wanted)
+    )
+    with recorded_run(folder / "predictions", "predict", settings={**plain["predict"].settings}):
+        pass
+    assert "probabilities" not in str(stale_reason(plain["predict"]))
+    assert stale_reason(asked["predict"]) == "asked for with another probabilities"
+    with recorded_run(folder / "predictions", "predict", settings={**asked["predict"].settings}):
+        pass
+    for stages in (plain, asked):
+        assert "probabilities" not in str(stale_reason(stages["predict"]))
+    write_image(folder / "predictions" / "probabilities" / "AMT-0001.nii.gz", np.zeros((2, 3, 4), np.uint8))
+    assert stale_reason(plain["report"]) is None
+    assert stale_reason(asked["report"]) == "its probabilities changed"
+
+
+def test_another_model_writes_into_a_folder_of_its_own(tmp_path: Path) -> None:
+    """So that the study's predictions and evaluation stay those of its own model."""
+    predict, evaluate = other_model_stages(
+        tmp_path, StudySettings(), trainer="nnUNetTrainerAMT_5epochs", device="cpu", jobs=1
+    )
+    place = tmp_path / "models" / "nnUNetTrainerAMT_5epochs"
+    assert (predict.record, evaluate.record) == (place / "predictions", place / "evaluation")
+    assert predict.settings["trainer"] == "nnUNetTrainerAMT_5epochs"
+    assert "nnUNetTrainerAMT_5epochs__" in str(predict.reads["checkpoint"])
+    assert evaluate.reads["predictions"] == place / "predictions"

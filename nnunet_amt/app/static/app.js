@@ -248,4 +248,29 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
   }
 
   for (const part of document.querySelectorAll("[data-board-part]")) prepare(part);
+// <section data-dial="ADDRESS">: its slider shows the picture ADDRESS/STEP.png, and puts the cells of the table's row
+// [data-dial-step=STEP] into [data-dial-cell=NUMBER]. Without this script links and a button lead from step to step.
+for (const dial of document.querySelectorAll("[data-dial]")) {
+  const slider = dial.querySelector("input[type=range]");
+  const picture = dial.querySelector("img");
+  slider.addEventListener("input", () => {
+    const cells = dial.querySelector(`[data-dial-step="${slider.value}"]`).cells;
+    for (const shown of dial.querySelectorAll("[data-dial-cell]")) {
+      shown.textContent = cells[shown.dataset.dialCell].textContent;
+    }
+    slider.setAttribute("aria-valuetext", cells[0].textContent);
+    picture.src = `${dial.dataset.dial}/${slider.value}.png`;
+  });
+}
+
+// <form data-keeps="Kept" data-not-kept="Not kept">: every change is sent at once, and [data-kept] says so.
+for (const form of document.querySelectorAll("form[data-keeps]")) {
+  const says = form.querySelector("[data-kept]");
+  form.addEventListener("change", async () => {
+    let kept = false;
+    try {
+      kept = (await fetch(form.action, { method: "POST", body: new FormData(form) })).ok;
+    } catch { /* the server is gone */ }
+    says.textContent = kept ? form.dataset.keeps : form.dataset.notKept;
+  });
 }

@@ -74,7 +74,6 @@ def result_tables(
     `subjects` is of what the cases are, see `subjects_of`: the paper's rows stand beside those of patients alone.
     """
     groups, left_out = _shown_groups([("overall", "overall", overall), *subgroups])
-    lesion_columns = tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
     voxel_columns = ("Dice score", "IoU", "Precision", "Recall")
     voxel_rows = _rows(groups, _voxel_cells, _published_rows(paper.TABLE_3, VOXEL_METRICS))
     lesion_rows = _rows(groups, _lesion_cells, _published_rows(paper.TABLE_4, _PUBLISHED_LESION_METRICS))
@@ -83,7 +82,7 @@ def result_tables(
         notes=_notes(settings, overall),
         tables=(
             Table("Segmentation by voxels (form of Table 3)", "Subgroup", ("Cases", *voxel_columns), voxel_rows),
-            Table("Detection by lesions (form of Table 4)", "Subgroup", ("Cases", *lesion_columns), lesion_rows),
+            Table("Detection by lesions (form of Table 4)", "Subgroup", ("Cases", *_lesion_columns()), lesion_rows),
             *_specificity_tables(groups),
             *_surface_tables(groups),
         ),
@@ -93,6 +92,38 @@ def result_tables(
         tables = tables.without_published()
         tables = replace(tables, notes=(*tables.notes, why_not))
     return tables
+
+
+def subgroup_table(
+    group: str, *, overall: GroupSummary, subgroups: Sequence[NamedGroup], subjects: str | None = None
+) -> Table:
+    """Lay out all cases and the subgroups of one group, however many, with the figures that both tables begin with.
+
+    Parameters
+    ----------
+    group
+        One of `subgroups`, such as ``tumour_size``.
+    overall, subgroups, subjects
+        As in `result_tables`.
+    """
+    chosen = [named for named in subgroups if named[0] == group]
+    published = {}
+    lesion_rows = _published_rows(paper.TABLE_4, _PUBLISHED_LESION_METRICS)
+    for key, row in _published_rows(paper.TABLE_3, ("dice",)).items():
+        cases, dice = row.cells
+        published[key] = Row(row.title, (cases, UNDEFINED, dice, *lesion_rows[key].cells[1:]), row.kind)
+    columns = ("Cases", "Lesions", "Dice score", *_lesion_columns())
+    rows = _rows([("overall", "overall", overall), *chosen], _short_cells, published)
+    table = Table(group_title(group), "Subgroup", columns, tuple(row for row in rows if row.kind != "group"))
+    return table.without_published() if why_not_published(subjects) else table
+
+
+def _lesion_columns() -> tuple[str, ...]:
+    return tuple(f"{name}, IoU > {t:g}" for t in TABLE_THRESHOLDS for name in ("Sensitivity", "FP per scan"))
+
+
+def _short_cells(summary: GroupSummary) -> tuple[str, ...]:
+    return (str(summary.lesion.references), _voxel_cells(summary)[0], *_lesion_cells(summary))
 
 
 def write_tables(folder: Path, tables: Document) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from nnunet_amt.base.csv_cells import unguarded_cell
 from nnunet_amt.base.files import numbered_rows, require_columns, row_texts
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.case import CaseEvaluation
@@ -24,10 +25,13 @@ Lesion = tuple[str, int]  # case id, and the number that the predicted lesion ha
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class Verdict:
+    """A decision on a lesion of so many voxels, in which line it stands, and what the reader noted."""
+
     line: int
     voxels: int
     decision: str
+    note: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Triage:
 
     path: Path
     sha256: str
-    verdicts: Mapping[Lesion, _Verdict]
+    verdicts: Mapping[Lesion, Verdict]
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def read_triage(path: Path) -> Triage:
     rows = numbered_rows(path, "the CSV file that the report's triage exports")
     _, columns = next(rows, (1, []))
     require_columns(path, columns, required=TRIAGE_COLUMNS[:-1])
-    verdicts: dict[Lesion, _Verdict] = {}
+    verdicts: dict[Lesion, Verdict] = {}
     for line, cells in rows:
         texts = row_texts(path, line, columns=columns, cells=cells)
         lesion = texts["case_id"], _number(path, line, texts, "lesion")
@@ -91,7 +95,7 @@ def read_triage(path: Path) -> Triage:
         if decision not in DECISIONS:
             choices = ", ".join(DECISIONS)
             raise BadInputError(f"{path} line {line}, column 'decision': is {decision!r}; choose one of {choices}")
-        verdict = _Verdict(line, voxels, decision)
+        verdict = Verdict(line, voxels, decision, unguarded_cell(texts.get("note", "")))
         earlier = verdicts.setdefault(lesion, verdict)
         if (earlier.decision, earlier.voxels) != (verdict.decision, verdict.voxels):
             raise BadInputError(

@@ -10,7 +10,7 @@ from nnunet_amt.evaluation.results.tables import subgroup_title
 from nnunet_amt.evaluation.subjects import NOT_BESIDE, why_not_published
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
-from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.report.study_content import StudyContent, read_comparison
 from nnunet_amt.writing.numbers import value_text
 from nnunet_amt.writing.table import Document, Row, Table
 
@@ -117,12 +117,26 @@ def comparison_section(content: StudyContent) -> Section:
     if folder is None or content.comparison is None:
         comparison = Comparison((), (), (), (_no_comparison(content),))
     else:
-        comparison = Comparison(
-            sentences=content.comparison[0],
-            tables=tuple(map(content.as_it_may_stand, content.comparison[1])),
-            figures=_pictures(folder, _COMPARISON_FIGURES),
-        )
+        comparison = comparison_of(content, folder, content.comparison)
     return Section("comparison", "Against what", "comparison.html.j2", comparison)
+
+
+def comparison_of(
+    content: StudyContent, folder: Path, read: tuple[tuple[str, ...], tuple[Table, ...]] | None = None
+) -> Comparison:
+    """Lay out the comparison in a folder; `read` is what `read_comparison` gives of it, if it was read before.
+
+    Raises
+    ------
+    BadInputError
+        If its files are damaged.
+    """
+    sentences, tables = read_comparison(folder) if read is None else read
+    return Comparison(
+        sentences=sentences,
+        tables=tuple(map(content.as_it_may_stand, tables)),
+        figures=_pictures(folder, _COMPARISON_FIGURES),
+    )
 
 
 def _froc_words(overall: GroupSummary) -> str:

@@ -1,0 +1,129 @@
+"""The pages of results by clicks: outlines that a slider moves, decisions that a closed tab keeps, models compared."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nnunet_amt.study.run_study import open_study
+from tests.browser.app_server import AppServer
+from tests.browser.test_app_pages import LOOKS, open_tab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+
+MINUTES = 60_000
+PAGES = ("results", "results?by=institution", "results/thresholds?step=5", "results/triage")
+
+
+@pytest.fixture(scope="module")
+def study(small_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "opened" / "small"
+    shutil.copytree(small_study, folder)
+    manifest = folder / "phantom_cohort" / "manifest.csv"
+    open_study(folder, manifest=manifest, changes={"study": {"name": "AMTPhantom"}})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(study: Path) -> Iterator[AppServer]:
+    server = AppServer(study.parent)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize(("language", "scheme", "size"), LOOKS)
+def test_axe_finds_nothing_serious_and_all_fits(
+    browser: Browser, server: AppServer, language: str, scheme: str, size: dict[str, int]
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="use: make test-browser")
+    tab = open_tab(browser, server, locale=language, color_scheme=scheme, viewport=size)
+    page = tab.page
+    base = page.url
+    for address in PAGES:
+        page.goto(f"{base}studies/small/{address}")
+        assert page.locator("html").get_attribute("lang") == language
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], address
+        for closed in page.locator("details").all():
+            closed.evaluate("element => { element.open = true }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], address
+        for picture in page.locator("main img").all():
+            picture.scroll_into_view_if_needed()
+            picture.evaluate("element => element.decode()")  # fails where there is no picture
+        found = axe.Axe().run(page).response
+        assert len(found["passes"]) > 15  # it has looked
+        serious = [
+            (address, violation["id"], [node["target"] for node in violation["nodes"]][:5])
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+    assert tab.complaints == []
+    assert all(request.startswith("http://127.0.0.1:") for request in tab.requests)
+    page.context.close()
+
+
+def test_the_slider_moves_outlines_and_counts(browser: Browser, server: AppServer) -> None:
+    """At 0.9 the outline is the reference's; at 0.4 a shell round it is outlined too, so that the Dice falls."""
+    tab = open_tab(browser, server)
+    page = tab.page
+    page.goto(f"{page.url}studies/small/results")
+    page.get_by_role("link", name="Move the threshold").click()
+    picture, slider = page.locator(".dial img"), page.get_by_role("slider")
+    dice, volume = page.locator("[data-dial-cell='5']"), page.locator("[data-dial-cell='2']")
+    assert dice.inner_text() == "1.00"
+    before = (picture.get_attribute("src"), float(volume.inner_text()))
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")  # from 0.50 to 0.40
+    assert page.locator("[data-dial-cell='0']").inner_text() == "0.40"
+    picture.evaluate("element => element.decode()")
+    assert picture.get_attribute("src") != before[0]
+    assert float(volume.inner_text()) > before[1]
+    assert float(dice.inner_text()) < 1
+    assert tab.complaints == []
+    page.context.close()
+
+
+def test_decisions_outlive_a_closed_tab(browser: Browser, server: AppServer, study: Path) -> None:
+    tab = open_tab(browser, server)
+    page = tab.page
+    address = f"{page.url}studies/small/results/triage"
+    page.goto(address)
+    page.get_by_label("Decision, case AMT-0006, lesion 1").select_option("accept")
+    page.get_by_text("Kept.", exact=True).wait_for()
+    page.close()
+    with (study / "triage" / "decisions.csv").open(encoding="utf-8") as file:
+        assert [row["decision"] for row in csv.DictReader(file)] == ["accept"]
+    page = tab.page.context.new_page()
+    page.goto(address)
+    assert page.locator("tr[data-decision=accept]").count() == 1
+    page.context.close()
+
+
+@pytest.mark.slow
+def test_two_models_are_compared_by_clicks(browser: Browser, server: AppServer, study: Path) -> None:
+    """The real command: its sentence, its table and its p-value stand on the page when it is done."""
+    tab = open_tab(browser, server)
+    page = tab.page
+    page.goto(f"{page.url}studies/small/results")
+    page.get_by_label("Primary endpoint").select_option("sensitivity_0.5")
+    page.get_by_role("button", name="Compare").click()
+    page.locator("article.comparison").wait_for(timeout=3 * MINUTES)
+    found = json.loads((study / "comparisons/baseline_default_vs_evaluation/comparison.json").read_text())
+    shown = page.locator("article.comparison").inner_text()
+    assert found["settings"]["primary"] == "sensitivity_0.5"
+    assert found["sentences"][0] in shown
+    assert "Primary endpoint, named before looking: Sensitivity, IoU > 0.5." in shown
+    assert page.locator("article.comparison table").count() >= 4
+    assert tab.complaints == []
+    page.context.close()
