@@ -30,6 +30,7 @@ from nnunet_amt.app.case_table import (
 )
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
+from nnunet_amt.app.seen_cases import StudyCases, look_addresses
 from nnunet_amt.app.studies import rebased_table, study_of
 from nnunet_amt.base.files import csv_text
 from nnunet_amt.dataset_conversion.pairing import find_pairs
@@ -84,6 +85,7 @@ def _page(
         can_undo=editable and backup_of(table.path).is_file(),
         found=found,
         searched=searched or {"path": "", "institution": ""},
+        looks=look_addresses(StudyCases.of(request)),
         shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
     )
 

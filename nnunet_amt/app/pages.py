@@ -15,7 +15,7 @@ from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
 
 # Of a study, below /studies/NAME.
-STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"))
+STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"), ("/reviews", "review.nav"))
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
 _YEAR_SECONDS = 365 * 24 * 3600
 # What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.

@@ -25,6 +25,8 @@ from nnunet_amt.app.pages import error_page
 FORM_BYTES = 32 * 1024**2
 UPLOAD_BYTES = 8 * 1024**3
 LARGE_UPLOADS = "/patients"  # where CTs are sent to
+MASK_BYTES = 1024**3
+MASK_UPLOADS = "/edited-mask"  # how addresses end that masks are sent to
 LOGIN = "/login"
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -176,6 +178,8 @@ def is_loopback(host: str) -> bool:
 
 def upload_limit(path: str) -> int:
     """Tell how many bytes may be sent to an address."""
+    if path.startswith("/studies/") and path.endswith(MASK_UPLOADS):
+        return MASK_BYTES
     return UPLOAD_BYTES if path.startswith(LARGE_UPLOADS) else FORM_BYTES
 
 

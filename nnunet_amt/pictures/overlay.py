@@ -69,6 +69,17 @@ def overlay_png(
     return _png(_drawn(view, size / max(view.extent_mm), window))
 
 
+def slice_png(view: PlaneView, *, size: int, window: tuple[float, float] = WINDOW) -> bytes:
+    """Draw the whole of a slice with both masks, the letters of its edges and a scale bar, for the screen.
+
+    `size` is the longer edge in pixels, `window` level and width in HU.
+    """
+    picture = _drawn(view, size / max(view.extent_mm), window)
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
 def case_panel(
     crop: CaseCrop,
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.base.run_record import RunInput, input_path, newest_run
@@ -15,8 +15,12 @@ from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
 from nnunet_amt.study.study_files import risk_files
 
+if TYPE_CHECKING:
+    from nnunet_amt.images.image_file import ReadingOptions
+
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
 _READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
+
 
 # Stages are imported by the function that runs them: torch takes seconds, and --status should not.
 
@@ -38,6 +42,13 @@ def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: in
     return (*stages, _report(at, settings))
 
 
+def reading_options(settings: StudySettings) -> ReadingOptions:
+    """Give what the conversion of a study may resample, or take in spite of doubts."""
+    from nnunet_amt.images.image_file import ReadingOptions
+
+    return ReadingOptions(**settings.convert.model_dump(include=_READING))
+
+
 def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     manifest, chosen = manifest_path(at.folder, settings), settings.convert
 
@@ -45,14 +56,14 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         return None if name is None else at.folder / name
 
     def run(progress: Progress) -> str:
-        from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions, convert
+        from nnunet_amt.dataset_conversion import ConversionSettings, convert
 
         conversion = ConversionSettings(
             seed=chosen.seed,
             external_cases=chosen.external_cases,
             tuning_cases=chosen.tuning_cases,
             external_institutions=beside(chosen.external_institutions),
-            reading=ReadingOptions(**chosen.model_dump(include=_READING)),
+            reading=reading_options(settings),
             exclude_unreadable=chosen.exclude_unreadable,
             key_file=beside(chosen.key_file),
             keep_case_ids=chosen.keep_case_ids,
