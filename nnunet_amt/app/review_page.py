@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -146,6 +147,8 @@ def _page(
         has_viewer=NIIVUE_FILE.is_file(),
     )
     response.headers["Content-Security-Policy"] = _POLICY
+    if seen is not None and place + 1 < len(ids):
+        response.background = BackgroundTask(cases.read_ahead, cases.cases[ids[place + 1]])
     return response
 
 

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -36,7 +37,7 @@ from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.dataset_conversion.case_source import open_case
 from nnunet_amt.dataset_conversion.case_voxels import CaseVoxels, read_voxels
 from nnunet_amt.dataset_conversion.convert_case import digest, files_fingerprint
-from nnunet_amt.errors import BadInputError, ManifestError
+from nnunet_amt.errors import AMTError, BadInputError, ManifestError
 from nnunet_amt.evaluation.measure.mask_difference import mask_difference, mask_size
 from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.geometry import Geometry
@@ -191,14 +192,21 @@ class StudyCases:
             key = self._key(case)
         except OSError as error:
             raise BadInputError(f"case {case.case_id}: its files cannot be looked at ({error.strerror})") from error
+        if (kept := self._kept(key)) is not None:
+            return kept
         with _reading:
-            kept = self._kept(key)
+            kept = self._kept(key)  # somebody else may have read it meanwhile
             if kept is None:
                 self._keep(key, self.read(case))
                 kept = self._kept(key)
         if kept is None:
             raise BadInputError(f"case {case.case_id}: was not kept; load the page again")
         return kept
+
+    def read_ahead(self, case: CohortCase) -> None:
+        """Read a case that is likely to be asked for next; what is wrong with it is said when it is."""
+        with suppress(AMTError, OSError):
+            self.seen(case)
 
     @quiet_readers()
     def read(self, case: CohortCase) -> CaseVoxels:
