@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -31,6 +32,7 @@ from nnunet_amt.cohort.reviews import (
     MaskChange,
     Review,
     ReviewRefusedError,
+    Status,
     add_review,
     case_state,
     checked_initials,
@@ -47,6 +49,16 @@ from nnunet_amt.pictures import slice_png
 from nnunet_amt.report.viewer.part import NIIVUE_FILE, WINDOWS, niivue_script
 
 MASKS = "masks"  # of a study: the masks that were edited
+# The look of each status, a class of the style sheet
+CLASSES: Mapping[Status, str] = {
+    "not_looked_at": "",
+    "annotated": "queued",
+    "reviewed_once": "queued",
+    "agreed": "done",
+    "wrong": "failed",
+    "disagreement": "failed",
+    "out_of_date": "stopped",
+}
 _READER = "nnunet_amt_reader"  # the cookie with role and initials
 _YEAR_SECONDS = 365 * 24 * 3600
 _PIXELS = 768  # of a slice's longer edge
@@ -144,6 +156,7 @@ def _page(
         endings=",".join(SENT_MASK_ENDINGS),
         longest_note=LONGEST_NOTE,
         windows=WINDOWS,
+        classes=CLASSES,
         has_viewer=NIIVUE_FILE.is_file(),
     )
     response.headers["Content-Security-Policy"] = _POLICY

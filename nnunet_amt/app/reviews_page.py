@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import render
-from nnunet_amt.app.review_page import Reader, case_words, reviews_path
+from nnunet_amt.app.review_page import CLASSES, Reader, case_words, reviews_path
 from nnunet_amt.app.seen_cases import StudyCases, case_address
 from nnunet_amt.cohort.reviews import STATUSES, CaseState, Review, case_state, read_reviews, reviews_text
 
@@ -69,6 +69,7 @@ def _list(request: Request) -> Response:
         disagreements=[row for row in rows if row.state.status == "disagreement"],
         counts=Counter(row.state.status for row in rows),
         statuses=STATUSES,
+        classes=CLASSES,
         total=len(rows),
         left_out=len(cases.table.rows) - len(rows),
         show=show if show in STATUSES else "all",
