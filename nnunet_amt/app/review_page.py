@@ -24,6 +24,7 @@ from nnunet_amt.app.case_table import change_row, read_case_table, undo
 from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import render, told
 from nnunet_amt.app.seen_cases import CT, MASK, SECOND, SeenCase, StudyCases, case_address, shown_name
+from nnunet_amt.base.files import require_free_space
 from nnunet_amt.cohort.case import CohortCase
 from nnunet_amt.cohort.reviews import (
     LONGEST_NOTE,
@@ -301,6 +302,7 @@ def _replaced(request: Request, form: FormData) -> Response:
         seen = _require_current(cases, case, typed["mask"])
         with tempfile.TemporaryDirectory() as scratch:
             sent = Path(scratch) / f"sent{sent_mask_ending(upload.filename)}"
+            require_free_space(sent.parent, 2 * (upload.size or 0), "the mask that was sent")
             with sent.open("wb") as file:
                 shutil.copyfileobj(upload.file, file)
             labels = read_sent_mask(sent, grid=seen.geometry)

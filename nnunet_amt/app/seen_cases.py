@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -315,7 +316,8 @@ def _cases_in(path: Path, content: bytes) -> Mapping[str, CohortCase]:
         checked = check_manifest(manifest_text(content, name=path.name), name=path.name, folder=path.parent)
     except ManifestError:
         return {}
-    return {case.case_id: case for case in checked.cases}
+    times = Counter(closed_up(case.case_id) for case in checked.cases)  # of two, nobody could tell which is meant
+    return {case.case_id: case for case in checked.cases if times[closed_up(case.case_id)] == 1}
 
 
 @lru_cache(maxsize=4)

@@ -19,6 +19,7 @@ import SimpleITK as sitk
 from PIL import Image, ImageColor
 from pydicom.dataset import Dataset
 
+from nnunet_amt.app.security import FORM_BYTES, upload_limit
 from nnunet_amt.app.seen_cases import StudyCases
 from nnunet_amt.cohort.reviews import read_reviews
 from nnunet_amt.study.run_study import open_study
@@ -75,6 +76,19 @@ def say(client: TestClient, address: str, **words: str) -> Any:
 def send(client: TestClient, address: str, path: Path, **words: str) -> Any:
     data = {"initials": "AA", "note": "", "mask": mask_in(client.get(address).text), **words}
     return client.post(f"{address}/edited-mask", data=data, files={"file": (path.name, path.read_bytes())})
+
+
+def reading(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the cases whose voxels are read from here on."""
+    read: list[str] = []
+    original = StudyCases.read
+
+    def noted(self: StudyCases, case: Any) -> Any:
+        read.append(case.case_id)
+        return original(self, case)
+
+    monkeypatch.setattr(StudyCases, "read", noted)
+    return read
 
 
 def row_of(study: Path, case_id: str) -> Mapping[str, str]:
@@ -385,9 +399,7 @@ def test_what_was_read_is_read_once_and_again_when_a_file_changes(
 ) -> None:
     """And the voxels of no more than eight cases are kept."""
     address = addresses(client, study)[3]
-    read = []
-    original = StudyCases.read
-    monkeypatch.setattr(StudyCases, "read", lambda self, case: read.append(case.case_id) or original(self, case))
+    read = reading(monkeypatch)
     for _ in range(3):
         client.get(address)
         client.get(f"{address}/slice.png?slice=3")
@@ -402,6 +414,30 @@ def test_what_was_read_is_read_once_and_again_when_a_file_changes(
     assert read == ["c3"] * 10
     assert mask_in(client.get(address).text) != first
     assert len(list((study.parent / ".nnunet_amt_app" / "seen" / "one" / "voxels").iterdir())) == 8
+
+
+def test_two_rows_of_one_id_are_not_looked_at(client: TestClient, study: Path) -> None:
+    """Nobody could tell of which of them something was said."""
+    with (study / "manifest.csv").open("a") as file:
+        file.write("C3,P9,North,ct/2.nii.gz,masks/2.nii.gz,training,\n")
+    assert len(addresses(client, study)) == 3
+
+
+def test_a_large_mask_may_be_sent_to_the_page_of_a_case_and_nowhere_else() -> None:
+    """A mask of 512 x 512 x 500 voxels in 16 bits, not compressed, has 262 MB."""
+    assert upload_limit("/studies/one/reviews/0123456789ab/edited-mask") > 262_144_000
+    for other in ("/studies/one/reviews/0123456789ab/verdict", "/studies/one/cases/import", "/x/edited-mask"):
+        assert upload_limit(other) == FORM_BYTES
+
+
+def test_the_next_case_is_read_ahead(client: TestClient, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that it cannot be read is said when it is asked for."""
+    read = reading(monkeypatch)
+    found = addresses(client, study)
+    assert client.get(found[2]).status_code == 200
+    assert read == ["Patient-2", "c3"]
+    assert client.get(found[0]).status_code == 200  # c1 does not fit its CT
+    assert read == ["Patient-2", "c3", "c0", "c1"]
 
 
 def test_both_languages_have_the_page(client: TestClient, study: Path) -> None:

@@ -74,13 +74,14 @@ class Slices {
   step(by) {
     const before = this.slider.value;
     this.slider.value = this.slice + by;
-    if (this.slider.value !== before) this.show();
+    if (this.slider.value === before) return false;
+    this.show();
+    return true;
   }
 
   wheel(event) {
     if (event.ctrlKey || !event.deltaY) return;
-    event.preventDefault();
-    this.step(event.deltaY < 0 ? 1 : -1);
+    if (this.step(event.deltaY < 0 ? 1 : -1)) event.preventDefault(); // at the last slice the page scrolls on
   }
 
   key(event) {

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nnunet_amt.evaluation.measure.mask_difference import mask_difference, mask_size
 
 SPACING = (1.0, 2.0, 5.0)  # x, y, z in mm: a voxel has 10 mm3, 100 of them 1 cm3
 
 
-def blocks(*places: tuple[slice, slice, slice]) -> np.ndarray:
-    mask = np.zeros((10, 20, 20), np.uint8)
+def blocks(*places: tuple[slice, slice, slice]) -> NDArray[np.uint8]:
+    mask: NDArray[np.uint8] = np.zeros((10, 20, 20), np.uint8)
     for place in places:
         mask[place] = 1
     return mask
