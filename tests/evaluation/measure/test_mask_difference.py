@@ -27,7 +27,7 @@ def test_a_block_moved_up_by_a_slice() -> None:
     """Half is shared: Dice 2 * 50 / 200; the surfaces are 5 mm apart."""
     found = mask_difference(blocks(BLOCK), blocks(HIGHER), SPACING)
     assert found.dice == 0.5
-    assert found.volumes_cm3 == (pytest.approx(1.0), pytest.approx(1.0))
+    assert found.volumes_cm3 == pytest.approx((1.0, 1.0))
     assert found.volume_difference_cm3 == pytest.approx(0.0)
     assert found.lesions == (1, 1)
     assert found.largest_distance_mm == 5.0
