@@ -33,6 +33,7 @@ from nnunet_amt.app.case_table import (
 from nnunet_amt.app.language import language_of, texts
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.security import inside
+from nnunet_amt.app.seen_cases import StudyCases, look_addresses
 from nnunet_amt.app.sent_files import keep_folders
 from nnunet_amt.app.studies import rebased_table, study_of
 from nnunet_amt.base.files import csv_text, require_free_space
@@ -90,6 +91,7 @@ def _page(
         can_undo=editable and backup_of(table.path).is_file(),
         found=found,
         searched=searched or {"path": "", "institution": ""},
+        looks=look_addresses(StudyCases.of(request)),
         shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
     )
 

@@ -21,6 +21,7 @@ from nnunet_amt.report.page_parts import page_environment
 STUDY_PAGES = (
     ("", "nav.study_steps"),
     ("/cases", "nav.study_cases"),
+    ("/reviews", "review.nav"),
     ("/split", "nav.study_split"),
     ("/results", "nav.study_results"),
 )

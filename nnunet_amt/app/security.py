@@ -25,7 +25,9 @@ from nnunet_amt.app.pages import error_page
 
 FORM_BYTES = 32 * 1024**2
 UPLOAD_BYTES = 8 * 1024**3
-_LARGE_UPLOADS = re.compile(r"/patients|/studies/[^/]+/cases/send")  # where CTs are sent to
+MASK_BYTES = 1024**3
+_CT_UPLOADS = re.compile(r"/patients|/studies/[^/]+/cases/send")  # where CTs are sent to
+_MASK_UPLOADS = re.compile(r"/studies/.+/edited-mask")
 LOGIN = "/login"
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -177,7 +179,9 @@ def is_loopback(host: str) -> bool:
 
 def upload_limit(path: str) -> int:
     """Tell how many bytes may be sent to an address."""
-    return UPLOAD_BYTES if _LARGE_UPLOADS.fullmatch(path) else FORM_BYTES
+    if _MASK_UPLOADS.fullmatch(path):
+        return MASK_BYTES
+    return UPLOAD_BYTES if _CT_UPLOADS.fullmatch(path) else FORM_BYTES
 
 
 def _limited(receive: Receive, most: int) -> Receive:

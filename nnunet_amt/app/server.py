@@ -24,6 +24,8 @@ from nnunet_amt.app import (
     results_page,
     results_thresholds,
     results_triage,
+    review_page,
+    reviews_page,
     split_page,
     split_prints,
     studies,
@@ -84,6 +86,8 @@ def _routes() -> Sequence[BaseRoute]:
         *results_triage.routes,
         *new_patient.routes,
         *jobs_pages.routes,
+        *reviews_page.routes,
+        *review_page.routes,
     ]
 
 

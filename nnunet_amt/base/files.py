@@ -70,6 +70,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Let one thread of one process at a time, of all that ask, do what stands in the block; the folder is made."""
+    import fcntl  # not on Windows, where the rest of this file runs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network drives have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def partial_name(name: str) -> str:
     """Give a temporary name, ``.partial-<process>-<machine>-case.nii.gz``, that no other process uses.
 

@@ -14,16 +14,15 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunet_amt.base.files import read_record, write_json, write_text
 from nnunet_amt.cohort import CohortCase, manufacturer_in_header
 from nnunet_amt.dataset_conversion.case_source import CaseSource, in_column, open_case, require_existing
+from nnunet_amt.dataset_conversion.case_voxels import read_voxels
 from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
-from nnunet_amt.images.geometry import Geometry
-from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files, to_hounsfield
+from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files
 from nnunet_amt.images.mask_file import IGNORE_LABEL
 from nnunet_amt.images.nifti import write_nifti
 
@@ -97,13 +96,18 @@ class CaseRecord:
 
 def fingerprint(job: CaseJob) -> str:
     """Digest names, sizes and times of a case's files, and all settings that change what is written."""
-    parts: list[object] = [CONVERSION_VERSION, FLOOR_HU, job.case.roi, job.options]
-    parts += ["no tumour"] * job.case.no_tumour
-    for path in filter(None, (job.case.image, job.case.mask)):
+    return files_fingerprint(job.case, options=job.options, secret=job.secret)
+
+
+def files_fingerprint(case: CohortCase, *, options: ReadingOptions, secret: bytes) -> str:
+    """Do the same for a case that is in no dataset yet; OSError if a file cannot be looked at."""
+    parts: list[object] = [CONVERSION_VERSION, FLOOR_HU, case.roi, options]
+    parts += ["no tumour"] * case.no_tumour
+    for path in filter(None, (case.image, case.mask)):
         parts += _marks(path)
-    if job.case.mask_2 is not None:
-        parts += ["second mask", *_marks(job.case.mask_2)]
-    return digest(repr(parts), job.secret)
+    if case.mask_2 is not None:
+        parts += ["second mask", *_marks(case.mask_2)]
+    return digest(repr(parts), secret)
 
 
 def _marks(path: Path) -> Iterator[tuple[str, int, int]]:
@@ -185,17 +189,9 @@ def convert_case(job: CaseJob) -> CaseRecord:
     with in_column(job.manifest_name, case, "image"):
         before = fingerprint(job)
     write_text(dataset.record(job.name), "{}\n")  # from here on the case's files are ours to remove
-    with in_column(job.manifest_name, case, "image"), _empty_folder(dataset.scratch(job.name)) as scratch:
-        image = source.image.read(scratch)
-        voxels = sitk.GetArrayViewFromImage(image)  # (z, y, x)
-        values = to_hounsfield(voxels, keep_intensities=job.options.keep_intensities)
-    geometry = Geometry.of(image)
-    with in_column(job.manifest_name, case, "mask"):
-        mask = source.mask.read(geometry)
-    second = None
-    if source.second is not None:
-        with in_column(job.manifest_name, case, "mask_2"):
-            second = source.second.read(geometry).labels
+    with _empty_folder(dataset.scratch(job.name)) as scratch:
+        read = read_voxels(source, case, manifest_name=job.manifest_name, options=job.options, scratch=scratch)
+    values, geometry, mask, second = read.values, read.geometry, read.mask, read.second
     image_path = dataset.image(job.name, case.split)
     label_path = dataset.label(job.name, case.split)
     write_nifti(image_path, values, geometry=geometry)

@@ -6,20 +6,18 @@ The file also holds the secret that keys the digests in a dataset's case records
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import io
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from nnunet_amt.base.csv_cells import guarded_cell, unguarded_cell
-from nnunet_amt.base.files import atomic_path
+from nnunet_amt.base.files import atomic_path, locked_folder
 from nnunet_amt.cohort import CohortCase
 from nnunet_amt.errors import BadInputError
 
@@ -140,7 +138,7 @@ def record_secret(key_file: Path) -> bytes:
     Without it, whoever has a list of UIDs or file names could tell by their digests which of them are in the dataset.
     Raises BadInputError if the key file is another kind of file or damaged.
     """
-    with _locked(key_file.parent):
+    with locked_folder(key_file.parent):
         key = _read(key_file)
         secret = key.pseudonyms["secret"].get(_RECORDS)
         if secret is None:
@@ -178,7 +176,7 @@ class _Key:
 def _extend(key_file: Path, kind: Kind, lots: Mapping[str, str], prefix: str, seed: int) -> dict[str, str]:
     if not _PREFIX.fullmatch(prefix):
         raise BadInputError(f"prefix {prefix!r} of the pseudonyms is not allowed; use up to 40 of A-Z a-z 0-9")
-    with _locked(key_file.parent):
+    with locked_folder(key_file.parent):
         key = _read(key_file)
         known = key.pseudonyms[kind]
         draws = {name: hashlib.sha256(f"{seed}/{kind}/{lot}".encode()).digest() for name, lot in lots.items()}
@@ -244,16 +242,3 @@ def _read(key_file: Path) -> _Key:
         known[name] = pseudonym
         seen.add((kind, pseudonym))
     return key
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep two conversions from adding to one key file at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network drives have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -79,6 +79,26 @@ def nifti_voxels(path: Path, *, name: str) -> np.ndarray:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
+def unpacks_to_more(path: Path, most_bytes: int) -> bool:
+    """Whether a NIfTI, NRRD or MHA file holds more than so many bytes when unpacked; it is unpacked no further.
+
+    What is no packed stream, or a damaged one, is left to `file_damage`.
+    """
+    unpacked = 0
+    try:
+        with path.open("rb") as file:
+            if not is_nifti_name(path):
+                _text_header_fields(file)
+            chunks = _unpacked(file, _CHUNK) if is_nifti_name(path) else _decompressed(file, _CHUNK)
+            for chunk in chunks:
+                unpacked += len(chunk)
+                if unpacked > most_bytes:
+                    return True
+    except (zlib.error, _DamageError):
+        return not is_nifti_name(path) and path.stat().st_size > most_bytes
+    return False
+
+
 def is_nifti_name(path: Path) -> bool:
     """Tell by its name whether a path is a NIfTI file."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
@@ -140,12 +160,7 @@ def _read_nifti_header(chunks: Iterator[bytes]) -> tuple[NiftiHeader, bytes]:
 
 def _check_text_header_format(file: BinaryIO) -> None:
     """Check what follows the text header of an NRRD or MHA file; SimpleITK checks uncompressed NRRD itself."""
-    fields: dict[bytes, bytes] = {}
-    while line := file.readline(_CHUNK).lower():
-        name, _, value = line.partition(b":" if b":" in line and b"=" not in line else b"=")
-        fields[name.strip()] = value.strip()
-        if not line.strip() or name.strip() == b"elementdatafile":
-            break
+    fields = _text_header_fields(file)
     local = fields.get(b"elementdatafile") == b"local"
     compressed_mha = local and fields.get(b"compresseddata") == b"true"
     if compressed_mha or fields.get(b"encoding") in (b"gz", b"gzip"):
@@ -153,6 +168,17 @@ def _check_text_header_format(file: BinaryIO) -> None:
             pass
     elif local:
         _check_mha_length(file, fields)
+
+
+def _text_header_fields(file: BinaryIO) -> dict[bytes, bytes]:
+    """Read the text header of an NRRD or MHA file, in small letters, up to the voxels."""
+    fields: dict[bytes, bytes] = {}
+    while line := file.readline(_CHUNK).lower():
+        name, _, value = line.partition(b":" if b":" in line and b"=" not in line else b"=")
+        fields[name.strip()] = value.strip()
+        if not line.strip() or name.strip() == b"elementdatafile":
+            break
+    return fields
 
 
 def _check_mha_length(file: BinaryIO, fields: dict[bytes, bytes]) -> None:

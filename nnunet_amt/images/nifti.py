@@ -10,6 +10,7 @@ import gzip
 import math
 import struct
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -188,13 +189,13 @@ def is_gzip(start: bytes) -> bool:
 
 
 def write_nifti(path: Path, array: NDArray, *, geometry: Geometry, slope: float = 1.0) -> None:
-    """Write a compressed NIfTI file, whole or not at all; the same voxels always give the same bytes.
+    """Write a NIfTI file, whole or not at all; the same voxels always give the same bytes.
 
-    The name must end in ``.nii.gz``, the array is (z, y, x); a voxel stands for `slope` times its value. A
-    DiskFullError says that the disk filled up.
+    It is compressed unless the name ends in ``.nii``. The array is (z, y, x); a voxel stands for `slope` times its
+    value. A DiskFullError says that the disk filled up.
     """
     level = _MASK_LEVEL if array.dtype == np.uint8 else _CT_LEVEL
-    with atomic_path(path) as partial, partial.open("wb") as file, _compressed(file, level) as stream:
+    with atomic_path(path) as partial, partial.open("wb") as file, _stream(file, level, path) as stream:
         stream.write(_header_of(array, geometry, (slope, 0.0)))
         for plane in np.ascontiguousarray(array):  # planes fit into the processor's cache
             stream.write(plane.data)
@@ -207,6 +208,10 @@ def nifti_gz(array: NDArray, *, geometry: Geometry, slope: float = 1.0, intercep
     """
     header = _header_of(array, geometry, (slope, intercept), sform_alone=True)
     return gzip.compress(header + np.ascontiguousarray(array).tobytes(), _LEVEL_IN_MEMORY, mtime=0)
+
+
+def _stream(file: IO[bytes], level: int, path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
+    return nullcontext(file) if path.suffix.lower() == ".nii" else _compressed(file, level)
 
 
 def _compressed(file: IO[bytes], level: int) -> gzip.GzipFile:

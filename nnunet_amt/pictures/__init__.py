@@ -12,7 +12,16 @@ from nnunet_amt.pictures.case_crop import (
     read_case_crop,
     shown_voxel,
 )
-from nnunet_amt.pictures.overlay import FILL_OPACITY, WINDOW, case_panel, dashes, outlines, overlay_png, windowed
+from nnunet_amt.pictures.overlay import (
+    FILL_OPACITY,
+    WINDOW,
+    case_panel,
+    dashes,
+    outlines,
+    overlay_png,
+    slice_png,
+    windowed,
+)
 
 __all__ = [
     "EDGES",
@@ -31,5 +40,6 @@ __all__ = [
     "plane_view",
     "read_case_crop",
     "shown_voxel",
+    "slice_png",
     "windowed",
 ]

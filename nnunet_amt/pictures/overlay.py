@@ -69,6 +69,17 @@ def overlay_png(
     return _png(_drawn(view, size / max(view.extent_mm), window))
 
 
+def slice_png(view: PlaneView, *, size: int, window: tuple[float, float] = WINDOW) -> bytes:
+    """Draw the whole of a slice with both masks, the letters of its edges and a scale bar, for the screen.
+
+    `size` is the longer edge in pixels, `window` level and width in HU.
+    """
+    picture = _drawn(view, size / max(view.extent_mm), window)
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
 def case_panel(
     crop: CaseCrop,
     *,
@@ -231,7 +242,8 @@ def _draw_scale_bar(picture: Image.Image, scale: float) -> None:
     draw.rectangle((left - 1, bottom - 3, right + 1, bottom + 1), fill="black")
     draw.rectangle((left, bottom - 2, right, bottom), fill="white")
     label = f"{length_mm / 10:g} cm"
-    middle = ((left + right) / 2, bottom - 4)
+    half = draw.textlength(label, font=font) / 2
+    middle = (min((left + right) / 2, width - 4 - half), bottom - 4)  # longer than its bar, it ends at the edge
     draw.text(middle, label, fill="white", font=font, anchor="md", stroke_width=1, stroke_fill="black")
 
 

@@ -18,6 +18,7 @@ from nnunet_amt.study.study_files import risk_files
 
 if TYPE_CHECKING:
     from nnunet_amt.dataset_conversion import ConversionSettings
+    from nnunet_amt.images.image_file import ReadingOptions
 
 # The fields of `nnunet_amt.images.image_file.ReadingOptions`
 _READING = {"resample_masks", "resample_tilt", "keep_intensities", "interpolate_contours", "trust_geometry"}
@@ -45,9 +46,16 @@ def study_stages(folder: Path, settings: StudySettings, *, device: str, jobs: in
     return (*stages, _report(at, settings))
 
 
+def reading_options(settings: StudySettings) -> ReadingOptions:
+    """Give what the conversion of a study may resample, or take in spite of doubts."""
+    from nnunet_amt.images.image_file import ReadingOptions
+
+    return ReadingOptions(**settings.convert.model_dump(include=_READING))
+
+
 def conversion_settings(folder: Path, settings: StudySettings) -> ConversionSettings:
     """Give the settings by which the cohort of a study is converted."""
-    from nnunet_amt.dataset_conversion import ConversionSettings, ReadingOptions
+    from nnunet_amt.dataset_conversion import ConversionSettings
 
     chosen = settings.convert
 
@@ -59,7 +67,7 @@ def conversion_settings(folder: Path, settings: StudySettings) -> ConversionSett
         external_cases=chosen.external_cases,
         tuning_cases=chosen.tuning_cases,
         external_institutions=beside(chosen.external_institutions),
-        reading=ReadingOptions(**chosen.model_dump(include=_READING)),
+        reading=reading_options(settings),
         exclude_unreadable=chosen.exclude_unreadable,
         key_file=beside(chosen.key_file),
         keep_case_ids=chosen.keep_case_ids,
