@@ -6,6 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
 
 # Of a study, below /studies/NAME.
-STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"))
+STUDY_PAGES = (("", "nav.study_steps"), ("/cases", "nav.study_cases"), ("/training", "nav.study_training"))
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
 _YEAR_SECONDS = 365 * 24 * 3600
 # What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.
@@ -73,6 +74,12 @@ def error_page(request: Request, status: int, *, message: str = "", **context: A
 def told(request: Request, error: Exception) -> str:
     """Give the line of an error for the page, with paths as they are in the opened folder."""
     return str(error).replace(f"{opened_folder(request)}/", "")
+
+
+def study_address(request: Request, study: str) -> str:
+    """Give the address of the page of a study that a form came from, as its ``?to=/training`` says; else the first."""
+    asked = request.query_params.get("to", "")
+    return f"/studies/{quote(study)}{asked if asked in dict(STUDY_PAGES) else ''}"
 
 
 def opened_folder(request: Request) -> Path:

@@ -60,7 +60,7 @@ def test_what_is_no_number_is_written_as_none(tmp_path: Path) -> None:
 
 
 def test_the_pace_is_of_both_kinds_of_epochs_as_often_as_they_came() -> None:
-    """Three of 10 s without, one of 30 s with an evaluation: (3 * 10 + 30) / 4 = 15 s; a pause of a night is nothing."""
+    """Three of 10 s, one of 30 s with an evaluation: (3 * 10 + 30) / 4 = 15 s; a pause of a night is nothing."""
     slow = measured(4, 0.5, best=(4, 0.5), ended=1060.0)
     assert slow.seconds == 30
     assert pace_of([epoch(1), epoch(2), epoch(3), slow]) == Pace(15.0, 4)

@@ -18,9 +18,9 @@ import torch
 from nnunet_amt.trainers.training_files import (
     TUNING_EVALUATED,
     BatchLines,
+    BestSoFar,
     ProgressLog,
     best_in,
-    BestSoFar,
     remove_leftovers,
 )
 
