@@ -30,14 +30,17 @@ def cluster_training(folder: Path, settings: StudySettings) -> ClusterTraining:
     done: the run record that comes with it says of what it was made.
     """
     at = StudyFolders.of(folder, settings)
-    place = shlex.quote(folder.name)
     prepared, results = (str(path.relative_to(folder)) for path in (at.preprocessed, at.fold_folder.parents[1]))
-    head = f"cd {shlex.quote(str(folder))}\nMACHINE=name@cluster.example.org\n"
-    begun = f'test ! -d {results} || rsync -a --relative {results} "$MACHINE:{place}/"\n'
+    head = (
+        f"cd {shlex.quote(str(folder))}\n"
+        "MACHINE=name@cluster.example.org\n"
+        f"PLACE={shlex.quote(folder.name)}  # a folder there\n"
+    )
+    begun = f'test ! -d {results} || rsync -a --relative {results} "$MACHINE:$PLACE/"\n'
     return ClusterTraining(
-        send=f'{head}ssh "$MACHINE" mkdir -p {place}\nrsync -a --relative {prepared} "$MACHINE:{place}/"\n{begun}',
+        send=f'{head}rsync -a --relative {prepared} "$MACHINE:$PLACE/"\n{begun}',
         script=training_script(folder.name, settings),
-        fetch=f'{head}rsync -a --relative "$MACHINE:{place}/./{results}" .\n',
+        fetch=f'{head}rsync -a --relative "$MACHINE:$PLACE/./{results}" .\n',
         script_name=f"train_{folder.name}.sh",
     )
 
@@ -48,19 +51,17 @@ def training_script(study: str, settings: StudySettings) -> str:
     Run again, it goes on where it stopped. All that is known on that machine alone is a variable at its head.
     """
     chosen, dataset = settings.train, f"Dataset{settings.study.dataset:03d}_{settings.study.name}"
-    device = "cuda" if settings.study.device == "auto" else settings.study.device
-    gpu = ["#SBATCH --gres=gpu:1"] if device == "cuda" else []
     options = ["--fold", chosen.fold, "--trainer", chosen.trainer]
     options += [] if chosen.seed is None else ["--seed", str(chosen.seed)]
     train = shlex.join(["nnunet_amt", "train", str(settings.study.dataset), *options])
     nnunet = shlex.join(["--val_best", *chosen.options])  # as the study's own stage has it
     lines = [
         "#!/bin/bash",
-        f"# Trains the model of the study {study}. With SLURM: sbatch FILE; without: bash FILE.",
+        f"# Trains the model of the study {' '.join(study.splitlines())}. With SLURM: sbatch FILE; without: bash FILE.",
         "# Run again, it goes on from its last finished epoch.",
         "#SBATCH --job-name=nnunet_amt_train",
         "#SBATCH --output=nnunet_amt_train_%j.log",
-        *gpu,
+        "#SBATCH --gres=gpu:1",
         "# For your cluster: change these lines, and take one # away to make them count.",
         "##SBATCH --partition=NAME",
         "##SBATCH --time=48:00:00",
@@ -70,7 +71,7 @@ def training_script(study: str, settings: StudySettings) -> str:
         "# What that machine alone knows; change it here.",
         f"STUDY=${{STUDY:-$HOME/{shlex.quote(study)}}}  # where the folder was copied to",
         "ENVIRONMENT=${ENVIRONMENT-$HOME/nnunet_amt}  # Python environment with nnunet_amt; empty: none to enter",
-        f"DEVICE=${{DEVICE:-{device}}}",
+        "DEVICE=${DEVICE:-cuda}  # cpu on a machine without a graphics card",
         "",
         "set -eo pipefail",
         f'if [ ! -d "$STUDY/nnUNet_preprocessed/{dataset}" ]; then',
