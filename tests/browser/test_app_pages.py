@@ -18,7 +18,7 @@ pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
 
 TELEPHONE = {"width": 390, "height": 844}
 LOOKS = [("en", "light", LAPTOP), ("ja", "dark", TELEPHONE)]
-PAGES = ("", "new-study", "studies/mine", "studies/mine/cases", "patients", "log", "nowhere")
+PAGES = ("", "new-study", "studies/mine", "studies/mine/cases", "studies/mine/training", "patients", "log", "nowhere")
 ROWS = (
     "case_id,patient_id,institution,image,mask,split\n"
     "a,p1,Alpha,images/a.nii.gz,masks/a.nii.gz,training\n"

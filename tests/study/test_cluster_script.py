@@ -133,6 +133,9 @@ def test_what_is_copied_goes_there_and_comes_back(tmp_path: Path) -> None:
     assert (here / model / "checkpoint_best.pth").read_text() == "there"
 
 
-def test_a_name_of_several_lines_adds_no_line_to_run() -> None:
-    lines = training_script("a\ntouch b", SETTINGS).splitlines()
-    assert not any(line.startswith("touch") for line in lines)
+def test_a_name_of_several_lines_runs_nothing(machine: dict[str, str], tmp_path: Path) -> None:
+    """Neither in the comment nor in the default of a variable."""
+    ran = run(training_script(f"a\ntouch {tmp_path}/ran", SETTINGS), machine)
+    assert ran.returncode == 1
+    assert "has no nnUNet_preprocessed" in ran.stderr
+    assert not (tmp_path / "ran").exists()
