@@ -43,7 +43,7 @@ def test_a_line_that_a_kill_cut_is_passed_over_and_spoils_no_other(tmp_path: Pat
 def test_foreign_lines_are_passed_over(tmp_path: Path) -> None:
     write_epochs(tmp_path, epoch(1))
     line = json.loads((tmp_path / EPOCHS_FILE).read_text())
-    wrong = [[], {}, {**line, "epoch": 0}, {**line, "ended": 1.0}, {**line, "training_loss": "low"}]
+    wrong: list[object] = [[], {}, {**line, "epoch": 0}, {**line, "ended": 1.0}, {**line, "training_loss": "low"}]
     with (tmp_path / EPOCHS_FILE).open("a") as file:
         file.writelines(f"{json.dumps(one)}\n" for one in wrong)
     with (tmp_path / EPOCHS_FILE).open("ab") as file:
