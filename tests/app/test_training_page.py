@@ -150,7 +150,7 @@ def test_the_page_says_what_the_log_says(client: TestClient, study: Path) -> Non
     assert "Dice 0.250 after epoch 1; this model is kept" in page
     # 10 s without, (10 + 30) / 2 = 20 s with a look at the tuning cases: 15 s
     assert "An epoch takes about 15 s" in page
-    assert "96 epochs, about 24 min 0 s. It does not run now" in page
+    assert "about 24 min 0 s (epochs still to do: 96). It does not run now" in page
     assert "エポック1の後のDice 0.250" in client.get("/studies/mine/training?lang=ja").text
     table = client.get("/studies/mine/training/epochs.csv").text.splitlines()
     assert table[0] == "epoch,training_loss,tuning_loss,tuning_dice,seconds"
@@ -210,7 +210,7 @@ def test_a_finished_training_says_what_was_learnt(client: TestClient, study: Pat
     assert "The epochs took 10 s" in page
     assert f"{fold_of(study).relative_to(study)}/checkpoint_best.pth" in page
     assert "A finished training is not made longer." in page
-    assert "epochs, about" not in page
+    assert "still to do" not in page
 
 
 def test_a_training_without_a_log_is_not_called_none(client: TestClient, study: Path) -> None:
