@@ -105,12 +105,13 @@ def save_form(folder: Path, given: Mapping[str, Any], t: Texts) -> SettingsForm:
     BadInputError
         If the file cannot be read.
     """
-    texts = {name: str(given.get(name, "")).strip() for offered in FIELDS for name in offered.fields}
+    written = read_settings(folder)
+    known, texts = form_of(written).texts, dict[str, str]()
     changes: dict[str, dict[str, object]] = {}
     for offered in FIELDS:
-        if not offered.required or offered.name in given:
-            changes.setdefault(offered.section, {})[offered.name] = _value(offered, texts)
-    written = read_settings(folder)
+        for name in offered.fields:
+            texts[name] = str(given.get(name, known[name] if offered.required else "")).strip()
+        changes.setdefault(offered.section, {})[offered.name] = _value(offered, texts)
     refused = written.refused(changes)
     problems = {
         offered.name: t(offered.rule, value=" ".join(texts[name] for name in offered.fields))

@@ -14,7 +14,7 @@ from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME, network_design, r
 from nnunet_amt.nnunet.train import TrainingState, length_of_ours, training_state
 from nnunet_amt.study.settings import StudyFolders, StudySettings
 
-_MOST_ROWS = 200
+_MOST_ROWS, _LAST_ROWS = 200, 10
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class TrainingView:
         if len(self.epochs) <= _MOST_ROWS:
             return self.epochs
         step = len(self.epochs) // (_MOST_ROWS // 2) + 1
-        kept = {1, self.epochs[-1].best_epoch, *(epoch.epoch for epoch in self.measured[-_MOST_ROWS // 2 :])}
+        most = (*self.epochs[:1], *self.measured[-_MOST_ROWS // 2 :], *self.epochs[-_LAST_ROWS:])
+        kept = {self.epochs[-1].best_epoch, *(epoch.epoch for epoch in most)}
         return tuple(epoch for epoch in self.epochs if epoch.epoch in kept or epoch.epoch % step == 0)
 
 
