@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from nnunet_amt.app.job_progress import time_words
+from nnunet_amt.app.job_progress import progress_after, time_words
 from nnunet_amt.app.jobs import job_store
 from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import environment, opened_folder, render
@@ -65,15 +65,19 @@ def _page(request: Request, folder: Path, *, form: SettingsForm | None = None, p
 def _progress(request: Request, folder: Path, settings: StudySettings, t: Texts) -> dict[str, Any]:
     """Gather what changes while a study trains."""
     training = training_view(folder, settings)
-    job = last_job(job_store(opened_folder(request)), folder.name)
-    running = job is not None and not job.is_over
-    now = datetime.now(timezone.utc)
+    store = job_store(opened_folder(request))
+    job = last_job(store, folder.name)
+    ends = None
+    if job is not None and not job.is_over:
+        stage = progress_after(line.text for line in store.last_lines(job.id)).stage
+        if stage == "train":  # before it nobody knows what the earlier stages take
+            ends = training.ends(datetime.now(timezone.utc), begun=job.started)
     best_epoch = training.last.best_epoch if training.last else None
     return {
         "study": folder.name,
         "training": training,
-        "is_running": running,
-        "ends": training.ends(now, begun=job.started) if running and job is not None else None,
+        "is_running": job is not None and not job.is_over,
+        "ends": ends,
         "dice": dice_chart(training.epochs, t) if training.epochs else None,
         "losses": loss_chart(training.epochs, t) if training.epochs else None,
         "pictures": shown_pictures(training.fold_folder, best_epoch=best_epoch),

@@ -190,7 +190,10 @@ def test_when_it_will_be_over_counts_from_the_last_epoch_or_the_start_of_the_run
 
 def test_a_training_that_runs_says_when_it_will_be_over(client: TestClient, study: Path, store: JobStore) -> None:
     write_epochs(fold_of(study), epoch(1))
-    store.submit("study", python("import time; time.sleep(60)"), study="mine", takes_device=True)
+    says = "import sys, time; print(sys.argv[1], flush=True); time.sleep(60)"
+    line = "4/8 train, 9.0 s: training: epoch 2 of 100 1/9"
+    store.submit("study", python(says, line), study="mine", takes_device=True)
+    wait_for(lambda: store.lines("1"))
     page = client.get("/studies/mine/training").text
     assert "The training will be over at about" in page
     assert 'data-fragment="/studies/mine/training/live"' in page
@@ -199,6 +202,17 @@ def test_a_training_that_runs_says_when_it_will_be_over(client: TestClient, stud
     assert answer.headers["location"] == "/studies/mine/training"
     answer = client.post("/jobs/1/stop?to=//elsewhere", headers=SAME_SITE, follow_redirects=False)
     assert answer.headers["location"] == "/studies/mine"
+
+
+def test_a_study_at_an_earlier_stage_does_not_say_when_its_training_will_be_over(
+    client: TestClient, study: Path, store: JobStore
+) -> None:
+    """Nobody knows what the conversion takes."""
+    write_epochs(fold_of(study), epoch(1))
+    store.submit("study", python("import time; time.sleep(60)"), study="mine", takes_device=True)
+    page = client.get("/studies/mine/training").text
+    assert "epochs still to do: 99" in page
+    assert "will be over" not in page and "It does not run now" not in page
 
 
 def test_a_finished_training_says_what_was_learnt(client: TestClient, study: Path) -> None:
