@@ -94,9 +94,9 @@ def test_a_training_writes_its_epochs_and_pictures(base: Path) -> None:
     shown = read_shown_slice(folder)
     assert shown is not None and shown.case_id == "d"  # both have 720 voxels
     image, mask = tiny_case(3)
-    part = (shown.slice_index, *(slice(s, s + n) for s, n in zip(shown.corner, shown.image.shape, strict=True)))
-    assert np.array_equal(shown.reference, mask[part] > 0)
-    assert np.array_equal(shown.image, image[part])
+    rows, columns = (slice(s, s + n) for s, n in zip(shown.corner, shown.image.shape, strict=True))
+    assert np.array_equal(shown.reference, mask[shown.slice_index, rows, columns] > 0)
+    assert np.array_equal(shown.image, image[shown.slice_index, rows, columns])
     assert shown_epochs(folder) == [1, 2, 3]
 
 
