@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -29,7 +28,7 @@ from nnunet_amt.app.job_progress import (
 )
 from nnunet_amt.app.jobs import Job, JobStore, Line, job_store
 from nnunet_amt.app.language import Texts, language_of, texts
-from nnunet_amt.app.pages import opened_folder, render
+from nnunet_amt.app.pages import opened_folder, render, study_address
 from nnunet_amt.app.problem_words import problem_words
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.writing.numbers import duration
@@ -159,7 +158,7 @@ def _stop(request: Request) -> Response:
     """End a job; back to the page of its study, or its own."""
     store, job = _asked_for(request)
     store.stop(job.id)
-    back = f"/studies/{quote(job.study)}" if job.study and job.kind == "study" else f"/jobs/{job.id}"
+    back = study_address(request, job.study) if job.study and job.kind == "study" else f"/jobs/{job.id}"
     return RedirectResponse(back, HTTPStatus.SEE_OTHER)
 
 

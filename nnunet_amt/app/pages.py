@@ -6,6 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ STUDY_PAGES = (
     ("/cases", "nav.study_cases"),
     ("/reviews", "review.nav"),
     ("/split", "nav.study_split"),
+    ("/training", "nav.study_training"),
     ("/results", "nav.study_results"),
 )
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
@@ -83,6 +85,12 @@ def told(request: Request, error: Exception) -> str:
     """Give the line of an error for the page, in the reader's language, with paths as they are in the opened folder."""
     line = error.detail if isinstance(error, HTTPException) else str(error)
     return problem_words(line.replace(f"{opened_folder(request)}/", ""), texts(language_of(request)))
+
+
+def study_address(request: Request, study: str) -> str:
+    """Give the address of the page of a study that a form came from, as its ``?to=/training`` says; else the first."""
+    asked = request.query_params.get("to", "")
+    return f"/studies/{quote(study)}{asked if asked in dict(STUDY_PAGES) else ''}"
 
 
 def opened_folder(request: Request) -> Path:

@@ -30,6 +30,7 @@ from nnunet_amt.app import (
     split_prints,
     studies,
     study_page,
+    training_page,
 )
 from nnunet_amt.app.pages import error_page, render, told
 from nnunet_amt.app.security import HEADERS, LOGIN, Gate, SecurityMiddleware
@@ -80,6 +81,7 @@ def _routes() -> Sequence[BaseRoute]:
         *cases.routes,
         *split_page.routes,
         *split_prints.routes,
+        *training_page.routes,
         *results_page.routes,
         *results_files.routes,
         *results_thresholds.routes,

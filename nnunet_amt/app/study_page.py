@@ -1,4 +1,4 @@
-"""The page of a study: its stages, its run and how far that is, its settings, and the report."""
+"""The page of a study: its stages, its run and how far that is, and the report."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -21,13 +19,11 @@ from nnunet_amt.app.job_progress import JobProgress, stage_state
 from nnunet_amt.app.jobs import Job, JobStore, job_store
 from nnunet_amt.app.jobs_pages import job_view, live_fields
 from nnunet_amt.app.language import Texts, language_of, texts
-from nnunet_amt.app.pages import made_page, opened_folder, render, told
+from nnunet_amt.app.pages import made_page, opened_folder, render, study_address, told
 from nnunet_amt.app.studies import study_of
-from nnunet_amt.app.study_settings import AXES, SettingsForm, form_of, save_form, trainer_choices
 from nnunet_amt.errors import AMTError
-from nnunet_amt.nnunet.environment import DEVICES
 from nnunet_amt.study.run_study import study_status
-from nnunet_amt.study.settings import PAGE_NAME, read_settings
+from nnunet_amt.study.settings import PAGE_NAME, StudySettings, read_settings
 from nnunet_amt.study.stage import StageState
 from nnunet_amt.study.stages import study_stages
 
@@ -86,13 +82,10 @@ def why_words(why: str, t: Texts) -> str:
     return why
 
 
-def _page(
-    request: Request, folder: Path, *, form: SettingsForm | None = None, problem: str = "", saved: bool = False
-) -> Response:
-    """Show a study; with a form that was sent, or the problem why it could not be run."""
+def run_context(request: Request, folder: Path, *, settings: StudySettings, problem: str = "") -> dict[str, Any]:
+    """Gather what the part of a page shows that runs a study: its job, its stages, why it could not be run."""
     t = texts(language_of(request))
     store = job_store(opened_folder(request))
-    settings = read_settings(folder)
     job = last_job(store, folder.name)
     view = None if job is None else job_view(store, job, t)
     live: dict[str, Any] | None = None
@@ -102,34 +95,35 @@ def _page(
         live = live_fields(store, view.job, view.progress, t)
         stages = study_stages(folder, settings, device="cpu", jobs=1)  # not looked at: they change while they run
         rows = stage_rows_of_run([stage.name for stage in stages], view.progress)
-    form = form or form_of(settings)
+    return {
+        "study": folder.name,
+        "view": view,
+        "live": live,
+        "rows": rows,
+        "begun": any(row.state == "done" for row in rows),
+        "complete": all(row.state == "done" for row in rows),
+        "problem": problem,
+    }
+
+
+def _page(request: Request, folder: Path, *, problem: str = "") -> Response:
+    """Show a study; with the problem why it could not be run."""
     return render(
         request,
         "study.html.j2",
-        status_code=HTTPStatus.BAD_REQUEST if problem or form.problems else HTTPStatus.OK,
-        study=folder.name,
-        view=view,
-        live=live,
-        rows=rows,
-        begun=any(row.state == "done" for row in rows),
-        complete=all(row.state == "done" for row in rows),
+        status_code=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
         report=(folder / PAGE_NAME).is_file(),
-        form=form,
-        trainers=trainer_choices(form.trainer, t),
-        devices=DEVICES,
-        axes=AXES,
-        problem=problem,
-        saved=saved,
         command=shlex.join(study_command(folder)),
+        **run_context(request, folder, settings=read_settings(folder), problem=problem),
     )
 
 
 def _study(request: Request) -> Response:
-    return _page(request, study_of(request), saved="saved" in request.query_params)
+    return _page(request, study_of(request))
 
 
 def _run(request: Request) -> Response:
-    """Run what is not done, unless that runs already."""
+    """Run what is not done, unless that runs already; back to the page of the study that was clicked on."""
     folder = study_of(request)
     store = job_store(opened_folder(request))
     running = last_job(store, folder.name)
@@ -140,26 +134,7 @@ def _run(request: Request) -> Response:
             again = last_job(store, folder.name)
             if again is None or again.is_over:  # not another click that came first
                 return _page(request, folder, problem=told(request, error))
-    return _back(folder)
-
-
-async def _save_settings(request: Request) -> Response:
-    folder = await run_in_threadpool(study_of, request)
-    given = await request.form()
-    return await run_in_threadpool(_saved, request, folder, given)
-
-
-def _saved(request: Request, folder: Path, given: Any) -> Response:
-    t = texts(language_of(request))
-    job = last_job(job_store(opened_folder(request)), folder.name)
-    if job is not None and not job.is_over:
-        return _page(request, folder, problem=t("settings.not_while_running"))
-    form = save_form(folder, given, t)
-    return _page(request, folder, form=form) if form.problems else _back(folder, "?saved#settings")
-
-
-def _back(folder: Path, rest: str = "") -> Response:
-    return RedirectResponse(f"/studies/{quote(folder.name)}{rest}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(study_address(request, folder.name), HTTPStatus.SEE_OTHER)
 
 
 def _report(request: Request) -> Response:
@@ -176,6 +151,5 @@ def _report(request: Request) -> Response:
 routes = [
     Route("/studies/{name}", _study),
     Route("/studies/{name}/run", _run, methods=["POST"]),
-    Route("/studies/{name}/settings", _save_settings, methods=["POST"]),
     Route("/studies/{name}/report", _report),
 ]

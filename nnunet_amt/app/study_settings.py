@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,39 +13,77 @@ from nnunet_amt.app.language import Texts
 from nnunet_amt.app.problem_words import problem_words
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
-from nnunet_amt.nnunet.environment import DEVICES, our_trainers
+from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.train import NNUNET_EPOCHS
 from nnunet_amt.study.run_study import open_study
 from nnunet_amt.study.settings import StudySettings, read_settings, write_settings
 
-AXES = ("z", "y", "x")
 _EPOCHS = re.compile(rf"{DEFAULT_TRAINER}_(\d+)epochs?")
 
 
 @dataclass(frozen=True)
-class SettingsForm:
-    """What the form holds, as texts, and what is wrong with it: field to sentence.
+class SettingField:
+    """A setting in the form.
 
     Attributes
     ----------
-    spacing, patch_size
-        (z, y, x); all three empty for the usual one.
+    section, name
+        Of ``study.toml``.
+    parts
+        Of a setting of several numbers, what ends the names of their fields; the field is called `name` without any.
+    required
+        Whether the setting has always a value; the others may be left empty, which stands for the usual one.
     """
 
-    trainer: str
-    device: str
-    spacing: tuple[str, ...]
-    patch_size: tuple[str, ...]
+    section: str
+    name: str
+    parts: tuple[str, ...] = ()
+    required: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Give the names of its fields in the form."""
+        return tuple(f"{self.name}_{part}" for part in self.parts) or (self.name,)
+
+    @property
+    def rule(self) -> str:
+        """Give the key of the sentence that says what it may be."""
+        return "settings.no_choice" if self.required else f"settings.{self.name}_rule"
+
+
+FIELDS = (
+    SettingField("train", "trainer", required=True),
+    SettingField("study", "device", required=True),
+    SettingField("plan", "spacing", ("z", "y", "x")),
+    SettingField("plan", "patch_size", ("z", "y", "x")),
+    SettingField("plan", "window", ("low", "high")),
+    SettingField("plan", "features", ("1", "2", "3", "4")),
+    SettingField("train", "fold", required=True),
+    SettingField("train", "seed"),
+)
+
+
+@dataclass(frozen=True)
+class SettingsForm:
+    """What the form holds, field to text, and what is wrong with it: setting to sentence."""
+
+    texts: Mapping[str, str]
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
 def form_of(settings: StudySettings) -> SettingsForm:
     """Fill the form with the settings of a study."""
-    spacing, patch_size = (
-        tuple(f"{edge:g}" for edge in edges) if edges else ("", "", "")
-        for edges in (settings.plan.spacing, settings.plan.patch_size)
-    )
-    return SettingsForm(settings.train.trainer, settings.study.device, spacing, patch_size)
+    texts: dict[str, str] = {}
+    for offered in FIELDS:
+        value = getattr(getattr(settings, offered.section), offered.name)
+        values = value if offered.parts else (value,)
+        for place, name in enumerate(offered.fields):
+            texts[name] = "" if value is None else _text(values[place])
+    return SettingsForm(texts)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def trainer_choices(chosen: str, t: Texts) -> list[tuple[str, str]]:
@@ -67,37 +106,33 @@ def save_form(folder: Path, given: Mapping[str, Any], t: Texts) -> SettingsForm:
     BadInputError
         If the file cannot be read.
     """
-    texts = {
-        name: tuple(str(given.get(f"{name}_{axis}", "")).strip() for axis in AXES) for name in ("spacing", "patch_size")
+    written = read_settings(folder)
+    known, texts = form_of(written).texts, dict[str, str]()
+    changes: dict[str, dict[str, object]] = {}
+    for offered in FIELDS:
+        for name in offered.fields:
+            texts[name] = str(given.get(name, known[name] if offered.required else "")).strip()
+        changes.setdefault(offered.section, {})[offered.name] = _value(offered, texts)
+    refused = written.refused(changes)
+    problems = {
+        offered.name: t(offered.rule, value=" ".join(texts[name] for name in offered.fields))
+        for offered in FIELDS
+        if f"{offered.section}.{offered.name}" in refused
     }
-    trainer, device = str(given.get("trainer", "")), str(given.get("device", ""))
-    problems: dict[str, str] = {}
-    plan: dict[str, tuple[float, ...] | None] = {}
-    for name, edges in texts.items():
-        plan[name] = _three(edges, whole=name == "patch_size")
-        if plan[name] is None and any(edges):
-            problems[name] = t(f"settings.{name}_rule", value=" ".join(edges))
-    if device not in DEVICES:
-        problems["device"] = t("settings.no_choice", value=device)
     if not problems:
-        written = read_settings(folder)
         try:
-            settings = open_study(
-                folder, changes={"study": {"device": device}, "plan": {**plan}, "train": {"trainer": trainer}}
-            )
-        except BadInputError as error:
+            settings = open_study(folder, changes=changes)
+        except BadInputError as error:  # a trainer that there is not
             problems["trainer"] = problem_words(str(error), t)
         else:
             if settings != written:
                 write_settings(folder, settings)
-    return SettingsForm(trainer, device, texts["spacing"], texts["patch_size"], problems)
+    return SettingsForm(texts, problems)
 
 
-def _three(edges: tuple[str, ...], *, whole: bool) -> tuple[float, ...] | None:
-    """Read three numbers, by the rules that ``study.toml`` has for them; None if they are not that."""
-    try:
-        numbers = tuple(int(edge) if whole else float(edge.replace(",", ".")) for edge in edges)
-    except ValueError:
+def _value(offered: SettingField, texts: Mapping[str, str]) -> str | tuple[str, ...] | None:
+    """Give a setting as `StudySettings` reads it; a comma is a point, and wide digits are digits."""
+    values = tuple(unicodedata.normalize("NFKC", texts[name]).strip() for name in offered.fields)
+    if not any(values):
         return None
-    fit = all(edge >= 8 and edge % 8 == 0 for edge in numbers) if whole else all(0.1 <= e <= 20 for e in numbers)
-    return numbers if fit else None
+    return tuple(value.replace(",", ".") for value in values) if offered.parts else values[0]

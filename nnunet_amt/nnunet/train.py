@@ -57,6 +57,21 @@ _TUNING_DICE = re.compile(r"Tuning Dice ([\d.]+)")
 
 
 @dataclass(frozen=True)
+class TrainingLength:
+    """Epochs of a training, and steps of an epoch."""
+
+    epochs: int
+    iterations: int
+
+
+_ITERATIONS = 250
+_SHORT_TRAINERS = {
+    f"{DEFAULT_TRAINER}_1epoch": TrainingLength(1, 5),
+    f"{DEFAULT_TRAINER}_demo": TrainingLength(20, 50),
+}
+
+
+@dataclass(frozen=True)
 class TrainedFold:
     """What a training left on disk: the model's folder, the fold's in it and its checkpoints.
 
@@ -156,6 +171,16 @@ def training_state(fold_folder: Path) -> TrainingState:
     if checkpoint.name != FINAL_CHECKPOINT:
         return "begun"
     return "finished" if (fold_folder / "validation" / "summary.json").is_file() else "trained"
+
+
+def length_of_ours(trainer: str) -> TrainingLength | None:
+    """Tell how long one of our trainers trains, by its name, without importing it; None of others."""
+    if trainer == DEFAULT_TRAINER:
+        return TrainingLength(NNUNET_EPOCHS, _ITERATIONS)
+    if trainer in _SHORT_TRAINERS:
+        return _SHORT_TRAINERS[trainer]
+    named = re.fullmatch(rf"{DEFAULT_TRAINER}_(\d+)epochs", trainer)
+    return TrainingLength(int(named[1]), _ITERATIONS) if named else None
 
 
 def epochs_of(trainer: str) -> int:

@@ -58,13 +58,16 @@ def overlay_png(
     size: int = _SIZE,
     at: Voxel | None = None,
     window: tuple[float, float] = WINDOW,
+    focus: bool = True,
 ) -> bytes:
     """Draw one plane of a crop with both masks, the letters of its edges and a scale bar; see `focused`.
 
     `size` is the longer edge in pixels, `window` level and width in HU; the plane goes through the voxel `at`, by
-    default that of `shown_voxel`.
+    default that of `shown_voxel`. Without `focus` all of the crop is drawn, as where several pictures must match.
     """
-    crop, at = focused(crop, at=at or shown_voxel(crop))
+    at = at or shown_voxel(crop)
+    if focus:
+        crop, at = focused(crop, at=at)
     view = plane_view(crop, plane, at=at)
     return _png(_drawn(view, size / max(view.extent_mm), window))
 

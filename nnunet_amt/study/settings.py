@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nnunet_amt import paper
 from nnunet_amt.base.files import read_toml, write_text
@@ -111,6 +111,13 @@ class PlanSection(_Section):
         default=None, description="Channels of the network's levels, finest first; 32, 64, 128, 256 if not given."
     )
 
+    @field_validator("window")
+    @classmethod
+    def _lower_first(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and not window[0] < window[1]:
+            raise ValueError("the lower number must be the first")
+        return window
+
 
 class TrainSection(_Section):
     """nnUNetv2_train with our trainer."""
@@ -207,10 +214,24 @@ class StudySettings(_Section):
         BadInputError
             If there is no such setting, or it does not take the value.
         """
+        return _validated(self._content(changes))
+
+    def refused(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Tell which of `changes` a study cannot have: ``"plan.spacing"`` to the rule that the value breaks.
+
+        Texts stand for the numbers that they are; empty if all of them can be.
+        """
+        try:
+            StudySettings.model_validate(self._content(changes))
+        except ValidationError as error:
+            return {".".join(map(str, found["loc"][:2])): _rule(found) for found in error.errors()}
+        return {}
+
+    def _content(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         content = self.model_dump()
         for section, values in changes.items():
             content[section] |= values
-        return _validated(content)
+        return content
 
 
 @dataclass(frozen=True)
@@ -334,6 +355,8 @@ def _validated(content: Mapping[str, Any], path: Path | None = None) -> StudySet
 def _rule(error: ErrorDetails) -> str:
     if error["type"] == "string_pattern_mismatch":
         return f"must be of the form {error['ctx']['pattern']}"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
     return f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
 

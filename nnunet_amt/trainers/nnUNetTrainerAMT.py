@@ -22,13 +22,22 @@ from torch import nn
 
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.base.processes import keep_freed_memory, pools_of_threads
+from nnunet_amt.errors import AMTError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
+from nnunet_amt.models.epoch_log import Epoch, append_epoch
 from nnunet_amt.models.plans import (
     require_amt_plans,
     require_fold,
     require_same_plans,
     require_sample_for_every_gpu,
     require_tumour_labels,
+)
+from nnunet_amt.models.tuning_pictures import (
+    ShownPrediction,
+    ShownSlice,
+    read_shown_slice,
+    write_shown_prediction,
+    write_shown_slice,
 )
 from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
 from nnunet_amt.trainers.recipe import (
@@ -40,11 +49,12 @@ from nnunet_amt.trainers.recipe import (
     training_transforms,
 )
 from nnunet_amt.trainers.seeding import agreed_seed, seed_from_environment, seed_weights
+from nnunet_amt.trainers.shown_case import choose_shown_slice
 from nnunet_amt.trainers.training_files import (
     TUNING_EVALUATED,
     BatchLines,
     ProgressLog,
-    best_dice_in,
+    best_in,
     remove_leftovers,
 )
 from nnunet_amt.trainers.tuning import (
@@ -104,11 +114,13 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self._take_seed(seed_from_environment())
         self._batch_lines = BatchLines()
         self._best_ema: float | None = None  # nnU-Net's name; here the best tuning Dice
+        self._best_epoch: int | None = None  # from 1
         self._tuning_dice_of_this_epoch: float | None = None
         self._epoch_seconds: float | None = None
         self._epoch_started = 0.0
         self._tuning_cases: nnUNetBaseDataset | None = None
         self._tuning_predictor: nnUNetPredictor | None = None
+        self._shown: ShownSlice | None = None
 
     # ---- seed ---------------------------------------------------------------------------------------------
 
@@ -216,6 +228,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         super().on_train_start()
         if self.local_rank == 0:
             remove_leftovers(Path(self.output_folder))
+        self._shown = self._chosen_slice()  # here, where no clock runs that decides how often the cases are evaluated
         if self.fold == "all":
             self.print_to_log_file("Fold all: trained on every case, the tuning Dice is that of training cases")
 
@@ -252,6 +265,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             started = perf_counter()
             overlaps = self.evaluate_tuning_set()
             seconds = perf_counter() - started
+            self._keep_picture(overlaps)
             dice, soft_dice = mean_dice(overlaps), mean_soft_dice(overlaps)
             without = describe_without_tumour(overlaps)
             self.print_to_log_file(
@@ -290,6 +304,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             cases_of_this_rank(self._tuning_cases.identifiers),
             self.label_manager.ignore_label,
             self.print_to_log_file,
+            self._shown,
         )
         return of_all_ranks(own)
 
@@ -304,6 +319,68 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             for module in modules:
                 stack.enter_context(pools_of_threads(module))
             super().perform_actual_validation(save_probabilities)
+
+    # ---- what is kept to look at: it changes nothing of what is learnt, and no failure of it ends a training --------
+
+    def _chosen_slice(self) -> ShownSlice | None:
+        """Choose the slice of a tuning case that is looked at; a training that goes on keeps its own."""
+        if self._tuning_cases is None:
+            return None
+        known = read_shown_slice(Path(self.output_folder)) if self.current_epoch > 0 else None
+        if known is not None and known.case_id in self._tuning_cases.identifiers:
+            return known
+        return choose_shown_slice(
+            self._tuning_cases,
+            self._tuning_cases.identifiers,
+            spacing=self.configuration_manager.spacing,
+            intensities=self.plans_manager.plans["foreground_intensity_properties_per_channel"]["0"],
+            ignore_label=self.label_manager.ignore_label,
+        )
+
+    def _keep_picture(self, overlaps: list[CaseOverlap]) -> None:
+        """Write what was predicted in the slice that is looked at; of several processes the first does."""
+        found = next((overlap for overlap in overlaps if overlap.predicted_in_shown is not None), None)
+        if found is None or found.predicted_in_shown is None or self._shown is None or not self._writes_files():
+            return
+        folder, epoch = Path(self.output_folder), self.current_epoch + 1
+        try:
+            write_shown_slice(folder, self._shown)
+            shown = ShownPrediction(epoch, found.dice, found.predicted_in_shown)
+            write_shown_prediction(folder, shown, best_epoch=self._best_epoch)
+        except (OSError, AMTError) as error:
+            self.print_to_log_file(f"The picture of a tuning case could not be kept: {error}")
+
+    def _log_epoch(self, *, started: float, ended: float, train_loss: float, val_loss: float) -> None:
+        """Write the epoch to ``epochs.jsonl``."""
+        if not self._writes_files():
+            return
+        evaluated = self._tuning_dice_of_this_epoch is not None
+        cuda = self.device.type == "cuda"
+        epoch = Epoch(
+            epoch=self.current_epoch + 1,
+            epochs=self.num_epochs,
+            started=float(started),
+            ended=float(ended),
+            training_loss=float(train_loss),
+            tuning_loss=float(val_loss) if evaluated else None,
+            tuning_dice=self._tuning_dice_of_this_epoch,
+            evaluated=evaluated,
+            best_epoch=self._best_epoch,
+            best_dice=self._best_ema,
+            iterations=self.num_iterations_per_epoch,
+            batch_size=self.configuration_manager.batch_size,
+            patch_size=tuple(self.configuration_manager.patch_size),
+            features=tuple(self.configuration_manager.network_arch_init_kwargs["features_per_level"]),
+            device=self.device.type,
+            computer=torch.cuda.get_device_name(self.device) if cuda else str(torch.get_num_threads()),
+        )
+        try:
+            append_epoch(Path(self.output_folder), epoch)
+        except OSError as error:
+            self.print_to_log_file(f"The epoch could not be added to the log of epochs: {error}")
+
+    def _writes_files(self) -> bool:
+        return self.local_rank == 0 and not self.disable_checkpointing
 
     def _plan_next_evaluation(self, seconds: float) -> None:
         schedule = self.tuning_schedule
@@ -327,9 +404,11 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self.print_to_log_file(f"Epoch time: {ended - started:.2f} s")
         dice = self._tuning_dice_of_this_epoch
         if dice is not None and not isnan(dice) and (self._best_ema is None or dice > self._best_ema):
-            self._best_ema = dice
+            self._best_ema, self._best_epoch = dice, self.current_epoch + 1
             self.print_to_log_file(f"Best tuning Dice so far: {dice:.4f}")
             self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_best.pth"))
+        # before the latest checkpoint: killed in between, the epoch is done again, and none is missing in the log
+        self._log_epoch(started=started, ended=ended, train_loss=train_loss, val_loss=val_loss)
         if (self.current_epoch + 1) % self.save_every == 0 and self.current_epoch != self.num_epochs - 1:
             self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_latest.pth"))
         if self.local_rank == 0:
@@ -372,5 +451,6 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         interval = checkpoint.get("tuning_interval", self.tuning_schedule.interval)
         next_epoch = checkpoint.get("next_tuning_epoch", checkpoint["current_epoch"])
         self.tuning_schedule = TuningSchedule(interval, next_epoch)
-        known = (self._best_ema, best_dice_in(Path(self.output_folder)))
-        self._best_ema = max((dice for dice in known if dice is not None), default=None)
+        best = best_in(Path(self.output_folder))
+        if best is not None and (self._best_ema is None or best.dice >= self._best_ema):
+            self._best_ema, self._best_epoch = best.dice, best.epoch

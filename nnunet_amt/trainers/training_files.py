@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +110,23 @@ def remove_leftovers(folder: Path) -> int:
     return removed
 
 
-def best_dice_in(folder: Path) -> float | None:
-    """Tuning Dice of ``checkpoint_best.pth``; None where there is none.
+@dataclass(frozen=True)
+class BestSoFar:
+    """The highest tuning Dice, and the epoch (from 1) after which it was reached, where that is known."""
 
-    It can be higher than the one the latest checkpoint knows of: a kill may come after the best was written and
+    dice: float
+    epoch: int | None
+
+
+def best_in(folder: Path) -> BestSoFar | None:
+    """Tell what ``checkpoint_best.pth`` holds; None where there is none.
+
+    Its Dice can be higher than the one the latest checkpoint knows of: a kill may come after the best was written and
     before the latest was.
     """
     path = folder / "checkpoint_best.pth"
     if not path.is_file():
         return None
-    dice = read_checkpoint(path).get("_best_ema")
-    return dice if isinstance(dice, float) else None
+    content = read_checkpoint(path)
+    dice, epoch = content.get("_best_ema"), content.get("current_epoch")
+    return BestSoFar(dice, epoch if isinstance(epoch, int) else None) if isinstance(dice, float) else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import ceil, prod
 from typing import Any
 
@@ -17,6 +17,9 @@ import torch.distributed as dist
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+
+from nnunet_amt.models.tuning_pictures import ShownSlice
+from nnunet_amt.trainers.shown_case import predicted_in
 
 # Share of the training time that the selection may take ...
 TUNING_TIME_FRACTION = 0.1
@@ -78,15 +81,20 @@ def tuning_overlaps(
     cases: Sequence[str],
     ignore_label: int | None = None,
     log: Callable[[str], Any] = lambda line: None,
+    shown: ShownSlice | None = None,
 ) -> list[CaseOverlap]:
     """Predict preprocessed volumes and compare them with their references; nothing is written.
 
-    Voxels of `ignore_label` are left out; `log` is told where a volume does not fit on the GPU.
+    Voxels of `ignore_label` are left out; `log` is told where a volume does not fit on the GPU. Of the case of `shown`
+    the overlap has what is predicted in that slice.
     """
     overlaps = []
-    for image, reference in read_ahead(dataset, cases):
+    for case, (image, reference) in zip(cases, read_ahead(dataset, cases), strict=True):
         logits = _predict(predictor, image, log)
-        overlaps.append(case_overlap(logits, reference, ignore_label))
+        overlap = case_overlap(logits, reference, ignore_label)
+        if shown is not None and case == shown.case_id:
+            overlap = replace(overlap, predicted_in_shown=predicted_in(logits, shown))
+        overlaps.append(overlap)
         del logits  # before the next volume asks for its own
     compute_gaussian.cache_clear()
     return overlaps
@@ -151,6 +159,8 @@ class CaseOverlap:
     dice: float | None  # of the label maps; None where reference and prediction are both empty
     soft_dice: float  # of the tumour probabilities, for the loss curve
     has_tumour: bool = True  # whether the reference is not empty
+    # bool (rows, columns), of the case alone that is looked at
+    predicted_in_shown: np.ndarray | None = field(default=None, compare=False)
 
 
 def case_overlap(

@@ -15,13 +15,12 @@ from nnunet_amt.app.language import LANGUAGES, texts
 from nnunet_amt.app.study_page import stage_rows, why_words
 from nnunet_amt.study.run_study import open_study, study_status
 from nnunet_amt.study.settings import read_settings
-from tests.app.stand_ins import python, training, wait_for, wait_until
+from tests.app.stand_ins import training, wait_for, wait_until
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 SAME_SITE = {"origin": "http://127.0.0.1:8123"}
-FORM = {"trainer": "nnUNetTrainerAMT_5epochs", "device": "cpu"}
 
 
 @pytest.fixture
@@ -82,6 +81,7 @@ def test_a_study_is_run_by_its_button_once(
     for _ in range(2):
         answer = client.post("/studies/mine/run", headers=SAME_SITE, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, "/studies/mine")
+    assert 'href="/studies/mine/training"' in client.get("/studies/mine").text
     [job] = store.jobs()
     assert (job.kind, job.study, job.takes_device) == ("study", "mine", True)
     wait_for((study / "model" / "checkpoint_latest.pth").exists)
@@ -122,65 +122,6 @@ def test_a_full_disk_is_told_on_the_page(client: TestClient, study: Path, monkey
     assert answer.status_code == 400
     assert "a job needs about 1.0 GB, the disk has 0.5 GB free" in answer.text
     assert not (study.parent / ".nnunet_amt_app" / "jobs" / "1").exists()
-
-
-def test_settings_are_written_into_the_study(client: TestClient, study: Path) -> None:
-    """As the file has them: the next run of the page or of the command line is by them."""
-    given = {**FORM, "spacing_z": "5", "spacing_y": "0,8", "spacing_x": "0.8", "patch_size_z": "16"}
-    given |= {"patch_size_y": "64", "patch_size_x": "64"}
-    answer = client.post("/studies/mine/settings", data=given, headers=SAME_SITE, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/studies/mine?saved#settings")
-    settings = read_settings(study)
-    assert (settings.train.trainer, settings.study.device) == ("nnUNetTrainerAMT_5epochs", "cpu")
-    assert (settings.plan.spacing, settings.plan.patch_size) == ((5.0, 0.8, 0.8), (16, 64, 64))
-    page = client.get("/studies/mine?saved").text
-    assert "The settings are saved." in page
-    assert 'name="spacing_y" value="0.8"' in page
-    assert '<option value="nnUNetTrainerAMT_5epochs" selected>' in page
-    client.post("/studies/mine/settings", data=FORM, headers=SAME_SITE)
-    assert read_settings(study).plan.spacing is None
-
-
-@pytest.mark.parametrize(
-    ("field", "values", "says"),
-    [
-        ("spacing", ("5", "", "0.8"), "“5  0.8”: give three numbers from 0.1 to 20"),
-        ("spacing", ("0", "1", "1"), "“0 1 1”: give three numbers from 0.1 to 20"),
-        ("spacing", ("nan", "1", "1"), "“nan 1 1”: give three numbers from 0.1 to 20"),
-        ("patch_size", ("30", "64", "64"), "“30 64 64”: give three multiples of 8"),
-        ("patch_size", ("8.5", "64", "64"), "“8.5 64 64”: give three multiples of 8"),
-        ("patch_size", ("-8", "64", "<b>"), "“-8 64 &lt;b&gt;”: give three multiples of 8"),
-    ],
-)
-def test_a_wrong_setting_is_told_at_its_field(
-    client: TestClient, study: Path, field: str, values: tuple[str, ...], says: str
-) -> None:
-    """What was typed stays in the form, and the file as it was."""
-    before = (study / "study.toml").read_bytes()
-    given = {**FORM, **{f"{field}_{axis}": value for axis, value in zip("zyx", values, strict=True)}}
-    answer = client.post("/studies/mine/settings", data=given, headers=SAME_SITE)
-    assert answer.status_code == 400
-    fieldset = answer.text.partition(f'id="{field}-problem"')[2].partition("</fieldset>")[0]
-    assert says in fieldset
-    assert 'aria-invalid="true"' in fieldset
-    assert (study / "study.toml").read_bytes() == before
-
-
-@pytest.mark.parametrize(("name", "value"), [("trainer", "nnUNetTrainer"), ("device", "abacus")])
-def test_a_choice_that_is_not_offered_is_refused(client: TestClient, study: Path, name: str, value: str) -> None:
-    answer = client.post("/studies/mine/settings", data={**FORM, name: value}, headers=SAME_SITE)
-    assert answer.status_code == 400
-    assert value in answer.text.partition(f'id="{name}-problem"')[2].partition("</span>")[0]
-    assert read_settings(study).train.trainer == "nnUNetTrainerAMT"
-
-
-def test_settings_do_not_change_under_a_run(client: TestClient, study: Path, store: JobStore) -> None:
-    job = store.submit("study", python("import time; time.sleep(60)"), study="mine", takes_device=True)
-    answer = client.post("/studies/mine/settings", data=FORM, headers=SAME_SITE)
-    assert answer.status_code == 400
-    assert "Settings can be changed when the study does not run" in answer.text
-    assert read_settings(study).train.trainer == "nnUNetTrainerAMT"
-    store.stop(job.id)
 
 
 def test_the_report_is_kept_apart_from_the_server(client: TestClient, study: Path) -> None:

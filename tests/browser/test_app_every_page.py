@@ -45,6 +45,7 @@ PAGES = (
     "/studies/begun/cases",
     "/studies/small/split",
     "/studies/begun/split",
+    "/studies/begun/training",
     "/studies/begun/results",
     "/patients",
     f"/patients/{RUN}",

@@ -58,6 +58,7 @@ def begin_study(page: Page) -> None:
 
 
 def choose_small_settings(page: Page) -> None:
+    page.get_by_role("link", name="Training").first.click()
     page.locator("#trainer").select_option("nnUNetTrainerAMT_1epoch")
     page.locator("#device").select_option("cpu")
     for name, values in (("spacing", (15, 15, 15)), ("patch_size", (16, 24, 24))):
@@ -66,6 +67,7 @@ def choose_small_settings(page: Page) -> None:
             fields.nth(number).fill(str(value))
     page.get_by_role("button", name="Save the settings").click()
     page.get_by_text("saved").first.wait_for()
+    page.get_by_role("link", name="Steps").click()
 
 
 def segment_new_patient(page: Page, path: Path) -> None:

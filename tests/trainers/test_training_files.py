@@ -18,8 +18,9 @@ import torch
 from nnunet_amt.trainers.training_files import (
     TUNING_EVALUATED,
     BatchLines,
+    BestSoFar,
     ProgressLog,
-    best_dice_in,
+    best_in,
     remove_leftovers,
 )
 
@@ -70,10 +71,12 @@ def test_half_written_files_of_dead_processes_go(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
-def test_best_dice_is_read_from_the_file(tmp_path: Path) -> None:
-    assert best_dice_in(tmp_path) is None
-    torch.save({"_best_ema": 0.75}, tmp_path / "checkpoint_best.pth")
-    assert best_dice_in(tmp_path) == 0.75
+def test_best_dice_and_its_epoch_are_read_from_the_file(tmp_path: Path) -> None:
+    """A checkpoint of an earlier version may not say the epoch."""
+    assert best_in(tmp_path) is None
+    for content, epoch in (({"_best_ema": 0.75}, None), ({"_best_ema": 0.75, "current_epoch": 3}, 3)):
+        torch.save(content, tmp_path / "checkpoint_best.pth")
+        assert best_in(tmp_path) == BestSoFar(0.75, epoch)
 
 
 def test_batches_are_told_every_five_seconds_and_the_last_by_the_end_of_the_epoch(

@@ -274,3 +274,50 @@ for (const form of document.querySelectorAll("form[data-keeps]")) {
     says.textContent = kept ? form.dataset.keeps : form.dataset.notKept;
   });
 }
+// <div data-fragment="ADDRESS" data-seconds="3">: its content is fetched anew while somebody looks; what is open, focused
+// and chosen in it stays. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
+// all of them are.
+function playFrames(part) {
+  for (const frames of part.querySelectorAll("[data-frames]")) {
+    const slider = frames.querySelector("input[type=range]");
+    const figures = [...frames.querySelectorAll("figure")];
+    const show = () => {
+      figures.forEach((figure, number) => { figure.hidden = number !== Number(slider.value); });
+      slider.setAttribute("aria-valuetext", figures[slider.value].querySelector("figcaption").textContent.trim());
+    };
+    for (const image of frames.querySelectorAll("img")) image.loading = "eager"; // the slider moves at once
+    frames.classList.add("one");
+    frames.querySelector("[data-slider]").hidden = figures.length < 2;
+    slider.addEventListener("input", show);
+    show();
+  }
+}
+
+function putInto(part, text) {
+  const open = [...part.querySelectorAll("details[open]")].map((details) => details.id);
+  const scrolled = [...part.querySelectorAll("[tabindex]")].map((box) => box.scrollTop);
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  const slider = part.querySelector("[data-frames] input[type=range]");
+  const chosen = slider && slider.value !== slider.max ? slider.value : null;
+  part.replaceChildren(document.createRange().createContextualFragment(text));
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  part.querySelectorAll("[tabindex]").forEach((box, number) => { box.scrollTop = scrolled[number] ?? 0; });
+  const moved = part.querySelector("[data-frames] input[type=range]");
+  if (moved && chosen !== null) moved.value = chosen;
+  playFrames(part);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+for (const part of document.querySelectorAll("[data-fragment]")) {
+  let shown = null;
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(part.dataset.fragment);
+      const text = answer.ok ? await answer.text() : shown;
+      if (text !== shown) putInto(part, text);
+      shown = text;
+    } catch { /* the server is away for a while */ }
+  }, 1000 * Number(part.dataset.seconds));
+}
+playFrames(document);
