@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +124,8 @@ def table_view(
     if editing in table.rows and editing is not None and not problems[editing]:
         _add_what_headers_tell(problems, table, editing)
     patients: dict[str, int] = {}
-    rows = [_row(table, line, problems, patients, with_ids) for line in table.rows]
+    columns = table.shown_columns
+    rows = [_row(table, line, columns, problems.get(line, {}), patients, with_ids) for line in table.rows]
     asked = {
         "problems": [row for row in rows if row.has_problem or row.line == editing],
         "excluded": [row for row in rows if row.is_excluded or row.line == editing],
@@ -197,10 +198,16 @@ def _add_what_headers_tell(problems: dict[int, dict[str | None, list[str]]], tab
                 problems[line][column].append(str(error).removeprefix(f"{place}: "))
 
 
-def _row(table: CaseTable, line: int, problems: Problems, patients: dict[str, int], with_ids: bool) -> RowView:
-    of_row = problems.get(line, {})
+def _row(
+    table: CaseTable,
+    line: int,
+    columns: Sequence[str],
+    of_row: Mapping[str | None, Sequence[str]],
+    patients: dict[str, int],
+    with_ids: bool,
+) -> RowView:
     cells = []
-    for column in table.shown_columns:
+    for column in columns:
         text = table.cell(line, column)
         hidden = column == _PATIENT and not with_ids and bool(text)
         shown = str(patients.setdefault(closed_up(text), len(patients) + 1)) if hidden else text
