@@ -98,6 +98,7 @@ def test_each_institution_is_a_card_in_the_column_of_its_set(client: TestClient,
     assert "Paper: 485 cases, 13 institutions" in column_of(page, "training")
     assert "Cases: 2; institutions: 1" in column_of(page, "tuning")
     assert "Nothing leaks by the table" in text_of(page)
+    assert "Audit: nothing leaks." in text_of(page)
     assert "MRN" not in page.text
 
 
@@ -212,6 +213,7 @@ def test_leaks_are_told_by_institution_and_line_and_nothing_is_printed_of_them(
     assert "One patient has CTs in: Training, Tuning (lines 2, 4; North, South)." in words
     assert "MRN-X" not in page.text
     assert "mend what the audit names first" in words
+    assert "Audit: 2 to be mended before the study can run." in words
     assert client.get(f"{PAGE}/figure_2.svg").status_code == 404
     answer = client.get(f"{PAGE}?lang=ja")
     assert "1人の患者のCTが学習、調整にまたがっています（2、4行目、North、South）" in text_of(answer)

@@ -115,8 +115,8 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
 }
 
 // <div data-board-part> with <form data-board>: a form [data-swap] in it is sent without leaving the page, and the part of
-// the answer takes the place of the part here; what stands in [data-said] of it is read out by the live region
-// [data-heard]. Columns [data-place] keep how far they are scrolled, cards that were not moved keep their marks, and the
+// the answer takes the place of the part here; what stands in [data-said] and [data-verdict] of it is read out by the live
+// region [data-heard]. Columns [data-place] keep how far they are scrolled, cards that were not moved keep their marks, and the
 // focus goes where the card is that was moved. Cards are found while one types, and dragged from column to column.
 {
   const lists = (part) => part.querySelectorAll("[data-place] > ul");
@@ -145,7 +145,8 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
       if (card) card.scrollIntoView({ block: "nearest" });
     }
     const heard = document.querySelector("[data-heard]");
-    if (heard) heard.textContent = next.querySelector("[data-said]")?.textContent ?? "";
+    const words = ["[data-said]", "[data-verdict]"].map((name) => next.querySelector(name)?.textContent ?? "");
+    if (heard) heard.textContent = words.join(" ").trim();
     return true;
   }
 
