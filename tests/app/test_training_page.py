@@ -258,8 +258,8 @@ def test_the_points_of_the_curves_by_hand() -> None:
     chart = dice_chart(epochs, texts("en"))
     [curve] = chart.curves
     assert curve.pieces == ("52,204 339,108 626,12",)
-    assert curve.dots == ((52, 204), (339, 108), (626, 12))
-    assert chart.best == (626, 12)
+    assert list(curve.dots) == [(52, 204), (339, 108), (626, 12)]
+    assert list(chart.best or ()) == [626, 12]
     assert [(tick.place, tick.label) for tick in chart.values][:2] == [(204, "0.00"), (156, "0.25")]
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from nnunet_amt.study.run_study import open_study
 from tests.browser.app_server import AppServer
-from tests.browser.test_app_pages import LOOKS, open_tab
+from tests.browser.test_app_every_page import LOOKS
+from tests.browser.test_app_pages import open_tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
