@@ -5,8 +5,9 @@ Importing it costs nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,23 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
                 f"{where}: was trained with other plans ({key} {before}, now {now}); train anew with: "
                 "nnunet_amt train --restart, or make the old plans again"
             )
+
+
+def split_digest(split: Mapping[str, Sequence[str]]) -> str:
+    """Give what is the same for the same cases in the same sets, in whatever order, without naming them."""
+    return hashlib.sha256(json.dumps({name: sorted(split[name]) for name in sorted(split)}).encode()).hexdigest()
+
+
+def require_same_split(old: str | None, new: str, where: str) -> None:
+    """Refuse to go on with weights that have learnt from other cases: one of them may be in the test set by now.
+
+    `old` is the digest in the checkpoint `where`; None in those that were written before there was one.
+    """
+    if old is not None and old != new:
+        raise BadInputError(
+            f"{where}: was trained with another split of the cases; train anew with: nnunet_amt train --restart, or "
+            "make the old split again"
+        )
 
 
 def require_tumour_labels(dataset_json: dict) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from io import StringIO
@@ -29,8 +30,10 @@ from nnunet_amt.models.plans import (
     require_amt_plans,
     require_fold,
     require_same_plans,
+    require_same_split,
     require_sample_for_every_gpu,
     require_tumour_labels,
+    split_digest,
 )
 from nnunet_amt.models.tuning_pictures import (
     ShownPrediction,
@@ -415,6 +418,14 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.logger.plot_progress_png(self.output_folder)
         self.current_epoch += 1
 
+    def _split_digest(self) -> str:
+        """Give what is the same for the same training and tuning cases, without naming them."""
+        if self.fold == "all":
+            return split_digest({"all": self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)})
+        splits_file = Path(self.preprocessed_dataset_folder_base) / "splits_final.json"
+        require_fold(splits_file, self.fold)
+        return split_digest(json.loads(splits_file.read_text())[self.fold])
+
     # ---- checkpoints --------------------------------------------------------------------------------------
 
     def save_checkpoint(self, filename: str) -> None:
@@ -436,6 +447,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             "tuning_interval": self.tuning_schedule.interval,
             "next_tuning_epoch": self.tuning_schedule.next_epoch,
             "seed": self.seed,
+            "split_digest": self._split_digest(),
         }
         with atomic_path(Path(filename)) as partial:
             torch.save(checkpoint, partial)
@@ -448,6 +460,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         )
         self._take_seed(agreed_seed(self.seed, checkpoint, Path(filename_or_checkpoint)))
         super().load_checkpoint(filename_or_checkpoint)
+        require_same_split(checkpoint.get("split_digest"), self._split_digest(), filename_or_checkpoint)
         interval = checkpoint.get("tuning_interval", self.tuning_schedule.interval)
         next_epoch = checkpoint.get("next_tuning_epoch", checkpoint["current_epoch"])
         self.tuning_schedule = TuningSchedule(interval, next_epoch)

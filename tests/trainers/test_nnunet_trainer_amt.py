@@ -302,6 +302,23 @@ def test_weights_of_other_plans_are_not_continued(base: Path, planned_base: Path
     make_trainer(planned_base).load_checkpoint(str(base / "checkpoint_final.pth"))
 
 
+def test_a_training_does_not_go_on_with_another_split(base: Path, planned_base: Path) -> None:
+    """A case that was learnt could be in the test set by now; the order of the cases says nothing."""
+    first = make_trainer(planned_base)
+    first.initialize()
+    first.save_checkpoint(str(base / "checkpoint_latest.pth"))
+    splits_file = planned_base / "nnUNet_preprocessed" / TINY_DATASET / "splits_final.json"
+    [split] = json.loads(splits_file.read_text())
+    try:
+        splits_file.write_text(json.dumps([{"train": split["train"][:-1], "val": split["val"]}]))
+        with pytest.raises(BadInputError, match=r"checkpoint_latest.pth: was trained with another split"):
+            make_trainer(planned_base).load_checkpoint(str(base / "checkpoint_latest.pth"))
+        splits_file.write_text(json.dumps([{"train": split["train"][::-1], "val": split["val"]}]))
+        make_trainer(planned_base).load_checkpoint(str(base / "checkpoint_latest.pth"))
+    finally:
+        splits_file.write_text(json.dumps([split]))
+
+
 def test_checkpoint_that_would_run_code_is_refused_by_plain_nnunet_too(base: Path, planned_base: Path) -> None:
     """``nnUNetv2_train --c`` asks the trainer to load it, and no command of ours has looked at it before."""
     foreign = base / "checkpoint_latest.pth"
