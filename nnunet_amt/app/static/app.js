@@ -249,6 +249,8 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
   }
 
   for (const part of document.querySelectorAll("[data-board-part]")) prepare(part);
+}
+
 // <section data-dial="ADDRESS">: its slider shows the picture ADDRESS/STEP.png, and puts the cells of the table's row
 // [data-dial-step=STEP] into [data-dial-cell=NUMBER]. Without this script links and a button lead from step to step.
 for (const dial of document.querySelectorAll("[data-dial]")) {
@@ -275,6 +277,7 @@ for (const form of document.querySelectorAll("form[data-keeps]")) {
     says.textContent = kept ? form.dataset.keeps : form.dataset.notKept;
   });
 }
+
 // <div data-fragment="ADDRESS" data-seconds="3">: its content is fetched anew while somebody looks; what is open, focused
 // and chosen in it stays. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
 // all of them are.
