@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars
+from nnunet_amt.cli.console import err, one_line_errors, out, printable, progress_bars, show_next, show_written
 from nnunet_amt.errors import BadInputError
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
+    from nnunet_amt.clinic.pacs.found_series import Archive, FoundSeries
     from nnunet_amt.clinic.pacs.web import WebAddress
 
 _MOST_SHOWN = 20
@@ -146,3 +147,145 @@ def _archive(
     if credentials is not None:
         raise BadInputError(f"--credentials: are for --dicomweb; with {option} the AE titles and TLS say who we are")
     return DicomAddress.parse(dicom or "")
+
+
+@one_line_errors
+def fetch(
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="AET@HOST:PORT", help="The archive, by DICOM (C-FIND, C-GET).")
+    ] = None,
+    dicomweb: Dicomweb = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where to, a folder a series.")
+    ] = None,
+    study: Annotated[
+        list[str] | None, typer.Option("--study", metavar="UID", help="StudyInstanceUID; may be repeated.")
+    ] = None,
+    accession: Annotated[
+        list[str] | None, typer.Option("--accession", metavar="NUMBER", help="Accession number; may be repeated.")
+    ] = None,
+    query: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--query",
+            metavar="KEY=VALUE",
+            help="Such as PatientID=12 or StudyDate=20260101-20260131; of several all must hold.",
+        ),
+    ] = None,
+    listed: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="StudyInstanceUIDs or KEY=VALUE, one a line: what stands in a command stays in the shell's history.",
+        ),
+    ] = None,
+    modality: Annotated[
+        list[str] | None,
+        typer.Option("--modality", metavar="CT|RTSTRUCT|SEG", help="Of the series; may be repeated; CT by default."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come, and fetch nothing.")] = False,
+    show_identifiers: Annotated[
+        bool, typer.Option("--show-identifiers", help="With --dry-run: who and which studies these are.")
+    ] = False,
+    move_to: Annotated[
+        str | None,
+        typer.Option(
+            "--move-to",
+            metavar="AET",
+            help="C-MOVE in place of C-GET: our receiver, which the archive must know with this machine and --port.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Port of our receiver, for --move-to.")
+    ] = None,
+    most_studies: Annotated[
+        int, typer.Option("--most-studies", min=1, metavar="N", help="Refuse what finds more.")
+    ] = 50,
+    calling: Calling = "NNUNET_AMT",
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    credentials: CredentialsFile = None,
+    allow_plain_http: AllowPlainHttp = False,
+    retries: Retries = 3,
+) -> None:
+    """Fetch series from an archive, by DICOM or DICOMweb, for segment or a table of cases. Research use only.
+
+    Run again, only what is missing comes. The exit code is 1 if less came than the archive says it has, or a query
+    found nothing.
+    """
+    from nnunet_amt.cli import options as shared
+    from nnunet_amt.clinic.pacs.fetch import FetchOptions, find
+    from nnunet_amt.clinic.pacs.fetch import fetch as fetch_series
+    from nnunet_amt.clinic.pacs.wanted import MODALITIES, queries_of
+
+    queries = queries_of(studies=study or [], accessions=accession or [], keys=query or [], listed=listed)
+    for one in modality or []:
+        shared.require_choice("--modality", one, MODALITIES)
+    tls = _tls(tls_ca, tls_cert, tls_key)
+    address = _archive("--from", from_, dicomweb, tls, credentials, allow_plain_http)
+    archive = _source(address, calling, tls, move_to, port)
+    asked = FetchOptions(tuple(dict.fromkeys(modality or ["CT"])), most_studies, retries)
+    if dry_run:
+        found, without = find(archive, queries, options=asked)
+        _show_found(found, without, show_identifiers)
+        raise typer.Exit(1 if without else 0)
+    if output is None:
+        raise BadInputError("-o: is missing; give the folder for what comes, or --dry-run")
+    with progress_bars() as progress:
+        result = fetch_series(archive, queries, output, options=asked, progress=progress)
+    new, received = (sum(getattr(one, name) for one in result.series) for name in ("new", "received"))
+    out.print(f"{len(result.series)} series: {new} objects now, {received - new} before")
+    if result.not_asked_for:
+        err.print(f"warning: {result.not_asked_for} objects came that nobody had asked for; they were refused")
+    for item in result.series:
+        expected = item.series.expected
+        if expected is None:
+            err.print(f"warning: {item.series.name}: the archive does not say how many objects it has")
+        if not item.is_complete:
+            of = "" if expected is None else f" of {expected}"
+            err.print(printable(f"incomplete: {item.series.name}: {item.received}{of}: {item.trouble}"), markup=False)
+    _tell_without(result.without)
+    show_written([output, *result.files])
+    if not result.is_complete:
+        out.print("incomplete; the same command again fetches only the rest")
+        raise typer.Exit(1)
+    show_next("nnunet_amt", "segment", output, "-o", "segmented")
+
+
+def _source(
+    address: DicomAddress | WebAddress, calling: str, tls: TlsFiles | None, move_to: str | None, port: int | None
+) -> Archive:
+    from nnunet_amt.clinic.pacs.address import DicomAddress
+    from nnunet_amt.clinic.pacs.dicom_fetch import DicomArchive, MoveTo
+    from nnunet_amt.clinic.pacs.web_fetch import WebArchive
+
+    if (move_to is None) != (port is None):
+        raise BadInputError("--move-to, --port: go together, the title and the port that the archive knows")
+    if isinstance(address, DicomAddress):
+        receiver = None if move_to is None or port is None else MoveTo(_title(move_to), port)
+        return DicomArchive(address, _title(calling), tls, receiver)
+    if move_to is not None:
+        raise BadInputError("--move-to: is for --from; with --dicomweb objects come by WADO-RS")
+    return WebArchive(address)
+
+
+def _show_found(found: Sequence[FoundSeries], without: Sequence[int], show_identifiers: bool) -> None:
+    """List the series that would come, a line each."""
+    studies = len({one.study_uid for one in found})
+    out.print(f"{studies} studies, {len(found)} series, {sum(one.expected or 0 for one in found)} objects")
+    for one in found:
+        count = "?" if one.expected is None else str(one.expected)
+        out.print(f"  {one.name}: {count} objects")
+        if show_identifiers:
+            shown = ", ".join(f"{key} {value}" for key, value in one.identifiers.items() if value)
+            out.print(printable(f"    {shown}, SeriesInstanceUID {one.series_uid}"), markup=False)
+    _tell_without(without)
+
+
+def _tell_without(numbers: Sequence[int]) -> None:
+    """Say which queries found nothing, in the order of --study, --accession, --query and --list."""
+    if numbers:
+        shown = ", ".join(map(str, numbers))
+        err.print(f"found nothing: number {shown} of what was asked for (--study, --accession, --query, --list)")
