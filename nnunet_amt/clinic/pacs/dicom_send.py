@@ -19,8 +19,8 @@ from nnunet_amt.clinic.pacs.association import (
     associated,
     pynetdicom_module,
 )
-from nnunet_amt.clinic.pacs.ledger import SendLedger, sort_out
 from nnunet_amt.clinic.pacs.outgoing import OutgoingObject, find_outgoing
+from nnunet_amt.clinic.pacs.send_ledger import SendLedger, sort_out
 from nnunet_amt.clinic.pacs.send_result import Delivery, SendResult
 from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.stream import EXPLICIT_VR, IMPLICIT_VR

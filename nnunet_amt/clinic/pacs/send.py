@@ -10,7 +10,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import recorded_run
 from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
 from nnunet_amt.clinic.pacs.dicom_send import RETRIES, send_objects
-from nnunet_amt.clinic.pacs.ledger import SendLedger, default_ledger
+from nnunet_amt.clinic.pacs.send_ledger import SendLedger, default_ledger
 from nnunet_amt.clinic.pacs.send_result import SendResult
 from nnunet_amt.clinic.pacs.web import WebAddress
 from nnunet_amt.clinic.pacs.web_send import store_objects

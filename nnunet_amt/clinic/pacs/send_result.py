@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.clinic.pacs.ledger import Due, SendLedger
 from nnunet_amt.clinic.pacs.outgoing import Outgoing, OutgoingObject
+from nnunet_amt.clinic.pacs.send_ledger import Due, SendLedger
 
 
 @dataclass(frozen=True)

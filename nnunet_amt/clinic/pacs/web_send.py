@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.clinic.pacs.dicom_send import PAUSE_SECONDS, RETRIES, Answer, answer_of_status
-from nnunet_amt.clinic.pacs.ledger import SendLedger, sort_out
 from nnunet_amt.clinic.pacs.outgoing import OutgoingObject, find_outgoing
+from nnunet_amt.clinic.pacs.send_ledger import SendLedger, sort_out
 from nnunet_amt.clinic.pacs.send_result import Delivery, SendResult
 from nnunet_amt.clinic.pacs.web import RefusedError, WebAddress, open_client, told_refusals
 from nnunet_amt.images.dicom.files import DicomFolder, quiet_readers

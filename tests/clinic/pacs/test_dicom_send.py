@@ -12,7 +12,7 @@ from pynetdicom import AllStoragePresentationContexts
 
 from nnunet_amt.clinic.pacs.address import DicomAddress
 from nnunet_amt.clinic.pacs.dicom_send import send_objects
-from nnunet_amt.clinic.pacs.ledger import SendLedger
+from nnunet_amt.clinic.pacs.send_ledger import SendLedger
 from nnunet_amt.clinic.pacs.send_result import SendResult
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.dicom.enhanced import ENHANCED_CT_IMAGES

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from nnunet_amt.clinic.pacs.credentials import Credentials
-from nnunet_amt.clinic.pacs.ledger import SendLedger
+from nnunet_amt.clinic.pacs.send_ledger import SendLedger
 from nnunet_amt.clinic.pacs.send_result import SendResult
 from nnunet_amt.clinic.pacs.web import WebAddress
 from nnunet_amt.clinic.pacs.web_send import store_objects

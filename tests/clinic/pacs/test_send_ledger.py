@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.clinic.pacs.ledger import SendLedger, default_ledger
+from nnunet_amt.clinic.pacs.send_ledger import SendLedger, default_ledger
 from nnunet_amt.errors import BadInputError
 
 
