@@ -22,7 +22,7 @@ from nnunet_amt.clinic.pacs.association import (
 from nnunet_amt.clinic.pacs.outgoing import OutgoingObject, find_outgoing
 from nnunet_amt.clinic.pacs.send_ledger import SendLedger, sort_out
 from nnunet_amt.clinic.pacs.send_result import Delivery, SendResult
-from nnunet_amt.images.dicom.files import DicomFolder
+from nnunet_amt.images.dicom.files import DicomFolder, quiet_readers
 from nnunet_amt.images.dicom.stream import EXPLICIT_VR, IMPLICIT_VR
 
 if TYPE_CHECKING:
@@ -107,8 +107,9 @@ def send_objects(
     due = sort_out(outgoing.objects, ledger, str(to), again=again)
     delivery = Delivery(str(to), len(due.objects), ledger, progress)
     sender = _Sender(to, calling, tls, delivery, retries, pause_seconds)
-    for batch in _batches(due.objects):
-        sender.send(batch)
+    with quiet_readers():
+        for batch in _batches(due.objects):
+            sender.send(batch)
     return delivery.result(outgoing, due)
 
 
@@ -151,7 +152,8 @@ class _Sender:
 
     def _send_over(self, association: Association, waiting: deque[OutgoingObject], tries: Counter[str]) -> str:
         """Send what waits until the archive asks for a pause or ends the association; say why that was."""
-        while waiting and association.is_established:
+        # one whose thread has ended would be waited for until the answer is overdue
+        while waiting and association.is_established and association.dul.is_alive():
             one = waiting.popleft()
             answer = _store(association, one)
             if answer.is_stored:

@@ -13,6 +13,7 @@ from nnunet_amt.base.run_record import RECORD_FILE, recorded_run
 from nnunet_amt.clinic.pacs.arrivals import Arrivals
 from nnunet_amt.clinic.pacs.found_series import Archive, FoundSeries
 from nnunet_amt.clinic.pacs.wanted import Query
+from nnunet_amt.images.dicom.files import quiet_readers
 
 SERIES_FILE = "series.csv"
 _COLUMNS = ("case_id", "study", "modality", "expected", "received", "complete")
@@ -109,7 +110,8 @@ def find(
     found: dict[str, FoundSeries] = {}
     without = []
     for number, query in enumerate(queries, start=1):
-        series = archive.find(query, options.modalities, most_studies=options.most_studies)
+        with quiet_readers():
+            series = archive.find(query, options.modalities, most_studies=options.most_studies)
         found |= {one.series_uid: one for one in series}
         without += [] if series else [number]
     return list(found.values()), tuple(without)
@@ -167,7 +169,8 @@ def _fetch_one(archive: Archive, series: FoundSeries, arrivals: Arrivals, option
             break
         if attempt:
             time.sleep(options.pause_seconds * 2 ** (attempt - 1))
-        trouble = archive.fetch(series, arrivals)
+        with quiet_readers():
+            trouble = archive.fetch(series, arrivals)
         if arrivals.trouble is not None:
             raise arrivals.trouble
         unstated = series.expected is None and not trouble and arrivals.count(series) > 0

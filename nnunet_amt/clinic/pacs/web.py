@@ -186,10 +186,10 @@ def told_refusals(address: WebAddress) -> Iterator[None]:
         if error.response is None:
             raise RefusedError(f"{address}: gives no answer") from None
         raise refusal(address, error.response) from None
-    except requests.exceptions.SSLError:
-        raise BadInputError(
-            f"{address}: its certificate is not accepted, or TLS cannot be agreed on; see --tls-ca"
-        ) from None
+    except requests.exceptions.SSLError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise BadInputError(f"{address}: its certificate is not accepted; see --tls-ca") from None
+        raise RefusedError(f"{address}: no TLS can be agreed on, or it was cut off") from None
     except requests.Timeout:
         raise RefusedError(f"{address}: gives no answer in time") from None
     except requests.RequestException as error:
