@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pydicom
@@ -14,7 +15,9 @@ from nnunet_amt.clinic.pacs.address import DicomAddress
 from nnunet_amt.clinic.pacs.dicom_send import send_objects
 from nnunet_amt.clinic.pacs.send_ledger import SendLedger
 from nnunet_amt.clinic.pacs.send_result import SendResult
-from nnunet_amt.errors import BadInputError, WorkFailedError
+from nnunet_amt.clinic.pacs.web import WebAddress
+from nnunet_amt.clinic.pacs.web_send import store_objects
+from nnunet_amt.errors import BadInputError, MissingExtraError, WorkFailedError
 from nnunet_amt.images.dicom.enhanced import ENHANCED_CT_IMAGES
 from nnunet_amt.images.dicom.stream import EXPLICIT_VR, IMPLICIT_VR
 from tests.clinic.pacs.store_peer import ABORT, CT, LOOPBACK, StorePeer, store_peer
@@ -220,6 +223,15 @@ def test_whom_nobody_answers(tmp_path: Path) -> None:
         send_objects(files, DicomAddress("A", LOOPBACK, 1), calling="US", retries=1, pause_seconds=0.01)
     with pytest.raises(BadInputError, match="does not exist"):
         send_objects([tmp_path / "none"], DicomAddress("A", LOOPBACK, 1), calling="US")
+
+
+def test_the_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynetdicom", None)
+    monkeypatch.setitem(sys.modules, "dicomweb_client", None)
+    with pytest.raises(MissingExtraError, match=r"nnunet_amt\[pacs\]"):
+        send_objects([tmp_path], DicomAddress("A", LOOPBACK, 1), calling="US")
+    with pytest.raises(MissingExtraError, match=r"nnunet_amt\[pacs\]"):
+        store_objects([tmp_path], WebAddress("http://127.0.0.1:1"))
 
 
 def test_nothing_to_send_asks_nobody(tmp_path: Path) -> None:

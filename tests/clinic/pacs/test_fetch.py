@@ -9,6 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from nnunet_amt.clinic.pacs.dicom_fetch import DicomArchive, MoveTo
 from nnunet_amt.clinic.pacs.fetch import Fetched, FetchOptions, fetch, find
@@ -154,7 +155,7 @@ def test_a_uid_is_never_a_path(tmp_path: Path, uid: str) -> None:
     def change(peer: QueryPeer) -> None:
         for number, one in enumerate(peer.objects):
             one.SeriesInstanceUID = uid
-            one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"{uid}{number}"
+            one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = UID(f"{uid}{number}")
 
     with query_peer(_study(tmp_path, "a"), change) as peer:
         result = _fetch(peer, tmp_path / "deep" / "out", studies=(STUDY,))
