@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -223,6 +224,27 @@ def test_whom_nobody_answers(tmp_path: Path) -> None:
         send_objects(files, DicomAddress("A", LOOPBACK, 1), calling="US", retries=1, pause_seconds=0.01)
     with pytest.raises(BadInputError, match="does not exist"):
         send_objects([tmp_path / "none"], DicomAddress("A", LOOPBACK, 1), calling="US")
+
+
+def test_a_sending_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+    """Killed after the archive has the third of six and before it is noted: only that one may come again."""
+    write_ct_series(tmp_path / "ct")
+    running: list[subprocess.Popen[bytes]] = []
+
+    def kill(number: int, uid: str) -> int:
+        if number == 3:
+            running[0].kill()
+        return 0
+
+    with store_peer(kill) as peer:
+        words = ["send", str(tmp_path / "ct"), "--to", str(peer.address), "--ledger", str(tmp_path / "sent.sqlite")]
+        running.append(subprocess.Popen([sys.executable, "-m", "nnunet_amt", *words], stderr=subprocess.DEVNULL))
+        assert running[0].wait(timeout=120) < 0
+        result = _send(peer, tmp_path / "ct", ledger=SendLedger(tmp_path / "sent.sqlite"))
+    assert len(result.known) == 2
+    assert len(result.sent) == 4
+    assert len(peer.asked) == 3 + 4
+    assert len(peer.kept) == 6
 
 
 def test_the_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

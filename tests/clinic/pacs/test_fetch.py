@@ -15,7 +15,7 @@ from nnunet_amt.clinic.pacs.dicom_fetch import DicomArchive, MoveTo
 from nnunet_amt.clinic.pacs.fetch import Fetched, FetchOptions, fetch, find
 from nnunet_amt.clinic.pacs.wanted import queries_of
 from nnunet_amt.clinic.source_series import ct_series_in
-from nnunet_amt.errors import AMTError, BadInputError, WorkFailedError
+from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, WorkFailedError
 from tests.clinic.pacs.query_peer import QueryPeer, query_peer
 from tests.images.dicom.dicom_fixtures import make_volume, series_uid, write_ct_series
 from tests.images.dicom.seg_fixtures import as_source
@@ -181,6 +181,17 @@ def test_the_receiver_hears_only_the_archive(tmp_path: Path) -> None:
         assert result.series[0].received == 0
         assert not result.is_complete
         assert not list((tmp_path / "refused").rglob("*.dcm"))
+
+
+def test_a_full_disk_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive is told that there is no room, and the user."""
+
+    def full(path: Path) -> None:
+        raise DiskFullError(f"{path.name}: the disk is full")
+
+    monkeypatch.setattr("nnunet_amt.clinic.pacs.arrivals.atomic_path", full)
+    with query_peer(_study(tmp_path, "a")) as peer, pytest.raises(DiskFullError):
+        _fetch(peer, tmp_path / "out", studies=(STUDY,))
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
