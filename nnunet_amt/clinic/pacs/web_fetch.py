@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _AS_STORED = (("application/dicom", "*"),)
 _PAGE = 500
+_OURS = -1  # in place of a status of HTTP
 
 
 @dataclass
@@ -49,9 +50,10 @@ class WebArchive:
             try:
                 status = arrivals.take(self._object(series, sop_uid))
             except RefusedError as error:
-                if error.status == 0 or error.is_of_everything:
+                if error.status in (0, 401, 403):
                     return str(error)
-                trouble = str(error)
+                lost = f"an object that the archive lists does not come (HTTP {error.status})"
+                trouble = str(error) if error.status == _OURS else lost
             else:
                 if status == NO_ROOM:
                     return ""  # told by the one who asked
@@ -88,12 +90,12 @@ class WebArchive:
         """Get an object by WADO-RS, as the archive has stored it."""
         uids = (series.study_uid, series.series_uid, sop_uid)
         if not all(map(is_harmless_uid, uids)):
-            raise RefusedError("an object has a UID that is none; it cannot be asked for", status=400)
+            raise RefusedError("an object has a UID that is none; it cannot be asked for", status=_OURS)
         with told_refusals(self.address), quiet_readers():
             try:
                 dataset = self.client.retrieve_instance(*uids, media_types=_AS_STORED)
                 content = BytesIO()
                 pydicom_module().dcmwrite(content, dataset, enforce_file_format=True)
             except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-                raise RefusedError(f"{self.address}: what comes is no DICOM object", status=500) from None
+                raise RefusedError("what comes is no DICOM object", status=_OURS) from None
         return content.getvalue()
