@@ -103,7 +103,7 @@ def send_objects(
         If a path does not exist, or a file of TLS cannot be used.
     """
     pynetdicom_module()
-    outgoing = find_outgoing(paths)
+    outgoing = find_outgoing(paths, progress=progress)
     due = sort_out(outgoing.objects, ledger, str(to), again=again)
     delivery = Delivery(str(to), len(due.objects), ledger, progress)
     sender = _Sender(to, calling, tls, delivery, retries, pause_seconds)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_amt.base.files import files_below
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.errors import BadInputError, ImageReadError
 from nnunet_amt.images.dicom.files import NO_DICOM, DicomFolder
@@ -62,7 +63,7 @@ class Outgoing:
     passed_over: int
 
 
-def find_outgoing(paths: Sequence[Path]) -> Outgoing:
+def find_outgoing(paths: Sequence[Path], *, progress: Progress = silent) -> Outgoing:
     """Look through files and folders for DICOM; a file that is given twice counts once.
 
     Raises
@@ -73,7 +74,9 @@ def find_outgoing(paths: Sequence[Path]) -> Outgoing:
     objects: list[OutgoingObject] = []
     refused: list[tuple[Path, str]] = []
     passed_over = 0
-    for path, is_given in dict(_files(paths)).items():
+    files = dict(_files(paths))
+    for done, (path, is_given) in enumerate(files.items(), start=1):
+        progress(done, len(files), "looking at files")
         try:
             found = _object_of(path)
         except ImageReadError as error:

@@ -48,7 +48,7 @@ def store_objects(
         If a path does not exist, or its certificate is not accepted.
     """
     client = open_client(to)
-    outgoing = find_outgoing(paths)
+    outgoing = find_outgoing(paths, progress=progress)
     due = sort_out(outgoing.objects, ledger, str(to), again=again)
     delivery = Delivery(str(to), len(due.objects), ledger, progress)
     _Storing(client, to, delivery, retries, pause_seconds).store_all(due.objects)
