@@ -111,13 +111,13 @@ class DicomArchive:
             self.address, [pynetdicom.build_context(_GET), *storage], calling=self.calling, tls=self.tls,
             roles=roles, handlers=handlers,
         ) as association:  # fmt: skip
-            troubles = [_outcome(association.send_c_get(one, _GET)) for one in _identifiers(series, arrivals)]
+            troubles = [outcome(association.send_c_get(one, _GET)) for one in _identifiers(series, arrivals)]
         return next(filter(None, troubles), "")
 
     def _move(self, series: FoundSeries, arrivals: Arrivals, title: str) -> str:
         contexts = [pynetdicom_module().build_context(_MOVE)]
         with associated(self.address, contexts, calling=self.calling, tls=self.tls) as association:
-            troubles = [_outcome(association.send_c_move(one, title, _MOVE)) for one in _identifiers(series, arrivals)]
+            troubles = [outcome(association.send_c_move(one, title, _MOVE)) for one in _identifiers(series, arrivals)]
         return next(filter(None, troubles), "")
 
 
@@ -167,7 +167,7 @@ def _identifiers(series: FoundSeries, arrivals: Arrivals) -> list[Any]:
     return found
 
 
-def _outcome(responses: Iterable[tuple[Any, Any]]) -> str:
+def outcome(responses: Iterable[tuple[Any, Any]]) -> str:
     """Look at every answer to a request; the last one counts, with the operations that it says have failed."""
     last = None
     for status, _ in responses:
@@ -177,7 +177,7 @@ def _outcome(responses: Iterable[tuple[Any, Any]]) -> str:
         return "the archive broke off, or gave no answer in time"
     failed = int(last.get("NumberOfFailedSuboperations") or 0) if last is not None else 0
     if failed:
-        return f"the archive says that {failed} objects could not be sent ({_code(code)})"
+        return f"the archive says that it could not send {failed} of them ({_code(code)})"
     return "" if code == 0 else f"the archive refuses to send it ({_code(code)})"
 
 

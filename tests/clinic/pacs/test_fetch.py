@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from nnunet_amt.clinic.pacs.dicom_fetch import DicomArchive, MoveTo
+from nnunet_amt.clinic.pacs.dicom_fetch import DicomArchive, MoveTo, outcome
 from nnunet_amt.clinic.pacs.fetch import Fetched, FetchOptions, fetch, find
 from nnunet_amt.clinic.pacs.wanted import queries_of
 from nnunet_amt.clinic.source_series import ct_series_in
@@ -202,3 +202,24 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         source = DicomArchive(peer.address, "US", None, MoveTo("RECEIVER", port))
         with pytest.raises(BadInputError, match=f"--port {port}: cannot be listened on"):
             fetch(source, queries_of(studies=[STUDY]), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("status", "failed", "told"),
+    [
+        (0x0000, 0, ""),
+        (0xB000, 2, "the archive says that it could not send 2 of them (0xB000)"),
+        (0x0000, 1, "the archive says that it could not send 1 of them (0x0000)"),
+        (0xA702, 0, "the archive refuses to send it (0xA702)"),
+        (0xC001, 0, "the archive refuses to send it (0xC001)"),
+        (None, 0, "the archive broke off, or gave no answer in time"),
+    ],
+)
+def test_the_last_answer_and_its_failures_count(status: int | None, failed: int, told: str) -> None:
+    """PS3.7 C.2: a request is over with the first answer that is not pending; an empty one is no success."""
+    pending, last = Dataset(), Dataset()
+    pending.Status = 0xFF00
+    if status is not None:
+        last.Status, last.NumberOfFailedSuboperations = status, failed
+    assert outcome([(pending, None), (last, None)]) == told
+    assert outcome([]) == "the archive broke off, or gave no answer in time"
