@@ -14,7 +14,7 @@ OHIF_SHA256 := b189d3963bfc58e9394a9db8c7be75d07beb029ec211dbb126d47b62969dd3f1
 OHIF := .ohif/dist/index.html
 DICOM_PACKAGES := dicom3tools plastimatch dcmtk orthanc orthanc-dicomweb
 
-.PHONY: demo viewer ohif test test-app test-slow test-browser test-clinic chromium dicom-programs lint types format bench bench-speed clean help
+.PHONY: demo viewer ohif test test-app test-slow test-browser test-clinic test-pacs chromium dicom-programs lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -49,7 +49,10 @@ test-browser: $(VENV)/installed-browser chromium  ## Open the report in a headle
 test-clinic: $(VENV)/installed-browser chromium dicom-programs  ## Have validators, other readers and OHIF look at our DICOM objects; Debian's are installed where root may
 	@test -f $(OHIF) || $(MAKE) --silent ohif || echo "OHIF was not fetched; its tests skip"
 	@test -x $(BIN)/segimage2itkimage || $(BIN)/python -m pip install --quiet dcmqi==1.5.7 || echo "no dcmqi for this machine; its tests skip"
-	$(BIN)/python -m pytest -m clinic
+	$(BIN)/python -m pytest -m clinic --ignore=tests/clinic/pacs
+
+test-pacs: $(VENV)/installed-dev dicom-programs  ## Send to and fetch from an Orthanc of this machine, with passwords, TLS, cut wires and kills
+	$(BIN)/python -m pytest tests/clinic/pacs -m clinic
 
 # The tests run an Orthanc of their own on loopback; the service of Debian's package, which listens to all, is not to start.
 dicom-programs:
@@ -100,7 +103,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --editable '.[dicom,app,dask,dev]'
+	$(BIN)/python -m pip install --editable '.[dicom,app,dask,pacs,dev]'
 	$(BIN)/python -m pip install --editable '.[risk]' || echo "no C compiler? The tests of radiomics skip"
 	@touch $@
 

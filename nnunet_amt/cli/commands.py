@@ -18,6 +18,7 @@ from nnunet_amt.cli.console import FULL, err, out
 from nnunet_amt.cli.evaluate import compare, evaluate
 from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
 from nnunet_amt.cli.options import DatasetCommand, NnunetCommand
+from nnunet_amt.cli.pacs import fetch, send
 from nnunet_amt.cli.published import published
 from nnunet_amt.cli.risk import risk
 from nnunet_amt.cli.study import demo, figures, report, study
@@ -72,7 +73,7 @@ def _options(
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Study": (study, page, demo, report, figures),
     "Stages": (convert, plan, train, predict, evaluate, failures, baseline),
-    "Clinic": (calibrate, segment, export),
+    "Clinic": (fetch, calibrate, segment, export, send),
     "Looking further": (compare, published),
     "Set-up": (public_cohort, join_manifests, env, doctor),
 }

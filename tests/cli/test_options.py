@@ -59,7 +59,7 @@ def test_one_meaning_has_one_metavar_and_one_default(name: str) -> None:
 
 # What takes or makes nothing of its own in a folder: conversions, plans and points go where nnU-Net's variables say,
 # the page where its folder is.
-WITHOUT_OUTPUT = {"app", "convert", "plan", "train", "calibrate", "env", "doctor", "published"}
+WITHOUT_OUTPUT = {"app", "convert", "plan", "train", "calibrate", "env", "doctor", "published", "send"}
 OF_A_DATASET = ("convert", "plan", "train", "predict", "baseline", "doctor", "calibrate")
 
 

@@ -35,6 +35,10 @@ _PACKAGES = (
     *("scikit-learn", "imbalanced-learn", "pyradiomics-cuda", "torchvision", "timm"),
 )
 _PATIENCE_SECONDS = 10
+# Options of fetch whose values tell of patients; words that are UIDs, or name an archive.
+_OF_PATIENTS = ("--accession", "--query")
+_UID = re.compile(r"\d+(\.\d+){2,}")
+_ENTITY = re.compile(r"[^@]+@[^@]+:\d+")
 # What batch normalisation counts along; no training step changes it by a gradient.
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -164,9 +168,30 @@ def shareable_words(words: Sequence[str], *, files_named: bool = True) -> list[s
     """Give the words of a command, as the shell has parsed them, without the folders and machines that they name.
 
     With `files_named` the last name of an absolute path is kept, and relative ones; otherwise a file becomes ``FILE``
-    with its ending.
+    with its ending. Studies and patients that an archive is asked for are left out.
     """
-    return [_shareable_word(word, files_named) for word in words]
+    return [_shareable_word(word, files_named) for word in _without_patients(words)]
+
+
+def _without_patients(words: Sequence[str]) -> list[str]:
+    """Put placeholders for UIDs, application entities, and what `_OF_PATIENTS` say."""
+    shown: list[str] = []
+    option = ""
+    for word in words:
+        name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        of = name if equals else option
+        if not word.startswith("--") or equals:
+            start = f"{name}{equals}"
+            if of in _OF_PATIENTS:
+                key, with_key, _ = value.partition("=")
+                word = f"{start}{key}=VALUE" if with_key else f"{start}VALUE"
+            elif _UID.fullmatch(value):
+                word = f"{start}UID"
+            elif _ENTITY.fullmatch(value):
+                word = f"{start}AET@HOST:PORT"
+        shown.append(word)
+        option = word if word.startswith("--") and not equals else ""
+    return shown
 
 
 def command_line(*, files_named: bool = True) -> str:

@@ -159,6 +159,20 @@ def test_words_without_names_of_files(home: Path, monkeypatch: pytest.MonkeyPatc
     assert shareable_words(given, files_named=False) == expected
 
 
+def test_words_without_patients_and_archives() -> None:
+    """What an archive was asked for tells who the patients are, and where they are treated."""
+    given = [
+        *("fetch", "--from", "PACS@10.0.0.5:104", "--study", "1.2.840.1", "--study=1.2.840.2", "--accession", "77"),
+        *("--query", "PatientID=77", "--query=StudyDate=20260101", "--move-to", "US", "--modality", "CT", "-o", "out"),
+        *("--dicomweb", "https://pacs.hospital/dicom-web", "--study", "my_study"),
+    ]
+    assert shareable_words(given) == [
+        *("fetch", "--from", "AET@HOST:PORT", "--study", "UID", "--study=UID", "--accession", "VALUE"),
+        *("--query", "PatientID=VALUE", "--query=StudyDate=VALUE", "--move-to", "US", "--modality", "CT", "-o", "out"),
+        *("--dicomweb", "https://", "--study", "my_study"),
+    ]
+
+
 @pytest.mark.parametrize("program", ["/opt/bin/nnunet_amt", "/opt/lib/nnunet_amt/__main__.py"])
 def test_command_is_ours_when_our_command_line_runs(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [program, "evaluate", "/a/my predictions", "labels", "-o", "out"])
