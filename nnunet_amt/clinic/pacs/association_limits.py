@@ -26,10 +26,11 @@ _WAITING_CONNECTIONS = 8  # beside the associations that may be open
 class LimitedServer(ThreadedAssociationServer):
     """A server that hangs up on addresses that it does not know, and on more connections than it can bear."""
 
+    daemon_threads = True
+
     def __init__(self, *words: Any, peers: Peers, **options: Any) -> None:
         self._peers = peers
-        super().__init__(*words, request_handler=LimitedHandler, **options)
-        self.daemon_threads = True
+        super().__init__(*words, **{**options, "request_handler": LimitedHandler})
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection; its handshake is done by its own thread, within the time of the network."""

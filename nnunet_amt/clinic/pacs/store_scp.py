@@ -58,7 +58,7 @@ def listening(
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.maximum_associations = peers.limits.associations
     entity.network_timeout = entity.acse_timeout = entity.dimse_timeout = _NETWORK_SECONDS
-    handlers = [
+    handlers: list[Any] = [
         (evt.EVT_REQUESTED, _reject_strangers, [peers, ae_title]),
         (evt.EVT_C_STORE, _store, [store]),
         (evt.EVT_C_ECHO, _echo),

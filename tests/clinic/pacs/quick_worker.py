@@ -45,6 +45,6 @@ def quick_weights(model: str, **_: object) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    worker.opened_model = quick_weights  # type: ignore[assignment]
-    worker.load_model = lambda *_, **__: QuickModel()  # type: ignore[assignment,return-value]
+    vars(worker)["opened_model"] = quick_weights
+    vars(worker)["load_model"] = lambda *_, **__: QuickModel()
     worker.main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,8 @@ def store(
 ) -> Answers | None:
     """Send objects over one association, and wait for each answer; None where the association is rejected."""
     entity = AE(calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+    entity.acse_timeout = entity.network_timeout = 20
+    entity.dimse_timeout = 8
     wanted = [one if isinstance(one, Dataset) else pydicom.dcmread(one) for one in datasets]
     pairs = {(str(one.SOPClassUID), str(one.file_meta.TransferSyntaxUID)) for one in wanted}
     for sop_class, syntax in sorted(pairs)[:120]:
@@ -78,12 +80,24 @@ def store(
     answers = Answers()
     for dataset in wanted:
         try:
-            status = association.send_c_store(dataset)
+            status = association.send_c_store(dataset) if association.is_established else Dataset()
         except (RuntimeError, ValueError):  # the association is gone
             status = Dataset()
         answers.statuses.append(int(status.Status) if "Status" in status else -1)
     association.release()
     return answers
+
+
+def store_all(port: int, files: Sequence[Path], *, seconds: float = 240.0) -> None:
+    """Send files as a PACS does: again until each was acknowledged, also where nobody listens for a while."""
+    end, left = time.monotonic() + seconds, list(files)
+    while left:
+        assert time.monotonic() < end, f"{len(left)} of {len(files)} objects were never acknowledged"
+        answers = store(port, left)
+        if answers is None:
+            time.sleep(0.3)
+        else:
+            left = [file for file, status in zip(left, answers.statuses, strict=True) if status != 0]
 
 
 @dataclass
