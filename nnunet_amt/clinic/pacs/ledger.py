@@ -157,6 +157,14 @@ class Ledger:
         rows = self._rows("SELECT file FROM objects JOIN series USING (series_uid) WHERE removed IS NULL")
         return {str(file) for (file,) in rows}
 
+    def listens_again(self, *, quiet_seconds: float) -> None:
+        """Let the quiet time of every series begin anew: while nobody listened its sender could not go on."""
+        with self._changing() as db:
+            db.execute(
+                "UPDATE series SET look_at = max(look_at, ?) WHERE state IN ('receiving', 'incomplete')",
+                (time.time() + quiet_seconds,),
+            )
+
     # What decides whether a series is complete.
 
     def series_to_look_at(self) -> list[SeriesToLookAt]:

@@ -110,6 +110,7 @@ def receive(
                 if on_start is not None:
                     on_start(port)
                 worker.wait_until_ready()  # what comes meanwhile is kept
+                ledger.listens_again(quiet_seconds=settings.quiet_seconds)
                 _run(settings, work, ledger, store, worker, ended)
         finally:
             ended.set()

@@ -60,6 +60,13 @@ def test_nothing_is_looked_at_before_its_quiet_time(ledger: Ledger) -> None:
     assert ledger.series_to_look_at() == []
 
 
+def test_the_time_in_which_nobody_listened_is_not_quiet(ledger: Ledger) -> None:
+    """After a restart the sender gets its quiet time to go on, and half of a series is not taken for the whole."""
+    arrive(ledger, 1)
+    ledger.listens_again(quiet_seconds=100)
+    assert ledger.series_to_look_at() == []
+
+
 def test_late_slices_make_another_revision(ledger: Ledger) -> None:
     """One that nobody has begun is dropped; a result of fewer slices than have come is held back, then superseded."""
     arrive(ledger, 1, 2)
