@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from nnunet_amt.app import cases, jobs_pages, new_patient, studies, study_page
+from nnunet_amt.app import cases, jobs_pages, new_patient, receivers, studies, study_page
 from nnunet_amt.app.pages import error_page, render, told
 from nnunet_amt.app.security import HEADERS, LOGIN, Gate, SecurityMiddleware
 from nnunet_amt.errors import AMTError
@@ -66,6 +66,7 @@ def _routes() -> Sequence[BaseRoute]:
         *cases.routes,
         *new_patient.routes,
         *jobs_pages.routes,
+        *receivers.routes,
     ]
 
 
