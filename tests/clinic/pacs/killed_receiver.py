@@ -49,7 +49,13 @@ class ReceiverProgram:
                 stdout=log, stderr=log, env={**os.environ, "SLOW_SECONDS": str(self.slow_seconds)},
             )  # fmt: skip
         self.starts += 1
-        while wait:
+        if wait:
+            self.wait_until_it_listens()
+
+    def wait_until_it_listens(self) -> None:
+        """Wait until others may send."""
+        assert self.process is not None
+        while True:
             assert self.process.poll() is None, (self.folder / "log").read_text()
             try:
                 socket.create_connection((LOOPBACK, self.port), timeout=1).close()
@@ -110,13 +116,14 @@ def send_under_kills(
     chance = random.Random(seed)
     receiver.start()
     senders = [
-        threading.Thread(target=_after, args=(chance.uniform(0, kills * most_seconds_between / 2), receiver, files))
+        threading.Thread(target=_after, args=(chance.uniform(0, kills * most_seconds_between), receiver, files))
         for files in studies.values()
     ]
     for sender in senders:
         sender.start()
     killed = {"receiver": 0, "worker": 0}
     while sum(killed.values()) < kills:
+        receiver.wait_until_it_listens()  # most of a start is reading Python's modules, when a kill meets nothing
         time.sleep(chance.uniform(0.05, most_seconds_between))
         if chance.random() < 0.5 and receiver.kill_worker():
             killed["worker"] += 1

@@ -141,7 +141,7 @@ def test_a_failed_return_is_only_returned_again(ledger: Ledger) -> None:
         assert job is not None
         ledger.failed(job, "status 0xA700", backoff_seconds=(0.0,))
     assert (ledger.job_to_return(), ledger.take_job()) == (None, None)
-    ledger.again(job.study_mark)
+    ledger.again(ledger.mark("1.4"))
     assert ledger.job_to_return() is not None
 
 

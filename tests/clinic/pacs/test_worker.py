@@ -162,13 +162,16 @@ def test_a_worker_takes_back_what_a_dead_one_had(
     weights.write_bytes(b"weights")
     monkeypatch.setattr(worker, "opened_model", quick_weights)
     monkeypatch.setattr(worker, "load_model", lambda *_, **__: QuickModel())
-    ended, told = threading.Event(), []
-    monkeypatch.setattr(Ledger, "segmented", lambda *words: (segmented(*words), ended.set()))
+    told: list[dict[str, object]] = []
+    ended, segmented = threading.Event(), Ledger.segmented
+
+    def segmented_and_ended(ledger: Ledger, job: Job, results: list[str]) -> None:
+        segmented(ledger, job, results)
+        ended.set()
+
+    monkeypatch.setattr(Ledger, "segmented", segmented_and_ended)
     settings = WorkerSettings(str(folders.root), str(tmp_path / "model"), device="cpu")
     assert WorkerSettings.from_json(settings.as_json()) == settings
     run_worker(settings, told=told.append, ended=ended)
     assert list(told[0]) == ["ready"]
     assert ledger.job_to_return() is not None
-
-
-segmented = Ledger.segmented
