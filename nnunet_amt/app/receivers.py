@@ -44,7 +44,7 @@ def receiver_view(folder: Path, name: str, t: Texts) -> ReceiverView:
     found = read_status(folder)
     states = Counter(one.state for one in found)
     counts = [f"{t('receivers.' + state)} {t.number(states[state])}" for state in STATES if states[state]]
-    return ReceiverView(name, t("receivers.between").join(counts), tuple(found[:_MOST_ROWS]),
+    return ReceiverView(name, " · ".join(counts), tuple(found[:_MOST_ROWS]),
                         max(0, len(found) - _MOST_ROWS))  # fmt: skip
 
 

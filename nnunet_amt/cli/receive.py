@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,10 +129,14 @@ def _look(folder: Path, *, as_json: bool, again: str | None) -> None:
     if as_json:
         print(json.dumps([one.as_json() for one in found], indent=2))
         return
-    table = Table("study", "series", "state", "images", "revision", "last received", "returned", "why")
+    table = Table()
+    for title in ("study", "state", "images", "revision", "returned"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("why", overflow="fold")
     for one in found:
-        table.add_row(one.study, one.series, one.state.replace("_", " "), str(one.objects), str(one.revision or ""),
-                      one.last_received, one.returned or "", printable(one.reason))  # fmt: skip
+        back = datetime.fromisoformat(one.returned).astimezone().strftime("%Y-%m-%d %H:%M") if one.returned else ""
+        revision = str(one.revision) if one.revision else ""
+        table.add_row(one.study, one.state.replace("_", " "), str(one.objects), revision, back, printable(one.reason))
     out.print(table)
 
 

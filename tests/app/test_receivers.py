@@ -31,7 +31,7 @@ def test_each_series_has_its_state_and_reason(client: TestClient, folder: Path) 
     page = client.get("/receivers")
     assert page.status_code == 200
     assert "from_pacs" in page.text
-    assert "Received, not whole yet 1, Returned 1, Refused 1" in page.text
+    assert "Received, not whole yet 1 · Returned 1 · Refused 1" in page.text
     assert '<td lang="en">holds no CT series; it has 1 of SR</td>' in page.text
     assert ledger.mark("1.4") in page.text and "1.5.1" not in page.text
     assert client.post("/receivers", headers={"origin": "http://127.0.0.1:8123"}).status_code == 405
@@ -40,7 +40,7 @@ def test_each_series_has_its_state_and_reason(client: TestClient, folder: Path) 
 def test_in_japanese(client: TestClient, folder: Path) -> None:
     received(folder / "from_pacs")
     page = client.get("/receivers?lang=ja").text
-    assert "受信済み（未完了） 1、返送済み 1、対象外 1" in page
+    assert "受信済み（未完了） 1 · 返送済み 1 · 対象外 1" in page
 
 
 def test_it_is_in_the_navigation_where_there_is_a_receiver(client: TestClient, folder: Path) -> None:

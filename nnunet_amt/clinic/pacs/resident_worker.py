@@ -42,19 +42,18 @@ class ResidentWorker:
         self._launch()
 
     def wait_until_ready(self) -> None:
-        """Wait until it has the model in memory.
+        """Wait until it has the model in memory; one that is killed meanwhile is for `keep_alive`.
 
         Raises
         ------
         BadInputError, WorkFailedError
-            If it cannot: in its own words.
+            If it cannot load the model: in its own words.
         """
         process = self._process
         assert process is not None and process.stdout is not None
         said = _said(process.stdout.readline())
-        if "ready" in said:
+        if "ready" in said or process.wait() < 0:
             return
-        process.wait()
         kind: type[AMTError] = BadInputError if said.get("exit_code") == BadInputError.exit_code else WorkFailedError
         raise kind(said.get("error") or f"the worker ended with {process.returncode} before it had loaded the model")
 

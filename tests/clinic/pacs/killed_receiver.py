@@ -116,7 +116,9 @@ def send_under_kills(
     chance = random.Random(seed)
     receiver.start()
     senders = [
-        threading.Thread(target=_after, args=(chance.uniform(0, kills * most_seconds_between), receiver, files))
+        threading.Thread(
+            target=_after, args=(chance.uniform(0, kills * most_seconds_between), receiver, files), daemon=True
+        )
         for files in studies.values()
     ]
     for sender in senders:
