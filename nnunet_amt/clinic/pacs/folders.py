@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_amt.clinic.pacs.ledger import LEDGER, Job
+from nnunet_amt.clinic.pacs.ledger import Job
+from nnunet_amt.clinic.pacs.ledger_database import LEDGER
 
 
 @dataclass(frozen=True)

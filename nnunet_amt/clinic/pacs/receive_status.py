@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from nnunet_amt.clinic.pacs.ledger import LEDGER
+from nnunet_amt.clinic.pacs.ledger_database import LEDGER
 from nnunet_amt.errors import BadInputError
 
 State = Literal["received", "waiting", "running", "returned", "refused", "set_aside"]

@@ -6,6 +6,7 @@ that jobs which still run in the ledger are nobody's, and lets them wait again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -104,12 +105,14 @@ def work_on(
     try:
         results = segmenter.results_of(job, folders)
     except DiskFullError:
-        ledger.put_off(job, "the disk is full; free some space", seconds=_DISK_SECONDS)
-        LOG.warning("study %s waits: the disk is full", job.study_mark)
+        _wait_for_room(job, ledger)
     except ImageReadError as error:
         ledger.refuse(job, _without_place(error, job))
         LOG.warning("study %s is refused: %s", job.study_mark, _without_place(error, job))
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _wait_for_room(job, ledger)
+            return
         reason = _without_place(error, job) if isinstance(error, AMTError) else f"failed with {type(error).__name__}"
         aside = ledger.failed(job, reason, backoff_seconds=backoff_seconds)
         LOG.warning("study %s %s: %s", job.study_mark, "is set aside" if aside else "is tried again later", reason)
@@ -118,6 +121,11 @@ def work_on(
         ledger.segmented(job, results)
         LOG.info("study %s is segmented, %.1f s", job.study_mark, time.monotonic() - begun)
     shutil.rmtree(folders.work_of(job), ignore_errors=True)
+
+
+def _wait_for_room(job: Job, ledger: Ledger) -> None:
+    ledger.put_off(job, "the disk is full; free some space", seconds=_DISK_SECONDS)
+    LOG.warning("study %s waits: the disk is full", job.study_mark)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
 
@@ -139,11 +140,12 @@ def test_a_ct_without_a_lesion_gets_a_page_that_says_so(
     assert segmenter(folders).results_of(job, folders) == [f"{job.name}/sc_01.dcm"]
 
 
+@pytest.mark.parametrize("error", [DiskFullError("x: the disk is full"), OSError(errno.ENOSPC, "No space left")])
 def test_a_full_disk_is_not_the_studys_fault(
-    folders: ReceiveFolders, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: ReceiveFolders, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def full(*_: object) -> list[str]:
-        raise DiskFullError("x: the disk is full")
+        raise error
 
     job = receive(folders, ledger, write_study(tmp_path, "one"))
     monkeypatch.setattr(Segmenter, "results_of", full)
