@@ -37,7 +37,7 @@ def receive(
         str, typer.Option(metavar="ADDRESS", help="Where to listen; another than this machine only as you need it.")
     ] = "127.0.0.1",
     peers: Annotated[
-        Path | None, typer.Option("--peers", metavar="FILE.toml", help="Who may send: [[peer]] ae_title, addresses.")
+        Path | None, typer.Option("--peers", metavar="FILE.toml", help="Who may send; see docs/clinic.md.")
     ] = None,
     return_to: Annotated[
         str | None, typer.Option("--return-to", metavar="AET@HOST:PORT", help="The archive that results go to.")
