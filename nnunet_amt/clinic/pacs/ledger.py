@@ -195,11 +195,11 @@ class Ledger(LedgerDatabase):
         return int(taken)
 
     def take_job(self) -> Job | None:
-        """Take the job that waits longest; None if there is none to do now."""
+        """Take the job that failed or was killed least, then waits longest; None if there is none to do now."""
         with self._changing() as db:
             row = db.execute(
                 f"{_SELECT_JOB} WHERE jobs.state = 'waiting' AND next_try <= ? AND {_OF_TODAY}"
-                " ORDER BY created LIMIT 1",
+                " ORDER BY kills + attempts, created LIMIT 1",
                 (time.time(),),
             ).fetchone()
             if row is None:

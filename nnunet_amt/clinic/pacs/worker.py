@@ -191,7 +191,10 @@ def main(read: IO[str] | None = None) -> None:
 
     keep_current_folder_out()
     lines = read or sys.stdin
-    settings = WorkerSettings.from_json(lines.readline())
+    line = lines.readline()
+    if not line:
+        return  # who started us is gone already
+    settings = WorkerSettings.from_json(line)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("nnunet_amt.clinic.pacs").setLevel(logging.INFO)
     ended = threading.Event()
@@ -203,6 +206,8 @@ def main(read: IO[str] | None = None) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         run_worker(settings, told=_tell, ended=ended)
+    except BrokenPipeError:
+        return
     except AMTError as error:
         _tell({"error": str(error), "exit_code": error.exit_code})
         raise SystemExit(error.exit_code) from None

@@ -94,6 +94,12 @@ class ReceiverProgram:
         """Read what it has done."""
         return read_status(self.folder / "receiver")
 
+    def wait_for_work(self, *, seconds: float) -> None:
+        """Wait until a job is at work, for so long at most."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not any(one.state == "running" for one in self.status()):
+            time.sleep(0.1)
+
     def wait_until(self, state: str, count: int, *, seconds: float = 240.0) -> list[SeriesStatus]:
         """Wait until so many series have a state, and none has another."""
         end = time.monotonic() + seconds
@@ -111,6 +117,9 @@ def send_under_kills(
 ) -> dict[str, int]:  # fmt: skip
     """Send studies, each over its own association, while receiver and worker are killed at random moments.
 
+    Half of the kills wait until a job is at work, if it soon is; the others strike while objects come, series are
+    looked at, results go back or the model is loaded.
+
     Every object is sent until it is acknowledged. Gives how often which was killed.
     """
     chance = random.Random(seed)
@@ -126,7 +135,11 @@ def send_under_kills(
     killed = {"receiver": 0, "worker": 0}
     while sum(killed.values()) < kills:
         receiver.wait_until_it_listens()  # most of a start is reading Python's modules, when a kill meets nothing
-        time.sleep(chance.uniform(0.05, most_seconds_between))
+        if chance.random() < 0.5:
+            receiver.wait_for_work(seconds=15.0)
+            time.sleep(chance.uniform(0.0, 2 * receiver.slow_seconds))
+        else:
+            time.sleep(chance.uniform(0.05, most_seconds_between))
         if chance.random() < 0.5 and receiver.kill_worker():
             killed["worker"] += 1
         else:

@@ -156,6 +156,15 @@ def test_a_killed_workers_job_is_taken_again_but_not_for_ever(ledger: Ledger) ->
     assert (ledger.take_job(), status(ledger).state) == (None, "set_aside")
 
 
+def test_a_job_that_kills_its_worker_goes_behind_the_others(ledger: Ledger) -> None:
+    for series in ("1.5", "1.6"):
+        arrive(ledger, 1, series=series)
+        make_job(ledger)
+    assert take(ledger).series_uid == "1.5"
+    ledger.take_back_running()
+    assert [take(ledger).series_uid, take(ledger).series_uid] == ["1.6", "1.5"]
+
+
 def test_marks_are_not_to_be_computed_from_uids(tmp_path: Path) -> None:
     """Each ledger has a salt of its own, which stays."""
     one = Ledger(tmp_path / "one")
