@@ -14,7 +14,7 @@ OHIF_SHA256 := b189d3963bfc58e9394a9db8c7be75d07beb029ec211dbb126d47b62969dd3f1
 OHIF := .ohif/dist/index.html
 DICOM_PACKAGES := dicom3tools plastimatch dcmtk orthanc orthanc-dicomweb
 
-.PHONY: demo viewer ohif test test-app test-slow test-browser test-clinic test-pacs chromium dicom-programs lint types format bench bench-speed clean help
+.PHONY: demo viewer ohif test test-app test-slow test-browser test-clinic test-pacs chromium dicom-programs fuzz lint types format bench bench-speed clean help
 
 help:  ## List the steps
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -62,6 +62,10 @@ dicom-programs:
 		{ command -v Orthanc || ! command -v systemctl || systemctl mask orthanc; } >/dev/null 2>&1 && \
 		RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(DICOM_PACKAGES); } || \
 		echo "not here, and cannot be installed (as root, on Debian or Ubuntu: apt-get install $(DICOM_PACKAGES)); the tests skip"
+
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/installed-dev  ## Give the receiver random and damaged objects for a minute (FUZZ_SECONDS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/clinic/pacs/test_fuzz_objects.py
 
 ohif: $(OHIF)  ## Fetch the OHIF viewer with npm, for make test-clinic (50 MB)
 

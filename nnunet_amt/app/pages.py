@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
 from nnunet_amt.app.problem_words import problem_words, said
+from nnunet_amt.clinic.pacs.receive_status import receivers_below
 from nnunet_amt.report.page_parts import page_environment
 
 # Of a study, below /studies/NAME.
@@ -28,6 +29,7 @@ STUDY_PAGES = (
     ("/results", "nav.study_results"),
 )
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
+RECEIVERS = ("/receivers", "receivers.nav")  # shown where there is one
 _YEAR_SECONDS = 365 * 24 * 3600
 # What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.
 _MADE_PAGE = (
@@ -58,7 +60,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
                 "languages": LANGUAGES,
                 "path": request.scope["path"],
                 "here": request.url.path if request.method in ("GET", "HEAD") else "/",
-                "navigation": NAVIGATION,
+                "navigation": (*NAVIGATION, RECEIVERS) if receivers_below(opened_folder(request)) else NAVIGATION,
                 "study_pages": STUDY_PAGES,
                 "study_path": f"/studies/{request.path_params.get('name', '')}",
                 "version": __version__,

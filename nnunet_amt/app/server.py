@@ -20,6 +20,7 @@ from nnunet_amt.app import (
     cases,
     jobs_pages,
     new_patient,
+    receivers,
     results_files,
     results_page,
     results_thresholds,
@@ -90,6 +91,7 @@ def _routes() -> Sequence[BaseRoute]:
         *jobs_pages.routes,
         *reviews_page.routes,
         *review_page.routes,
+        *receivers.routes,
     ]
 
 

@@ -20,6 +20,7 @@ from nnunet_amt.cli.nnunet import baseline, doctor, env, plan, predict, train
 from nnunet_amt.cli.options import DatasetCommand, NnunetCommand
 from nnunet_amt.cli.pacs import fetch, send
 from nnunet_amt.cli.published import published
+from nnunet_amt.cli.receive import receive
 from nnunet_amt.cli.risk import risk
 from nnunet_amt.cli.study import demo, figures, report, study
 from nnunet_amt.errors import DiskFullError
@@ -73,7 +74,7 @@ def _options(
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Study": (study, page, demo, report, figures),
     "Stages": (convert, plan, train, predict, evaluate, failures, baseline),
-    "Clinic": (fetch, calibrate, segment, export, send),
+    "Clinic": (fetch, calibrate, segment, export, send, receive),
     "Looking further": (compare, published),
     "Set-up": (public_cohort, join_manifests, env, doctor),
 }

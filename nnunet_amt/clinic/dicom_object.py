@@ -32,17 +32,25 @@ class Maker:
         SHA-256 of its weights, hexadecimal; empty where it is not known.
     operating_point
         Name of the operating point, empty for the network's own decision.
+    revision
+        Which result of a series it is: slices that came late make another one.
     """
 
     model: str
     model_hash: str
     operating_point: str = ""
+    revision: int = 1
 
     @property
     def shown(self) -> str:
         """Model, version and point on one line, at most 64 characters as DICOM's LO."""
         parts = [self.model, self.model_hash[:12], self.operating_point]
         return " ".join(part for part in parts if part).encode("ascii", "replace").decode()[:64]
+
+    def series_description(self, what: str) -> str:
+        """Say what a series of objects holds, and that it stands in place of an earlier one, if it does."""
+        research = f"AMT {what} (research only)"
+        return research if self.revision == 1 else f"{research} revision {self.revision}"
 
 
 def derived_uid(source: SourceSeries, maker: Maker, mask_hash: str, *what: str) -> str:
@@ -57,6 +65,8 @@ def derived_uid(source: SourceSeries, maker: Maker, mask_hash: str, *what: str) 
     """
     source_uids = [str(dataset.SOPInstanceUID) for dataset in source.slices]
     parts = [*source_uids, maker.model_hash, maker.operating_point, mask_hash, str(WRITER_VERSION), *what]
+    if maker.revision > 1:
+        parts.append(f"revision {maker.revision}")
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
 

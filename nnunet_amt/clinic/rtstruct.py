@@ -67,7 +67,7 @@ def write_rtstruct(
     )
     dataset.Modality = "RTSTRUCT"
     dataset.OperatorsName = None
-    dataset.SeriesDescription = "AMT contours (research only)"
+    dataset.SeriesDescription = maker.series_description("contours")
     dataset.StructureSetLabel = "AMT research"
     dataset.StructureSetName = "Anterior mediastinal tumour"
     dataset.StructureSetDescription = f"{RESEARCH_ONLY}; {MOVED_BACK}" if source.is_tilted else RESEARCH_ONLY

@@ -84,7 +84,7 @@ def _describe(dataset: Any, source: SourceSeries, maker: Maker, number: int) -> 
     dataset.Modality = "OT"
     dataset.ConversionType = "WSD"
     dataset.SeriesNumber = series_number(source) + 2
-    dataset.SeriesDescription = "AMT overview (research only)"
+    dataset.SeriesDescription = maker.series_description("overview")
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.ImageComments = RESEARCH_ONLY
     dataset.DerivationDescription = f"{RESEARCH_ONLY}: {maker.shown}"[:1024]

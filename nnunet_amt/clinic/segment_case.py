@@ -66,13 +66,17 @@ def run_network(ct: ReadCT, model: Callable[[], LoadedModel]) -> ReadCT:
 
 @dataclass(frozen=True)
 class CaseRun:
-    """What is the same for all cases of a run: where to, the model, the options, and the operating point, if any."""
+    """What is the same for all cases of a run: where to, the model, the options, and the operating point, if any.
+
+    `revision` is that of the objects, see `Maker`.
+    """
 
     output: Path
     model_sha256: str
     trainer: str
     options: SegmentOptions
     point: OperatingPoint | None = None
+    revision: int = 1
 
     @property
     def made_by(self) -> dict[str, Any]:
@@ -136,7 +140,7 @@ class CaseRun:
             levels = predicted.levels if own is None else from_lps(predicted.levels, own)
             write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
             files.append(PROBABILITIES)
-        maker = Maker(self.trainer, self.model_sha256, "" if self.point is None else self.point.name)
+        maker = Maker(self.trainer, self.model_sha256, "" if self.point is None else self.point.name, self.revision)
         with atomic_path(folder / OVERVIEW) as partial:
             partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         shown = worth_seeing(mask, predicted.levels, minimum_voxels=self.options.objects.minimum_voxels)

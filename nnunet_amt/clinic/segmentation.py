@@ -54,7 +54,7 @@ def write_segmentation(
             device_serial_number=maker.model_hash[:16] or "unknown",
             content_label="AMT_RESEARCH",
             content_description=RESEARCH_ONLY,
-            series_description="AMT segments (research only)",
+            series_description=maker.series_description("segments"),
             transfer_syntax_uid=_EXPLICIT_VR_LITTLE_ENDIAN,
         )
     source.take_over(dataset)

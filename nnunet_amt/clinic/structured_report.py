@@ -61,7 +61,7 @@ def write_structured_report(
             manufacturer_model_name=maker.shown,
             software_versions=__version__,
             device_serial_number=maker.model_hash[:16] or "unknown",
-            series_description="AMT measurements (research only)",
+            series_description=maker.series_description("measurements"),
         )
     source.take_over(dataset)
     for keyword in ("FrameOfReferenceUID", "PositionReferenceIndicator"):
