@@ -64,7 +64,8 @@ def run_demo(
         output / "phantom_cohort", design=settings.design, jobs=usable_cores(), progress=progress
     )
     changes: dict[str, dict[str, object]] = {
-        "study": {"dataset": settings.dataset_id, "name": settings.dataset_name, "device": device},
+        # images so small are read sooner than a second worker is started
+        "study": {"dataset": settings.dataset_id, "name": settings.dataset_name, "device": device, "jobs": 1},
         "plan": {
             "spacing": settings.spacing,
             "patch_size": settings.patch_size,

@@ -19,6 +19,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.base.files import read_record, read_rows, write_json
 from nnunet_amt.base.json_file import NUMBER, misfit, read_json
+from nnunet_amt.base.processes import pools_of_threads
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, axis_code, geometry_difference
@@ -158,9 +159,11 @@ def fingerprint(folder: Path, *, dataset_id: int, cases: RawCases, jobs: int, pr
         return IntensityRange(record["minimum"], record["maximum"])
     record_file.unlink(missing_ok=True)
     intensities = intensity_range(cases, jobs=jobs, progress=progress)
+    # a worker process imports torch, which takes longer than reading small images
+    pools = pools_of_threads if jobs == 1 else pools_that_end_with_parent
     with (
         quiet_nnunet(),
-        pools_that_end_with_parent(fingerprint_extractor),
+        pools(fingerprint_extractor),
         fingerprint_progress(len(cases.training), progress),
     ):
         extract_fingerprint_dataset(dataset_id, num_processes=jobs, clean=True, verbose=False)
