@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.app_server import AppServer
-from tests.browser.test_app_pages import LOOKS, open_tab
+from tests.browser.test_app_every_page import LOOKS
+from tests.browser.test_app_pages import open_tab
 
 pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
 
