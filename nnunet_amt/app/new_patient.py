@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from nnunet_amt.app.archive import last_asked
 from nnunet_amt.app.jobs import job_store
 from nnunet_amt.app.jobs_pages import job_view, live_fields
 from nnunet_amt.app.language import Texts, language_of, texts
@@ -174,6 +175,7 @@ def _patient(request: Request) -> Response:
         tables=[name for name in files if "/" not in name],
         columns=_SHOWN,
         where=f"{run.folder.parent.name}/{run.id}",
+        archive=last_asked(opened_folder(request)) if any(name.endswith(".dcm") for name in files) else None,
     )
 
 

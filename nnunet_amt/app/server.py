@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from nnunet_amt.app import (
+    archive,
     cases,
     jobs_pages,
     new_patient,
@@ -91,6 +92,7 @@ def _routes() -> Sequence[BaseRoute]:
         *jobs_pages.routes,
         *reviews_page.routes,
         *review_page.routes,
+        *archive.routes,
         *receivers.routes,
     ]
 

@@ -29,6 +29,7 @@ TOLD_BY = (
     "nnunet_amt.app.case_rows",
     "nnunet_amt.app.case_search",
     "nnunet_amt.app.case_table",
+    "nnunet_amt.app.archive",
     "nnunet_amt.app.sent_files",
     "nnunet_amt.app.jobs",
     "nnunet_amt.app.patient_runs",

@@ -49,6 +49,7 @@ PAGES = (
     "/studies/begun/results",
     "/studies/small/reviews",
     "/receivers",
+    "/archive",
     "/patients",
     f"/patients/{RUN}",
     "/jobs/1",
