@@ -19,9 +19,9 @@ class nnUNetTrainerAMT_demo(nnUNetTrainerAMT):
     small patches a second thread gains little and waits busily for the first, most of all where other work is going on.
     """
 
-    epochs = 16
+    epochs = 20
     iterations_per_epoch = 50
-    fixed_tuning_interval = 8
+    fixed_tuning_interval = 7
     learning_rate_exponent = 0.9  # nnU-Net's own
     cpu_threads = 1
 
