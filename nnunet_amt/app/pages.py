@@ -12,6 +12,7 @@ from jinja2 import Environment
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Match
 
 from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
@@ -59,7 +60,9 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
                 "lang": language,
                 "languages": LANGUAGES,
                 "path": request.scope["path"],
-                "here": request.url.path if request.method in ("GET", "HEAD") else "/",
+                "here": _page_of(request),
+                "opened": opened_folder(request),
+                "sent": request.method == "POST",
                 "navigation": (*NAVIGATION, RECEIVERS) if receivers_below(opened_folder(request)) else NAVIGATION,
                 "study_pages": STUDY_PAGES,
                 "study_path": f"/studies/{request.path_params.get('name', '')}",
@@ -73,6 +76,21 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_SECONDS, httponly=True, samesite="strict")
     return response
+
+
+def _page_of(request: Request) -> str:
+    """Give the address of the page that is shown; of what a form was sent to, the next one above that can be opened."""
+    path = request.url.path
+    if request.method in ("GET", "HEAD"):
+        return path
+    while path and not _can_be_opened(request, path):
+        path = path.rpartition("/")[0]
+    return path or "/"
+
+
+def _can_be_opened(request: Request, path: str) -> bool:
+    scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def error_page(request: Request, status: int, *, message: str = "", **context: Any) -> HTMLResponse:

@@ -325,3 +325,7 @@ for (const part of document.querySelectorAll("[data-fragment]")) {
   }, 1000 * Number(part.dataset.seconds));
 }
 playFrames(document);
+
+// What a sent form complains of may stand far down the page: go there.
+const complaint = document.querySelector('[data-sent] [aria-invalid="true"], [data-sent] [role="alert"]');
+if (complaint) complaint.scrollIntoView({ block: "center" });
