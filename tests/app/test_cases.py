@@ -216,6 +216,8 @@ def test_what_a_form_answers_can_be_read_in_the_other_language(client: TestClien
     """Its link leads to the page of the form, which the address of the form itself does not."""
     answer = client.post("/studies/one/cases/search", data={"path": "nowhere"})
     link = re.search(r'href="([^"]+)[?]lang=ja"', answer.text)
+    asked = client.get(f"{PAGE}?show=excluded&lang=en").text
+    assert f'href="{PAGE}?show=excluded&amp;lang=ja"' in asked
     assert link is not None
     assert link[1] == PAGE
     assert "data-sent" in answer.text
