@@ -16,6 +16,7 @@ _STAGE = re.compile(
 _STEP = re.compile(r"(?P<what>.*\S) (?P<done>\d+)/(?P<total>\d+)")
 _EPOCH = re.compile(r"epoch (\d+) of (\d+)")
 _DICE = re.compile(r"tuning Dice ([\d.]+)")
+_NO_KEY = re.compile(r"[^a-z0-9]+")
 _UNITS = re.compile(r"([\d.]+) (s|min|h)\b")
 
 
@@ -90,7 +91,7 @@ def stage_sentence(progress: JobProgress, t: Texts) -> str:
 
 
 def step_sentence(progress: JobProgress, t: Texts) -> str:
-    """Say what is being done: of a training the epoch and the best known Dice, else as the command line says it."""
+    """Say what is being done: of a training the epoch and the best known Dice, else the work and its count."""
     parts = []
     epoch = _EPOCH.search(progress.what)
     if epoch:
@@ -98,10 +99,16 @@ def step_sentence(progress: JobProgress, t: Texts) -> str:
         if dice := _DICE.search(progress.what):
             parts.append(t("progress.dice", dice=dice[1]))
     elif progress.what:
-        parts.append(t("progress.step", what=progress.what, done=progress.done, total=progress.total))
+        parts.append(t("progress.step", what=_doing(progress.what, t), done=progress.done, total=progress.total))
     if progress.left:
         parts.append(t("progress.left", left=time_words(progress.left, t)))
     return ("、" if t.language == "ja" else ", ").join(parts)
+
+
+def _doing(what: str, t: Texts) -> str:
+    """Name a work that the command line counts; as it does there where the page has no words for it."""
+    key = f"doing.{_NO_KEY.sub('_', what.lower())}"
+    return t(key) if key in t else what
 
 
 def time_words(duration: str, t: Texts) -> str:

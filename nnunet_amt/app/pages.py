@@ -6,12 +6,13 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Match
 
 from nnunet_amt import __version__
 from nnunet_amt.app.language import LANGUAGE_COOKIE, LANGUAGES, language_of, texts
@@ -30,6 +31,7 @@ STUDY_PAGES = (
 )
 NAVIGATION = (("/", "nav.studies"), ("/patients", "nav.patients"), ("/log", "nav.log"))
 RECEIVERS = ("/receivers", "receivers.nav")  # shown where there is one
+_ASKED_ONCE = frozenset({"lang", "token", "saved"})  # of the query of an address
 _YEAR_SECONDS = 365 * 24 * 3600
 # What a page that a stage made may do: show and run what stands in it. Its own policy, in its head, is narrower.
 _MADE_PAGE = (
@@ -59,7 +61,9 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
                 "lang": language,
                 "languages": LANGUAGES,
                 "path": request.scope["path"],
-                "here": request.url.path if request.method in ("GET", "HEAD") else "/",
+                "in_language": f"{_page_of(request)}?{_query_of(request)}lang=",
+                "opened": opened_folder(request),
+                "sent": request.method == "POST",
                 "navigation": (*NAVIGATION, RECEIVERS) if receivers_below(opened_folder(request)) else NAVIGATION,
                 "study_pages": STUDY_PAGES,
                 "study_path": f"/studies/{request.path_params.get('name', '')}",
@@ -73,6 +77,29 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_SECONDS, httponly=True, samesite="strict")
     return response
+
+
+def _page_of(request: Request) -> str:
+    """Give the address of the page that is shown; of what a form was sent to, the next one above that can be opened."""
+    path = request.url.path
+    if request.method in ("GET", "HEAD"):
+        return path
+    while path and not _can_be_opened(request, path):
+        path = path.rpartition("/")[0]
+    return path or "/"
+
+
+def _query_of(request: Request) -> str:
+    """Give what the address asks of the page, to ask the same in another language; nothing of a form that was sent."""
+    if request.method not in ("GET", "HEAD"):
+        return ""
+    asked = [(name, text) for name, text in request.query_params.multi_items() if name not in _ASKED_ONCE]
+    return f"{urlencode(asked)}&" if asked else ""
+
+
+def _can_be_opened(request: Request, path: str) -> bool:
+    scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def error_page(request: Request, status: int, *, message: str = "", **context: Any) -> HTMLResponse:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from nnunet_amt.app import results_compare, results_files, results_triage
 from nnunet_amt.app.jobs import job_store
 from nnunet_amt.app.language import Texts, language_of, texts
+from nnunet_amt.app.own_names import own_cases
 from nnunet_amt.app.pages import made_page, opened_folder, render, told
 from nnunet_amt.app.results_compare import (
     Asked,
@@ -109,6 +110,7 @@ def _parts(request: Request, content: StudyContent, settings: StudySettings, ask
         "results": results_section(content).content,
         "picker": picker_of(content, request.query_params.get("by", ""), t),
         "worst": worst_of(content, t),
+        "own": own_cases(folder, opened_folder(request), settings),
         "all_cases": linked_to_report(failing.all_cases, report),
         "failing": failing,
         "probabilities": len(cases_with_probabilities(content.study, content.cases)),

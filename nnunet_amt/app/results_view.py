@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +37,7 @@ _KINDS = {
     "false positive": "false",
     "nothing there, nothing predicted": "nothing",
 }
+_INTERVAL = re.compile(r"([\d.]+) to ([\d.]+)")
 _LAST_STAGE = "evaluate"  # what comes after it changes no figure of the page
 
 
@@ -145,7 +147,13 @@ def _figure(figure: KeyFigure, t: Texts) -> Figure:
     name, comma, at = figure.name.partition(", ")
     key = _NAMES[name]
     words = f"{t(f'results.name_{key}')}{comma}{at}"
-    return Figure(words, t(f"results.meaning_{key}"), figure.ours, figure.interval, figure.published)
+    interval, published = (_in_words(text, t) for text in (figure.interval, figure.published))
+    return Figure(words, t(f"results.meaning_{key}"), figure.ours, interval, published)
+
+
+def _in_words(figure: str, t: Texts) -> str:
+    """Write an interval, as ``"0.79 to 0.84"``, in the reader's language."""
+    return _INTERVAL.sub(lambda found: t("results.from_to", low=found[1], high=found[2]), figure)
 
 
 def worst_of(content: StudyContent, t: Texts) -> tuple[WorstCase, ...]:

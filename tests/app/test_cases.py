@@ -212,6 +212,32 @@ def test_only_folders_in_the_opened_one_are_searched(client: TestClient, study: 
     assert 'role="alert"' in answer.text
 
 
+def test_what_a_form_answers_can_be_read_in_the_other_language(client: TestClient, study: Path) -> None:
+    """Its link leads to the page of the form, which the address of the form itself does not."""
+    answer = client.post("/studies/one/cases/search", data={"path": "nowhere"})
+    link = re.search(r'href="([^"]+)[?]lang=ja"', answer.text)
+    asked = client.get(f"{PAGE}?show=excluded&lang=en").text
+    assert f'href="{PAGE}?show=excluded&amp;lang=ja"' in asked
+    assert link is not None
+    assert link[1] == PAGE
+    assert "data-sent" in answer.text
+    assert "data-sent" not in client.get(link[1]).text
+    named = client.post("/new-study", data={"name": "a name"})
+    assert 'href="/new-study?lang=ja"' in named.text
+
+
+def test_the_opened_folder_is_named_where_a_folder_in_it_is_asked_for(
+    client: TestClient, study: Path, folder: Path
+) -> None:
+    for address in ("/", PAGE):
+        assert f"<code>{folder}</code>" in client.get(address).text, address
+
+
+def test_that_no_row_has_a_problem_is_no_complaint(client: TestClient, study: Path) -> None:
+    (study / "manifest.csv").write_text(f"{HEADER}\n{ROWS[0]}\n")
+    assert "No row has a problem." in client.get(f"{PAGE}?show=problems").text
+
+
 def test_a_table_outside_the_opened_folder_is_only_looked_at(client: TestClient, folder: Path) -> None:
     (folder.parent / "far.csv").write_text("\n".join([HEADER, ROWS[0]]))
     open_study(folder / "far", manifest=folder.parent / "far.csv")

@@ -53,7 +53,16 @@ def test_other_jobs_have_steps_without_stages() -> None:
     progress = progress_after(["reading cases 3/7"])
     assert (progress.stage, progress.what, progress.fraction) == ("", "reading cases", 3 / 7)
     assert stage_sentence(progress, texts("en")) == ""
-    assert step_sentence(progress, texts("en")) == "reading cases: 3 of 7"
+    assert step_sentence(progress, texts("en")) == "reading the cases: 3 of 7"
+
+
+def test_what_is_counted_is_named_in_the_reader_s_language() -> None:
+    """And what has no words yet stands as the command line has it."""
+    of_brightness = JobProgress("plan", 2, 8, "intensities", 9, 9)
+    assert step_sentence(of_brightness, texts("en")) == "reading the brightness of the CTs: 9 of 9"
+    assert step_sentence(of_brightness, texts("ja")) == "CTの明るさの読み取り：9/9"
+    assert step_sentence(JobProgress(what="starting nnU-Net", total=1), texts("ja")) == "学習プログラムの起動：0/1"
+    assert step_sentence(JobProgress(what="new work", total=1), texts("en")) == "new work: 0 of 1"
 
 
 def test_the_command_line_still_prints_them_so(

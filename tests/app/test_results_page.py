@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -114,6 +115,26 @@ def test_the_worst_cases_come_first_with_how_they_failed(client: TestClient, stu
     picture = client.get(f"{RESULTS}/cases/AMT-0003/picture.png")
     assert picture.content.startswith(b"\x89PNG")
     assert client.get(f"{RESULTS}/cases/AMT-9999/picture.png").status_code == 404
+
+
+def test_a_case_is_found_again_in_the_table(client: TestClient, study: Path) -> None:
+    """The results name it by a pseudonym; its own name, and the page where its mask is reviewed, stand beside."""
+    columns = "case_id,patient_id,institution,image,mask,split"
+    (study / "manifest.csv").write_text(f"{columns}\nNorth_7,MRN-1,North,c.nii.gz,m.nii.gz,external\n")
+    for name in ("c", "m"):
+        (study / f"{name}.nii.gz").write_bytes(b"content")
+    assert "North_7" not in client.get(RESULTS).text
+    (study / "manifest_key.csv").write_text("kind,name,pseudonym\ncase,North_7,AMT-0003\n")
+    page = client.get(RESULTS).text
+    first = page.partition("<article")[2].partition("</article>")[0]
+    assert "In your table: North_7." in first
+    address = first.partition('In your table: North_7. <a href="')[2].partition('"')[0]
+    assert "North_7" in client.get(address).text
+    assert "AMT-0003 is North_7" in page
+
+
+def test_an_interval_is_written_in_the_reader_s_language(client: TestClient, study: Path) -> None:
+    assert re.search(r"95%信頼区間 [\d.]+～[\d.]+<", client.get(f"{RESULTS}?lang=ja").text)
 
 
 def test_a_picture_of_other_outlines_than_those_measured_is_not_drawn(client: TestClient, study: Path) -> None:

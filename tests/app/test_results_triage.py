@@ -31,7 +31,8 @@ def test_decisions_are_kept_and_shown_again(client: TestClient, study: Path) -> 
     page = client.get(TRIAGE).text
     assert page.count("<tr data-decision=") == 1
     assert 'class="figure-cell">0.12<' in page
-    assert 'action="/studies/mine/results/triage/count"' not in page  # nothing is decided yet
+    assert "data-when-kept hidden" in page  # nothing is decided yet
+    assert 'href="/studies/mine/results/triage?lang=ja"' in page
     answer = client.post(TRIAGE, data=DECIDED, headers=SAME_SITE, follow_redirects=False)
     assert answer.headers["location"] == f"{TRIAGE}?saved"
     [row] = kept(study)

@@ -158,6 +158,7 @@ def test_a_mask_that_does_not_fit_is_refused_in_the_words_of_the_conversion(clie
     assert "could not be trained on" in text
     assert "does not lie on the grid of the CT: spacing (0.8, 0.7, 3) against (0.8, 0.7, 5)" in text
     assert 'name="verdict"' not in text
+    assert "the field ROI of the row offers their names" in text
 
 
 def test_a_file_outside_of_the_opened_folder_is_not_read(client: TestClient, study: Path, tmp_path: Path) -> None:

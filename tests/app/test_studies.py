@@ -104,7 +104,7 @@ def test_settings_that_cannot_be_read_are_told_in_the_list(client: TestClient, f
     (folder / "broken").mkdir()
     (folder / "broken" / "study.toml").write_text("[nowhere]\n")
     page = client.get("/").text
-    assert "broken/study.toml: [nowhere]: there is no such section" in page and str(folder) not in page
+    assert "broken/study.toml: [nowhere]: there is no such section" in page and f"{folder}/" not in page
 
 
 def test_every_stage_has_a_name_in_the_page(tmp_path: Path) -> None:

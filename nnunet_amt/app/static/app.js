@@ -266,7 +266,8 @@ for (const dial of document.querySelectorAll("[data-dial]")) {
   });
 }
 
-// <form data-keeps="Kept" data-not-kept="Not kept">: every change is sent at once, and [data-kept] says so.
+// <form data-keeps="Kept" data-not-kept="Not kept">: every change is sent at once, and [data-kept] says so;
+// [data-when-kept] is shown from then on, [data-until-kept] no longer.
 for (const form of document.querySelectorAll("form[data-keeps]")) {
   const says = form.querySelector("[data-kept]");
   form.addEventListener("change", async () => {
@@ -275,6 +276,9 @@ for (const form of document.querySelectorAll("form[data-keeps]")) {
       kept = (await fetch(form.action, { method: "POST", body: new FormData(form) })).ok;
     } catch { /* the server is gone */ }
     says.textContent = kept ? form.dataset.keeps : form.dataset.notKept;
+    if (!kept) return;
+    for (const part of document.querySelectorAll("[data-when-kept]")) part.hidden = false;
+    for (const part of document.querySelectorAll("[data-until-kept]")) part.hidden = true;
   });
 }
 
@@ -325,3 +329,7 @@ for (const part of document.querySelectorAll("[data-fragment]")) {
   }, 1000 * Number(part.dataset.seconds));
 }
 playFrames(document);
+
+// What a sent form complains of may stand far down the page: go there.
+const complaint = document.querySelector('[data-sent] [aria-invalid="true"], [data-sent] [role="alert"]');
+if (complaint) complaint.scrollIntoView({ block: "center" });
