@@ -31,6 +31,7 @@ from nnunet_amt.app.patient_runs import (
     segment_command,
     usable_studies,
 )
+from nnunet_amt.app.results_view import figures_of_model
 from nnunet_amt.app.security import inside
 from nnunet_amt.app.sent_files import keep_files
 from nnunet_amt.app.studies import studies_below
@@ -165,17 +166,20 @@ def _patient(request: Request) -> Response:
     job = run.job(store)
     view = job_view(store, job, t) if job else None
     files = [str(path.relative_to(run.results)) for path in run.files()]
+    cases = sorted(run.cases().items())
+    opened = opened_folder(request)
     return render(
         request,
         "patient.html.j2",
         run=run,
         view=view,
         live=live_fields(store, job, view.progress, t) if job and view and not job.is_over else None,
-        cases=[_case_view(case_id, result, files) for case_id, result in sorted(run.cases().items())],
+        cases=[_case_view(case_id, result, files) for case_id, result in cases],
+        tested=figures_of_model(opened / run.study, opened, t) if cases else (),
         tables=[name for name in files if "/" not in name],
         columns=_SHOWN,
         where=f"{run.folder.parent.name}/{run.id}",
-        archive=last_asked(opened_folder(request)) if any(name.endswith(".dcm") for name in files) else None,
+        archive=last_asked(opened) if any(name.endswith(".dcm") for name in files) else None,
     )
 
 

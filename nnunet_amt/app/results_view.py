@@ -143,6 +143,14 @@ def key_figures(content: StudyContent, t: Texts) -> tuple[Figure, ...]:
     return tuple(_figure(figure, t) for figure in (*shown.figures, *shown.more_figures))
 
 
+def figures_of_model(study: Path, opened: Path, t: Texts) -> tuple[Figure, ...]:
+    """Give what the model of a study reached on its external test set; nothing where it was not tested."""
+    try:
+        return key_figures(read_results(study, opened), t)
+    except AMTError:
+        return ()
+
+
 def _figure(figure: KeyFigure, t: Texts) -> Figure:
     name, comma, at = figure.name.partition(", ")
     key = _NAMES[name]

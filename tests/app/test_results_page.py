@@ -16,9 +16,11 @@ import pytest
 
 from nnunet_amt.app import results_files, results_page
 from nnunet_amt.app.jobs import JobStore, job_store
+from nnunet_amt.app.patient_runs import new_run
 from nnunet_amt.study.run_study import open_study
 from nnunet_amt.study.settings import read_settings
 from tests.app.stand_ins import python, wait_for
+from tests.app.test_new_patient import RESULT
 from tests.report.studies import PageReader, write_study
 
 if TYPE_CHECKING:
@@ -257,3 +259,15 @@ def test_the_page_of_a_study_of_risk_is_linked(client: TestClient, study: Path) 
     assert answer.text == "<title>risk</title>"
     assert "sandbox" in answer.headers["content-security-policy"]
     assert client.get(f"{RESULTS}/risk/binary").status_code == 404
+
+
+def test_a_new_patient_s_page_says_how_good_the_model_was(client: TestClient, study: Path, folder: Path) -> None:
+    """The figures of the external test set, as above; and of a study without results that there are none."""
+    page = ""
+    for name in ("mine", "untested"):
+        run = new_run(folder.resolve(), given=("x",), study=name)
+        (run.results / "scan").mkdir(parents=True)
+        (run.results / "scan" / "result.json").write_text(json.dumps(RESULT))
+        page = client.get(f"/patients/{run.id}").text
+        assert ("<dt>Dice score</dt><dd>0.56" in page) == (name == "mine")
+        assert ("nobody knows how right" in page) == (name == "untested")
