@@ -134,12 +134,14 @@ def _look(folder: Path, *, as_json: bool, again: str | None) -> None:
     table = Table()
     for title in ("study", "state", "images", "revision", "returned"):
         table.add_column(title, no_wrap=True)
-    table.add_column("why", overflow="fold")
     for one in found:
         back = datetime.fromisoformat(one.returned).astimezone().strftime("%Y-%m-%d %H:%M") if one.returned else ""
         revision = str(one.revision) if one.revision else ""
-        table.add_row(one.study, one.state.replace("_", " "), str(one.objects), revision, back, printable(one.reason))
+        table.add_row(one.study, one.state.replace("_", " "), str(one.objects), revision, back)
     out.print(table)
+    for one in found:  # beside the table it would be a narrow column
+        if one.note:
+            out.print(printable(f"{one.study}: {one.note}"), markup=False)
 
 
 def _kinds(kinds: Sequence[str] | None) -> Any:
