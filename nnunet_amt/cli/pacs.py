@@ -229,7 +229,7 @@ def fetch(
     asked = FetchOptions(tuple(dict.fromkeys(modality or ["CT"])), most_studies, retries)
     if dry_run:
         found, without = find(archive, queries, options=asked)
-        _show_found(found, without, show_identifiers)
+        _show_found(found, without, asked.modalities, show_identifiers)
         raise typer.Exit(1 if without else 0)
     if output is None:
         raise BadInputError("-o: is missing; give the folder for what comes, or --dry-run")
@@ -246,10 +246,11 @@ def fetch(
         if not item.is_complete:
             of = "" if expected is None else f" of {expected}"
             err.print(printable(f"incomplete: {item.series.name}: {item.received}{of}: {item.trouble}"), markup=False)
-    _tell_without(result.without)
+    _tell_without(result.without, asked.modalities)
     show_written([output, *result.files])
-    if not result.is_complete:
+    if not all(one.is_complete for one in result.series):
         out.print("incomplete; the same command again fetches only the rest")
+    if not result.is_complete:
         raise typer.Exit(1)
     show_next("nnunet_amt", "segment", output, "-o", "segmented")
 
@@ -271,7 +272,9 @@ def _source(
     return WebArchive(address)
 
 
-def _show_found(found: Sequence[FoundSeries], without: Sequence[int], show_identifiers: bool) -> None:
+def _show_found(
+    found: Sequence[FoundSeries], without: Sequence[int], modalities: Sequence[str], show_identifiers: bool
+) -> None:
     """List the series that would come, a line each."""
     studies = len({one.study_uid for one in found})
     out.print(f"{studies} studies, {len(found)} series, {sum(one.expected or 0 for one in found)} objects")
@@ -281,11 +284,12 @@ def _show_found(found: Sequence[FoundSeries], without: Sequence[int], show_ident
         if show_identifiers:
             shown = ", ".join(f"{key} {value}" for key, value in one.identifiers.items() if value)
             out.print(printable(f"    {shown}, SeriesInstanceUID {one.series_uid}"), markup=False)
-    _tell_without(without)
+    _tell_without(without, modalities)
 
 
-def _tell_without(numbers: Sequence[int]) -> None:
+def _tell_without(numbers: Sequence[int], modalities: Sequence[str]) -> None:
     """Say which queries found nothing, in the order of --study, --accession, --query and --list."""
     if numbers:
         shown = ", ".join(map(str, numbers))
-        err.print(f"found nothing: number {shown} of what was asked for (--study, --accession, --query, --list)")
+        kinds = " or ".join(modalities)
+        err.print(f"found no {kinds}: number {shown} of what was asked for (--study, --accession, --query, --list)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
     from nnunet_amt.clinic.pacs.return_results import Send
 
+_TELL_UIDS = ("outgoing", "dicom_send")  # of these modules what is less than a warning
 _PLACE = "Where the receiver keeps what came, its ledger and the results."
 
 
@@ -112,7 +114,7 @@ def receive(
         operating_point=operating_point, device=device, kinds=_kinds(kinds), resample_tilt=resample_tilt,
         backoff_seconds=tuple(60.0 * minutes for minutes in retry or (1.0, 5.0, 25.0)),
     )  # fmt: skip
-    _log_quietly()
+    _log_lines()
     send = _sender(settings.return_to, settings.ae_title, tls if return_tls else None)
     run_receiver(settings, work, send=send, on_start=lambda at: _show_start(settings.ae_title, host, at, folder))
 
@@ -132,12 +134,14 @@ def _look(folder: Path, *, as_json: bool, again: str | None) -> None:
     table = Table()
     for title in ("study", "state", "images", "revision", "returned"):
         table.add_column(title, no_wrap=True)
-    table.add_column("why", overflow="fold")
     for one in found:
         back = datetime.fromisoformat(one.returned).astimezone().strftime("%Y-%m-%d %H:%M") if one.returned else ""
         revision = str(one.revision) if one.revision else ""
-        table.add_row(one.study, one.state.replace("_", " "), str(one.objects), revision, back, printable(one.reason))
+        table.add_row(one.study, one.state.replace("_", " "), str(one.objects), revision, back)
     out.print(table)
+    for one in found:  # beside the table it would be a narrow column
+        if one.note:
+            out.print(printable(f"{one.study}: {one.note}"), markup=False)
 
 
 def _kinds(kinds: Sequence[str] | None) -> Any:
@@ -172,12 +176,25 @@ def _sender(to: DicomAddress, calling: str, tls: TlsFiles | None) -> Send:
     return send
 
 
-def _log_quietly() -> None:
-    """Say what happens by marks; what pynetdicom says holds UIDs, and is shown with --verbose only."""
-    if logging.getLogger().getEffectiveLevel() > logging.INFO:
-        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
-        logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+def _log_lines() -> None:
+    """Say what happens by marks, a line each with its time; what holds UIDs is shown with --verbose only."""
+    from rich.logging import RichHandler
+
+    from nnunet_amt.clinic.pacs.worker_settings import LOG_LINE
+
+    root = logging.getLogger()
+    is_verbose = root.getEffectiveLevel() <= logging.INFO
+    for handler in [one for one in root.handlers if isinstance(one, RichHandler)]:  # it breaks lines, and has no time
+        root.removeHandler(handler)
+        lines = logging.StreamHandler(sys.stderr)
+        lines.setFormatter(logging.Formatter(LOG_LINE))
+        root.addHandler(lines)
+    logging.getLogger("pynetdicom").setLevel(logging.INFO if is_verbose else logging.CRITICAL + 1)
     logging.getLogger("nnunet_amt.clinic.pacs").setLevel(logging.INFO)
+    if not is_verbose:
+        logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+        for name in _TELL_UIDS:
+            logging.getLogger(f"nnunet_amt.clinic.pacs.{name}").setLevel(logging.WARNING)
 
 
 def _show_start(title: str, host: str, port: int, folder: Path) -> None:

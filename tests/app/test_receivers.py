@@ -55,3 +55,12 @@ def test_a_damaged_ledger_is_told(client: TestClient, folder: Path) -> None:
     (folder / "broken" / "ledger.sqlite").write_bytes(b"nothing of the kind" * 100)
     page = client.get("/receivers")
     assert page.status_code == 400 and "broken/ledger.sqlite: cannot be read" in page.text
+
+
+def test_where_nobody_counted_the_images_it_says_so(client: TestClient, folder: Path) -> None:
+    ledger = Ledger(folder / "from_pacs")
+    arrive(ledger, 1)
+    (series,) = ledger.series_to_look_at()
+    ledger.make_job(series, asked="the archive does not know the series")
+    told = '<td lang="en">not counted: the archive does not know the series</td>'
+    assert told in client.get("/receivers").text

@@ -143,4 +143,5 @@ def test_less_is_an_exit_code_of_one(study: list[Path], tmp_path: Path, monkeypa
     with query_peer(study) as peer:
         code, said = run(monkeypatch, "fetch", "--from", peer.address, "--study", "1.2.3", "-o", tmp_path / "none")
     assert code == 1
-    assert "found nothing: number 1 of what was asked for" in said
+    assert "found no CT: number 1 of what was asked for" in said
+    assert "fetches only the rest" not in said, "there is none"

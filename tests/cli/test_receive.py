@@ -51,7 +51,8 @@ def test_status_and_again(tmp_path: Path) -> None:
         ledger.failed(take(ledger), "failed with RuntimeError", backoff_seconds=(0.0,))
     study = ledger.mark("1.4")
     code, text = receive(tmp_path, "--status")
-    assert code == 0 and "set aside" in text and study in text
+    assert code == 0 and "set aside" in text
+    assert f"{study}: failed with RuntimeError" in text.splitlines()
     code, text = receive(tmp_path, "--status", "--json")
     (one,) = json.loads(text)
     assert (one["study"], one["state"], one["reason"]) == (study, "set_aside", "failed with RuntimeError")
@@ -59,3 +60,19 @@ def test_status_and_again(tmp_path: Path) -> None:
     assert ledger.take_job() is not None
     code, text = receive(tmp_path, "--again", "nobody")
     assert code == 2 and "no job of such a study was set aside" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("the archive does not know the series", "not counted: the archive does not know the series"),
+     ("the archive counts 1 images", None)],
+)  # fmt: skip
+def test_status_says_where_nobody_counted_the_images(tmp_path: Path, asked: str, told: str | None) -> None:
+    """Half of such a series may have been taken for a whole one."""
+    ledger = Ledger(tmp_path)
+    arrive(ledger, 1)
+    (series,) = ledger.series_to_look_at()
+    ledger.make_job(series, asked=asked)
+    _, text = receive(tmp_path, "--status")
+    lines = [line for line in text.splitlines() if line.startswith(f"{ledger.mark('1.4')}: ")]
+    assert lines == ([f"{ledger.mark('1.4')}: {told}"] if told else [])

@@ -47,7 +47,8 @@ def pynetdicom_module() -> ModuleType:
         from pynetdicom import _config
     except ImportError as error:
         raise MissingExtraError("sending and fetching need the extra: pip install 'nnunet_amt[pacs]'") from error
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+    if (theirs := logging.getLogger("pynetdicom")).level == logging.NOTSET:  # else somebody wants to hear it
+        theirs.setLevel(logging.CRITICAL + 1)
     _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
     _config.STORE_SEND_CHUNKED_DATASET = True
     module: ModuleType = pynetdicom
@@ -134,6 +135,12 @@ def _why_unreachable(to: DicomAddress, tls: TlsFiles | None) -> NoAssociationErr
         return NoAssociationError(f"{to}: no TLS can be agreed on ({word}); does it speak TLS?", is_final=True)
     except OSError as error:
         word = error.strerror or "no answer in time"
-        return NoAssociationError(f"{to}: cannot be reached ({word})", is_final=False)
-    hint = "" if tls else "; does it ask for TLS (--tls-ca)?"
+        hint = "; does it speak TLS?" if tls is not None and isinstance(error, ConnectionResetError) else ""
+        return NoAssociationError(f"{to}: cannot be reached ({word}){hint}", is_final=False)
+    if tls is None:
+        hint = "; does it ask for TLS (--tls-ca)?"
+    elif tls.certificate is None:
+        hint = "; does it ask for our certificate (--tls-cert, --tls-key)?"
+    else:
+        hint = "; does it trust who signed our certificate (--tls-cert)?"
     return NoAssociationError(f"{to}: ends the connection without a word{hint}", is_final=False)

@@ -118,7 +118,8 @@ class DicomArchive:
         contexts = [pynetdicom_module().build_context(_MOVE)]
         with associated(self.address, contexts, calling=self.calling, tls=self.tls) as association:
             troubles = [outcome(association.send_c_move(one, title, _MOVE)) for one in _identifiers(series, arrivals)]
-        return next(filter(None, troubles), "")
+        trouble = next(filter(None, troubles), "")
+        return f"{trouble}; it must know {title} with this machine and --port" if trouble else ""
 
 
 def _answers(association: Association, level: str, keys: Mapping[str, str], *, most: int | None) -> list[Any]:

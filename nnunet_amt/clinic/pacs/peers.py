@@ -110,7 +110,10 @@ def _peer(path: Path, given: Mapping[str, Any], number: int) -> Peer:
         raise BadInputError(
             f"--peers {path}: {where} addresses: {error}; give IP addresses or networks such as 10.0.1.0/24"
         ) from error
-    return Peer(ae_title(title), networks, None if ask is None else DicomAddress.parse(str(ask)))
+    try:
+        return Peer(ae_title(title), networks, None if ask is None else DicomAddress.parse(str(ask)))
+    except BadInputError as error:
+        raise BadInputError(f"--peers {path}: {where}: {error}") from error
 
 
 def _limits(path: Path, given: Any) -> Limits:

@@ -17,6 +17,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # t
 
 from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
 from nnunet_amt.clinic.pacs.ledger import Ledger, SeriesToLookAt
+from nnunet_amt.clinic.pacs.receive_status import COUNTED
 from nnunet_amt.clinic.source_series import NoCtError, ct_series_in
 from nnunet_amt.errors import AMTError, ImageReadError
 from nnunet_amt.images.dicom.files import quiet_readers
@@ -79,7 +80,7 @@ def count_at(
         return Count(None, "the archive did not answer when asked for the count")
     if len(found) != 1:
         return Count(None, "the archive does not know the series")
-    return Count(found[0], f"the archive counts {found[0]} images") if found[0] else Count(
+    return Count(found[0], f"{COUNTED} {found[0]} images") if found[0] else Count(
         None, "the archive tells no count of images"
     )  # fmt: skip
 

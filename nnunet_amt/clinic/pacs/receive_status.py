@@ -12,6 +12,7 @@ from nnunet_amt.clinic.pacs.ledger_database import LEDGER
 from nnunet_amt.errors import BadInputError
 
 State = Literal["received", "waiting", "running", "returned", "refused", "set_aside"]
+COUNTED = "the archive counts"  # how `SeriesStatus.asked` begins where there was a count
 STATES: tuple[State, ...] = get_args(State)
 _QUERY = """
 SELECT study_mark, mark, series.state, series.reason, asked, sender, first_received, last_received, series.revision,
@@ -54,6 +55,12 @@ class SeriesStatus:
     seconds_to_return: float | None
     next_try: str | None
     pixels_removed: bool
+
+    @property
+    def note(self) -> str:
+        """Why, and of a series that was taken for whole whether anybody had counted its images."""
+        uncounted = self.revision > 0 and self.asked and not self.asked.startswith(COUNTED)
+        return "; ".join(filter(None, [self.reason, f"not counted: {self.asked}" if uncounted else ""]))
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON holds it."""

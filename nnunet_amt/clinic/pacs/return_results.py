@@ -59,8 +59,8 @@ class ReturnResults:
             failed = self.send([self.folders.results / name for name in job.results]).failed
         except WorkFailedError as error:
             pause = self.pause(unreachable)
-            self.ledger.put_off(job, f"the archive cannot be reached: {error}", seconds=pause)
-            LOG.warning("the archive cannot be reached; study %s waits %.0f s", job.study_mark, pause)
+            self.ledger.put_off(job, f"cannot be returned now: {error}", seconds=pause)
+            LOG.warning("study %s cannot be returned now, and waits %.0f s: %s", job.study_mark, pause, error)
             return False
         except Exception as error:  # of whatever kind: no other study is to wait for it
             self._count(job, str(error) if isinstance(error, AMTError) else f"failed with {type(error).__name__}")

@@ -17,6 +17,8 @@ STUDY_KEYS = (
 SERIES_KEYS = ("SeriesInstanceUID", "SeriesDescription", "SeriesNumber")
 MODALITIES = ("CT", "RTSTRUCT", "SEG")
 _RANGES = ("StudyDate", "StudyTime", "PatientBirthDate")
+_DATES = ("StudyDate", "PatientBirthDate")
+_DATE = re.compile(r"\d{8}|\d{8}-|-\d{8}|\d{8}-\d{8}", re.ASCII)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _IN_ADDRESSES = re.compile(r"(?=.*\w)[\w.-]{1,64}", re.ASCII)
 _LONGEST = 324  # three parts of a person's name
@@ -111,6 +113,8 @@ def _key(text: str, where: str) -> tuple[str, str]:
         advice = "; for the modality there is --modality" if key.startswith("Modalit") else ""
         known = ", ".join((*STUDY_KEYS, *SERIES_KEYS))
         raise BadInputError(f"{where}: write KEY=VALUE, KEY one of {known}{advice}")
+    if key in _DATES and not _DATE.fullmatch(value.strip()):
+        raise BadInputError(f"{where}: {key} is a date as 20260101, or a range as 20260101-20260131")
     return key, _uid(value, where) if key.endswith("UID") else _value(value, where)
 
 

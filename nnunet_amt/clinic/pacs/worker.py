@@ -28,7 +28,7 @@ from nnunet_amt.clinic.model_source import opened_model
 from nnunet_amt.clinic.new_cases import NewCase
 from nnunet_amt.clinic.pacs.folders import ReceiveFolders
 from nnunet_amt.clinic.pacs.ledger import Job, Ledger
-from nnunet_amt.clinic.pacs.worker_settings import WorkerSettings
+from nnunet_amt.clinic.pacs.worker_settings import LOG_LINE, WorkerSettings
 from nnunet_amt.clinic.segment_case import CaseRun, SegmentOptions, run_network
 from nnunet_amt.clinic.source_series import ct_series_in
 from nnunet_amt.errors import AMTError, DiskFullError, ImageReadError
@@ -38,7 +38,7 @@ from nnunet_amt.images.image_file import ReadingOptions
 from nnunet_amt.nnunet.environment import require_device
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("nnunet_amt.clinic.pacs.worker")  # by its name also where it is run as a program
 _IDLE_SECONDS = 0.5
 _OBJECTS = ".dcm"
 _DISK_SECONDS = 60.0
@@ -195,7 +195,7 @@ def main(read: IO[str] | None = None) -> None:
     if not line:
         return  # who started us is gone already
     settings = WorkerSettings.from_json(line)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format=LOG_LINE, stream=sys.stderr)
     logging.getLogger("nnunet_amt.clinic.pacs").setLevel(logging.INFO)
     ended = threading.Event()
 

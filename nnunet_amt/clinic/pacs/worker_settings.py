@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from nnunet_amt.clinic.case_objects import Kind
 from nnunet_amt.images.image_file import ReadingOptions
 
+LOG_LINE = "%(asctime)s %(levelname)s %(message)s"  # of the receiver and of its worker
+
 
 @dataclass(frozen=True)
 class WorkerSettings:

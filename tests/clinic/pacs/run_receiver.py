@@ -10,9 +10,10 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from nnunet_amt.base.processes import end_tidily_when_told
 from nnunet_amt.clinic.pacs.address import DicomAddress
+from nnunet_amt.clinic.pacs.dicom_send import send_objects
 from nnunet_amt.clinic.pacs.receiver import ReceiveSettings, receive
 from nnunet_amt.clinic.pacs.worker_settings import WorkerSettings
-from tests.clinic.pacs.stand_ins import LOOPBACK, PEERS, WORKER, send_to
+from tests.clinic.pacs.stand_ins import LOOPBACK, PEERS, WORKER
 
 
 def main() -> None:
@@ -27,8 +28,8 @@ def main() -> None:
     )
     work = WorkerSettings(str(folder / "receiver"), str(folder / "model"), device="cpu", backoff_seconds=(0.5, 0.5))
     receive(
-        settings, work, send=lambda paths: send_to(paths, archive), worker_command=WORKER,
-        on_start=lambda at: print(at, flush=True),
+        settings, work, send=lambda paths: send_objects(paths, archive, calling="AMT", retries=0),
+        worker_command=WORKER, on_start=lambda at: print(at, flush=True),
     )  # fmt: skip
 
 

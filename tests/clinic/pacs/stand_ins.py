@@ -17,7 +17,6 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
-from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
     SecondaryCaptureImageStorage,
@@ -27,7 +26,6 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from nnunet_amt.clinic.pacs.address import DicomAddress
 from nnunet_amt.clinic.pacs.peers import Limits, Peer, Peers
-from nnunet_amt.errors import WorkFailedError
 from tests.images.dicom.dicom_fixtures import series_uid, write_ct_series
 from tests.images.dicom.seg_fixtures import as_source
 
@@ -161,32 +159,9 @@ def archive() -> Iterator[Archive]:
 
 @dataclass(frozen=True)
 class SentObjects:
-    """What `send_to` gives: as the package's own sender does."""
+    """What sending gives, as the package's own sender does."""
 
     failed: tuple[tuple[Path, str], ...]
-
-
-def send_to(paths: Sequence[Path], to: DicomAddress, *, calling: str = "AMT") -> SentObjects:
-    """Send objects by C-STORE; WorkFailedError if there is no association."""
-    entity = AE(calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
-    datasets = [pydicom.dcmread(path) for path in paths]
-    entity.requested_contexts = [
-        build_context(sop_class, syntax)
-        for sop_class, syntax in sorted(
-            {(str(one.SOPClassUID), str(one.file_meta.TransferSyntaxUID)) for one in datasets}
-        )
-    ]
-    association = entity.associate(to.host, to.port, ae_title=to.ae_title)
-    if not association.is_established:
-        raise WorkFailedError(f"{to}: no association")
-    failed = []
-    for path, dataset in zip(paths, datasets, strict=True):
-        status = association.send_c_store(dataset) if association.is_established else Dataset()
-        if "Status" not in status or status.Status != 0:
-            failed.append((path, f"status 0x{status.Status:04X}" if "Status" in status else "no answer"))
-    association.release()
-    return SentObjects(tuple(failed))
 
 
 def above_zero(values: NDArray[np.signedinteger]) -> NDArray[np.uint8]:

@@ -179,6 +179,7 @@ def test_the_receiver_hears_only_the_archive(tmp_path: Path) -> None:
         other = replace(source, address=replace(peer.address, ae_title="ELSEWHERE"))
         result = fetch(other, queries_of(studies=[STUDY]), tmp_path / "refused", options=options)
         assert result.series[0].received == 0
+        assert result.series[0].trouble.endswith("; it must know RECEIVER with this machine and --port")
         assert not result.is_complete
         assert not list((tmp_path / "refused").rglob("*.dcm"))
 

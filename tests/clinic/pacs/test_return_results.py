@@ -65,14 +65,17 @@ def test_an_object_that_is_not_taken_sets_aside_and_nothing_waits_for_it(ledger:
     assert bad.reason == "the archive did not take 1 of 2 objects: status 0x0122"
 
 
-def test_an_archive_that_is_away_counts_against_nobody(ledger: Ledger) -> None:
+def test_an_archive_that_is_away_counts_against_nobody(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     def away(_: Sequence[Path]) -> SentObjects:
         raise WorkFailedError("PACS@127.0.0.1:104: no association")
 
     segmented(ledger)
     results = returning(ledger, away)
     assert [results.return_next(unreachable=number) for number in range(6)] == [False] * 6
-    assert states(ledger)[0].state == "waiting" and "cannot be reached" in states(ledger)[0].reason
+    assert states(ledger)[0].state == "waiting" and states(ledger)[0].reason == (
+        "cannot be returned now: PACS@127.0.0.1:104: no association"
+    )
+    assert "PACS@127.0.0.1:104: no association" in caplog.text
     assert returning(ledger, lambda _: SentObjects(())).return_next() is True
     assert states(ledger)[0].state == "returned"
 

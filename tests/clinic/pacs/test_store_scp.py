@@ -16,10 +16,11 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, build_context
 from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
 
-from nnunet_amt.clinic.pacs.address import TlsFiles
+from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
+from nnunet_amt.clinic.pacs.association import NoAssociationError, associated
 from nnunet_amt.clinic.pacs.ledger import Ledger
 from nnunet_amt.clinic.pacs.object_store import ObjectStore
 from nnunet_amt.clinic.pacs.peers import Limits, Peer, Peers
@@ -154,7 +155,11 @@ def test_what_is_no_dicom_at_all(tmp_path: Path, sent: bytes) -> None:
 def pem(tmp_path: Path) -> TlsFiles:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate of this test")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    return make_pem(tmp_path)
+
+
+def make_pem(folder: Path) -> TlsFiles:
+    cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {cert} -days 1 -subj /CN=localhost "
         "-addext subjectAltName=IP:127.0.0.1".split(), check=True, capture_output=True,
@@ -174,3 +179,27 @@ def test_with_tls_only_those_with_a_certificate_come_in(tmp_path: Path, pem: Tls
         without = TlsFiles(pem.ca).for_client()
         assert not entity.associate(LOOPBACK, port, ae_title="AMT", tls_args=(without, LOOPBACK)).is_established
         assert not entity.associate(LOOPBACK, port, ae_title="AMT").is_established
+
+
+def test_what_lacks_for_tls_is_told(tmp_path: Path, pem: TlsFiles) -> None:
+    """Our certificate, one that is trusted there, or TLS at all: each has its own hint."""
+    other = tmp_path / "other"
+    other.mkdir()
+    stranger = make_pem(other)
+    with receiver(tmp_path, tls=pem.for_server()) as (port, _):
+        at = DicomAddress("AMT", LOOPBACK, port)
+        assert "does it ask for TLS (--tls-ca)?" in why_none(at, None)
+        assert "does it ask for our certificate (--tls-cert, --tls-key)?" in why_none(at, TlsFiles(pem.ca))
+        untrusted = TlsFiles(pem.ca, stranger.certificate, stranger.key)
+        assert "does it trust who signed our certificate (--tls-cert)?" in why_none(at, untrusted)
+    with receiver(other) as (port, _):
+        assert "does it speak TLS?" in why_none(DicomAddress("AMT", LOOPBACK, port), pem)
+
+
+def why_none(at: DicomAddress, tls: TlsFiles | None) -> str:
+    with (
+        pytest.raises(NoAssociationError) as caught,
+        associated(at, [build_context(Verification)], calling="PACS", tls=tls),
+    ):
+        pass
+    return str(caught.value)

@@ -39,6 +39,15 @@ def test_what_may_not_be_asked(keys: list[str]) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("date", ["2026-01-01", "2026", "01.02.2026", "20260101-2026"])
+def test_a_date_is_as_dicom_writes_it(date: str) -> None:
+    """An archive finds nothing on another one, and says no more."""
+    with pytest.raises(BadInputError, match="StudyDate is a date as 20260101"):
+        queries_of(keys=[f"StudyDate={date}"])
+    for sound in ("20260101", "20260101-", "-20260131", "20260101-20260131"):
+        assert queries_of(keys=[f"StudyDate={sound}"]) == [Query({"StudyDate": sound})]
+
+
 def test_a_list_is_named_by_its_line(tmp_path: Path) -> None:
     listed = tmp_path / "list"
     listed.write_text("1.2.3\nplanted-name\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
+import sys
 import threading
 from pathlib import Path
 
@@ -179,3 +181,13 @@ def test_a_worker_takes_back_what_a_dead_one_had(
     run_worker(settings, told=told.append, ended=ended)
     assert list(told[0]) == ["ready"]
     assert ledger.job_to_return() is not None
+
+
+def test_what_it_logs_is_heard_where_it_is_run_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has another name there, whose logger would keep all but warnings to itself."""
+    spec = importlib.util.spec_from_file_location("program", worker.__file__)
+    assert spec is not None and spec.loader is not None
+    program = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, program)
+    spec.loader.exec_module(program)
+    assert program.LOG.name == worker.__name__
