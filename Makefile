@@ -36,6 +36,7 @@ test: $(VENV)/installed-dev  ## Run the tests but for the slow ones, those in a 
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(WITHOUT_APP) -m "not slow and not real and not browser and not clinic and not timed"
 
 test-app: $(VENV)/installed-browser chromium  ## Run the tests of the no-code page: its server, and every page in a headless Chromium
+	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) tests/app
 	$(BIN)/python -m pytest tests/browser/test_app_*.py -m "not timed"    # one browser and one server at a time
 
