@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
+import SimpleITK as sitk
 
 from tests.browser.app_server import AppServer
 from tests.browser.conftest import LAPTOP, OpenPage
@@ -70,14 +71,21 @@ def choose_small_settings(page: Page) -> None:
     page.get_by_role("link", name="Steps").click()
 
 
-def segment_new_patient(page: Page, path: Path) -> None:
+def segment_new_patient(page: Page, folder: Path) -> None:
+    """Save what there is to save: after five steps of training it is chance whether a model finds anything."""
     page.get_by_role("link", name="New patient").click()
     page.get_by_label("Or where it lies").fill("hospital/cts/external_001")
     page.get_by_role("button", name="Segment").click()
     page.get_by_role("link", name="Look at the result").wait_for(timeout=3 * MINUTES)
+    found_nothing = page.get_by_text("The model found no tumour").count()
+    name = "segmentation.nii.gz" if found_nothing else "seg.dcm"
     with page.expect_download() as saved:
-        page.get_by_role("link", name="seg.dcm").click()
-    saved.value.save_as(path)
+        page.get_by_role("link", name=name).click()
+    saved.value.save_as(folder / name)
+    if found_nothing:
+        assert sitk.GetArrayViewFromImage(sitk.ReadImage(str(folder / name))).max() in (0, 1)
+    else:
+        assert pydicom.dcmread(folder / name).Modality == "SEG"
 
 
 def test_from_a_folder_of_cts_to_the_saved_report(context: BrowserContext, server: AppServer, tmp_path: Path) -> None:
@@ -106,7 +114,6 @@ def test_from_a_folder_of_cts_to_the_saved_report(context: BrowserContext, serve
     assert tab.complaints == []
     assert all(request.startswith("http://127.0.0.1:") for request in tab.requests)
     page.goto(study)
-    segment_new_patient(page, tmp_path / "seg.dcm")
-    assert pydicom.dcmread(tmp_path / "seg.dcm").Modality == "SEG"
+    segment_new_patient(page, tmp_path)
     page.get_by_role("link", name="Log").click()
     assert [line.split()[1] for line in page.locator("pre").all_inner_texts()] == ["segment", "study"]
