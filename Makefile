@@ -37,7 +37,7 @@ test: $(VENV)/installed-dev  ## Run the tests but for the slow ones, those in a 
 
 test-app: $(VENV)/installed-browser chromium  ## Run the tests of the no-code page: its server, and every page in a headless Chromium
 	@test -f $(NIIVUE) || $(MAKE) --silent viewer || echo "the tests of moving pictures skip"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) tests/app
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) tests/app -m "not timed"
 	$(BIN)/python -m pytest tests/browser/test_app_*.py -m "not timed"    # one browser and one server at a time
 
 test-slow: $(VENV)/installed-dev  ## Run the tests that take more than ten seconds, and those on real CTs where these are there
