@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nnunet_amt.app.jobs import job_store
+from nnunet_amt.app.jobs import APP_FOLDER, job_store
 from nnunet_amt.app.language import language_of, texts
 from nnunet_amt.app.pages import opened_folder, render, told
 from nnunet_amt.app.patient_runs import run_of
@@ -131,7 +131,7 @@ def _is_uid(text: str) -> bool:
 
 
 def _place(opened: Path) -> Path:
-    return opened / ".nnunet_amt_app"
+    return opened / APP_FOLDER
 
 
 routes = [

@@ -31,6 +31,7 @@ from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.processes import without_current_folder
 from nnunet_amt.errors import BadInputError
 
+APP_FOLDER = ".nnunet_amt_app"  # of the opened folder: what the page itself keeps
 JobState = Literal["queued", "running", "done", "failed", "stopped"]
 
 JOB, ALIVE, STARTED, ENDED, STOP, LINES = "job.json", "alive", "started.json", "ended.json", "stop", "lines.jsonl"
@@ -104,7 +105,7 @@ class JobStore:
 
     def __init__(self, folder: Path) -> None:
         self.opened = folder.resolve()
-        self.folder = self.opened / ".nnunet_amt_app" / "jobs"
+        self.folder = self.opened / APP_FOLDER / "jobs"
         self._over: dict[str, Job] = {}  # they never change again
         self._runners: list[subprocess.Popen[bytes]] = []  # of this server, to be waited for when they end
 

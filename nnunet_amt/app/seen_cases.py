@@ -28,6 +28,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from nnunet_amt.app.case_table import CaseTable, read_case_table
+from nnunet_amt.app.jobs import APP_FOLDER
 from nnunet_amt.app.pages import opened_folder
 from nnunet_amt.app.studies import study_of
 from nnunet_amt.base.files import atomic_path, files_together, locked_folder, read_record, write_json
@@ -49,7 +50,7 @@ from nnunet_amt.pictures import PlaneView
 from nnunet_amt.study.settings import manifest_path, read_settings
 from nnunet_amt.study.stages import reading_options
 
-_FOLDER, _SECRET = ".nnunet_amt_app", "secret"
+_SECRET = "secret"
 CT, MASK, SECOND = "ct.nii", "mask.nii", "second.nii"
 _VERSION = 1  # of the records
 _KEPT = 8  # cases whose voxels are kept
@@ -223,7 +224,7 @@ class StudyCases:
 
     @property
     def _folder(self) -> Path:
-        return self.opened / _FOLDER / "seen" / self.study.name
+        return self.opened / APP_FOLDER / "seen" / self.study.name
 
     def _record(self, key: str) -> Path:
         return self._folder / "cases" / f"{key}.json"
@@ -323,7 +324,7 @@ def _cases_in(path: Path, content: bytes) -> Mapping[str, CohortCase]:
 @lru_cache(maxsize=4)
 def _secret(opened: Path) -> bytes:
     """Give what keys the codes and digests of an opened folder; made once, and kept for its owner alone."""
-    path = opened / _FOLDER / _SECRET
+    path = opened / APP_FOLDER / _SECRET
     with locked_folder(path.parent):
         if not path.is_file():
             with atomic_path(path) as partial:

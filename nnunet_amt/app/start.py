@@ -17,13 +17,14 @@ from pathlib import Path
 
 import uvicorn
 
+from nnunet_amt.app.jobs import APP_FOLDER
 from nnunet_amt.app.security import is_loopback
 from nnunet_amt.app.server import create_app
 from nnunet_amt.base.files import atomic_path, read_record, require_no_file
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.study.settings import SETTINGS_FILE
 
-_MEMORY = Path(".nnunet_amt_app", "server.json")
+_MEMORY = Path(APP_FOLDER, "server.json")
 _SHORTEST_PASSWORD = 12
 _MEANING = (
     "everybody who reaches this machine and knows the password sees what lies in {folder} and starts jobs as you; "

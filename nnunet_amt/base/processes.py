@@ -20,9 +20,10 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -51,15 +52,20 @@ def keep_freed_memory() -> None:
 
 
 @contextlib.contextmanager
-def pools_of_threads(module: ModuleType) -> Iterator[None]:
-    """Let the pools that a module makes by ``multiprocessing.get_context(...).Pool`` be of threads of this process."""
+def pools_made_by(module: ModuleType, pool_of: Callable[[str | None], Callable[..., Any]]) -> Iterator[None]:
+    """Let a module's ``multiprocessing.get_context(METHOD).Pool`` be what ``pool_of(METHOD)`` gives."""
     original = module.multiprocessing
-    in_threads = SimpleNamespace(Pool=multiprocessing.pool.ThreadPool)
-    module.multiprocessing = SimpleNamespace(get_context=lambda _method=None: in_threads)  # type: ignore[attr-defined]
+    replaced = SimpleNamespace(get_context=lambda method=None: SimpleNamespace(Pool=pool_of(method)))
+    module.multiprocessing = replaced  # type: ignore[attr-defined]
     try:
         yield
     finally:
         module.multiprocessing = original  # type: ignore[attr-defined]
+
+
+def pools_of_threads(module: ModuleType) -> contextlib.AbstractContextManager[None]:
+    """Let the pools that a module makes be of threads of this process, see `pools_made_by`."""
+    return pools_made_by(module, lambda _method: multiprocessing.pool.ThreadPool)
 
 
 def keep_current_folder_out() -> None:

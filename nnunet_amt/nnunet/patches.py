@@ -11,11 +11,11 @@ import contextlib
 import io
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
-from nnunet_amt.base.processes import end_with_parent
+from nnunet_amt.base.processes import end_with_parent, pools_made_by
 from nnunet_amt.base.progress import Progress
 
 
@@ -26,24 +26,15 @@ def quiet_nnunet() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def pools_that_end_with_parent(module: ModuleType) -> Iterator[None]:
+def pools_that_end_with_parent(module: ModuleType) -> AbstractContextManager[None]:
     """Let the pools that a module makes by ``multiprocessing.get_context(...).Pool`` use `end_with_parent`.
 
     nnU-Net's fingerprint gives its workers no initialiser: Ctrl-C would reach them too, and each would print a
     traceback of its own; after a kill they would stay.
     """
-
-    def get_context(method: str | None = None) -> SimpleNamespace:
-        pool = multiprocessing.get_context(method).Pool
-        return SimpleNamespace(Pool=partial(pool, initializer=end_with_parent))
-
-    original = module.multiprocessing
-    module.multiprocessing = SimpleNamespace(get_context=get_context)  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        module.multiprocessing = original  # type: ignore[attr-defined]
+    return pools_made_by(
+        module, lambda method: partial(multiprocessing.get_context(method).Pool, initializer=end_with_parent)
+    )
 
 
 @contextmanager
