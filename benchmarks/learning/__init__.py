@@ -1,1 +1,1 @@
-"""Does it learn: the paper's recipe and default nnU-Net on a harder phantom cohort, for the same compute time."""
+"""Does it learn: the fast recipe, the paper's and default nnU-Net on harder phantoms, for the same compute time."""

@@ -1,9 +1,10 @@
-"""Does it learn: train the paper's recipe and default nnU-Net for the same compute time and compare them.
+"""Does it learn: train the fast recipe, the paper's and default nnU-Net for the same compute time and compare them.
 
-    python -m benchmarks.learning OUT --minutes 70
+    python -m benchmarks.learning OUT
 
-Makes the cohort, plans, calibrates, trains, predicts and evaluates; run again, it goes on where it stopped.
-OUT/comparison.md and OUT/learning_curves.png are the result.
+Makes the cohort, plans, trains, predicts and evaluates; run again, it goes on where it stopped, with more --seeds or
+--arms too. OUT/runs.csv has every external case of every run, OUT/comparison.md and OUT/learning_curves.png what
+they say.
 """
 
 from __future__ import annotations
@@ -12,29 +13,28 @@ import argparse
 import os
 from pathlib import Path
 
+from benchmarks.learning.arms import ARMS, Study, write_study
 from benchmarks.learning.command_line import run
 from benchmarks.learning.figure import write_learning_curves
-from benchmarks.learning.judge import evaluate_both, predict_both, write_table
-from benchmarks.learning.make_cohort import add_cohort_options, design_of
-from benchmarks.learning.prepare import make_dataset, plan_both
-from benchmarks.learning.study import Study
-from benchmarks.learning.train import share_out, train_both
+from benchmarks.learning.prepare import make_dataset, plan_arm
+from benchmarks.learning.results import collect_runs, write_comparison
+from benchmarks.learning.schedule import run_all
 from nnunet_amt.cli.console import out, progress_bars, show_written
 
 
 def main() -> None:
     study, jobs = _read_options()
+    study.output.mkdir(parents=True, exist_ok=True)
+    study_file = write_study(study)
     with progress_bars() as report:
         make_dataset(study, jobs, report)
-        plan_both(study, jobs, report)
-        budget = share_out(study, report)
-        train_both(study, budget, report)
-        predict_both(study, report)
-        results = evaluate_both(study, jobs, report)
-    table = write_table(study, budget, results)
-    figure = write_learning_curves(study)
-    out.print(table, markup=False)
-    show_written([study.output / "comparison.md", figure])
+        for arm in study.chosen_arms():
+            plan_arm(study, arm, jobs, report)
+        run_all(study, study_file, jobs, report)
+    runs = collect_runs(study)
+    out.print(write_comparison(study, runs), markup=False)
+    figure = write_learning_curves(study, runs)
+    show_written([study.output / "runs.csv", study.output / "comparison.md", figure])
 
 
 def _read_options() -> tuple[Study, int]:
@@ -42,40 +42,25 @@ def _read_options() -> tuple[Study, int]:
     parser.add_argument("output", type=Path, metavar="OUT", help="folder for everything; a started one is gone on with")
     defaults = Study(Path())
     parser.add_argument(
-        "--minutes",
-        type=float,
-        default=defaults.minutes,
-        help="compute time of each training: CPU time of one thread, or time on the GPU (default: %(default)g)",
-    )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=defaults.epochs, help="of both trainings (default: %(default)s)")
-    parser.add_argument(
-        "--spacing",
-        type=float,
-        nargs=3,
-        default=defaults.spacing,
-        metavar=("Z", "Y", "X"),
-        help="in mm, of both recipes (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--patch-size",
-        type=int,
-        nargs=3,
-        metavar=("Z", "Y", "X"),
-        help="voxels, of the paper's recipe; default nnU-Net plans its own",
-    )
+        "--seconds", type=float, default=defaults.seconds, metavar="N",
+        help="smallest budget: CPU time of one thread, or time on the GPU (default: %(default)g)",
+    )  # fmt: skip
+    for name, kind, what in (
+        ("budgets", int, "times the smallest"),
+        ("seeds", int, "the same in every arm"),
+        ("arms", str, f"of {', '.join(arm.key for arm in ARMS)}"),
+    ):
+        default = getattr(defaults, name)
+        parser.add_argument(f"--{name}", type=kind, nargs="+", default=default, help=f"{what} (default: %(default)s)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=defaults.device, help="(default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
-    add_cohort_options(parser)
     options = parser.parse_args()
+    if unknown := set(options.arms) - {arm.key for arm in ARMS}:
+        parser.error(f"--arms {' '.join(sorted(unknown))}: must be of {', '.join(arm.key for arm in ARMS)}")
     study = Study(
-        output=options.output.resolve(),
-        minutes=options.minutes,
-        device=options.device,
-        spacing=tuple(options.spacing),
-        patch_size=tuple(options.patch_size) if options.patch_size else None,
-        epochs=options.epochs,
-        design=design_of(options),
-    )
+        output=options.output.resolve(), seconds=options.seconds, budgets=tuple(options.budgets),
+        seeds=tuple(options.seeds), arms=tuple(options.arms), device=options.device,
+    )  # fmt: skip
     return study, options.jobs
 
 

@@ -1,42 +1,60 @@
-"""The learning curves of both recipes over compute time."""
+"""What each arm reaches for its compute time, with the spread over seeds."""
 
 from __future__ import annotations
 
-from math import isnan
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.learning.study import RECIPES, Study
-from benchmarks.learning.trainers import read_compute
+from benchmarks.learning.arms import ARMS, Study
+from benchmarks.learning.results import Finished
 from nnunet_amt.base.files import atomic_path
 
 __all__ = ["write_learning_curves"]
 
-_COLOURS = ("tab:blue", "tab:orange")
-_LOSSES = ("Dice loss", "Dice + cross-entropy loss")
-_DICE = ("whole tuning volumes", "patches of the tuning cases")
+_COLOURS = ("tab:green", "tab:blue", "tab:cyan", "tab:orange", "tab:red", "tab:purple")
 
 
-def write_learning_curves(study: Study) -> Path:
-    """Draw the training loss and the Dice on the tuning cases over compute hours, both recipes."""
+def write_learning_curves(study: Study, runs: Sequence[Finished]) -> Path:
+    """Draw Dice, and false positives of cases without a tumour, over compute time: mean, and the range over seeds."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    loss_axes, dice_axes = figure.subplots(1, 2)
-    for recipe, colour, loss, dice in zip(RECIPES, _COLOURS, _LOSSES, _DICE, strict=True):
-        rows = read_compute(study.fold(recipe) / "compute.csv")
-        hours = [row["compute_seconds"] / 3600 for row in rows]
-        loss_axes.plot(hours, [row["train_loss"] for row in rows], color=colour, label=f"{recipe.title}: {loss}")
-        known = [(hour, row["dice"]) for hour, row in zip(hours, rows, strict=True) if not isnan(row["dice"])]
-        dice_axes.plot(*zip(*known, strict=True), color=colour, marker=".", label=f"{recipe.title}: {dice}")
-    kind = "CPU hours, one thread" if study.device == "cpu" else "GPU hours"
-    for axes, title in ((loss_axes, "Training loss (scales differ)"), (dice_axes, "Dice on the tuning cases")):
+    left, right = figure.subplots(1, 2)
+    for arm, colour in zip(ARMS, _COLOURS, strict=True):
+        own = [one for one in runs if one.run.arm == arm.key]
+        dice = {one.run: float(one.dice().mean()) for one in own}
+        false = {one.run: float(one.false_positives(tumour=False).mean()) for one in own}
+        for axes, values in ((left, dice), (right, false)):
+            _curve(axes, study, values, colour, arm.title)
+    kind = "CPU seconds, one thread" if study.device == "cpu" else "GPU seconds"
+    for axes, title in ((left, "Dice, external cases"), (right, "False positives a scan, cases without a tumour")):
+        axes.set_xscale("log")
+        ticks = [budget * study.seconds for budget in study.budgets]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel(kind)
         axes.set_title(title)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-        axes.set_xlim(left=0)
-    dice_axes.set_ylim(0, 1)
+        axes.set_ylim(bottom=0)
+    left.set_ylim(0, 1)
     path = study.output / "learning_curves.png"
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
     return path
+
+
+def _curve(axes: Axes, study: Study, values: dict, colour: str, title: str) -> None:
+    """Draw a line through the means of the budgets, a band from the lowest to the highest seed, a dot a seed."""
+    budgets = sorted({run.budget for run in values})
+    if not budgets:
+        return
+    of_budget = [[value for run, value in values.items() if run.budget == budget] for budget in budgets]
+    seconds = np.array(budgets) * study.seconds
+    axes.plot(seconds, [np.mean(found) for found in of_budget], color=colour, label=title)
+    axes.fill_between(seconds, [min(found) for found in of_budget], [max(found) for found in of_budget], color=colour,
+                      alpha=0.15)  # fmt: skip
+    for place, found in zip(seconds, of_budget, strict=True):
+        axes.plot([place] * len(found), found, ".", color=colour, markersize=4)

@@ -10,9 +10,9 @@ import numpy as np
 
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.phantom.mediastinum import Findings, Push, VesselPath
-from nnunet_amt.phantom.shapes import Block, Capsule, Ellipsoid, Point, Shape
+from nnunet_amt.phantom.shapes import Block, Capsule, Ellipsoid, Point, Shape, tube
 
-Distractor = Literal["pericardial effusion", "ectatic aorta", "enlarged nodes", "thymic remnant"]
+Distractor = Literal["pericardial effusion", "ectatic aorta", "enlarged nodes", "thymic remnant", "pacemaker"]
 DISTRACTORS: tuple[Distractor, ...] = get_args(Distractor)
 
 # Share of the ectasia that each point of the aorta takes, root to diaphragm: most where it ascends
@@ -41,6 +41,8 @@ class DrawnFindings(Findings):
         Size of a thymic remnant against that of a young adult, 0 for none.
     remnant_hu
         Its HU.
+    pacemaker
+        Whether there is one: a can in front of the left upper ribs, and its lead into the right heart.
     """
 
     effusion: float = 0.0
@@ -49,6 +51,7 @@ class DrawnFindings(Findings):
     nodes: tuple[tuple[int, float], ...] = ()
     remnant: float = 0.0
     remnant_hu: float = 40.0
+    pacemaker: bool = False
 
     def widened_aorta(self, path: VesselPath) -> VesselPath:
         """Widen the ascending aorta of a `path` of (x, y, z, radius); it grows forwards and to the right."""
@@ -136,6 +139,17 @@ class DrawnFindings(Findings):
             for (x, y, z), (across, deep, tall) in poles
         ]
 
+    def metal(self) -> list[Shape]:
+        """Give the pacemaker's can and lead."""
+        if not self.pacemaker:
+            return []
+        way = ((62, -69, 62, 1.3), (38, -28, 76, 1.3), (-20, -38, 56, 1.3), (-29, -27, 10, 1.3), (-24, -40, -62, 1.6),
+               (4, -58, -84, 1.6))  # fmt: skip
+        return [
+            Ellipsoid((70.0, -70.0, 55.0), (22.0, 5.0, 18.0)),
+            *tube([part[:3] for part in way], [p[3] for p in way]),
+        ]
+
 
 @dataclass(frozen=True)
 class Distractors:
@@ -161,4 +175,5 @@ class Distractors:
             nodes=nodes if "enlarged nodes" in self.names else (),
             remnant=remnant if "thymic remnant" in self.names else 0.0,
             remnant_hu=remnant_hu,
+            pacemaker="pacemaker" in self.names,
         )

@@ -1,4 +1,4 @@
-"""The harder phantom cohort: sizes from 1 to 12 cm, isodense tumours, distractors, and an external test set apart.
+"""The harder phantom cohort: sizes from 1 to 12 cm or none, isodense tumours, distractors, an external test set apart.
 
 The external cases come from institutions, manufacturers, kernels, slice thicknesses and, mostly, contrast phases that
 no training or tuning case has.
@@ -23,13 +23,14 @@ from nnunet_amt.phantom.tumour import TumourRequest
 _Choice = TypeVar("_Choice")
 
 HARDER_DESIGN = CohortDesign(
-    training=100,
-    tuning=20,
-    external=40,
+    training=70,
+    tuning=7,
+    external=21,
     excluded=0,
     development_institutions=10,
-    external_institutions=25,
+    external_institutions=15,
     in_plane_pixels=104,
+    beside_tumours=60.0,
 )
 
 
@@ -58,6 +59,7 @@ _EXTERNAL = _Practice(
 # Largest axial diameter in mm by rank: as many below 3 cm as above 8
 _DIAMETERS = ((0.0, 0.25, 0.5, 0.75, 1.0), (10.0, 30.0, 50.0, 80.0, 120.0))
 _ISODENSE, _TWO_LESIONS = 0.25, 0.12  # shares of cases
+_ONE_WITHOUT_TUMOUR_IN = 7  # of a split's cases, spread over it
 _EACH_DISTRACTOR = 0.3  # share of cases
 
 
@@ -73,7 +75,8 @@ def write_harder_cohort(
 def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase]:
     """Lay out every row of the harder cohort's manifest without rendering anything.
 
-    Each split runs through all diameters, evenly, from 1 to 12 cm; excluded rows are those of `plan_cohort`.
+    Every seventh case of a split has no tumour. Each split runs through all diameters, evenly, from 1 to 12 cm;
+    excluded rows are those of `plan_cohort`.
     """
     sizes = {"training": design.training, "tuning": design.tuning, "external": design.external}
     places = {
@@ -86,12 +89,13 @@ def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase
         if case.split is not None:
             rank, count = int(places[case.split][counted[case.split]]), sizes[case.split]
             counted[case.split] += 1
-            case = _harder(case, design.seed, rank / max(count - 1, 1))
+            number = counted[case.split] + 1
+            case = _harder(case, design.seed, rank / max(count - 1, 1), without=number % _ONE_WITHOUT_TUMOUR_IN == 0)
         cases.append(case)
     return cases
 
 
-def _harder(case: PlannedCase, seed: int, place: float) -> PlannedCase:
+def _harder(case: PlannedCase, seed: int, place: float, *, without: bool) -> PlannedCase:
     rng = np.random.default_rng([seed, case.index, 6])
     practice = _EXTERNAL if case.split == "external" else _DEVELOPMENT
     histology = case.request.tumours[0].histology
@@ -102,7 +106,7 @@ def _harder(case: PlannedCase, seed: int, place: float) -> PlannedCase:
     phases, shares = zip(*practice.phases, strict=True)
     request = replace(
         case.request,
-        tumours=tuple(tumours),
+        tumours=() if without else tuple(tumours),
         manufacturer=_one_of(practice.manufacturers, rng),
         slice_thickness=_one_of(practice.thicknesses, rng),
         kernel=_one_of(practice.kernels, rng),

@@ -12,13 +12,13 @@ from typing import Any
 from nnunet_amt.app.language import Texts
 from nnunet_amt.app.problem_words import problem_words
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import FAST, PAPER, recipe_of
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.train import NNUNET_EPOCHS
 from nnunet_amt.study.run_study import open_study
 from nnunet_amt.study.settings import StudySettings, read_settings, write_settings
 
-_EPOCHS = re.compile(rf"{DEFAULT_TRAINER}_(\d+)epochs?")
+_EPOCHS = re.compile(rf"({PAPER.trainer}|{FAST.trainer})_(\d+)epochs?")
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,17 @@ def _text(value: object) -> str:
 
 def trainer_choices(chosen: str, t: Texts) -> list[tuple[str, str]]:
     """Give the trainers with their words, the longest training first; `chosen` is among them whatever it is."""
-    numbered = {name: int(found[1]) for name in our_trainers() if (found := _EPOCHS.fullmatch(name))}
-    numbered[DEFAULT_TRAINER] = NNUNET_EPOCHS
-    names = sorted(numbered, key=lambda name: -numbered[name])
-    words = {name: t("settings.epochs", epochs=t.number(numbered[name])) for name in names}
-    words[DEFAULT_TRAINER] = t("settings.epochs_usual", epochs=t.number(NNUNET_EPOCHS))
-    words[f"{DEFAULT_TRAINER}_1epoch"] = t("settings.epoch_try")
-    words[f"{DEFAULT_TRAINER}_demo"] = t("settings.epochs_demo")
+    numbered = {name: int(found[2]) for name in our_trainers() if (found := _EPOCHS.fullmatch(name))}
+    numbered |= {recipe.trainer: NNUNET_EPOCHS for recipe in (PAPER, FAST)}
+    names = sorted(numbered, key=lambda name: (recipe_of(name) == FAST, -numbered[name]))
+    words = {}
+    for name in names:
+        key = "settings.epochs_fast" if recipe_of(name) == FAST else "settings.epochs"
+        words[name] = t(key, epochs=t.number(numbered[name]))
+    words[PAPER.trainer] = t("settings.epochs_usual", epochs=t.number(NNUNET_EPOCHS))
+    words[f"{PAPER.trainer}_1epoch"] = t("settings.epoch_try")
+    words[f"{FAST.trainer}_1epoch"] = t("settings.epoch_try_fast")
+    words[f"{PAPER.trainer}_demo"] = t("settings.epochs_demo")
     return list({**words, **({} if chosen in words else {chosen: chosen})}.items())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from nnunet_amt.app.studies import studies_below
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.epoch_log import EPOCHS_FILE, Epoch, Pace, pace_of, read_epochs
-from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME, network_design, read_plans, require_amt_plans
+from nnunet_amt.models.plans import CONFIGURATION, network_features, read_plans, recipe_of, require_amt_plans
 from nnunet_amt.nnunet.train import TrainingState, length_of_ours, training_state
 from nnunet_amt.study.settings import StudyFolders, StudySettings
 
@@ -162,14 +161,14 @@ def _expected(training: OtherTraining, epochs: int) -> Expected:
 
 def _planned_work(folder: Path, settings: StudySettings) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
     """Give batch size, patch size (z, y, x) and channels of the plans that are there."""
-    path = StudyFolders.of(folder, settings).preprocessed / f"{PLANS_NAME}.json"
+    recipe = recipe_of(settings.train.trainer)
+    path = StudyFolders.of(folder, settings).preprocessed / f"{recipe.plans}.json"
     if not path.is_file():
         return None
     try:
         plans = read_plans(path)
-        require_amt_plans(plans, CONFIGURATION)
+        require_amt_plans(plans, CONFIGURATION, recipe)
     except BadInputError:
         return None
     planned = plans["configurations"][CONFIGURATION]
-    features: Sequence[int] = network_design(plans)["features_per_level"]
-    return planned["batch_size"], tuple(planned["patch_size"]), tuple(features)
+    return planned["batch_size"], tuple(planned["patch_size"]), tuple(network_features(plans))

@@ -28,18 +28,20 @@ from nnunet_amt.cli.options import (
     Fold,
     Jobs,
     OperatingPoint,
+    Recipe,
     Trainer,
     maybe_dataset,
     require_choice,
     worker_processes,
 )
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import DEFAULT_TRAINER, PAPER, RECIPES
 
 
 @one_line_errors
 def plan(
     dataset: Dataset,
+    recipe: Recipe = PAPER.key,
     spacing: Annotated[
         tuple[float, float, float] | None,
         typer.Option(
@@ -50,30 +52,41 @@ def plan(
         tuple[int, int, int] | None,
         typer.Option(
             metavar="Z Y X",
-            help="Patch in voxels, multiples of 8.",
+            help="Patch in voxels, multiples of 8; y and x of 16 in the fast recipe.",
             show_default="32 192 192, or smaller as the images",
         ),
     ] = None,
     window: Annotated[
         tuple[float, float] | None,
-        typer.Option(metavar="LOW HIGH", help="HU that become 0 and 1.", show_default="the dataset's range"),
+        typer.Option(
+            metavar="LOW HIGH",
+            help="HU that become 0 and 1.",
+            show_default="the dataset's range; -160 240 in the fast recipe",
+        ),
     ] = None,
     features: Annotated[
         tuple[int, int, int, int] | None,
         typer.Option(
             metavar="N N N N",
-            help="Channels of the network's levels, finest first.",
+            help="Channels of the levels of the paper's network, finest first.",
             show_default="32 64 128 256",
         ),
     ] = None,
     jobs: Jobs = None,
 ) -> None:
-    """Take the fingerprint, write the pinned plans nnUNetAMTPlans, preprocess."""
+    """Take the fingerprint, write the pinned plans, preprocess.
+
+    The paper's are nnUNetAMTPlans, for nnUNetTrainerAMT; the fast recipe's are nnUNetAMTFastPlans, for
+    nnUNetTrainerAMTFast.
+    """
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 
+    require_choice("--recipe", recipe, tuple(RECIPES))
+    if recipe != PAPER.key and features is not None:
+        raise BadInputError(f"--features: are those of the paper's network; leave it out with --recipe {recipe}")
     with progress_bars() as progress:
         summary = plan_dataset(
-            dataset, spacing=spacing, patch_size=patch_size, window=window, features=features,
+            dataset, recipe=recipe, spacing=spacing, patch_size=patch_size, window=window, features=features,
             jobs=worker_processes(jobs), progress=progress,
         )  # fmt: skip
     mm, voxels = (" x ".join(f"{size:g}" for size in sizes) for sizes in (summary.spacing, summary.patch_size))

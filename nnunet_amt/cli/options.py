@@ -62,6 +62,7 @@ Executor = Annotated[
 Fold = Annotated[
     str, typer.Option(metavar="0|all", help="0 is the training/tuning split of the cohort; all trains on both.")
 ]
+Recipe = Annotated[str, typer.Option(metavar="paper|fast", help="What is planned for; see docs/recipe.md.")]
 Trainer = Annotated[str, typer.Option(metavar="CLASS", help="Such as nnUNetTrainerAMT_20epochs.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="auto takes cuda where there is one, else cpu.")]
 OperatingPoint = Annotated[

@@ -24,8 +24,9 @@ from nnunet_amt.cli.console import (
     show_written,
     stage_display,
 )
-from nnunet_amt.cli.options import Device, Jobs, Output
+from nnunet_amt.cli.options import Device, Jobs, Output, require_choice
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans import RECIPES, recipe_of
 from nnunet_amt.writing.numbers import duration, file_size
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ def study(
             show_default="nnUNetTrainerAMT, 1000 epochs",
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="paper|fast", help="By which recipe it is trained; --trainer says it too.", show_default="paper"
+        ),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="auto|cpu|cuda|mps", help="For training and prediction.", show_default="auto")
     ] = None,
@@ -114,7 +121,7 @@ def study(
         study={"dataset": dataset, "name": name, "device": device, "jobs": jobs},
         convert={"exclude_unreadable": exclude_unreadable},
         plan={"spacing": spacing, "patch_size": patch_size},
-        train={"trainer": trainer},
+        train={"trainer": _trainer_of(recipe, trainer)},
         baseline={"run": baseline},
     )
     if given.is_dir():
@@ -345,6 +352,18 @@ def _show_study(result: StudyResult, seconds: float) -> None:
     parts += [part for part in (folders.failures, folders.baseline / "comparison") if part.is_dir()]
     show_written([*parts, folders.page])
     show_next("open", folders.page, note=" in a browser")
+
+
+def _trainer_of(recipe: str | None, trainer: str | None) -> str | None:
+    """Give the trainer that a recipe is trained by, or the one that is named; BadInputError if they disagree."""
+    if recipe is None:
+        return trainer
+    require_choice("--recipe", recipe, tuple(RECIPES))
+    if trainer is not None and recipe_of(trainer).key != recipe:
+        raise BadInputError(
+            f"--trainer {trainer}: is of the recipe {recipe_of(trainer).key}, not of {recipe}; give one"
+        )
+    return trainer or RECIPES[recipe].trainer
 
 
 def _changes(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -12,10 +12,9 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans import (
     CONFIGURATION,
-    NETWORK_CLASS,
-    PLANS_NAME,
-    network_design,
+    RECIPES,
     read_plans,
+    recipe_of,
     require_amt_plans,
     require_same_plans,
 )
@@ -30,9 +29,9 @@ _MISSING = "is missing, nnU-Net cannot predict without it"
 _DESCRIPTION = {"labels": {str: (int, [int])}, "channel_names": {str: str}, "file_ending": str}
 
 
-def model_folder(results: Path, *, dataset: str, trainer: str, plans: str = PLANS_NAME) -> Path:
-    """Folder in nnUNet_results of one trained model."""
-    return results / dataset / f"{trainer}__{plans}__{CONFIGURATION}"
+def model_folder(results: Path, *, dataset: str, trainer: str, plans: str | None = None) -> Path:
+    """Folder in nnUNet_results of one trained model; without `plans` of those of the trainer's recipe."""
+    return results / dataset / f"{trainer}__{plans or recipe_of(trainer).plans}__{CONFIGURATION}"
 
 
 def find_checkpoint(fold_folder: Path, name: str) -> Path:
@@ -76,8 +75,8 @@ def require_plans_of_model(model: Path, plans_file: Path) -> None:
 def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str, network: Callable[..., nn.Module]) -> Path:
     """Look into a model's folder as a prediction needs it; give the path of the checkpoint.
 
-    `trainer` is the class that the model was asked for by; `network` makes the network of our plans for so many
-    channels and labels, and what `network_design` gives, for its weights to be compared.
+    `trainer` is the class that the model was asked for by; `network` makes the network that plans describe for so many
+    channels and labels, for its weights to be compared.
 
     Raises
     ------
@@ -97,8 +96,7 @@ def require_model(model: Path, *, fold: str, checkpoint: str, trainer: str, netw
     content = read_checkpoint(path)
     require_state(path, content, trainer)
     require_same_plans(content["init_args"]["plans"], plans, CONFIGURATION, str(path))
-    designed = partial(network, **network_design(plans))
-    _require_fitting_weights(path, content["network_weights"], description, designed)
+    _require_fitting_weights(path, content["network_weights"], description, partial(network, plans))
     return path
 
 
@@ -135,11 +133,11 @@ def require_ours(plans: Mapping[str, Any], path: Path) -> None:
         if "UNet_class_name" in settings:
             raise BadInputError(f"{path}: its plans are of an nnU-Net older than 2.5 (UNet_class_name); {advice}")
         network = settings.get("architecture", {}).get("network_class_name")
-        if name != PLANS_NAME or network != NETWORK_CLASS:
-            raise BadInputError(
-                f"{path}: its plans are {name!r} with network {network!r}, not our {PLANS_NAME}; {advice}"
-            )
-        require_amt_plans(dict(plans), CONFIGURATION)
+        recipe = next((ours for ours in RECIPES.values() if (name, network) == (ours.plans, ours.network)), None)
+        if recipe is None:
+            ours = " or ".join(known.plans for known in RECIPES.values())
+            raise BadInputError(f"{path}: its plans are {name!r} with network {network!r}, not our {ours}; {advice}")
+        require_amt_plans(dict(plans), CONFIGURATION, recipe)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BadInputError(f"{path}: its plans lack {error}, another version wrote them; {advice}") from error
 

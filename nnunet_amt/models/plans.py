@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,55 +16,106 @@ from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
 
-PLANS_NAME = "nnUNetAMTPlans"
 CONFIGURATION = "3d_fullres"
 BEST_CHECKPOINT = "checkpoint_best.pth"
 FINAL_CHECKPOINT = "checkpoint_final.pth"  # what nnU-Net's own commands take if not told otherwise
-DEFAULT_TRAINER = "nnUNetTrainerAMT"
-NETWORK_CLASS = "nnunet_amt.trainers.unet.AMTUNet"
-# Pooling between the levels halves every edge.
-PATCH_MULTIPLE = 2 ** (NETWORK_LEVELS - 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train, with the plans that it needs.
+
+    Attributes
+    ----------
+    key
+        What ``--recipe`` takes.
+    trainer
+        Its trainer; shorter forms begin with this name.
+    plans
+        Their name, that of their file and of the model's folder.
+    network
+        Class of the network that they describe.
+    patch_multiples
+        What the edges (z, y, x) of a patch must be multiples of: pooling between the levels halves them.
+    """
+
+    key: str
+    trainer: str
+    plans: str
+    network: str
+    patch_multiples: tuple[int, int, int]
+
+    @property
+    def whose(self) -> str:
+        """Name it in a sentence, as in "trained with the fast recipe"."""
+        return "the paper's" if self.key == "paper" else f"the {self.key}"
+
+
+PAPER = Recipe("paper", "nnUNetTrainerAMT", "nnUNetAMTPlans", "nnunet_amt.trainers.unet.AMTUNet", (8, 8, 8))
+FAST = Recipe(
+    "fast",
+    "nnUNetTrainerAMTFast",
+    "nnUNetAMTFastPlans",
+    "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+    (8, 16, 16),
+)
+RECIPES = {recipe.key: recipe for recipe in (PAPER, FAST)}
+# What is taken if nothing is said.
+DEFAULT_TRAINER, PLANS_NAME = PAPER.trainer, PAPER.plans
 # The form of splits_final.json: the cases of each fold.
 SPLITS = [{"train": [str], "val": [str]}]
 
 _PLANS = {"configurations": {str: dict}, "foreground_intensity_properties_per_channel": {str: {str: NUMBER}}}
 _SETTINGS = {"batch_size": int, "patch_size": [int], "spacing": [NUMBER], "normalization_schemes": [str]}
 _NETWORK = {"features_per_level": [int], "blocks_per_level": int}
+_FAST_NETWORK = {"features_per_stage": [int], "strides": [[int]], "kernel_sizes": [[int]]}
 _INTENSITIES = dict.fromkeys(("percentile_00_5", "percentile_99_5", "mean", "std"), NUMBER)
+_REGION = {"y": [NUMBER], "x": [NUMBER]}
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 
 
-def require_amt_plans(plans: dict, configuration: str) -> None:
-    """Refuse plans that would train something else than the paper's recipe."""
-    name = plans.get("plans_name")
+def recipe_of(trainer: str) -> Recipe:
+    """Give the recipe of a trainer by its name; one from elsewhere trains the paper's plans."""
+    return FAST if trainer.startswith(FAST.trainer) else PAPER
+
+
+def require_amt_plans(plans: dict, configuration: str, recipe: Recipe = PAPER) -> None:
+    """Refuse plans that would train something else than the recipe."""
+    name, advice = plans.get("plans_name"), _advice(recipe)
     if configuration not in plans.get("configurations", {}):
         raise BadInputError(f"plans {name!r}: configuration {configuration!r} is not in them; use {CONFIGURATION!r}")
     settings = plans["configurations"][configuration]
     architecture = settings.get("architecture") if isinstance(settings, dict) else None
     network = architecture.get("network_class_name") if isinstance(architecture, dict) else None
-    if network != NETWORK_CLASS:
-        raise BadInputError(f"plans {name!r}: network {network!r} must be {NETWORK_CLASS!r}; {_ADVICE}")
-    _require_network(name, architecture)
+    if network != recipe.network:
+        raise BadInputError(f"plans {name!r}: network {network!r} must be {recipe.network!r}; {advice}")
     intensities: Any = plans.get("foreground_intensity_properties_per_channel")
     reason = misfit(settings, _SETTINGS) or misfit(intensities, {"0": _INTENSITIES})
     if reason or intensities["0"]["std"] == 0:
-        raise BadInputError(f"plans {name!r}: are damaged ({reason or 'std is 0'}); {_ADVICE}")
+        raise BadInputError(f"plans {name!r}: are damaged ({reason or 'std is 0'}); {advice}")
+    (_require_network if recipe == PAPER else _require_fast_network)(name, architecture)
     if settings["batch_size"] != BATCH_SIZE:
-        raise BadInputError(f"plans {name!r}: batch_size {settings['batch_size']} must be {BATCH_SIZE}; {_ADVICE}")
-    if any(edge % PATCH_MULTIPLE for edge in settings["patch_size"]):
+        raise BadInputError(f"plans {name!r}: batch_size {settings['batch_size']} must be {BATCH_SIZE}; {advice}")
+    patch, multiples = settings["patch_size"], recipe.patch_multiples
+    if len(patch) != 3 or any(edge % multiple for edge, multiple in zip(patch, multiples, strict=True)):
         raise BadInputError(
-            f"plans {name!r}: every edge of patch_size {list(settings['patch_size'])} must be a multiple of "
-            f"{PATCH_MULTIPLE}; {_ADVICE}"
+            f"plans {name!r}: the edges of patch_size {list(patch)} must be multiples of {list(multiples)}; {advice}"
         )
     channel = intensities["0"]
     low, high = channel["percentile_00_5"], channel["percentile_99_5"]
     rescaled = tuple((bound - channel["mean"]) / channel["std"] for bound in (low, high))
     if settings["normalization_schemes"] != ["CTNormalization"] or rescaled != FEATURE_RANGE:
-        raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {_ADVICE}")
+        raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {advice}")
+    if recipe == FAST and misfit(plans, {"mediastinal_region": (_REGION, None)}):
+        raise BadInputError(f"plans {name!r}: do not say where the mediastinum is (mediastinal_region); {advice}")
+
+
+def _advice(recipe: Recipe) -> str:
+    return _ADVICE if recipe == PAPER else f"{_ADVICE} --recipe {recipe.key}"
 
 
 def _require_network(name: Any, architecture: Any) -> None:
-    """Refuse plans that do not say how wide the levels of the network are."""
+    """Refuse plans that do not say how wide the levels of the paper's network are."""
     design = architecture.get("arch_kwargs")
     if reason := misfit(design, _NETWORK):
         raise BadInputError(f"plans {name!r}: do not describe the network ({reason}); {_ADVICE}")
@@ -75,9 +127,22 @@ def _require_network(name: Any, architecture: Any) -> None:
         )
 
 
-def network_design(plans: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what `AMTUNet` takes besides its channels; `plans` are such as `require_amt_plans` lets pass."""
-    return dict(plans["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"])
+def _require_fast_network(name: Any, architecture: Any) -> None:
+    """Refuse plans that do not describe the levels of the fast recipe's network."""
+    design = architecture.get("arch_kwargs")
+    if reason := misfit(design, _FAST_NETWORK):
+        raise BadInputError(f"plans {name!r}: do not describe the network ({reason}); {_advice(FAST)}")
+    levels = {len(design[key]) for key in _FAST_NETWORK}
+    if len(levels) != 1 or min(design["features_per_stage"], default=0) < 1:
+        raise BadInputError(
+            f"plans {name!r}: {', '.join(_FAST_NETWORK)} must be of as many levels each; {_advice(FAST)}"
+        )
+
+
+def network_features(plans: Mapping[str, Any]) -> list[int]:
+    """Give the channels of the levels, finest first, of plans such as `require_amt_plans` lets pass."""
+    design = plans["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"]
+    return list(design.get("features_per_level") or design["features_per_stage"])
 
 
 def read_plans(path: Path) -> dict:
@@ -98,6 +163,7 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
     pairs = {key: tuple(plans["configurations"][configuration].get(key) for plans in (old, new)) for key in keys}
     intensities = "foreground_intensity_properties_per_channel"
     pairs["intensities"] = (old[intensities], new[intensities])
+    pairs["mediastinal_region"] = (old.get("mediastinal_region"), new.get("mediastinal_region"))
     for key, (before, now) in pairs.items():
         if json.dumps(before, sort_keys=True) != json.dumps(now, sort_keys=True):
             raise BadInputError(

@@ -16,7 +16,7 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
-from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME, read_plans, require_amt_plans
+from nnunet_amt.models.plans import CONFIGURATION, PAPER, PLANS_NAME, RECIPES, Recipe, read_plans, require_amt_plans
 from nnunet_amt.nnunet.environment import (
     FOLDER_VARIABLES,
     TRAINER_VARIABLE,
@@ -54,7 +54,7 @@ def examine(
     yield _trainer()
     yield from map(_folder, FOLDER_VARIABLES)
     if dataset_id is not None:
-        yield _plans(dataset_id)
+        yield from _plans(dataset_id)
         yield from _cases(dataset_id, progress)
         checkpoints: list[Path] = []
         with contextlib.suppress(AMTError):  # told by the check of the folders
@@ -140,23 +140,36 @@ def _folder(variable: str) -> Finding:
     return Finding(variable, "ok", f"{folder}, writable")
 
 
-def _plans(dataset_id: int) -> Finding:
+def _plans(dataset_id: int) -> Iterator[Finding]:
+    """Look at the plans of each recipe that a dataset was planned by."""
     advice = f"nnunet_amt plan -d {dataset_id}"
     try:
         preprocessed = folder_from_environment("nnUNet_preprocessed")
-        path = preprocessed / dataset_name(dataset_id, folder_from_environment("nnUNet_raw")) / f"{PLANS_NAME}.json"
-        if not path.is_file():
-            return Finding("plans", "problem", f"{path}: not there", advice)
+        folder = preprocessed / dataset_name(dataset_id, folder_from_environment("nnUNet_raw"))
+    except AMTError as error:
+        yield Finding("plans", "problem", str(error), advice)
+        return
+    planned = [recipe for recipe in RECIPES.values() if (folder / f"{recipe.plans}.json").is_file()]
+    if not planned:
+        yield Finding("plans", "problem", f"{folder / PLANS_NAME}.json: not there", advice)
+    for recipe in planned:
+        yield _plans_of(recipe, folder, advice if recipe == PAPER else f"{advice} --recipe {recipe.key}")
+
+
+def _plans_of(recipe: Recipe, folder: Path, advice: str) -> Finding:
+    path = folder / f"{recipe.plans}.json"
+    try:
         plans = read_plans(path)
         if plans["plans_name"] != path.stem:
             seen = f"{path.name} calls itself {plans['plans_name']!r}: results would go to another folder"
             return Finding("plans", "problem", seen, "give the file and its plans_name one name")
-        require_amt_plans(plans, CONFIGURATION)
+        require_amt_plans(plans, CONFIGURATION, recipe)
     except AMTError as error:
         return Finding("plans", "problem", str(error), advice)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Finding("plans", "problem", f"{PLANS_NAME}.json is damaged", advice)
-    return Finding("plans", "ok", f"{PLANS_NAME} are the paper's, the name is the file's")
+        return Finding("plans", "problem", f"{path.name} is damaged", advice)
+    whose = "the paper's" if recipe == PAPER else f"those of {recipe.whose} recipe"
+    return Finding("plans", "ok", f"{recipe.plans} are {whose}, the name is the file's")
 
 
 def _cases(dataset_id: int, progress: Progress) -> Iterator[Finding]:

@@ -25,12 +25,14 @@ from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.base.processes import keep_freed_memory
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
+from nnunet_amt.images.mediastinum import Box, MediastinalRegion
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, network_design, read_plans
+from nnunet_amt.models.plans import CONFIGURATION, read_plans, recipe_of
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.network_grid import NetworkGrid, NetworkInput, Prediction
 from nnunet_amt.nnunet.sliding_window import window_logits
-from nnunet_amt.trainers.unet import AMTUNet
+from nnunet_amt.trainers.networks import network_of_plans
+from nnunet_amt.trainers.within_region import logits_within
 
 _RESAMPLING = "resample_torch_fornnunet"
 # Of the plans, each with the one value that is done here.
@@ -66,6 +68,8 @@ class LoadedModel:
         The network, in evaluation mode, where it is, and how many weights it has.
     grid, patch
         How a CT is brought to it, and the voxels (z, y, x) of a window.
+    region
+        Where in a chest the network is asked; None: everywhere.
     step_size, mirror_axes, on_device
         As in `window_logits`.
     """
@@ -75,6 +79,7 @@ class LoadedModel:
     parameters: int
     grid: NetworkGrid
     patch: tuple[int, ...]
+    region: MediastinalRegion | None = None
     step_size: float = 0.5
     mirror_axes: tuple[int, ...] = ()
     on_device: bool = True
@@ -102,10 +107,19 @@ class LoadedModel:
     def logits(self, ct: NetworkInput) -> torch.Tensor:
         """Run the network over a CT; (background and tumour, z, y, x), float16, on the network's grid and the CPU."""
         with _told_in_one_line(f"the network on {self.device}", ct.array.shape[1:]):
-            return window_logits(
-                self.network, ct.array, patch=self.patch, step_size=self.step_size, mirror_axes=self.mirror_axes,
-                device=self.device, on_device=self.on_device,
-            )  # fmt: skip
+            return logits_within(self.where(ct), ct.array, self._window_logits)
+
+    def where(self, ct: NetworkInput) -> Box | None:
+        """Give the part of a CT on the network's grid that the network is asked about; None: all of it."""
+        if self.region is None:
+            return None
+        return self.region.box(self.grid.is_dark(ct.array[0].numpy()), self.grid.spacing)
+
+    def _window_logits(self, image: torch.Tensor) -> torch.Tensor:
+        return window_logits(
+            self.network, image, patch=self.patch, step_size=self.step_size, mirror_axes=self.mirror_axes,
+            device=self.device, on_device=self.on_device,
+        )  # fmt: skip
 
     def finish(self, logits: torch.Tensor, ct: NetworkInput, *, probabilities: bool = False) -> Prediction:
         """Bring the logits back to the voxels of the CT."""
@@ -159,12 +173,12 @@ def load_model(
     content = read_checkpoint(checkpoint)
     if reason := why_not_here(plans, description, content.get("trainer_name", "that is not named")):
         raise BadInputError(f"{checkpoint}: {reason}; predict it with nnUNetv2_predict")
-    network: nn.Module = AMTUNet(1, 2, **network_design(plans))
     try:
+        network = network_of_plans(plans, 1, 2)
         weights = content["network_weights"]
         network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in weights.items()})
     except (KeyError, AttributeError, RuntimeError) as error:
-        raise BadInputError(f"{checkpoint}: does not hold the weights of {NETWORK_CLASS}; train anew") from error
+        raise BadInputError(f"{checkpoint}: does not hold the weights of its plans' network; train anew") from error
     parameters = sum(parameter.numel() for parameter in network.parameters())
     where = torch.device(device)
     network = network.to(where).eval()
@@ -180,6 +194,7 @@ def load_model(
         device=where,
         parameters=parameters,
         grid=NetworkGrid.of_plans(plans),
+        region=MediastinalRegion.of_plans(plans),
         patch=tuple(plans["configurations"][CONFIGURATION]["patch_size"]),
         step_size=step_size,
         mirror_axes=tuple(axes or ()),
@@ -208,8 +223,9 @@ def why_not_here(
                 return f"its plans have {key} {part.get(key)!r}, not {value!r}"
     if reason := misfit(settings, _FORM):
         return f"its plans are of another form ({reason})"
-    if settings["architecture"].get("network_class_name") != NETWORK_CLASS:
-        return f"its network is not {NETWORK_CLASS}"
+    network = recipe_of(trainer).network
+    if settings["architecture"].get("network_class_name") != network:
+        return f"its network is not {network}"
     if "inherits_from" in settings or settings.get("previous_stage") is not None:
         return "its configuration stands on another one"
     if len(settings["spacing"]) != 3 or len(settings["patch_size"]) != 3 or min(settings["patch_size"]) < 1:

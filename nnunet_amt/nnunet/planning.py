@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
@@ -23,18 +24,20 @@ from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import CONFIGURATION, NETWORK_CLASS, PATCH_MULTIPLE, PLANS_NAME
+from nnunet_amt.images.mediastinum import MediastinalRegion
+from nnunet_amt.models.plans import CONFIGURATION, FAST, PAPER, RECIPES
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.preprocessing import preprocess
-from nnunet_amt.nnunet.raw_cases import IntensityRange, fingerprint, list_cases
+from nnunet_amt.nnunet.raw_cases import IntensityRange, fingerprint, list_cases, mediastinal_region
 from nnunet_amt.paper import BATCH_SIZE, NETWORK_LEVELS
+from nnunet_amt.trainers.fast_network import FAST_FEATURES, FAST_WINDOW_HU, fast_architecture
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
 # Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
 # voxels as default nnU-Net takes a step.
 TARGET_PATCH_SIZE = (32, 192, 192)
-_RECORDED_FILES = (f"{PLANS_NAME}.json", "splits_final.json", "dataset.json", "dataset_fingerprint.json")
+_RECORDED_FILES = ("splits_final.json", "dataset.json", "dataset_fingerprint.json")
 # What a CT can have, and what it can be resampled to and still show a tumour.
 SPACING_LIMITS_MM = (0.1, 20.0)
 
@@ -53,6 +56,7 @@ class PlanSummary:
 def plan(
     dataset_id: int,
     *,
+    recipe: str = PAPER.key,
     spacing: Sequence[float] | None = None,
     patch_size: Sequence[int] | None = None,
     window: Sequence[float] | None = None,
@@ -66,21 +70,24 @@ def plan(
 
     Parameters
     ----------
+    recipe
+        ``paper`` or ``fast``, see ``docs/recipe.md``; each has its own plans and arrays.
     spacing
         (z, y, x) in mm to resample to; None: nnU-Net's choice, the median of the dataset.
     patch_size
         (z, y, x) in voxels, multiples of 8; None: `TARGET_PATCH_SIZE`, or the median image where that is smaller.
     window
-        HU that become 0 and 1, what is outside is clipped; None: the paper's, the lowest and highest of the dataset.
+        HU that become 0 and 1, what is outside is clipped; None: the paper's, the lowest and highest of the dataset, or
+        the fast recipe's, `FAST_WINDOW_HU`.
     features
-        Channels of the network's levels, finest first; None: `FEATURES_PER_LEVEL`.
+        Channels of the network's levels, finest first; None: `FEATURES_PER_LEVEL`, or `FAST_FEATURES`.
 
     Raises
     ------
     BadInputError
         If the dataset is not there or an argument cannot be used.
     """
-    _check_arguments(spacing, patch_size, window, features)
+    _check_arguments(recipe, spacing, patch_size, window, features)
     raw_folder = folder_from_environment("nnUNet_raw")
     name = dataset_name(dataset_id, raw_folder)
     preprocessed = folder_from_environment("nnUNet_preprocessed") / name
@@ -88,15 +95,20 @@ def plan(
     cases = list_cases(raw_folder / name)
     preprocessed.mkdir(parents=True, exist_ok=True)
     inputs = {"dataset": RunInput(raw_folder / name, "names_and_sizes")}
-    asked = {"spacing": spacing, "patch_size": patch_size, "window": window, "features": features}
-    with recorded_run(preprocessed, "plan", settings=asked, inputs=inputs, outputs=_RECORDED_FILES) as notes:
+    plans_file = preprocessed / f"{RECIPES[recipe].plans}.json"
+    chosen: dict[str, Any] = {"spacing": spacing, "patch_size": patch_size, "window": window, "features": features}
+    asked = chosen if recipe == PAPER.key else {"recipe": recipe, **chosen}
+    with recorded_run(
+        preprocessed, "plan", settings=asked, inputs=inputs, outputs=(plans_file.name, *_RECORDED_FILES)
+    ) as notes:
         intensities = fingerprint(preprocessed, dataset_id=dataset_id, cases=cases, jobs=jobs, progress=progress)
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed / "splits_final.json")
         with quiet_nnunet():
-            planner = AMTPlanner(
-                name, intensities=intensities, spacing=spacing, patch_size=patch_size, window=window, features=features
-            )
+            planner = AMTPlanner(name, intensities=intensities, **chosen)
+            if recipe == FAST.key:
+                region = mediastinal_region(cases, jobs=jobs, progress=progress)
+                planner = FastPlanner(name, region=region, intensities=intensities, **chosen)
             plans = planner.plan_experiment()
         voxels = max(int(np.prod(shape)) for shape in planner.resampled_shapes())
         number = preprocess(
@@ -106,13 +118,15 @@ def plan(
         settings = plans["configurations"][CONFIGURATION]
         notes.settings.update(planned_spacing=settings["spacing"], planned_patch_size=settings["patch_size"])
         notes.counts["cases"] = number
-    plans_file = preprocessed / f"{PLANS_NAME}.json"
-    rescaled = intensities if window is None else IntensityRange(*window)
+    rescaled = planner.window or intensities
     return PlanSummary(plans_file, tuple(settings["spacing"]), tuple(settings["patch_size"]), rescaled, number)
 
 
 class AMTPlanner(ExperimentPlanner):
     """nnU-Net's planner with the paper's choices in place of the self-configured ones; see `plan`."""
+
+    recipe = PAPER
+    default_features: tuple[int, ...] = FEATURES_PER_LEVEL
 
     def __init__(
         self,
@@ -125,17 +139,19 @@ class AMTPlanner(ExperimentPlanner):
         features: Sequence[int] | None = None,
     ) -> None:
         target_spacing = None if spacing is None else [float(edge) for edge in spacing]
-        super().__init__(name, plans_name=PLANS_NAME, overwrite_target_spacing=target_spacing, suppress_transpose=True)
+        super().__init__(
+            name, plans_name=self.recipe.plans, overwrite_target_spacing=target_spacing, suppress_transpose=True
+        )
         self.intensities = intensities
         self.patch_size = patch_size
-        self.features = [int(number) for number in features or FEATURES_PER_LEVEL]
+        self.features = [int(number) for number in features or self.default_features]
         self.window = None if window is None else IntensityRange(*(float(bound) for bound in window))
 
     def plan_experiment(self) -> dict:
         """Write and return the plans: one configuration, nothing of it guessed from the GPU at hand."""
         spacing = self.determine_fullres_target_spacing()
         shapes = self.resampled_shapes()
-        limits = [PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE) for edge in np.max(shapes, axis=0).tolist()]
+        limits = _rounded_up(np.max(shapes, axis=0).tolist(), self.recipe.patch_multiples)
         if self.patch_size and any(edge > limit for edge, limit in zip(self.patch_size, limits, strict=True)):
             raise BadInputError(
                 f"patch size {list(self.patch_size)}: is larger than every image at this spacing; at most {limits}, "
@@ -161,6 +177,7 @@ class AMTPlanner(ExperimentPlanner):
             },
             "true_foreground_intensity_properties_per_channel": true_foreground,
             "nnunet_amt_version": __version__,
+            **self._particulars(),
         }
         recursive_fix_for_json_export(plans)
         folder = folder_from_environment("nnUNet_preprocessed") / self.dataset_name
@@ -181,7 +198,7 @@ class AMTPlanner(ExperimentPlanner):
             "data_identifier": self.generate_data_identifier(CONFIGURATION),
             "preprocessor_name": self.preprocessor_name,
             "batch_size": BATCH_SIZE,
-            "patch_size": list(self.patch_size or default_patch_size(median_shape)),
+            "patch_size": list(self.patch_size or default_patch_size(median_shape, self.recipe.patch_multiples)),
             "median_image_size_in_voxels": median_shape,
             "spacing": spacing,
             "normalization_schemes": ["CTNormalization"],
@@ -192,13 +209,40 @@ class AMTPlanner(ExperimentPlanner):
             "resampling_fn_seg_kwargs": {"is_seg": True, **resampling},
             "resampling_fn_probabilities": resample_torch_fornnunet.__name__,
             "resampling_fn_probabilities_kwargs": {"is_seg": False, **resampling},
-            "architecture": {
-                "network_class_name": NETWORK_CLASS,
-                "arch_kwargs": {"features_per_level": self.features, "blocks_per_level": BLOCKS_PER_LEVEL},
-                "_kw_requires_import": [],
-            },
+            "architecture": self._architecture(),
             "batch_dice": True,
         }
+
+    def _particulars(self) -> dict[str, Any]:
+        """Give what the plans hold besides what nnU-Net's do; the paper's hold nothing more."""
+        return {}
+
+    def _architecture(self) -> dict[str, Any]:
+        return {
+            "network_class_name": self.recipe.network,
+            "arch_kwargs": {"features_per_level": self.features, "blocks_per_level": BLOCKS_PER_LEVEL},
+            "_kw_requires_import": [],
+        }
+
+
+class FastPlanner(AMTPlanner):
+    """The planner of the fast recipe: a window of HU, a lighter network, and where in a chest tumours lie."""
+
+    recipe = FAST
+    default_features: tuple[int, ...] = FAST_FEATURES
+
+    def __init__(
+        self, name: str, *, region: MediastinalRegion | None, window: Sequence[float] | None = None, **settings: Any
+    ) -> None:
+        super().__init__(name, window=window or FAST_WINDOW_HU, **settings)
+        self.region = region
+
+    def _particulars(self) -> dict[str, Any]:
+        region = self.region  # None, and nothing is left out, where no lungs were seen in training
+        return {"mediastinal_region": None if region is None else {"y": list(region.y), "x": list(region.x)}}
+
+    def _architecture(self) -> dict[str, Any]:
+        return fast_architecture(self.features)
 
 
 def rescaling_as_ct_normalization(
@@ -223,32 +267,38 @@ def rescaling_as_ct_normalization(
     }
 
 
-def default_patch_size(median_shape: Sequence[int]) -> list[int]:
-    """`TARGET_PATCH_SIZE`, but no edge longer than the median image's, rounded up to a multiple of 8."""
-    return [
-        min(target, PATCH_MULTIPLE * ceil(edge / PATCH_MULTIPLE))
-        for target, edge in zip(TARGET_PATCH_SIZE, median_shape, strict=True)
-    ]
+def default_patch_size(median_shape: Sequence[int], multiples: Sequence[int] = PAPER.patch_multiples) -> list[int]:
+    """`TARGET_PATCH_SIZE`, but no edge longer than the median image's, rounded up to a multiple."""
+    limits = _rounded_up(median_shape, multiples)
+    return [min(target, limit) for target, limit in zip(TARGET_PATCH_SIZE, limits, strict=True)]
+
+
+def _rounded_up(shape: Sequence[float], multiples: Sequence[int]) -> list[int]:
+    return [multiple * ceil(edge / multiple) for edge, multiple in zip(shape, multiples, strict=True)]
 
 
 def _check_arguments(
+    recipe: str,
     spacing: Sequence[float] | None,
     patch_size: Sequence[int] | None,
     window: Sequence[float] | None,
     features: Sequence[int] | None,
 ) -> None:
+    if recipe not in RECIPES:
+        raise BadInputError(f"recipe {recipe!r}: must be one of {', '.join(RECIPES)}")
     low, high = SPACING_LIMITS_MM
     if spacing is not None and (len(spacing) != 3 or not all(low <= edge <= high for edge in spacing)):
         raise BadInputError(f"spacing {list(spacing)}: must be three numbers from {low:g} to {high:g}, z y x in mm")
-    if patch_size is not None and (len(patch_size) != 3 or any(e <= 0 or e % PATCH_MULTIPLE for e in patch_size)):
+    multiples = RECIPES[recipe].patch_multiples
+    if patch_size is not None and (
+        len(patch_size) != 3 or any(e <= 0 or e % multiple for e, multiple in zip(patch_size, multiples, strict=True))
+    ):
         raise BadInputError(
-            f"patch size {list(patch_size)}: must be three positive multiples of {PATCH_MULTIPLE}, z y x in voxels"
+            f"patch size {list(patch_size)}: must be three positive multiples of "
+            f"{', '.join(map(str, multiples))}, z y x in voxels"
         )
     if window is not None and not (len(window) == 2 and all(map(isfinite, window)) and window[0] < window[1]):
         raise BadInputError(f"window {list(window)}: must be two numbers in HU, the lower one first")
-    if features is not None and (
-        len(features) != NETWORK_LEVELS or not all(1 <= number <= 1024 for number in features)
-    ):
-        raise BadInputError(
-            f"features {list(features)}: must be {NETWORK_LEVELS} numbers from 1 to 1024, finest level first"
-        )
+    levels = len(FAST_FEATURES) if recipe == FAST.key else NETWORK_LEVELS
+    if features is not None and (len(features) != levels or not all(1 <= number <= 1024 for number in features)):
+        raise BadInputError(f"features {list(features)}: must be {levels} numbers from 1 to 1024, finest level first")

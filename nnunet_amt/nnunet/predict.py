@@ -21,7 +21,7 @@ from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation.operating_points.point import OperatingPoint
 from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.models.folder import model_folder, require_model
-from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, PLANS_NAME, read_plans
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, read_plans, recipe_of
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.commands import predict_command, predict_options, with_whole_path, without_parts
 from nnunet_amt.nnunet.environment import (
@@ -282,9 +282,8 @@ def _by_command(work: _Work) -> int | None:
         begin_predictions(work.output, work.unfinished)
         command = predict_command(
             folder, work.output, dataset_id=settings.dataset_id, fold=settings.fold, trainer=settings.trainer,
-            plans=PLANS_NAME,
-            checkpoint=work.checkpoint.name, options=with_whole_path(words, work.asked.prev_stage_predictions),
-            device=work.settings.device,
+            plans=recipe_of(settings.trainer).plans, checkpoint=work.checkpoint.name, device=work.settings.device,
+            options=with_whole_path(words, work.asked.prev_stage_predictions),
         )  # fmt: skip
         work.show(shlex.join(command))
         total = len(work.inputs.part_of_cases)
@@ -326,12 +325,12 @@ def _trained_dataset(dataset_id: int) -> str:
 
 def find_model(dataset_id: int, fold: str, trainer: str, checkpoint: str) -> Path:
     """Give the checkpoint of a model of ours that may be used; BadInputError if it may not."""
-    from nnunet_amt.trainers.unet import AMTUNet
+    from nnunet_amt.trainers.networks import network_of_plans
 
     name = _trained_dataset(dataset_id)
     require_known_trainer(trainer)
     model = model_folder(folder_from_environment("nnUNet_results"), dataset=name, trainer=trainer)
-    return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer, network=AMTUNet)
+    return require_model(model, fold=fold, checkpoint=checkpoint, trainer=trainer, network=network_of_plans)
 
 
 def trained_models(dataset_id: int) -> list[Path]:

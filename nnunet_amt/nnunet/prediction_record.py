@@ -16,7 +16,7 @@ from nnunet_amt.base.run_record import (
     shareable_words,
 )
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
-from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, recipe_of
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def recorded_prediction(
     checkpoint: Path,
     *,
     trainer: str,
-    plans: str = PLANS_NAME,
+    plans: str | None = None,
     options: Sequence[str] = (),
     part: tuple[int, int] = (0, 1),
     cases: int,
@@ -42,14 +42,14 @@ def recorded_prediction(
     ``seconds_per_case_with_start`` is the time of the run by the cases of this run: loading Python, torch
     and the model is in it, and weighs the more the fewer the cases are.
 
-    `part` is as in `cases_of_part`; `to_do` are those of its `cases` that are not there yet, `saved` those of them that
-    the network is not run for; `in_children` is as in `recorded_run`. `started` is the time (`time.monotonic`) from
-    which starting counts, now if not given.
+    `plans` are those of the trainer's recipe if not given. `part` is as in `cases_of_part`; `to_do` are those of its
+    `cases` that are not there yet, `saved` those of them that the network is not run for; `in_children` is as in
+    `recorded_run`. `started` is the time (`time.monotonic`) from which starting counts, now if not given.
     """
     before = 0.0 if started is None else time.monotonic() - started
     settings = {
         "trainer": trainer,
-        "plans": plans,
+        "plans": plans or recipe_of(trainer).plans,
         "configuration": CONFIGURATION,
         "checkpoint": checkpoint.name,
         "fold": checkpoint.parent.name.removeprefix("fold_"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError, GeometryMismatchError, ImageReadError, LabelValueError
 from nnunet_amt.images.geometry import Geometry, axis_code, geometry_difference
 from nnunet_amt.images.image_file import FLOOR_HU, read_image
+from nnunet_amt.images.mediastinum import DARKER_THAN_FAT_HU, Box, MediastinalRegion, find_lungs
 from nnunet_amt.models.plans import SPLITS
 from nnunet_amt.nnunet.patches import fingerprint_progress, pools_that_end_with_parent, quiet_nnunet
 
@@ -195,6 +197,37 @@ def intensity_range(cases: RawCases, *, jobs: int = 1, progress: Progress = sile
     if minimum >= maximum:
         raise BadInputError(f"all {len(cases.training)} images hold the one value {minimum:g}; these are not CTs")
     return IntensityRange(minimum, maximum)
+
+
+def mediastinal_region(cases: RawCases, *, jobs: int = 1, progress: Progress = silent) -> MediastinalRegion | None:
+    """Learn where tumours lie between the lungs, from the training and tuning cases that have one.
+
+    None where no lungs are seen in any, as in crops of the tumour.
+    """
+    with_tumour = [case for case in cases.training if not case.no_tumour]
+    found = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for done, one in enumerate(pool.map(_lungs_and_tumours, with_tumour), start=1):
+            found += [one] if one is not None else []
+            progress(done, len(with_tumour), "where tumours lie")
+    if len(found) < len(with_tumour):
+        logger.warning(
+            "no lungs were found in %d of %d cases; where tumours lie is learnt from the others",
+            len(with_tumour) - len(found), len(with_tumour),
+        )  # fmt: skip
+    return MediastinalRegion.round_all(found)
+
+
+def _lungs_and_tumours(case: RawCase) -> tuple[Box, Box, Sequence[float]] | None:
+    image, label = (read_image(path) for path in (case.image, case.label))
+    spacing = Geometry.of(image).spacing[::-1]  # (z, y, x)
+    lungs = find_lungs(sitk.GetArrayViewFromImage(image) < DARKER_THAN_FAT_HU, spacing)
+    tumour = sitk.GetArrayViewFromImage(label) == 1
+    if lungs is None or not tumour.any():
+        return None
+    z, y, x = (np.flatnonzero(tumour.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
+    box = tuple(slice(int(places[0]), int(places[-1]) + 1) for places in (z, y, x))
+    return lungs, (box[0], box[1], box[2]), spacing
 
 
 def _cases_of(dataset: Path, subset: str) -> tuple[RawCase, ...]:

@@ -34,10 +34,12 @@ from nnunet_amt.models.plans import (
     BEST_CHECKPOINT,
     CONFIGURATION,
     DEFAULT_TRAINER,
+    FAST,
     FINAL_CHECKPOINT,
-    PLANS_NAME,
+    PAPER,
     SPLITS,
     read_plans,
+    recipe_of,
     require_amt_plans,
     require_fold,
 )
@@ -66,7 +68,7 @@ class TrainingLength:
 
 _ITERATIONS = 250
 _SHORT_TRAINERS = {
-    f"{DEFAULT_TRAINER}_1epoch": TrainingLength(1, 5),
+    **{f"{recipe.trainer}_1epoch": TrainingLength(1, 5) for recipe in (PAPER, FAST)},
     f"{DEFAULT_TRAINER}_demo": TrainingLength(20, 50),
 }
 
@@ -128,11 +130,12 @@ def train(
     asked = train_options(options)
     device = require_device(device, asked.num_gpus)
     preprocessed, model = _planned_dataset(dataset_id, fold, trainer)
+    plans = recipe_of(trainer).plans
     fold_folder = model / f"fold_{fold}"
     if not restart:
         seed = _agreed_seed(seed, asked, fold_folder)
     if not restart and _nothing_left(asked, fold_folder):
-        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
+        require_plans_of_model(model, preprocessed / f"{plans}.json")
         if log_file is not None:
             epochs = epochs_of(trainer)
             progress(epochs, epochs, "training")
@@ -143,9 +146,9 @@ def train(
         words.append("--c")
     _require_files_to_load(asked, fold_folder, trainer, dataset_id)
     if asked.c:
-        require_plans_of_model(model, preprocessed / f"{PLANS_NAME}.json")
+        require_plans_of_model(model, preprocessed / f"{plans}.json")
     command = train_command(
-        dataset_id, fold=fold, trainer=trainer, plans=PLANS_NAME, device=device,
+        dataset_id, fold=fold, trainer=trainer, plans=plans, device=device,
         options=with_whole_path(words, asked.pretrained_weights),
     )  # fmt: skip
     show(shlex.join(command))
@@ -175,11 +178,11 @@ def training_state(fold_folder: Path) -> TrainingState:
 
 def length_of_ours(trainer: str) -> TrainingLength | None:
     """Tell how long one of our trainers trains, by its name, without importing it; None of others."""
-    if trainer == DEFAULT_TRAINER:
+    if trainer in (PAPER.trainer, FAST.trainer):
         return TrainingLength(NNUNET_EPOCHS, _ITERATIONS)
     if trainer in _SHORT_TRAINERS:
         return _SHORT_TRAINERS[trainer]
-    named = re.fullmatch(rf"{DEFAULT_TRAINER}_(\d+)epochs", trainer)
+    named = re.fullmatch(rf"(?:{PAPER.trainer}|{FAST.trainer})_(\d+)epochs", trainer)
     return TrainingLength(int(named[1]), _ITERATIONS) if named else None
 
 
@@ -209,17 +212,19 @@ def recorded_training(
     *,
     trainer: str,
     fold: str,
-    plans: str = PLANS_NAME,
+    plans: str | None = None,
     options: Sequence[str] = (),
     seed: int | None = None,
     device: str,
 ) -> Iterator[RunNotes]:
     """Record a training that the block runs, if it ends well; one that goes on with an earlier adds a run.
 
-    The record is in the folder of the fold in that of the `model`. Without a `seed` nnU-Net draws its own, which
+    The record is in the folder of the fold in that of the `model`; `plans` are those of the trainer's recipe if not
+    given. Without a `seed` nnU-Net draws its own, which
     nobody knows.
     """
     fold_folder, splits = model / f"fold_{fold}", preprocessed / _SPLITS
+    plans = plans or recipe_of(trainer).plans
     settings = {
         "trainer": trainer,
         "plans": plans,
@@ -251,10 +256,12 @@ def _planned_dataset(dataset_id: int, fold: str, trainer: str) -> tuple[Path, Pa
     """Give the folders of the preprocessed dataset and of the model, having seen that plans, fold and trainer fit."""
     preprocessed = folder_from_environment("nnUNet_preprocessed")
     name = dataset_name(dataset_id, preprocessed, f"nnunet_amt plan -d {dataset_id}")
-    plans_file = preprocessed / name / f"{PLANS_NAME}.json"
+    recipe = recipe_of(trainer)
+    plans_file = preprocessed / name / f"{recipe.plans}.json"
     if not plans_file.is_file():
-        raise BadInputError(f"{plans_file}: no such plans; make them with: nnunet_amt plan -d {dataset_id}")
-    require_amt_plans(read_plans(plans_file), CONFIGURATION)
+        chosen = "" if recipe == PAPER else f" --recipe {recipe.key}"
+        raise BadInputError(f"{plans_file}: no such plans; make them with: nnunet_amt plan -d {dataset_id}{chosen}")
+    require_amt_plans(read_plans(plans_file), CONFIGURATION, recipe)
     if fold != "all":
         if not fold.isdigit():
             raise BadInputError(f"--fold {fold}: must be 0, the split of the cohort, or 'all'")

@@ -12,6 +12,8 @@ from nnunet_amt.phantom.scanner import Patient
 from nnunet_amt.phantom.shapes import WHOLE, Canvas, Capsule, Ellipsoid, Floats, Point, Shape, coverage, tube
 from nnunet_amt.phantom.thorax import Frame, spine_y
 
+METAL_HU = 6000.0  # a scanner's image ends at 3071
+
 # Moves a point (x, y, z) of an organ with this radius (mm) out of the way
 Push = Callable[[Point, float], Point]
 # A vessel: (x, y, z, radius) in mm along its middle
@@ -98,6 +100,10 @@ class Findings:
         """Give what age has left of a thymus."""
         return []
 
+    def metal(self) -> list[Shape]:
+        """Give what is made of metal."""
+        return []
+
 
 @dataclass(frozen=True)
 class Mediastinum:
@@ -117,6 +123,7 @@ class Mediastinum:
     enlarged_nodes: list[Shape]
     sac: list[Shape]  # outside of a pericardial effusion
     remnant: list[Shape]
+    metal: list[Shape]
     fat: list[tuple[Shape, float]]  # with the mm of fat around each
     findings: Findings
 
@@ -167,6 +174,7 @@ def build_mediastinum(
         enlarged_nodes=findings.enlarged_nodes(findings_rng, aside),
         sac=sac,
         remnant=findings.thymic_remnant(aside),
+        metal=findings.metal(),
         fat=[],
         findings=findings,
     )

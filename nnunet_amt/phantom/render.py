@@ -19,6 +19,7 @@ from nnunet_amt.phantom.lungs import (
     paint_lungs,
 )
 from nnunet_amt.phantom.mediastinum import (
+    METAL_HU,
     Findings,
     Mediastinum,
     build_mediastinum,
@@ -239,3 +240,4 @@ def _paint(canvas: Canvas, scene: _Scene) -> None:
     paint_organs(canvas, scene.organs, patient)
     paint_spine(canvas, patient)
     paint_bones(canvas, frame, patient)
+    canvas.paint_union(scene.organs.metal, METAL_HU)

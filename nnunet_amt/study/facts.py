@@ -12,6 +12,7 @@ from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
 
 # The trainer that pins the paper's recipe and its shorter forms, by name; a class that somebody made of it may do else.
 _RECIPE = re.compile(r"nnUNetTrainerAMT(_demo|_1epoch|_(5|20|100|250|500)epochs)?")
+_FAST_RECIPE = re.compile(r"nnUNetTrainerAMTFast(_1epoch|_(100|250)epochs)?")
 _FALLING_RATE = "nnUNetTrainerAMT_demo"  # the one of them that does not keep the learning rate
 
 
@@ -169,7 +170,12 @@ class ModelFacts:
     @property
     def rate_falls(self) -> bool:
         """Whether the learning rate falls to nothing over the training, where the paper's is constant."""
-        return self.trainer == _FALLING_RATE
+        return self.trainer == _FALLING_RATE or self.is_fast_recipe
+
+    @property
+    def is_fast_recipe(self) -> bool:
+        """Whether the trainer pins the fast recipe."""
+        return bool(self.trainer and _FAST_RECIPE.fullmatch(self.trainer))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nnunet_amt import paper
 from nnunet_amt.base.files import read_toml, write_text
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, recipe_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -270,7 +270,7 @@ class StudyFolders:
     def of(cls, folder: Path, settings: StudySettings) -> StudyFolders:
         """Name the folders that a study with these settings has."""
         dataset = f"Dataset{settings.study.dataset:03d}_{settings.study.name}"
-        model = f"{settings.train.trainer}__{PLANS_NAME}__{CONFIGURATION}"
+        model = f"{settings.train.trainer}__{recipe_of(settings.train.trainer).plans}__{CONFIGURATION}"
         return cls(
             folder=folder,
             raw=folder / "nnUNet_raw" / dataset,

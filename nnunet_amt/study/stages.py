@@ -11,7 +11,7 @@ from nnunet_amt.base.run_record import RunInput, input_path, newest_run
 from nnunet_amt.errors import BadInputError, TooFewCasesError, WorkFailedError
 from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.images.probability_file import FOLDER as PROBABILITIES
-from nnunet_amt.models.plans import CONFIGURATION, PLANS_NAME
+from nnunet_amt.models.plans import CONFIGURATION, PAPER, recipe_of
 from nnunet_amt.study.settings import StudyFolders, StudySettings, manifest_path
 from nnunet_amt.study.stage import Stage, stale_reason
 from nnunet_amt.study.study_files import risk_files
@@ -124,6 +124,9 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
 
 def _plan(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     asked = settings.plan.model_dump()
+    recipe = recipe_of(settings.train.trainer)
+    if recipe != PAPER:
+        asked = {"recipe": recipe.key, **asked}
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.planning import plan
@@ -168,6 +171,7 @@ def _doctor(settings: StudySettings) -> Stage:
 
 def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
     chosen = settings.train
+    recipe = recipe_of(chosen.trainer)
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.train import train
@@ -191,11 +195,11 @@ def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
 
     stage = Stage(
         name="train",
-        purpose="nnUNetv2_train with the paper's recipe",
+        purpose=f"nnUNetv2_train with {recipe.whose} recipe",
         record=at.fold_folder,
         reads={
-            "arrays": RunInput(at.preprocessed / f"{PLANS_NAME}_{CONFIGURATION}", "names_and_sizes"),
-            "plans": at.preprocessed / f"{PLANS_NAME}.json",
+            "arrays": RunInput(at.preprocessed / f"{recipe.plans}_{CONFIGURATION}", "names_and_sizes"),
+            "plans": at.preprocessed / f"{recipe.plans}.json",
             "splits": at.preprocessed / "splits_final.json",
         },
         settings={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from io import StringIO
 from math import isnan
@@ -12,6 +12,7 @@ from time import perf_counter, time
 
 import torch
 import torch.distributed as dist
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.evaluation import evaluate_predictions
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
@@ -24,9 +25,11 @@ from torch import nn
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.base.processes import keep_freed_memory, pools_of_threads
 from nnunet_amt.errors import AMTError
+from nnunet_amt.images.mediastinum import MediastinalRegion
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.epoch_log import Epoch, append_epoch
 from nnunet_amt.models.plans import (
+    PAPER,
     require_amt_plans,
     require_fold,
     require_same_plans,
@@ -63,6 +66,7 @@ from nnunet_amt.trainers.training_files import (
 from nnunet_amt.trainers.tuning import (
     MINIMUM_EVALUATIONS,
     CaseOverlap,
+    TuningRegion,
     TuningSchedule,
     cases_of_this_rank,
     describe_interval,
@@ -85,8 +89,10 @@ class nnUNetTrainerAMT(nnUNetTrainer):
     iterations and mixed precision on a GPU. `docs/fidelity.md` has the whole list. nnU-Net reads the very signature.
     """
 
+    recipe = PAPER
     epochs = 1000
     iterations_per_epoch = 250
+    initial_rate = LEARNING_RATE
     learning_rate_exponent = 0.0  # of nnU-Net's polynomial schedule; 0 keeps the rate, as the paper does
     cpu_threads: int | None = None  # None: nnU-Net's choice, a thread a core
     # Epochs between two evaluations of the tuning set; None: measured, see `tuning_interval`, but with a seed fixed.
@@ -100,12 +106,12 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         dataset_json: dict,
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
     ) -> None:
-        require_amt_plans(plans, configuration)
+        require_amt_plans(plans, configuration, self.recipe)
         require_tumour_labels(dataset_json)
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs = self.epochs
         self.num_iterations_per_epoch = self.iterations_per_epoch
-        self.initial_lr = LEARNING_RATE
+        self.initial_lr = self.initial_rate
         self.weight_decay = 0.0
         self.oversample_foreground_percent = FOREGROUND_FRACTION
         self.enable_deep_supervision = False
@@ -213,12 +219,17 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             patch_size,
             self.label_manager,
             oversample_foreground_percent=self.oversample_foreground_percent,
-            transforms=training_transforms(patch_size),
+            transforms=self.sample_transforms(patch_size),
             seed=self.seed,
             rank=self.local_rank,
             first_batch=self.current_epoch * self.num_iterations_per_epoch,
         )
         return endless_batches(loader, pin_memory=self.device.type == "cuda"), None
+
+    @staticmethod
+    def sample_transforms(patch_size: Sequence[int]) -> BasicTransform:
+        """Give what a sample goes through before the network sees it, of a patch of so many voxels (z, y, x)."""
+        return training_transforms(patch_size)
 
     def _set_batch_size_and_oversample(self) -> None:
         """Spread the batch over the GPUs as nnU-Net does: its first sample stays the random one of the whole batch."""
@@ -308,8 +319,14 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.label_manager.ignore_label,
             self.print_to_log_file,
             self._shown,
+            self._tuning_region(),
         )
         return of_all_ranks(own)
+
+    def _tuning_region(self) -> TuningRegion | None:
+        """Give where in a chest the network is asked, as in prediction; None, everywhere, in the paper's recipe."""
+        region = MediastinalRegion.of_plans(self.plans_manager.plans)
+        return None if region is None else TuningRegion(region, tuple(self.configuration_manager.spacing))
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Predict the tuning cases with the last weights, as nnU-Net does at the end of a training.

@@ -18,8 +18,10 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
+from nnunet_amt.images.mediastinum import Box, MediastinalRegion
 from nnunet_amt.models.tuning_pictures import ShownSlice
 from nnunet_amt.trainers.shown_case import predicted_in
+from nnunet_amt.trainers.within_region import logits_within
 
 # Share of the training time that the selection may take ...
 TUNING_TIME_FRACTION = 0.1
@@ -82,15 +84,17 @@ def tuning_overlaps(
     ignore_label: int | None = None,
     log: Callable[[str], Any] = lambda line: None,
     shown: ShownSlice | None = None,
+    region: TuningRegion | None = None,
 ) -> list[CaseOverlap]:
     """Predict preprocessed volumes and compare them with their references; nothing is written.
 
     Voxels of `ignore_label` are left out; `log` is told where a volume does not fit on the GPU. Of the case of `shown`
-    the overlap has what is predicted in that slice.
+    the overlap has what is predicted in that slice. Outside of the `region` nothing is predicted.
     """
     overlaps = []
     for case, (image, reference) in zip(cases, read_ahead(dataset, cases), strict=True):
-        logits = _predict(predictor, image, log)
+        box = None if region is None else region.box(image)
+        logits = logits_within(box, torch.from_numpy(image), lambda part: _predict(predictor, part, log))
         overlap = case_overlap(logits, reference, ignore_label)
         if shown is not None and case == shown.case_id:
             overlap = replace(overlap, predicted_in_shown=predicted_in(logits, shown))
@@ -98,6 +102,18 @@ def tuning_overlaps(
         del logits  # before the next volume asks for its own
     compute_gaussian.cache_clear()
     return overlaps
+
+
+@dataclass(frozen=True)
+class TuningRegion:
+    """Where in preprocessed volumes tumours may lie: they are dark where they are 0, and of one spacing (z, y, x)."""
+
+    region: MediastinalRegion
+    spacing: tuple[float, ...]
+
+    def box(self, image: np.ndarray) -> Box | None:
+        """Find it in an image (channel, z, y, x); None where it is all of it."""
+        return self.region.box(image[0] <= 0, self.spacing)
 
 
 def cases_of_this_rank(cases: Sequence[str]) -> list[str]:
@@ -133,11 +149,11 @@ def _read(dataset: nnUNetBaseDataset, case: str) -> Case:
     return image[:], reference[:][0]  # from blosc2 to numpy
 
 
-def _predict(predictor: nnUNetPredictor, image: np.ndarray, log: Callable[[str], Any]) -> torch.Tensor:
+def _predict(predictor: nnUNetPredictor, image: torch.Tensor, log: Callable[[str], Any]) -> torch.Tensor:
     on_gpu = predictor.device.type == "cuda"
     voxels = prod(image.shape[1:])
     predictor.perform_everything_on_device = on_gpu and voxels * BYTES_PER_VOXEL <= _free_bytes(predictor.device)
-    logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image))
+    logits = predictor.predict_sliding_window_return_logits(image)
     if on_gpu and logits.device.type == "cpu":
         log(f"A tuning volume of {voxels / 1e6:.0f} million voxels does not fit on the GPU, it is put together in RAM")
     return logits

@@ -1,56 +1,95 @@
-"""The study of learning: equal compute for both recipes, and trainers that nnU-Net can find."""
+"""The study of learning: equal compute for all arms, what is kept, and intervals over seeds and cases."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-import benchmarks.learning
-from benchmarks.learning.study import AMT, DEFAULT, RECIPES, Study
-from benchmarks.learning.train import iterations_per_epoch
-from benchmarks.learning.trainers import read_compute
+from benchmarks.learning.arms import ARMS, Run, Study, read_study, write_study
+from benchmarks.learning.figure import write_learning_curves
+from benchmarks.learning.results import collect_runs, interval_over_seeds_and_cases, write_comparison
+from benchmarks.learning.training import EPOCHS, evaluation_epochs
+from nnunet_amt.base.files import read_rows
+from nnunet_amt.errors import BadInputError
 
 
-def test_default_nnunet_gets_the_iterations_that_fill_an_epoch_with_a_fifth_of_validation() -> None:
-    """2 s an iteration and 2.5 s a validation iteration, one for every five: 2.5 s each, so 125 s hold 50."""
-    assert iterations_per_epoch(DEFAULT, {"iteration_seconds": 2.0, "check_seconds": 2.5}, 125.0, 50) == 50
+def study_of(folder: Path, **changes: Any) -> Study:
+    return replace(Study(folder, budgets=(1, 3), seeds=(1, 2), arms=("fast", "paper")), **changes)
 
 
-def test_the_papers_recipe_pays_for_the_tuning_set_out_of_its_time() -> None:
-    """Of 100 s 90 are training: 9 s for the tuning set are under a tenth, so (100 - 9) / 2 iterations fit."""
-    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 9.0}, 100.0, 1000) == 45
-    # 99 s are due every tenth epoch: (100 - 9.9) / 2
-    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 99.0}, 100.0, 1000) == 45
-    # ... but every second of 50, so that there are 20 and more to choose from: (100 - 49.5) / 2
-    assert iterations_per_epoch(AMT, {"iteration_seconds": 2.0, "check_seconds": 99.0}, 100.0, 50) == 25
+def write_run(study: Study, run: Run, dice: list[float | None], false_positives: list[int]) -> None:
+    """Write a run of so many cases; one whose Dice is None has no tumour."""
+    cases = [
+        {
+            "case_id": f"c{number}", "dice": "" if one is None else str(one),
+            "reference_lesions": "0" if one is None else "1", "lesion_tp_0.1": "0", "lesion_fp_0.1": str(false),
+        }
+        for number, (one, false) in enumerate(zip(dice, false_positives, strict=True))
+    ]  # fmt: skip
+    record = {"seconds": 30.0, "iterations": 7, "seconds_a_ct_best": 1.5, "cases": {"best": cases, "last": cases}}
+    study.folder(run).mkdir(parents=True)
+    (study.folder(run) / "run.json").write_text(json.dumps(record))
 
 
-def test_nnunet_finds_a_trainer_of_every_recipe() -> None:
-    hook = Path(benchmarks.learning.__file__).parent / "hook" / "learning_trainers.py"
-    spec = importlib.util.spec_from_file_location("learning_trainers", hook)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert sorted(module.__all__) == sorted(recipe.trainer for recipe in RECIPES)
+def test_every_seed_of_every_arm_is_run_before_the_next_seed(tmp_path: Path) -> None:
+    """Wherever it is stopped, no arm is a seed ahead of another."""
+    names = [run.name for run in study_of(tmp_path).runs()]
+    assert names[:4] == ["fast_1x_seed1", "paper_1x_seed1", "fast_3x_seed1", "paper_3x_seed1"]
+    assert names[4:] == [name.replace("seed1", "seed2") for name in names[:4]]
 
 
-def test_workers_find_the_checkout_and_both_trainers(tmp_path: Path) -> None:
-    environment = Study(tmp_path).environment()
-    checkout = Path(benchmarks.learning.__file__).resolve().parents[2]
-    assert environment["PYTHONPATH"].split(":")[0] == str(checkout)
-    assert "learning/hook:" in environment["nnUNet_extTrainer"]
-    assert environment["nnUNet_raw"].startswith(str(tmp_path))
+def test_a_started_folder_is_gone_on_with_as_it_was(tmp_path: Path) -> None:
+    study = study_of(tmp_path)
+    assert read_study(write_study(study)) == study
+    write_study(replace(study, seeds=(1, 2, 3)))  # more seeds are welcome
+    with pytest.raises(BadInputError, match=r"seconds is 30.0, not 60; choose another folder"):
+        write_study(replace(study, seconds=60))
 
 
-def test_a_training_that_has_not_begun_has_no_record(tmp_path: Path) -> None:
-    assert read_compute(tmp_path / "compute.csv") == []
+def test_the_tuning_set_is_evaluated_over_the_second_half() -> None:
+    """Of 40 epochs the last, number 39 from 0, and with two or three the ones of 3/4, or 2/3 and 5/6."""
+    assert EPOCHS == 40
+    assert evaluation_epochs(0) == set()
+    assert evaluation_epochs(2) == {39, 29}
+    assert evaluation_epochs(3) == {39, 32, 26}  # 40 x 5/6 and 40 x 2/3, rounded
 
 
-def test_undefined_dice_survives_the_record(tmp_path: Path) -> None:
-    file = tmp_path / "compute.csv"
-    file.write_text("epoch,compute_seconds,wall_seconds,train_loss,dice\n0,10,12,-0.5,nan\n1,20,24,-0.6,0.25\n")
-    first, second = read_compute(file)
-    assert first["dice"] != first["dice"]
-    assert (second["compute_seconds"], second["dice"]) == (20.0, pytest.approx(0.25))
+def test_an_interval_of_a_constant_is_that_constant() -> None:
+    assert interval_over_seeds_and_cases(np.full((3, 5), 0.25)) == (0.25, 0.25)
+
+
+def test_the_interval_widens_with_the_spread_over_seeds() -> None:
+    """Two seeds of 0 and 1: a quarter of all draws has twice the first, a quarter twice the second."""
+    assert interval_over_seeds_and_cases(np.array([[0.0] * 4, [1.0] * 4])) == (0.0, 1.0)
+
+
+def test_the_comparison_pairs_seeds_and_cases(tmp_path: Path) -> None:
+    """Fast is 0.1 better in each case of each seed; a case without a tumour has no Dice, but false positives."""
+    study = study_of(tmp_path, budgets=(1,))
+    for seed in (1, 2):
+        write_run(study, Run("fast", seed, 1), [0.5, 0.7, None], [0, 0, 1])
+        write_run(study, Run("paper", seed, 1), [0.4, 0.6, None], [1, 0, 3])
+    runs = collect_runs(study)
+    text = write_comparison(study, runs)
+    fast, paper = (next(line for line in text.splitlines() if line.startswith(f"| {name} |")) for name in ARM_TITLES)
+    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "1.00", "0.33 |"]
+    assert paper.split(" | ")[4:] == [
+        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "3.00", "1.33 |",
+    ]  # fmt: skip
+    rows = read_rows(tmp_path / "runs.csv")
+    assert len(rows) == 2 * 2 * 2 * 3  # arms, seeds, checkpoints, cases
+    assert [row["tumour"] for row in rows[:3]] == ["yes", "yes", "no"]
+    assert write_learning_curves(study, runs).stat().st_size > 0
+
+
+ARM_TITLES = ("fast", "paper")
+
+
+def test_the_window_is_the_only_difference_of_its_arm() -> None:
+    arms = {arm.key: arm for arm in ARMS}
+    assert replace(arms["window"], key="paper", title="paper", window=None) == arms["paper"]

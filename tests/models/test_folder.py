@@ -13,6 +13,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.folder import checkpoint_to_continue_from, find_checkpoint, may_continue, require_model
 from nnunet_amt.models.plans import DEFAULT_TRAINER, require_amt_plans
+from nnunet_amt.trainers.networks import network_of_plans
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET
 from tests.models.model_fixtures import write_model
@@ -21,7 +22,11 @@ from tests.models.model_fixtures import write_model
 def refusal(checkpoint: Path, fold: str = "0") -> str:
     with pytest.raises(BadInputError) as raised:
         require_model(
-            checkpoint.parents[1], fold=fold, checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER, network=AMTUNet
+            checkpoint.parents[1],
+            fold=fold,
+            checkpoint=checkpoint.name,
+            trainer=DEFAULT_TRAINER,
+            network=network_of_plans,
         )
     message = str(raised.value)
     assert "\n" not in message
@@ -35,7 +40,11 @@ def change(path: Path, **content: Any) -> None:
 def test_model_that_fits(planned_base: Path, tmp_path: Path) -> None:
     checkpoint = write_model(tmp_path, planned_base)
     found = require_model(
-        checkpoint.parents[1], fold="0", checkpoint=checkpoint.name, trainer=DEFAULT_TRAINER, network=AMTUNet
+        checkpoint.parents[1],
+        fold="0",
+        checkpoint=checkpoint.name,
+        trainer=DEFAULT_TRAINER,
+        network=network_of_plans,
     )
     assert found == checkpoint
 

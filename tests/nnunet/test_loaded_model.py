@@ -24,6 +24,7 @@ from nnunet_amt.nnunet.commands import predict_options
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model, why_not_here
+from nnunet_amt.trainers.networks import network_of_plans
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, tiny_case, write_image
 from tests.models.model_fixtures import write_model
@@ -114,7 +115,9 @@ def test_a_network_is_as_wide_as_its_plans_say(planned_base: Path, tmp_path: Pat
         wide = write_model(
             tmp_path / "wide", planned_base, features=features, network_weights=AMTUNet(1, 2).state_dict()
         )
-        require_model(wide.parents[1], fold="0", checkpoint=wide.name, trainer=DEFAULT_TRAINER, network=AMTUNet)
+        require_model(
+            wide.parents[1], fold="0", checkpoint=wide.name, trainer=DEFAULT_TRAINER, network=network_of_plans
+        )
 
 
 @pytest.fixture(scope="module")

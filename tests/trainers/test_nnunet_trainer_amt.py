@@ -275,7 +275,7 @@ def test_epochs_without_evaluation_repeat_the_last_value(
     ("key", "value", "message"),
     [
         ("batch_size", 2, "batch_size 2 must be 3"),
-        ("patch_size", [8, 12, 16], "multiple of 8"),
+        ("patch_size", [8, 12, 16], r"multiples of \[8, 8, 8\]"),
         ("normalization_schemes", ["ZScoreNormalization"], "intensities"),
         ("architecture", {"network_class_name": "other.Net"}, "network 'other.Net' must be"),
     ],

@@ -10,9 +10,19 @@ from nnunet_amt.trainers.nnUNetTrainerAMT_variants import (
     nnUNetTrainerAMT_500epochs,
     nnUNetTrainerAMT_demo,
 )
+from nnunet_amt.trainers.nnUNetTrainerAMTFast import (
+    nnUNetTrainerAMTFast,
+    nnUNetTrainerAMTFast_1epoch,
+    nnUNetTrainerAMTFast_100epochs,
+    nnUNetTrainerAMTFast_250epochs,
+)
 
 __all__ = [
     "nnUNetTrainerAMT",
+    "nnUNetTrainerAMTFast",
+    "nnUNetTrainerAMTFast_1epoch",
+    "nnUNetTrainerAMTFast_100epochs",
+    "nnUNetTrainerAMTFast_250epochs",
     "nnUNetTrainerAMT_1epoch",
     "nnUNetTrainerAMT_5epochs",
     "nnUNetTrainerAMT_20epochs",

@@ -1,0 +1,136 @@
+"""One run in a process of its own: train an arm for its compute time, predict the external cases, evaluate them.
+
+python -m benchmarks.learning.one_run STUDY.json ARM SEED BUDGET
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam
+
+from benchmarks.learning.arms import ARMS, Arm, Run, Study, read_study
+from benchmarks.learning.training import Trained, compute_clock, set_seed, train_for
+from nnunet_amt.base.files import read_rows, write_json
+from nnunet_amt.evaluation import evaluate
+from nnunet_amt.images.image_file import read_ct_file
+from nnunet_amt.images.mediastinum import MediastinalRegion
+from nnunet_amt.images.nifti import write_nifti
+from nnunet_amt.models.plans import CONFIGURATION
+from nnunet_amt.nnunet.loaded_model import LoadedModel
+from nnunet_amt.nnunet.network_grid import NetworkGrid
+from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
+from nnunet_amt.trainers.nnUNetTrainerAMTFast import nnUNetTrainerAMTFast
+
+_TRAINERS = {kind.__name__: kind for kind in (nnUNetTrainerAMT, nnUNetTrainerAMTFast, nnUNetTrainer, nnUNetTrainerAdam)}
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    file, key, seed, budget = sys.argv[1:]
+    study, arm = read_study(Path(file)), next(arm for arm in ARMS if arm.key == key)
+    run = Run(key, int(seed), int(budget))
+    if study.device == "cpu":
+        torch.set_num_threads(1)
+        torch.set_num_interop_threads(1)
+    study.set_environment(arm)
+    set_seed(run.seed)
+    trainer = _trainer(study, arm)
+    trained = train_for(
+        trainer, study.seconds * run.budget, evaluations=evaluations_of(run.budget), device=study.device
+    )
+    record = {
+        "arm": arm.key, "seed": run.seed, "budget": run.budget, "seconds": trained.seconds,
+        "iterations": trained.iterations, "curve": [asdict(point) for point in trained.curve],
+        "parameters": sum(weight.numel() for weight in trainer.network.parameters()),
+        "patch_size": list(trainer.configuration_manager.patch_size), "batch_size": trainer.batch_size,
+        "cases": {},
+    }  # fmt: skip
+    same = trained.best.keys() == trained.last.keys() and all(
+        torch.equal(trained.best[name], trained.last[name]) for name in trained.last
+    )
+    for which in ("best",) if same else ("best", "last"):
+        seconds, cases = _judge(study, arm, run, trainer, trained, which)
+        record["cases"][which], record[f"seconds_a_ct_{which}"] = cases, seconds
+    if same:
+        record["cases"]["last"] = record["cases"]["best"]
+    write_json(study.folder(run) / "run.json", record)
+
+
+def evaluations_of(budget: int) -> int:
+    """Say how often the tuning set is evaluated, in all arms alike: it would take half of the smallest budget."""
+    return 0 if budget < 3 else 2 if budget < 9 else 3
+
+
+def _trainer(study: Study, arm: Arm) -> nnUNetTrainer:
+    folder = study.preprocessed(arm)
+    plans, description = (json.loads((folder / name).read_text()) for name in (f"{arm.plans}.json", "dataset.json"))
+    plans["continue_training"] = False  # a word that nnU-Net passes on with the plans
+    trainer: nnUNetTrainer = _TRAINERS[arm.trainer](plans, CONFIGURATION, 0, description, torch.device(study.device))
+    return trainer
+
+
+def _judge(
+    study: Study, arm: Arm, run: Run, trainer: nnUNetTrainer, trained: Trained, which: str
+) -> tuple[float, list[dict[str, Any]]]:
+    """Predict and evaluate the external cases; give the compute seconds of a CT, and what was counted of each."""
+    trainer.network.load_state_dict(getattr(trained, which))
+    trainer.network.eval()
+    trainer.set_deep_supervision_enabled(False)
+    images = sorted((study.raw / "imagesTs").glob("*_0000.nii.gz"))
+    output = study.folder(run) / which
+    output.mkdir(parents=True, exist_ok=True)
+    predict = _ours(trainer) if isinstance(trainer, nnUNetTrainerAMT) else _nnunets(trainer, mirroring=arm.mirroring)
+    clock = compute_clock(study.device)
+    started = clock()
+    for path in images:
+        predict(path, output / path.name.replace("_0000", ""))
+    seconds = (clock() - started) / len(images)
+    evaluated = study.folder(run) / f"evaluation_{which}"
+    evaluate(output, study.raw / "labelsTs", evaluated, cohort=study.raw / "cohort.csv", figures=False)
+    wanted = ("case_id", "dice", "reference_lesions", "lesion_tp_0.1", "lesion_fp_0.1")
+    return seconds, [{name: row[name] for name in wanted} for row in read_rows(evaluated / "cases.csv")]
+
+
+def _ours(trainer: nnUNetTrainerAMT) -> Any:
+    plans = trainer.plans_manager.plans
+    model = LoadedModel(
+        network=trainer.network, device=trainer.device, parameters=0, grid=NetworkGrid.of_plans(plans),
+        patch=tuple(trainer.configuration_manager.patch_size), region=MediastinalRegion.of_plans(plans),
+    )  # fmt: skip
+
+    def predict(path: Path, target: Path) -> None:
+        values, file = read_ct_file(path)
+        labels = model.predict(values, file.geometry.spacing[::-1]).labels
+        write_nifti(target, labels, geometry=file.stored)
+
+    return predict
+
+
+def _nnunets(trainer: nnUNetTrainer, *, mirroring: bool) -> Any:
+    predictor = nnUNetPredictor(
+        use_mirroring=mirroring, device=trainer.device, perform_everything_on_device=trainer.device.type == "cuda",
+        allow_tqdm=False,
+    )  # fmt: skip
+    predictor.manual_initialization(
+        trainer.network, trainer.plans_manager, trainer.configuration_manager, [trainer.network.state_dict()],
+        trainer.dataset_json, type(trainer).__name__, trainer.inference_allowed_mirroring_axes,
+    )  # fmt: skip
+    reader = trainer.plans_manager.image_reader_writer_class()
+
+    def predict(path: Path, target: Path) -> None:
+        image, properties = reader.read_images([str(path)])
+        predictor.predict_single_npy_array(image, properties, None, str(target).removesuffix(".nii.gz"), False)
+
+    return predict
+
+
+if __name__ == "__main__":
+    main()
