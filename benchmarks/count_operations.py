@@ -2,9 +2,10 @@
 
     python -m benchmarks.count_operations
 
-Default nnU-Net's own planner is given the fingerprint of 547 CTs of 512 x 512 x 60 voxels of 0.7 x 0.7 x 5 mm; AMT's
+Default nnU-Net's own planner is given the fingerprint of 547 CTs of 512 x 512 x 60 voxels of 0.7 x 0.7 x 5 mm; our
 patch is `planning.TARGET_PATCH_SIZE`. Counted are the operations of all convolutions, a multiplication and an addition
-as two, in one training step and in the sliding window over one CT, mirrored passes included.
+as two, in one training step and in the sliding window over one CT, mirrored passes included. The fast recipe's window
+slides over the part of the chest that its first look leaves.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ from torch import nn
 
 from benchmarks.network_cost import forward_flops, training_flops
 from nnunet_amt.base.files import write_json
+from nnunet_amt.models.plans import CONFIGURATION
 from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.nnunet.planning import TARGET_PATCH_SIZE
 from nnunet_amt.paper import BATCH_SIZE
+from nnunet_amt.trainers.fast_network import FAST_FEATURES, fast_architecture
+from nnunet_amt.trainers.networks import network_of_plans
 from nnunet_amt.trainers.unet import AMTUNet
 
 SHAPE, SPACING = (60, 512, 512), (5.0, 0.7, 0.7)  # (z, y, x), mm
 CASES = 485 + 62  # training and tuning cases of the paper
 OVERLAP = 0.5  # nnU-Net's: windows advance by half a patch
 MIRRORED_PASSES = 8
+# Of such a CT, (z, y, x): all slices, and 198 x 265 mm, what `MediastinalRegion` leaves of a chest 247 mm wide inside.
+REGION = (60, 283, 379)
 CONSOLE = Console()
 
 
@@ -48,28 +54,38 @@ def main() -> None:
 
     design = settings["architecture"]
     with torch.device("meta"):
-        ours = AMTUNet(1, 2)
+        ours, fast = AMTUNet(1, 2), fast_network()
         theirs = get_network_from_plans(
             design["network_class_name"], design["arch_kwargs"], design["_kw_requires_import"], 1, 2,
             allow_init=False, deep_supervision=False,
         )  # fmt: skip
     patch = [int(edge) for edge in settings["patch_size"]]
     columns = (
+        count(fast, TARGET_PATCH_SIZE, BATCH_SIZE, 1, REGION),
         count(ours, TARGET_PATCH_SIZE, BATCH_SIZE, 1),
         count(theirs, patch, settings["batch_size"], MIRRORED_PASSES),
     )
     table = Table(title=f"{CASES} CTs of 512 x 512 x 60 voxels, 0.7 x 0.7 x 5 mm")
-    for title in ("", "nnunet_amt", "default nnU-Net", "default / AMT"):
+    for title in ("", "fast", "paper", "default nnU-Net", "paper / fast", "default / paper"):
         table.add_column(title, justify="right" if title else "left")
-    for name, (mine, other) in {name: (columns[0][name], columns[1][name]) for name in columns[0]}.items():
-        is_number = not isinstance(mine, str)
-        table.add_row(name, *(f"{v:.4g}" if is_number else v for v in (mine, other)), _ratio(mine, other))
+    for name in columns[0]:
+        values = [column[name] for column in columns]
+        shown = [value if isinstance(value, str) else f"{value:.4g}" for value in values]
+        table.add_row(name, *shown, _ratio(*values[:2]), _ratio(*values[1:]))
     CONSOLE.print(table)
 
 
-def count(network: nn.Module, patch: Sequence[int], batch: int, passes: int) -> dict[str, Any]:
-    """Operations of a network for patches (z, y, x) in voxels, in training and over a CT of `SHAPE`."""
-    windows = prod(len(starts) for starts in compute_steps_for_sliding_window(SHAPE, tuple(patch), OVERLAP))
+def fast_network() -> nn.Module:
+    """Build the network of the fast recipe, as its plans describe it."""
+    plans = {"configurations": {CONFIGURATION: {"architecture": fast_architecture(FAST_FEATURES)}}}
+    return network_of_plans(plans, 1, 2)
+
+
+def count(
+    network: nn.Module, patch: Sequence[int], batch: int, passes: int, part: Sequence[int] = SHAPE
+) -> dict[str, Any]:
+    """Count the operations of a network for patches (z, y, x) in voxels, in training and over a `part` of a CT."""
+    windows = prod(len(starts) for starts in compute_steps_for_sliding_window(tuple(part), tuple(patch), OVERLAP))
     step = training_flops(network, (batch, 1, *patch))
     voxels = batch * prod(patch)
     return {

@@ -30,6 +30,7 @@ from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.epoch_log import Epoch, append_epoch
 from nnunet_amt.models.plans import (
     PAPER,
+    network_features,
     require_amt_plans,
     require_fold,
     require_same_plans,
@@ -390,7 +391,7 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             iterations=self.num_iterations_per_epoch,
             batch_size=self.configuration_manager.batch_size,
             patch_size=tuple(self.configuration_manager.patch_size),
-            features=tuple(self.configuration_manager.network_arch_init_kwargs["features_per_level"]),
+            features=tuple(network_features(self.plans_manager.plans)),
             device=self.device.type,
             computer=torch.cuda.get_device_name(self.device) if cuda else str(torch.get_num_threads()),
         )

@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from benchmarks.bench_network import fold_normalisation
+from benchmarks.count_operations import REGION, SHAPE, count, fast_network
 from benchmarks.network_cost import forward_flops, training_flops
+from nnunet_amt.nnunet.planning import TARGET_PATCH_SIZE
 from nnunet_amt.trainers.unet import AMTUNet
 
 
@@ -51,3 +53,16 @@ def test_folded_normalisation_gives_the_same_logits() -> None:
     with torch.inference_mode():
         image = torch.rand(1, 1, 8, 16, 16)
         assert torch.allclose(folded(image), network(image), atol=1e-5, rtol=1e-5)
+
+
+def test_the_fast_recipe_needs_less_than_half_of_the_papers_operations_a_ct() -> None:
+    """Even where no lungs are seen and its window slides over the whole CT; with the first look it is a tenth."""
+    with torch.device("meta"):
+        fast, paper = fast_network(), AMTUNet(1, 2)
+    key = "prediction: 1e12 operations a CT"
+    whole, part, papers = (
+        count(network, TARGET_PATCH_SIZE, 3, 1, where)[key]
+        for network, where in ((fast, SHAPE), (fast, REGION), (paper, SHAPE))
+    )
+    assert whole < papers / 2
+    assert part < papers / 10

@@ -19,11 +19,12 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.image_file import read_ct_file
 from nnunet_amt.models.folder import require_model
-from nnunet_amt.models.plans import DEFAULT_TRAINER
+from nnunet_amt.models.plans import DEFAULT_TRAINER, FAST, recipe_of
 from nnunet_amt.nnunet.commands import predict_options
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model, why_not_here
+from nnunet_amt.trainers.fast_network import fast_architecture
 from nnunet_amt.trainers.networks import network_of_plans
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, tiny_case, write_image
@@ -97,11 +98,14 @@ def test_every_trainer_of_ours_predicts_with_the_network_that_is_loaded(trainer:
     manager = PlansManager(json.loads(plans.read_text()))
     configuration = manager.get_configuration("3d_fullres")
     for features in ([32, 64, 128, 256], [4, 8, 8, 16]):
-        configuration.configuration["architecture"]["arch_kwargs"]["features_per_level"] = features
+        if recipe_of(trainer) == FAST:
+            configuration.configuration["architecture"] = fast_architecture([*features, 16])
+        else:
+            configuration.configuration["architecture"]["arch_kwargs"]["features_per_level"] = features
         built = getattr(amt_trainers, trainer).build_network_architecture(manager, configuration, 1, 2, False)
-        own = AMTUNet(1, 2, features)
+        own = network_of_plans({"configurations": {"3d_fullres": configuration.configuration}}, 1, 2)
         own.load_state_dict(built.state_dict())
-        image = torch.randn((1, 1, 8, 16, 16))
+        image = torch.randn((1, 1, 8, 32, 32))
         with torch.inference_mode():
             assert torch.equal(built.eval()(image), own.eval()(image))
 

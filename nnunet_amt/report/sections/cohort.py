@@ -147,6 +147,12 @@ def _training(model: ModelFacts | None) -> str:
     if model.is_amt_recipe:
         rate = "a learning rate that falls, where the paper's" if model.rate_falls else "a learning rate that"
         sentences.append(f"The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with {rate} is constant.")
+    if model.is_fast_recipe:
+        sentences.append(
+            "The trainer keeps the fast recipe: nnU-Net's plain U-Net, Dice and cross-entropy loss, Adam with a "
+            "learning rate that falls; prediction asks it where tumours lie between the lungs, and everywhere where "
+            "these are not seen."
+        )
     if not model.trained:
         sentences.append("Its training is not on record in this study.")
     if model.patch_size and model.spacing:
