@@ -75,6 +75,8 @@ def train_for(trainer: nnUNetTrainer, seconds: float, *, evaluations: int, devic
     trainer.initialize()
     batches, _ = trainer.get_dataloaders()
     network, scheduler = trainer.network, trainer.lr_scheduler
+    if device == "cpu":  # in all arms as in ours, so that the layout in memory is not what is compared
+        network.to(memory_format=torch.channels_last_3d)
     due = evaluation_epochs(evaluations)
     curve: list[TuningPoint] = []
     best: dict[str, torch.Tensor] = {}

@@ -76,8 +76,7 @@ def plan(
 ) -> None:
     """Take the fingerprint, write the pinned plans, preprocess.
 
-    The paper's are nnUNetAMTPlans, for nnUNetTrainerAMT; the fast recipe's are nnUNetAMTFastPlans, for
-    nnUNetTrainerAMTFast.
+    nnUNetTrainerAMT trains the paper's, nnUNetAMTPlans; nnUNetTrainerAMTFast trains those of --recipe fast.
     """
     from nnunet_amt.nnunet.planning import plan as plan_dataset
 

@@ -361,7 +361,7 @@ def _trainer_of(recipe: str | None, trainer: str | None) -> str | None:
     require_choice("--recipe", recipe, tuple(RECIPES))
     if trainer is not None and recipe_of(trainer).key != recipe:
         raise BadInputError(
-            f"--trainer {trainer}: is of the recipe {recipe_of(trainer).key}, not of {recipe}; give one"
+            f"--trainer {trainer}: is of the recipe {recipe_of(trainer).key}, not of {recipe}; leave one of both out"
         )
     return trainer or RECIPES[recipe].trainer
 

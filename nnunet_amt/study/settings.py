@@ -123,7 +123,9 @@ class TrainSection(_Section):
     """nnUNetv2_train with our trainer."""
 
     trainer: str = Field(
-        default=DEFAULT_TRAINER, description="nnU-Net's 1000 epochs; nnUNetTrainerAMT_5epochs to try it out."
+        default=DEFAULT_TRAINER,
+        description="nnU-Net's 1000 epochs; nnUNetTrainerAMT_5epochs to try it out, nnUNetTrainerAMTFast for --recipe "
+        "fast.",
     )
     fold: str = Field(
         default="0", pattern=r"^(0|all)$", description="0 is the split of the cohort; all trains on both."
