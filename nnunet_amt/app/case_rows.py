@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunet_amt import paper
@@ -81,6 +83,8 @@ class TableView:
         Line of that row.
     counts, splits
         Cases by institution and split, and the splits that there are, "" for none yet.
+    broad
+        Columns in whose cells something is to be read of what is wrong.
     excluded, wrong_rows, problems
         How many rows are excluded or have a problem, and how many problems there are.
     """
@@ -91,6 +95,7 @@ class TableView:
     editing: int | None
     counts: Mapping[str, Counter[str]]
     splits: tuple[str, ...]
+    broad: frozenset[str]
     excluded: int
     wrong_rows: int
     problems: int
@@ -100,19 +105,81 @@ class TableView:
         """Cases of all institutions by split."""
         return sum(self.counts.values(), Counter())
 
+    def rows_unlike(self, before: TableView) -> tuple[RowView, ...] | None:
+        """Give the rows that are shown unlike before; None where more of the table is than its rows."""
+        lines, columns = [row.line for row in self.rows], self.table.shown_columns
+        if lines != [row.line for row in before.rows] or columns != before.table.shown_columns:
+            return None
+        if self.broad != before.broad or self.table.header_problems or self.table.broken:
+            return None
+        return tuple(row for row, old in zip(self.rows, before.rows, strict=True) if row != old)
+
+
+@dataclass(frozen=True)
+class FilesLookedAt:
+    """What is wrong with the files that a table names, each looked at once.
+
+    Attributes
+    ----------
+    folder
+        Of the table.
+    opened
+        Files are looked for in this folder only.
+    """
+
+    folder: Path
+    opened: Path
+    _words: dict[str, str] = field(default_factory=dict)
+    _folders: dict[str, bool] = field(default_factory=dict)  # whether a folder, links followed, lies in the opened one
+
+    def problem(self, text: str) -> str:
+        """Say what is wrong with the file of a cell, in the conversion's words; an empty text if nothing is."""
+        if text not in self._words:
+            self._words[text] = self._looked_at(text)
+        return self._words[text]
+
+    def _looked_at(self, text: str) -> str:
+        try:
+            path = self.folder / text
+            if not self._is_inside(path):
+                return "lies outside the opened folder; copy the files there, or open a folder that holds both"
+            require_known_kind(path)
+        except AMTError as error:
+            return str(error)
+        except OSError as error:
+            return f"cannot be read ({error.strerror}); check its permissions"
+        except (ValueError, RuntimeError):
+            return "is no path; give one relative to the table"
+        return ""
+
+    def _is_inside(self, path: Path) -> bool:
+        """Tell it as `Path.resolve` does, which looks at every folder above each file anew."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", "..") or _is_link(path):
+            return path.resolve().is_relative_to(self.opened)
+        if folder not in self._folders:
+            self._folders[folder] = Path(folder).resolve().is_relative_to(self.opened)
+        return self._folders[folder]
+
 
 Problems = Mapping[int, Mapping[str | None, list[str]]]
 
 
 def table_view(
-    table: CaseTable, *, opened: Path, show: str, with_ids: bool, editing: int | None, typed: Mapping[str, str]
+    table: CaseTable,
+    *,
+    files: FilesLookedAt,
+    show: str = "all",
+    with_ids: bool = False,
+    editing: int | None = None,
+    typed: Mapping[str, str] | None = None,
 ) -> TableView:
     """Lay a table out.
 
     Parameters
     ----------
-    opened
-        Files are looked for in this folder only.
+    files
+        What the files of its rows are known to be.
     show
         ``problems`` or ``excluded``; all rows for anything else.
     with_ids
@@ -120,7 +187,7 @@ def table_view(
     editing, typed
         Line of the row whose form is open, and what was typed into it before.
     """
-    problems = _all_problems(table, opened)
+    problems = _all_problems(table, files)
     if editing in table.rows and editing is not None and not problems[editing]:
         _add_what_headers_tell(problems, table, editing)
     patients: dict[str, int] = {}
@@ -137,17 +204,18 @@ def table_view(
     return TableView(
         table,
         tuple(asked),
-        _fields(table, editing, problems, typed, opened) if is_edited and editing is not None else (),
+        _fields(table, editing, problems, typed or {}, files.opened) if is_edited and editing is not None else (),
         editing if is_edited else None,
         counts,
         (*known, *sorted(there - {*known, ""}), *([""] if "" in there else [])),
+        frozenset(column for by_column in problems.values() for column, words in by_column.items() if column and words),
         sum(row.is_excluded for row in rows),
         sum(row.has_problem for row in rows),
         sum(len(words) for by_column in problems.values() for words in by_column.values()),
     )
 
 
-def _all_problems(table: CaseTable, opened: Path) -> dict[int, dict[str | None, list[str]]]:
+def _all_problems(table: CaseTable, files: FilesLookedAt) -> dict[int, dict[str | None, list[str]]]:
     """Gather what is wrong by line and column; of files too whether they are there, in the conversion's words."""
     found: dict[int, dict[str | None, list[str]]] = defaultdict(lambda: defaultdict(list))
     shown = set(table.shown_columns)
@@ -160,24 +228,16 @@ def _all_problems(table: CaseTable, opened: Path) -> dict[int, dict[str | None, 
             continue
         for column in FILE_COLUMNS:
             text = table.cell(line, column)
-            if text and column not in found[line] and (words := _missing(table.path.parent, text, opened)):
+            if text and column not in found[line] and (words := files.problem(text)):
                 found[line][column].append(words)
     return found
 
 
-def _missing(folder: Path, text: str, opened: Path) -> str:
+def _is_link(path: Path) -> bool:
     try:
-        path = folder / text
-        if not path.resolve().is_relative_to(opened):
-            return "lies outside the opened folder; copy the files there, or open a folder that holds both"
-        require_known_kind(path)
-    except AMTError as error:
-        return str(error)
-    except OSError as error:
-        return f"cannot be read ({error.strerror}); check its permissions"
-    except (ValueError, RuntimeError):
-        return "is no path; give one relative to the table"
-    return ""
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _add_what_headers_tell(problems: dict[int, dict[str | None, list[str]]], table: CaseTable, line: int) -> None:

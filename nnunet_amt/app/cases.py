@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import datetime
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -17,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nnunet_amt.app.case_rows import table_view
+from nnunet_amt.app.case_rows import FilesLookedAt, RowView, table_view
 from nnunet_amt.app.case_search import NewRows, new_rows
 from nnunet_amt.app.case_table import (
     CaseTable,
@@ -31,7 +33,7 @@ from nnunet_amt.app.case_table import (
     undo,
 )
 from nnunet_amt.app.language import language_of, texts
-from nnunet_amt.app.pages import opened_folder, render, told
+from nnunet_amt.app.pages import environment, opened_folder, render, told
 from nnunet_amt.app.security import inside
 from nnunet_amt.app.seen_cases import StudyCases, look_addresses
 from nnunet_amt.app.sent_files import keep_folders
@@ -72,28 +74,51 @@ def _page(
 ) -> Response:
     table, editable = _table_of(request)
     opened = opened_folder(request)
-    show = request.query_params.get("show", "all")
-    with_ids = request.query_params.get("ids") == "1"
-    view = table_view(table, opened=opened, show=show, with_ids=with_ids, editing=editing, typed=typed or {})
-    name = study_of(request).name
+    files = FilesLookedAt(table.path.parent, opened)
+    asked = _asked(request)
     return render(
         request,
         "cases.html.j2",
         status_code=status_code,
-        study=name,
-        address=f"/studies/{quote(name)}/cases",
-        view=view,
-        show=show,
-        with_ids=with_ids,
+        study=study_of(request).name,
+        view=table_view(
+            table, files=files, show=asked["show"], with_ids=asked["with_ids"], editing=editing, typed=typed
+        ),
         kept=_kept(request),
         editable=editable,
         message=message,
         can_undo=editable and backup_of(table.path).is_file(),
         found=found,
         searched=searched or {"path": "", "institution": ""},
-        looks=look_addresses(StudyCases.of(request)),
         shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
+        **asked,
     )
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """Give what all rows of a page are laid out with."""
+    language, looks = language_of(request), look_addresses(StudyCases.of(request))
+    return {
+        "address": f"/studies/{quote(study_of(request).name)}/cases",
+        "show": request.query_params.get("show", "all"),
+        "with_ids": request.query_params.get("ids") == "1",
+        "row_of": lambda row, broad, edit: row_html(row, broad, edit, looks.get(row.line, ""), language),
+    }
+
+
+@lru_cache(maxsize=4096)
+def row_html(row: RowView, broad: frozenset[str], edit: str, look: str, language: str) -> Markup:
+    """Lay a row out; most rows of a table are as they were when they were last asked for.
+
+    Parameters
+    ----------
+    broad
+        Columns that have room for what is wrong in a cell.
+    edit, look
+        Addresses of the row's form, but for its line, and of the page of its case; empty where there is none.
+    """
+    template = environment().get_template("case_row.html.j2")
+    return Markup(template.render(row=row, broad=broad, edit=edit, look=look, t=texts(language)))
 
 
 def _cases(request: Request) -> Response:
@@ -127,6 +152,7 @@ def _changed_row(request: Request, form: FormData) -> Response:
     line = str(form.get("line", ""))
     number = int(line) if line.isdecimal() and len(line) < 9 else 0
     typed = {name.removeprefix(_CELL): str(text) for name, text in form.items() if name.startswith(_CELL)}
+    before = read_case_table(path)
     try:
         if form.get("action") == "remove":
             remove_row(path, number, digest=digest)
@@ -134,16 +160,29 @@ def _changed_row(request: Request, form: FormData) -> Response:
         change_row(path, number, typed, digest=digest, opened=opened_folder(request))
     except AMTError as error:
         return _page(request, message=told(request, error), status_code=_status(error), editing=number, typed=typed)
-    return _back(request, anchor=_line_now(path, number, digest))
+    if form.get("answer") == "rows" and (rows := _changed_rows(request, before, number)):
+        return rows
+    page = _back(request, anchor=f"line-{_line_now(path, number, before)}")
+    if form.get("answer") == "rows":
+        return Response(status_code=HTTPStatus.RESET_CONTENT, headers={"Location": page.headers["Location"]})
+    return page
 
 
-def _line_now(path: Path, number: int, digest: str) -> str:
+def _changed_rows(request: Request, before: CaseTable, line: int) -> Response | None:
+    """Answer a change with the rows that are no longer as they were; None where the page must be loaded anew."""
+    table, _ = _table_of(request)
+    asked, files = _asked(request), FilesLookedAt(table.path.parent, opened_folder(request))
+    view = table_view(table, files=files, with_ids=asked["with_ids"])
+    changed = view.rows_unlike(table_view(before, files=files, with_ids=asked["with_ids"]))
+    if changed is None:
+        return None
+    return render(request, "case_changed.html.j2", view=view, changed=changed, line=line, **asked)
+
+
+def _line_now(path: Path, number: int, before: CaseTable) -> int:
     """Say where a row stands after it was saved: blank lines before it have gone."""
-    before = backup_of(path)
-    if read_case_table(path).digest == digest or not before.is_file():
-        return f"line-{number}"
-    place = list(read_case_table(before).rows).index(number)
-    return f"line-{list(read_case_table(path).rows)[place]}"
+    after = read_case_table(path)
+    return number if after.digest == before.digest else list(after.rows)[list(before.rows).index(number)]
 
 
 async def _import(request: Request) -> Response:

@@ -108,6 +108,32 @@ def test_a_table_that_was_changed_elsewhere_is_not_written_over(client: TestClie
     assert (study / "manifest.csv").read_text().splitlines()[2] == ROWS[0]
 
 
+def change(client: TestClient, line: int, **cells: str) -> Any:
+    """Change cells as the page's script does."""
+    digest = digest_in(client.get(PAGE))
+    data = {
+        "digest": digest,
+        "line": str(line),
+        "answer": "rows",
+        **{f"cell-{name}": text for name, text in cells.items()},
+    }
+    return client.post(f"{PAGE}/row", data=data)
+
+
+def test_a_changed_cell_is_answered_with_the_rows_that_it_changes(client: TestClient, study: Path) -> None:
+    answer = change(client, 2, age="62")
+    assert re.findall('<tr id="line-(.)"', answer.text) == ["2"]
+    assert '<td data-column="age" class="broad">62</td>' in answer.text  # line 3 has an age of 200
+    before = digest_in(client.get(PAGE))
+    assert f'data-digest="{before}"' in answer.text
+    mended = change(client, 3, age="61")  # nothing is left to be read in that column: the whole page is laid out anew
+    assert (mended.status_code, mended.headers["location"]) == (205, f"{PAGE}#line-3")
+
+
+def test_a_change_that_cannot_be_made_is_no_answer_of_rows(client: TestClient, study: Path) -> None:
+    assert change(client, 9, age="62").status_code == 400
+
+
 def test_a_row_is_removed_and_the_change_taken_back(client: TestClient, study: Path) -> None:
     client.post(f"{PAGE}/row", data={"digest": digest_in(client.get(PAGE)), "line": "2", "action": "remove"})
     assert "c1.nii.gz" not in client.get(PAGE).text
