@@ -35,10 +35,11 @@ from nnunet_amt.cohort.reviews import (
     ReviewRefusedError,
     Status,
     add_review,
-    case_state,
     checked_initials,
+    known_to,
     new_review,
     read_reviews,
+    state_known_to,
 )
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.dataset_conversion.case_voxels import seen_digest
@@ -54,6 +55,7 @@ MASKS = "masks"  # of a study: the masks that were edited
 CLASSES: Mapping[Status, str] = {
     "not_looked_at": "",
     "annotated": "queued",
+    "being_reviewed": "queued",
     "reviewed_once": "queued",
     "agreed": "done",
     "wrong": "failed",
@@ -92,6 +94,11 @@ class Reader:
         value = quote(f"{self.role}:{self.initials}")
         response.set_cookie(_READER, value, max_age=_YEAR_SECONDS, httponly=True, samesite="strict")
 
+    @staticmethod
+    def forget(response: Response) -> None:
+        """Take the cookie back."""
+        response.delete_cookie(_READER, httponly=True, samesite="strict")
+
 
 def case_words(case: CohortCase, t: Texts) -> str:
     """Name a case on a page: by its id, or by its line in the table where the id tells the patient's."""
@@ -126,8 +133,8 @@ def _page(
         seen = cases.seen(case)
     except AMTError as error:
         broken = told(request, error)
-    own = reviews_of(read_reviews(reviews_path(cases)), case)
-    state = case_state(own, None if seen is None else seen.mask)
+    own, mask = reviews_of(read_reviews(reviews_path(cases)), case), None if seen is None else seen.mask
+    known = known_to(own, mask, reader.initials)
     ids = list(cases.cases)
     place = ids.index(case.case_id)
     response = render(
@@ -146,8 +153,9 @@ def _page(
         seen=seen,
         shown=None if seen is None else _shown(request, seen),
         broken=broken,
-        state=state,
-        history=own[::-1],
+        state=state_known_to(own, mask, reader.initials),
+        history=known[::-1],
+        is_blind=len(known) < len(own),
         reader=Reader(reader.role, (typed or {}).get("initials", reader.initials)),
         typed=typed or {},
         message=message,
