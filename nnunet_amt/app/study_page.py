@@ -125,6 +125,13 @@ def _study(request: Request) -> Response:
 def _run(request: Request) -> Response:
     """Run what is not done, unless that runs already; back to the page of the study that was clicked on."""
     folder = study_of(request)
+    if problem := start_run(request, folder):
+        return _page(request, folder, problem=problem)
+    return RedirectResponse(study_address(request, folder.name), HTTPStatus.SEE_OTHER)
+
+
+def start_run(request: Request, folder: Path) -> str:
+    """Run a study as a job, unless that runs already; give the problem why it cannot be run, or nothing."""
     store = job_store(opened_folder(request))
     running = last_job(store, folder.name)
     if running is None or running.is_over:
@@ -133,8 +140,8 @@ def _run(request: Request) -> Response:
         except AMTError as error:
             again = last_job(store, folder.name)
             if again is None or again.is_over:  # not another click that came first
-                return _page(request, folder, problem=told(request, error))
-    return RedirectResponse(study_address(request, folder.name), HTTPStatus.SEE_OTHER)
+                return told(request, error)
+    return ""
 
 
 def _report(request: Request) -> Response:
