@@ -19,6 +19,7 @@ from nnunet_amt.dataset_conversion.case_source import open_case, require_known_k
 from nnunet_amt.dataset_conversion.pairing.dicom import structure_names
 from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.images.dicom.files import quiet_readers
+from nnunet_amt.images.image_file import IMAGE_FILE_ENDINGS
 
 _PATIENT = "patient_id"
 # What a cell may hold, to choose from; other texts may be typed where the manifest takes them.
@@ -39,7 +40,7 @@ class Cell:
     column: str
     text: str
     problems: tuple[str, ...]
-    is_hidden: bool = False  # the text stands for one that is not shown
+    is_hidden: bool = False  # the text stands for one that is not shown: of a patient a number, of a file its place
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,53 @@ class FilesLookedAt:
         return self._folders[folder]
 
 
+@dataclass(frozen=True)
+class HiddenNames:
+    """What stands in a table in place of names that may tell who a patient is.
+
+    Attributes
+    ----------
+    patients
+        The number of each patient.
+    shared
+        Folders in which files of several patients lie: their names are of no single one.
+    """
+
+    patients: Mapping[str, int]
+    shared: frozenset[str]
+
+    @classmethod
+    def of(cls, table: CaseTable) -> HiddenNames:
+        """Give each patient of a table a number, and find the folders that they share."""
+        patients: dict[str, int] = {}
+        owners: dict[str, set[int]] = defaultdict(set)
+        for line in table.rows:
+            own = 0
+            if patient := table.cell(line, _PATIENT):
+                own = patients.setdefault(closed_up(patient), len(patients) + 1)
+            for column in FILE_COLUMNS:
+                for folder in _folders_and_name(table.cell(line, column))[0]:
+                    owners[folder].add(own)
+        return cls(patients, frozenset(folder for folder, found in owners.items() if len(found) > 1))
+
+    def patient(self, text: str) -> str:
+        """Give the number of a patient."""
+        return str(self.patients[closed_up(text)])
+
+    def file(self, text: str) -> str:
+        """Give the place of a file as far as it is shared, and its kind: ``images/….nii.gz``."""
+        folders, name = _folders_and_name(text)
+        place = next((folder for folder in reversed(folders) if folder in self.shared), "")
+        ending = next((one for one in (*IMAGE_FILE_ENDINGS, ".dcm", ".zip") if name.lower().endswith(one)), "")
+        return f"{place}…{ending}"
+
+
+def _folders_and_name(text: str) -> tuple[list[str], str]:
+    """Take a path apart: each folder on the way with all before it, ``["a/", "a/b/"]``, and the name at its end."""
+    *folders, name = text.rstrip("/").split("/")
+    return ["".join(f"{one}/" for one in folders[: place + 1]) for place in range(len(folders))], name
+
+
 Problems = Mapping[int, Mapping[str | None, list[str]]]
 
 
@@ -183,16 +231,17 @@ def table_view(
     show
         ``problems`` or ``excluded``; all rows for anything else.
     with_ids
-        Whether patients are called by their ids; else they are numbered.
+        Whether patients are called by their ids, and files by their names; else patients are numbered, and of files
+        the folders are shown that several patients share.
     editing, typed
         Line of the row whose form is open, and what was typed into it before.
     """
     problems = _all_problems(table, files)
     if editing in table.rows and editing is not None and not problems[editing]:
         _add_what_headers_tell(problems, table, editing)
-    patients: dict[str, int] = {}
     columns = table.shown_columns
-    rows = [_row(table, line, columns, problems.get(line, {}), patients, with_ids) for line in table.rows]
+    hidden = None if with_ids else HiddenNames.of(table)
+    rows = [_row(table, line, columns, problems.get(line, {}), hidden) for line in table.rows]
     asked = {
         "problems": [row for row in rows if row.has_problem or row.line == editing],
         "excluded": [row for row in rows if row.is_excluded or row.line == editing],
@@ -263,15 +312,18 @@ def _row(
     line: int,
     columns: Sequence[str],
     of_row: Mapping[str | None, Sequence[str]],
-    patients: dict[str, int],
-    with_ids: bool,
+    hidden: HiddenNames | None,
 ) -> RowView:
     cells = []
     for column in columns:
-        text = table.cell(line, column)
-        hidden = column == _PATIENT and not with_ids and bool(text)
-        shown = str(patients.setdefault(closed_up(text), len(patients) + 1)) if hidden else text
-        cells.append(Cell(column, shown, tuple(of_row.get(column, ())), hidden))
+        text, words = table.cell(line, column), tuple(of_row.get(column, ()))
+        if not text or hidden is None or column not in (_PATIENT, *FILE_COLUMNS):
+            cells.append(Cell(column, text, words))
+        elif column == _PATIENT:
+            cells.append(Cell(column, hidden.patient(text), words, is_hidden=True))
+        else:
+            told = tuple(one.replace(_folders_and_name(text)[1], "the file") for one in words)
+            cells.append(Cell(column, hidden.file(text), told, is_hidden=True))
     return RowView(line, tuple(cells), tuple(of_row.get(None, ())), bool(table.cell(line, "exclusion_reason")))
 
 

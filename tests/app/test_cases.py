@@ -63,7 +63,8 @@ def send(client: TestClient, *files: tuple[str, bytes], institution: str = "") -
 def test_every_problem_stands_in_its_row(client: TestClient, study: Path) -> None:
     (study / "m1.nii.gz").unlink()
     page = client.get(PAGE)
-    assert "m1.nii.gz does not exist" in row_of(page, 2)
+    assert "the file does not exist" in row_of(page, 2)
+    assert "m1.nii.gz does not exist" in row_of(client.get(f"{PAGE}?ids=1"), 2)
     assert "is empty; every included case needs it" in row_of(page, 3)
     assert re.search(r"must be at most 120.* \(got '200'\)", row_of(page, 3))
     assert "problem" not in row_of(page, 4)
@@ -78,6 +79,26 @@ def test_patients_are_numbered_and_unused_columns_hidden_unless_asked_for(client
     assert "nickname" not in page.text
     assert ["patient 1" in row_of(page, line) for line in (2, 3, 4)] == [True, False, True]
     assert "MRN-2" in row_of(client.get(f"{PAGE}?ids=1"), 3)
+
+
+def test_of_files_only_the_folders_are_shown_that_patients_share(client: TestClient, study: Path) -> None:
+    """Two patients have files in north and in north/ct; in P1 and P2 one each."""
+    rows = (
+        "c1,MRN-1,North,north/ct/P1/scan.nii.gz,north/Yamada.dcm,,,,,,",
+        "c2,MRN-2,North,north/ct/P2/scan.nii.gz,Suzuki.nii.gz,,,,,,",
+        "c3,MRN-2,North,north/ct/P2/series,only/here/m.nrrd,,,,,,",
+    )
+    (study / "manifest.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    page = client.get(PAGE)
+    shown = [re.findall('<span class="soft">([^<]*)</span>', row_of(page, line))[1:] for line in (2, 3, 4)]
+    assert shown == [["north/ct/….nii.gz", "north/….dcm"], ["north/ct/….nii.gz", "….nii.gz"], ["north/ct/…", "….nrrd"]]
+    assert not re.search(
+        "scan|Yamada|Suzuki|P1|P2|series",
+        page.text[page.text.index("<tbody") : page.text.index("</table>", page.text.index("<tbody"))],
+    )
+    assert "ファイル がありません" in client.get(f"{PAGE}?lang=ja").text
+    named = client.get(f"{PAGE}?ids=1")
+    assert '<td data-column="mask" class="broad wrong">north/Yamada.dcm' in row_of(named, 2)
 
 
 def test_a_row_is_edited_in_its_form(client: TestClient, study: Path) -> None:
@@ -136,9 +157,9 @@ def test_a_change_that_cannot_be_made_is_no_answer_of_rows(client: TestClient, s
 
 def test_a_row_is_removed_and_the_change_taken_back(client: TestClient, study: Path) -> None:
     client.post(f"{PAGE}/row", data={"digest": digest_in(client.get(PAGE)), "line": "2", "action": "remove"})
-    assert "c1.nii.gz" not in client.get(PAGE).text
+    assert "c1.nii.gz" not in client.get(f"{PAGE}?ids=1").text
     client.post(f"{PAGE}/undo", data={"digest": digest_in(client.get(PAGE))})
-    assert "c1.nii.gz" in client.get(PAGE).text
+    assert "c1.nii.gz" in client.get(f"{PAGE}?ids=1").text
 
 
 def test_export_and_import_keep_every_cell(client: TestClient, study: Path) -> None:
@@ -157,7 +178,7 @@ def test_the_names_in_an_imported_table_may_count_from_another_folder(client: Te
     data = {"digest": digest_in(client.get(PAGE)), "base": "cohort"}
     table = "\n".join([HEADER, ROWS[0]])
     answer = client.post(f"{PAGE}/import", data=data, files={"table": ("t.csv", table.encode())})
-    assert "../cohort/c1.nii.gz" in row_of(answer, 2)
+    assert "../cohort/c1.nii.gz" in row_of(client.get(f"{PAGE}?ids=1"), 2)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b'a,"b', b"case_id\n"])
@@ -174,7 +195,7 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     data = {"path": "cohort", "institution": "West"}
     answer = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
     assert "Cases added: 1." in answer.text
-    row = row_of(answer, 5)
+    row = row_of(client.get(f"{PAGE}?ids=1"), 5)
     assert "../cohort/p9/ct" in row
     assert "../cohort/p9/rs.dcm" in row
     assert "West" in row
@@ -195,7 +216,7 @@ def test_a_sent_zip_of_dicom_is_unpacked_beside_the_table_and_its_cases_added(
     content = (tmp_path / "p9.zip").read_bytes()
     answer = send(client, ("p9.zip", content), institution="West")
     assert "Cases added: 1." in answer.text
-    row = row_of(answer, 5)
+    row = row_of(client.get(f"{PAGE}?ids=1"), 5)
     folder = next((study / "sent").iterdir())
     assert f"sent/{folder.name}/p9/ct" in row
     assert f"sent/{folder.name}/p9/rs.dcm" in row
@@ -208,7 +229,10 @@ def test_images_and_masks_are_sent_in_their_folders(client: TestClient, study: P
     """A browser sends a folder's files with their places in it."""
     answer = send(client, ("north/images/a.nii.gz", b"ct"), ("north/masks/a.nii.gz", b"mask"))
     assert "Cases added: 1." in answer.text
-    assert re.search(r"sent/[\d-]+/north/images/a.nii.gz</td>.*sent/[\d-]+/north/masks/a.nii.gz", row_of(answer, 5))
+    assert re.search(
+        r"sent/[\d-]+/north/images/a.nii.gz</td>.*sent/[\d-]+/north/masks/a.nii.gz",
+        row_of(client.get(f"{PAGE}?ids=1"), 5),
+    )
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,7 @@ def test_a_mask_goes_out_is_changed_and_comes_back(open_case: Open, server: AppS
     assert review.change.difference.dice == pytest.approx(2 * before / (before + after), abs=1e-4)
     page.get_by_role("link", name="Cases", exact=True).click()
     page.get_by_role("button", name="Take the last change back").click()
+    page.get_by_role("link", name="Show patient ids").click()
     page.locator("#line-2").get_by_text(f"masks/{FIRST}.nii.gz").wait_for()
     assert (study / "manifest.csv").read_bytes() == kept
 
