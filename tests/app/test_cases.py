@@ -177,7 +177,7 @@ def test_the_names_in_an_imported_table_may_count_from_another_folder(client: Te
     (study.parent / "cohort").mkdir()
     data = {"digest": digest_in(client.get(PAGE)), "base": "cohort"}
     table = "\n".join([HEADER, ROWS[0]])
-    answer = client.post(f"{PAGE}/import", data=data, files={"table": ("t.csv", table.encode())})
+    client.post(f"{PAGE}/import", data=data, files={"table": ("t.csv", table.encode())})
     assert "../cohort/c1.nii.gz" in row_of(client.get(f"{PAGE}?ids=1"), 2)
 
 
