@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.cohort.thymic_findings import FINDINGS, WHO_TYPES
 from nnunet_amt.dataset_conversion.case_source import open_case, require_known_kind
+from nnunet_amt.dataset_conversion.mask_glance import FileState, file_state, mask_problems
 from nnunet_amt.dataset_conversion.pairing.dicom import structure_names
 from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.images.dicom.files import quiet_readers
@@ -139,6 +142,13 @@ class FilesLookedAt:
             self._words[text] = self._looked_at(text)
         return self._words[text]
 
+    def seen_in_mask(self, text: str) -> Mapping[str, str]:
+        """Tell what was seen of a mask, see `look_at_masks`; nothing of one that nobody has looked at."""
+        try:
+            return _SEEN.get(file_state(self.folder / text), {})
+        except (OSError, ValueError):
+            return {}
+
     def _looked_at(self, text: str) -> str:
         try:
             path = self.folder / text
@@ -161,6 +171,31 @@ class FilesLookedAt:
         if folder not in self._folders:
             self._folders[folder] = Path(folder).resolve().is_relative_to(self.opened)
         return self._folders[folder]
+
+
+_SEEN: dict[FileState, Mapping[str, str]] = {}  # of masks that were looked at while this server runs
+_looking = threading.Lock()
+
+
+def look_at_masks(table: CaseTable, files: FilesLookedAt, *, lines: Collection[int], seconds: float) -> None:
+    """Look at the masks of rows for as long as is given, but not twice at the same; other rows follow the next time.
+
+    What is found stands in the rows from then on. Of a cohort it takes too long to wait for.
+    """
+    ends = time.monotonic() + seconds
+    if not _looking.acquire(blocking=False):
+        return
+    try:
+        for case in table.cases:
+            if time.monotonic() > ends:
+                return
+            if case.line in lines and case.mask is not None and not files.problem(table.cell(case.line, "mask")):
+                state = file_state(case.mask)
+                _SEEN[state] = mask_problems(state)
+    except OSError:
+        return  # a disk that has gone: the rows say so
+    finally:
+        _looking.release()
 
 
 @dataclass(frozen=True)
@@ -279,6 +314,10 @@ def _all_problems(table: CaseTable, files: FilesLookedAt) -> dict[int, dict[str 
             text = table.cell(line, column)
             if text and column not in found[line] and (words := files.problem(text)):
                 found[line][column].append(words)
+        if (mask := table.cell(line, "mask")) and "mask" not in found[line]:
+            for column, words in files.seen_in_mask(mask).items():
+                if column != "roi" or not table.cell(line, "roi"):
+                    found[line][column if column in shown else "mask"].append(words)
     return found
 
 

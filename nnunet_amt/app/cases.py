@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nnunet_amt.app.case_rows import FilesLookedAt, RowView, table_view
+from nnunet_amt.app.case_rows import FilesLookedAt, RowView, look_at_masks, table_view
 from nnunet_amt.app.case_search import NewRows, new_rows
 from nnunet_amt.app.case_table import (
     CaseTable,
@@ -46,6 +47,7 @@ from nnunet_amt.study.settings import manifest_path, read_settings
 SENT_FOLDER = "sent"  # beside the table: what was sent, a folder each time
 _CELL = "cell-"
 _MOST_FILES = 10_000
+_LOOKING_SECONDS = 20.0  # at masks, each time
 _KEPT = ("show", "ids")  # of the address, from page to page
 
 
@@ -124,7 +126,16 @@ def row_html(row: RowView, broad: frozenset[str], edit: str, look: str, language
 def _cases(request: Request) -> Response:
     """Show the table; ``?edit=LINE`` opens the form of a row."""
     line = request.query_params.get("edit", "")
-    return _page(request, editing=int(line) if line.isdecimal() and len(line) < 9 else None)
+    page = _page(request, editing=int(line) if line.isdecimal() and len(line) < 9 else None)
+    page.background = BackgroundTask(_look_at_masks, request)
+    return page
+
+
+def _look_at_masks(request: Request, *, seconds: float = _LOOKING_SECONDS, after: int = 0) -> None:
+    """Look at the masks of the rows after a line, as far as that comes; the page that is loaded next tells of them."""
+    table, _ = _table_of(request)
+    lines = {line for line in table.rows if line > after}
+    look_at_masks(table, FilesLookedAt(table.path.parent, opened_folder(request)), lines=lines, seconds=seconds)
 
 
 def _export(request: Request) -> Response:
@@ -268,7 +279,9 @@ def _add_found(request: Request, root: Path, form: FormData) -> NewRows:
     path = _editable_path(request)
     institution = str(form.get("institution", "")).strip()
     rows = new_rows(find_pairs(root), read_case_table(path), opened=opened_folder(request), institution=institution)
+    before = max(read_case_table(path).rows, default=0)
     add_rows(path, rows.rows, digest=str(form.get("digest", "")))
+    _look_at_masks(request, after=before)
     return rows
 
 

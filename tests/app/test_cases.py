@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from nnunet_amt.study.run_study import open_study
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
@@ -204,6 +206,41 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     again = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
     assert "Cases added: 0." in again.text
     assert "In the table already: 1." in again.text
+
+
+def test_a_file_of_two_outlines_is_told_in_its_row_when_it_is_found(
+    client: TestClient, study: Path, folder: Path
+) -> None:
+    """And so is one that is there already, once the page was loaded; not where the row says which is meant."""
+    rois = {"GTV": [square(105.0, (0, 1), (0, 1))], "Heart": [square(105.0, (0, 1), (0, 1))]}
+    write_ct_series(folder / "cohort" / "p9" / "ct")
+    write_rtstruct(folder / "cohort" / "p9" / "rs.dcm", rois)
+    says = "the RTSTRUCT has 2 closed ROIs and column 'roi' is empty; name there what is tumour"
+    data = {"path": "cohort", "institution": "West", "digest": digest_in(client.get(PAGE))}
+    assert says in row_of(client.post(f"{PAGE}/search", data=data), 5)
+    write_rtstruct(study / "m1.dcm", rois)
+    (study / "manifest.csv").write_text((study / "manifest.csv").read_text().replace("m1.nii.gz", "m1.dcm"))
+    client.get(PAGE)
+    assert says in row_of(client.get(PAGE), 2)
+    save(client, 2, roi="GTV")
+    assert says not in row_of(client.get(PAGE), 2)
+
+
+def test_a_ct_that_is_given_for_a_mask_is_told_in_its_row(client: TestClient, study: Path) -> None:
+    """A series, and a file with air in it; a mask of the same type of numbers is none."""
+    write_ct_series(study / "series")
+    volume = np.zeros((4, 8, 8), np.int16)
+    for name, low in (("m1", 0), ("m2", -1024)):
+        volume[:, 0, 0] = low
+        sitk.WriteImage(sitk.GetImageFromArray(volume), str(study / f"{name}.nii.gz"))
+    text = (study / "manifest.csv").read_text().replace("c2.nii.gz,,external,200", "c2.nii.gz,m2.nii.gz,external,50")
+    row = ROWS[0].replace("c1,", "c4,").replace("m1.nii.gz", "series").replace("c1.nii.gz", "series")
+    (study / "manifest.csv").write_text(f"{text}{row}\n")
+    client.get(PAGE)
+    page = client.get(PAGE)
+    told = ["is a CT, not a mask; give the file with the outlines" in row_of(page, line) for line in (2, 3, 5)]
+    assert told == [False, True, True]
+    assert "これはCTで、マスクではありません" in client.get(f"{PAGE}?lang=ja").text
 
 
 def test_a_sent_zip_of_dicom_is_unpacked_beside_the_table_and_its_cases_added(
