@@ -28,18 +28,20 @@ from nnunet_amt.app.case_table import (
     add_rows,
     backup_of,
     change_row,
+    last_change,
     read_case_table,
     remove_row,
     replace_table,
     undo,
 )
-from nnunet_amt.app.language import language_of, texts
+from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import environment, opened_folder, render, told
 from nnunet_amt.app.security import inside
 from nnunet_amt.app.seen_cases import StudyCases, look_addresses
 from nnunet_amt.app.sent_files import keep_folders
 from nnunet_amt.app.studies import rebased_table, study_of
 from nnunet_amt.base.files import csv_text, require_free_space
+from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.dataset_conversion.pairing import find_pairs
 from nnunet_amt.errors import AMTError
 from nnunet_amt.study.settings import manifest_path, read_settings
@@ -47,6 +49,7 @@ from nnunet_amt.study.settings import manifest_path, read_settings
 SENT_FOLDER = "sent"  # beside the table: what was sent, a folder each time
 _CELL = "cell-"
 _MOST_FILES = 10_000
+_LONGEST_TOLD = 60  # letters of a cell
 _LOOKING_SECONDS = 20.0  # at masks, each time
 _KEPT = ("show", "ids")  # of the address, from page to page
 
@@ -86,15 +89,38 @@ def _page(
         view=table_view(
             table, files=files, show=asked["show"], with_ids=asked["with_ids"], editing=editing, typed=typed
         ),
-        kept=_kept(request),
         editable=editable,
         message=message,
-        can_undo=editable and backup_of(table.path).is_file(),
+        **_undo_view(request, table, editable=editable),
         found=found,
         searched=searched or {"path": "", "institution": ""},
         shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
         **asked,
     )
+
+
+def _undo_view(request: Request, table: CaseTable, *, editable: bool) -> dict[str, Any]:
+    """Say what would be taken back; nothing of names unless they are shown in the table too."""
+    if not editable or not backup_of(table.path).is_file():
+        return {"can_undo": False}
+    t, change = texts(language_of(request)), last_change(table)
+    parts = []
+    if change is not None:
+        counts = {"changes": len(change.cells), "added": change.added, "removed": change.removed}
+        parts = [t(f"cases.last_{name}", count=t.number(count)) for name, count in counts.items() if count]
+    if change is not None and len(change.cells) == 1:
+        [(line, column, old, new)] = change.cells
+        named = request.query_params.get("ids") == "1" or column not in ("patient_id", *FILE_COLUMNS)
+        name = t(f"columns.{column}") if f"columns.{column}" in t else column
+        said = {"case": table.cell(line, "case_id"), "line": line, "column": name}
+        shown = {"old": _shortened(old, t), "new": _shortened(new, t)}
+        parts = [t("cases.last_cell", **said, **shown) if named else t("cases.last_hidden", **said)]
+    return {"can_undo": True, "last_change": " ".join(parts)}
+
+
+def _shortened(text: str, t: Texts) -> str:
+    short = text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}…"
+    return t("cases.last_text", text=short) if text else t("cases.last_nothing")
 
 
 def _asked(request: Request) -> dict[str, Any]:
@@ -104,6 +130,7 @@ def _asked(request: Request) -> dict[str, Any]:
         "address": f"/studies/{quote(study_of(request).name)}/cases",
         "show": request.query_params.get("show", "all"),
         "with_ids": request.query_params.get("ids") == "1",
+        "kept": _kept(request),
         "row_of": lambda row, broad, edit: row_html(row, broad, edit, looks.get(row.line, ""), language),
     }
 
@@ -187,7 +214,8 @@ def _changed_rows(request: Request, before: CaseTable, line: int) -> Response | 
     changed = view.rows_unlike(table_view(before, files=files, with_ids=asked["with_ids"]))
     if changed is None:
         return None
-    return render(request, "case_changed.html.j2", view=view, changed=changed, line=line, **asked)
+    undo_view = _undo_view(request, table, editable=True)
+    return render(request, "case_changed.html.j2", view=view, changed=changed, line=line, **undo_view, **asked)
 
 
 def _line_now(path: Path, number: int, before: CaseTable) -> int:

@@ -164,6 +164,29 @@ def test_a_row_is_removed_and_the_change_taken_back(client: TestClient, study: P
     assert "c1.nii.gz" in client.get(f"{PAGE}?ids=1").text
 
 
+def test_it_is_said_what_would_be_taken_back(client: TestClient, study: Path) -> None:
+    """Of a patient's id and of files only where, unless names are shown."""
+
+    def told(address: str = PAGE) -> str:
+        found = re.search('id="last-change">([^<]*)<', client.get(address).text)
+        return found[1] if found else ""
+
+    assert told() == ""
+    assert 'id="last-change">Last change: c1 (line 2), Age: “61” → “62”<' in change(client, 2, age="62").text
+    assert told() == "Last change: c1 (line 2), Age: “61” → “62”"
+    save(client, 2, histology="thymoma")
+    assert told(f"{PAGE}?lang=en") == "Last change: c1 (line 2), Histology: empty → “thymoma”"
+    save(client, 3, patient_id="MRN-3")
+    assert told() == "Last change: c2 (line 3), Patient"
+    assert told(f"{PAGE}?ids=1") == "Last change: c2 (line 3), Patient: “MRN-2” → “MRN-3”"
+    client.post(f"{PAGE}/undo", data={"digest": digest_in(client.get(PAGE))})
+    assert told(f"{PAGE}?ids=1") == "Last change: c2 (line 3), Patient: “MRN-3” → “MRN-2”"
+    save(client, 2, age="63", sex="M")
+    assert told() == "Last change: cells changed: 2."
+    client.post(f"{PAGE}/row", data={"digest": digest_in(client.get(PAGE)), "line": "4", "action": "remove"})
+    assert told() == "Last change: rows removed: 1."
+
+
 def test_export_and_import_keep_every_cell(client: TestClient, study: Path) -> None:
     exported = client.get(f"{PAGE}/export")
     assert exported.headers["content-disposition"] == "attachment; filename*=UTF-8''one-manifest.csv"
