@@ -60,10 +60,14 @@ def last_job(store: JobStore, study: str) -> Job | None:
 
 def stage_rows(states: Sequence[StageState], t: Texts) -> list[StageRow]:
     """Lay out the stages of a study that does not run, as ``--status`` has them."""
-    return [
-        StageRow(state.stage.name, "done" if state.done else "waiting", why_words(state.why or "", t))
-        for state in states
-    ]
+    return [_stage_row(state, t) for state in states]
+
+
+def _stage_row(state: StageState, t: Texts) -> StageRow:
+    words = why_words(state.why or "", t)
+    if state.stands:
+        return StageRow(state.stage.name, "stands", t("study.why_stands", why=words))
+    return StageRow(state.stage.name, "done" if state.done else "waiting", words)
 
 
 def stage_rows_of_run(names: Sequence[str], progress: JobProgress) -> list[StageRow]:
@@ -100,7 +104,7 @@ def run_context(request: Request, folder: Path, *, settings: StudySettings, prob
         "view": view,
         "live": live,
         "rows": rows,
-        "begun": any(row.state == "done" for row in rows),
+        "begun": any(row.state in ("done", "stands") for row in rows),
         "complete": all(row.state == "done" for row in rows),
         "problem": problem,
     }

@@ -47,8 +47,8 @@ def _page(
     run = run_context(request, folder, settings=settings)
     form = form or form_of(settings)
     chosen = training_view(folder, settings)
-    planned = any(row.name == "plan" and row.state == "done" for row in run["rows"])
-    trained = any(row.name == "train" and row.state == "done" for row in run["rows"])
+    there = {row.name for row in run["rows"] if row.state in ("done", "stands")}
+    planned, trained = "plan" in there, "train" in there
     return render(
         request,
         "training.html.j2",
