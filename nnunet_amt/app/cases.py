@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -21,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from nnunet_amt.app.case_rows import FilesLookedAt, RowView, look_at_masks, table_view
-from nnunet_amt.app.case_search import NewRows, new_rows
+from nnunet_amt.app.case_search import NewRows, Search, new_rows
 from nnunet_amt.app.case_table import (
     CaseTable,
     ChangedSinceError,
@@ -32,6 +33,7 @@ from nnunet_amt.app.case_table import (
     read_case_table,
     remove_row,
     replace_table,
+    require_unchanged,
     undo,
 )
 from nnunet_amt.app.language import Texts, language_of, texts
@@ -41,6 +43,7 @@ from nnunet_amt.app.seen_cases import StudyCases, look_addresses
 from nnunet_amt.app.sent_files import keep_folders
 from nnunet_amt.app.studies import rebased_table, study_of
 from nnunet_amt.base.files import csv_text, require_free_space
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.dataset_conversion.pairing import find_pairs
 from nnunet_amt.errors import AMTError
@@ -49,6 +52,8 @@ from nnunet_amt.study.settings import manifest_path, read_settings
 SENT_FOLDER = "sent"  # beside the table: what was sent, a folder each time
 _CELL = "cell-"
 _MOST_FILES = 10_000
+_PATIENCE_SECONDS = 2.0  # with a search, before a page tells how far it is
+_searches: dict[Path, Search] = {}  # by study: one at a time
 _LONGEST_TOLD = 60  # letters of a cell
 _LOOKING_SECONDS = 20.0  # at masks, each time
 _KEPT = ("show", "ids")  # of the address, from page to page
@@ -75,8 +80,16 @@ def _page(
     editing: int | None = None,
     typed: dict[str, str] | None = None,
     found: NewRows | None = None,
-    searched: dict[str, str] | None = None,
+    searched: Mapping[str, str] | None = None,
+    search: Search | None = None,
 ) -> Response:
+    """Show the table; with what a search that is over has found."""
+    if search is not None and search.is_over():
+        searched = search.asked
+        try:
+            found = search.outcome()
+        except AMTError as error:
+            message, status_code = told(request, error), _status(error)
     table, editable = _table_of(request)
     opened = opened_folder(request)
     files = FilesLookedAt(table.path.parent, opened)
@@ -93,6 +106,7 @@ def _page(
         message=message,
         **_undo_view(request, table, editable=editable),
         found=found,
+        search=None if search is None or search.is_over() else search,
         searched=searched or {"path": "", "institution": ""},
         shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
         **asked,
@@ -153,7 +167,11 @@ def row_html(row: RowView, broad: frozenset[str], edit: str, look: str, language
 def _cases(request: Request) -> Response:
     """Show the table; ``?edit=LINE`` opens the form of a row."""
     line = request.query_params.get("edit", "")
-    page = _page(request, editing=int(line) if line.isdecimal() and len(line) < 9 else None)
+    study = study_of(request)
+    search = _searches.get(study)
+    if search is not None and search.is_over():
+        _searches.pop(study, None)
+    page = _page(request, editing=int(line) if line.isdecimal() and len(line) < 9 else None, search=search)
     page.background = BackgroundTask(_look_at_masks, request)
     return page
 
@@ -267,14 +285,27 @@ async def _search(request: Request) -> Response:
 
 
 def _searched(request: Request, form: FormData) -> Response:
+    """Begin a search, and answer with what it found; if that takes longer, with the page that tells how far it is."""
     asked = {name: str(form.get(name, "")).strip() for name in ("path", "institution")}
+    study, path = study_of(request), _editable_path(request)
     try:
-        rows = _add_found(request, inside(opened_folder(request), asked["path"]), form)
+        root = inside(opened_folder(request), asked["path"])
+        require_unchanged(path, digest=str(form.get("digest", "")))
+        if study not in _searches:
+            _searches[study] = Search(asked, lambda progress: _add_found(request, root, asked, progress=progress))
     except HTTPException as error:
         return _page(request, message=told(request, error), status_code=error.status_code, searched=asked)
     except AMTError as error:
         return _page(request, message=told(request, error), status_code=_status(error), searched=asked)
-    return _page(request, found=rows, searched=asked)
+    if _searches[study].is_over(seconds=_PATIENCE_SECONDS):
+        return _page(request, search=_searches.pop(study))
+    return _back(request, anchor="search-state")
+
+
+def _search_state(request: Request) -> Response:
+    """Tell how far a search is; a page that asks again and again loads itself anew at its end."""
+    search = _searches.get(study_of(request))
+    return render(request, "case_search.html.j2", search=search, is_over=search is None or search.is_over())
 
 
 async def _send(request: Request) -> Response:
@@ -292,7 +323,9 @@ def _sent(request: Request, form: FormData) -> Response:
     try:
         require_free_space(folder, sum(one.size or 0 for one in files), "what was sent")
         keep_folders(folder, [(one.filename or "file", one.file) for one in files])
-        rows = _add_found(request, folder, form)
+        asked = {name: str(form.get(name, "")).strip() for name in ("digest", "institution")}
+        require_unchanged(_editable_path(request), digest=asked["digest"])
+        rows = _add_found(request, folder, asked)
     except (AMTError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, AMTError):
@@ -302,14 +335,13 @@ def _sent(request: Request, form: FormData) -> Response:
     return _page(request, found=rows)
 
 
-def _add_found(request: Request, root: Path, form: FormData) -> NewRows:
-    """Add the CTs below a folder to the table."""
-    path = _editable_path(request)
-    institution = str(form.get("institution", "")).strip()
-    rows = new_rows(find_pairs(root), read_case_table(path), opened=opened_folder(request), institution=institution)
-    before = max(read_case_table(path).rows, default=0)
-    add_rows(path, rows.rows, digest=str(form.get("digest", "")))
-    _look_at_masks(request, after=before)
+def _add_found(request: Request, root: Path, asked: Mapping[str, str], *, progress: Progress = silent) -> NewRows:
+    """Add the CTs below a folder to the table as it is when they are found."""
+    path, found = _editable_path(request), find_pairs(root, progress=progress)
+    table = read_case_table(path)
+    rows = new_rows(found, table, opened=opened_folder(request), institution=asked["institution"])
+    add_rows(path, rows.rows, digest=table.digest)
+    _look_at_masks(request, after=max(table.rows, default=0))
     return rows
 
 
@@ -337,5 +369,6 @@ routes = [
     Route("/studies/{name}/cases/import", _import, methods=["POST"]),
     Route("/studies/{name}/cases/undo", _undo, methods=["POST"]),
     Route("/studies/{name}/cases/search", _search, methods=["POST"]),
+    Route("/studies/{name}/cases/search-state", _search_state, methods=["GET"]),
     Route("/studies/{name}/cases/send", _send, methods=["POST"]),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunet_amt.app import cases
+from nnunet_amt.base.progress import Progress
+from nnunet_amt.dataset_conversion.pairing import FoundFiles
 from nnunet_amt.study.run_study import open_study
+from tests.app.stand_ins import wait_for
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 if TYPE_CHECKING:
@@ -229,6 +234,32 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     again = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
     assert "Cases added: 0." in again.text
     assert "In the table already: 1." in again.text
+
+
+def test_a_long_search_does_not_hold_the_page_up(
+    client: TestClient, study: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far it is is told; a row that is changed meanwhile stays changed; what was found is told once."""
+    write_ct_series(folder / "cohort" / "p9" / "ct")
+    goes_on, original = threading.Event(), cases.find_pairs
+
+    def slow(root: Path, *, progress: Progress) -> FoundFiles:
+        progress(3, 8, "looking at the files")
+        assert goes_on.wait(30)
+        return original(root, progress=progress)
+
+    monkeypatch.setattr(cases, "find_pairs", slow)
+    monkeypatch.setattr(cases, "_PATIENCE_SECONDS", 0.1)
+    data = {"path": "cohort", "institution": "West", "digest": digest_in(client.get(PAGE))}
+    assert "Files looked at: 3 of 8." in client.post(f"{PAGE}/search", data=data).text
+    assert "Files looked at: 3 of 8." in client.get(f"{PAGE}/search-state").text
+    save(client, 2, age="62")
+    goes_on.set()
+    wait_for(lambda: "data-reload" in client.get(f"{PAGE}/search-state").text)
+    page = client.get(PAGE)
+    assert "Cases added: 1." in page.text
+    assert (">62<" in row_of(page, 2), "West" in row_of(page, 5)) == (True, True)
+    assert "Cases added" not in client.get(PAGE).text
 
 
 def test_a_file_of_two_outlines_is_told_in_its_row_when_it_is_found(

@@ -331,7 +331,7 @@ for (const form of document.querySelectorAll("form[data-keeps]")) {
 }
 
 // <div data-fragment="ADDRESS" data-seconds="3">: its content is fetched anew while somebody looks; what is open, focused
-// and chosen in it stays. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
+// and chosen in it stays. Where [data-reload] comes in, the page is loaded anew. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
 // all of them are.
 function playFrames(part) {
   for (const frames of part.querySelectorAll("[data-frames]")) {
@@ -372,6 +372,7 @@ for (const part of document.querySelectorAll("[data-fragment]")) {
       const answer = await fetch(part.dataset.fragment);
       const text = answer.ok ? await answer.text() : shown;
       if (text !== shown) putInto(part, text);
+      if (part.querySelector("[data-reload]")) location.reload();
       shown = text;
     } catch { /* the server is away for a while */ }
   }, 1000 * Number(part.dataset.seconds));
