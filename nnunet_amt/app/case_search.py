@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from nnunet_amt.app.aside import Aside
 from nnunet_amt.app.case_table import CaseTable
-from nnunet_amt.base.progress import Progress
 from nnunet_amt.cohort.case import ExcludedRow
 from nnunet_amt.cohort.manifest import FILE_COLUMNS
 from nnunet_amt.cohort.spelling import closed_up
@@ -48,45 +47,12 @@ class NewRows:
     passed_over: int
 
 
+@dataclass(frozen=True)
 class Search:
-    """A search that goes on by itself, so that no page waits for it; its end is told once.
+    """A search for cases: what was typed into its form, and the work."""
 
-    Attributes
-    ----------
-    asked
-        What was typed into the form.
-    done, total
-        How many files were looked at, of how many; 0 of 0 at first.
-    """
-
-    def __init__(self, asked: Mapping[str, str], search: Callable[[Progress], NewRows]) -> None:
-        self.asked = asked
-        self.done = self.total = 0
-        self._search = search
-        self._outcome: NewRows | Exception | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def is_over(self, *, seconds: float = 0.0) -> bool:
-        """Wait for its end as long as is given, and tell whether it is over."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def outcome(self) -> NewRows:
-        """Give the rows that were added; what went wrong is raised."""
-        assert self._outcome is not None
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return self._outcome
-
-    def _run(self) -> None:
-        try:
-            self._outcome = self._search(self._told)
-        except Exception as error:  # whoever asks for the outcome is told
-            self._outcome = error
-
-    def _told(self, done: int, total: int, what: str) -> None:
-        self.done, self.total = done, total
+    asked: Mapping[str, str]
+    work: Aside[NewRows]
 
 
 def new_rows(found: FoundFiles, table: CaseTable, *, opened: Path, institution: str = "") -> NewRows:

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from nnunet_amt.app.aside import Aside
 from nnunet_amt.app.case_rows import FilesLookedAt, RowView, look_at_masks, table_view
 from nnunet_amt.app.case_search import NewRows, Search, new_rows
 from nnunet_amt.app.case_table import (
@@ -84,10 +85,10 @@ def _page(
     search: Search | None = None,
 ) -> Response:
     """Show the table; with what a search that is over has found."""
-    if search is not None and search.is_over():
+    if search is not None and search.work.is_over():
         searched = search.asked
         try:
-            found = search.outcome()
+            found = search.work.outcome()
         except AMTError as error:
             message, status_code = told(request, error), _status(error)
     table, editable = _table_of(request)
@@ -106,7 +107,7 @@ def _page(
         message=message,
         **_undo_view(request, table, editable=editable),
         found=found,
-        search=None if search is None or search.is_over() else search,
+        search=None if search is None or search.work.is_over() else search,
         searched=searched or {"path": "", "institution": ""},
         shown_path=lambda path: str(path.resolve()).replace(f"{opened}/", ""),
         **asked,
@@ -169,7 +170,7 @@ def _cases(request: Request) -> Response:
     line = request.query_params.get("edit", "")
     study = study_of(request)
     search = _searches.get(study)
-    if search is not None and search.is_over():
+    if search is not None and search.work.is_over():
         _searches.pop(study, None)
     page = _page(request, editing=int(line) if line.isdecimal() and len(line) < 9 else None, search=search)
     page.background = BackgroundTask(_look_at_masks, request)
@@ -292,12 +293,13 @@ def _searched(request: Request, form: FormData) -> Response:
         root = inside(opened_folder(request), asked["path"])
         require_unchanged(path, digest=str(form.get("digest", "")))
         if study not in _searches:
-            _searches[study] = Search(asked, lambda progress: _add_found(request, root, asked, progress=progress))
+            work = Aside(lambda progress: _add_found(request, root, asked, progress=progress))
+            _searches[study] = Search(asked, work)
     except HTTPException as error:
         return _page(request, message=told(request, error), status_code=error.status_code, searched=asked)
     except AMTError as error:
         return _page(request, message=told(request, error), status_code=_status(error), searched=asked)
-    if _searches[study].is_over(seconds=_PATIENCE_SECONDS):
+    if _searches[study].work.is_over(seconds=_PATIENCE_SECONDS):
         return _page(request, search=_searches.pop(study))
     return _back(request, anchor="search-state")
 
@@ -305,7 +307,7 @@ def _searched(request: Request, form: FormData) -> Response:
 def _search_state(request: Request) -> Response:
     """Tell how far a search is; a page that asks again and again loads itself anew at its end."""
     search = _searches.get(study_of(request))
-    return render(request, "case_search.html.j2", search=search, is_over=search is None or search.is_over())
+    return render(request, "case_search.html.j2", search=search, is_over=search is None or search.work.is_over())
 
 
 async def _send(request: Request) -> Response:
