@@ -47,7 +47,7 @@ from nnunet_amt.dataset_conversion.mask_editing import keep_mask, write_edit_zip
 from nnunet_amt.errors import AMTError
 from nnunet_amt.evaluation.measure.mask_difference import mask_difference
 from nnunet_amt.images.sent_mask import SENT_MASK_ENDINGS, read_sent_mask, sent_mask_ending
-from nnunet_amt.pictures import slice_png
+from nnunet_amt.pictures import slice_png, slice_size
 from nnunet_amt.report.viewer.part import NIIVUE_FILE, WINDOWS, niivue_script
 
 MASKS = "masks"  # of a study: the masks that were edited
@@ -152,6 +152,7 @@ def _page(
         count=len(ids),
         seen=seen,
         shown=None if seen is None else _shown(request, seen),
+        picture_size=None if seen is None else _picture_size(seen),
         broken=broken,
         state=state_known_to(own, mask, reader.initials),
         history=known[::-1],
@@ -190,6 +191,12 @@ def _shown(request: Request, seen: SeenCase) -> _Shown:
     known = [name for name, _, _ in WINDOWS]
     masks = request.query_params.get("masks") != "0"
     return _Shown(min(max(number, 1), seen.slices), window if window in known else known[0], masks)
+
+
+def _picture_size(seen: SeenCase) -> tuple[int, int]:
+    """Tell width and height of the still picture, so that nothing on the page moves when it comes."""
+    (columns, rows, _), (x, y, _) = seen.geometry.size, seen.geometry.spacing
+    return slice_size((rows * y, columns * x), size=_PIXELS)
 
 
 def _look(request: Request) -> Response:
