@@ -273,21 +273,25 @@ def last_change(table: CaseTable) -> LastChange | None:
     """Compare a table with its last state; None if that is not kept, or either is no table."""
     try:
         content = backup_of(table.path).read_bytes()
-        (_, names), *cells = numbered_cells(manifest_text(content, name=table.path.name), table.path.name)
+        (_, names), *rows = numbered_cells(manifest_text(content, name=table.path.name), table.path.name)
     except (OSError, ManifestError, ValueError):
         return None
     if table.broken:
         return None
     header = [name.lower() for name in names]
     columns = list(dict.fromkeys(filter(None, (*table.header, *header))))
-    before = [_by_column(columns, header, row) for _, row in cells]
+    before = [_by_column(columns, header, row) for _, row in rows]
     after = {line: _by_column(columns, table.header, row) for line, row in table.rows.items()}
     if len(before) != len(after):
         old, new = Counter(before), Counter(after.values())
         return LastChange(added=(new - old).total(), removed=(old - new).total())
-    pairs = zip(before, after.items(), strict=True)
-    found = ((line, name, *texts) for old, (line, new) in pairs for name, *texts in zip(columns, old, new, strict=True))
-    return LastChange(tuple(cell for cell in found if cell[2] != cell[3]))
+    cells = tuple(
+        (line, name, old, new)
+        for texts, (line, now) in zip(before, after.items(), strict=True)
+        for name, old, new in zip(columns, texts, now, strict=True)
+        if old != new
+    )
+    return LastChange(cells)
 
 
 def _by_column(columns: Sequence[str], header: Sequence[str], cells: Sequence[str]) -> tuple[str, ...]:

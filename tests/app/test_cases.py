@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from nnunet_amt.app import cases
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.dataset_conversion.pairing import FoundFiles
+from nnunet_amt.dataset_conversion.pairing import FoundFiles, find_pairs
 from nnunet_amt.study.run_study import open_study
 from tests.app.stand_ins import wait_for
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
@@ -241,12 +241,12 @@ def test_a_long_search_does_not_hold_the_page_up(
 ) -> None:
     """How far it is is told; a row that is changed meanwhile stays changed; what was found is told once."""
     write_ct_series(folder / "cohort" / "p9" / "ct")
-    goes_on, original = threading.Event(), cases.find_pairs
+    goes_on = threading.Event()
 
     def slow(root: Path, *, progress: Progress) -> FoundFiles:
         progress(3, 8, "looking at the files")
         assert goes_on.wait(30)
-        return original(root, progress=progress)
+        return find_pairs(root, progress=progress)
 
     monkeypatch.setattr(cases, "find_pairs", slow)
     monkeypatch.setattr(cases, "_PATIENCE_SECONDS", 0.1)

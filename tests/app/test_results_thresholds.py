@@ -16,6 +16,7 @@ from nnunet_amt.app import results_thresholds
 from nnunet_amt.app.jobs import JobStore
 from nnunet_amt.images.mask_file import read_geometry
 from nnunet_amt.images.probability_file import probability_file, write_probabilities
+from nnunet_amt.report.other_thresholds import outcomes_of
 from nnunet_amt.study.settings import StudyFolders, read_settings
 from tests.app.stand_ins import python, wait_for
 from tests.app.test_results_page import RESULTS, SAME_SITE, made, store, study, table_cells
@@ -74,11 +75,11 @@ def test_all_cases_are_counted_beside_the_one_that_is_shown(client: TestClient, 
 def test_counting_all_cases_does_not_hold_the_page_up(
     client: TestClient, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    goes_on, original = threading.Event(), results_thresholds.outcomes_of
+    goes_on = threading.Event()
 
     def slow(*given: Any, **settings: Any) -> Any:
         assert goes_on.wait(30)
-        return original(*given, **settings)
+        return outcomes_of(*given, **settings)
 
     monkeypatch.setattr(results_thresholds, "outcomes_of", slow)
     monkeypatch.setattr(results_thresholds, "_PATIENCE_SECONDS", 0.1)
