@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from nnunet_amt.app.aside import Aside
 from nnunet_amt.app.case_table import CaseTable
 from nnunet_amt.cohort.case import ExcludedRow
 from nnunet_amt.cohort.manifest import FILE_COLUMNS
@@ -44,6 +45,14 @@ class NewRows:
     known: int
     others: tuple[NotPaired, ...]
     passed_over: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for cases: what was typed into its form, and the work."""
+
+    asked: Mapping[str, str]
+    work: Aside[NewRows]
 
 
 def new_rows(found: FoundFiles, table: CaseTable, *, opened: Path, institution: str = "") -> NewRows:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from nnunet_amt.base.csv_cells import unguarded_cell
-from nnunet_amt.base.files import atomic_path, csv_text, write_text
+from nnunet_amt.base.files import atomic_path, csv_text, numbered_cells, write_text
 from nnunet_amt.base.spreadsheet_text import bare_cell
 from nnunet_amt.cohort.audit import split_problems
 from nnunet_amt.cohort.case import SPLITS, CohortCase, ExcludedCase
@@ -250,6 +250,53 @@ def undo(path: Path, *, digest: str) -> None:
         before = kept.read_bytes()
         _keep(path)
         _put(path, before)
+
+
+@dataclass(frozen=True)
+class LastChange:
+    """What the last change of a table did.
+
+    Attributes
+    ----------
+    cells
+        Of changed cells: line now, column, and the text before and after.
+    added, removed
+        How many rows came and went.
+    """
+
+    cells: tuple[tuple[int, str, str, str], ...] = ()
+    added: int = 0
+    removed: int = 0
+
+
+def last_change(table: CaseTable) -> LastChange | None:
+    """Compare a table with its last state; None if that is not kept, or either is no table."""
+    try:
+        content = backup_of(table.path).read_bytes()
+        (_, names), *rows = numbered_cells(manifest_text(content, name=table.path.name), table.path.name)
+    except (OSError, ManifestError, ValueError):
+        return None
+    if table.broken:
+        return None
+    header = [name.lower() for name in names]
+    columns = list(dict.fromkeys(filter(None, (*table.header, *header))))
+    before = [_by_column(columns, header, row) for _, row in rows]
+    after = {line: _by_column(columns, table.header, row) for line, row in table.rows.items()}
+    if len(before) != len(after):
+        old, new = Counter(before), Counter(after.values())
+        return LastChange(added=(new - old).total(), removed=(old - new).total())
+    cells = tuple(
+        (line, name, old, new)
+        for texts, (line, now) in zip(before, after.items(), strict=True)
+        for name, old, new in zip(columns, texts, now, strict=True)
+        if old != new
+    )
+    return LastChange(cells)
+
+
+def _by_column(columns: Sequence[str], header: Sequence[str], cells: Sequence[str]) -> tuple[str, ...]:
+    known = dict(zip(header, cells, strict=False))
+    return tuple(known.get(column, "") for column in columns)
 
 
 def backup_of(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.errors import AMTError, BadInputError
 
 _MOST_FILES = 10_000
+_NOT_LETTERS = re.compile(r"[^a-z]+")
 _SHOWN = ("lesion", "volume_cm3", "axial_diameter_mm", "maximum_diameter_mm", "mean_hu", "score", "slice")
 _DIGITS = {"volume_cm3": 1, "axial_diameter_mm": 0, "maximum_diameter_mm": 0, "mean_hu": 0, "score": 2}
 
@@ -174,6 +176,7 @@ def _patient(request: Request) -> Response:
         run=run,
         view=view,
         live=live_fields(store, job, view.progress, t) if job and view and not job.is_over else None,
+        about=lambda name: _about_file(name, t),
         cases=[_case_view(case_id, result, files) for case_id, result in cases],
         tested=figures_of_model(opened / run.study, opened, t) if cases else (),
         tables=[name for name in files if "/" not in name],
@@ -181,6 +184,12 @@ def _patient(request: Request) -> Response:
         where=f"{run.folder.parent.name}/{run.id}",
         archive=last_asked(opened) if any(name.endswith(".dcm") for name in files) else None,
     )
+
+
+def _about_file(name: str, t: Texts) -> str:
+    """Say in a sentence what a file of the results is for; nothing of one that we do not know."""
+    key = f"patients.file_{_NOT_LETTERS.sub('_', name)}"
+    return t(key) if key in t else ""
 
 
 def _case_view(case_id: str, result: Mapping[str, Any], files: Sequence[str]) -> CaseView:

@@ -116,7 +116,7 @@ def _filled(gap: str, held: str, language: str, depth: int) -> str | None:
     kind = _kind(gap)
     if kind == "problem":
         return _said(held, language, depth + 1)
-    if kind == "reason":
+    if kind == "reason" or held == "the file":
         return _said(held, language, depth + 1) or held
     if kind in _LISTS and language == "ja":
         return re.sub(", | or ", "、", held)

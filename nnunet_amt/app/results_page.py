@@ -6,6 +6,7 @@ ours, so the report is opened as it is, kept apart. What needs no script is laid
 
 from __future__ import annotations
 
+import shlex
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nnunet_amt.app import results_compare, results_files, results_triage
+from nnunet_amt.app import results_compare, results_files, results_thresholds, results_triage
 from nnunet_amt.app.jobs import job_store
 from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.own_names import own_cases
@@ -102,7 +103,13 @@ def _parts(request: Request, content: StudyContent, settings: StudySettings, ask
     report = f"/studies/{quote(folder.name)}/report"
     failing: Any = failing_section(content, pictures={}, no_pictures="", viewer=(folder / PAGE_NAME).is_file()).content
     models = comparable_models(content, t)
-    kinds = (results_compare.JOB_KIND, results_files.JOB_KIND, OTHER_MODEL_KIND, results_triage.JOB_KIND)
+    kinds = (
+        results_thresholds.JOB_KIND,
+        results_compare.JOB_KIND,
+        results_files.JOB_KIND,
+        OTHER_MODEL_KIND,
+        results_triage.JOB_KIND,
+    )
     return {
         "content": content,
         "figures": key_figures(content, t),
@@ -116,6 +123,8 @@ def _parts(request: Request, content: StudyContent, settings: StudySettings, ask
         "probabilities": len(cases_with_probabilities(content.study, content.cases)),
         "probabilities_on": settings.predict.probabilities,
         "baseline_on": settings.baseline.run,
+        "points": results_thresholds.chosen_points(folder, settings),
+        "calibrate": shlex.join(results_thresholds.calibrate_command(folder)),
         "models": models,
         "trainers": other_trainers(folder, settings),
         "asked": asked,
@@ -156,6 +165,13 @@ def _draw_figures(request: Request) -> Response:
     """Draw the paper's figures as a job."""
     folder = study_of(request)
     return _started(request, folder, results_files.JOB_KIND, results_files.figures_command(folder), "#save")
+
+
+def _calibrate(request: Request) -> Response:
+    """Choose operating points on the tuning cases as a job."""
+    folder = study_of(request)
+    command = results_thresholds.calibrate_command(folder)
+    return _started(request, folder, results_thresholds.JOB_KIND, command, "#threshold", takes_device=True)
 
 
 async def _other_model(request: Request) -> Response:
@@ -234,6 +250,7 @@ routes = [
     Route("/studies/{name}/results", _results),
     Route("/studies/{name}/results/compare", _compare, methods=["POST"]),
     Route("/studies/{name}/results/draw", _draw_figures, methods=["POST"]),
+    Route("/studies/{name}/results/calibrate", _calibrate, methods=["POST"]),
     Route("/studies/{name}/results/other-model", _other_model, methods=["POST"]),
     Route("/studies/{name}/results/switch/{switch}", _switch_on, methods=["POST"]),
     Route("/studies/{name}/results/cases/{case}/picture.png", _picture),

@@ -134,7 +134,9 @@ def stages_to_do(folder: Path, settings: StudySettings) -> tuple[str, ...]:
     except (AMTError, OSError):
         return ()
     names = [state.stage.name for state in states]
-    return tuple(state.stage.name for state in states[: names.index(_LAST_STAGE) + 1] if not state.done)
+    return tuple(
+        state.stage.name for state in states[: names.index(_LAST_STAGE) + 1] if not (state.done or state.stands)
+    )
 
 
 def key_figures(content: StudyContent, t: Texts) -> tuple[Figure, ...]:

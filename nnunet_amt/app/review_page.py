@@ -35,10 +35,11 @@ from nnunet_amt.cohort.reviews import (
     ReviewRefusedError,
     Status,
     add_review,
-    case_state,
     checked_initials,
+    known_to,
     new_review,
     read_reviews,
+    state_known_to,
 )
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.dataset_conversion.case_voxels import seen_digest
@@ -46,7 +47,7 @@ from nnunet_amt.dataset_conversion.mask_editing import keep_mask, write_edit_zip
 from nnunet_amt.errors import AMTError
 from nnunet_amt.evaluation.measure.mask_difference import mask_difference
 from nnunet_amt.images.sent_mask import SENT_MASK_ENDINGS, read_sent_mask, sent_mask_ending
-from nnunet_amt.pictures import slice_png
+from nnunet_amt.pictures import slice_png, slice_size
 from nnunet_amt.report.viewer.part import NIIVUE_FILE, WINDOWS, niivue_script
 
 MASKS = "masks"  # of a study: the masks that were edited
@@ -54,6 +55,7 @@ MASKS = "masks"  # of a study: the masks that were edited
 CLASSES: Mapping[Status, str] = {
     "not_looked_at": "",
     "annotated": "queued",
+    "being_reviewed": "queued",
     "reviewed_once": "queued",
     "agreed": "done",
     "wrong": "failed",
@@ -92,6 +94,11 @@ class Reader:
         value = quote(f"{self.role}:{self.initials}")
         response.set_cookie(_READER, value, max_age=_YEAR_SECONDS, httponly=True, samesite="strict")
 
+    @staticmethod
+    def forget(response: Response) -> None:
+        """Take the cookie back."""
+        response.delete_cookie(_READER, httponly=True, samesite="strict")
+
 
 def case_words(case: CohortCase, t: Texts) -> str:
     """Name a case on a page: by its id, or by its line in the table where the id tells the patient's."""
@@ -126,8 +133,8 @@ def _page(
         seen = cases.seen(case)
     except AMTError as error:
         broken = told(request, error)
-    own = reviews_of(read_reviews(reviews_path(cases)), case)
-    state = case_state(own, None if seen is None else seen.mask)
+    own, mask = reviews_of(read_reviews(reviews_path(cases)), case), None if seen is None else seen.mask
+    known = known_to(own, mask, reader.initials)
     ids = list(cases.cases)
     place = ids.index(case.case_id)
     response = render(
@@ -145,9 +152,11 @@ def _page(
         count=len(ids),
         seen=seen,
         shown=None if seen is None else _shown(request, seen),
+        picture_size=None if seen is None else _picture_size(seen),
         broken=broken,
-        state=state,
-        history=own[::-1],
+        state=state_known_to(own, mask, reader.initials),
+        history=known[::-1],
+        is_blind=len(known) < len(own),
         reader=Reader(reader.role, (typed or {}).get("initials", reader.initials)),
         typed=typed or {},
         message=message,
@@ -182,6 +191,12 @@ def _shown(request: Request, seen: SeenCase) -> _Shown:
     known = [name for name, _, _ in WINDOWS]
     masks = request.query_params.get("masks") != "0"
     return _Shown(min(max(number, 1), seen.slices), window if window in known else known[0], masks)
+
+
+def _picture_size(seen: SeenCase) -> tuple[int, int]:
+    """Tell width and height of the still picture, so that nothing on the page moves when it comes."""
+    (columns, rows, _), (x, y, _) = seen.geometry.size, seen.geometry.spacing
+    return slice_size((rows * y, columns * x), size=_PIXELS)
 
 
 def _look(request: Request) -> Response:

@@ -15,7 +15,17 @@ from nnunet_amt.app.language import Texts, language_of, texts
 from nnunet_amt.app.pages import render
 from nnunet_amt.app.review_page import CLASSES, Reader, case_words, reviews_path
 from nnunet_amt.app.seen_cases import StudyCases, case_address
-from nnunet_amt.cohort.reviews import STATUSES, CaseState, Review, case_state, read_reviews, reviews_text
+from nnunet_amt.app.studies import study_of
+from nnunet_amt.cohort.reviews import (
+    STATUSES,
+    CaseState,
+    Review,
+    case_state,
+    known_to,
+    read_reviews,
+    reviews_text,
+    state_known_to,
+)
 
 
 @dataclass(frozen=True)
@@ -46,19 +56,22 @@ def _by_case(cases: StudyCases) -> dict[str, list[Review]]:
     return by_case
 
 
-def _rows(cases: StudyCases, t: Texts) -> list[ReviewRow]:
-    states, by_case = case_states(cases), _by_case(cases)
+def _rows(cases: StudyCases, t: Texts, reader: Reader) -> list[ReviewRow]:
+    """Lay out what a reader may know of each case."""
+    by_case = _by_case(cases)
     rows = []
     for case_id, case in cases.cases.items():
         said = by_case.get(case_id, [])
+        mask = cases.seen_mask(case) if said else None
+        state, known = state_known_to(said, mask, reader.initials), known_to(said, mask, reader.initials)
         name, address = case_words(case, t), case_address(cases, case_id)
-        rows.append(ReviewRow(name, address, case.line, states[case_id], said[-1] if said else None))
+        rows.append(ReviewRow(name, address, case.line, state, known[-1] if known else None))
     return rows
 
 
 def _list(request: Request) -> Response:
-    cases = StudyCases.of(request)
-    rows = _rows(cases, texts(language_of(request)))
+    cases, reader = StudyCases.of(request), Reader.of(request)
+    rows = _rows(cases, texts(language_of(request)), reader)
     show = request.query_params.get("show", "all")
     return render(
         request,
@@ -74,7 +87,7 @@ def _list(request: Request) -> Response:
         left_out=len(cases.table.rows) - len(rows),
         show=show if show in STATUSES else "all",
         has_record=reviews_path(cases).is_file(),
-        reader=Reader.of(request),
+        reader=reader,
         finished="done" in request.query_params,
     )
 
@@ -93,15 +106,27 @@ def _next(request: Request) -> Response:
 
 
 def _export(request: Request) -> Response:
-    """Give the record as CSV UTF-8 with the mark by which spreadsheets know it."""
-    cases = StudyCases.of(request)
-    content = "\ufeff" + reviews_text(read_reviews(reviews_path(cases)))
+    """Give what the reader may know of the record as CSV UTF-8 with the mark by which spreadsheets know it."""
+    cases, initials = StudyCases.of(request), Reader.of(request).initials
+    reviews = read_reviews(reviews_path(cases))
+    by_case = _by_case(cases)
+    masks = {case_id: cases.seen_mask(case) for case_id, case in cases.cases.items() if case_id in by_case}
+    known = {review for one, said in by_case.items() for review in known_to(said, masks.get(one), initials)}
+    content = "\ufeff" + reviews_text([review for review in reviews if review in known])
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(cases.study.name)}-reviews.csv"}
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _somebody_else(request: Request) -> Response:
+    """Forget who reads in this browser: the next reader must not see what this one may."""
+    response = RedirectResponse(f"/studies/{quote(study_of(request).name)}/reviews", HTTPStatus.SEE_OTHER)
+    Reader.forget(response)
+    return response
 
 
 routes = [
     Route("/studies/{name}/reviews", _list, methods=["GET"]),
     Route("/studies/{name}/reviews/next", _next, methods=["GET"]),
+    Route("/studies/{name}/reviews/somebody-else", _somebody_else, methods=["POST"]),
     Route("/studies/{name}/reviews/export", _export, methods=["GET"]),
 ]

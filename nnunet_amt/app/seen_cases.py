@@ -33,13 +33,12 @@ from nnunet_amt.app.pages import opened_folder
 from nnunet_amt.app.studies import study_of
 from nnunet_amt.base.files import atomic_path, files_together, locked_folder, read_record, write_json
 from nnunet_amt.cohort.case import CohortCase
-from nnunet_amt.cohort.manifest import check_manifest, manifest_text
 from nnunet_amt.cohort.reviews import MaskDifference
 from nnunet_amt.cohort.spelling import closed_up
 from nnunet_amt.dataset_conversion.case_source import open_case
 from nnunet_amt.dataset_conversion.case_voxels import CaseVoxels, read_voxels
 from nnunet_amt.dataset_conversion.convert_case import digest, files_fingerprint
-from nnunet_amt.errors import AMTError, BadInputError, ManifestError
+from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.evaluation.measure.mask_difference import mask_difference, mask_size
 from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.geometry import Geometry
@@ -156,7 +155,8 @@ class StudyCases:
         settings = read_settings(study)
         path = manifest_path(study, settings)
         table = read_case_table(path)
-        cases = {} if table.broken else _cases_in(path, path.read_bytes())
+        times = Counter(closed_up(case.case_id) for case in table.cases)  # of two, nobody could tell which is meant
+        cases = {case.case_id: case for case in table.cases if times[closed_up(case.case_id)] == 1}
         editable = path.resolve().is_relative_to(opened)
         return cls(study, opened, table, cases, reading_options(settings), editable)
 
@@ -309,16 +309,6 @@ def _difference(record: Mapping[str, Any]) -> MaskDifference:
     one, other = record["volumes_cm3"]
     first, second = record["lesions"]
     return MaskDifference(record["dice"], (one, other), (first, second), record["largest_distance_mm"])
-
-
-@lru_cache(maxsize=4)
-def _cases_in(path: Path, content: bytes) -> Mapping[str, CohortCase]:
-    try:
-        checked = check_manifest(manifest_text(content, name=path.name), name=path.name, folder=path.parent)
-    except ManifestError:
-        return {}
-    times = Counter(closed_up(case.case_id) for case in checked.cases)  # of two, nobody could tell which is meant
-    return {case.case_id: case for case in checked.cases if times[closed_up(case.case_id)] == 1}
 
 
 @lru_cache(maxsize=4)

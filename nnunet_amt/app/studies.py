@@ -120,7 +120,7 @@ def study_entry(folder: Path, *, is_running: bool = False) -> StudyEntry:
     waiting = [state.stage.name for state in states if not state.done]
     return StudyEntry(
         folder.name,
-        done=len(states) - len(waiting),
+        done=sum(state.done or state.stands for state in states),
         stages=len(states),
         next=waiting[0] if waiting else None,
         is_running=is_running,

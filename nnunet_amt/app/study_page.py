@@ -60,10 +60,14 @@ def last_job(store: JobStore, study: str) -> Job | None:
 
 def stage_rows(states: Sequence[StageState], t: Texts) -> list[StageRow]:
     """Lay out the stages of a study that does not run, as ``--status`` has them."""
-    return [
-        StageRow(state.stage.name, "done" if state.done else "waiting", why_words(state.why or "", t))
-        for state in states
-    ]
+    return [_stage_row(state, t) for state in states]
+
+
+def _stage_row(state: StageState, t: Texts) -> StageRow:
+    words = why_words(state.why or "", t)
+    if state.stands:
+        return StageRow(state.stage.name, "stands", t("study.why_stands", why=words))
+    return StageRow(state.stage.name, "done" if state.done else "waiting", words)
 
 
 def stage_rows_of_run(names: Sequence[str], progress: JobProgress) -> list[StageRow]:
@@ -100,7 +104,7 @@ def run_context(request: Request, folder: Path, *, settings: StudySettings, prob
         "view": view,
         "live": live,
         "rows": rows,
-        "begun": any(row.state == "done" for row in rows),
+        "begun": any(row.state in ("done", "stands") for row in rows),
         "complete": all(row.state == "done" for row in rows),
         "problem": problem,
     }
@@ -125,6 +129,13 @@ def _study(request: Request) -> Response:
 def _run(request: Request) -> Response:
     """Run what is not done, unless that runs already; back to the page of the study that was clicked on."""
     folder = study_of(request)
+    if problem := start_run(request, folder):
+        return _page(request, folder, problem=problem)
+    return RedirectResponse(study_address(request, folder.name), HTTPStatus.SEE_OTHER)
+
+
+def start_run(request: Request, folder: Path) -> str:
+    """Run a study as a job, unless that runs already; give the problem why it cannot be run, or nothing."""
     store = job_store(opened_folder(request))
     running = last_job(store, folder.name)
     if running is None or running.is_over:
@@ -133,8 +144,8 @@ def _run(request: Request) -> Response:
         except AMTError as error:
             again = last_job(store, folder.name)
             if again is None or again.is_over:  # not another click that came first
-                return _page(request, folder, problem=told(request, error))
-    return RedirectResponse(study_address(request, folder.name), HTTPStatus.SEE_OTHER)
+                return told(request, error)
+    return ""
 
 
 def _report(request: Request) -> Response:

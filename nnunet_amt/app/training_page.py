@@ -18,16 +18,18 @@ from starlette.routing import Route
 from nnunet_amt.app.job_progress import progress_after, time_words
 from nnunet_amt.app.jobs import job_store
 from nnunet_amt.app.language import Texts, language_of, texts
-from nnunet_amt.app.pages import environment, opened_folder, render
+from nnunet_amt.app.pages import environment, opened_folder, render, told
 from nnunet_amt.app.studies import study_of
-from nnunet_amt.app.study_page import last_job, run_context
+from nnunet_amt.app.study_page import last_job, run_context, start_run
 from nnunet_amt.app.study_settings import SettingsForm, form_of, save_form, trainer_choices
 from nnunet_amt.app.training_chart import dice_chart, loss_chart
 from nnunet_amt.app.training_pictures import picture_png, shown_pictures
 from nnunet_amt.app.training_view import expected_times, training_view, trainings_below
 from nnunet_amt.base.files import csv_text
+from nnunet_amt.errors import AMTError
 from nnunet_amt.nnunet.environment import DEVICES
 from nnunet_amt.study.cluster_script import cluster_training
+from nnunet_amt.study.run_study import set_training_aside
 from nnunet_amt.study.settings import StudySettings, read_settings
 from nnunet_amt.writing.numbers import duration
 
@@ -36,27 +38,33 @@ _COLUMNS = ("epoch", "training_loss", "tuning_loss", "tuning_dice", "seconds")
 _PICTURE_SECONDS = 3600
 
 
-def _page(request: Request, folder: Path, *, form: SettingsForm | None = None, problem: str = "") -> Response:
+def _page(
+    request: Request, folder: Path, *, form: SettingsForm | None = None, problem: str = "", not_anew: str = ""
+) -> Response:
     """Show the training of a study; with a form that was sent and is wrong, or why it cannot be taken now."""
     t = texts(language_of(request))
     settings = read_settings(folder)
     run = run_context(request, folder, settings=settings)
     form = form or form_of(settings)
     chosen = training_view(folder, settings)
-    planned = any(row.name == "plan" and row.state == "done" for row in run["rows"])
+    there = {row.name for row in run["rows"] if row.state in ("done", "stands")}
+    planned, trained = "plan" in there, "train" in there
     return render(
         request,
         "training.html.j2",
-        status_code=HTTPStatus.BAD_REQUEST if problem or form.problems else HTTPStatus.OK,
+        status_code=HTTPStatus.BAD_REQUEST if problem or not_anew or form.problems else HTTPStatus.OK,
         **{**run, **_progress(request, folder, settings, t)},
         form=form,
         refused=problem,
+        not_anew=not_anew,
         saved="saved" in request.query_params,
         trainers=trainer_choices(form.texts["trainer"], t),
         devices=DEVICES,
         folds=_FOLDS,
         expected=expected_times(opened_folder(request), folder, settings) if planned else None,
         planned=planned,
+        other_asked=chosen.is_finished and not trained and run["live"] is None,
+        kept=sorted(path.name for path in chosen.fold_folder.parent.glob(f"kept_*_{chosen.fold_folder.name}")),
         others=[other for other in trainings_below(folder) if other.folder != chosen.fold_folder],
         cluster=cluster_training(folder, settings),
     )
@@ -155,9 +163,32 @@ def _saved(request: Request, folder: Path, given: Mapping[str, Any]) -> Response
     return RedirectResponse(f"/studies/{quote(folder.name)}/training?saved#settings", HTTPStatus.SEE_OTHER)
 
 
+async def _begin_anew(request: Request) -> Response:
+    folder = await run_in_threadpool(study_of, request)
+    given = await request.form(max_fields=10)
+    return await run_in_threadpool(_begun_anew, request, folder, given)
+
+
+def _begun_anew(request: Request, folder: Path, given: Mapping[str, Any]) -> Response:
+    """Set the model aside and train another by the settings as they are now, if the reader is sure."""
+    t = texts(language_of(request))
+    job = last_job(job_store(opened_folder(request)), folder.name)
+    if job is None or job.is_over:  # else it is another click that came first
+        if given.get("sure") != "yes":
+            return _page(request, folder, not_anew=t("training.anew_sure_first"))
+        try:
+            set_training_aside(folder, read_settings(folder))
+        except (AMTError, OSError) as error:
+            return _page(request, folder, not_anew=told(request, error))
+        if problem := start_run(request, folder):
+            return _page(request, folder, not_anew=problem)
+    return RedirectResponse(f"/studies/{quote(folder.name)}/training", HTTPStatus.SEE_OTHER)
+
+
 routes = [
     Route("/studies/{name}/training", _training),
     Route("/studies/{name}/training/settings", _save_settings, methods=["POST"]),
+    Route("/studies/{name}/training/anew", _begin_anew, methods=["POST"]),
     Route("/studies/{name}/training/live", _live),
     Route("/studies/{name}/training/pictures/{epoch:int}.png", _picture),
     Route("/studies/{name}/training/epochs.csv", _epochs),

@@ -392,7 +392,7 @@ def _show_status(states: tuple[StageState, ...], folder: Path, options: list[str
 
     table = Table("state", "stage", "what it does", "why")
     for state in states:
-        mark = "[green]done[/green]" if state.done else "to do"
+        mark = "[green]done[/green]" if state.done else "done so far" if state.stands else "to do"
         table.add_row(mark, state.stage.name, state.stage.purpose, state.why or "")
     out.print(table)
     waiting = [state for state in states if not state.done]

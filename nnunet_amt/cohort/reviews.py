@@ -282,7 +282,7 @@ def require_reader(reviews: Sequence[Review], review: Review) -> None:
 
 
 Status = Literal[
-    "not_looked_at", "annotated", "reviewed_once", "agreed", "wrong", "disagreement", "out_of_date"
+    "not_looked_at", "annotated", "being_reviewed", "reviewed_once", "agreed", "wrong", "disagreement", "out_of_date"
 ]  # fmt: skip
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -347,6 +347,27 @@ def case_state(reviews: Sequence[Review], mask: str | None) -> CaseState:
         last.pop(annotator.initials, None)
     reviewers = tuple(last.values())
     return CaseState(_status(annotator, [review.verdict for review in reviewers]), annotator, reviewers)
+
+
+def known_to(reviews: Sequence[Review], mask: str | None, initials: str) -> tuple[Review, ...]:
+    """Leave out of the rows of a case what a reader must not know yet: each reviewer judges for himself.
+
+    What other reviewers said, of this mask or of one before it, is known once the reader's own word on this mask is
+    in, as its annotator or its reviewer, or once its two reviewers have said theirs.
+    """
+    state = case_state(reviews, mask)
+    own = [] if state.annotator is None else [state.annotator.initials]
+    if initials in (*own, *state.reviewer_initials) or len(state.reviewers) >= REVIEWERS:
+        return tuple(reviews)
+    return tuple(review for review in reviews if review.role == "annotator" or review.initials == initials)
+
+
+def state_known_to(reviews: Sequence[Review], mask: str | None, initials: str) -> CaseState:
+    """Tell the status of a case as far as a reader may know it; ``being_reviewed`` where it is a reviewer's secret."""
+    state = case_state(reviews, mask)
+    if not state.reviewers or len(known_to(reviews, mask, initials)) == len(reviews):
+        return state
+    return CaseState("being_reviewed", state.annotator)
 
 
 def _status(annotator: Review | None, verdicts: Sequence[Verdict]) -> Status:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=8192)
 def closed_up(value: str) -> str:
     """Leave out capitals, spaces, the ways in which Unicode writes one letter, digit or dash, and zeros of numbers.
 
@@ -14,6 +16,7 @@ def closed_up(value: str) -> str:
     return _without_zeros("".join(_one_form(value).split()))
 
 
+@lru_cache(maxsize=8192)
 def letters(value: str) -> str:
     """Leave out accents and punctuation too: "St. Mary's" is "St Marys". Between digits both stay: 1.1 is not 11."""
     spelt = unicodedata.normalize("NFKD", _without_zeros(_one_form(value).strip()))
@@ -21,6 +24,7 @@ def letters(value: str) -> str:
     return re.sub(r"(?<!\d)[\W_]+|[\W_]+(?!\d)", "", plain).casefold() or closed_up(value)
 
 
+@lru_cache(maxsize=8192)
 def punctuation_apart(value: str) -> tuple[str, frozenset[int]]:
     """Take punctuation out of an id, and say where it stood, counted in letters and digits from the end.
 

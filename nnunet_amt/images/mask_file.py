@@ -25,7 +25,14 @@ from nnunet_amt.images.geometry import (
 )
 from nnunet_amt.images.image_file import ImageFile, header_reader, open_image_file, read_grid, read_image
 from nnunet_amt.images.integrity import file_damage, is_nifti_name
-from nnunet_amt.images.mask_on_grid import MaskOnGrid, require_any, require_tumour, resampled_mask
+from nnunet_amt.images.mask_on_grid import (
+    CT_FOR_MASK,
+    MaskOnGrid,
+    looks_like_ct,
+    require_any,
+    require_tumour,
+    resampled_mask,
+)
 from nnunet_amt.images.nifti_slabs import BrokenFileError, LabelHeader, ordinary_header, read_slabs
 
 if TYPE_CHECKING:
@@ -238,6 +245,8 @@ def tumour_mask(values: NDArray, *, name: str, has_ignore_label: bool = False) -
     mask = values == 1
     ignored = (values == IGNORE_LABEL) & has_ignore_label
     others = values[~mask & ~ignored & (values != 0)]
+    if looks_like_ct(others):
+        raise LabelValueError(f"{name}: {CT_FOR_MASK}")
     if others.size:
         found = np.unique(others)
         hint = "; divide it by 255" if found.tolist() == [255] and not mask.any() else ""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 _SHOWN_VOLUMES = 5
+CT_FOR_MASK = "is a CT, not a mask; give the file with the outlines: an RTSTRUCT, a DICOM SEG or a label file"
+_AIR_HU = -200  # a CT has air round the patient and in the lungs; no label is so low
 
 
 class EmptyMaskError(LabelValueError):
@@ -90,6 +92,11 @@ def _require_all_lesions(before: NDArray, after: NDArray, count: int, axes: NDAr
         f"{name}: of {count} lesions {len(lost)} would be lost ({listed}{more} mm3), as no voxel of the CT has its "
         "centre in them; export the mask on the CT's grid, or take out of it what is no tumour"
     )
+
+
+def looks_like_ct(values: NDArray) -> bool:
+    """Whether voxels that are said to be labels are those of a CT: some are as low as air."""
+    return bool(values.size and (values <= _AIR_HU).any())
 
 
 def require_tumour(mask: NDArray, *, name: str) -> None:

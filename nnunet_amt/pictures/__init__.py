@@ -20,6 +20,7 @@ from nnunet_amt.pictures.overlay import (
     outlines,
     overlay_png,
     slice_png,
+    slice_size,
     windowed,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "read_case_crop",
     "shown_voxel",
     "slice_png",
+    "slice_size",
     "windowed",
 ]

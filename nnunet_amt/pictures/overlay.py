@@ -83,6 +83,12 @@ def slice_png(view: PlaneView, *, size: int, window: tuple[float, float] = WINDO
     return file.getvalue()
 
 
+def slice_size(extent_mm: tuple[float, float], *, size: int) -> tuple[int, int]:
+    """Give width and height in pixels of what `slice_png` draws of a slice of some height and width in mm."""
+    height, width = (max(1, round(length * size / max(extent_mm))) for length in extent_mm)
+    return width, height
+
+
 def case_panel(
     crop: CaseCrop,
     *,

@@ -97,14 +97,7 @@ def case_at_thresholds(study: Study, case: EvaluatedCase, *, settings: Evaluatio
         If no probabilities of it were kept, or its files are others than those evaluated, see `study_crop`.
     """
     crop = study_crop(study, case, foreground=settings.foreground, margin_mm=_MARGIN_MM)
-    prediction = label_map_in(study.evaluation.predictions, case.case_id)
-    reference = label_map_in(study.evaluation.references, case.case_id)
-    path = None if prediction is None else probability_file(prediction.parent, case.case_id)
-    if prediction is None or reference is None or path is None or not path.is_file():
-        raise BadInputError(
-            f"case {case.case_id}: no probabilities of it were kept; predict again with probabilities = true"
-        )
-    levels = read_probabilities(path, read_geometry(prediction))
+    levels, prediction, reference = _levels_of(study, case)
     outcomes = _outcomes(case.case_id, levels, reference, settings)
     turned = array_to_lps(levels, read_geometry(prediction))
     shown = turned[tuple(slice(low, low + size) for low, size in zip(crop.lower, crop.reference.shape, strict=True))]
@@ -116,6 +109,24 @@ def case_at_thresholds(study: Study, case: EvaluatedCase, *, settings: Evaluatio
         for inner, outer, size in zip(framed.lower, crop.lower, framed.reference.shape, strict=True)
     )
     return CaseAtThresholds(case.reference_lesions, outcomes, framed, np.ascontiguousarray(shown[box]), at)
+
+
+def outcomes_of(study: Study, case: EvaluatedCase, *, settings: EvaluationSettings) -> tuple[Outcome, ...]:
+    """Count a case at each of `THRESHOLDS`, without its picture; see `case_at_thresholds`."""
+    levels, _, reference = _levels_of(study, case)
+    return _outcomes(case.case_id, levels, reference, settings)
+
+
+def _levels_of(study: Study, case: EvaluatedCase) -> tuple[NDArray[np.uint8], Path, Path]:
+    """Read the probabilities of a case, (z, y, x) as they are stored, and find its label map and its reference."""
+    prediction = label_map_in(study.evaluation.predictions, case.case_id)
+    reference = label_map_in(study.evaluation.references, case.case_id)
+    path = None if prediction is None else probability_file(prediction.parent, case.case_id)
+    if prediction is None or reference is None or path is None or not path.is_file():
+        raise BadInputError(
+            f"case {case.case_id}: no probabilities of it were kept; predict again with probabilities = true"
+        )
+    return read_probabilities(path, read_geometry(prediction)), prediction, reference
 
 
 def _outcomes(

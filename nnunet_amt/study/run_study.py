@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -89,6 +90,23 @@ def _with_known_trainer(settings: StudySettings) -> StudySettings:
             "_20epochs, ...; a trainer from elsewhere is for: nnunet_amt train"
         )
     return settings
+
+
+def set_training_aside(folder: Path, settings: StudySettings) -> Path | None:
+    """Put the training that the settings ask for out of the way, so that the next run begins it anew; nothing is lost.
+
+    Returns
+    -------
+    Path or None
+        Where it is kept, beside its place; None if there is none.
+    """
+    fold_folder = StudyFolders.of(folder, settings).fold_folder
+    if not fold_folder.is_dir():
+        return None
+    kept = fold_folder.with_name(f"kept_{datetime.now().astimezone():%Y%m%d-%H%M%S}_{fold_folder.name}")
+    if kept.exists():
+        raise BadInputError(f"{kept.name}: is there already; wait a second, and begin anew again")
+    return fold_folder.rename(kept)
 
 
 def study_status(folder: Path, settings: StudySettings) -> tuple[StageState, ...]:

@@ -51,10 +51,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageState:
-    """How far a stage is: `why` it is to be run, None if it is done."""
+    """How far a stage is: `why` it is to be run, None if it is done.
+
+    One that comes after a stage that is to be run `stands` if its results are of all that it reads as that is now: it
+    is looked at again, and run only if the stage before it writes something else.
+    """
 
     stage: Stage
     why: str | None
+    stands: bool = False
 
     @property
     def done(self) -> bool:
@@ -67,8 +72,11 @@ def stage_states(stages: Sequence[Stage]) -> tuple[StageState, ...]:
     states: list[StageState] = []
     waiting_for: str | None = None
     for stage in stages:
-        why = stale_reason(stage, stages) if waiting_for is None else f"after {waiting_for}"
-        waiting_for = waiting_for or (None if why is None else stage.name)
+        why = stale_reason(stage, stages)
+        if waiting_for is not None:
+            states.append(StageState(stage, f"after {waiting_for}", stands=why is None))
+            continue
+        waiting_for = None if why is None else stage.name
         states.append(StageState(stage, why))
     return tuple(states)
 

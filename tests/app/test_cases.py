@@ -5,13 +5,20 @@ from __future__ import annotations
 import html
 import re
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
+from nnunet_amt.app import cases
+from nnunet_amt.base.progress import Progress
+from nnunet_amt.dataset_conversion.pairing import FoundFiles, find_pairs
 from nnunet_amt.study.run_study import open_study
+from tests.app.stand_ins import wait_for
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 if TYPE_CHECKING:
@@ -63,7 +70,8 @@ def send(client: TestClient, *files: tuple[str, bytes], institution: str = "") -
 def test_every_problem_stands_in_its_row(client: TestClient, study: Path) -> None:
     (study / "m1.nii.gz").unlink()
     page = client.get(PAGE)
-    assert "m1.nii.gz does not exist" in row_of(page, 2)
+    assert "the file does not exist" in row_of(page, 2)
+    assert "m1.nii.gz does not exist" in row_of(client.get(f"{PAGE}?ids=1"), 2)
     assert "is empty; every included case needs it" in row_of(page, 3)
     assert re.search(r"must be at most 120.* \(got '200'\)", row_of(page, 3))
     assert "problem" not in row_of(page, 4)
@@ -78,6 +86,26 @@ def test_patients_are_numbered_and_unused_columns_hidden_unless_asked_for(client
     assert "nickname" not in page.text
     assert ["patient 1" in row_of(page, line) for line in (2, 3, 4)] == [True, False, True]
     assert "MRN-2" in row_of(client.get(f"{PAGE}?ids=1"), 3)
+
+
+def test_of_files_only_the_folders_are_shown_that_patients_share(client: TestClient, study: Path) -> None:
+    """Two patients have files in north and in north/ct; in P1 and P2 one each."""
+    rows = (
+        "c1,MRN-1,North,north/ct/P1/scan.nii.gz,north/Yamada.dcm,,,,,,",
+        "c2,MRN-2,North,north/ct/P2/scan.nii.gz,Suzuki.nii.gz,,,,,,",
+        "c3,MRN-2,North,north/ct/P2/series,only/here/m.nrrd,,,,,,",
+    )
+    (study / "manifest.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    page = client.get(PAGE)
+    shown = [re.findall('<span class="soft">([^<]*)</span>', row_of(page, line))[1:] for line in (2, 3, 4)]
+    assert shown == [["north/ct/….nii.gz", "north/….dcm"], ["north/ct/….nii.gz", "….nii.gz"], ["north/ct/…", "….nrrd"]]
+    assert not re.search(
+        "scan|Yamada|Suzuki|P1|P2|series",
+        page.text[page.text.index("<tbody") : page.text.index("</table>", page.text.index("<tbody"))],
+    )
+    assert "ファイル がありません" in client.get(f"{PAGE}?lang=ja").text
+    named = client.get(f"{PAGE}?ids=1")
+    assert '<td data-column="mask" class="broad wrong">north/Yamada.dcm' in row_of(named, 2)
 
 
 def test_a_row_is_edited_in_its_form(client: TestClient, study: Path) -> None:
@@ -108,11 +136,60 @@ def test_a_table_that_was_changed_elsewhere_is_not_written_over(client: TestClie
     assert (study / "manifest.csv").read_text().splitlines()[2] == ROWS[0]
 
 
+def change(client: TestClient, line: int, **cells: str) -> Any:
+    """Change cells as the page's script does."""
+    digest = digest_in(client.get(PAGE))
+    data = {
+        "digest": digest,
+        "line": str(line),
+        "answer": "rows",
+        **{f"cell-{name}": text for name, text in cells.items()},
+    }
+    return client.post(f"{PAGE}/row", data=data)
+
+
+def test_a_changed_cell_is_answered_with_the_rows_that_it_changes(client: TestClient, study: Path) -> None:
+    answer = change(client, 2, age="62")
+    assert re.findall('<tr id="line-(.)"', answer.text) == ["2"]
+    assert '<td data-column="age" class="broad">62</td>' in answer.text  # line 3 has an age of 200
+    before = digest_in(client.get(PAGE))
+    assert f'data-digest="{before}"' in answer.text
+    mended = change(client, 3, age="61")  # nothing is left to be read in that column: the whole page is laid out anew
+    assert (mended.status_code, mended.headers["location"]) == (205, f"{PAGE}#line-3")
+
+
+def test_a_change_that_cannot_be_made_is_no_answer_of_rows(client: TestClient, study: Path) -> None:
+    assert change(client, 9, age="62").status_code == 400
+
+
 def test_a_row_is_removed_and_the_change_taken_back(client: TestClient, study: Path) -> None:
     client.post(f"{PAGE}/row", data={"digest": digest_in(client.get(PAGE)), "line": "2", "action": "remove"})
-    assert "c1.nii.gz" not in client.get(PAGE).text
+    assert "c1.nii.gz" not in client.get(f"{PAGE}?ids=1").text
     client.post(f"{PAGE}/undo", data={"digest": digest_in(client.get(PAGE))})
-    assert "c1.nii.gz" in client.get(PAGE).text
+    assert "c1.nii.gz" in client.get(f"{PAGE}?ids=1").text
+
+
+def test_it_is_said_what_would_be_taken_back(client: TestClient, study: Path) -> None:
+    """Of a patient's id and of files only where, unless names are shown."""
+
+    def told(address: str = PAGE) -> str:
+        found = re.search('id="last-change">([^<]*)<', client.get(address).text)
+        return found[1] if found else ""
+
+    assert told() == ""
+    assert 'id="last-change">Last change: c1 (line 2), Age: “61” → “62”<' in change(client, 2, age="62").text
+    assert told() == "Last change: c1 (line 2), Age: “61” → “62”"
+    save(client, 2, histology="thymoma")
+    assert told(f"{PAGE}?lang=en") == "Last change: c1 (line 2), Histology: empty → “thymoma”"
+    save(client, 3, patient_id="MRN-3")
+    assert told() == "Last change: c2 (line 3), Patient"
+    assert told(f"{PAGE}?ids=1") == "Last change: c2 (line 3), Patient: “MRN-2” → “MRN-3”"
+    client.post(f"{PAGE}/undo", data={"digest": digest_in(client.get(PAGE))})
+    assert told(f"{PAGE}?ids=1") == "Last change: c2 (line 3), Patient: “MRN-3” → “MRN-2”"
+    save(client, 2, age="63", sex="M")
+    assert told() == "Last change: cells changed: 2."
+    client.post(f"{PAGE}/row", data={"digest": digest_in(client.get(PAGE)), "line": "4", "action": "remove"})
+    assert told() == "Last change: rows removed: 1."
 
 
 def test_export_and_import_keep_every_cell(client: TestClient, study: Path) -> None:
@@ -130,8 +207,8 @@ def test_the_names_in_an_imported_table_may_count_from_another_folder(client: Te
     (study.parent / "cohort").mkdir()
     data = {"digest": digest_in(client.get(PAGE)), "base": "cohort"}
     table = "\n".join([HEADER, ROWS[0]])
-    answer = client.post(f"{PAGE}/import", data=data, files={"table": ("t.csv", table.encode())})
-    assert "../cohort/c1.nii.gz" in row_of(answer, 2)
+    client.post(f"{PAGE}/import", data=data, files={"table": ("t.csv", table.encode())})
+    assert "../cohort/c1.nii.gz" in row_of(client.get(f"{PAGE}?ids=1"), 2)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b'a,"b', b"case_id\n"])
@@ -148,7 +225,7 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     data = {"path": "cohort", "institution": "West"}
     answer = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
     assert "Cases added: 1." in answer.text
-    row = row_of(answer, 5)
+    row = row_of(client.get(f"{PAGE}?ids=1"), 5)
     assert "../cohort/p9/ct" in row
     assert "../cohort/p9/rs.dcm" in row
     assert "West" in row
@@ -157,6 +234,67 @@ def test_a_folder_is_searched_and_its_cases_added(client: TestClient, study: Pat
     again = client.post(f"{PAGE}/search", data={**data, "digest": digest_in(client.get(PAGE))})
     assert "Cases added: 0." in again.text
     assert "In the table already: 1." in again.text
+
+
+def test_a_long_search_does_not_hold_the_page_up(
+    client: TestClient, study: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far it is is told; a row that is changed meanwhile stays changed; what was found is told once."""
+    write_ct_series(folder / "cohort" / "p9" / "ct")
+    goes_on = threading.Event()
+
+    def slow(root: Path, *, progress: Progress) -> FoundFiles:
+        progress(3, 8, "looking at the files")
+        assert goes_on.wait(30)
+        return find_pairs(root, progress=progress)
+
+    monkeypatch.setattr(cases, "find_pairs", slow)
+    monkeypatch.setattr(cases, "_PATIENCE_SECONDS", 0.1)
+    data = {"path": "cohort", "institution": "West", "digest": digest_in(client.get(PAGE))}
+    assert "Files looked at: 3 of 8." in client.post(f"{PAGE}/search", data=data).text
+    assert "Files looked at: 3 of 8." in client.get(f"{PAGE}/search-state").text
+    save(client, 2, age="62")
+    goes_on.set()
+    wait_for(lambda: "data-reload" in client.get(f"{PAGE}/search-state").text)
+    page = client.get(PAGE)
+    assert "Cases added: 1." in page.text
+    assert (">62<" in row_of(page, 2), "West" in row_of(page, 5)) == (True, True)
+    assert "Cases added" not in client.get(PAGE).text
+
+
+def test_a_file_of_two_outlines_is_told_in_its_row_when_it_is_found(
+    client: TestClient, study: Path, folder: Path
+) -> None:
+    """And so is one that is there already, once the page was loaded; not where the row says which is meant."""
+    rois = {"GTV": [square(105.0, (0, 1), (0, 1))], "Heart": [square(105.0, (0, 1), (0, 1))]}
+    write_ct_series(folder / "cohort" / "p9" / "ct")
+    write_rtstruct(folder / "cohort" / "p9" / "rs.dcm", rois)
+    says = "the RTSTRUCT has 2 closed ROIs and column 'roi' is empty; name there what is tumour"
+    data = {"path": "cohort", "institution": "West", "digest": digest_in(client.get(PAGE))}
+    assert says in row_of(client.post(f"{PAGE}/search", data=data), 5)
+    write_rtstruct(study / "m1.dcm", rois)
+    (study / "manifest.csv").write_text((study / "manifest.csv").read_text().replace("m1.nii.gz", "m1.dcm"))
+    client.get(PAGE)
+    assert says in row_of(client.get(PAGE), 2)
+    save(client, 2, roi="GTV")
+    assert says not in row_of(client.get(PAGE), 2)
+
+
+def test_a_ct_that_is_given_for_a_mask_is_told_in_its_row(client: TestClient, study: Path) -> None:
+    """A series, and a file with air in it; a mask of the same type of numbers is none."""
+    write_ct_series(study / "series")
+    volume = np.zeros((4, 8, 8), np.int16)
+    for name, low in (("m1", 0), ("m2", -1024)):
+        volume[:, 0, 0] = low
+        sitk.WriteImage(sitk.GetImageFromArray(volume), str(study / f"{name}.nii.gz"))
+    text = (study / "manifest.csv").read_text().replace("c2.nii.gz,,external,200", "c2.nii.gz,m2.nii.gz,external,50")
+    row = ROWS[0].replace("c1,", "c4,").replace("m1.nii.gz", "series").replace("c1.nii.gz", "series")
+    (study / "manifest.csv").write_text(f"{text}{row}\n")
+    client.get(PAGE)
+    page = client.get(PAGE)
+    told = ["is a CT, not a mask; give the file with the outlines" in row_of(page, line) for line in (2, 3, 5)]
+    assert told == [False, True, True]
+    assert "これはCTで、マスクではありません" in client.get(f"{PAGE}?lang=ja").text
 
 
 def test_a_sent_zip_of_dicom_is_unpacked_beside_the_table_and_its_cases_added(
@@ -169,7 +307,7 @@ def test_a_sent_zip_of_dicom_is_unpacked_beside_the_table_and_its_cases_added(
     content = (tmp_path / "p9.zip").read_bytes()
     answer = send(client, ("p9.zip", content), institution="West")
     assert "Cases added: 1." in answer.text
-    row = row_of(answer, 5)
+    row = row_of(client.get(f"{PAGE}?ids=1"), 5)
     folder = next((study / "sent").iterdir())
     assert f"sent/{folder.name}/p9/ct" in row
     assert f"sent/{folder.name}/p9/rs.dcm" in row
@@ -182,7 +320,10 @@ def test_images_and_masks_are_sent_in_their_folders(client: TestClient, study: P
     """A browser sends a folder's files with their places in it."""
     answer = send(client, ("north/images/a.nii.gz", b"ct"), ("north/masks/a.nii.gz", b"mask"))
     assert "Cases added: 1." in answer.text
-    assert re.search(r"sent/[\d-]+/north/images/a.nii.gz</td>.*sent/[\d-]+/north/masks/a.nii.gz", row_of(answer, 5))
+    assert re.search(
+        r"sent/[\d-]+/north/images/a.nii.gz</td>.*sent/[\d-]+/north/masks/a.nii.gz",
+        row_of(client.get(f"{PAGE}?ids=1"), 5),
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,11 @@ import pytest
 
 from nnunet_amt.app import new_patient
 from nnunet_amt.app.jobs import job_store
+from nnunet_amt.app.language import texts
 from nnunet_amt.app.patient_runs import run_of, segment_command
+from nnunet_amt.clinic.case_objects import REPORT, RTSTRUCT, SC_PAGES, SEG
+from nnunet_amt.clinic.case_results import CASES_FILE, CT_CROP, LABEL_MAP, LESIONS_FILE, OVERVIEW, PROBABILITIES
+from nnunet_amt.clinic.case_results import RESULT as RESULT_FILE
 from nnunet_amt.study.run_study import open_study
 from nnunet_amt.study.settings import StudyFolders
 from tests.app.stand_ins import python, wait_until
@@ -128,6 +132,15 @@ def test_what_lies_in_the_opened_folder_is_not_copied(
     run = run_in(folder, send(client, path="incoming"))
     assert commands[0][2] == str(folder / "incoming")
     assert not (run.folder / "patient").exists()
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_file_to_save_is_explained(language: str) -> None:
+    names = [LABEL_MAP, PROBABILITIES, OVERVIEW, CT_CROP, RESULT_FILE, CASES_FILE, LESIONS_FILE]
+    names += [SEG, RTSTRUCT, SC_PAGES.replace("*", "01"), REPORT]
+    t = texts(language)
+    assert [name for name in names if not new_patient._about_file(name, t)] == []
+    assert new_patient._about_file("unknown.bin", t) == ""
 
 
 @pytest.mark.usefixtures("study", "commands")

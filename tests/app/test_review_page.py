@@ -139,6 +139,13 @@ def test_the_slice_that_is_shown_is_that_of_the_files(client: TestClient, study:
     assert 'value="2"' in re.findall(r'<input id="slice".*?>', client.get(address).text)[0]
 
 
+def test_the_place_of_the_picture_is_kept_until_it_comes(client: TestClient, study: Path) -> None:
+    """11 x 9 voxels of 0.8 x 0.7 mm are 8.8 x 6.3 mm, so 768 x 549.8 pixels."""
+    address = addresses(client, study)[3]
+    assert ' width="768" height="550" alt=' in client.get(address).text
+    assert Image.open(io.BytesIO(client.get(f"{address}/slice.png?slice=2").content)).size == (768, 550)
+
+
 def test_the_files_for_the_viewer_are_those_that_training_gets(client: TestClient, study: Path, tmp_path: Path) -> None:
     address = addresses(client, study)[0]
     for name, expected in (("ct.nii", np.maximum(make_ct(0), -1024)), ("mask.nii", make_mask())):

@@ -62,6 +62,27 @@ def test_where_reviewers_differ_both_are_named_with_what_they_say(client: TestCl
     assert counts_in(client.get(PAGE).text) == {"not looked at": 3, "agreed by two reviewers": 1}
 
 
+def test_a_reviewer_sees_no_verdict_of_another_until_the_own_one_is_in(client: TestClient, study: Path) -> None:
+    """Neither on the page of the case, nor in the list, nor in the saved record; then both are seen by both."""
+    address = addresses(client, study)[3]
+    say(client, address, initials="BB", verdict="wrong", note="misses the apex")
+    pages = (address, PAGE, f"{PAGE}/export")
+    assert all("misses the apex" in client.get(page).text for page in pages)
+    assert "In this browser" not in client.post(f"{PAGE}/somebody-else").text.replace("In this browser nobody", "")
+    for initials in ("", "CC"):
+        if initials:  # at another case: this browser knows who reads
+            say(client, addresses(client, study)[0], initials=initials)
+        for page in pages:
+            told = client.get(page).text
+            assert "misses the apex" not in told
+            assert "BB" not in told
+        assert counts_in(client.get(PAGE).text)["being reviewed"] == 1
+        assert "One reviewer has looked at this mask." in client.get(address).text
+    say(client, address, initials="CC", note="complete")
+    assert all("misses the apex" in client.get(page).text for page in pages)
+    assert counts_in(client.get(PAGE).text)["reviewers differ"] == 1
+
+
 def test_a_mask_that_was_drawn_anew_is_out_of_date(client: TestClient, study: Path) -> None:
     """One that was only copied is so too until it is opened: then it is known to be the same."""
     address = addresses(client, study)[3]

@@ -124,6 +124,25 @@ def test_settings_do_not_change_under_a_run(client: TestClient, study: Path, sto
     store.stop(job.id)
 
 
+def test_a_training_is_begun_anew_and_the_old_model_kept(client: TestClient, study: Path, store: JobStore) -> None:
+    """Not without the tick; and while the study runs not a second time."""
+    fold = fold_of(study)
+    fold.mkdir(parents=True)
+    (fold / "checkpoint_final.pth").write_bytes(b"the old model")
+    assert "Lost are the results" in in_words(client.get("/studies/mine/training").text)
+    answer = client.post("/studies/mine/training/anew", headers=SAME_SITE)
+    assert (answer.status_code, fold.is_dir(), store.jobs()) == (400, True, ())
+    assert "tick the box first" in answer.text
+    for _ in range(2):
+        client.post("/studies/mine/training/anew", data={"sure": "yes"}, headers=SAME_SITE)
+    assert not fold.exists()
+    [kept] = fold.parent.iterdir()
+    assert re.fullmatch(r"kept_\d{8}-\d{6}_fold_0", kept.name)
+    assert (kept / "checkpoint_final.pth").read_bytes() == b"the old model"
+    assert [job.command[1:2] for job in store.jobs()] == [("study",)]
+    assert kept.name in client.get("/studies/mine/training").text
+
+
 # ---- figures ----------------------------------------------------------------------------------------------------
 
 

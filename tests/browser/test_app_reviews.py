@@ -150,7 +150,7 @@ def test_still_slices_where_webgl_is_missing(browser_without_webgl: Browser, ser
     page.locator("#line-2 a[href*='/reviews/']").click()
     page.locator(".look-frame img").wait_for()
     assert not page.locator("[data-planes]").is_visible()
-    assert page.locator(".look-frame img").evaluate("image => image.naturalWidth") > 500
+    page.wait_for_function("document.querySelector('.look-frame img').naturalWidth > 500")
     page.context.close()
 
 
@@ -193,6 +193,7 @@ def test_a_mask_goes_out_is_changed_and_comes_back(open_case: Open, server: AppS
     assert review.change.difference.dice == pytest.approx(2 * before / (before + after), abs=1e-4)
     page.get_by_role("link", name="Cases", exact=True).click()
     page.get_by_role("button", name="Take the last change back").click()
+    page.get_by_role("link", name="Show patient ids").click()
     page.locator("#line-2").get_by_text(f"masks/{FIRST}.nii.gz").wait_for()
     assert (study / "manifest.csv").read_bytes() == kept
 

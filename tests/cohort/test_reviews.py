@@ -21,8 +21,10 @@ from nnunet_amt.cohort.reviews import (
     add_review,
     case_state,
     checked_initials,
+    known_to,
     new_review,
     read_reviews,
+    state_known_to,
 )
 from nnunet_amt.errors import ManifestError
 
@@ -215,3 +217,31 @@ def test_who_is_still_needed(words: Sequence[str], needing: set[str]) -> None:
     found = {reader for reader in readers if state.needs(reader.split()[1], reader.split()[0])}
     strangers = {"annotator ZZ", "reviewer AA"} if not words else set()  # so far anybody may be either
     assert found == needing | strangers
+
+
+@pytest.mark.parametrize(
+    ("words", "initials", "known", "status"),
+    [
+        (["reviewer BB wrong"], "CC", [], "being_reviewed"),
+        (["reviewer BB wrong"], "", [], "being_reviewed"),
+        (["reviewer BB wrong"], "BB", [0], "wrong"),
+        (["annotator AA right", "reviewer BB wrong"], "CC", [0], "being_reviewed"),
+        (["annotator AA right", "reviewer BB wrong"], "AA", [0, 1], "wrong"),
+        (["annotator AA right", "reviewer BB wrong", "reviewer CC right"], "DD", [0, 1, 2], "disagreement"),
+        (["annotator AA right"], "CC", [0], "annotated"),
+    ],
+)
+def test_what_a_reviewer_said_is_known_to_another_once_that_one_has_said_it(
+    words: Sequence[str], initials: str, known: Sequence[int], status: Status
+) -> None:
+    reviews = [said(one) for one in words]
+    assert list(known_to(reviews, NEW, initials)) == [reviews[number] for number in known]
+    assert state_known_to(reviews, NEW, initials).status == status
+
+
+def test_what_was_said_of_the_mask_before_is_a_secret_too() -> None:
+    """BB has reviewed the old mask; of the new one AA is the annotator, and CC has not said anything."""
+    reviews = [said("reviewer BB wrong", mask=OLD), said("annotator AA right", mask=NEW)]
+    assert known_to(reviews, NEW, "CC") == (reviews[1],)
+    assert known_to(reviews, NEW, "BB") == tuple(reviews)
+    assert known_to(reviews, None, "CC") == (reviews[1],)

@@ -84,6 +84,19 @@ def test_those_after_one_that_is_not_done_wait_for_it(tmp_path: Path, source: Pa
     assert [state.done for state in stage_states((first, second))] == [True, True]
 
 
+def test_one_stands_whose_own_inputs_are_as_they_were(tmp_path: Path, source: Path) -> None:
+    """The first reads another text; the second has read what the first still holds, the third never ran."""
+    first = copying(tmp_path, "first", source)
+    second = copying(tmp_path, "second", tmp_path / "first" / "copy.txt")
+    third = copying(tmp_path, "third", tmp_path / "second" / "copy.txt")
+    for stage in (first, second):
+        run(stage)
+    source.write_text("b")
+    states = stage_states((first, second, third))
+    assert [(state.done, state.stands) for state in states] == [(False, False), (False, True), (False, False)]
+    assert [state.why for state in states] == ["its text changed", "after first", "after first"]
+
+
 def test_a_stage_without_results_is_needed_until_the_one_it_prepares_is_done(tmp_path: Path, source: Path) -> None:
     """As the doctor before the training."""
     copy = copying(tmp_path, "copy", source)

@@ -69,8 +69,9 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
 }
 
 // <table data-cells="ADDRESS" data-digest data-save data-cancel>: a click on a cell [data-column] of a row [data-line]
-// puts a field in its place, whose form is sent to ADDRESS; Escape puts the text back. Without this script the row's
-// link opens a form of the whole row.
+// puts a field in its place, whose form is sent to ADDRESS; Escape puts the text back. The answer brings the rows that have
+// changed, the table's new digest, and other parts of the page by their ids; [data-heard] reads out that of the answer.
+// Without this script the row's link opens a form of the whole row.
 function hiddenField(name, value) {
   const field = document.createElement("input");
   Object.assign(field, { type: "hidden", name, value });
@@ -96,15 +97,62 @@ function editCell(table, cell) {
   };
   form.addEventListener("keydown", (event) => { if (event.key === "Escape") back(); });
   form.addEventListener("submit", (event) => {
-    if (field.value !== text) return;
     event.preventDefault();
-    back();
+    if (field.value === text) back(); else sendCell(table, form);
   });
   cell.classList.add("changing");
   cell.replaceChildren(form, ...problems);
   form.scrollIntoView({ block: "nearest", inline: "nearest" });
   field.focus({ preventScroll: true });
   field.select();
+}
+
+let sending = Promise.resolve(); // one change after the other: the second is of the table after the first
+
+function sendCell(table, form) {
+  form.querySelector("button").disabled = true;
+  sending = sending.then(async () => {
+    const data = new URLSearchParams(new FormData(form));
+    data.set("answer", "rows");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: data });
+      if (answer.status === 205) { // more has changed than rows
+        history.replaceState(null, "", answer.headers.get("location"));
+        return location.reload();
+      }
+      if (answer.ok) return putRows(table, new DOMParser().parseFromString(await answer.text(), "text/html"), form);
+    } catch { /* the browser says what is wrong */ }
+    return form.submit();
+  });
+}
+
+function putRows(table, page, form) {
+  const { digest } = page.querySelector("[data-digest]").dataset;
+  const line = form.elements.line.value;
+  table.dataset.digest = digest;
+  for (const field of document.querySelectorAll("input[name=digest]")) field.value = digest;
+  for (const fresh of page.querySelectorAll("[id]")) {
+    const old = document.getElementById(fresh.id);
+    if (!old || !fresh.isConnected) continue;
+    const typed = [...old.querySelectorAll("td form")].filter((other) => other !== form);
+    if (old.querySelector("details")?.open === false) fresh.querySelector("details")?.removeAttribute("open");
+    else if (old.querySelector("details")) fresh.querySelector("details")?.setAttribute("open", "");
+    old.replaceWith(fresh);
+    for (const other of typed) { // a cell of the same row that is being changed already
+      const cell = fresh.cells[other.closest("td").cellIndex];
+      editCell(table, cell);
+      cell.querySelector("form input:not([type=hidden])").value = other.querySelector("input:not([type=hidden])").value;
+    }
+  }
+  const heard = document.querySelector("[data-heard]");
+  if (heard) heard.textContent = page.querySelector("[data-heard]").textContent;
+  if (document.activeElement?.closest(".cell-form")) return; // somebody types into another cell
+  const frame = table.parentNode;
+  const at = [frame.scrollLeft, frame.scrollTop, scrollX, scrollY];
+  location.replace(`#line-${line}`); // marks the row
+  document.querySelector(`#line-${line} a`)?.focus({ preventScroll: true });
+  [frame.scrollLeft, frame.scrollTop] = at;
+  scrollTo(at[2], at[3]);
 }
 
 for (const table of document.querySelectorAll("table[data-cells]")) {
@@ -283,7 +331,7 @@ for (const form of document.querySelectorAll("form[data-keeps]")) {
 }
 
 // <div data-fragment="ADDRESS" data-seconds="3">: its content is fetched anew while somebody looks; what is open, focused
-// and chosen in it stays. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
+// and chosen in it stays. Where [data-reload] comes in, the page is loaded anew. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
 // all of them are.
 function playFrames(part) {
   for (const frames of part.querySelectorAll("[data-frames]")) {
@@ -324,6 +372,7 @@ for (const part of document.querySelectorAll("[data-fragment]")) {
       const answer = await fetch(part.dataset.fragment);
       const text = answer.ok ? await answer.text() : shown;
       if (text !== shown) putInto(part, text);
+      if (part.querySelector("[data-reload]")) location.reload();
       shown = text;
     } catch { /* the server is away for a while */ }
   }, 1000 * Number(part.dataset.seconds));

@@ -40,7 +40,8 @@ class Slices {
     if (!picture) {
       if (this.pictures.size > MOST_PICTURES) this.pictures.clear();
       picture = new Image();
-      picture.alt = this.frame.querySelector("img").alt;
+      const shown = this.frame.querySelector("img");
+      for (const name of ["alt", "width", "height"]) picture.setAttribute(name, shown.getAttribute(name));
       picture.src = address;
       this.pictures.set(address, picture);
     }

@@ -138,12 +138,14 @@ def structure_names(path: Path) -> tuple[str, ...]:
     try:
         with quiet_readers():
             folder = DicomFolder(path)
-            masks = [
-                kind.of(folder, header.member)
-                for header in folder.headers()
-                for kind in _KINDS
-                if header.sop_class in kind.sop_classes
-            ]
+            masks = masks_in(folder, folder.headers())
     except (AMTError, OSError):
         return ()
     return tuple(dict.fromkeys(name for mask in masks for name in mask.names))
+
+
+def masks_in(folder: DicomFolder, headers: Sequence[DicomHeader]) -> list[DicomMask]:
+    """Open the RTSTRUCTs and DICOM SEGs among files; AMTError if one is damaged."""
+    return [
+        kind.of(folder, header.member) for header in headers for kind in _KINDS if header.sop_class in kind.sop_classes
+    ]

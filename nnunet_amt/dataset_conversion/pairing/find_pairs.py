@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nnunet_amt.base.files import require_folder
+from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.dataset_conversion.pairing.dicom import DicomFound, pairs_by_reference
 from nnunet_amt.dataset_conversion.pairing.found import FoundFiles, NotPaired
 from nnunet_amt.dataset_conversion.pairing.names import NamedFile, pairs_by_name
@@ -20,7 +21,7 @@ _RUNS_FILE = "nnunet_amt_runs"
 _NNUNETS_FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 
 
-def find_pairs(root: Path) -> FoundFiles:
+def find_pairs(root: Path, *, progress: Progress = silent) -> FoundFiles:
     """Find the CTs below a folder and their masks; nothing but headers is read.
 
     A mask is given to a CT only if nothing else can be meant: an RTSTRUCT or DICOM SEG names the series, an image file
@@ -41,8 +42,10 @@ def find_pairs(root: Path) -> FoundFiles:
     """
     require_folder(root, "give a folder of CTs and masks")
     dicom, images, others, passed_over = DicomFound(), [], [], 0
+    files = list(_files_below(root))
     with quiet_readers():
-        for path in _files_below(root):
+        for number, path in enumerate(files):
+            progress(number, len(files), "looking at the files")
             if is_image_file_name(path):
                 images.append(path)
                 continue

@@ -10,10 +10,11 @@ from typing import Any
 
 from nnunet_amt.errors import GeometryMismatchError, ImageReadError, RoiNotFoundError
 from nnunet_amt.images.dicom.files import DicomFolder, DicomMask, quiet_readers
-from nnunet_amt.images.dicom.headers import DicomHeader
+from nnunet_amt.images.dicom.headers import CT_IMAGE, DicomHeader
 from nnunet_amt.images.dicom.rtstruct import RtStruct
 from nnunet_amt.images.dicom.seg import DicomSeg
 from nnunet_amt.images.dicom.series import DicomSeries
+from nnunet_amt.images.mask_on_grid import CT_FOR_MASK
 
 
 def open_dicom_mask(
@@ -45,6 +46,8 @@ def open_dicom_mask(
         If there is neither RTSTRUCT nor SEG, or more than one that has such a name.
     """
     if not any(header.sop_class in RtStruct.sop_classes | DicomSeg.sop_classes for header in headers):
+        if headers and all(header.sop_class == CT_IMAGE for header in headers):
+            raise ImageReadError(f"{folder.path.name}: {CT_FOR_MASK}")
         kinds = ", ".join(sorted({header.modality or "unknown" for header in headers}))
         raise ImageReadError(
             f"{folder.path.name}: holds no RTSTRUCT and no DICOM SEG (it has {kinds}); give one, or a label file"
