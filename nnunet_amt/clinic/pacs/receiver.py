@@ -180,13 +180,13 @@ class _Returning(threading.Thread):
         unreachable = 0
         while not self._ended.is_set():
             try:
-                answered = self._results.return_next(unreachable=unreachable)
+                took = self._results.return_next(unreachable=unreachable)
             except Exception as error:  # of the ledger; the result is there the next time
                 LOG.error("returning failed with %s; it is tried again", type(error).__name__)
-                answered = None
-            if answered is None:
+                took = None
+            if took is None:
                 self._ended.wait(_STEP_SECONDS)
-            elif answered:
+            elif took:
                 unreachable = 0
             else:
                 self._ended.wait(self._results.pause(unreachable))
