@@ -18,7 +18,7 @@ from starlette.routing import Route
 from nnunet_amt.app.jobs import APP_FOLDER, job_store
 from nnunet_amt.app.language import language_of, texts
 from nnunet_amt.app.pages import opened_folder, render, told
-from nnunet_amt.app.patient_runs import run_of
+from nnunet_amt.app.patient_runs import new_folder, run_of
 from nnunet_amt.base.files import read_record, write_json, write_text
 from nnunet_amt.clinic.pacs.address import DicomAddress, ae_title
 from nnunet_amt.errors import AMTError, BadInputError
@@ -81,11 +81,11 @@ def _fetched(request: Request, form: FormData) -> Response:
     except AMTError as error:
         problems["address"] = told(request, error)
     if not problems:
-        name = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-        listed = _place(opened) / "lists" / f"{name}.txt"
+        output = new_folder(opened / FETCHED, datetime.now().astimezone())
+        listed = _place(opened) / "lists" / f"{output.name}.txt"
         try:
             write_text(listed, _listed(wanted))
-            command = fetch_command(listed, opened / FETCHED / name, address, title)
+            command = fetch_command(listed, output, address, title)
             job = job_store(opened).submit("fetch", command, takes_device=False)
             return RedirectResponse(f"/jobs/{job.id}", HTTPStatus.SEE_OTHER)
         except AMTError as error:

@@ -94,17 +94,22 @@ def _has_model(study: Path) -> bool:
     return any((fold / name).is_file() for name in (BEST_CHECKPOINT, FINAL_CHECKPOINT))
 
 
+def new_folder(parent: Path, moment: datetime) -> Path:
+    """Make a folder that is called by a moment, and a number where there is one of this second already."""
+    name, number = f"{moment:%Y%m%d-%H%M%S}", 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+
+
 def new_run(opened: Path, *, given: Sequence[str], study: str) -> PatientRun:
     """Make the folder of a run."""
     moment = datetime.now().astimezone()
-    name, number = f"{moment:%Y%m%d-%H%M%S}", 1
-    while True:
-        folder = opened / FOLDER / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            break
-        except FileExistsError:
-            number += 1
+    folder = new_folder(opened / FOLDER, moment)
     run = PatientRun(folder.name, folder, moment.isoformat(timespec="seconds"), tuple(given), study)
     write_json(folder / NEW_PATIENT_FILE, {"created": run.created, "given": list(run.given), "study": run.study})
     return run

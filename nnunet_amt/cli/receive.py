@@ -82,7 +82,7 @@ def receive(
     status: Annotated[bool, typer.Option("--status", help="Only list what came and what became of it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --status: as JSON.")] = False,
     again: Annotated[
-        str | None, typer.Option("--again", metavar="STUDY", help="Only take a study that was set aside again.")
+        str | None, typer.Option("--again", metavar="STUDY|all", help="Only take again a study that was set aside.")
     ] = None,
 ) -> None:  # fmt: skip
     """Receive CTs from a PACS, segment those that are whole, and return the results, each once. Research use only.
@@ -125,8 +125,9 @@ def _look(folder: Path, *, as_json: bool, again: str | None) -> None:
 
     found = read_status(folder)
     if again is not None:
-        count = Ledger(folder).again(again)
-        out.print(f"taken again: {count} job{'' if count == 1 else 's'} of study {again}", markup=False)
+        count = Ledger(folder).again_all() if again == "all" else Ledger(folder).again(again)
+        of = "" if again == "all" else f" of study {again}"
+        out.print(f"taken again: {count} job{'' if count == 1 else 's'}{of}", markup=False)
         return
     if as_json:
         print(json.dumps([one.as_json() for one in found], indent=2))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nnunet_amt.app import archive
 from nnunet_amt.app.jobs import Job, JobStore, job_store
 from nnunet_amt.app.patient_runs import new_run
 
@@ -42,6 +44,23 @@ def test_what_is_fetched_is_listed_in_a_file(client: TestClient, folder: Path, s
     assert Path(command[command.index("-o") + 1]).parent == folder / "fetched"
     assert not any(word in " ".join(command) for word in (UID, "ACC-7", "PatientID"))
     assert 'value="PACS@127.0.0.1:104"' in client.get("/archive").text  # the next time
+
+
+def test_two_fetches_in_one_second_share_nothing(
+    client: TestClient, folder: Path, started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(2026, 1, 2, 3, 4, 5)
+
+    monkeypatch.setattr(archive, "datetime", Clock)
+    for wanted in ("ACC-7", "ACC-8"):
+        client.post("/archive", data={"address": "PACS@127.0.0.1:104", "title": "AMT", "wanted": wanted})
+    outputs = [Path(command[command.index("-o") + 1]).name for command in started]
+    assert outputs == ["20260102-030405", "20260102-030405-2"]
+    lists = [Path(command[command.index("--list") + 1]).read_text() for command in started]
+    assert lists == ["AccessionNumber=ACC-7\n", "AccessionNumber=ACC-8\n"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from starlette.testclient import TestClient
@@ -35,6 +36,22 @@ def test_each_series_has_its_state_and_reason(client: TestClient, folder: Path) 
     assert '<td lang="en">holds no CT series; it has 1 of SR</td>' in page.text
     assert ledger.mark("1.4") in page.text and "1.5.1" not in page.text
     assert client.post("/receivers", headers={"origin": "http://127.0.0.1:8123"}).status_code == 405
+
+
+def test_all_that_was_set_aside_is_taken_again(client: TestClient, folder: Path) -> None:
+    """The button is there while something is set aside; a second click, and one for another folder, change nothing."""
+    ledger = received(folder / "from_pacs")
+    button = "Try again all that was set aside"
+    assert button not in client.get("/receivers").text
+    (series, *_) = ledger.series_to_look_at()
+    ledger.make_job(series, asked="")
+    ledger.failed(replace(take(ledger), attempts=2), "failed with RuntimeError", backoff_seconds=(0.0,))
+    assert button in client.get("/receivers").text
+    for place, code in (("from_pacs", 303), ("from_pacs", 303), (".", 404), ("../opened/from_pacs", 404)):
+        answer = client.post("/receivers/again", data={"receiver": place}, follow_redirects=False)
+        assert answer.status_code == code
+    page = client.get("/receivers").text
+    assert button not in page and "Waiting 1 · Returned 1 · Refused 1" in page
 
 
 def test_in_japanese(client: TestClient, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_status_and_again(tmp_path: Path) -> None:
     assert ledger.take_job() is not None
     code, text = receive(tmp_path, "--again", "nobody")
     assert code == 2 and "no job of such a study was set aside" in text
+
+
+def test_all_that_were_set_aside_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    for series in ("1.5", "1.6"):
+        arrive(ledger, 1, series=series)
+        make_job(ledger)
+        ledger.failed(replace(take(ledger), attempts=2), "failed with RuntimeError", backoff_seconds=(0.0,))
+    assert receive(tmp_path, "--again", "all") == (0, "taken again: 2 jobs\n")
+    code, text = receive(tmp_path, "--again", "all")
+    assert code == 2 and "--again all: no job was set aside" in text
 
 
 @pytest.mark.parametrize(

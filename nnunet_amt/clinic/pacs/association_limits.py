@@ -7,7 +7,10 @@ waiting. Its server is made with these classes instead.
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from pynetdicom import evt
@@ -21,6 +24,7 @@ MAXIMUM_PDU = 128 * 1024  # that we ask others to keep to
 _LONGEST_PDU = 1024 * 1024  # an association request may be longer than what follows it
 _COMMAND_BYTES = 4096  # of a message, beside its object
 _WAITING_CONNECTIONS = 8  # beside the associations that may be open
+_TELL_AGAIN_SECONDS = 60.0  # of one address: who tries without end fills no log
 
 
 class LimitedServer(ThreadedAssociationServer):
@@ -30,6 +34,7 @@ class LimitedServer(ThreadedAssociationServer):
 
     def __init__(self, *words: Any, peers: Peers, **options: Any) -> None:
         self._peers = peers
+        self.failed_handshakes = FailedHandshakes()
         super().__init__(*words, **{**options, "request_handler": LimitedHandler})
 
     def get_request(self) -> tuple[Any, Any]:
@@ -59,6 +64,7 @@ class LimitedHandler(RequestHandler):
         association = super()._create_association()
         association.dul.socket.__class__ = _LimitedSocket  # a second socket object would announce the connection twice
         association.bytes_waiting = BytesWaiting(self.server._peers.limits.object_bytes)  # type: ignore[attr-defined]
+        association.failed_handshakes = self.server.failed_handshakes  # type: ignore[attr-defined]
         association.bind(evt.EVT_PDU_RECV, _count)
         return association
 
@@ -68,7 +74,42 @@ class _LimitedSocket(AssociationSocket):
         """Read so many bytes, which the head of a PDU has announced."""
         if nr_bytes > _LONGEST_PDU:
             raise OSError("a PDU is announced as longer than any")
-        return super().recv(nr_bytes)
+        try:
+            return super().recv(nr_bytes)
+        except (ssl.SSLError, TimeoutError, ConnectionError) as error:
+            if isinstance(self.socket, ssl.SSLSocket) and self.socket.version() is None:  # the first bytes are its own
+                self.assoc.failed_handshakes.tell(self.assoc.requestor.address, error)  # type: ignore[attr-defined]
+            raise
+
+
+@dataclass
+class FailedHandshakes:
+    """Tells of connections that came to no TLS, of each address at most once a minute."""
+
+    _told: dict[str, float] = field(default_factory=dict)
+    _untold: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, address: str, error: OSError) -> None:
+        """Log why, and how many of this address were not told of."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._told.get(address, -_TELL_AGAIN_SECONDS) < _TELL_AGAIN_SECONDS:
+                self._untold[address] = self._untold.get(address, 0) + 1
+                return
+            self._told = {one: when for one, when in self._told.items() if now - when < _TELL_AGAIN_SECONDS}
+            self._told[address] = now
+            untold = self._untold.pop(address, 0)
+        more = f"; {untold} more since it was last told" if untold else ""
+        LOG.warning("no TLS with %s: %s%s", address, _why_no_tls(error), more)
+
+
+def _why_no_tls(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "it ended the connection").replace("_", " ").lower()
+    return "it did not go on" if isinstance(error, TimeoutError) else "it ended the connection"
 
 
 class BytesWaiting:

@@ -219,11 +219,11 @@ class Ledger(LedgerDatabase):
     # What returns results.
 
     def job_to_return(self) -> Job | None:
-        """Give the result that waits longest to be returned; None if there is none to return now."""
+        """Give the result to return now; None if there is none. One that was put off goes behind the others."""
         with self._reading() as db:
             row = db.execute(
                 f"{_SELECT_JOB} WHERE jobs.state = 'segmented' AND next_try <= ? AND {_OF_TODAY}"
-                " ORDER BY segmented LIMIT 1",
+                " ORDER BY next_try, segmented LIMIT 1",
                 (time.time(),),
             ).fetchone()
             return None if row is None else self._job(db, row)
@@ -270,13 +270,25 @@ class Ledger(LedgerDatabase):
                 raise BadInputError(f"--again {study_mark}: no job of such a study was set aside; --status lists them")
             if any(removed is not None for _, removed in rows):
                 raise BadInputError(f"--again {study_mark}: its pixels are removed (--keep-days); send it again")
-            changed = db.execute(
-                "UPDATE jobs SET state = CASE results WHEN '[]' THEN 'waiting' ELSE 'segmented' END, attempts = 0,"
-                " kills = 0, next_try = 0, reason = '' WHERE state IN ('set_aside', 'refused')"
-                " AND series_uid IN (SELECT series_uid FROM series WHERE study_mark = ?)",
-                (study_mark,),
-            ).rowcount
-        return int(changed)
+            return _take_again(db, "state IN ('set_aside', 'refused') AND series_uid IN"
+                                   " (SELECT series_uid FROM series WHERE study_mark = ?)", study_mark)  # fmt: skip
+
+    def again_all(self) -> int:
+        """Take every job that was set aside again; gives how many.
+
+        Not those that were refused, which would be again, and not those whose pixels are removed.
+
+        Raises
+        ------
+        BadInputError
+            If there is none.
+        """
+        with self._changing() as db:
+            changed = _take_again(db, "state = 'set_aside' AND series_uid IN (SELECT series_uid FROM series"
+                                      " WHERE removed IS NULL)")  # fmt: skip
+        if not changed:
+            raise BadInputError("--again all: no job was set aside whose pixels are kept; --status lists them")
+        return changed
 
     # What keeps the disk free.
 
@@ -321,6 +333,15 @@ _SELECT_JOB = (
     "SELECT series_uid, jobs.revision, mark, study_mark, attempts, results FROM jobs JOIN series USING (series_uid)"
 )
 _OF_TODAY = "series.state = 'complete' AND series.revision = jobs.revision AND removed IS NULL"
+
+
+def _take_again(db: sqlite3.Connection, which: str, *values: object) -> int:
+    changed = db.execute(
+        "UPDATE jobs SET state = CASE results WHEN '[]' THEN 'waiting' ELSE 'segmented' END, attempts = 0,"
+        f" kills = 0, next_try = 0, reason = '' WHERE {which}",
+        values,
+    ).rowcount
+    return int(changed)
 
 
 def _is_as_it_was(db: sqlite3.Connection, series: SeriesToLookAt) -> bool:

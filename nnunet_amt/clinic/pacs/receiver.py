@@ -102,6 +102,7 @@ def receive(
         tls = settings.tls.for_server() if settings.tls is not None else None
         try:
             worker.start()
+            worker.wait_until_ready()  # nobody is told that we listen before the model is found and loaded
             returning = _Returning(ReturnResults(ledger, folders, send, work.backoff_seconds), ended)
             with listening(
                 store, peers=settings.peers, ae_title=settings.ae_title, host=settings.host, port=settings.port, tls=tls
@@ -109,7 +110,6 @@ def receive(
                 returning.start()
                 if on_start is not None:
                     on_start(port)
-                worker.wait_until_ready()  # what comes meanwhile is kept
                 ledger.listens_again(quiet_seconds=settings.quiet_seconds)
                 _run(settings, work, ledger, store, worker, ended)
         finally:
@@ -180,13 +180,13 @@ class _Returning(threading.Thread):
         unreachable = 0
         while not self._ended.is_set():
             try:
-                answered = self._results.return_next(unreachable=unreachable)
+                took = self._results.return_next(unreachable=unreachable)
             except Exception as error:  # of the ledger; the result is there the next time
                 LOG.error("returning failed with %s; it is tried again", type(error).__name__)
-                answered = None
-            if answered is None:
+                took = None
+            if took is None:
                 self._ended.wait(_STEP_SECONDS)
-            elif answered:
+            elif took:
                 unreachable = 0
             else:
                 self._ended.wait(self._results.pause(unreachable))

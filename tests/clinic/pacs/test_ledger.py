@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,23 @@ def test_a_third_failure_sets_a_study_aside_and_nothing_else_waits(ledger: Ledge
     assert take(ledger).attempts == 0
     with pytest.raises(BadInputError, match="no job of such a study"):
         ledger.again("0000000000")
+
+
+def test_all_that_were_set_aside_are_taken_again(ledger: Ledger) -> None:
+    """Four studies: two that failed, one that failed and whose pixels are removed, one that was refused."""
+    for series in ("1.5", "1.6", "1.7", "1.8"):
+        arrive(ledger, 1, series=series)
+        make_job(ledger)
+        job = take(ledger)
+        if series == "1.8":
+            ledger.refuse(job, "is no CT")
+        ledger.failed(replace(job, attempts=2), "status 0xA700", backoff_seconds=(0.0,))
+    ledger.removed("1.7")
+    assert ledger.again_all() == 2
+    assert [take(ledger).series_uid for _ in range(2)] == ["1.5", "1.6"]
+    assert ledger.take_job() is None
+    with pytest.raises(BadInputError, match="--again all: no job was set aside"):
+        ledger.again_all()
 
 
 def test_a_failure_is_tried_again_after_its_pause(ledger: Ledger) -> None:

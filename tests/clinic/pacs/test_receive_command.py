@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,20 @@ def receiving(folder: Path, running: Archive, *words: str) -> Iterator[tuple[int
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def test_a_model_that_is_missing_is_told_before_anybody_may_send(tmp_path: Path) -> None:
+    """One line on stderr, exit code 2, and nothing that says we listen."""
+    (tmp_path / "peers.toml").write_text(PEERS)
+    command = [
+        *(sys.executable, "-m", "nnunet_amt", "receive", "-o", str(tmp_path / "received"), "--port", "0"),
+        *("--peers", str(tmp_path / "peers.toml"), "--return-to", "PACS@127.0.0.1:104", "--model", "WRONG"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert f"--model {tmp_path / 'WRONG'}: is neither the folder of a study nor the number of a dataset" in line
 
 
 def returned(log: Path) -> bool:

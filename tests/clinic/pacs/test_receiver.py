@@ -13,6 +13,7 @@ from nnunet_amt.clinic.pacs.ledger import Ledger
 from nnunet_amt.clinic.pacs.object_store import ObjectStore
 from nnunet_amt.clinic.pacs.receive_status import read_status
 from nnunet_amt.clinic.pacs.receiver import remove_old
+from tests.app.stand_ins import wait_for
 from tests.clinic.pacs.killed_receiver import ReceiverProgram, kept_files, send_under_kills
 from tests.clinic.pacs.stand_ins import Archive, archive, store_all, write_study
 from tests.clinic.pacs.test_object_store import keep, open_store
@@ -95,6 +96,24 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(
     assert sum(killed.values()) == KILLS and min(killed.values()) > 0
     assert len(kept_files(program)) == 8 * len(names)
     require_once(running, names)
+
+
+@pytest.mark.slow
+def test_an_archive_that_refuses_for_a_while_sets_nothing_aside(
+    program: ReceiverProgram, running: Archive, tmp_path: Path
+) -> None:
+    """Three studies, an archive out of resources until each was sent more often than a study may fail."""
+    files = {name: write_study(tmp_path, name) for name in ("one", "two", "three")}
+    running.refuses = 0xA700
+    program.start()
+    for some in files.values():
+        store_all(program.port, some)
+    program.wait_until("waiting", 3)
+    wait_for(lambda: (program.folder / "log").read_text().count("cannot be returned now") >= 9, seconds=120)
+    assert {one.state for one in program.status()} == {"waiting"}
+    running.refuses = 0
+    program.wait_until("returned", 3)
+    require_once(running, list(files))
 
 
 def test_old_pixels_go_and_the_ledger_stays(tmp_path: Path) -> None:

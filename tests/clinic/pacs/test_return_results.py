@@ -80,6 +80,48 @@ def test_an_archive_that_is_away_counts_against_nobody(ledger: Ledger, caplog: p
     assert states(ledger)[0].state == "returned"
 
 
+def return_all(results: ReturnResults, *, times: int) -> list[bool | None]:
+    """Return so often, counting how often the archive took nothing as the receiver does."""
+    answers, unreachable = list[bool | None](), 0
+    for _ in range(times):
+        answers.append(results.return_next(unreachable=unreachable))
+        unreachable = unreachable + 1 if answers[-1] is False else 0
+    return answers
+
+
+def test_an_archive_that_refuses_all_sets_nothing_aside(ledger: Ledger) -> None:
+    """Out of resources for twelve tries of three studies; then each goes back, without a word from anybody."""
+    for series in ("1.5", "1.6", "1.7"):
+        segmented(ledger, series)
+
+    def refuse(paths: Sequence[Path]) -> SentObjects:
+        return SentObjects(tuple((path, "refused: out of resources (0xA700)") for path in paths))
+
+    assert return_all(returning(ledger, refuse), times=12) == [False] * 12
+    assert [one.state for one in states(ledger)] == ["waiting"] * 3
+    assert states(ledger)[1].reason == (
+        "cannot be returned now: the archive did not take 2 of 2 objects: refused: out of resources (0xA700)"
+    )
+    assert return_all(returning(ledger, lambda _: SentObjects(())), times=4) == [True, True, True, None]
+    assert [one.state for one in states(ledger)] == ["returned"] * 3
+
+
+def test_a_study_of_which_nothing_is_taken_is_set_aside_where_others_are(ledger: Ledger) -> None:
+    """It counts when the archive has just taken another: at the start, after the second, and after the third."""
+
+    def send(paths: Sequence[Path]) -> SentObjects:
+        return SentObjects(tuple((path, "status 0xC000") for path in paths if "1.5" in str(path)))
+
+    segmented(ledger)
+    segmented(ledger, "1.6")
+    results = returning(ledger, send)
+    assert return_all(results, times=5) == [False, True, False, False, False]
+    assert [one.state for one in states(ledger)] == ["waiting", "returned"]
+    segmented(ledger, "1.7")
+    assert return_all(results, times=3) == [True, False, None]
+    assert [one.state for one in states(ledger)] == ["set_aside", "returned", "returned"]
+
+
 def test_pauses_grow_to_the_last(ledger: Ledger) -> None:
     results = ReturnResults(ledger, ReceiveFolders(ledger.path.parent), lambda _: SentObjects(()), (1.0, 5.0, 25.0))
     assert [results.pause(number) for number in range(5)] == [1.0, 5.0, 25.0, 25.0, 25.0]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 import pytest
@@ -19,12 +20,14 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from pynetdicom import AE, build_context
 from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
 
+from nnunet_amt.clinic.pacs import association_limits
 from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
 from nnunet_amt.clinic.pacs.association import NoAssociationError, associated
 from nnunet_amt.clinic.pacs.ledger import Ledger
 from nnunet_amt.clinic.pacs.object_store import ObjectStore
 from nnunet_amt.clinic.pacs.peers import Limits, Peer, Peers
 from nnunet_amt.clinic.pacs.store_scp import listening
+from tests.app.stand_ins import wait_for
 from tests.clinic.pacs.stand_ins import LOOPBACK, PEERS, store, store_all, write_study
 
 
@@ -179,6 +182,36 @@ def test_with_tls_only_those_with_a_certificate_come_in(tmp_path: Path, pem: Tls
         without = TlsFiles(pem.ca).for_client()
         assert not entity.associate(LOOPBACK, port, ae_title="AMT", tls_args=(without, LOOPBACK)).is_established
         assert not entity.associate(LOOPBACK, port, ae_title="AMT").is_established
+
+
+def test_who_comes_to_no_tls_is_told_of(tmp_path: Path, pem: TlsFiles, caplog: pytest.LogCaptureFixture) -> None:
+    """Five who show no certificate make one line; a browser would make another, a minute later."""
+    with receiver(tmp_path, tls=pem.for_server()) as (port, _):
+        for _ in range(5):
+            why_none(DicomAddress("AMT", LOOPBACK, port), TlsFiles(pem.ca))
+        wait_for(lambda: no_tls(caplog))
+    assert no_tls(caplog) == [f"no TLS with {LOOPBACK}: peer did not return a certificate"]
+
+
+def test_one_address_fills_no_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every ten seconds from one address, seven times, and once from another: 0 s, 60 s, and that of the other."""
+    now = 0.0
+    monkeypatch.setattr(association_limits, "time", SimpleNamespace(monotonic=lambda: now))
+    handshakes = association_limits.FailedHandshakes()
+    for step in range(7):
+        now = 1000.0 + 10 * step
+        handshakes.tell("10.0.0.5", TimeoutError())
+        if step == 3:
+            handshakes.tell("10.0.0.6", ConnectionResetError())
+    assert no_tls(caplog) == [
+        "no TLS with 10.0.0.5: it did not go on",
+        "no TLS with 10.0.0.6: it ended the connection",
+        "no TLS with 10.0.0.5: it did not go on; 5 more since it was last told",
+    ]
+
+
+def no_tls(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for line in caplog.messages if line.startswith("no TLS with")]
 
 
 def test_what_lacks_for_tls_is_told(tmp_path: Path, pem: TlsFiles) -> None:
