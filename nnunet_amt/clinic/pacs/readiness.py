@@ -122,11 +122,14 @@ def look_at_series(
         again = min(max(quiet_seconds, 1.0) * 2**series.looks, _LONGEST_LOOKING_SECONDS)
         try:
             why = why_not_whole(objects / series.mark, series, reading=reading)
+            count = ask(series) if why is None else None
         except NoCtError as error:
             ledger.series_not_ready(series, reason=str(error), look_again_seconds=None)
             LOG.info("series %s is refused: %s", series.mark, error)
             continue
-        count = ask(series) if why is None else None
+        except Exception as error:  # of whatever kind: no other series is to wait for it
+            why, count = f"looking at it failed with {type(error).__name__}", None
+            LOG.debug("looking at series %s failed", series.mark, exc_info=True)
         if count is not None and count.images is not None and count.images != series.objects:
             why = f"{count.how}, {series.objects} came"
         if why is not None or count is None:

@@ -112,6 +112,8 @@ class DicomFolder:
         """
         with self._opened() as archive:
             members = self._members(archive)
+        if member not in members:
+            return "a file that is gone meanwhile"
         return self._shown(members.index(member) + 1, len(members))
 
     def files_on_disk(self, members: list[str], scratch: Path) -> list[Path]:

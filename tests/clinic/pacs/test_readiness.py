@@ -9,8 +9,9 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from nnunet_amt.clinic.pacs import readiness
 from nnunet_amt.clinic.pacs.address import DicomAddress
-from nnunet_amt.clinic.pacs.ledger import Ledger
+from nnunet_amt.clinic.pacs.ledger import Ledger, SeriesToLookAt
 from nnunet_amt.clinic.pacs.object_store import Announced, ObjectStore
 from nnunet_amt.clinic.pacs.readiness import Count, ask_nobody, count_at, look_at_series
 from nnunet_amt.clinic.pacs.receive_status import read_status
@@ -53,6 +54,27 @@ def test_a_regular_series_is_whole(objects: ObjectStore, tmp_path: Path) -> None
     assert look(objects) == ("waiting", "")
     (one,) = read_status(objects.folder.parent)
     assert one.asked == "no archive was asked for the count"
+
+
+def test_a_series_that_cannot_be_looked_at_keeps_no_other_waiting(
+    objects: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is: the second becomes a job, and the first is looked at again."""
+    for name in ("one", "other"):
+        receive(objects, write_study(tmp_path, name))
+    look_as_ever, (bad, _) = readiness.why_not_whole, objects.ledger.series_to_look_at()
+
+    def why_not_whole(folder: Path, series: SeriesToLookAt, *, reading: ReadingOptions) -> str | None:
+        if series.mark == bad.mark:
+            raise ValueError("Planted^Name")
+        return look_as_ever(folder, series, reading=reading)
+
+    monkeypatch.setattr(readiness, "why_not_whole", why_not_whole)
+    made = look_at_series(objects.ledger, objects.folder, ask=ask_nobody, reading=ReadingOptions(), quiet_seconds=0)
+    assert made == 1
+    found = {one.series: (one.state, one.reason) for one in read_status(objects.folder.parent)}
+    assert found.pop(bad.mark) == ("received", "looking at it failed with ValueError")
+    assert list(found.values()) == [("waiting", "")]
 
 
 def test_a_missing_slice_is_waited_for(objects: ObjectStore, tmp_path: Path) -> None:

@@ -147,6 +147,15 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
         DicomFolder(packed).headers()
 
 
+def test_a_file_that_goes_while_the_folder_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is being received: it had another name when the folder was listed."""
+    write_ct_series(tmp_path / "ct")
+    listed = [["gone.dcm"], ["there.dcm"]]
+    monkeypatch.setattr(DicomFolder, "_members", lambda *_: listed.pop(0))
+    with pytest.raises(ImageReadError, match="a file that is gone meanwhile cannot be read"):
+        DicomFolder(tmp_path / "ct").headers()
+
+
 def test_a_zip_of_an_unknown_method_is_not_called_damaged(tmp_path: Path) -> None:
     """Windows packs large folders by Deflate64, which Python does not know: method 9 in place of 8."""
     write_ct_series(tmp_path / "scan")
