@@ -152,7 +152,7 @@ def test_a_file_that_goes_while_the_folder_is_read_is_told(tmp_path: Path, monke
     write_ct_series(tmp_path / "ct")
     listed = [["gone.dcm"], ["there.dcm"]]
     monkeypatch.setattr(DicomFolder, "_members", lambda *_: listed.pop(0))
-    with pytest.raises(ImageReadError, match="a file that is gone meanwhile cannot be read"):
+    with pytest.raises(ImageReadError, match="a file that is gone meanwhile does not exist"):
         DicomFolder(tmp_path / "ct").headers()
 
 
