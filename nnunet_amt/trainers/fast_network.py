@@ -29,7 +29,7 @@ def fast_architecture(features: Sequence[int]) -> dict[str, Any]:
             "n_conv_per_stage": [_CONVOLUTIONS_DOWN] * len(features),
             "n_conv_per_stage_decoder": [_CONVOLUTIONS_UP] * (len(features) - 1),
             "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op": "torch.nn.modules.batchnorm.BatchNorm3d",
             "norm_op_kwargs": {"eps": 1e-5, "affine": True},
             "dropout_op": None,
             "dropout_op_kwargs": None,

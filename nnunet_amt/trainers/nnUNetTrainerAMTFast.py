@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nnunet_amt.models.plans import FAST
+from nnunet_amt.paper import LEARNING_RATE
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 from nnunet_amt.trainers.recipe import TumourDiceLoss, training_transforms
 
@@ -82,8 +83,12 @@ def intensity_transforms() -> list[BasicTransform]:
 
 
 class nnUNetTrainerAMTFast_1epoch(nnUNetTrainerAMTFast):
-    """One epoch of five iterations, to see whether it runs at all."""
+    """One epoch of five iterations, to see whether it runs at all.
 
+    At the recipe's rate the statistics of batches, a mean over some ten steps, would not be those of the weights yet.
+    """
+
+    initial_rate = LEARNING_RATE
     epochs = 1
     iterations_per_epoch = 5
 

@@ -117,7 +117,7 @@ def test_any_nnunet_builds_the_network(plans: dict[str, Any]) -> None:
         deep_supervision=False,
     )  # fmt: skip
     assert network(torch.zeros(1, 1, 16, 48, 48)).shape == (1, 2, 16, 48, 48)
-    assert sum(isinstance(module, nn.InstanceNorm3d) for module in network.modules()) == 14
+    assert sum(isinstance(module, nn.BatchNorm3d) for module in network.modules()) == 14
 
 
 @pytest.mark.parametrize(
