@@ -32,6 +32,9 @@ BYTES_PER_VOXEL = 16
 # Volumes are compared in slabs of about this many voxels, which bounds the memory it takes to some 100 MB.
 SLAB_VOXELS = 2**22
 
+# How nnU-Net's predictor begins to say that logits are no numbers of 16 bits any more.
+_OVERFLOW = "Encountered inf"
+
 Case = tuple[np.ndarray, np.ndarray]
 
 # ---- when ---------------------------------------------------------------------------------------------------
@@ -153,7 +156,14 @@ def _predict(predictor: nnUNetPredictor, image: torch.Tensor, log: Callable[[str
     on_gpu = predictor.device.type == "cuda"
     voxels = prod(image.shape[1:])
     predictor.perform_everything_on_device = on_gpu and voxels * BYTES_PER_VOXEL <= _free_bytes(predictor.device)
-    logits = predictor.predict_sliding_window_return_logits(image)
+    try:
+        logits = predictor.predict_sliding_window_return_logits(image)
+    except RuntimeError as error:
+        if _OVERFLOW not in str(error):
+            raise
+        # weights that a later epoch may mend: no reason to end a training
+        log("The logits of a tuning volume overflowed with these weights; nothing counts as predicted in it")
+        return torch.stack((torch.ones(image.shape[1:]), torch.zeros(image.shape[1:])))
     if on_gpu and logits.device.type == "cpu":
         log(f"A tuning volume of {voxels / 1e6:.0f} million voxels does not fit on the GPU, it is put together in RAM")
     return logits

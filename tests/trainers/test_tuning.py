@@ -101,6 +101,29 @@ def test_volume_too_large_for_the_gpu_is_put_together_in_ram(
     assert "does not fit on the GPU" in lines[0]
 
 
+def test_logits_that_overflow_end_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing counts as predicted then: 0 where there is a tumour, no Dice where there is none; and the log says so."""
+
+    def overflow(_self: Predictor, image: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("Encountered inf in predicted array. Aborting...")
+
+    monkeypatch.setattr(Predictor, "predict_sliding_window_return_logits", overflow)
+    lines = list[str]()
+    overlaps = tuning_overlaps(Predictor("cpu"), Dataset(), CASES, log=lines.append)
+    assert [overlap.dice for overlap in overlaps] == [None, 0.0, None]
+    assert len(lines) == 3
+    assert "overflowed" in lines[0]
+
+
+def test_what_else_goes_wrong_with_a_volume_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_self: Predictor, image: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(Predictor, "predict_sliding_window_return_logits", fail)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        tuning_overlaps(Predictor("cpu"), Dataset(), CASES)
+
+
 def logits_of(mask: np.ndarray, certainty: float = 20.0) -> torch.Tensor:
     tumour = torch.from_numpy(np.where(mask > 0, certainty, -certainty))
     return torch.stack((torch.zeros_like(tumour), tumour)).float()
