@@ -16,7 +16,7 @@ from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, FINAL_CHEC
 from nnunet_amt.nnunet.environment import require_known_trainer
 from nnunet_amt.nnunet.predict import find_model, trained_models
 from nnunet_amt.study.settings import SETTINGS_FILE, StudyFolders, read_settings
-from nnunet_amt.trainers.unet import AMTUNet
+from nnunet_amt.trainers.networks import network_of_plans
 
 _LARGEST_MEMBER_BYTES = 2_000_000_000
 
@@ -101,7 +101,7 @@ def _of_folder(folder: Path, fold: str, checkpoint: str | None) -> Path:
     name = checkpoint or BEST_CHECKPOINT
     if checkpoint is None and not (folder / f"fold_{fold}" / name).is_file():
         name = FINAL_CHECKPOINT
-    return require_model(folder, fold=fold, checkpoint=name, trainer=trainer, network=AMTUNet)
+    return require_model(folder, fold=fold, checkpoint=name, trainer=trainer, network=network_of_plans)
 
 
 def _unpack(path: Path, target: Path) -> Path:

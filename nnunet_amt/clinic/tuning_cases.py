@@ -25,7 +25,7 @@ from nnunet_amt.nnunet.predict import find_model
 from nnunet_amt.nnunet.predict_cases import predict_unfinished
 from nnunet_amt.nnunet.predictions import image_name, unfinished_predictions, with_saved_probabilities
 from nnunet_amt.study.settings import StudyFolders, read_settings
-from nnunet_amt.trainers.unet import AMTUNet
+from nnunet_amt.trainers.networks import network_of_plans
 
 # Beside the checkpoint: label maps and probabilities of the tuning cases.
 FOLDER = "calibration"
@@ -67,7 +67,7 @@ def model_of_study(study: Path) -> ModelToCalibrate:
     require_known_trainer(trained.trainer)
     checkpoint = require_model(
         at.fold_folder.parent, fold=trained.fold, checkpoint=settings.predict.checkpoint, trainer=trained.trainer,
-        network=AMTUNet,
+        network=network_of_plans,
     )  # fmt: skip
     return ModelToCalibrate(checkpoint, trained.fold, settings.study.dataset, at.raw, at.preprocessed)
 

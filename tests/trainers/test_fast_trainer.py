@@ -16,6 +16,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from numpy.typing import NDArray
 from torch import nn
 
+from nnunet_amt.clinic.model_source import opened_model
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.images.image_file import read_ct_file
 from nnunet_amt.models.plans import CONFIGURATION, FAST, require_amt_plans
@@ -261,6 +262,11 @@ def test_predict_takes_the_model_by_its_trainer(base: Path, trained: Path, tmp_p
     settings = PredictionSettings(711, trainer="nnUNetTrainerAMTFast_1epoch", checkpoint=trained.name, device="cpu")
     result = predict(base / "nnUNet_raw" / TINY_DATASET / "imagesTs", tmp_path / "out", settings)
     assert (result.predicted, (tmp_path / "out" / "f.nii.gz").is_file()) == (1, True)
+
+
+def test_a_new_patient_takes_the_models_folder(trained: Path) -> None:
+    with opened_model(str(trained.parents[1]), checkpoint=trained.name) as found:
+        assert found == trained
 
 
 def test_the_trainer_is_nnunets_kind(base: Path) -> None:
