@@ -136,12 +136,13 @@ def find_lungs(dark: NDArray[np.bool_], spacing: Sequence[float]) -> Box | None:
 
 def _mostly(dark: NDArray[np.bool_], steps: Sequence[int]) -> NDArray[np.bool_]:
     """Say of blocks of so many voxels (z, y, x) whether most of each is dark; the last ones may be smaller."""
-    shares = dark.astype(np.float32)
+    shares: NDArray[np.float32] = dark.astype(np.float32)
     for axis, step in enumerate(steps):
         starts = np.arange(0, shares.shape[axis], step)
         counts = np.diff([*starts, shares.shape[axis]])
         shape = [-1 if other == axis else 1 for other in range(3)]
-        shares = np.add.reduceat(shares, starts, axis=axis) / counts.reshape(shape).astype(np.float32)
+        sums = np.add.reduceat(shares, starts, axis=axis)
+        shares = (sums / counts.reshape(shape)).astype(np.float32)
     return shares > 0.5
 
 
