@@ -105,10 +105,12 @@ def plan(
         # nnU-Net would keep an outdated split and stop at the difference
         shutil.copy(raw_folder / name / "splits_final.json", preprocessed / "splits_final.json")
         with quiet_nnunet():
-            planner = AMTPlanner(name, intensities=intensities, **chosen)
+            planner: AMTPlanner
             if recipe == FAST.key:
                 region = mediastinal_region(cases, jobs=jobs, progress=progress)
                 planner = FastPlanner(name, region=region, intensities=intensities, **chosen)
+            else:
+                planner = AMTPlanner(name, intensities=intensities, **chosen)
             plans = planner.plan_experiment()
         voxels = max(int(np.prod(shape)) for shape in planner.resampled_shapes())
         number = preprocess(
