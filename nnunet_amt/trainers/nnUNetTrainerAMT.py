@@ -47,6 +47,7 @@ from nnunet_amt.models.tuning_pictures import (
     write_shown_slice,
 )
 from nnunet_amt.paper import ADAM_BETAS, LEARNING_RATE
+from nnunet_amt.trainers.networks import network_of
 from nnunet_amt.trainers.recipe import (
     FOREGROUND_FRACTION,
     AMTDataLoader,
@@ -78,7 +79,6 @@ from nnunet_amt.trainers.tuning import (
     tuning_interval,
     tuning_overlaps,
 )
-from nnunet_amt.trainers.unet import AMTUNet
 
 
 class nnUNetTrainerAMT(nnUNetTrainer):
@@ -166,8 +166,9 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         num_output_channels: int,
         enable_deep_supervision: bool = False,
     ) -> nn.Module:
-        """Build the paper's network, as wide as the plans say; nnU-Net calls this in training and in prediction."""
-        return AMTUNet(num_input_channels, num_output_channels, **configuration_manager.network_arch_init_kwargs)
+        """Build the network of the plans, as wide as they say; nnU-Net calls this in training and in prediction."""
+        architecture = configuration_manager.configuration["architecture"]
+        return network_of(architecture, num_input_channels, num_output_channels)
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
         """Do nothing: the paper's network has no deep supervision."""

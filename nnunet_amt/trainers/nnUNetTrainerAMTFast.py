@@ -12,8 +12,6 @@ from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
 from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -36,20 +34,6 @@ class nnUNetTrainerAMTFast(nnUNetTrainerAMT):
 
     def _build_loss(self) -> nn.Module:
         return DiceAndCrossEntropyLoss(self.label_manager.ignore_label, self.is_ddp)
-
-    @staticmethod
-    def build_network_architecture(
-        plans_manager: PlansManager,
-        configuration_manager: ConfigurationManager,
-        num_input_channels: int,
-        num_output_channels: int,
-        enable_deep_supervision: bool = False,
-    ) -> nn.Module:
-        """Build what the plans describe, as nnU-Net does, with its initial weights and one output."""
-        network: nn.Module = nnUNetTrainer.build_network_architecture(
-            plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision=False
-        )
-        return network
 
     @staticmethod
     def sample_transforms(patch_size: Sequence[int]) -> BasicTransform:
