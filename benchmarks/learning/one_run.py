@@ -21,7 +21,7 @@ from benchmarks.learning.training import Trained, compute_clock, set_seed, train
 from nnunet_amt.base.files import read_rows, write_json
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.images.image_file import read_ct_file
-from nnunet_amt.images.mediastinum import MediastinalRegion
+from nnunet_amt.images.mediastinum import RegionOfArrays
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.models.plans import CONFIGURATION
 from nnunet_amt.nnunet.loaded_model import LoadedModel
@@ -103,7 +103,7 @@ def _ours(trainer: nnUNetTrainerAMT) -> Any:
     plans = trainer.plans_manager.plans
     model = LoadedModel(
         network=trainer.network, device=trainer.device, parameters=0, grid=NetworkGrid.of_plans(plans),
-        patch=tuple(trainer.configuration_manager.patch_size), region=MediastinalRegion.of_plans(plans),
+        patch=tuple(trainer.configuration_manager.patch_size), region=RegionOfArrays.of_plans(plans, CONFIGURATION),
     )  # fmt: skip
 
     def predict(path: Path, target: Path) -> None:

@@ -92,6 +92,40 @@ class MediastinalRegion:
         return None if (z.stop - z.start, y.stop - y.start, x.stop - x.start) == dark.shape else (z, y, x)
 
 
+@dataclass(frozen=True)
+class RegionOfArrays:
+    """Where tumours may lie in the arrays that plans make of CTs: what training and prediction ask their network about.
+
+    Attributes
+    ----------
+    region
+        In shares of the lungs.
+    spacing
+        (z, y, x) in mm of the arrays.
+    darkest_fat
+        What fat becomes in them at `DARKER_THAN_FAT_HU`, or their lowest value if that is higher.
+    """
+
+    region: MediastinalRegion
+    spacing: tuple[float, ...]
+    darkest_fat: float
+
+    @classmethod
+    def of_plans(cls, plans: Mapping[str, Any], configuration: str) -> RegionOfArrays | None:
+        """Take it from plans; None of those that limit nothing, as the paper's."""
+        region = MediastinalRegion.of_plans(plans)
+        if region is None:
+            return None
+        intensities = plans["foreground_intensity_properties_per_channel"]["0"]
+        fat = max(DARKER_THAN_FAT_HU, intensities["percentile_00_5"])
+        spacing = tuple(plans["configurations"][configuration]["spacing"])
+        return cls(region, spacing, (fat - intensities["mean"]) / max(intensities["std"], 1e-8))
+
+    def box(self, array: NDArray[np.float32]) -> Box | None:
+        """Find it in an array (z, y, x); None where it is all of it."""
+        return self.region.box(array <= self.darkest_fat, self.spacing)
+
+
 def find_lungs(dark: NDArray[np.bool_], spacing: Sequence[float]) -> Box | None:
     """Find the box round both lungs.
 

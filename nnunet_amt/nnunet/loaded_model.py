@@ -25,7 +25,7 @@ from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.base.processes import keep_freed_memory
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.geometry import LARGEST_SPACING_MM, SMALLEST_SPACING_MM
-from nnunet_amt.images.mediastinum import Box, MediastinalRegion
+from nnunet_amt.images.mediastinum import RegionOfArrays
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans import CONFIGURATION, read_plans, recipe_of
 from nnunet_amt.nnunet.environment import our_trainers
@@ -79,7 +79,7 @@ class LoadedModel:
     parameters: int
     grid: NetworkGrid
     patch: tuple[int, ...]
-    region: MediastinalRegion | None = None
+    region: RegionOfArrays | None = None
     step_size: float = 0.5
     mirror_axes: tuple[int, ...] = ()
     on_device: bool = True
@@ -107,13 +107,8 @@ class LoadedModel:
     def logits(self, ct: NetworkInput) -> torch.Tensor:
         """Run the network over a CT; (background and tumour, z, y, x), float16, on the network's grid and the CPU."""
         with _told_in_one_line(f"the network on {self.device}", ct.array.shape[1:]):
-            return logits_within(self.where(ct), ct.array, self._window_logits)
-
-    def where(self, ct: NetworkInput) -> Box | None:
-        """Give the part of a CT on the network's grid that the network is asked about; None: all of it."""
-        if self.region is None:
-            return None
-        return self.region.box(self.grid.is_dark(ct.array[0].numpy()), self.grid.spacing)
+            box = None if self.region is None else self.region.box(ct.array[0].numpy())
+            return logits_within(box, ct.array, self._window_logits)
 
     def _window_logits(self, image: torch.Tensor) -> torch.Tensor:
         return window_logits(
@@ -194,7 +189,7 @@ def load_model(
         device=where,
         parameters=parameters,
         grid=NetworkGrid.of_plans(plans),
-        region=MediastinalRegion.of_plans(plans),
+        region=RegionOfArrays.of_plans(plans, CONFIGURATION),
         patch=tuple(plans["configurations"][CONFIGURATION]["patch_size"]),
         step_size=step_size,
         mirror_axes=tuple(axes or ()),

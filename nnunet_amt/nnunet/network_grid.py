@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from nnunet_amt.images.mediastinum import DARKER_THAN_FAT_HU
 from nnunet_amt.images.probability_file import HIGHEST_LEVEL, LOWEST_LEVEL, LOWEST_OF_TUMOUR
 from nnunet_amt.models.plans import CONFIGURATION
 
@@ -84,10 +83,6 @@ class NetworkGrid:
             separate_z_of_images=settings["resampling_fn_data_kwargs"].get("force_separate_z"),
             separate_z_of_logits=settings["resampling_fn_probabilities_kwargs"].get("force_separate_z"),
         )
-
-    def is_dark(self, array: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Say where an array (z, y, x) that the network takes is darker than fat."""
-        return array <= (max(DARKER_THAN_FAT_HU, self.lowest) - self.mean) / max(self.std, 1e-8)
 
     def to_network(self, values: NDArray, spacing: Sequence[float]) -> NetworkInput:
         """Crop, normalise and resample a CT.

@@ -25,7 +25,7 @@ from torch import nn
 from nnunet_amt.base.files import atomic_path
 from nnunet_amt.base.processes import keep_freed_memory, pools_of_threads
 from nnunet_amt.errors import AMTError
-from nnunet_amt.images.mediastinum import MediastinalRegion
+from nnunet_amt.images.mediastinum import RegionOfArrays
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.epoch_log import Epoch, append_epoch
 from nnunet_amt.models.plans import (
@@ -131,6 +131,8 @@ class nnUNetTrainerAMT(nnUNetTrainer):
         self._tuning_cases: nnUNetBaseDataset | None = None
         self._tuning_predictor: nnUNetPredictor | None = None
         self._shown: ShownSlice | None = None
+        region = RegionOfArrays.of_plans(plans, configuration)
+        self._tuning_region = None if region is None else TuningRegion(region)  # None: everywhere, as the paper does
 
     # ---- seed ---------------------------------------------------------------------------------------------
 
@@ -321,14 +323,9 @@ class nnUNetTrainerAMT(nnUNetTrainer):
             self.label_manager.ignore_label,
             self.print_to_log_file,
             self._shown,
-            self._tuning_region(),
+            self._tuning_region,
         )
         return of_all_ranks(own)
-
-    def _tuning_region(self) -> TuningRegion | None:
-        """Give where in a chest the network is asked, as in prediction; None, everywhere, in the paper's recipe."""
-        region = MediastinalRegion.of_plans(self.plans_manager.plans)
-        return None if region is None else TuningRegion(region, tuple(self.configuration_manager.spacing))
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Predict the tuning cases with the last weights, as nnU-Net does at the end of a training.

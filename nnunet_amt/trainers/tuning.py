@@ -18,7 +18,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
-from nnunet_amt.images.mediastinum import Box, MediastinalRegion
+from nnunet_amt.images.mediastinum import Box, RegionOfArrays
 from nnunet_amt.models.tuning_pictures import ShownSlice
 from nnunet_amt.trainers.shown_case import predicted_in
 from nnunet_amt.trainers.within_region import logits_within
@@ -96,7 +96,7 @@ def tuning_overlaps(
     """
     overlaps = []
     for case, (image, reference) in zip(cases, read_ahead(dataset, cases), strict=True):
-        box = None if region is None else region.box(image)
+        box = None if region is None else region.box(case, image)
         logits = logits_within(box, torch.from_numpy(image), lambda part: _predict(predictor, part, log))
         overlap = case_overlap(logits, reference, ignore_label)
         if shown is not None and case == shown.case_id:
@@ -109,14 +109,16 @@ def tuning_overlaps(
 
 @dataclass(frozen=True)
 class TuningRegion:
-    """Where in preprocessed volumes tumours may lie: they are dark where they are 0, and of one spacing (z, y, x)."""
+    """Where in the tuning cases the network is asked, each looked at once in a training."""
 
-    region: MediastinalRegion
-    spacing: tuple[float, ...]
+    region: RegionOfArrays
+    _boxes: dict[str, Box | None] = field(default_factory=dict)
 
-    def box(self, image: np.ndarray) -> Box | None:
-        """Find it in an image (channel, z, y, x); None where it is all of it."""
-        return self.region.box(image[0] <= 0, self.spacing)
+    def box(self, case: str, image: np.ndarray) -> Box | None:
+        """Give the part of a case's image (channel, z, y, x); None where it is all of it."""
+        if case not in self._boxes:
+            self._boxes[case] = self.region.box(image[0])
+        return self._boxes[case]
 
 
 def cases_of_this_rank(cases: Sequence[str]) -> list[str]:

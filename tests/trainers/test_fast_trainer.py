@@ -211,12 +211,26 @@ def test_the_tuning_set_is_asked_where_prediction_will_ask(base: Path, monkeypat
         shapes.append(tuple(image.shape))
         return torch.cat((torch.ones_like(image), torch.zeros_like(image)))
 
-    region = trainer._tuning_region()
+    region = trainer._tuning_region
     assert region is not None
     predictor = type("Predictor", (), {"device": torch.device("cpu")})()
     monkeypatch.setattr("nnunet_amt.trainers.tuning._predict", lambda _, image, log: background(image))
     tuning_overlaps(predictor, trainer._tuning_cases, ["d"], region=region)
     assert shapes == [(1, 12, 24 - 10, 31 - 17)]
+
+
+def test_the_lungs_of_a_tuning_case_are_looked_for_once_in_a_training(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are where they were, and finding them in a whole CT takes longer than a GPU takes to predict it."""
+    region = make_trainer(base)._tuning_region
+    assert region is not None
+    looks: list[int] = []
+    monkeypatch.setattr("nnunet_amt.images.mediastinum.find_lungs", lambda *_: looks.append(1))
+    for _ in range(2):
+        for case in ("d", "e"):
+            assert region.box(case, np.zeros((1, *SHAPE), np.float32)) is None
+    assert len(looks) == 2
 
 
 # ---- from training to the label map ---------------------------------------------------------------------------
