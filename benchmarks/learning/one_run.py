@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam
 
 from benchmarks.learning.arms import ARMS, Arm, Run, Study, read_study
-from benchmarks.learning.training import Trained, compute_clock, set_seed, train_for
+from benchmarks.learning.training import Trained, compute_clock, nnunets_predictor, set_seed, train_for
 from nnunet_amt.base.files import read_rows, write_json
 from nnunet_amt.evaluation import evaluate
 from nnunet_amt.images.image_file import read_ct_file
@@ -115,14 +114,7 @@ def _ours(trainer: nnUNetTrainerAMT) -> Any:
 
 
 def _nnunets(trainer: nnUNetTrainer, *, mirroring: bool) -> Any:
-    predictor = nnUNetPredictor(
-        use_mirroring=mirroring, device=trainer.device, perform_everything_on_device=trainer.device.type == "cuda",
-        allow_tqdm=False,
-    )  # fmt: skip
-    predictor.manual_initialization(
-        trainer.network, trainer.plans_manager, trainer.configuration_manager, [trainer.network.state_dict()],
-        trainer.dataset_json, type(trainer).__name__, trainer.inference_allowed_mirroring_axes,
-    )  # fmt: skip
+    predictor = nnunets_predictor(trainer, mirroring=mirroring)
     reader = trainer.plans_manager.image_reader_writer_class()
 
     def predict(path: Path, target: Path) -> None:

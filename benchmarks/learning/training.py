@@ -17,7 +17,16 @@ from torch import nn
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 from nnunet_amt.trainers.tuning import mean_dice, tuning_overlaps
 
-__all__ = ["EPOCHS", "Trained", "TuningPoint", "compute_clock", "evaluation_epochs", "set_seed", "train_for"]
+__all__ = [
+    "EPOCHS",
+    "Trained",
+    "TuningPoint",
+    "compute_clock",
+    "evaluation_epochs",
+    "nnunets_predictor",
+    "set_seed",
+    "train_for",
+]
 
 # Parts of a training between which the learning rate changes; nnU-Net's 1000 are too many for minutes.
 EPOCHS = 40
@@ -120,13 +129,18 @@ def _tuning_dice(trainer: nnUNetTrainer) -> float:
 
 
 def _overlaps_of_nnunet(trainer: nnUNetTrainer) -> list:
+    _, tuning_cases = trainer.get_tr_and_val_datasets()
+    return tuning_overlaps(nnunets_predictor(trainer, mirroring=False), tuning_cases, tuning_cases.identifiers)
+
+
+def nnunets_predictor(trainer: nnUNetTrainer, *, mirroring: bool) -> nnUNetPredictor:
+    """Let nnU-Net predict with the network of a trainer as it is now."""
     predictor = nnUNetPredictor(
-        use_mirroring=False, device=trainer.device, perform_everything_on_device=trainer.device.type == "cuda",
+        use_mirroring=mirroring, device=trainer.device, perform_everything_on_device=trainer.device.type == "cuda",
         allow_tqdm=False,
     )  # fmt: skip
     predictor.manual_initialization(
-        trainer.network, trainer.plans_manager, trainer.configuration_manager, None, trainer.dataset_json,
-        type(trainer).__name__, None,
+        trainer.network, trainer.plans_manager, trainer.configuration_manager, [trainer.network.state_dict()],
+        trainer.dataset_json, type(trainer).__name__, trainer.inference_allowed_mirroring_axes,
     )  # fmt: skip
-    _, tuning_cases = trainer.get_tr_and_val_datasets()
-    return tuning_overlaps(predictor, tuning_cases, tuning_cases.identifiers)
+    return predictor
