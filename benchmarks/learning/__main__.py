@@ -2,9 +2,9 @@
 
     python -m benchmarks.learning OUT
 
-Makes the cohort, plans, trains, predicts and evaluates; run again, it goes on where it stopped, with more --seeds or
---arms too. OUT/runs.csv has every external case of every run, OUT/comparison.md and OUT/learning_curves.png what
-they say.
+Makes the cohort, plans, trains, predicts and evaluates; run again, it goes on where it stopped, with more --seeds,
+--budgets or --arms too. OUT/runs.csv has every external case of every run, OUT/comparison.md and
+OUT/learning_curves.png what they say.
 """
 
 from __future__ import annotations

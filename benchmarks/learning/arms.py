@@ -150,10 +150,10 @@ def write_study(study: Study) -> Path:
     Raises
     ------
     BadInputError
-        If the folder holds runs on another cohort, of other budgets or at another spacing.
+        If the folder holds runs on another cohort, of another smallest budget or at another spacing.
     """
     file = study.output / _STUDY_FILE
-    fixed = ("seconds", "budgets", "device", "spacing", "patch_size", "nnunets_step", "narrower", "design")
+    fixed = ("seconds", "device", "spacing", "patch_size", "nnunets_step", "narrower", "design")
     if file.is_file():
         kept = read_study(file)
         for name in fixed:

@@ -31,7 +31,7 @@ def write_learning_curves(study: Study, runs: Sequence[Finished]) -> Path:
     kind = "CPU seconds, one thread" if study.device == "cpu" else "GPU seconds"
     for axes, title in ((left, "Dice, external cases"), (right, "False positives a scan, cases without a tumour")):
         axes.set_xscale("log")
-        ticks = [budget * study.seconds for budget in study.budgets]
+        ticks = [budget * study.seconds for budget in sorted({one.run.budget for one in runs})]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel(kind)

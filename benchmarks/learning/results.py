@@ -56,12 +56,11 @@ class Finished:
 
 
 def collect_runs(study: Study) -> list[Finished]:
-    """Read all runs that are done, in the order of the study, and write ``runs.csv`` with a row a case."""
-    found = []
-    for run in study.runs():
-        file = study.folder(run) / "run.json"
-        if file.is_file():
-            found.append(Finished(run, json.loads(file.read_text(encoding="utf-8"))))
+    """Read all runs that are done, those of earlier calls too, and write ``runs.csv`` with a row a case."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in study.output.glob("runs/*/run.json")]
+    found = [Finished(Run(record["arm"], record["seed"], record["budget"]), record) for record in records]
+    order = [arm.key for arm in ARMS]
+    found.sort(key=lambda one: (one.run.seed, one.run.budget, order.index(one.run.arm)))
     write_csv(study.output / "runs.csv", _COLUMNS, list(_rows(found)))
     return found
 
@@ -109,7 +108,7 @@ def write_comparison(study: Study, runs: Sequence[Finished]) -> str:
         "FP/scan without tumour", "FP/scan",
     )  # fmt: skip
     lines = ["# The same compute time, then the external phantoms", ""]
-    for budget in study.budgets:
+    for budget in sorted({one.run.budget for one in runs}):
         lines += [f"## {budget * study.seconds:g} s", "", _line(head), _line(["---", *["---:"] * (len(head) - 1)])]
         fast = _of(runs, "fast", budget)
         lines += [_line(_cells(arm.title, found, fast)) for arm in ARMS if (found := _of(runs, arm.key, budget))]

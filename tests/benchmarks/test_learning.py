@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,13 @@ def write_run(study: Study, run: Run, dice: list[float | None], false_positives:
         }
         for number, (one, false) in enumerate(zip(dice, false_positives, strict=True))
     ]  # fmt: skip
-    record = {"seconds": 30.0, "iterations": 7, "seconds_a_ct_best": 1.5, "cases": {"best": cases, "last": cases}}
+    record = {
+        **asdict(run),
+        "seconds": 30.0,
+        "iterations": 7,
+        "seconds_a_ct_best": 1.5,
+        "cases": {"best": cases, "last": cases},
+    }
     study.folder(run).mkdir(parents=True)
     (study.folder(run) / "run.json").write_text(json.dumps(record))
 
@@ -46,7 +52,7 @@ def test_every_seed_of_every_arm_is_run_before_the_next_seed(tmp_path: Path) -> 
 def test_a_started_folder_is_gone_on_with_as_it_was(tmp_path: Path) -> None:
     study = study_of(tmp_path)
     assert read_study(write_study(study)) == study
-    write_study(replace(study, seeds=(1, 2, 3)))  # more seeds are welcome
+    write_study(replace(study, seeds=(1, 2, 3), budgets=(1, 3, 27)))  # more seeds and budgets are welcome
     with pytest.raises(BadInputError, match=r"seconds is 30.0, not 60; choose another folder"):
         write_study(replace(study, seconds=60))
 
@@ -85,6 +91,16 @@ def test_the_comparison_pairs_seeds_and_cases(tmp_path: Path) -> None:
     assert len(rows) == 2 * 2 * 2 * 3  # arms, seeds, checkpoints, cases
     assert [row["tumour"] for row in rows[:3]] == ["yes", "yes", "no"]
     assert write_learning_curves(study, runs).stat().st_size > 0
+
+
+def test_runs_of_an_earlier_call_are_counted(tmp_path: Path) -> None:
+    """Called for one arm alone afterwards, it still compares that arm with what it has of the others."""
+    study = study_of(tmp_path)
+    write_run(study, Run("fast", 1, 27), [0.5, None], [0, 0])
+    write_run(study, Run("paper", 1, 27), [0.4, None], [0, 0])
+    runs = collect_runs(replace(study, arms=("paper",), seeds=(2,), budgets=(1,)))
+    assert [one.run.name for one in runs] == ["fast_27x_seed1", "paper_27x_seed1"]
+    assert "## 810 s" in write_comparison(study, runs)
 
 
 ARM_TITLES = ("fast", "paper")
