@@ -13,7 +13,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks.learning.arms import ARMS, Study, write_study
+from benchmarks.learning.arms import ARMS, LEFT_OUT, Study, write_study
 from benchmarks.learning.command_line import run
 from benchmarks.learning.figure import write_learning_curves
 from benchmarks.learning.prepare import make_dataset, plan_arm
@@ -28,7 +28,7 @@ def main() -> None:
     study_file = write_study(study)
     with progress_bars() as report:
         make_dataset(study, jobs, report)
-        for arm in study.chosen_arms():
+        for arm in study.arms_to_plan():
             plan_arm(study, arm, jobs, report)
         run_all(study, study_file, jobs, report)
     runs = collect_runs(study)
@@ -45,18 +45,19 @@ def _read_options() -> tuple[Study, int]:
         "--seconds", type=float, default=defaults.seconds, metavar="N",
         help="smallest budget: CPU time of one thread, or time on the GPU (default: %(default)g)",
     )  # fmt: skip
+    keys = [arm.key for arm in (*ARMS, *LEFT_OUT)]
     for name, kind, what in (
         ("budgets", int, "times the smallest"),
         ("seeds", int, "the same in every arm"),
-        ("arms", str, f"of {', '.join(arm.key for arm in ARMS)}"),
+        ("arms", str, f"of {', '.join(keys)}"),
     ):
         default = getattr(defaults, name)
         parser.add_argument(f"--{name}", type=kind, nargs="+", default=default, help=f"{what} (default: %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default=defaults.device, help="(default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     options = parser.parse_args()
-    if unknown := set(options.arms) - {arm.key for arm in ARMS}:
-        parser.error(f"--arms {' '.join(sorted(unknown))}: must be of {', '.join(arm.key for arm in ARMS)}")
+    if unknown := set(options.arms) - set(keys):
+        parser.error(f"--arms {' '.join(sorted(unknown))}: must be of {', '.join(keys)}")
     study = Study(
         output=options.output.resolve(), seconds=options.seconds, budgets=tuple(options.budgets),
         seeds=tuple(options.seeds), arms=tuple(options.arms), device=options.device,

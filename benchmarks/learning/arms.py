@@ -15,7 +15,7 @@ from nnunet_amt.models.plans import FAST, PAPER
 from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.phantom import CohortDesign
 
-__all__ = ["ARMS", "Arm", "Run", "Study", "read_study", "write_study"]
+__all__ = ["ARMS", "LEFT_OUT", "Arm", "Run", "Study", "arm_of", "read_study", "write_study"]
 
 _STUDY_FILE = "study.json"
 
@@ -29,11 +29,15 @@ class Arm:
     key, title
         Name of files, and in tables.
     trainer, plans
-        nnU-Net's names.
+        nnU-Net's names, or a class of `benchmarks.learning.left_out`.
     window
-        HU that become 0 and 1, where the paper's recipe is given another range than its own.
+        HU that become 0 and 1, where a recipe of ours is given another range than its own.
     mirroring
         Whether its prediction is the mean over mirrored images, as nnU-Net's default is.
+    planned_by
+        Key of another arm whose plans and arrays it takes; empty for its own.
+    region
+        Whether the fast recipe asks in a part of the chest.
     """
 
     key: str
@@ -42,6 +46,8 @@ class Arm:
     plans: str
     window: tuple[float, float] | None = None
     mirroring: bool = False
+    planned_by: str = ""
+    region: bool = True
 
 
 # In the order in which they run: what the first question needs comes first.
@@ -53,6 +59,20 @@ ARMS = (
     Arm("adam", "nnUNetTrainerAdam", "nnUNetTrainerAdam", "nnUNetPlans", mirroring=True),
     Arm("resenc-m", "ResEnc-M", "nnUNetTrainer", "nnUNetResEncUNetMPlans", mirroring=True),
 )
+# The fast recipe with one ingredient less, run where asked for.
+LEFT_OUT = (
+    Arm("without-window", "fast without its window", FAST.trainer, FAST.plans, window=(-1024.0, 3071.0)),
+    Arm("without-entropy", "fast without cross-entropy", "FastWithoutCrossEntropy", FAST.plans, planned_by="fast"),
+    Arm("without-rate", "fast at the paper's rate", "FastAtThePapersRate", FAST.plans, planned_by="fast"),
+    Arm("without-intensities", "fast without intensities", "FastWithoutIntensities", FAST.plans, planned_by="fast"),
+    Arm("without-network", "fast, the paper's network", "FastWithThePapersNetwork", PAPER.plans, planned_by="window"),
+    Arm("without-region", "fast asked everywhere", FAST.trainer, FAST.plans, planned_by="fast", region=False),
+)
+
+
+def arm_of(key: str) -> Arm:
+    """Give the arm of a key."""
+    return next(arm for arm in (*ARMS, *LEFT_OUT) if arm.key == key)
 
 
 @dataclass(frozen=True)
@@ -122,15 +142,24 @@ class Study:
 
     def preprocessed(self, arm: Arm) -> Path:
         """Give the preprocessed dataset of an arm; the paper's plans have one name with and without a window."""
-        return self.output / "planned" / arm.key / "nnUNet_preprocessed" / self.dataset
+        return self._planned(arm) / "nnUNet_preprocessed" / self.dataset
 
     def set_environment(self, arm: Arm) -> None:
         """Set nnU-Net's folders for an arm, in this process."""
-        os.environ.update(folders_below(self.output / "planned" / arm.key), nnUNet_raw=str(self.raw.parent))
+        os.environ.update(folders_below(self._planned(arm)), nnUNet_raw=str(self.raw.parent))
+
+    def _planned(self, arm: Arm) -> Path:
+        return self.output / "planned" / (arm.planned_by or arm.key)
 
     def chosen_arms(self) -> tuple[Arm, ...]:
         """Give the arms that take part."""
-        return tuple(arm for arm in ARMS if arm.key in self.arms)
+        return tuple(arm for arm in (*ARMS, *LEFT_OUT) if arm.key in self.arms)
+
+    def arms_to_plan(self) -> tuple[Arm, ...]:
+        """Give the arms whose plans and arrays are needed; of those with less than the fast recipe its own too."""
+        chosen = self.chosen_arms()
+        keys = {arm.planned_by or arm.key for arm in chosen} | ({"fast"} if set(chosen) & set(LEFT_OUT) else set())
+        return tuple(arm for arm in (*ARMS, *LEFT_OUT) if arm.key in keys)
 
     def runs(self) -> Iterator[Run]:
         """Give all runs: seed by seed, so that wherever it ends every arm has as many."""

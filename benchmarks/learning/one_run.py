@@ -15,7 +15,8 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam
 
-from benchmarks.learning.arms import ARMS, Arm, Run, Study, read_study
+from benchmarks.learning import left_out
+from benchmarks.learning.arms import Arm, Run, Study, arm_of, read_study
 from benchmarks.learning.training import Trained, compute_clock, nnunets_predictor, set_seed, train_for
 from nnunet_amt.base.files import read_rows, write_json
 from nnunet_amt.evaluation import evaluate
@@ -28,13 +29,19 @@ from nnunet_amt.nnunet.network_grid import NetworkGrid
 from nnunet_amt.trainers.nnUNetTrainerAMT import nnUNetTrainerAMT
 from nnunet_amt.trainers.nnUNetTrainerAMTFast import nnUNetTrainerAMTFast
 
-_TRAINERS = {kind.__name__: kind for kind in (nnUNetTrainerAMT, nnUNetTrainerAMTFast, nnUNetTrainer, nnUNetTrainerAdam)}
+_LESS = (
+    left_out.FastWithoutCrossEntropy, left_out.FastAtThePapersRate, left_out.FastWithoutIntensities,
+    left_out.FastWithThePapersNetwork,
+)  # fmt: skip
+_TRAINERS = {
+    kind.__name__: kind for kind in (nnUNetTrainerAMT, nnUNetTrainerAMTFast, nnUNetTrainer, nnUNetTrainerAdam, *_LESS)
+}
 
 
 def main() -> None:
     """Do what the command line asks for."""
     file, key, seed, budget = sys.argv[1:]
-    study, arm = read_study(Path(file)), next(arm for arm in ARMS if arm.key == key)
+    study, arm = read_study(Path(file)), arm_of(key)
     run = Run(key, int(seed), int(budget))
     if study.device == "cpu":
         torch.set_num_threads(1)
@@ -72,8 +79,17 @@ def _trainer(study: Study, arm: Arm) -> nnUNetTrainer:
     folder = study.preprocessed(arm)
     plans, description = (json.loads((folder / name).read_text()) for name in (f"{arm.plans}.json", "dataset.json"))
     plans["continue_training"] = False  # a word that nnU-Net passes on with the plans
-    trainer: nnUNetTrainer = _TRAINERS[arm.trainer](plans, CONFIGURATION, 0, description, torch.device(study.device))
+    kind = _TRAINERS[arm.trainer]
+    if issubclass(kind, nnUNetTrainerAMTFast):
+        plans["mediastinal_region"] = _region(study) if arm.region else None
+    trainer: nnUNetTrainer = kind(plans, CONFIGURATION, 0, description, torch.device(study.device))
     return trainer
+
+
+def _region(study: Study) -> Any:
+    """Give the part of the chest that the fast recipe has learnt at planning."""
+    fast = arm_of("fast")
+    return json.loads((study.preprocessed(fast) / f"{fast.plans}.json").read_text())["mediastinal_region"]
 
 
 def _judge(

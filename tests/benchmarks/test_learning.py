@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.learning.arms import ARMS, Run, Study, read_study, write_study
+from benchmarks.learning import left_out
+from benchmarks.learning.arms import LEFT_OUT, Run, Study, arm_of, read_study, write_study
 from benchmarks.learning.figure import write_learning_curves
 from benchmarks.learning.results import collect_runs, interval_over_seeds_and_cases, write_comparison
 from benchmarks.learning.training import EPOCHS, evaluation_epochs
@@ -107,5 +108,31 @@ ARM_TITLES = ("fast", "paper")
 
 
 def test_the_window_is_the_only_difference_of_its_arm() -> None:
-    arms = {arm.key: arm for arm in ARMS}
-    assert replace(arms["window"], key="paper", title="paper", window=None) == arms["paper"]
+    assert replace(arm_of("window"), key="paper", title="paper", window=None) == arm_of("paper")
+
+
+def test_an_arm_with_less_than_the_fast_recipe_takes_its_plans() -> None:
+    """Its arrays are not made twice, and the part of the chest comes from the fast plans though it is not run."""
+    study = Study(Path("out"), arms=("without-entropy", "without-network"))
+    assert [arm.key for arm in study.arms_to_plan()] == ["fast", "window"]
+    assert study.preprocessed(arm_of("without-entropy")) == study.preprocessed(arm_of("fast"))
+    assert study.preprocessed(arm_of("without-network")) == study.preprocessed(arm_of("window"))
+    assert Study(Path("out"), arms=("paper",)).arms_to_plan() == (arm_of("paper"),)
+
+
+def test_each_arm_leaves_one_thing_out() -> None:
+    """What a class of these defines besides its words is the one thing that it changes."""
+    own = {
+        kind.__name__: {name for name in vars(kind) if not name.startswith("__")}
+        for kind in (
+            left_out.FastWithoutCrossEntropy, left_out.FastAtThePapersRate, left_out.FastWithoutIntensities,
+            left_out.FastWithThePapersNetwork,
+        )
+    }  # fmt: skip
+    assert own == {
+        "FastWithoutCrossEntropy": {"_build_loss"},
+        "FastAtThePapersRate": {"initial_rate", "learning_rate_exponent"},
+        "FastWithoutIntensities": {"sample_transforms"},
+        "FastWithThePapersNetwork": {"recipe"},
+    }
+    assert {arm.trainer for arm in LEFT_OUT} == {*own, arm_of("fast").trainer}
