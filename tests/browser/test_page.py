@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,18 @@ def test_nothing_is_wider_than_the_screen(
     for closed in page.locator("details").all():
         closed.evaluate("element => { element.open = true }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1366, 390])
+def test_no_two_chapters_of_the_contents_touch(
+    open_report: OpenReport, browser: Browser, small_report: Path, width: int
+) -> None:
+    """Side by side on a narrow screen, they would read as one."""
+    page = open_report(browser, small_report, viewport={"width": width, "height": 768}).page
+    boxes = [link.bounding_box() for link in page.locator(".contents a").all()]
+    for one, following in pairwise(box for box in boxes if box is not None):
+        apart = following["x"] - (one["x"] + one["width"]), following["y"] - (one["y"] + one["height"])
+        assert apart[0] >= 8 or apart[1] >= 0, (one, following)
 
 
 def test_the_policy_stops_a_script_that_was_not_written_by_us(
