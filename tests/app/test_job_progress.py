@@ -35,7 +35,7 @@ def test_a_line_of_a_training() -> None:
     assert step_sentence(progress, texts("en")) == (
         "epoch 3 of 100, overlap with the outlines of the tuning cases (Dice) 0.81, about 1 h 3 min left in this step"
     )
-    assert step_sentence(progress, texts("ja")).endswith("0.81、この段階の残り 約1時間 3分")
+    assert step_sentence(progress, texts("ja")).endswith("0.81、このステップの残り 約1時間 3分")
     assert [stage_state(number, progress) for number in (3, 4, 5)] == ["done", "running", "waiting"]
 
 

@@ -51,7 +51,7 @@ def test_the_stages_are_those_of_the_command_line(client: TestClient, study: Pat
     assert "comes after: reading the CTs and outlines" in page
     assert "Run all steps" in page
     assert f"nnunet_amt study {study}" in page
-    assert "次の段階の後：CTと輪郭の読み込み" in client.get("/studies/mine?lang=ja").text
+    assert "「CTと輪郭の読み込み」の後に実行" in client.get("/studies/mine?lang=ja").text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
