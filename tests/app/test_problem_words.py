@@ -57,7 +57,7 @@ MET = {
         "0.7, 5) against (0.7, 0.7, 3) of the CT (the mask has 8 x 8 x 4 voxels of 0.7 x 0.7 x 5 mm from (0, 0, 0), "
         "the CT 8 x 8 x 4 voxels of 0.7 x 0.7 x 3 mm from (0, 0, 0)); export it on the CT's grid, or have it resampled "
         "(--resample-masks)",
-        ("2行目", "「mask」", "c1", "画素間隔 (0.7, 0.7, 5) と (0.7, 0.7, 3)", "8 x 8 x 4 ボクセル"),
+        ("2行目", "「mask」", "c1", "ボクセル間隔 (0.7, 0.7, 5) と (0.7, 0.7, 3)", "8 x 8 x 4 ボクセル"),
     ),
     "empty mask": (
         "manifest.csv line 2, column 'mask' (case 'c1'): the file is empty, no voxel is tumour; draw it or give the "
