@@ -64,7 +64,7 @@ MET = {
         "case an exclusion_reason, or no_tumour = yes if the CT shows none (and 3 more); 1 of 5 cases are converted, "
         "4 failed (mine/refused.csv lists them): mend the cases and run the same command again, or leave them out with "
         "--exclude-unreadable",
-        ("マスクが空", "ほかに3件", "5症例のうち1症例", "4症例は失敗", "mine/refused.csv", "--exclude-unreadable"),
+        ("マスクが空", "ほかに3件", "5例のうち1例", "4例は失敗", "mine/refused.csv", "--exclude-unreadable"),
     ),
     "gap": (
         "manifest.csv line 2, column 'image' (case 'c1'): slices are missing (2), the first between 10.00 and 25.00 "
