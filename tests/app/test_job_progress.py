@@ -60,7 +60,7 @@ def test_what_is_counted_is_named_in_the_reader_s_language() -> None:
     """And what has no words yet stands as the command line has it."""
     of_brightness = JobProgress("plan", 2, 8, "intensities", 9, 9)
     assert step_sentence(of_brightness, texts("en")) == "reading the brightness of the CTs: 9 of 9"
-    assert step_sentence(of_brightness, texts("ja")) == "CTの明るさの読み取り：9/9"
+    assert step_sentence(of_brightness, texts("ja")) == "CT値の読み取り：9/9"
     assert step_sentence(JobProgress(what="starting nnU-Net", total=1), texts("ja")) == "学習プログラムの起動：0/1"
     assert step_sentence(JobProgress(what="new work", total=1), texts("en")) == "new work: 0 of 1"
 
