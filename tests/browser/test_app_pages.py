@@ -81,7 +81,7 @@ def test_nobody_else_is_shown_more_than_where_the_key_is(browser: Browser, serve
     page = context.new_page()
     answer = page.goto(server.address.partition("?")[0])
     assert answer is not None and answer.status == 401
-    assert "端末" in page.inner_text("main")
+    assert "ターミナル" in page.inner_text("main")
     context.close()
 
 
