@@ -216,7 +216,7 @@ def test_leaks_are_told_by_institution_and_line_and_nothing_is_printed_of_them(
     assert "Audit: 2 to be mended before the study can run." in words
     assert client.get(f"{PAGE}/figure_2.svg").status_code == 404
     answer = client.get(f"{PAGE}?lang=ja")
-    assert "1人の患者のCTが学習、チューニングにまたがっています（2、4行目、North、South）" in text_of(answer)
+    assert "1人の患者のCTが学習、チューニングにまたがっています（行：2、4、施設：North、South）" in text_of(answer)
 
 
 def test_spellings_of_an_institution_are_one_card_and_move_together(client: TestClient, folder: Path) -> None:
