@@ -135,10 +135,11 @@ def share_words(views: Sequence[ErrorView]) -> str:
     last = views[-1]
     if not last.error or (len(views) == 1 and not last.left):
         return ""
-    who = "These cut" if len(views) == 1 else "With them the pictures show"
-    share = share_text(last.shown, last.error)
-    rest = f"; {counted(last.left, 'more part')} elsewhere" if last.left else ""
-    return f" {who} {share} of the error (voxels added or missed){rest}."
+    error, seen = "the error (voxels added or missed)", "here" if len(views) == 1 else "so far"
+    if not last.shown:
+        return f" None of {error} is seen {seen}: it lies in {counted(last.left, 'spot')} elsewhere."
+    rest = f"; {counted(last.left, 'more spot')} {'lies' if last.left == 1 else 'lie'} elsewhere" if last.left else ""
+    return f" Spots with {share_text(last.shown, last.error)} of {error} are seen {seen}{rest}."
 
 
 def _picture(case: EvaluatedCase, crop: CaseCrop, at: Voxel, where: str, caption: str) -> Picture:

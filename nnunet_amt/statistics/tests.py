@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import lgamma
+from math import comb, lgamma
 
 import numpy as np
 
+SIGNIFICANT_P = 0.05  # p-values below it are called significant
 _DECIMALS = 12  # differences that are equal on paper, such as 0.3 - 0.2 and 0.2 - 0.1, must be ties
 _MOST_EXACT = 20  # differences of which all changes of sign are gone through: a million
 _BLOCK_SIGNS = 4_000_000  # signs held at once: 4 MB, whatever the number of differences
@@ -112,6 +113,11 @@ def mcnemar_p(only_first: int, only_other: int) -> float:
     from scipy.stats import binomtest  # slow to import
 
     return float(binomtest(only_first, only_first + only_other).pvalue)
+
+
+def smallest_rank_p(group_size: int) -> float:
+    """Give the smallest p-value of `mann_whitney` for two groups of so many values: that of groups that lie apart."""
+    return 2 / comb(2 * group_size, group_size)
 
 
 def mann_whitney(first: np.ndarray, other: np.ndarray) -> tuple[float | None, float | None]:

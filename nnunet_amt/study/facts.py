@@ -238,6 +238,8 @@ class FailureFacts:
         Cases of whose tumour no voxel is predicted.
     differing_features
         Features that differ between the groups with p < 0.05 after Holm's correction.
+    can_differ
+        Whether groups of this size could show that at all.
     """
 
     group_size: int
@@ -246,6 +248,7 @@ class FailureFacts:
     balanced: int
     missed: int
     differing_features: tuple[str, ...] = ()
+    can_differ: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from nnunet_amt.evaluation.measure.features import FEATURES
 from nnunet_amt.evaluation.results.read_results import read_cases
 from nnunet_amt.evaluation.results.summary_json import read_summary
 from nnunet_amt.evaluation.subjects import subjects_in
+from nnunet_amt.statistics.tests import SIGNIFICANT_P, smallest_rank_p
 from nnunet_amt.study.facts import (
     DatasetFacts,
     EvaluationFacts,
@@ -30,7 +31,6 @@ _CASE_CODE = re.compile(r"AMT-\d{4,}")
 _INSTITUTION_CODE = re.compile(r"institution-\d{4,}")
 _COMPARED = re.compile(r"CTs compared voxel for voxel: (\d{1,9}),")
 _NUMBER = re.compile(r"\d+(\.\d*)?")
-_SIGNIFICANT = 0.05
 # Figures of an evaluation, and what they show.
 _PLOTS = {
     "froc": "FROC over the thresholds",
@@ -161,17 +161,19 @@ def _failures(folder: Path | None) -> FailureFacts | None:
     content = read_part(folder / "failures.json", FAILURES, "failures")
     cases = read_rows(folder / "failure_cases.csv", "segmentation", "group", "detection")
     how = Counter(case["segmentation"] for case in cases)
+    features, group_size = content.get("features", []), sum(case["group"] == "bottom" for case in cases)
     return FailureFacts(
-        group_size=sum(case["group"] == "bottom" for case in cases),
+        group_size=group_size,
         over=how["over"],
         under=how["under"],
         balanced=how["balanced"],
         missed=sum(case["detection"] == "missed" for case in cases),
         differing_features=tuple(
             _feature_title(str(feature["feature"]))
-            for feature in content.get("features", [])
-            if feature.get("p_holm") is not None and feature["p_holm"] < _SIGNIFICANT
+            for feature in features
+            if feature.get("p_holm") is not None and feature["p_holm"] < SIGNIFICANT_P
         ),
+        can_differ=smallest_rank_p(group_size) * max(1, len(features)) <= SIGNIFICANT_P,
     )
 
 

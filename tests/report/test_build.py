@@ -137,7 +137,8 @@ def test_the_result_in_plain_words(page: PageReader) -> None:
     ) in page.text()
     assert "a Dice score of 0.56" in page.text()
     assert (
-        "It found 2 of 3 lesions at an overlap of IoU > 0.1 (1 at IoU > 0.5), with 0.33 false positives per scan."
+        "It found 2 of 3 lesions, with 1 false positive, if sharing a tenth of what either outline covers is enough "
+        "(IoU > 0.1), and 1, with 2, if it must be half (IoU > 0.5)."
     ) in page.text()
     assert "Of 3 cases, 1 succeeds" in page.text()
 

@@ -44,9 +44,12 @@ def test_false_positives_that_are_most_of_the_error_are_in_a_picture() -> None:
     assert not case.reference[second.at]
     assert (second.shown, second.added, second.missed, second.left) == (125, 125, 0, 1)
     assert part_words(second, case) == "the largest part of the error that is not shown yet (0.12 cm³ added)"
-    assert share_words([first]) == " These cut none of the error (voxels added or missed); 2 more parts elsewhere."
+    assert (
+        share_words([first])
+        == " None of the error (voxels added or missed) is seen here: it lies in 2 spots elsewhere."
+    )
     assert share_words([first, second]) == (
-        " With them the pictures show 66% of the error (voxels added or missed); 1 more part elsewhere."
+        " Spots with 66% of the error (voxels added or missed) are seen so far; 1 more spot lies elsewhere."
     )
 
 

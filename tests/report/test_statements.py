@@ -93,7 +93,8 @@ STATEMENTS = {
         "That the cases are patients is not on record",
     ),
     "external": (
-        *["tested on 3 CTs of 2 institutions, none of which gave a case to its training or tuning."] * 2,
+        "tested on 3 CTs of 2 institutions, none of which gave a case to its training or tuning.",
+        "tested on 3 drawn CTs of 2 made-up institutions, none of which gave a case to its training or tuning.",
         "by which split it was trained is not on record",
     ),
     "use": (*["For research only: none may guide a patient's care."] * 3,),

@@ -31,6 +31,7 @@ from nnunet_amt.evaluation.settings import EvaluationSettings
 from nnunet_amt.evaluation.subjects import PATIENTS, subjects_of
 from nnunet_amt.evaluation.summary.clusters import read_clusters
 from nnunet_amt.statistics.intervals import several_each
+from nnunet_amt.statistics.tests import SIGNIFICANT_P, smallest_rank_p
 from nnunet_amt.writing.figure_style import BLUE, FONT_SIZE, ORANGE, plain_figure, save_plain_figure
 from nnunet_amt.writing.numbers import counted, short_p_text
 from nnunet_amt.writing.table import Table
@@ -144,7 +145,7 @@ def analyse_failures(
         features = {case.case_id: case.features for case in cases}
         bottom, top = ([features[case_id] for case_id in members] for members in (groups.bottom, groups.top))
         of_groups = None if clusters is None else [clusters[case_id] for case_id in (*groups.bottom, *groups.top)]
-        tested = several_each(of_groups) is None
+        tested = several_each(of_groups) is None and smallest_rank_p(len(groups.bottom)) <= SIGNIFICANT_P
         comparisons = compare_features(FEATURES if cts else SHAPE_FEATURES, bottom, top, tested=tested)
         if subjects_of(references) != PATIENTS:  # the paper's p-values are of patients
             comparisons = tuple(replace(comparison, published_p=None) for comparison in comparisons)

@@ -15,6 +15,7 @@ from nnunet_amt.evaluation.failures.failure_case import PARTIAL_BELOW, FailureCa
 from nnunet_amt.evaluation.failures.groups import DiceTie, ExtremeGroups, FeatureComparison, GroupValues
 from nnunet_amt.evaluation.score_froc.candidates import HIT_TWENTIETHS
 from nnunet_amt.evaluation.settings import EvaluationSettings
+from nnunet_amt.statistics.tests import SIGNIFICANT_P, smallest_rank_p
 from nnunet_amt.writing.numbers import UNDEFINED, counted, short_p_text
 from nnunet_amt.writing.table import Row, Table
 from nnunet_amt.writing.table_formats import pipe_table
@@ -139,7 +140,10 @@ def _feature_notes(
         "Surface area and sphericity rest on ITK's estimate of the surface: on lesions of few voxels a sphericity may "
         "come out above 1.",
     ]
-    if all(comparison.p is None for comparison in comparisons) and settings.cluster != "case":
+    size, least = len(groups.bottom), smallest_rank_p(len(groups.bottom))
+    if least > SIGNIFICANT_P:
+        notes.append(f"**Not tested: with {counted(size, 'case')} a group no p-value can be below {least:.2g}.**")
+    elif all(comparison.p is None for comparison in comparisons) and settings.cluster != "case":
         notes.append(
             f"Not tested: the Mann-Whitney U test takes cases for independent, and several of these are of one "
             f"{settings.cluster}."
@@ -148,10 +152,10 @@ def _feature_notes(
         notes.append("Intensity features are missing: no CTs were given (`--images`).")
     if any(comparison.bottom.n < len(groups.bottom) for comparison in comparisons):
         notes.append("[n]: cases with a value, where they are not all of the group (a case without tumour has none).")
-    if len(groups.bottom) < 5:
+    if least <= SIGNIFICANT_P < least * len(comparisons):
         notes.append(
-            f"**With {counted(len(groups.bottom), 'case')} a group no difference can be told from chance; "
-            "take the p-values as an example only.**"
+            f"**With {size} cases a group no p-value can be below {least * len(comparisons):.2g} after Holm's "
+            "correction: that none is small says nothing.**"
         )
     return tuple(notes)
 
@@ -196,19 +200,25 @@ def _false_positive_notes(cases: Sequence[FailureCase], settings: EvaluationSett
         return (f"{rule}: none.",)
     notes = [f"{rule}: {len(lesions)} in {counted(holders, 'case')}, listed in `false_positives.csv`."]
     volumes = [lesion.volume_cm3 for lesion in lesions]
-    notes.append(f"Volume: median {np.median(volumes):.3g} cm3 ({min(volumes):.3g} to {max(volumes):.3g}).")
+    notes.append(f"Volume: {_median_and_range(volumes)} cm3.")
     if unmatched:
         overlapping = sum(lesion.overlaps_reference for lesion in lesions)
         notes.append(f"Overlapping a reference lesion, but too little for a match: {overlapping}.")
     apart = [d for lesion in lesions if (d := lesion.distance_mm) is not None and not lesion.overlaps_reference]
     if apart:
         notes.append(
-            f"Apart from every reference lesion: {len(apart)}, {min(apart):.3g} to {max(apart):.3g} mm from the "
-            f"nearest surface, median {np.median(apart):.3g} mm."
+            f"Apart from every reference lesion: {len(apart)}; distance to the nearest surface: "
+            f"{_median_and_range(apart)} mm."
         )
     if alone := sum(lesion.distance_mm is None for lesion in lesions):
         notes.append(f"In cases without tumour, so without a distance: {alone}.")
     return tuple(notes)
+
+
+def _median_and_range(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.3g}"
+    return f"median {np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
 def _worst_cases(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:

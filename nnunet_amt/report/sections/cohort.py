@@ -122,6 +122,11 @@ def _cases(content: StudyContent) -> str:
             f"{content.audit.get('excluded', 0)} excluded, {included.get('cases', 0)} included from "
             f"{counted(int(included.get('institutions', 0)), 'institution')}: {', '.join(parts)}."
         )
+        in_sets = sum(int(split.get("institutions", 0)) for split in splits.values())
+        if (shared := in_sets - int(included.get("institutions", 0))) > 0:
+            sentences.append(f"{counted(shared, 'institution')} gave cases to both training and tuning.")
+        if content.facts.synthetic:
+            sentences.append("Patients, diagnoses, scanners and reasons to exclude are made up, as the images are.")
         if without := sum(split.get("without_tumour", 0) for split in splits.values()):
             sentences.append(f"{counted(without, 'case')} of them {'has' if without == 1 else 'have'} no tumour.")
         if unreadable := content.audit.get("split_drawn_without_unreadable"):
@@ -145,8 +150,10 @@ def _training(model: ModelFacts | None) -> str:
         f"nnU-Net v2 with the trainer {model.trainer}{f' and the plans {model.plans}' if model.plans else ''}."
     ]
     if model.is_amt_recipe:
-        rate = "a learning rate that falls, where the paper's" if model.rate_falls else "a learning rate that"
-        sentences.append(f"The trainer keeps the paper's recipe: 3D U-Net, Dice loss, Adam with {rate} is constant.")
+        but, rate = (" but for the learning rate", "falls") if model.rate_falls else ("", "is constant")
+        sentences.append(
+            f"The trainer keeps the paper's recipe{but}: 3D U-Net, Dice loss, Adam with a learning rate that {rate}."
+        )
     if model.is_fast_recipe:
         sentences.append(
             "The trainer keeps the fast recipe: nnU-Net's plain U-Net, Dice and cross-entropy loss, Adam with a "
@@ -198,7 +205,7 @@ def _evaluation(settings: EvaluationSettings) -> str:
     drawn = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
     how = f"a percentile bootstrap over {settings.cluster}s ({drawn})"
     if settings.cluster == "case":
-        how += ", but of sensitivities Wilson's, and of false positives per scan, where few, at least the exact ones"
+        how += "; those of sensitivities are Wilson's, those of false positives per scan exact where these are few"
     return (
         f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
         f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "

@@ -84,10 +84,11 @@ class Failing:
 
 @dataclass(frozen=True)
 class Viewing:
-    """What section 5 shows: the viewer's HTML, or why there is none."""
+    """What section 5 shows: the viewer's HTML, or why there is none, and what to know of its cases; may be empty."""
 
     html: str
     missing: tuple[Missing, ...] = ()
+    note: str = ""
 
 
 def failing_section(
@@ -132,7 +133,9 @@ def viewing_section(content: StudyContent, *, html: str, why_not: str) -> Sectio
     """Put the viewer in, or say why there is none."""
     again = content.command("report", ".", "-o", "report.html")
     missing = () if html else (Missing(why_not, (again,)),)
-    return Section("cases", "Look at the cases", "viewing.html.j2", Viewing(html, missing))
+    exact = "The reference of a phantom is its drawing and lacks nothing: the triage here only shows how one is made."
+    note = exact if html and content.facts.synthetic else ""
+    return Section("cases", "Look at the cases", "viewing.html.j2", Viewing(html, missing, note))
 
 
 def worst_cases(content: StudyContent) -> tuple[EvaluatedCase, ...]:
@@ -182,7 +185,8 @@ def _all_cases(content: StudyContent, viewer: bool) -> Table:
     notes = (
         "Tumour: largest axial diameter. Lesions found and false positives: at IoU > 0.1. Success: Dice above "
         f"{paper.SUCCESSFUL_DICE:.2f}; a success may have false positives too. Every other case with a tumour failed: "
-        "it is missed completely, or under-segmented (more voxels missed than added), or over-segmented.",
+        "it is missed completely, or under-segmented (more voxels missed than added), or over-segmented. Classes of "
+        "size go by the diameter as it is, not as it is rounded here.",
     )
     words = frozenset({columns.index("Outcome"), columns.index("Diagnosis")})
     return Table(f"All {len(rows)} cases, lowest Dice first", "Case", columns, tuple(rows), notes, words)

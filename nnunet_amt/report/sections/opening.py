@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.measure.lesions import threshold_index
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.evaluation.results.tables import subgroup_title
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES, GroupSummary, MetricSummary
 from nnunet_amt.report.case_story import failure_kind
@@ -23,9 +25,10 @@ NamedGroup = tuple[str, str, GroupSummary]
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's.
+    """A figure that everybody looks for first, as text: ours, its 95% interval or what stands for it, and the paper's.
 
-    `published` is empty where the paper has none, or its patients are nothing to hold these cases against.
+    `interval` has its own words, and is empty where there is nothing to tell; `published` is empty where the paper has
+    none, or its patients are nothing to hold these cases against.
     """
 
     name: str
@@ -76,9 +79,7 @@ def opening(content: StudyContent, *, title: str, worst: CaseCard | None) -> Ope
     if worst is not None:
         lowest = content.cases[0].dice
         equals = tuple(case.case_id for case in content.cases[1:] if case.dice == lowest)
-        size_class = content.cases[0].tumour_size
-        peers = peers_of(size_class, content.summary.subgroups, overall=content.summary.tumour_dice.mean)
-        of_others = peers, short_training(content.facts.model)
+        of_others = peers_of(content.cases[0], content.cases), short_training(content.facts.model)
         reasons = tuple(filter(None, of_others)) if worst.story.failed else ()
     figures = _figures(content)
     return Opening(
@@ -122,20 +123,20 @@ def dice_by_size(subgroups: Sequence[NamedGroup]) -> str:
     return f"By tumour size the mean Dice score is {'; '.join(parts)}." if len(parts) > 1 else ""
 
 
-def peers_of(tumour_size: str, subgroups: Sequence[NamedGroup], *, overall: float | None = None) -> str:
-    """Set a case of a class of tumour size beside all others of it, if their mean Dice is below that of all cases.
+def peers_of(worst: EvaluatedCase, cases: Sequence[EvaluatedCase]) -> str:
+    """Set a case beside the others of its class of tumour size, if these did worse than the other sizes.
 
-    Nothing where it is the only one.
+    The case itself is no witness. Nothing where it is the only one of its size, or there are no others.
     """
-    for group, name, summary in subgroups:
-        dice = summary.voxel["dice"].mean
-        if (group, name) == ("tumour_size", tumour_size) and dice is not None and summary.cases > 1:
-            if overall is not None and dice >= overall:
-                return ""  # its size makes no case hard
-            return (
-                f"All {summary.cases} tumours of its size, {subgroup_title(group, name)}: mean Dice score {dice:.2f}."
-            )
-    return ""
+    known = [case for case in cases if case.dice is not None and case.case_id != worst.case_id]
+    alike = [case.dice for case in known if case.dice is not None and case.tumour_size == worst.tumour_size]
+    unlike = [case.dice for case in known if case.dice is not None and case.tumour_size != worst.tumour_size]
+    if not alike or not unlike or fmean(alike) >= fmean(unlike):
+        return ""  # its size makes no case hard
+    others = "The only other tumour" if len(alike) == 1 else f"The {len(alike)} other tumours"
+    size = subgroup_title("tumour_size", worst.tumour_size)
+    has = "has a Dice score" if len(alike) == 1 else "have a mean Dice score"
+    return f"{others} of its size, {size}, {has} of {fmean(alike):.2f}, those of other sizes {fmean(unlike):.2f}."
 
 
 def _sentences(content: StudyContent) -> tuple[str, ...]:
@@ -143,9 +144,10 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
     at, strict = threshold_index(0.1), threshold_index(0.5)
     lesion, epochs = overall.lesion, _few_epochs(content.facts.model)
     training = f", trained for {counted(epochs, 'epoch')}," if epochs else ""
-    whom = f"The model{training} was tested on {counted(overall.cases, 'CT')}"
+    drawn, made_up = (" drawn", "made-up ") if content.facts.synthetic else ("", "")
+    whom = f"The model{training} was tested on {overall.cases}{drawn} CT{'' if overall.cases == 1 else 's'}"
     if content.institutions is not None:
-        whom += f" of {counted(content.institutions, 'institution')}"
+        whom += f" of {counted(content.institutions, f'{made_up}institution')}"
     sentences = [f"{whom}{content.whose}."]
     if dice.mean is not None:
         sentences.append(
@@ -154,11 +156,10 @@ def _sentences(content: StudyContent) -> tuple[str, ...]:
             "none."
         )
     if lesion.references:
-        rate = lesion.fp_per_scan[at].mean
-        per_scan = "" if rate is None else f", with {rate:.2f} false positives per scan"
         sentences.append(
-            f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')} at an overlap of IoU > 0.1 "
-            f"({lesion.tp[strict]} at IoU > 0.5){per_scan}."
+            f"It found {lesion.tp[at]} of {counted(lesion.references, 'lesion')}, with "
+            f"{counted(lesion.fp[at], 'false positive')}, if sharing a tenth of what either outline covers is enough "
+            f"(IoU > 0.1), and {lesion.tp[strict]}, with {lesion.fp[strict]}, if it must be half (IoU > 0.5)."
         )
     return tuple(sentences)
 
@@ -184,7 +185,7 @@ def _more_sentences(content: StudyContent) -> tuple[str, ...]:
 
 def _interval_words(metric: MetricSummary) -> str:
     if metric.ci95 is None:
-        return f" (no interval: fewer than {FEWEST_CASES} cases)" if metric.n < FEWEST_CASES else ""
+        return f" (no interval of a mean of fewer than {FEWEST_CASES} cases)" if metric.n < FEWEST_CASES else ""
     return f" (95% CI {metric.ci95[0]:.2f} to {metric.ci95[1]:.2f})"
 
 
@@ -200,13 +201,14 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         at, where = threshold_index(iou), f"IoU\u00a0>\u00a0{iou:g}"
         found, added = overall.lesion.sensitivity[at], overall.lesion.fp_per_scan[at]
         rows.append((f"Sensitivity, {where}", "share of the lesions that are found", found, sensitivity))
-        rows.append((f"FP per scan, {where}", "predicted lesions that match none", added, fp_per_scan))
+        false = "false positives: predicted lesions without a partner"
+        rows.append((f"FP per scan, {where}", false, added, fp_per_scan))
     figures = [
         KeyFigure(
             name=name,
             meaning=meaning,
             ours=value_text(metric.mean, digits=2),
-            interval="" if metric.ci95 is None else f"{metric.ci95[0]:.2f} to {metric.ci95[1]:.2f}",
+            interval=_interval_or_range(content, metric),
             published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})" if beside else "",
         )
         for name, meaning, metric, published in rows
@@ -215,17 +217,31 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         low, high = scans.wilson95
         meaning = f"share of the {counted(scans.scans, 'CT')} without a tumour that have no false positive"
         specificity = value_text(scans.value, digits=2)
-        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", ""))
+        figures.append(KeyFigure("Specificity by scan", meaning, specificity, _interval(low, high), ""))
     return tuple(figures)
+
+
+def _interval_or_range(content: StudyContent, metric: MetricSummary) -> str:
+    """Give the interval; of a mean Dice without one the lowest and the highest case, which any reader can check."""
+    if metric.ci95 is not None:
+        return _interval(*metric.ci95)
+    known = [case.dice for case in content.cases if case.dice is not None and case.reference_lesions]
+    if metric is not content.summary.tumour_dice or not known:
+        return ""
+    return f"cases from {min(known):.2f} to {max(known):.2f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"95% CI {low:.2f} to {high:.2f}"
 
 
 def _kinds(content: StudyContent) -> str:
     counts = Counter(failure_kind(case) for case in content.cases)
-    parts = []
+    parts, failed = [], f"Dice {paper.SUCCESSFUL_DICE:.2f} or less"
     for kind, words in (
         ("success", f"succeed (Dice above {paper.SUCCESSFUL_DICE:.2f}, as the paper's examples)"),
-        ("under-segmentation", "are under-segmented: more voxels missed than added"),
-        ("over-segmentation", "are over-segmented: more voxels added than missed"),
+        ("under-segmentation", f"are under-segmented ({failed}, more voxels missed than added)"),
+        ("over-segmentation", f"are over-segmented ({failed}, more voxels added than missed)"),
         ("as much added as missed", "fail with as many voxels added as missed"),
         ("missed completely", "are missed completely"),
         ("false positive", "hold no tumour, yet something is predicted"),
@@ -233,8 +249,20 @@ def _kinds(content: StudyContent) -> str:
     ):
         if counts[kind]:
             parts.append(f"{counts[kind]} {words if counts[kind] > 1 else _singular(words)}")
-    by_size = dice_by_size(content.summary.subgroups)
-    return f"Of {counted(len(content.cases), 'case')}, {'; '.join(parts)}.{f' {by_size}' if by_size else ''}"
+    told = (f"Of {counted(len(content.cases), 'case')}, {'; '.join(parts)}.", leaning(content.cases))
+    return " ".join(filter(None, (*told, dice_by_size(content.summary.subgroups))))
+
+
+def leaning(cases: Sequence[EvaluatedCase]) -> str:
+    """Say which way most outlines err, successes too; nothing where less than two thirds of them agree."""
+    outlined = [case for case in cases if case.tp and case.fp != case.fn]
+    ways = Counter("small" if case.fn > case.fp else "large" for case in outlined)
+    if len(outlined) < 3 or 3 * max(ways.values()) < 2 * len(outlined):
+        return ""
+    (way, number), *rest = ways.most_common()
+    how = "more voxels missed than added" if way == "small" else "more voxels added than missed"
+    other = f", too {rest[0][0]} in {rest[0][1]}" if rest else ""
+    return f"Failed or not, the outline is too {way} in {number} of {len(outlined)} cases ({how}){other}."
 
 
 def _singular(words: str) -> str:

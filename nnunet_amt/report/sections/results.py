@@ -16,7 +16,8 @@ from nnunet_amt.writing.table import Document, Row, Table
 
 _FROC_CAPTION = (
     "FROC: sensitivity against false positives per scan, a point for each of 19 IoU thresholds that a match must "
-    "exceed, with 95% intervals where there are any{beside}. Form of the paper's Fig. 4."
+    "exceed (along it the rule of matching changes, not how sure the model is), with 95% intervals where there are "
+    "any{beside}. Form of the paper's Fig. 4."
 )
 _PAPERS_POINT = "; the paper's operating point (IoU > 0.5) beside ours"
 # Figures of the comparison: file, what is seen, caption.

@@ -72,7 +72,7 @@ def _of_segmentation(content: StudyContent) -> Use:
     return Use(
         name="Outline of the tumour",
         anchor="results",
-        may="Research: where a model outlines a tumour on CT, how large, and where it fails.",
+        may="Research on where a model outlines a tumour on CT, how large it draws it, and where it fails.",
         may_not="To find or measure a tumour in a patient's care, or to plan surgery or irradiation by its outline.",
         trained=_segmentation_training(facts),
         tested=f"{_cases(tested, facts.subjects)}{content.whose}.",

@@ -15,12 +15,12 @@ from nnunet_amt.risk.evaluation.performance import (
     SegmentationCost,
 )
 from nnunet_amt.statistics.rates import Rate
+from nnunet_amt.statistics.tests import SIGNIFICANT_P
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, joined, short_p_text, value_text
 
 if TYPE_CHECKING:
     from nnunet_amt.risk.evaluation.evaluate_risk import RiskEvaluation
 
-_SIGNIFICANT = 0.05
 _PLACES = {"out_of_fold": "cases of the training centres (out of fold)", "external": "external cases"}
 
 
@@ -113,7 +113,7 @@ def _p(p: float | None) -> str:
 
 
 def _verdict(found: ModelDifference) -> str:
-    if found.p_holm is None or found.p_holm >= _SIGNIFICANT:
+    if found.p_holm is None or found.p_holm >= SIGNIFICANT_P:
         return "it is not shown to be better or worse"
     return "it is better" if found.difference.difference > 0 else "it is worse"
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from nnunet_amt.statistics.reader_means import MeanComparison
 from nnunet_amt.statistics.readers import ReaderStudy
+from nnunet_amt.statistics.tests import SIGNIFICANT_P
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, short_p_text
 
 if TYPE_CHECKING:
     from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
     from nnunet_amt.risk.reading.reader_question import ReaderQuestion
-
-_SIGNIFICANT = 0.05
 
 
 def reader_sentences(result: ReaderAnalysis) -> tuple[str, ...]:
@@ -35,12 +34,12 @@ def reader_sentences(result: ReaderAnalysis) -> tuple[str, ...]:
             f"{cases} cases are too few to tell whether {who}s are better{question.asked} with {question.help}.",
         )
     better = sum(
-        one.p_holm is not None and one.p_holm < _SIGNIFICANT and one.comparison.difference.difference > 0
+        one.p_holm is not None and one.p_holm < SIGNIFICANT_P and one.comparison.difference.difference > 0
         for one in result.readers
     )
     found.append(
         f"Of single {who}s, {better} of {len(result.readers)} have a higher AUC{question.asked} with {question.help} "
-        f"(p < {_SIGNIFICANT:g}, DeLong, corrected by Holm)."
+        f"(p < {SIGNIFICANT_P:g}, DeLong, corrected by Holm)."
     )
     return tuple(found)
 

@@ -53,7 +53,7 @@ from tests.report.checklists.facts import DATASET, EVALUATION, MODEL, STUDY, gro
             "39",
             ["16 cases of lowest Dice", "volume", "in 70 cases, fewer in 89 cases, as many in 1 case", "In 3 cases"],
         ),
-        ("40", ["Under 20 cases: 1 subgroup"]),
+        ("40", ["1 subgroup other than institutions has fewer than 20 cases"]),
         ("43", ["SHA-256 abab", "Apache-2.0"]),
     ],
 )

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from nnunet_amt.evaluation import EvaluationSettings
+from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.evaluation.summary.summary import summarise
-from nnunet_amt.report.sections.opening import dice_by_size, opening, peers_of, short_training
+from nnunet_amt.report.sections.opening import dice_by_size, leaning, opening, peers_of, short_training
 from nnunet_amt.report.study_content import read_study_content
 from nnunet_amt.study import find_study
 from nnunet_amt.study.facts import ModelFacts
 from tests.evaluation.builders import evaluated, row_mask
+from tests.report.test_case_story import case
 
 SETTINGS = EvaluationSettings(bootstrap_resamples=10)
 
@@ -35,12 +37,39 @@ def test_the_mean_dice_of_each_size_is_told() -> None:
     assert dice_by_size(SIZES[:1]) == ""  # type: ignore[arg-type]
 
 
-def test_a_case_is_set_beside_those_of_its_size() -> None:
-    """A case alone in its class has nobody to be set beside."""
-    assert peers_of("small", SIZES) == "All 2 tumours of its size, small (< 5 cm): mean Dice score 0.33."  # type: ignore[arg-type]
-    assert peers_of("large", SIZES) == ""  # type: ignore[arg-type]
-    assert peers_of("small", SIZES, overall=0.34) != ""  # type: ignore[arg-type]
-    assert peers_of("small", SIZES, overall=0.30) == "", "small tumours are none of the hard ones"  # type: ignore[arg-type]
+def of_size(case_id: str, dice: float, tumour_size: str) -> EvaluatedCase:
+    return case(8, 1, 1, case_id=case_id, dice=dice, tumour_size=tumour_size)
+
+
+def test_a_case_is_set_beside_the_others_of_its_size() -> None:
+    """It is no witness of its own: 0.8 and 0.9 are the others' 0.85, beside 0.9 of the large one."""
+    small = [of_size("a", 0.1, "small"), of_size("b", 0.8, "small"), of_size("c", 0.9, "small")]
+    large = of_size("d", 0.9, "large")
+    assert peers_of(small[0], [*small, large]) == (
+        "The 2 other tumours of its size, small (< 5 cm), have a mean Dice score of 0.85, those of other sizes 0.90."
+    )
+    assert peers_of(small[0], [*small[:2], large]) == (
+        "The only other tumour of its size, small (< 5 cm), has a Dice score of 0.80, those of other sizes 0.90."
+    )
+    assert peers_of(small[0], [small[0], large]) == "", "alone in its class it has nobody to be set beside"
+    assert peers_of(small[0], small) == "", "nobody is of another size"
+    assert peers_of(small[0], [small[0], small[2], of_size("d", 0.85, "large")]) == "", (
+        "small ones are none of the hard"
+    )
+
+
+def test_the_way_most_outlines_err_is_told() -> None:
+    """Two thirds of those that err must agree; one that errs nowhere has no say."""
+    small, large = case(8, 1, 2), case(8, 2, 1)
+    even = case(8, 1, 1)
+    assert leaning([small, small, large, even]) == (
+        "Failed or not, the outline is too small in 2 of 3 cases (more voxels missed than added), too large in 1."
+    )
+    assert leaning([large] * 3) == (
+        "Failed or not, the outline is too large in 3 of 3 cases (more voxels added than missed)."
+    )
+    assert leaning([small, small, large, large]) == ""
+    assert leaning([small, small, even]) == "", "two are no rule"
 
 
 @pytest.mark.parametrize(("epochs", "told"), [(15, True), (1000, False), (None, False)])
@@ -59,6 +88,8 @@ def test_the_first_screen_has_three_sentences_and_three_figures(study: Path) -> 
     told = opening(content, title="A study", worst=None)
     assert len(told.sentences) == 3
     assert told.sentences[0].startswith("The model, trained for 15 epochs, was tested on 3 CTs of 2 institutions")
+    drawn = opening(replace(content, facts=replace(content.facts, subjects="phantoms")), title="A study", worst=None)
+    assert "was tested on 3 drawn CTs of 2 made-up institutions" in drawn.sentences[0]
     assert [figure.name.partition(",")[0] for figure in told.figures] == ["Dice score", "Sensitivity", "FP per scan"]
     assert [figure.ours for figure in told.figures] == ["0.56", "0.67", "0.33"]
     assert len(told.more_figures) == 2

@@ -16,7 +16,7 @@ import numpy as np
 from nnunet_amt.risk.fusion.class_scores import SPLITS
 from nnunet_amt.risk.fusion.evaluation.cohort_tables import SPLIT_TITLES, level_title
 from nnunet_amt.risk.fusion.lesion_case import LesionCase, LesionCohort, LesionSplit
-from nnunet_amt.statistics.tests import holm
+from nnunet_amt.statistics.tests import SIGNIFICANT_P, holm
 from nnunet_amt.writing.figure_style import (
     BLUE,
     GREY,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 WITHIN_CLASSES = "all classes, each about its own mean"
 FEWEST = 5  # patients with a level, of a class, in each of the two splits
-SIGNIFICANT = 0.05
 _MOST_TOLD = 3
 _STYLES: Mapping[LesionSplit, tuple[str, str]] = {
     "training": (BLUE, "o"),
@@ -85,7 +84,7 @@ class CtcShift:
     @property
     def found(self) -> bool:
         """Whether the levels differ by more than chance."""
-        return self.p_holm < SIGNIFICANT
+        return self.p_holm < SIGNIFICANT_P
 
 
 def ctc_shifts(cohort: LesionCohort) -> tuple[CtcShift, ...]:

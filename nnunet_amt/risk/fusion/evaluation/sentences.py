@@ -22,12 +22,11 @@ from nnunet_amt.risk.fusion.evaluation.tables import judged_names
 from nnunet_amt.risk.fusion.fusion_settings import CLINICAL_CTC, DMFN, REGNET
 from nnunet_amt.risk.fusion.lesion_case import LesionSplit
 from nnunet_amt.statistics.rates import Rate
+from nnunet_amt.statistics.tests import SIGNIFICANT_P
 from nnunet_amt.writing.numbers import counted, difference_words, interval_words, joined, short_p_text, value_text
 
 if TYPE_CHECKING:
     from nnunet_amt.risk.fusion.evaluation.evaluate_lesions import LesionEvaluation
-
-_SIGNIFICANT = 0.05
 
 
 def lesion_sentences(evaluation: LesionEvaluation) -> tuple[str, ...]:
@@ -102,7 +101,7 @@ def _difference_sentence(evaluation: LesionEvaluation, one: AreaDifference, othe
 def _rate_sentence(one: RateDifference, split: str) -> str:
     if not one.cases:
         return f"No {split} case counts for {RATE_TITLES[one.rate].lower()}."
-    verdict = "no difference is shown" if one.p_holm is None or one.p_holm >= _SIGNIFICANT else "they differ"
+    verdict = "no difference is shown" if one.p_holm is None or one.p_holm >= SIGNIFICANT_P else "they differ"
     return (
         f"{RATE_TITLES[one.rate]} of the DMFN is {_of(Rate(one.k, one.cases))}, of the monomodal network "
         f"{_of(Rate(one.other_k, one.cases))} (McNemar p {_p(one.p)}, corrected by Holm {_p(one.p_holm)}): {verdict}."
@@ -157,7 +156,7 @@ def _nested_sentence(one: NestedCtc) -> str:
     where = f"{one.cases} {SPLIT_TITLES[one.split].lower()} with a level"
     if one.test is None or one.odds_ratio is None:
         return f"Whether CTC tells more than the monomodal score was not tested on {where}: {one.why_not}."
-    more = one.test.p < _SIGNIFICANT
+    more = one.test.p < SIGNIFICANT_P
     told = "tells more" if more else "is not shown to tell more"
     ratio, (low, high) = one.odds_ratio
     batch = " A laboratory that measured benign and malignant cases at different times would look the same."
@@ -178,7 +177,7 @@ def _level_sentence(evaluation: LesionEvaluation) -> str:
 
 
 def _verdict(one: AreaDifference) -> str:
-    if one.p_holm is None or one.p_holm >= _SIGNIFICANT:
+    if one.p_holm is None or one.p_holm >= SIGNIFICANT_P:
         return "it is not shown to be better or worse"
     return "it is better" if one.difference.difference > 0 else "it is worse"
 

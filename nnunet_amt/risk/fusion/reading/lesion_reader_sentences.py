@@ -8,9 +8,8 @@ from nnunet_amt.risk.fusion.reading.model_comparison import AgainstGroup, ModelC
 from nnunet_amt.risk.fusion.reading.right_answers import ALL_READERS, RightAnswers, ShareComparison
 from nnunet_amt.risk.reading.reader_analysis import ReaderAnalysis
 from nnunet_amt.risk.reading.reader_sentences import reader_sentences
+from nnunet_amt.statistics.tests import SIGNIFICANT_P
 from nnunet_amt.writing.numbers import Interval, counted, difference_words, interval_words, short_p_text
-
-_SIGNIFICANT = 0.05
 
 
 def lesion_reader_sentences(study: LesionReaderStudy) -> tuple[str, ...]:
@@ -58,10 +57,10 @@ def _right(result: RightAnswers) -> list[str]:
             f"The mean share of right {noun} of {_who(group, result.simulated)} is {one.shares[1]:.3f} with "
             f"{question.help} and {one.shares[0]:.3f} without, {change} with it{_of_shares(one)}."
         )
-    better = sum(one.change.p_holm < _SIGNIFICANT and one.change.second > one.change.first for one in result.readers)
+    better = sum(one.change.p_holm < SIGNIFICANT_P and one.change.second > one.change.first for one in result.readers)
     found.append(
         f"Of single {who}s, {better} of {len(result.readers)} have more right {noun} with {question.help} "
-        f"(p < {_SIGNIFICANT:g}, McNemar, corrected by Holm)."
+        f"(p < {SIGNIFICANT_P:g}, McNemar, corrected by Holm)."
     )
     if result.model is not None:
         levels = {key: one for key, one in result.model.groups.items() if key[0] != ALL_READERS} or result.model.groups
