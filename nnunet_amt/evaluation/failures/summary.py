@@ -22,7 +22,12 @@ from nnunet_amt.writing.table_formats import pipe_table
 
 # What `FailureMode` says, in words.
 _LARGER_ERROR = {"over": "More added", "under": "More missed", "balanced": "As much of both"}
-_DETECTIONS = {"found": "found", "partial": "found in part", "missed": "missed completely"}
+# Not "found", which the lesion metrics say of an IoU.
+_DETECTIONS = {
+    "found": f"{PARTIAL_BELOW:.0%} or more predicted",
+    "partial": f"under {PARTIAL_BELOW:.0%} predicted",
+    "missed": "missed completely",
+}
 _EMPHASIS = re.compile(r"\*\*|`")
 
 
@@ -177,12 +182,13 @@ def _mode_table(cases: Sequence[FailureCase], groups: ExtremeGroups) -> Table:
         rows.append(Row(name, tuple(map(str, (len(group), *shown, missed_lesions)))))
     note = (
         "In every case, failed or not: more added, if more voxels are falsely positive than falsely negative; more "
-        f"missed, if fewer. Found: at least {PARTIAL_BELOW:.0%} of the reference's voxels are predicted; in part: "
-        f"some, but fewer; missed completely: none. The limit of {PARTIAL_BELOW:.0%} is ours, the paper gives none. "
+        "missed, if fewer. Predicted: share of the reference's voxels; missed completely: none. The limit of "
+        f"{PARTIAL_BELOW:.0%} is ours, the paper gives none. "
         f"A case with a tumour and a Dice above {paper.SUCCESSFUL_DICE:.2f} counts as a success elsewhere, whatever is "
         "added or missed in it."
     )
-    columns = ("n", *_LARGER_ERROR.values(), "Found", "In part", "Missed completely", "Lesions missed")
+    shares = (words[0].upper() + words[1:] for words in _DETECTIONS.values())
+    columns = ("n", *_LARGER_ERROR.values(), *shares, "Lesions missed")
     return Table("What is added and missed", "Cases", columns, tuple(rows), (note,))
 
 

@@ -172,7 +172,7 @@ def test_tables_are_ready_text(analysed: Path) -> None:
     assert [row["title"] for row in tables[4]["rows"]] == ["a", "b"]
     assert [row["cells"][4:6] for row in tables[4]["rows"]] == [
         ["more missed", "missed completely"],
-        ["more missed", "found in part"],
+        ["more missed", "under 50% predicted"],
     ]
 
 
