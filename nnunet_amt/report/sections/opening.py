@@ -25,10 +25,10 @@ NamedGroup = tuple[str, str, GroupSummary]
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A figure that everybody looks for first, as text: ours, its 95% interval or what stands for it, and the paper's.
+    """A figure that everybody looks for first, as text: ours, its 95% interval (empty if withheld), and the paper's.
 
-    `interval` has its own words, and is empty where there is nothing to tell; `published` is empty where the paper has
-    none, or its patients are nothing to hold these cases against.
+    `published` is empty where the paper has none, or its patients are nothing to hold these cases against; `span` tells
+    the lowest and the highest case where there is no interval of a Dice.
     """
 
     name: str
@@ -36,6 +36,7 @@ class KeyFigure:
     ours: str
     interval: str
     published: str
+    span: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
             name=name,
             meaning=meaning,
             ours=value_text(metric.mean, digits=2),
-            interval=_interval_or_range(content, metric),
+            interval="" if metric.ci95 is None else f"{metric.ci95[0]:.2f} to {metric.ci95[1]:.2f}",
+            span=_span(content) if metric is dice and metric.ci95 is None else "",
             published=f"{published.mean:.2f} ({published.ci_low:.2f} to {published.ci_high:.2f})" if beside else "",
         )
         for name, meaning, metric, published in rows
@@ -217,22 +219,13 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         low, high = scans.wilson95
         meaning = f"share of the {counted(scans.scans, 'CT')} without a tumour that have no false positive"
         specificity = value_text(scans.value, digits=2)
-        figures.append(KeyFigure("Specificity by scan", meaning, specificity, _interval(low, high), ""))
+        figures.append(KeyFigure("Specificity by scan", meaning, specificity, f"{low:.2f} to {high:.2f}", ""))
     return tuple(figures)
 
 
-def _interval_or_range(content: StudyContent, metric: MetricSummary) -> str:
-    """Give the interval; of a mean Dice without one the lowest and the highest case, which any reader can check."""
-    if metric.ci95 is not None:
-        return _interval(*metric.ci95)
-    known = [case.dice for case in content.cases if case.dice is not None and case.reference_lesions]
-    if metric is not content.summary.tumour_dice or not known:
-        return ""
-    return f"cases from {min(known):.2f} to {max(known):.2f}"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"95% CI {low:.2f} to {high:.2f}"
+def _span(content: StudyContent) -> str:
+    dice = [case.dice for case in content.cases if case.dice is not None and case.reference_lesions]
+    return f"{min(dice):.2f} to {max(dice):.2f}" if dice else ""
 
 
 def _kinds(content: StudyContent) -> str:

@@ -92,4 +92,6 @@ def test_the_first_screen_has_three_sentences_and_three_figures(study: Path) -> 
     assert "was tested on 3 drawn CTs of 2 made-up institutions" in drawn.sentences[0]
     assert [figure.name.partition(",")[0] for figure in told.figures] == ["Dice score", "Sensitivity", "FP per scan"]
     assert [figure.ours for figure in told.figures] == ["0.56", "0.67", "0.33"]
+    assert (told.figures[0].interval, told.figures[0].span) == ("", "0.00 to 1.00"), "three cases have no interval"
+    assert [figure.span for figure in told.figures[1:]] == ["", ""]
     assert len(told.more_figures) == 2
