@@ -150,7 +150,9 @@ def test_still_slices_where_webgl_is_missing(browser_without_webgl: Browser, ser
     page.locator("#line-2 a[href*='/reviews/']").click()
     page.locator(".look-frame img").wait_for()
     assert not page.locator("[data-planes]").is_visible()
-    page.wait_for_function("document.querySelector('.look-frame img').naturalWidth > 500")
+    picture = page.locator(".look-frame img")
+    picture.evaluate("image => image.decode()")
+    assert picture.evaluate("image => image.naturalWidth") > 500
     page.context.close()
 
 

@@ -106,9 +106,9 @@ def test_the_figures_grow_without_a_reload(browser: Browser, server: AppServer, 
     trained.go_on()
     page.get_by_text("4 of 100", exact=True).wait_for()
     assert page.locator(".frames figure:visible").inner_text().startswith("After epoch 4: Dice 0.625")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.frames img')].every((one) => one.naturalWidth === 420)"
-    )
+    frames = page.locator(".frames img")
+    frames.evaluate_all("images => Promise.all(images.map((one) => one.decode()))")
+    assert frames.evaluate_all("images => images.every((one) => one.naturalWidth === 420)")
     assert page.evaluate("window.stays") is True
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("It was stopped. What was finished is kept").wait_for(timeout=30_000)

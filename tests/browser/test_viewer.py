@@ -85,7 +85,7 @@ def test_windows_outlines_and_cases_change_the_picture(
     assert without_reference != windowed
     first = page.locator("#amt-viewer").get_attribute("data-shown")
     page.locator("[data-viewer=next]").click()
-    page.wait_for_function("first => document.querySelector('#amt-viewer').dataset.shown !== first", arg=first)
+    page.locator(f"#amt-viewer:not([data-shown='{first}'])").wait_for()
     assert pixels(page) != without_reference
 
 
