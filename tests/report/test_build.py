@@ -94,7 +94,7 @@ def test_cases_without_a_tumour_are_told_apart_in_every_part(tmp_path: Path) -> 
         "On average of the CTs with a tumour its outline of the tumour and the reference agree with a Dice score of ",
         "Of 2 CTs without a tumour, 1 is free of false positives: a specificity by scan of 0.50 (95% CI, Wilson, 0.09",
         "Dice score of 0.56",
-        "mean over the cases with a tumour",
+        "mean agreement of the outlines, cases with a tumour",
         "share of the 2 CTs without a tumour that have no false positive",
         "2 cases of them have no tumour.",
         "1 holds no tumour, yet something is predicted; 1 holds no tumour, and nothing is predicted",

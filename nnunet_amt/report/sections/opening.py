@@ -186,14 +186,14 @@ def _more_sentences(content: StudyContent) -> tuple[str, ...]:
 
 def _interval_words(metric: MetricSummary) -> str:
     if metric.ci95 is None:
-        return f" (no interval of a mean of fewer than {FEWEST_CASES} cases)" if metric.n < FEWEST_CASES else ""
+        return f" (no interval of a mean under {FEWEST_CASES} cases)" if metric.n < FEWEST_CASES else ""
     return f" (95% CI {metric.ci95[0]:.2f} to {metric.ci95[1]:.2f})"
 
 
 def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
     overall, theirs, beside = content.summary.overall, paper.TABLE_4[0], content.facts.of_patients
-    dice, what = content.summary.tumour_dice, "agreement of the outlines, mean over the cases"
-    what += " with a tumour" if overall.specificity else ""
+    dice, what = content.summary.tumour_dice, "mean agreement of the outlines"
+    what += ", cases with a tumour" if overall.specificity else ""
     rows: list[tuple[str, str, MetricSummary, paper.Estimate]] = [("Dice score", what, dice, paper.TABLE_3[0].dice)]
     for iou, sensitivity, fp_per_scan in (
         (0.1, theirs.sensitivity_01, theirs.fp_per_scan_01),
@@ -202,7 +202,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
         at, where = threshold_index(iou), f"IoU\u00a0>\u00a0{iou:g}"
         found, added = overall.lesion.sensitivity[at], overall.lesion.fp_per_scan[at]
         rows.append((f"Sensitivity, {where}", "share of the lesions that are found", found, sensitivity))
-        false = "false positives: predicted lesions without a partner"
+        false = "false positives: they match no lesion"
         rows.append((f"FP per scan, {where}", false, added, fp_per_scan))
     figures = [
         KeyFigure(
