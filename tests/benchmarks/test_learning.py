@@ -84,9 +84,9 @@ def test_the_comparison_pairs_seeds_and_cases(tmp_path: Path) -> None:
     runs = collect_runs(study)
     text = write_comparison(study, runs)
     fast, paper = (next(line for line in text.splitlines() if line.startswith(f"| {name} |")) for name in ARM_TITLES)
-    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "1.00", "0.33 |"]
+    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "1.00", "0.33", " |"]
     assert paper.split(" | ")[4:] == [
-        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "3.00", "1.33 |",
+        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "3.00", "1.33", "+1.000 (+0.000 to +2.000) |",
     ]  # fmt: skip
     rows = read_rows(tmp_path / "runs.csv")
     assert len(rows) == 2 * 2 * 2 * 3  # arms, seeds, checkpoints, cases
