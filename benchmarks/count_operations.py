@@ -29,11 +29,11 @@ from torch import nn
 
 from benchmarks.network_cost import forward_flops, training_flops
 from nnunet_amt.base.files import write_json
+from nnunet_amt.models.fast_network import FAST_FEATURES, fast_architecture
 from nnunet_amt.models.plans import CONFIGURATION
 from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.nnunet.planning import TARGET_PATCH_SIZE
 from nnunet_amt.paper import BATCH_SIZE
-from nnunet_amt.trainers.fast_network import FAST_FEATURES, fast_architecture
 from nnunet_amt.trainers.networks import network_of_plans
 from nnunet_amt.trainers.unet import AMTUNet
 

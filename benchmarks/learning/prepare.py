@@ -18,11 +18,11 @@ from benchmarks.phantoms import write_harder_cohort
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import convert
+from nnunet_amt.models.fast_network import FAST_FEATURES
 from nnunet_amt.models.plans import CONFIGURATION, RECIPES, recipe_of
 from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.planning import plan
 from nnunet_amt.nnunet.raw_cases import fingerprint, list_cases
-from nnunet_amt.trainers.fast_network import FAST_FEATURES
 from nnunet_amt.trainers.unet import FEATURES_PER_LEVEL
 
 __all__ = ["make_dataset", "plan_arm"]

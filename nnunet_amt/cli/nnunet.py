@@ -165,6 +165,8 @@ def predict(
 ) -> None:
     """Predict label maps, those of nnUNetv2_predict; -step_size and its other options are understood.
 
+    The fast recipe's network is asked in a part of the chest; the log says in how much of each CT.
+
     Images go through the checks of convert, and the label maps lie on their axes, whichever these are. Run again, it
     keeps finished predictions of the same checkpoint. A checkpoint that would run code is refused.
     """
@@ -296,7 +298,7 @@ def doctor(
     ] = None,
 ) -> None:
     """Check what usually goes wrong before an hour of GPU is spent; exit code 1 if something would."""
-    from nnunet_amt.nnunet.doctor import examine
+    from nnunet_amt.nnunet.doctor import examine, planned_recipe
 
     colours = {"ok": "green", "warning": "yellow", "problem": "red"}
     problems = 0
@@ -310,10 +312,12 @@ def doctor(
         out.print(f"{problems} problem{'s' if problems > 1 else ''} found")
         raise typer.Exit(1)
     out.print("no problem found")
-    if dataset or not checkpoint:
-        show_next(
-            "nnunet_amt", *(("train", "-d", str(dataset)) if dataset else ("convert", "MANIFEST.csv", "-d", "711"))
-        )
+    if dataset:
+        recipe = planned_recipe(dataset)
+        chosen = () if recipe in (None, PAPER) else ("--trainer", recipe.trainer)
+        show_next("nnunet_amt", "train", "-d", str(dataset), *chosen)
+    elif not checkpoint:
+        show_next("nnunet_amt", "convert", "MANIFEST.csv", "-d", "711")
 
 
 @one_line_errors

@@ -12,6 +12,7 @@ from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.checkpoint_safety import read_checkpoint
 from nnunet_amt.models.plans import (
     CONFIGURATION,
+    DEFAULT_TRAINER,
     RECIPES,
     read_plans,
     recipe_of,
@@ -41,9 +42,11 @@ def find_checkpoint(fold_folder: Path, name: str) -> Path:
         results = fold_folder.parents[1]
         others = sorted(str(other.relative_to(results)) for other in results.glob("*/fold_*/checkpoint_*.pth"))
         found = ", ".join(others) or "none"
+        trainer = fold_folder.parent.name.partition("__")[0]
+        chosen = "" if trainer == DEFAULT_TRAINER else f" --trainer {trainer}"
         raise BadInputError(
             f"{path}: no such checkpoint (found there: {found}); give --trainer, --fold and --checkpoint of one, "
-            "or train with: nnunet_amt train DATASET"
+            f"or train with: nnunet_amt train DATASET{chosen}"
         )
     return path
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from nnunet_amt.base.json_file import NUMBER, misfit, read_json
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, NETWORK_LEVELS
+from nnunet_amt.models.fast_network import FAST_FEATURES, FAST_NETWORK, fast_architecture
+from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, LEARNING_RATE, NETWORK_LEVELS
 
 CONFIGURATION = "3d_fullres"
 BEST_CHECKPOINT = "checkpoint_best.pth"
@@ -37,6 +38,8 @@ class Recipe:
         Class of the network that they describe.
     patch_multiples
         What the edges (z, y, x) of a patch must be multiples of: pooling between the levels halves them.
+    learning_rate
+        Of Adam, at the begin.
     """
 
     key: str
@@ -44,6 +47,7 @@ class Recipe:
     plans: str
     network: str
     patch_multiples: tuple[int, int, int]
+    learning_rate: float
 
     @property
     def whose(self) -> str:
@@ -51,13 +55,16 @@ class Recipe:
         return "the paper's" if self.key == "paper" else f"the {self.key}"
 
 
-PAPER = Recipe("paper", "nnUNetTrainerAMT", "nnUNetAMTPlans", "nnunet_amt.trainers.unet.AMTUNet", (8, 8, 8))
+PAPER = Recipe(
+    "paper", "nnUNetTrainerAMT", "nnUNetAMTPlans", "nnunet_amt.trainers.unet.AMTUNet", (8, 8, 8), LEARNING_RATE
+)
 FAST = Recipe(
     "fast",
     "nnUNetTrainerAMTFast",
     "nnUNetAMTFastPlans",
-    "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+    FAST_NETWORK,
     (8, 16, 16),
+    1e-2,
 )
 RECIPES = {recipe.key: recipe for recipe in (PAPER, FAST)}
 # What is taken if nothing is said.
@@ -68,10 +75,11 @@ SPLITS = [{"train": [str], "val": [str]}]
 _PLANS = {"configurations": {str: dict}, "foreground_intensity_properties_per_channel": {str: {str: NUMBER}}}
 _SETTINGS = {"batch_size": int, "patch_size": [int], "spacing": [NUMBER], "normalization_schemes": [str]}
 _NETWORK = {"features_per_level": [int], "blocks_per_level": int}
-_FAST_NETWORK = {"features_per_stage": [int], "strides": [[int]], "kernel_sizes": [[int]]}
+_FAST_NETWORK = {"features_per_stage": [int]}
 _INTENSITIES = dict.fromkeys(("percentile_00_5", "percentile_99_5", "mean", "std"), NUMBER)
 _REGION = {"y": [NUMBER], "x": [NUMBER]}
 _ADVICE = "make them with: nnunet_amt plan -d ID"
+_LONGEST_VALUE = 80  # of a value in a message
 
 
 def recipe_of(trainer: str) -> Recipe:
@@ -88,6 +96,12 @@ def require_amt_plans(plans: dict, configuration: str, recipe: Recipe = PAPER) -
     architecture = settings.get("architecture") if isinstance(settings, dict) else None
     network = architecture.get("network_class_name") if isinstance(architecture, dict) else None
     if network != recipe.network:
+        for other in RECIPES.values():
+            if network == other.network:
+                raise BadInputError(
+                    f"plans {name!r}: are those of {other.whose} recipe; {recipe.trainer} takes {recipe.plans} (-p of "
+                    f"nnU-Net); {advice}"
+                )
         raise BadInputError(f"plans {name!r}: network {network!r} must be {recipe.network!r}; {advice}")
     intensities: Any = plans.get("foreground_intensity_properties_per_channel")
     reason = misfit(settings, _SETTINGS) or misfit(intensities, {"0": _INTENSITIES})
@@ -106,8 +120,8 @@ def require_amt_plans(plans: dict, configuration: str, recipe: Recipe = PAPER) -
     rescaled = tuple((bound - channel["mean"]) / channel["std"] for bound in (low, high))
     if settings["normalization_schemes"] != ["CTNormalization"] or rescaled != FEATURE_RANGE:
         raise BadInputError(f"plans {name!r}: intensities go to {rescaled}, not to {FEATURE_RANGE}; {advice}")
-    if recipe == FAST and misfit(plans, {"mediastinal_region": (_REGION, None)}):
-        raise BadInputError(f"plans {name!r}: do not say where the mediastinum is (mediastinal_region); {advice}")
+    if recipe == FAST:
+        _require_region(name, plans)
 
 
 def _advice(recipe: Recipe) -> str:
@@ -132,11 +146,45 @@ def _require_fast_network(name: Any, architecture: Any) -> None:
     design = architecture.get("arch_kwargs")
     if reason := misfit(design, _FAST_NETWORK):
         raise BadInputError(f"plans {name!r}: do not describe the network ({reason}); {_advice(FAST)}")
-    levels = {len(design[key]) for key in _FAST_NETWORK}
-    if len(levels) != 1 or min(design["features_per_stage"], default=0) < 1:
+    features = design["features_per_stage"]
+    if len(features) != len(FAST_FEATURES) or min(features) < 1:
         raise BadInputError(
-            f"plans {name!r}: {', '.join(_FAST_NETWORK)} must be of as many levels each; {_advice(FAST)}"
+            f"plans {name!r}: features_per_stage {features} must be {len(FAST_FEATURES)} numbers from 1 up; "
+            f"{_advice(FAST)}"
         )
+    if changed := first_difference(architecture, fast_architecture(features)):
+        where, found, rule = changed
+        raise BadInputError(f"plans {name!r}: {where} {found} must be {rule} in the fast recipe; {_advice(FAST)}")
+
+
+def _require_region(name: Any, plans: Mapping[str, Any]) -> None:
+    """Refuse plans that do not say where in a chest the network is asked; None says everywhere."""
+    if misfit(plans, {"mediastinal_region": (_REGION, None)}):
+        raise BadInputError(
+            f"plans {name!r}: do not say where the mediastinum is (mediastinal_region); {_advice(FAST)}"
+        )
+    for axis, ends in (plans["mediastinal_region"] or {}).items():
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise BadInputError(
+                f"plans {name!r}: mediastinal_region {axis} {ends} must be two shares of the lungs' box, the lower "
+                f"first; {_advice(FAST)}"
+            )
+
+
+def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, str, str] | None:
+    """Name the first place at which two values of a JSON file differ, and both values there; None if they do not."""
+    if json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True):
+        return None
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            if found := first_difference(old.get(key), new.get(key), key):
+                return found
+    return where, _shortened(old), _shortened(new)
+
+
+def _shortened(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def network_features(plans: Mapping[str, Any]) -> list[int]:
@@ -165,10 +213,10 @@ def require_same_plans(old: dict, new: dict, configuration: str, where: str) -> 
     pairs["intensities"] = (old[intensities], new[intensities])
     pairs["mediastinal_region"] = (old.get("mediastinal_region"), new.get("mediastinal_region"))
     for key, (before, now) in pairs.items():
-        if json.dumps(before, sort_keys=True) != json.dumps(now, sort_keys=True):
+        if found := first_difference(before, now, key):
             raise BadInputError(
-                f"{where}: was trained with other plans ({key} {before}, now {now}); train anew with: "
-                "nnunet_amt train --restart, or make the old plans again"
+                f"{where}: was trained with other plans ({found[0]} {found[1]}, now {found[2]}); train anew with: "
+                "nnunet_amt train --restart, or take the old plans again"
             )
 
 

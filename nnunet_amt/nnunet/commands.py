@@ -22,7 +22,11 @@ STOCK_PLANS = "nnUNetPlans"
 STOCK_TRAINER = "nnUNetTrainer"
 
 # nnU-Net's option, and what to do instead
-_OWN_OF_TRAIN = {"-tr": "give --trainer", "-p": "leave it out, the plans are ours", "-device": "give --device"}
+_OWN_OF_TRAIN = {
+    "-tr": "give --trainer",
+    "-p": "leave it out, --trainer says which plans",
+    "-device": "give --device",
+}
 _OWN_OF_PREDICT = {
     "-i": "give --input",
     "-o": "give --output",

@@ -149,11 +149,23 @@ def _plans(dataset_id: int) -> Iterator[Finding]:
     except AMTError as error:
         yield Finding("plans", "problem", str(error), advice)
         return
-    planned = [recipe for recipe in RECIPES.values() if (folder / f"{recipe.plans}.json").is_file()]
+    planned = _planned(folder)
     if not planned:
         yield Finding("plans", "problem", f"{folder / PLANS_NAME}.json: not there", advice)
     for recipe in planned:
         yield _plans_of(recipe, folder, advice if recipe == PAPER else f"{advice} --recipe {recipe.key}")
+
+
+def planned_recipe(dataset_id: int) -> Recipe | None:
+    """Give the recipe that a dataset was planned by, of several the paper's; None if by none."""
+    with contextlib.suppress(AMTError):
+        preprocessed = folder_from_environment("nnUNet_preprocessed")
+        return next(iter(_planned(preprocessed / dataset_name(dataset_id, preprocessed))), None)
+    return None
+
+
+def _planned(folder: Path) -> list[Recipe]:
+    return [recipe for recipe in RECIPES.values() if (folder / f"{recipe.plans}.json").is_file()]
 
 
 def _plans_of(recipe: Recipe, folder: Path, advice: str) -> Finding:

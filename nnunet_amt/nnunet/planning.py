@@ -25,13 +25,13 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.base.run_record import RunInput, recorded_run
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.images.mediastinum import MediastinalRegion
+from nnunet_amt.models.fast_network import FAST_FEATURES, FAST_WINDOW_HU, fast_architecture
 from nnunet_amt.models.plans import CONFIGURATION, FAST, PAPER, RECIPES
 from nnunet_amt.nnunet.environment import dataset_name, folder_from_environment
 from nnunet_amt.nnunet.patches import quiet_nnunet
 from nnunet_amt.nnunet.preprocessing import preprocess
 from nnunet_amt.nnunet.raw_cases import IntensityRange, fingerprint, list_cases, mediastinal_region
 from nnunet_amt.paper import BATCH_SIZE, NETWORK_LEVELS
-from nnunet_amt.trainers.fast_network import FAST_FEATURES, FAST_WINDOW_HU, fast_architecture
 from nnunet_amt.trainers.unet import BLOCKS_PER_LEVEL, FEATURES_PER_LEVEL
 
 # Not in the paper. With 5 mm slices and 0.7 mm pixels 160 x 134 x 134 mm; with batches of three about as many
@@ -296,8 +296,8 @@ def _check_arguments(
         len(patch_size) != 3 or any(e <= 0 or e % multiple for e, multiple in zip(patch_size, multiples, strict=True))
     ):
         raise BadInputError(
-            f"patch size {list(patch_size)}: must be three positive multiples of "
-            f"{', '.join(map(str, multiples))}, z y x in voxels"
+            f"patch size {list(patch_size)}: z, y and x must be positive multiples of {multiples[0]}, {multiples[1]} and "
+            f"{multiples[2]} voxels in the {recipe} recipe; give another --patch-size"
         )
     if window is not None and not (len(window) == 2 and all(map(isfinite, window)) and window[0] < window[1]):
         raise BadInputError(f"window {list(window)}: must be two numbers in HU, the lower one first")

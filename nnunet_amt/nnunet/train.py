@@ -37,6 +37,7 @@ from nnunet_amt.models.plans import (
     FAST,
     FINAL_CHECKPOINT,
     PAPER,
+    RECIPES,
     SPLITS,
     read_plans,
     recipe_of,
@@ -260,7 +261,11 @@ def _planned_dataset(dataset_id: int, fold: str, trainer: str) -> tuple[Path, Pa
     plans_file = preprocessed / name / f"{recipe.plans}.json"
     if not plans_file.is_file():
         chosen = "" if recipe == PAPER else f" --recipe {recipe.key}"
-        raise BadInputError(f"{plans_file}: no such plans; make them with: nnunet_amt plan -d {dataset_id}{chosen}")
+        others = [other for other in RECIPES.values() if plans_file.with_name(f"{other.plans}.json").is_file()]
+        there = "".join(f"{other.plans} are there, for --trainer {other.trainer}; or " for other in others)
+        raise BadInputError(
+            f"{plans_file}: no such plans; {there}make them with: nnunet_amt plan -d {dataset_id}{chosen}"
+        )
     require_amt_plans(read_plans(plans_file), CONFIGURATION, recipe)
     if fold != "all":
         if not fold.isdigit():

@@ -29,7 +29,7 @@ class nnUNetTrainerAMTFast(nnUNetTrainerAMT):
     """
 
     recipe = FAST
-    initial_rate = 1e-2
+    initial_rate = FAST.learning_rate
     learning_rate_exponent = 0.9  # nnU-Net's own
 
     def _build_loss(self) -> nn.Module:
@@ -75,6 +75,12 @@ class nnUNetTrainerAMTFast_1epoch(nnUNetTrainerAMTFast):
     initial_rate = LEARNING_RATE
     epochs = 1
     iterations_per_epoch = 5
+
+
+class nnUNetTrainerAMTFast_5epochs(nnUNetTrainerAMTFast):
+    """Five epochs, to try it out."""
+
+    epochs = 5
 
 
 class nnUNetTrainerAMTFast_100epochs(nnUNetTrainerAMTFast):

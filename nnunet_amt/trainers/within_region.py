@@ -39,6 +39,11 @@ def logits_within(
     return logits
 
 
+def share_asked(logits: torch.Tensor) -> float:
+    """Give the share of the voxels that the network was asked about, of what `logits_within` has given."""
+    return 1 - float(((logits[0] == _CERTAIN) & (logits[1] == 0)).double().mean())
+
+
 def _goes_on_outside(tumour: torch.Tensor, box: Box, shape: torch.Size) -> bool:
     """Whether the tumour (z, y, x) of a part reaches one of its ends that is not an end of the image too."""
     ends = []

@@ -106,6 +106,15 @@ def test_plans_beside_the_checkpoint_are_its_own(planned_base: Path, tmp_path: P
     assert "was trained with other plans (spacing [5.0, 2.0, 2.0], now [1.0, 1.0, 1.0])" in refusal(checkpoint)
 
 
+def test_of_other_plans_the_place_is_named_and_not_the_whole_network(planned_base: Path, tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, planned_base)
+    plans = checkpoint.parents[1] / "plans.json"
+    configurations = json.loads(plans.read_text())["configurations"]
+    configurations["3d_fullres"]["architecture"]["arch_kwargs"]["features_per_level"] = [8, 16, 32, 64]
+    change(plans, configurations=configurations)
+    assert "(features_per_level [32, 64, 128, 256], now [8, 16, 32, 64])" in refusal(checkpoint)
+
+
 def test_checkpoint_of_another_version(planned_base: Path, tmp_path: Path) -> None:
     old: dict[str, dict] = {"state_dict": {}, "plans": {}}
     checkpoint = write_model(tmp_path, planned_base)

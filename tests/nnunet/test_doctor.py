@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_amt.models.plans import PLANS_NAME
+from nnunet_amt.models.plans import FAST, PAPER, PLANS_NAME
 from nnunet_amt.nnunet import doctor
-from nnunet_amt.nnunet.doctor import Finding, examine
+from nnunet_amt.nnunet.doctor import Finding, examine, planned_recipe
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 from tests.models.model_fixtures import write_model
 
@@ -33,6 +33,17 @@ def test_healthy_installation_has_no_problem(base: Path) -> None:
     assert [finding for finding in examine(711) if finding.verdict == "problem"] == []
     (cases,) = findings("cases")
     assert cases.seen.startswith("6 images and labels")
+
+
+def test_the_recipe_that_was_planned_is_known(base: Path) -> None:
+    """The next command trains by it: of several recipes by the paper's."""
+    assert planned_recipe(711) == PAPER
+    plans = base / "nnUNet_preprocessed" / TINY_DATASET / f"{PLANS_NAME}.json"
+    plans.rename(plans.with_name(f"{FAST.plans}.json"))
+    assert planned_recipe(711) == FAST
+    plans.with_name(f"{FAST.plans}.json").unlink()
+    assert planned_recipe(711) is None
+    assert planned_recipe(999) is None
 
 
 def test_plain_commands_would_not_find_the_trainer(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

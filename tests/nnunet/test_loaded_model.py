@@ -18,13 +18,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.image_file import read_ct_file
+from nnunet_amt.models.fast_network import fast_architecture
 from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import DEFAULT_TRAINER, FAST, recipe_of
 from nnunet_amt.nnunet.commands import predict_options
 from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.hook import amt_trainers
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model, why_not_here
-from nnunet_amt.trainers.fast_network import fast_architecture
 from nnunet_amt.trainers.networks import network_of_plans
 from nnunet_amt.trainers.unet import AMTUNet
 from tests.conftest import TINY_DATASET, tiny_case, write_image

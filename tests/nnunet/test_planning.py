@@ -312,7 +312,7 @@ def test_outdated_split_is_replaced(base: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"patch_size": (8, 16, 20)}, r"patch size \[8, 16, 20\]: must be three positive multiples of 8"),
+        ({"patch_size": (8, 16, 20)}, r"patch size \[8, 16, 20\]: z, y and x must be positive multiples of 8, 8 and 8"),
         ({"patch_size": (0, 8, 8)}, "positive multiples of 8"),
         ({"features": (8, 16, 32)}, r"features \[8, 16, 32\]: must be 4 numbers from 1 to 1024"),
         ({"features": (8, 16, 32, 0)}, "finest level first"),

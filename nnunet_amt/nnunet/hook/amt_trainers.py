@@ -13,6 +13,7 @@ from nnunet_amt.trainers.nnUNetTrainerAMT_variants import (
 from nnunet_amt.trainers.nnUNetTrainerAMTFast import (
     nnUNetTrainerAMTFast,
     nnUNetTrainerAMTFast_1epoch,
+    nnUNetTrainerAMTFast_5epochs,
     nnUNetTrainerAMTFast_100epochs,
     nnUNetTrainerAMTFast_250epochs,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "nnUNetTrainerAMT",
     "nnUNetTrainerAMTFast",
     "nnUNetTrainerAMTFast_1epoch",
+    "nnUNetTrainerAMTFast_5epochs",
     "nnUNetTrainerAMTFast_100epochs",
     "nnUNetTrainerAMTFast_250epochs",
     "nnUNetTrainerAMT_1epoch",

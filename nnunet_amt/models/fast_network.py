@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nnunet_amt.models.plans import FAST
-
+FAST_NETWORK = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 # From between lung and fat to above contrast medium in soft tissue, as HU that become 0 and 1.
 FAST_WINDOW_HU = (-160.0, 240.0)
 FAST_FEATURES = (16, 32, 64, 128, 192)
@@ -19,7 +18,7 @@ _CONVOLUTIONS_DOWN, _CONVOLUTIONS_UP = 2, 1  # a level
 def fast_architecture(features: Sequence[int]) -> dict[str, Any]:
     """Describe the network as nnU-Net's plans do; any nnU-Net builds it."""
     return {
-        "network_class_name": FAST.network,
+        "network_class_name": FAST_NETWORK,
         "arch_kwargs": {
             "n_stages": len(features),
             "features_per_stage": list(features),
