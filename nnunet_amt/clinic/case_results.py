@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_amt.base.files import write_csv
-from nnunet_amt.base.json_file import read_json
+from nnunet_amt.base.json_file import NUMBER, read_json
 from nnunet_amt.clinic.lesions import LESION_COLUMNS, write_lesions
 from nnunet_amt.clinic.new_cases import NotTaken
 from nnunet_amt.errors import AMTError
@@ -34,6 +34,7 @@ _RESULT = {
     "lesions": [list],
     "note": str,
     "operating_point?": {"name": str, "digest": str},
+    "network_asked_share?": NUMBER,
 }
 _VOLUME = LESION_COLUMNS.index("volume_cm3")
 

@@ -49,6 +49,9 @@ class SegmentOptions:
     reading: ReadingOptions = field(default_factory=ReadingOptions)
 
 
+SHARE_ASKED = "network_asked_share"  # in a result
+
+
 @dataclass(frozen=True, eq=False)
 class ReadCT:
     """A CT with what the network is given of it, and then says; or with what it said in an earlier run."""
@@ -125,6 +128,7 @@ class CaseRun:
     def write(self, case: NewCase, ct: ReadCT, model: Callable[[], LoadedModel]) -> dict[str, Any]:
         """Write all of a case; the file that says so comes last."""
         folder, values, predicted = self.output / case.case_id, ct.values, self._predicted(case, ct, model)
+        share = self._share_asked(case, ct, model)
         (folder / RESULT).unlink(missing_ok=True)  # what is there is no longer the result of one run
         remove_objects(folder)
         mask = predicted.labels == 1
@@ -160,11 +164,19 @@ class CaseRun:
             "lesions": [
                 lesion_row(case.case_id, one, slice_name=name) for one, name in zip(lesions, names, strict=True)
             ],
-            "note": "; ".join(filter(None, (decided, note))),
+            "note": "; ".join(filter(None, (decided, asked_note(share), note))),
+            **({} if share is None else {SHARE_ASKED: share}),
             **self.made_by,
         }
         write_json(folder / RESULT, result)
         return result
+
+    def _share_asked(self, case: NewCase, ct: ReadCT, model: Callable[[], LoadedModel]) -> float | None:
+        """Give the share of the CT that the network was asked about, or was in the run whose levels are taken."""
+        if ct.logits is not None:
+            return model().share_asked(ct.logits)
+        earlier = read_result(self.output / case.case_id / RESULT)
+        return None if earlier is None else earlier.get(SHARE_ASKED)
 
     def _predicted(self, case: NewCase, ct: ReadCT, model: Callable[[], LoadedModel]) -> Prediction:
         """Make labels of what the network says, and let the operating point decide, if there is one."""
@@ -200,6 +212,14 @@ class CaseRun:
             return [], names, ""
         files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
         return files, names, source.note if files else "no DICOM objects: nothing was found"
+
+
+def asked_note(share: float | None) -> str:
+    """Say where the network was asked; nothing of a model that is asked everywhere."""
+    if share is None:
+        return ""
+    where = f"{share:.0%} of the CT, between the lungs, and nowhere else" if share < 1 else "the whole CT"
+    return f"the network was asked in {where}"
 
 
 def _plain(options: SegmentOptions) -> dict[str, Any]:

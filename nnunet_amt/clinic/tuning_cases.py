@@ -163,7 +163,7 @@ def predict_tuning_cases(
     done = len(cases) - len(unfinished)
     progress(done, len(cases), "prediction")
 
-    def on_case(_: str) -> None:
+    def on_case(_: str, __: float | None) -> None:
         nonlocal done
         done += 1
         progress(done, len(cases), "prediction")

@@ -32,7 +32,7 @@ from nnunet_amt.nnunet.environment import our_trainers
 from nnunet_amt.nnunet.network_grid import NetworkGrid, NetworkInput, Prediction
 from nnunet_amt.nnunet.sliding_window import window_logits
 from nnunet_amt.trainers.networks import network_of_plans
-from nnunet_amt.trainers.within_region import logits_within
+from nnunet_amt.trainers.within_region import logits_within, share_asked
 
 _RESAMPLING = "resample_torch_fornnunet"
 # Of the plans, each with the one value that is done here.
@@ -109,6 +109,10 @@ class LoadedModel:
         with _told_in_one_line(f"the network on {self.device}", ct.array.shape[1:]):
             box = None if self.region is None else self.region.box(ct.array[0].numpy())
             return logits_within(box, ct.array, self._window_logits)
+
+    def share_asked(self, logits: torch.Tensor) -> float | None:
+        """Give the share of a CT that the network was asked about; None for a model that is asked everywhere."""
+        return None if self.region is None else share_asked(logits)
 
     def _window_logits(self, image: torch.Tensor) -> torch.Tensor:
         return window_logits(

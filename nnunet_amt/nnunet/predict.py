@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.json_file import read_json
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.base.run_record import RunNotes
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation.operating_points.point import OperatingPoint
 from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.models.folder import model_folder, require_model
-from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, read_plans, recipe_of
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, FAST, read_plans, recipe_of
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.commands import predict_command, predict_options, with_whole_path, without_parts
 from nnunet_amt.nnunet.environment import (
@@ -174,9 +175,14 @@ def predict(
     ) as notes:  # fmt: skip
         if elsewhere and (to_do or not cases):
             logger.info("predicted by nnUNetv2_predict: %s", elsewhere)
+            if recipe_of(settings.trainer) == FAST:
+                logger.warning(
+                    "nnUNetv2_predict asks the fast recipe's network in the whole CT, not between the lungs only: "
+                    "it may find more"
+                )
             notes.cost["peak_memory_bytes"] = _by_command(work)
         elif to_do:
-            notes.cost["parameters"] = _in_this_process(work)
+            notes.cost["parameters"] = _in_this_process(work, notes)
         if point is not None:
             notes.settings["operating_point"] = asdict(point)
         if settings.probabilities:
@@ -240,7 +246,7 @@ def _why_not_here(checkpoint: Path, trainer: str, asked: argparse.Namespace) -> 
     return why_not_here(read_plans(folder / "plans.json"), description, trainer, asked)
 
 
-def _in_this_process(work: _Work) -> int | None:
+def _in_this_process(work: _Work, notes: RunNotes) -> int | None:
     """Predict what is unfinished; give the number of the network's weights, None where it was not needed."""
     from nnunet_amt.nnunet.loaded_model import load_model
     from nnunet_amt.nnunet.predict_cases import describe_predictions, predict_unfinished
@@ -253,8 +259,12 @@ def _in_this_process(work: _Work) -> int | None:
             on_device=not asked.not_on_device,
         )  # fmt: skip
 
-    def written(case: str) -> None:
-        line = f"done with {case}\n"  # nnU-Net's words
+    in_part: list[str] = []
+
+    def written(case: str, share: float | None) -> None:
+        asked_in = "" if share is None else f", the network asked in {share:.0%} of the CT"
+        in_part.extend([case] if share is not None and share < 1 else [])
+        line = f"done with {case}{asked_in}\n"  # nnU-Net's words, and ours
         if work.log_file is not None:
             work.log_file.parent.mkdir(parents=True, exist_ok=True)
             with work.log_file.open("a", encoding="utf-8") as log:
@@ -267,6 +277,8 @@ def _in_this_process(work: _Work) -> int | None:
         progress=work.progress, on_case=written,
     )  # fmt: skip
     describe_predictions(work.checkpoint.parents[1], work.output)
+    if model is not None and model.region is not None:
+        notes.counts["cases_asked_in_part"] = len(in_part)
     return None if model is None else model.parameters
 
 

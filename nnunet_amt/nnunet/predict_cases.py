@@ -49,7 +49,7 @@ def predict_unfinished(
     probabilities: bool = False,
     point: OperatingPoint | None = None,
     progress: Progress = silent,
-    on_case: Callable[[str], None] = lambda case: None,
+    on_case: Callable[[str, float | None], None] = lambda case, share: None,
 ) -> LoadedModel | None:
     """Predict what is unfinished; the network runs, and is loaded, only for what has no saved probabilities.
 
@@ -96,7 +96,7 @@ def predict_cases(
     keep_intensities: bool = False,
     probabilities: bool = False,
     point: OperatingPoint | None = None,
-    on_case: Callable[[str], None] = lambda case: None,
+    on_case: Callable[[str, float | None], None] = lambda case, share: None,
 ) -> None:
     """Write ``<case>.nii.gz`` of each case, on the axes of its image, and its probabilities if asked.
 
@@ -109,7 +109,8 @@ def predict_cases(
     point
         Makes the label maps of the probabilities, which are written then; None for the argmax.
     on_case
-        Told of every case that is written.
+        Told of every case that is written, and in which share of its voxels the network was asked; None of a model that
+        is asked everywhere, or where the network was not run.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def predict_cases(
         values, file = read_case(images, case, keep_intensities=keep_intensities) if found is None else found
         return file, model.prepare(values, file.geometry.spacing[::-1])
 
-    def write(case: str, file: ImageFile, prepared: NetworkInput, logits: torch.Tensor) -> None:
+    def write(case: str, file: ImageFile, prepared: NetworkInput, logits: torch.Tensor) -> float | None:
         predicted = model.finish(logits, prepared, probabilities=probabilities or point is not None)
         labels = from_lps(predicted.labels, file.stored)
         if predicted.levels is not None:
@@ -132,6 +133,7 @@ def predict_cases(
             write_probabilities(probability_file(output, case), levels, geometry=file.stored)
             labels = labels if point is None else apply_point(levels, file.stored.spacing, point)
         write_nifti(output / f"{case}.nii.gz", labels, geometry=file.stored)
+        return model.share_asked(logits)
 
     def run(prepared: tuple[ImageFile, NetworkInput]) -> tuple[ImageFile, NetworkInput, torch.Tensor]:
         return *prepared, model.logits(prepared[1])
@@ -139,7 +141,7 @@ def predict_cases(
     for case, result in beside_network(cases, read=read, run=run, write=lambda case, found: write(case, *found)):
         if isinstance(result, AMTError):
             raise result
-        on_case(case)
+        on_case(case, result)
 
 
 def beside_network(
@@ -195,7 +197,7 @@ def label_saved(
     output: Path,
     *,
     point: OperatingPoint | None,
-    on_case: Callable[[str], None] = lambda case: None,
+    on_case: Callable[[str, float | None], None] = lambda case, share: None,
 ) -> None:
     """Write ``<case>.nii.gz`` of each case from its saved probabilities; the network is not run.
 
@@ -206,7 +208,7 @@ def label_saved(
         levels = read_probabilities(probability_file(output, case), grid)
         labels = apply_point(levels, grid.spacing, ARGMAX if point is None else point)
         write_nifti(output / f"{case}.nii.gz", labels, geometry=grid)
-        on_case(case)
+        on_case(case, None)
 
 
 def _one_thread() -> ThreadPoolExecutor:

@@ -37,6 +37,7 @@ class FakeModel:
     """What it was given, one after the other."""
 
     seen: list[NDArray] = field(default_factory=list)
+    share: float | None = None
 
     def prepare(self, values: NDArray, spacing: tuple[float, ...]) -> NDArray:
         return values
@@ -44,6 +45,9 @@ class FakeModel:
     def logits(self, values: NDArray) -> NDArray:
         self.seen.append(values)
         return values
+
+    def share_asked(self, logits: NDArray) -> float | None:
+        return self.share
 
     def finish(self, logits: NDArray, values: NDArray, *, probabilities: bool) -> Prediction:
         above = (values > 0).astype(np.uint8)
@@ -239,6 +243,16 @@ def test_another_option_or_another_ct_of_the_name_is_done_anew(tmp_path: Path, m
     segment(tmp_path, tmp_path / "a", "--as", "seg")
     assert (tmp_path / "out" / "a" / "seg.dcm").is_file()
     assert len(model.seen) == 2
+
+
+def test_it_is_said_where_the_network_was_asked(tmp_path: Path, model: FakeModel) -> None:
+    """Of a model that is asked between the lungs alone."""
+    write_series(tmp_path / "ct")
+    model.share = 0.25
+    segment(tmp_path, tmp_path / "ct")
+    [row] = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "the network was asked in 25% of the CT, between the lungs, and nowhere else"
+    assert row["note"] in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_file_gets_no_dicom_and_says_so(tmp_path: Path, model: FakeModel) -> None:

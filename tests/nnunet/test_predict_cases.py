@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunet_amt.base.run_record import read_runs
+from nnunet_amt.base.run_record import newest_run, read_runs
 from nnunet_amt.dataset_conversion import convert
 from nnunet_amt.errors import BadInputError, DiskFullError, WorkFailedError
 from nnunet_amt.images.geometry import Geometry, geometry_difference
@@ -37,6 +37,8 @@ class FakeModel:
     fail_at: int | None = None
     error: BaseException = field(default_factory=KeyboardInterrupt)
     threads: set[str] = field(default_factory=set)
+    region: object | None = None
+    share: float | None = None
 
     def prepare(self, values: NDArray, spacing: tuple[float, ...]) -> NDArray:
         self.threads.add(threading.current_thread().name)
@@ -49,6 +51,9 @@ class FakeModel:
         self.threads.add(threading.current_thread().name)
         self.seen.append(values)
         return values
+
+    def share_asked(self, logits: NDArray) -> float | None:
+        return self.share
 
     def finish(self, logits: NDArray, values: NDArray, *, probabilities: bool) -> Prediction:
         self.threads.add(threading.current_thread().name)
@@ -237,6 +242,21 @@ def test_log_file_names_each_case(tmp_path: Path, model: FakeModel) -> None:
     assert (tmp_path / "predict.log").read_text().splitlines() == ["done with a", "done with b"]
     checked = [(done, 2, "checking images") for done in range(3)]
     assert steps == [(0, 2, "prediction"), *checked, (1, 2, "prediction"), (2, 2, "prediction")]
+
+
+@pytest.mark.parametrize(("share", "percent", "in_part"), [(0.214, "21%", 1), (1.0, "100%", 0)])
+def test_the_log_and_the_record_say_where_the_network_was_asked(
+    tmp_path: Path, model: FakeModel, share: float, percent: str, in_part: int
+) -> None:
+    """A model that is asked between the lungs alone finds nothing elsewhere, which nobody could see by its masks."""
+    model.region, model.share = object(), share
+    write_ct(tmp_path / "in" / "a_0000.nii.gz", AXES)
+    log = tmp_path / "predict.log"
+    predict(tmp_path / "in", tmp_path / "out", PredictionSettings(711, device="cpu"), log_file=log)
+    assert log.read_text() == f"done with a, the network asked in {percent} of the CT\n"
+    record = newest_run(tmp_path / "out", "predict")
+    assert record is not None
+    assert record["counts"]["cases_asked_in_part"] == in_part
 
 
 def test_reading_and_writing_do_not_hold_up_the_network(tmp_path: Path, model: FakeModel) -> None:

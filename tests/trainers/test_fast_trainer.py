@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,11 @@ def test_any_nnunet_builds_the_network(plans: dict[str, Any]) -> None:
     [
         ({"patch_size": [16, 40, 48]}, r"multiples of \[8, 16, 16\]"),
         ({"batch_size": 2}, "batch_size 2 must be 3"),
-        ({"architecture": {"network_class_name": "nnunet_amt.trainers.unet.AMTUNet"}}, "network 'nnunet_amt"),
+        (
+            {"architecture": {"network_class_name": "nnunet_amt.trainers.unet.AMTUNet"}},
+            r"are those of the paper's recipe; nnUNetTrainerAMTFast takes nnUNetAMTFastPlans \(-p of nnU-Net\)",
+        ),
+        ({"architecture": {"network_class_name": "another.Net"}}, "network 'another.Net' must be 'dynamic_network"),
     ],
 )
 def test_other_plans_are_refused(plans: dict[str, Any], change: dict[str, Any], message: str) -> None:
@@ -134,6 +139,36 @@ def test_other_plans_are_refused(plans: dict[str, Any], change: dict[str, Any], 
     changed["configurations"][CONFIGURATION].update(change)
     with pytest.raises(BadInputError, match=message):
         require_amt_plans(changed, CONFIGURATION, FAST)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "strides",
+            [[1, 1, 1], *[[2, 2, 2]] * 4],
+            r"strides \[\[1, 1, 1\], \[2, 2, 2\].* must be \[\[1, 1, 1\], \[1,",
+        ),
+        ("norm_op", "torch.nn.InstanceNorm3d", 'norm_op "torch.nn.InstanceNorm3d" must be "torch.nn.modules.batchnorm'),
+        (
+            "features_per_stage",
+            [16, 32, 64, 128],
+            r"features_per_stage \[16, 32, 64, 128\] must be 5 numbers",
+        ),
+    ],
+)
+def test_plans_of_another_network_are_refused(plans: dict[str, Any], name: str, value: Any, message: str) -> None:
+    """Edited by hand they would be trained without a word, and not be the recipe."""
+    changed = json.loads(json.dumps(plans))
+    changed["configurations"][CONFIGURATION]["architecture"]["arch_kwargs"][name] = value
+    with pytest.raises(BadInputError, match=message):
+        require_amt_plans(changed, CONFIGURATION, FAST)
+
+
+def test_a_part_of_the_chest_that_is_none_is_refused(plans: dict[str, Any]) -> None:
+    turned = {**plans, "mediastinal_region": {**plans["mediastinal_region"], "y": [0.9, 0.1]}}
+    with pytest.raises(BadInputError, match=r"mediastinal_region y \[0.9, 0.1\] must be two shares .* lower first"):
+        require_amt_plans(turned, CONFIGURATION, FAST)
 
 
 def test_plans_that_do_not_say_where_tumours_lie_are_refused(plans: dict[str, Any]) -> None:
@@ -196,7 +231,7 @@ def test_nothing_is_mirrored_in_training_or_prediction(base: Path) -> None:
 def test_the_papers_plans_are_refused(planned_base: Path) -> None:
     folder = planned_base / "nnUNet_preprocessed" / TINY_DATASET
     plans = {**json.loads((folder / "nnUNetAMTPlans.json").read_text()), "continue_training": False}
-    with pytest.raises(BadInputError, match=r"network .* must be .*PlainConvUNet.*--recipe fast"):
+    with pytest.raises(BadInputError, match=r"of the paper's recipe; .* takes nnUNetAMTFastPlans .*--recipe fast"):
         nnUNetTrainerAMTFast(plans, CONFIGURATION, 0, {"labels": {"background": 0, "tumour": 1}}, torch.device("cpu"))
 
 
@@ -263,6 +298,22 @@ def test_prediction_finds_nothing_outside_of_the_mediastinum(base: Path, trained
     values, file = read_ct_file(base / "nnUNet_raw" / TINY_DATASET / "imagesTs" / "f_0000.nii.gz")
     labels = model_that_finds(base, trained, 0.6).predict(values, file.geometry.spacing[::-1]).labels
     assert np.array_equal(labels, chest(5)[1])
+
+
+def test_the_share_that_was_asked_is_told(base: Path, trained: Path) -> None:
+    """From y 10 to 24 and x 17 to 31 as in tuning, and all z of the lungs; of a finding at the ends all of the CT."""
+    values, file = read_ct_file(base / "nnUNet_raw" / TINY_DATASET / "imagesTs" / "f_0000.nii.gz")
+    shares = []
+    for finds in (0.6, 0.4):
+        model = model_that_finds(base, trained, finds)
+        prepared = model.prepare(values, file.geometry.spacing[::-1])
+        shares.append(model.share_asked(model.logits(prepared)))
+    assert model.region is not None
+    box = model.region.box(prepared.array[0].numpy())
+    assert box is not None
+    asked = np.prod([part.stop - part.start for part in box]) / prepared.array[0].numel()
+    assert shares == [pytest.approx(asked), 1.0]
+    assert replace(model, region=None).share_asked(model.logits(prepared)) is None, "asked everywhere, always"
 
 
 def test_a_finding_that_reaches_out_of_the_mediastinum_is_followed(base: Path, trained: Path) -> None:

@@ -33,6 +33,9 @@ class QuickModel:
         time.sleep(float(os.environ.get("SLOW_SECONDS", "0")))
         return values
 
+    def share_asked(self, logits: NDArray) -> float | None:
+        return None
+
     def finish(self, logits: NDArray, values: NDArray, *, probabilities: bool) -> Prediction:
         above = (values > 0).astype(np.uint8)
         return Prediction(above, above * np.uint8(204))
