@@ -33,7 +33,7 @@ _WHY = {
     "why_not_run": re.compile(r"not run yet"),
     "why_after": re.compile(r"after (?P<stage>\w+)"),
     "why_needed": re.compile(r"needed before (?P<stage>\w+)"),
-    "why_settings": re.compile(r"asked for with another (?P<names>.+)"),
+    "why_settings": re.compile(r"its settings changed: (?P<names>.+)"),
     "why_input": re.compile(r"its (?P<name>.+) changed"),
     "why_result": re.compile(r"(?P<name>.+) changed"),
 }

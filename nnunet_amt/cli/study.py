@@ -88,7 +88,11 @@ def study(
     ] = None,
     patch_size: Annotated[
         tuple[int, int, int] | None,
-        typer.Option(metavar="Z Y X", help="Patch in voxels, multiples of 8.", show_default="32 192 192 or smaller"),
+        typer.Option(
+            metavar="Z Y X",
+            help="Patch in voxels, multiples of 8; y and x of 16 in the fast recipe.",
+            show_default="32 192 192 or smaller",
+        ),
     ] = None,
     exclude_unreadable: Annotated[
         bool | None,
@@ -117,13 +121,6 @@ def study(
     from nnunet_amt.study.run_study import open_study, run_study, study_status
     from nnunet_amt.study.settings import SETTINGS_FILE, read_settings
 
-    changes = _changes(
-        study={"dataset": dataset, "name": name, "device": device, "jobs": jobs},
-        convert={"exclude_unreadable": exclude_unreadable},
-        plan={"spacing": spacing, "patch_size": patch_size},
-        train={"trainer": _trainer_of(recipe, trainer)},
-        baseline={"run": baseline},
-    )
     if given.is_dir():
         folder, manifest = given, None
         if output is not None:
@@ -135,6 +132,13 @@ def study(
         folder, manifest = output, given
     new = not (folder / SETTINGS_FILE).exists()
     written = None if new else read_settings(folder)
+    changes = _changes(
+        study={"dataset": dataset, "name": name, "device": device, "jobs": jobs},
+        convert={"exclude_unreadable": exclude_unreadable},
+        plan={"spacing": spacing, "patch_size": patch_size},
+        train={"trainer": _trainer_of(recipe, trainer, known=None if written is None else written.train.trainer)},
+        baseline={"run": baseline},
+    )
     settings = open_study(folder, manifest=manifest, changes=changes)
     if new:
         out.print(f"settings: {folder / SETTINGS_FILE}", markup=False)
@@ -354,8 +358,11 @@ def _show_study(result: StudyResult, seconds: float) -> None:
     show_next("open", folders.page, note=" in a browser")
 
 
-def _trainer_of(recipe: str | None, trainer: str | None) -> str | None:
-    """Give the trainer that a recipe is trained by, or the one that is named; BadInputError if they disagree."""
+def _trainer_of(recipe: str | None, trainer: str | None, *, known: str | None) -> str | None:
+    """Give the trainer that a recipe is trained by, or the one that is named; BadInputError if they disagree.
+
+    None where a study is `known` to have a trainer of that recipe, such as a shorter one.
+    """
     if recipe is None:
         return trainer
     require_choice("--recipe", recipe, tuple(RECIPES))
@@ -363,6 +370,8 @@ def _trainer_of(recipe: str | None, trainer: str | None) -> str | None:
         raise BadInputError(
             f"--trainer {trainer}: is of the recipe {recipe_of(trainer).key}, not of {recipe}; leave one of both out"
         )
+    if trainer is None and known is not None and recipe_of(known).key == recipe:
+        return None
     return trainer or RECIPES[recipe].trainer
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nnunet_amt import paper
 from nnunet_amt.base.files import read_toml, write_text
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, recipe_of
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, PAPER, recipe_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -101,14 +101,18 @@ class PlanSection(_Section):
         default=None, description="(z, y, x) in mm to resample to; the median of the dataset if not given."
     )
     patch_size: IntegerTriple | None = Field(
-        default=None, description="(z, y, x) in voxels, multiples of 8; 32, 192, 192 or smaller if not given."
+        default=None,
+        description="(z, y, x) in voxels, multiples of 8, y and x of 16 for the fast recipe; 32, 192, 192 or smaller "
+        "if not given.",
     )
     window: tuple[Hounsfield, Hounsfield] | None = Field(
         default=None,
-        description="HU that become 0 and 1; the paper's, the lowest and highest of the dataset, if not given.",
+        description="HU that become 0 and 1; if not given the lowest and highest of the dataset, -160, 240 in the fast "
+        "recipe.",
     )
     features: tuple[Channels, Channels, Channels, Channels] | None = Field(
-        default=None, description="Channels of the network's levels, finest first; 32, 64, 128, 256 if not given."
+        default=None,
+        description="Channels of the levels of the paper's network, finest first; 32, 64, 128, 256 if not given.",
     )
 
     @field_validator("window")
@@ -224,10 +228,22 @@ class StudySettings(_Section):
         Texts stand for the numbers that they are; empty if all of them can be.
         """
         try:
-            StudySettings.model_validate(self._content(changes))
+            misfit = StudySettings.model_validate(self._content(changes)).misfit
         except ValidationError as error:
             return {".".join(map(str, found["loc"][:2])): _rule(found) for found in error.errors()}
-        return {}
+        return {} if misfit is None else {".".join(misfit[:2]): misfit[2]}
+
+    @property
+    def misfit(self) -> tuple[str, str, str] | None:
+        """Section and name of a setting that the recipe of the trainer does not take, and the rule; else None."""
+        recipe, plan = recipe_of(self.train.trainer), self.plan
+        if plan.features is not None and recipe != PAPER:
+            return "plan", "features", f"is of the paper's network, not of the {recipe.key} recipe; leave it out"
+        patch, multiples = plan.patch_size, recipe.patch_multiples
+        if patch is not None and any(edge % multiple for edge, multiple in zip(patch, multiples, strict=True)):
+            rule = "z, y and x must be multiples of {}, {} and {}".format(*multiples)
+            return "plan", "patch_size", f"{rule} in the {recipe.key} recipe"
+        return None
 
     def _content(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         content = self.model_dump()
@@ -344,7 +360,7 @@ def option_of(section: str, name: str) -> str:
 def _validated(content: Mapping[str, Any], path: Path | None = None) -> StudySettings:
     """Check settings of a file; without one they are those of the command line."""
     try:
-        return StudySettings.model_validate(content)
+        settings = StudySettings.model_validate(content)
     except ValidationError as error:
         found = error.errors()[0]
         if path is None:
@@ -352,6 +368,12 @@ def _validated(content: Mapping[str, Any], path: Path | None = None) -> StudySet
             message = f"{option_of(section, name)} {content[section][name]!r}: {_rule(found)}; give another value"
             raise BadInputError(message) from None
         raise BadInputError(f"{path}: {_what_is_wrong(found)}; {_ADVICE}") from None
+    if (misfit := settings.misfit) is not None:
+        section, name, rule = misfit
+        what = option_of(section, name) if path is None else f"{path}: [{section}] {name} ="
+        advice = "give another value" if path is None else _ADVICE
+        raise BadInputError(f"{what} {list(content[section][name])}: {rule}; {advice}")
+    return settings
 
 
 def _rule(error: ErrorDetails) -> str:
@@ -359,6 +381,10 @@ def _rule(error: ErrorDetails) -> str:
         return f"must be of the form {error['ctx']['pattern']}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
+    if error["type"] == "too_long":
+        return f"must be {error['ctx']['max_length']} values, not {error['ctx']['actual_length']}"
+    if error["type"] == "missing":
+        return f"has too few values: number {int(error['loc'][-1]) + 1} is missing"
     return f"{error['msg'][0].lower()}{error['msg'][1:]}"
 
 

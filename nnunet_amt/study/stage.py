@@ -96,7 +96,7 @@ def stale_reason(stage: Stage, stages: Sequence[Stage] = ()) -> str | None:
     asked = recorded_settings(stage.settings)
     known = {"seed": run.get("seed"), **run["settings"]}
     if changed := [name for name, value in asked.items() if known.get(name) != value]:
-        return f"asked for with another {', '.join(changed)}"
+        return f"its settings changed: {', '.join(changed)}"
     for name, given in stage.reads.items():
         if not _same(describe_input(given, stage.record), run["inputs"].get(name, {})):
             return f"its {name} changed"

@@ -125,13 +125,11 @@ def _convert(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
 def _plan(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
     asked = settings.plan.model_dump()
     recipe = recipe_of(settings.train.trainer)
-    if recipe != PAPER:
-        asked = {"recipe": recipe.key, **asked}
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.planning import plan
 
-        summary = plan(settings.study.dataset, **asked, jobs=jobs, progress=progress)
+        summary = plan(settings.study.dataset, recipe=recipe.key, **asked, jobs=jobs, progress=progress)
         planned = (" x ".join(f"{edge:g}" for edge in edges) for edges in (summary.spacing, summary.patch_size))
         return "spacing {} mm, patch {} voxels (z, y, x)".format(*planned)
 
@@ -140,7 +138,7 @@ def _plan(at: StudyFolders, settings: StudySettings, jobs: int) -> Stage:
         purpose="the dataset's fingerprint, the pinned plans, the preprocessed arrays",
         record=at.preprocessed,
         reads={"dataset": RunInput(at.raw, "names_and_sizes")},
-        settings=asked,
+        settings={"recipe": None if recipe == PAPER else recipe.key, **asked},  # its record names the paper's by none
         run=run,
     )
 
@@ -214,6 +212,8 @@ def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
 
 def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
     chosen, images = settings.predict, at.raw / "imagesTs"
+    everywhere = recipe_of(settings.train.trainer) == PAPER
+    how = "as nnUNetv2_predict does it" if everywhere else "the network asked between the lungs"
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.predict import PredictionSettings, predict
@@ -232,7 +232,7 @@ def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
 
     return Stage(
         name="predict",
-        purpose="prediction of the external test set, as nnUNetv2_predict does it",
+        purpose=f"prediction of the external test set, {how}",
         record=at.predictions,
         reads={"images": RunInput(images, "names_and_sizes"), "checkpoint": at.fold_folder / chosen.checkpoint},
         settings={

@@ -62,7 +62,7 @@ def test_every_reason_of_the_status_has_its_words(language: str) -> None:
         "not run yet",
         "after plan",
         "needed before train",
-        "asked for with another a, b",
+        "its settings changed: a, b",
         "its cohort changed",
     ):
         assert why_words(why, t) != (why if language == "ja" else "")

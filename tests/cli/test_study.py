@@ -47,6 +47,20 @@ def test_an_option_for_this_run_is_in_the_next_command_and_not_in_the_file(tmp_p
     assert "# spacing =" in (folder / "study.toml").read_text()
 
 
+def test_the_recipe_that_a_study_has_changes_nothing(tmp_path: Path, manifest: Path) -> None:
+    """Named again it keeps a shorter trainer; the other recipe's is the full one."""
+    folder = tmp_path / "study"
+    short = "nnUNetTrainerAMTFast_5epochs"
+    begun = RUNNER.invoke(app, ["study", str(manifest), "-o", str(folder), "--trainer", short, "--status"])
+    assert begun.exit_code == 0, begun.output
+    assert "between the lungs" in " ".join(begun.output.split())
+    again = RUNNER.invoke(app, ["study", str(folder), "--recipe", "fast", "--status"])
+    assert again.exit_code == 0, again.output
+    assert "holds for this run" not in again.output
+    other = RUNNER.invoke(app, ["study", str(folder), "--recipe", "paper", "--status"])
+    assert "--trainer nnUNetTrainerAMT holds for this run" in " ".join(other.output.split())
+
+
 def test_the_same_options_again_are_those_of_the_file(tmp_path: Path, manifest: Path) -> None:
     """Whoever repeats the first command after a crash is not told that its options hold for this run only."""
     words = ["study", str(manifest), "-o", str(tmp_path / "study"), "--spacing", "6", "3", "3", "--status"]

@@ -63,6 +63,8 @@ def test_a_setting_that_was_not_given_can_be_uncommented(tmp_path: Path) -> None
         ("# window =", "window = [-160, nan]", "[plan] window = nan: input should be a finite number"),
         ("# patch_size =", "patch_size = [8, 15, 16]", "[plan] patch_size = 15: input should be a multiple of 8"),
         ("viewer = true", "viewer = maybe", "is not TOML"),
+        ("# features =", "features = [8, 16, 32, 64, 128]", "must be 4 values, not 5"),
+        ("# patch_size =", "patch_size = [8, 16]", "has too few values: number 3 is missing"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -74,6 +76,35 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, mess
     assert "\n" not in str(error.value)
     assert "mend the line" in str(error.value)
     assert "delete" not in str(error.value)  # of a study that may have trained for days
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("# features =", "features = [8, 16, 32, 64]", "[plan] features = [8, 16, 32, 64]: is of the paper's network"),
+        (
+            "# patch_size =",
+            "patch_size = [8, 40, 48]",
+            "[plan] patch_size = [8, 40, 48]: z, y and x must be multiples of 8, 16 and 16 in the fast recipe",
+        ),
+    ],
+)
+def test_what_the_fast_recipe_does_not_take_is_told_before_any_work(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    """Of the paper's recipe they can be, so it is the trainer that decides."""
+    assert read_settings(study_with(tmp_path, old, new))
+    written = tmp_path / "study.toml"
+    written.write_text(written.read_text().replace('nnUNetTrainerAMT"', 'nnUNetTrainerAMTFast_5epochs"'))
+    with pytest.raises(BadInputError) as error:
+        read_settings(tmp_path)
+    assert message in str(error.value)
+    assert "mend the line" in str(error.value)
+    written.write_text(written.read_text().replace("AMTFast_5epochs", "AMT"))
+    with pytest.raises(BadInputError, match=r"^--(features|patch-size) \["):
+        read_settings(tmp_path).changed({"train": {"trainer": "nnUNetTrainerAMTFast"}})
+    name = old.split()[1]
+    assert f"plan.{name}" in read_settings(tmp_path).refused({"train": {"trainer": "nnUNetTrainerAMTFast"}})
 
 
 def test_a_folder_without_settings_is_no_study(tmp_path: Path) -> None:

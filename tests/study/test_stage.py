@@ -57,7 +57,7 @@ def test_another_input_result_or_setting_makes_it_stale(tmp_path: Path, source: 
     assert stale_reason(stage) == "copy.txt changed"
     (tmp_path / "copy" / "copy.txt").write_text("a")
     assert stale_reason(stage) is None
-    assert stale_reason(copying(tmp_path, "copy", source, times=2)) == "asked for with another times"
+    assert stale_reason(copying(tmp_path, "copy", source, times=2)) == "its settings changed: times"
     source.unlink()
     assert stale_reason(stage) == "its text changed"
 
@@ -68,7 +68,7 @@ def test_a_seed_counts_where_one_is_asked_for(tmp_path: Path, source: Path) -> N
         (tmp_path / "copy").mkdir(exist_ok=True)
     stage = copying(tmp_path, "copy", source)
     reasons = [stale_reason(replace(stage, settings={"times": 1, **seed})) for seed in ({}, {"seed": 7}, {"seed": 8})]
-    assert reasons == [None, None, "asked for with another seed"]
+    assert reasons == [None, None, "its settings changed: seed"]
 
 
 def test_those_after_one_that_is_not_done_wait_for_it(tmp_path: Path, source: Path) -> None:

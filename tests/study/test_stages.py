@@ -60,7 +60,7 @@ def test_what_an_operating_point_made_is_not_the_studys(tmp_path: Path) -> None:
         assert "operating_point" not in str(stale_reason(stage))
         with recorded_run(stage.record, name, settings={**plain, "operating_point": {"name": "screening"}}, seed=711):
             pass
-        assert stale_reason(stage) == "asked for with another operating_point"
+        assert stale_reason(stage) == "its settings changed: operating_point"
 
 
 def test_a_training_must_be_of_the_seed_that_is_asked_for(tmp_path: Path) -> None:
@@ -120,6 +120,25 @@ def test_a_page_is_made_again_when_failures_comparison_or_risk_changed(tmp_path:
         write()
 
 
+def test_plans_of_one_recipe_are_not_those_of_the_other(tmp_path: Path) -> None:
+    """Planned for one, a study that is asked for by the other is to be planned, in both directions; the rest stays."""
+    folder = write_study(tmp_path / "study")
+    usual = StudySettings()
+    fast = usual.changed({"train": {"trainer": "nnUNetTrainerAMTFast_5epochs"}})
+    paper_plan, fast_plan = (
+        {stage.name: stage for stage in study_stages(folder, settings, device="cpu", jobs=1)}["plan"]
+        for settings in (usual, fast)
+    )
+    assert paper_plan.record is not None
+    paper_plan.record.mkdir(parents=True, exist_ok=True)
+    for planned, other in ((paper_plan, fast_plan), (fast_plan, paper_plan)):
+        settings = {name: value for name, value in planned.settings.items() if name != "recipe" or value is not None}
+        with recorded_run(paper_plan.record, "plan", settings=settings):
+            pass
+        assert stale_reason(other) == "its settings changed: recipe"
+        assert "settings" not in str(stale_reason(planned))
+
+
 def test_probabilities_are_asked_for_only_where_they_are_wanted(tmp_path: Path) -> None:
     """Older studies stay done, kept ones disturb nobody; once wanted, prediction and page are to be made."""
     folder = write_study(tmp_path / "study")
@@ -133,7 +152,7 @@ def test_probabilities_are_asked_for_only_where_they_are_wanted(tmp_path: Path) 
     with recorded_run(folder / "predictions", "predict", settings={**plain["predict"].settings}):
         pass
     assert "probabilities" not in str(stale_reason(plain["predict"]))
-    assert stale_reason(asked["predict"]) == "asked for with another probabilities"
+    assert stale_reason(asked["predict"]) == "its settings changed: probabilities"
     with recorded_run(folder / "predictions", "predict", settings={**asked["predict"].settings}):
         pass
     for stages in (plain, asked):
