@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from nnunet_amt.evaluation.results.summary_json import EvaluationSummary
 from nnunet_amt.evaluation.subjects import PATIENTS, PHANTOMS
 from nnunet_amt.evaluation.summary.summary import FEWEST_CASES
+from nnunet_amt.models.plans import FAST, PAPER
 
 # The trainer that pins the paper's recipe and its shorter forms, by name; a class that somebody made of it may do else.
 _RECIPE = re.compile(r"nnUNetTrainerAMT(_demo|_1epoch|_(5|20|100|250|500)epochs)?")
-_FAST_RECIPE = re.compile(r"nnUNetTrainerAMTFast(_1epoch|_(100|250)epochs)?")
+_FAST_RECIPE = re.compile(r"nnUNetTrainerAMTFast(_1epoch|_(5|100|250)epochs)?")
 _FALLING_RATE = "nnUNetTrainerAMT_demo"  # the one of them that does not keep the learning rate
 
 
@@ -168,9 +169,20 @@ class ModelFacts:
         return bool(self.trainer and _RECIPE.fullmatch(self.trainer))
 
     @property
+    def is_ours(self) -> bool:
+        """Whether the trainer pins one of our recipes."""
+        return self.is_amt_recipe or self.is_fast_recipe
+
+    @property
     def rate_falls(self) -> bool:
         """Whether the learning rate falls to nothing over the training, where the paper's is constant."""
         return self.trainer == _FALLING_RATE or self.is_fast_recipe
+
+    @property
+    def first_rate(self) -> float:
+        """Learning rate at the begin of a training by one of our recipes; the fast one's shortest form has less."""
+        full = self.is_fast_recipe and not str(self.trainer).endswith("_1epoch")
+        return (FAST if full else PAPER).learning_rate
 
     @property
     def is_fast_recipe(self) -> bool:
