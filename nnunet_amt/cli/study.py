@@ -370,8 +370,8 @@ def _trainer_of(recipe: str | None, trainer: str | None, *, known: str | None) -
         raise BadInputError(
             f"--trainer {trainer}: is of the recipe {recipe_of(trainer).key}, not of {recipe}; leave one of both out"
         )
-    if trainer is None and known is not None and recipe_of(known).key == recipe:
-        return None
+    if trainer is None and known is not None and known.startswith(RECIPES[recipe].trainer):
+        return None if recipe_of(known).key == recipe else RECIPES[recipe].trainer
     return trainer or RECIPES[recipe].trainer
 
 

@@ -39,6 +39,7 @@ from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.images.probability_file import LOWEST_OF_TUMOUR, read_probabilities, write_probabilities
 from nnunet_amt.nnunet.loaded_model import LoadedModel
 from nnunet_amt.nnunet.network_grid import NetworkInput, Prediction
+from nnunet_amt.writing.numbers import share_text
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class CaseRun:
             "lesions": [
                 lesion_row(case.case_id, one, slice_name=name) for one, name in zip(lesions, names, strict=True)
             ],
-            "note": "; ".join(filter(None, (decided, asked_note(share), note))),
+            "note": "; ".join(filter(None, (decided, note, asked_note(share)))),
             **({} if share is None else {SHARE_ASKED: share}),
             **self.made_by,
         }
@@ -218,7 +219,7 @@ def asked_note(share: float | None) -> str:
     """Say where the network was asked; nothing of a model that is asked everywhere."""
     if share is None:
         return ""
-    where = f"{share:.0%} of the CT, between the lungs, and nowhere else" if share < 1 else "the whole CT"
+    where = f"{share_text(share)} of the CT, between the lungs, and nowhere else" if share < 1 else "the whole CT"
     return f"the network was asked in {where}"
 
 

@@ -39,7 +39,7 @@ class Recipe:
     patch_multiples
         What the edges (z, y, x) of a patch must be multiples of: pooling between the levels halves them.
     learning_rate
-        Of Adam, at the begin.
+        Of Adam, at the beginning.
     """
 
     key: str
@@ -80,6 +80,8 @@ _INTENSITIES = dict.fromkeys(("percentile_00_5", "percentile_99_5", "mean", "std
 _REGION = {"y": [NUMBER], "x": [NUMBER]}
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 _LONGEST_VALUE = 80  # of a value in a message
+# Plans that nnU-Net takes where nobody says -p, or that are there beside: nnU-Net's own, and those of our recipes.
+_OTHER_PLANS = ("nnUNetPlans", *(recipe.plans for recipe in RECIPES.values()))
 
 
 def recipe_of(trainer: str) -> Recipe:
@@ -90,18 +92,17 @@ def recipe_of(trainer: str) -> Recipe:
 def require_amt_plans(plans: dict, configuration: str, recipe: Recipe = PAPER) -> None:
     """Refuse plans that would train something else than the recipe."""
     name, advice = plans.get("plans_name"), _advice(recipe)
+    if name != recipe.plans and name in _OTHER_PLANS:
+        raise BadInputError(
+            f"plans {name!r}: are not those of {recipe.whose} recipe; {recipe.trainer} takes {recipe.plans} (-p of "
+            f"nnU-Net); {advice}"
+        )
     if configuration not in plans.get("configurations", {}):
         raise BadInputError(f"plans {name!r}: configuration {configuration!r} is not in them; use {CONFIGURATION!r}")
     settings = plans["configurations"][configuration]
     architecture = settings.get("architecture") if isinstance(settings, dict) else None
     network = architecture.get("network_class_name") if isinstance(architecture, dict) else None
     if network != recipe.network:
-        for other in RECIPES.values():
-            if network == other.network:
-                raise BadInputError(
-                    f"plans {name!r}: are those of {other.whose} recipe; {recipe.trainer} takes {recipe.plans} (-p of "
-                    f"nnU-Net); {advice}"
-                )
         raise BadInputError(f"plans {name!r}: network {network!r} must be {recipe.network!r}; {advice}")
     intensities: Any = plans.get("foreground_intensity_properties_per_channel")
     reason = misfit(settings, _SETTINGS) or misfit(intensities, {"0": _INTENSITIES})
@@ -177,7 +178,7 @@ def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, str, str
         return None
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
-            if found := first_difference(old.get(key), new.get(key), key):
+            if found := first_difference(old.get(key), new.get(key), f"{where} {key}".strip()):
                 return found
     return where, _shortened(old), _shortened(new)
 

@@ -296,8 +296,8 @@ def _check_arguments(
         len(patch_size) != 3 or any(e <= 0 or e % multiple for e, multiple in zip(patch_size, multiples, strict=True))
     ):
         raise BadInputError(
-            f"patch size {list(patch_size)}: z, y and x must be positive multiples of {multiples[0]}, {multiples[1]} and "
-            f"{multiples[2]} voxels in the {recipe} recipe; give another --patch-size"
+            f"patch size {list(patch_size)}: z, y and x must be positive multiples of {multiples[0]}, {multiples[1]} "
+            f"and {multiples[2]} voxels in the {recipe} recipe; give another --patch-size"
         )
     if window is not None and not (len(window) == 2 and all(map(isfinite, window)) and window[0] < window[1]):
         raise BadInputError(f"window {list(window)}: must be two numbers in HU, the lower one first")

@@ -22,7 +22,7 @@ from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.evaluation.operating_points.point import OperatingPoint
 from nnunet_amt.evaluation.operating_points.point_file import point_record, read_point
 from nnunet_amt.models.folder import model_folder, require_model
-from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, FAST, read_plans, recipe_of
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, read_plans, recipe_of
 from nnunet_amt.nnunet import process
 from nnunet_amt.nnunet.commands import predict_command, predict_options, with_whole_path, without_parts
 from nnunet_amt.nnunet.environment import (
@@ -41,6 +41,7 @@ from nnunet_amt.nnunet.predictions import (
     unfinished_predictions,
     with_saved_probabilities,
 )
+from nnunet_amt.writing.numbers import share_text
 
 if TYPE_CHECKING:  # brings torch
     from nnunet_amt.nnunet.loaded_model import LoadedModel
@@ -175,7 +176,7 @@ def predict(
     ) as notes:  # fmt: skip
         if elsewhere and (to_do or not cases):
             logger.info("predicted by nnUNetv2_predict: %s", elsewhere)
-            if recipe_of(settings.trainer) == FAST:
+            if read_plans(model.parents[1] / "plans.json").get("mediastinal_region"):
                 logger.warning(
                     "nnUNetv2_predict asks the fast recipe's network in the whole CT, not between the lungs only: "
                     "it may find more"
@@ -262,7 +263,7 @@ def _in_this_process(work: _Work, notes: RunNotes) -> int | None:
     in_part: list[str] = []
 
     def written(case: str, share: float | None) -> None:
-        asked_in = "" if share is None else f", the network asked in {share:.0%} of the CT"
+        asked_in = "" if share is None else f", the network asked in {share_text(share)} of the CT"
         in_part.extend([case] if share is not None and share < 1 else [])
         line = f"done with {case}{asked_in}\n"  # nnU-Net's words, and ours
         if work.log_file is not None:

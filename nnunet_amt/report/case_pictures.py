@@ -11,11 +11,11 @@ from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase
 from nnunet_amt.pictures import CaseCrop, Voxel, case_panel, focused, shown_voxel
-from nnunet_amt.report.case_story import case_story, share_text, sized
+from nnunet_amt.report.case_story import case_story, sized
 from nnunet_amt.report.page_parts import Picture, png_picture
 from nnunet_amt.report.study_content import StudyContent
 from nnunet_amt.report.viewer import viewer_cases
-from nnunet_amt.writing.numbers import counted
+from nnunet_amt.writing.numbers import counted, share_text
 
 Pictures = tuple[Picture, ...]
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from nnunet_amt import paper
 from nnunet_amt.evaluation.results.read_results import EvaluatedCase, FailedCase, FalsePositiveLesion
-from nnunet_amt.writing.numbers import counted, value_text
+from nnunet_amt.writing.numbers import counted, share_text, value_text
 
 CohortRow = Mapping[str, str]
 
@@ -214,16 +214,6 @@ def _sizes_sentence(case: EvaluatedCase) -> str:
         return f"Reference: no tumour; {predicted}."
     size = f"largest axial diameter {size_text(case.size_mm)}"
     return f"Reference {sized(case.reference_cm3)} ({size}), {predicted}."
-
-
-def share_text(part: int, whole: int) -> str:
-    """Write a share: ``"none"`` and ``"all"`` only where it is."""
-    percent = 100 * part / whole
-    if part in (0, whole):
-        return "all" if part else "none"
-    if percent < 1:
-        return "under 1%"
-    return "over 99%" if percent > 99 else f"{percent:.0f}%"
 
 
 def _size(case: EvaluatedCase, cases: Sequence[EvaluatedCase]) -> Iterator[str]:

@@ -116,7 +116,10 @@ def mcnemar_p(only_first: int, only_other: int) -> float:
 
 
 def smallest_rank_p(group_size: int) -> float:
-    """Give the smallest p-value of `mann_whitney` for two groups of so many values: that of groups that lie apart."""
+    """Give the smallest exact p-value of two groups of so many values: that of groups that lie apart.
+
+    With ties `mann_whitney` is asymptotic, and may give a smaller one that nothing vouches for.
+    """
     return 2 / comb(2 * group_size, group_size)
 
 

@@ -134,6 +134,11 @@ class ModelFacts:
         Whether the training began from given weights; None if no record of it exists.
     training_seconds
         Of all epochs, by the training logs.
+    region
+        Whether the plans say in which part of a chest the network is asked.
+    asked_in_part
+        CTs that the last prediction asked in that part alone; None where its record does not say, as that of nnU-Net's
+        own command, which asks everywhere.
     usual_window
         Whether the record shows that nnU-Net's own overlap of the sliding window was kept.
     """
@@ -161,6 +166,8 @@ class ModelFacts:
     pretrained: bool | None = None
     training_seconds: float | None = None
     training_device: str | None = None
+    region: bool = False
+    asked_in_part: int | None = None
     usual_window: bool = False
 
     @property
@@ -179,8 +186,13 @@ class ModelFacts:
         return self.trainer == _FALLING_RATE or self.is_fast_recipe
 
     @property
+    def asks_part(self) -> bool:
+        """Whether the prediction asked the network in a part of the chest, where it saw one."""
+        return self.region and self.asked_in_part is not None
+
+    @property
     def first_rate(self) -> float:
-        """Learning rate at the begin of a training by one of our recipes; the fast one's shortest form has less."""
+        """Learning rate at the beginning of a training by one of our recipes; the fast one's shortest form has less."""
         full = self.is_fast_recipe and not str(self.trainer).endswith("_1epoch")
         return (FAST if full else PAPER).learning_rate
 

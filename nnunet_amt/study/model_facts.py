@@ -131,7 +131,7 @@ def model_facts(study: Study) -> ModelFacts | None:
         configuration=configuration,
         folds=model.fold_names,
         network_class=architecture.get("network_class_name"),
-        features=tuple(architecture.get("arch_kwargs", {}).get("features_per_level", ())),
+        features=_features(architecture.get("arch_kwargs", {})),
         spacing=tuple(settings.get("spacing", ())),
         patch_size=tuple(settings.get("patch_size", ())),
         batch_size=settings.get("batch_size"),
@@ -149,8 +149,16 @@ def model_facts(study: Study) -> ModelFacts | None:
         pretrained=pretrained if pretrained or model.recorded_whole else None,
         training_seconds=sum(time.seconds for time in times) if times else None,
         training_device=_device(trained),
+        region=bool(plans.get("mediastinal_region")),
+        asked_in_part=((model.predicted or {}).get("counts") or {}).get("cases_asked_in_part"),
         usual_window=_given([model.predicted] if model.predicted else [], "step_size") is False,
     )
+
+
+def _features(design: Mapping[str, Any]) -> tuple[int, ...]:
+    """Give the channels of the levels: of the paper's network, or of one of nnU-Net's own with a number a level."""
+    features = design.get("features_per_level") or design.get("features_per_stage") or ()
+    return tuple(features)
 
 
 def _last_training(fold: Path) -> list[Run]:

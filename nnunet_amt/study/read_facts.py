@@ -173,8 +173,14 @@ def _failures(folder: Path | None) -> FailureFacts | None:
             for feature in features
             if feature.get("p_holm") is not None and feature["p_holm"] < SIGNIFICANT_P
         ),
-        can_differ=smallest_rank_p(group_size) * max(1, len(features)) <= SIGNIFICANT_P,
+        can_differ=_can_differ(features, group_size),
     )
+
+
+def _can_differ(features: Sequence[Mapping[str, Any]], group_size: int) -> bool:
+    """Whether features were tested, and groups of this size could show a difference of any."""
+    tested = sum(feature.get("p_holm") is not None for feature in features)
+    return tested > 0 and smallest_rank_p(group_size) * tested <= SIGNIFICANT_P
 
 
 def _feature_title(name: str) -> str:

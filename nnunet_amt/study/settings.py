@@ -238,7 +238,11 @@ class StudySettings(_Section):
         """Section and name of a setting that the recipe of the trainer does not take, and the rule; else None."""
         recipe, plan = recipe_of(self.train.trainer), self.plan
         if plan.features is not None and recipe != PAPER:
-            return "plan", "features", f"is of the paper's network, not of the {recipe.key} recipe; leave it out"
+            return (
+                "plan",
+                "features",
+                f"are of the paper's network, and {self.train.trainer} trains the {recipe.key} recipe",
+            )
         patch, multiples = plan.patch_size, recipe.patch_multiples
         if patch is not None and any(edge % multiple for edge, multiple in zip(patch, multiples, strict=True)):
             rule = "z, y and x must be multiples of {}, {} and {}".format(*multiples)
@@ -370,9 +374,10 @@ def _validated(content: Mapping[str, Any], path: Path | None = None) -> StudySet
         raise BadInputError(f"{path}: {_what_is_wrong(found)}; {_ADVICE}") from None
     if (misfit := settings.misfit) is not None:
         section, name, rule = misfit
-        what = option_of(section, name) if path is None else f"{path}: [{section}] {name} ="
-        advice = "give another value" if path is None else _ADVICE
-        raise BadInputError(f"{what} {list(content[section][name])}: {rule}; {advice}")
+        where, advice = (f"{path}: ", _ADVICE) if path is not None else ("", f"change it in {SETTINGS_FILE}")
+        raise BadInputError(
+            f"{where}[{section}] {name} = {list(content[section][name])}: {rule}; {advice}, or take another --trainer"
+        )
     return settings
 
 

@@ -213,7 +213,7 @@ def _train(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
 def _predict(at: StudyFolders, settings: StudySettings, device: str) -> Stage:
     chosen, images = settings.predict, at.raw / "imagesTs"
     everywhere = recipe_of(settings.train.trainer) == PAPER
-    how = "as nnUNetv2_predict does it" if everywhere else "the network asked between the lungs"
+    how = "as nnUNetv2_predict does it" if everywhere else "the network asked between the lungs where it sees them"
 
     def run(progress: Progress) -> str:
         from nnunet_amt.nnunet.predict import PredictionSettings, predict

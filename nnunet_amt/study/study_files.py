@@ -37,9 +37,13 @@ COMPARISON = {"models?": [{"name": str}], "sentences?": [str], "tables?": [dict]
 PLANS = {
     "plans_name?": str,
     "dataset_name?": str,
+    "mediastinal_region?": (dict, None),
     "configurations?": {
         str: {
-            "architecture?": {"network_class_name?": _TEXT, "arch_kwargs?": {"features_per_level?": [int]}},
+            "architecture?": {
+                "network_class_name?": _TEXT,
+                "arch_kwargs?": {"features_per_level?": [int], "features_per_stage?": [int]},
+            },
             "spacing?": [NUMBER],
             "patch_size?": [int],
             "batch_size?": _WHOLE,

@@ -23,6 +23,16 @@ def interval_text(interval: Interval, *, digits: int = 3) -> str:
     return f"{interval[0]:.{digits}f}–{interval[1]:.{digits}f}"
 
 
+def share_text(part: float, whole: float = 1) -> str:
+    """Write a share: ``21%``, ``none`` and ``all`` only where it is."""
+    percent = 100 * part / whole
+    if part in (0, whole):
+        return "all" if part else "none"
+    if percent < 1:
+        return "under 1%"
+    return "over 99%" if percent > 99 else f"{percent:.0f}%"
+
+
 def signed(value: float, *, digits: int = 3) -> str:
     """Write a number with its sign, and none where it rounds to nothing."""
     text = f"{abs(value):.{digits}f}"

@@ -112,7 +112,8 @@ def test_of_other_plans_the_place_is_named_and_not_the_whole_network(planned_bas
     configurations = json.loads(plans.read_text())["configurations"]
     configurations["3d_fullres"]["architecture"]["arch_kwargs"]["features_per_level"] = [8, 16, 32, 64]
     change(plans, configurations=configurations)
-    assert "(features_per_level [32, 64, 128, 256], now [8, 16, 32, 64])" in refusal(checkpoint)
+    changed = "architecture arch_kwargs features_per_level [32, 64, 128, 256], now [8, 16, 32, 64]"
+    assert f"({changed})" in refusal(checkpoint)
 
 
 def test_checkpoint_of_another_version(planned_base: Path, tmp_path: Path) -> None:

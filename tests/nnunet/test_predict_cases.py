@@ -244,7 +244,7 @@ def test_log_file_names_each_case(tmp_path: Path, model: FakeModel) -> None:
     assert steps == [(0, 2, "prediction"), *checked, (1, 2, "prediction"), (2, 2, "prediction")]
 
 
-@pytest.mark.parametrize(("share", "percent", "in_part"), [(0.214, "21%", 1), (1.0, "100%", 0)])
+@pytest.mark.parametrize(("share", "percent", "in_part"), [(0.214, "21%", 1), (1.0, "all", 0), (0.996, "over 99%", 1)])
 def test_the_log_and_the_record_say_where_the_network_was_asked(
     tmp_path: Path, model: FakeModel, share: float, percent: str, in_part: int
 ) -> None:

@@ -81,7 +81,11 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, mess
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("# features =", "features = [8, 16, 32, 64]", "[plan] features = [8, 16, 32, 64]: is of the paper's network"),
+        (
+            "# features =",
+            "features = [8, 16, 32, 64]",
+            "[plan] features = [8, 16, 32, 64]: are of the paper's network, and nnUNetTrainerAMTFast_5epochs trains",
+        ),
         (
             "# patch_size =",
             "patch_size = [8, 40, 48]",
@@ -101,7 +105,7 @@ def test_what_the_fast_recipe_does_not_take_is_told_before_any_work(
     assert message in str(error.value)
     assert "mend the line" in str(error.value)
     written.write_text(written.read_text().replace("AMTFast_5epochs", "AMT"))
-    with pytest.raises(BadInputError, match=r"^--(features|patch-size) \["):
+    with pytest.raises(BadInputError, match=r"^\[plan\] .*; change it in study.toml, or take another --trainer"):
         read_settings(tmp_path).changed({"train": {"trainer": "nnUNetTrainerAMTFast"}})
     name = old.split()[1]
     assert f"plan.{name}" in read_settings(tmp_path).refused({"train": {"trainer": "nnUNetTrainerAMTFast"}})

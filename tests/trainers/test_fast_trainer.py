@@ -20,7 +20,7 @@ from torch import nn
 from nnunet_amt.clinic.model_source import opened_model
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.images.image_file import read_ct_file
-from nnunet_amt.models.plans import CONFIGURATION, FAST, require_amt_plans
+from nnunet_amt.models.plans import CONFIGURATION, FAST, RECIPES, Recipe, require_amt_plans
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
 from nnunet_amt.nnunet.planning import plan
 from nnunet_amt.nnunet.predict import PredictionSettings, predict
@@ -129,7 +129,7 @@ def test_any_nnunet_builds_the_network(plans: dict[str, Any]) -> None:
         ({"batch_size": 2}, "batch_size 2 must be 3"),
         (
             {"architecture": {"network_class_name": "nnunet_amt.trainers.unet.AMTUNet"}},
-            r"are those of the paper's recipe; nnUNetTrainerAMTFast takes nnUNetAMTFastPlans \(-p of nnU-Net\)",
+            "network 'nnunet_amt.trainers.unet.AMTUNet' must be 'dynamic_network",
         ),
         ({"architecture": {"network_class_name": "another.Net"}}, "network 'another.Net' must be 'dynamic_network"),
     ],
@@ -231,8 +231,18 @@ def test_nothing_is_mirrored_in_training_or_prediction(base: Path) -> None:
 def test_the_papers_plans_are_refused(planned_base: Path) -> None:
     folder = planned_base / "nnUNet_preprocessed" / TINY_DATASET
     plans = {**json.loads((folder / "nnUNetAMTPlans.json").read_text()), "continue_training": False}
-    with pytest.raises(BadInputError, match=r"of the paper's recipe; .* takes nnUNetAMTFastPlans .*--recipe fast"):
+    with pytest.raises(
+        BadInputError, match=r"not those of the fast recipe; .* takes nnUNetAMTFastPlans .*--recipe fast"
+    ):
         nnUNetTrainerAMTFast(plans, CONFIGURATION, 0, {"labels": {"background": 0, "tumour": 1}}, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_nnunets_own_plans_are_called_none_of_ours(plans: dict[str, Any], recipe: Recipe) -> None:
+    """They are what nnU-Net takes without -p, and have a network of the same class as the fast recipe's."""
+    own = {**plans, "plans_name": "nnUNetPlans"}
+    with pytest.raises(BadInputError, match=rf"are not those of {recipe.whose} recipe; .* takes {recipe.plans} \(-p"):
+        require_amt_plans(own, CONFIGURATION, recipe)
 
 
 def test_the_tuning_set_is_asked_where_prediction_will_ask(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,7 @@ def _feature_notes(
     ]
     size, least = len(groups.bottom), smallest_rank_p(len(groups.bottom))
     if least > SIGNIFICANT_P:
-        notes.append(f"**Not tested: with {counted(size, 'case')} a group no p-value can be below {least:.2g}.**")
+        notes.append(f"**Not tested: with {counted(size, 'case')} a group no exact p-value can be below {least:.2g}.**")
     elif all(comparison.p is None for comparison in comparisons) and settings.cluster != "case":
         notes.append(
             f"Not tested: the Mann-Whitney U test takes cases for independent, and several of these are of one "
@@ -157,9 +157,10 @@ def _feature_notes(
         notes.append("Intensity features are missing: no CTs were given (`--images`).")
     if any(comparison.bottom.n < len(groups.bottom) for comparison in comparisons):
         notes.append("[n]: cases with a value, where they are not all of the group (a case without tumour has none).")
-    if least <= SIGNIFICANT_P < least * len(comparisons):
+    corrected = [comparison.p_holm for comparison in comparisons if comparison.p_holm is not None]
+    if least <= SIGNIFICANT_P < least * len(corrected) and min(corrected) >= SIGNIFICANT_P:
         notes.append(
-            f"**With {size} cases a group no p-value can be below {least * len(comparisons):.2g} after Holm's "
+            f"**With {size} cases a group no exact p-value can be below {least * len(corrected):.2g} after Holm's "
             "correction: that none is small says nothing.**"
         )
     return tuple(notes)

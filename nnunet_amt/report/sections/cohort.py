@@ -122,8 +122,8 @@ def _cases(content: StudyContent) -> str:
             f"{content.audit.get('excluded', 0)} excluded, {included.get('cases', 0)} included from "
             f"{counted(int(included.get('institutions', 0)), 'institution')}: {', '.join(parts)}."
         )
-        in_sets = sum(int(split.get("institutions", 0)) for split in splits.values())
-        if (shared := in_sets - int(included.get("institutions", 0))) > 0:
+        dataset = content.facts.dataset
+        if dataset is not None and (shared := dataset.shared_institutions):
             sentences.append(f"{counted(shared, 'institution')} gave cases to both training and tuning.")
         if content.facts.synthetic:
             sentences.append("Patients, diagnoses, scanners and reasons to exclude are made up, as the images are.")
@@ -157,8 +157,11 @@ def _training(model: ModelFacts | None) -> str:
     if model.is_fast_recipe:
         sentences.append(
             "The trainer keeps the fast recipe: nnU-Net's plain U-Net, Dice and cross-entropy loss, Adam with a "
-            "learning rate that falls; prediction asks it where tumours lie between the lungs, and everywhere where "
-            "these are not seen."
+            "learning rate that falls."
+        )
+    if model.asks_part:
+        sentences.append(
+            "Prediction asks it where tumours lie between the lungs, and everywhere where these are not seen."
         )
     if not model.trained:
         sentences.append("Its training is not on record in this study.")
@@ -205,7 +208,10 @@ def _evaluation(settings: EvaluationSettings) -> str:
     drawn = f"{settings.bootstrap_resamples} resamples, seed {settings.seed}"
     how = f"a percentile bootstrap over {settings.cluster}s ({drawn})"
     if settings.cluster == "case":
-        how += "; those of sensitivities are Wilson's, those of false positives per scan exact where these are few"
+        how += (
+            "; those of sensitivities are Wilson's, those of false positives per scan exact, or wider, where these or "
+            "the scans are few"
+        )
     return (
         f"Voxels were counted in every case. Lesions are connected components ({settings.connectivity} neighbours); "
         f"predicted ones under {settings.minimum_predicted_voxels} voxels are not counted as lesions. Predicted and "

@@ -129,10 +129,10 @@ def peers_of(worst: EvaluatedCase, cases: Sequence[EvaluatedCase]) -> str:
 
     The case itself is no witness. Nothing where it is the only one of its size, or there are no others.
     """
-    known = [case for case in cases if case.dice is not None and case.case_id != worst.case_id]
+    known = [case for case in cases if case.reference_lesions and case.case_id != worst.case_id]
     alike = [case.dice for case in known if case.dice is not None and case.tumour_size == worst.tumour_size]
     unlike = [case.dice for case in known if case.dice is not None and case.tumour_size != worst.tumour_size]
-    if not alike or not unlike or fmean(alike) >= fmean(unlike):
+    if not worst.reference_lesions or not alike or not unlike or round(fmean(alike) - fmean(unlike), 2) >= 0:
         return ""  # its size makes no case hard
     others = "The only other tumour" if len(alike) == 1 else f"The {len(alike)} other tumours"
     size = subgroup_title("tumour_size", worst.tumour_size)
@@ -186,7 +186,8 @@ def _more_sentences(content: StudyContent) -> tuple[str, ...]:
 
 def _interval_words(metric: MetricSummary) -> str:
     if metric.ci95 is None:
-        return f" (no interval of a mean under {FEWEST_CASES} cases)" if metric.n < FEWEST_CASES else ""
+        few = f" (no interval of a mean under {FEWEST_CASES} cases)"
+        return few if 1 < metric.n < FEWEST_CASES else ""
     return f" (95% CI {metric.ci95[0]:.2f} to {metric.ci95[1]:.2f})"
 
 
@@ -225,7 +226,7 @@ def _figures(content: StudyContent) -> tuple[KeyFigure, ...]:
 
 def _span(content: StudyContent) -> str:
     dice = [case.dice for case in content.cases if case.dice is not None and case.reference_lesions]
-    return f"{min(dice):.2f} to {max(dice):.2f}" if dice else ""
+    return f"{min(dice):.2f} to {max(dice):.2f}" if len(dice) > 1 else ""
 
 
 def _kinds(content: StudyContent) -> str:
@@ -247,15 +248,18 @@ def _kinds(content: StudyContent) -> str:
 
 
 def leaning(cases: Sequence[EvaluatedCase]) -> str:
-    """Say which way most outlines err, successes too; nothing where less than two thirds of them agree."""
-    outlined = [case for case in cases if case.tp and case.fp != case.fn]
-    ways = Counter("small" if case.fn > case.fp else "large" for case in outlined)
-    if len(outlined) < 3 or 3 * max(ways.values()) < 2 * len(outlined):
+    """Say whether more is missed or added in most of the tumours that were found at all, successes too.
+
+    Nothing where less than two thirds of them agree.
+    """
+    found = [case for case in cases if case.tp]
+    missed, added = "more voxels are missed than added", "more voxels are added than missed"
+    ways = Counter(missed if case.fn > case.fp else added for case in found if case.fp != case.fn)
+    (way, number), *rest = ways.most_common() or [("", 0)]
+    if len(found) < 3 or 3 * number < 2 * len(found):
         return ""
-    (way, number), *rest = ways.most_common()
-    how = "more voxels missed than added" if way == "small" else "more voxels added than missed"
-    other = f", too {rest[0][0]} in {rest[0][1]}" if rest else ""
-    return f"Failed or not, the outline is too {way} in {number} of {len(outlined)} cases ({how}){other}."
+    other = f", {rest[0][0].replace('voxels ', '')} in {rest[0][1]}" if rest else ""
+    return f"Failed or not, {way} in {number} of the {len(found)} tumours that were not missed{other}."
 
 
 def _singular(words: str) -> str:

@@ -152,7 +152,7 @@ def test_summary_says_what_it_rests_on(analysed: Path) -> None:
     assert (
         "Left out: 1 case without a tumour, whose Dice measures nothing; in 0 of them something is predicted." in text
     )
-    assert "Not tested: with 2 cases a group no p-value can be below 0.33." in text
+    assert "Not tested: with 2 cases a group no exact p-value can be below 0.33." in text
     assert "| all | 13 | 1 | 9 | 2 | 10 | 1 | 1 | 1 |" in text
 
 
@@ -244,10 +244,11 @@ def test_cases_of_one_patient_are_not_tested_as_independent(folder: Path, monkey
         "Not tested: the Mann-Whitney U test takes cases for independent, and several of these are of one patient."
         in text
     )
+    assert "after Holm's correction: that none" not in text
     found, text = p_values({"e": "one", "f": "one"})
     assert "" not in found, "these two are in neither group"
     assert "Not tested" not in text
-    assert "With 4 cases a group no p-value can be below 0.2 after Holm's correction" in text
+    assert "With 4 cases a group no exact p-value can be below 0.2 after Holm's correction" in text
     with pytest.raises(BadInputError, match="cluster patient: needs to know the patients"):
         analyse_failures(folder / "predictions", folder / "references", folder / "out", settings=settings)
 

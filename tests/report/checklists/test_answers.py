@@ -86,17 +86,25 @@ def test_pretrained_weights_are_not_denied() -> None:
 
 def test_the_fast_recipe_is_told_as_it_is() -> None:
     """It pins its settings as the paper's does, and they are others; its shortest form has a tenth of the rate."""
-    items = _claim(replace(STUDY, model=replace(MODEL, trainer="nnUNetTrainerAMTFast_5epochs")))
+    fast = replace(
+        MODEL, trainer="nnUNetTrainerAMTFast_5epochs", features=(16, 32, 64, 128, 192), region=True, asked_in_part=3
+    )  # fmt: skip
+    items = _claim(replace(STUDY, model=fast))
     for number, parts in {
         "10": ["ask the network, by a sliding window, in the part of the chest where tumours lie between the lungs"],
-        "22": ["PlainConvUNet", "1x3x3 convolutions", "leaky ReLU"],
+        "22": ["PlainConvUNet", "1x3x3 convolutions", "leaky ReLU", "Channels 16, 32, 64, 128, 192"],
         "24": ["normal He distribution"],
         "25": ["seldom noise", "plus the cross-entropy", "learning rate 0.01 falling to nothing"],
         "26": ["The epoch with the highest mean Dice over the whole CTs of the tuning set"],
     }.items():
         for part in parts:
             assert part in items[number].answer, items[number].answer
-    short = _claim(replace(STUDY, model=replace(MODEL, trainer="nnUNetTrainerAMTFast_1epoch")))
+    for elsewhere in (
+        replace(fast, asked_in_part=None),
+        replace(fast, region=False),
+    ):
+        assert "Tuning and prediction take whole CTs" in _claim(replace(STUDY, model=elsewhere))["10"].answer
+    short = _claim(replace(STUDY, model=replace(fast, trainer="nnUNetTrainerAMTFast_1epoch")))
     assert "learning rate 0.001 falling to nothing" in short["25"].answer
     assert "constant learning rate 0.001" in _claim(STUDY)["25"].answer
 

@@ -59,17 +59,17 @@ def test_a_case_is_set_beside_the_others_of_its_size() -> None:
 
 
 def test_the_way_most_outlines_err_is_told() -> None:
-    """Two thirds of those that err must agree; one that errs nowhere has no say."""
-    small, large = case(8, 1, 2), case(8, 2, 1)
-    even = case(8, 1, 1)
-    assert leaning([small, small, large, even]) == (
-        "Failed or not, the outline is too small in 2 of 3 cases (more voxels missed than added), too large in 1."
+    """Two thirds of the tumours that were found must agree; one that was missed has no outline."""
+    small, large, even, missed = case(8, 1, 2), case(8, 2, 1), case(8, 1, 1), case(0, 0, 9)
+    assert leaning([small, small, large, missed]) == (
+        "Failed or not, more voxels are missed than added in 2 of the 3 tumours that were not missed, more are added "
+        "than missed in 1."
     )
-    assert leaning([large] * 3) == (
-        "Failed or not, the outline is too large in 3 of 3 cases (more voxels added than missed)."
+    assert leaning([large, large, large, even]) == (
+        "Failed or not, more voxels are added than missed in 3 of the 4 tumours that were not missed."
     )
-    assert leaning([small, small, large, large]) == ""
-    assert leaning([small, small, even]) == "", "two are no rule"
+    assert leaning([small, small, large, even]) == leaning([small, large, even]) == leaning([even] * 3) == ""
+    assert leaning([small, small]) == leaning([]) == "", "two are no rule"
 
 
 @pytest.mark.parametrize(("epochs", "told"), [(15, True), (1000, False), (None, False)])
