@@ -32,7 +32,7 @@ IN_PARALLEL := -n auto --dist loadfile
 # The no-code page's tests stand apart, so that no step runs them a second time.
 WITHOUT_APP := --ignore=tests/app --ignore-glob='tests/browser/test_app_*.py'
 
-test: $(VENV)/installed-dev  ## Run the tests but for the slow ones, those in a browser and those of the no-code page (8 minutes on 2 CPU cores)
+test: $(VENV)/installed-dev  ## Run the tests but for the slow ones, those in a browser and those of the no-code page (9 minutes on 2 CPU cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(WITHOUT_APP) -m "not slow and not real and not browser and not clinic and not timed"
 
 test-app: $(VENV)/installed-browser chromium  ## Run the tests of the no-code page: its server, and every page in a headless Chromium
