@@ -13,7 +13,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks.learning.arms import ARMS, LEFT_OUT, Study, write_study
+from benchmarks.learning.arms import EVERY_ARM, Study, write_study
 from benchmarks.learning.command_line import run
 from benchmarks.learning.figure import write_learning_curves
 from benchmarks.learning.prepare import make_dataset, plan_arm
@@ -45,7 +45,7 @@ def _read_options() -> tuple[Study, int]:
         "--seconds", type=float, default=defaults.seconds, metavar="N",
         help="smallest budget: CPU time of one thread, or time on the GPU (default: %(default)g)",
     )  # fmt: skip
-    keys = [arm.key for arm in (*ARMS, *LEFT_OUT)]
+    keys = [arm.key for arm in EVERY_ARM]
     for name, kind, what in (
         ("budgets", int, "times the smallest"),
         ("seeds", int, "the same in every arm"),

@@ -15,7 +15,7 @@ from nnunet_amt.models.plans import FAST, PAPER
 from nnunet_amt.nnunet.environment import folders_below
 from nnunet_amt.phantom import CohortDesign
 
-__all__ = ["ARMS", "LEFT_OUT", "Arm", "Run", "Study", "arm_of", "read_study", "write_study"]
+__all__ = ["ARMS", "EVERY_ARM", "LEFT_OUT", "Arm", "Run", "Study", "arm_of", "read_study", "write_study"]
 
 _STUDY_FILE = "study.json"
 
@@ -68,11 +68,12 @@ LEFT_OUT = (
     Arm("without-network", "fast, the paper's network", "FastWithThePapersNetwork", PAPER.plans, planned_by="window"),
     Arm("without-region", "fast asked everywhere", FAST.trainer, FAST.plans, planned_by="fast", region=False),
 )
+EVERY_ARM = (*ARMS, *LEFT_OUT)
 
 
 def arm_of(key: str) -> Arm:
     """Give the arm of a key."""
-    return next(arm for arm in (*ARMS, *LEFT_OUT) if arm.key == key)
+    return next(arm for arm in EVERY_ARM if arm.key == key)
 
 
 @dataclass(frozen=True)
@@ -153,13 +154,13 @@ class Study:
 
     def chosen_arms(self) -> tuple[Arm, ...]:
         """Give the arms that take part."""
-        return tuple(arm for arm in (*ARMS, *LEFT_OUT) if arm.key in self.arms)
+        return tuple(arm for arm in EVERY_ARM if arm.key in self.arms)
 
     def arms_to_plan(self) -> tuple[Arm, ...]:
         """Give the arms whose plans and arrays are needed; of those with less than the fast recipe its own too."""
         chosen = self.chosen_arms()
         keys = {arm.planned_by or arm.key for arm in chosen} | ({"fast"} if set(chosen) & set(LEFT_OUT) else set())
-        return tuple(arm for arm in (*ARMS, *LEFT_OUT) if arm.key in keys)
+        return tuple(arm for arm in EVERY_ARM if arm.key in keys)
 
     def runs(self) -> Iterator[Run]:
         """Give all runs: seed by seed, so that wherever it ends every arm has as many."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.learning.arms import ARMS, LEFT_OUT, Run, Study
+from benchmarks.learning.arms import EVERY_ARM, Run, Study
 from nnunet_amt.base.files import write_csv, write_text
 
 __all__ = ["Finished", "collect_runs", "interval_over_seeds_and_cases", "write_comparison"]
@@ -63,7 +63,7 @@ def collect_runs(study: Study) -> list[Finished]:
     """Read all runs that are done, those of earlier calls too, and write ``runs.csv`` with a row a case."""
     records = [json.loads(file.read_text(encoding="utf-8")) for file in study.output.glob("runs/*/run.json")]
     found = [Finished(Run(record["arm"], record["seed"], record["budget"]), record) for record in records]
-    order = [arm.key for arm in (*ARMS, *LEFT_OUT)]
+    order = [arm.key for arm in EVERY_ARM]
     found.sort(key=lambda one: (one.run.seed, one.run.budget, order.index(one.run.arm)))
     write_csv(study.output / "runs.csv", _COLUMNS, list(_rows(found)))
     return found
@@ -115,7 +115,7 @@ def write_comparison(study: Study, runs: Sequence[Finished]) -> str:
     for budget in sorted({one.run.budget for one in runs}):
         lines += [f"## {budget * study.seconds:g} s", "", _line(head), _line(["---", *["---:"] * (len(head) - 1)])]
         fast = _of(runs, "fast", budget)
-        of_arms = [(arm, _of(runs, arm.key, budget)) for arm in (*ARMS, *LEFT_OUT)]
+        of_arms = [(arm, _of(runs, arm.key, budget)) for arm in EVERY_ARM]
         lines += [_line(_cells(arm.title, found, fast)) for arm, found in of_arms if found]
         lines.append("")
     lines += [

@@ -17,8 +17,9 @@ from nnunet_amt.base.files import read_record
 from nnunet_amt.baseline.dataset import BaselineDataset, find_dataset
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.settings import ResamplingUnit
+from nnunet_amt.models.plans import STOCK_PLANS
 from nnunet_amt.nnunet import commands as stock
-from nnunet_amt.nnunet.commands import STOCK_PLANNER, STOCK_PLANS, STOCK_TRAINER
+from nnunet_amt.nnunet.commands import STOCK_PLANNER, STOCK_TRAINER
 from nnunet_amt.nnunet.environment import FOLDER_VARIABLES, is_of_nnunet
 from nnunet_amt.nnunet.process import cpu_friendly_environment
 

@@ -370,9 +370,10 @@ def _trainer_of(recipe: str | None, trainer: str | None, *, known: str | None) -
         raise BadInputError(
             f"--trainer {trainer}: is of the recipe {recipe_of(trainer).key}, not of {recipe}; leave one of both out"
         )
-    if trainer is None and known is not None and known.startswith(RECIPES[recipe].trainer):
-        return None if recipe_of(known).key == recipe else RECIPES[recipe].trainer
-    return trainer or RECIPES[recipe].trainer
+    full = RECIPES[recipe].trainer
+    if trainer is None and known is not None and known.startswith(full) and recipe_of(known).key == recipe:
+        return None
+    return trainer or full
 
 
 def _changes(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ LABEL_MAP, PROBABILITIES, OVERVIEW, CT_CROP, RESULT = (
 )
 CASES_FILE, LESIONS_FILE, PAGE = "cases.csv", "lesions.csv", "index.html"
 SCHEMA_VERSION = 1
+SHARE_ASKED = "network_asked_share"  # of a model that is asked in a part of the chest
 _RESULT = {
     "schema_version": int,
     "case_id": str,
@@ -34,7 +35,7 @@ _RESULT = {
     "lesions": [list],
     "note": str,
     "operating_point?": {"name": str, "digest": str},
-    "network_asked_share?": NUMBER,
+    f"{SHARE_ASKED}?": NUMBER,
 }
 _VOLUME = LESION_COLUMNS.index("volume_cm3")
 

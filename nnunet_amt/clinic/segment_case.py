@@ -21,6 +21,7 @@ from nnunet_amt.clinic.case_results import (
     PROBABILITIES,
     RESULT,
     SCHEMA_VERSION,
+    SHARE_ASKED,
     read_result,
 )
 from nnunet_amt.clinic.dicom_object import Maker
@@ -48,9 +49,6 @@ class SegmentOptions:
 
     objects: ObjectOptions = field(default_factory=lambda: ObjectOptions(kinds=()))
     reading: ReadingOptions = field(default_factory=ReadingOptions)
-
-
-SHARE_ASKED = "network_asked_share"  # in a result
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from nnunet_amt.models.fast_network import FAST_FEATURES, FAST_NETWORK, fast_arc
 from nnunet_amt.paper import BATCH_SIZE, FEATURE_RANGE, LEARNING_RATE, NETWORK_LEVELS
 
 CONFIGURATION = "3d_fullres"
+STOCK_PLANS = "nnUNetPlans"  # nnU-Net's own, which its commands take where nothing is given
 BEST_CHECKPOINT = "checkpoint_best.pth"
 FINAL_CHECKPOINT = "checkpoint_final.pth"  # what nnU-Net's own commands take if not told otherwise
 
@@ -48,6 +49,12 @@ class Recipe:
     network: str
     patch_multiples: tuple[int, int, int]
     learning_rate: float
+
+    def takes_patch(self, patch_size: Sequence[int]) -> bool:
+        """Whether a patch has three edges (z, y, x) that pooling can halve."""
+        if len(patch_size) != len(self.patch_multiples):
+            return False
+        return not any(edge % multiple for edge, multiple in zip(patch_size, self.patch_multiples, strict=True))
 
     @property
     def whose(self) -> str:
@@ -81,7 +88,7 @@ _REGION = {"y": [NUMBER], "x": [NUMBER]}
 _ADVICE = "make them with: nnunet_amt plan -d ID"
 _LONGEST_VALUE = 80  # of a value in a message
 # Plans that nnU-Net takes where nobody says -p, or that are there beside: nnU-Net's own, and those of our recipes.
-_OTHER_PLANS = ("nnUNetPlans", *(recipe.plans for recipe in RECIPES.values()))
+_OTHER_PLANS = (STOCK_PLANS, *(recipe.plans for recipe in RECIPES.values()))
 
 
 def recipe_of(trainer: str) -> Recipe:
@@ -111,10 +118,11 @@ def require_amt_plans(plans: dict, configuration: str, recipe: Recipe = PAPER) -
     (_require_network if recipe == PAPER else _require_fast_network)(name, architecture)
     if settings["batch_size"] != BATCH_SIZE:
         raise BadInputError(f"plans {name!r}: batch_size {settings['batch_size']} must be {BATCH_SIZE}; {advice}")
-    patch, multiples = settings["patch_size"], recipe.patch_multiples
-    if len(patch) != 3 or any(edge % multiple for edge, multiple in zip(patch, multiples, strict=True)):
+    patch = settings["patch_size"]
+    if not recipe.takes_patch(patch):
         raise BadInputError(
-            f"plans {name!r}: the edges of patch_size {list(patch)} must be multiples of {list(multiples)}; {advice}"
+            f"plans {name!r}: the edges of patch_size {list(patch)} must be multiples of "
+            f"{list(recipe.patch_multiples)}; {advice}"
         )
     channel = intensities["0"]
     low, high = channel["percentile_00_5"], channel["percentile_99_5"]

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from nnunet_amt.errors import BadInputError
-from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, require_sample_for_every_gpu
+from nnunet_amt.models.plans import CONFIGURATION, DEFAULT_TRAINER, STOCK_PLANS, require_sample_for_every_gpu
 
 # What nnU-Net's commands take where nothing is given.
 STOCK_PLANNER = "ExperimentPlanner"
-STOCK_PLANS = "nnUNetPlans"
 STOCK_TRAINER = "nnUNetTrainer"
 
 # nnU-Net's option, and what to do instead

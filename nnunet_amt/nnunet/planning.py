@@ -292,9 +292,7 @@ def _check_arguments(
     if spacing is not None and (len(spacing) != 3 or not all(low <= edge <= high for edge in spacing)):
         raise BadInputError(f"spacing {list(spacing)}: must be three numbers from {low:g} to {high:g}, z y x in mm")
     multiples = RECIPES[recipe].patch_multiples
-    if patch_size is not None and (
-        len(patch_size) != 3 or any(e <= 0 or e % multiple for e, multiple in zip(patch_size, multiples, strict=True))
-    ):
+    if patch_size is not None and (min(patch_size, default=0) <= 0 or not RECIPES[recipe].takes_patch(patch_size)):
         raise BadInputError(
             f"patch size {list(patch_size)}: z, y and x must be positive multiples of {multiples[0]}, {multiples[1]} "
             f"and {multiples[2]} voxels in the {recipe} recipe; give another --patch-size"

@@ -264,7 +264,8 @@ def _in_this_process(work: _Work, notes: RunNotes) -> int | None:
 
     def written(case: str, share: float | None) -> None:
         asked_in = "" if share is None else f", the network asked in {share_text(share)} of the CT"
-        in_part.extend([case] if share is not None and share < 1 else [])
+        if share is not None and share < 1:
+            in_part.append(case)
         line = f"done with {case}{asked_in}\n"  # nnU-Net's words, and ours
         if work.log_file is not None:
             work.log_file.parent.mkdir(parents=True, exist_ok=True)

@@ -243,9 +243,8 @@ class StudySettings(_Section):
                 "features",
                 f"are of the paper's network, and {self.train.trainer} trains the {recipe.key} recipe",
             )
-        patch, multiples = plan.patch_size, recipe.patch_multiples
-        if patch is not None and any(edge % multiple for edge, multiple in zip(patch, multiples, strict=True)):
-            rule = "z, y and x must be multiples of {}, {} and {}".format(*multiples)
+        if plan.patch_size is not None and not recipe.takes_patch(plan.patch_size):
+            rule = "z, y and x must be multiples of {}, {} and {}".format(*recipe.patch_multiples)
             return "plan", "patch_size", f"{rule} in the {recipe.key} recipe"
         return None
 
