@@ -10,20 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt import __version__
-from nnunet_amt.clinic.dicom_object import Maker
+from nnunet_amt.clinic.dicom_object import Maker, Structures
 from nnunet_amt.clinic.lesions import Lesion
 from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
 from nnunet_amt.clinic.secondary_capture import empty_page, lesion_page, write_pages
 from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
 from nnunet_amt.clinic.structured_report import write_structured_report
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.dicom.files import quiet_readers
 
 Kind = Literal["seg", "rtstruct", "sc", "sr"]
 Empty = Literal["nothing", "sc"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_LESIONS = 99
 SEG, RTSTRUCT, SC_PAGES, REPORT = "seg.dcm", "rtstruct.dcm", "sc_*.dcm", "sr.dcm"
+
+
+class TooManyLesionsError(WorkFailedError):
+    """A mask has more lesions than anybody could look at."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,10 @@ class ObjectOptions:
 
 @dataclass(frozen=True, eq=False)
 class CaseObjects:
-    """A mask on the CT series that it belongs to, ready to be written; CT and mask are (z, y, x) with LPS axes."""
+    """A mask on the CT series that it belongs to, ready to be written; CT and mask are (z, y, x) with LPS axes.
+
+    Of more lesions than `MOST_LESIONS` none is written by itself.
+    """
 
     source: SourceSeries
     image: NDArray[np.signedinteger]
@@ -67,7 +75,13 @@ class CaseObjects:
     lesions: list[Lesion]
 
     def write(self, folder: Path, *, maker: Maker, options: ObjectOptions) -> list[Path]:
-        """Write the objects that are asked for in place of earlier ones; gives their files."""
+        """Write the objects that are asked for in place of earlier ones; gives their files.
+
+        Raises
+        ------
+        TooManyLesionsError
+            If a segment, an ROI or a page would be written of each of more than `MOST_LESIONS`.
+        """
         with quiet_readers():  # of over-long UIDs that the CT has, which are taken over as they are
             return self._write(folder, maker, options)
 
@@ -77,6 +91,7 @@ class CaseObjects:
             if options.empty == "nothing":
                 return []
             return write_pages(folder, self.source, [empty_page(self._about(maker))], maker=maker)
+        self._require_few(options)
         structures = self._structures(together=options.together)
         files = []
         if "seg" in options.kinds or "sr" in options.kinds:
@@ -92,12 +107,20 @@ class CaseObjects:
             files += write_pages(folder, self.source, self._pages(maker), maker=maker)
         return files
 
-    def _structures(self, *, together: bool) -> dict[str, NDArray[np.bool_]]:
-        masks = {f"AMT {lesion.number}": lesion.mask(self.mask.shape) for lesion in self.lesions}
-        if together:
-            masks = {"AMT": np.any(list(masks.values()), axis=0)}
-        grid = self.source.series.geometry
-        return {name: self.source.on_slices(mask, grid) for name, mask in masks.items()}
+    def _require_few(self, options: ObjectOptions) -> None:
+        count = len(self.lesions)
+        if count > MOST_LESIONS and options.kinds and (not options.together or "sc" in options.kinds):
+            raise TooManyLesionsError(
+                f"{count} lesions were found, which is noise more likely than tumours, and at most {MOST_LESIONS} are "
+                "written; look at the mask, and raise --minimum-voxels or choose an operating point"
+            )
+
+    def _structures(self, *, together: bool) -> Structures:
+        labels = np.zeros(self.mask.shape, np.uint8)
+        for lesion in self.lesions:
+            labels[lesion.box.slices][lesion.box.mask] = 1 if together else lesion.number
+        names = ("AMT",) if together else tuple(f"AMT {lesion.number}" for lesion in self.lesions)
+        return Structures(names, self.source.on_slices(labels, self.source.series.geometry))
 
     def _pages(self, maker: Maker) -> list[NDArray[np.uint8]]:
         spacing = self.source.series.geometry.spacing

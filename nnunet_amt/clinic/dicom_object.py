@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nnunet_amt import __version__
 from nnunet_amt.base.files import atomic_path
@@ -16,7 +21,7 @@ from nnunet_amt.images.dicom.files import pydicom_module
 RESEARCH_ONLY = "Research use only, not for diagnosis"
 MANUFACTURER = "nnunet_amt"
 # Raised whenever the same mask is written as something else: the objects are then other ones, with other UIDs.
-WRITER_VERSION = 2
+WRITER_VERSION = 3
 _NO_DATE = "19000101"
 
 
@@ -51,6 +56,33 @@ class Maker:
         """Say what a series of objects holds, and that it stands in place of an earlier one, if it does."""
         research = f"AMT {what} (research only)"
         return research if self.revision == 1 else f"{research} revision {self.revision}"
+
+
+@dataclass(frozen=True, eq=False)
+class Structures:
+    """What an object outlines on the scanner's slices, one or many that do not overlap.
+
+    Attributes
+    ----------
+    names
+        Of each; none is needed where nothing is outlined.
+    labels
+        (slice, row, column): 1 is the first of them, see `SourceSeries.on_slices`; one array holds them all, as a mask
+        of a thin-slice CT takes as much memory for each.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.uint8]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the voxels."""
+        return hash_of_mask(self.labels)
+
+    def masks(self) -> Iterator[NDArray[np.bool_]]:
+        """Give the mask of each, one after the other."""
+        for number in range(1, len(self.names) + 1):
+            yield self.labels == number
 
 
 def derived_uid(source: SourceSeries, maker: Maker, mask_hash: str, *what: str) -> str:

@@ -5,7 +5,7 @@ What was tried of other ways of writing, and which readers lose pixels or holes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from nnunet_amt.clinic.dicom_object import (
     RESEARCH_ONLY,
     Maker,
+    Structures,
     date_and_time,
     derived_uid,
-    hash_of_mask,
     new_object,
     write_object,
 )
@@ -36,7 +36,7 @@ _COLOURS = ((255, 64, 64), (255, 200, 0), (0, 200, 255), (200, 80, 255), (80, 23
 def write_rtstruct(
     path: Path,
     source: SourceSeries,
-    structures: Mapping[str, NDArray[np.bool_]],
+    structures: Structures,
     *,
     maker: Maker,
     holes: Holes = "keyhole",
@@ -50,20 +50,20 @@ def write_rtstruct(
     source
         The series.
     structures
-        Name and mask of each ROI, (slice, row, column) on the scanner's slices, see `SourceSeries.on_slices`.
+        The ROIs.
     maker
         Of the masks.
     holes
         How a hole is written: joined to its outside by a cut, which every reader tried here fills rightly, or as a
         CLOSEDPLANAR_XOR contour of its own, which shows no cut in a viewer.
     """
-    content = hash_of_mask(np.stack(list(structures.values()))) if structures else ""
+    content = structures.digest
     dataset = new_object(
         source,
         maker,
         sop_class=RT_STRUCTURE_SET,
-        instance_uid=derived_uid(source, maker, content, "RTSTRUCT", holes, *structures),
-        series_uid=derived_uid(source, maker, content, "RTSTRUCT series", holes, *structures),
+        instance_uid=derived_uid(source, maker, content, "RTSTRUCT", holes, *structures.names),
+        series_uid=derived_uid(source, maker, content, "RTSTRUCT series", holes, *structures.names),
     )
     dataset.Modality = "RTSTRUCT"
     dataset.OperatorsName = None
@@ -74,12 +74,15 @@ def write_rtstruct(
     dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(source)
     dataset.ApprovalStatus = "UNAPPROVED"
     dataset.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
-    numbered = list(enumerate(structures.items(), start=1))
-    dataset.StructureSetROISequence = [_structure(source, maker, number, name) for number, (name, _) in numbered]
-    dataset.ROIContourSequence = [_roi_contours(source, number, mask, holes=holes) for number, (_, mask) in numbered]
+    dataset.StructureSetROISequence = [
+        _structure(source, maker, number, name) for number, name in enumerate(structures.names, start=1)
+    ]
+    dataset.ROIContourSequence = [
+        _roi_contours(source, number, mask, holes=holes) for number, mask in enumerate(structures.masks(), start=1)
+    ]
     dataset.RTROIObservationsSequence = [
         _item(ObservationNumber=number, ReferencedROINumber=number, RTROIInterpretedType=None, ROIInterpreter=None)
-        for number, _ in numbered
+        for number in range(1, len(structures.names) + 1)
     ]
     write_object(path, dataset, syntax=_IMPLICIT_VR_LITTLE_ENDIAN)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nnunet_amt import __version__
 from nnunet_amt.clinic.dicom_object import (
     MANUFACTURER,
     RESEARCH_ONLY,
     Maker,
+    Structures,
     derived_uid,
-    hash_of_mask,
     series_number,
     set_moments,
     write_object,
@@ -29,24 +25,21 @@ _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
-def write_segmentation(
-    path: Path, source: SourceSeries, structures: Mapping[str, NDArray[np.bool_]], *, maker: Maker
-) -> None:
-    """Write structures of a CT series, at least one, as a DICOM SEG; they may overlap. See `write_rtstruct`."""
+def write_segmentation(path: Path, source: SourceSeries, structures: Structures, *, maker: Maker) -> None:
+    """Write structures of a CT series, at least one, as a DICOM SEG; see `write_rtstruct`."""
     highdicom = highdicom_module()
-    pixels = np.stack(list(structures.values()), axis=-1).astype(np.uint8)  # (slice, row, column, segment)
-    content = hash_of_mask(pixels)
+    content = structures.digest
     with quiet_readers():
         dataset = highdicom.seg.Segmentation(
             source_images=headers_for_highdicom(source),
-            pixel_array=pixels,
+            pixel_array=structures.labels,
             segmentation_type="BINARY",
             segment_descriptions=[
-                _segment(source, maker, number, name, content) for number, name in enumerate(structures, start=1)
+                _segment(source, maker, number, name, content) for number, name in enumerate(structures.names, start=1)
             ],
-            series_instance_uid=derived_uid(source, maker, content, "SEG series", *structures),
+            series_instance_uid=derived_uid(source, maker, content, "SEG series", *structures.names),
             series_number=series_number(source) + 1,
-            sop_instance_uid=derived_uid(source, maker, content, "SEG", *structures),
+            sop_instance_uid=derived_uid(source, maker, content, "SEG", *structures.names),
             instance_number=1,
             manufacturer=MANUFACTURER,
             manufacturer_model_name=maker.shown,

@@ -106,8 +106,8 @@ class SourceSeries:
         """Whether the gantry was tilted: masks lie on the straightened grid, and are moved back for the objects."""
         return self.series.shifts is not None
 
-    def on_slices(self, label_map: NDArray[np.bool_], grid: Geometry) -> NDArray[np.bool_]:
-        """Lay a mask, (z, y, x) with LPS axes on `grid`, on the scanner's slices: (slice, row, column).
+    def on_slices(self, label_map: NDArray[np.uint8], grid: Geometry) -> NDArray[np.uint8]:
+        """Lay a label map, (z, y, x) with LPS axes on `grid`, on the scanner's slices: (slice, row, column).
 
         That of a straightened CT is moved back, see `on_tilted_slices`. Raises GeometryMismatchError if the mask is not
         of this CT.

@@ -16,7 +16,7 @@ from nnunet_amt.clinic.rtstruct import write_rtstruct
 from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import SourceSeries
 from tests.browser.ohif_site import running_archive, served_viewer
-from tests.clinic.builders import MAKER, as_hospitals_write, hard_mask, source_series
+from tests.clinic.builders import MAKER, as_hospitals_write, hard_mask, source_series, structures
 from tests.clinic.test_pixel_outlines import even_odd
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> SourceSeries:
 @pytest.fixture(scope="module")
 def seen(browser: Browser, source: SourceSeries, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("ohif")
-    write_segmentation(folder / "seg.dcm", source, lesions(), maker=MAKER)
-    write_rtstruct(folder / "rtstruct.dcm", source, lesions(), maker=MAKER)
+    write_segmentation(folder / "seg.dcm", source, structures(lesions()), maker=MAKER)
+    write_rtstruct(folder / "rtstruct.dcm", source, structures(lesions()), maker=MAKER)
     with running_archive(folder / "orthanc") as archive, served_viewer(archive) as address:
         ct = [source.series.folder.path / header.member for header in source.series.slices]
         archive.store([*ct, folder / "seg.dcm", folder / "rtstruct.dcm"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from nnunet_amt.clinic.dicom_object import Maker
+from nnunet_amt.clinic.dicom_object import Maker, Structures
 from nnunet_amt.clinic.source_series import SourceSeries, ct_series_in
 from nnunet_amt.images.dicom.series import DicomSeries
 from tests.images.dicom.dicom_fixtures import AXIAL, make_volume, write_ct_series
@@ -39,6 +39,14 @@ def source_series(
     (series,) = ct_series_in(folder)
     assert isinstance(series, DicomSeries)
     return SourceSeries.of(series)
+
+
+def structures(masks: Mapping[str, NDArray[np.bool_]]) -> Structures:
+    """Make structures, on the scanner's slices, of their masks."""
+    labels = np.zeros(next(iter(masks.values())).shape, np.uint8)
+    for number, mask in enumerate(masks.values(), start=1):
+        labels[mask] = number
+    return Structures(tuple(masks), labels)
 
 
 def as_hospitals_write(z: int, dataset: Dataset) -> None:

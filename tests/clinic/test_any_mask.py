@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nnunet_amt.clinic.rtstruct import Holes, write_rtstruct
 from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import SourceSeries
-from tests.clinic.builders import MAKER, source_series
+from tests.clinic.builders import MAKER, source_series, structures
 from tests.clinic.test_rtstruct import OBLIQUE, OBLIQUE_POSITIONS
 from tests.clinic.test_rtstruct import read_back as read_rtstruct
 from tests.clinic.test_segmentation import by_pydicom
@@ -61,8 +61,8 @@ def test_comes_back(masks: list[NDArray[np.bool_]], gap: int, oblique: bool, hol
     source = source_of(mask.shape, oblique)
     with TemporaryDirectory() as folder:
         seg, rtstruct = Path(folder) / "seg.dcm", Path(folder) / "rtstruct.dcm"
-        write_segmentation(seg, source, {"AMT": mask}, maker=MAKER)
-        write_rtstruct(rtstruct, source, {"AMT": mask}, maker=MAKER, holes=holes)
+        write_segmentation(seg, source, structures({"AMT": mask}), maker=MAKER)
+        write_rtstruct(rtstruct, source, structures({"AMT": mask}), maker=MAKER, holes=holes)
         assert np.count_nonzero(by_pydicom(seg, source)[1] != mask) == 0
         assert np.count_nonzero(read_segmentation(seg, source) != mask) == 0
         assert np.count_nonzero(read_rtstruct(rtstruct, source, "AMT") != mask) == 0

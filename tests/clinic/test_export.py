@@ -213,3 +213,21 @@ def test_what_the_objects_leave_out_is_told(tmp_path: Path) -> None:
     code, text = export(tmp_path, "--dicom", tmp_path / "ct")
     assert code == 0
     assert "a: the objects leave out PatientSex: the CT's value is none by the standard" in text
+
+
+def test_noise_is_refused(tmp_path: Path) -> None:
+    """3 x 5 x 7 voxels apart from each other; the same mask as one structure can be written."""
+    source = source_series(tmp_path / "ct", (6, 10, 14))
+    mask = np.zeros((6, 10, 14), dtype=bool)
+    mask[::2, ::2, ::2] = True
+    write_label_map(tmp_path / "predictions" / "a.nii.gz", mask, source.series.geometry)
+    given = ("--dicom", tmp_path / "ct", "--minimum-voxels", 0, "--as")
+    code, text = export(tmp_path, *given, "rtstruct")
+    assert code == 1
+    assert "105 lesions were found" in text
+    assert json.loads((tmp_path / "out" / "refused.json").read_text()).keys() == {"a"}
+    code, text = export(tmp_path, *given, "rtstruct", "--together")
+    assert code == 0, text
+    assert (read(tmp_path / "out" / "a" / "rtstruct.dcm", source, "AMT") == mask).all()
+    code, text = export(tmp_path, *given, "sc", "--together")  # a page a lesion
+    assert code == 1

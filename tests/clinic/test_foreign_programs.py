@@ -24,7 +24,7 @@ from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.images.geometry import Geometry
 from tests.clinic import test_rtstruct, test_segmentation
-from tests.clinic.builders import MAKER, as_hospitals_write, hard_mask, source_series
+from tests.clinic.builders import MAKER, as_hospitals_write, hard_mask, source_series, structures
 from tests.clinic.odd_sources import LEFT_OUT, ODD_SOURCES, OPTIONAL_OF_A_CT, Change, lacking, stating
 from tests.clinic.test_rtstruct import OBLIQUE, OBLIQUE_POSITIONS
 
@@ -145,7 +145,7 @@ def source_on(folder: Path, grid: str) -> SourceSeries:
 def test_plastimatch_reads_the_same_voxels_of_an_rtstruct(tmp_path: Path, grid: str, mask: str) -> None:
     """Sagittal slices are left out: it sorts contours by their height in the patient, and draws none of such slices."""
     source = source_on(tmp_path / "ct", grid)
-    write_rtstruct(tmp_path / "rtstruct.dcm", source, {"AMT": MASKS[mask]}, maker=MAKER)
+    write_rtstruct(tmp_path / "rtstruct.dcm", source, structures({"AMT": MASKS[mask]}), maker=MAKER)
     said = run("plastimatch", "convert", "--input", tmp_path / "rtstruct.dcm", "--referenced-ct", tmp_path / "ct",
                "--output-prefix", tmp_path / "read", "--prefix-format", "nrrd")  # fmt: skip
     assert (tmp_path / "read" / "AMT.nrrd").is_file(), said
@@ -157,7 +157,7 @@ def test_plastimatch_reads_the_same_voxels_of_an_rtstruct(tmp_path: Path, grid: 
 def test_dcmqi_reads_the_same_voxels_of_a_seg(tmp_path: Path, grid: str, mask: str) -> None:
     """It gives the part of the grid that holds the segment; around it is nothing."""
     source = source_on(tmp_path / "ct", grid)
-    write_segmentation(tmp_path / "seg.dcm", source, {"AMT": MASKS[mask]}, maker=MAKER)
+    write_segmentation(tmp_path / "seg.dcm", source, structures({"AMT": MASKS[mask]}), maker=MAKER)
     said = run("segimage2itkimage", "--inputDICOM", tmp_path / "seg.dcm", "--outputDirectory", tmp_path)
     assert (tmp_path / "1.nrrd").is_file(), said
     require_mask(sitk.ReadImage(str(tmp_path / "1.nrrd")), MASKS[mask], source.geometry)

@@ -454,3 +454,23 @@ def test_one_line_for_what_cannot_be_used(tmp_path: Path, model: FakeModel, give
     assert code == 2
     (line,) = [line for line in text.splitlines() if line.startswith("error:")]
     assert line
+
+
+def test_noise_is_shown_and_does_not_become_objects(tmp_path: Path, model: FakeModel) -> None:
+    """4 x 5 x 6 voxels apart from each other: no mask of a hundred lesions is a result that an archive should get."""
+    volume = chest()
+    volume[volume > 0] = -20
+    volume[::2, ::2, ::2] = 40
+    write_ct_series(tmp_path / "a", volume, change=as_source)
+    kinds = ("--as", "seg", "--as", "sc", "--minimum-voxels", "0")
+    code, text = segment(tmp_path, tmp_path / "a", *kinds)
+    assert code == 0, text
+    why = (
+        "no DICOM objects: 120 lesions were found, which is noise more likely than tumours, and at "
+        "most 99 are written; look at the mask, and raise --minimum-voxels or choose an operating point"
+    )
+    [row] = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == why
+    assert f"a: {why}" in text
+    assert len(rows(tmp_path / "out" / "lesions.csv")) == 120
+    assert not list((tmp_path / "out" / "a").glob("*.dcm"))

@@ -14,7 +14,7 @@ from nnunet_amt.clinic.segmentation import write_segmentation
 from nnunet_amt.clinic.source_series import SourceSeries
 from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.mask import open_dicom_mask, require_same_series
-from tests.clinic.builders import MAKER, hard_mask, source_series
+from tests.clinic.builders import MAKER, hard_mask, source_series, structures
 
 OPTIONAL = ("PatientSex", "PatientBirthDate", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDate",
             "StudyTime", "PositionReferenceIndicator", "Manufacturer", "PatientName")  # fmt: skip
@@ -47,7 +47,7 @@ def by_pydicom(path: Path, source: SourceSeries) -> dict[int, NDArray[np.bool_]]
 
 def test_comes_back_voxel_for_voxel(tmp_path: Path) -> None:
     source = source_series(tmp_path / "ct")
-    write_segmentation(tmp_path / "seg.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
+    write_segmentation(tmp_path / "seg.dcm", source, structures({"AMT": hard_mask()}), maker=MAKER)
     assert (read_back(tmp_path / "seg.dcm", source) == hard_mask()).all()
     assert (by_pydicom(tmp_path / "seg.dcm", source)[1] == hard_mask()).all()
 
@@ -56,7 +56,7 @@ def test_two_lesions_are_two_segments(tmp_path: Path) -> None:
     source = source_series(tmp_path / "ct")
     first, second = np.zeros((2, 6, 10, 12), dtype=bool)
     first[1, 2:4, 2:5], second[4, 7, 9] = True, True
-    write_segmentation(tmp_path / "seg.dcm", source, {"AMT 1": first, "AMT 2": second}, maker=MAKER)
+    write_segmentation(tmp_path / "seg.dcm", source, structures({"AMT 1": first, "AMT 2": second}), maker=MAKER)
     assert (read_back(tmp_path / "seg.dcm", source, "AMT 1") == first).all()
     assert (read_back(tmp_path / "seg.dcm", source, "AMT 2") == second).all()
 
@@ -73,7 +73,7 @@ def test_a_ct_may_lack_what_is_optional(tmp_path: Path, empty: bool) -> None:
                 del dataset[keyword]
 
     source = source_series(tmp_path / "ct", change=leave_out)
-    write_segmentation(tmp_path / "seg.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
+    write_segmentation(tmp_path / "seg.dcm", source, structures({"AMT": hard_mask()}), maker=MAKER)
     assert (read_back(tmp_path / "seg.dcm", source) == hard_mask()).all()
 
 
@@ -85,7 +85,7 @@ def test_names_the_patient_as_the_ct_does(tmp_path: Path) -> None:
         dataset.PatientName = name
 
     source = source_series(tmp_path / "ct", change=japanese)
-    write_segmentation(tmp_path / "seg.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
+    write_segmentation(tmp_path / "seg.dcm", source, structures({"AMT": hard_mask()}), maker=MAKER)
     assert str(pydicom.dcmread(tmp_path / "seg.dcm").PatientName) == name
 
 
@@ -93,13 +93,13 @@ def test_the_same_twice(tmp_path: Path) -> None:
     """A result that is returned again must be the same object, not a second one."""
     source = source_series(tmp_path / "ct")
     for name in ("one", "again"):
-        write_segmentation(tmp_path / f"{name}.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
+        write_segmentation(tmp_path / f"{name}.dcm", source, structures({"AMT": hard_mask()}), maker=MAKER)
     assert (tmp_path / "one.dcm").read_bytes() == (tmp_path / "again.dcm").read_bytes()
 
 
 def test_says_what_made_it_and_that_it_is_for_research(tmp_path: Path) -> None:
     source = source_series(tmp_path / "ct")
-    write_segmentation(tmp_path / "seg.dcm", source, {"AMT": hard_mask()}, maker=MAKER)
+    write_segmentation(tmp_path / "seg.dcm", source, structures({"AMT": hard_mask()}), maker=MAKER)
     written = pydicom.dcmread(tmp_path / "seg.dcm")
     assert "Research use only" in written.ContentDescription
     segment = written.SegmentSequence[0]
