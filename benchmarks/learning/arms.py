@@ -141,6 +141,11 @@ class Study:
         """The raw dataset, of all arms."""
         return self.output / "nnUNet_raw" / self.dataset
 
+    @property
+    def without_tumours(self) -> Path:
+        """The external patients without their tumours, as `write_without_tumours` writes them."""
+        return self.output / "without_tumours"
+
     def preprocessed(self, arm: Arm) -> Path:
         """Give the preprocessed dataset of an arm; the paper's plans have one name with and without a window."""
         return self._planned(arm) / "nnUNet_preprocessed" / self.dataset

@@ -19,17 +19,17 @@ _COLOURS = ("tab:green", "tab:blue", "tab:cyan", "tab:orange", "tab:red", "tab:p
 
 
 def write_learning_curves(study: Study, runs: Sequence[Finished]) -> Path:
-    """Draw Dice, and false positives of cases without a tumour, over compute time: mean, and the range over seeds."""
+    """Draw Dice, and false positives a scan, over compute time: mean, and the range over seeds."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for arm, colour in zip(ARMS, _COLOURS, strict=True):
         own = [one for one in runs if one.run.arm == arm.key]
         dice = {one.run: float(one.dice().mean()) for one in own}
-        false = {one.run: float(one.false_positives(tumour=False).mean()) for one in own}
+        false = {one.run: float(one.false_positives().mean()) for one in own}
         for axes, values in ((left, dice), (right, false)):
             _curve(axes, study, values, colour, arm.title)
     kind = "CPU seconds, one thread" if study.device == "cpu" else "GPU seconds"
-    for axes, title in ((left, "Dice, external cases"), (right, "False positives a scan, cases without a tumour")):
+    for axes, title in ((left, "Dice, external cases"), (right, "False positives a scan, external cases")):
         axes.set_xscale("log")
         ticks = [budget * study.seconds for budget in sorted({one.run.budget for one in runs})]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

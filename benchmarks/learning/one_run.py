@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import
 
 from benchmarks.learning import left_out
 from benchmarks.learning.arms import Arm, Run, Study, arm_of, read_study
-from benchmarks.learning.training import Trained, compute_clock, nnunets_predictor, set_seed, train_for
+from benchmarks.learning.training import compute_clock, nnunets_predictor, set_seed, train_for
 from nnunet_amt.base.files import read_rows, write_json
-from nnunet_amt.evaluation import evaluate
+from nnunet_amt.evaluation import EvaluationSettings, evaluate
+from nnunet_amt.evaluation.measure.case import count_masks
+from nnunet_amt.images.foreground import Foreground
 from nnunet_amt.images.image_file import read_ct_file
+from nnunet_amt.images.mask_file import read_foreground
 from nnunet_amt.images.mediastinum import RegionOfArrays
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.models.plans import CONFIGURATION
@@ -36,6 +40,9 @@ _LESS = (
 _TRAINERS = {
     kind.__name__: kind for kind in (nnUNetTrainerAMT, nnUNetTrainerAMTFast, nnUNetTrainer, nnUNetTrainerAdam, *_LESS)
 }
+
+_COUNTED = ("case_id", "dice", "reference_lesions", "lesion_tp_0.1", "lesion_fp_0.1")
+Predict = Callable[[Path, Path], None]
 
 
 def main() -> None:
@@ -63,8 +70,11 @@ def main() -> None:
         torch.equal(trained.best[name], trained.last[name]) for name in trained.last
     )
     for which in ("best",) if same else ("best", "last"):
-        seconds, cases = _judge(study, arm, run, trainer, trained, which)
-        record["cases"][which], record[f"seconds_a_ct_{which}"] = cases, seconds
+        trainer.network.load_state_dict(getattr(trained, which))
+        predict = _predictor(trainer, mirroring=arm.mirroring)
+        record[f"seconds_a_ct_{which}"], record["cases"][which] = _judge(study, run, predict, which)
+        if which == "best":
+            record["without_tumours"] = _found_without_tumours(study, run, predict)
     if same:
         record["cases"]["last"] = record["cases"]["best"]
     write_json(study.folder(run) / "run.json", record)
@@ -92,17 +102,18 @@ def _region(study: Study) -> Any:
     return json.loads((study.preprocessed(fast) / f"{fast.plans}.json").read_text())["mediastinal_region"]
 
 
-def _judge(
-    study: Study, arm: Arm, run: Run, trainer: nnUNetTrainer, trained: Trained, which: str
-) -> tuple[float, list[dict[str, Any]]]:
-    """Predict and evaluate the external cases; give the compute seconds of a CT, and what was counted of each."""
-    trainer.network.load_state_dict(getattr(trained, which))
+def _predictor(trainer: nnUNetTrainer, *, mirroring: bool) -> Predict:
+    """Give what makes a label map of the file of a CT, with the network as it is now."""
     trainer.network.eval()
     trainer.set_deep_supervision_enabled(False)
+    return _ours(trainer) if isinstance(trainer, nnUNetTrainerAMT) else _nnunets(trainer, mirroring=mirroring)
+
+
+def _judge(study: Study, run: Run, predict: Predict, which: str) -> tuple[float, list[dict[str, Any]]]:
+    """Predict and evaluate the external cases; give the compute seconds of a CT, and what was counted of each."""
     images = sorted((study.raw / "imagesTs").glob("*_0000.nii.gz"))
     output = study.folder(run) / which
     output.mkdir(parents=True, exist_ok=True)
-    predict = _ours(trainer) if isinstance(trainer, nnUNetTrainerAMT) else _nnunets(trainer, mirroring=arm.mirroring)
     clock = compute_clock(study.device)
     started = clock()
     for path in images:
@@ -110,11 +121,26 @@ def _judge(
     seconds = (clock() - started) / len(images)
     evaluated = study.folder(run) / f"evaluation_{which}"
     evaluate(output, study.raw / "labelsTs", evaluated, cohort=study.raw / "cohort.csv", figures=False)
-    wanted = ("case_id", "dice", "reference_lesions", "lesion_tp_0.1", "lesion_fp_0.1")
-    return seconds, [{name: row[name] for name in wanted} for row in read_rows(evaluated / "cases.csv")]
+    return seconds, [{name: row[name] for name in _COUNTED} for row in read_rows(evaluated / "cases.csv")]
 
 
-def _ours(trainer: nnUNetTrainerAMT) -> Any:
+def _found_without_tumours(study: Study, run: Run, predict: Predict) -> list[dict[str, str]]:
+    """Count what is found in the external patients without their tumours, as the evaluation counts lesions."""
+    output = study.folder(run) / "without_tumours"
+    output.mkdir(parents=True, exist_ok=True)
+    counted = []
+    for path in sorted((study.without_tumours / "images").glob("*.nii.gz")):
+        predict(path, output / path.name)
+        case_id, settings = path.name.partition(".")[0], EvaluationSettings()
+        found = read_foreground(output / path.name, case_id=case_id, foreground=settings.foreground)
+        nothing = Foreground((), found.spacing)
+        counts = count_masks(case_id, found, nothing, settings=settings)
+        row = (case_id, "", "0", "0", str(len(counts.prediction_voxels)))
+        counted.append(dict(zip(_COUNTED, row, strict=True)))
+    return counted
+
+
+def _ours(trainer: nnUNetTrainerAMT) -> Predict:
     plans = trainer.plans_manager.plans
     model = LoadedModel(
         network=trainer.network, device=trainer.device, parameters=0, grid=NetworkGrid.of_plans(plans),
@@ -129,7 +155,7 @@ def _ours(trainer: nnUNetTrainerAMT) -> Any:
     return predict
 
 
-def _nnunets(trainer: nnUNetTrainer, *, mirroring: bool) -> Any:
+def _nnunets(trainer: nnUNetTrainer, *, mirroring: bool) -> Predict:
     predictor = nnunets_predictor(trainer, mirroring=mirroring)
     reader = trainer.plans_manager.image_reader_writer_class()
 

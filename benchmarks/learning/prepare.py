@@ -14,7 +14,7 @@ from nnunetv2.experiment_planning.experiment_planners.residual_unets.residual_en
 from nnunetv2.experiment_planning.plan_and_preprocess_api import preprocess_dataset
 
 from benchmarks.learning.arms import Arm, Study
-from benchmarks.phantoms import write_harder_cohort
+from benchmarks.phantoms import write_harder_cohort, write_without_tumours
 from nnunet_amt.base.files import write_json
 from nnunet_amt.base.progress import Progress
 from nnunet_amt.dataset_conversion import convert
@@ -29,7 +29,7 @@ __all__ = ["make_dataset", "plan_arm"]
 
 
 def make_dataset(study: Study, jobs: int, progress: Progress) -> None:
-    """Make the phantom cohort and convert it."""
+    """Make the phantom cohort and convert it; and its external patients without their tumours."""
     manifest = write_harder_cohort(study.output / "cohort", design=study.design, jobs=jobs, progress=progress)
     convert(
         manifest,
@@ -39,6 +39,7 @@ def make_dataset(study: Study, jobs: int, progress: Progress) -> None:
         jobs=jobs,
         progress=progress,
     )
+    write_without_tumours(study.without_tumours, design=study.design, jobs=jobs, progress=progress)
 
 
 def plan_arm(study: Study, arm: Arm, jobs: int, progress: Progress) -> None:

@@ -20,7 +20,7 @@ _COLUMNS = (
     *("arm", "seed", "budget", "checkpoint", "iterations", "compute_seconds", "seconds_a_ct", "case_id"),
     *("tumour", "dice", "true_positives", "false_positives"),
 )
-_CHECKPOINTS = ("best", "last")
+_WITHOUT = "best, tumours taken out"
 
 
 @dataclass(frozen=True)
@@ -38,25 +38,30 @@ class Finished:
     run: Run
     record: Mapping[str, Any]
 
-    def cases(self, checkpoint: str, *, tumour: bool) -> list[Mapping[str, str]]:
-        """Give what was counted of the external cases with, or without, a tumour."""
-        return [case for case in self.record["cases"][checkpoint] if (int(case["reference_lesions"]) > 0) == tumour]
-
     def dice(self, checkpoint: str = "best") -> NDArray[np.float64]:
-        """Dice of the cases with a tumour."""
-        return np.array([float(case["dice"]) for case in self.cases(checkpoint, tumour=True)])
+        """Dice of the external cases with a tumour."""
+        return np.array([float(case["dice"]) for case in self.record["cases"][checkpoint] if _has_tumour(case)])
 
-    def false_positives(self, checkpoint: str = "best", *, tumour: bool) -> NDArray[np.float64]:
-        """Count the false positives of each case with, or without, a tumour."""
-        return np.array([float(case["lesion_fp_0.1"]) for case in self.cases(checkpoint, tumour=tumour)])
+    def false_positives(self) -> NDArray[np.float64]:
+        """Count the false positives of each external case."""
+        return _false_positives(self.record["cases"]["best"])
 
-    def all_false_positives(self) -> NDArray[np.float64]:
-        """Count the false positives of each case, those with a tumour first."""
-        return np.concatenate([self.false_positives(tumour=tumour) for tumour in (True, False)])
+    def without_tumours(self) -> NDArray[np.float64]:
+        """Count the false positives of the external cases without a tumour, and of the others with theirs taken out."""
+        own = [case for case in self.record["cases"]["best"] if not _has_tumour(case)]
+        return _false_positives([*own, *self.record.get("without_tumours", [])])
 
     def seconds_a_ct(self) -> float:
         """Compute seconds from the file of a CT to that of its label map."""
         return float(self.record["seconds_a_ct_best"])
+
+
+def _has_tumour(case: Mapping[str, str]) -> bool:
+    return int(case["reference_lesions"]) > 0
+
+
+def _false_positives(cases: Sequence[Mapping[str, str]]) -> NDArray[np.float64]:
+    return np.array([float(case["lesion_fp_0.1"]) for case in cases])
 
 
 def collect_runs(study: Study) -> list[Finished]:
@@ -72,8 +77,9 @@ def collect_runs(study: Study) -> list[Finished]:
 def _rows(runs: Sequence[Finished]) -> Iterator[dict[str, Any]]:
     for finished in runs:
         record = finished.record
-        for checkpoint in _CHECKPOINTS:
-            for case in record["cases"][checkpoint]:
+        judged = {**record["cases"], _WITHOUT: record.get("without_tumours", [])}
+        for checkpoint, cases in judged.items():
+            for case in cases:
                 yield {
                     "arm": finished.run.arm,
                     "seed": finished.run.seed,
@@ -83,7 +89,7 @@ def _rows(runs: Sequence[Finished]) -> Iterator[dict[str, Any]]:
                     "compute_seconds": f"{record['seconds']:.1f}",
                     "seconds_a_ct": f"{finished.seconds_a_ct():.2f}",
                     "case_id": case["case_id"],
-                    "tumour": "yes" if int(case["reference_lesions"]) else "no",
+                    "tumour": "yes" if _has_tumour(case) else "no",
                     "dice": case["dice"],
                     "true_positives": case["lesion_tp_0.1"],
                     "false_positives": case["lesion_fp_0.1"],
@@ -109,7 +115,7 @@ def write_comparison(study: Study, runs: Sequence[Finished]) -> str:
     """Write ``comparison.md``, what each arm reached at each budget and how far it is from the fast recipe."""
     head = (
         "arm", "seeds", "steps", "s a CT", "Dice (SD over seeds)", "Dice, last checkpoint", "fast - arm (95% CI)",
-        "FP/scan without tumour", "FP/scan", "arm - fast (95% CI)",
+        "FP/scan", "arm - fast (95% CI)", "cases without tumour", "their FP/scan", "arm - fast (95% CI)",
     )  # fmt: skip
     lines = ["# The same compute time, then the external phantoms", ""]
     for budget in sorted({one.run.budget for one in runs}):
@@ -134,12 +140,17 @@ def _cells(title: str, found: Mapping[int, Finished], fast: Mapping[int, Finishe
     runs = list(found.values())
     means = [run.dice().mean() for run in runs]
     spread = f" ({np.std(means, ddof=1):.3f})" if len(runs) > 1 else ""
-    paired = sorted(found.keys() & fast.keys()) if found is not fast else []
-    better, fewer = "", ""
-    if paired and title != "fast":
+    paired = sorted(found.keys() & fast.keys()) if title != "fast" else []
+    better, fewer, fewer_without = "", "", ""
+    if paired:
         better = _difference([fast[seed].dice() - found[seed].dice() for seed in paired])
-        fewer = _difference([found[seed].all_false_positives() - fast[seed].all_false_positives() for seed in paired])
-    false = [run.all_false_positives() for run in runs]
+        fewer = _difference([found[seed].false_positives() - fast[seed].false_positives() for seed in paired])
+    # of an earlier version's runs there are few cases without a tumour: where some have more, these count
+    most = max(run.without_tumours().size for run in runs)
+    without = [run.without_tumours() for run in runs if run.without_tumours().size == most]
+    alike = [seed for seed in paired if found[seed].without_tumours().size == fast[seed].without_tumours().size == most]
+    if alike:
+        fewer_without = _difference([found[seed].without_tumours() - fast[seed].without_tumours() for seed in alike])
     return [
         title,
         str(len(runs)),
@@ -148,9 +159,11 @@ def _cells(title: str, found: Mapping[int, Finished], fast: Mapping[int, Finishe
         f"{np.mean(means):.3f}{spread}",
         f"{np.mean([run.dice('last').mean() for run in runs]):.3f}",
         better,
-        f"{np.mean([run.false_positives(tumour=False).mean() for run in runs]):.2f}",
-        f"{np.mean(false):.2f}",
+        f"{np.mean([run.false_positives() for run in runs]):.2f}",
         fewer,
+        f"{most} x {len(without)} seeds",
+        f"{np.mean(without):.2f}",
+        fewer_without,
     ]
 
 

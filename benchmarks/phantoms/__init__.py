@@ -2,7 +2,12 @@
 
 from benchmarks.phantoms.counts_cohort import write_counts_cohort
 from benchmarks.phantoms.distractors import DISTRACTORS, Distractor, Distractors
-from benchmarks.phantoms.harder import HARDER_DESIGN, plan_harder_cohort, write_harder_cohort
+from benchmarks.phantoms.harder import (
+    HARDER_DESIGN,
+    plan_harder_cohort,
+    write_harder_cohort,
+    write_without_tumours,
+)
 
 __all__ = [
     "DISTRACTORS",
@@ -12,4 +17,5 @@ __all__ = [
     "plan_harder_cohort",
     "write_counts_cohort",
     "write_harder_cohort",
+    "write_without_tumours",
 ]

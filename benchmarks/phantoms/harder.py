@@ -95,6 +95,23 @@ def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase
     return cases
 
 
+def write_without_tumours(
+    folder: Path, *, design: CohortDesign = HARDER_DESIGN, jobs: int = 1, progress: Progress = silent
+) -> Path:
+    """Write the external patients of `plan_harder_cohort` who have a tumour once more, without it.
+
+    They are as many cases with nothing to find, of the same scanners, anatomy and distractors. Gives their manifest.
+    """
+    cases = [
+        replace(case, request=replace(case.request, tumours=()))
+        for case in plan_harder_cohort(design)
+        if case.split == "external" and not case.no_tumour
+    ]
+    return write_planned_cohort(
+        folder, design=design, cases=cases, difficulty="harder, without tumours", jobs=jobs, progress=progress
+    )
+
+
 def _harder(case: PlannedCase, seed: int, place: float, *, without: bool) -> PlannedCase:
     rng = np.random.default_rng([seed, case.index, 6])
     practice = _EXTERNAL if case.split == "external" else _DEVELOPMENT

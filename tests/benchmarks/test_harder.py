@@ -16,7 +16,9 @@ from benchmarks.phantoms import (
     Distractors,
     plan_harder_cohort,
     write_harder_cohort,
+    write_without_tumours,
 )
+from nnunet_amt.base.files import read_rows
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.measure.distances import largest_diameters
 from nnunet_amt.phantom import (
@@ -180,3 +182,16 @@ def test_the_same_seed_writes_the_same_voxels_and_no_other_plan_gets_into_the_fo
         assert np.array_equal(first, second), path.name
     with pytest.raises(BadInputError, match="choose another folder"):
         write_phantom_cohort(tmp_path / "one", design=TINY)
+
+
+def test_the_external_patients_are_drawn_without_their_tumours(tmp_path: Path) -> None:
+    """Of the others only what no tumour moves is the same: scanner, slice thickness and contrast phase."""
+    folder = write_without_tumours(tmp_path, design=TINY).parent
+    wanted = {case.case_id: case for case in plan_harder_cohort(TINY) if case.split == "external" and case.mask}
+    rows = read_rows(folder / "manifest.csv")
+    assert [row["case_id"] for row in rows] == list(wanted)
+    for row in rows:
+        assert (row["mask"], row["no_tumour"], row["split"]) == ("", "yes", "external")
+        assert row["manufacturer"] == wanted[row["case_id"]].request.manufacturer
+        spacing = sitk.ReadImage(str(folder / row["image"])).GetSpacing()
+        assert spacing[2] == wanted[row["case_id"]].request.slice_thickness

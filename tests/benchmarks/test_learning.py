@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,21 +24,29 @@ def study_of(folder: Path, **changes: Any) -> Study:
     return replace(Study(folder, budgets=(1, 3), seeds=(1, 2), arms=("fast", "paper")), **changes)
 
 
-def write_run(study: Study, run: Run, dice: list[float | None], false_positives: list[int]) -> None:
-    """Write a run of so many cases; one whose Dice is None has no tumour."""
-    cases = [
+def cases_of(dice: Sequence[float | None], false_positives: Sequence[int]) -> list[dict[str, str]]:
+    """Give so many cases; one whose Dice is None has no tumour."""
+    return [
         {
             "case_id": f"c{number}", "dice": "" if one is None else str(one),
             "reference_lesions": "0" if one is None else "1", "lesion_tp_0.1": "0", "lesion_fp_0.1": str(false),
         }
         for number, (one, false) in enumerate(zip(dice, false_positives, strict=True))
     ]  # fmt: skip
+
+
+def write_run(
+    study: Study, run: Run, dice: list[float | None], false_positives: list[int], without: Sequence[int] = ()
+) -> None:
+    """Write a run with the false positives of its external cases, and of those whose tumours are taken out."""
+    cases = cases_of(dice, false_positives)
     record = {
         **asdict(run),
         "seconds": 30.0,
         "iterations": 7,
         "seconds_a_ct_best": 1.5,
         "cases": {"best": cases, "last": cases},
+        "without_tumours": cases_of([None] * len(without), without),
     }
     study.folder(run).mkdir(parents=True)
     (study.folder(run) / "run.json").write_text(json.dumps(record))
@@ -79,17 +88,18 @@ def test_the_comparison_pairs_seeds_and_cases(tmp_path: Path) -> None:
     """Fast is 0.1 better in each case of each seed; a case without a tumour has no Dice, but false positives."""
     study = study_of(tmp_path, budgets=(1,))
     for seed in (1, 2):
-        write_run(study, Run("fast", seed, 1), [0.5, 0.7, None], [0, 0, 1])
-        write_run(study, Run("paper", seed, 1), [0.4, 0.6, None], [1, 0, 3])
+        write_run(study, Run("fast", seed, 1), [0.5, 0.7, None], [0, 0, 1], [0, 2])
+        write_run(study, Run("paper", seed, 1), [0.4, 0.6, None], [1, 0, 3], [2, 4])
     runs = collect_runs(study)
     text = write_comparison(study, runs)
     fast, paper = (next(line for line in text.splitlines() if line.startswith(f"| {name} |")) for name in ARM_TITLES)
-    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "1.00", "0.33", " |"]
+    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "0.33", "", "3 x 2 seeds", "1.00", " |"]
     assert paper.split(" | ")[4:] == [
-        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "3.00", "1.33", "+1.000 (+0.000 to +2.000) |",
+        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "1.33", "+1.000 (+0.000 to +2.000)", "3 x 2 seeds",
+        "3.00", "+2.000 (+2.000 to +2.000) |",
     ]  # fmt: skip
     rows = read_rows(tmp_path / "runs.csv")
-    assert len(rows) == 2 * 2 * 2 * 3  # arms, seeds, checkpoints, cases
+    assert len(rows) == 2 * 2 * (2 * 3 + 2)  # arms, seeds; cases of each checkpoint, and those without their tumours
     assert [row["tumour"] for row in rows[:3]] == ["yes", "yes", "no"]
     assert write_learning_curves(study, runs).stat().st_size > 0
 
@@ -102,6 +112,19 @@ def test_runs_of_an_earlier_call_are_counted(tmp_path: Path) -> None:
     runs = collect_runs(replace(study, arms=("paper",), seeds=(2,), budgets=(1,)))
     assert [one.run.name for one in runs] == ["fast_27x_seed1", "paper_27x_seed1"]
     assert "## 810 s" in write_comparison(study, runs)
+
+
+def test_runs_without_more_cases_without_a_tumour_are_not_mixed_with_others(tmp_path: Path) -> None:
+    """The first seed of an earlier version has one such case, the second three: the mean is of the second alone."""
+    study = study_of(tmp_path, budgets=(1,))
+    for arm, more in (("fast", [0, 0]), ("paper", [1, 1])):
+        write_run(study, Run(arm, 1, 1), [0.5, None], [0, 9])
+        write_run(study, Run(arm, 2, 1), [0.5, None], [0, 1], more)
+    text = write_comparison(study, collect_runs(study))
+    fast, paper = (next(line for line in text.splitlines() if line.startswith(f"| {name} |")) for name in ARM_TITLES)
+    assert fast.split(" | ")[9:] == ["3 x 1 seeds", "0.33", " |"]
+    assert paper.split(" | ")[9] == "3 x 1 seeds"
+    assert paper.split(" | ")[10:] == ["1.00", "+0.667 (+0.000 to +1.000) |"]
 
 
 ARM_TITLES = ("fast", "paper")
