@@ -143,7 +143,7 @@ class Study:
 
     @property
     def without_tumours(self) -> Path:
-        """The external patients without their tumours, as `write_without_tumours` writes them."""
+        """Folder of the scans of `write_without_tumours`."""
         return self.output / "without_tumours"
 
     def preprocessed(self, arm: Arm) -> Path:

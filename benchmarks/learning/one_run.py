@@ -129,7 +129,7 @@ def _found_without_tumours(study: Study, run: Run, predict: Predict) -> list[dic
     output = study.folder(run) / "without_tumours"
     output.mkdir(parents=True, exist_ok=True)
     counted = []
-    for path in sorted((study.without_tumours / "images").glob("*.nii.gz")):
+    for path in sorted(study.without_tumours.glob("*.nii.gz")):
         predict(path, output / path.name)
         case_id, settings = path.name.partition(".")[0], EvaluationSettings()
         found = read_foreground(output / path.name, case_id=case_id, foreground=settings.foreground)

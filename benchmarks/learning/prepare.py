@@ -39,7 +39,7 @@ def make_dataset(study: Study, jobs: int, progress: Progress) -> None:
         jobs=jobs,
         progress=progress,
     )
-    write_without_tumours(study.without_tumours, design=study.design, jobs=jobs, progress=progress)
+    write_without_tumours(study.without_tumours, manifest.parent, design=study.design, progress=progress)
 
 
 def plan_arm(study: Study, arm: Arm, jobs: int, progress: Progress) -> None:

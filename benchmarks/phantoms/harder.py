@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.phantoms.distractors import DISTRACTORS, Distractors
 from nnunet_amt.base.progress import Progress, silent
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.mask_file import read_geometry
+from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.phantom.cohort import write_planned_cohort
 from nnunet_amt.phantom.plan import CohortDesign, PlannedCase, plan_cohort
+from nnunet_amt.phantom.render import Phantom, render_phantom
 from nnunet_amt.phantom.scanner import ContrastPhase, Kernel
 from nnunet_amt.phantom.tumour import TumourRequest
 
@@ -96,20 +101,42 @@ def plan_harder_cohort(design: CohortDesign = HARDER_DESIGN) -> list[PlannedCase
 
 
 def write_without_tumours(
-    folder: Path, *, design: CohortDesign = HARDER_DESIGN, jobs: int = 1, progress: Progress = silent
-) -> Path:
-    """Write the external patients of `plan_harder_cohort` who have a tumour once more, without it.
+    folder: Path, cohort: Path, *, design: CohortDesign = HARDER_DESIGN, progress: Progress = silent
+) -> None:
+    """Draw the external patients of `write_harder_cohort` who have a tumour once more, without it.
 
-    They are as many cases with nothing to find, of the same scanners, anatomy and distractors. Gives their manifest.
+    They are as many scans with nothing to find, of the same scanners, anatomy and distractors, and of the same length.
+    The length matters: scans of the cohort end 60 mm from a tumour, so that a network has seen few lower halves of
+    hearts, and takes them for tumours.
+
+    Parameters
+    ----------
+    folder
+        Gets an image a case, called ``CASE.nii.gz``.
+    cohort
+        Folder of the cohort.
     """
-    cases = [
-        replace(case, request=replace(case.request, tumours=()))
-        for case in plan_harder_cohort(design)
-        if case.split == "external" and not case.no_tumour
-    ]
-    return write_planned_cohort(
-        folder, design=design, cases=cases, difficulty="harder, without tumours", jobs=jobs, progress=progress
-    )
+    cases = [case for case in plan_harder_cohort(design) if case.split == "external" and case.mask]
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, case in enumerate(cases, start=1):
+        path = folder / f"{case.case_id}.nii.gz"
+        if not path.exists():
+            with_tumour = read_geometry(cohort / case.image)
+            phantom = render_phantom(design.seed, case.index, replace(case.request, tumours=()))
+            image, grid = _of_length(phantom, with_tumour)
+            write_nifti(path, image, geometry=grid)
+        progress(done, len(cases), "phantoms without their tumours")
+
+
+def _of_length(phantom: Phantom, scan: Geometry) -> tuple[NDArray[np.int16], Geometry]:
+    """Give the slices of a phantom, (z, y, x), that lie in the heights that a scan covers, and their grid."""
+    thickness, *_ = phantom.spacing
+    heights = phantom.origin[2] + thickness * np.arange(len(phantom.image))
+    lowest, highest = scan.origin[2], scan.origin[2] + scan.spacing[2] * (scan.size[2] - 1)
+    kept = np.flatnonzero((heights > lowest - thickness / 2) & (heights < highest + thickness / 2))
+    image = phantom.image[kept[0] : kept[-1] + 1]
+    grid = replace(scan, origin=(*phantom.origin[:2], float(heights[kept[0]])), size=image.shape[::-1])
+    return image, grid
 
 
 def _harder(case: PlannedCase, seed: int, place: float, *, without: bool) -> PlannedCase:

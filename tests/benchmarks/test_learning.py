@@ -93,10 +93,10 @@ def test_the_comparison_pairs_seeds_and_cases(tmp_path: Path) -> None:
     runs = collect_runs(study)
     text = write_comparison(study, runs)
     fast, paper = (next(line for line in text.splitlines() if line.startswith(f"| {name} |")) for name in ARM_TITLES)
-    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "0.33", "", "3 x 2 seeds", "1.00", " |"]
+    assert fast.split(" | ")[4:] == ["0.600 (0.000)", "0.600", "", "0.33", "", "2", "1.00", " |"]
     assert paper.split(" | ")[4:] == [
-        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "1.33", "+1.000 (+0.000 to +2.000)", "3 x 2 seeds",
-        "3.00", "+2.000 (+2.000 to +2.000) |",
+        "0.500 (0.000)", "0.500", "+0.100 (+0.100 to +0.100)", "1.33", "+1.000 (+0.000 to +2.000)", "2", "3.00",
+        "+2.000 (+2.000 to +2.000) |",
     ]  # fmt: skip
     rows = read_rows(tmp_path / "runs.csv")
     assert len(rows) == 2 * 2 * (2 * 3 + 2)  # arms, seeds; cases of each checkpoint, and those without their tumours
@@ -114,17 +114,18 @@ def test_runs_of_an_earlier_call_are_counted(tmp_path: Path) -> None:
     assert "## 810 s" in write_comparison(study, runs)
 
 
-def test_runs_without_more_cases_without_a_tumour_are_not_mixed_with_others(tmp_path: Path) -> None:
-    """The first seed of an earlier version has one such case, the second three: the mean is of the second alone."""
+def test_scans_without_tumours_are_of_the_runs_that_have_some(tmp_path: Path) -> None:
+    """An older run has none, and the patients of the cohort who have no tumour are not among them."""
     study = study_of(tmp_path, budgets=(1,))
-    for arm, more in (("fast", [0, 0]), ("paper", [1, 1])):
+    for arm, without in (("fast", [0, 0]), ("paper", [1, 1])):
         write_run(study, Run(arm, 1, 1), [0.5, None], [0, 9])
-        write_run(study, Run(arm, 2, 1), [0.5, None], [0, 1], more)
+        write_run(study, Run(arm, 2, 1), [0.5, None], [0, 9], without)
+    write_run(study, Run("window", 1, 1), [0.5, None], [0, 9])
     text = write_comparison(study, collect_runs(study))
-    fast, paper = (next(line for line in text.splitlines() if line.startswith(f"| {name} |")) for name in ARM_TITLES)
-    assert fast.split(" | ")[9:] == ["3 x 1 seeds", "0.33", " |"]
-    assert paper.split(" | ")[9] == "3 x 1 seeds"
-    assert paper.split(" | ")[10:] == ["1.00", "+0.667 (+0.000 to +1.000) |"]
+    cells = {line.split(" | ")[0].strip("| "): line.split(" | ")[9:] for line in text.splitlines()}
+    assert cells["fast"] == ["1", "0.00", " |"]
+    assert cells["paper"] == ["1", "1.00", "+1.000 (+1.000 to +1.000) |"]
+    assert cells["paper + window"] == ["", "", " |"]
 
 
 ARM_TITLES = ("fast", "paper")
