@@ -64,7 +64,8 @@ def _plan_nnunets(study: Study, arm: Arm, jobs: int, progress: Progress) -> None
     For small volumes it would plan patches of the whole in batches of up to 33; see `Study.nnunets_step`.
     """
     record = study.preprocessed(arm) / "planned.json"
-    wanted = {"spacing": list(study.spacing), "narrower": study.narrower, "step": study.nnunets_step}
+    settings = {"spacing": study.spacing, "narrower": study.narrower, "step": study.nnunets_step}
+    wanted = json.loads(json.dumps(settings))  # its tuples as they come back
     if record.is_file() and json.loads(record.read_text(encoding="utf-8")) == wanted:
         return
     fingerprint(
