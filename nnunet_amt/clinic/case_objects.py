@@ -19,16 +19,18 @@ from nnunet_amt.clinic.source_series import MOVED_BACK, SourceSeries
 from nnunet_amt.clinic.structured_report import write_structured_report
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.images.dicom.files import quiet_readers
+from nnunet_amt.images.mask_on_grid import implausible_size
 
 Kind = Literal["seg", "rtstruct", "sc", "sr"]
 Empty = Literal["nothing", "sc"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_LESIONS = 99
+MOST_EDGES = 1_000_000  # of pixels along which contours run; each takes up to two kilobytes on writing
 SEG, RTSTRUCT, SC_PAGES, REPORT = "seg.dcm", "rtstruct.dcm", "sc_*.dcm", "sr.dcm"
 
 
-class TooManyLesionsError(WorkFailedError):
-    """A mask has more lesions than anybody could look at."""
+class NoiseError(WorkFailedError):
+    """A mask is of more lesions, or of longer outlines, than anybody could look at."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class ObjectOptions:
 class CaseObjects:
     """A mask on the CT series that it belongs to, ready to be written; CT and mask are (z, y, x) with LPS axes.
 
-    Of more lesions than `MOST_LESIONS` none is written by itself.
+    Noise is not written: more lesions than `MOST_LESIONS`, or contours along more than `MOST_EDGES`.
     """
 
     source: SourceSeries
@@ -79,8 +81,8 @@ class CaseObjects:
 
         Raises
         ------
-        TooManyLesionsError
-            If a segment, an ROI or a page would be written of each of more than `MOST_LESIONS`.
+        NoiseError
+            If what was found is noise more likely than tumours.
         """
         with quiet_readers():  # of over-long UIDs that the CT has, which are taken over as they are
             return self._write(folder, maker, options)
@@ -91,7 +93,7 @@ class CaseObjects:
             if options.empty == "nothing":
                 return []
             return write_pages(folder, self.source, [empty_page(self._about(maker))], maker=maker)
-        self._require_few(options)
+        self._require_no_noise(options)
         structures = self._structures(together=options.together)
         files = []
         if "seg" in options.kinds or "sr" in options.kinds:
@@ -107,12 +109,24 @@ class CaseObjects:
             files += write_pages(folder, self.source, self._pages(maker), maker=maker)
         return files
 
-    def _require_few(self, options: ObjectOptions) -> None:
+    def _require_no_noise(self, options: ObjectOptions) -> None:
+        if not options.kinds:
+            return
+        what = implausible_size(self.mask, voxel_mm3=self.source.series.geometry.voxel_volume_mm3)
+        if what:
+            raise NoiseError(f"the mask {what}; look at it")
         count = len(self.lesions)
-        if count > MOST_LESIONS and options.kinds and (not options.together or "sc" in options.kinds):
-            raise TooManyLesionsError(
-                f"{count} lesions were found, which is noise more likely than tumours, and at most {MOST_LESIONS} are "
-                "written; look at the mask, and raise --minimum-voxels or choose an operating point"
+        edges = sum(_edges(lesion.box.mask) for lesion in self.lesions) if "rtstruct" in options.kinds else 0
+        if count > MOST_LESIONS and (not options.together or "sc" in options.kinds):
+            what = f"{count} lesions were found, which is noise more likely than tumours, and at most {MOST_LESIONS}"
+        elif edges > MOST_EDGES:
+            what = (
+                f"the outlines run along {edges} edges of pixels, which is noise more likely than tumours, and at most "
+                f"{MOST_EDGES}"
+            )
+        if what:
+            raise NoiseError(
+                f"{what} are written; look at the mask, and raise --minimum-voxels or choose an operating point"
             )
 
     def _structures(self, *, together: bool) -> Structures:
@@ -141,6 +155,12 @@ class CaseObjects:
         index = self.source.slice_of(lesion.box)
         number = self.source.slices[index].get("InstanceNumber")
         return int(number) if number not in (None, "") else index + 1
+
+
+def _edges(mask: NDArray[np.bool_]) -> int:
+    """Count the edges of pixels, in axial slices, that have tumour on one side alone."""
+    padded = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
+    return sum(int(np.count_nonzero(np.diff(padded, axis=axis))) for axis in (1, 2))
 
 
 def remove_objects(folder: Path) -> None:

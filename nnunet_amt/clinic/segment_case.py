@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from nnunet_amt.base.files import atomic_path, write_json
-from nnunet_amt.clinic.case_objects import CaseObjects, ObjectOptions, TooManyLesionsError, remove_objects
+from nnunet_amt.clinic.case_objects import CaseObjects, NoiseError, ObjectOptions, remove_objects
 from nnunet_amt.clinic.case_results import (
     CT_CROP,
     LABEL_MAP,
@@ -211,7 +211,7 @@ class CaseRun:
             return [], names, ""
         try:
             files = objects.write(self.output / case.case_id, maker=maker, options=self.options.objects)
-        except TooManyLesionsError as error:  # to be seen on the page
+        except NoiseError as error:  # to be seen on the page
             return [], names, f"no DICOM objects: {error}"
         return files, names, source.note if files else "no DICOM objects: nothing was found"
 

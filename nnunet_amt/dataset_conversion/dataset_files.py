@@ -56,7 +56,7 @@ _REASONS: dict[type[AMTError], str] = {
     ImageReadError: "CT or mask cannot be read",
     GeometryMismatchError: "mask does not fit the CT",
     EmptyMaskError: "mask is empty",
-    WholeMaskError: "mask covers the whole CT",
+    WholeMaskError: "mask larger than any tumour",
     TumourInMaskError: "mask holds a tumour where none is stated",
     LabelValueError: "mask holds other labels",
     ContourError: "contours contradict each other or are missing",

@@ -7,7 +7,9 @@ was cut off in a copy would pass as one with less tumour.
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,8 +44,8 @@ def require_whole_file(path: Path, *, name: str | None = None) -> None:
 def file_damage(path: Path) -> str | None:
     """Read a NIfTI, NRRD or MHA file through: its length, its checksums and, in NIfTI, header and floats.
 
-    Detached pixel files (``.nhdr``, ``.mhd``) and uncompressed NRRD are left to SimpleITK, which checks their length
-    itself and keeps NaN.
+    Detached pixel files of NRRD (``.nhdr``), uncompressed ones of ``.mhd`` and uncompressed NRRD are left to SimpleITK,
+    which checks their length itself and keeps NaN.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def file_damage(path: Path) -> str | None:
         again"`` or ``"holds NaN or infinite values (2 of 60 voxels); ..."``; None if the file is whole. One that
         cannot be opened is an ImageReadError.
     """
-    return _damage(path, _check_nifti, _check_text_header_format)
+    return _damage(path, _check_nifti, lambda file: _check_text_header_format(file, path.parent))
 
 
 def header_damage(path: Path) -> str | None:
@@ -115,7 +117,7 @@ def _damage(path: Path, check_nifti: Callable, check_others: Callable) -> str | 
         with path.open("rb") as file:
             if is_nifti_name(path):
                 check_nifti(file)
-            elif path.suffix.lower() in (".nrrd", ".mha"):
+            elif path.suffix.lower() in (".nrrd", ".mha", ".mhd"):
                 check_others(file)
     except (zlib.error, NiftiHeaderError, _DamageError) as error:
         return f"is damaged ({error}); copy or export it again"
@@ -158,39 +160,62 @@ def _read_nifti_header(chunks: Iterator[bytes]) -> tuple[NiftiHeader, bytes]:
     return parse_header(head), head
 
 
-def _check_text_header_format(file: BinaryIO) -> None:
-    """Check what follows the text header of an NRRD or MHA file; SimpleITK checks uncompressed NRRD itself."""
+def _check_text_header_format(file: BinaryIO, folder: Path) -> None:
+    """Check the voxels of an NRRD, MHA or MHD file in a folder; SimpleITK checks uncompressed NRRD and MHD itself."""
     fields = _text_header_fields(file)
-    local = fields.get(b"elementdatafile") == b"local"
-    compressed_mha = local and fields.get(b"compresseddata") == b"true"
-    if compressed_mha or fields.get(b"encoding") in (b"gz", b"gzip"):
+    if fields.get(b"encoding", b"").lower() in (b"gz", b"gzip"):
         for _ in _decompressed(file, _CHUNK):
             pass
-    elif local:
-        _check_mha_length(file, fields)
+    voxels = fields.get(b"elementdatafile", b"")
+    if _is_true(fields, b"compresseddata"):
+        if voxels.lower() == b"local":
+            _check_packed_metaimage(file, fields)
+        elif b"%" not in voxels and not voxels.lower().startswith(b"list"):  # many files have a slice each
+            path = folder / os.fsdecode(voxels)
+            if not path.is_file():
+                raise _DamageError(f"its voxels, {path.name}, are not beside it")
+            with path.open("rb") as beside:
+                _check_packed_metaimage(beside, fields)
+    elif voxels.lower() == b"local" and (needed := _metaimage_bytes(fields)) is not None:
+        start = file.tell()
+        held = file.seek(0, 2) - start
+        if held < needed:
+            raise _DamageError(f"it holds {held} of {needed} bytes of voxels")
 
 
 def _text_header_fields(file: BinaryIO) -> dict[bytes, bytes]:
-    """Read the text header of an NRRD or MHA file, in small letters, up to the voxels."""
+    """Read the text header of an NRRD, MHA or MHD file up to the voxels; names in small letters."""
     fields: dict[bytes, bytes] = {}
-    while line := file.readline(_CHUNK).lower():
+    while line := file.readline(_CHUNK):
         name, _, value = line.partition(b":" if b":" in line and b"=" not in line else b"=")
-        fields[name.strip()] = value.strip()
-        if not line.strip() or name.strip() == b"elementdatafile":
+        fields[name.strip().lower()] = value.strip()
+        if not line.strip() or name.strip().lower() == b"elementdatafile":
             break
     return fields
 
 
-def _check_mha_length(file: BinaryIO, fields: dict[bytes, bytes]) -> None:
-    voxel_bytes = _MHA_BYTES.get(fields.get(b"elementtype", b""))
+def _is_true(fields: dict[bytes, bytes], name: bytes) -> bool:
+    """Tell as MetaIO does, by the first letter."""
+    return fields.get(name, b"")[:1] in (b"T", b"t", b"1")
+
+
+def _metaimage_bytes(fields: dict[bytes, bytes]) -> int | None:
+    """Give the bytes that the voxels of a MetaImage take unpacked; None if the header does not tell."""
+    voxel_bytes = _MHA_BYTES.get(fields.get(b"elementtype", b"").lower())
     sizes = [*fields.get(b"dimsize", b"").split(), fields.get(b"elementnumberofchannels", b"1")]
-    if voxel_bytes is None or fields.get(b"binarydata") != b"true" or not all(size.isdigit() for size in sizes):
-        return
-    needed = voxel_bytes * math.prod(map(int, sizes))
-    start = file.tell()
-    held = file.seek(0, 2) - start
-    if held < needed:
-        raise _DamageError(f"it holds {held} of {needed} bytes of voxels")
+    if voxel_bytes is None or not _is_true(fields, b"binarydata") or not all(size.isdigit() for size in sizes):
+        return None
+    return voxel_bytes * math.prod(map(int, sizes))
+
+
+def _check_packed_metaimage(file: BinaryIO, fields: dict[bytes, bytes]) -> None:
+    """Unpack as many bytes as the header says there are, which is what ITK does, without looking at what comes out."""
+    size = fields.get(b"compresseddatasize", b"")
+    if not size.isdigit():
+        raise _DamageError("it does not say how long its compressed voxels are, CompressedDataSize")
+    unpacked = sum(map(len, _decompressed(io.BytesIO(file.read(int(size))), _CHUNK)))
+    if (needed := _metaimage_bytes(fields)) is not None and unpacked < needed:
+        raise _DamageError(f"its compressed voxels are {unpacked} of {needed} bytes")
 
 
 def _unpacked(file: BinaryIO, size: int) -> Iterator[bytes]:

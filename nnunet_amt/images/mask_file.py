@@ -199,13 +199,14 @@ class LabelFile:
         image = self.file.read(self.file.path.parent)
         mask = tumour_mask(sitk.GetArrayViewFromImage(image), name=name, has_ignore_label=self.has_ignore_label)
         if not self.resample:
-            require_tumour(mask == 1, name=name)
+            require_tumour(mask == 1, name=name, voxel_mm3=geometry.voxel_volume_mm3)
             return MaskOnGrid(mask)
         labels = sitk.GetImageFromArray(mask)
         labels.CopyInformation(image)
         outside = IGNORE_LABEL if self.has_ignore_label else 0
         resampled = resampled_mask(labels, geometry, name=name, outside=outside)
-        require_tumour(resampled.labels == 1, name=f"{name}, resampled to the CT's grid")
+        name = f"{name}, resampled to the CT's grid"
+        require_tumour(resampled.labels == 1, name=name, voxel_mm3=geometry.voxel_volume_mm3)
         return resampled
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN_VOLUMES = 5
 CT_FOR_MASK = "is a CT, not a mask; give the file with the outlines: an RTSTRUCT, a DICOM SEG or a label file"
+_MOST_OF_CT, _MOST_LITRES = 2 / 3, 10  # that can be tumour
 _AIR_HU = -200  # a CT has air round the patient and in the lungs; no label is so low
 
 
@@ -24,7 +25,7 @@ class EmptyMaskError(LabelValueError):
 
 
 class WholeMaskError(LabelValueError):
-    """A mask has nothing but tumour."""
+    """A mask is larger than any tumour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +100,28 @@ def looks_like_ct(values: NDArray) -> bool:
     return bool(values.size and (values <= _AIR_HU).any())
 
 
-def require_tumour(mask: NDArray, *, name: str) -> None:
-    """Raise LabelValueError for a mask on the CT's grid that is empty, or covers all of it."""
+def require_tumour(mask: NDArray, *, name: str, voxel_mm3: float) -> None:
+    """Raise LabelValueError for a mask on the CT's grid that is empty, or larger than any tumour."""
     require_any(mask, name=name)
-    if mask.all():
+    if rule := implausible_size(mask, voxel_mm3=voxel_mm3):
         raise WholeMaskError(
-            f"{name}: covers the whole CT, all {mask.size} voxels are tumour; draw it or give the case an "
+            f"{name}: {rule}; is it inverted, or the outline of the body? Draw the tumour, or give the case an "
             "exclusion_reason"
         )
+
+
+def implausible_size(mask: NDArray, *, voxel_mm3: float) -> str:
+    """Say what shows that a mask is no tumour by its size, but the background, the body or noise; empty for nothing.
+
+    A ball in the box round it is half of the box; the largest tumours of the mediastinum have some litres.
+    """
+    voxels = int(np.count_nonzero(mask))
+    share, litres = voxels / max(mask.size, 1), voxels * voxel_mm3 / 1e6
+    if share > _MOST_OF_CT:
+        return f"covers {share:.0%} of the CT, at most two thirds are plausible"
+    if litres > _MOST_LITRES:
+        return f"has {litres:.0f} litres, at most {_MOST_LITRES} are plausible"
+    return ""
 
 
 def require_any(mask: NDArray, *, name: str) -> None:

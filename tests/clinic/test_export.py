@@ -231,3 +231,25 @@ def test_noise_is_refused(tmp_path: Path) -> None:
     assert (read(tmp_path / "out" / "a" / "rtstruct.dcm", source, "AMT") == mask).all()
     code, text = export(tmp_path, *given, "sc", "--together")  # a page a lesion
     assert code == 1
+
+
+def test_a_porous_mask_of_one_lesion_is_refused_too(
+    tmp_path: Path, source: SourceSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outline takes a kilobyte and more of each pixel's edge: those of 24 voxels, 3 x 4 a slice, are 28."""
+    given = ("--dicom", tmp_path / "ct", "--as")
+    monkeypatch.setattr("nnunet_amt.clinic.case_objects.MOST_EDGES", 28)
+    assert export(tmp_path, *given, "rtstruct")[0] == 0
+    monkeypatch.setattr("nnunet_amt.clinic.case_objects.MOST_EDGES", 27)
+    code, text = export(tmp_path, *given, "rtstruct")
+    assert code == 1
+    assert "outlines run along 28 edges of pixels, which is noise more likely than tumours, and at most 27" in text
+    assert export(tmp_path, *given, "seg")[0] == 0
+
+
+def test_what_covers_most_of_a_ct_is_refused(tmp_path: Path) -> None:
+    source = source_series(tmp_path / "ct")
+    write_label_map(tmp_path / "predictions" / "a.nii.gz", np.ones((6, 10, 12), dtype=bool), source.series.geometry)
+    code, text = export(tmp_path, "--dicom", tmp_path / "ct", "--as", "seg")
+    assert code == 1
+    assert "a: not written: the mask covers 100% of the CT, at most two thirds are plausible; look at it" in text

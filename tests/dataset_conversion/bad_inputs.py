@@ -90,12 +90,12 @@ def heights(*values: float) -> list[tuple[float, float, float]]:
     return [(0.0, 0.0, value) for value in values]
 
 
-def structure(rois: dict, series: str | None = "ct") -> Callable[[Path], object]:
+def structure(rois: dict, series: str | None = "ct", change: Callable | None = None) -> Callable[[Path], object]:
     """A sound DICOM series and an RTSTRUCT with a defect."""
 
     def write(folder: Path) -> None:
         write_ct_series(folder / "scan")
-        write_rtstruct(folder / "rs", rois, series=series)
+        write_rtstruct(folder / "rs", rois, series=series, change=change)
 
     return write
 

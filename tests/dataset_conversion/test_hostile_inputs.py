@@ -32,6 +32,14 @@ from tests.dataset_conversion.cohort_fixtures import make_ct, make_mask, write_i
 from tests.images.dicom.dicom_fixtures import square, write_ct_series, write_rtstruct
 
 
+def rejected(dataset: Dataset) -> None:
+    dataset.ApprovalStatus = "REJECTED"
+
+
+def moved(dataset: Dataset) -> None:
+    dataset.ROIContourSequence[0].ContourSequence[-1].ContourOffsetVector = [0, 0, 5]
+
+
 def patients(z: int, dataset: Dataset) -> None:
     dataset.PatientID = f"planted-{z % 2}"
 
@@ -101,7 +109,17 @@ DICOM = {
     "everything is tumour": Bad(
         structure({"GTV": [square(z, (-0.9, 11.9), (-0.9, 9.9)) for z in range(6)]}),
         "mask",
-        "the RTSTRUCT's ROI number 1 covers the whole CT, all 720 voxels are tumour; draw it or give the case an exclusion_reason",
+        "the RTSTRUCT's ROI number 1 covers 100% of the CT, at most two thirds are plausible; is it inverted, or the outline of the body? Draw the tumour, or give the case an exclusion_reason",
+    ),
+    "rejected contours": Bad(
+        structure({"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=rejected),
+        "mask",
+        "has the ApprovalStatus REJECTED; give the contours that were approved in its place",
+    ),
+    "contours that are to be moved": Bad(
+        structure({"GTV": [square(1, (2.5, 6.5), (1.5, 4.5))]}, change=moved),
+        "mask",
+        "ROI number 1: a contour has a ContourOffsetVector, which is not read; export it again without",
     ),
     "two lines in the name of an ROI": Bad(
         structure({"GTV\nleft": [square(0, (2.2, 2.8), (2.2, 2.8))]}),
@@ -121,7 +139,12 @@ FILES = {
     "everything is tumour": Bad(
         files(mask=make_mask() * 0 + 1),
         "mask",
-        "the file covers the whole CT, all 396 voxels are tumour; draw it or give the case an exclusion_reason",
+        "the file covers 100% of the CT",
+    ),
+    "background is tumour": Bad(
+        files(mask=1 - make_mask()),
+        "mask",
+        "the file covers 94% of the CT, at most two thirds are plausible; is it inverted, or the outline of the body?",
     ),
     "label file as the image": Bad(
         files(ct=make_mask().astype(np.int16)),

@@ -6,6 +6,7 @@ import gzip
 import os
 import struct
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import nibabel
@@ -135,6 +136,45 @@ def test_a_truncated_mha_is_found_before_itk_complains(tmp_path: Path) -> None:
     assert file_damage(path) is None
     path.write_bytes(path.read_bytes()[:-20])
     assert file_damage(path) == "is damaged (it holds 100 of 120 bytes of voxels); copy or export it again"
+
+
+def write_metaimage(path: Path, packed: bytes, *, size: int | None, truth: str = "True") -> Path:
+    """Write 60 bytes of voxels, `packed`, as .mha, or as .mhd with a file beside it."""
+    detached = path.suffix == ".mhd"
+    header = [
+        "ObjectType = Image", "NDims = 3", "DimSize = 3 4 5", "ElementType = MET_UCHAR", "BinaryData = True",
+        f"CompressedData = {truth}", *([] if size is None else [f"CompressedDataSize = {size}"]),
+        f"ElementDataFile = {'x.zraw' if detached else 'LOCAL'}\n",
+    ]  # fmt: skip
+    path.write_bytes("\n".join(header).encode() + (b"" if detached else packed))
+    if detached:
+        (path.parent / "x.zraw").write_bytes(packed)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".mha", ".mhd"])
+def test_packed_metaimages_are_unpacked_to_their_length(tmp_path: Path, ending: str) -> None:
+    """ITK takes what is missing, or damaged, for whatever lies in its memory."""
+    voxels = bytes(range(60))
+    whole, short, stored = zlib.compress(voxels), zlib.compress(voxels[:40]), zlib.compress(voxels, 0)
+    flipped = stored.replace(bytes([7, 8]), bytes([7, 9]))
+    path = tmp_path / f"x{ending}"
+    for truth in ("True", "T", "1"):
+        assert file_damage(write_metaimage(path, whole, size=len(whole), truth=truth)) is None
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))).ravel(), list(voxels))
+    assert file_damage(write_metaimage(path, voxels, size=None, truth="False")) is None
+    for packed, size, why in (
+        (short, len(short), "its compressed voxels are 40 of 60 bytes"),
+        (whole[:-10], len(whole) - 10, "its compressed data end too early"),
+        (whole, len(whole) - 10, "its compressed data end too early"),
+        (whole, None, "it does not say how long its compressed voxels are, CompressedDataSize"),
+        (flipped, len(flipped), "Error -3 while decompressing data: incorrect data check"),
+    ):
+        damage = file_damage(write_metaimage(path, packed, size=size))
+        assert damage == f"is damaged ({why}); copy or export it again"
+    if ending == ".mhd":
+        (tmp_path / "x.zraw").unlink()
+        assert file_damage(path) == "is damaged (its voxels, x.zraw, are not beside it); copy or export it again"
 
 
 @pytest.mark.parametrize("version", [1, 2])

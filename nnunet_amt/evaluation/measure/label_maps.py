@@ -183,7 +183,7 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
     Raises
     ------
     BadInputError
-        If a folder does not exist, or holds one case twice.
+        If a folder does not exist, or holds one case twice, or a prediction is the file of its reference.
     UnmatchedCasesError
         If a folder holds no label map, or a case stands in one folder only.
     """
@@ -200,7 +200,14 @@ def find_pairs(predictions: Path, references: Path, *, missing_as_empty: bool = 
         rule = "every case needs one label map in both folders, named <case id> + one of "
         alike = alike_names(missing, extra)
         raise UnmatchedCasesError(f"{' and '.join(complaints)}; {alike}{rule}{', '.join(LABEL_MAP_ENDINGS)}")
-    return tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
+    pairs = tuple(LabelMapPair(name, predicted.get(name), referenced[name]) for name in sorted(referenced))
+    same = [pair.case_id for pair in pairs if pair.prediction is not None and pair.prediction.samefile(pair.reference)]
+    if same:
+        raise BadInputError(
+            f"{predictions}: the prediction of {named_cases(same)} is the reference itself, the same file; give the "
+            "folder that the model has written"
+        )
+    return pairs
 
 
 def find_label_maps(folder: Path, *, twice: dict[str, str] | None = None) -> dict[str, Path]:

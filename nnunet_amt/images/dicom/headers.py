@@ -72,6 +72,7 @@ class DicomHeader:
     # Stored values that stand for no measurement: the lowest, modulo 2**bits allocated, and how many follow it; None
     # where the header names none
     padding: tuple[int, int] | None
+    has_table: bool  # whether a table, and no slope, turns its values into HU
     unreadable: tuple[str, ...]  # elements whose value is not what it must be, with the value if it is of digits
     frame: int | None = None  # of an enhanced CT: which of its frames, from 1, this is
 
@@ -131,6 +132,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "slope": ("RescaleSlope", _number),
     "intercept": ("RescaleIntercept", _number),
     "rescale_type": ("RescaleType", _term_of(_UNITS)),
+    "has_table": ("ModalityLUTSequence", bool),
     "signed": ("PixelRepresentation", lambda value: int(value or 0) == 1),
 }
 # What an enhanced CT says of each frame.

@@ -39,6 +39,11 @@ class RtStruct(DicomMask):
         with refusing_damage(folder, member):
             dataset = folder.dataset(member)
             _require_numbers(dataset, folder.shown(member))
+            if str(dataset.get("ApprovalStatus") or "").strip().upper() == "REJECTED":
+                raise ImageReadError(
+                    f"{folder.shown(member)} has the ApprovalStatus REJECTED; give the contours that were approved in "
+                    "its place"
+                )
             areas = _names_of_areas(dataset)
             series, images = _referenced(dataset)
             return cls(
@@ -78,7 +83,8 @@ class RtStruct(DicomMask):
             drawn, added = roi.on(geometry, interpolate=self.interpolate)
             mask |= drawn
             interpolated.update(added)
-        require_tumour(mask, name=f"the RTSTRUCT's ROI number {', '.join(map(str, self.numbers))}")
+        name = f"the RTSTRUCT's ROI number {', '.join(map(str, self.numbers))}"
+        require_tumour(mask, name=name, voxel_mm3=geometry.voxel_volume_mm3)
         return MaskOnGrid(mask.astype(np.uint8), interpolated_slices=len(interpolated))
 
 
@@ -193,6 +199,10 @@ def _points_of(contour: Any, texts: NDArray, number: int) -> NDArray[np.float64]
         raise ImageReadError(
             f"ROI number {number}: a contour has {len(numbers)} coordinates, must be three for every point; "
             "export it again"
+        )
+    if any(float(step) for step in contour.get("ContourOffsetVector") or ()):
+        raise ImageReadError(
+            f"ROI number {number}: a contour has a ContourOffsetVector, which is not read; export it again without"
         )
     stated = contour.get("NumberOfContourPoints")
     if stated not in (None, "") and int(stated) != len(numbers) // 3:

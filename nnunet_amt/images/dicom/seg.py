@@ -81,7 +81,7 @@ class DicomSeg(DicomMask):
                 if not self.resample:
                     raise
                 mask = resampled_mask(_as_volume(dataset, frames, self.numbers), geometry, name=name)
-        require_tumour(mask.labels, name=name)
+        require_tumour(mask.labels, name=name, voxel_mm3=geometry.voxel_volume_mm3)
         return mask
 
 

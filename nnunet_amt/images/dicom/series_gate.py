@@ -158,6 +158,13 @@ def _rules_of_values(header: DicomHeader) -> Rules:
         header.rescale_type in ("HU", "US", ""),  # US is unspecified: some scanners write it for HU
         f"has RescaleType {header.rescale_type!r}: its values are not HU; take the series in HU",
     )
+    yield not header.has_table, "has a ModalityLUTSequence, which is not read: HU are unknown; take the series in HU"
+    _, stored, high_bit = header.bits
+    yield (
+        high_bit in (stored - 1, 0),  # 0 where the header is silent
+        f"has BitsStored {stored} and HighBit {high_bit}, must be one less than the bits stored: its values are not in "
+        "the low bits; export it again",
+    )
     yield header.missing_bytes == 0, f"is truncated, {header.missing_bytes} bytes are missing"
 
 

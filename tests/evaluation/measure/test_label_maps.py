@@ -132,7 +132,8 @@ def test_what_is_called_a_label_map_is_never_passed_over(
 
 def test_links_that_lead_to_label_maps_are_followed(tmp_path: Path) -> None:
     predictions, references = folders(tmp_path, "a", "a b")
-    (predictions / "b.nii.gz").symlink_to(references / "b.nii.gz")
+    write_label_map(tmp_path / "elsewhere.nii.gz", MASK)
+    (predictions / "b.nii.gz").symlink_to(tmp_path / "elsewhere.nii.gz")
     assert len(find_pairs(predictions, references)) == 2
 
 
@@ -259,3 +260,14 @@ def test_names_that_are_no_text_are_refused_in_one_line(tmp_path: Path, name: by
         find_pairs(tmp_path / "predictions", tmp_path / "references")
     assert "rename the file in both folders" in str(raised.value)
     assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_reference_is_no_prediction_of_itself(tmp_path: Path, linked: bool) -> None:
+    """One folder given twice, or links to the references, would have a Dice of 1."""
+    predictions, references = folders(tmp_path, "a", "a")
+    if linked:
+        (predictions / "a.nii.gz").unlink()
+        (predictions / "a.nii.gz").symlink_to(references / "a.nii.gz")
+    with pytest.raises(BadInputError, match=r"the prediction of 1 case \(a\) is the reference itself, the same file"):
+        find_pairs(predictions if linked else references, references)

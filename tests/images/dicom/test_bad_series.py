@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
 from tests.dataset_conversion.bad_inputs import (
@@ -64,6 +65,13 @@ def damaged_compression(folder: Path) -> None:
     content = paths[1].read_bytes()
     start = content.index(b"\xff\x4f\xff\x51")  # the code stream's first words
     paths[1].write_bytes(content[:start] + bytes(4) + content[start + 4 :])
+
+
+def table() -> Dataset:
+    """Give a table of stored values and what they stand for."""
+    item = Dataset()
+    item.LUTDescriptor, item.LUTExplanation, item.ModalityLUTType, item.LUTData = [2, 0, 16], "", "HU", bytes(4)
+    return item
 
 
 SERIES = {
@@ -181,6 +189,16 @@ SERIES = {
         series(third(RescaleType="Z_EFF")),
         "image",
         "has RescaleType 'Z_EFF': its values are not HU; take the series in HU",
+    ),
+    "values in the high bits": Bad(
+        series(third(BitsStored=12, HighBit=15)),
+        "image",
+        "has BitsStored 12 and HighBit 15, must be one less than the bits stored: its values are not in the low bits; export it again",
+    ),
+    "a table to HU": Bad(
+        series(third(ModalityLUTSequence=[table()])),
+        "image",
+        "has a ModalityLUTSequence, which is not read: HU are unknown; take the series in HU",
     ),
     "truncated": Bad(series(third(PixelData=bytes(100))), "image", "is truncated, 140 bytes are missing"),
     "damaged compression": Bad(damaged_compression, "image", "the pixels of the CT series cannot be read"),
