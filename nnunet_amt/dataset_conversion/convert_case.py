@@ -24,6 +24,7 @@ from nnunet_amt.dataset_conversion.raw_dataset import RawDataset
 from nnunet_amt.images.dicom.files import quiet_readers
 from nnunet_amt.images.image_file import FLOOR_HU, ReadingOptions, pixel_files
 from nnunet_amt.images.mask_file import IGNORE_LABEL
+from nnunet_amt.images.mask_on_grid import skipped_slices
 from nnunet_amt.images.nifti import write_nifti
 
 # Change it when the same files must be converted otherwise than before; digests of two versions are not compared.
@@ -86,6 +87,7 @@ class CaseRecord:
     label_bytes: int
     # Of the mask, see `MaskOnGrid`
     interpolated_slices: int = 0
+    skipped_slices: int = 0  # see `skipped_slices`
     resampled_lesions: tuple[int, int] | None = None
     # What was trusted of a mask that names another CT than the case's, "FrameOfReferenceUID" or "geometry"
     trusted: str | None = None
@@ -216,6 +218,7 @@ def convert_case(job: CaseJob) -> CaseRecord:
         image_bytes=image_path.stat().st_size,
         label_bytes=label_path.stat().st_size,
         interpolated_slices=mask.interpolated_slices,
+        skipped_slices=skipped_slices(mask.labels == 1),
         resampled_lesions=mask.lesions,
         trusted=source.trusted,
         second_bytes=None if second is None else second_path.stat().st_size,

@@ -108,6 +108,11 @@ class DatasetContent:
         }
 
     @property
+    def skipped(self) -> dict[str, int]:
+        """Of the cases with slices that nobody seems to have drawn on, see `skipped_slices`: how many these are."""
+        return {name: record.skipped_slices for name, record in sorted(self.records.items()) if record.skipped_slices}
+
+    @property
     def trusted(self) -> dict[str, str]:
         """Of the cases whose mask names another CT: what was trusted in place of it."""
         return {name: record.trusted for name, record in sorted(self.records.items()) if record.trusted}
@@ -148,6 +153,7 @@ def write_dataset_files(dataset: RawDataset, content: DatasetContent) -> list[Pa
             split_drawn_without=content.split_drawn_without,
             moved=content.moved,
             interpolated=content.interpolated,
+            skipped=content.skipped,
             trusted=content.trusted,
             resampled=content.resampled,
             second_dice=content.second_dice,
@@ -182,12 +188,13 @@ def _cohort_columns(content: DatasetContent, cells: Sequence[Mapping[str, object
 
 
 def _warn_of_masks(content: DatasetContent) -> None:
-    """Say which masks were taken by where they lie, and of which the resampling has changed the number of lesions."""
+    """Say which masks are to be looked at once more."""
     same = [name for name, dice in content.second_dice.items() if dice == 1]
     changed = [name for name, (before, after) in content.resampled.items() if before != after]
     for names, what in (
         (list(content.trusted), "that name another CT, taken by where they lie (--trust-geometry)"),
         (changed, "whose lesions were joined or divided by --resample-masks"),
+        (list(content.skipped), "with slices between others on which nobody has drawn: lesions in pieces"),
         (same, "of a second reader that are the first reader's voxel for voxel"),
     ):
         if names:
@@ -289,6 +296,7 @@ def write_audit(
     split_drawn_without: int = 0,
     moved: Sequence[MovedCase] = (),
     interpolated: Mapping[str, int] | None = None,
+    skipped: Mapping[str, int] | None = None,
     trusted: Mapping[str, str] | None = None,
     resampled: Mapping[str, tuple[int, int]] | None = None,
     second_dice: Mapping[str, float] | None = None,
@@ -296,10 +304,10 @@ def write_audit(
     """Write ``audit.json``: what was checked before the split was trusted, and what is in it.
 
     `audit` has codes in place of the institutions' names, see `SplitAudit.coded`; `excluded` are cases by reason, and
-    `checks` what was checked in words. Of the others see `DatasetContent`; `trusted` are cases whose
-    mask names another CT, and what was taken for it, `resampled` those whose mask had another grid, with its lesions
-    and those that they became, `second_dice` those with a second reader's mask, and its Dice with the first. What there
-    is none of is left out, as are the cases without a tumour.
+    `checks` what was checked in words. Of the others see `DatasetContent`; `skipped` are cases with slices that
+    nobody seems to have drawn on, `trusted` those whose mask names another CT, and what was taken for it, `resampled`
+    those whose mask had another grid, with its lesions and those that they became, `second_dice` those with a second
+    reader's mask, and its Dice with the first. What there is none of is left out, as are the cases without a tumour.
     """
     cases, patients, institutions = audit.total
     left_out = sum(excluded.values())
@@ -320,6 +328,7 @@ def write_audit(
         "institutions_of_both_training_and_tuning": audit.shared_institutions,
         "cases_by_institution": audit.cases_by_institution,
         **({"slices_with_interpolated_contours_by_case": dict(interpolated)} if interpolated else {}),
+        **({"slices_without_tumour_between_others_by_case": dict(skipped)} if skipped else {}),
         **({"masks_that_name_another_ct": dict(trusted)} if trusted else {}),
         **({"lesions_before_and_after_resampling_by_case": dict(resampled)} if resampled else {}),
         **({"dice_of_both_readers_by_case": dict(second_dice)} if second_dice else {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SHOWN_VOLUMES = 5
 CT_FOR_MASK = "is a CT, not a mask; give the file with the outlines: an RTSTRUCT, a DICOM SEG or a label file"
 _MOST_OF_CT, _MOST_LITRES = 2 / 3, 10  # that can be tumour
+_MOST_SKIPPED = 4  # slices in a row: a drawing on every fifth
 _AIR_HU = -200  # a CT has air round the patient and in the lungs; no label is so low
 
 
@@ -93,6 +95,16 @@ def _require_all_lesions(before: NDArray, after: NDArray, count: int, axes: NDAr
         f"{name}: of {count} lesions {len(lost)} would be lost ({listed}{more} mm3), as no voxel of the CT has its "
         "centre in them; export the mask on the CT's grid, or take out of it what is no tumour"
     )
+
+
+def skipped_slices(mask: NDArray[np.bool_]) -> int:
+    """Count the slices of a mask, (z, y, x), that somebody seems not to have drawn on.
+
+    They are without tumour, up to `_MOST_SKIPPED` in a row, between two slices with tumour at the same place.
+    """
+    drawn = np.flatnonzero(mask.any(axis=(1, 2)))
+    gaps = [(low, high) for low, high in pairwise(drawn.tolist()) if 1 < high - low <= _MOST_SKIPPED + 1]
+    return sum(high - low - 1 for low, high in gaps if (mask[low] & mask[high]).any())
 
 
 def looks_like_ct(values: NDArray) -> bool:

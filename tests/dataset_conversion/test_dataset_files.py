@@ -217,6 +217,18 @@ def test_slices_that_nobody_has_drawn_are_told_in_every_place(tmp_path: Path) ->
     assert recorded["settings"]["reading"]["interpolate_contours"] is True
 
 
+def test_slices_that_were_passed_over_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Drawn on slices 0 and 2 of four at one place: one tumour in two pieces. Drawn at two places: two tumours."""
+    write_cohort(tmp_path, {number: {"mask": f"masks/{number}.nrrd"} for number in (0, 1)})
+    for number, second in ((0, slice(3, 7)), (1, slice(8, 11))):
+        mask = np.zeros((4, 9, 11), np.uint8)
+        mask[0, 2:5, 3:7] = mask[2, 2:5, second] = 1
+        write_image(tmp_path / "masks" / f"{number}.nrrd", mask)
+    dataset = run(tmp_path).dataset_folder
+    assert json.loads((dataset / "audit.json").read_text())["slices_without_tumour_between_others_by_case"] == {"c0": 1}
+    assert "masks with slices between others on which nobody has drawn: lesions in pieces: 1 (c0)" in caplog.text
+
+
 def test_lesions_that_resampling_joins_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The mask has slices of 2.5 mm, the CT of 5 mm: a gap of one of the mask's is none on the CT."""
     write_cohort(tmp_path, {number: {"mask": f"fine{number}.nii.gz"} for number in (0, 1)})
