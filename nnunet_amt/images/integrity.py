@@ -44,8 +44,8 @@ def require_whole_file(path: Path, *, name: str | None = None) -> None:
 def file_damage(path: Path) -> str | None:
     """Read a NIfTI, NRRD or MHA file through: its length, its checksums and, in NIfTI, header and floats.
 
-    Detached pixel files of NRRD (``.nhdr``), uncompressed ones of ``.mhd`` and uncompressed NRRD are left to SimpleITK,
-    which checks their length itself and keeps NaN.
+    Detached pixel files of NRRD (``.nhdr``) and uncompressed NRRD are left to SimpleITK, which checks their length
+    itself and keeps NaN.
 
     Returns
     -------
@@ -161,26 +161,20 @@ def _read_nifti_header(chunks: Iterator[bytes]) -> tuple[NiftiHeader, bytes]:
 
 
 def _check_text_header_format(file: BinaryIO, folder: Path) -> None:
-    """Check the voxels of an NRRD, MHA or MHD file in a folder; SimpleITK checks uncompressed NRRD and MHD itself."""
+    """Check the voxels of an NRRD, MHA or MHD file in a folder; SimpleITK checks uncompressed NRRD itself."""
     fields = _text_header_fields(file)
     if fields.get(b"encoding", b"").lower() in (b"gz", b"gzip"):
         for _ in _decompressed(file, _CHUNK):
             pass
     voxels = fields.get(b"elementdatafile", b"")
-    if _is_true(fields, b"compresseddata"):
-        if voxels.lower() == b"local":
-            _check_packed_metaimage(file, fields)
-        elif b"%" not in voxels and not voxels.lower().startswith(b"list"):  # many files have a slice each
-            path = folder / os.fsdecode(voxels)
-            if not path.is_file():
-                raise _DamageError(f"its voxels, {path.name}, are not beside it")
-            with path.open("rb") as beside:
-                _check_packed_metaimage(beside, fields)
-    elif voxels.lower() == b"local" and (needed := _metaimage_bytes(fields)) is not None:
-        start = file.tell()
-        held = file.seek(0, 2) - start
-        if held < needed:
-            raise _DamageError(f"it holds {held} of {needed} bytes of voxels")
+    if voxels.lower() == b"local":
+        _check_metaimage(file, fields)
+    elif voxels and b"%" not in voxels and not voxels.lower().startswith(b"list"):  # many files have a slice each
+        path = folder / os.fsdecode(voxels)
+        if not path.is_file():
+            raise _DamageError(f"its voxels, {path.name}, are not beside it")
+        with path.open("rb") as beside:
+            _check_metaimage(beside, fields)
 
 
 def _text_header_fields(file: BinaryIO) -> dict[bytes, bytes]:
@@ -208,13 +202,23 @@ def _metaimage_bytes(fields: dict[bytes, bytes]) -> int | None:
     return voxel_bytes * math.prod(map(int, sizes))
 
 
-def _check_packed_metaimage(file: BinaryIO, fields: dict[bytes, bytes]) -> None:
-    """Unpack as many bytes as the header says there are, which is what ITK does, without looking at what comes out."""
+def _check_metaimage(file: BinaryIO, fields: dict[bytes, bytes]) -> None:
+    """Check the rest of a file, the voxels of a MetaImage.
+
+    Packed ones are unpacked from as many bytes as the header says: so does ITK, without looking at what comes out.
+    """
+    needed = _metaimage_bytes(fields)
+    if not _is_true(fields, b"compresseddata"):
+        start = file.tell()
+        held = file.seek(0, 2) - start
+        if needed is not None and held < needed:
+            raise _DamageError(f"it holds {held} of {needed} bytes of voxels")
+        return
     size = fields.get(b"compresseddatasize", b"")
     if not size.isdigit():
         raise _DamageError("it does not say how long its compressed voxels are, CompressedDataSize")
     unpacked = sum(map(len, _decompressed(io.BytesIO(file.read(int(size))), _CHUNK)))
-    if (needed := _metaimage_bytes(fields)) is not None and unpacked < needed:
+    if needed is not None and unpacked < needed:
         raise _DamageError(f"its compressed voxels are {unpacked} of {needed} bytes")
 
 

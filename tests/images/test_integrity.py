@@ -172,6 +172,8 @@ def test_packed_metaimages_are_unpacked_to_their_length(tmp_path: Path, ending: 
     ):
         damage = file_damage(write_metaimage(path, packed, size=size))
         assert damage == f"is damaged ({why}); copy or export it again"
+    damage = file_damage(write_metaimage(path, voxels[:50], size=None, truth="False"))
+    assert damage == "is damaged (it holds 50 of 60 bytes of voxels); copy or export it again"
     if ending == ".mhd":
         (tmp_path / "x.zraw").unlink()
         assert file_damage(path) == "is damaged (its voxels, x.zraw, are not beside it); copy or export it again"

@@ -107,7 +107,7 @@ def _term_of(known: frozenset[str]) -> Callable[[Any], str]:
     """Keep defined terms, which messages show; free text in their place might be a name."""
 
     def term(value: Any) -> str:
-        text = _text(value).strip()
+        text = _text(value).strip().upper()
         return text if text in known or not text else "unknown"
 
     return term

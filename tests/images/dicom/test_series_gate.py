@@ -201,6 +201,12 @@ def test_what_is_not_needed_may_be_nonsense(tmp_path: Path) -> None:
     assert open_series(tmp_path).geometry.size == (12, 10, 6)
 
 
+def test_terms_in_small_letters_are_the_same_terms(tmp_path: Path) -> None:
+    """The standard has capitals only, and some programs write others."""
+    write_ct_series(tmp_path, change=lambda _, dataset: dataset.update({"Modality": "ct", "RescaleType": "hu"}))
+    assert open_series(tmp_path).geometry.size == (12, 10, 6)
+
+
 def test_no_message_shows_who_the_patient_is(tmp_path: Path) -> None:
     """The fixture's headers carry a name and an id; every defect's message must leave them out."""
     for number, (positions, _) in enumerate(BAD_POSITIONS.values()):
