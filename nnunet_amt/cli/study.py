@@ -398,6 +398,7 @@ def _words(changes: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _show_status(states: tuple[StageState, ...], folder: Path, options: list[str]) -> None:
+    from nnunet_amt.study.run_study import is_running
     from nnunet_amt.study.settings import PAGE_NAME
 
     table = Table("state", "stage", "what it does", "why")
@@ -406,7 +407,9 @@ def _show_status(states: tuple[StageState, ...], folder: Path, options: list[str
         table.add_row(mark, state.stage.name, state.stage.purpose, state.why or "")
     out.print(table)
     waiting = [state for state in states if not state.done]
-    if waiting:
+    if is_running(folder):
+        out.print("another process runs this study now: what is to do here may be under way")
+    elif waiting:
         show_next("nnunet_amt", "study", folder, *options, note=f"    # begins with {waiting[0].stage.name}")
     else:
         show_next("open", folder / PAGE_NAME, note=" in a browser; everything is done")

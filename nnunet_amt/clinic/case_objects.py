@@ -147,7 +147,7 @@ class CaseObjects:
         ]  # fmt: skip
 
     def _about(self, maker: Maker) -> list[str]:
-        made = [f"{maker.shown}, nnunet_amt {__version__}"]
+        made = [*filter(None, [maker.warning.capitalize()]), f"{maker.shown}, nnunet_amt {__version__}"]
         return [f"Segments and contours: {MOVED_BACK}", *made] if self.source.is_tilted else made
 
     def slice_name(self, lesion: Lesion) -> object:

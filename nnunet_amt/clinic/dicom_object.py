@@ -39,12 +39,20 @@ class Maker:
         Name of the operating point, empty for the network's own decision.
     revision
         Which result of a series it is: slices that came late make another one.
+    trained_on
+        What the model has learnt from, if not from patients; empty otherwise.
     """
 
     model: str
     model_hash: str
     operating_point: str = ""
     revision: int = 1
+    trained_on: str = ""
+
+    @property
+    def warning(self) -> str:
+        """Say of a model that has seen no patient what it has seen."""
+        return f"the model was trained on {self.trained_on}, on no patient" if self.trained_on else ""
 
     @property
     def shown(self) -> str:
@@ -54,8 +62,9 @@ class Maker:
 
     def series_description(self, what: str) -> str:
         """Say what a series of objects holds, and that it stands in place of an earlier one, if it does."""
-        research = f"AMT {what} (research only)"
-        return research if self.revision == 1 else f"{research} revision {self.revision}"
+        trained = f", model of {self.trained_on}" if self.trained_on else ""
+        research = f"AMT {what} (research only{trained})"
+        return (research if self.revision == 1 else f"{research} revision {self.revision}")[:64]
 
 
 @dataclass(frozen=True, eq=False)

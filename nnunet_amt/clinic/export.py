@@ -164,7 +164,8 @@ def _maker_of_result(result: Mapping[str, Any]) -> Maker:
     """Name what a case was segmented by, as `segment` does."""
     point = result.get("operating_point")
     name = str(point.get("name", "")) if isinstance(point, Mapping) else ""
-    return Maker(str(result.get("trainer") or _UNKNOWN_MODEL), result["model_sha256"], name)
+    trainer, trained_on = str(result.get("trainer") or _UNKNOWN_MODEL), str(result.get("trained_on") or "")
+    return Maker(trainer, result["model_sha256"], name, trained_on=trained_on)
 
 
 def _series_of(result: Mapping[str, Any] | None, sources: Sequence[SourceSeries]) -> Sequence[SourceSeries]:

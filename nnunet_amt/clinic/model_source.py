@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from nnunet_amt.base.files import read_record
 from nnunet_amt.dataset_conversion.training_list import TrainingList, training_list
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.evaluation.subjects import PATIENTS, subjects_in
 from nnunet_amt.models.folder import require_model
 from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, FINAL_CHECKPOINT
 from nnunet_amt.nnunet.environment import require_known_trainer
@@ -55,6 +57,12 @@ def opened_model(
             f"--model {model}: is neither the folder of a study nor the number of a dataset, neither a model's folder "
             "nor a zip that nnUNetv2_export_model_to_zip wrote"
         )
+
+
+def trained_on(weights: Path) -> str:
+    """Say that a model has not learnt from patients, by the dataset.json in its folder; empty for one that has."""
+    subjects = subjects_in(read_record(weights.parents[1] / "dataset.json"))
+    return "" if subjects in (None, PATIENTS) else subjects
 
 
 def training_list_of(model: str) -> TrainingList | None:

@@ -43,6 +43,7 @@ class CaseOnPage:
     lesions: Table | None
     files: tuple[str, ...]
     note: str
+    made_by: str
     is_seen: bool  # in the viewer
     assessments: tuple[tuple[Assessment, Table | None], ...]
 
@@ -72,6 +73,7 @@ def write_result_page(
         .get_template("segmented.html.j2")
         .render(
             cases=cases,
+            trained_on=sorted({str(one["trained_on"]) for one in results.values() if one.get("trained_on")}),
             table=_table_of_cases(cases, results),
             not_taken=[(one.given.name, one.reason) for one in not_taken],
             viewer=viewer,
@@ -117,7 +119,10 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: boo
         )  # fmt: skip
         table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice"), rows)
     assessments = tuple((one, _table_of_classes(case_id, one)) for one in read_assessments(folder / case_id))
-    return CaseOnPage(case_id, found, picture, table, tuple(result["files"]), str(result["note"]), is_seen, assessments)
+    made_by = f"{result.get('trainer') or 'unknown model'}, weights of the SHA-256 {result['model_sha256'][:12]}"
+    return CaseOnPage(
+        case_id, found, picture, table, tuple(result["files"]), str(result["note"]), made_by, is_seen, assessments
+    )
 
 
 def _table_of_classes(case_id: str, one: Assessment) -> Table | None:

@@ -23,7 +23,7 @@ from nnunet_amt.clinic.case_results import (
     results_in,
     write_tables,
 )
-from nnunet_amt.clinic.model_source import opened_model, require_no_zip
+from nnunet_amt.clinic.model_source import opened_model, require_no_zip, trained_on
 from nnunet_amt.clinic.new_cases import NewCase, NotTaken, find_new_cases
 from nnunet_amt.clinic.result_page import write_result_page
 from nnunet_amt.clinic.segment_case import CaseRun, SegmentOptions, run_network
@@ -106,7 +106,8 @@ def segment(
         cases = [_beside_others(case, output) for case in cases]
         digest = file_sha256(weights) or ""
         point = None if operating_point is None else read_point(weights, operating_point, sha256=digest).point
-        run = CaseRun(output, digest, weights.parents[1].name.partition("__")[0], options, point)
+        trainer_name = weights.parents[1].name.partition("__")[0]
+        run = CaseRun(output, digest, trainer_name, options, point, trained_on=trained_on(weights))
         device = require_device(device)
         results = {case.case_id: result for case in cases if (result := run.finished(case)) is not None}
         kept = tuple(results)

@@ -70,7 +70,7 @@ def run_network(ct: ReadCT, model: Callable[[], LoadedModel]) -> ReadCT:
 class CaseRun:
     """What is the same for all cases of a run: where to, the model, the options, and the operating point, if any.
 
-    `revision` is that of the objects, see `Maker`.
+    `revision` is that of the objects, see `Maker`; `trained_on` what the model has learnt from if not from patients.
     """
 
     output: Path
@@ -79,6 +79,7 @@ class CaseRun:
     options: SegmentOptions
     point: OperatingPoint | None = None
     revision: int = 1
+    trained_on: str = ""
 
     @property
     def made_by(self) -> dict[str, Any]:
@@ -143,7 +144,8 @@ class CaseRun:
             levels = predicted.levels if own is None else from_lps(predicted.levels, own)
             write_probabilities(folder / PROBABILITIES, levels, geometry=case.own_grid)
             files.append(PROBABILITIES)
-        maker = Maker(self.trainer, self.model_sha256, "" if self.point is None else self.point.name, self.revision)
+        point = "" if self.point is None else self.point.name
+        maker = Maker(self.trainer, self.model_sha256, point, self.revision, self.trained_on)
         with atomic_path(folder / OVERVIEW) as partial:
             partial.write_bytes(overview_png(values, mask, lesions, spacing=case.grid.spacing))
         shown = worth_seeing(mask, predicted.levels, minimum_voxels=self.options.objects.minimum_voxels)
@@ -163,7 +165,8 @@ class CaseRun:
             "lesions": [
                 lesion_row(case.case_id, one, slice_name=name) for one, name in zip(lesions, names, strict=True)
             ],
-            "note": "; ".join(filter(None, (decided, note, asked_note(share)))),
+            "note": "; ".join(filter(None, (maker.warning, decided, note, asked_note(share)))),
+            "trained_on": self.trained_on,
             **({} if share is None else {SHARE_ASKED: share}),
             **self.made_by,
         }

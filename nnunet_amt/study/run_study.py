@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from nnunet_amt.base.files import require_folder
 from nnunet_amt.base.processes import usable_cores
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.errors import BadInputError
+from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.models.plans import DEFAULT_TRAINER
 from nnunet_amt.nnunet.environment import folders_below, require_known_trainer
 from nnunet_amt.study.settings import (
@@ -178,12 +181,52 @@ def _run(
     stages = list_stages(folder, settings, device=device, jobs=settings.study.jobs or usable_cores())
     ran: dict[str, str] = {}
     skipped: list[str] = []
-    for number, stage in enumerate(stages, start=1):
-        skip = stale_reason(stage, stages) is None and not stage.looks_itself
-        if on_stage is not None:
-            on_stage(number, len(stages), stage, skip)
-        if skip:
-            skipped.append(stage.name)
-            continue
-        ran[stage.name] = stage.run(progress)
+    with the_only_run(folder):
+        for number, stage in enumerate(stages, start=1):
+            skip = stale_reason(stage, stages) is None and not stage.looks_itself
+            if on_stage is not None:
+                on_stage(number, len(stages), stage, skip)
+            if skip:
+                skipped.append(stage.name)
+                continue
+            ran[stage.name] = stage.run(progress)
     return StudyResult(StudyFolders.of(folder, settings), ran, tuple(skipped))
+
+
+@contextmanager
+def the_only_run(folder: Path, *, patience_seconds: float = 5.0) -> Iterator[None]:
+    """Keep other runs of a study out: two trainings in one folder would write over each other's checkpoints.
+
+    Raises
+    ------
+    WorkFailedError
+        If another process runs the study, and does not end within the patience.
+    """
+    until = time.monotonic() + patience_seconds
+    with (folder / SETTINGS_FILE).open("rb") as file:
+        while not _taken(file):
+            if time.monotonic() >= until:
+                raise WorkFailedError(
+                    f"{folder}: another process runs this study now; wait until it has ended, or end it"
+                )
+            time.sleep(0.2)
+        yield
+
+
+def is_running(folder: Path) -> bool:
+    """Tell whether a process runs a study now, on this machine or one that shares its drive."""
+    with (folder / SETTINGS_FILE).open("rb") as file:
+        return not _taken(file)
+
+
+def _taken(file: BinaryIO) -> bool:
+    """Take the lock of a study's settings, until the file is closed; False if another has it."""
+    import fcntl  # not on Windows, where the rest of this file runs
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network drives have no locks
+        return True
+    return True

@@ -474,3 +474,21 @@ def test_noise_is_shown_and_does_not_become_objects(tmp_path: Path, model: FakeM
     assert f"a: {why}" in text
     assert len(rows(tmp_path / "out" / "lesions.csv")) == 120
     assert not list((tmp_path / "out" / "a").glob("*.dcm"))
+
+
+def test_a_model_of_phantoms_says_so_of_a_patient(tmp_path: Path, model: FakeModel) -> None:
+    """On the screen, in the table, on the page and in the archive; and the page names the model."""
+    (folder,) = {path.parent for path in (tmp_path / "results").rglob("dataset.json")}
+    description = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**description, "subjects": "phantoms"}))
+    write_series(tmp_path / "ct")
+    code, text = segment(tmp_path, tmp_path / "ct", "--as", "seg", "--as", "sc")
+    assert code == 0, text
+    assert "ct: the model was trained on phantoms, on no patient" in text
+    [row] = rows(tmp_path / "out" / "cases.csv")
+    assert row["note"] == "the model was trained on phantoms, on no patient"
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "The model was trained on phantoms, on no patient." in page
+    assert "Segmented by nnUNetTrainerAMT, weights of the SHA-256 " in page
+    written = pydicom.dcmread(tmp_path / "out" / "ct" / "seg.dcm")
+    assert written.SeriesDescription == "AMT segments (research only, model of phantoms)"

@@ -9,7 +9,7 @@ import pytest
 from nnunet_amt.errors import BadInputError, WorkFailedError
 from nnunet_amt.nnunet.environment import folder_from_environment
 from nnunet_amt.study import run_study as module
-from nnunet_amt.study.run_study import open_study, run_study
+from nnunet_amt.study.run_study import is_running, open_study, run_study, the_only_run
 from nnunet_amt.study.settings import read_settings
 from nnunet_amt.study.stage import Stage
 from tests.study.test_stage import copying
@@ -140,3 +140,18 @@ def test_another_model_must_be_one_that_was_trained(tmp_path: Path, manifest: Pa
     settings = open_study(tmp_path / "study", manifest=manifest)
     with pytest.raises(BadInputError, match=says):
         module.evaluate_other_model(tmp_path / "study", settings, trainer)
+
+
+def test_a_study_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """A second training in the same folder would write over the checkpoints of the first."""
+    (tmp_path / "study.toml").write_text("")
+    with the_only_run(tmp_path):
+        assert is_running(tmp_path)
+        with (
+            pytest.raises(WorkFailedError, match="another process runs this study now; wait until it has ended"),
+            the_only_run(tmp_path, patience_seconds=0),
+        ):
+            pass
+    assert not is_running(tmp_path)
+    with the_only_run(tmp_path, patience_seconds=0):
+        pass

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from nnunet_amt.base.run_record import file_sha256
 from nnunet_amt.clinic.case_objects import ObjectOptions
-from nnunet_amt.clinic.model_source import opened_model
+from nnunet_amt.clinic.model_source import opened_model, trained_on
 from nnunet_amt.clinic.new_cases import NewCase
 from nnunet_amt.clinic.pacs.folders import ReceiveFolders
 from nnunet_amt.clinic.pacs.ledger import Job, Ledger
@@ -141,7 +141,8 @@ def _segmenter(settings: WorkerSettings, folders: ReceiveFolders) -> Iterator[Se
         device = require_device(settings.device)
         loaded = cache(lambda: load_model(weights, device=device))
         loaded()
-        yield Segmenter(CaseRun(folders.results, digest, trainer, _options(settings), point), loaded)
+        run = CaseRun(folders.results, digest, trainer, _options(settings), point, trained_on=trained_on(weights))
+        yield Segmenter(run, loaded)
 
 
 def _options(settings: WorkerSettings) -> SegmentOptions:

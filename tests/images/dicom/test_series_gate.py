@@ -203,7 +203,7 @@ def test_what_is_not_needed_may_be_nonsense(tmp_path: Path) -> None:
 
 def test_terms_in_small_letters_are_the_same_terms(tmp_path: Path) -> None:
     """The standard has capitals only, and some programs write others."""
-    write_ct_series(tmp_path, change=lambda _, dataset: dataset.update({"Modality": "ct", "RescaleType": "hu"}))
+    write_ct_series(tmp_path, change=changed(Modality="ct", RescaleType="hu"))
     assert open_series(tmp_path).geometry.size == (12, 10, 6)
 
 
