@@ -188,7 +188,7 @@ def _show_conversion(summary: ConversionSummary) -> None:
         out.print(f"the split is drawn without {unreadable} that could not be converted")
     for reason, count in summary.excluded.items():
         out.print(f"excluded: {count} for {reason!r}", markup=False)
-    out.print(f"{summary.converted} cases converted, {summary.already_done} kept from an earlier run")
+    out.print(f"{counted(summary.converted, 'case')} converted, {summary.already_done} kept from an earlier run")
     show_written([summary.dataset_folder, *summary.files])
 
 

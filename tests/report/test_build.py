@@ -84,6 +84,14 @@ def test_pictures_stand_in_the_page_with_words_for_who_cannot_see_them(page: Pag
         assert len(picture["alt"]) > 20
 
 
+def test_a_study_that_is_run_as_one_makes_its_baseline_so(tmp_path: Path) -> None:
+    """The single command needs nnU-Net's folders set, which a study sets by itself."""
+    study = write_study(tmp_path / "study")
+    (tmp_path / "study" / "study.toml").write_text("")
+    page = PageReader(write_report(study, tmp_path / "report.html", title=TITLE).path.read_text(encoding="utf-8"))
+    assert "nnunet_amt study . --baseline" in page.text()
+
+
 def test_cases_without_a_tumour_are_told_apart_in_every_part(tmp_path: Path) -> None:
     """Of five cases two have none; one of them is marked. The Dice of the tumours is (1 + 2/3 + 0) / 3 = 0.56."""
     study = write_study(tmp_path / "study", healthy=True)

@@ -11,6 +11,7 @@ from nnunet_amt.evaluation.subjects import NOT_BESIDE, why_not_published
 from nnunet_amt.evaluation.summary.summary import GroupSummary
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent, read_comparison
+from nnunet_amt.study.settings import SETTINGS_FILE
 from nnunet_amt.writing.numbers import value_text
 from nnunet_amt.writing.table import Document, Row, Table
 
@@ -222,6 +223,8 @@ def _no_comparison(content: StudyContent) -> Missing:
     if others:
         beside = ("--published",) if content.facts.of_patients else ()
         command = content.command("compare", ours, *others, "-o", "comparison", *beside)
+    elif (content.study.folder / SETTINGS_FILE).is_file():
+        command = content.command("study", content.study.folder, "--baseline")
     else:  # compares at its end
         command = content.command("baseline", "-d", number, "-o", "baseline", "--evaluation", ours)
     why = "The model was not compared with another one on the same cases."
