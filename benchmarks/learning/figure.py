@@ -37,9 +37,9 @@ def write_learning_curves(study: Study, runs: Sequence[Finished]) -> Path:
         axes.set_xlabel(kind)
         axes.set_title(title)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
         axes.set_ylim(bottom=0)
     left.set_ylim(0, 1)
+    right.legend(fontsize="small")
     path = study.output / "learning_curves.png"
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=120, format="png")

@@ -62,7 +62,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(planned_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(4)
+    torch.manual_seed(11)  # a third of the CT and less: more would be taken for noise
     return write_model(tmp_path_factory.mktemp("results"), planned_base)
 
 
