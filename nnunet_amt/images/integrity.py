@@ -208,15 +208,18 @@ def _check_metaimage(file: BinaryIO, fields: dict[bytes, bytes]) -> None:
     Packed ones are unpacked from as many bytes as the header says: so does ITK, without looking at what comes out.
     """
     needed = _metaimage_bytes(fields)
+    start = file.tell()
+    held = file.seek(0, 2) - start
     if not _is_true(fields, b"compresseddata"):
-        start = file.tell()
-        held = file.seek(0, 2) - start
         if needed is not None and held < needed:
             raise _DamageError(f"it holds {held} of {needed} bytes of voxels")
         return
     size = fields.get(b"compresseddatasize", b"")
     if not size.isdigit():
         raise _DamageError("it does not say how long its compressed voxels are, CompressedDataSize")
+    if held < int(size):
+        raise _DamageError(f"it holds {held} of {int(size)} bytes of compressed voxels")
+    file.seek(start)
     unpacked = sum(map(len, _decompressed(io.BytesIO(file.read(int(size))), _CHUNK)))
     if needed is not None and unpacked < needed:
         raise _DamageError(f"its compressed voxels are {unpacked} of {needed} bytes")

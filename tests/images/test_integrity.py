@@ -167,6 +167,7 @@ def test_packed_metaimages_are_unpacked_to_their_length(tmp_path: Path, ending: 
         (short, len(short), "its compressed voxels are 40 of 60 bytes"),
         (whole[:-10], len(whole) - 10, "its compressed data end too early"),
         (whole, len(whole) - 10, "its compressed data end too early"),
+        (whole, 10**18, f"it holds {len(whole)} of {10**18} bytes of compressed voxels"),
         (whole, None, "it does not say how long its compressed voxels are, CompressedDataSize"),
         (flipped, len(flipped), "Error -3 while decompressing data: incorrect data check"),
     ):
