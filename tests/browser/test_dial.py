@@ -42,7 +42,8 @@ def segmented(tmp_path: Path) -> Path:
         if name != "early":
             write_nifti(tmp_path / name / "ct_crop.nii.gz", image, geometry=grid)
         row = [name, lesion, 4000, "32.000", "60.0", "70.0", "40.0", "0.9", "0", "0", "0", 20]
-        results[name] = {"case_id": name, "lesions": [row], "options": options, "files": [], "note": ""}
+        texts = {"model_sha256": "0" * 64, "note": ""}
+        results[name] = {"case_id": name, "lesions": [row], "options": options, "files": [], **texts}
     write_probabilities(tmp_path / "both" / "probabilities.nii.gz", levels, geometry=grid)
     write_result_page(tmp_path / "index.html", tmp_path, results, [])
     return tmp_path / "index.html"
