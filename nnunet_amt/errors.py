@@ -63,6 +63,13 @@ class MissingExtraError(BadInputError):
     """An optional dependency is needed and not installed."""
 
 
+def missing_extra(what: str, extras: str) -> MissingExtraError:
+    """Say that `what` needs packages of `extras`, such as ``pacs,dicom``; the package is installed from its sources."""
+    return MissingExtraError(
+        f"{what}: a package for it is not installed; in the folder of nnunet_amt's sources: pip install '.[{extras}]'"
+    )
+
+
 class DiskFullError(WorkFailedError):
     """The disk that is written to has no room."""
 

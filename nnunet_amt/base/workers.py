@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from nnunet_amt import __version__
 from nnunet_amt.base.processes import end_with_parent
 from nnunet_amt.base.progress import Progress
-from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, MissingExtraError, WorkFailedError
+from nnunet_amt.errors import AMTError, BadInputError, DiskFullError, MissingExtraError, WorkFailedError, missing_extra
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -221,7 +221,7 @@ class DaskWorkers:
         try:
             import distributed
         except ImportError as error:
-            raise MissingExtraError("--executor dask:// needs the extra: pip install 'nnunet_amt[dask]'") from error
+            raise missing_extra("--executor dask://", "dask") from error
         self._distributed: ModuleType = distributed
         self._name = f"--executor dask://{address}"
         self._progress = progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnunet_amt.cli.console import err, one_line_errors, out
-from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.errors import missing_extra
 
 if TYPE_CHECKING:
     from nnunet_amt.app.start import Listening
@@ -60,7 +60,7 @@ def app(
 def require_page() -> None:
     """Refuse to go on where what the page needs is not installed; raises MissingExtraError."""
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        raise MissingExtraError(f"the page needs {missing[0]}: pip install 'nnunet_amt[app]'")
+        raise missing_extra(f"the page ({missing[0]})", "app")
 
 
 def show_address(listening: Listening) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from nnunet_amt.cli import options
 from nnunet_amt.cli.console import err, one_line_errors, out, printable
-from nnunet_amt.errors import BadInputError, MissingExtraError
+from nnunet_amt.errors import BadInputError, missing_extra
 
 if TYPE_CHECKING:
     from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
@@ -94,7 +94,7 @@ def receive(
         _look(folder, as_json=as_json, again=again)
         return
     if missing := [name for name in ("pynetdicom", "pydicom", "highdicom") if importlib.util.find_spec(name) is None]:
-        raise MissingExtraError(f"receiving needs {missing[0]}: pip install 'nnunet_amt[pacs,dicom]'")
+        raise missing_extra(f"receiving ({missing[0]})", "pacs,dicom")
     if peers is None or return_to is None:
         lacking = "--peers" if peers is None else "--return-to"
         raise BadInputError(f"{lacking}: is missing; say who may send (--peers) and where results go (--return-to)")

@@ -18,7 +18,7 @@ from nnunet_amt.clinic.dicom_object import (
     write_object,
 )
 from nnunet_amt.clinic.source_series import SourceSeries
-from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.errors import missing_extra
 from nnunet_amt.images.dicom.files import quiet_readers
 
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -101,5 +101,5 @@ def highdicom_module() -> Any:
     try:
         import highdicom
     except ImportError as error:
-        raise MissingExtraError("writing a DICOM SEG or SR needs the extra: pip install 'nnunet_amt[dicom]'") from error
+        raise missing_extra("writing a DICOM SEG or SR", "dicom") from error
     return highdicom

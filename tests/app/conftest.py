@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 for _needed in ("starlette", "jinja2", "python_multipart", "httpx2"):
-    pytest.importorskip(_needed, reason="use: pip install 'nnunet_amt[app]' httpx2")
+    pytest.importorskip(_needed, reason="use: pip install '.[app]' httpx2")
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient

@@ -147,7 +147,7 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
         "importlib.util.find_spec", lambda name, package=None: None if name == "starlette" else there(name, package)
     )
     answer = CliRunner().invoke(app, ["app", str(tmp_path)])
-    assert answer.exit_code == 2 and "pip install 'nnunet_amt[app]'" in answer.output
+    assert answer.exit_code == 2 and "pip install '.[app]'" in answer.output
 
 
 def test_the_first_address_may_be_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from tests.browser.conftest import LAPTOP, OpenPage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 HEADER = "case_id,patient_id,institution,image,mask,split,age,sex,histology,exclusion_reason"
 RUN = "20261129-054600"

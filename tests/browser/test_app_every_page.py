@@ -23,7 +23,7 @@ from tests.browser.test_app_cases import RUN, write_patient, write_study
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 SCREEN: Any = LAPTOP
 TELEPHONE: Any = {"width": 390, "height": 844}

@@ -17,7 +17,7 @@ from tests.browser.conftest import LAPTOP, OpenPage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 pytestmark = pytest.mark.slow
 
 PHONE = {"width": 390, "height": 844}

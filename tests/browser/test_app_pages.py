@@ -14,7 +14,7 @@ from tests.browser.conftest import LAPTOP, OpenPage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 ROWS = (
     "case_id,patient_id,institution,image,mask,split\n"

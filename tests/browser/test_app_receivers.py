@@ -11,7 +11,7 @@ from tests.browser.app_server import AppServer
 from tests.browser.test_app_every_page import LOOKS
 from tests.browser.test_app_pages import open_tab
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

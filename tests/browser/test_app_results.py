@@ -19,7 +19,7 @@ from tests.browser.test_app_pages import open_tab
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 MINUTES = 60_000
 PAGES = ("results", "results?by=institution", "results/thresholds?step=5", "results/triage")

@@ -22,7 +22,7 @@ from tests.browser.conftest import LAPTOP, OpenPage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 TELEPHONE = {"width": 390, "height": 844}
 DESIGN = CohortDesign(

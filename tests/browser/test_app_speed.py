@@ -16,7 +16,7 @@ from tests.browser.test_app_cases import write_study
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 pytestmark = pytest.mark.timed
 
 SCREEN: Any = LAPTOP

@@ -18,7 +18,7 @@ from tests.browser.conftest import LAPTOP, OpenPage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
 PHONE = {"width": 390, "height": 844}
 BAD = [row(1, "St. X", "training", patient="A"), row(2, "st x", "external"), row(3, "South", "tuning", patient="A")]

@@ -21,7 +21,7 @@ from tests.models.epochs import measured, write_epochs
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 pytestmark = pytest.mark.slow
 
 PHONE = {"width": 390, "height": 844}

@@ -20,7 +20,7 @@ from tests.browser.dicom_cohort import write_dicom_cohort
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-pytest.importorskip("starlette", reason="use: pip install 'nnunet_amt[app]'")
+pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 pytestmark = pytest.mark.slow
 
 MINUTES = 60_000

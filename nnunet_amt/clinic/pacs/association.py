@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.clinic.pacs.address import DicomAddress, TlsFiles
-from nnunet_amt.errors import MissingExtraError, WorkFailedError
+from nnunet_amt.errors import WorkFailedError, missing_extra
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -46,7 +46,7 @@ def pynetdicom_module() -> ModuleType:
         import pynetdicom
         from pynetdicom import _config
     except ImportError as error:
-        raise MissingExtraError("sending and fetching need the extra: pip install 'nnunet_amt[pacs]'") from error
+        raise missing_extra("sending and fetching", "pacs") from error
     if (theirs := logging.getLogger("pynetdicom")).level == logging.NOTSET:  # else somebody wants to hear it
         theirs.setLevel(logging.CRITICAL + 1)
     _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from nnunet_amt.clinic.pacs.address import TlsFiles
 from nnunet_amt.clinic.pacs.credentials import Credentials
-from nnunet_amt.errors import BadInputError, MissingExtraError, WorkFailedError
+from nnunet_amt.errors import BadInputError, WorkFailedError, missing_extra
 
 if TYPE_CHECKING:
     import requests
@@ -133,7 +133,7 @@ def open_client(address: WebAddress) -> DICOMwebClient:
     try:
         from dicomweb_client import DICOMwebClient
     except ImportError as error:
-        raise MissingExtraError("sending and fetching need the extra: pip install 'nnunet_amt[pacs]'") from error
+        raise missing_extra("sending and fetching", "pacs") from error
     for name in _LOGGERS:  # they write addresses, and these hold UIDs
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     client = DICOMwebClient(

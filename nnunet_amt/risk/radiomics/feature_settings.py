@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from nnunet_amt.errors import MissingExtraError
+from nnunet_amt.errors import missing_extra
 from nnunet_amt.risk.cut_roi import WINDOW_LEVEL_HU, WINDOW_WIDTH_HU
 
 SHAPE_FEATURES, FIRST_ORDER_FEATURES, TEXTURE_FEATURES = 14, 342, 1387
@@ -108,7 +108,7 @@ def radiomics_module() -> ModuleType:
     try:
         import radiomics
     except ImportError as error:
-        raise MissingExtraError("radiomics needs the extra: pip install 'nnunet_amt[risk]'") from error
+        raise missing_extra("radiomics", "risk") from error
     # What it logs of a case that it cannot take is a traceback on standard error; we say it in a line.
     radiomics.logger.setLevel("CRITICAL")
     module: ModuleType = radiomics

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_amt.base.progress import Progress, silent
-from nnunet_amt.errors import MissingExtraError, SplitLeakageError, TooFewCasesError
+from nnunet_amt.errors import SplitLeakageError, TooFewCasesError, missing_extra
 from nnunet_amt.risk.folds import grouped_folds
 from nnunet_amt.risk.radiomics.feature_tables import DEVELOPMENT, FEWEST_READ_TWICE, FeatureTable
 from nnunet_amt.risk.scores import Kind, ScoreRow
@@ -179,7 +179,7 @@ def _require_extra() -> None:
     try:
         import imblearn  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("radiomics needs the extra: pip install 'nnunet_amt[risk]'") from error
+        raise missing_extra("radiomics", "risk") from error
 
 
 def _require_apart(cases: Sequence[RiskPatient]) -> None:

@@ -371,5 +371,5 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
 def test_a_missing_pydicom_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ct_series(tmp_path)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'nnunet_amt\[dicom\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[dicom\]'"):
         open_series(tmp_path)

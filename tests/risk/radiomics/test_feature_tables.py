@@ -181,7 +181,7 @@ def test_without_the_extra_one_line_names_it(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "radiomics", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'nnunet_amt\[risk\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[risk\]'"):
         run(cases, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
