@@ -298,7 +298,7 @@ def doctor(
     ] = None,
 ) -> None:
     """Check what usually goes wrong before an hour of GPU is spent; exit code 1 if something would."""
-    from nnunet_amt.nnunet.doctor import examine, planned_recipe
+    from nnunet_amt.nnunet.doctor import examine
 
     colours = {"ok": "green", "warning": "yellow", "problem": "red"}
     problems = 0
@@ -313,11 +313,26 @@ def doctor(
         raise typer.Exit(1)
     out.print("no problem found")
     if dataset:
-        recipe = planned_recipe(dataset)
-        chosen = () if recipe in (None, PAPER) else ("--trainer", recipe.trainer)
-        show_next("nnunet_amt", "train", "-d", str(dataset), *chosen)
+        _show_next_of_dataset(dataset)
     elif not checkpoint:
         show_next("nnunet_amt", "convert", "MANIFEST.csv", "-d", "711")
+
+
+def _show_next_of_dataset(dataset: int) -> None:
+    """Train what is planned, or predict with what is trained."""
+    from nnunet_amt.nnunet.doctor import planned_recipe, trained_fold
+
+    recipe = planned_recipe(dataset) or PAPER
+    found = trained_fold(dataset, recipe)
+    trainer, fold = found or (recipe.trainer, "0")
+    chosen = [
+        *(("--trainer", trainer) if trainer != DEFAULT_TRAINER else ()),
+        *(("--fold", fold) if fold != "0" else ()),
+    ]
+    if found is None:
+        show_next("nnunet_amt", "train", "-d", str(dataset), *chosen)
+    else:
+        show_next("nnunet_amt", "predict", "-d", str(dataset), *chosen, "-o", "predictions")
 
 
 @one_line_errors

@@ -16,7 +16,16 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
-from nnunet_amt.models.plans import CONFIGURATION, PAPER, PLANS_NAME, RECIPES, Recipe, read_plans, require_amt_plans
+from nnunet_amt.models.plans import (
+    CONFIGURATION,
+    FINAL_CHECKPOINT,
+    PAPER,
+    PLANS_NAME,
+    RECIPES,
+    Recipe,
+    read_plans,
+    require_amt_plans,
+)
 from nnunet_amt.nnunet.environment import (
     FOLDER_VARIABLES,
     TRAINER_VARIABLE,
@@ -161,6 +170,19 @@ def planned_recipe(dataset_id: int) -> Recipe | None:
     with contextlib.suppress(AMTError):
         preprocessed = folder_from_environment("nnUNet_preprocessed")
         return next(iter(_planned(preprocessed / dataset_name(dataset_id, preprocessed))), None)
+    return None
+
+
+def trained_fold(dataset_id: int, recipe: Recipe) -> tuple[str, str] | None:
+    """Give trainer and fold of the newest training by a recipe's plans that is at its end; None if none is."""
+    with contextlib.suppress(AMTError):
+        results = folder_from_environment("nnUNet_results") / dataset_name(
+            dataset_id, folder_from_environment("nnUNet_raw")
+        )
+        ended = results.glob(f"*__{recipe.plans}__{CONFIGURATION}/fold_*/{FINAL_CHECKPOINT}")
+        newest = max(ended, key=lambda path: path.stat().st_mtime, default=None)
+        if newest is not None:
+            return newest.parents[1].name.partition("__")[0], newest.parent.name.removeprefix("fold_")
     return None
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from nnunet_amt.models.plans import FAST, PAPER, PLANS_NAME
 from nnunet_amt.nnunet import doctor
-from nnunet_amt.nnunet.doctor import Finding, examine, planned_recipe
+from nnunet_amt.nnunet.doctor import Finding, examine, planned_recipe, trained_fold
 from tests.conftest import TINY_DATASET, set_nnunet_folders
 from tests.models.model_fixtures import write_model
 
@@ -44,6 +44,16 @@ def test_the_recipe_that_was_planned_is_known(base: Path) -> None:
     plans.with_name(f"{FAST.plans}.json").unlink()
     assert planned_recipe(711) is None
     assert planned_recipe(999) is None
+
+
+def test_what_is_trained_is_known_by_its_last_checkpoint(base: Path) -> None:
+    """The next command predicts with it; a training that only has a best checkpoint is not at its end."""
+    write_model(base / "nnUNet_results", base)
+    assert trained_fold(711, PAPER) is None
+    write_model(base / "nnUNet_results", base, "checkpoint_final.pth")
+    assert trained_fold(711, PAPER) == ("nnUNetTrainerAMT", "0")
+    assert trained_fold(711, FAST) is None
+    assert trained_fold(999, PAPER) is None
 
 
 def test_plain_commands_would_not_find_the_trainer(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,3 +227,14 @@ def test_another_trainer_has_none_of_the_recipe(tmp_path: Path) -> None:
     assert not [
         words for words in ("keeps the paper's recipe", "Glorot", "Adam with", "one is centred") if words in text
     ]
+
+
+def test_a_recipe_with_a_window_of_its_own_is_not_called_the_papers(tmp_path: Path) -> None:
+    """The paper rescales the range of its dataset; the demo's trainer has a rate that falls, beside a window."""
+    study = write_study(tmp_path / "my_study")
+    model = write_model(study)
+    assert "The trainer keeps the paper's recipe: 3D U-Net" in page_of(study)
+    plans = json.loads((model / "plans.json").read_text())
+    plans["foreground_intensity_properties_per_channel"]["0"] |= {"min": -1024.0, "max": 3000.0}
+    (model / "plans.json").write_text(json.dumps(plans))
+    assert "The trainer keeps the paper's recipe but for the window of HU: 3D U-Net" in page_of(study)

@@ -150,7 +150,9 @@ def _training(model: ModelFacts | None) -> str:
         f"nnU-Net v2 with the trainer {model.trainer}{f' and the plans {model.plans}' if model.plans else ''}."
     ]
     if model.is_amt_recipe:
-        but, rate = (" but for the learning rate", "falls") if model.rate_falls else ("", "is constant")
+        other = ["the learning rate"] * model.rate_falls + ["the window of HU"] * model.window_chosen
+        but = f" but for {' and '.join(other)}" if other else ""
+        rate = "falls" if model.rate_falls else "is constant"
         sentences.append(
             f"The trainer keeps the paper's recipe{but}: 3D U-Net, Dice loss, Adam with a learning rate that {rate}."
         )
