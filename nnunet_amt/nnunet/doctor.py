@@ -176,10 +176,9 @@ def planned_recipe(dataset_id: int) -> Recipe | None:
 def trained_fold(dataset_id: int, recipe: Recipe) -> tuple[str, str] | None:
     """Give trainer and fold of the newest training by a recipe's plans that is at its end; None if none is."""
     with contextlib.suppress(AMTError):
-        results = folder_from_environment("nnUNet_results") / dataset_name(
-            dataset_id, folder_from_environment("nnUNet_raw")
-        )
-        ended = results.glob(f"*__{recipe.plans}__{CONFIGURATION}/fold_*/{FINAL_CHECKPOINT}")
+        results = folder_from_environment("nnUNet_results")
+        models = f"Dataset{dataset_id:03d}_*/*__{recipe.plans}__{CONFIGURATION}"
+        ended = results.glob(f"{models}/fold_*/{FINAL_CHECKPOINT}")
         newest = max(ended, key=lambda path: path.stat().st_mtime, default=None)
         if newest is not None:
             return newest.parents[1].name.partition("__")[0], newest.parent.name.removeprefix("fold_")

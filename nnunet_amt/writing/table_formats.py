@@ -14,7 +14,7 @@ table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px sol
 caption { font-weight: 600; font-size: 1.1rem; text-align: left; padding: .4rem 0; }
 th, td { padding: .25rem .6rem; text-align: left; font-weight: normal; font-variant-numeric: tabular-nums;
          white-space: nowrap; }
-thead th { border-bottom: 1px solid; font-weight: 600; }
+thead th { border-bottom: 1px solid; font-weight: 600; white-space: normal; vertical-align: bottom; }
 .number { text-align: right; }
 .group th { font-weight: 600; padding-top: .8rem; }
 .published { color: #595959; font-style: italic; }

@@ -155,7 +155,7 @@ def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
     assert "nnunet_amt doctor -d 711" in result.output
 
 
-def test_doctor_proposes_what_is_not_done_yet(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_proposes_what_is_not_done_yet(base: Path) -> None:
     """A training where none is at its end, a prediction with the model where one is."""
     assert "nnunet_amt train -d 711\n" in runner.invoke(app, ["doctor", "-d", "711"]).output
     write_model(base / "nnUNet_results", base, "checkpoint_final.pth")

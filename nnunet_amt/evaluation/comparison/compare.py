@@ -112,7 +112,7 @@ def compare(
     ) as (folder, notes):
         notes.counts |= {"cases": comparison.cases, "models": len(models)}
         document = Document(
-            title=f"Comparison of {len(comparison.results)} models on {comparison.cases} cases",
+            title=f"Comparison of {len(comparison.results)} models on {comparison.cases} cases{_of_whom(models)}",
             tables=comparison_tables(comparison),
             sentences=plain_sentences(comparison),
             pictures=write_figures(folder, comparison),
@@ -253,9 +253,19 @@ def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:
         )
 
 
+def _of_whom(models: Sequence[EvaluatedModel]) -> str:
+    """Say behind the number of cases that they are on record as others than patients."""
+    others = _others_than_patients(models)
+    return "" if others is None else f" ({others.subjects})"
+
+
+def _others_than_patients(models: Sequence[EvaluatedModel]) -> EvaluatedModel | None:
+    return next((model for model in models if model.subjects not in (None, PATIENTS)), None)
+
+
 def _require_patients(models: Sequence[EvaluatedModel], settings: ComparisonSettings) -> None:
     """Refuse the paper's results beside cases that are on record as others than patients."""
-    others = next((model for model in models if model.subjects not in (None, PATIENTS)), None)
+    others = _others_than_patients(models)
     if settings.published and others is not None:
         raise BadInputError(
             f"{others.folder}: its cases are {others.subjects}, the paper's are patients; leave --published out"

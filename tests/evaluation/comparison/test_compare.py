@@ -370,6 +370,13 @@ def test_the_papers_results_do_not_stand_beside_phantoms(study: Path, tmp_path: 
     with pytest.raises(BadInputError, match="drawn: its cases are phantoms, the paper's are patients; leave --publ"):
         compare([study / "other", tmp_path / "drawn"], tmp_path / "out", settings=SETTINGS)
     assert not (tmp_path / "out").exists()
+    compare(
+        [study / "other", tmp_path / "drawn"], tmp_path / "unpublished", settings=replace(SETTINGS, published=False)
+    )
+    assert (
+        "<h1>Comparison of 2 models on 4 cases (phantoms)</h1>"
+        in (tmp_path / "unpublished/comparison.html").read_text()
+    )
 
 
 def test_command(study: Path) -> None:
