@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,13 @@ def write_ct_crop(path: Path, values: NDArray[np.signedinteger], found: NDArray[
     box = tuple(slice(first, first + count) for first, count in zip(low.tolist(), length.tolist(), strict=True))
     crop = np.clip(values[box], -1024, 3071).astype(np.int16)
     write_nifti(path, crop, geometry=box_of(grid, low[::-1].tolist(), crop.shape[::-1]))
+
+
+def lesion_link(case_id: str, centre: Sequence[float], crop: Geometry) -> str:
+    """Give the link that shows a case at a lesion's centre, (x, y, z) in mm, LPS; `crop` is the grid of its crop."""
+    index = crop.continuous_index(np.array([centre], dtype=float))[0]
+    place = np.clip((index + 0.5) / crop.size, 0.0, 1.0)
+    return f"#view-{quote(case_id, safe='')}@{','.join(f'{share:.4f}' for share in place)}"
 
 
 def viewer_case(folder: Path, result: Mapping[str, Any]) -> ViewerCase | None:

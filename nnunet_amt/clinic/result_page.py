@@ -12,10 +12,13 @@ from nnunet_amt import __version__
 from nnunet_amt.base.files import write_text
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.clinic.assessments import Assessment, read_assessments
+from nnunet_amt.clinic.case_results import CT_CROP
 from nnunet_amt.clinic.lesions import LESION_COLUMNS
 from nnunet_amt.clinic.new_cases import NotTaken
-from nnunet_amt.clinic.page_viewer import viewer_case
+from nnunet_amt.clinic.page_viewer import lesion_link, viewer_case
 from nnunet_amt.errors import AMTError
+from nnunet_amt.images.geometry import Geometry
+from nnunet_amt.images.image_file import read_grid
 from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
 from nnunet_amt.report.viewer import ViewerCase, ViewerPart, viewer_part
 from nnunet_amt.writing.table import Row, Table
@@ -112,17 +115,20 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: boo
     )
     table = None
     if lesions:
-        rows = tuple(
-            Row(f"lesion {row[_COLUMN['lesion']]}",
-                (*(_number(row[_COLUMN[name]], digits) for name, _, digits in _SHOWN), str(row[_COLUMN["slice"]])))
-            for row in lesions
-        )  # fmt: skip
-        table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice"), rows)
+        crop = read_grid(folder / case_id / CT_CROP, name=case_id) if is_seen else None
+        rows = tuple(_lesion_on_page(case_id, row, crop) for row in lesions)
+        table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice of the CT"), rows)
     assessments = tuple((one, _table_of_classes(case_id, one)) for one in read_assessments(folder / case_id))
     made_by = f"{result.get('trainer') or 'unknown model'}, weights of the SHA-256 {result['model_sha256'][:12]}"
     return CaseOnPage(
         case_id, found, picture, table, tuple(result["files"]), str(result["note"]), made_by, is_seen, assessments
     )
+
+
+def _lesion_on_page(case_id: str, row: Sequence[Any], crop: Geometry | None) -> Row:
+    cells = (*(_number(row[_COLUMN[name]], digits) for name, _, digits in _SHOWN), str(row[_COLUMN["slice"]]))
+    centre = [float(row[_COLUMN[f"centre_{axis}_mm"]]) for axis in "xyz"]
+    return Row(f"lesion {row[_COLUMN['lesion']]}", cells, link=lesion_link(case_id, centre, crop) if crop else "")
 
 
 def _table_of_classes(case_id: str, one: Assessment) -> Table | None:

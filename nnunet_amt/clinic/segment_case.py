@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ class CaseRun:
             "schema_version": SCHEMA_VERSION,
             "case_id": case.case_id,
             "source": case.source,
-            "made": datetime.now().isoformat(timespec="seconds"),
+            "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "input_sha256": case.digest,
             "model_sha256": self.model_sha256,
             "trainer": self.trainer,

@@ -178,7 +178,7 @@ def ct_series_in(path: Path, *, options: ReadingOptions = _AS_IT_IS) -> list[Dic
     if taken < len(headers):
         kinds = Counter(_kind(header) for header in headers if header.series_uid not in by_series)
         listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        found.append(NoCtError(f"holds beside its CT {listed or 'localisers'}, which are no CT slices"))
+        found.append(NoCtError(f"{listed or 'localisers'} beside its CT"))
     return found
 
 

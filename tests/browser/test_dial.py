@@ -41,7 +41,7 @@ def segmented(tmp_path: Path) -> Path:
         write_nifti(tmp_path / name / "segmentation.nii.gz", (levels > 127).astype(np.uint8), geometry=grid)
         if name != "early":
             write_nifti(tmp_path / name / "ct_crop.nii.gz", image, geometry=grid)
-        row = [name, lesion, 4000, "32.000", "60.0", "70.0", "40.0", "0.9", "0", "0", "0", 20]
+        row = [name, lesion, 4000, "32.000", "60.0", "70.0", "40.0", "0.9", "59.0", "49.0", "39.0", 20]
         texts = {"model_sha256": "0" * 64, "note": ""}
         results[name] = {"case_id": name, "lesions": [row], "options": options, "files": [], **texts}
     write_probabilities(tmp_path / "both" / "probabilities.nii.gz", levels, geometry=grid)
@@ -111,6 +111,27 @@ def test_a_colour_lies_where_the_probability_is_and_nowhere_else(
             )
         )
     assert shares == pytest.approx([30 * 40 / (60 * 50), 20 * 20 / (60 * 50)], abs=0.03)
+
+
+@needs_niivue
+def test_a_lesion_of_the_table_is_looked_at_where_it_lies(
+    open_report: OpenReport, browser: Browser, segmented: Path
+) -> None:
+    """Its centre is 29.5, 24.5 and 19.5 voxels from the first one's: on the edge of the 30th, 25th and 20th slice."""
+    opened = open_report(browser, segmented)
+    page = start_viewer(opened)
+    link = page.locator("#both a", has_text="lesion 1")
+    for _ in range(2):  # a link that was followed already leads there again
+        link.click()
+        page.wait_for_selector("#amt-viewer[data-shown=both]")
+        for name, slices in (("sagittal", {30, 31}), ("coronal", {25, 26}), ("axial", {20, 21})):
+            page.wait_for_function(
+                "([name, slices]) => slices.includes(Number(document.querySelector(`[data-viewer=${name}]`).value))",
+                arg=[name, sorted(slices)],
+            )
+        page.locator("[data-viewer=axial]").fill("3")
+    assert page.locator("#early a", has_text="lesion 1").count() == 0
+    assert opened.complaints == []
 
 
 @needs_niivue

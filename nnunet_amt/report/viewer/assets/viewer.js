@@ -169,6 +169,10 @@
       this.find("frame").addEventListener("dblclick", (event) => event.stopPropagation(), true); // NiiVue would reset the window
       this.find("frame").addEventListener("wheel", (event) => this.wheel(event), { capture: true, passive: true });
       window.addEventListener("hashchange", () => this.followLink());
+      document.addEventListener("click", (event) => {
+        const link = event.target.closest('a[href^="#view-"]');
+        if (link && link.hash === window.location.hash) this.followLink(); // no change of the address tells of it
+      });
       this.followLink();
     }
 
@@ -177,13 +181,13 @@
       if (document.activeElement !== this.find("canvas")) event.stopPropagation();
     }
 
-    /** Links of the form #view-CASE come from the report's tables. */
+    /** Links of the forms #view-CASE and #view-CASE@X,Y,Z (shares of the crop) come from the page's tables. */
     followLink() {
-      const id = decodeURIComponent(window.location.hash.replace(/^#view-/, ""));
-      const index = window.location.hash.startsWith("#view-") ? this.data.cases.findIndex((item) => item.id === id) : -1;
+      const [, name, place] = /^#view-(.*?)(?:@([\d.,]+))?$/.exec(window.location.hash) ?? [];
+      const index = name === undefined ? -1 : this.data.cases.findIndex((item) => item.id === decodeURIComponent(name));
       if (index < 0) return;
       this.root.scrollIntoView();
-      setTimeout(() => this.showCase(index));
+      setTimeout(() => this.showCase(index, place?.split(",").map(Number)));
     }
 
     key(event) {
