@@ -62,6 +62,7 @@ def main() -> None:
     record = {
         "arm": arm.key, "seed": run.seed, "budget": run.budget, "seconds": trained.seconds,
         "iterations": trained.iterations, "curve": [asdict(point) for point in trained.curve],
+        "losses": trained.losses,
         "parameters": sum(weight.numel() for weight in trainer.network.parameters()),
         "patch_size": list(trainer.configuration_manager.patch_size), "batch_size": trainer.batch_size,
         "cases": {},

@@ -50,6 +50,8 @@ class Trained:
         Weights of the network at the end, and where the tuning set said most.
     curve
         Every evaluation of the tuning set.
+    losses
+        Mean loss of the batches of each part of the training; None where it had none.
     iterations, seconds
         Steps, and compute seconds with the evaluations.
     """
@@ -57,6 +59,7 @@ class Trained:
     last: dict[str, torch.Tensor]
     best: dict[str, torch.Tensor]
     curve: list[TuningPoint]
+    losses: list[float | None]
     iterations: int
     seconds: float
 
@@ -88,6 +91,7 @@ def train_for(trainer: nnUNetTrainer, seconds: float, *, evaluations: int, devic
         network.to(memory_format=torch.channels_last_3d)
     due = evaluation_epochs(evaluations)
     curve: list[TuningPoint] = []
+    losses: list[float | None] = []
     best: dict[str, torch.Tensor] = {}
     iterations, evaluation_seconds, start = 0, 0.0, clock()
     for epoch in range(EPOCHS):
@@ -95,9 +99,11 @@ def train_for(trainer: nnUNetTrainer, seconds: float, *, evaluations: int, devic
         network.train()
         # what the last evaluation will take, as long as the one before it, is kept for it
         end = seconds * (epoch + 1) / EPOCHS - (evaluation_seconds if epoch == EPOCHS - 1 else 0.0)
+        of_batches: list[float] = []
         while clock() - start < end:
-            trainer.train_step(next(batches))
-            iterations += 1
+            of_batches.append(float(trainer.train_step(next(batches))["loss"]))
+        iterations += len(of_batches)
+        losses.append(sum(of_batches) / len(of_batches) if of_batches else None)
         if epoch in due:
             began = clock()
             dice = _tuning_dice(trainer)
@@ -105,7 +111,7 @@ def train_for(trainer: nnUNetTrainer, seconds: float, *, evaluations: int, devic
             if not curve or dice >= max(point.dice for point in curve):
                 best = _weights(network)
             curve.append(TuningPoint(clock() - start, dice))
-    return Trained(_weights(network), best or _weights(network), curve, iterations, clock() - start)
+    return Trained(_weights(network), best or _weights(network), curve, losses, iterations, clock() - start)
 
 
 def evaluation_epochs(evaluations: int) -> set[int]:
