@@ -130,8 +130,7 @@ def train(
         out.print("this training is finished and validated; --restart trains anew, --val validates once more")
     else:
         show_written(list(trained.checkpoints))
-    chosen = () if trainer == DEFAULT_TRAINER else ("--trainer", trainer)
-    show_next("nnunet_amt", "predict", "-d", str(dataset), *chosen, "-o", "predictions")
+    show_next("nnunet_amt", "predict", "-d", str(dataset), *_chosen(trainer, fold), "-o", "predictions")
 
 
 @one_line_errors
@@ -324,15 +323,16 @@ def _show_next_of_dataset(dataset: int) -> None:
 
     recipe = planned_recipe(dataset) or PAPER
     found = trained_fold(dataset, recipe)
-    trainer, fold = found or (recipe.trainer, "0")
-    chosen = [
-        *(("--trainer", trainer) if trainer != DEFAULT_TRAINER else ()),
-        *(("--fold", fold) if fold != "0" else ()),
-    ]
     if found is None:
-        show_next("nnunet_amt", "train", "-d", str(dataset), *chosen)
+        show_next("nnunet_amt", "train", "-d", str(dataset), *_chosen(recipe.trainer, "0"))
     else:
-        show_next("nnunet_amt", "predict", "-d", str(dataset), *chosen, "-o", "predictions")
+        show_next("nnunet_amt", "predict", "-d", str(dataset), *_chosen(*found), "-o", "predictions")
+
+
+def _chosen(trainer: str, fold: str) -> list[str]:
+    """Give the options that name a trainer and a fold, where they are not the usual ones."""
+    chosen = ["--trainer", trainer] if trainer != DEFAULT_TRAINER else []
+    return [*chosen, *(["--fold", fold] if fold != "0" else [])]
 
 
 @one_line_errors

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from nnunet_amt.images.image_file import read_grid, read_image
 from nnunet_amt.images.nifti import write_nifti
 from nnunet_amt.images.probability_file import LOWEST_OF_TUMOUR, read_probabilities
 from nnunet_amt.pictures import CaseCrop
-from nnunet_amt.report.viewer import Dial, LoadedCase, ViewerCase, dial_steps
+from nnunet_amt.report.viewer import Dial, LoadedCase, ViewerCase, dial_steps, view_link
 from nnunet_amt.writing.numbers import counted
 
 _MARGIN_MM = 25.0
@@ -64,8 +63,8 @@ def write_ct_crop(path: Path, values: NDArray[np.signedinteger], found: NDArray[
 def lesion_link(case_id: str, centre: Sequence[float], crop: Geometry) -> str:
     """Give the link that shows a case at a lesion's centre, (x, y, z) in mm, LPS; `crop` is the grid of its crop."""
     index = crop.continuous_index(np.array([centre], dtype=float))[0]
-    place = np.clip((index + 0.5) / crop.size, 0.0, 1.0)
-    return f"#view-{quote(case_id, safe='')}@{','.join(f'{share:.4f}' for share in place)}"
+    x, y, z = np.clip((index + 0.5) / crop.size, 0.0, 1.0).tolist()
+    return view_link(case_id, (x, y, z))
 
 
 def viewer_case(folder: Path, result: Mapping[str, Any]) -> ViewerCase | None:

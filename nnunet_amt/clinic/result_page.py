@@ -127,8 +127,10 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: boo
 
 def _lesion_on_page(case_id: str, row: Sequence[Any], crop: Geometry | None) -> Row:
     cells = (*(_number(row[_COLUMN[name]], digits) for name, _, digits in _SHOWN), str(row[_COLUMN["slice"]]))
-    centre = [float(row[_COLUMN[f"centre_{axis}_mm"]]) for axis in "xyz"]
-    return Row(f"lesion {row[_COLUMN['lesion']]}", cells, link=lesion_link(case_id, centre, crop) if crop else "")
+    link = ""
+    if crop is not None:
+        link = lesion_link(case_id, [float(row[_COLUMN[f"centre_{axis}_mm"]]) for axis in "xyz"], crop)
+    return Row(f"lesion {row[_COLUMN['lesion']]}", cells, link=link)
 
 
 def _table_of_classes(case_id: str, one: Assessment) -> Table | None:

@@ -21,8 +21,10 @@ from nnunet_amt.images.dicom.slices import on_tilted_slices
 from nnunet_amt.images.foreground import MaskBox
 from nnunet_amt.images.geometry import Geometry, from_lps, geometry_difference, lps_array_axes
 from nnunet_amt.images.image_file import ReadingOptions
+from nnunet_amt.writing.numbers import counted
 
 _AS_IT_IS = ReadingOptions()
+_LOCALISER = "localiser"
 # Of the patient and the study, which objects of one study share; those of type 2 stand empty where the CT lacks them.
 _TAKEN_OVER = (
     "SpecificCharacterSet",
@@ -177,13 +179,15 @@ def ct_series_in(path: Path, *, options: ReadingOptions = _AS_IT_IS) -> list[Dic
     taken = sum(map(len, by_series.values()))
     if taken < len(headers):
         kinds = Counter(_kind(header) for header in headers if header.series_uid not in by_series)
-        listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        found.append(NoCtError(f"{listed or 'localisers'} beside its CT"))
+        listed = ", ".join(
+            counted(count, kind) if kind == _LOCALISER else f"{count} {kind}" for kind, count in kinds.most_common()
+        )
+        found.append(NoCtError(f"what lies beside its CT: {listed or 'localisers'}"))
     return found
 
 
 def _kind(header: DicomHeader) -> str:
-    return "localiser" if header.sop_class == CT_IMAGE else header.modality or "of unknown modality"
+    return _LOCALISER if header.sop_class == CT_IMAGE else header.modality or "of unknown modality"
 
 
 def _series_or_reason(

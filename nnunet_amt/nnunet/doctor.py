@@ -16,6 +16,7 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
+from nnunet_amt.models.folder import model_folder, require_plans_of_model
 from nnunet_amt.models.plans import (
     CONFIGURATION,
     FINAL_CHECKPOINT,
@@ -174,13 +175,21 @@ def planned_recipe(dataset_id: int) -> Recipe | None:
 
 
 def trained_fold(dataset_id: int, recipe: Recipe) -> tuple[str, str] | None:
-    """Give trainer and fold of the newest training by a recipe's plans that is at its end; None if none is."""
+    """Give trainer and fold of the newest training by a recipe, as it is planned now, that is at its end, else None.
+
+    A training by the recipe's own trainer goes before those by its shorter forms, also while it is not at its end.
+    """
     with contextlib.suppress(AMTError):
+        preprocessed = folder_from_environment("nnUNet_preprocessed")
+        dataset = dataset_name(dataset_id, preprocessed)
         results = folder_from_environment("nnUNet_results")
-        models = f"Dataset{dataset_id:03d}_*/*__{recipe.plans}__{CONFIGURATION}"
-        ended = results.glob(f"{models}/fold_*/{FINAL_CHECKPOINT}")
+        own = model_folder(results, dataset=dataset, trainer=recipe.trainer)
+        others = (results / dataset).glob(f"*__{recipe.plans}__{CONFIGURATION}")
+        models = [own] if any(own.glob("fold_*/checkpoint_*.pth")) else list(others)
+        ended = [path for model in models for path in model.glob(f"fold_*/{FINAL_CHECKPOINT}")]
         newest = max(ended, key=lambda path: path.stat().st_mtime, default=None)
         if newest is not None:
+            require_plans_of_model(newest.parents[1], preprocessed / dataset / f"{recipe.plans}.json")
             return newest.parents[1].name.partition("__")[0], newest.parent.name.removeprefix("fold_")
     return None
 

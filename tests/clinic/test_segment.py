@@ -137,7 +137,7 @@ def test_what_is_no_case_is_listed_and_stops_no_other(tmp_path: Path, model: Fak
     assert code == 1, text  # a CT is among them
     states = {row["case_id"]: (row["state"], row["note"]) for row in rows(tmp_path / "out" / "cases.csv")}
     assert states["good"] == ("segmented", "")
-    assert states["in"] == ("not taken", "1 SR beside its CT")
+    assert states["in"] == ("not taken", "what lies beside its CT: 1 SR")
     assert states["notes"] == ("not taken", "holds no DICOM file")
     assert states["shifted.nii.gz"][0] == "not taken"
     assert "above 800" in states["shifted.nii.gz"][1]

@@ -56,6 +56,27 @@ def test_what_is_trained_is_known_by_its_last_checkpoint(base: Path) -> None:
     assert trained_fold(999, PAPER) is None
 
 
+def test_a_short_training_is_no_end_of_one_by_the_recipe(base: Path) -> None:
+    """A trial by one epoch counts while nothing else is begun, and no longer when the recipe's own training is."""
+    results = base / "nnUNet_results"
+    folder = write_model(results, base, "checkpoint_final.pth").parent
+    trial = folder.parent.with_name(folder.parent.name.replace("nnUNetTrainerAMT", "nnUNetTrainerAMT_1epoch"))
+    folder.parent.rename(trial)
+    (trial / "fold_0").rename(trial / "fold_all")
+    assert trained_fold(711, PAPER) == ("nnUNetTrainerAMT_1epoch", "all")
+    write_model(results, base, "checkpoint_latest.pth")
+    assert trained_fold(711, PAPER) is None
+
+
+def test_what_was_trained_by_other_plans_is_to_be_trained_again(base: Path) -> None:
+    write_model(base / "nnUNet_results", base, "checkpoint_final.pth")
+    path = base / "nnUNet_preprocessed" / TINY_DATASET / f"{PLANS_NAME}.json"
+    plans = json.loads(path.read_text())
+    plans["configurations"]["3d_fullres"]["spacing"] = [9.0, 9.0, 9.0]
+    path.write_text(json.dumps(plans))
+    assert trained_fold(711, PAPER) is None
+
+
 def test_plain_commands_would_not_find_the_trainer(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (finding,) = findings("trainer", None)
     assert (finding.verdict, finding.advice) == ("warning", 'eval "$(nnunet_amt env)"')

@@ -230,7 +230,7 @@ def test_another_trainer_has_none_of_the_recipe(tmp_path: Path) -> None:
 
 
 def test_a_recipe_with_a_window_of_its_own_is_not_called_the_papers(tmp_path: Path) -> None:
-    """The paper rescales the range of its dataset; the demo's trainer has a rate that falls, beside a window."""
+    """The paper rescales the range of its dataset at a constant rate; the demo's trainer has a rate that falls."""
     study = write_study(tmp_path / "my_study")
     model = write_model(study)
     assert "The trainer keeps the paper's recipe: 3D U-Net" in page_of(study)
@@ -238,3 +238,8 @@ def test_a_recipe_with_a_window_of_its_own_is_not_called_the_papers(tmp_path: Pa
     plans["foreground_intensity_properties_per_channel"]["0"] |= {"min": -1024.0, "max": 3000.0}
     (model / "plans.json").write_text(json.dumps(plans))
     assert "The trainer keeps the paper's recipe but for the window of HU: 3D U-Net" in page_of(study)
+    demo = model.name.replace("_5epochs", "_demo")
+    model.rename(model.with_name(demo))
+    record = study / "predictions" / "nnunet_amt_runs.json"
+    record.write_text(record.read_text().replace(model.name, demo))
+    assert "recipe but for the learning rate and the window of HU: 3D U-Net" in page_of(study)

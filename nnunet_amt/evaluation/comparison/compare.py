@@ -254,9 +254,9 @@ def _check_references(first: EvaluatedModel, other: EvaluatedModel) -> None:
 
 
 def _of_whom(models: Sequence[EvaluatedModel]) -> str:
-    """Say behind the number of cases that they are on record as others than patients."""
-    others = _others_than_patients(models)
-    return "" if others is None else f" ({others.subjects})"
+    """Say behind the number of cases what they are on record as, where that is not patients alone."""
+    recorded = list(dict.fromkeys(" ".join(model.subjects.split()) for model in models if model.subjects))
+    return "" if recorded in ([], [PATIENTS]) else f" ({' or '.join(recorded)})"
 
 
 def _others_than_patients(models: Sequence[EvaluatedModel]) -> EvaluatedModel | None:

@@ -21,6 +21,7 @@ from nnunet_amt.report.case_story import (
 )
 from nnunet_amt.report.page_parts import Missing, Picture, Section, read_picture
 from nnunet_amt.report.study_content import StudyContent
+from nnunet_amt.report.viewer import view_link
 from nnunet_amt.writing.numbers import joined, value_text
 from nnunet_amt.writing.table import Row, Table
 
@@ -54,7 +55,7 @@ class CaseCard:
     @property
     def link(self) -> str:
         """Where the viewer shows the case."""
-        return f"#view-{self.story.case_id}"
+        return view_link(self.story.case_id)
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _all_cases(content: StudyContent, viewer: bool) -> Table:
             str(len(case.false_positives)),
             content.tested.get(case.case_id, {}).get("histology", "") or "–",
         )
-        rows.append(Row(case.case_id, cells, link=f"#view-{case.case_id}" if viewer else ""))
+        rows.append(Row(case.case_id, cells, link=view_link(case.case_id) if viewer else ""))
     columns = ("Dice", "Outcome", "Tumour", "Reference", "Prediction", "Lesions found", "False positives", "Diagnosis")
     notes = (
         "Tumour: largest axial diameter. Lesions found and false positives: at IoU > 0.1. Success: Dice above "

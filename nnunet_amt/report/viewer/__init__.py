@@ -2,7 +2,7 @@
 
 from nnunet_amt.report.viewer.cases import FalsePositive, LoadedCase, ViewerCase, viewer_cases
 from nnunet_amt.report.viewer.dial import Dial, DialStep, dial_steps
-from nnunet_amt.report.viewer.part import NIIVUE_VERSION, PAGE_BUDGET, DataBlock, ViewerPart, viewer_part
+from nnunet_amt.report.viewer.part import NIIVUE_VERSION, PAGE_BUDGET, DataBlock, ViewerPart, view_link, viewer_part
 
 __all__ = [
     "NIIVUE_VERSION",
@@ -15,6 +15,7 @@ __all__ = [
     "ViewerCase",
     "ViewerPart",
     "dial_steps",
+    "view_link",
     "viewer_cases",
     "viewer_part",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import BadInputError
@@ -140,6 +141,12 @@ def viewer_part(
         data=tuple(_data_blocks(encoded, found, order)),
         csp={"img-src": ("data:",)},
     )
+
+
+def view_link(case_id: str, at: Point | None = None) -> str:
+    """Give the link that shows a case in the viewer of its page, where its tumour is largest or at a point."""
+    place = "" if at is None else f"@{','.join(f'{share:.4f}' for share in at)}"
+    return f"#view-{quote(case_id, safe='')}{place}"
 
 
 def niivue_script(path: Path = NIIVUE_FILE) -> str | None:

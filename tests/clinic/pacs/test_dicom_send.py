@@ -250,9 +250,9 @@ def test_a_sending_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
 def test_the_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynetdicom", None)
     monkeypatch.setitem(sys.modules, "dicomweb_client", None)
-    with pytest.raises(MissingExtraError, match=r"nnunet_amt\[pacs\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[pacs\]'"):
         send_objects([tmp_path], DicomAddress("A", LOOPBACK, 1), calling="US")
-    with pytest.raises(MissingExtraError, match=r"nnunet_amt\[pacs\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[pacs\]'"):
         store_objects([tmp_path], WebAddress("http://127.0.0.1:1"))
 
 

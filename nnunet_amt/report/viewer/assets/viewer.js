@@ -4,6 +4,15 @@
   const amt = window.amtViewer;
   const AXES = ["sagittal", "coronal", "axial"]; // across x, y, z
 
+  /** What is not a right encoding, as somebody may have typed it, stands for itself. */
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch (error) {
+      return text;
+    }
+  }
+
   class Viewer {
     constructor(root, data) {
       this.root = root;
@@ -32,7 +41,7 @@
         (entries) => {
           if (!entries.some((entry) => entry.isIntersecting)) return;
           watch.disconnect();
-          if (this.current < 0 || !this.planes) this.showCase(Math.max(0, this.current));
+          if (!this.starting) this.showCase(this.current); // else a link has led here, to a place of its own
         },
         { rootMargin: "400px" },
       );
@@ -183,8 +192,8 @@
 
     /** Links of the forms #view-CASE and #view-CASE@X,Y,Z (shares of the crop) come from the page's tables. */
     followLink() {
-      const [, name, place] = /^#view-(.*?)(?:@([\d.,]+))?$/.exec(window.location.hash) ?? [];
-      const index = name === undefined ? -1 : this.data.cases.findIndex((item) => item.id === decodeURIComponent(name));
+      const [, name, place] = /^#view-(.*?)(?:@(\d*\.?\d+(?:,\d*\.?\d+){2}))?$/.exec(window.location.hash) ?? [];
+      const index = name === undefined ? -1 : this.data.cases.findIndex((item) => item.id === decoded(name));
       if (index < 0) return;
       this.root.scrollIntoView();
       setTimeout(() => this.showCase(index, place?.split(",").map(Number)));
