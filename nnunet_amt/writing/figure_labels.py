@@ -6,9 +6,11 @@ They are placed once the figure's other parts stand where they will be printed, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +33,7 @@ def label_points(
     *,
     marks: Sequence[tuple[float, float]] = (),
     mark_pt: float = 3.0,
+    lines: Sequence[NDArray[np.float64]] = (),
     **look: Any,
 ) -> None:
     """Write each text beside its point, within the axes, so that it covers no other and, where there is room, no mark.
@@ -45,13 +48,17 @@ def label_points(
         Points, in data coordinates, that are better not covered.
     mark_pt
         Half of their size.
+    lines
+        Corners (n, 2) of lines, in data coordinates, that are better not crossed.
     look
         Of the texts: `fontsize` and what else `Axes.annotate` takes.
     """
     figure = _laid_out(axes)
     inside, pixel = axes.get_window_extent().extents, figure.dpi / _PT_PER_INCH
     middles = axes.transData.transform(np.reshape(list(marks), (-1, 2)))
-    avoided = [(x - size, y - size, x + size, y + size) for size in [mark_pt * pixel] for x, y in middles.tolist()]
+    avoided = [_around(x, y, mark_pt * pixel) for x, y in middles.tolist()]
+    for corners in lines:
+        avoided += [_around(x, y, pixel) for x, y in _along(axes.transData.transform(corners), 2 * pixel)]
     taken: list[Box] = []
     for text, point in labels:
         places = _places(axes.transData.transform(point), _text_size(figure, text, look["fontsize"]), pixel)
@@ -103,6 +110,18 @@ def cut_to_width(figure: Figure, text: str, width_mm: float, *, fontsize: float)
         kept -= 1
         shown = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
     return shown
+
+
+def _around(x: float, y: float, half: float) -> Box:
+    return x - half, y - half, x + half, y + half
+
+
+def _along(corners: np.ndarray, step: float) -> Iterator[tuple[float, float]]:
+    """Give points along a line, a step apart; not where a corner is not known."""
+    for start, end in pairwise(corners):
+        length = float(np.hypot(*(end - start)))
+        if np.isfinite(length):
+            yield from np.linspace(start, end, max(2, int(length / step) + 1)).tolist()
 
 
 def _laid_out(axes: Axes) -> Figure:

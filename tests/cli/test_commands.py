@@ -155,10 +155,11 @@ def test_plan_says_what_it_wrote_and_what_to_type_next(base: Path) -> None:
     assert "nnunet_amt doctor -d 711" in result.output
 
 
-def test_doctor_proposes_what_is_not_done_yet(base: Path) -> None:
+def test_doctor_proposes_what_is_not_done_yet(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training where none is at its end, a prediction with the model where one is."""
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
     assert "nnunet_amt train -d 711\n" in runner.invoke(app, ["doctor", "-d", "711"]).output
-    write_model(base / "nnUNet_results", base, "checkpoint_final.pth")
+    write_model(tmp_path, base, "checkpoint_final.pth")
     result = runner.invoke(app, ["doctor", "-d", "711"])
     assert "nnunet_amt predict -d 711 -o predictions\n" in result.output
     assert "nnunet_amt train" not in result.output

@@ -185,7 +185,10 @@ def _label_thresholds(axes: Axes, lesion: LesionSummary, *, published: bool) -> 
         labels.append((text, (float(x[members].mean()), float(y[members].mean()))))
     theirs = (paper.OPERATING_POINT.fp_per_scan, paper.OPERATING_POINT.sensitivity)
     marks = [*([theirs] if published else []), *zip(x.tolist(), y.tolist(), strict=True)]
-    label_points(axes, labels, marks=marks, mark_pt=_MARKER_SIZE / 2, color=BLUE, fontsize=SMALL_FONT_SIZE, zorder=6)
+    lines = [np.asarray(line.get_xydata(), float) for line in axes.get_lines()]
+    label_points(
+        axes, labels, marks=marks, mark_pt=_MARKER_SIZE / 2, lines=lines, color=BLUE, fontsize=SMALL_FONT_SIZE, zorder=6
+    )
 
 
 def _runs(x: np.ndarray, y: np.ndarray) -> list[list[int]]:

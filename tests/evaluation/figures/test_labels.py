@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,6 +61,29 @@ def test_thresholds_of_a_froc(curve: str) -> None:
         box = text_box(label)
         assert box.x0 >= inside.x0 - 1 and box.x1 <= inside.x1 + 1, label
         assert box.y0 >= inside.y0 - 1 and box.y1 <= inside.y1 + 1, label
+
+
+def test_thresholds_are_crossed_by_no_line_where_there_is_room() -> None:
+    """Of 12 scans with a lesion each; the first three of six points lie around the bars of the interval."""
+    at = np.repeat(np.arange(6), (9, 4, 3, 1, 1, 1))
+    x, y = np.array([1, 2, 3, 4, 8, 13])[at] / 12, np.array([12, 11, 10, 9, 5, 0])[at] / 12
+    summary = froc_of(x.tolist(), y.tolist(), cases=12)
+    wide = [(low, high) for low, high in zip(np.maximum(y - 0.27, 0.0), np.minimum(y + 0.07, 1.0), strict=True)]
+    lesion = replace(
+        summary.lesion,
+        sensitivity=tuple(replace(one, ci95=ci) for one, ci in zip(summary.lesion.sensitivity, wide, strict=True)),
+        fp_per_scan=tuple(replace(one, ci95=(0.02, 0.6)) for one in summary.lesion.fp_per_scan),
+    )
+    figure = froc_figure(replace(summary, lesion=lesion))
+    assert covered(figure) == []  # which draws it
+    axes = figure.axes[0]
+    boxes = [text_box(label) for label in axes.texts]
+    assert len(boxes) == 6
+    for line in axes.get_lines():
+        corners = axes.transData.transform(line.get_xydata())
+        for start, end in pairwise(corners):
+            for point in np.linspace(start, end, 500):
+                assert not [box for box in boxes if box.contains(*point)], line.get_label()
 
 
 def of_volumes(predicted: Sequence[float], reference: Sequence[float]) -> list[CaseEvaluation]:
