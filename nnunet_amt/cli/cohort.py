@@ -142,13 +142,21 @@ def convert(
         raise WorkFailedError(error.summary) from error
     _show_conversion(summary)
     if test_only:
+        number, note = _dataset_of(model)
         images = str(summary.dataset_folder / "imagesTs")
-        show_next(
-            "nnunet_amt", "predict", "-d", "N", "--input", images, "-o", "predictions", note="    # the model's N"
-        )
+        show_next("nnunet_amt", "predict", "-d", number, "--input", images, "-o", "predictions", note=note)
         show_next("nnunet_amt", "evaluate", "predictions", "-d", str(dataset), "-o", "evaluation")
     else:
         show_next("nnunet_amt", "plan", "-d", str(dataset))
+
+
+def _dataset_of(model: str | None) -> tuple[str, str]:
+    """Give the number by which `predict` finds a model, and what is to be known of it where it has none yet."""
+    if model is not None and model.isdigit() and not Path(model).exists():
+        return model, ""
+    if model is not None and Path(model).is_file():
+        return "N", "    # its dataset's; first: nnUNetv2_install_pretrained_model_from_zip"
+    return "N", "    # N: the model's dataset"
 
 
 def _training_list(model: str | None) -> TrainingList | None:

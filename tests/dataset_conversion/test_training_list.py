@@ -169,3 +169,20 @@ def test_a_datasets_number_means_all_its_models(
     found = training_list_of("711")
     assert found is not None
     assert found.pixels == set(json.loads((trained_on / "dataset.json").read_text())[TRAINING_KEY]["sha256"])
+
+
+def test_what_is_to_be_typed_next_names_the_model_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_on: Path
+) -> None:
+    """By its dataset's number where that was given; else it cannot be known."""
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    model = tmp_path / trained_on.name / "nnUNetTrainerAMT_demo__nnUNetAMTPlans__3d_fullres"
+    model.mkdir(parents=True)
+    shutil.copy(trained_on / "dataset.json", model)
+    command = ["convert", str(write_hospital(tmp_path)), "-d", "712", "--test-only"]
+    told = " ".join(CliRunner().invoke(app, [*command, "--model", "711"]).output.split())
+    assert "next nnunet_amt predict -d 711 --input" in told
+    told = " ".join(CliRunner().invoke(app, command).output.split())
+    assert "next nnunet_amt predict -d N --input" in told
+    assert "# N: the model's dataset nnunet_amt evaluate" in told.replace(" next", "")
