@@ -60,9 +60,9 @@ def opened_model(
 
 
 def trained_on(weights: Path) -> str:
-    """Say that a model has not learnt from patients, by the dataset.json in its folder; empty for one that has."""
-    subjects = subjects_in(read_record(weights.parents[1] / "dataset.json"))
-    return "" if subjects in (None, PATIENTS) else subjects
+    """Say what a model has learnt from, by the dataset.json in its folder; empty if, among others, from patients."""
+    subjects = subjects_in(read_record(weights.parents[1] / "dataset.json")) or ""
+    return "" if PATIENTS in subjects.split() else subjects
 
 
 def training_list_of(model: str) -> TrainingList | None:

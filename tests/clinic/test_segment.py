@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from nnunet_amt.cli.commands import app
+from nnunet_amt.clinic.model_source import trained_on
 from nnunet_amt.clinic.page_viewer import worth_seeing
 from nnunet_amt.images.dicom.files import DicomFolder
 from nnunet_amt.images.dicom.mask import open_dicom_mask
@@ -492,3 +493,15 @@ def test_a_model_of_phantoms_says_so_of_a_patient(tmp_path: Path, model: FakeMod
     assert "Segmented by nnUNetTrainerAMT, weights of the SHA-256 " in page
     written = pydicom.dcmread(tmp_path / "out" / "ct" / "seg.dcm")
     assert written.SeriesDescription == "AMT segments (research only, model of phantoms)"
+
+
+@pytest.mark.parametrize(
+    ("subjects", "told"),
+    [("Phantoms", "phantoms"), ("patients", ""), ("patients and phantoms", ""), ("mice", "mice"), (None, "")],
+)
+def test_a_model_that_has_seen_patients_is_not_said_to_have_seen_none(
+    tmp_path: Path, subjects: str | None, told: str
+) -> None:
+    """Nor is one of which nothing is on record."""
+    (tmp_path / "dataset.json").write_text(json.dumps({} if subjects is None else {"subjects": subjects}))
+    assert trained_on(tmp_path / "fold_0" / "checkpoint_best.pth") == told
