@@ -10,6 +10,7 @@ from typing import Any
 from nnunet_amt.app.language import Texts
 from nnunet_amt.base.files import read_record, read_rows
 from nnunet_amt.evaluation.settings import PRIMARY_ENDPOINTS
+from nnunet_amt.models.folder import trainer_of
 from nnunet_amt.models.plans import BEST_CHECKPOINT, CONFIGURATION, FINAL_CHECKPOINT, RECIPES
 from nnunet_amt.report.sections.results import Comparison, comparison_of
 from nnunet_amt.report.study_content import TRIAGED, StudyContent
@@ -95,7 +96,7 @@ def other_trainers(folder: Path, settings: StudySettings) -> tuple[str, ...]:
     """Name the trainers of models that were trained in a study and are neither its own nor evaluated."""
     at = StudyFolders.of(folder, settings)
     trained = sorted(
-        model.name.partition("__")[0]
+        trainer_of(model)
         for recipe in RECIPES.values()
         for model in at.fold_folder.parents[1].glob(f"*__{recipe.plans}__{CONFIGURATION}")
         if any((model / at.fold_folder.name / name).is_file() for name in (BEST_CHECKPOINT, FINAL_CHECKPOINT))

@@ -9,6 +9,7 @@ from pathlib import Path
 from nnunet_amt.app.studies import studies_below
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.models.epoch_log import EPOCHS_FILE, Epoch, Pace, pace_of, read_epochs
+from nnunet_amt.models.folder import trainer_of
 from nnunet_amt.models.plans import CONFIGURATION, network_features, read_plans, recipe_of, require_amt_plans
 from nnunet_amt.nnunet.train import TrainingState, length_of_ours, training_state
 from nnunet_amt.study.settings import StudyFolders, StudySettings
@@ -121,7 +122,7 @@ def trainings_below(folder: Path) -> list[OtherTraining]:
     found = []
     for log in sorted((folder / "nnUNet_results").glob(f"*/*/fold_*/{EPOCHS_FILE}")):
         if epochs := read_epochs(log.parent):
-            trainer, fold = log.parent.parent.name.partition("__")[0], log.parent.name.removeprefix("fold_")
+            trainer, fold = trainer_of(log.parents[1]), log.parent.name.removeprefix("fold_")
             found.append(OtherTraining(folder.name, trainer, fold, log.parent, epochs))
     return found
 

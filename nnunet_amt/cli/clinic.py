@@ -250,9 +250,5 @@ def calibrate(
     if study is not None:
         show_next("nnunet_amt", "segment", "CT", "-o", "segmented", "--model", study, "--operating-point", point)
         return
-    others = [
-        *(("--fold", fold) if fold != "0" else ()),
-        *(("--trainer", trainer) if trainer != DEFAULT_TRAINER else ()),
-        *(("--checkpoint", checkpoint) if checkpoint != BEST_CHECKPOINT else ()),
-    ]
-    show_next("nnunet_amt", "predict", "-d", str(model.dataset_id), *others, "--operating-point", point, "-o", point)
+    named = options.of_model(trainer, fold, checkpoint)
+    show_next("nnunet_amt", "predict", "-d", str(model.dataset_id), *named, "--operating-point", point, "-o", point)

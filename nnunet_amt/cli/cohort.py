@@ -152,11 +152,13 @@ def convert(
 
 def _dataset_of(model: str | None) -> tuple[str, str]:
     """Give the number by which `predict` finds a model, and what is to be known of it where it has none yet."""
-    if model is not None and model.isdigit() and not Path(model).exists():
-        return model, ""
-    if model is not None and Path(model).is_file():
+    from nnunet_amt.nnunet.environment import dataset_number
+
+    if model is None or Path(model).is_dir():
+        return "N", "    # N: the model's dataset"
+    if dataset_number(model) is None:
         return "N", "    # its dataset's; first: nnUNetv2_install_pretrained_model_from_zip"
-    return "N", "    # N: the model's dataset"
+    return model, ""
 
 
 def _training_list(model: str | None) -> TrainingList | None:

@@ -31,6 +31,7 @@ from nnunet_amt.cli.options import (
     Recipe,
     Trainer,
     maybe_dataset,
+    of_model,
     require_choice,
     worker_processes,
 )
@@ -130,7 +131,7 @@ def train(
         out.print("this training is finished and validated; --restart trains anew, --val validates once more")
     else:
         show_written(list(trained.checkpoints))
-    show_next("nnunet_amt", "predict", "-d", str(dataset), *_chosen(trainer, fold), "-o", "predictions")
+    show_next("nnunet_amt", "predict", "-d", str(dataset), *of_model(trainer, fold), "-o", "predictions")
 
 
 @one_line_errors
@@ -324,15 +325,9 @@ def _show_next_of_dataset(dataset: int) -> None:
     recipe = planned_recipe(dataset) or PAPER
     found = trained_fold(dataset, recipe)
     if found is None:
-        show_next("nnunet_amt", "train", "-d", str(dataset), *_chosen(recipe.trainer, "0"))
+        show_next("nnunet_amt", "train", "-d", str(dataset), *of_model(recipe.trainer, "0"))
     else:
-        show_next("nnunet_amt", "predict", "-d", str(dataset), *_chosen(*found), "-o", "predictions")
-
-
-def _chosen(trainer: str, fold: str) -> list[str]:
-    """Give the options that name a trainer and a fold, where they are not the usual ones."""
-    chosen = ["--trainer", trainer] if trainer != DEFAULT_TRAINER else []
-    return [*chosen, *(["--fold", fold] if fold != "0" else [])]
+        show_next("nnunet_amt", "predict", "-d", str(dataset), *of_model(*found), "-o", "predictions")
 
 
 @one_line_errors

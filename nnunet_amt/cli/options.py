@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 
 from nnunet_amt.base.processes import usable_cores
 from nnunet_amt.errors import BadInputError
+from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER
 
 if TYPE_CHECKING:
     from nnunet_amt.evaluation import EvaluationSettings
@@ -192,6 +193,16 @@ class ReferenceFolders:
     references: Path
     images: Path | None = None
     cohort: Path | None = None
+
+
+def of_model(trainer: str, fold: str, checkpoint: str = BEST_CHECKPOINT) -> list[str]:
+    """Give the options that name a dataset's model, where they are not the usual ones."""
+    named = {
+        "--fold": (fold, "0"),
+        "--trainer": (trainer, DEFAULT_TRAINER),
+        "--checkpoint": (checkpoint, BEST_CHECKPOINT),
+    }
+    return [word for option, (value, usual) in named.items() if value != usual for word in (option, value)]
 
 
 def reference_folders(references: Path | None, dataset: int | None) -> ReferenceFolders:

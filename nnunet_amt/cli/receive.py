@@ -155,7 +155,9 @@ def _kinds(kinds: Sequence[str] | None) -> Any:
 
 def _whole(model: str) -> str:
     """Give a path as it holds in any folder, which the worker is started in; a dataset's number as it is."""
-    return model if model.isdigit() and not Path(model).exists() else str(Path(model).absolute())
+    from nnunet_amt.nnunet.environment import dataset_number
+
+    return str(Path(model).absolute()) if dataset_number(model) is None else model
 
 
 def _tls(ca: Path | None, cert: Path | None, key: Path | None, *, return_tls: bool) -> TlsFiles | None:

@@ -13,9 +13,9 @@ from nnunet_amt.base.files import read_record
 from nnunet_amt.dataset_conversion.training_list import TrainingList, training_list
 from nnunet_amt.errors import BadInputError
 from nnunet_amt.evaluation.subjects import PATIENTS, subjects_in
-from nnunet_amt.models.folder import require_model
+from nnunet_amt.models.folder import require_model, trainer_of
 from nnunet_amt.models.plans import BEST_CHECKPOINT, DEFAULT_TRAINER, FINAL_CHECKPOINT
-from nnunet_amt.nnunet.environment import require_known_trainer
+from nnunet_amt.nnunet.environment import dataset_number, require_known_trainer
 from nnunet_amt.nnunet.predict import find_model, trained_models
 from nnunet_amt.study.settings import SETTINGS_FILE, StudyFolders, read_settings
 from nnunet_amt.trainers.networks import network_of_plans
@@ -42,9 +42,9 @@ def opened_model(
     BadInputError
         If there is no such model, or it may not be used; see `require_model`.
     """
-    path = Path(model)
-    if model.isdigit() and not path.exists():
-        yield find_model(int(model), fold, trainer or DEFAULT_TRAINER, checkpoint or BEST_CHECKPOINT)
+    path, number = Path(model), dataset_number(model)
+    if number is not None:
+        yield find_model(number, fold, trainer or DEFAULT_TRAINER, checkpoint or BEST_CHECKPOINT)
     elif (path / SETTINGS_FILE).is_file():
         yield _of_folder(StudyFolders.of(path, read_settings(path)).fold_folder.parent, fold, checkpoint)
     elif path.is_dir():
@@ -76,8 +76,9 @@ def training_list_of(model: str) -> TrainingList | None:
     BadInputError
         As `opened_model`.
     """
-    if model.isdigit() and not Path(model).exists():
-        return _list_of(trained_models(int(model)))
+    number = dataset_number(model)
+    if number is not None:
+        return _list_of(trained_models(number))
     with opened_model(model) as weights:
         return _list_of([weights.parents[1].resolve()])
 
@@ -104,7 +105,7 @@ def _of_folder(folder: Path, fold: str, checkpoint: str | None) -> Path:
         below = sorted({str(found.parent) for depth in ("*", "*/*") for found in folder.glob(f"{depth}/fold_*")})
         hint = f"give one of those below it: {', '.join(below)}" if below else "one holds fold_0 and plans.json"
         raise BadInputError(f"--model {folder}: is no folder of a model; {hint}")
-    trainer = folder.resolve().name.partition("__")[0]
+    trainer = trainer_of(folder.resolve())
     require_known_trainer(trainer)
     name = checkpoint or BEST_CHECKPOINT
     if checkpoint is None and not (folder / f"fold_{fold}" / name).is_file():

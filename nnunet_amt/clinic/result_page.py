@@ -20,7 +20,7 @@ from nnunet_amt.errors import AMTError
 from nnunet_amt.images.geometry import Geometry
 from nnunet_amt.images.image_file import read_grid
 from nnunet_amt.report.page_parts import Picture, content_policy, page_block, page_environment, read_picture
-from nnunet_amt.report.viewer import ViewerCase, ViewerPart, viewer_part
+from nnunet_amt.report.viewer import ViewerCase, ViewerPart, view_link, viewer_part
 from nnunet_amt.writing.table import Row, Table
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class CaseOnPage:
     files: tuple[str, ...]
     note: str
     made_by: str
-    is_seen: bool  # in the viewer
+    link: str  # to the viewer; empty where it does not have the case
     assessments: tuple[tuple[Assessment, Table | None], ...]
 
 
@@ -120,8 +120,9 @@ def _case(folder: Path, case_id: str, result: Mapping[str, Any], *, is_seen: boo
         table = Table(f"Lesions of {case_id}", "", (*(title for _, title, _ in _SHOWN), "slice of the CT"), rows)
     assessments = tuple((one, _table_of_classes(case_id, one)) for one in read_assessments(folder / case_id))
     made_by = f"{result.get('trainer') or 'unknown model'}, weights of the SHA-256 {result['model_sha256'][:12]}"
+    link = view_link(case_id) if is_seen else ""
     return CaseOnPage(
-        case_id, found, picture, table, tuple(result["files"]), str(result["note"]), made_by, is_seen, assessments
+        case_id, found, picture, table, tuple(result["files"]), str(result["note"]), made_by, link, assessments
     )
 
 

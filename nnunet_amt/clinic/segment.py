@@ -29,6 +29,7 @@ from nnunet_amt.clinic.result_page import write_result_page
 from nnunet_amt.clinic.segment_case import CaseRun, SegmentOptions, run_network
 from nnunet_amt.errors import AMTError, BadInputError
 from nnunet_amt.evaluation.operating_points.point_file import read_point
+from nnunet_amt.models.folder import trainer_of
 from nnunet_amt.nnunet.environment import require_device
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
 from nnunet_amt.nnunet.predict_cases import beside_network
@@ -106,7 +107,7 @@ def segment(
         cases = [_beside_others(case, output) for case in cases]
         digest = file_sha256(weights) or ""
         point = None if operating_point is None else read_point(weights, operating_point, sha256=digest).point
-        trainer_name = weights.parents[1].name.partition("__")[0]
+        trainer_name = trainer_of(weights.parents[1])
         run = CaseRun(output, digest, trainer_name, options, point, trained_on=trained_on(weights))
         device = require_device(device)
         results = {case.case_id: result for case in cases if (result := run.finished(case)) is not None}

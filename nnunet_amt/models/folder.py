@@ -35,6 +35,11 @@ def model_folder(results: Path, *, dataset: str, trainer: str, plans: str | None
     return results / dataset / f"{trainer}__{plans or recipe_of(trainer).plans}__{CONFIGURATION}"
 
 
+def trainer_of(model: Path) -> str:
+    """Name the trainer of a model's folder, ``<trainer>__<plans>__<configuration>``."""
+    return model.name.partition("__")[0]
+
+
 def find_checkpoint(fold_folder: Path, name: str) -> Path:
     """Give the path of a checkpoint, unread; where it is not there, say which are."""
     path = fold_folder / name
@@ -42,7 +47,7 @@ def find_checkpoint(fold_folder: Path, name: str) -> Path:
         results = fold_folder.parents[1]
         others = sorted(str(other.relative_to(results)) for other in results.glob("*/fold_*/checkpoint_*.pth"))
         found = ", ".join(others) or "none"
-        trainer = fold_folder.parent.name.partition("__")[0]
+        trainer = trainer_of(fold_folder.parent)
         chosen = "" if trainer == DEFAULT_TRAINER else f" --trainer {trainer}"
         raise BadInputError(
             f"{path}: no such checkpoint (found there: {found}); give --trainer, --fold and --checkpoint of one, "

@@ -16,7 +16,7 @@ from typing import Literal
 
 from nnunet_amt.base.progress import Progress, silent
 from nnunet_amt.errors import AMTError, MissingEnvironmentError
-from nnunet_amt.models.folder import model_folder, require_plans_of_model
+from nnunet_amt.models.folder import model_folder, require_plans_of_model, trainer_of
 from nnunet_amt.models.plans import (
     CONFIGURATION,
     FINAL_CHECKPOINT,
@@ -190,7 +190,7 @@ def trained_fold(dataset_id: int, recipe: Recipe) -> tuple[str, str] | None:
         newest = max(ended, key=lambda path: path.stat().st_mtime, default=None)
         if newest is not None:
             require_plans_of_model(newest.parents[1], preprocessed / dataset / f"{recipe.plans}.json")
-            return newest.parents[1].name.partition("__")[0], newest.parent.name.removeprefix("fold_")
+            return trainer_of(newest.parents[1]), newest.parent.name.removeprefix("fold_")
     return None
 
 

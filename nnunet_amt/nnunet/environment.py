@@ -44,6 +44,11 @@ def folder_from_environment(name: str) -> Path:
     return folder
 
 
+def dataset_number(model: str) -> int | None:
+    """Give the number of the dataset that a model is named by; None where it is a file or folder, or no number."""
+    return int(model) if model.isdecimal() and not Path(model).exists() else None
+
+
 def dataset_name(dataset_id: int, folder: Path, made_by: str | None = None) -> str:
     """Find the name, such as ``Dataset711_AMT``, of a dataset in one of nnU-Net's folders.
 

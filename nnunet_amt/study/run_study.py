@@ -225,8 +225,6 @@ def _taken(file: BinaryIO) -> bool:
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network drives have no locks
-        return True
+    except OSError as error:  # of another kind: some network drives have no locks
+        return not isinstance(error, BlockingIOError)
     return True

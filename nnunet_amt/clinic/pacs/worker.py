@@ -35,6 +35,7 @@ from nnunet_amt.errors import AMTError, DiskFullError, ImageReadError
 from nnunet_amt.evaluation.operating_points.point_file import read_point
 from nnunet_amt.images.dicom.series import DicomSeries
 from nnunet_amt.images.image_file import ReadingOptions
+from nnunet_amt.models.folder import trainer_of
 from nnunet_amt.nnunet.environment import require_device
 from nnunet_amt.nnunet.loaded_model import LoadedModel, load_model
 
@@ -137,7 +138,7 @@ def _segmenter(settings: WorkerSettings, folders: ReceiveFolders) -> Iterator[Se
         point = None
         if settings.operating_point is not None:
             point = read_point(weights, settings.operating_point, sha256=digest).point
-        trainer = weights.parents[1].name.partition("__")[0]
+        trainer = trainer_of(weights.parents[1])
         device = require_device(settings.device)
         loaded = cache(lambda: load_model(weights, device=device))
         loaded()

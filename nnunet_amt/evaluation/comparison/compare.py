@@ -259,13 +259,9 @@ def _of_whom(models: Sequence[EvaluatedModel]) -> str:
     return "" if recorded in ([], [PATIENTS]) else f" ({' or '.join(recorded)})"
 
 
-def _others_than_patients(models: Sequence[EvaluatedModel]) -> EvaluatedModel | None:
-    return next((model for model in models if model.subjects not in (None, PATIENTS)), None)
-
-
 def _require_patients(models: Sequence[EvaluatedModel], settings: ComparisonSettings) -> None:
     """Refuse the paper's results beside cases that are on record as others than patients."""
-    others = _others_than_patients(models)
+    others = next((model for model in models if model.subjects not in (None, PATIENTS)), None)
     if settings.published and others is not None:
         raise BadInputError(
             f"{others.folder}: its cases are {others.subjects}, the paper's are patients; leave --published out"

@@ -193,7 +193,9 @@
     /** Links of the forms #view-CASE and #view-CASE@X,Y,Z (shares of the crop) come from the page's tables. */
     followLink() {
       const [, name, place] = /^#view-(.*?)(?:@(\d*\.?\d+(?:,\d*\.?\d+){2}))?$/.exec(window.location.hash) ?? [];
-      const index = name === undefined ? -1 : this.data.cases.findIndex((item) => item.id === decoded(name));
+      if (name === undefined) return;
+      const id = decoded(name);
+      const index = this.data.cases.findIndex((item) => item.id === id);
       if (index < 0) return;
       this.root.scrollIntoView();
       setTimeout(() => this.showCase(index, place?.split(",").map(Number)));
