@@ -17,7 +17,7 @@ from tests.browser.test_app_every_page import LOOKS
 from tests.browser.test_app_pages import open_tab
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
@@ -40,6 +40,11 @@ def server(study: Path) -> Iterator[AppServer]:
     server.start()
     yield server
     server.kill()
+
+
+def at(page: Page, threshold: str) -> Locator:
+    """Find the number beside the slider, once it is this threshold."""
+    return page.locator("[data-dial-cell='0']", has_text=threshold)
 
 
 @pytest.mark.parametrize(("language", "scheme", "size"), LOOKS)
@@ -86,12 +91,48 @@ def test_the_slider_moves_outlines_and_counts(browser: Browser, server: AppServe
     slider.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")  # from 0.50 to 0.40
-    assert page.locator("[data-dial-cell='0']").inner_text() == "0.40"
+    at(page, "0.40").wait_for()
     picture.evaluate("element => element.decode()")
     assert picture.get_attribute("src") != before[0]
     assert float(volume.inner_text()) > before[1]
     assert float(dice.inner_text()) < 1
     assert tab.complaints == []
+    page.context.close()
+
+
+def test_a_slider_that_is_moved_before_the_script_is_there_is_not_left_behind(
+    browser: Browser, server: AppServer
+) -> None:
+    """Over a slow line the page is seen first: numbers of another threshold than the slider's must not stay."""
+    tab = open_tab(browser, server)
+    page = tab.page
+    held: list[Route] = []
+    page.route("**/static/app.js", lambda route: held.append(route))
+    page.goto(f"{page.url}studies/small/results/thresholds", wait_until="commit")
+    page.get_by_role("slider").press("ArrowLeft")
+    held[0].continue_()
+    at(page, "0.45").wait_for()
+    assert "/8.png" in str(page.locator(".dial img").get_attribute("src"))
+    page.context.close()
+
+
+def test_the_threshold_stays_when_the_page_is_loaded_anew_and_for_the_next_case(
+    browser: Browser, server: AppServer
+) -> None:
+    """It is loaded anew when all cases have been counted, in the middle of what somebody looks at."""
+    tab = open_tab(browser, server)
+    page = tab.page
+    page.goto(f"{page.url}studies/small/results/thresholds")
+    page.get_by_role("slider").press("ArrowLeft")
+    at(page, "0.45").wait_for()
+    page.reload()
+    at(page, "0.45").wait_for()
+    page.get_by_role("slider").press("ArrowLeft")
+    at(page, "0.40").wait_for()
+    with page.expect_navigation():
+        page.locator("form", has=page.locator("#case")).get_by_role("button").click()
+    at(page, "0.40").wait_for()
+    assert page.get_by_role("link", name="Lower").count() == 0  # these would go on from the threshold before
     page.context.close()
 
 

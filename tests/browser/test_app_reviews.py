@@ -20,7 +20,7 @@ from tests.browser.app_server import AppServer
 from tests.browser.conftest import LAPTOP, OpenPage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
@@ -101,6 +101,22 @@ def test_slices_go_by_under_the_wheel_and_the_arrow_keys(open_case: Open) -> Non
     assert "window=lung&masks=0" in picture_of(page)
     assert opened.complaints == []
     assert all(request.startswith("http://127.0.0.1:") for request in opened.requests)
+
+
+def test_a_slice_asked_for_before_the_script_is_there_is_shown(open_case: Open) -> None:
+    """Over a slow line: the number of one slice must never stand over the picture of another."""
+    page = open_case().page
+    start = int(page.locator("#slice").input_value())
+    held: list[Route] = []
+    page.route("**/static/review.js", lambda route: held.append(route))
+    page.goto(page.url, wait_until="commit")
+    page.locator("#slice").press("ArrowUp")
+    held[0].continue_()
+    page.locator(f"[data-shown='{start + 1}']").wait_for()
+    assert f"slice={start + 1}" in picture_of(page)
+    page.locator("#slice").press("ArrowDown")
+    page.locator(f"[data-shown='{start}']").wait_for()
+    assert f"slice={start}&" in picture_of(page)
 
 
 def test_a_reader_says_it_by_keyboard_and_goes_on(open_case: Open, server: AppServer) -> None:

@@ -300,18 +300,30 @@ for (const table of document.querySelectorAll("table[data-cells]")) {
 }
 
 // <section data-dial="ADDRESS">: its slider shows the picture ADDRESS/STEP.png, and puts the cells of the table's row
-// [data-dial-step=STEP] into [data-dial-cell=NUMBER]. Without this script links and a button lead from step to step.
+// [data-dial-step=STEP] into [data-dial-cell=NUMBER]. The page's address and its other forms keep the step, which outlives
+// another case and the page's being loaded anew. Without this script what is [data-without-script] leads from step to step.
 for (const dial of document.querySelectorAll("[data-dial]")) {
   const slider = dial.querySelector("input[type=range]");
   const picture = dial.querySelector("img");
-  slider.addEventListener("input", () => {
+  const show = () => {
     const cells = dial.querySelector(`[data-dial-step="${slider.value}"]`).cells;
     for (const shown of dial.querySelectorAll("[data-dial-cell]")) {
       shown.textContent = cells[shown.dataset.dialCell].textContent;
     }
     slider.setAttribute("aria-valuetext", cells[0].textContent);
     picture.src = `${dial.dataset.dial}/${slider.value}.png`;
-  });
+  };
+  const keep = () => {
+    for (const field of document.querySelectorAll(`input[name="${slider.name}"]`)) field.value = slider.value;
+    history.replaceState(null, "", `?${new URLSearchParams(new FormData(slider.form))}`);
+  };
+  for (const other of dial.querySelectorAll("[data-without-script]")) other.hidden = true;
+  slider.addEventListener("input", show);
+  slider.addEventListener("change", keep); // where it is let go: browsers refuse hundreds of addresses
+  if (slider.value !== slider.defaultValue) { // it was moved before this script was there
+    show();
+    keep();
+  }
 }
 
 // <form data-keeps="Kept" data-not-kept="Not kept">: every change is sent at once, and [data-kept] says so;

@@ -14,12 +14,14 @@ class Slices {
     this.words = part.querySelector("[data-slice-words]");
     this.pictures = new Map(); // by address; kept, as the server lets no browser store them
     for (const other of part.querySelectorAll("[data-without-script]")) other.hidden = true;
-    this.pictures.set(this.address(this.slice), this.frame.querySelector("img"));
+    const picture = this.frame.querySelector("img");
+    this.pictures.set(picture.getAttribute("src"), picture);
     this.form.addEventListener("input", () => this.show());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.frame.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     document.addEventListener("keydown", (event) => this.key(event));
-    this.fetchNeighbours();
+    if (this.pictures.has(this.address(this.slice))) this.fetchNeighbours();
+    else this.show(); // another slice was asked for before this script was there
   }
 
   get slice() {
