@@ -61,10 +61,13 @@ class Maker:
         return " ".join(part for part in parts if part).encode("ascii", "replace").decode()[:64]
 
     def series_description(self, what: str) -> str:
-        """Say what a series of objects holds, and that it stands in place of an earlier one, if it does."""
+        """Say what a series of objects holds, and that it stands in place of an earlier one, if it does.
+
+        At most 64 characters as DICOM's LO; a long word for what the model has learnt from is cut, the revision is not.
+        """
         trained = f", model of {self.trained_on}" if self.trained_on else ""
-        research = f"AMT {what} (research only{trained})"
-        return (research if self.revision == 1 else f"{research} revision {self.revision}")[:64]
+        revision = "" if self.revision == 1 else f" revision {self.revision}"
+        return f"AMT {what} (research only{trained})"[: 64 - len(revision)] + revision
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,3 +30,11 @@ def test_every_object_of_a_revision_is_another_one(tmp_path: Path) -> None:
     assert len(uids[0]) == len(uids[1]) == 8 and not uids[0] & uids[1]
     assert not any("revision" in one.SeriesDescription for one in made[0])
     assert all(one.SeriesDescription.endswith("(research only) revision 2") for one in made[1])
+
+
+def test_a_long_word_for_the_subjects_does_not_push_the_revision_out_of_the_64_characters_of_dicom() -> None:
+    maker = replace(MAKER, revision=12, trained_on="phantoms of a harder design")
+    said = maker.series_description("measurements")
+    assert len(said) == 64
+    assert said.startswith("AMT measurements (research only, model of ")
+    assert said.endswith(" revision 12")
