@@ -86,11 +86,11 @@ def test_the_slider_moves_outlines_and_counts(browser: Browser, server: AppServe
     page.get_by_role("link", name="Move the threshold").click()
     picture, slider = page.locator(".dial img"), page.get_by_role("slider")
     dice, volume = page.locator("[data-dial-cell='5']"), page.locator("[data-dial-cell='2']")
+    page.locator("[data-dial-cell='6']").wait_for()  # all cases are counted: the page is not loaded anew any more
     assert dice.inner_text() == "1.00"
     before = (picture.get_attribute("src"), float(volume.inner_text()))
-    slider.focus()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")  # from 0.50 to 0.40
+    slider.press("ArrowLeft")
+    slider.press("ArrowLeft")  # from 0.50 to 0.40
     at(page, "0.40").wait_for()
     picture.evaluate("element => element.decode()")
     assert picture.get_attribute("src") != before[0]
@@ -116,24 +116,38 @@ def test_a_slider_that_is_moved_before_the_script_is_there_is_not_left_behind(
     page.context.close()
 
 
-def test_the_threshold_stays_when_the_page_is_loaded_anew_and_for_the_next_case(
-    browser: Browser, server: AppServer
-) -> None:
-    """It is loaded anew when all cases have been counted, in the middle of what somebody looks at."""
+def test_threshold_and_focus_stay_when_all_cases_have_been_counted(browser: Browser, server: AppServer) -> None:
+    """The page is loaded anew then, in the middle of what somebody looks at; another case keeps the threshold too."""
     tab = open_tab(browser, server)
     page = tab.page
-    page.goto(f"{page.url}studies/small/results/thresholds")
+    address = f"{page.url}studies/small/results/thresholds"
+    page.goto(address)
+    page.locator("[data-dial-cell='6']").wait_for()  # so few cases are counted at once
+    held: list[Route] = []
+    page.route(address, with_counting_that_goes_on, times=1)
+    page.route("**/pooled", lambda route: held.append(route))
+    page.goto(address)
     page.get_by_role("slider").press("ArrowLeft")
     at(page, "0.45").wait_for()
-    page.reload()
+    while not held:
+        page.wait_for_timeout(100)
+    with page.expect_event("load"):
+        held[0].continue_()
     at(page, "0.45").wait_for()
-    page.get_by_role("slider").press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
     at(page, "0.40").wait_for()
     with page.expect_navigation():
         page.locator("form", has=page.locator("#case")).get_by_role("button").click()
     at(page, "0.40").wait_for()
     assert page.get_by_role("link", name="Lower").count() == 0  # these would go on from the threshold before
     page.context.close()
+
+
+def with_counting_that_goes_on(route: Route) -> None:
+    """Answer with a page that was made before all cases had been counted: it asks whether they have been."""
+    answer = route.fetch()
+    part = f'<div data-fragment="{route.request.url}/pooled" data-seconds="1"></div>'
+    route.fulfill(response=answer, body=answer.text().replace("</main>", f"{part}</main>"))
 
 
 def test_decisions_outlive_a_closed_tab(browser: Browser, server: AppServer, study: Path) -> None:

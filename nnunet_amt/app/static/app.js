@@ -1,6 +1,17 @@
 "use strict";
 // What the pages do beyond plain HTML: live updates of a job, buttons that copy. Without this script all else works.
 
+// A page that is loaded anew because something has ended gives the focus back to the field that had it.
+const FOCUSED = "focused";
+
+function loadAnew() {
+  sessionStorage.setItem(FOCUSED, document.activeElement?.id ?? "");
+  location.reload();
+}
+
+document.getElementById(sessionStorage.getItem(FOCUSED) ?? "")?.focus({ preventScroll: true });
+sessionStorage.removeItem(FOCUSED);
+
 // <section data-events="/jobs/ID/events">: an event "state" (a JSON object) puts each of its values into the element
 // [data-field="NAME"]; "line" (a text) goes to the end of [data-lines]; a state with "ended": true reloads the page.
 const MOST_LINES = 1000;
@@ -43,7 +54,7 @@ function follow(part) {
       showState(part, state);
       if (state.ended) {
         events.close();
-        location.reload();
+        loadAnew();
       }
     });
   };
@@ -343,8 +354,8 @@ for (const form of document.querySelectorAll("form[data-keeps]")) {
 }
 
 // <div data-fragment="ADDRESS" data-seconds="3">: its content is fetched anew while somebody looks; what is open, focused
-// and chosen in it stays. Where [data-reload] comes in, the page is loaded anew. <div data-frames> in it: a slider chooses which of its figures is seen; without this script
-// all of them are.
+// and chosen in it stays. Where [data-reload] comes in, the page is loaded anew.
+// <div data-frames> in it: a slider chooses which of its figures is seen; without this script all of them are.
 function playFrames(part) {
   for (const frames of part.querySelectorAll("[data-frames]")) {
     const slider = frames.querySelector("input[type=range]");
@@ -384,7 +395,7 @@ for (const part of document.querySelectorAll("[data-fragment]")) {
       const answer = await fetch(part.dataset.fragment);
       const text = answer.ok ? await answer.text() : shown;
       if (text !== shown) putInto(part, text);
-      if (part.querySelector("[data-reload]")) location.reload();
+      if (part.querySelector("[data-reload]")) loadAnew();
       shown = text;
     } catch { /* the server is away for a while */ }
   }, 1000 * Number(part.dataset.seconds));
