@@ -36,7 +36,8 @@ def test_axe_finds_nothing_and_all_fits(
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="use: make test-browser")
     tab = open_tab(browser, server, locale=language, color_scheme=scheme, viewport=size)
     page = tab.page
-    page.locator("nav a[href='/receivers']").click()
+    with page.expect_navigation():
+        page.locator("nav a[href='/receivers']").click()
     assert page.locator("tbody tr").count() == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     found = axe.Axe().run(page).response

@@ -133,7 +133,7 @@ def test_without_the_script_all_pictures_stand_there_and_settings_are_saved(
     page.get_by_label("becomes 0").fill("240")
     page.get_by_label("becomes 1").fill("-160")
     page.get_by_role("button", name="Save the settings").click()
-    assert page.get_by_text("give two numbers in HU, the lower one first").is_visible()
+    page.get_by_text("give two numbers in HU, the lower one first").wait_for()
     page.get_by_label("becomes 0").fill("-160")
     page.get_by_label("becomes 1").fill("240")
     page.get_by_role("button", name="Save the settings").click()

@@ -115,5 +115,6 @@ def test_from_a_folder_of_cts_to_the_saved_report(context: BrowserContext, serve
     assert all(request.startswith("http://127.0.0.1:") for request in tab.requests)
     page.goto(study)
     segment_new_patient(page, tmp_path)
-    page.get_by_role("link", name="Log").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Log").click()
     assert [line.split()[1] for line in page.locator("pre").all_inner_texts()] == ["segment", "study"]

@@ -29,9 +29,9 @@ LONGEST_NAME = "a" * 63 + "!"  # nearly matches, which is what takes longest
 )
 def test_what_people_write_is_usable_and_quick(pattern: str) -> None:
     require_usable_pattern(pattern)
-    started = time.perf_counter()
+    started = time.process_time()
     re.fullmatch(pattern, LONGEST_NAME)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_hostile_masks_are_refused_in_a_line_and_soon(tmp_path: Path, name: str)
     ending, content = HOSTILE[name]
     path = tmp_path / f"sent{ending}"
     path.write_bytes(content(tmp_path))
-    started = time.monotonic()
+    started = time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(BadInputError) as refused:
@@ -150,7 +150,7 @@ def test_hostile_masks_are_refused_in_a_line_and_soon(tmp_path: Path, name: str)
     assert "\n" not in message
     assert str(tmp_path) not in message
     assert peak < 20 * MIB
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_several_labels_are_named(tmp_path: Path) -> None:
