@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+_opened: list[OpenPage] = []  # by the test that runs
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say of a failed test where its pages were, and where in them the focus."""
+    report = yield
+    if call.when == "call":
+        for tab in [tab for tab in _opened if report.failed and not tab.page.is_closed()]:
+            focus = tab.page.evaluate("document.activeElement?.outerHTML.slice(0, 200)")
+            report.sections.append(("page", f"{tab.page.url}\nfocus: {focus}\n" + "\n".join(tab.complaints)))
+        _opened.clear()
+    return report
+
+
 @dataclass
 class OpenPage:
     """A page of the browser, and what it asked for and complained of."""
@@ -43,6 +58,7 @@ class OpenPage:
     requests: list[str] = field(default_factory=list)
 
     def listen(self) -> None:
+        _opened.append(self)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("request", self._on_request)

@@ -129,10 +129,12 @@ def test_a_click_on_a_cell_changes_it_in_its_place(open_app: Open, small: Path) 
 
 
 def test_without_a_script_a_row_is_changed_by_keyboard(open_app: Open, small: Path) -> None:
+    """The first field has the focus, and the form is in sight."""
     page = open_app("/studies/small/cases", java_script_enabled=False).page
     page.get_by_role("link", name="Edit line 2").focus()
     page.keyboard.press("Enter")
-    page.wait_for_url("**edit=2#edit")
+    page.locator("#cell-case_id:focus").wait_for()
+    assert page.evaluate("document.querySelector('.row-form .actions').getBoundingClientRect().bottom < innerHeight")
     page.get_by_role("textbox", name="Age").fill("62")
     page.keyboard.press("Enter")
     page.wait_for_url("**#line-2")
