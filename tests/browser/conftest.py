@@ -43,10 +43,16 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
     report = yield
     if call.when == "call":
         for tab in [tab for tab in _opened if report.failed and not tab.page.is_closed()]:
-            focus = tab.page.evaluate("document.activeElement?.outerHTML.slice(0, 200)")
-            report.sections.append(("page", f"{tab.page.url}\nfocus: {focus}\n" + "\n".join(tab.complaints)))
+            report.sections.append(("page", f"{tab.page.url}\nfocus: {_focus(tab)}\n" + "\n".join(tab.complaints)))
         _opened.clear()
     return report
+
+
+def _focus(tab: OpenPage) -> str:
+    try:
+        return str(tab.page.evaluate("document.activeElement?.outerHTML.slice(0, 200)"))
+    except Exception as error:  # the page is on its way to another, or its browser is gone: the test's failure is told
+        return f"not known: {error}"
 
 
 @dataclass
