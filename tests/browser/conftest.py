@@ -14,7 +14,7 @@ from nnunet_amt.report import write_report
 from tests.browser.studies import make_small_study
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
@@ -76,6 +76,19 @@ class OpenPage:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith(("data:", "blob:")):
             self.requests.append(request.url)
+
+
+def hold(page: Page, address: str) -> Callable[[], None]:
+    """Keep what a page asks for under an address from it, until what is given back is called."""
+    held: list[Route] = []
+    page.route(address, lambda route: held.append(route))
+
+    def let_go() -> None:
+        while not held:
+            page.wait_for_timeout(100)
+        held[0].continue_()
+
+    return let_go
 
 
 OpenReport = Callable[..., OpenPage]

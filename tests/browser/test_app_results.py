@@ -13,6 +13,7 @@ import pytest
 
 from nnunet_amt.study.run_study import open_study
 from tests.browser.app_server import AppServer
+from tests.browser.conftest import hold
 from tests.browser.test_app_every_page import LOOKS
 from tests.browser.test_app_pages import open_tab
 
@@ -106,11 +107,10 @@ def test_a_slider_that_is_moved_before_the_script_is_there_is_not_left_behind(
     """Over a slow line the page is seen first: numbers of another threshold than the slider's must not stay."""
     tab = open_tab(browser, server)
     page = tab.page
-    held: list[Route] = []
-    page.route("**/static/app.js", lambda route: held.append(route))
+    let_go = hold(page, "**/static/app.js")
     page.goto(f"{page.url}studies/small/results/thresholds", wait_until="commit")
     page.get_by_role("slider").press("ArrowLeft")
-    held[0].continue_()
+    let_go()
     at(page, "0.45").wait_for()
     assert "/8.png" in str(page.locator(".dial img").get_attribute("src"))
     page.context.close()
@@ -123,16 +123,13 @@ def test_threshold_and_focus_stay_when_all_cases_have_been_counted(browser: Brow
     address = f"{page.url}studies/small/results/thresholds"
     page.goto(address)
     page.locator("[data-dial-cell='6']").wait_for()  # so few cases are counted at once
-    held: list[Route] = []
+    let_go = hold(page, "**/pooled")
     page.route(address, with_counting_that_goes_on, times=1)
-    page.route("**/pooled", lambda route: held.append(route))
     page.goto(address)
     page.get_by_role("slider").press("ArrowLeft")
     at(page, "0.45").wait_for()
-    while not held:
-        page.wait_for_timeout(100)
     with page.expect_event("load"):
-        held[0].continue_()
+        let_go()
     at(page, "0.45").wait_for()
     page.keyboard.press("ArrowLeft")
     at(page, "0.40").wait_for()

@@ -17,10 +17,10 @@ from nnunet_amt.phantom import CohortDesign, write_phantom_cohort
 from nnunet_amt.report.viewer.part import NIIVUE_FILE
 from nnunet_amt.study.run_study import open_study
 from tests.browser.app_server import AppServer
-from tests.browser.conftest import LAPTOP, OpenPage
+from tests.browser.conftest import LAPTOP, OpenPage, hold
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page
 
 pytest.importorskip("starlette", reason="use: pip install '.[app]'")
 
@@ -107,11 +107,10 @@ def test_a_slice_asked_for_before_the_script_is_there_is_shown(open_case: Open) 
     """Over a slow line: the number of one slice must never stand over the picture of another."""
     page = open_case().page
     start = int(page.locator("#slice").input_value())
-    held: list[Route] = []
-    page.route("**/static/review.js", lambda route: held.append(route))
+    let_go = hold(page, "**/static/review.js")
     page.goto(page.url, wait_until="commit")
     page.locator("#slice").press("ArrowUp")
-    held[0].continue_()
+    let_go()
     page.locator(f"[data-shown='{start + 1}']").wait_for()
     assert f"slice={start + 1}" in picture_of(page)
     page.locator("#slice").press("ArrowDown")
